@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+/**
+ * The executable: makes a {@link Host} from the real process, runs the command line, and sets the exit code. The only file that
+ * touches `process`.
+ */
+import { once } from "node:events";
+import type { Host, TextSink } from "./host.ts";
+import { run } from "./run.ts";
+
+function sink(stream: NodeJS.WriteStream): TextSink {
+  return {
+    isTTY: stream.isTTY === true,
+    columns: stream.columns,
+    async write(text) {
+      if (!stream.write(text)) await once(stream, "drain");
+    },
+  };
+}
+
+const interruption = new AbortController();
+let interrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (interrupted) process.exit(130); // the second one means now
+    interrupted = true;
+    interruption.abort();
+  });
+}
+// `kubemend ... | head` closes the pipe early: that is not an error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}
+
+const host: Host = {
+  stdout: sink(process.stdout),
+  stderr: sink(process.stderr),
+  env: process.env,
+  cwd: process.cwd(),
+  now: Date.now,
+  signal: interruption.signal,
+};
+
+process.exitCode = await run(process.argv.slice(2), host);

@@ -1,0 +1,28 @@
+/** The command tree. A command lives in `commands/<what the user types>.ts`; its operation is loaded only when it runs. */
+import { Command, type OutputConfiguration } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import type { Host } from "./host.ts";
+
+/** What a command file gets to register itself. */
+export interface CommandContext {
+  readonly host: Host;
+  /** Sets the exit code of a command that ended without an error, such as `snapshot verify` with findings. */
+  exit(code: number): void;
+}
+
+export function createProgram(host: Host, exit: (code: number) => void, output: OutputConfiguration): Command {
+  const program = new Command("kubemend")
+    .description("Brings a Kubernetes control plane back.")
+    .version(packageJson.version, "--version", "print the version")
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput(output)
+    .showHelpAfterError("run with --help for examples");
+  const context: CommandContext = { host, exit };
+  for (const register of COMMANDS) register(program, context);
+  return program;
+}
+
+type Register = (program: Command, context: CommandContext) => void;
+
+const COMMANDS: readonly Register[] = [];

@@ -1,0 +1,64 @@
+/**
+ * Arrows point one way (docs/architecture.md): cli -> operations -> io, and the pure rooms import nobody but each other. This test walks
+ * the imports and fails with a sentence for each wrong one.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { expect, test } from "vitest";
+
+const SRC = join(import.meta.dirname, "../src");
+const PURE = ["bolt", "mvcc", "wal", "storage", "controlplane", "bootstrap", "checkpoint", "diagnosis", "backup"];
+/** What a pure room may import from outside: computation only. `node:crypto` and `node:util` touch no file, socket or clock. */
+const PURE_PACKAGES = new Set(["@noble/ciphers", "@node-rs/crc32", "cborg", "yaml", "zod", "node:crypto", "node:util"]);
+const ROOM_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  io: PURE,
+  operations: [...PURE, "io"],
+  cli: [...PURE, "operations"],
+};
+
+function imports(file: string): string[] {
+  const text = readFileSync(join(SRC, file), "utf8");
+  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
+}
+
+function packageOf(specifier: string): string {
+  if (specifier.startsWith("node:")) return specifier;
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+function wrongImports(file: string): string[] {
+  const room = file.split("/")[0]!;
+  const wrong: string[] = [];
+  for (const specifier of imports(file)) {
+    if (!specifier.startsWith(".")) {
+      const name = packageOf(specifier);
+      if (PURE.includes(room) && !PURE_PACKAGES.has(name)) wrong.push(`${file} must not import ${specifier}`);
+      continue;
+    }
+    const target = relative(SRC, normalize(join(SRC, dirname(file), specifier)));
+    if (!target.includes("/") || target.startsWith("..")) continue; // errors.ts, package.json
+    const to = target.split("/")[0]!;
+    if (to === room) continue;
+    const allowed = PURE.includes(room) ? PURE : ROOM_MAY_IMPORT[room];
+    if (allowed && !allowed.includes(to)) wrong.push(`${file} must not import ${target}`);
+  }
+  return wrong;
+}
+
+/** A clock or a process hides in globals, not in imports. */
+function wrongGlobals(file: string): string[] {
+  if (!PURE.includes(file.split("/")[0]!)) return [];
+  const text = readFileSync(join(SRC, file), "utf8");
+  return ["Date.now(", "new Date()", "performance.now(", "process.", "setTimeout("]
+    .filter((word) => text.includes(word))
+    .map((word) => `${file} must not use ${word.replace(/\W+$/, "")}`);
+}
+
+test("arrows point one way", () => {
+  const files = globSync("**/*.ts", { cwd: SRC }).filter((file) => !file.endsWith(".test.ts"));
+  expect(files.length).toBeGreaterThan(3);
+  expect(files.flatMap((file) => [...wrongImports(file), ...wrongGlobals(file)])).toEqual([]);
+});
