@@ -1,0 +1,128 @@
+/**
+ * A transcript: what a user types and everything that comes back, in a file that reads like a terminal session. The file starts with
+ * comments and settings, then holds one or more commands, run in order in one process:
+ *
+ *     # what this shows
+ *     #! now 2026-11-21T04:30:00Z
+ *     #! env NAME=VALUE
+ *     #! tty 100
+ *     $ kubemend snapshot keys k120-broad/snapshot.db.gz --no-such-flag
+ *     --- stdout
+ *     --- stderr
+ *     error: unknown option '--no-such-flag'
+ *     --- exit 2
+ *
+ * `--- stdout` and `--- stderr` are left out when nothing was written there. A text that does not end in a line feed is followed by
+ * the line `--- no line feed`. Paths start from `test/fixtures`; `$TMP` is an empty directory of the transcript's own, in the command and in what comes back; a line that is the
+ * package's version reads `$VERSION`. No terminal is attached unless `tty` gives its width.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import type { Host, TextSink } from "../src/cli/host.ts";
+import { run } from "../src/cli/run.ts";
+
+const FIXTURES = join(import.meta.dirname, "fixtures");
+const VERSION_LINE = new RegExp(`^${packageJson.version.replaceAll(".", "\\.")}$`, "gm");
+const NO_LINE_FEED = "--- no line feed";
+
+interface Transcript {
+  /** Comments, settings and empty lines before the first command, as they stand. */
+  readonly preamble: readonly string[];
+  readonly now: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly ttyColumns: number | undefined;
+  readonly commands: readonly { readonly comments: readonly string[]; readonly line: string }[];
+}
+
+/** Reads the commands and settings; what a transcript says came back is only compared, as text. */
+export function parseTranscript(text: string): Transcript {
+  const preamble: string[] = [];
+  const env: Record<string, string> = {};
+  let now = Date.parse("2026-11-21T12:00:00Z");
+  let ttyColumns: number | undefined;
+  const commands: { comments: string[]; line: string }[] = [];
+  let inResult = false;
+  let comments: string[] = [];
+  for (const line of text.split("\n")) {
+    if (line.startsWith("$ ")) {
+      commands.push({ comments, line: line.slice(2) });
+      comments = [];
+      inResult = true;
+      continue;
+    }
+    if (line.startsWith("--- exit ")) {
+      inResult = false;
+      continue;
+    }
+    if (inResult || line === "") continue;
+    if (commands.length > 0) {
+      comments.push(line);
+      continue;
+    }
+    preamble.push(line);
+    const setting = /^#! (\w+) (.*)$/.exec(line);
+    if (setting === null) continue;
+    const [, name, value] = setting as unknown as [string, string, string];
+    if (name === "now") now = Date.parse(value);
+    else if (name === "tty") ttyColumns = Number(value);
+    else if (name === "env") env[value.slice(0, value.indexOf("="))] = value.slice(value.indexOf("=") + 1);
+    else throw new Error(`unknown transcript setting "${name}"`);
+  }
+  return { preamble, now, env, ttyColumns, commands };
+}
+
+/** Runs a transcript's commands and returns the whole file as it should read. */
+export async function runTranscript(text: string): Promise<string> {
+  const transcript = parseTranscript(text);
+  const directory = mkdtempSync(join(tmpdir(), "kubemend-transcript-"));
+  const replace = (output: string) => output.replaceAll(directory, "$TMP").replace(VERSION_LINE, "$$VERSION");
+  try {
+    const parts = [transcript.preamble.map((line) => `${line}\n`).join("")];
+    for (const [index, { comments, line }] of transcript.commands.entries()) {
+      const [program, ...argv] = splitWords(line).map((word) => word.replaceAll("$TMP", directory));
+      if (program !== "kubemend") throw new Error(`a transcript runs kubemend only, found "${line}"`);
+      const written = { stdout: "", stderr: "" };
+      const sink = (name: "stdout" | "stderr"): TextSink => ({
+        isTTY: transcript.ttyColumns !== undefined,
+        columns: transcript.ttyColumns,
+        write(output) {
+          written[name] += output;
+          return Promise.resolve();
+        },
+      });
+      const host: Host = {
+        stdout: sink("stdout"),
+        stderr: sink("stderr"),
+        env: { TMPDIR: directory, ...transcript.env },
+        cwd: FIXTURES,
+        now: () => transcript.now,
+        signal: new AbortController().signal,
+      };
+      const code = await run(argv, host);
+      const before = [...(index === 0 ? [] : [""]), ...comments].map((each) => `${each}\n`).join("");
+      parts.push(
+        `${before}$ ${line}\n`,
+        section("stdout", replace(written.stdout)),
+        section("stderr", replace(written.stderr)),
+        `--- exit ${code}\n`,
+      );
+    }
+    return parts.join("");
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function section(name: string, text: string): string {
+  if (text === "") return "";
+  return `--- ${name}\n${text}${text.endsWith("\n") ? "" : `\n${NO_LINE_FEED}\n`}`;
+}
+
+/** Words as a shell splits them, with 'single' and "double" quotes and nothing else. */
+function splitWords(line: string): string[] {
+  return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map((match) =>
+    match[0].replace(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ""),
+  );
+}
