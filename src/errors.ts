@@ -31,6 +31,7 @@ export type ErrorCode =
   | "control-plane-not-found"
   | "control-plane-incomplete"
   | "config-invalid"
+  | "certificate-invalid"
   | "unsupported";
 
 /** What an error may say beyond its sentence. */
