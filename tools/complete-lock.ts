@@ -26,7 +26,9 @@ for (const entry of Object.values(lock.packages)) {
     if (lock.packages[key] !== undefined || !/^[~^]?\d/.test(range)) continue;
     const words = name.split(/[/-]/);
     const os = OS.find((word) => words.includes(word));
-    const cpu = CPU.find((word) => words.some((part) => part === word || part === `${word}hf`)) ?? (words.includes("ppc64le") ? "ppc64" : undefined);
+    const cpu =
+      CPU.find((word) => words.some((part) => part === word || part === `${word}hf`)) ??
+      (words.includes("ppc64le") ? "ppc64" : undefined);
     const libc = words.find((word) => word === "musl") ?? (words.includes("gnu") ? "glibc" : undefined);
     lock.packages[key] = {
       version: range.replace(/^[~^]/, ""),
