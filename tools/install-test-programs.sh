@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Unpacks the etcd programs that tests and benchmarks run, from Debian, without installing anything on the machine:
+#   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5      DIR/sid  the newest of them
+# usage: tools/install-test-programs.sh [DIR]     DIR defaults to $KUBEMEND_TEST_PROGRAMS, then .cache/test-programs
+# Runs again at no cost once everything is there. Needs apt-get and dpkg of a Debian machine; the mirror is the machine's own.
+set -euo pipefail
+
+root="$(cd "$(dirname "$0")/.." && pwd)"
+dir="${1:-${KUBEMEND_TEST_PROGRAMS:-$root/.cache/test-programs}}"
+suites=(bookworm trixie sid)
+packages=(etcd-server etcd-client)
+
+missing=()
+for suite in "${suites[@]}"; do
+  [ -f "$dir/$suite/.done" ] || missing+=("$suite")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+for program in apt-get dpkg; do
+  command -v "$program" >/dev/null || { echo "error: $program is missing: these programs come from Debian" >&2; exit 1; }
+done
+
+# The address and the options (signed-by) of the machine's own Debian archive, security and third-party archives aside.
+own_archive() {
+  local codename
+  codename="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")"
+  shopt -s nullglob
+  for file in /etc/apt/sources.list.d/*.sources; do
+    awk -v codename="$codename" '
+      function emit() { if (deb && suite && uri != "") print uri, key; uri = key = ""; deb = suite = 0 }
+      /^#/ { next }
+      /^[[:space:]]*$/ { emit(); next }
+      { name = tolower($1) }
+      name == "types:" { for (i = 2; i <= NF; i++) if ($i == "deb") deb = 1 }
+      name == "uris:" { uri = $2 }
+      name == "suites:" { for (i = 2; i <= NF; i++) if ($i == codename || $i == "stable" || $i == "sid" || $i == "unstable") suite = 1 }
+      name == "signed-by:" && $2 ~ /^\// { key = $2 }
+      END { emit() }
+    ' "$file"
+  done
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [ -f "$file" ] || continue
+    awk -v codename="$codename" '
+      $1 == "deb" {
+        key = ""; i = 2
+        if ($2 ~ /^\[/) {
+          for (; i <= NF; i++) {
+            option = $i; gsub(/[][]/, "", option)
+            if (option ~ /^signed-by=\//) key = substr(option, 11)
+            if ($i ~ /\]$/) { i++; break }
+          }
+        }
+        if ($(i + 1) == codename || $(i + 1) == "stable" || $(i + 1) == "sid" || $(i + 1) == "unstable") print $i, key
+      }' "$file"
+  done
+}
+
+read -r uri key < <(own_archive | head -n 1) || { echo "error: no Debian archive in this machine's apt sources" >&2; exit 1; }
+[ -n "$key" ] || key=/usr/share/keyrings/debian-archive-keyring.gpg
+[ -f "$key" ] && signed="[signed-by=$key] " || signed=""
+
+for suite in "${missing[@]}"; do
+  apt="$dir/.apt/$suite"
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages"
+  echo "deb ${signed}$uri $suite main" >"$apt/sources.list"
+  : >"$apt/status"
+  options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=/dev/null" -o "Dir::State::lists=$apt/lists"
+    -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=root" -o "Acquire::Languages=none"
+    -o "Acquire::Retries=3")
+  echo "unpacking ${packages[*]} from Debian $suite into $dir/$suite" >&2
+  apt-get "${options[@]}" update
+  (cd "$apt/packages" && apt-get "${options[@]}" download "${packages[@]}")
+  staged="$dir/.staged-$suite"
+  rm -rf "$staged" && mkdir -p "$staged"
+  for package in "$apt/packages"/*.deb; do dpkg -x "$package" "$staged"; done
+  touch "$staged/.done"
+  rm -rf "${dir:?}/$suite" && mv "$staged" "$dir/$suite"
+  rm -rf "$apt"
+done
