@@ -131,6 +131,13 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
   }
 }
 
+/** The names of the n-th pod of such a snapshot. */
+export function podOf(shape: SnapshotShape, pod: number): PodNames {
+  const random = randomSource(shape.seed);
+  for (let i = 0; i < Math.ceil(shape.pods / PODS_IN_NAMESPACE); i++) uid(random);
+  return podNames(pod, random());
+}
+
 function podNames(pod: number, seed: number): PodNames {
   const workload = Math.floor(pod / PODS_IN_WORKLOAD);
   const ofWorkload = randomSource(seed ^ Math.imul(workload + 1, 0x9e3779b1));

@@ -1,0 +1,102 @@
+/**
+ * kubemend beside the tools that people use today, on a snapshot of about 1.5 GB, with the file in the page cache.
+ *
+ * usage: npm run bench -- [--runs N] [--only WORD] [--dir DIR]
+ * DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshot, which is made when it is missing. ETCDUTL and AUGER name those programs;
+ * etcdutl is looked for in the test programs and on the PATH too. Runs what `npm run build` made.
+ */
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpus } from "node:os";
+import { delimiter, join } from "node:path";
+import { parseArgs } from "node:util";
+import { findProgram } from "../test/programs.ts";
+import { generateSnapshot, LARGE, podOf } from "./generate-snapshot.ts";
+import { type Cost, measure } from "./measure.ts";
+import { podKey } from "./pod-template.ts";
+
+interface Case {
+  readonly name: string;
+  readonly tool: string;
+  readonly command: readonly string[];
+  /** Removed before each run. */
+  readonly output?: string;
+}
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+    dir: { type: "string", default: process.env.KUBEMEND_BENCH_DIR ?? ".cache/bench" },
+  },
+});
+const program = join(import.meta.dirname, "../dist/kubemend.js");
+if (!existsSync(program)) {
+  console.error("error: dist/kubemend.js is missing\nhint: run npm run build");
+  process.exit(1);
+}
+mkdirSync(values.dir, { recursive: true });
+const snapshot = join(values.dir, "snapshot-1500mb.db");
+if (!existsSync(snapshot)) {
+  console.error(`making ${snapshot}`);
+  generateSnapshot(snapshot, LARGE);
+}
+
+const kubemend = [process.execPath, program];
+const etcdutl = process.env.ETCDUTL ?? findProgram("trixie", "etcdutl") ?? onPath("etcdutl");
+const auger = process.env.AUGER;
+const pod = podOf(LARGE, LARGE.pods / 2);
+const podName = `${pod.workload}-${pod.hash}-${pod.suffix}`;
+const prefix = `/registry/pods/${pod.namespace}/`;
+const restored = join(values.dir, "restored");
+
+const cases: Case[] = [
+  own("status", "snapshot", "status", snapshot),
+  peer("status", "etcdutl", etcdutl, "snapshot", "status", snapshot),
+  own("one object", "snapshot", "get", snapshot, `pod/${podName}`, "-n", pod.namespace, "-o", "yaml"),
+  peer("one object", "auger", auger, "extract", "-f", snapshot, "-k", podKey(pod)),
+  own("keys under a prefix", "snapshot", "keys", snapshot, prefix),
+  peer("keys under a prefix", "auger", auger, "extract", "-f", snapshot, "--keys-by-prefix", prefix),
+  own("objects by kind", "snapshot", "stats", snapshot),
+  peer("objects by kind", "auger", auger, "analyze", "-f", snapshot),
+  own("verify", "snapshot", "verify", snapshot),
+  own("export", "snapshot", "export", snapshot, "-o", "jsonl"),
+  { ...own("restore", "snapshot", "restore", snapshot, "--data-dir", restored), output: restored },
+  etcdutl === undefined
+    ? undefined
+    : {
+        ...peer("restore", "etcdutl", etcdutl, "snapshot", "restore", snapshot, "--data-dir", restored),
+        output: restored,
+      },
+]
+  .filter((one) => one !== undefined)
+  .filter((one) => one.name.includes(values.only));
+
+// Once through, so that every run finds the file in the page cache.
+measure(["cat", snapshot], 1);
+console.log(`${cpus()[0]?.model ?? "unknown"} × ${cpus().length}, Node ${process.version}, best of ${values.runs}\n`);
+console.log("| what | tool | wall s | CPU s | peak MiB |\n|---|---|--:|--:|--:|");
+for (const { name, tool, command, output } of cases) {
+  const clear = (): void => {
+    if (output !== undefined) rmSync(output, { recursive: true, force: true });
+  };
+  const cost = measure(command, Number(values.runs), clear);
+  clear();
+  console.log(`| ${name} | ${tool} | ${typeof cost === "string" ? `${cost} | | |` : row(cost)}`);
+}
+
+function row({ wallSeconds, cpuSeconds, peakMemory }: Cost): string {
+  return `${wallSeconds.toFixed(2)} | ${cpuSeconds.toFixed(2)} | ${Math.round(peakMemory)} |`;
+}
+
+function own(name: string, ...args: string[]): Case {
+  return { name, tool: "kubemend", command: [...kubemend, ...args] };
+}
+
+function peer(name: string, tool: string, path: string | undefined, ...args: string[]): Case | undefined {
+  return path === undefined ? undefined : { name, tool, command: [path, ...args] };
+}
+
+function onPath(name: string): string | undefined {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
