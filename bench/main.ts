@@ -18,8 +18,6 @@ interface Case {
   readonly name: string;
   readonly tool: string;
   readonly command: readonly string[];
-  /** Removed before each run. */
-  readonly output?: string;
 }
 
 const { values } = parseArgs({
@@ -49,7 +47,7 @@ const podName = `${pod.workload}-${pod.hash}-${pod.suffix}`;
 const prefix = `/registry/pods/${pod.namespace}/`;
 const restored = join(values.dir, "restored");
 
-const cases: Case[] = [
+const cases = [
   own("status", "snapshot", "status", snapshot),
   peer("status", "etcdutl", etcdutl, "snapshot", "status", snapshot),
   own("one object", "snapshot", "get", snapshot, `pod/${podName}`, "-n", pod.namespace, "-o", "yaml"),
@@ -60,25 +58,17 @@ const cases: Case[] = [
   peer("objects by kind", "auger", auger, "analyze", "-f", snapshot),
   own("verify", "snapshot", "verify", snapshot),
   own("export", "snapshot", "export", snapshot, "-o", "jsonl"),
-  { ...own("restore", "snapshot", "restore", snapshot, "--data-dir", restored), output: restored },
-  etcdutl === undefined
-    ? undefined
-    : {
-        ...peer("restore", "etcdutl", etcdutl, "snapshot", "restore", snapshot, "--data-dir", restored),
-        output: restored,
-      },
-]
-  .filter((one) => one !== undefined)
-  .filter((one) => one.name.includes(values.only));
+  own("restore", "snapshot", "restore", snapshot, "--data-dir", restored),
+  peer("restore", "etcdutl", etcdutl, "snapshot", "restore", snapshot, "--data-dir", restored),
+];
+const chosen = cases.filter((one) => one !== undefined).filter((one) => one.name.includes(values.only));
 
 // Once through, so that every run finds the file in the page cache.
 measure(["cat", snapshot], 1);
 console.log(`${cpus()[0]?.model ?? "unknown"} × ${cpus().length}, Node ${process.version}, best of ${values.runs}\n`);
 console.log("| what | tool | wall s | CPU s | peak MiB |\n|---|---|--:|--:|--:|");
-for (const { name, tool, command, output } of cases) {
-  const clear = (): void => {
-    if (output !== undefined) rmSync(output, { recursive: true, force: true });
-  };
+const clear = (): void => rmSync(restored, { recursive: true, force: true });
+for (const { name, tool, command } of chosen) {
   const cost = measure(command, Number(values.runs), clear);
   clear();
   console.log(`| ${name} | ${tool} | ${typeof cost === "string" ? `${cost} | | |` : row(cost)}`);
