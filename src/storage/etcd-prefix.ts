@@ -1,0 +1,64 @@
+/**
+ * Where in etcd a Kubernetes API server keeps its objects (`--etcd-prefix`): `/registry` unless somebody chose otherwise, `/kubernetes.io`
+ * in OpenShift 3. The API server joins the flag to "/", so a stored key always starts with one.
+ */
+
+/** A prefix under which a cluster seems to live. */
+export interface EtcdPrefix {
+  /** Without a slash at the end, such as `/registry`. */
+  readonly prefix: string;
+  /** How many of the keys that every cluster has were there: 1 to {@link SIGNS}`.length`. */
+  readonly signs: number;
+}
+
+/** Keys that a cluster has from its first start on, below the prefix. The API server itself makes each of them. */
+const SIGNS = [
+  "/namespaces/kube-system",
+  "/namespaces/default",
+  "/namespaces/kube-public",
+  "/ranges/serviceips",
+  "/ranges/servicenodeports",
+  "/services/specs/default/kubernetes",
+] as const;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const signBytes = SIGNS.map((sign) => encoder.encode(sign));
+
+/**
+ * Every prefix that holds a cluster, the likeliest first; empty when nothing looks like Kubernetes.
+ * One pass over the keys, in any order; a key that does not end like a sign costs a comparison or two and no allocation.
+ */
+export function findEtcdPrefixes(keys: Iterable<Uint8Array>): EtcdPrefix[] {
+  const signs = new Map<string, Set<number>>();
+  for (const key of keys) {
+    for (let i = 0; i < signBytes.length; i++) {
+      const sign = signBytes[i]!;
+      if (!endsWith(key, sign)) continue;
+      const prefix = decoder.decode(key.subarray(0, key.length - sign.length));
+      const seen = signs.get(prefix) ?? new Set();
+      signs.set(prefix, seen.add(i));
+    }
+  }
+  const found = [...signs]
+    // A custom resource named "default" in a namespace named "namespaces" looks like one sign; no cluster has only that.
+    .filter(([prefix, seen]) => seen.size > 1 || prefix === DEFAULT_ETCD_PREFIX)
+    .map(([prefix, seen]) => ({ prefix, signs: seen.size }));
+  return found.sort((a, b) => b.signs - a.signs || (a.prefix < b.prefix ? -1 : 1));
+}
+
+/** What the API server uses when nobody says otherwise. */
+export const DEFAULT_ETCD_PREFIX = "/registry";
+
+/** A prefix as the API server reads its flag: one slash in front, none behind, none doubled. "/" is the empty prefix. */
+export function normalizeEtcdPrefix(flag: string): string {
+  const parts = flag.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.map((part) => `/${part}`).join("");
+}
+
+function endsWith(key: Uint8Array, end: Uint8Array): boolean {
+  const start = key.length - end.length;
+  if (start < 0) return false;
+  for (let i = end.length - 1; i >= 0; i--) if (key[start + i] !== end[i]) return false;
+  return true;
+}
