@@ -1,0 +1,124 @@
+/** A small client of the API server for tests: JSON over TLS with a client certificate. Answers are plain objects. */
+import { Agent, request } from "node:https";
+import { parseAllDocuments } from "yaml";
+import { waitFor } from "./wait.ts";
+
+/** An object of the API, as far as tests look into it. */
+// biome-ignore lint/suspicious/noExplicitAny: an object's shape is the API server's to tell
+export type ApiObject = any;
+
+export class ApiError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(`the API server answers ${status}: ${message}`);
+    this.status = status;
+  }
+}
+
+export interface ApiCredentials {
+  readonly port: number;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export class Api {
+  readonly #credentials: ApiCredentials;
+  readonly #agent: Agent;
+
+  constructor(credentials: ApiCredentials) {
+    this.#credentials = credentials;
+    this.#agent = new Agent({ keepAlive: true, ca: credentials.ca, cert: credentials.cert, key: credentials.key });
+  }
+
+  get(path: string): Promise<ApiObject> {
+    return this.request("GET", path);
+  }
+
+  /** The items of a list. */
+  async list(path: string): Promise<ApiObject[]> {
+    return (await this.request("GET", path)).items;
+  }
+
+  post(path: string, body: unknown): Promise<ApiObject> {
+    return this.request("POST", path, body);
+  }
+
+  /** A JSON merge patch. */
+  patch(path: string, body: unknown): Promise<ApiObject> {
+    return this.request("PATCH", path, body, "application/merge-patch+json");
+  }
+
+  delete(path: string, options: unknown = {}): Promise<ApiObject> {
+    return this.request("DELETE", path, options);
+  }
+
+  /** Server-side apply of every document of a YAML text, in order. Kinds are looked up as they come, so a CRD may precede its resources. */
+  async apply(yaml: string): Promise<void> {
+    for (const document of parseAllDocuments(yaml)) {
+      const object = document.toJS() as ApiObject;
+      if (!object) continue;
+      const path = `${await this.#collectionPath(object)}/${object.metadata.name}?fieldManager=testbed&force=true`;
+      await this.request("PATCH", path, object, "application/apply-patch+yaml");
+    }
+  }
+
+  async #collectionPath(object: ApiObject): Promise<string> {
+    const group = object.apiVersion.includes("/") ? `/apis/${object.apiVersion}` : `/api/${object.apiVersion}`;
+    const resource = await waitFor(`kind "${object.kind}" to be served`, async () =>
+      (await this.get(group)).resources.find((r: ApiObject) => r.kind === object.kind && !r.name.includes("/")),
+    );
+    const namespace = resource.namespaced ? `/namespaces/${object.metadata.namespace ?? "default"}` : "";
+    return `${group}${namespace}/${resource.name}`;
+  }
+
+  /** Sends a request. Throws {@link ApiError} for an answer of 400 and above. Text answers come back as strings. */
+  async request(method: string, path: string, body?: unknown, contentType = "application/json"): Promise<ApiObject> {
+    const { status, type, text } = await this.#send(method, path, body, contentType);
+    if (status >= 400) throw new ApiError(status, messageOf(text));
+    return type.includes("json") ? JSON.parse(text) : text;
+  }
+
+  #send(method: string, path: string, body: unknown, contentType: string) {
+    return new Promise<{ status: number; type: string; text: string }>((resolve, reject) => {
+      const sent = request(
+        {
+          host: "127.0.0.1",
+          port: this.#credentials.port,
+          method,
+          path,
+          agent: this.#agent,
+          timeout: 60_000,
+          headers: { accept: "application/json", ...(body !== undefined && { "content-type": contentType }) },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("error", reject);
+          response.on("end", () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              type: response.headers["content-type"] ?? "",
+              text: Buffer.concat(chunks).toString("utf8"),
+            }),
+          );
+        },
+      );
+      sent.on("timeout", () => sent.destroy(new Error("the API server does not answer")));
+      sent.on("error", reject);
+      sent.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function messageOf(text: string): string {
+  try {
+    return JSON.parse(text).message ?? text;
+  } catch {
+    return text;
+  }
+}

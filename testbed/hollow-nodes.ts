@@ -1,0 +1,16 @@
+/** Hollow nodes: kubemark's kubelet, which registers and reports pods as running without a container runtime. Some 40 MB of memory each. */
+import type { ControlPlane } from "./control-plane.ts";
+
+const FIRST_PORT = 20_000;
+
+export function startHollowNode(plane: ControlPlane, name: string, number: number): void {
+  const kubeconfig = plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
+  plane.bed.start(name, [
+    plane.kubernetes.program("kubemark"),
+    "--morph=kubelet",
+    `--name=${name}`,
+    `--kubeconfig=${kubeconfig}`,
+    `--kubelet-port=${FIRST_PORT + 2 * number}`,
+    `--kubelet-read-only-port=${FIRST_PORT + 2 * number + 1}`,
+  ]);
+}
