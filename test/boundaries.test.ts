@@ -18,7 +18,7 @@ const ROOM_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 function imports(file: string): string[] {
   const text = readFileSync(join(SRC, file), "utf8");
-  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
+  return [...text.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)"([^"]+)"/g)].map((match) => match[1]!);
 }
 
 function packageOf(specifier: string): string {
