@@ -20,6 +20,7 @@ export type ErrorCode =
   | "snapshot-truncated"
   | "snapshot-damaged"
   | "snapshot-hash-mismatch"
+  | "wal-damaged"
   | "not-kubernetes"
   | "revision-compacted"
   | "revision-in-future"
