@@ -1,0 +1,123 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { findProgram, PROGRAMS_MISSING } from "../../test/programs.ts";
+import { memorySource } from "../bolt/byte-source.ts";
+import { createBoltWriter } from "../bolt/writer.ts";
+import { readEntry, readLog } from "./log.ts";
+import { decodeMember, encodeMember, encodeMemberStore, newMembership } from "./membership.ts";
+import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "./peer-urls.ts";
+import { decodeConfChange } from "./raft.ts";
+import { decodeRaftSnapshot } from "./raft-snapshot.ts";
+
+const THREE = "m1=http://127.0.0.1:2380,m2=http://127.0.0.1:2480,m3=http://127.0.0.1:2580";
+
+test("ids are those that etcdutl 3.5.16 gives for the same flags", () => {
+  const { clusterId, members } = newMembership(parseInitialCluster(THREE), "tok");
+  expect(clusterId.toString(16)).toBe("c9b3926de97cb80d");
+  expect(members.map(({ id, name }) => [id.toString(16), name])).toEqual([
+    ["71405583d3e2d5ce", "m1"],
+    ["a37dbf27f1d3fccd", "m3"],
+    ["b6f408d90a21367b", "m2"],
+  ]);
+});
+
+const etcdutl = findProgram("trixie", "etcdutl");
+
+test.skipIf(!etcdutl)(`what etcdutl writes for odd flags (${etcdutl ? "etcdutl" : PROGRAMS_MISSING})`, () => {
+  const directory = mkdtempSync(join(tmpdir(), "membership-"));
+  try {
+    const chunks: { position: number; bytes: Uint8Array }[] = [];
+    const writer = createBoltWriter({
+      write: (bytes, position) => void chunks.push({ bytes: bytes.slice(), position }),
+    });
+    writer.openBucket(Buffer.from("key"));
+    writer.closeBucket();
+    writer.openBucket(Buffer.from("meta"));
+    writer.closeBucket();
+    const file = Buffer.alloc(writer.finish());
+    for (const { bytes, position } of chunks) file.set(bytes, position);
+    writeFileSync(join(directory, "empty.db"), file);
+    const cluster = "a<b=https://[::1]:2380,a<b=http://x:1,other=HTTP://Host.example:0080";
+    const urls = "http://x:1,https://[::1]:2380";
+    const out = join(directory, "out");
+    execFileSync(
+      etcdutl!,
+      [
+        "snapshot",
+        "restore",
+        join(directory, "empty.db"),
+        "--skip-hash-check",
+        "--data-dir",
+        out,
+        "--name",
+        "a<b",
+        "--initial-cluster",
+        cluster,
+        "--initial-cluster-token",
+        "t",
+        "--initial-advertise-peer-urls",
+        urls,
+      ],
+      { stdio: "pipe" },
+    );
+
+    const wal = readdirSync(join(out, "member/wal")).filter((name) => name.endsWith(".wal"));
+    const segments = wal.map((name) => memorySource(readFileSync(join(out, "member/wal", name))));
+    const log = readLog(segments);
+    const { clusterId, members } = newMembership(parseInitialCluster(cluster), "t");
+    expect(log.metadata.clusterId).toBe(clusterId);
+    const contexts = log.entries.map((entry) => decodeConfChange(readEntry(segments, entry).data!).context!);
+    expect(contexts.map((context) => Buffer.from(context).toString())).toEqual(
+      members.map((member) => Buffer.from(encodeMember(member)).toString()),
+    );
+    const name = readdirSync(join(out, "member/snap")).find((file) => file.endsWith(".snap"))!;
+    const theirs = JSON.parse(
+      Buffer.from(decodeRaftSnapshot(readFileSync(join(out, "member/snap", name)), name).data).toString(),
+    );
+    const ours = JSON.parse(Buffer.from(encodeMemberStore(members)).toString());
+    expect(ours.Root).toEqual(theirs.Root);
+    expect(ours.CurrentIndex).toBe(theirs.CurrentIndex);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a member survives encoding", () => {
+  const member = {
+    id: 0xffff_ffff_ffff_ffffn,
+    name: "m&m",
+    peerUrls: ["http://a:1"],
+    clientUrls: ["http://a:2"],
+    isLearner: true,
+  };
+  expect(decodeMember(encodeMember(member))).toEqual(member);
+  for (const text of ["", "null", "{", '{"name":"x"}']) expect(decodeMember(Buffer.from(text))).toBeUndefined();
+});
+
+test.each([
+  ["10.0.0.1:2380", "begins with"],
+  ["ftp://a:1", "scheme"],
+  ["http://a", "host:port"],
+  ["http://::1:2380", "brackets"],
+  ["http://a:1/", "path"],
+  ["http://a:x", "host:port"],
+])("peer URL %s is refused: %s", (url, reason) => {
+  expect(() => parsePeerUrls([url], "--x")).toThrow(reason);
+});
+
+test.each([
+  ["m9", ["http://127.0.0.1:2380"], THREE, 'member "m9" is not in --initial-cluster, which names "m1", "m2", "m3"'],
+  ["m1", ["http://127.0.0.1:9"], THREE, "missing from --initial-advertise-peer-urls"],
+  ["m1", ["http://127.0.0.1:2380", "http://127.0.0.1:9"], THREE, "does not give"],
+  ["a", ["http://h:1"], "a=http://h:1,b=http://h:1", 'to both "a" and "b"'],
+  ["a", ["http://h:1"], "a=http://h:1,a=http://h:1", 'to "a" twice'],
+])("member %s with %j in %s: %s", (name, urls, cluster, reason) => {
+  expect(() => checkMemberInCluster(name, urls, parseInitialCluster(cluster))).toThrow(reason);
+});
+
+test.each(["", ",", "http://a:1", "=http://a:1"])("--initial-cluster %j is refused", (text) => {
+  expect(() => parseInitialCluster(text)).toThrow("--initial-cluster");
+});

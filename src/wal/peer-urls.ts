@@ -1,0 +1,101 @@
+/** Peer URLs and `--initial-cluster`, by etcd's own rules (`client/pkg/types/urls.go`, `urlsmap.go`, `server/config`). */
+import { MendError } from "../errors.ts";
+
+/** Sorted. Throws `usage` for what etcd refuses; `flag` is where they came from. */
+export function parsePeerUrls(urls: readonly string[], flag: string): string[] {
+  if (urls.length === 0) throw new MendError("usage", `${flag} has no URL`);
+  return urls.map((url) => parsePeerUrl(url.trim(), flag)).sort();
+}
+
+function parsePeerUrl(url: string, flag: string): string {
+  const refuse = (text: string): never => {
+    throw new MendError("usage", `${flag} has "${url}": ${text}`, { hint: "give URLs such as https://10.0.0.1:2380" });
+  };
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(url);
+  if (match === null) return refuse("a URL begins with http://, https://, unix:// or unixs://");
+  const scheme = match[1]!.toLowerCase();
+  const host = match[2]!;
+  const rest = match[3]!;
+  if (scheme === "unix" || scheme === "unixs") return `${scheme}://${host}${rest}`;
+  if (scheme !== "http" && scheme !== "https") return refuse("its scheme must be http, https, unix or unixs");
+  if (!/^(\[[0-9A-Fa-f:.]+(%25[^\]]+)?\]|[^:[\]@\s]*):[0-9]*$/.test(host)) {
+    return refuse("the address must have the form host:port (IPv6 in brackets)");
+  }
+  if (rest !== "") return refuse("it must not contain a path, a query or a fragment");
+  return `${scheme}://${host}`;
+}
+
+/** Names to their sorted peer URLs, from `name=url,name=url`; a name that comes twice has both URLs. */
+export function parseInitialCluster(text: string): Map<string, string[]> {
+  const flag = "--initial-cluster";
+  const lists = new Map<string, string[]>();
+  for (const pair of text.split(",")) {
+    if (pair === "") continue;
+    const at = pair.indexOf("=");
+    const name = at < 0 ? pair : pair.slice(0, at);
+    const url = at < 0 ? "" : pair.slice(at + 1);
+    if (at < 0 || name === "") {
+      throw new MendError("usage", `${flag} has "${pair}": each member is name=URL`, {
+        hint: "give members such as infra0=https://10.0.0.1:2380,infra1=https://10.0.0.2:2380",
+      });
+    }
+    lists.set(name, [...(lists.get(name) ?? []), url]);
+  }
+  if (lists.size === 0) throw new MendError("usage", `${flag} names no member`);
+  return new Map([...lists].map(([name, urls]) => [name, parsePeerUrls(urls, flag)]));
+}
+
+/** Throws `usage` unless the member is in the cluster with these very URLs and no URL comes twice. */
+export function checkMemberInCluster(
+  name: string,
+  advertised: readonly string[],
+  cluster: ReadonlyMap<string, readonly string[]>,
+): void {
+  const own = cluster.get(name);
+  if (own === undefined) {
+    throw new MendError(
+      "usage",
+      `member "${name}" is not in --initial-cluster, which names ${quoted(cluster.keys())}`,
+      {
+        hint: "make --name one of them, or add it to --initial-cluster",
+      },
+    );
+  }
+  const onlyInCluster = own.filter((url) => !advertised.includes(url));
+  const onlyAdvertised = advertised.filter((url) => !own.includes(url));
+  if (onlyInCluster.length > 0) {
+    throw new MendError(
+      "usage",
+      `--initial-cluster gives "${name}" the URL ${quoted(onlyInCluster)}, missing from --initial-advertise-peer-urls, which has ${quoted(advertised)}`,
+      {
+        hint: "give both flags the same URLs for this member",
+      },
+    );
+  }
+  if (onlyAdvertised.length > 0) {
+    throw new MendError(
+      "usage",
+      `--initial-advertise-peer-urls has ${quoted(onlyAdvertised)}, which --initial-cluster does not give "${name}"`,
+      {
+        hint: "give both flags the same URLs for this member",
+      },
+    );
+  }
+  const owners = new Map<string, string>();
+  for (const [member, urls] of cluster) {
+    for (const url of urls) {
+      const owner = owners.get(url);
+      if (owner !== undefined) {
+        const who = owner === member ? `"${member}" twice` : `both "${owner}" and "${member}"`;
+        throw new MendError("usage", `--initial-cluster gives "${url}" to ${who}`, {
+          hint: "give each member URLs of its own",
+        });
+      }
+      owners.set(url, member);
+    }
+  }
+}
+
+function quoted(words: Iterable<string>): string {
+  return [...words].map((word) => `"${word}"`).join(", ");
+}
