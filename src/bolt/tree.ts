@@ -1,0 +1,194 @@
+/**
+ * Walks the B+tree of a bucket down to, but not into, its leaves. Leaves are most of a file: they are found here by their ids alone and read later in file order
+ * (`sweep.ts`), which turns a million small reads into large ones and lets several threads share them.
+ */
+import type { Finding } from "../errors.ts";
+import { type BoltFile, isTreePage, readPage, wrongType } from "./bolt.ts";
+import { branchChild, branchKey, checkBranch, checkLeaf, compareBytes, elementAt, leafKey, type Page, PageFlag } from "./page.ts";
+import { addPage, type PageSet } from "./page-set.ts";
+
+export type Report = (finding: Finding) => void;
+
+/** bbolt's trees are a handful of levels deep; a deeper one is damage. */
+const MAX_DEPTH = 64;
+
+/** Leaf page ids in key order, each with the lowest key it may hold. */
+export interface LeafList {
+  count: number;
+  ids: Uint32Array;
+  /** All separators, one after the other. */
+  separators: Uint8Array;
+  /** Where separator `i` ends in `separators`. */
+  separatorEnds: Float64Array;
+}
+
+export function createLeafList(): LeafList {
+  return {
+    count: 0,
+    ids: new Uint32Array(1024),
+    separators: new Uint8Array(16384),
+    separatorEnds: new Float64Array(1024),
+  };
+}
+
+/** The lowest key that leaf `i` may hold; empty where there is no bound. */
+export function separatorOf(list: LeafList, i: number): Uint8Array {
+  return list.separators.subarray(i === 0 ? 0 : list.separatorEnds[i - 1], list.separatorEnds[i]);
+}
+
+function push(list: LeafList, id: number, separator: Uint8Array): void {
+  const start = list.count === 0 ? 0 : list.separatorEnds[list.count - 1]!;
+  if (list.count === list.ids.length) {
+    list.ids = grown(list.ids, new Uint32Array(list.count * 2));
+    list.separatorEnds = grown(list.separatorEnds, new Float64Array(list.count * 2));
+  }
+  if (start + separator.length > list.separators.length) {
+    list.separators = grown(list.separators, new Uint8Array((start + separator.length) * 2));
+  }
+  list.ids[list.count] = id;
+  list.separators.set(separator, start);
+  list.separatorEnds[list.count] = start + separator.length;
+  list.count += 1;
+}
+
+function grown<T extends { set(from: T): void }>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+/**
+ * Appends the leaves below page `root` to `list`. Branch pages are marked in `seen`; a page that was seen before (a cycle, or two parents) is reported
+ * and not entered again. Damage below a branch costs that subtree and nothing else.
+ */
+export function collectLeaves(
+  bolt: BoltFile,
+  root: number,
+  bucket: string,
+  list: LeafList,
+  seen: PageSet,
+  report: Report,
+): void {
+  const levels = branchLevels(bolt, root);
+  const stack: { id: number; parent: number; level: number; separator: Uint8Array; bound: Uint8Array | undefined }[] = [
+    { id: root, parent: 0, level: 0, separator: new Uint8Array(), bound: undefined },
+  ];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { id, parent, level, separator, bound } = next;
+    const where = (page: number) =>
+      parent === 0
+        ? `page ${page} · root of bucket "${bucket}"`
+        : `page ${page} · child of page ${parent} · bucket "${bucket}"`;
+    if (level >= levels) {
+      push(list, id, separator);
+      continue;
+    }
+    const result = readPage(bolt, id);
+    if ("fault" in result) {
+      report({ level: "error", code: result.code, where: where(id), text: result.fault });
+      continue;
+    }
+    const { page, flags, overflow } = result;
+    if (flags === PageFlag.leaf) {
+      report({ level: "error", code: "tree-depth", where: where(id), text: "a leaf at the depth of a branch" });
+      push(list, id, separator);
+      continue;
+    }
+    if (!isTreePage(flags)) {
+      report({ level: "error", code: "page-flags", where: where(id), text: wrongType(id, flags) });
+      continue;
+    }
+    if (!mark(seen, id, overflow, () => where(id), report)) continue;
+    const fault = checkBranch(page);
+    if (fault !== undefined) {
+      report({
+        level: "error",
+        code: fault.code,
+        where: `page ${id} · bucket "${bucket}" · item ${fault.item}`,
+        text: fault.text,
+      });
+      if (fault.code === "page-out-of-bounds") continue;
+    }
+    checkRange(page, separator, bound, () => `page ${id} · bucket "${bucket}"`, branchKey, report);
+    for (let i = page.count - 1; i >= 0; i--) {
+      const key = branchKey(page, i);
+      stack.push({
+        id: branchChild(page, i),
+        parent: id,
+        level: level + 1,
+        separator: key,
+        bound: i + 1 < page.count ? branchKey(page, i + 1) : bound,
+      });
+    }
+  }
+}
+
+/** Marks a page and its overflow as reached. False where one was reached before: its content is then not read a second time. */
+export function mark(seen: PageSet, id: number, overflow: number, where: () => string, report: Report): boolean {
+  for (let i = 0; i <= overflow; i++) {
+    if (!addPage(seen, id + i)) {
+      report({
+        level: "error",
+        code: "page-double-referenced",
+        where: where(),
+        text: `page ${id + i} is referenced more than once, or by itself`,
+      });
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Reports the first key of a page that lies outside what its parent promises. */
+function checkRange(
+  page: Page,
+  low: Uint8Array,
+  high: Uint8Array | undefined,
+  where: () => string,
+  keyOf: (page: Page, index: number) => Uint8Array,
+  report: Report,
+): void {
+  if (page.count === 0) return;
+  if (low.length > 0 && compareBytes(keyOf(page, 0), low) < 0) {
+    report({
+      level: "error",
+      code: "key-order",
+      where: where(),
+      text: "its first key is below the one its parent names",
+    });
+  }
+  if (high !== undefined && high.length > 0 && compareBytes(keyOf(page, page.count - 1), high) >= 0) {
+    report({
+      level: "error",
+      code: "key-order",
+      where: where(),
+      text: "its last key is not below its parent's next key",
+    });
+  }
+}
+
+/**
+ * Reports what is wrong inside the leaf at `position` of a list: elements out of bounds, keys out of order or outside what the parent promises. False where its
+ * keys and values must not be looked at.
+ */
+export function checkLeafPage(page: Page, list: LeafList, position: number, isLast: boolean, where: () => string, report: Report): boolean {
+  const fault = checkLeaf(page);
+  if (fault !== undefined) {
+    report({ level: "error", code: fault.code, where: `${where()} · item ${fault.item}`, text: fault.text });
+    if (fault.code === "page-out-of-bounds") return false;
+  }
+  const high = isLast ? undefined : separatorOf(list, position + 1);
+  checkRange(page, separatorOf(list, position), high, where, leafKey, report);
+  return true;
+}
+
+/** How many levels of branch pages stand above the leaves, by the leftmost path: all leaves of a bbolt tree are equally deep. */
+function branchLevels(bolt: BoltFile, root: number): number {
+  let id = root;
+  for (let level = 0; level < MAX_DEPTH; level++) {
+    const result = readPage(bolt, id);
+    if ("fault" in result || result.flags !== PageFlag.branch || result.page.count === 0) return level;
+    if (elementAt(result.page, 1) > result.page.end) return level;
+    id = branchChild(result.page, 0);
+  }
+  return MAX_DEPTH;
+}
