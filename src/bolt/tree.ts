@@ -4,7 +4,17 @@
  */
 import type { Finding } from "../errors.ts";
 import { type BoltFile, isTreePage, readPage, wrongType } from "./bolt.ts";
-import { branchChild, branchKey, checkBranch, checkLeaf, compareBytes, elementAt, leafKey, type Page, PageFlag } from "./page.ts";
+import {
+  branchChild,
+  branchKey,
+  checkBranch,
+  checkLeaf,
+  compareBytes,
+  elementAt,
+  leafKey,
+  type Page,
+  PageFlag,
+} from "./page.ts";
 import { addPage, type PageSet } from "./page-set.ts";
 
 export type Report = (finding: Finding) => void;
@@ -170,7 +180,14 @@ function checkRange(
  * Reports what is wrong inside the leaf at `position` of a list: elements out of bounds, keys out of order or outside what the parent promises. False where its
  * keys and values must not be looked at.
  */
-export function checkLeafPage(page: Page, list: LeafList, position: number, isLast: boolean, where: () => string, report: Report): boolean {
+export function checkLeafPage(
+  page: Page,
+  list: LeafList,
+  position: number,
+  isLast: boolean,
+  where: () => string,
+  report: Report,
+): boolean {
   const fault = checkLeaf(page);
   if (fault !== undefined) {
     report({ level: "error", code: fault.code, where: `${where()} · item ${fault.item}`, text: fault.text });
