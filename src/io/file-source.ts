@@ -29,17 +29,18 @@ export function openFileSource(path: string): FileSource {
   return descriptorSource(descriptor, path, stat.size);
 }
 
-/** A source over a descriptor that is open already; closing the source closes it. */
+/** A source over the first `size` bytes of a descriptor that is open already; closing the source closes it. */
 export function descriptorSource(descriptor: number, name: string, size: number): FileSource {
   return {
     name,
     size,
     descriptor,
     read(target, position) {
+      const wanted = Math.max(0, Math.min(target.length, size - position));
       let done = 0;
       try {
-        while (done < target.length) {
-          const got = readSync(descriptor, target, done, target.length - done, position + done);
+        while (done < wanted) {
+          const got = readSync(descriptor, target, done, wanted - done, position + done);
           if (got === 0) break;
           done += got;
         }

@@ -2,7 +2,6 @@
  * Opens a snapshot: the file that `snapshot save` wrote (a bbolt file and the SHA-256 of it, 32 bytes), a raw copy of `member/snap/db` (no hash), or either in an archive.
  * The file is opened read-only and never changed.
  */
-import { createHash } from "node:crypto";
 import type { ByteSource } from "../bolt/byte-source.ts";
 import { openArchive } from "./archive.ts";
 import { descriptorSource, openFileSource } from "./file-source.ts";
@@ -56,37 +55,10 @@ export async function openSnapshotFile(path: string, options: OpenSnapshotOption
   const size = hashed ? source.size - SHA256_SIZE : source.size;
   return {
     path,
-    source: descriptorView(source, size),
+    source: descriptorSource(source.descriptor, path, size),
     descriptor: source.descriptor,
     storedHash,
     archive,
     close: source.close,
   };
-}
-
-function descriptorView(source: ByteSource, size: number): ByteSource {
-  return {
-    name: source.name,
-    size,
-    read: (target, position) =>
-      source.read(
-        position + target.length > size ? target.subarray(0, Math.max(0, size - position)) : target,
-        position,
-      ),
-  };
-}
-
-/** Hashes the database part of a snapshot, a megabyte at a time; yields the bytes done and returns whether the stored hash is right. */
-export function* hashSnapshot(snapshot: SnapshotFile): Generator<number, boolean> {
-  const { source, storedHash } = snapshot;
-  const hash = createHash("sha256");
-  const buffer = new Uint8Array(1 << 20);
-  for (let position = 0; position < source.size; ) {
-    const got = source.read(buffer, position);
-    if (got === 0) break;
-    hash.update(buffer.subarray(0, got));
-    position += got;
-    yield position;
-  }
-  return storedHash !== undefined && hash.digest().equals(storedHash);
 }

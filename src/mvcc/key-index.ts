@@ -27,24 +27,25 @@ export interface KeyIndex {
   seed: number;
 }
 
-const FIRST_CAPACITY = 1024;
+const MOST_RESERVED = 1 << 20;
 
-/** An empty index. `seed` makes the hash unpredictable to whoever made the file. */
-export function createKeyIndex(seed: number): KeyIndex {
+/** An empty index with room for about `expected` keys. `seed` makes the hash unpredictable to whoever made the file. */
+export function createKeyIndex(seed: number, expected = 0): KeyIndex {
+  const capacity = Math.max(1024, Math.min(expected, MOST_RESERVED));
   return {
     count: 0,
-    keys: new Uint8Array(FIRST_CAPACITY * 64),
-    keyEnds: new Float64Array(FIRST_CAPACITY),
-    main: new Float64Array(FIRST_CAPACITY),
-    sub: new Float64Array(FIRST_CAPACITY),
-    tombstone: new Uint8Array(FIRST_CAPACITY),
-    page: new Uint32Array(FIRST_CAPACITY),
-    item: new Uint16Array(FIRST_CAPACITY),
-    valueSize: new Uint32Array(FIRST_CAPACITY),
-    label: new Uint16Array(FIRST_CAPACITY),
-    versions: new Uint32Array(FIRST_CAPACITY),
-    bytes: new Float64Array(FIRST_CAPACITY),
-    slots: new Uint32Array(FIRST_CAPACITY * 2),
+    keys: new Uint8Array(capacity * 64),
+    keyEnds: new Float64Array(capacity),
+    main: new Float64Array(capacity),
+    sub: new Float64Array(capacity),
+    tombstone: new Uint8Array(capacity),
+    page: new Uint32Array(capacity),
+    item: new Uint16Array(capacity),
+    valueSize: new Uint32Array(capacity),
+    label: new Uint16Array(capacity),
+    versions: new Uint32Array(capacity),
+    bytes: new Float64Array(capacity),
+    slots: new Uint32Array(2 ** Math.ceil(Math.log2(capacity * 2 + 2))),
     seed,
   };
 }

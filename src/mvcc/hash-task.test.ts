@@ -1,0 +1,12 @@
+import { crc32c } from "@node-rs/crc32";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { joinCrc } from "./hash-task.ts";
+
+test("the CRC of two parts joins to the CRC of the whole", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 5000 }), fc.uint8Array({ maxLength: 5000 }), (a, b) => {
+      expect(joinCrc(crc32c(a), crc32c(b), b.length)).toBe(crc32c(Buffer.concat([a, b])));
+    }),
+  );
+});

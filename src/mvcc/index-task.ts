@@ -1,0 +1,109 @@
+/** Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link mergeIndexResults} joins them. */
+import type { Page } from "../bolt/page.ts";
+import type { Report } from "../bolt/tree.ts";
+import { createKeyIndex, findOrAdd, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
+import { createLeafReader, type RevisionEntry } from "./leaf-revisions.ts";
+
+/** Which keys: those that begin with `prefix`, or, where `exact`, that one. */
+export interface KeySelection {
+  readonly prefix: Uint8Array;
+  readonly exact: boolean;
+}
+
+export interface IndexOptions {
+  /** None for every key. */
+  readonly select: readonly KeySelection[];
+  /** Only versions up to this revision count. */
+  readonly atRevision?: number;
+  readonly seed: number;
+}
+
+export interface IndexResult {
+  readonly index: KeyIndex;
+  /** The newest revision among all entries, selected or not. */
+  readonly lastRevision: number;
+  /** What the labels of the index stand for; label n is `labels[n - 1]`. */
+  readonly labels: readonly string[];
+}
+
+export interface IndexTask {
+  visit(page: Page): void;
+  finish(): IndexResult;
+}
+
+/** Names the value of an entry, such as with its kind; called for entries that are the newest of their key so far. */
+export type Labeller = (bytes: Uint8Array, start: number, end: number) => string;
+
+/** `expected`: about how many keys there will be. */
+export function createIndexTask(options: IndexOptions, report: Report, expected = 0, labeller?: Labeller): IndexTask {
+  const { select, atRevision = Number.MAX_SAFE_INTEGER } = options;
+  const index = createKeyIndex(options.seed, select.length === 0 ? expected : 0);
+  const labels = createLabels();
+  let lastRevision = 0;
+  const visit = createLeafReader((entry) => {
+    if (entry.main > lastRevision) lastRevision = entry.main;
+    if (entry.main > atRevision) return;
+    if (select.length > 0 && !select.some((selection) => isSelected(selection, entry))) return;
+    const { bytes } = entry.page;
+    const { keyStart, keyEnd, valueStart, valueEnd } = entry.fields;
+    const i = findOrAdd(index, bytes, keyStart, keyEnd);
+    if (isNewer(index, i, entry.main, entry.sub)) {
+      index.main[i] = entry.main;
+      index.sub[i] = entry.sub;
+      index.tombstone[i] = entry.tombstone ? 1 : 0;
+      index.page[i] = entry.page.id;
+      index.item[i] = entry.item;
+      index.valueSize[i] = valueEnd - valueStart;
+      if (labeller !== undefined && !entry.tombstone)
+        index.label[i] = labels.number(labeller(bytes, valueStart, valueEnd));
+    } else if (labeller !== undefined && index.label[i] === 0 && !entry.tombstone) {
+      index.label[i] = labels.number(labeller(bytes, valueStart, valueEnd));
+    }
+    index.versions[i]! += 1;
+    index.bytes[i]! += keyEnd - keyStart + (valueEnd - valueStart);
+  }, report);
+  return { visit, finish: () => ({ index, lastRevision, labels: labels.names }) };
+}
+
+/** Joins what several threads found. The first one's index is filled up and returned. */
+export function mergeIndexResults(results: readonly IndexResult[]): IndexResult {
+  const [first, ...others] = results;
+  if (first === undefined) throw new RangeError("no results to merge");
+  const labels = createLabels(first.labels);
+  let lastRevision = first.lastRevision;
+  for (const other of others) {
+    mergeIndex(first.index, other.index, (label) => (label === 0 ? 0 : labels.number(other.labels[label - 1]!)));
+    lastRevision = Math.max(lastRevision, other.lastRevision);
+  }
+  return { index: first.index, lastRevision, labels: labels.names };
+}
+
+/** Labels are 16 bits wide; what does not fit, in a hostile file, shares the last one. */
+const MOST_LABELS = 0xfffe;
+
+function createLabels(names: readonly string[] = []): { readonly names: string[]; number(name: string): number } {
+  const all = [...names];
+  const numbers = new Map(all.map((name, i) => [name, i + 1]));
+  return {
+    names: all,
+    number(name) {
+      const known = numbers.get(name);
+      if (known !== undefined) return known;
+      if (all.length === MOST_LABELS) all.push("other");
+      if (all.length > MOST_LABELS) return all.length;
+      all.push(name);
+      numbers.set(name, all.length);
+      return all.length;
+    },
+  };
+}
+
+function isSelected(selection: KeySelection, entry: RevisionEntry): boolean {
+  const { prefix } = selection;
+  const { keyStart, keyEnd } = entry.fields;
+  const size = keyEnd - keyStart;
+  if (size < prefix.length || (selection.exact && size !== prefix.length)) return false;
+  const { bytes } = entry.page;
+  for (let i = prefix.length - 1; i >= 0; i--) if (bytes[keyStart + i] !== prefix[i]) return false;
+  return true;
+}
