@@ -1,0 +1,135 @@
+/** The keyspace of a snapshot at a revision: which keys are live, and their values on demand. */
+import { randomInt } from "node:crypto";
+import { type BoltFile, readPage } from "../bolt/bolt.ts";
+import { mapLeaves } from "../bolt/leaf-map.ts";
+import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
+import { createPageSet } from "../bolt/page-set.ts";
+import { MendError } from "../errors.ts";
+import { KEY_BUCKET } from "../io/leaf-tasks.ts";
+import { sweepInParallel } from "../io/parallel-sweep.ts";
+import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
+import { findKey, type KeyIndex, keyOf, sortedEntries } from "../mvcc/key-index.ts";
+import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
+import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
+
+export interface KeyspaceOptions extends SnapshotOptions {
+  /** Prefixes or whole keys; none for every key. */
+  readonly select?: readonly KeySelection[];
+  /** As it was at this revision; the newest unless given. */
+  readonly atRevision?: number;
+}
+
+export interface Keyspace {
+  /** The revision that is shown. */
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly index: KeyIndex;
+  readonly labels: readonly string[];
+  /** Live keys. */
+  readonly size: number;
+  /** Live keys in byte order; views. */
+  keys(): Iterable<Uint8Array>;
+  /** The live key-values in the order of their keys, read one at a time. Damaged ones are reported and left out. */
+  entries(): Generator<KeyValue>;
+  get(key: string): KeyValue | undefined;
+}
+
+/** `text` as a selection: all keys that begin with it, or the one that it is. */
+export function selectKeys(text: string, exact = false): KeySelection {
+  return { prefix: new TextEncoder().encode(text), exact };
+}
+
+/** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. */
+export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions = {}): Promise<Keyspace> {
+  const { bolt, findings, file } = snapshot;
+  const { compactRevision, result } = await indexKeys(snapshot, options);
+  const { index, lastRevision } = result;
+  const { atRevision } = options;
+  if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
+  const order = sortedEntries(index);
+  const read = createValueReader(bolt);
+  const entry = (i: number): KeyValue | undefined => {
+    const found = read(index.page[i]!, index.item[i]!);
+    if (typeof found !== "string") return found;
+    const where = `page ${index.page[i]} item ${index.item[i]} · ${new TextDecoder().decode(keyOf(index, i))}`;
+    findings.report({ level: "error", code: "value-unreadable", where, text: found });
+    return undefined;
+  };
+  return {
+    revision: atRevision ?? lastRevision,
+    compactRevision,
+    index,
+    labels: result.labels,
+    size: order.length,
+    *keys() {
+      for (const i of order) yield keyOf(index, i);
+    },
+    *entries() {
+      for (const i of order) {
+        const found = entry(i);
+        if (found !== undefined) yield found;
+      }
+    },
+    get(key) {
+      const i = findKey(index, new TextEncoder().encode(key));
+      return i < 0 || index.tombstone[i] === 1 ? undefined : entry(i);
+    },
+  };
+}
+
+async function indexKeys(
+  snapshot: Snapshot,
+  options: KeyspaceOptions,
+): Promise<{ readonly result: IndexResult; readonly compactRevision: number }> {
+  const { bolt, buckets, findings, file } = snapshot;
+  const { select = [], atRevision, signal, progress } = options;
+  const info = readStoreInfo(snapshot);
+  const map = mapLeaves(
+    bolt,
+    buckets.filter((bucket) => bucket.path === KEY_BUCKET),
+    findings.report,
+  );
+  const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
+  const swept = await sweepInParallel(
+    file.descriptor,
+    bolt,
+    map,
+    { index },
+    createPageSet(bolt.pageCount),
+    findings.report,
+    {
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),
+    },
+  );
+  return { result: swept.index!, compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
+}
+
+function checkRevision(at: number, compacted: number, last: number, path: string): void {
+  const range = `the snapshot holds revisions ${Math.max(compacted, 1)} to ${Math.max(last, compacted)}`;
+  if (at > Math.max(last, compacted)) {
+    throw new MendError("revision-in-future", `revision ${at} is not in the snapshot yet`, {
+      where: path,
+      hint: range,
+    });
+  }
+  if (at < compacted) {
+    throw new MendError("revision-compacted", `revision ${at} was compacted away`, { where: path, hint: range });
+  }
+}
+
+/** Reads key-values by page and item, keeping the last page at hand: neighbours in key order often share one. */
+function createValueReader(bolt: BoltFile): (pageId: number, item: number) => KeyValue | string {
+  let last: Page | undefined;
+  return (pageId, item) => {
+    if (last?.id !== pageId) {
+      const result = readPage(bolt, pageId);
+      if ("fault" in result) return result.fault;
+      if (result.flags !== PageFlag.leaf || item >= result.page.count) return "the page changed while it was read";
+      const fault = checkLeaf(result.page);
+      if (fault?.code === "page-out-of-bounds") return fault.text;
+      last = result.page;
+    }
+    return decodeKeyValue(leafValue(last, item));
+  };
+}
