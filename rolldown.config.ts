@@ -1,0 +1,13 @@
+/** Bundles `dist/`: the command line, the library, and the threads' entry files. Native modules stay outside. */
+import { defineConfig } from "rolldown";
+
+export default defineConfig({
+  input: {
+    kubemend: "src/cli/main.ts",
+    "sweep-worker": "src/io/sweep-worker.ts",
+    "hash-worker": "src/io/hash-worker.ts",
+  },
+  platform: "node",
+  external: [/^@node-rs\//],
+  output: { dir: "dist", format: "esm", chunkFileNames: "[name]-[hash].js", minify: false },
+});

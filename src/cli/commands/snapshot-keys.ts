@@ -1,0 +1,42 @@
+import { Command, Option } from "commander";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { EXIT } from "../run.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend snapshot keys backup.db
+  kubemend snapshot keys backup.db /registry/pods/kube-system/
+  kubemend snapshot keys backup.db /registry/secrets --at-revision 184596`;
+
+interface Options extends OutputOptions {
+  readonly atRevision?: number;
+}
+
+export function snapshotKeysCommand({ host, exit }: CommandContext): Command {
+  return outputOptions(new Command("keys"), ["text", "json"])
+    .description("live keys, one a line")
+    .argument("<file>", "snapshot, raw database, or an archive of one")
+    .argument("[prefix]", "only keys that begin with this", "")
+    .addOption(new Option("--at-revision <revision>", "as they were at an earlier revision").argParser(parseRevision))
+    .addHelpText("after", EXAMPLES)
+    .action(async (file: string, prefix: string, options: Options) => {
+      const { readSnapshotKeys } = await import("../../operations/snapshot-keys.ts");
+      const { line, ...common } = snapshotOptions(host, options);
+      const { atRevision } = options;
+      const { text, findings } = await readSnapshotKeys(file, {
+        ...common,
+        prefix,
+        json: options.output === "json",
+        ...(atRevision === undefined ? {} : { atRevision }),
+      });
+      await line.end();
+      for (const part of text()) {
+        host.signal.throwIfAborted();
+        await host.stdout.write(part);
+      }
+      await host.stderr.write(findingsText(findings));
+      if (findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
+    });
+}

@@ -1,0 +1,63 @@
+import { Command } from "commander";
+import type { SnapshotStatus } from "../../operations/snapshot-status.ts";
+import { byteText } from "../byte-text.ts";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { EXIT } from "../run.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend snapshot status backup.db
+  kubemend snapshot status backup.db.gz -o json
+  kubemend snapshot status /var/lib/etcd/member/snap/db   # a raw copy: no hash to verify`;
+
+interface Options extends OutputOptions {
+  readonly skipHashCheck?: true;
+}
+
+export function snapshotStatusCommand({ host, exit }: CommandContext): Command {
+  return outputOptions(new Command("status"), ["text", "json"])
+    .description("what a snapshot is: hash, revision, keys, members, and whether it is whole")
+    .argument("<file>", "snapshot, raw database, or an archive of one (.gz, .zst, .zip)")
+    .option("--skip-hash-check", "leave the SHA-256 at the end of the file unverified (faster)")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file: string, options: Options) => {
+      const { readSnapshotStatus } = await import("../../operations/snapshot-status.ts");
+      const { line, ...common } = snapshotOptions(host, options);
+      const status = await readSnapshotStatus(file, { ...common, skipHashCheck: options.skipHashCheck === true });
+      await line.end();
+      await host.stdout.write(options.output === "json" ? `${JSON.stringify(status)}\n` : statusText(status));
+      if (options.output === "text") await host.stderr.write(findingsText(status.findings));
+      if (status.findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
+    });
+}
+
+function statusText(status: SnapshotStatus): string {
+  const { members } = status;
+  const rows: [string, string][] = [
+    ["hash", status.hash.toString(16)],
+    ["revision", String(status.revision)],
+    ["total keys", `${status.totalKey} (${status.liveKeys} live)`],
+    ["total size", `${byteText(status.totalSize)}${status.archive === null ? "" : ` (from ${status.archive})`}`],
+    ["sha256", status.sha256],
+    ["compacted at", status.compactRevision === 0 ? "never" : String(status.compactRevision)],
+    ["raft index", status.consistentIndex === null ? "not recorded" : raftText(status)],
+    ["etcd", etcdText(status)],
+    ["members", members.length === 0 ? "none" : members.map((member) => member.name || member.id).join(", ")],
+    ["leases", String(status.leases)],
+    ["kubernetes at", status.prefixes.length === 0 ? "no cluster found" : status.prefixes.join(", ")],
+  ];
+  if (status.alarms.length > 0) rows.push(["alarms", status.alarms.join(", ")]);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${value}\n`).join("");
+}
+
+function raftText({ consistentIndex, term }: SnapshotStatus): string {
+  return term === null ? String(consistentIndex) : `${consistentIndex} (term ${term})`;
+}
+
+function etcdText({ clusterVersion, storageVersion }: SnapshotStatus): string {
+  const cluster = clusterVersion === null ? "version not recorded" : `cluster version ${clusterVersion}`;
+  return storageVersion === null ? cluster : `${cluster}, storage version ${storageVersion}`;
+}

@@ -1,0 +1,15 @@
+/** `kubemend snapshot …`: a snapshot file, offline. One file a subcommand. */
+import type { Command } from "commander";
+import type { CommandContext } from "../program.ts";
+import { snapshotKeysCommand } from "./snapshot-keys.ts";
+import { snapshotStatusCommand } from "./snapshot-status.ts";
+
+export function registerSnapshot(program: Command, context: CommandContext): void {
+  const snapshot = program
+    .command("snapshot")
+    .description("look into an etcd snapshot, with no etcd and no cluster running")
+    .helpCommand(false);
+  for (const make of [snapshotStatusCommand, snapshotKeysCommand]) {
+    snapshot.addCommand(make(context).copyInheritedSettings(snapshot));
+  }
+}
