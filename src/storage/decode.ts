@@ -1,0 +1,107 @@
+/**
+ * How Kubernetes stores objects in etcd: this room turns the bytes of a value into the JSON that the API server would answer at the stored
+ * version, and back. `decode.ts` is its front door; `message-plan.ts` holds what the generated tables say about protobuf messages,
+ * `decode-message.ts` and `encode-message.ts` are the one interpreter of each direction, and the small files beside them are the types
+ * with a form of their own. The layouts are described in docs/formats/kubernetes-storage.md.
+ */
+import { arrange, isObject, sortKeys, withResourceVersion } from "./arrange.ts";
+import { decodeCbor, isCbor } from "./cbor.ts";
+import { decodeMessage } from "./decode-message.ts";
+import { isProtobuf, readEnvelope } from "./envelope.ts";
+import { parseJson } from "./json-parse.ts";
+import { planOf } from "./message-plan.ts";
+import type { DecodedValue, JsonValue, KubeObject, StorageEncoding, StoredValue, Transformer } from "./object.ts";
+import { findResource } from "./resources.ts";
+import { WireError } from "./wire.ts";
+import { decodeYaml, looksLikeYaml } from "./yaml-parse.ts";
+
+/** The encoding of plain bytes, told by how they begin; undefined for what is no object, such as `compact_rev_key` or an encrypted value. */
+export function detectEncoding(value: Uint8Array): StorageEncoding | undefined {
+  if (isProtobuf(value)) return "protobuf";
+  if (isCbor(value)) return "cbor";
+  if (value[firstNonSpace(value)] === 0x7b) return "json";
+  return looksLikeYaml(value) ? "yaml" : undefined;
+}
+
+/**
+ * The object that a value holds, as the API server would answer it at the version it is stored in. Never throws for anything the bytes say:
+ * what cannot be read comes back as `unreadable` with the reason and the place.
+ */
+export function decodeValue(stored: StoredValue, transformer?: Transformer): DecodedValue {
+  const opened = transformer ? transformer.open(stored) : stored.value;
+  if (!(opened instanceof Uint8Array)) return opened;
+  const encoding = detectEncoding(opened);
+  if (encoding === undefined) return encryptedOrOpaque(opened);
+  try {
+    return encoding === "protobuf"
+      ? decodeProtobuf(opened, stored.modRevision)
+      : decodeText(encoding, opened, stored.modRevision);
+  } catch (error) {
+    return unreadable(encoding, error);
+  }
+}
+
+function decodeProtobuf(value: Uint8Array, modRevision: number): DecodedValue {
+  const envelope = readEnvelope(value);
+  const { apiVersion, kind, contentEncoding, contentType } = envelope;
+  if (contentEncoding !== "")
+    return { state: "unreadable", text: `content encoding "${contentEncoding}" is not known` };
+  if (contentType !== "" && contentType !== "application/vnd.kubernetes.protobuf") {
+    return { state: "unreadable", text: `content type "${contentType}" is not known` };
+  }
+  const resource = findResource(apiVersion, kind);
+  if (!resource)
+    return {
+      state: "unreadable",
+      text: `kind "${kind}" of "${apiVersion}" is stored as protobuf, but not a kind that Kubernetes has`,
+    };
+  const root = { apiVersion, kind, resourceVersion: modRevision > 0 ? String(modRevision) : "" };
+  const { object, unknownFields } = decodeMessage(planOf(resource.message), value, envelope, root);
+  return { state: "object", encoding: "protobuf", object: object as unknown as KubeObject, unknownFields };
+}
+
+function decodeText(encoding: "json" | "yaml" | "cbor", value: Uint8Array, modRevision: number): DecodedValue {
+  const parsed = parseText(encoding, value);
+  if (!isObject(parsed)) return { state: "opaque", text: `${encoding} that is not an object` };
+  const { apiVersion, kind } = parsed;
+  if (typeof apiVersion !== "string" || typeof kind !== "string")
+    return { state: "opaque", text: `${encoding} without apiVersion and kind` };
+  const resource = findResource(apiVersion, kind);
+  const plan = resource && planOf(resource.message);
+  const arranged = plan ? arrange(plan, parsed) : encoding === "json" ? parsed : sortKeys(parsed);
+  const object =
+    modRevision > 0 && isObject(arranged) ? withResourceVersion(arranged, String(modRevision), plan) : arranged;
+  return { state: "object", encoding, object: object as unknown as KubeObject, unknownFields: [] };
+}
+
+function parseText(encoding: "json" | "yaml" | "cbor", value: Uint8Array): JsonValue {
+  if (encoding === "cbor") return decodeCbor(value);
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8");
+  return encoding === "json" ? parseJson(text, "int64") : decodeYaml(text);
+}
+
+/** What a value that no encoding explains is: `k8s:enc:PROVIDER:VERSION:KEY:` begins an encrypted one. */
+function encryptedOrOpaque(value: Uint8Array): DecodedValue {
+  const start = Buffer.from(value.subarray(0, 512)).toString("latin1");
+  const match = /^k8s:enc:([a-z0-9]+):(v\d+):([^:]*):/.exec(start);
+  if (!match) return { state: "opaque", text: `not a Kubernetes object (${value.length} bytes)` };
+  const [, provider, version, keyName] = match as unknown as [string, string, string, string];
+  const text = `encrypted at rest by ${provider} ${version} with key "${keyName}"`;
+  return { state: "encrypted", provider, keyName, text };
+}
+
+function unreadable(encoding: StorageEncoding, error: unknown): DecodedValue {
+  if (error instanceof WireError)
+    return { state: "unreadable", text: `${encoding}: ${error.message} (byte ${error.offset})` };
+  // Parsers of text quote what they stumble over, which may be a secret: only the kind of failure is told.
+  if (error instanceof RangeError) return { state: "unreadable", text: `${encoding}: nested too deeply` };
+  if (error instanceof Error) return { state: "unreadable", text: `${encoding}: not well-formed` };
+  throw error;
+}
+
+function firstNonSpace(value: Uint8Array): number {
+  let at = 0;
+  while (at < value.length && (value[at] === 0x20 || value[at] === 0x0a || value[at] === 0x0d || value[at] === 0x09))
+    at++;
+  return at;
+}

@@ -1,0 +1,65 @@
+/**
+ * The envelope of a protobuf value: `k8s\0`, then runtime.Unknown with the kind, the object's own message, and how that is encoded
+ * (apimachinery, pkg/runtime/serializer/protobuf/protobuf.go and pkg/runtime/generated.proto).
+ */
+import { readText } from "./strings.ts";
+import { BYTES, WireError, WireReader } from "./wire.ts";
+
+export const PROTOBUF_MAGIC: Uint8Array = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
+
+export interface Envelope {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Where the object's message is in the value: field 2. */
+  readonly start: number;
+  readonly end: number;
+  /** Fields 3 and 4; Kubernetes writes both empty. */
+  readonly contentEncoding: string;
+  readonly contentType: string;
+}
+
+export function isProtobuf(value: Uint8Array): boolean {
+  return value.length >= 4 && value[0] === 0x6b && value[1] === 0x38 && value[2] === 0x73 && value[3] === 0;
+}
+
+/** Reads the envelope of a value that {@link isProtobuf}. Throws a WireError. */
+export function readEnvelope(value: Uint8Array): Envelope {
+  const reader = new WireReader(value, PROTOBUF_MAGIC.length);
+  const end = value.length;
+  let apiVersion = "";
+  let kind = "";
+  let rawStart = end;
+  let rawEnd = end;
+  let contentEncoding = "";
+  let contentType = "";
+  while (reader.pos < end) {
+    const tag = reader.varint32(end);
+    if ((tag & 7) !== BYTES || tag >>> 3 > 4) {
+      reader.skip(tag & 7, end);
+      continue;
+    }
+    const length = reader.length(end);
+    const partEnd = reader.pos + length;
+    if (tag === 0x0a) {
+      while (reader.pos < partEnd) {
+        const part = reader.varint32(partEnd);
+        if (part !== 0x0a && part !== 0x12) {
+          reader.skip(part & 7, partEnd);
+          continue;
+        }
+        const size = reader.length(partEnd);
+        const text = readText(value, reader.pos, reader.pos + size);
+        reader.pos += size;
+        if (part === 0x0a) apiVersion = text;
+        else kind = text;
+      }
+    } else if (tag === 0x12) {
+      rawStart = reader.pos;
+      rawEnd = partEnd;
+    } else if (tag === 0x1a) contentEncoding = readText(value, reader.pos, partEnd);
+    else if (tag === 0x22) contentType = readText(value, reader.pos, partEnd);
+    else throw new WireError("field number 0 in the envelope", reader.pos);
+    reader.pos = partEnd;
+  }
+  return { apiVersion, kind, start: rawStart, end: rawEnd, contentEncoding, contentType };
+}

@@ -1,0 +1,78 @@
+/** metav1.Time and metav1.MicroTime: seconds and nanoseconds since 1970 in protobuf, RFC 3339 in UTC in JSON. Go's zero time is null. */
+import { WireError, type WireReader } from "./wire.ts";
+
+const DAY = 86_400;
+/** 0001-01-01T00:00:00Z, which Go's `IsZero` means. */
+const ZERO_SECONDS = -62_135_596_800;
+
+let lastDay = Number.NaN;
+let lastDate = "";
+const TWO_DIGITS = Array.from({ length: 60 }, (_, n) => String(n).padStart(2, "0"));
+
+/** `YYYY-MM-DDT` of a day since 1970 (the civil calendar's inverse, after Howard Hinnant's days algorithm). */
+function dateOf(day: number): string {
+  if (day === lastDay) return lastDate;
+  const shifted = day + 719_468;
+  const era = Math.floor(shifted / 146_097);
+  const dayOfEra = shifted - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
+  const dayOfMonth = dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1;
+  const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const digits = year < 0 ? `-${String(-year).padStart(4, "0")}` : String(year).padStart(4, "0");
+  lastDay = day;
+  lastDate = `${digits}-${TWO_DIGITS[month]}-${TWO_DIGITS[dayOfMonth]}T`;
+  return lastDate;
+}
+
+/** Seconds since 1970, and microseconds where they are to be shown, as RFC 3339. */
+export function formatTime(seconds: number, micros?: number): string {
+  const day = Math.floor(seconds / DAY);
+  const rest = seconds - day * DAY;
+  const hour = Math.floor(rest / 3600);
+  const minute = Math.floor((rest - hour * 3600) / 60);
+  const fraction = micros === undefined ? "" : `.${String(micros).padStart(6, "0")}`;
+  return `${dateOf(day)}${TWO_DIGITS[hour]}:${TWO_DIGITS[minute]}:${TWO_DIGITS[rest % 60]}${fraction}Z`;
+}
+
+/** A `Timestamp` message that ends at `end`, as RFC 3339; undefined for the zero time. */
+export function readTime(reader: WireReader, end: number, micro: boolean): string | undefined {
+  if (reader.pos === end) return undefined;
+  let seconds = 0;
+  let nanos = 0;
+  const start = reader.pos;
+  while (reader.pos < end) {
+    const tag = reader.varint32(end);
+    if (tag === 0x08) seconds = Number(reader.int64(end));
+    else if (tag === 0x10) nanos = reader.varint32(end) | 0;
+    else reader.skip(tag & 7, end);
+  }
+  // Go prints years of up to nineteen digits, but the API server never stores one past 9999.
+  if (seconds < -99_999_999_999 || seconds > 999_999_999_999) throw new WireError("a time is out of range", start);
+  if (!micro) return seconds === ZERO_SECONDS ? undefined : formatTime(seconds);
+  const micros = Math.trunc(nanos / 1000);
+  const carry = Math.floor(micros / 1_000_000);
+  if (seconds === ZERO_SECONDS && micros === 0) return undefined;
+  return formatTime(seconds + carry, micros - carry * 1_000_000);
+}
+
+/** RFC 3339 back to seconds and nanoseconds (whole microseconds); undefined where the text is no time. */
+export function parseTime(text: string): { readonly seconds: number; readonly nanos: number } | undefined {
+  const match = /^(-?\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text);
+  if (!match) return undefined;
+  const [, year, month, day, hour, minute, second, fraction, sign, offsetHours, offsetMinutes] = match;
+  const y = Number(year) - (Number(month) <= 2 ? 1 : 0);
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const m = Number(month);
+  const dayOfYear = Math.floor((153 * (m + (m > 2 ? -3 : 9)) + 2) / 5) + Number(day) - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  const days = era * 146_097 + dayOfEra - 719_468;
+  const offset = sign ? (sign === "-" ? -60 : 60) * (Number(offsetHours) * 60 + Number(offsetMinutes)) : 0;
+  const seconds = days * DAY + Number(hour) * 3600 + Number(minute) * 60 + Number(second) - offset;
+  return { seconds, nanos: fraction ? Number(fraction.padEnd(9, "0")) : 0 };
+}
