@@ -14,9 +14,18 @@ import {
   encodeBranchElement,
   encodeMetaPage,
   encodePageHeader,
-  PAGE_HEADER_SIZE,
 } from "./encode-page.ts";
-import { branchChild, branchKey, checkBranch, checkLeaf, compareBytes, leafKey, type Page, PageFlag } from "./page.ts";
+import {
+  branchChild,
+  branchKey,
+  checkBranch,
+  checkLeaf,
+  compareBytes,
+  leafKey,
+  PAGE_HEADER_SIZE,
+  type Page,
+  PageFlag,
+} from "./page.ts";
 import { type ByteSink, createPageOutput, type PageOutput } from "./page-output.ts";
 import { createTreeWriter } from "./tree-writer.ts";
 

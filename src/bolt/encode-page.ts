@@ -4,14 +4,13 @@
  * `meta.go`.
  */
 import { invariant } from "../errors.ts";
+import { BOLT_MAGIC, BOLT_VERSION, fnv1a64 } from "./meta.ts";
+import { PAGE_HEADER_SIZE } from "./page.ts";
 
-export const PAGE_HEADER_SIZE = 16;
 export const LEAF_ELEMENT_SIZE = 16;
 export const BRANCH_ELEMENT_SIZE = 16;
 /** A bucket as a leaf value: root page (8 bytes) and sequence (8 bytes); an inline bucket's page follows it. */
 export const BUCKET_HEADER_SIZE = 16;
-/** Of the meta after its page header, up to and without the checksum. */
-export const META_SIZE = 56;
 
 export const BRANCH_PAGE_FLAG = 0x01;
 export const LEAF_PAGE_FLAG = 0x02;
@@ -20,8 +19,6 @@ export const FREELIST_PAGE_FLAG = 0x10;
 /** On a leaf element: its value is a bucket. */
 export const BUCKET_LEAF_FLAG = 0x01;
 
-const MAGIC = 0xed0cdaed;
-const VERSION = 2;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 export interface PageHeader {
@@ -88,8 +85,8 @@ export function encodeMetaPage(page: 0 | 1, meta: MetaFields): Uint8Array {
   const bytes = new Uint8Array(meta.pageSize);
   const view = new DataView(bytes.buffer);
   encodePageHeader(view, 0, { id: page, flags: META_PAGE_FLAG, count: 0, overflow: 0 });
-  view.setUint32(16, MAGIC, true);
-  view.setUint32(20, VERSION, true);
+  view.setUint32(16, BOLT_MAGIC, true);
+  view.setUint32(20, BOLT_VERSION, true);
   view.setUint32(24, meta.pageSize, true);
   view.setUint32(28, 0, true);
   view.setBigUint64(32, BigInt(meta.rootPage), true);
@@ -97,13 +94,6 @@ export function encodeMetaPage(page: 0 | 1, meta: MetaFields): Uint8Array {
   view.setBigUint64(48, meta.freelistPage === undefined ? ALL_ONES : BigInt(meta.freelistPage), true);
   view.setBigUint64(56, BigInt(meta.highWaterMark), true);
   view.setBigUint64(64, meta.transaction, true);
-  view.setBigUint64(72, fnv64a(bytes.subarray(PAGE_HEADER_SIZE, PAGE_HEADER_SIZE + META_SIZE)), true);
+  view.setBigUint64(72, fnv1a64(bytes.subarray(PAGE_HEADER_SIZE, PAGE_HEADER_SIZE + 56)), true);
   return bytes;
-}
-
-/** FNV-1a, 64 bits: bbolt's checksum of a meta. */
-function fnv64a(bytes: Uint8Array): bigint {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of bytes) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & ALL_ONES;
-  return hash;
 }

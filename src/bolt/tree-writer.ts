@@ -12,12 +12,11 @@ import {
   encodePageHeader,
   LEAF_ELEMENT_SIZE,
   LEAF_PAGE_FLAG,
-  PAGE_HEADER_SIZE,
 } from "./encode-page.ts";
+import { MAX_KEY_SIZE, PAGE_HEADER_SIZE } from "./page.ts";
 import type { PageOutput } from "./page-output.ts";
 
 /** bbolt's limits (`bucket.go`). */
-export const MAX_KEY_SIZE = 32768;
 export const MAX_VALUE_SIZE = 2 ** 31 - 2;
 /** bbolt never splits below two keys a page: a page that cannot hold two takes overflow pages. */
 const MIN_KEYS = 2;
