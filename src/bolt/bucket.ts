@@ -6,6 +6,7 @@ import type { BoltFile } from "./bolt.ts";
 import { readPage } from "./bolt.ts";
 import {
   BUCKET_ELEMENT,
+  BUCKET_HEADER_SIZE,
   checkLeaf,
   decodePageHeader,
   leafFlags,
@@ -19,8 +20,6 @@ import {
 } from "./page.ts";
 import { createPageSet, type PageSet } from "./page-set.ts";
 import { checkLeafPage, collectLeaves, createLeafList, mark, type Report } from "./tree.ts";
-
-const BUCKET_HEADER_SIZE = 16;
 
 export interface Bucket {
   /** Names from the root down, joined with "/" where buckets are nested. */

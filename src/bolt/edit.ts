@@ -6,21 +6,18 @@ import { type Finding, invariant, MendError } from "../errors.ts";
 import type { BoltFile } from "./bolt.ts";
 import { readPage } from "./bolt.ts";
 import { type Bucket, decodeBucket, readEntries } from "./bucket.ts";
+import { encodeMeta } from "./meta.ts";
 import {
-  BRANCH_ELEMENT_SIZE,
-  BRANCH_PAGE_FLAG,
+  BUCKET_ELEMENT,
   BUCKET_HEADER_SIZE,
-  BUCKET_LEAF_FLAG,
-  encodeBranchElement,
-  encodeMetaPage,
-  encodePageHeader,
-} from "./encode-page.ts";
-import {
   branchChild,
   branchKey,
   checkBranch,
   checkLeaf,
   compareBytes,
+  ELEMENT_SIZE,
+  encodeBranchElement,
+  encodePageHeader,
   leafKey,
   PAGE_HEADER_SIZE,
   type Page,
@@ -50,7 +47,7 @@ export function editBolt(bolt: BoltFile, sink: ByteSink, edits: ReadonlyMap<stri
   const root = createTreeWriter(output, pageSize, FILL_PERCENT);
   const pending = new Map([...edits].sort(([a], [b]) => compareBytes(Buffer.from(a), Buffer.from(b))));
 
-  const addBucket = (name: Uint8Array, value: Uint8Array): void => root.add(BUCKET_LEAF_FLAG, name, value);
+  const addBucket = (name: Uint8Array, value: Uint8Array): void => root.add(BUCKET_ELEMENT, name, value);
   const addNewBuckets = (before: Uint8Array | undefined): void => {
     for (const [name, edit] of pending) {
       const bytes = Buffer.from(name);
@@ -65,7 +62,7 @@ export function editBolt(bolt: BoltFile, sink: ByteSink, edits: ReadonlyMap<stri
     const edit = pending.get(name);
     pending.delete(name);
     if (edit === undefined) {
-      root.add(entry.isBucket ? BUCKET_LEAF_FLAG : 0, entry.key, entry.value);
+      root.add(entry.isBucket ? BUCKET_ELEMENT : 0, entry.key, entry.value);
       continue;
     }
     const bucket = decodeBucket(entry.page, entry.index, "", refuse);
@@ -78,15 +75,16 @@ export function editBolt(bolt: BoltFile, sink: ByteSink, edits: ReadonlyMap<stri
   output.flush();
   const meta = {
     pageSize,
-    rootPage,
-    rootSequence: BigInt(rootSequence),
-    freelistPage: undefined,
-    highWaterMark: output.nextPage,
+    flags: bolt.meta.flags,
+    root: rootPage,
+    rootSequence,
+    freelist: undefined,
+    highWater: output.nextPage,
   };
   // Even transactions belong on page 0, odd ones on page 1; the higher one counts.
   const even = transaction + 1 + ((transaction + 1) % 2);
   for (const page of [0, 1] as const) {
-    sink.write(encodeMetaPage(page, { ...meta, transaction: BigInt(even + page) }), page * pageSize);
+    sink.write(encodeMeta(page, { ...meta, transaction: even + page }), page * pageSize);
   }
   return output.nextPage * pageSize;
 }
@@ -175,12 +173,12 @@ function children(branch: Page): Child[] {
 
 function writeBranch(output: PageOutput, list: readonly Child[]): number {
   const keys = list.reduce((sum, child) => sum + child.key.length, 0);
-  const { id, overflow, page } = output.allocate(PAGE_HEADER_SIZE + list.length * BRANCH_ELEMENT_SIZE + keys);
+  const { id, overflow, page } = output.allocate(PAGE_HEADER_SIZE + list.length * ELEMENT_SIZE + keys);
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-  encodePageHeader(view, 0, { id, flags: BRANCH_PAGE_FLAG, count: list.length, overflow });
-  let position = PAGE_HEADER_SIZE + list.length * BRANCH_ELEMENT_SIZE;
+  encodePageHeader(view, 0, { id, flags: PageFlag.branch, count: list.length, overflow });
+  let position = PAGE_HEADER_SIZE + list.length * ELEMENT_SIZE;
   list.forEach((child, i) => {
-    const at = PAGE_HEADER_SIZE + i * BRANCH_ELEMENT_SIZE;
+    const at = PAGE_HEADER_SIZE + i * ELEMENT_SIZE;
     encodeBranchElement(view, at, position - at, child.key.length, child.page);
     page.set(child.key, position);
     position += child.key.length;

@@ -3,11 +3,13 @@
  * higher transaction id counts. After the page header: `magic u32, version u32, pageSize u32, flags u32, root pgid u64, root sequence u64,
  * freelist pgid u64, high-water pgid u64, txid u64, checksum u64`; the checksum is FNV-1a 64 over the 56 bytes before it.
  */
-import { PAGE_HEADER_SIZE, PageFlag, readU64 } from "./page.ts";
+import { encodePageHeader, PAGE_HEADER_SIZE, PageFlag, readU64 } from "./page.ts";
 
 export const BOLT_MAGIC = 0xed0cdaed;
 export const BOLT_VERSION = 2;
 export const META_SIZE = 64;
+/** In place of the freelist's page where there is none. */
+const NO_FREELIST = 0xffff_ffff_ffff_ffffn;
 export const MIN_PAGE_SIZE = 1024;
 export const MAX_PAGE_SIZE = 65536;
 /** Where the 64 bytes of a meta begin in its page. */
@@ -57,7 +59,7 @@ export function decodeMeta(page: Uint8Array): MetaVerdict {
     flags: view.getUint32(META_OFFSET + 12, true),
     root: readU64(view, META_OFFSET + 16),
     rootSequence: readU64(view, META_OFFSET + 24),
-    freelist: freelist === 0xffff_ffff_ffff_ffffn ? undefined : Number(freelist),
+    freelist: freelist === NO_FREELIST ? undefined : Number(freelist),
     highWater: readU64(view, META_OFFSET + 40),
     transaction: readU64(view, META_OFFSET + 48),
   };
@@ -75,27 +77,25 @@ export function decodeMeta(page: Uint8Array): MetaVerdict {
   return { valid: true, meta };
 }
 
-/** Encodes a meta page's first 80 bytes: header, meta, checksum. The inverse of {@link decodeMeta}. */
-export function encodeMeta(meta: Meta): Uint8Array {
-  const page = new Uint8Array(META_OFFSET + META_SIZE);
-  const view = new DataView(page.buffer);
-  view.setBigUint64(0, BigInt(meta.transaction % 2), true);
-  view.setUint16(8, PageFlag.meta, true);
+/**
+ * Encodes a whole meta page, `meta.pageSize` bytes: the inverse of {@link decodeMeta}. bbolt commits an even transaction to page 0 and an odd one to page 1, but
+ * its backups (`Tx.WriteTo`) put the newest on page 0 whatever its number.
+ */
+export function encodeMeta(page: 0 | 1, meta: Meta): Uint8Array {
+  const bytes = new Uint8Array(meta.pageSize);
+  const view = new DataView(bytes.buffer);
+  encodePageHeader(view, 0, { id: page, flags: PageFlag.meta, count: 0, overflow: 0 });
   view.setUint32(META_OFFSET, BOLT_MAGIC, true);
   view.setUint32(META_OFFSET + 4, BOLT_VERSION, true);
   view.setUint32(META_OFFSET + 8, meta.pageSize, true);
   view.setUint32(META_OFFSET + 12, meta.flags, true);
   view.setBigUint64(META_OFFSET + 16, BigInt(meta.root), true);
   view.setBigUint64(META_OFFSET + 24, BigInt(meta.rootSequence), true);
-  view.setBigUint64(
-    META_OFFSET + 32,
-    meta.freelist === undefined ? 0xffff_ffff_ffff_ffffn : BigInt(meta.freelist),
-    true,
-  );
+  view.setBigUint64(META_OFFSET + 32, meta.freelist === undefined ? NO_FREELIST : BigInt(meta.freelist), true);
   view.setBigUint64(META_OFFSET + 40, BigInt(meta.highWater), true);
   view.setBigUint64(META_OFFSET + 48, BigInt(meta.transaction), true);
-  view.setBigUint64(META_OFFSET + 56, fnv1a64(page.subarray(META_OFFSET, META_OFFSET + 56)), true);
-  return page;
+  view.setBigUint64(META_OFFSET + 56, fnv1a64(bytes.subarray(META_OFFSET, META_OFFSET + 56)), true);
+  return bytes;
 }
 
 /** FNV-1a, 64 bits, as Go's hash/fnv New64a. */

@@ -8,8 +8,12 @@
  * `pos` counts from the start of the element itself.
  */
 
+import { invariant } from "../errors.ts";
+
 export const PAGE_HEADER_SIZE = 16;
 export const ELEMENT_SIZE = 16;
+/** A bucket as a leaf value: root page and sequence; an inline bucket's page follows it. */
+export const BUCKET_HEADER_SIZE = 16;
 /** Bit in a leaf element's flags: the value is a bucket header. */
 export const BUCKET_ELEMENT = 0x01;
 /** bbolt's limit for a key, in bytes; a larger one is damage. */
@@ -32,7 +36,9 @@ export function readU64(view: DataView, at: number): number {
 export interface PageHeader {
   readonly id: number;
   readonly flags: number;
+  /** Elements on the page. */
   readonly count: number;
+  /** Pages after this one that belong to it. */
   readonly overflow: number;
 }
 
@@ -44,6 +50,43 @@ export function decodePageHeader(view: DataView, at: number): PageHeader {
     count: view.getUint16(at + 10, true),
     overflow: view.getUint32(at + 12, true),
   };
+}
+
+/** The inverse of {@link decodePageHeader}. */
+export function encodePageHeader(view: DataView, at: number, header: PageHeader): void {
+  invariant(header.count <= 0xffff, `a page holds at most 65535 elements, not ${header.count}`);
+  view.setBigUint64(at, BigInt(header.id), true);
+  view.setUint16(at + 8, header.flags, true);
+  view.setUint16(at + 10, header.count, true);
+  view.setUint32(at + 12, header.overflow, true);
+}
+
+/** `position` is that of the key, counted from the start of the element; the value follows the key. */
+export function encodeLeafElement(
+  view: DataView,
+  at: number,
+  flags: number,
+  position: number,
+  keySize: number,
+  valueSize: number,
+): void {
+  view.setUint32(at, flags, true);
+  view.setUint32(at + 4, position, true);
+  view.setUint32(at + 8, keySize, true);
+  view.setUint32(at + 12, valueSize, true);
+}
+
+/** `position` is that of the key, counted from the start of the element. */
+export function encodeBranchElement(
+  view: DataView,
+  at: number,
+  position: number,
+  keySize: number,
+  child: number,
+): void {
+  view.setUint32(at, position, true);
+  view.setUint32(at + 4, keySize, true);
+  view.setBigUint64(at + 8, BigInt(child), true);
 }
 
 /**

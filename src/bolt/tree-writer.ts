@@ -4,19 +4,18 @@
  */
 import { invariant } from "../errors.ts";
 import {
-  BRANCH_ELEMENT_SIZE,
-  BRANCH_PAGE_FLAG,
   BUCKET_HEADER_SIZE,
+  ELEMENT_SIZE,
   encodeBranchElement,
   encodeLeafElement,
   encodePageHeader,
-  LEAF_ELEMENT_SIZE,
-  LEAF_PAGE_FLAG,
-} from "./encode-page.ts";
-import { MAX_KEY_SIZE, PAGE_HEADER_SIZE } from "./page.ts";
+  MAX_KEY_SIZE,
+  PAGE_HEADER_SIZE,
+  PageFlag,
+} from "./page.ts";
 import type { PageOutput } from "./page-output.ts";
 
-/** bbolt's limits (`bucket.go`). */
+/** bbolt's limit (`bucket.go`). */
 export const MAX_VALUE_SIZE = 2 ** 31 - 2;
 /** bbolt never splits below two keys a page: a page that cannot hold two takes overflow pages. */
 const MIN_KEYS = 2;
@@ -47,17 +46,17 @@ export function createTreeWriter(output: PageOutput, pageSize: number, fillPerce
   const levels: Child[][] = [];
 
   function leafSize(): number {
-    return PAGE_HEADER_SIZE + (elements.length / 3) * LEAF_ELEMENT_SIZE + dataUsed;
+    return PAGE_HEADER_SIZE + (elements.length / 3) * ELEMENT_SIZE + dataUsed;
   }
 
   function encodeLeaf(page: Uint8Array, id: number, overflow: number): void {
     const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
     const count = elements.length / 3;
-    encodePageHeader(view, 0, { id, flags: LEAF_PAGE_FLAG, count, overflow });
-    const dataStart = PAGE_HEADER_SIZE + count * LEAF_ELEMENT_SIZE;
+    encodePageHeader(view, 0, { id, flags: PageFlag.leaf, count, overflow });
+    const dataStart = PAGE_HEADER_SIZE + count * ELEMENT_SIZE;
     let position = dataStart;
     for (let i = 0; i < count; i++) {
-      const at = PAGE_HEADER_SIZE + i * LEAF_ELEMENT_SIZE;
+      const at = PAGE_HEADER_SIZE + i * ELEMENT_SIZE;
       const keySize = elements[3 * i + 1]!;
       const valueSize = elements[3 * i + 2]!;
       encodeLeafElement(view, at, elements[3 * i]!, position - at, keySize, valueSize);
@@ -89,10 +88,10 @@ export function createTreeWriter(output: PageOutput, pageSize: number, fillPerce
   function writeBranch(level: number, children: readonly Child[]): void {
     const { id, overflow, page } = output.allocate(branchSize(children, children.length));
     const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-    encodePageHeader(view, 0, { id, flags: BRANCH_PAGE_FLAG, count: children.length, overflow });
-    let position = PAGE_HEADER_SIZE + children.length * BRANCH_ELEMENT_SIZE;
+    encodePageHeader(view, 0, { id, flags: PageFlag.branch, count: children.length, overflow });
+    let position = PAGE_HEADER_SIZE + children.length * ELEMENT_SIZE;
     children.forEach((child, i) => {
-      const at = PAGE_HEADER_SIZE + i * BRANCH_ELEMENT_SIZE;
+      const at = PAGE_HEADER_SIZE + i * ELEMENT_SIZE;
       encodeBranchElement(view, at, position - at, child.key.length, child.page);
       page.set(child.key, position);
       position += child.key.length;
@@ -112,7 +111,7 @@ export function createTreeWriter(output: PageOutput, pageSize: number, fillPerce
       lastKey.set(key);
       lastKeySize = key.length;
       const size = key.length + value.length;
-      if (elements.length / 3 >= MIN_KEYS && leafSize() + LEAF_ELEMENT_SIZE + size > threshold) writeLeaf();
+      if (elements.length / 3 >= MIN_KEYS && leafSize() + ELEMENT_SIZE + size > threshold) writeLeaf();
       if (dataUsed + size > data.length) {
         const grown = new Uint8Array(Math.max(2 * data.length, dataUsed + size));
         grown.set(data.subarray(0, dataUsed));
@@ -143,7 +142,7 @@ export function createTreeWriter(output: PageOutput, pageSize: number, fillPerce
 }
 
 function branchSize(children: readonly Child[], count: number): number {
-  let size = PAGE_HEADER_SIZE + count * BRANCH_ELEMENT_SIZE;
+  let size = PAGE_HEADER_SIZE + count * ELEMENT_SIZE;
   for (let i = 0; i < count; i++) size += children[i]!.key.length;
   return size;
 }

@@ -3,13 +3,8 @@
  * last, so a file that was cut short has no valid meta. The result is what bbolt's own compaction leaves: no free pages.
  */
 import { invariant, MendError } from "../errors.ts";
-import {
-  BUCKET_HEADER_SIZE,
-  BUCKET_LEAF_FLAG,
-  encodeMetaPage,
-  encodePageHeader,
-  FREELIST_PAGE_FLAG,
-} from "./encode-page.ts";
+import { encodeMeta } from "./meta.ts";
+import { BUCKET_ELEMENT, BUCKET_HEADER_SIZE, encodePageHeader, PageFlag } from "./page.ts";
 import { type ByteSink, createPageOutput } from "./page-output.ts";
 import { createTreeWriter, type TreeWriter } from "./tree-writer.ts";
 
@@ -70,7 +65,7 @@ export function createBoltWriter(sink: ByteSink, options: BoltWriterOptions = {}
       const view = new DataView(value.buffer);
       if (inline === undefined) view.setBigUint64(0, BigInt(bucket.tree.finish()), true);
       view.setBigUint64(8, bucket.sequence, true);
-      (open.at(-1)?.tree ?? root).add(BUCKET_LEAF_FLAG, bucket.name, value);
+      (open.at(-1)?.tree ?? root).add(BUCKET_ELEMENT, bucket.name, value);
     },
     finish() {
       invariant(open.length === 0, "a bucket is still open");
@@ -80,19 +75,19 @@ export function createBoltWriter(sink: ByteSink, options: BoltWriterOptions = {}
         const { id, page } = output.allocate(pageSize);
         encodePageHeader(new DataView(page.buffer, page.byteOffset), 0, {
           id,
-          flags: FREELIST_PAGE_FLAG,
+          flags: PageFlag.freelist,
           count: 0,
           overflow: 0,
         });
         freelistPage = id;
       }
       output.flush();
-      const highWaterMark = output.nextPage;
-      const meta = { pageSize, rootPage, rootSequence: 0n, freelistPage, highWaterMark };
+      const highWater = output.nextPage;
+      const meta = { pageSize, flags: 0, root: rootPage, rootSequence: 0, freelist: freelistPage, highWater };
       for (const page of [0, 1] as const) {
-        sink.write(encodeMetaPage(page, { ...meta, transaction: BigInt(page) }), page * pageSize);
+        sink.write(encodeMeta(page, { ...meta, transaction: page }), page * pageSize);
       }
-      return highWaterMark * pageSize;
+      return highWater * pageSize;
     },
   };
 }
