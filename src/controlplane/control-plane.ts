@@ -1,0 +1,145 @@
+/** What a recovery needs to know of a control plane. Every source of objects, a backup file or a live server, ends in these types. */
+import type { Finding } from "../errors.ts";
+import type { JsonObject } from "../storage/object.ts";
+
+/** The programs that make a control plane, by the names that Kubernetes gives them. */
+export type ComponentName = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
+
+/** What a self-hosted control plane runs as a DaemonSet or a Deployment. etcd is apart: it may be outside, or an EtcdCluster. */
+export const WORKLOAD_COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
+
+export type ControlPlane = SelfHostedControlPlane | StaticPodControlPlane;
+export type Flavour = ControlPlane["flavour"];
+
+/** What is known of a control plane whatever its flavour. */
+export interface ControlPlaneFacts {
+  /** Versions in the image tags of the components, such as `v1.20.2`, without repeats; more than one during an upgrade. */
+  readonly versions: readonly string[];
+  /** Names of the nodes that carry the control plane, sorted. */
+  readonly controlPlaneNodes: readonly string[];
+  /** How many nodes the cluster has. */
+  readonly nodeCount: number;
+  /** The latest moment that the objects themselves speak of: how old the source is. */
+  readonly lastSign: LastSign | undefined;
+  /** Everything that the control plane refers to and that the source does not hold, sorted. Nobody should render while this is not empty, unless told to. */
+  readonly missing: readonly Missing[];
+  readonly findings: readonly Finding[];
+}
+
+/** The control plane runs on the cluster itself, as bootkube makes it. */
+export interface SelfHostedControlPlane extends ControlPlaneFacts {
+  readonly flavour: "self-hosted" | "self-hosted-etcd";
+  /** Where the components live: `kube-system` nearly always. */
+  readonly namespace: string;
+  /** Sorted by component, then by name. */
+  readonly workloads: readonly Workload[];
+  /** The secrets and config maps that the components and etcd refer to, by {@link dataKey}. */
+  readonly data: ReadonlyMap<string, DataObject>;
+  /** Present in the flavour `self-hosted-etcd` only. */
+  readonly etcd: SelfHostedEtcd | undefined;
+}
+
+/** A DaemonSet or Deployment (of any API version) that runs a component. */
+export interface Workload {
+  readonly component: ComponentName;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of the pod template. */
+  readonly annotations: { readonly [name: string]: string };
+  readonly podSpec: JsonObject;
+}
+
+/** A secret or a config map as bytes by key. */
+export interface DataObject {
+  readonly kind: DataKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly data: ReadonlyMap<string, Uint8Array>;
+}
+
+export type DataKind = "Secret" | "ConfigMap";
+
+export function dataKey(kind: DataKind, namespace: string, name: string): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+/** An etcd that etcd-operator runs on the cluster whose state it holds. */
+export interface SelfHostedEtcd {
+  /** The EtcdCluster object. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly apiVersion: string;
+  readonly spec: JsonObject;
+  /** The image of its members, from a member pod or else from the EtcdCluster's version. */
+  readonly image: string;
+  /** The address that the boot member is reached at, which is not any Service's. */
+  readonly bootServiceIp: string;
+  /** Undefined when its members speak plain HTTP. */
+  readonly tls: SelfHostedEtcdTls | undefined;
+}
+
+/** Names of the secrets. */
+export interface SelfHostedEtcdTls {
+  readonly peerSecret: string;
+  readonly serverSecret: string;
+  readonly clientSecret: string;
+}
+
+/** The control plane runs as static pods that the kubelet reads from files, as kubeadm makes it. etcd holds only their mirror pods. */
+export interface StaticPodControlPlane extends ControlPlaneFacts {
+  readonly flavour: "static-pods";
+  /** Sorted by name. */
+  readonly nodes: readonly StaticPodNode[];
+  /** The ClusterConfiguration that kubeadm keeps in a config map, as YAML. */
+  readonly kubeadmConfiguration: string | undefined;
+}
+
+export interface StaticPodNode {
+  readonly name: string;
+  /** Sorted by name. */
+  readonly pods: readonly StaticPod[];
+}
+
+export interface StaticPod {
+  /** As in its manifest: without the node's name at the end. */
+  readonly name: string;
+  /** Undefined for what runs beside the control plane, such as a load balancer. */
+  readonly component: ComponentName | undefined;
+  /** The mirror pod as the API server holds it. */
+  readonly mirrorPod: JsonObject;
+}
+
+/** Something referred to and not there. */
+export interface Missing {
+  /** `Secret`, `ConfigMap`, `EtcdCluster`, or `component`. */
+  readonly kind: string;
+  /** Empty for a component that was not found anywhere. */
+  readonly namespace: string;
+  readonly name: string;
+  /** The key within the secret or config map, when the object is there and the key is not. */
+  readonly key: string | undefined;
+  /** What refers to it, such as `kube-apiserver volume "secrets"`; several joined by ", ". */
+  readonly neededBy: string;
+  readonly reason: "absent" | "encrypted" | "unreadable";
+  /** A sentence that names the missing thing: for people. */
+  readonly text: string;
+}
+
+/** A moment and what it was read from. */
+export interface LastSign {
+  /** RFC 3339. */
+  readonly time: string;
+  /** Such as `lease kube-node-lease/node1 renewed`. */
+  readonly source: string;
+}
+
+/** An object that is in the source and could not be read. */
+export interface SealedObject {
+  /** As far as its place tells, such as `Secret`. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly state: "encrypted" | "unreadable";
+  readonly text: string;
+}

@@ -1,0 +1,62 @@
+/** Addresses in a network such as `10.3.0.0/24` or `fd00:10:3::/112`. */
+
+interface Network {
+  readonly base: bigint;
+  readonly hostBits: bigint;
+  readonly bits: 32n | 128n;
+}
+
+export function isInNetwork(address: string, network: string): boolean {
+  const range = parseNetwork(network);
+  const value = parseAddress(address);
+  return (
+    range !== undefined && value?.bits === range.bits && value.value >> range.hostBits === range.base >> range.hostBits
+  );
+}
+
+/** The address that far behind the network's own; undefined outside the network or when it is no network. */
+export function offsetAddress(network: string, offset: number): string | undefined {
+  const range = parseNetwork(network);
+  if (range === undefined || BigInt(offset) >= 1n << range.hostBits) return undefined;
+  return formatAddress(range.base + BigInt(offset), range.bits);
+}
+
+function parseNetwork(text: string): Network | undefined {
+  const [, address, length] = /^([^/]+)\/(\d{1,3})$/.exec(text.trim()) ?? [];
+  const parsed = address === undefined ? undefined : parseAddress(address);
+  if (parsed === undefined || BigInt(length!) > parsed.bits) return undefined;
+  const hostBits = parsed.bits - BigInt(length!);
+  return { base: (parsed.value >> hostBits) << hostBits, hostBits, bits: parsed.bits };
+}
+
+function parseAddress(text: string): { readonly value: bigint; readonly bits: 32n | 128n } | undefined {
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) {
+    const parts = text.split(".").map(Number);
+    if (parts.some((part) => part > 255)) return undefined;
+    return { value: parts.reduce((value, part) => (value << 8n) | BigInt(part), 0n), bits: 32n };
+  }
+  const halves = text.split("::");
+  if (halves.length > 2 || !/^[0-9a-fA-F:]+$/.test(text)) return undefined;
+  const [head, tail] = halves.map((half) => (half === "" ? [] : half.split(":")));
+  const zeros = halves.length === 2 ? 8 - head!.length - tail!.length : 0;
+  const groups = [...head!, ...Array<string>(Math.max(zeros, 0)).fill("0"), ...(tail ?? [])];
+  if (groups.length !== 8 || groups.some((group) => !/^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
+  return { value: groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n), bits: 128n };
+}
+
+function formatAddress(value: bigint, bits: 32n | 128n): string {
+  if (bits === 32n) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 255n)).join(".");
+  const groups = Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16));
+  return compress(groups);
+}
+
+/** RFC 5952: the longest run of two or more zero groups becomes `::`. */
+function compress(groups: readonly string[]): string {
+  const runs = [...groups.join(":").matchAll(/(?<![^:])0(?::0)+(?![^:])/g)];
+  const longest = runs.sort((a, b) => b[0].length - a[0].length || a.index - b.index)[0];
+  const text = groups.join(":");
+  if (longest === undefined) return text;
+  const before = text.slice(0, longest.index).replace(/:$/, "");
+  const after = text.slice(longest.index + longest[0].length).replace(/^:/, "");
+  return `${before}::${after}`;
+}

@@ -1,0 +1,153 @@
+/** A control plane that runs on its own cluster: what it refers to, and the etcd that may run there too. */
+import type { Finding } from "../errors.ts";
+import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { componentImage, containerIndexOf, imageVersion } from "./component.ts";
+import { flagValue } from "./container-flags.ts";
+import {
+  type DataKind,
+  type DataObject,
+  dataKey,
+  type SelfHostedControlPlane,
+  type SelfHostedEtcd,
+  WORKLOAD_COMPONENTS,
+  type Workload,
+} from "./control-plane.ts";
+import { dataObjectOf } from "./data-object.ts";
+import { objectsOf } from "./fields.ts";
+import { MissingList } from "./missing-list.ts";
+import { dataReferences } from "./references.ts";
+import { describeEtcd, etcdTlsSecrets, holdsOwnState } from "./self-hosted-etcd.ts";
+import { compare, type SortedObjects } from "./sorted-objects.ts";
+
+/** bootkube's names for the keys of the etcd secrets: bootstrap-etcd reads them as files of these names. */
+const PEER_KEYS = ["peer-ca.crt", "peer.crt", "peer.key"];
+const SERVER_KEYS = ["server-ca.crt", "server.crt", "server.key"];
+const CLIENT_KEYS = ["etcd-client-ca.crt", "etcd-client.crt", "etcd-client.key"];
+
+export function selectSelfHosted(
+  sorted: SortedObjects,
+  namespace: string,
+  workloads: readonly Workload[],
+): SelfHostedControlPlane {
+  const findings: Finding[] = [];
+  const available = new Map<string, DataObject>();
+  for (const object of sorted.data) {
+    const data = dataObjectOf(object);
+    available.set(dataKey(data.kind, data.namespace, data.name), data);
+  }
+  const missing = new MissingList(sorted.sealed);
+  const data = new Map<string, DataObject>();
+  const refer = (kind: DataKind, inNamespace: string, name: string, keys: readonly string[], neededBy: string) => {
+    const key = dataKey(kind, inNamespace, name);
+    const object = available.get(key);
+    if (object === undefined) return missing.add(kind, inNamespace, name, undefined, neededBy);
+    data.set(key, object);
+    for (const each of keys) if (!object.data.has(each)) missing.add(kind, inNamespace, name, each, neededBy);
+  };
+
+  for (const component of WORKLOAD_COMPONENTS) {
+    const running = workloads.filter((workload) => workload.component === component);
+    if (running.length === 0) missing.addComponent(component);
+    if (running.length > 1) findings.push(severalWorkloads(component, running));
+  }
+  for (const { component, namespace: inNamespace, podSpec } of workloads) {
+    for (const reference of dataReferences(podSpec)) {
+      const key = dataKey(reference.kind, inNamespace, reference.name);
+      const object = available.get(key);
+      if (object !== undefined) data.set(key, object);
+      if (reference.optional && !missing.isSealed(reference.kind, inNamespace, reference.name)) continue;
+      refer(reference.kind, inNamespace, reference.name, reference.keys, `${component} ${reference.place}`);
+    }
+  }
+
+  const etcd = selectEtcd(sorted, workloads, available);
+  if (etcd?.tls !== undefined) {
+    const user = `EtcdCluster "${etcd.name}"`;
+    refer("Secret", etcd.namespace, etcd.tls.peerSecret, PEER_KEYS, user);
+    refer("Secret", etcd.namespace, etcd.tls.serverSecret, SERVER_KEYS, user);
+    refer("Secret", etcd.namespace, etcd.tls.clientSecret, CLIENT_KEYS, user);
+  }
+  const lost = etcd === undefined ? lostEtcdCluster(sorted) : undefined;
+  if (lost !== undefined)
+    missing.add(
+      "EtcdCluster",
+      lost.namespace,
+      lost.name,
+      undefined,
+      "self-hosted etcd, of which member pods are there",
+    );
+
+  return {
+    flavour: etcd === undefined ? "self-hosted" : "self-hosted-etcd",
+    namespace,
+    workloads,
+    data,
+    etcd,
+    versions: versionsOf(workloads),
+    controlPlaneNodes: controlPlaneNodes(sorted.nodes),
+    nodeCount: sorted.nodes.length,
+    lastSign: sorted.lastSign,
+    missing: missing.sorted(),
+    findings,
+  };
+}
+
+function selectEtcd(
+  sorted: SortedObjects,
+  workloads: readonly Workload[],
+  available: ReadonlyMap<string, DataObject>,
+): SelfHostedEtcd | undefined {
+  const apiServer = containerOf(workloads.find((workload) => workload.component === "kube-apiserver"));
+  const urls = (apiServer === undefined ? undefined : flagValue(apiServer, "etcd-servers"))?.split(",") ?? [];
+  const cluster = sorted.etcdClusters
+    .filter((each) => holdsOwnState(each, urls, sorted.services))
+    .sort((a, b) => compare(a.metadata.name, b.metadata.name))[0];
+  if (cluster === undefined) return undefined;
+  const namespace = cluster.metadata.namespace ?? "";
+  const tls = etcdTlsSecrets(cluster, (secret) => available.has(dataKey("Secret", namespace, secret)));
+  return describeEtcd(cluster, tls, {
+    services: sorted.services,
+    memberPods: sorted.etcdPods.filter((pod) => pod.metadata.labels?.etcd_cluster === cluster.metadata.name),
+    apiServer,
+    serverSecret: tls === undefined ? undefined : available.get(dataKey("Secret", namespace, tls.serverSecret)),
+  });
+}
+
+/** Member pods of the cluster's own etcd without their EtcdCluster: bootkube's label and name say whose they are. */
+function lostEtcdCluster(sorted: SortedObjects): { readonly namespace: string; readonly name: string } | undefined {
+  const member = sorted.etcdPods.find((pod) => pod.metadata.labels?.etcd_cluster === "kube-etcd");
+  return member === undefined ? undefined : { namespace: member.metadata.namespace ?? "", name: "kube-etcd" };
+}
+
+function containerOf(workload: Workload | undefined): JsonObject | undefined {
+  if (workload === undefined) return undefined;
+  return objectsOf(workload.podSpec.containers)[containerIndexOf(workload.component, workload.podSpec)];
+}
+
+function severalWorkloads(component: string, running: readonly Workload[]): Finding {
+  const names = running.map((workload) => `${workload.kind} "${workload.name}"`).join(", ");
+  return {
+    level: "warning",
+    code: "several-workloads",
+    where: `${running[0]!.namespace}/${component}`,
+    text: `${running.length} workloads are labelled "${component}", each gets a bootstrap pod: ${names}`,
+  };
+}
+
+function versionsOf(workloads: readonly Workload[]): string[] {
+  const versions = workloads.map((workload) => imageVersion(componentImage(workload.component, workload.podSpec)));
+  return [...new Set(versions.filter((version) => version !== undefined))].sort();
+}
+
+/** The nodes that say by label that they carry the control plane. */
+export function controlPlaneNodes(nodes: readonly KubeObject[]): string[] {
+  return nodes
+    .filter(isControlPlaneNode)
+    .map((node) => node.metadata.name)
+    .sort();
+}
+
+function isControlPlaneNode(node: KubeObject): boolean {
+  const labels = node.metadata.labels ?? {};
+  return ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"].some((label) => label in labels);
+}

@@ -1,0 +1,134 @@
+/** From a cluster's objects to its control plane: which flavour it is, what runs it, what that refers to and what of it is missing. */
+import { MendError } from "../errors.ts";
+import type { KubeObject } from "../storage/object.ts";
+import { RECOGNISED_BY } from "./component.ts";
+import type { ControlPlane, SealedObject } from "./control-plane.ts";
+import { isTemporary } from "./mirror-pod.ts";
+import { selectSelfHosted } from "./select-self-hosted.ts";
+import { selectStaticPods } from "./select-static-pods.ts";
+import { isEtcdCluster } from "./self-hosted-etcd.ts";
+import {
+  asCandidate,
+  type Candidate,
+  compare,
+  recognisePod,
+  type SortedObjects,
+  sortObjects,
+} from "./sorted-objects.ts";
+
+export interface SelectOptions {
+  /** The components' namespace. Without it `kube-system`, or the only other one that has an API server. */
+  readonly namespace?: string | undefined;
+  /** Objects that are there and could not be opened: told apart from absent ones in what is missing. */
+  readonly sealed?: readonly SealedObject[] | undefined;
+  /** How many pods the cluster has, where the source gives only some of them. */
+  readonly podCount?: number | undefined;
+}
+
+/**
+ * Reads the objects once, in any order, of any API version that ever served them. Objects of other kinds are passed over, so a source may
+ * give everything or only what matters: DaemonSets, Deployments, mirror pods and etcd members, Services, Nodes, Leases, EtcdClusters,
+ * and the secrets and config maps of the components' namespaces.
+ * Throws `control-plane-not-found` when there is none, saying what was there instead. References that are not met do not throw: they are
+ * in `missing`, all of them.
+ */
+export function selectControlPlane(objects: Iterable<KubeObject>, options: SelectOptions = {}): ControlPlane {
+  const sorted = sortObjects(objects, options.sealed ?? []);
+  const namespace = options.namespace ?? workloadNamespace(sorted);
+  const workloads = strongestOf(sorted.workloads.filter((candidate) => candidate.namespace === namespace));
+  const staticPods = sorted.mirrorPods.filter((pod) => !isTemporary(pod));
+  const hasStaticApiServer = staticPods.some((pod) => recognisePod(pod)?.component === "kube-apiserver");
+  const hasOwnApiServer = workloads.some((workload) => workload.component === "kube-apiserver");
+  if (hasOwnApiServer || (workloads.length > 0 && !hasStaticApiServer)) {
+    return selectSelfHosted(sorted, namespace, workloads);
+  }
+  if (staticPods.some((pod) => recognisePod(pod) !== undefined)) return selectStaticPods(sorted, staticPods, workloads);
+  throw notFound(sorted, options.podCount ?? sorted.podCount);
+}
+
+/** The namespaces whose secrets and config maps a selection may refer to: what a source has to read besides the workloads. */
+export function dataNamespaces(objects: Iterable<KubeObject>, options: SelectOptions = {}): string[] {
+  const namespaces = new Set(["kube-system"]);
+  if (options.namespace !== undefined) namespaces.add(options.namespace);
+  for (const object of objects) {
+    const workload = asCandidate(object);
+    if (workload !== undefined) namespaces.add(workload.namespace);
+    if (isEtcdCluster(object) && object.metadata.namespace !== undefined) namespaces.add(object.metadata.namespace);
+  }
+  return [...namespaces].sort();
+}
+
+/** `kube-system` where anything there is a component; else the only namespace with an API server; else the only one with anything. */
+function workloadNamespace(sorted: SortedObjects): string {
+  const all = [...new Set(sorted.workloads.map((candidate) => candidate.namespace))].sort();
+  if (all.includes("kube-system") || all.length === 0) return "kube-system";
+  const withApiServer = all.filter((namespace) =>
+    sorted.workloads.some((each) => each.namespace === namespace && each.component === "kube-apiserver"),
+  );
+  const choice = withApiServer.length > 0 ? withApiServer : all;
+  if (choice.length === 1) return choice[0]!;
+  // Control planes of other clusters, hosted here, may come beside this cluster's own static pods.
+  if (sorted.mirrorPods.some((pod) => recognisePod(pod)?.component === "kube-apiserver")) return "kube-system";
+  throw new MendError(
+    "control-plane-not-found",
+    `found control planes in ${choice.length} namespaces: ${choice.map((each) => `"${each}"`).join(", ")}`,
+    { hint: "choose one with --namespace" },
+  );
+}
+
+/** Of the candidates for each component those that were recognised the surest way; of several, the one that has the component's name. */
+function strongestOf(candidates: readonly Candidate[]): Candidate[] {
+  const chosen: Candidate[] = [];
+  for (const component of new Set(candidates.map((candidate) => candidate.component))) {
+    const same = candidates.filter((candidate) => candidate.component === component);
+    const by = RECOGNISED_BY.find((way) => same.some((candidate) => candidate.by === way));
+    const strongest = same.filter((candidate) => candidate.by === by);
+    const named = strongest.find((candidate) => candidate.name === component);
+    chosen.push(...(named === undefined ? strongest : [named]));
+  }
+  return chosen.sort((a, b) => compare(a.component, b.component) || compare(a.name, b.name));
+}
+
+function notFound(sorted: SortedObjects, podCount: number): MendError {
+  const encrypted = sorted.sealed.filter((object) => object.state === "encrypted");
+  if (
+    encrypted.some((object) => object.kind === "DaemonSet" || object.kind === "Deployment" || object.kind === "Pod")
+  ) {
+    return new MendError(
+      "encryption-key-missing",
+      `${encrypted.length} objects are encrypted, and no control plane is among the others: ${encrypted[0]!.text}`,
+      { hint: "pass the API server's EncryptionConfiguration with --encryption-config" },
+    );
+  }
+  const distribution = sorted.nodes.map(oneProcessDistribution).find((name) => name !== undefined);
+  const temporary = sorted.mirrorPods.filter(isTemporary).length;
+  const found = [
+    count(sorted.nodes.length, "node"),
+    count(podCount, "pod"),
+    `${count(sorted.mirrorPods.length, "mirror pod")}${temporary > 0 ? ` (${temporary} of them temporary)` : ""}`,
+    count(sorted.workloads.length, "DaemonSet or Deployment", "DaemonSets or Deployments"),
+  ].join(", ");
+  return new MendError(
+    "control-plane-not-found",
+    `no control plane found: looked for a DaemonSet and Deployments labelled "k8s-app" or "component", or so named (self-hosted), ` +
+      `and for mirror pods of static pods (kubeadm); of what could be one there were ${found}`,
+    {
+      hint:
+        distribution === undefined
+          ? "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix"
+          : `this is a ${distribution} cluster, which runs its control plane inside one process: restore its data store and start its service`,
+    },
+  );
+}
+
+/** k3s, k0s and MicroK8s keep no pods of the control plane: its definition is in the service on the host. */
+function oneProcessDistribution(node: KubeObject): string | undefined {
+  const marks = Object.keys({ ...node.metadata.labels, ...node.metadata.annotations });
+  if (marks.some((mark) => mark.startsWith("k3s.io/"))) return "k3s";
+  if (marks.some((mark) => mark.includes("k0sproject.io/"))) return "k0s";
+  return marks.some((mark) => mark.startsWith("microk8s.io/")) ? "MicroK8s" : undefined;
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

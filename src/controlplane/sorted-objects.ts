@@ -1,0 +1,80 @@
+/** A first look at a cluster's objects: what could belong to a control plane, by what it is. */
+import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { type Recognition, recogniseComponent } from "./component.ts";
+import type { LastSign, SealedObject, Workload } from "./control-plane.ts";
+import { objectOf } from "./fields.ts";
+import { lastSignOf, laterSign } from "./last-sign.ts";
+import { isMirrorPod } from "./mirror-pod.ts";
+import { isEtcdCluster } from "./self-hosted-etcd.ts";
+
+export interface SortedObjects {
+  readonly workloads: readonly Candidate[];
+  readonly mirrorPods: readonly KubeObject[];
+  /** Pods labelled as members of an EtcdCluster. */
+  readonly etcdPods: readonly KubeObject[];
+  readonly etcdClusters: readonly KubeObject[];
+  readonly services: readonly KubeObject[];
+  readonly nodes: readonly KubeObject[];
+  /** Secrets and config maps. */
+  readonly data: readonly KubeObject[];
+  readonly podCount: number;
+  readonly lastSign: LastSign | undefined;
+  readonly sealed: readonly SealedObject[];
+}
+
+/** A DaemonSet or Deployment that could be a component. */
+export interface Candidate extends Workload {
+  readonly by: Recognition["by"];
+}
+
+/** One pass, any order; objects of other kinds count for nothing but {@link SortedObjects.lastSign}. */
+export function sortObjects(objects: Iterable<KubeObject>, sealed: readonly SealedObject[]): SortedObjects {
+  const workloads: Candidate[] = [];
+  const mirrorPods: KubeObject[] = [];
+  const etcdPods: KubeObject[] = [];
+  const etcdClusters: KubeObject[] = [];
+  const services: KubeObject[] = [];
+  const nodes: KubeObject[] = [];
+  const data: KubeObject[] = [];
+  let podCount = 0;
+  let lastSign: LastSign | undefined;
+  for (const object of objects) {
+    lastSign = laterSign(lastSign, lastSignOf(object));
+    if (object.kind === "Pod") {
+      podCount++;
+      if (isMirrorPod(object)) mirrorPods.push(object);
+      else if (object.metadata.labels?.etcd_cluster !== undefined) etcdPods.push(object);
+    } else if (object.kind === "Service") services.push(object);
+    else if (object.kind === "Node") nodes.push(object);
+    else if (object.kind === "Secret" || object.kind === "ConfigMap") data.push(object);
+    else if (isEtcdCluster(object)) etcdClusters.push(object);
+    const candidate = asCandidate(object);
+    if (candidate !== undefined) workloads.push(candidate);
+  }
+  return { workloads, mirrorPods, etcdPods, etcdClusters, services, nodes, data, podCount, lastSign, sealed };
+}
+
+/** The object as a component of a self-hosted control plane, if it is one. */
+export function asCandidate(object: KubeObject): Candidate | undefined {
+  if (object.kind !== "DaemonSet" && object.kind !== "Deployment") return undefined;
+  const template = objectOf(objectOf(object.spec).template);
+  const podSpec = objectOf(template.spec);
+  const recognised = recogniseComponent(object.metadata.labels ?? {}, object.metadata.name, podSpec);
+  if (recognised === undefined || recognised.component === "etcd") return undefined;
+  return {
+    ...recognised,
+    kind: object.kind,
+    namespace: object.metadata.namespace ?? "default",
+    name: object.metadata.name,
+    annotations: objectOf(objectOf(template.metadata as JsonObject).annotations) as Readonly<Record<string, string>>,
+    podSpec,
+  };
+}
+
+export function recognisePod(pod: KubeObject): Recognition | undefined {
+  return recogniseComponent(pod.metadata.labels ?? {}, pod.metadata.name, objectOf(pod.spec));
+}
+
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
