@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
+import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, needs } from "./kubernetes.ts";
 import { webDeployment } from "./workloads.ts";
 
@@ -13,7 +14,9 @@ describeWithCluster("a control plane as processes", (kubernetes) => {
     expect(new Set(pods.map((pod) => pod.spec.nodeName))).toEqual(new Set(["hollow-1", "hollow-2", "hollow-3"]));
 
     await plane.etcd.members[0]!.kill();
-    await plane.api.patch("/apis/apps/v1/namespaces/default/deployments/web", { spec: { replicas: 7 } });
+    await waitFor("a new leader to take the write", () =>
+      plane.api.patch("/apis/apps/v1/namespaces/default/deployments/web", { spec: { replicas: 7 } }),
+    );
     await plane.podsReady("default", "app=web", 7);
     plane.etcd.members[0]!.start();
     await plane.etcd.ready();

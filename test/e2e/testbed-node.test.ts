@@ -17,7 +17,8 @@ describeWithCluster("real nodes", (kubernetes) => {
   });
   afterAll(() => plane?.[Symbol.asyncDispose]());
 
-  const serves = (from: Node, address: string) => from.run(["busybox", "wget", "-T2", "-qO-", `http://${address}`]);
+  const serves = (from: Node, address: string) =>
+    from.run(["busybox", "wget", "-qO-", `http://${address}`], { timeoutSeconds: 5 });
   const readyIs = (node: Node, status: string) =>
     waitFor(
       `node "${node.name}" to have Ready ${status}`,
@@ -33,7 +34,9 @@ describeWithCluster("real nodes", (kubernetes) => {
         expect(await serves(node, `${pod.status.podIP}:8080`)).toBe(`${pod.metadata.name}\n`);
       }
     }
-    await waitFor("the service to serve", () => serves(first, "10.96.0.80"));
+    await waitFor("the service to serve", () => serves(first, "10.96.0.80"), {
+      explain: () => plane.logs(["node1-kube-proxy"]),
+    });
     const names = pods.map((pod) => `${pod.metadata.name}\n`);
     expect(names).toContain(await serves(second, "10.96.0.80"));
     expect(await plane.kubectl("logs", pods[0].metadata.name)).toBe(""); // the API server reaches the kubelet
