@@ -46,6 +46,7 @@ export function createIndexTask(options: IndexOptions, report: Report, expected 
     if (select.length > 0 && !select.some((selection) => isSelected(selection, entry))) return;
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd } = entry.fields;
+    if (keyStart === keyEnd) return; // a bare revision
     const i = findOrAdd(index, bytes, keyStart, keyEnd);
     if (isNewer(index, i, entry.main, entry.sub)) {
       index.main[i] = entry.main;

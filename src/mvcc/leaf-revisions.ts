@@ -63,8 +63,10 @@ export function createLeafReader(
         });
         continue;
       }
-      const fault = locateKeyValue(bytes, value, value + view.getUint32(at + 12, true), fields);
-      if (fault !== undefined) {
+      const valueSize = view.getUint32(at + 12, true);
+      const fault = locateKeyValue(bytes, value, value + valueSize, fields);
+      // A revision without a key is how a restore raises the revision (etcdutl's --bump-revision, and ours): it is shown with an empty key.
+      if (fault !== undefined && (valueSize > 0 || tombstone)) {
         const where = `${place(page, item)} · revision ${main}/${readBigEndian(view, key + 9)}`;
         report({ level: "error", code: "key-value-invalid", where, text: fault });
         continue;

@@ -17,8 +17,6 @@ export interface KeyspaceOptions extends SnapshotOptions {
   readonly select?: readonly KeySelection[];
   /** As it was at this revision; the newest unless given. */
   readonly atRevision?: number;
-  /** Label each key with the kind of its value. */
-  readonly labelKinds?: boolean;
 }
 
 export interface Keyspace {
@@ -48,11 +46,7 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
   const { index, lastRevision } = result;
   const { atRevision } = options;
   if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
-  let sorted: Uint32Array | undefined;
-  const order = (): Uint32Array => {
-    sorted ??= sortedEntries(index);
-    return sorted;
-  };
+  const order = sortedEntries(index);
   const read = createValueReader(bolt);
   const entry = (i: number): KeyValue | undefined => {
     const found = read(index.page[i]!, index.item[i]!);
@@ -66,14 +60,12 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
     compactRevision,
     index,
     labels: result.labels,
-    get size() {
-      return order().length;
-    },
+    size: order.length,
     *keys() {
-      for (const i of order()) yield keyOf(index, i);
+      for (const i of order) yield keyOf(index, i);
     },
     *entries() {
-      for (const i of order()) {
+      for (const i of order) {
         const found = entry(i);
         if (found !== undefined) yield found;
       }
@@ -102,7 +94,7 @@ async function indexKeys(
     file.descriptor,
     bolt,
     map,
-    { index, labelKinds: options.labelKinds === true },
+    { index },
     createPageSet(bolt.pageCount),
     findings.report,
     {

@@ -1,0 +1,109 @@
+import { Command, InvalidArgumentError } from "commander";
+import { MendError } from "../../errors.ts";
+import type { RestoreResult } from "../../operations/restore.ts";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend snapshot restore backup.db --data-dir /var/lib/etcd
+  kubemend snapshot restore backup.db --data-dir /var/lib/etcd --name infra0 \\
+    --initial-cluster infra0=https://10.0.0.1:2380,infra1=https://10.0.0.2:2380,infra2=https://10.0.0.3:2380 \\
+    --initial-cluster-token after-the-flood --initial-advertise-peer-urls https://10.0.0.1:2380
+  kubemend snapshot restore backup.db --data-dir out --bump-revision 1000000000 --mark-compacted
+  kubemend snapshot restore backup.db --data-dir out --revision 48120 --exclude /registry/events/ --compact`;
+
+interface Options extends OutputOptions {
+  readonly dataDir?: string;
+  readonly walDir?: string;
+  readonly replace?: true;
+  readonly name: string;
+  readonly initialCluster: string;
+  readonly initialClusterToken: string;
+  readonly initialAdvertisePeerUrls: string;
+  readonly skipHashCheck?: true;
+  readonly bumpRevision?: number;
+  readonly markCompacted?: true;
+  readonly revision?: number;
+  readonly exclude: readonly string[];
+  readonly compact?: true;
+  readonly allow: readonly string[];
+}
+
+const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+export function snapshotRestoreCommand({ host }: CommandContext): Command {
+  return outputOptions(new Command("restore"), ["text", "json"])
+    .description("write a data dir that a stock etcd starts from; needs no etcd binary")
+    .argument("<file>", "snapshot, raw database, or an archive of one (.gz, .zst, .zip)")
+    .option("--data-dir <dir>", "the new data dir (default: NAME.etcd)")
+    .option("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal")
+    .option("--name <name>", "this member's name", "default")
+    .option("--initial-cluster <members>", "all members, name=URL,name=URL", "default=http://localhost:2380")
+    .option("--initial-cluster-token <token>", "makes ids unlike those of clusters with another token", "etcd-cluster")
+    .option("--initial-advertise-peer-urls <urls>", "this member's peer URLs", "http://localhost:2380")
+    .option("--skip-hash-check", "accept a file without a SHA-256, or with another one")
+    .option("--bump-revision <n>", "raise the newest revision by so many (with --mark-compacted)", parseBump)
+    .option("--mark-compacted", "mark every revision before the raised one compacted, so that watchers list anew")
+    .option("--revision <revision>", "the keyspace as it was at this revision", parseRevision)
+    .option("--exclude <prefix>", "leave keys with this prefix out (repeatable)", collect, [])
+    .option("--compact", "keep only the live version of each key, in a file without free pages")
+    .option("--allow <code>", "restore in spite of findings with this code (repeatable)", collect, [])
+    .option("--replace", "move a data dir that is there aside")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file: string, options: Options) => {
+      const { bumpRevision = 0, markCompacted = false } = options;
+      if (bumpRevision > 0 !== markCompacted) {
+        const missing = markCompacted ? "--bump-revision" : "--mark-compacted";
+        throw new MendError("usage", `${missing} is missing: --bump-revision and --mark-compacted go together`, {
+          hint: "pass both, such as --bump-revision 1000000000 --mark-compacted",
+        });
+      }
+      const { restoreSnapshot } = await import("../../operations/restore.ts");
+      const { line, ...common } = snapshotOptions(host, options);
+      const { walDir, revision } = options;
+      const result = await restoreSnapshot(file, {
+        ...common,
+        dataDir: options.dataDir ?? `${options.name}.etcd`,
+        ...(walDir === undefined ? {} : { walDir }),
+        replace: options.replace === true,
+        name: options.name,
+        initialCluster: options.initialCluster,
+        initialClusterToken: options.initialClusterToken,
+        initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
+        skipHashCheck: options.skipHashCheck === true,
+        allow: options.allow,
+        bumpRevision,
+        ...(revision === undefined ? {} : { atRevision: revision }),
+        exclude: options.exclude,
+        compact: options.compact === true,
+      });
+      await line.end();
+      await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
+      if (options.output === "text") await host.stderr.write(findingsText(result.findings));
+    });
+}
+
+function parseBump(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value > 2 ** 50) {
+    throw new InvalidArgumentError("expected a whole number");
+  }
+  return value;
+}
+
+function restoredText(result: RestoreResult): string {
+  const lines = [
+    `restored "${result.dataDir}" at revision ${result.revision}: member "${result.name}" (${result.memberId}) of cluster ${result.clusterId}`,
+  ];
+  if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
+  if (result.droppedVersions > 0) lines.push(`${result.droppedVersions} versions of keys were left out`);
+  const others = result.members.filter((member) => member.id !== result.memberId);
+  if (others.length > 0) {
+    const names = others.map((member) => `"${member.name}"`).join(", ");
+    lines.push(`restore the same file with the same --initial-cluster and token for ${names} too`);
+  }
+  lines.push("start etcd on it, then restart the API servers, controller managers and schedulers");
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,114 @@
+/**
+ * The few things that are done to files when a data dir is written, behind one interface: tests put a layer in between that fails, or ends
+ * everything, at the n-th of them.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFile,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import type { ByteSink } from "../bolt/page-output.ts";
+import { fromSystemError } from "./system-error.ts";
+
+const copyAsync = promisify(copyFile);
+const syncAsync = promisify(fdatasync);
+
+export interface OutputFile extends ByteSink {
+  readonly path: string;
+  /** Open for reading too. */
+  readonly descriptor: number;
+  truncate(size: number): void;
+  sync(): Promise<void>;
+  close(): void;
+}
+
+export interface FileSystem {
+  makeDirectory(path: string, mode: number): void;
+  /** A new file; one that exists is an error. */
+  create(path: string, mode: number): OutputFile;
+  /** A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file system can. */
+  copy(descriptor: number, path: string, mode: number): Promise<OutputFile>;
+  rename(from: string, to: string): void;
+  /** Makes the names in a directory last. */
+  syncDirectory(path: string): void;
+  /** Removes a file or a directory with all it holds; nothing there is no error. */
+  remove(path: string): void;
+}
+
+/** All functions throw a `MendError`. */
+export const realFileSystem: FileSystem = {
+  makeDirectory: (path, mode) => attempt("create directory", path, () => mkdirSync(path, { mode, recursive: true })),
+  create: (path, mode) =>
+    outputFile(
+      path,
+      attempt("create", path, () => openSync(path, "wx+", mode)),
+    ),
+  async copy(descriptor, path, mode) {
+    try {
+      // By the descriptor, because an unpacked archive has no name.
+      await copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    } catch (error) {
+      throw fromSystemError(error, "copy to", path);
+    }
+    return attempt("open", path, () => {
+      chmodSync(path, mode);
+      return outputFile(path, openSync(path, "r+"));
+    });
+  },
+  rename: (from, to) => attempt("rename", `${from}" to "${to}`, () => renameSync(from, to)),
+  syncDirectory(path) {
+    attempt("flush", path, () => {
+      const descriptor = openSync(path, "r");
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  },
+  remove: (path) => {
+    if (existsSync(path)) attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
+  },
+};
+
+function outputFile(path: string, descriptor: number): OutputFile {
+  return {
+    path,
+    descriptor,
+    write(bytes, position) {
+      attempt("write", path, () => {
+        for (let done = 0; done < bytes.length; ) {
+          done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+        }
+      });
+    },
+    truncate: (size) => attempt("resize", path, () => ftruncateSync(descriptor, size)),
+    async sync() {
+      try {
+        await syncAsync(descriptor);
+      } catch (error) {
+        throw fromSystemError(error, "flush", path);
+      }
+    },
+    close: () => closeSync(descriptor),
+  };
+}
+
+function attempt<T>(action: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw fromSystemError(error, action, path);
+  }
+}

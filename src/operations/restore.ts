@@ -1,0 +1,218 @@
+/** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
+import { type BoltFile, readBolt } from "../bolt/bolt.ts";
+import { checkFreePages, checkMetas } from "../bolt/check.ts";
+import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../bolt/edit.ts";
+import { mapLeaves } from "../bolt/leaf-map.ts";
+import { type Finding, MendError } from "../errors.ts";
+import { createDataDirWriter, type DataDirWriter } from "../io/data-dir-writer.ts";
+import { descriptorSource } from "../io/file-source.ts";
+import { type FileSystem, type OutputFile, realFileSystem } from "../io/file-system.ts";
+import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
+import { sweepInParallel } from "../io/parallel-sweep.ts";
+import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
+import { formatMemberId, type Membership, newMembership } from "../wal/membership.ts";
+import { newClusterBuckets, newClusterLog } from "../wal/new-cluster.ts";
+import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "../wal/peer-urls.ts";
+import { encodeRaftSnapshot } from "../wal/raft-snapshot.ts";
+import { formatSnapshotName } from "../wal/segment-name.ts";
+import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
+import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
+import { rewriteDatabase } from "./restore-keyspace.ts";
+import { reportHash } from "./snapshot-status.ts";
+
+export interface RestoreOptions extends SnapshotOptions {
+  readonly dataDir: string;
+  readonly walDir?: string;
+  /** Move a data dir that is there aside. */
+  readonly replace?: boolean;
+  readonly name: string;
+  /** As etcd's flags of the same names. */
+  readonly initialCluster: string;
+  readonly initialClusterToken: string;
+  readonly initialAdvertisePeerUrls: string;
+  readonly skipHashCheck?: boolean;
+  /** Codes of findings that do not stop the restore. */
+  readonly allow?: readonly string[];
+  /** Raises the newest revision by so many and marks everything before it compacted; 0 for neither. */
+  readonly bumpRevision?: number;
+  readonly atRevision?: number;
+  readonly exclude?: readonly string[];
+  readonly compact?: boolean;
+  /** For tests: the layer below. */
+  readonly fileSystem?: FileSystem;
+}
+
+export interface RestoreResult {
+  readonly dataDir: string;
+  readonly walDir: string | null;
+  /** Where the old data dir went. */
+  readonly movedAside: string | null;
+  readonly name: string;
+  /** In hex, as etcdctl prints ids. */
+  readonly memberId: string;
+  readonly clusterId: string;
+  readonly members: readonly { readonly id: string; readonly name: string; readonly peerUrls: readonly string[] }[];
+  /** The newest revision in the new data dir. */
+  readonly revision: number;
+  /** The newest revision in the snapshot. */
+  readonly snapshotRevision: number;
+  readonly sha256: HashVerdict;
+  /** Versions of keys that were left out, where the keyspace was rewritten. */
+  readonly droppedVersions: number;
+  readonly findings: readonly Finding[];
+}
+
+/** Throws `snapshot-refused` with the first finding where the snapshot is not sound; nothing is at the target then. */
+export async function restoreSnapshot(path: string, options: RestoreOptions): Promise<RestoreResult> {
+  const membership = planMembership(options);
+  const own = membership.members.find((member) => member.name === options.name)!;
+  using snapshot = await openSnapshot(path, options);
+  const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
+  try {
+    const hashing = startHash(snapshot.file);
+    const work = [writer.copyToSnap("db", snapshot.file.descriptor), checkStructure(snapshot, options)] as const;
+    let sha256: HashVerdict;
+    try {
+      sha256 = await hashing.verdict;
+    } finally {
+      await Promise.allSettled(work);
+      await hashing.stop();
+    }
+    const [db] = await Promise.all(work);
+    refuseFindings(snapshot, sha256, options);
+
+    const snapshotRevision = lastRevision(snapshot.bolt);
+    let revision = snapshotRevision;
+    let droppedVersions = 0;
+    let bolt = snapshot.bolt;
+    if (needsRewrite(options)) {
+      const { atRevision, exclude = [], compact = false } = options;
+      const what = { ...options, exclude, compact, ...(atRevision === undefined ? {} : { atRevision }) };
+      db.truncate(0);
+      const rewritten = await rewriteDatabase(snapshot, db, what);
+      revision = rewritten.revision;
+      droppedVersions = rewritten.dropped;
+      bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
+    }
+    revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
+    writeLog(writer, membership, own.id);
+    const movedAside = await writer.commit();
+    return {
+      dataDir: options.dataDir,
+      walDir: options.walDir ?? null,
+      movedAside: movedAside ?? null,
+      name: own.name,
+      memberId: formatMemberId(own.id),
+      clusterId: formatMemberId(membership.clusterId),
+      members: membership.members.map(({ id, name, peerUrls }) => ({ id: formatMemberId(id), name, peerUrls })),
+      revision,
+      snapshotRevision,
+      sha256,
+      droppedVersions,
+      findings: [...snapshot.findings.list(), ...remarks(snapshot)],
+    };
+  } finally {
+    writer.discard();
+  }
+}
+
+/** The members that the flags name. Throws `usage` for what etcd refuses. */
+function planMembership(options: RestoreOptions): Membership {
+  const cluster = parseInitialCluster(options.initialCluster);
+  const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
+  checkMemberInCluster(options.name, advertised, cluster);
+  return newMembership(cluster, options.initialClusterToken);
+}
+
+/** Every page and every key-value, while the kernel copies the file and a thread hashes it. */
+async function checkStructure(snapshot: Snapshot, options: RestoreOptions): Promise<void> {
+  const { bolt, buckets, file, findings, reached } = snapshot;
+  checkMetas(bolt, findings.report);
+  const map = mapLeaves(bolt, buckets, findings.report, reached);
+  // Selecting the key that cannot exist has every entry read and none indexed.
+  const spec = { index: { select: [{ prefix: new Uint8Array(0), exact: true }], seed: 0 } };
+  await sweepInParallel(file.descriptor, bolt, map, spec, reached, findings.report, {
+    busyCores: 1,
+    onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  checkFreePages(bolt, reached, findings.report);
+}
+
+function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: RestoreOptions): void {
+  const { findings, file } = snapshot;
+  if (sha256 !== "verified" && options.skipHashCheck !== true) {
+    const text =
+      sha256 === "absent"
+        ? "the snapshot has no SHA-256 at its end"
+        : "the snapshot does not match the SHA-256 at its end";
+    throw new MendError(sha256 === "absent" ? "snapshot-refused" : "snapshot-hash-mismatch", text, {
+      where: file.path,
+      hint:
+        sha256 === "absent"
+          ? "if it is a copy of member/snap/db of a stopped etcd, pass --skip-hash-check"
+          : "use another copy of it; --skip-hash-check restores it all the same",
+    });
+  }
+  reportHash(sha256, file.path, (finding) => findings.report({ ...finding, level: "warning" }));
+  const allowed = new Set(options.allow);
+  const errors = findings.list().filter((finding) => finding.level === "error" && !allowed.has(finding.code));
+  const [first] = errors;
+  if (first === undefined) return;
+  const more = errors.length === 1 ? "" : ` (and ${errors.length - 1} more findings)`;
+  const codes = [...new Set(errors.map((finding) => finding.code))];
+  throw new MendError("snapshot-refused", `the snapshot is damaged: ${first.text}${more}`, {
+    where: first.where,
+    hint: `see all with kubemend snapshot verify; to restore all the same, pass ${codes.map((code) => `--allow ${code}`).join(" ")}`,
+  });
+}
+
+function needsRewrite(options: RestoreOptions): boolean {
+  return options.atRevision !== undefined || (options.exclude?.length ?? 0) > 0 || options.compact === true;
+}
+
+function lastRevision(bolt: BoltFile): number {
+  const key = readLastKey(bolt, "key");
+  return key === undefined ? 0 : (decodeRevision(key)?.main ?? 0);
+}
+
+/** Gives the database its new members and, where asked for, its higher revision. Returns its newest revision. */
+function editDatabase(bolt: BoltFile, db: OutputFile, membership: Membership, revision: number, bump: number): number {
+  const bumped = revision + bump;
+  const compacted = bump > 0 ? encodeRevision({ main: bumped, sub: 0, tombstone: false }) : undefined;
+  const meta = readSmallBucket(bolt, "meta") ?? [];
+  const edits: Map<string, BucketEdit> = newClusterBuckets(membership, meta, compacted);
+  // etcdutl writes the same entry: a revision without a key.
+  if (compacted !== undefined) edits.set("key", { append: [compacted, new Uint8Array(0)] });
+  db.truncate(editBolt(bolt, db, edits));
+  return bumped;
+}
+
+function writeLog(writer: DataDirWriter, membership: Membership, nodeId: bigint): void {
+  const log = newClusterLog(membership);
+  const segments: OutputFile[] = [];
+  const wal = createWalWriter({ nodeId, clusterId: membership.clusterId }, (name) => {
+    const file = writer.createInWal(name);
+    segments.push(file);
+    return file;
+  });
+  wal.mark({ index: 0, term: 0, confState: undefined });
+  for (const entry of log.entries) wal.entry(entry);
+  wal.state(log.state);
+  wal.mark(log.mark);
+  wal.finish();
+  for (const segment of segments) segment.truncate(SEGMENT_SIZE);
+  const { term, index } = log.snapshot;
+  writer.createInSnap(formatSnapshotName(term, index)).write(encodeRaftSnapshot(log.snapshot), 0);
+}
+
+/** What the new cluster takes over though it may not want it. */
+function remarks(snapshot: Snapshot): Finding[] {
+  const { alarms } = readStoreInfo(snapshot);
+  return alarms.map((alarm) => ({
+    level: "warning",
+    code: "alarm-restored",
+    where: 'bucket "alarm"',
+    text: `the snapshot carries the alarm ${alarm.type} of member ${alarm.member}: etcd refuses writes until it is disarmed (etcdctl alarm disarm)`,
+  }));
+}

@@ -1,0 +1,143 @@
+/** Restored data dirs, started by real etcd servers of three versions and compared with what the snapshot was taken of. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../src/operations/restore.ts";
+import { type EtcdServer, startEtcd } from "./etcd-server.ts";
+import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
+import { type KeyspaceView, memberNames, planMembers, startMembers, viewKeyspace } from "./restored-cluster.ts";
+
+let directory: string;
+let running: EtcdServer[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "restore-"));
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+  rmSync(directory, { recursive: true });
+});
+
+const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
+
+/** Fills a real server, saves a snapshot of it, and says what it held at that moment. */
+async function takeSnapshot(suite: Suite, file: string): Promise<KeyspaceView> {
+  const etcd = await startEtcd({ suite, dataDir: join(directory, "source") });
+  running.push(etcd);
+  const lease = /lease ([0-9a-f]+) /.exec(await etcd.etcdctl("lease", "grant", "86400"))![1]!;
+  for (let i = 0; i < 30; i++) await etcd.etcdctl("put", `/registry/things/${i % 20}`, "x".repeat(i * 300));
+  await etcd.etcdctl("put", "/registry/masterleases/a", "leased", `--lease=${lease}`);
+  await etcd.etcdctl("del", "/registry/things/3");
+  await etcd.etcdctl("put", "/registry/things/3", "again");
+  await etcd.etcdctl("del", "/registry/things/5");
+  await etcd.etcdctl("compact", "15");
+  await etcd.etcdctl("put", "/registry/events/last", "written last");
+  const view = await viewKeyspace(etcd);
+  await etcd.etcdctl("snapshot", "save", file);
+  await etcd.stop();
+  running = [];
+  return view;
+}
+
+function restore(
+  file: string,
+  name: string,
+  initialCluster: string,
+  peer: string,
+  more: Partial<RestoreOptions> = {},
+): Promise<RestoreResult> {
+  return restoreSnapshot(file, {
+    dataDir: join(directory, name),
+    name,
+    initialCluster,
+    initialClusterToken: "restored",
+    initialAdvertisePeerUrls: peer,
+    ...more,
+  });
+}
+
+/** Restores one member, starts it, and shows what it serves. */
+async function restoreAndStart(suite: Suite, file: string, more: Partial<RestoreOptions> = {}): Promise<EtcdServer> {
+  const { members, initialCluster } = await planMembers(1);
+  await restore(file, "m1", initialCluster, members[0]!.peer, more);
+  running = await startMembers(suite, directory, members, initialCluster);
+  return running[0]!;
+}
+
+describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", ") : PROGRAMS_MISSING}`, () => {
+  test.each(suites.flatMap((suite) => [1, 3].map((count) => [suite, count] as const)))(
+    "%s, %d members",
+    async (suite, count) => {
+      const file = join(directory, "snapshot.db");
+      const source = await takeSnapshot(suite, file);
+      const { members, initialCluster } = await planMembers(count);
+      const results: RestoreResult[] = [];
+      for (const { name, peer } of members) results.push(await restore(file, name, initialCluster, peer));
+      expect(results[0]).toMatchObject({ revision: source.revision, sha256: "verified", findings: [] });
+      running = await startMembers(suite, directory, members, initialCluster);
+      for (const server of running) expect(await viewKeyspace(server)).toEqual(source);
+      expect(await memberNames(running[0]!)).toEqual(
+        Object.fromEntries(results.map(({ memberId, name }) => [memberId, name])),
+      );
+      // It takes writes, and they last.
+      await running[0]!.etcdctl("put", "/after", "restore");
+      for (const server of running) await server.stop("SIGKILL");
+      running = await startMembers(suite, directory, members, initialCluster);
+      expect((await running.at(-1)!.etcdctl("get", "/after")).split("\n")).toContain("restore");
+    },
+  );
+
+  test.each(suites)("%s: a raised revision compacts everything before it", async (suite) => {
+    const file = join(directory, "snapshot.db");
+    const source = await takeSnapshot(suite, file);
+    const etcd = await restoreAndStart(suite, file, { bumpRevision: 1_000_000 });
+    const view = await viewKeyspace(etcd);
+    expect(view.revision).toBe(source.revision + 1_000_000);
+    expect(view.keys.filter((kv) => (kv as { key?: string }).key !== undefined)).toEqual(source.keys);
+    await expect(etcd.etcdctl("get", "/registry/things/1", `--rev=${source.revision}`)).rejects.toThrow("compacted");
+    await etcd.etcdctl("put", "/after", "x");
+    expect((await viewKeyspace(etcd)).revision).toBe(source.revision + 1_000_001);
+    // The snapshot of such a cluster is restored like any other.
+    const again = join(directory, "again.db");
+    await etcd.etcdctl("snapshot", "save", again);
+    const result = await restore(again, "default", "default=http://localhost:2380", "http://localhost:2380");
+    expect(result).toMatchObject({ revision: source.revision + 1_000_001, findings: [] });
+  });
+
+  test.each(suites)("%s: an earlier revision, keys left out, compacted", async (suite) => {
+    const file = join(directory, "snapshot.db");
+    const source = await takeSnapshot(suite, file);
+    const keysOf = (view: KeyspaceView): string[] =>
+      view.keys.map((kv) => Buffer.from((kv as { key: string }).key, "base64").toString());
+
+    let etcd = await restoreAndStart(suite, file, { atRevision: 20 });
+    expect((await viewKeyspace(etcd)).revision).toBe(20);
+    expect(keysOf(await viewKeyspace(etcd))).toEqual(
+      Array.from({ length: 19 }, (_, i) => `/registry/things/${i}`).sort(),
+    );
+    await etcd.stop();
+
+    const exclude = ["/registry/masterleases/", "/registry/events/"];
+    etcd = await restoreAndStart(suite, file, { exclude, replace: true });
+    let view = await viewKeyspace(etcd);
+    expect(view.revision).toBe(source.revision); // though the last write is one of those left out
+    expect(keysOf(view)).toEqual(keysOf(source).filter((key) => key.includes("/things/")));
+    await etcd.stop();
+
+    etcd = await restoreAndStart(suite, file, { compact: true, replace: true });
+    view = await viewKeyspace(etcd);
+    expect({ ...view, hash: 0 }).toEqual({ ...source, hash: 0 });
+    await expect(etcd.etcdctl("get", "/registry/things/1", `--rev=${source.revision - 1}`)).rejects.toThrow(
+      "compacted",
+    );
+    await etcd.etcdctl("put", "/after", "x");
+    await etcd.stop();
+  });
+
+  test.each(suites.filter((suite) => suite !== "bookworm"))("%s takes over a snapshot of etcd 3.4", async (suite) => {
+    const file = join(directory, "snapshot.db");
+    const source = await takeSnapshot("bookworm", file);
+    const view = await viewKeyspace(await restoreAndStart(suite, file));
+    expect({ ...view, hash: 0 }).toEqual({ ...source, hash: 0 });
+  });
+});
