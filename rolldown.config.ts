@@ -4,6 +4,7 @@ import { defineConfig } from "rolldown";
 export default defineConfig({
   input: {
     kubemend: "src/cli/main.ts",
+    index: "src/index.ts",
     "sweep-worker": "src/io/sweep-worker.ts",
     "hash-worker": "src/io/hash-worker.ts",
   },

@@ -29,6 +29,7 @@ export type ErrorCode =
   | "object-not-found"
   | "kind-unknown"
   | "object-unreadable"
+  | "object-invalid"
   | "encryption-config-invalid"
   | "encryption-key-missing"
   | "control-plane-not-found"

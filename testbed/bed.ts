@@ -12,6 +12,7 @@ import { addBridge, type HostAddress } from "./network.ts";
 import {
   type BedProcess,
   isSameProcess,
+  marked,
   type ProcessIdentity,
   processIdentity,
   type RunOptions,
@@ -90,7 +91,10 @@ export class Bed {
 
   /** Runs a program to its end in a network namespace of the bed and returns what it printed. */
   run(command: readonly string[], options: RunOptions & { readonly host?: string } = {}): Promise<string> {
-    return run(["nsenter", `--net=/run/netns/${this.namespace(options.host)}`, "--", ...command], options);
+    return run(
+      ["nsenter", `--net=/run/netns/${this.namespace(options.host)}`, "--", ...command],
+      marked(this.id, options),
+    );
   }
 
   /** Ends every process and removes every trace. Can be called again. Synchronous, so that it also works while the process exits. */

@@ -222,7 +222,8 @@ async function start(bed: Bed, kubernetes: Kubernetes, options: ControlPlaneOpti
     api: new Api({ port, ca: authority.certificate, cert: admin.certificate, key: admin.key }),
   });
 
-  for (const name of options.components ?? ["kube-controller-manager", "kube-scheduler"]) {
+  const components = options.components ?? ["kube-controller-manager", "kube-scheduler"];
+  for (const name of components) {
     const config = plane.issueKubeconfig(name, `system:${name}`);
     const flags =
       name === "kube-scheduler"
@@ -238,6 +239,7 @@ async function start(bed: Bed, kubernetes: Kubernetes, options: ControlPlaneOpti
   await waitFor("the API server to be ready", () => plane.api.get("/readyz").then((text) => text === "ok"), {
     explain: () => apiServer.lastLines(),
   });
+  if (!components.includes("kube-controller-manager")) return plane;
   await waitFor(
     "the default service account",
     () => plane.api.get("/api/v1/namespaces/default/serviceaccounts/default"),

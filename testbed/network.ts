@@ -68,7 +68,8 @@ export function addHost(bed: Bed, host: HostAddress, hosts: readonly HostAddress
 }
 
 export function removeHost(bed: Bed, host: HostAddress): void {
-  ip([], "netns", "delete", bed.namespace(host.name)); // its end of the cable takes the bridge's end with it
+  ip(["-n", bed.namespace()], "link", "delete", host.name); // a namespace goes some time after its last process, and its cable with it
+  ip([], "netns", "delete", bed.namespace(host.name));
 }
 
 /** Whether a host's namespace is there: a node that was killed has none. */

@@ -12,7 +12,15 @@ import { buildImage, type ImageRecipe, PAUSE, WEB } from "./images.ts";
 import type { Kubernetes } from "./kubernetes.ts";
 import { removeCgroups } from "./leftovers.ts";
 import { addHost, addressOf, type HostAddress, POD_CIDR, podCidrOf, removeHost, setCable } from "./network.ts";
-import { type BedProcess, childrenOf, type RunOptions, type RunResult, run, runForResult } from "./processes.ts";
+import {
+  type BedProcess,
+  childrenOf,
+  marked,
+  type RunOptions,
+  type RunResult,
+  run,
+  runForResult,
+} from "./processes.ts";
 import { GiveUp, waitFor } from "./wait.ts";
 
 /** Where the kubelet's kubeconfig is on a node. */
@@ -75,12 +83,12 @@ export class Node {
 
   /** Runs a program on the node and returns what it printed; throws when it fails. */
   run(command: readonly string[], options: RunOptions = {}): Promise<string> {
-    return run([...this.#enter(), ...command], options);
+    return run([...this.#enter(), ...command], marked(this.bed.id, options));
   }
 
   /** Runs a program on the node and returns how it came out. */
   runForResult(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return runForResult([...this.#enter(), ...command], options);
+    return runForResult([...this.#enter(), ...command], marked(this.bed.id, options));
   }
 
   read(path: string): Promise<string> {
@@ -221,6 +229,7 @@ export class Node {
     const path = this.#path("kube-proxy.kubeconfig");
     writeFileSync(path, kubeconfig, { mode: 0o600 });
     const flags = toArguments({
+      "bind-address": this.address, // or it waits, ever longer, until the node is registered, to learn it
       "cluster-cidr": POD_CIDR,
       "conntrack-max-per-core": 0, // this machine's limits are not the node's to set
       "hostname-override": this.name,

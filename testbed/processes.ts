@@ -164,6 +164,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Marks a program that is run to its end, so that it goes when its bed is removed. */
+export function marked(bed: string, options: RunOptions): RunOptions {
+  return { ...options, env: { [BED_VARIABLE]: bed, [NAME_VARIABLE]: "run", ...options.env } };
+}
+
 /** How a program that was run to its end came out. */
 export interface RunResult {
   readonly code: number | null;
@@ -179,17 +184,23 @@ export async function runForResult(command: readonly string[], options: RunOptio
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
     ...(options.cwd !== undefined && { cwd: options.cwd }),
-    ...(options.signal !== undefined && { signal: options.signal }),
-    timeout: (options.timeoutSeconds ?? 120) * 1000,
-    killSignal: "SIGKILL",
+    detached: true, // a group, because a program that enters namespaces leaves another process outside
   });
+  const end = () => {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  };
+  const timer = setTimeout(end, (options.timeoutSeconds ?? 120) * 1000);
+  options.signal?.addEventListener("abort", end);
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
   child.stdin.on("error", () => {}); // it ended without reading everything
   child.stdin.end(options.input ?? "");
-  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  const [code, signal] = (await once(child, "close").finally(() => {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", end);
+  })) as [number | null, NodeJS.Signals | null];
   const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString("utf8");
   return { code, signal, stdout: text(stdout), stderr: text(stderr) };
 }

@@ -16,6 +16,8 @@ export interface FieldFact {
   readonly omitEmpty: boolean;
   /** A struct that is left out of the JSON when it is zero (`omitzero`). */
   readonly omitZero: boolean;
+  /** Not declared by the newest release that has the message, so that a server of that release writes no zero value for it. */
+  readonly gone?: boolean;
 }
 
 export interface StructFact {

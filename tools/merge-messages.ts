@@ -37,7 +37,7 @@ export function mergeReleases(
       if (known.some((field) => field.number === fact.number))
         throw new Error(`legacy field ${name} #${fact.number} is declared by a package`);
       if (isNew) known.push(fact);
-      else known.splice(known.findIndex((field) => field.number === after) + 1, 0, fact);
+      else known.splice(known.findIndex((field) => field.number === after) + 1, 0, { ...fact, gone: true });
     }
     merged.messages.set(name, known);
     if (object) merged.objects.set(name, { namespaced: object === "namespaced" });
@@ -56,7 +56,7 @@ function mergeMessage(
   for (const field of older.fields) {
     const index = known.findIndex((candidate) => candidate.number === field.number);
     if (index < 0) {
-      known.splice(after + 1, 0, field);
+      known.splice(after + 1, 0, { ...field, gone: true });
       after += 1;
       continue;
     }
@@ -86,9 +86,12 @@ export function reachable(messages: ReadonlyMap<string, Message>, roots: Iterabl
   return new Map([...found].sort().map((name) => [name, messages.get(name)!]));
 }
 
-/** `2 spec? core/v1.PodSpec`: number, JSON name with `?` for omitempty and `??` for omitzero, type. */
-export function printField({ number, name, type, omitEmpty, omitZero }: FieldFact): string {
-  return `${number} ${name}${omitZero ? "??" : omitEmpty ? "?" : ""} ${type}`;
+/**
+ * `2 spec? core/v1.PodSpec`: number, JSON name with `?` for omitempty and `??` for omitzero, type, and `gone` for
+ * a field that the newest release does not have.
+ */
+export function printField({ number, name, type, omitEmpty, omitZero, gone }: FieldFact): string {
+  return `${number} ${name}${omitZero ? "??" : omitEmpty ? "?" : ""} ${type}${gone ? " gone" : ""}`;
 }
 
 /** The inverse of {@link printField}. */

@@ -4,16 +4,23 @@ import type { LeafVisitor } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
+import { createKindPeek } from "../storage/peek-kind.ts";
+import { createVerifyTask, mergeVerifyResults, type VerifyOptions, type VerifyResult } from "../storage/verify-task.ts";
 
 export interface LeafTaskSpec {
   /** Index the keys of the `key` bucket. */
   readonly index?: IndexOptions;
+  /** Label each key with the kind of its value. */
+  readonly labelKinds?: boolean;
   /** Hash every leaf. */
   readonly hash?: LeafHashes;
+  /** Decode every object. */
+  readonly verify?: VerifyOptions;
 }
 
 export interface LeafTaskResult {
   readonly index?: IndexResult;
+  readonly verify?: VerifyResult;
 }
 
 export interface LeafTasks {
@@ -26,20 +33,40 @@ export const KEY_BUCKET = "key";
 
 export function createLeafTasks(spec: LeafTaskSpec, map: LeafMap, report: Report): LeafTasks {
   const [first, end] = keyLeaves(map);
-  const index = spec.index === undefined ? undefined : createIndexTask(spec.index, report, end - first);
+  const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
+  const index = spec.index === undefined ? undefined : createIndexTask(spec.index, report, end - first, labeller);
+  // Both tasks would report an entry that cannot be read: once is enough.
+  const verifyReport = index === undefined ? report : without("key-value-invalid", "revision-invalid", report);
+  const verify = spec.verify === undefined ? undefined : createVerifyTask(spec.verify, verifyReport);
   const { hash } = spec;
   return {
     visit(page, position) {
-      if (index !== undefined && position >= first && position < end) index.visit(page);
+      if (position >= first && position < end) {
+        index?.visit(page);
+        verify?.visit(page);
+      }
       if (hash !== undefined) hashLeaf(hash, page, position);
     },
-    finish: () => (index === undefined ? {} : { index: index.finish() }),
+    finish: () => ({
+      ...(index === undefined ? {} : { index: index.finish() }),
+      ...(verify === undefined ? {} : { verify: verify.finish() }),
+    }),
+  };
+}
+
+function without(first: string, second: string, report: Report): Report {
+  return (finding) => {
+    if (finding.code !== first && finding.code !== second) report(finding);
   };
 }
 
 export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
   const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
-  return indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) };
+  const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
+  return {
+    ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
+    ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
+  };
 }
 
 function keyLeaves(map: LeafMap): readonly [number, number] {

@@ -17,6 +17,8 @@ export interface KeyspaceOptions extends SnapshotOptions {
   readonly select?: readonly KeySelection[];
   /** As it was at this revision; the newest unless given. */
   readonly atRevision?: number;
+  /** Label each key with the kind of its value. */
+  readonly labelKinds?: boolean;
 }
 
 export interface Keyspace {
@@ -46,7 +48,11 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
   const { index, lastRevision } = result;
   const { atRevision } = options;
   if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
-  const order = sortedEntries(index);
+  let sorted: Uint32Array | undefined;
+  const order = (): Uint32Array => {
+    sorted ??= sortedEntries(index);
+    return sorted;
+  };
   const read = createValueReader(bolt);
   const entry = (i: number): KeyValue | undefined => {
     const found = read(index.page[i]!, index.item[i]!);
@@ -60,12 +66,14 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
     compactRevision,
     index,
     labels: result.labels,
-    size: order.length,
+    get size() {
+      return order().length;
+    },
     *keys() {
-      for (const i of order) yield keyOf(index, i);
+      for (const i of order()) yield keyOf(index, i);
     },
     *entries() {
-      for (const i of order) {
+      for (const i of order()) {
         const found = entry(i);
         if (found !== undefined) yield found;
       }
@@ -94,7 +102,7 @@ async function indexKeys(
     file.descriptor,
     bolt,
     map,
-    { index },
+    { index, labelKinds: options.labelKinds === true },
     createPageSet(bolt.pageCount),
     findings.report,
     {

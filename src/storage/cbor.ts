@@ -195,3 +195,72 @@ function float16(bits: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
+
+/** The bytes of a value as the API server writes CBOR: deterministic (RFC 8949, 4.2.1), self-described, strings as byte strings. */
+export function encodeCbor(value: JsonValue): Uint8Array {
+  return Buffer.concat([CBOR_MAGIC, ...encodeItem(value, 0)]);
+}
+
+function encodeItem(value: JsonValue | undefined, depth: number): Uint8Array[] {
+  if (depth > MAX_DEPTH) throw new RangeError("CBOR is nested too deeply to write");
+  if (value === null || value === undefined) return [Uint8Array.of(0xf6)];
+  if (typeof value === "boolean") return [Uint8Array.of(value ? 0xf5 : 0xf4)];
+  if (typeof value === "string") return encodeString(value);
+  if (typeof value === "bigint") return [value >= 0n ? head(0, value) : head(1, -1n - value)];
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value)) return [encodeFloat(value)];
+    return [value >= 0 ? head(0, value) : head(1, -1 - value)];
+  }
+  if (Array.isArray(value))
+    return [head(4, value.length), ...value.flatMap((item: JsonValue) => encodeItem(item, depth + 1))];
+  const fields = Object.entries(value).filter(([, item]) => item !== undefined);
+  const entries = fields.map(([key, item]) => [Buffer.concat(encodeString(key)), item] as const);
+  entries.sort(([a], [b]) => Buffer.compare(a, b));
+  return [
+    head(5, entries.length),
+    ...entries.flatMap(([key, item]) => [key, ...encodeItem(item as JsonValue, depth + 1)]),
+  ];
+}
+
+function encodeString(text: string): Uint8Array[] {
+  const bytes = Buffer.from(text, "utf8");
+  return [head(2, bytes.length), bytes];
+}
+
+/** The initial byte of an item with its argument in the fewest bytes. */
+function head(major: number, argument: number | bigint): Uint8Array {
+  const first = major << 5;
+  if (argument < 24) return Uint8Array.of(first | Number(argument));
+  const info = argument < 0x100 ? 24 : argument < 0x1_0000 ? 25 : argument < 0x1_0000_0000 ? 26 : 27;
+  const bytes = new Uint8Array(1 + (1 << (info - 24)));
+  bytes[0] = first | info;
+  let rest = BigInt(argument);
+  for (let at = bytes.length - 1; at > 0; at--, rest >>= 8n) bytes[at] = Number(rest & 0xffn);
+  return bytes;
+}
+
+/** The shortest of the three widths that keeps the value. */
+function encodeFloat(value: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(9));
+  view.setFloat32(1, value);
+  if (view.getFloat32(1) !== value) {
+    view.setUint8(0, 0xfb);
+    view.setFloat64(1, value);
+    return new Uint8Array(view.buffer);
+  }
+  const half = toFloat16(value);
+  if (half !== undefined) return Uint8Array.of(0xf9, half >>> 8, half & 0xff);
+  view.setUint8(0, 0xfa);
+  return new Uint8Array(view.buffer, 0, 5);
+}
+
+/** The bits of a half-precision float, or undefined where it would round. */
+function toFloat16(value: number): number | undefined {
+  const size = Math.abs(value);
+  const sign = value < 0 ? 0x8000 : 0;
+  if (size > 65_504) return undefined;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const scaled = size * 2 ** (10 - exponent);
+  if (!Number.isInteger(scaled) || scaled > 2047) return undefined;
+  return sign | (scaled < 1024 ? scaled : ((exponent + 15) << 10) | (scaled - 1024));
+}

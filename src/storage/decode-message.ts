@@ -6,7 +6,7 @@ import { decodeCbor, isCbor } from "./cbor.ts";
 import { formatDuration, readDuration } from "./duration.ts";
 import { isProtobuf, readEnvelope } from "./envelope.ts";
 import { readIntOrString } from "./int-or-string.ts";
-import { parseJson } from "./json-parse.ts";
+import { parseFields, parseJson } from "./json-parse.ts";
 import { Card, Empty, type FieldPlan, type FieldTable, type MessagePlan, Op, planOf, Shape } from "./message-plan.ts";
 import type { JsonValue } from "./object.ts";
 import { readQuantity } from "./quantity.ts";
@@ -61,6 +61,11 @@ export function decodeMessage(
     if (error instanceof RangeError) throw new WireError(`${where}: raw JSON is nested too deeply`, reader.pos);
     throw error;
   }
+}
+
+/** The JSON of one field's content, for one of the types with a form of their own. Throws where the bytes make no sense. */
+export function decodeLeaf(op: Op, content: Uint8Array): JsonValue {
+  return new MessageReader(content, [], 0).readLeaf(op, content.length);
 }
 
 class MessageReader extends WireReader {
@@ -238,6 +243,22 @@ class MessageReader extends WireReader {
           this.placeResourceVersion(plan, base);
         return this.finish(plan, base);
       }
+      case Op.RawExtension:
+      case Op.FieldsV1:
+      case Op.RawJson: {
+        this.enter(field, item); // for the message of an error
+        const value = this.readRaw(field.op, end);
+        this.depth--;
+        return value;
+      }
+      default:
+        return this.readLeaf(field.op, end);
+    }
+  }
+
+  /** The content of one of the types with a JSON form of their own, between here and `end`. */
+  readLeaf(op: Op, end: number): JsonValue {
+    switch (op) {
       case Op.Bytes:
         return base64Slice.call(this.bytes, this.pos, end);
       case Op.Time:
@@ -253,9 +274,9 @@ class MessageReader extends WireReader {
       case Op.RawExtension:
       case Op.FieldsV1:
       case Op.RawJson:
-        return this.readRaw(field, end, item);
+        return this.readRaw(op, end);
       default:
-        throw new WireError(`"${field.name}" has wire type ${BYTES}`, this.pos);
+        throw new WireError(`a number has wire type ${BYTES}`, this.pos);
     }
   }
 
@@ -267,7 +288,7 @@ class MessageReader extends WireReader {
   }
 
   /** A message with the one field `raw`: JSON, or for a RawExtension maybe a whole object in an encoding of its own. */
-  private readRaw(field: FieldPlan, end: number, item: number | string): JsonValue {
+  private readRaw(op: Op, end: number): JsonValue {
     let start = 0;
     let rawEnd = 0;
     while (this.pos < end) {
@@ -279,14 +300,11 @@ class MessageReader extends WireReader {
       } else this.skip(tag & 7, end);
     }
     if (start === rawEnd) return null;
-    this.enter(field, item);
-    let value: JsonValue;
+    if (op === Op.FieldsV1) return parseFields(readText(this.bytes, start, rawEnd));
     const raw = this.bytes.subarray(start, rawEnd);
-    if (field.op === Op.RawExtension && isProtobuf(raw)) value = decodeNested(raw, this.objectDepth + 1);
-    else if (field.op === Op.RawExtension && isCbor(raw)) value = decodeCbor(raw);
-    else value = parseJson(readText(this.bytes, start, rawEnd));
-    this.depth--;
-    return value;
+    if (op === Op.RawExtension && isProtobuf(raw)) return decodeNested(raw, this.objectDepth + 1);
+    if (op === Op.RawExtension && isCbor(raw)) return decodeCbor(raw);
+    return parseJson(readText(this.bytes, start, rawEnd));
   }
 
   private finish(plan: MessagePlan, base: number): JsonValue {

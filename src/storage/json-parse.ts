@@ -4,10 +4,16 @@ import type { JsonValue } from "./object.ts";
 /** Deeper than any object that the API server takes, shallow enough for a recursive walk. */
 export const MAX_DEPTH = 500;
 /** A text this short cannot be nested deeply enough to matter, and most are. */
-const SHORT = 1000;
+const SHORT = 4000;
 
 /** How integers outside int64 are read: Go's unstructured objects turn them into float64, raw JSON keeps them as they are. */
 export type IntegerRange = "int64" | "any";
+
+/** As {@link parseJson}, for a text that holds no numbers: metav1.FieldsV1 is nested objects with nothing in them. */
+export function parseFields(text: string): JsonValue {
+  if (text.length > SHORT) checkDepth(text);
+  return JSON.parse(text);
+}
 
 /** Throws a SyntaxError or RangeError where the text is not JSON or nested too deeply. */
 export function parseJson(text: string, range: IntegerRange = "any"): JsonValue {

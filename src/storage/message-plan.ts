@@ -65,6 +65,8 @@ export interface FieldPlan {
   readonly op: Op;
   readonly card: Card;
   readonly pointer: boolean;
+  /** Not in the newest release, whose servers write no zero value for it. */
+  readonly gone: boolean;
   readonly empty: Empty;
   /** Left out also where it is stored but zero: `omitempty` on what is no pointer. */
   readonly dropsZero: boolean;
@@ -146,16 +148,22 @@ export function planOf(name: string): MessagePlan {
 function compile(lines: readonly string[], slots: FieldPlan[]): FieldTable {
   const byNumber: (FieldPlan | undefined)[] = [undefined];
   for (const line of lines) {
-    const [digits, nameAndFlags, type] = line.split(" ") as [string, string, string];
+    const [digits, nameAndFlags, type, gone] = line.split(" ") as [string, string, string, string | undefined];
     const number = Number(digits);
     while (byNumber.length <= number) byNumber.push(undefined);
-    byNumber[number] = compileField(number, nameAndFlags, type, slots);
+    byNumber[number] = compileField(number, nameAndFlags, type, gone !== undefined, slots);
   }
   const inWireOrder = byNumber.filter((field) => field !== undefined);
   return { byNumber, inWireOrder };
 }
 
-function compileField(number: number, nameAndFlags: string, type: string, slots: FieldPlan[]): FieldPlan {
+function compileField(
+  number: number,
+  nameAndFlags: string,
+  type: string,
+  gone: boolean,
+  slots: FieldPlan[],
+): FieldPlan {
   const name = nameAndFlags.replace(/\?+$/, "");
   const [, prefix, base] = /^(\*|\[\]|map\[\])?(.+)$/.exec(type) as unknown as [string, string | undefined, string];
   const card = prefix === "[]" ? Card.Many : prefix === "map[]" ? Card.Map : Card.One;
@@ -164,13 +172,14 @@ function compileField(number: number, nameAndFlags: string, type: string, slots:
   if (name === "-") {
     invariant(card === Card.One && op === Op.Message, `inlined field of type "${type}"`);
     const inline = compile(MESSAGES[base]!, slots);
-    const none = { empty: Empty.Omit, dropsZero: false, zero: null, step: "", slot: -1 } as const;
+    const none = { gone, empty: Empty.Omit, dropsZero: false, zero: null, step: "", slot: -1 } as const;
     return { number, name, op: Op.Inline, card, pointer, ...none, plan: undefined, inline };
   }
   const plan = op === Op.Message ? planOf(base) : undefined;
   const flags = nameAndFlags.length - name.length;
-  const empty = emptyForm(op, card, pointer, flags);
-  const dropsZero = empty === Empty.Omit && !pointer && card === Card.One;
+  const declared = emptyForm(op, card, pointer, flags);
+  const empty = gone ? Empty.Omit : declared;
+  const dropsZero = declared === Empty.Omit && !pointer && card === Card.One;
   const step = name === "=" ? "" : `.${name}`;
   const field = {
     number,
@@ -178,6 +187,7 @@ function compileField(number: number, nameAndFlags: string, type: string, slots:
     op,
     card,
     pointer,
+    gone,
     empty,
     dropsZero,
     zero: zeroOf(op),

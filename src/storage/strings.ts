@@ -17,8 +17,7 @@ const { latin1Slice, utf8Slice } = Buffer.prototype as unknown as {
 /** The text between two offsets, which the caller has checked. */
 export function readText(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start;
-  if (length > LONGEST_KEPT)
-    return isAscii(bytes, start, end) ? latin1Slice.call(bytes, start, end) : utf8Slice.call(bytes, start, end);
+  if (length > LONGEST_KEPT) return utf8Slice.call(bytes, start, end);
   let hash = length;
   let seen = 0;
   for (let at = start; at < end; at++) {
@@ -37,10 +36,4 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
   const text = latin1Slice.call(bytes, start, end);
   kept[index] = text;
   return text;
-}
-
-export function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
-  let seen = 0;
-  for (let at = start; at < end; at++) seen |= bytes[at]!;
-  return seen < 0x80;
 }

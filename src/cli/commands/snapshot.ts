@@ -3,14 +3,22 @@ import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
 import { snapshotKeysCommand } from "./snapshot-keys.ts";
 import { snapshotRestoreCommand } from "./snapshot-restore.ts";
+import { snapshotStatsCommand } from "./snapshot-stats.ts";
 import { snapshotStatusCommand } from "./snapshot-status.ts";
+import { snapshotVerifyCommand } from "./snapshot-verify.ts";
 
 export function registerSnapshot(program: Command, context: CommandContext): void {
   const snapshot = program
     .command("snapshot")
     .description("look into an etcd snapshot, with no etcd and no cluster running")
     .helpCommand(false);
-  for (const make of [snapshotStatusCommand, snapshotKeysCommand, snapshotRestoreCommand]) {
+  for (const make of [
+    snapshotStatusCommand,
+    snapshotVerifyCommand,
+    snapshotKeysCommand,
+    snapshotStatsCommand,
+    snapshotRestoreCommand,
+  ]) {
     snapshot.addCommand(make(context).copyInheritedSettings(snapshot));
   }
 }

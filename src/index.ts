@@ -1,0 +1,18 @@
+/** kubemend as a library: the walk from a snapshot file to objects and control planes. Everything else is internal and may change. */
+export { type BoltFile, readBolt } from "./bolt/bolt.ts";
+export { type ByteSource, memorySource } from "./bolt/byte-source.ts";
+export { checkBolt } from "./bolt/check.ts";
+export { type ErrorCode, type Finding, type FindingLevel, MendError, type MendErrorDetails } from "./errors.ts";
+export type { KeyValue } from "./mvcc/key-value.ts";
+export type { StoreInfo } from "./mvcc/store-info.ts";
+export { loadEncryptionConfig } from "./operations/load-encryption-config.ts";
+export { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./operations/open-snapshot.ts";
+export { type Keyspace, type KeyspaceOptions, readKeyspace, selectKeys } from "./operations/read-keyspace.ts";
+export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot-stats.ts";
+export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot-status.ts";
+export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot-verify.ts";
+export { decodeValue } from "./storage/decode.ts";
+export { createTransformer } from "./storage/encryption.ts";
+export { type EncryptionConfig, parseEncryptionConfig } from "./storage/encryption-config.ts";
+export { findEtcdPrefixes } from "./storage/etcd-prefix.ts";
+export type { DecodedValue, JsonObject, JsonValue, KubeObject, StoredValue, Transformer } from "./storage/object.ts";

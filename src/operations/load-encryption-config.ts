@@ -1,0 +1,8 @@
+/** Reads the API server's EncryptionConfiguration file, for operations that decrypt what is encrypted at rest. */
+import { readTextFile } from "../io/read-file.ts";
+import { type EncryptionConfig, parseEncryptionConfig } from "../storage/encryption-config.ts";
+
+/** Throws `encryption-config-invalid` with the place in the file, or as reading a file does. */
+export function loadEncryptionConfig(path: string): EncryptionConfig {
+  return parseEncryptionConfig(readTextFile(path), path);
+}

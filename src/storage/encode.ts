@@ -1,0 +1,86 @@
+/** Objects back to the bytes that the API server stores: the inverse of `decode.ts`. */
+import { MendError } from "../errors.ts";
+import { arrange, isObject } from "./arrange.ts";
+import { encodeCbor } from "./cbor.ts";
+import { decodeValue, detectEncoding } from "./decode.ts";
+import { encodeMessage } from "./encode-message.ts";
+import { isProtobuf, PROTOBUF_MAGIC, readEnvelope } from "./envelope.ts";
+import { printJson } from "./json-text.ts";
+import { planOf } from "./message-plan.ts";
+import type { DecodedValue, JsonObject, JsonValue, KubeObject, StorageEncoding } from "./object.ts";
+import { findResource } from "./resources.ts";
+import { StoredMessage } from "./stored-fields.ts";
+import { WireWriter } from "./wire-writer.ts";
+import { printYaml } from "./yaml-text.ts";
+
+export interface EncodeOptions {
+  readonly encoding: StorageEncoding;
+  /**
+   * The plain bytes (decrypted) that the object was decoded from, changed or not. With them an unchanged object comes back byte for byte, and a
+   * changed one keeps the fields that the tables do not know. Without them every field that the newest release knows is written.
+   */
+  readonly like?: Uint8Array;
+}
+
+/**
+ * The bytes to store for an object: plain, not encrypted. `metadata.resourceVersion` is left out, as it is the revision itself. Throws a MendError:
+ * "kind-unknown" where protobuf is asked for a custom resource, "object-invalid" where a field is unknown or of the wrong type.
+ */
+export function encodeObject(object: KubeObject, { encoding, like }: EncodeOptions): Uint8Array {
+  if (encoding === "protobuf") return encodeProtobuf(object, like);
+  const stored = storedForm(object);
+  // Spelling that JSON values do not have (-0, escapes of another Go release, YAML's line breaks) is kept where nothing changed.
+  if (
+    like &&
+    detectEncoding(like) === encoding &&
+    saysTheSame(decodeValue({ key: "", value: like, modRevision: 0 }), stored)
+  )
+    return like;
+  if (encoding === "cbor") return encodeCbor(stored);
+  // Go's json.Encoder ends with a line break.
+  return Buffer.from(encoding === "json" ? `${printJson(stored)}\n` : printYaml(stored), "utf8");
+}
+
+function saysTheSame(decoded: DecodedValue, stored: JsonObject): boolean {
+  return decoded.state === "object" && printJson(storedForm(decoded.object)) === printJson(stored);
+}
+
+function encodeProtobuf(object: KubeObject, like: Uint8Array | undefined): Uint8Array {
+  const { apiVersion, kind } = object;
+  const resource = findResource(apiVersion, kind);
+  if (!resource) throw new MendError("kind-unknown", `kind "${kind}" of "${apiVersion}" has no protobuf form`);
+  const envelope = like && isProtobuf(like) ? readEnvelope(like) : undefined;
+  const origin = envelope && envelope.kind === kind && envelope.apiVersion === apiVersion ? envelope : undefined;
+  const message = encodeMessage(
+    planOf(resource.message),
+    object,
+    origin && new StoredMessage(like!, origin.start, origin.end),
+  );
+  const writer = new WireWriter();
+  text(writer, 4, "");
+  text(writer, 3, "");
+  writer.raw(message);
+  writer.delimit(2, writer.size - message.length);
+  const before = writer.size;
+  text(writer, 2, kind);
+  text(writer, 1, apiVersion);
+  writer.delimit(1, before);
+  writer.raw(PROTOBUF_MAGIC);
+  return writer.finish();
+}
+
+function text(writer: WireWriter, number: number, value: string): void {
+  const before = writer.size;
+  writer.raw(Buffer.from(value, "utf8"));
+  writer.delimit(number, before);
+}
+
+/** The object without `metadata.resourceVersion`, in the order in which the API server writes JSON. */
+function storedForm(object: KubeObject): JsonObject {
+  const resource = findResource(object.apiVersion, object.kind);
+  const plain: JsonValue = object as JsonObject;
+  const arranged = resource ? arrange(planOf(resource.message), plain) : plain;
+  if (!isObject(arranged) || !isObject(arranged.metadata)) return object;
+  const { resourceVersion: _revision, ...metadata } = arranged.metadata;
+  return { ...arranged, metadata };
+}

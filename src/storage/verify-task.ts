@@ -1,0 +1,115 @@
+/** Reads every version of every key as `snapshot verify` wants it: its place in etcd's history is right, and Kubernetes' object decodes. */
+import type { Page } from "../bolt/page.ts";
+import type { Report } from "../bolt/tree.ts";
+import type { FindingLevel } from "../errors.ts";
+import { createLeafReader, entryPlace, type RevisionEntry } from "../mvcc/leaf-revisions.ts";
+import { decodeValue } from "./decode.ts";
+import { createTransformer } from "./encryption.ts";
+import type { EncryptionConfig } from "./encryption-config.ts";
+import type { DecodedValue } from "./object.ts";
+
+export interface VerifyOptions {
+  readonly encryption?: EncryptionConfig;
+  readonly etcdPrefix?: string;
+}
+
+/** Something that many values have in common, with the place of the first in the file. */
+interface Tally {
+  count: number;
+  readonly level: FindingLevel;
+  readonly code: string;
+  readonly text: string;
+  readonly where: string;
+}
+
+export interface VerifyResult {
+  /** Versions by what became of them. */
+  readonly counts: Readonly<Record<DecodedValue["state"], number>>;
+  readonly tombstones: number;
+  readonly tallies: ReadonlyMap<string, Tally>;
+}
+
+export interface VerifyTask {
+  visit(page: Page): void;
+  finish(): VerifyResult;
+}
+
+/** A hostile file may name any number of fields and keys. */
+const MOST_TALLIES = 1000;
+
+export function createVerifyTask(options: VerifyOptions, report: Report): VerifyTask {
+  const transformer = createTransformer(options.encryption, options.etcdPrefix);
+  const counts: Record<DecodedValue["state"], number> = { object: 0, encrypted: 0, opaque: 0, unreadable: 0 };
+  const tallies = new Map<string, Tally>();
+  let tombstones = 0;
+
+  const tally = (key: string, entry: RevisionEntry, level: FindingLevel, code: string, text: string): void => {
+    const known = tallies.get(key);
+    if (known !== undefined) known.count += 1;
+    else if (tallies.size < MOST_TALLIES) tallies.set(key, { count: 1, level, code, text, where: entryPlace(entry) });
+  };
+  const decode = (entry: RevisionEntry): void => {
+    const { bytes } = entry.page;
+    const { keyStart, keyEnd, valueStart, valueEnd, modRevision } = entry.fields;
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset + keyStart, keyEnd - keyStart).toString();
+    const decoded = decodeValue({ key, value: bytes.subarray(valueStart, valueEnd), modRevision }, transformer);
+    counts[decoded.state] += 1;
+    if (decoded.state === "unreadable") {
+      report({ level: "error", code: "object-unreadable", where: entryPlace(entry), text: decoded.text });
+    } else if (decoded.state === "encrypted") {
+      const level = options.encryption === undefined ? "warning" : "error";
+      tally(`encrypted ${decoded.provider} ${decoded.keyName}`, entry, level, "object-encrypted", decoded.text);
+    } else if (decoded.state === "object") {
+      for (const path of decoded.unknownFields) {
+        const { apiVersion, kind } = decoded.object;
+        const text = `${apiVersion} ${kind} has a field that this version does not know: ${path}`;
+        tally(text, entry, "warning", "field-unknown", text);
+      }
+    }
+  };
+
+  const visit = createLeafReader((entry) => {
+    const fault = historyFault(entry);
+    if (fault !== undefined)
+      report({ level: "error", code: "revision-mismatch", where: entryPlace(entry), text: fault });
+    if (entry.tombstone) tombstones += 1;
+    else decode(entry);
+  }, report);
+  return { visit, finish: () => ({ counts, tombstones, tallies }) };
+}
+
+/** Joins what several threads found. */
+export function mergeVerifyResults(results: readonly VerifyResult[]): VerifyResult {
+  const counts: Record<DecodedValue["state"], number> = { object: 0, encrypted: 0, opaque: 0, unreadable: 0 };
+  const tallies = new Map<string, Tally>();
+  let tombstones = 0;
+  for (const result of results) {
+    for (const state of Object.keys(counts) as DecodedValue["state"][]) counts[state] += result.counts[state];
+    tombstones += result.tombstones;
+    for (const [key, tally] of result.tallies) {
+      const known = tallies.get(key);
+      if (known === undefined) tallies.set(key, { ...tally });
+      else known.count += tally.count;
+    }
+  }
+  return { counts, tombstones, tallies };
+}
+
+/** One finding for each thing that values have in common. */
+export function reportTallies(result: VerifyResult, report: Report): void {
+  for (const { count, level, code, text, where } of result.tallies.values()) {
+    report({ level, code, where, text: count === 1 ? text : `${text} (and ${count - 1} more like it)` });
+  }
+}
+
+/** What etcd itself would not have written, or undefined. */
+function historyFault(entry: RevisionEntry): string | undefined {
+  const { createRevision, modRevision, version } = entry.fields;
+  if (entry.tombstone) return undefined; // holds the key alone
+  if (modRevision !== entry.main) return `the value says that revision ${modRevision} wrote it`;
+  if (createRevision > modRevision) return `it was created at revision ${createRevision}, after it was written`;
+  if (version < 1) return `it has version ${version}`;
+  if ((version === 1) !== (createRevision === modRevision))
+    return `it has version ${version}, was created at revision ${createRevision} and written at ${modRevision}`;
+  return undefined;
+}

@@ -1,0 +1,178 @@
+/** How Go's yaml.v2 writes a string: plain, single-quoted, double-quoted or as a literal block (its encode.go, resolve.go and emitterc.go). */
+
+/** Keys cannot be blocks. */
+export type Context = "key" | "value";
+
+const WORDS = new Set(
+  [
+    "",
+    "~",
+    "<<",
+    "null",
+    "Null",
+    "NULL",
+    "y",
+    "Y",
+    "yes",
+    "Yes",
+    "YES",
+    "on",
+    "On",
+    "ON",
+    "n",
+    "N",
+    "no",
+    "No",
+    "NO",
+    "off",
+    "Off",
+    "OFF",
+  ].concat(
+    [
+      "true",
+      "True",
+      "TRUE",
+      "false",
+      "False",
+      "FALSE",
+      ".nan",
+      ".NaN",
+      ".NAN",
+      ".inf",
+      ".Inf",
+      ".INF",
+      "+.inf",
+      "+.Inf",
+      "+.INF",
+    ],
+    ["-.inf", "-.Inf", "-.INF"],
+  ),
+);
+const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
+const INTEGER = /^[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[0-9]+)$/;
+const BASE60 = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/;
+const TIMESTAMP =
+  /^\d{4}-\d{1,2}-\d{1,2}(?:(?:[Tt]|\s+)\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?\s*(?:[Zz]|[-+]\d{2}:\d{2})?)?$/;
+
+/** Whether the bare text would be read back as something else than a string. */
+function meansSomethingElse(text: string): boolean {
+  if (WORDS.has(text)) return true;
+  const first = text.charCodeAt(0);
+  const isNumeric = (first >= 0x30 && first <= 0x39) || first === 0x2b || first === 0x2d || first === 0x2e;
+  if (!isNumeric) return false;
+  const bare = text.replaceAll("_", "");
+  return INTEGER.test(bare) || FLOAT.test(bare) || BASE60.test(text) || TIMESTAMP.test(text);
+}
+
+/** What Go's emitter calls printable: tabs and everything beyond U+FFFF are not. */
+function isPrintable(code: number): boolean {
+  return (
+    code === 0x0a ||
+    (code >= 0x20 && code <= 0x7e) ||
+    (code >= 0xa0 && code < 0xd800) ||
+    (code >= 0xe000 && code <= 0xfffd && code !== 0xfeff)
+  );
+}
+
+const isBreak = (code: number) => code === 0x0a || code === 0x0d || code === 0x85 || code === 0x2028 || code === 0x2029;
+const isBlank = (code: number | undefined) =>
+  code === undefined || code === 0x20 || code === 0x09 || code === 0 || isBreak(code);
+
+interface Allowed {
+  readonly plain: boolean;
+  readonly single: boolean;
+  readonly block: boolean;
+}
+
+/** Which styles can hold the text: libyaml's analysis of a scalar, in block context. */
+function analyze(text: string): Allowed {
+  const codes = Array.from(text, (character) => character.codePointAt(0)!);
+  let indicators = text.startsWith("---") || text.startsWith("...");
+  let lineBreaks = false;
+  let special = false;
+  let breakThenSpace = false;
+  let spaceThenBreak = false;
+  let previousSpace = false;
+  let previousBreak = false;
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i]!;
+    const character = String.fromCodePoint(code);
+    const next = codes[i + 1];
+    if (i === 0) {
+      if ("#,[]{}&*!|>'\"%@`".includes(character)) indicators = true;
+      else if ("?:-".includes(character) && isBlank(next)) indicators = true;
+    } else if ((character === ":" && isBlank(next)) || (character === "#" && isBlank(codes[i - 1]))) indicators = true;
+    if (!isPrintable(code)) special = true;
+    if (code === 0x20) {
+      if (previousBreak) breakThenSpace = true;
+      previousSpace = true;
+      previousBreak = false;
+    } else if (isBreak(code)) {
+      lineBreaks = true;
+      if (previousSpace) spaceThenBreak = true;
+      previousSpace = false;
+      previousBreak = true;
+    } else {
+      previousSpace = false;
+      previousBreak = false;
+    }
+  }
+  const edge = (code: number | undefined) => code === 0x20 || (code !== undefined && isBreak(code));
+  const ragged = edge(codes[0]) || edge(codes.at(-1));
+  const unquotable = spaceThenBreak || special;
+  return {
+    plain: !indicators && !ragged && !lineBreaks && !unquotable && !breakThenSpace,
+    single: !breakThenSpace && !unquotable,
+    block: codes.at(-1) !== 0x20 && !unquotable,
+  };
+}
+
+/** A string as yaml.v2 writes it at this indent. A literal block's lines are indented one level more. */
+export function printYamlString(text: string, indent: string, context: Context): string {
+  const allowed = analyze(text);
+  if (text.includes("\n")) return allowed.block && context === "value" ? literal(text, indent) : doubleQuoted(text);
+  if (meansSomethingElse(text)) return doubleQuoted(text);
+  if (allowed.plain) return text;
+  return allowed.single ? `'${text.replaceAll("'", "''")}'` : doubleQuoted(text);
+}
+
+function literal(text: string, indent: string): string {
+  const hint = text.startsWith(" ") || text.startsWith("\n") ? "2" : "";
+  const chomp = !text.endsWith("\n") ? "-" : text === "\n" || text.endsWith("\n\n") ? "+" : "";
+  const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n");
+  return [`|${hint}${chomp}`, ...lines.map((line) => (line === "" ? "" : `${indent}  ${line}`))].join("\n");
+}
+
+const ESCAPES: Readonly<Record<number, string>> = {
+  0: "\\0",
+  7: "\\a",
+  8: "\\b",
+  9: "\\t",
+  10: "\\n",
+  11: "\\v",
+  12: "\\f",
+  13: "\\r",
+  27: "\\e",
+  34: '\\"',
+  92: "\\\\",
+  133: "\\N",
+  160: "\\_",
+  8232: "\\L",
+  8233: "\\P",
+};
+
+function doubleQuoted(text: string): string {
+  let quoted = '"';
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    const needed = !isPrintable(code) || isBreak(code) || code === 0x22 || code === 0x5c;
+    quoted += needed ? (ESCAPES[code] ?? hexEscape(code)) : character;
+  }
+  return `${quoted}"`;
+}
+
+function hexEscape(code: number): string {
+  const digits = code.toString(16).toUpperCase();
+  if (code <= 0xff) return `\\x${digits.padStart(2, "0")}`;
+  return code <= 0xffff ? `\\u${digits.padStart(4, "0")}` : `\\U${digits.padStart(8, "0")}`;
+}
