@@ -15,7 +15,7 @@ const CLIENT_FLAGS = [
   ["etcd-keyfile", "etcd-client.key"],
 ] as const;
 const VOLUME = "etcd-client-tls";
-const MOUNT_PATH = "/etc/kubernetes/etcd-client-tls";
+const MOUNT_PATH = "/etcd-client-tls";
 
 export function dialBootEtcd(podSpec: JsonObject, context: FixUpContext): JsonObject {
   const { bootEtcd } = context;

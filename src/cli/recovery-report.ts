@@ -174,11 +174,12 @@ function hostFileLines({ rendering }: Recovery): string[] {
 function nextSteps({ plane, source, written }: Recovery, options: ReportOptions): string[] {
   const directory = written?.directory ?? options.recoveryDir;
   if (plane.flavour !== "static-pods" && plane.etcd !== undefined) {
-    const backup =
-      source.archive === undefined
-        ? [`on one control-plane node, with the backup at ${source.path} there too:`]
-        : ["on one control-plane node, with the asset dir at the same path:"];
-    return [...backup, `sudo bootkube start --asset-dir=${directory}`];
+    const needs =
+      source.archive === undefined ? `the backup at ${source.path} there too` : "the asset dir at the same path";
+    return [
+      `on one control-plane node, with ${needs}, and bootkube 0.8 (later ones know no self-hosted etcd):`,
+      `cp ${directory}/auth/kubeconfig ${directory}/tls/ && sudo bootkube start --asset-dir=${directory}`,
+    ];
   }
   const restore = "restore etcd from the backup, if its data is lost, and start it (etcdutl snapshot restore)";
   if (plane.flavour !== "static-pods") {
