@@ -181,7 +181,7 @@ function nextSteps({ plane, source, written }: Recovery, options: ReportOptions)
       `cp ${directory}/auth/kubeconfig ${directory}/tls/ && sudo bootkube start --asset-dir=${directory}`,
     ];
   }
-  const restore = "restore etcd from the backup, if its data is lost, and start it (etcdutl snapshot restore)";
+  const restore = `restore etcd from the backup, if its data is lost, and start it: kubemend snapshot restore ${source.path} --help`;
   if (plane.flavour !== "static-pods") {
     return [`1. ${restore}`, `2. on one control-plane node: sudo bootkube start --asset-dir=${directory}`];
   }

@@ -11,12 +11,12 @@ import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
 import { type Finding, MendError } from "../errors.ts";
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
-import { readInputFile } from "../io/read-input-file.ts";
+import { readTextFile } from "../io/read-file.ts";
 import { checkAssetDir, type WriteAssetsOptions, type WrittenAssets, writeAssets } from "../io/write-assets.ts";
 import { createTransformer } from "../storage/encryption.ts";
-import { parseEncryptionConfig } from "../storage/encryption-config.ts";
 import { chooseEtcdPrefix } from "./choose-etcd-prefix.ts";
 import { readControlPlaneObjects } from "./control-plane-objects.ts";
+import { loadEncryptionConfig } from "./load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { type Keyspace, readKeyspace } from "./read-keyspace.ts";
 
@@ -66,14 +66,14 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
   await checkInputsOutside(options);
   await checkAssetDir(options.recoveryDir, target);
   const kubeconfig =
-    options.kubeconfig === undefined ? undefined : await readInputFile(options.kubeconfig, "kubeconfig");
+    options.kubeconfig === undefined ? undefined : new TextEncoder().encode(readTextFile(options.kubeconfig));
 
   using snapshot = await openSnapshot(options.backupFile, options);
   const { atRevision, ...others } = options;
   const keyspace = await readKeyspace(snapshot, atRevision === undefined ? others : { ...others, atRevision });
   const sha256 = await verifyHash(snapshot, options);
   const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, options.backupFile);
-  const plane = await readControlPlane(snapshot, keyspace, etcdPrefix, options);
+  const plane = readControlPlane(snapshot, keyspace, etcdPrefix, options);
   refuseDamage(snapshot, options);
   refuseMissing(plane, options);
 
@@ -142,17 +142,14 @@ async function verifyHash(snapshot: Snapshot, options: RecoverOptions): Promise<
   return verdict;
 }
 
-async function readControlPlane(
+function readControlPlane(
   snapshot: Snapshot,
   keyspace: Keyspace,
   etcdPrefix: string,
   options: RecoverOptions,
-): Promise<ControlPlane> {
+): ControlPlane {
   const { encryptionConfig: path } = options;
-  const config =
-    path === undefined
-      ? undefined
-      : parseEncryptionConfig(new TextDecoder().decode(await readInputFile(path, "encryption config")), path);
+  const config = path === undefined ? undefined : loadEncryptionConfig(path);
   const found = readControlPlaneObjects(keyspace, {
     etcdPrefix,
     transformer: createTransformer(config, etcdPrefix),
