@@ -2,7 +2,7 @@
 import { readTextFile } from "../io/read-file.ts";
 import { type EncryptionConfig, parseEncryptionConfig } from "../storage/encryption-config.ts";
 
-/** Throws `encryption-config-invalid` with the place in the file, or as reading a file does. */
-export function loadEncryptionConfig(path: string): EncryptionConfig {
-  return parseEncryptionConfig(readTextFile(path), path);
+/** Throws `encryption-config-invalid` with the place in the file, or as reading a file does. Without a path there is nothing to read. */
+export function loadEncryptionConfig(path: string | undefined): EncryptionConfig | undefined {
+  return path === undefined ? undefined : parseEncryptionConfig(readTextFile(path), path);
 }

@@ -148,8 +148,7 @@ function readControlPlane(
   etcdPrefix: string,
   options: RecoverOptions,
 ): ControlPlane {
-  const { encryptionConfig: path } = options;
-  const config = path === undefined ? undefined : loadEncryptionConfig(path);
+  const config = loadEncryptionConfig(options.encryptionConfig);
   const found = readControlPlaneObjects(keyspace, {
     etcdPrefix,
     transformer: createTransformer(config, etcdPrefix),

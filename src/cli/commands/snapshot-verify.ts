@@ -29,10 +29,11 @@ export function snapshotVerifyCommand({ host, exit }: CommandContext): Command {
       const { verifySnapshot } = await import("../../operations/snapshot-verify.ts");
       const { loadEncryptionConfig } = await import("../../operations/load-encryption-config.ts");
       const { encryptionConfig, etcdPrefix } = options;
+      const encryption = loadEncryptionConfig(encryptionConfig);
       const { line, ...common } = snapshotOptions(host, options);
       const verdict = await verifySnapshot(file, {
         ...common,
-        ...(encryptionConfig === undefined ? {} : { encryption: loadEncryptionConfig(encryptionConfig) }),
+        ...(encryption === undefined ? {} : { encryption }),
         ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
       });
       await line.end();

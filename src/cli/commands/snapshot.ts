@@ -1,6 +1,7 @@
 /** `kubemend snapshot …`: a snapshot file, offline. One file a subcommand. */
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
+import { snapshotExportCommand } from "./snapshot-export.ts";
 import { snapshotKeysCommand } from "./snapshot-keys.ts";
 import { snapshotRestoreCommand } from "./snapshot-restore.ts";
 import { snapshotStatsCommand } from "./snapshot-stats.ts";
@@ -16,6 +17,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     snapshotStatusCommand,
     snapshotVerifyCommand,
     snapshotKeysCommand,
+    snapshotExportCommand,
     snapshotStatsCommand,
     snapshotRestoreCommand,
   ]) {

@@ -1,0 +1,79 @@
+import { resolve } from "node:path";
+import { Command, Option } from "commander";
+import { MendError } from "../../errors.ts";
+import type { ExportCounts } from "../../operations/export-snapshot.ts";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { EXIT } from "../run.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend snapshot export backup.db --dir objects
+  kubemend snapshot export backup.db -o jsonl | jq -r 'select(.kind == "Secret") | .key'
+  kubemend snapshot export backup.db --dir before --at-revision 184596
+
+The tree is NAMESPACE/KIND.GROUP/NAME.yaml, and _cluster in place of a namespace. It holds every secret in the
+clear: files are 0600 in directories of 0700.`;
+
+interface Options extends OutputOptions {
+  readonly dir?: string;
+  readonly atRevision?: number;
+  readonly encryptionConfig?: string;
+  readonly etcdPrefix?: string;
+}
+
+export function snapshotExportCommand({ host, exit }: CommandContext): Command {
+  return outputOptions(new Command("export"), ["text", "jsonl", "json"])
+    .description("every object: a tree of YAML files, or a line of JSON for each key")
+    .argument("<file>", "snapshot, raw database, or an archive of one")
+    .option("--dir <dir>", "write a tree of YAML files here: empty, or not there yet")
+    .addOption(new Option("--at-revision <revision>", "as it was at an earlier revision").argParser(parseRevision))
+    .option("--encryption-config <file>", "the API server's EncryptionConfiguration, to read encrypted objects")
+    .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file: string, options: Options) => {
+      const { dir, atRevision, encryptionConfig, etcdPrefix, output } = options;
+      if ((dir === undefined) === (output !== "jsonl")) {
+        throw new MendError(
+          "usage",
+          dir === undefined ? "where to is missing" : "--dir and -o jsonl exclude each other",
+          {
+            hint: "give --dir DIR for a tree of files, or -o jsonl for lines on stdout",
+          },
+        );
+      }
+      const { exportLines, exportTree } = await import("../../operations/export-snapshot.ts");
+      const { loadEncryptionConfig } = await import("../../operations/load-encryption-config.ts");
+      const { line, ...common } = snapshotOptions(host, options);
+      const encryption = loadEncryptionConfig(encryptionConfig);
+      const operation = {
+        ...common,
+        places: [],
+        ...(atRevision === undefined ? {} : { atRevision }),
+        ...(encryption === undefined ? {} : { encryption }),
+        ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
+      };
+      const counts =
+        dir === undefined
+          ? await exportLines(file, operation, (text) => host.stdout.write(text))
+          : await exportTree(file, resolve(host.cwd, dir), operation);
+      await line.end();
+      if (output === "json") await host.stdout.write(`${JSON.stringify({ directory: dir, ...counts })}\n`);
+      else
+        await host.stderr.write(
+          `${findingsText(counts.findings)}${options.quiet ? "" : `${countsText(counts, dir)}\n`}`,
+        );
+      if (counts.findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
+    });
+}
+
+function countsText({ objects, encrypted, unreadable, opaque }: ExportCounts, dir: string | undefined): string {
+  const left = [
+    ...(encrypted > 0 ? [`${encrypted} encrypted`] : []),
+    ...(unreadable > 0 ? [`${unreadable} unreadable`] : []),
+    ...(opaque > 0 ? [`${opaque} not Kubernetes objects`] : []),
+  ];
+  const where = dir === undefined ? "" : ` to "${dir}"`;
+  return `exported ${objects} objects${where}${left.length === 0 ? "" : `; left out: ${left.join(", ")}`}`;
+}
