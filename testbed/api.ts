@@ -57,10 +57,13 @@ export class Api {
   async apply(yaml: string): Promise<void> {
     for (const document of parseAllDocuments(yaml)) {
       const object = document.toJS() as ApiObject;
-      if (!object) continue;
-      const path = `${await this.#collectionPath(object)}/${object.metadata.name}?fieldManager=testbed&force=true`;
-      await this.request("PATCH", path, object, "application/apply-patch+yaml");
+      if (object) await this.applyObject(object);
     }
+  }
+
+  async applyObject(object: ApiObject): Promise<ApiObject> {
+    const path = `${await this.#collectionPath(object)}/${object.metadata.name}?fieldManager=testbed&force=true`;
+    return this.request("PATCH", path, object, "application/apply-patch+yaml");
   }
 
   async #collectionPath(object: ApiObject): Promise<string> {

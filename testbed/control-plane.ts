@@ -18,6 +18,12 @@ import { waitFor } from "./wait.ts";
 const API_PORT = 6443;
 const FIRST_SERVICE_ADDRESS = "10.96.0.1";
 
+/** A machine of the bed to run the API server on, instead of the one that holds the bridge. */
+export interface ApiServerHost {
+  readonly name: string;
+  readonly address: string;
+}
+
 export interface ControlPlaneOptions {
   readonly kubernetes?: Kubernetes;
   /** How many members etcd has: 1 unless told. */
@@ -76,20 +82,21 @@ export class ControlPlane {
 
   /** Adds a real node and waits until it is Ready. */
   async addNode(name: string, options: NodeOptions = {}): Promise<Node> {
-    const kubelet = this.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
     const proxy = this.issueKubeconfig(`${name}-proxy`, "system:kube-proxy");
     const node = await startNode(this.bed, this.kubernetes, name, {
       kubeProxyKubeconfig: readFileSync(proxy, "utf8"),
       ...options,
-      files: {
-        [CLIENT_CA_PATH]: this.authority.certificate,
-        [KUBECONFIG_PATH]: readFileSync(kubelet, "utf8"),
-        ...options.files,
-      },
+      files: { ...this.filesOfNode(name), ...options.files },
     });
     this.nodes.set(name, node);
     if (options.kubelet !== false) await this.nodesReady([name]);
     return node;
+  }
+
+  /** What the kubelet of a node needs to join: its kubeconfig, and whose clients it is to believe. */
+  filesOfNode(name: string): Record<string, string> {
+    const kubelet = this.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
+    return { [CLIENT_CA_PATH]: this.authority.certificate, [KUBECONFIG_PATH]: readFileSync(kubelet, "utf8") };
   }
 
   /** Adds nodes that register and pretend to run pods. Returns their names; they are Ready. */
@@ -158,19 +165,26 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const kubernetes = options.kubernetes ?? (await findKubernetes());
   const bed = createBed({ keep: options.keep === true });
   try {
-    return await start(bed, kubernetes, options);
+    return await startControlPlaneIn(bed, kubernetes, options);
   } catch (error) {
     bed.remove();
     throw error;
   }
 }
 
-async function start(bed: Bed, kubernetes: Kubernetes, options: ControlPlaneOptions): Promise<ControlPlane> {
+/** As {@link startControlPlane}, in a bed that is there, and with the API server on one of its nodes if one is given. */
+export async function startControlPlaneIn(
+  bed: Bed,
+  kubernetes: Kubernetes,
+  options: Pick<ControlPlaneOptions, "members" | "nodeMonitorGraceSeconds" | "components">,
+  host?: ApiServerHost,
+): Promise<ControlPlane> {
   const etcd = await startEtcd(bed, options.members ?? 1);
   const directory = bed.path("pki", "kubernetes");
   const authority = new Authority(directory, "kubernetes-ca");
   const serviceAccount = writeSigningKey(directory, "service-account");
-  const server = `https://${BRIDGE_ADDRESS}:${API_PORT}`;
+  const address = host?.address ?? BRIDGE_ADDRESS;
+  const server = `https://${address}:${API_PORT}`;
   const kubelet = authority.issue("kubelet-client", {
     commonName: "kube-apiserver-kubelet-client",
     organizations: ["system:masters"],
@@ -180,35 +194,33 @@ async function start(bed: Bed, kubernetes: Kubernetes, options: ControlPlaneOpti
     commonName: "kube-apiserver",
     use: "server",
     names: [
-      ...[BRIDGE_ADDRESS, FIRST_SERVICE_ADDRESS, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default"],
+      ...[address, FIRST_SERVICE_ADDRESS, "127.0.0.1", "localhost", "kubernetes", "kubernetes.default"],
       ...["kubernetes.default.svc", "kubernetes.default.svc.cluster.local"],
     ],
   });
-  const apiServer = bed.start("kube-apiserver", [
-    kubernetes.program("kube-apiserver"),
-    ...toArguments(
-      apiServerFlags({
-        advertiseAddress: BRIDGE_ADDRESS,
-        port: API_PORT,
-        etcdServers: etcd.endpoints,
-        etcd: {
-          ca: etcd.authority.certificatePath,
-          certificate: etcd.client.certificatePath,
-          key: etcd.client.keyPath,
-        },
-        clientCa: authority.certificatePath,
-        serving: { certificate: serving.certificatePath, key: serving.keyPath },
-        kubeletClient: { certificate: kubelet.certificatePath, key: kubelet.keyPath },
-        serviceAccount: { publicKey: serviceAccount.publicPath, privateKey: serviceAccount.privatePath },
-        serviceCidr: SERVICE_CIDR,
-      }),
-    ),
-  ]);
+  const flags = apiServerFlags({
+    advertiseAddress: address,
+    port: API_PORT,
+    etcdServers: etcd.endpoints,
+    etcd: {
+      ca: etcd.authority.certificatePath,
+      certificate: etcd.client.certificatePath,
+      key: etcd.client.keyPath,
+    },
+    clientCa: authority.certificatePath,
+    serving: { certificate: serving.certificatePath, key: serving.keyPath },
+    kubeletClient: { certificate: kubelet.certificatePath, key: kubelet.keyPath },
+    serviceAccount: { publicKey: serviceAccount.publicPath, privateKey: serviceAccount.privatePath },
+    serviceCidr: SERVICE_CIDR,
+  });
+  const apiServer = bed.start("kube-apiserver", [kubernetes.program("kube-apiserver"), ...toArguments(flags)], {
+    ...(host !== undefined && { host: host.name }),
+  });
 
-  const port = await bed.forwarder.open(BRIDGE_ADDRESS, API_PORT);
+  const port = await bed.forwarder.open(address, API_PORT);
   const admin = authority.issue("admin", { commonName: "admin", organizations: ["system:masters"], use: "client" });
-  const write = (file: string, address: string) => {
-    writeFileSync(join(directory, file), kubeconfig(address, authority, admin), { mode: 0o600 });
+  const write = (file: string, url: string) => {
+    writeFileSync(join(directory, file), kubeconfig(url, authority, admin), { mode: 0o600 });
     return join(directory, file);
   };
   write("admin-inside.kubeconfig", server);

@@ -61,6 +61,7 @@ export class Node {
   readonly #options: NodeOptions;
   /** The process that all others of the node descend from or are adopted by. */
   #init = 0;
+  #proxyKubeconfig: string | undefined;
 
   constructor(bed: Bed, kubernetes: Kubernetes, host: HostAddress, options: NodeOptions) {
     this.bed = bed;
@@ -70,6 +71,7 @@ export class Node {
     this.#kubernetes = kubernetes;
     this.#host = host;
     this.#options = options;
+    this.#proxyKubeconfig = options.kubeProxyKubeconfig;
   }
 
   get running(): boolean {
@@ -221,11 +223,12 @@ export class Node {
       }
       for (const [path, text] of Object.entries(this.#options.files ?? {})) await this.write(path, text);
     }
-    const proxy = this.#options.kubeProxyKubeconfig;
-    if (proxy !== undefined) this.#startKubeProxy(proxy);
+    if (this.#proxyKubeconfig !== undefined) this.startKubeProxy(this.#proxyKubeconfig);
   }
 
-  #startKubeProxy(kubeconfig: string): void {
+  /** Starts kube-proxy as a process, now and at every boot. */
+  startKubeProxy(kubeconfig: string): void {
+    this.#proxyKubeconfig = kubeconfig;
     const path = this.#path("kube-proxy.kubeconfig");
     writeFileSync(path, kubeconfig, { mode: 0o600 });
     const flags = toArguments({
