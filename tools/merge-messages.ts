@@ -12,22 +12,36 @@ export interface Merged {
   readonly disagreements: string[];
 }
 
+interface MergeContext {
+  readonly release: string;
+  readonly disagreements: string[];
+  readonly renamed: Map<string, string>;
+}
+
 /** `releases`: newest first. */
 export function mergeReleases(
   releases: readonly (readonly [name: string, packages: Map<string, GoPackage>])[],
   legacy: readonly LegacyMessage[] = [],
 ): Merged {
   const merged: Merged = { messages: new Map(), objects: new Map(), disagreements: [] };
+  /** A field's message by the message it had before, such as VolumeResourceRequirements by ResourceRequirements. */
+  const renamed = new Map<string, string>();
   for (const [release, packages] of releases) {
     for (const { id, structs } of packages.values()) {
       for (const [name, struct] of structs) {
         const message = `${id}.${name}`;
         const known = merged.messages.get(message);
-        if (known) mergeMessage(message, known, struct, release, merged.disagreements);
+        if (known) mergeMessage(message, known, struct, { release, disagreements: merged.disagreements, renamed });
         else merged.messages.set(message, [...struct.fields]);
         if (struct.isObject && !merged.objects.has(message))
           merged.objects.set(message, { namespaced: struct.namespaced });
       }
+    }
+  }
+  for (const [newer, older] of renamed) {
+    const known = merged.messages.get(newer)!;
+    for (const field of merged.messages.get(older)!) {
+      if (!known.some(({ number }) => number === field.number)) known.push({ ...field, gone: true });
     }
   }
   for (const { name, object, fields } of legacy) {
@@ -45,13 +59,8 @@ export function mergeReleases(
   return merged;
 }
 
-function mergeMessage(
-  message: string,
-  known: Message,
-  older: StructFact,
-  release: string,
-  disagreements: string[],
-): void {
+function mergeMessage(message: string, known: Message, older: StructFact, context: MergeContext): void {
+  const { release, disagreements, renamed } = context;
   let after = -1; // a field that only the older release has goes behind its neighbour there
   for (const field of older.fields) {
     const index = known.findIndex((candidate) => candidate.number === field.number);
@@ -61,12 +70,23 @@ function mergeMessage(
       continue;
     }
     after = index;
+    const [newType, oldType] = [bareType(known[index]!.type), bareType(field.type)];
+    if (newType !== oldType && isMessage(newType) && isMessage(oldType)) renamed.set(newType, oldType);
     const { name, type, omitEmpty } = known[index]!;
     if (name !== field.name || type !== field.type || omitEmpty !== field.omitEmpty) {
       const say = (fact: FieldFact) => `${fact.name}${fact.omitEmpty ? "?" : ""} ${fact.type}`;
       disagreements.push(`${message} #${field.number}: ${say(known[index]!)} / ${release}: ${say(field)}`);
     }
   }
+}
+
+/** A type without its pointer, list or map. */
+function bareType(type: string): string {
+  return type.replace(/^(\*|\[\]|map\[\])+/, "");
+}
+
+function isMessage(type: string): boolean {
+  return type.includes("/") || type.includes(".");
 }
 
 /** The messages that an object of `roots` can hold, sorted by name. */
@@ -79,8 +99,8 @@ export function reachable(messages: ReadonlyMap<string, Message>, roots: Iterabl
     if (!fields) throw new Error(`no message "${name}"`);
     found.add(name);
     for (const { type } of fields) {
-      const target = type.replace(/^(\*|\[\]|map\[\])+/, "");
-      if (target.includes("/") || target.includes(".")) queue.push(target);
+      const target = bareType(type);
+      if (isMessage(target)) queue.push(target);
     }
   }
   return new Map([...found].sort().map((name) => [name, messages.get(name)!]));
