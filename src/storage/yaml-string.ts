@@ -3,11 +3,12 @@
 /** Keys cannot be blocks. */
 export type Context = "key" | "value";
 
+/** Behind this column, a line is folded at the next space. */
+const BEST_WIDTH = 80;
 const WORDS = new Set(
   [
     "",
     "~",
-    "<<",
     "null",
     "Null",
     "NULL",
@@ -127,13 +128,57 @@ function analyze(text: string): Allowed {
   };
 }
 
-/** A string as yaml.v2 writes it at this indent. A literal block's lines are indented one level more. */
-export function printYamlString(text: string, indent: string, context: Context): string {
+/** Where a string begins, and what its further lines are indented by. */
+export interface Place {
+  readonly context: Context;
+  /** Of the collection that the string is in; its own further lines are one level deeper. */
+  readonly indent: string;
+  /** How many characters precede the string on its line. */
+  readonly column: number;
+}
+
+/** A string as yaml.v2 writes it at this place: quoted where it must be, folded at spaces behind column 80. */
+export function printYamlString(text: string, place: Place): string {
   const allowed = analyze(text);
-  if (text.includes("\n")) return allowed.block && context === "value" ? literal(text, indent) : doubleQuoted(text);
-  if (meansSomethingElse(text)) return doubleQuoted(text);
-  if (allowed.plain) return text;
-  return allowed.single ? `'${text.replaceAll("'", "''")}'` : doubleQuoted(text);
+  if (text.includes("\n")) {
+    return allowed.block && place.context === "value" ? literal(text, place.indent) : doubleQuoted(text, place);
+  }
+  if (meansSomethingElse(text)) return doubleQuoted(text, place);
+  if (allowed.plain) return fold(Array.from(text), place, 0);
+  if (!allowed.single) return doubleQuoted(text, place);
+  return `'${fold(
+    Array.from(text, (character) => (character === "'" ? "''" : character)),
+    place,
+    1,
+  )}'`;
+}
+
+/** Breaks a line at a single space behind column 80. `pieces` are characters as they are written, `quote` those of an opening quote. */
+function fold(pieces: readonly string[], place: Place, quote: number, isEscaped = false): string {
+  if (place.context === "key" || place.column + quote + pieces.length <= BEST_WIDTH) return pieces.join("");
+  let column = place.column + quote;
+  let text = "";
+  let inSpaces = false;
+  for (let i = 0; i < pieces.length; i++) {
+    const piece = pieces[i]!;
+    if (piece !== " ") {
+      text += piece;
+      column += piece.length > 2 ? piece.length : Array.from(piece).length;
+      inSpaces = false;
+      continue;
+    }
+    const inside = quote === 0 || (i > 0 && i < pieces.length - 1);
+    const nextIsSpace = pieces[i + 1] === " ";
+    if (!inSpaces && column > BEST_WIDTH && inside && (isEscaped || !nextIsSpace)) {
+      text += `\n${place.indent}  ${isEscaped && nextIsSpace ? "\\" : ""}`;
+      column = place.indent.length + 2 + (isEscaped && nextIsSpace ? 1 : 0);
+    } else {
+      text += " ";
+      column++;
+    }
+    inSpaces = true;
+  }
+  return text;
 }
 
 function literal(text: string, indent: string): string {
@@ -161,14 +206,13 @@ const ESCAPES: Readonly<Record<number, string>> = {
   8233: "\\P",
 };
 
-function doubleQuoted(text: string): string {
-  let quoted = '"';
-  for (const character of text) {
+function doubleQuoted(text: string, place: Place): string {
+  const pieces = Array.from(text, (character) => {
     const code = character.codePointAt(0)!;
     const needed = !isPrintable(code) || isBreak(code) || code === 0x22 || code === 0x5c;
-    quoted += needed ? (ESCAPES[code] ?? hexEscape(code)) : character;
-  }
-  return `${quoted}"`;
+    return needed ? (ESCAPES[code] ?? hexEscape(code)) : character;
+  });
+  return `"${fold(pieces, place, 1, true)}"`;
 }
 
 function hexEscape(code: number): string {

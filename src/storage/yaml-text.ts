@@ -4,7 +4,7 @@
  */
 import { isObject } from "./arrange.ts";
 import type { JsonObject, JsonValue } from "./object.ts";
-import { type Context, printYamlString } from "./yaml-string.ts";
+import { printYamlString } from "./yaml-string.ts";
 
 const MAX_PRINT_DEPTH = 2000;
 /** A longer key is written as `? key` and `: value`. */
@@ -15,7 +15,7 @@ export function printYaml(value: JsonValue): string {
   const lines: string[] = [];
   if (isObject(value) && Object.keys(value).length > 0) printMap(value, "", "", lines, 0);
   else if (Array.isArray(value) && value.length > 0) printList(value, "", "", lines, 0);
-  else lines.push(scalar(value, ""));
+  else lines.push(scalar(value, "", 0));
   return `${lines.join("\n")}\n`;
 }
 
@@ -27,7 +27,7 @@ function printMap(map: JsonObject, first: string, indent: string, lines: string[
     .filter((name) => map[name] !== undefined)
     .sort(compareKeys)) {
     const value = map[key] as JsonValue;
-    const name = printYamlString(key, indent, "key");
+    const name = printYamlString(key, { context: "key", indent, column: 0 });
     const isSimple = name.length <= LONGEST_SIMPLE_KEY;
     if (isSimple) printAfter(value, `${start}${name}:`, indent, lines, depth);
     else {
@@ -63,18 +63,18 @@ function printAfter(
   } else if (isObject(value) && Object.keys(value).length > 0) {
     lines.push(start);
     printMap(value, `${indent}  `, `${indent}  `, lines, depth + 1);
-  } else lines.push(`${start} ${scalar(value, indent)}`);
+  } else lines.push(`${start} ${scalar(value, indent, start.length + 1)}`);
 }
 
 /** A value whose first line goes on behind a dash. */
 function printInline(value: JsonValue, start: string, indent: string, lines: string[], depth: number): void {
   if (Array.isArray(value) && value.length > 0) printList(value, `${start} `, indent, lines, depth + 1);
   else if (isObject(value) && Object.keys(value).length > 0) printMap(value, `${start} `, indent, lines, depth + 1);
-  else lines.push(`${start} ${scalar(value, indent.slice(2))}`);
+  else lines.push(`${start} ${scalar(value, indent.slice(2), start.length + 1)}`);
 }
 
-function scalar(value: JsonValue, indent: string, context: Context = "value"): string {
-  if (typeof value === "string") return printYamlString(value, indent, context);
+function scalar(value: JsonValue, indent: string, column: number): string {
+  if (typeof value === "string") return printYamlString(value, { context: "value", indent, column });
   if (value === null) return "null";
   if (Array.isArray(value)) return "[]";
   if (typeof value === "object") return "{}";
@@ -85,18 +85,11 @@ function scalar(value: JsonValue, indent: string, context: Context = "value"): s
       : String(value);
 }
 
-/** Go's `strconv.FormatFloat(value, 'g', -1, 64)`. */
+/** Go's `strconv.FormatFloat(value, 'g', -1, 64)`: with a power of ten below 1e-4 and from 1e6 on. */
 function printFloat(value: number): string {
   const [digits, power] = value.toExponential().split("e") as [string, string];
   const exponent = Number(power);
-  const count = digits.replace(/[-.]/g, "").length;
-  if (exponent >= -4 && exponent < Math.max(count > 6 && count >= exponent + 1 ? count : 6, 21 * Number(count <= 0))) {
-    return value.toLocaleString("en-US", {
-      useGrouping: false,
-      maximumFractionDigits: 20,
-      maximumSignificantDigits: 17,
-    });
-  }
+  if (exponent >= -4 && exponent < 6) return String(value);
   return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }
 
