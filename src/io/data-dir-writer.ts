@@ -121,7 +121,12 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
         aside = freeName(`${dataDir}.before-restore`);
         fs.rename(dataDir, aside);
       }
-      fs.rename(staging, final);
+      try {
+        fs.rename(staging, final);
+      } catch (error) {
+        if (aside !== undefined) fs.rename(aside, dataDir);
+        throw error;
+      }
       committed = true;
       fs.syncDirectory(dirname(final));
       return aside;

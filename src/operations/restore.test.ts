@@ -1,0 +1,195 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Fault, faultyFileSystem } from "../../test/faulty-file-system.ts";
+import { readBolt } from "../bolt/bolt.ts";
+import { memorySource } from "../bolt/byte-source.ts";
+import { checkBolt } from "../bolt/check.ts";
+import { readSmallBucket } from "../bolt/edit.ts";
+import type { Finding } from "../errors.ts";
+import { readLog } from "../wal/log.ts";
+import { decodeRaftSnapshot } from "../wal/raft-snapshot.ts";
+import { type RestoreOptions, restoreSnapshot } from "./restore.ts";
+
+const FIXTURE = join(import.meta.dirname, "../../test/fixtures/selfhosted-k120/snapshot.db.gz");
+const MEMBER: Omit<RestoreOptions, "dataDir"> = {
+  name: "default",
+  initialCluster: "default=http://localhost:2380",
+  initialClusterToken: "etcd-cluster",
+  initialAdvertisePeerUrls: "http://localhost:2380",
+};
+
+let directory: string;
+let snapshot: string;
+let dataDir: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "restore-"));
+  snapshot = join(directory, "snapshot.db");
+  dataDir = join(directory, "data");
+  writeFileSync(snapshot, gunzipSync(readFileSync(FIXTURE)));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Throws unless everything that etcd reads of a data dir is whole. */
+function checkDataDir(path: string, walDir = join(path, "member/wal")): void {
+  const snap = join(path, "member/snap");
+  const names = readdirSync(snap).sort();
+  expect(names).toEqual(["0000000000000001-0000000000000001.snap", "db"]);
+  const findings: Finding[] = [];
+  const bolt = readBolt(memorySource(readFileSync(join(snap, "db"))));
+  checkBolt(bolt, (finding) => findings.push(finding));
+  expect(findings).toEqual([]);
+  expect(readSmallBucket(bolt, "members")!.map(([id]) => Buffer.from(id).toString())).toEqual(["8e9e05c52164694d"]);
+  decodeRaftSnapshot(readFileSync(join(snap, names[0]!)), names[0]!);
+  const log = readLog(readdirSync(walDir).map((name) => memorySource(readFileSync(join(walDir, name)))));
+  expect(log).toMatchObject({ state: { commit: 1, term: 1 }, end: { kind: "complete" } });
+  expect(statSync(path).mode & 0o777).toBe(0o700);
+  expect(statSync(join(snap, "db")).mode & 0o777).toBe(0o600);
+}
+
+const hashOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+describe.each([
+  ["a copy", {}],
+  ["a rewritten keyspace, another WAL dir, an old data dir", { compact: true, walDir: "WAL", replace: true }],
+] as const)("killed at every operation: %s", (_, flags) => {
+  const options = (): RestoreOptions => {
+    const { walDir, ...more } = { walDir: undefined, ...flags };
+    if ("replace" in flags && !existsSync(dataDir)) {
+      mkdirSync(dataDir);
+      writeFileSync(join(dataDir, "old"), "old");
+    }
+    return { ...MEMBER, ...more, dataDir, ...(walDir === undefined ? {} : { walDir: join(directory, walDir) }) };
+  };
+
+  test("a crash leaves nothing or a whole data dir, and the next run succeeds", async () => {
+    const before = hashOf(snapshot);
+    const whole = faultyFileSystem("crash", Number.POSITIVE_INFINITY);
+    await restoreSnapshot(snapshot, { ...options(), fileSystem: whole });
+    const clean = (): void => {
+      for (const name of readdirSync(directory)) {
+        if (name !== "snapshot.db") rmSync(join(directory, name), { recursive: true });
+      }
+    };
+    expect(whole.operations()).toBeGreaterThan(20);
+    for (let at = 1; at <= whole.operations(); at++) {
+      clean();
+      const given = options();
+      await expect(restoreSnapshot(snapshot, { ...given, fileSystem: faultyFileSystem("crash", at) })).rejects.toThrow(
+        Fault,
+      );
+      const old = existsSync(join(dataDir, "old"));
+      if (existsSync(dataDir) && !old) {
+        checkDataDir(dataDir, given.walDir);
+        continue;
+      }
+      if (given.walDir !== undefined) rmSync(given.walDir, { recursive: true, force: true });
+      await restoreSnapshot(snapshot, given);
+      checkDataDir(dataDir, given.walDir);
+      const names = readdirSync(directory).filter((name) => name.includes("staging"));
+      expect(names).toEqual([]);
+      if ("replace" in flags) expect(readFileSync(join(directory, "data.before-restore/old"), "utf8")).toBe("old");
+    }
+    expect(hashOf(snapshot)).toBe(before);
+  });
+
+  test("a failure leaves everything as it was", async () => {
+    const whole = faultyFileSystem("fail", Number.POSITIVE_INFINITY);
+    await restoreSnapshot(snapshot, { ...options(), fileSystem: whole });
+    const lastRename = whole.log.lastIndexOf("rename") + 1;
+    for (let at = 1; at <= lastRename; at++) {
+      for (const name of readdirSync(directory)) {
+        if (name !== "snapshot.db") rmSync(join(directory, name), { recursive: true });
+      }
+      const given = options();
+      const names = readdirSync(directory);
+      await expect(restoreSnapshot(snapshot, { ...given, fileSystem: faultyFileSystem("fail", at) })).rejects.toThrow(
+        Fault,
+      );
+      expect(readdirSync(directory)).toEqual(names);
+    }
+  });
+});
+
+test("an empty target directory stays the same directory: it may be a mount point", async () => {
+  mkdirSync(dataDir, { mode: 0o700 });
+  const { ino } = statSync(dataDir);
+  await restoreSnapshot(snapshot, { ...MEMBER, dataDir });
+  expect(statSync(dataDir).ino).toBe(ino);
+  checkDataDir(dataDir);
+});
+
+test("an archive is restored like the file in it", async () => {
+  await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });
+  checkDataDir(dataDir);
+});
+
+describe("refused, with nothing left behind", () => {
+  const refused = async (more: Partial<RestoreOptions>, code: string, text: string | RegExp): Promise<void> => {
+    const before = readdirSync(directory);
+    const attempt = restoreSnapshot(snapshot, { ...MEMBER, dataDir, ...more });
+    await expect(attempt).rejects.toMatchObject({ code, message: expect.stringMatching(text) });
+    expect(readdirSync(directory)).toEqual(before);
+  };
+
+  test("a target that is not empty", async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, "precious"), "");
+    await refused({}, "not-empty", /is not empty/);
+    await refused({ dataDir: join(directory, "other"), walDir: dataDir }, "not-empty", /WAL dir/);
+  });
+
+  test("a target that a process has open, even with --replace", async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, "db"), "");
+    const child = spawn("sleep", ["60"], { stdio: [openSync(join(dataDir, "db"), "r"), "ignore", "ignore"] });
+    try {
+      await refused({ replace: true }, "data-dir-in-use", new RegExp(`in use by sleep \\(process ${child.pid}\\)`));
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  test("a file that was changed, and one without a hash", async () => {
+    const bytes = readFileSync(snapshot);
+    bytes[bytes.length - 40]! ^= 1;
+    writeFileSync(snapshot, bytes);
+    await refused({}, "snapshot-hash-mismatch", /does not match the SHA-256/);
+    writeFileSync(snapshot, bytes.subarray(0, bytes.length - 32));
+    await refused({}, "snapshot-refused", /no SHA-256/);
+    const result = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, skipHashCheck: true });
+    expect(result).toMatchObject({ sha256: "absent", findings: [{ code: "snapshot-hash-absent", level: "warning" }] });
+  });
+
+  test("a damaged page, unless its finding is named", async () => {
+    const bytes = readFileSync(snapshot);
+    const root = Number(bytes.readBigUInt64LE(32));
+    bytes.writeUInt16LE(0x55, 8 + 4096 * (root - 1)); // another page's flags
+    writeFileSync(snapshot, bytes);
+    await refused({ skipHashCheck: true }, "snapshot-refused", /damaged/);
+  });
+
+  test.each([
+    [{ name: "other" }, /"other" is not in --initial-cluster/],
+    [{ initialAdvertisePeerUrls: "http://localhost:1" }, /missing from --initial-advertise-peer-urls/],
+    [{ initialCluster: "x" }, /each member is name=URL/],
+  ])("wrong flags %j", (more, text) => refused(more, "usage", text));
+
+  test("a revision that the snapshot does not hold", async () => {
+    await refused({ atRevision: 10_000_000 }, "revision-in-future", /not in the snapshot/);
+  });
+});
