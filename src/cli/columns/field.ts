@@ -1,0 +1,43 @@
+/** Reads fields of objects whose shape nobody vouches for: what is absent or of another type reads as empty. */
+import type { JsonObject, JsonValue } from "../../storage/object.ts";
+
+type Value = JsonValue | undefined;
+
+/** The value at a path, or undefined. */
+export function field(value: Value, ...path: readonly string[]): Value {
+  let at: Value = value;
+  for (const name of path) {
+    if (!isObject(at) || !Object.hasOwn(at, name)) return undefined;
+    at = at[name];
+  }
+  return at ?? undefined;
+}
+
+/** A text, number or truth value as text; `absent` when there is none. */
+export function text(value: Value, path: readonly string[] | string, absent = ""): string {
+  const found = field(value, ...(typeof path === "string" ? path.split(".") : path));
+  if (found === undefined || found === "") return absent;
+  return typeof found === "object" ? JSON.stringify(found, bigints) : String(found);
+}
+
+/** A number as text, `0` when there is none: Go's zero value. */
+export function count(value: Value, path: string): string {
+  return text(value, path, "0");
+}
+
+export function list(value: Value, path: string): readonly JsonValue[] {
+  const found = field(value, ...path.split("."));
+  return Array.isArray(found) ? found : [];
+}
+
+/** The fields of an object, in their order. */
+export function entries(value: Value, path: string): readonly (readonly [string, JsonValue])[] {
+  const found = field(value, ...path.split("."));
+  return isObject(found) ? (Object.entries(found) as [string, JsonValue][]) : [];
+}
+
+export function isObject(value: Value): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const bigints = (_key: string, value: unknown) => (typeof value === "bigint" ? Number(value) : value);

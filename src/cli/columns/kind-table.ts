@@ -1,0 +1,32 @@
+/** What `kubectl get` shows of a kind: its columns, and a row of cells for an object. */
+import type { KubeObject } from "../../storage/object.ts";
+
+export interface Column {
+  /** As kubectl prints it, in capitals. */
+  readonly name: string;
+  /** With `-o wide` only. */
+  readonly wide?: true;
+}
+
+export interface RowContext {
+  /** Milliseconds since the epoch: what ages are counted to. */
+  readonly now: number;
+}
+
+export interface KindTable {
+  readonly columns: readonly Column[];
+  /** A cell for each column, wide ones too. The first is the name, save for events. */
+  row(object: KubeObject, context: RowContext): readonly string[];
+  /** Kubectl's order where it is not that of the names. */
+  readonly compare?: (a: KubeObject, b: KubeObject) => number;
+}
+
+/** Columns from one line: names in capitals, spaces in a name written as `_`, `|` before the wide ones. */
+export function columns(line: string): readonly Column[] {
+  const [usual = "", wide = ""] = line.split("|");
+  const names = (words: string) => words.trim().split(/\s+/).filter(Boolean);
+  return [
+    ...names(usual).map((name) => ({ name: name.replaceAll("_", " ") })),
+    ...names(wide).map((name) => ({ name: name.replaceAll("_", " "), wide: true as const })),
+  ];
+}

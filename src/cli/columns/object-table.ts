@@ -1,0 +1,87 @@
+/** The tables of `snapshot get`: one a resource, as kubectl prints them. */
+import type { KubeObject } from "../../storage/object.ts";
+import type { NamedResource } from "../../storage/resource-argument.ts";
+import { alignedText, cellText } from "./aligned-text.ts";
+import { builtInTable } from "./built-in.ts";
+import { customTable } from "./custom.ts";
+import type { KindTable } from "./kind-table.ts";
+
+/** What a row shows: an object, or the name of one that cannot be read. */
+export type TableItem =
+  | { readonly namespace: string | undefined; readonly name: string; readonly object: KubeObject }
+  | { readonly namespace: string | undefined; readonly name: string; readonly state: "encrypted" | "unreadable" };
+
+export interface TableOptions {
+  readonly now: number;
+  readonly wide: boolean;
+  /** A first column with the namespace, for resources that have one. */
+  readonly withNamespace: boolean;
+  /** Names as `deployment.apps/web`, because there is more than one kind. */
+  readonly withKind: boolean;
+  readonly headers: boolean;
+  readonly showLabels: boolean;
+  /** Labels with a column of their own. */
+  readonly labelColumns: readonly string[];
+}
+
+/** The table of one resource, or an empty text when there is nothing to show. */
+export function objectTable(resource: NamedResource, items: Iterable<TableItem>, options: TableOptions): string {
+  const table =
+    resource.printerColumns === undefined ? builtInTable(resource.plural) : customTable(resource.printerColumns);
+  const rows: string[][] = [];
+  for (const item of inOrder(table, items)) rows.push(rowOf(resource, table, item, options));
+  if (rows.length === 0) return "";
+  if (options.headers) rows.unshift(headers(resource, table, options));
+  return alignedText(rows);
+}
+
+function inOrder({ compare }: KindTable, items: Iterable<TableItem>): Iterable<TableItem> {
+  if (compare === undefined) return items;
+  const objectOf = (item: TableItem) => ("object" in item ? item.object : undefined);
+  return [...items].sort((a, b) => {
+    const [one, two] = [objectOf(a), objectOf(b)];
+    return one === undefined || two === undefined ? 0 : compare(one, two);
+  });
+}
+
+function headers(resource: NamedResource, table: KindTable, options: TableOptions): string[] {
+  const names = table.columns.filter((column) => options.wide || !column.wide).map((column) => column.name);
+  if (hasNamespace(resource, options)) names.unshift("NAMESPACE");
+  for (const label of options.labelColumns) names.push(label.slice(label.lastIndexOf("/") + 1).toUpperCase());
+  if (options.showLabels) names.push("LABELS");
+  return names;
+}
+
+function hasNamespace({ namespaced }: NamedResource, { withNamespace }: TableOptions): boolean {
+  return withNamespace && namespaced !== false;
+}
+
+function rowOf(resource: NamedResource, table: KindTable, item: TableItem, options: TableOptions): string[] {
+  const { wide, withKind } = options;
+  const cells = "object" in item ? table.row(item.object, options) : unreadableCells(table, item);
+  const kind = resource.group === "" ? resource.singular : `${resource.singular}.${resource.group}`;
+  const row: string[] = hasNamespace(resource, options) ? [item.namespace ?? ""] : [];
+  for (const [i, cell] of cells.entries()) {
+    const column = table.columns[i];
+    if (column === undefined || (column.wide && !wide)) continue;
+    row.push(cellText(withKind && column.name === "NAME" ? `${kind}/${cell}` : cell));
+  }
+  const labels = "object" in item ? (item.object.metadata.labels ?? {}) : {};
+  for (const label of options.labelColumns)
+    row.push(cellText(Object.hasOwn(labels, label) ? String(labels[label]) : ""));
+  if (options.showLabels) {
+    const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+    row.push(cellText(pairs.sort().join(",") || "<none>"));
+  }
+  return row;
+}
+
+function unreadableCells(table: KindTable, item: Extract<TableItem, { state: string }>): readonly string[] {
+  let told = false;
+  return table.columns.map(({ name }) => {
+    if (name === "NAME") return item.name;
+    if (told) return "";
+    told = true;
+    return `<${item.state}>`;
+  });
+}

@@ -1,0 +1,145 @@
+/** A pod's row: the STATUS that kubectl makes up from phase, containers and deletion. Source: pkg/printers/internalversion, printPod. */
+import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import { since } from "./age.ts";
+import { field, list, text } from "./field.ts";
+import { columns, type KindTable } from "./kind-table.ts";
+
+export const podTable: KindTable = {
+  columns: columns("NAME READY STATUS RESTARTS AGE | IP NODE NOMINATED_NODE READINESS_GATES"),
+  row(pod, { now }) {
+    const { ready, total, reason, restarts, lastRestart } = summarize(pod);
+    const ago = restarts > 0 && lastRestart !== "" ? ` (${since(lastRestart, now)} ago)` : "";
+    return [
+      pod.metadata.name,
+      `${ready}/${total}`,
+      reason,
+      `${restarts}${ago}`,
+      since(pod.metadata.creationTimestamp, now),
+      text(list(pod, "status.podIPs")[0], "ip") || text(pod, "status.podIP", "<none>"),
+      text(pod, "spec.nodeName", "<none>"),
+      text(pod, "status.nominatedNodeName", "<none>"),
+      readinessGates(pod),
+    ];
+  },
+};
+
+interface Summary {
+  readonly ready: number;
+  readonly total: number;
+  readonly reason: string;
+  readonly restarts: number;
+  /** RFC 3339, or empty. */
+  readonly lastRestart: string;
+}
+
+/** Restarts of some containers, and when the last one was. */
+class Restarts {
+  count = 0;
+  last = "";
+  add(container: JsonValue): void {
+    this.count += Number(text(container, "restartCount", "0"));
+    const finished = text(container, "lastState.terminated.finishedAt");
+    if (finished !== "" && (this.last === "" || Date.parse(finished) > Date.parse(this.last))) this.last = finished;
+  }
+}
+
+function summarize(pod: KubeObject): Summary {
+  const initContainers = list(pod, "spec.initContainers");
+  const sidecars = new Set(
+    initContainers.filter((each) => text(each, "restartPolicy") === "Always").map((each) => text(each, "name")),
+  );
+  const init = initPhase(pod, sidecars, initContainers.length);
+  let { ready } = init;
+  let reason = init.reason ?? basicReason(pod);
+  let restarts = init.restarts;
+  if (init.reason === undefined || hasCondition(pod, "Initialized")) {
+    restarts = init.sidecarRestarts;
+    let running = false;
+    for (const container of list(pod, "status.containerStatuses").toReversed()) {
+      restarts.add(container);
+      const state = containerReason(container);
+      if (state !== undefined) reason = state;
+      else if (field(container, "ready") === true && field(container, "state", "running") !== undefined) {
+        running = true;
+        ready++;
+      }
+    }
+    if (reason === "Completed" && running) reason = hasCondition(pod, "Ready") ? "Running" : "NotReady";
+  }
+  const total = list(pod, "spec.containers").length + sidecars.size;
+  return { ready, total, reason: deletionReason(pod) ?? reason, restarts: restarts.count, lastRestart: restarts.last };
+}
+
+function basicReason(pod: KubeObject): string {
+  const gated = list(pod, "status.conditions").some(
+    (each) => text(each, "type") === "PodScheduled" && text(each, "reason") === "SchedulingGated",
+  );
+  return gated ? "SchedulingGated" : text(pod, "status.reason") || text(pod, "status.phase");
+}
+
+interface InitPhase {
+  /** `Init:…` while some init container is not done. */
+  readonly reason: string | undefined;
+  /** Sidecars that are ready. */
+  readonly ready: number;
+  readonly restarts: Restarts;
+  readonly sidecarRestarts: Restarts;
+}
+
+function initPhase(pod: KubeObject, sidecars: ReadonlySet<string>, total: number): InitPhase {
+  const restarts = new Restarts();
+  const sidecarRestarts = new Restarts();
+  let ready = 0;
+  for (const [i, container] of list(pod, "status.initContainerStatuses").entries()) {
+    restarts.add(container);
+    const sidecar = sidecars.has(text(container, "name"));
+    if (sidecar) sidecarRestarts.add(container);
+    const terminated = field(container, "state", "terminated");
+    if (terminated !== undefined && text(terminated, "exitCode", "0") === "0") continue;
+    if (sidecar && field(container, "started") === true) {
+      if (field(container, "ready") === true) ready++;
+      continue;
+    }
+    const waiting = text(container, "state.waiting.reason");
+    const reason =
+      terminated !== undefined
+        ? `Init:${terminationReason(terminated)}`
+        : waiting !== "" && waiting !== "PodInitializing"
+          ? `Init:${waiting}`
+          : `Init:${i}/${total}`;
+    return { reason, ready, restarts, sidecarRestarts };
+  }
+  return { reason: undefined, ready, restarts, sidecarRestarts };
+}
+
+/** Why a container is not running, or undefined. */
+function containerReason(container: JsonValue): string | undefined {
+  const waiting = text(container, "state.waiting.reason");
+  if (waiting !== "") return waiting;
+  const terminated = field(container, "state", "terminated");
+  return terminated === undefined ? undefined : terminationReason(terminated);
+}
+
+function terminationReason(terminated: JsonValue): string {
+  const reason = text(terminated, "reason");
+  if (reason !== "") return reason;
+  const signal = text(terminated, "signal", "0");
+  return signal !== "0" ? `Signal:${signal}` : `ExitCode:${text(terminated, "exitCode", "0")}`;
+}
+
+function deletionReason(pod: KubeObject): string | undefined {
+  if (field(pod, "metadata", "deletionTimestamp") === undefined) return undefined;
+  if (text(pod, "status.reason") === "NodeLost") return "Unknown";
+  const phase = text(pod, "status.phase");
+  return phase === "Failed" || phase === "Succeeded" ? undefined : "Terminating";
+}
+
+function hasCondition(pod: KubeObject, type: string): boolean {
+  return list(pod, "status.conditions").some((each) => text(each, "type") === type && text(each, "status") === "True");
+}
+
+function readinessGates(pod: KubeObject): string {
+  const gates = list(pod, "spec.readinessGates");
+  if (gates.length === 0) return "<none>";
+  return `${gates.filter((gate) => hasCondition(pod, text(gate, "conditionType"))).length}/${gates.length}`;
+}
