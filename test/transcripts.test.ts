@@ -8,6 +8,8 @@ import { expect, test } from "vitest";
 import { runTranscript } from "./transcript.ts";
 
 const FOLDER = join(import.meta.dirname, "transcripts");
+process.chdir(join(import.meta.dirname, "fixtures")); // where the paths of a transcript start
+
 const files = globSync("**/*.txt", { cwd: FOLDER }).sort();
 
 test.each(files)("%s", async (file) => {

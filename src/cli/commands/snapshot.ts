@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
 import { snapshotExportCommand } from "./snapshot-export.ts";
+import { snapshotGetCommand } from "./snapshot-get.ts";
 import { snapshotKeysCommand } from "./snapshot-keys.ts";
 import { snapshotRestoreCommand } from "./snapshot-restore.ts";
 import { snapshotStatsCommand } from "./snapshot-stats.ts";
@@ -17,6 +18,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     snapshotStatusCommand,
     snapshotVerifyCommand,
     snapshotKeysCommand,
+    snapshotGetCommand,
     snapshotExportCommand,
     snapshotStatsCommand,
     snapshotRestoreCommand,

