@@ -1,0 +1,99 @@
+/**
+ * The rendered `bootstrap-etcd.yaml`, run as a kubelet would run it, by real etcd programs: the init container's script restores the backup and takes the
+ * old EtcdCluster out of it, then the member serves it with the recovered certificates. Only paths and ports are other ones.
+ */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { recoverControlPlane } from "../src/operations/recover.ts";
+import { freePorts } from "./etcd-server.ts";
+import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
+
+const exec = promisify(execFile);
+const FIXTURE = join(import.meta.dirname, "fixtures/selfhosted-etcd-k120/snapshot.db.gz");
+
+interface Container {
+  readonly command: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+}
+interface Pod {
+  readonly spec: { readonly initContainers: readonly [Container]; readonly containers: readonly [Container] };
+}
+
+for (const suite of ["bookworm", "trixie"] as const) {
+  const etcdctl = findProgram(suite, "etcdctl");
+  test.skipIf(etcdctl === undefined)(
+    `bootstrap-etcd serves the backup, on etcd of ${suite}${etcdctl === undefined ? ` (${PROGRAMS_MISSING})` : ""}`,
+    async () => {
+      const base = mkdtempSync(join(tmpdir(), "kubemend-boot-etcd-"));
+      const backup = join(base, "backup.db");
+      const kubeconfig = join(base, "kubeconfig");
+      await writeFile(backup, gunzipSync(await readFile(FIXTURE)));
+      await writeFile(kubeconfig, "kind: Config\n");
+      const out = join(base, "out");
+      const common = { allowMissing: false, skipHashCheck: false, force: false, dryRun: false };
+      await recoverControlPlane({ ...common, recoveryDir: out, backupFile: backup, kubeconfig });
+      const pod = parse(await readFile(join(out, "bootstrap-manifests/bootstrap-etcd.yaml"), "utf8")) as Pod;
+      const ports = await freePorts(4);
+      const mapped = (text: string): string =>
+        text
+          .replaceAll("/var/etcd-backup/snapshot.db", backup)
+          .replaceAll("/var/etcd/", `${base}/etcd/`)
+          .replaceAll("/etc/kubernetes/secrets", join(out, "tls"))
+          .replace(/\b(32379|32380|12379|12380)\b/g, (port) =>
+            String(ports[["32379", "32380", "12379", "12380"].indexOf(port)]),
+          );
+      mkdirSync(join(base, "etcd"));
+      const [restore] = pod.spec.initContainers;
+      const PATH = `${dirname(etcdctl!)}:${process.env.PATH}`;
+      const env = { PATH, ...Object.fromEntries(restore.env!.map(({ name, value }) => [name, mapped(value)])) };
+      const init = () => exec(restore.command[0]!, restore.command.slice(1).map(mapped), { env });
+      await init();
+
+      const [member] = pod.spec.containers;
+      const etcd = spawn(findProgram(suite, "etcd")!, member.command.slice(1).map(mapped), { stdio: "ignore" });
+      try {
+        const tls = ["--cacert", "etcd-client-ca.crt", "--cert", "etcd-client.crt", "--key", "etcd-client.key"];
+        const flags = tls.map((word, i) => (i % 2 === 1 ? join(out, "tls", word) : word));
+        const get = async (...args: string[]): Promise<string> => {
+          const command = [`--endpoints=https://127.0.0.1:${ports[2]}`, ...flags, "get", ...args];
+          return (await exec(etcdctl!, command, { env: { PATH, ETCDCTL_API: "3" } })).stdout;
+        };
+        for (let attempt = 0; ; attempt++) {
+          const failure = await get("any").then(
+            () => undefined,
+            (error: Error) => error,
+          );
+          if (failure === undefined) break;
+          if (attempt === 50 || etcd.exitCode !== null) throw failure;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        expect(await get("/registry/etcd.database.coreos.com", "--prefix", "--keys-only")).toBe("");
+        expect(await get("/registry/pods/kube-system/kube-etcd-", "--prefix", "--keys-only")).toBe("");
+        const pods = (await get("/registry/pods/", "--prefix", "--keys-only")).trim().split("\n\n");
+        expect(pods).toHaveLength(12);
+        await exec(etcdctl!, [`--endpoints=https://127.0.0.1:${ports[2]}`, ...flags, "put", "written-since", "1"], {
+          env: { PATH, ETCDCTL_API: "3" },
+        });
+      } finally {
+        etcd.kill();
+        await once(etcd, "exit");
+      }
+      // A pod that starts again keeps what was written since.
+      await init();
+      const again = spawn(findProgram(suite, "etcd")!, member.command.slice(1).map(mapped), { stdio: "ignore" });
+      again.kill();
+      await once(again, "exit");
+      const { stdout } = await exec("grep", ["-rlc", "written-since", `${base}/etcd/data`]);
+      expect(stdout).not.toBe("");
+      rmSync(base, { recursive: true, force: true });
+    },
+  );
+}
