@@ -38,9 +38,9 @@ export function chooseEtcdPrefix(
 }
 
 function describeKeys(keyspace: Pick<Keyspace, "keys" | "size">): string {
-  if (keyspace.size === 0) return "it holds no keys at all";
   for (const key of keyspace.keys()) {
-    return `it holds ${keyspace.size} keys, the first is ${JSON.stringify(new TextDecoder().decode(key))}`;
+    const name = JSON.stringify(new TextDecoder().decode(key));
+    return keyspace.size === 1 ? `it holds 1 key, ${name}` : `it holds ${keyspace.size} keys, the first is ${name}`;
   }
-  return "it holds no keys";
+  return "it holds no keys at all";
 }
