@@ -357,17 +357,33 @@ describe("refusals, each before anything is written", () => {
   });
 });
 
-test("several masters: a folder each", async () => {
-  const names = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+test("several masters: a folder each, and the commands that restore each member", async () => {
+  const names = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+  const etcd = (master: string) => {
+    const flags = [
+      `--name=${master}`,
+      `--initial-advertise-peer-urls=https://${master}:2380`,
+      "--data-dir=/var/lib/etcd",
+    ];
+    const volumeMounts = [{ name: "data", mountPath: "/var/lib/etcd" }];
+    const containers = [{ name: "etcd", image: "etcd:3.5.16-0", command: ["etcd", ...flags], volumeMounts }];
+    return mirrorPod("etcd", master, {
+      spec: { containers, volumes: [{ name: "data", hostPath: { path: "/data/etcd" } }] },
+    });
+  };
   made(
-    clusterEntries(["m1", "m2"].flatMap((master) => [node(master), ...names.map((name) => mirrorPod(name, master))])),
+    clusterEntries(
+      ["m1", "m2"].flatMap((each) => [node(each), etcd(each), ...names.map((name) => mirrorPod(name, each))]),
+    ),
   );
   const { stdout } = await recover(
     "--recovery-dir out --etcd-backup-file backup.db --pod-manifest-path /srv/manifests",
   );
   expect(readdirSync(join(base, "out/nodes"))).toEqual(["m1", "m2"]);
-  expect(stdout).toContain("3. on m2: sudo cp ");
-  expect(stdout).toContain("/*.yaml /srv/manifests/");
+  expect(stdout).toContain(`sudo cp ${base}/out/nodes/m2/manifests/*.yaml /srv/manifests/`);
+  expect(stdout).toContain(
+    `sudo kubemend snapshot restore ${base}/backup.db --data-dir=/data/etcd --name=m2 --initial-cluster=m1=https://m1:2380,m2=https://m2:2380 --initial-advertise-peer-urls=https://m2:2380`,
+  );
 });
 
 test("changed earlier output is kept, and said", async () => {

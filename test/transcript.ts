@@ -13,7 +13,7 @@
  *     --- exit 2
  *
  * `--- stdout` and `--- stderr` are left out when nothing was written there. A text that does not end in a line feed is followed by
- * the line `--- no line feed`. Paths start from `test/fixtures`; `$TMP` is an empty directory of the transcript's own, in the command and in what comes back; a line that is the
+ * the line `--- no line feed`. Paths start from `test/fixtures`, which in full reads `$FIXTURES`; `$TMP` is an empty directory of the transcript's own, in the command and in what comes back; a line that is the
  * package's version reads `$VERSION`. No terminal is attached unless `tty` gives its width.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -77,7 +77,8 @@ export function parseTranscript(text: string): Transcript {
 export async function runTranscript(text: string): Promise<string> {
   const transcript = parseTranscript(text);
   const directory = mkdtempSync(join(tmpdir(), "kubemend-transcript-"));
-  const replace = (output: string) => output.replaceAll(directory, "$TMP").replace(VERSION_LINE, "$$VERSION");
+  const replace = (output: string) =>
+    output.replaceAll(directory, "$TMP").replaceAll(FIXTURES, "$FIXTURES").replace(VERSION_LINE, "$$VERSION");
   try {
     const parts = [transcript.preamble.map((line) => `${line}\n`).join("")];
     for (const [index, { comments, line }] of transcript.commands.entries()) {

@@ -35,7 +35,7 @@ export class AssetSet {
 }
 
 function checkPath(path: string): void {
-  const bad = path.split("/").find((name) => name === "" || name === "." || name === ".." || name.includes("\0"));
+  const bad = path.split("/").find((name) => name === "" || name === "." || name === ".." || /\p{Cc}/u.test(name));
   if (bad === undefined && path.length <= 1024) return;
   throw new MendError(
     "object-unreadable",

@@ -3,6 +3,7 @@
 import { componentImage } from "../controlplane/component.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { objectOf } from "../controlplane/fields.ts";
+import { staticEtcdMembers } from "../controlplane/static-etcd.ts";
 import type { Recovery } from "../operations/recover.ts";
 import { byteText } from "./byte-text.ts";
 
@@ -34,11 +35,11 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
     asset.content instanceof Uint8Array ? asset.content.length : asset.content.size,
   );
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  return [
+  const text = [
     `Recovering from the etcd backup file "${source.path}"`,
     ...rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`),
     ...rendering.assets.map((asset) => `${verb}: ${directory}/${asset.path}`),
-    `${written === undefined ? "Dry run: nothing written" : written.replaced ? "Replaced" : "Wrote"}: ${rendering.assets.length} files, ${byteText(total)}`,
+    `${written === undefined ? "Dry run: would write" : written.replaced ? "Replaced" : "Wrote"}: ${rendering.assets.length} files, ${byteText(total)}`,
     ...(written?.keptAt === undefined
       ? []
       : [`The earlier output had been changed (${written.changed.join(", ")}), and is kept at ${written.keptAt}`]),
@@ -47,6 +48,15 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
     ...nextSteps(recovery, options).map((step) => `  ${step}`),
     "",
   ].join("\n");
+  return text.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Names come from the snapshot: whatever is in them, it must not steer a terminal. */
+const CONTROL = /[^\P{Cc}\n]/gu;
+
+/** A word of a command that people will paste. */
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** A value for `-o json`: no bytes, no secrets. */
@@ -172,7 +182,8 @@ function hostFileLines({ rendering }: Recovery): string[] {
 }
 
 function nextSteps({ plane, source, written }: Recovery, options: ReportOptions): string[] {
-  const directory = written?.directory ?? options.recoveryDir;
+  const directory = shellWord(written?.directory ?? options.recoveryDir);
+  const backup = shellWord(source.path);
   if (plane.flavour !== "static-pods" && plane.etcd !== undefined) {
     const needs =
       source.archive === undefined ? `the backup at ${source.path} there too` : "the asset dir at the same path";
@@ -181,16 +192,26 @@ function nextSteps({ plane, source, written }: Recovery, options: ReportOptions)
       `cp ${directory}/auth/kubeconfig ${directory}/tls/ && sudo bootkube start --asset-dir=${directory}`,
     ];
   }
-  const restore = `restore etcd from the backup, if its data is lost, and start it: kubemend snapshot restore ${source.path} --help`;
   if (plane.flavour !== "static-pods") {
-    return [`1. ${restore}`, `2. on one control-plane node: sudo bootkube start --asset-dir=${directory}`];
+    return [
+      `1. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${backup} --data-dir=... --name=... --initial-cluster=...`,
+      `2. on one control-plane node: sudo bootkube start --asset-dir=${directory}`,
+    ];
   }
-  return [
-    "1. on each control-plane node, bring back the files in its host-files.txt",
-    `2. ${restore}`,
-    ...plane.nodes.map(
-      (node) =>
-        `3. on ${node.name}: sudo cp ${directory}/nodes/${node.name}/manifests/*.yaml ${options.podManifestPath}/`,
-    ),
-  ];
+  const members = staticEtcdMembers(plane);
+  const cluster = members.flatMap((each) => each.peerUrl.split(",").map((url) => `${each.name}=${url}`)).join(",");
+  return plane.nodes.flatMap((node) => {
+    const member = members.find((each) => each.node === node.name);
+    const restore =
+      member === undefined
+        ? []
+        : [
+            `  sudo kubemend snapshot restore ${backup} ${[`--data-dir=${member.dataDir}`, `--name=${member.name}`, `--initial-cluster=${cluster}`, `--initial-advertise-peer-urls=${member.peerUrl}`].map(shellWord).join(" ")}`,
+          ];
+    return [
+      `on ${node.name}, when the files of ${directory}/nodes/${node.name}/host-files.txt are there:`,
+      ...restore,
+      `  sudo cp ${directory}/nodes/${shellWord(node.name)}/manifests/*.yaml ${shellWord(options.podManifestPath)}/`,
+    ];
+  });
 }
