@@ -142,12 +142,24 @@ export function leafValue(page: Page, index: number): Uint8Array {
 
 /** Compares bytes as bbolt does; negative, zero or positive. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length);
+  return compareRanges(a, 0, a.length, b, 0, b.length);
+}
+
+/** Compares `a[aStart, aEnd)` with `b[bStart, bEnd)`. */
+export function compareRanges(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart);
   for (let i = 0; i < length; i++) {
-    const difference = a[i]! - b[i]!;
+    const difference = a[aStart + i]! - b[bStart + i]!;
     if (difference !== 0) return difference;
   }
-  return a.length - b.length;
+  return aEnd - aStart - (bEnd - bStart);
 }
 
 /** What is wrong with the elements of a page, as a sentence, or undefined. `code` is the finding's. */
@@ -165,7 +177,8 @@ export function checkLeaf(page: Page): PageFault | undefined {
   const { view, count, end } = page;
   const dataStart = elementAt(page, count);
   if (dataStart > end) return outOfBounds(0, `${count} elements do not fit its ${end - page.start} bytes`);
-  let previous = -1;
+  let previous = 0;
+  let previousEnd = 0;
   for (let i = 0; i < count; i++) {
     const at = elementAt(page, i);
     const flags = view.getUint32(at, true);
@@ -177,10 +190,11 @@ export function checkLeaf(page: Page): PageFault | undefined {
     }
     if (flags > BUCKET_ELEMENT)
       return { code: "page-flags", item: i, text: `unknown element flags 0x${flags.toString(16)}` };
-    if (i > 0 && !ascends(page.bytes, previous, view.getUint32(elementAt(page, i - 1) + 8, true), key, keySize)) {
+    if (i > 0 && compareRanges(page.bytes, previous, previousEnd, page.bytes, key, key + keySize) >= 0) {
       return { code: "key-order", item: i, text: "key is not above the one before it" };
     }
     previous = key;
+    previousEnd = key + keySize;
   }
   return undefined;
 }
@@ -191,7 +205,8 @@ export function checkBranch(page: Page): PageFault | undefined {
   const dataStart = elementAt(page, count);
   if (dataStart > end) return outOfBounds(0, `${count} elements do not fit its ${end - page.start} bytes`);
   if (count === 0) return outOfBounds(0, "a branch page without elements");
-  let previous = -1;
+  let previous = 0;
+  let previousEnd = 0;
   for (let i = 0; i < count; i++) {
     const at = elementAt(page, i);
     const key = at + view.getUint32(at, true);
@@ -199,24 +214,15 @@ export function checkBranch(page: Page): PageFault | undefined {
     if (key < dataStart || keySize > MAX_KEY_SIZE || key + keySize > end) {
       return outOfBounds(i, `key reaches to byte ${key + keySize - page.start} of ${end - page.start}`);
     }
-    if (i > 0 && !ascends(page.bytes, previous, view.getUint32(elementAt(page, i - 1) + 4, true), key, keySize)) {
+    if (i > 0 && compareRanges(page.bytes, previous, previousEnd, page.bytes, key, key + keySize) >= 0) {
       return { code: "key-order", item: i, text: "key is not above the one before it" };
     }
     previous = key;
+    previousEnd = key + keySize;
   }
   return undefined;
 }
 
 function outOfBounds(item: number, text: string): PageFault {
   return { code: "page-out-of-bounds", item, text };
-}
-
-/** Whether the key at `b` is above the key at `a`: on the hot path of every walk, so without views. */
-function ascends(bytes: Uint8Array, a: number, aSize: number, b: number, bSize: number): boolean {
-  const length = Math.min(aSize, bSize);
-  for (let i = 0; i < length; i++) {
-    const difference = bytes[b + i]! - bytes[a + i]!;
-    if (difference !== 0) return difference > 0;
-  }
-  return bSize > aSize;
 }

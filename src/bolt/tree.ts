@@ -10,8 +10,8 @@ import {
   checkBranch,
   checkLeaf,
   compareBytes,
+  compareRanges,
   elementAt,
-  leafKey,
   type Page,
   PageFlag,
 } from "./page.ts";
@@ -21,6 +21,8 @@ export type Report = (finding: Finding) => void;
 
 /** bbolt's trees are a handful of levels deep; a deeper one is damage. */
 const MAX_DEPTH = 64;
+
+const NO_BYTES = new Uint8Array();
 
 /** Leaf page ids in key order, each with the lowest key it may hold. */
 export interface LeafList {
@@ -46,18 +48,18 @@ export function separatorOf(list: LeafList, i: number): Uint8Array {
   return list.separators.subarray(i === 0 ? 0 : list.separatorEnds[i - 1], list.separatorEnds[i]);
 }
 
-function push(list: LeafList, id: number, separator: Uint8Array): void {
+/** Appends a leaf; its separator is `bytes[from, to)`. */
+function push(list: LeafList, id: number, bytes: Uint8Array, from: number, to: number): void {
   const start = list.count === 0 ? 0 : list.separatorEnds[list.count - 1]!;
+  const end = start + (to - from);
   if (list.count === list.ids.length) {
     list.ids = grown(list.ids, new Uint32Array(list.count * 2));
     list.separatorEnds = grown(list.separatorEnds, new Float64Array(list.count * 2));
   }
-  if (start + separator.length > list.separators.length) {
-    list.separators = grown(list.separators, new Uint8Array((start + separator.length) * 2));
-  }
+  if (end > list.separators.length) list.separators = grown(list.separators, new Uint8Array(end * 2));
   list.ids[list.count] = id;
-  list.separators.set(separator, start);
-  list.separatorEnds[list.count] = start + separator.length;
+  for (let i = from; i < to; i++) list.separators[start + i - from] = bytes[i]!;
+  list.separatorEnds[list.count] = end;
   list.count += 1;
 }
 
@@ -79,8 +81,12 @@ export function collectLeaves(
   report: Report,
 ): void {
   const levels = branchLevels(bolt, root);
+  if (levels === 0) {
+    push(list, root, NO_BYTES, 0, 0);
+    return;
+  }
   const stack: { id: number; parent: number; level: number; separator: Uint8Array; bound: Uint8Array | undefined }[] = [
-    { id: root, parent: 0, level: 0, separator: new Uint8Array(), bound: undefined },
+    { id: root, parent: 0, level: 1, separator: NO_BYTES, bound: undefined },
   ];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { id, parent, level, separator, bound } = next;
@@ -88,10 +94,6 @@ export function collectLeaves(
       parent === 0
         ? `page ${page} · root of bucket "${bucket}"`
         : `page ${page} · child of page ${parent} · bucket "${bucket}"`;
-    if (level >= levels) {
-      push(list, id, separator);
-      continue;
-    }
     const result = readPage(bolt, id);
     if ("fault" in result) {
       report({ level: "error", code: result.code, where: where(id), text: result.fault });
@@ -100,7 +102,7 @@ export function collectLeaves(
     const { page, flags, overflow } = result;
     if (flags === PageFlag.leaf) {
       report({ level: "error", code: "tree-depth", where: where(id), text: "a leaf at the depth of a branch" });
-      push(list, id, separator);
+      push(list, id, separator, 0, separator.length);
       continue;
     }
     if (!isTreePage(flags)) {
@@ -118,17 +120,29 @@ export function collectLeaves(
       });
       if (fault.code === "page-out-of-bounds") continue;
     }
-    checkRange(page, separator, bound, () => `page ${id} · bucket "${bucket}"`, branchKey, report);
+    checkBranchRange(page, separator, bound, () => `page ${id} · bucket "${bucket}"`, report);
+    if (level === levels) {
+      pushChildren(list, page);
+      continue;
+    }
     for (let i = page.count - 1; i >= 0; i--) {
-      const key = branchKey(page, i);
       stack.push({
         id: branchChild(page, i),
         parent: id,
         level: level + 1,
-        separator: key,
+        separator: branchKey(page, i),
         bound: i + 1 < page.count ? branchKey(page, i + 1) : bound,
       });
     }
+  }
+}
+
+/** The children of a branch above leaves: hundreds of thousands in a large file, so without a view or an object for each. */
+function pushChildren(list: LeafList, page: Page): void {
+  for (let i = 0; i < page.count; i++) {
+    const at = elementAt(page, i);
+    const from = at + page.view.getUint32(at, true);
+    push(list, branchChild(page, i), page.bytes, from, from + page.view.getUint32(at + 4, true));
   }
 }
 
@@ -148,32 +162,24 @@ export function mark(seen: PageSet, id: number, overflow: number, where: () => s
   return true;
 }
 
-/** Reports the first key of a page that lies outside what its parent promises. */
-function checkRange(
+/** Reports a first or last key of a branch that lies outside what its parent promises. */
+function checkBranchRange(
   page: Page,
   low: Uint8Array,
   high: Uint8Array | undefined,
   where: () => string,
-  keyOf: (page: Page, index: number) => Uint8Array,
   report: Report,
 ): void {
-  if (page.count === 0) return;
-  if (low.length > 0 && compareBytes(keyOf(page, 0), low) < 0) {
-    report({
-      level: "error",
-      code: "key-order",
-      where: where(),
-      text: "its first key is below the one its parent names",
-    });
-  }
-  if (high !== undefined && high.length > 0 && compareBytes(keyOf(page, page.count - 1), high) >= 0) {
-    report({
-      level: "error",
-      code: "key-order",
-      where: where(),
-      text: "its last key is not below its parent's next key",
-    });
-  }
+  if (compareBytes(branchKey(page, 0), low) < 0) report(belowParent(where()));
+  if (high !== undefined && compareBytes(branchKey(page, page.count - 1), high) >= 0) report(aboveParent(where()));
+}
+
+function belowParent(where: string): Finding {
+  return { level: "error", code: "key-order", where, text: "its first key is below the one its parent names" };
+}
+
+function aboveParent(where: string): Finding {
+  return { level: "error", code: "key-order", where, text: "its last key is not below its parent's next key" };
 }
 
 /**
@@ -193,8 +199,22 @@ export function checkLeafPage(
     report({ level: "error", code: fault.code, where: `${where()} · item ${fault.item}`, text: fault.text });
     if (fault.code === "page-out-of-bounds") return false;
   }
-  const high = isLast ? undefined : separatorOf(list, position + 1);
-  checkRange(page, separatorOf(list, position), high, where, leafKey, report);
+  if (page.count === 0) return true;
+  const { separators, separatorEnds } = list;
+  const low = position === 0 ? 0 : separatorEnds[position - 1]!;
+  const high = separatorEnds[position]!;
+  const first = elementAt(page, 0);
+  const firstKey = first + page.view.getUint32(first + 4, true);
+  const firstEnd = firstKey + page.view.getUint32(first + 8, true);
+  if (compareRanges(page.bytes, firstKey, firstEnd, separators, low, high) < 0) report(belowParent(where()));
+  if (isLast) return true;
+  const last = elementAt(page, page.count - 1);
+  const lastKey = last + page.view.getUint32(last + 4, true);
+  const lastEnd = lastKey + page.view.getUint32(last + 8, true);
+  const next = separatorEnds[position + 1]!;
+  // An empty separator is no bound: it is the first of another bucket's leaves, or of a damaged list.
+  if (next > high && compareRanges(page.bytes, lastKey, lastEnd, separators, high, next) >= 0)
+    report(aboveParent(where()));
   return true;
 }
 

@@ -4,12 +4,11 @@ import { Worker } from "node:worker_threads";
 import type { ByteSource } from "../bolt/byte-source.ts";
 import { MendError } from "../errors.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
+import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 
 /** `absent`: a raw copy of `member/snap/db` carries no hash. */
 export type HashVerdict = "verified" | "absent" | "mismatch";
 
-/** Below this a thread costs more than it saves. */
-const THREAD_BYTES = 32 << 20;
 const BUFFER_BYTES = 1 << 20;
 
 export interface HashOrder {
@@ -41,7 +40,8 @@ export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const { storedHash, source, descriptor } = snapshot;
   if (storedHash === undefined) return { verdict: Promise.resolve("absent"), stop: async () => {} };
   const judge = (digest: Uint8Array): HashVerdict => (Buffer.from(digest).equals(storedHash) ? "verified" : "mismatch");
-  if (source.size < THREAD_BYTES) return { verdict: Promise.resolve(judge(sha256(source))), stop: async () => {} };
+  if (source.size < THREAD_WORTHY_BYTES)
+    return { verdict: Promise.resolve(judge(sha256(source))), stop: async () => {} };
   const order: HashOrder = { descriptor, name: source.name, size: source.size };
   const file = import.meta.url.endsWith(".ts") ? "./hash-worker.ts" : "./hash-worker.js";
   const worker = new Worker(new URL(file, import.meta.url), { workerData: order });

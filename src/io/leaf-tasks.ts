@@ -5,7 +5,8 @@ import type { Report } from "../bolt/tree.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
-import { createVerifyTask, mergeVerifyResults, type VerifyOptions, type VerifyResult } from "../storage/verify-task.ts";
+import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
+import { mergeVerifyResults } from "../storage/verify-result.ts";
 
 export interface LeafTaskSpec {
   /** Index the keys of the `key` bucket. */
@@ -31,13 +32,14 @@ export interface LeafTasks {
 /** The bucket that holds the keyspace. */
 export const KEY_BUCKET = "key";
 
-export function createLeafTasks(spec: LeafTaskSpec, map: LeafMap, report: Report): LeafTasks {
+/** Decoding is loaded only where it is asked for: it is most of the code. */
+export async function createLeafTasks(spec: LeafTaskSpec, map: LeafMap, report: Report): Promise<LeafTasks> {
   const [first, end] = keyLeaves(map);
   const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
   const index = spec.index === undefined ? undefined : createIndexTask(spec.index, report, end - first, labeller);
   // Both tasks would report an entry that cannot be read: once is enough.
   const verifyReport = index === undefined ? report : without("key-value-invalid", "revision-invalid", report);
-  const verify = spec.verify === undefined ? undefined : createVerifyTask(spec.verify, verifyReport);
+  const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, verifyReport);
   const { hash } = spec;
   return {
     visit(page, position) {

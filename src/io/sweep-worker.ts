@@ -1,5 +1,5 @@
-/** A thread that helps `parallel-sweep.ts`: sweeps chunks until none are left, then sends what it found. Threads of a process share its descriptors. */
-import { isMainThread, parentPort, workerData } from "node:worker_threads";
+/** A thread of `sweep-threads.ts`: sweeps chunks until none are left, sends what it found, and waits for the next order. Threads share descriptors. */
+import { isMainThread, parentPort } from "node:worker_threads";
 import type { BoltFile } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
 import { createPageSet, type PageSet } from "../bolt/page-set.ts";
@@ -7,7 +7,7 @@ import { sweepLeaves } from "../bolt/sweep.ts";
 import type { Finding } from "../errors.ts";
 import { descriptorSource } from "./file-source.ts";
 import { createLeafTasks, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
-import { type SweepCounters, takeChunks } from "./parallel-sweep.ts";
+import { finishChunk, type SweepCounters, takeChunks } from "./sweep-chunks.ts";
 
 /** All that a thread needs to know: plain data and shared memory. */
 export interface SweepOrder extends Omit<BoltFile, "source"> {
@@ -25,7 +25,7 @@ export interface SweepReport {
   readonly seen: PageSet;
 }
 
-function work(order: SweepOrder): SweepReport {
+async function work(order: SweepOrder): Promise<SweepReport> {
   const { descriptor, name, size, meta, metas, pageCount, map, spec, counters } = order;
   const bolt: BoltFile = { source: descriptorSource(descriptor, name, size), meta, metas, pageCount };
   const findings: Finding[] = [];
@@ -33,12 +33,15 @@ function work(order: SweepOrder): SweepReport {
     findings.push(finding);
   };
   const seen = createPageSet(pageCount);
-  const tasks = createLeafTasks(spec, map, report);
-  for (const chunk of takeChunks(bolt, counters)) {
+  const tasks = await createLeafTasks(spec, map, report);
+  for (const chunk of takeChunks(counters)) {
     for (const _ of sweepLeaves(bolt, map, chunk, seen, tasks.visit, report));
-    Atomics.add(counters.chunks, 1, 1);
+    finishChunk(counters);
   }
   return { result: tasks.finish(), findings, seen };
 }
 
-if (!isMainThread) parentPort?.postMessage(work(workerData as SweepOrder));
+if (!isMainThread) {
+  const port = parentPort!;
+  port.on("message", async (order: SweepOrder) => port.postMessage(await work(order)));
+}

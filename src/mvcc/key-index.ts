@@ -22,6 +22,8 @@ export interface KeyIndex {
   /** Versions (tombstones included) and bytes of keys and values of all of them. */
   versions: Uint32Array;
   bytes: Float64Array;
+  /** The hash of each key. */
+  hashes: Uint32Array;
   /** 1 + the entry, by hash; 0 is free. */
   slots: Uint32Array;
   seed: number;
@@ -45,6 +47,7 @@ export function createKeyIndex(seed: number, expected = 0): KeyIndex {
     label: new Uint16Array(capacity),
     versions: new Uint32Array(capacity),
     bytes: new Float64Array(capacity),
+    hashes: new Uint32Array(capacity),
     slots: new Uint32Array(2 ** Math.ceil(Math.log2(capacity * 2 + 2))),
     seed,
   };
@@ -52,15 +55,21 @@ export function createKeyIndex(seed: number, expected = 0): KeyIndex {
 
 /** The entry of the key `bytes[start, end)`, added where it is new (then `versions` is 0). */
 export function findOrAdd(index: KeyIndex, bytes: Uint8Array, start: number, end: number): number {
-  const mask = index.slots.length - 1;
-  let slot = hashKey(bytes, start, end, index.seed) & mask;
-  for (let entry = index.slots[slot]!; entry !== 0; entry = index.slots[slot]!) {
-    if (sameKey(index, entry - 1, bytes, start, end)) return entry - 1;
+  return findOrAddHashed(index, bytes, start, end, hashKey(bytes, start, end, index.seed));
+}
+
+function findOrAddHashed(index: KeyIndex, bytes: Uint8Array, start: number, end: number, hash: number): number {
+  const { slots, hashes } = index;
+  const mask = slots.length - 1;
+  let slot = hash & mask;
+  for (let entry = slots[slot]!; entry !== 0; entry = slots[slot]!) {
+    if (hashes[entry - 1] === hash && sameKey(index, entry - 1, bytes, start, end)) return entry - 1;
     slot = (slot + 1) & mask;
   }
   const added = addKey(index, bytes, start, end);
-  index.slots[slot] = added + 1;
-  if (index.count * 2 > index.slots.length) rehash(index);
+  index.hashes[added] = hash;
+  slots[slot] = added + 1;
+  if (index.count * 2 > slots.length) rehash(index);
   return added;
 }
 
@@ -89,14 +98,14 @@ function keyStart(index: KeyIndex, i: number): number {
   return i === 0 ? 0 : index.keyEnds[i - 1]!;
 }
 
-/** Takes the entries of `other` in: what a second thread found in its part of the file. */
+/** Takes the entries of `other` in, which has the same seed: what a second thread found in its part of the file. */
 export function mergeIndex(
   index: KeyIndex,
   other: KeyIndex,
   labelOf: (label: number) => number = (label) => label,
 ): void {
   for (let i = 0; i < other.count; i++) {
-    const entry = findOrAdd(index, other.keys, keyStart(other, i), other.keyEnds[i]!);
+    const entry = findOrAddHashed(index, other.keys, keyStart(other, i), other.keyEnds[i]!, other.hashes[i]!);
     if (isNewer(index, entry, other.main[i]!, other.sub[i]!)) {
       index.main[entry] = other.main[i]!;
       index.sub[entry] = other.sub[i]!;
@@ -164,6 +173,7 @@ function addKey(index: KeyIndex, bytes: Uint8Array, start: number, end: number):
 
 function growColumns(index: KeyIndex): void {
   const size = index.main.length * 2;
+  index.hashes = grown(index.hashes, new Uint32Array(size));
   index.keyEnds = grown(index.keyEnds, new Float64Array(size));
   index.main = grown(index.main, new Float64Array(size));
   index.sub = grown(index.sub, new Float64Array(size));
@@ -185,7 +195,7 @@ function rehash(index: KeyIndex): void {
   const slots = new Uint32Array(index.slots.length * 2);
   const mask = slots.length - 1;
   for (let i = 0; i < index.count; i++) {
-    let slot = hashKey(index.keys, keyStart(index, i), index.keyEnds[i]!, index.seed) & mask;
+    let slot = index.hashes[i]! & mask;
     while (slots[slot] !== 0) slot = (slot + 1) & mask;
     slots[slot] = i + 1;
   }

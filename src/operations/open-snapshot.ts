@@ -5,12 +5,15 @@ import { createPageSet, type PageSet } from "../bolt/page-set.ts";
 import { MendError } from "../errors.ts";
 import { collectFindings, type FindingCollector } from "../findings.ts";
 import { openSnapshotFile, type SnapshotFile } from "../io/snapshot-file.ts";
+import { type SweepThreads, startSweepThreads } from "../io/sweep-threads.ts";
 import { createStoreInfo, INFO_BUCKETS, type StoreInfo } from "../mvcc/store-info.ts";
 import type { ProgressSink } from "./progress.ts";
 
 export interface Snapshot extends Disposable {
   readonly file: SnapshotFile;
+  readonly descriptor: number;
   readonly bolt: BoltFile;
+  readonly threads: SweepThreads;
   readonly buckets: readonly Bucket[];
   readonly findings: FindingCollector;
   /** Pages that were reached so far. */
@@ -32,8 +35,10 @@ export async function openSnapshot(path: string, options: SnapshotOptions = {}):
     ...(signal === undefined ? {} : { signal }),
     onProgress: (bytes) => progress?.({ step: "unpacking", done: bytes, unit: "bytes" }),
   });
+  let threads: SweepThreads | undefined;
   try {
     const bolt = readBolt(file.source);
+    threads = startSweepThreads(file.source.size);
     const findings = collectFindings();
     const reached = createPageSet(bolt.pageCount);
     const buckets = readBuckets(bolt, findings.report, reached);
@@ -45,8 +50,14 @@ export async function openSnapshot(path: string, options: SnapshotOptions = {}):
         hint: "give the file that `etcdctl snapshot save` wrote, or a copy of member/snap/db",
       });
     }
-    return { file, bolt, buckets, findings, reached, [Symbol.dispose]: () => file.close() };
+    const close = (): void => {
+      threads?.stop();
+      file.close();
+    };
+    const { descriptor } = file;
+    return { file, descriptor, bolt, threads, buckets, findings, reached, [Symbol.dispose]: close };
   } catch (error) {
+    threads?.stop();
     file.close();
     throw error;
   }

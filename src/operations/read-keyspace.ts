@@ -89,7 +89,7 @@ async function indexKeys(
   snapshot: Snapshot,
   options: KeyspaceOptions,
 ): Promise<{ readonly result: IndexResult; readonly compactRevision: number }> {
-  const { bolt, buckets, findings, file } = snapshot;
+  const { bolt, buckets, findings } = snapshot;
   const { select = [], atRevision, signal, progress } = options;
   const info = readStoreInfo(snapshot);
   const map = mapLeaves(
@@ -99,8 +99,7 @@ async function indexKeys(
   );
   const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
   const swept = await sweepInParallel(
-    file.descriptor,
-    bolt,
+    snapshot,
     map,
     { index, labelKinds: options.labelKinds === true },
     createPageSet(bolt.pageCount),

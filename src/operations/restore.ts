@@ -126,13 +126,12 @@ function planMembership(options: RestoreOptions): Membership {
 
 /** Every page and every key-value, while the kernel copies the file and a thread hashes it. */
 async function checkStructure(snapshot: Snapshot, options: RestoreOptions): Promise<void> {
-  const { bolt, buckets, file, findings, reached } = snapshot;
+  const { bolt, buckets, findings, reached } = snapshot;
   checkMetas(bolt, findings.report);
   const map = mapLeaves(bolt, buckets, findings.report, reached);
   // Selecting the key that cannot exist has every entry read and none indexed.
   const spec = { index: { select: [{ prefix: new Uint8Array(0), exact: true }], seed: 0 } };
-  await sweepInParallel(file.descriptor, bolt, map, spec, reached, findings.report, {
-    busyCores: 1,
+  await sweepInParallel(snapshot, map, spec, reached, findings.report, {
     onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });

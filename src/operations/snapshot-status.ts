@@ -57,9 +57,8 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     const map = mapLeaves(bolt, buckets, report, reached);
     const hashes = createLeafHashes(map.list.count);
     const spec = { hash: hashes, index: { select: [], seed: randomInt(2 ** 31) } };
-    const { index } = await sweepInParallel(file.descriptor, bolt, map, spec, reached, report, {
+    const { index } = await sweepInParallel(snapshot, map, spec, reached, report, {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-      busyCores: hashing === undefined ? 0 : 1,
       onProgress: (done, total) => options.progress?.({ step: "reading", done, total, unit: "bytes" }),
     });
     checkFreePages(bolt, reached, report);

@@ -9,7 +9,7 @@ import { sweepInParallel } from "../io/parallel-sweep.ts";
 import { keyOf } from "../mvcc/key-index.ts";
 import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
-import { reportTallies } from "../storage/verify-task.ts";
+import { reportTallies } from "../storage/verify-result.ts";
 import { openSnapshot, readStoreInfo, type SnapshotOptions } from "./open-snapshot.ts";
 import { reportHash } from "./snapshot-status.ts";
 
@@ -52,7 +52,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
         ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
       },
     };
-    const swept = await sweepInParallel(file.descriptor, bolt, map, spec, reached, report, {
+    const swept = await sweepInParallel(snapshot, map, spec, reached, report, {
       ...(signal === undefined ? {} : { signal }),
       onProgress: (done, total) => progress?.({ step: "verifying", done, total, unit: "bytes" }),
     });
