@@ -7,6 +7,7 @@
 import { arrange, isObject, sortKeys, withResourceVersion } from "./arrange.ts";
 import { decodeCbor, isCbor } from "./cbor.ts";
 import { decodeMessage } from "./decode-message.ts";
+import { readEncryptionHeader } from "./encryption.ts";
 import { isProtobuf, readEnvelope } from "./envelope.ts";
 import { parseJson } from "./json-parse.ts";
 import { planOf } from "./message-plan.ts";
@@ -80,14 +81,17 @@ function parseText(encoding: "json" | "yaml" | "cbor", value: Uint8Array): JsonV
   return encoding === "json" ? parseJson(text, "int64") : decodeYaml(text);
 }
 
-/** What a value that no encoding explains is: `k8s:enc:PROVIDER:VERSION:KEY:` begins an encrypted one. */
+/** What a value is that no encoding explains, where no transformer looked at it before. */
 function encryptedOrOpaque(value: Uint8Array): DecodedValue {
-  const start = Buffer.from(value.subarray(0, 512)).toString("latin1");
-  const match = /^k8s:enc:([a-z0-9]+):(v\d+):([^:]*):/.exec(start);
-  if (!match) return { state: "opaque", text: `not a Kubernetes object (${value.length} bytes)` };
-  const [, provider, version, keyName] = match as unknown as [string, string, string, string];
-  const text = `encrypted at rest by ${provider} ${version} with key "${keyName}"`;
-  return { state: "encrypted", provider, keyName, text };
+  const header = readEncryptionHeader(value);
+  if (!header) return { state: "opaque", text: `not a Kubernetes object (${value.length} bytes)` };
+  const { provider, version, keyName } = header;
+  return {
+    state: "encrypted",
+    provider,
+    keyName,
+    text: `encrypted at rest by ${provider} ${version}, key "${keyName}"`,
+  };
 }
 
 function unreadable(encoding: StorageEncoding, error: unknown): DecodedValue {
