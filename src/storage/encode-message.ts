@@ -223,7 +223,14 @@ function integerWithin(op: Op, value: JsonValue, path: string): number | bigint 
 }
 
 function wrongType(path: string, expected: string, found: JsonValue): MendError {
-  const what = found === null ? "null" : Array.isArray(found) ? "a list" : `a ${typeof found}`;
+  const what =
+    found === null
+      ? "null"
+      : Array.isArray(found)
+        ? "a list"
+        : typeof found === "object"
+          ? "an object"
+          : `a ${typeof found}`;
   return new MendError("object-invalid", `field "${path}" must be ${expected}, found ${what}`);
 }
 

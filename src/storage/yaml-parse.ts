@@ -1,5 +1,6 @@
 /** YAML as `--storage-media-type=application/yaml` writes it: the JSON of an object, printed with sorted keys by Go's yaml package. */
-import { parse } from "yaml";
+import { parseDocument } from "yaml";
+import { MAX_DEPTH } from "./json-parse.ts";
 import type { JsonValue } from "./object.ts";
 
 /** Whether the bytes begin as such YAML does: with a field's name, a colon and a space or line break. */
@@ -10,24 +11,20 @@ export function looksLikeYaml(value: Uint8Array): boolean {
 
 /** Throws where the text is not YAML, repeats a key, or uses aliases (which can grow without bound and are never written). */
 export function decodeYaml(text: string): JsonValue {
-  const value: unknown = parse(text, {
-    intAsBigInt: true,
-    maxAliasCount: 0,
-    stringKeys: true,
-    logLevel: "silent",
-    version: "1.2",
-  });
-  return narrow(value);
+  const document = parseDocument(text, { intAsBigInt: true, stringKeys: true, logLevel: "silent", version: "1.2" });
+  if (document.errors.length > 0) throw new SyntaxError("YAML is not well-formed");
+  return narrow(document.toJS({ maxAliasCount: 0 }), 0);
 }
 
 /** Integers that fit a number become one; minus zero is served as zero. */
-function narrow(value: unknown): JsonValue {
+function narrow(value: unknown, depth: number): JsonValue {
+  if (depth > MAX_DEPTH) throw new RangeError(`nested deeper than ${MAX_DEPTH} levels`);
   if (typeof value === "bigint") {
     return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
   }
-  if (Array.isArray(value)) return value.map(narrow);
+  if (Array.isArray(value)) return value.map((item) => narrow(item, depth + 1));
   if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, narrow(item)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, narrow(item, depth + 1)]));
   }
   if (value === undefined) return null;
   return value === 0 ? 0 : (value as JsonValue);
