@@ -5,8 +5,8 @@
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import { objectOf, textOf } from "./fields.ts";
 
-/** Set by the kubelet on mirror pods only; also the words to look for in stored bytes before decoding a pod. */
-export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
+/** Set by the kubelet on mirror pods only. */
+const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
 const SOURCE_ANNOTATION = "kubernetes.io/config.source";
 
 /** Set by bootkube's pod checkpointer on the static pods that it makes of other pods: copies, not the control plane's definition. */

@@ -1,10 +1,10 @@
 /** Reads from a keyspace what selecting a control plane takes, and no more: of a large cluster's pods only the few that may matter are decoded. */
 
 import type { SealedObject } from "../controlplane/control-plane.ts";
-import { MIRROR_ANNOTATION } from "../controlplane/mirror-pod.ts";
 import { dataNamespaces } from "../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP } from "../controlplane/self-hosted-etcd.ts";
 import type { Finding } from "../errors.ts";
+import { keyOf } from "../mvcc/key-index.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
 import { decodeValue } from "../storage/decode.ts";
 import { readEncryptionHeader } from "../storage/encryption.ts";
@@ -32,8 +32,8 @@ const BY_NAMESPACE: Readonly<Record<string, string>> = {
   secrets: "Secret",
   "services/endpoints": "Endpoints",
 };
-/** A pod that holds neither of these words is neither a mirror pod nor a member of etcd. */
-const POD_MARKS = [MIRROR_ANNOTATION, "kubernetes.io/config.source", "etcd_cluster"].map((mark) => Buffer.from(mark));
+/** A pod that holds none of these words (the first begins every annotation of a mirror pod) is neither a mirror pod nor a member of etcd. */
+const POD_MARKS = ["kubernetes.io/config.", "etcd_cluster"].map((mark) => Buffer.from(mark));
 
 export interface ReadObjectsOptions {
   /** Without a slash at its end. */
@@ -58,39 +58,38 @@ class ObjectReader {
   readonly sealed: SealedObject[] = [];
   readonly #keyspace: Keyspace;
   readonly #options: ReadObjectsOptions;
-  /** Key order: a place's keys stand together. */
-  readonly #keys: readonly string[];
 
   constructor(keyspace: Keyspace, options: ReadObjectsOptions) {
     this.#keyspace = keyspace;
     this.#options = options;
-    const decoder = new TextDecoder();
-    const start = new TextEncoder().encode(`${options.etcdPrefix}/`);
-    const places = [...Object.keys(WHOLE), ...Object.keys(BY_NAMESPACE), "pods"].map((place) =>
-      new TextEncoder().encode(`${options.etcdPrefix}/${place}/`),
-    );
-    const keys: string[] = [];
-    for (const key of keyspace.keys()) {
-      if (startsWith(key, start) && places.some((place) => startsWith(key, place))) keys.push(decoder.decode(key));
-    }
-    this.#keys = keys;
   }
 
-  /** Reads the objects below a place, those that `matters` lets through; returns how many keys there are. */
+  /** Reads the objects below a place, those that `matters` lets through, in the order of the file; returns how many keys there are. */
   readAll(place: string, kind: string, matters?: (value: Buffer) => boolean): number {
-    const start = `${this.#options.etcdPrefix}/${place}`;
-    let count = 0;
-    for (const key of this.#keys) {
-      if (!key.startsWith(start)) continue;
-      count++;
-      const found = this.#keyspace.get(key);
+    const { index } = this.#keyspace;
+    const entries = this.#entriesBelow(place).sort(
+      (a, b) => index.page[a]! - index.page[b]! || index.item[a]! - index.item[b]!,
+    );
+    for (const i of entries) {
+      const found = this.#keyspace.read(i);
       if (found === undefined) continue;
       const bytes = Buffer.from(found.value.buffer, found.value.byteOffset, found.value.byteLength);
       // What is encrypted shows no words: it has to be opened.
       if (matters !== undefined && !matters(bytes) && readEncryptionHeader(bytes) === undefined) continue;
-      this.#take(key, found, kind);
+      this.#take(new TextDecoder().decode(found.key), found, kind);
     }
-    return count;
+    return entries.length;
+  }
+
+  #entriesBelow(place: string): Uint32Array {
+    const { index } = this.#keyspace;
+    const start = new TextEncoder().encode(`${this.#options.etcdPrefix}/${place}`);
+    const entries = new Uint32Array(index.count);
+    let count = 0;
+    for (let i = 0; i < index.count; i++) {
+      if (index.tombstone[i] === 0 && startsWith(keyOf(index, i), start)) entries[count++] = i;
+    }
+    return entries.subarray(0, count);
   }
 
   #take(key: string, found: KeyValue, kind: string): void {

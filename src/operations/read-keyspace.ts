@@ -34,6 +34,8 @@ export interface Keyspace {
   /** The live key-values in the order of their keys, read one at a time. Damaged ones are reported and left out. */
   entries(): Generator<KeyValue>;
   get(key: string): KeyValue | undefined;
+  /** The key-value of entry `i` of {@link index}. Whoever reads many of them does well to go by `index.page`: neighbours share a page. */
+  read(i: number): KeyValue | undefined;
 }
 
 /** `text` as a selection: all keys that begin with it, or the one that it is. */
@@ -82,6 +84,7 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
       const i = findKey(index, new TextEncoder().encode(key));
       return i < 0 || index.tombstone[i] === 1 ? undefined : entry(i);
     },
+    read: entry,
   };
 }
 

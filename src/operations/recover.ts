@@ -69,9 +69,7 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
     options.kubeconfig === undefined ? undefined : new TextEncoder().encode(readTextFile(options.kubeconfig));
 
   using snapshot = await openSnapshot(options.backupFile, options);
-  const { atRevision, ...others } = options;
-  const keyspace = await readKeyspace(snapshot, atRevision === undefined ? others : { ...others, atRevision });
-  const sha256 = await verifyHash(snapshot, options);
+  const { keyspace, sha256 } = await readAndVerify(snapshot, options);
   const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, options.backupFile);
   const plane = readControlPlane(snapshot, keyspace, etcdPrefix, options);
   refuseDamage(snapshot, options);
@@ -118,9 +116,24 @@ async function resolved(path: string): Promise<string> {
   }
 }
 
-async function verifyHash(snapshot: Snapshot, options: RecoverOptions): Promise<HashVerdict> {
+/** Reads the keys while another thread hashes the file. */
+async function readAndVerify(
+  snapshot: Snapshot,
+  options: RecoverOptions,
+): Promise<{ readonly keyspace: Keyspace; readonly sha256: HashVerdict }> {
+  const hashing = startHash(snapshot.file);
+  try {
+    const { atRevision, ...others } = options;
+    const keyspace = await readKeyspace(snapshot, atRevision === undefined ? others : { ...others, atRevision });
+    return { keyspace, sha256: acceptHash(await hashing.verdict, snapshot, options) };
+  } finally {
+    await hashing.stop();
+  }
+}
+
+/** Refuses a snapshot that does not match its hash, unless told otherwise. */
+function acceptHash(verdict: HashVerdict, snapshot: Snapshot, options: RecoverOptions): HashVerdict {
   const { path } = snapshot.file;
-  const verdict = await startHash(snapshot.file).verdict;
   if (verdict === "absent") {
     const text = "a raw copy without a SHA-256: writes that etcd had not yet put into it are not in it";
     snapshot.findings.report({ level: "warning", code: "hash-absent", where: path, text });
