@@ -1,6 +1,7 @@
 /** The command tree. A command lives in `commands/<what the user types>.ts`; its operation is loaded only when it runs. */
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { registerEtcd } from "./commands/etcd.ts";
 import { registerRecover } from "./commands/recover.ts";
 import { registerSnapshot } from "./commands/snapshot.ts";
 import type { Host } from "./host.ts";
@@ -27,4 +28,4 @@ export function createProgram(host: Host, exit: (code: number) => void, output: 
 
 type Register = (program: Command, context: CommandContext) => void;
 
-const COMMANDS: readonly Register[] = [registerSnapshot, registerRecover];
+const COMMANDS: readonly Register[] = [registerSnapshot, registerEtcd, registerRecover];

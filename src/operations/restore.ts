@@ -1,14 +1,11 @@
 /** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
 import { type BoltFile, readBolt } from "../bolt/bolt.ts";
-import { checkFreePages, checkMetas } from "../bolt/check.ts";
 import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../bolt/edit.ts";
-import { mapLeaves } from "../bolt/leaf-map.ts";
 import { type Finding, MendError } from "../errors.ts";
 import { createDataDirWriter, type DataDirWriter } from "../io/data-dir-writer.ts";
 import { descriptorSource } from "../io/file-source.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../io/file-system.ts";
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
-import { sweepInParallel } from "../io/parallel-sweep.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
 import { formatMemberId, type Membership, newMembership } from "../wal/membership.ts";
 import { newClusterBuckets, newClusterLog } from "../wal/new-cluster.ts";
@@ -16,6 +13,7 @@ import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "../wal
 import { encodeRaftSnapshot } from "../wal/raft-snapshot.ts";
 import { formatSnapshotName } from "../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
+import { checkStructure } from "./check-structure.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
 import { reportHash } from "./snapshot-status.ts";
@@ -122,20 +120,6 @@ function planMembership(options: RestoreOptions): Membership {
   const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
   checkMemberInCluster(options.name, advertised, cluster);
   return newMembership(cluster, options.initialClusterToken);
-}
-
-/** Every page and every key-value, while the kernel copies the file and a thread hashes it. */
-async function checkStructure(snapshot: Snapshot, options: RestoreOptions): Promise<void> {
-  const { bolt, buckets, findings, reached } = snapshot;
-  checkMetas(bolt, findings.report);
-  const map = mapLeaves(bolt, buckets, findings.report, reached);
-  // Selecting the key that cannot exist has every entry read and none indexed.
-  const spec = { index: { select: [{ prefix: new Uint8Array(0), exact: true }], seed: 0 } };
-  await sweepInParallel(snapshot, map, spec, reached, findings.report, {
-    onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  checkFreePages(bolt, reached, findings.report);
 }
 
 function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: RestoreOptions): void {

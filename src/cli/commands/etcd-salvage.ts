@@ -1,0 +1,79 @@
+import { Command } from "commander";
+import type { SalvageResult } from "../../operations/salvage.ts";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
+import { tableText } from "../table.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend etcd salvage /var/lib/etcd --data-dir /var/lib/etcd-salvaged \\
+    --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380
+  kubemend etcd salvage from-infra0 from-infra1 --data-dir out --name infra0 \\
+    --initial-advertise-peer-urls https://10.0.0.1:2380
+
+Give the data dirs of all survivors: the most up-to-date log is used, also beyond its commit index, because a write that
+was acknowledged may lie there. With --committed-only, what is beyond it is dropped, as etcd's --force-new-cluster does.`;
+
+interface Options extends OutputOptions {
+  readonly dataDir: string;
+  readonly walDir?: string;
+  readonly replace?: true;
+  readonly name: string;
+  readonly initialAdvertisePeerUrls: string;
+  readonly committedOnly?: true;
+}
+
+export function etcdSalvageCommand({ host }: CommandContext): Command {
+  return outputOptions(new Command("salvage"), ["text", "json"])
+    .description("after quorum is lost, a one-member data dir from what the survivors have (offline)")
+    .argument("<data-dir...>", "data dirs of the stopped survivors, which are only read")
+    .requiredOption("--data-dir <dir>", "the new data dir")
+    .requiredOption("--name <name>", "the member's name")
+    .requiredOption("--initial-advertise-peer-urls <urls>", "its peer URLs")
+    .option("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal")
+    .option("--committed-only", "drop entries that were not known to be committed")
+    .option("--replace", "move a data dir that is at --data-dir aside")
+    .addHelpText("after", EXAMPLES)
+    .action(async (dataDirs: string[], options: Options) => {
+      const { salvage } = await import("../../operations/salvage.ts");
+      const { line, ...common } = snapshotOptions(host, options);
+      const { walDir } = options;
+      const result = await salvage(dataDirs, {
+        ...common,
+        dataDir: options.dataDir,
+        ...(walDir === undefined ? {} : { walDir }),
+        replace: options.replace === true,
+        name: options.name,
+        initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
+        committedOnly: options.committedOnly === true,
+      });
+      await line.end();
+      await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result));
+      const findings = [...result.survivors.flatMap((survivor) => survivor.findings), ...result.findings];
+      if (options.output === "text") await host.stderr.write(findingsText(findings));
+    });
+}
+
+function salvagedText(result: SalvageResult): string {
+  const rows = result.survivors.map((survivor) => [
+    survivor.dataDir,
+    survivor.memberId,
+    String(survivor.lastIndex),
+    String(survivor.lastTerm),
+    String(survivor.commitIndex),
+    survivor.appliedIndex === null ? "-" : String(survivor.appliedIndex),
+    survivor.revision === null ? "-" : String(survivor.revision),
+    survivor.walEnd,
+  ]);
+  const head = ["DATA DIR", "MEMBER", "LAST INDEX", "LAST TERM", "COMMIT", "APPLIED", "REVISION", "WAL"];
+  const lines = [
+    `"${result.chosen}" is used: ${result.reason}`,
+    `wrote "${result.dataDir}": member ${result.memberId} alone in cluster ${result.clusterId}`,
+    `${result.replayedEntries} entries are replayed when etcd starts, ${result.uncommittedEntries} of them beyond the commit index`,
+  ];
+  if (result.droppedEntries > 0) lines.push(`${result.droppedEntries} entries beyond the commit index were dropped`);
+  if (result.removedMembers.length > 0) lines.push(`removed members: ${result.removedMembers.join(", ")}`);
+  lines.push("start etcd on it without --force-new-cluster, then add members to it");
+  return `${tableText([head, ...rows])}\n${lines.join("\n")}\n`;
+}

@@ -1,0 +1,216 @@
+/** Clusters that lose their quorum under load, and what is made of the data dirs that are left, started by real etcd servers. */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/salvage.ts";
+import { type EtcdServer, freePorts, startEtcd } from "./etcd-server.ts";
+import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
+import { memberNames, type PlannedMember, planMembers, startMembers } from "./restored-cluster.ts";
+
+let directory: string;
+let running: EtcdServer[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "salvage-"));
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+  rmSync(directory, { recursive: true });
+});
+
+const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
+
+/** Writes as fast as it is acknowledged until `stopped` aborts; returns the keys whose writes were acknowledged. */
+async function load(server: EtcdServer, writer: string, stopped: AbortSignal): Promise<string[]> {
+  const acknowledged: string[] = [];
+  for (let i = 0; !stopped.aborted; i++) {
+    const key = `/load/${writer}/${i}`;
+    const body = JSON.stringify({ key: btoa(key), value: btoa("v".repeat(i % 700)) });
+    try {
+      const response = await fetch(`${server.endpoint}/v3/kv/put`, { method: "POST", body, signal: stopped });
+      if (response.ok && ((await response.json()) as { header?: object }).header !== undefined) acknowledged.push(key);
+    } catch {
+      break; // killed
+    }
+  }
+  return acknowledged;
+}
+
+/** A cluster of three that is killed, all at once, while writes are going on at each member. */
+async function killedCluster(
+  suite: Suite,
+  flags: readonly string[] = [],
+): Promise<{ members: PlannedMember[]; acknowledged: Set<string> }> {
+  const { members, initialCluster } = await planMembers(3);
+  running = await startMembers(suite, directory, members, initialCluster, flags);
+  const stopped = new AbortController();
+  const loads = running.flatMap((server, i) => [0, 1, 2].map((n) => load(server, `${i}-${n}`, stopped.signal)));
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+  stopped.abort();
+  const acknowledged = new Set((await Promise.all(loads)).flat());
+  expect(acknowledged.size).toBeGreaterThan(50);
+  return { members, acknowledged };
+}
+
+async function salvaged(
+  names: readonly string[],
+  more: Partial<SalvageOptions> = {},
+): Promise<{ result: SalvageResult; out: string; ports: [number, number] }> {
+  const ports = (await freePorts(2)) as [number, number];
+  const out = mkdtempSync(join(directory, "out-"));
+  const result = await salvage(
+    names.map((name) => join(directory, name)),
+    { dataDir: out, name: "alone", initialAdvertisePeerUrls: `http://127.0.0.1:${ports[1]}`, ...more },
+  );
+  return { result, out, ports };
+}
+
+async function start(suite: Suite, out: string, ports: [number, number]): Promise<EtcdServer> {
+  const server = await startEtcd({ suite, dataDir: out, name: "alone", ports });
+  running.push(server);
+  return server;
+}
+
+async function keys(server: EtcdServer): Promise<Set<string>> {
+  return new Set((await server.etcdctl("get", "/load/", "--prefix", "--keys-only")).split("\n").filter((line) => line));
+}
+
+describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", ") : PROGRAMS_MISSING}`, () => {
+  test.each(suites)("%s: any two of three survivors have every acknowledged write", async (suite) => {
+    const { members, acknowledged } = await killedCluster(suite, ["--snapshot-count", "100"]);
+    for (const lost of members) {
+      const left = members.filter((member) => member !== lost).map((member) => member.name);
+      const { result, out, ports } = await salvaged(left);
+      const server = await start(suite, out, ports);
+      const held = await keys(server);
+      expect([...acknowledged].filter((key) => !held.has(key))).toEqual([]);
+      expect(await memberNames(server)).toEqual({ [result.memberId]: "alone" });
+      expect(result.removedMembers).toHaveLength(2);
+      const listed = await server.etcdctl("member", "list", "-w", "simple");
+      expect(listed).toContain(`http://127.0.0.1:${ports[1]}`);
+      await server.etcdctl("put", "/after", "salvage");
+      await server.stop("SIGKILL");
+      running = [];
+      expect(await (await start(suite, out, ports)).etcdctl("get", "/after")).toContain("salvage");
+      await running.pop()!.stop();
+    }
+  });
+
+  test("a new member joins what was salvaged", async () => {
+    const suite = suites.at(-1)!;
+    const { acknowledged } = await killedCluster(suite);
+    const { result, out, ports } = await salvaged(["m1", "m2", "m3"]);
+    const first = await start(suite, out, ports);
+    const [client, peer] = (await freePorts(2)) as [number, number];
+    await first.etcdctl("member", "add", "second", `--peer-urls=http://127.0.0.1:${peer}`);
+    const initialCluster = `alone=http://127.0.0.1:${ports[1]},second=http://127.0.0.1:${peer}`;
+    const flags = ["--initial-cluster", initialCluster, "--initial-cluster-state", "existing"];
+    const second = await startEtcd({
+      suite,
+      dataDir: join(directory, "second"),
+      name: "second",
+      ports: [client, peer],
+      flags,
+    });
+    running.push(second);
+    const held = await keys(second);
+    expect([...acknowledged].filter((key) => !held.has(key))).toEqual([]);
+    expect(Object.keys(await memberNames(second))).toContain(result.memberId);
+  });
+
+  test("the more up-to-date log is used, and --committed-only drops its end", async () => {
+    const suite = suites[0]!;
+    const { members, initialCluster } = await planMembers(3);
+    running = await startMembers(suite, directory, members, initialCluster);
+    const [one, two, three] = running as [EtcdServer, EtcdServer, EtcdServer];
+    await one.etcdctl("put", "/load/before", "x");
+    await three.stop();
+    for (let i = 0; i < 5; i++) await two.etcdctl("put", `/load/${i}`, "x");
+    await Promise.all([one.stop("SIGKILL"), two.stop("SIGKILL")]);
+    running = [];
+    const before = readdirSync(join(directory, "m3/member/wal")).map((name) =>
+      readFileSync(join(directory, "m3/member/wal", name)),
+    );
+    const { result } = await salvaged(["m3", "m2"]);
+    expect(result.chosen).toBe(join(directory, "m2"));
+    expect(result.reason).toMatch(/behind which .*m3" has fallen|a later term/);
+    expect(result.survivors[1]!.lastIndex).toBeGreaterThan(result.survivors[0]!.lastIndex);
+    const forced = await salvaged(["m2"], { committedOnly: true });
+    expect(forced.result.uncommittedEntries).toBe(0);
+    expect(forced.result.replayedEntries + forced.result.droppedEntries).toBe(result.replayedEntries);
+    // The survivors' data dirs are as they were.
+    const after = readdirSync(join(directory, "m3/member/wal")).map((name) =>
+      readFileSync(join(directory, "m3/member/wal", name)),
+    );
+    expect(after.map((bytes, i) => bytes.equals(before[i]!))).toEqual(before.map(() => true));
+  });
+
+  test.each([
+    ["torn", "warning"],
+    ["damaged", "error"],
+    ["gone", undefined],
+  ] as const)("a WAL that is %s: what can be read is kept, and the database is never lost", async (kind, level) => {
+    const suite = suites.at(-1)!;
+    const etcd = await startEtcd({ suite, dataDir: join(directory, "m1") });
+    running.push(etcd);
+    for (let i = 0; i < 40; i++) await etcd.etcdctl("put", `/load/${i}`, "x".repeat(600));
+    await etcd.stop(); // the database takes in everything
+    running = [];
+    const wal = join(directory, "m1/member/wal");
+    const segment = join(wal, readdirSync(wal).find((name) => name.endsWith(".wal"))!);
+    const bytes = readFileSync(segment);
+    const end = bytes.findLastIndex((byte) => byte !== 0);
+    if (kind === "torn") truncateSync(segment, end - 1000);
+    if (kind === "damaged") {
+      bytes[Math.floor(end / 2)]! ^= 0x40;
+      writeFileSync(segment, bytes);
+    }
+    if (kind === "gone") truncateSync(segment, 300);
+    const { result, out, ports } = await salvaged(["m1"]);
+    if (level !== undefined) expect(result.survivors[0]!.findings).toMatchObject([{ level, code: `wal-${kind}` }]);
+    if (kind !== "gone") expect(result.survivors[0]!.findings[0]!.text).toMatch(/entries from index \d+ on/);
+    expect(result.findings).toMatchObject([{ code: "raft-snapshot-made" }]);
+    const server = await start(suite, out, ports);
+    expect((await keys(server)).size).toBe(40);
+    await server.etcdctl("put", "/after", "x");
+  });
+
+  test("another survivor's database serves where the log's own is broken", async () => {
+    const suite = suites[0]!;
+    const { acknowledged } = await killedCluster(suite);
+    for (const name of ["m1", "m2"]) writeFileSync(join(directory, name, "member/snap/db"), "not a database");
+    const { result, out, ports } = await salvaged(["m1", "m2", "m3"]);
+    expect(result.survivors.flatMap((survivor) => survivor.findings).map((finding) => finding.code)).toEqual([
+      "database-unreadable",
+      "database-unreadable",
+    ]);
+    const held = await keys(await start(suite, out, ports));
+    expect([...acknowledged].filter((key) => !held.has(key))).toEqual([]);
+  });
+
+  test("a data dir in use, of another cluster, given twice, or none at all is refused", async () => {
+    const suite = suites[0]!;
+    const etcd = await startEtcd({ suite, dataDir: join(directory, "m1") });
+    running.push(etcd);
+    await expect(salvaged(["m1"])).rejects.toMatchObject({
+      code: "data-dir-in-use",
+      hint: expect.stringContaining(`stop process ${etcd.pid}`),
+    });
+    await etcd.stop();
+    running = [];
+    const other = await startEtcd({
+      suite,
+      dataDir: join(directory, "m2"),
+      flags: ["--initial-cluster-token", "other"],
+    });
+    await other.stop();
+    await expect(salvaged(["m1", "m2"])).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("of cluster"),
+    });
+    cpSync(join(directory, "m1"), join(directory, "copy"), { recursive: true });
+    await expect(salvaged(["m1", "copy"])).rejects.toMatchObject({ message: expect.stringContaining("same member") });
+    await expect(salvaged(["nothing"])).rejects.toMatchObject({ code: "not-found" });
+  });
+});
