@@ -3,6 +3,7 @@ import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { registerEtcd } from "./commands/etcd.ts";
 import { registerRecover } from "./commands/recover.ts";
+import { registerRender } from "./commands/render.ts";
 import { registerSnapshot } from "./commands/snapshot.ts";
 import type { Host } from "./host.ts";
 
@@ -28,4 +29,4 @@ export function createProgram(host: Host, exit: (code: number) => void, output: 
 
 type Register = (program: Command, context: CommandContext) => void;
 
-const COMMANDS: readonly Register[] = [registerSnapshot, registerEtcd, registerRecover];
+const COMMANDS: readonly Register[] = [registerSnapshot, registerEtcd, registerRecover, registerRender];

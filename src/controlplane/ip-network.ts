@@ -1,6 +1,7 @@
 /** Addresses in a network such as `10.3.0.0/24` or `fd00:10:3::/112`. */
 
-interface Network {
+/** A parsed network: its address as a number, and how many bits of it are the hosts'. */
+export interface Network {
   readonly base: bigint;
   readonly hostBits: bigint;
   readonly bits: 32n | 128n;
@@ -14,6 +15,18 @@ export function isInNetwork(address: string, network: string): boolean {
   );
 }
 
+/** Whether two networks have an address in common. */
+export function networksOverlap(a: Network, b: Network): boolean {
+  if (a.bits !== b.bits) return false;
+  const wider = a.hostBits > b.hostBits ? a : b;
+  return a.base >> wider.hostBits === b.base >> wider.hostBits;
+}
+
+/** As text, such as `10.3.0.0/24`. */
+export function networkText(network: Network): string {
+  return `${formatAddress(network.base, network.bits)}/${network.bits - network.hostBits}`;
+}
+
 /** The address that far behind the network's own; undefined outside the network or when it is no network. */
 export function offsetAddress(network: string, offset: number): string | undefined {
   const range = parseNetwork(network);
@@ -21,7 +34,8 @@ export function offsetAddress(network: string, offset: number): string | undefin
   return formatAddress(range.base + BigInt(offset), range.bits);
 }
 
-function parseNetwork(text: string): Network | undefined {
+/** Undefined for anything but an address, a slash and a prefix length. Bits of the host part are cleared. */
+export function parseNetwork(text: string): Network | undefined {
   const [, address, length] = /^([^/]+)\/(\d{1,3})$/.exec(text.trim()) ?? [];
   const parsed = address === undefined ? undefined : parseAddress(address);
   if (parsed === undefined || BigInt(length!) > parsed.bits) return undefined;

@@ -1,0 +1,140 @@
+/** The certificates, keys and kubeconfigs of a new cluster, under bootkube's paths in the asset dir. */
+import { randomInt } from "node:crypto";
+import { MendError } from "../../errors.ts";
+import {
+  type CertificateRequest,
+  generateKey,
+  issueCertificate,
+  issueSelfSigned,
+  readAuthority,
+  type SigningCertificate,
+} from "../certificate.ts";
+import type { Cluster } from "./cluster.ts";
+
+/** What the user has already; each as PEM. */
+export interface GivenFiles {
+  readonly authority?: { readonly certificate: string; readonly key: string };
+  readonly etcdClient?: { readonly authority: string; readonly certificate: string; readonly key: string };
+}
+
+/** `tls/...` by path below it, as PEM. All but the certificates and `service-account.pub` are secrets. */
+export type TlsFiles = ReadonlyMap<string, string>;
+
+const ADMINISTRATORS = "system:masters";
+
+export function makeTlsFiles(cluster: Cluster, given: GivenFiles): TlsFiles {
+  const files = new Map<string, string>();
+  const authority = given.authority ?? makeAuthority(cluster, "kubernetes-ca");
+  const signing = readAuthority(authority.certificate, authority.key);
+  files.set("ca.crt", authority.certificate);
+  files.set("ca.key", authority.key);
+
+  const issue = (name: string, by: SigningCertificate, request: Omit<CertificateRequest, "notBefore" | "notAfter">) => {
+    const key = generateKey(cluster.keyAlgorithm);
+    const { notBefore, notAfter } = cluster;
+    files.set(`${name}.crt`, issueCertificate({ ...request, notBefore, notAfter }, key.publicKey, by));
+    files.set(`${name}.key`, key.privateKeyPem);
+  };
+  issue("apiserver", signing, { commonName: "kube-apiserver", use: "server", names: cluster.servingNames });
+  issue("apiserver-kubelet-client", signing, {
+    commonName: "kube-apiserver-kubelet-client",
+    organizations: [ADMINISTRATORS],
+    use: "client",
+  });
+  issue("admin", signing, { commonName: "admin", organizations: [ADMINISTRATORS], use: "client" });
+
+  // Of its own, or every client of the cluster could speak for every user.
+  const frontProxy = makeAuthority(cluster, "front-proxy-ca");
+  files.set("front-proxy-ca.crt", frontProxy.certificate);
+  issue("front-proxy-client", readAuthority(frontProxy.certificate, frontProxy.key), {
+    commonName: "front-proxy-client",
+    use: "client",
+  });
+
+  const serviceAccount = generateKey(cluster.keyAlgorithm);
+  files.set("service-account.key", serviceAccount.privateKeyPem);
+  files.set("service-account.pub", serviceAccount.publicKeyPem);
+  if (cluster.etcdTls)
+    addEtcdFiles(cluster, given, files, authority.certificate, (name, request) => issue(name, signing, request));
+  return files;
+}
+
+function addEtcdFiles(
+  cluster: Cluster,
+  given: GivenFiles,
+  files: Map<string, string>,
+  authority: string,
+  issue: (name: string, request: Omit<CertificateRequest, "notBefore" | "notAfter">) => void,
+): void {
+  if (given.etcdClient !== undefined) {
+    files.set("etcd-client-ca.crt", given.etcdClient.authority);
+    files.set("etcd-client.crt", given.etcdClient.certificate);
+    files.set("etcd-client.key", given.etcdClient.key);
+    return;
+  }
+  files.set("etcd-client-ca.crt", authority);
+  issue("etcd-client", { commonName: "etcd-client", organizations: ["etcd"], use: "client" });
+  // For the members, which are not of this cluster's making: whoever runs them takes the files from here.
+  for (const role of ["server", "peer"] as const) {
+    files.set(`etcd/${role}-ca.crt`, authority);
+    issue(`etcd/${role}`, {
+      commonName: `etcd-${role}`,
+      organizations: ["etcd"],
+      use: "peer",
+      names: cluster.etcdHosts,
+    });
+  }
+}
+
+function makeAuthority(cluster: Cluster, commonName: string): { readonly certificate: string; readonly key: string } {
+  const key = generateKey(cluster.keyAlgorithm);
+  const { notBefore, authorityNotAfter: notAfter } = cluster;
+  return {
+    certificate: issueSelfSigned({ commonName, use: "authority", notBefore, notAfter }, key),
+    key: key.privateKeyPem,
+  };
+}
+
+/** `abcdef.0123456789abcdef`: an id that is public, and a secret. */
+export interface BootstrapToken {
+  readonly id: string;
+  readonly secret: string;
+}
+
+export function makeBootstrapToken(): BootstrapToken {
+  const characters = (count: number) => Array.from({ length: count }, () => randomInt(36).toString(36)).join("");
+  return { id: characters(6), secret: characters(16) };
+}
+
+export function adminKubeconfig(cluster: Cluster, tls: TlsFiles): object {
+  const user = { "client-certificate-data": base64(tls, "admin.crt"), "client-key-data": base64(tls, "admin.key") };
+  return kubeconfig(cluster, tls, "admin", user);
+}
+
+/** What a kubelet starts with: the token is good for asking for a certificate of its own, and for nothing else. */
+export function kubeletKubeconfig(cluster: Cluster, tls: TlsFiles, token: BootstrapToken): object {
+  return kubeconfig(cluster, tls, "kubelet-bootstrap", { token: `${token.id}.${token.secret}` });
+}
+
+function kubeconfig(cluster: Cluster, tls: TlsFiles, user: string, credentials: object): object {
+  const { name, server } = cluster;
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name, cluster: { server, "certificate-authority-data": base64(tls, "ca.crt") } }],
+    users: [{ name: user, user: credentials }],
+    contexts: [{ name: `${user}@${name}`, context: { cluster: name, user } }],
+    "current-context": `${user}@${name}`,
+  };
+}
+
+/** A file that {@link makeTlsFiles} has made. */
+export function tlsFile(tls: TlsFiles, name: string): string {
+  const text = tls.get(name);
+  if (text === undefined) throw new MendError("internal", `no file "${name}" was made`);
+  return text;
+}
+
+export function base64(tls: TlsFiles, name: string): string {
+  return Buffer.from(tlsFile(tls, name)).toString("base64");
+}
