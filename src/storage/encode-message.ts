@@ -105,7 +105,7 @@ class MessageEncoder {
       if (stored && stored.start === stored.end) this.value(field, null, like, stored, path);
       return;
     }
-    const writesZero = nilable || stored !== undefined || (like === undefined && !field.gone);
+    const writesZero = nilable || stored !== undefined || (like === undefined && !(field.gone && isNil));
     if (writesZero) this.value(field, value ?? field.zero, like, stored, path);
     else if (field.op === Op.Message) {
       const before = this.writer.size;
