@@ -20,7 +20,7 @@ describe("decoding, by the examples of RFC 8949", () => {
     ["f93c00", 1],
     ["f93e00", 1.5],
     ["f97bff", 65504],
-    ["f90001", 5.960464477539063e-8],
+    ["f90001", 2 ** -24],
     ["f98000", 0],
     ["fa47c35000", 100000],
     ["fb3ff199999999999a", 1.1],
@@ -72,7 +72,7 @@ describe("encoding", () => {
     ],
     [1.1, "d9d9f7 fb3ff199999999999a"],
     [3.4028234663852886e38, "d9d9f7 fa7f7fffff"],
-    [5.960464477539063e-8, "d9d9f7 f90001"],
+    [2 ** -24, "d9d9f7 f90001"],
     [9223372036854775807n, "d9d9f7 1b7fffffffffffffff"],
   ])("case %# of encoding", (value, text) => {
     expect(Buffer.from(encodeCbor(value as JsonValue)).toString("hex")).toBe(text.replaceAll(" ", ""));

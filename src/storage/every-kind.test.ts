@@ -12,7 +12,7 @@ import { apiVersionOf, findResource, RESOURCES } from "./resources.ts";
 const DEEPEST = 9;
 
 /** A value for a field, unlike its zero; `seed` makes it differ from field to field. */
-function valueOf(field: FieldPlan, seed: () => number, depth: number): JsonValue {
+function madeUp(field: FieldPlan, seed: () => number, depth: number): JsonValue {
   const single = (): JsonValue => {
     switch (field.op) {
       case Op.String:
@@ -58,15 +58,15 @@ function valueOf(field: FieldPlan, seed: () => number, depth: number): JsonValue
 function messageOf(plan: MessagePlan, seed: () => number, depth: number): JsonValue {
   const [first, second] = plan.slots;
   if (plan.shape === Shape.List || plan.shape === Shape.Map)
-    return depth > DEEPEST ? null : valueOf(first!, seed, depth);
+    return depth > DEEPEST ? null : madeUp(first!, seed, depth);
   if (plan.shape === Shape.SchemaOrBool)
-    return depth > DEEPEST || seed() % 2 === 0 ? true : valueOf(second!, seed, depth);
+    return depth > DEEPEST || seed() % 2 === 0 ? true : madeUp(second!, seed, depth);
   if (plan.shape !== Shape.Object)
-    return valueOf(depth < DEEPEST && seed() % 2 === 0 ? first! : second!, seed, depth + 1);
+    return madeUp(depth < DEEPEST && seed() % 2 === 0 ? first! : second!, seed, depth + 1);
   const object: { [name: string]: JsonValue } = {};
   for (const field of plan.slots) {
     if (depth > DEEPEST && field.op === Op.Message) continue;
-    if (seed() % 3 !== 0) object[field.name] = valueOf(field, seed, depth);
+    if (seed() % 3 !== 0) object[field.name] = madeUp(field, seed, depth);
   }
   return object;
 }
