@@ -9,6 +9,7 @@ export default defineConfig({
     "hash-worker": "src/io/hash-worker.ts",
   },
   platform: "node",
+  transform: { target: "node22.12" },
   external: [/^@node-rs\//],
   output: { dir: "dist", format: "esm", chunkFileNames: "[name]-[hash].js", minify: false },
 });

@@ -32,11 +32,19 @@ export interface LeafTasks {
 /** The bucket that holds the keyspace. */
 export const KEY_BUCKET = "key";
 
-/** Decoding is loaded only where it is asked for: it is most of the code. */
-export async function createLeafTasks(spec: LeafTaskSpec, map: LeafMap, report: Report): Promise<LeafTasks> {
+/** `threads` share the leaves. Decoding is loaded only where it is asked for: it is most of the code. */
+export async function createLeafTasks(
+  spec: LeafTaskSpec,
+  map: LeafMap,
+  report: Report,
+  threads = 1,
+): Promise<LeafTasks> {
   const [first, end] = keyLeaves(map);
   const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
-  const index = spec.index === undefined ? undefined : createIndexTask(spec.index, report, end - first, labeller);
+  const index =
+    spec.index === undefined
+      ? undefined
+      : createIndexTask(spec.index, report, Math.ceil((end - first) / threads), labeller);
   // Both tasks would report an entry that cannot be read: once is enough.
   const verifyReport = index === undefined ? report : without("key-value-invalid", "revision-invalid", report);
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, verifyReport);

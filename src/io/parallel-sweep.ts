@@ -1,5 +1,8 @@
-/** Sweeps the leaves of a snapshot with this thread and its helpers, and joins what they found. */
-import { setImmediate } from "node:timers/promises";
+/**
+ * Sweeps the leaves of a snapshot and joins what was found. A large file is swept by threads, one a core, while this one shows progress and hears
+ * SIGINT; a small file is swept here.
+ */
+import { setImmediate, setInterval } from "node:timers/promises";
 import type { BoltFile } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
 import { mergePages, type PageSet } from "../bolt/page-set.ts";
@@ -31,23 +34,29 @@ export async function sweepInParallel(
   report: Report,
   { signal, onProgress }: SweepOptions = {},
 ): Promise<LeafTaskResult> {
-  const { source, meta, metas, pageCount } = bolt;
   const counters = createCounters(bolt);
-  const { name, size } = source;
-  const reports = threads.run({ descriptor, name, size, meta, metas, pageCount, map, spec, counters });
-  const own = await createLeafTasks(spec, map, report);
-  for (const chunk of takeChunks(counters)) {
-    for (const _ of sweepLeaves(bolt, map, chunk, seen, own.visit, report)) {
-      signal?.throwIfAborted();
-      onProgress?.(pagesDone(counters) * meta.pageSize, pageCount * meta.pageSize);
-      await setImmediate();
-    }
-    finishChunk(counters);
-  }
-  const results = [own.finish()];
-  for (const pending of reports) {
-    const { result, findings, seen: theirs } = await pending;
+  const showProgress = (): void => {
     signal?.throwIfAborted();
+    onProgress?.(pagesDone(counters) * bolt.meta.pageSize, bolt.pageCount * bolt.meta.pageSize);
+  };
+  if (threads.count === 0) {
+    const tasks = await createLeafTasks(spec, map, report);
+    for (const chunk of takeChunks(counters)) {
+      for (const _ of sweepLeaves(bolt, map, chunk, seen, tasks.visit, report)) {
+        showProgress();
+        await setImmediate();
+      }
+      finishChunk(counters);
+    }
+    return mergeLeafTaskResults([tasks.finish()]);
+  }
+  const { source, meta, metas, pageCount } = bolt;
+  const { name, size } = source;
+  const order = { descriptor, name, size, meta, metas, pageCount, map, spec, counters, threads: threads.count };
+  const reports = threads.run(order);
+  await watched(Promise.all(reports), showProgress);
+  const results: LeafTaskResult[] = [];
+  for (const { result, findings, seen: theirs } of await Promise.all(reports)) {
     for (const finding of findings) report(finding);
     for (const id of mergePages(seen, theirs)) {
       report({ level: "error", code: "page-double-referenced", where: `page ${id}`, text: "two leaves hold the page" });
@@ -55,4 +64,23 @@ export async function sweepInParallel(
     results.push(result);
   }
   return mergeLeafTaskResults(results);
+}
+
+const WATCH_MS = 100;
+
+/** Waits for `work`, calling `watch` meanwhile; what `watch` throws ends the waiting. */
+async function watched(work: Promise<unknown>, watch: () => void): Promise<void> {
+  const over = new AbortController();
+  const watching = (async () => {
+    try {
+      for await (const _ of setInterval(WATCH_MS, undefined, { signal: over.signal })) watch();
+    } catch (error) {
+      if (!over.signal.aborted) throw error;
+    }
+  })();
+  try {
+    await Promise.race([work, watching]);
+  } finally {
+    over.abort();
+  }
 }

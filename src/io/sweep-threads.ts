@@ -1,6 +1,6 @@
 /**
- * The threads that help to sweep a file. They are started when a file is opened, so that they load their code while the tree is walked, and serve every sweep
- * until the file is closed. Small files, and machines with one core, get none.
+ * The threads that sweep a large file. They are started when it is opened, so that they load their code while the tree is walked, and serve every sweep
+ * until it is closed. A small file gets none.
  */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -9,19 +9,20 @@ import type { SweepOrder, SweepReport } from "./sweep-worker.ts";
 
 /** Below this a thread costs more than it saves. Bytes. */
 export const THREAD_WORTHY_BYTES = 32 << 20;
-const MOST_THREADS = 3;
+const MOST_THREADS = 4;
 /** Threads decode objects one at a time: a small young generation keeps them in the cache and the process small. */
 const YOUNG_GENERATION_MB = 8;
 
 export interface SweepThreads {
+  readonly count: number;
   /** Sends the order to every thread; one report each. */
   run(order: SweepOrder): Promise<SweepReport>[];
   stop(): void;
 }
 
-/** Starts as many threads as help with a file of `size` bytes, beside the calling one. */
+/** Starts as many threads as help with a file of `size` bytes: none, or one a core. */
 export function startSweepThreads(size: number): SweepThreads {
-  const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(availableParallelism() - 1, MOST_THREADS);
+  const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(availableParallelism(), MOST_THREADS);
   const file = import.meta.url.endsWith(".ts") ? "./sweep-worker.ts" : "./sweep-worker.js";
   const workers = Array.from({ length: count }, () => {
     const worker = new Worker(new URL(file, import.meta.url), {
@@ -32,6 +33,7 @@ export function startSweepThreads(size: number): SweepThreads {
     return worker;
   });
   return {
+    count,
     run: (order) => workers.map((worker) => runOn(worker, order)),
     stop() {
       for (const worker of workers) void worker.terminate();

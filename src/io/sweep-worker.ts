@@ -17,6 +17,8 @@ export interface SweepOrder extends Omit<BoltFile, "source"> {
   readonly map: LeafMap;
   readonly spec: LeafTaskSpec;
   readonly counters: SweepCounters;
+  /** How many share the sweep. */
+  readonly threads: number;
 }
 
 export interface SweepReport {
@@ -33,7 +35,7 @@ async function work(order: SweepOrder): Promise<SweepReport> {
     findings.push(finding);
   };
   const seen = createPageSet(pageCount);
-  const tasks = await createLeafTasks(spec, map, report);
+  const tasks = await createLeafTasks(spec, map, report, order.threads);
   for (const chunk of takeChunks(counters)) {
     for (const _ of sweepLeaves(bolt, map, chunk, seen, tasks.visit, report));
     finishChunk(counters);
@@ -41,7 +43,16 @@ async function work(order: SweepOrder): Promise<SweepReport> {
   return { result: tasks.finish(), findings, seen };
 }
 
+/** The memory of the index, which is handed over instead of copied. */
+function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
+  const columns = Object.values(result.index?.index ?? {}).filter((column) => ArrayBuffer.isView(column));
+  return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];
+}
+
 if (!isMainThread) {
   const port = parentPort!;
-  port.on("message", async (order: SweepOrder) => port.postMessage(await work(order)));
+  port.on("message", async (order: SweepOrder) => {
+    const report = await work(order);
+    port.postMessage(report, movableBuffers(report));
+  });
 }

@@ -30,13 +30,15 @@ export interface KeyIndex {
 }
 
 const MOST_RESERVED = 1 << 20;
+/** What a key of Kubernetes' takes, about. */
+const KEY_BYTES = 60;
 
 /** An empty index with room for about `expected` keys. `seed` makes the hash unpredictable to whoever made the file. */
 export function createKeyIndex(seed: number, expected = 0): KeyIndex {
   const capacity = Math.max(1024, Math.min(expected, MOST_RESERVED));
   return {
     count: 0,
-    keys: new Uint8Array(capacity * 64),
+    keys: new Uint8Array(capacity * KEY_BYTES),
     keyEnds: new Float64Array(capacity),
     main: new Float64Array(capacity),
     sub: new Float64Array(capacity),
@@ -104,6 +106,7 @@ export function mergeIndex(
   other: KeyIndex,
   labelOf: (label: number) => number = (label) => label,
 ): void {
+  reserve(index, index.count + other.count, keyStart(index, index.count) + keyStart(other, other.count));
   for (let i = 0; i < other.count; i++) {
     const entry = findOrAddHashed(index, other.keys, keyStart(other, i), other.keyEnds[i]!, other.hashes[i]!);
     if (isNewer(index, entry, other.main[i]!, other.sub[i]!)) {
@@ -164,7 +167,7 @@ function addKey(index: KeyIndex, bytes: Uint8Array, start: number, end: number):
   if (entry === index.main.length) growColumns(index);
   const from = keyStart(index, entry);
   const to = from + (end - start);
-  if (to > index.keys.length) index.keys = grown(index.keys, new Uint8Array(to * 2));
+  if (to > index.keys.length) index.keys = grown(index.keys, new Uint8Array(Math.ceil(to * 1.5)));
   for (let i = start; i < end; i++) index.keys[from + i - start] = bytes[i]!;
   index.keyEnds[entry] = to;
   index.count += 1;
@@ -172,7 +175,17 @@ function addKey(index: KeyIndex, bytes: Uint8Array, start: number, end: number):
 }
 
 function growColumns(index: KeyIndex): void {
-  const size = index.main.length * 2;
+  resizeColumns(index, index.main.length * 2);
+}
+
+/** Makes room for exactly so many entries and bytes of keys, where there is less. */
+function reserve(index: KeyIndex, entries: number, keyBytes: number): void {
+  if (entries > index.main.length) resizeColumns(index, entries);
+  if (keyBytes > index.keys.length) index.keys = grown(index.keys, new Uint8Array(keyBytes));
+  while (entries * 2 > index.slots.length) rehash(index);
+}
+
+function resizeColumns(index: KeyIndex, size: number): void {
   index.hashes = grown(index.hashes, new Uint32Array(size));
   index.keyEnds = grown(index.keyEnds, new Float64Array(size));
   index.main = grown(index.main, new Float64Array(size));

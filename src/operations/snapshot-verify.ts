@@ -1,12 +1,10 @@
 /** `snapshot verify`: everything that can be wrong with a snapshot, found before it is needed. */
-import { randomInt } from "node:crypto";
 import { readEntries } from "../bolt/bucket.ts";
 import { checkFreePages, checkMetas } from "../bolt/check.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import type { Finding } from "../errors.ts";
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
 import { sweepInParallel } from "../io/parallel-sweep.ts";
-import { keyOf } from "../mvcc/key-index.ts";
 import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
 import { reportTallies } from "../storage/verify-result.ts";
@@ -24,7 +22,6 @@ export interface SnapshotVerdict {
   readonly sha256: HashVerdict;
   readonly pages: number;
   readonly revision: number;
-  readonly keys: number;
   /** Versions of keys that were looked at, by what became of them. */
   readonly objects: number;
   readonly encrypted: number;
@@ -46,7 +43,6 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
     checkMetas(bolt, report);
     const map = mapLeaves(bolt, buckets, report, reached);
     const spec = {
-      index: { select: [], seed: randomInt(2 ** 31) },
       verify: {
         ...(encryption === undefined ? {} : { encryption }),
         ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
@@ -61,10 +57,9 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
       if (typeof bucket.root !== "number") for (const _ of readEntries(bolt, bucket, report));
     }
     const info = readStoreInfo(snapshot);
-    const { index, lastRevision } = swept.index!;
     const verified = swept.verify!;
     reportTallies(verified, report);
-    const prefixes = findEtcdPrefixes(allKeys()).map((found) => found.prefix);
+    const prefixes = findEtcdPrefixes(verified.signs).map((found) => found.prefix);
     if (prefixes.length === 0) {
       const text = "no Kubernetes cluster was found under any etcd prefix";
       report({ level: "warning", code: "not-kubernetes", where: path, text });
@@ -80,8 +75,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
       ok: findings.count("error") === 0,
       sha256,
       pages: bolt.pageCount,
-      revision: lastRevision,
-      keys: index.count,
+      revision: verified.lastRevision,
       objects: object,
       encrypted,
       opaque,
@@ -90,10 +84,6 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
       prefixes,
       findings: findings.list(),
     };
-
-    function* allKeys(): Generator<Uint8Array> {
-      for (let i = 0; i < index.count; i++) yield keyOf(index, i);
-    }
   } finally {
     await hashing.stop();
   }

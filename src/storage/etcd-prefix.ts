@@ -47,6 +47,11 @@ export function findEtcdPrefixes(keys: Iterable<Uint8Array>): EtcdPrefix[] {
   return found.sort((a, b) => b.signs - a.signs || (a.prefix < b.prefix ? -1 : 1));
 }
 
+/** Whether a key ends like one that every cluster has: a sieve for {@link findEtcdPrefixes}, for whoever sees keys one at a time. */
+export function isPrefixSign(key: Uint8Array): boolean {
+  return signBytes.some((sign) => endsWith(key, sign));
+}
+
 /** What the API server uses when nobody says otherwise. */
 export const DEFAULT_ETCD_PREFIX = "/registry";
 

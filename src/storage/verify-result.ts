@@ -22,6 +22,10 @@ export interface VerifyResult {
   /** Versions by what became of them. */
   readonly counts: Readonly<Record<DecodedValue["state"], number>>;
   readonly tombstones: number;
+  /** The newest revision. */
+  readonly lastRevision: number;
+  /** Keys that every cluster has: they tell where it lives. */
+  readonly signs: readonly Uint8Array[];
   readonly tallies: ReadonlyMap<string, Tally>;
 }
 
@@ -30,16 +34,18 @@ export function mergeVerifyResults(results: readonly VerifyResult[]): VerifyResu
   const counts: Record<DecodedValue["state"], number> = { object: 0, encrypted: 0, opaque: 0, unreadable: 0 };
   const tallies = new Map<string, Tally>();
   let tombstones = 0;
+  let lastRevision = 0;
   for (const result of results) {
     for (const state of Object.keys(counts) as DecodedValue["state"][]) counts[state] += result.counts[state];
     tombstones += result.tombstones;
+    lastRevision = Math.max(lastRevision, result.lastRevision);
     for (const [key, tally] of result.tallies) {
       const known = tallies.get(key);
       if (known === undefined) tallies.set(key, { ...tally });
       else known.count += tally.count;
     }
   }
-  return { counts, tombstones, tallies };
+  return { counts, tombstones, lastRevision, signs: results.flatMap((result) => result.signs), tallies };
 }
 
 /** One finding for each thing that values have in common. */

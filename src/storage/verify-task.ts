@@ -5,6 +5,7 @@ import type { FindingLevel } from "../errors.ts";
 import { createLeafReader, entryPlace, type RevisionEntry } from "../mvcc/leaf-revisions.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";
+import { isPrefixSign } from "./etcd-prefix.ts";
 import type { DecodedValue } from "./object.ts";
 import type { Tally, VerifyOptions, VerifyResult } from "./verify-result.ts";
 
@@ -15,12 +16,15 @@ export interface VerifyTask {
 
 /** A hostile file may name any number of fields and keys. */
 const MOST_TALLIES = 1000;
+const MOST_SIGNS = 10_000;
 
 export function createVerifyTask(options: VerifyOptions, report: Report): VerifyTask {
   const transformer = createTransformer(options.encryption, options.etcdPrefix);
   const counts: Record<DecodedValue["state"], number> = { object: 0, encrypted: 0, opaque: 0, unreadable: 0 };
   const tallies = new Map<string, Tally>();
+  const signs: Uint8Array[] = [];
   let tombstones = 0;
+  let lastRevision = 0;
 
   const tally = (key: string, entry: RevisionEntry, level: FindingLevel, code: string, text: string): void => {
     const known = tallies.get(key);
@@ -30,6 +34,8 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
   const decode = (entry: RevisionEntry): void => {
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd, modRevision } = entry.fields;
+    const keyBytes = bytes.subarray(keyStart, keyEnd);
+    if (signs.length < MOST_SIGNS && isPrefixSign(keyBytes)) signs.push(keyBytes.slice());
     const key = Buffer.from(bytes.buffer, bytes.byteOffset + keyStart, keyEnd - keyStart).toString();
     const decoded = decodeValue({ key, value: bytes.subarray(valueStart, valueEnd), modRevision }, transformer);
     counts[decoded.state] += 1;
@@ -51,10 +57,11 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
     const fault = historyFault(entry);
     if (fault !== undefined)
       report({ level: "error", code: "revision-mismatch", where: entryPlace(entry), text: fault });
+    if (entry.main > lastRevision) lastRevision = entry.main;
     if (entry.tombstone) tombstones += 1;
     else decode(entry);
   }, report);
-  return { visit, finish: () => ({ counts, tombstones, tallies }) };
+  return { visit, finish: () => ({ counts, tombstones, lastRevision, signs, tallies }) };
 }
 
 /** What etcd itself would not have written, or undefined. */

@@ -56,7 +56,7 @@ function verdictText(file: string, verdict: SnapshotVerdict): string {
     ...findings.map((finding) => findingText(finding).trimEnd()),
     `sha256:   ${verdict.sha256}`,
     `pages:    ${verdict.pages} checked`,
-    `history:  revision ${verdict.revision}, ${verdict.keys} keys`,
+    `history:  up to revision ${verdict.revision}`,
     `values:   ${values.join(", ")}`,
     `verdict:  ${verdict.ok ? "good" : "DAMAGED"}, ${findingsSummary(findings)}${verdict.ok ? "" : ` in ${file}`}`,
   ];
