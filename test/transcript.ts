@@ -46,17 +46,13 @@ export function parseTranscript(text: string): Transcript {
   let inResult = false;
   let comments: string[] = [];
   for (const line of text.split("\n")) {
+    if (line.startsWith("--- ")) inResult = !line.startsWith("--- exit ");
+    if (inResult || line === "" || line.startsWith("--- ")) continue;
     if (line.startsWith("$ ")) {
       commands.push({ comments, line: line.slice(2) });
       comments = [];
-      inResult = true;
       continue;
     }
-    if (line.startsWith("--- exit ")) {
-      inResult = false;
-      continue;
-    }
-    if (inResult || line === "") continue;
     if (commands.length > 0) {
       comments.push(line);
       continue;

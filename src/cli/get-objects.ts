@@ -134,16 +134,17 @@ function* tableItems(group: ObjectGroup, unreadable: Unreadable): Generator<Tabl
 }
 
 async function printNames({ groups }: FoundObjects, host: Host): Promise<boolean> {
+  const out = new Parts(host);
   let printed = false;
   for (const group of groups) {
     const { singular, group: apiGroup } = group.resource;
     const kind = apiGroup === "" ? singular : `${singular}.${apiGroup}`;
-    for (const { name } of group.items()) {
-      host.signal.throwIfAborted();
-      await host.stdout.write(`${kind}/${name}\n`);
+    for (const name of group.names()) {
+      await out.write(`${kind}/${name}\n`);
       printed = true;
     }
   }
+  await out.end();
   return printed;
 }
 
@@ -164,23 +165,38 @@ async function printDocuments(
     return result.object;
   };
   const one = requests.length === 1 && requests[0]!.names.length === 1 && !requests[0]!.resources.includes(",");
-  const parts = documents(readable(objects, unreadable), shown, options.output, one && !options.allNamespaces);
-  for (const part of parts) {
-    host.signal.throwIfAborted();
-    await host.stdout.write(part);
-  }
+  const otherVersions = new Set<string>();
+  const parts = documents(
+    readable(objects, unreadable, otherVersions),
+    shown,
+    options.output,
+    one && !options.allNamespaces,
+  );
+  const out = new Parts(host);
+  for (const part of parts) await out.write(part);
+  await out.end();
   if (hidden > 0) {
     const whose = hidden === 1 ? "a secret" : `${hidden} secrets`;
     await host.stderr.write(`note: the data of ${whose} is hidden, pass --show-secrets to print it\n`);
   }
+  for (const version of otherVersions) await host.stderr.write(`note: stored as ${version}, and shown as stored\n`);
   return true;
 }
 
-function* readable({ groups }: FoundObjects, unreadable: Unreadable): Generator<KubeObject> {
+/** `otherVersions` takes the versions that objects are stored in where another was asked for. */
+function* readable(
+  { groups }: FoundObjects,
+  unreadable: Unreadable,
+  otherVersions: Set<string>,
+): Generator<KubeObject> {
   for (const group of groups) {
+    const { version } = group.resource;
     for (const item of group.items()) {
-      if (item.found.state === "object") yield item.found.object;
-      else unreadable.add(group, item);
+      if (item.found.state === "object") {
+        const { apiVersion } = item.found.object;
+        if (version !== undefined && apiVersion.split("/").at(-1) !== version) otherVersions.add(apiVersion);
+        yield item.found.object;
+      } else unreadable.add(group, item);
     }
   }
 }
@@ -216,6 +232,30 @@ function* documents(
     first = false;
   }
   yield `${first ? "" : "\n    "}],\n    "kind": "List",\n    "metadata": {\n        "resourceVersion": ""\n    }\n}\n`;
+}
+
+const PART = 64 * 1024;
+
+/** Text on its way to stdout, in parts of some size. */
+class Parts {
+  readonly #host: Host;
+  #pending = "";
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  write(text: string): Promise<void> | undefined {
+    this.#pending += text;
+    return this.#pending.length < PART ? undefined : this.end();
+  }
+
+  async end(): Promise<void> {
+    this.#host.signal.throwIfAborted();
+    const text = this.#pending;
+    this.#pending = "";
+    await this.#host.stdout.write(text);
+  }
 }
 
 /** Objects that cannot be shown, by the reason. */

@@ -56,11 +56,9 @@ function hideSecret(secret: JsonObject): { readonly object: JsonObject; readonly
 function sorted(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map((each) => sorted(each as JsonValue));
   if (typeof value !== "object" || value === null) return value;
-  const fields = Object.entries(value as JsonObject).sort(([a], [b]) => (a < b ? -1 : 1));
-  // `__proto__` is a field like any other here.
-  const result: Record<string, JsonValue | undefined> = Object.create(null);
-  for (const [name, each] of fields) if (each !== undefined) result[name] = sorted(each);
-  return result as JsonObject;
+  const fields = Object.entries(value as JsonObject) as [string, JsonValue][];
+  for (const field of fields) field[1] = sorted(field[1]);
+  return Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** `indent` 0 for one line. */

@@ -12,6 +12,7 @@ import {
   type ObjectRequest,
   resolveResources,
   resourceName,
+  unknownResource,
 } from "../storage/resource-argument.ts";
 import { chooseEtcdPrefix } from "./choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "./load-encryption-config.ts";
@@ -34,6 +35,8 @@ export interface ObjectGroup {
   readonly resource: NamedResource;
   /** In the order of their keys, or of the names that were asked for; decoded one at a time. */
   items(): Generator<FoundObject>;
+  /** Their names, decoding only what a selector must look into. */
+  names(): Generator<string>;
   /** Names that were asked for and are not there. */
   readonly missing: readonly string[];
 }
@@ -65,6 +68,10 @@ export async function getObjects(path: string, options: GetOptions): Promise<Fou
     const first = await readGroups(snapshot, options, given ?? DEFAULT_ETCD_PREFIX);
     const prefix = given ?? (first.isCluster ? DEFAULT_ETCD_PREFIX : await findPrefix(snapshot, options, path));
     const { keyspace, wanted } = prefix === first.prefix ? first : await readGroups(snapshot, options, prefix);
+    for (const { resource, place } of wanted) {
+      if (resource.namespaced === undefined && !hasKeys(keyspace, place))
+        throw unknownResource(resourceName(resource), []);
+    }
     const transformer = createTransformer(config, prefix);
     return {
       groups: wanted.map((each) => openGroup(keyspace, each, options, transformer)),
@@ -178,7 +185,7 @@ function openGroup(
     found.push({ key, name: parts.name });
   }
   if (names.length > 1) found.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
-  return {
+  const group: ObjectGroup = {
     resource,
     missing: names.filter((name) => !found.some((each) => each.name === name)),
     *items() {
@@ -197,7 +204,12 @@ function openGroup(
         }
       }
     },
+    *names() {
+      if (selector.length === 0) for (const { name } of found) yield name;
+      else for (const { name } of group.items()) yield name;
+    },
   };
+  return group;
 }
 
 function splitKey(key: string, place: string, { namespaced }: NamedResource) {
@@ -225,6 +237,12 @@ async function namespacesOf(
     if (parts.name === name && parts.namespace !== undefined) namespaces.push(parts.namespace);
   }
   return namespaces;
+}
+
+function hasKeys(keyspace: Keyspace, place: string): boolean {
+  const start = new TextEncoder().encode(place);
+  for (const key of keyspace.keys()) if (startsWith(key, start)) return true;
+  return false;
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {

@@ -126,7 +126,7 @@ export function needsDefinitions(argument: string): boolean {
 
 /**
  * The resources that an argument such as `pods`, `po,svc`, `deployments.apps` or `all` names. `PLURAL.GROUP` of a group that is not known is taken
- * for a custom resource whose definition is gone. Throws `kind-unknown`, with what was likely meant.
+ * for a custom resource whose definition is gone (`namespaced` undefined): whether there are any objects of it is for the caller to see. Throws `kind-unknown`, with what was likely meant.
  */
 export function resolveResources(argument: string, custom: readonly CustomResource[]): readonly NamedResource[] {
   const found = argument
@@ -148,11 +148,14 @@ function resolveOne(argument: string, custom: readonly CustomResource[]): readon
   }
   if (inCategory.length > 0) return inCategory;
   const [wanted] = readings(argument).slice(-1);
-  if (wanted?.group?.includes(".") && !isKnownGroup(wanted.group, custom)) {
+  if (wanted?.group !== undefined && GROUP.test(wanted.group) && !isKnownGroup(wanted.group, custom)) {
     return [ofPath(wanted.name, wanted.group, `${wanted.group}/${wanted.name}`)];
   }
   throw unknownResource(argument, custom);
 }
+
+/** A group that only a custom resource can be in: with a dot. */
+const GROUP = /^[a-z0-9][-a-z0-9]*(\.[a-z0-9][-a-z0-9]*)+$/;
 
 function isKnownGroup(group: string, custom: readonly CustomResource[]): boolean {
   return RESOURCE_TYPES.some((type) => type.groups.includes(group)) || custom.some((each) => each.group === group);
@@ -205,7 +208,8 @@ function ofPath(plural: string, group: string, path: string): NamedResource {
   };
 }
 
-function unknownResource(argument: string, custom: readonly CustomResource[]): MendError {
+/** The error for a word that names no resource, with what was likely meant. */
+export function unknownResource(argument: string, custom: readonly CustomResource[]): MendError {
   const names = [
     ...RESOURCE_TYPES.flatMap(namesOf),
     ...custom.flatMap((each) => [each.plural, each.singular, ...each.shortNames, `${each.plural}.${each.group}`]),

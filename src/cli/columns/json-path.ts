@@ -1,5 +1,5 @@
 /**
- * The JSONPath that printer columns may use: `.spec.replicas`, `.metadata.labels['a.b/c']`, `.metadata.labels.a\.b`, `.items[0]`, `[-1]`, `[*]`,
+ * The JSONPath that printer columns may use: `.spec.replicas`, `.metadata.labels['a.b/c']`, `.metadata.labels.a\.b`, `.items[0]`, `[-1]`, `[0:2]`, `[*]`,
  * `.status.conditions[?(@.type=="Ready")].status`. What is not understood finds nothing. Source: k8s.io/client-go/util/jsonpath.
  */
 import type { JsonValue } from "../../storage/object.ts";
@@ -8,6 +8,7 @@ import { field, isObject } from "./field.ts";
 type Step =
   | { readonly kind: "field"; readonly name: string }
   | { readonly kind: "index"; readonly index: number }
+  | { readonly kind: "slice"; readonly start: number; readonly end: number | undefined }
   | { readonly kind: "all" }
   | {
       readonly kind: "filter";
@@ -19,7 +20,7 @@ type Step =
 export type JsonPath = readonly Step[];
 
 const TOKEN =
-  /\.?\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\.?\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\.?\[\s*(-?\d+)\s*\]|(\.?\[\s*\*\s*\]|\.\*)|\[\?\(\s*@(.*?)\s*(?:(==|!=|<=|>=|<|>)\s*('[^']*'|"[^"]*"|[^'")\s]+)\s*)?\)\]|\.((?:[^.[\]\\]|\\.)+)/sy;
+  /\.?\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\.?\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\.?\[\s*(-?\d+)\s*\]|\.?\[\s*(-?\d*:-?\d*)\s*\]|(\.?\[\s*\*\s*\]|\.\*)|\[\?\(\s*@(.*?)\s*(?:(==|!=|<=|>=|<|>)\s*('[^']*'|"[^"]*"|[^'")\s]+)\s*)?\)\]|\.((?:[^.[\]\\]|\\.)+)/sy;
 
 /** A path longer than any real one is not parsed. */
 const LONGEST = 4096;
@@ -36,11 +37,14 @@ export function parseJsonPath(text: string): JsonPath | undefined {
     const match = TOKEN.exec(path);
     if (match === null) return undefined;
     position = TOKEN.lastIndex;
-    const [, single, double, index, all, filter, operator, value, name] = match;
+    const [, single, double, index, slice, all, filter, operator, value, name] = match;
     const quoted = single ?? double;
     if (quoted !== undefined) steps.push({ kind: "field", name: withoutBackslashes(quoted) });
     else if (index !== undefined) steps.push({ kind: "index", index: Number(index) });
-    else if (all !== undefined) steps.push({ kind: "all" });
+    else if (slice !== undefined) {
+      const [start, end] = slice.split(":");
+      steps.push({ kind: "slice", start: Number(start), end: end === "" ? undefined : Number(end) });
+    } else if (all !== undefined) steps.push({ kind: "all" });
     else if (name !== undefined) steps.push({ kind: "field", name: withoutBackslashes(name) });
     else {
       const inner = parseJsonPath(filter ?? "");
@@ -77,6 +81,8 @@ function apply(step: Step, value: JsonValue): readonly JsonValue[] {
       const next = Array.isArray(value) ? (value as readonly JsonValue[]).at(step.index) : undefined;
       return next === undefined || next === null ? [] : [next];
     }
+    case "slice":
+      return Array.isArray(value) ? (value as readonly JsonValue[]).slice(step.start, step.end) : [];
     case "all":
       if (Array.isArray(value)) return value as readonly JsonValue[];
       return isObject(value) ? (Object.values(value) as JsonValue[]) : [];
