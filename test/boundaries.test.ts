@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 const SRC = join(import.meta.dirname, "../src");
 const PURE = ["bolt", "mvcc", "wal", "storage", "controlplane", "bootstrap", "checkpoint", "diagnosis", "backup"];
 /** What a pure room may import from outside: computation only. `node:crypto` and `node:util` touch no file, socket or clock. */
-const PURE_PACKAGES = new Set(["@noble/ciphers", "@node-rs/crc32", "cborg", "yaml", "zod", "node:crypto", "node:util"]);
+const PURE_PACKAGES = new Set(["@noble/ciphers", "@node-rs/crc32", "yaml", "zod", "node:crypto", "node:util"]);
 const ROOM_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   io: PURE,
   operations: [...PURE, "io"],
