@@ -24,9 +24,15 @@ export function apiVersionOf({ group, version }: Pick<Resource, "group" | "versi
   return group === "" ? version : `${group}/${version}`;
 }
 
-const byKind = new Map(RESOURCES.map((resource) => [`${apiVersionOf(resource)} ${resource.kind}`, resource]));
+/** By kind, then by apiVersion: looked up for every value, so no key is put together. */
+const byKind = new Map(
+  [...Map.groupBy(RESOURCES, ({ kind }) => kind)].map(([kind, resources]) => [
+    kind,
+    new Map(resources.map((resource) => [apiVersionOf(resource), resource])),
+  ]),
+);
 
 /** The built-in kind, or undefined for a custom resource or a kind that was never stored. */
 export function findResource(apiVersion: string, kind: string): Resource | undefined {
-  return byKind.get(`${apiVersion} ${kind}`);
+  return byKind.get(kind)?.get(apiVersion);
 }
