@@ -1,6 +1,7 @@
 /** Where the leaves of a set of buckets are: what a sweep needs to know before it starts, and what threads share. */
 import type { BoltFile } from "./bolt.ts";
 import type { Bucket } from "./bucket.ts";
+import type { Page } from "./page.ts";
 import { createPageSet, type PageSet } from "./page-set.ts";
 import { collectLeaves, createLeafList, type LeafList, type Report } from "./tree.ts";
 
@@ -11,11 +12,13 @@ export interface LeafMap {
   readonly list: LeafList;
   /** Where the leaves of bucket `i` end in `list`; they begin where those of the one before end. */
   readonly bucketEnds: readonly number[];
+  /** The pages of buckets that are inline, with the buckets' paths. They are in no leaf of the file of their own. */
+  readonly inline: readonly { readonly bucket: string; readonly page: Page }[];
   /** For each page id, 0 or 1 + the position of that leaf in `list`. Shared memory. */
   readonly slots: Uint32Array;
 }
 
-/** Finds the leaves of `buckets`; inline buckets have none. Branch pages are marked in `seen`; damage on the way is reported. */
+/** Finds the leaves of `buckets`; an inline bucket has a page in {@link LeafMap.inline} instead. Branch pages are marked in `seen`; damage on the way is reported. */
 export function mapLeaves(
   bolt: BoltFile,
   buckets: readonly Bucket[],
@@ -24,12 +27,14 @@ export function mapLeaves(
 ): LeafMap {
   const list = createLeafList();
   const bucketEnds: number[] = [];
+  const inline: { bucket: string; page: Page }[] = [];
   for (const bucket of buckets) {
     if (typeof bucket.root === "number") collectLeaves(bolt, bucket.root, bucket.path, list, seen, report);
+    else inline.push({ bucket: bucket.path, page: bucket.root });
     bucketEnds.push(list.count);
   }
   const slots = new Uint32Array(new SharedArrayBuffer(bolt.pageCount * 4));
-  const map: LeafMap = { buckets: buckets.map((bucket) => bucket.path), list, bucketEnds, slots };
+  const map: LeafMap = { buckets: buckets.map((bucket) => bucket.path), list, bucketEnds, inline, slots };
   for (let i = 0; i < list.count; i++) {
     const id = list.ids[i]!;
     const fault = leafFault(bolt, slots, id);

@@ -8,7 +8,13 @@ import type { LeafMap } from "../bolt/leaf-map.ts";
 import { mergePages, type PageSet } from "../bolt/page-set.ts";
 import { sweepLeaves } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
-import { createLeafTasks, type LeafTaskResult, type LeafTaskSpec, mergeLeafTaskResults } from "./leaf-tasks.ts";
+import {
+  createLeafTasks,
+  KEY_BUCKET,
+  type LeafTaskResult,
+  type LeafTaskSpec,
+  mergeLeafTaskResults,
+} from "./leaf-tasks.ts";
 import { createCounters, finishChunk, pagesDone, takeChunks } from "./sweep-chunks.ts";
 import type { SweepThreads } from "./sweep-threads.ts";
 
@@ -48,7 +54,7 @@ export async function sweepInParallel(
       }
       finishChunk(counters);
     }
-    return mergeLeafTaskResults([tasks.finish()]);
+    return mergeLeafTaskResults([tasks.finish(), ...(await readInline(map, spec, report))]);
   }
   const { source, meta, metas, pageCount } = bolt;
   const { name, size } = source;
@@ -63,7 +69,20 @@ export async function sweepInParallel(
     }
     results.push(result);
   }
-  return mergeLeafTaskResults(results);
+  return mergeLeafTaskResults([...results, ...(await readInline(map, spec, report))]);
+}
+
+/** The keyspace of a cluster with hardly any keys is inline in the root page. Its hash is the caller's. */
+async function readInline(map: LeafMap, spec: LeafTaskSpec, report: Report): Promise<LeafTaskResult[]> {
+  const { hash: _, ...keySpec } = spec;
+  const results: LeafTaskResult[] = [];
+  for (const { bucket, page } of map.inline) {
+    if (bucket !== KEY_BUCKET) continue;
+    const tasks = await createLeafTasks(keySpec, { ...map, buckets: [KEY_BUCKET], bucketEnds: [1] }, report);
+    tasks.visit(page, 0);
+    results.push(tasks.finish());
+  }
+  return results;
 }
 
 const WATCH_MS = 100;

@@ -55,7 +55,8 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
     sorted ??= sortedEntries(index);
     return sorted;
   };
-  const read = createValueReader(bolt);
+  const keyRoot = snapshot.buckets.find((bucket) => bucket.path === KEY_BUCKET)?.root;
+  const read = createValueReader(bolt, typeof keyRoot === "object" ? keyRoot : undefined);
   const entry = (i: number): KeyValue | undefined => {
     const found = read(index.page[i]!, index.item[i]!);
     if (typeof found !== "string") return found;
@@ -129,8 +130,11 @@ function checkRevision(at: number, compacted: number, last: number, path: string
 }
 
 /** Reads key-values by page and item, keeping the last page at hand: neighbours in key order often share one. */
-function createValueReader(bolt: BoltFile): (pageId: number, item: number) => KeyValue | string {
-  let last: Page | undefined;
+function createValueReader(
+  bolt: BoltFile,
+  inline: Page | undefined,
+): (pageId: number, item: number) => KeyValue | string {
+  let last = inline; // its id is 0, which no other leaf has
   return (pageId, item) => {
     if (last?.id !== pageId) {
       const result = readPage(bolt, pageId);
