@@ -14,6 +14,7 @@ import {
   recognisePod,
   type SortedObjects,
   sortObjects,
+  wellFormed,
 } from "./sorted-objects.ts";
 
 export interface SelectOptions {
@@ -50,7 +51,9 @@ export function selectControlPlane(objects: Iterable<KubeObject>, options: Selec
 export function dataNamespaces(objects: Iterable<KubeObject>, options: SelectOptions = {}): string[] {
   const namespaces = new Set(["kube-system"]);
   if (options.namespace !== undefined) namespaces.add(options.namespace);
-  for (const object of objects) {
+  for (const stored of objects) {
+    const object = wellFormed(stored);
+    if (object === undefined) continue;
     const workload = asCandidate(object);
     if (workload !== undefined) namespaces.add(workload.namespace);
     if (isEtcdCluster(object) && object.metadata.namespace !== undefined) namespaces.add(object.metadata.namespace);

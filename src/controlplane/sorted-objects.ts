@@ -1,8 +1,8 @@
 /** A first look at a cluster's objects: what could belong to a control plane, by what it is. */
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
 import { type Recognition, recogniseComponent } from "./component.ts";
 import type { LastSign, SealedObject, Workload } from "./control-plane.ts";
-import { objectOf } from "./fields.ts";
+import { isObject, objectOf } from "./fields.ts";
 import { lastSignOf, laterSign } from "./last-sign.ts";
 import { isMirrorPod } from "./mirror-pod.ts";
 import { isEtcdCluster } from "./self-hosted-etcd.ts";
@@ -38,7 +38,9 @@ export function sortObjects(objects: Iterable<KubeObject>, sealed: readonly Seal
   const data: KubeObject[] = [];
   let podCount = 0;
   let lastSign: LastSign | undefined;
-  for (const object of objects) {
+  for (const stored of objects) {
+    const object = wellFormed(stored);
+    if (object === undefined) continue;
     lastSign = laterSign(lastSign, lastSignOf(object));
     if (object.kind === "Pod") {
       podCount++;
@@ -54,6 +56,30 @@ export function sortObjects(objects: Iterable<KubeObject>, sealed: readonly Seal
   return { workloads, mirrorPods, etcdPods, etcdClusters, services, nodes, data, podCount, lastSign, sealed };
 }
 
+/**
+ * The object with metadata of the types that the API promises, since a value in etcd may be anything: undefined without a name; labels and
+ * annotations that are no maps of strings read as none.
+ */
+export function wellFormed(object: KubeObject): KubeObject | undefined {
+  const metadata = objectOf(object.metadata as JsonObject);
+  const { name, namespace, labels, annotations } = metadata;
+  if (typeof name !== "string" || name === "") return undefined;
+  if (namespace !== undefined && typeof namespace !== "string") return undefined;
+  if (isTextMap(labels) && isTextMap(annotations)) return object;
+  return { ...object, metadata: { ...object.metadata, labels: textMap(labels), annotations: textMap(annotations) } };
+}
+
+function isTextMap(value: JsonValue | undefined): boolean {
+  return value === undefined || (isObject(value) && Object.values(value).every((each) => typeof each === "string"));
+}
+
+function textMap(value: JsonValue | undefined): { readonly [name: string]: string } {
+  const entries = Object.entries(objectOf(value)).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
+  return Object.fromEntries(entries);
+}
+
 /** The object as a component of a self-hosted control plane, if it is one. */
 export function asCandidate(object: KubeObject): Candidate | undefined {
   if (object.kind !== "DaemonSet" && object.kind !== "Deployment") return undefined;
@@ -66,7 +92,7 @@ export function asCandidate(object: KubeObject): Candidate | undefined {
     kind: object.kind,
     namespace: object.metadata.namespace ?? "default",
     name: object.metadata.name,
-    annotations: objectOf(objectOf(template.metadata as JsonObject).annotations) as Readonly<Record<string, string>>,
+    annotations: textMap(objectOf(template.metadata).annotations),
     podSpec,
   };
 }
