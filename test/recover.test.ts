@@ -333,6 +333,18 @@ describe("refusals, each before anything is written", () => {
     expect([code, stderr]).toEqual([0, expect.stringContaining("[hash-mismatch]")]);
   });
 
+  test("a damaged snapshot, until what can be read is enough", async () => {
+    const bytes = readFileSync(join(base, fixture("selfhosted-k120"))).subarray(0, -32);
+    const at = bytes.indexOf("/registry/pods/shop/");
+    bytes.fill(0xff, at - (at % 4096), at - (at % 4096) + 4096);
+    writeFileSync(join(base, "backup.db"), bytes);
+    await refused(`${COMMON} --etcd-backup-file backup.db -o json`, 1, '"code":"snapshot-damaged"', "--allow-missing");
+    const { code, stderr } = await recover(`${COMMON} --etcd-backup-file backup.db --allow-missing`);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^error: page \d+/);
+    expect(stderr).toContain("[hash-absent]");
+  });
+
   test("a recovery dir with an input in it, or with a user's file", async () => {
     made(clusterEntries(plain));
     await recover(`${COMMON} --etcd-backup-file backup.db`);
