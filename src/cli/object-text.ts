@@ -1,4 +1,5 @@
 /** Objects as YAML and JSON text, as kubectl writes them: fields in alphabetical order, no managed fields, and no secret unless it is asked for. */
+import { isObject } from "../storage/arrange.ts";
 import { printJson } from "../storage/json-text.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
 import { printYaml } from "../storage/yaml-text.ts";
@@ -21,7 +22,8 @@ export function shownObject(
 }
 
 function withoutManagedFields(object: JsonObject): JsonObject {
-  const { managedFields: _, ...metadata } = object.metadata as JsonObject;
+  if (!isObject(object.metadata)) return object;
+  const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata };
 }
 
@@ -31,21 +33,22 @@ const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 function hideSecret(secret: JsonObject): { readonly object: JsonObject; readonly hidden: boolean } {
   let hidden = false;
   const hide = (values: JsonValue | undefined, sizeOf: (value: string) => number): JsonValue | undefined => {
-    if (typeof values !== "object" || values === null || Array.isArray(values)) return values;
+    if (!isObject(values)) return values === undefined || values === null ? values : "<hidden>";
     return Object.fromEntries(
       Object.entries(values).map(([name, value]) => {
         hidden = true;
-        const size = sizeOf(String(value));
+        if (typeof value !== "string") return [name, "<hidden>"];
+        const size = sizeOf(value);
         return [name, `<hidden: ${size} ${size === 1 ? "byte" : "bytes"}>`];
       }),
     );
   };
-  const metadata = secret.metadata as JsonObject;
-  const annotations = metadata.annotations as JsonObject | undefined;
+  const metadata = isObject(secret.metadata) ? secret.metadata : {};
+  const { annotations } = metadata;
   const result: Record<string, JsonValue | undefined> = { ...secret };
   if ("data" in secret) result.data = hide(secret.data, (value) => Buffer.from(value, "base64").length);
   if ("stringData" in secret) result.stringData = hide(secret.stringData, (value) => Buffer.byteLength(value));
-  if (annotations !== undefined && LAST_APPLIED in annotations) {
+  if (isObject(annotations) && LAST_APPLIED in annotations) {
     hidden = true;
     result.metadata = { ...metadata, annotations: { ...annotations, [LAST_APPLIED]: "<hidden>" } };
   }

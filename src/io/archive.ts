@@ -47,7 +47,7 @@ export interface ArchiveContent {
 }
 
 const readAt = promisify(read);
-const CHUNK = 1 << 20;
+const CHUNK = 1 << 18;
 /** The part of the free space that a decompressed snapshot may take. */
 const SHARE_OF_FREE_SPACE = 0.95;
 

@@ -196,8 +196,10 @@ function openGroup(
         const { namespace, name } = splitKey(key, place, resource);
         if (decoded.state === "object") {
           const { object } = decoded;
-          if (!matchesLabels(selector, object.metadata.labels)) continue;
-          yield { namespace: object.metadata.namespace ?? namespace, name, found: { state: "object", object } };
+          // What was stored as JSON may lack any of this.
+          const labels: unknown = object.metadata?.labels;
+          if (!matchesLabels(selector, typeof labels === "object" && labels !== null ? { ...labels } : {})) continue;
+          yield { namespace, name, found: { state: "object", object } };
         } else {
           const state = decoded.state === "encrypted" ? "encrypted" : "unreadable";
           yield { namespace, name, found: { state, text: decoded.text } };

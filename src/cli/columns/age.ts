@@ -7,7 +7,7 @@ const HOUR = 60 * MINUTE;
 /** Milliseconds in at most two units, the fewer the longer it is: `90s`, `4m5s`, `3h20m`, `2d3h`, `400d`, `3y12d`. */
 export function humanDuration(milliseconds: number): string {
   const seconds = Math.trunc(milliseconds / SECOND);
-  if (seconds < -1) return "<invalid>"; // clocks may disagree by a second
+  if (!(seconds >= -1)) return "<invalid>"; // clocks may disagree by a second
   if (seconds < 0) return "0s";
   if (seconds < 120) return `${seconds}s`;
   const minutes = Math.floor(milliseconds / MINUTE);

@@ -1,7 +1,7 @@
 /** Rows of nodes, namespaces, events and what else is about the cluster itself. Source: pkg/printers/internalversion. */
 import type { KubeObject } from "../../storage/object.ts";
 import { humanDuration, since } from "./age.ts";
-import { count, entries, field, list, text } from "./field.ts";
+import { count, entries, field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";
 
 const name = (object: KubeObject) => object.metadata.name;
@@ -35,7 +35,7 @@ function nodeRoles(node: KubeObject): string {
   const roles = new Set<string>();
   for (const [label, value] of entries(node, "metadata.labels")) {
     if (label.startsWith(ROLE_LABEL) && label.length > ROLE_LABEL.length) roles.add(label.slice(ROLE_LABEL.length));
-    else if (label === "kubernetes.io/role" && value !== "") roles.add(String(value));
+    else if (label === "kubernetes.io/role" && value !== "") roles.add(plainText(value));
   }
   return [...roles].sort().join(",") || "<none>";
 }

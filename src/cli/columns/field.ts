@@ -20,6 +20,11 @@ export function text(value: Value, path: readonly string[] | string, absent = ""
   return typeof found === "object" ? JSON.stringify(found, bigints) : String(found);
 }
 
+/** Any value as text, on one line. */
+export function plainText(value: Value): string {
+  return text(value, []);
+}
+
 /** A number as text, `0` when there is none: Go's zero value. */
 export function count(value: Value, path: string): string {
   return text(value, path, "0");

@@ -33,8 +33,7 @@ function metricsOf(
 ): readonly JsonValue[] {
   const own = list(autoscaler, path);
   if (own.length > 0) return own;
-  const annotated = autoscaler.metadata.annotations?.[annotation];
-  const metrics = annotated === undefined ? [] : parseMetrics(annotated);
+  const metrics = parseMetrics(text(autoscaler, ["metadata", "annotations", annotation]));
   return (cpu === undefined ? metrics : [...metrics, cpu]).slice(0, MOST_METRICS);
 }
 

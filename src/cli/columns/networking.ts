@@ -1,7 +1,7 @@
 /** Rows of services, endpoints, ingresses and policies. Source: pkg/printers/internalversion. */
 import type { JsonValue, KubeObject } from "../../storage/object.ts";
 import { since } from "./age.ts";
-import { field, list, text } from "./field.ts";
+import { field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";
 import { labelsText, selectorText } from "./selector-text.ts";
 
@@ -13,7 +13,7 @@ export const serviceTable: KindTable = {
   row: (object, context) => [
     name(object),
     text(object, "spec.type"),
-    String(list(object, "spec.clusterIPs")[0] ?? text(object, "spec.clusterIP", "<none>")),
+    text(list(object, "spec.clusterIPs")[0], []) || text(object, "spec.clusterIP", "<none>"),
     externalIp(object),
     list(object, "spec.ports").map(portText).join(",") || "<none>",
     age(object, context),
@@ -27,7 +27,7 @@ function portText(port: JsonValue): string {
 }
 
 function externalIp(service: KubeObject): string {
-  const external = list(service, "spec.externalIPs").map(String);
+  const external = list(service, "spec.externalIPs").map(plainText);
   const type = text(service, "spec.type");
   if (type === "ExternalName") return text(service, "spec.externalName");
   if (type === "ClusterIP" || type === "NodePort") return external.join(",") || "<none>";
@@ -77,8 +77,8 @@ function moreText(shown: readonly string[], total: number): string {
 export const endpointSliceTable: KindTable = {
   columns: columns("NAME ADDRESSTYPE PORTS ENDPOINTS AGE"),
   row: (object, context) => {
-    const ports = list(object, "ports").map((port) => text(port, "port") || String(field(port, "name") ?? "*"));
-    const addresses = list(object, "endpoints").flatMap((each) => list(each, "addresses").map(String));
+    const ports = list(object, "ports").map((port) => text(port, "port") || plainText(field(port, "name") ?? "*"));
+    const addresses = list(object, "endpoints").flatMap((each) => list(each, "addresses").map(plainText));
     return [
       name(object),
       text(object, "addressType"),
@@ -135,7 +135,7 @@ export const networkPolicyTable: KindTable = {
 
 export const serviceCidrTable: KindTable = {
   columns: columns("NAME CIDRS AGE"),
-  row: (object, context) => [name(object), list(object, "spec.cidrs").map(String).join(","), age(object, context)],
+  row: (object, context) => [name(object), list(object, "spec.cidrs").map(plainText).join(","), age(object, context)],
 };
 
 export const ipAddressTable: KindTable = {

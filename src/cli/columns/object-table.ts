@@ -1,9 +1,10 @@
 /** The tables of `snapshot get`: one a resource, as kubectl prints them. */
-import type { KubeObject } from "../../storage/object.ts";
+import type { JsonObject, KubeObject } from "../../storage/object.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
 import { alignedText, cellText } from "./aligned-text.ts";
 import { builtInTable } from "./built-in.ts";
 import { customTable } from "./custom.ts";
+import { isObject, plainText, text } from "./field.ts";
 import type { KindTable } from "./kind-table.ts";
 
 /** What a row shows: an object, or the name of one that cannot be read. */
@@ -58,7 +59,8 @@ function hasNamespace({ namespaced }: NamedResource, { withNamespace }: TableOpt
 
 function rowOf(resource: NamedResource, table: KindTable, item: TableItem, options: TableOptions): string[] {
   const { wide, withKind } = options;
-  const cells = "object" in item ? table.row(item.object, options) : unreadableCells(table, item);
+  const object = "object" in item ? withPlainMetadata(item.object, item.name) : undefined;
+  const cells = object === undefined ? unreadableCells(table, item) : table.row(object, options);
   const kind = resource.group === "" ? resource.singular : `${resource.singular}.${resource.group}`;
   const row: string[] = hasNamespace(resource, options) ? [item.namespace ?? ""] : [];
   for (const [i, cell] of cells.entries()) {
@@ -66,22 +68,44 @@ function rowOf(resource: NamedResource, table: KindTable, item: TableItem, optio
     if (column === undefined || (column.wide && !wide)) continue;
     row.push(cellText(withKind && column.name === "NAME" ? `${kind}/${cell}` : cell));
   }
-  const labels = "object" in item ? (item.object.metadata.labels ?? {}) : {};
-  for (const label of options.labelColumns)
-    row.push(cellText(Object.hasOwn(labels, label) ? String(labels[label]) : ""));
+  const labels = object?.metadata.labels ?? {};
+  for (const label of options.labelColumns) row.push(cellText(text(labels, [label])));
   if (options.showLabels) {
-    const pairs = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+    const pairs = Object.entries(labels).map(([name, value]) => `${name}=${plainText(value)}`);
     row.push(cellText(pairs.sort().join(",") || "<none>"));
   }
   return row;
 }
 
-function unreadableCells(table: KindTable, item: Extract<TableItem, { state: string }>): readonly string[] {
+/** Nobody vouches for what was stored as JSON or CBOR: metadata that is of another type, or has no name, is read as if it were not there. */
+function withPlainMetadata(object: KubeObject, name: string): KubeObject {
+  const metadata: JsonObject = isObject(object.metadata) ? object.metadata : {};
+  const { labels, annotations, ownerReferences } = metadata;
+  if (
+    typeof metadata.name === "string" &&
+    (labels === undefined || isObject(labels)) &&
+    (annotations === undefined || isObject(annotations)) &&
+    (ownerReferences === undefined || Array.isArray(ownerReferences))
+  ) {
+    return object;
+  }
+  const plain = {
+    ...metadata,
+    name: typeof metadata.name === "string" ? metadata.name : name,
+    labels: isObject(labels) ? labels : undefined,
+    annotations: isObject(annotations) ? annotations : undefined,
+    ownerReferences: Array.isArray(ownerReferences) ? ownerReferences : undefined,
+  };
+  return { ...object, metadata: plain } as unknown as KubeObject;
+}
+
+function unreadableCells(table: KindTable, item: TableItem): readonly string[] {
+  const state = "state" in item ? item.state : "unreadable";
   let told = false;
   return table.columns.map(({ name }) => {
     if (name === "NAME") return item.name;
     if (told) return "";
     told = true;
-    return `<${item.state}>`;
+    return `<${state}>`;
   });
 }

@@ -1,7 +1,7 @@
 /** Rows of accounts, secrets, roles, admission and what else guards a cluster. Source: pkg/printers/internalversion. */
 import type { JsonValue, KubeObject } from "../../storage/object.ts";
 import { since } from "./age.ts";
-import { entries, field, list, text } from "./field.ts";
+import { entries, field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";
 
 const name = (object: KubeObject) => object.metadata.name;
@@ -105,13 +105,13 @@ export const podSecurityPolicyTable: KindTable = {
   row: (object) => [
     name(object),
     text(object, "spec.privileged", "false"),
-    list(object, "spec.allowedCapabilities").map(String).join(","),
+    list(object, "spec.allowedCapabilities").map(plainText).join(","),
     text(object, "spec.seLinux.rule"),
     text(object, "spec.runAsUser.rule"),
     text(object, "spec.fsGroup.rule"),
     text(object, "spec.supplementalGroups.rule"),
     text(object, "spec.readOnlyRootFilesystem", "false"),
-    list(object, "spec.volumes").map(String).join(","),
+    list(object, "spec.volumes").map(plainText).join(","),
   ],
 };
 

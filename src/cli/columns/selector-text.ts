@@ -1,6 +1,6 @@
 /** Labels and label selectors in one cell, as kubectl writes them. Source: k8s.io/apimachinery/pkg/labels and pkg/apis/meta/v1. */
 import type { JsonValue } from "../../storage/object.ts";
-import { entries, field, isObject, list, text } from "./field.ts";
+import { entries, field, isObject, list, plainText, text } from "./field.ts";
 
 /** `a=1,b=2`, sorted; `<none>` when there are none. */
 export function labelsText(labels: JsonValue | undefined): string {
@@ -16,7 +16,7 @@ export function selectorText(selector: JsonValue | undefined, nothing = "<none>"
   );
   for (const expression of list(selector, "matchExpressions")) {
     const key = text(expression, "key");
-    const values = list(expression, "values").map(String).sort().join(",");
+    const values = list(expression, "values").map(plainText).sort().join(",");
     const operator = text(expression, "operator");
     if (operator === "Exists") requirements.push({ key, text: key });
     else if (operator === "DoesNotExist") requirements.push({ key, text: `!${key}` });

@@ -1,7 +1,7 @@
 /** Rows of volumes, claims, classes and drivers. Source: pkg/printers/internalversion, pkg/apis/core/helper. */
 import type { JsonValue, KubeObject } from "../../storage/object.ts";
 import { since } from "./age.ts";
-import { field, list, text } from "./field.ts";
+import { field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";
 
 const name = (object: KubeObject) => object.metadata.name;
@@ -24,7 +24,7 @@ function modesText(modes: readonly JsonValue[]): string {
 
 /** The annotation is older than the field, and wins. */
 function storageClass(object: KubeObject): string {
-  return object.metadata.annotations?.[CLASS_ANNOTATION] ?? text(object, "spec.storageClassName");
+  return text(object, ["metadata", "annotations", CLASS_ANNOTATION]) || text(object, "spec.storageClassName");
 }
 
 const phase = (object: KubeObject) =>
@@ -126,7 +126,7 @@ export const csiDriverTable: KindTable = {
       text(object, "spec.storageCapacity", "false"),
       field(object, "spec", "tokenRequests") === undefined ? "<unset>" : audiences.join(","),
       text(object, "spec.requiresRepublish", "false"),
-      list(object, "spec.volumeLifecycleModes").map(String).join(",") || "<none>",
+      list(object, "spec.volumeLifecycleModes").map(plainText).join(",") || "<none>",
       age(object, context),
     ];
   },

@@ -80,12 +80,12 @@ export const statefulSetTable: KindTable = {
 export const controllerRevisionTable: KindTable = {
   columns: columns("NAME CONTROLLER REVISION AGE"),
   row: (object, context) => {
-    const owner = object.metadata.ownerReferences?.find((each) => each.controller === true);
-    const [group, version] = owner?.apiVersion.split("/") ?? [];
+    const owner = list(object, "metadata.ownerReferences").find((each) => field(each, "controller") === true);
+    const [group, version] = text(owner, "apiVersion").split("/");
     const suffix = version === undefined ? "" : `.${group}`;
     return [
       name(object),
-      owner === undefined ? "<none>" : `${owner.kind.toLowerCase()}${suffix}/${owner.name}`,
+      owner === undefined ? "<none>" : `${text(owner, "kind").toLowerCase()}${suffix}/${text(owner, "name")}`,
       count(object, "revision"),
       age(object, context),
     ];
