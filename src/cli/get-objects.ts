@@ -1,21 +1,16 @@
 /** Prints what `snapshot get` found: tables, names or documents on stdout, and what is missing or cannot be read on stderr. */
-import {
-  type FoundObject,
-  type FoundObjects,
-  getObjects,
-  notFound,
-  type ObjectGroup,
-} from "../operations/get-objects.ts";
+import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../operations/get-objects.ts";
 import type { SnapshotOptions } from "../operations/open-snapshot.ts";
 import { parseLabelSelector } from "../storage/label-selector.ts";
 import type { KubeObject } from "../storage/object.ts";
-import { type ObjectRequest, readObjectRequests, resourceName } from "../storage/resource-argument.ts";
+import { type ObjectRequest, readObjectRequests } from "../storage/resource-argument.ts";
 import { objectTable, type TableItem } from "./columns/object-table.ts";
 import { findingsText } from "./findings-text.ts";
 import type { Host } from "./host.ts";
 import { jsonText, shownObject, yamlText } from "./object-text.ts";
 import type { ProgressLine } from "./progress.ts";
 import { EXIT } from "./run.ts";
+import { Unreadable } from "./unreadable-objects.ts";
 
 export interface GetPrintOptions {
   readonly output: string;
@@ -57,9 +52,10 @@ export async function getAndPrint(
   const unreadable = new Unreadable(encryptionConfig !== undefined);
   const printed = await print(objects, requests, options, host, unreadable);
   await host.stderr.write(findingsText(objects.findings()));
-  await host.stderr.write(unreadable.text());
+  if (options.output !== "json") await host.stderr.write(unreadable.text());
   const missing = await notFound(objects);
   if (missing !== undefined) throw missing;
+  if (options.output === "json" && unreadable.count > 0) throw unreadable.error();
   if (unreadable.count > 0 || objects.findings().some((finding) => finding.level === "error")) exit(EXIT.failed);
   else if (!printed) await host.stderr.write(nothingFound(objects, options));
 }
@@ -255,46 +251,5 @@ class Parts {
     const text = this.#pending;
     this.#pending = "";
     await this.#host.stdout.write(text);
-  }
-}
-
-/** Objects that cannot be shown, by the reason. */
-class Unreadable {
-  count = 0;
-  readonly #byReason = new Map<
-    string,
-    { readonly names: string[]; readonly resource: string; readonly encrypted: boolean }
-  >();
-  readonly #hasConfig: boolean;
-
-  constructor(hasConfig: boolean) {
-    this.#hasConfig = hasConfig;
-  }
-
-  add({ resource }: ObjectGroup, { namespace, name, found }: FoundObject): void {
-    if (found.state === "object") return;
-    this.count++;
-    const reason = `${resource.path} ${found.text}`;
-    const known = this.#byReason.get(reason) ?? {
-      names: [],
-      resource: resourceName(resource),
-      encrypted: found.state === "encrypted",
-    };
-    known.names.push(namespace === undefined ? name : `${namespace}/${name}`);
-    this.#byReason.set(reason, known);
-  }
-
-  text(): string {
-    let text = "";
-    for (const [reason, { names, resource }] of this.#byReason) {
-      const shown = names.slice(0, 3).map((name) => `"${name}"`);
-      const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
-      text += `error: ${resource} ${shown.join(", ")}${more} cannot be read: ${reason.slice(reason.indexOf(" ") + 1)}\n`;
-    }
-    const encrypted = [...this.#byReason.values()].some((each) => each.encrypted);
-    if (encrypted && !this.#hasConfig) {
-      text += "hint: pass the file that kube-apiserver has as --encryption-provider-config with --encryption-config\n";
-    }
-    return text;
   }
 }

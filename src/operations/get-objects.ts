@@ -3,7 +3,7 @@ import { type Finding, MendError } from "../errors.ts";
 import { type CustomResource, readCustomResource } from "../storage/custom-resource.ts";
 import { decodeValue } from "../storage/decode.ts";
 import { createTransformer } from "../storage/encryption.ts";
-import { DEFAULT_ETCD_PREFIX, findEtcdPrefixes, normalizeEtcdPrefix } from "../storage/etcd-prefix.ts";
+import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix } from "../storage/etcd-prefix.ts";
 import { type LabelSelector, matchesLabels } from "../storage/label-selector.ts";
 import type { KubeObject, Transformer } from "../storage/object.ts";
 import {
@@ -66,7 +66,7 @@ export async function getObjects(path: string, options: GetOptions): Promise<Fou
   try {
     const given = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
     const first = await readGroups(snapshot, options, given ?? DEFAULT_ETCD_PREFIX);
-    const prefix = given ?? (first.isCluster ? DEFAULT_ETCD_PREFIX : await findPrefix(snapshot, options, path));
+    const prefix = first.isCluster ? first.prefix : await findPrefix(snapshot, options, path);
     const { keyspace, wanted } = prefix === first.prefix ? first : await readGroups(snapshot, options, prefix);
     for (const { resource, place } of wanted) {
       if (resource.namespaced === undefined && !hasKeys(keyspace, place))
@@ -160,11 +160,9 @@ async function readDefinitions(
   return custom;
 }
 
-/** The prefix of a cluster that is not under the usual one. Needs all keys. */
+/** The prefix of a cluster that is not where it was looked for first, or the error that says where there is one. Needs all keys. */
 async function findPrefix(snapshot: Snapshot, options: GetOptions, path: string): Promise<string> {
-  const keyspace = await readKeyspace(snapshot, keyspaceOptions(options));
-  const [only, ...others] = findEtcdPrefixes(keyspace.keys());
-  return only !== undefined && others.length === 0 ? only.prefix : chooseEtcdPrefix(keyspace, undefined, path);
+  return chooseEtcdPrefix(await readKeyspace(snapshot, keyspaceOptions(options)), options.etcdPrefix, path);
 }
 
 function openGroup(
