@@ -42,11 +42,14 @@ export function sortKeys(value: JsonValue): JsonValue {
 }
 
 /** A built-in kind's object in the order of its plan. Fields that the plan does not have go last, as they are. */
-export function arrange(plan: MessagePlan, value: JsonValue, isRoot = true): JsonValue {
+export function arrange(plan: MessagePlan, value: JsonValue): JsonValue {
   if (!isObject(value)) return value;
   if (plan.shape !== Shape.Object) return arrangeShape(plan, value);
   const arranged: Json = {};
-  if (isRoot) for (const name of ["kind", "apiVersion"]) if (value[name] !== undefined) arranged[name] = value[name];
+  // An object, or one within it such as a StatefulSet's volume claim template, whose type is not part of its message.
+  for (const name of ["kind", "apiVersion"]) {
+    if (!plan.byName.has(name) && value[name] !== undefined) arranged[name] = value[name];
+  }
   for (const { name, op, card, plan: fieldPlan } of plan.slots) {
     const field = value[name];
     if (field === undefined || name in arranged) continue;
@@ -57,18 +60,18 @@ export function arrange(plan: MessagePlan, value: JsonValue, isRoot = true): Jso
 }
 
 function arrangeField(plan: MessagePlan, card: Card, field: JsonValue): JsonValue {
-  if (card === Card.One) return arrange(plan, field, false);
-  if (card === Card.Many) return Array.isArray(field) ? field.map((item) => arrange(plan, item, false)) : field;
+  if (card === Card.One) return arrange(plan, field);
+  if (card === Card.Many) return Array.isArray(field) ? field.map((item) => arrange(plan, item)) : field;
   if (!isObject(field)) return field;
   const map: Json = {};
-  for (const key of Object.keys(field).sort(compareStrings)) setField(map, key, arrange(plan, field[key]!, false));
+  for (const key of Object.keys(field).sort(compareStrings)) setField(map, key, arrange(plan, field[key]!));
   return map as JsonObject;
 }
 
 /** A schema that stands where also a boolean, a list of schemas or a list of names could. */
 function arrangeShape(plan: MessagePlan, value: JsonObject): JsonValue {
   const schema = plan.slots.find((slot) => slot.plan !== undefined)?.plan;
-  return schema ? arrange(schema, value, false) : value;
+  return schema ? arrange(schema, value) : value;
 }
 
 /** The object with `metadata.resourceVersion`, which is not stored, in its place: sorted for a custom resource, after `uid` otherwise. */
@@ -80,7 +83,7 @@ export function withResourceVersion(
   const stored = isObject(object.metadata) ? object.metadata : {};
   const order = plan?.byName.get("metadata")?.plan;
   const metadata = order
-    ? arrange(order, { ...stored, resourceVersion }, false)
+    ? arrange(order, { ...stored, resourceVersion })
     : Object.fromEntries(Object.entries({ ...stored, resourceVersion }).sort(([a], [b]) => compareStrings(a, b)));
   return { ...object, metadata };
 }

@@ -69,7 +69,9 @@ function decodeText(encoding: "json" | "yaml" | "cbor", value: Uint8Array, modRe
     return { state: "opaque", text: `${encoding} without apiVersion and kind` };
   const resource = findResource(apiVersion, kind);
   const plan = resource && planOf(resource.message);
-  const arranged = plan ? arrange(plan, parsed) : encoding === "json" ? parsed : sortKeys(parsed);
+  // YAML and CBOR have orders of keys of their own; the API server sorts them all before it looks at the object.
+  const sorted = encoding === "json" ? parsed : sortKeys(parsed);
+  const arranged = plan ? arrange(plan, sorted) : sorted;
   const object =
     modRevision > 0 && isObject(arranged) ? withResourceVersion(arranged, String(modRevision), plan) : arranged;
   return { state: "object", encoding, object: object as unknown as KubeObject, unknownFields: [] };

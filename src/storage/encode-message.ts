@@ -47,7 +47,7 @@ class MessageEncoder {
   message(plan: MessagePlan, value: JsonValue | undefined, like: StoredMessage | undefined, path: string): void {
     const object = asObject(plan, value ?? {}, path);
     for (const name of Object.keys(object)) {
-      if (object[name] !== undefined && !plan.byName.has(name)) {
+      if (object[name] !== undefined && !plan.byName.has(name) && !isEmbeddedType(plan, name)) {
         const hint = "remove the field, or correct its name";
         throw new MendError("object-invalid", `field "${path}${path && "."}${name}" is not one of ${plan.name}`, {
           hint,
@@ -193,6 +193,11 @@ class MessageEncoder {
         writer.delimit(field.number, before);
     }
   }
+}
+
+/** An object within an object, such as a volume claim template, may say its type, which is not part of its message. */
+function isEmbeddedType(plan: MessagePlan, name: string): boolean {
+  return (name === "kind" || name === "apiVersion") && plan.byName.has("metadata");
 }
 
 /** The JSON of a message as an object of its plan's slots, for the shapes that are something else in JSON. */
