@@ -124,7 +124,7 @@ describe("documents are kubectl's to the letter", () => {
 
   test.each(recorded.map((each) => [each.args.join(" "), each] as const))("%s", async (_, { args, stdout }) => {
     const actual = await get("kubectl-tables", [...args.slice(1), "--show-managed-fields"], 0);
-    // An API server before 1.36 writes this where a template's metadata has no time; it is not stored.
+    // Older API servers write this where the metadata of a template has no time; it is not stored.
     expect(actual.stdout).toBe(stdout.replace(/^ *"?creationTimestamp"?: null,?\n/gm, ""));
   });
 });
