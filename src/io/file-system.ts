@@ -15,6 +15,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  write,
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
@@ -22,12 +23,15 @@ import type { ByteSink } from "../bolt/page-output.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const copyAsync = promisify(copyFile);
+const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
 
 export interface OutputFile extends ByteSink {
   readonly path: string;
   /** Open for reading too. */
   readonly descriptor: number;
+  /** As {@link ByteSink.write}, by a thread of the system's, while this one goes on. The bytes must stay as they are until then. */
+  writeLater(bytes: Uint8Array, position: number): Promise<void>;
   truncate(size: number): void;
   sync(): Promise<void>;
   close(): void;
@@ -92,6 +96,15 @@ function outputFile(path: string, descriptor: number): OutputFile {
           done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
         }
       });
+    },
+    async writeLater(bytes, position) {
+      try {
+        for (let done = 0; done < bytes.length; ) {
+          done += (await writeAsync(descriptor, bytes, done, bytes.length - done, position + done)).bytesWritten;
+        }
+      } catch (error) {
+        throw fromSystemError(error, "write", path);
+      }
     },
     truncate: (size) => attempt("resize", path, () => ftruncateSync(descriptor, size)),
     async sync() {

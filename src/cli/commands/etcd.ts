@@ -1,11 +1,13 @@
 /** `kubemend etcd …`: members of a cluster, alive or not. One file a subcommand. */
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
+import { etcdHealthCommand } from "./etcd-health.ts";
+import { etcdMembersCommand } from "./etcd-members.ts";
 import { etcdSalvageCommand } from "./etcd-salvage.ts";
 
 export function registerEtcd(program: Command, context: CommandContext): void {
   const etcd = program.command("etcd").description("look after etcd members, alive or not").helpCommand(false);
-  for (const make of [etcdSalvageCommand]) {
+  for (const make of [etcdMembersCommand, etcdHealthCommand, etcdSalvageCommand]) {
     etcd.addCommand(make(context).copyInheritedSettings(etcd));
   }
 }

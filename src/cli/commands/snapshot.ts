@@ -5,6 +5,7 @@ import { snapshotExportCommand } from "./snapshot-export.ts";
 import { snapshotGetCommand } from "./snapshot-get.ts";
 import { snapshotKeysCommand } from "./snapshot-keys.ts";
 import { snapshotRestoreCommand } from "./snapshot-restore.ts";
+import { snapshotSaveCommand } from "./snapshot-save.ts";
 import { snapshotStatsCommand } from "./snapshot-stats.ts";
 import { snapshotStatusCommand } from "./snapshot-status.ts";
 import { snapshotVerifyCommand } from "./snapshot-verify.ts";
@@ -22,6 +23,7 @@ export function registerSnapshot(program: Command, context: CommandContext): voi
     snapshotExportCommand,
     snapshotStatsCommand,
     snapshotRestoreCommand,
+    snapshotSaveCommand,
   ]) {
     snapshot.addCommand(make(context).copyInheritedSettings(snapshot));
   }

@@ -1,0 +1,90 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { MemberHealth } from "../../diagnosis/etcd-health.ts";
+import type { ClusterHealth } from "../../operations/etcd-health.ts";
+import { byteText } from "../byte-text.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../etcd-options.ts";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { EXIT } from "../run.ts";
+import { tableText } from "../table.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend etcd health --endpoints https://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key
+  kubemend etcd health -o json
+
+All members are asked, also those that are not among the endpoints. Exit code 1 where something is broken.`;
+
+interface Options extends EtcdOptions {
+  readonly output: "text" | "json";
+  readonly onlyEndpoints?: true;
+  readonly quotaBackendBytes?: number;
+}
+
+export function etcdHealthCommand({ host, exit }: CommandContext): Command {
+  return etcdOptions(new Command("health"))
+    .description("every member's state, and whether the cluster survives one more loss")
+    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
+    .option("--only-endpoints", "ask the given endpoints, not the other members")
+    .option("--quota-backend-bytes <n>", "etcd's quota, where it is not the default of 2 GiB", parseBytes)
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      const { checkHealth } = await import("../../operations/etcd-health.ts");
+      const { quotaBackendBytes: quota } = options;
+      const health = await checkHealth(etcdFlags(host, options), {
+        signal: host.signal,
+        onlyEndpoints: options.onlyEndpoints === true,
+        ...(quota === undefined ? {} : { quota }),
+      });
+      await host.stdout.write(options.output === "json" ? `${JSON.stringify(health)}\n` : healthText(health));
+      if (options.output === "text") await host.stderr.write(findingsText(health.findings));
+      if (!health.healthy) exit(EXIT.failed);
+    });
+}
+
+function parseBytes(text: string): number {
+  const bytes = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(bytes) || bytes === 0) {
+    throw new InvalidArgumentError("expected a number of bytes");
+  }
+  return bytes;
+}
+
+function healthText(health: ClusterHealth): string {
+  const head = [
+    "MEMBER",
+    "NAME",
+    "ENDPOINT",
+    "ROLE",
+    "VERSION",
+    "DB SIZE",
+    "IN USE",
+    "TERM",
+    "INDEX",
+    "APPLIED",
+    "LATENCY",
+  ];
+  const { voters, answeringVoters, quorum, survivesLosses } = health;
+  const more = survivesLosses === 1 ? "one more loss" : `${survivesLosses} more losses`;
+  const verdict =
+    survivesLosses < 0 ? "quorum is lost" : survivesLosses === 0 ? "no voter may be lost" : `survives ${more}`;
+  const rows = health.members.map(row);
+  return `${tableText([head, ...rows])}\ncluster ${health.clusterId}: ${answeringVoters} of ${voters} voters answer, quorum is ${quorum}: ${verdict}\n`;
+}
+
+function row({ id, name, endpoint, isLearner, status }: MemberHealth): string[] {
+  const first = [id, name === "" ? "-" : name, endpoint ?? "-"];
+  if (status === null)
+    return [...first, name === "" ? "never started" : "no answer", "-", "-", "-", "-", "-", "-", "-"];
+  return [
+    ...first,
+    status.leader === id ? "leader" : isLearner ? "learner" : "follower",
+    status.version,
+    byteText(status.dbSize),
+    byteText(status.dbSizeInUse),
+    String(status.raftTerm),
+    String(status.raftIndex),
+    String(status.raftAppliedIndex),
+    `${status.latencyMilliseconds} ms`,
+  ];
+}

@@ -1,0 +1,195 @@
+/** What the members of an etcd cluster say, judged: quorum, disagreement, members that are not there, alarms, quotas. */
+import type { Finding } from "../errors.ts";
+
+/** One member as it was found. */
+export interface MemberHealth {
+  /** In hex. */
+  readonly id: string;
+  /** Empty where it was added and never started. */
+  readonly name: string;
+  readonly isLearner: boolean;
+  /** Where it answered, or the first of its client URLs. */
+  readonly endpoint: string | null;
+  /** Null where it did not answer. */
+  readonly status: MemberAnswer | null;
+  /** Why it did not answer. */
+  readonly error: string | null;
+}
+
+export interface MemberAnswer {
+  readonly version: string;
+  /** Bytes. */
+  readonly dbSize: number;
+  readonly dbSizeInUse: number;
+  readonly dbSizeQuota: number | null;
+  /** In hex; null where it knows none. */
+  readonly leader: string | null;
+  readonly clusterId: string;
+  readonly raftTerm: number;
+  readonly raftIndex: number;
+  readonly raftAppliedIndex: number;
+  readonly revision: number;
+  readonly errors: readonly string[];
+  readonly latencyMilliseconds: number;
+  /** The hash of its keyspace at the common revision; null where it could not be asked. */
+  readonly hash: { readonly hash: number; readonly compactRevision: number } | null;
+}
+
+export interface ClusterAlarm {
+  readonly memberId: string;
+  readonly type: string;
+}
+
+export interface ClusterVerdict {
+  readonly healthy: boolean;
+  readonly voters: number;
+  readonly answeringVoters: number;
+  readonly quorum: number;
+  /** How many more voters may be lost; negative where quorum is lost already. */
+  readonly survivesLosses: number;
+  readonly findings: readonly Finding[];
+}
+
+type Say = (level: Finding["level"], code: string, where: string, text: string) => void;
+type Answering = MemberHealth & { readonly status: MemberAnswer };
+
+/** etcd's own default quota. */
+const DEFAULT_QUOTA = 2 * 1024 ** 3;
+const NEAR_QUOTA = 0.8;
+/** Entries that a member may be behind while it is busy. */
+const MOST_BEHIND = 5000;
+const WORTH_DEFRAGMENTING = 100 * 1024 ** 2;
+
+/** `quota`: what `--quota-backend-bytes` is, where it is known. */
+export function judgeCluster(
+  members: readonly MemberHealth[],
+  alarms: readonly ClusterAlarm[],
+  quota?: number,
+): ClusterVerdict {
+  const findings: Finding[] = [];
+  const say: Say = (level, code, where, text) => findings.push({ level, code, where, text });
+  const voters = members.filter((member) => !member.isLearner);
+  const answering = answersOf(members);
+  const answeringVoters = answering.filter((member) => !member.isLearner).length;
+  const quorum = Math.floor(voters.length / 2) + 1;
+  const survivesLosses = answeringVoters - quorum;
+
+  for (const member of members) if (member.status === null) judgeMissing(member, say);
+  if (survivesLosses < 0) {
+    const text = `fewer than ${quorum} voters answer: nothing can be written; bring one back, or see kubemend etcd salvage`;
+    say("error", "quorum-lost", "cluster", text);
+  } else if (survivesLosses === 0 && voters.length > 1) {
+    say("warning", "no-member-to-spare", "cluster", "losing one more voter loses the quorum");
+  }
+  judgeLeaders(answering, say);
+  for (const alarm of alarms) judgeAlarm(alarm, members, say);
+  judgeHashes(answering, say);
+  judgeVersions(answering, say);
+  const newest = Math.max(0, ...answering.map((member) => member.status.raftIndex));
+  for (const member of answering) judgeMember(member, newest, quota, say);
+  return {
+    healthy: !findings.some((finding) => finding.level === "error"),
+    voters: voters.length,
+    answeringVoters,
+    quorum,
+    survivesLosses,
+    findings,
+  };
+}
+
+function placeOf({ id, name }: Pick<MemberHealth, "id" | "name">): string {
+  return name === "" ? `member ${id}` : `member "${name}" (${id})`;
+}
+
+function answersOf(members: readonly MemberHealth[]): Answering[] {
+  return members.filter((member): member is Answering => member.status !== null);
+}
+
+function judgeMissing(member: MemberHealth, say: Say): void {
+  if (member.name !== "") {
+    say("error", "member-unreachable", placeOf(member), member.error ?? "it has no client URL");
+    return;
+  }
+  const counts = member.isLearner ? "" : ": it counts for the quorum";
+  const text = `was added and never started${counts}; start it, or remove it with etcdctl member remove`;
+  say(member.isLearner ? "warning" : "error", "member-never-started", placeOf(member), text);
+}
+
+function judgeLeaders(members: readonly Answering[], say: Say): void {
+  const clusters = new Set(members.map((member) => member.status.clusterId));
+  if (clusters.size > 1) {
+    const text = `the endpoints are of ${clusters.size} clusters: ${[...clusters].join(", ")}`;
+    say("error", "clusters-differ", "cluster", text);
+  }
+  const leaders = new Set(members.flatMap(({ status }) => (status.leader === null ? [] : [status.leader])));
+  if (members.length > 0 && leaders.size === 0) say("error", "no-leader", "cluster", "no member knows a leader");
+  if (leaders.size > 1) {
+    const said = members.map(
+      ({ name, status }) => `"${name}" says ${status.leader ?? "none"} in term ${status.raftTerm}`,
+    );
+    say("error", "leaders-differ", "cluster", `the members follow different leaders: ${said.join(", ")}`);
+  }
+  for (const member of members) {
+    if (member.status.leader !== null || leaders.size === 0) continue;
+    say(
+      "error",
+      "member-without-leader",
+      placeOf(member),
+      "it knows no leader, though others do: it is cut off from them",
+    );
+  }
+}
+
+const ALARMS: Readonly<Record<string, string>> = {
+  NOSPACE:
+    "its database reached its quota and the cluster refuses writes: compact, defragment, then etcdctl alarm disarm",
+  CORRUPT: "its keyspace is not that of the others: replace this member",
+};
+
+function judgeAlarm({ memberId, type }: ClusterAlarm, members: readonly MemberHealth[], say: Say): void {
+  const member = members.find((candidate) => candidate.id === memberId);
+  const text = ALARMS[type] ?? "it raised an alarm that is not known";
+  say("error", `alarm-${type.toLowerCase()}`, placeOf(member ?? { id: memberId, name: "" }), text);
+}
+
+/** Hashes can be compared where the members compacted alike. */
+function judgeHashes(members: readonly Answering[], say: Say): void {
+  const groups = new Map<number, Map<number, string[]>>();
+  for (const { id, name, status } of members) {
+    if (status.hash === null) continue;
+    const { hash, compactRevision } = status.hash;
+    const group = groups.get(compactRevision) ?? new Map<number, string[]>();
+    groups.set(compactRevision, group);
+    group.set(hash, [...(group.get(hash) ?? []), name || id]);
+  }
+  for (const group of groups.values()) {
+    if (group.size < 2) continue;
+    const said = [...group].map(([hash, names]) => `${names.join(", ")}: ${hash}`).join("; ");
+    const text = `the members hold different keys at the same revision (hashes ${said}): find the odd one and replace it`;
+    say("error", "members-disagree", "cluster", text);
+  }
+}
+
+function judgeVersions(members: readonly Answering[], say: Say): void {
+  const versions = [...new Set(members.map((member) => member.status.version))].sort();
+  if (versions.length < 2) return;
+  say("warning", "versions-differ", "cluster", `the members run ${versions.join(", ")}: finish the upgrade`);
+}
+
+function judgeMember(member: Answering, newest: number, quota: number | undefined, say: Say): void {
+  const { status } = member;
+  const where = placeOf(member);
+  if (newest - status.raftAppliedIndex > MOST_BEHIND) {
+    const text = `it has applied entry ${status.raftAppliedIndex} of ${newest}: its disk or network is slow`;
+    say("warning", "member-behind", where, text);
+  }
+  const limit = status.dbSizeQuota ?? quota ?? DEFAULT_QUOTA;
+  if (status.dbSize >= NEAR_QUOTA * limit) {
+    const percent = Math.round((100 * status.dbSize) / limit);
+    const text = `its database is at ${percent}% of its quota of ${limit} bytes: compact and defragment`;
+    say("warning", "database-near-quota", where, text);
+  } else if (status.dbSize > WORTH_DEFRAGMENTING && status.dbSizeInUse < status.dbSize / 2) {
+    const percent = Math.round(100 * (1 - status.dbSizeInUse / status.dbSize));
+    say("info", "database-fragmented", where, `${percent}% of its database file is free: etcdctl defrag gives it back`);
+  }
+}
