@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
 import { encodeCbor } from "./cbor.ts";
-import { decodeValue } from "./decode.ts";
+import { decodeValue, MAX_VALUE_BYTES } from "./decode.ts";
 import { encodeObject } from "./encode.ts";
 import { PROTOBUF_MAGIC } from "./envelope.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
@@ -152,6 +152,22 @@ describe("nesting", () => {
       expect(survives(Buffer.from(hex, "hex")).state).toBe("unreadable");
     }
     expect(survives(Buffer.from("6b3873000affffffffffffffff7f", "hex")).state).toBe("unreadable");
+  });
+
+  test("many tiny messages, or a huge value, are not made into objects", () => {
+    const containers = Buffer.alloc(4_000_000, Buffer.from([0x12, 0x00]));
+    const writer = new WireWriter();
+    writer.raw(containers);
+    writer.delimit(2, 0);
+    const message = writer.finish();
+    const envelope = new WireWriter();
+    envelope.raw(message);
+    envelope.delimit(2, 0);
+    const typed = Buffer.concat([PROTOBUF_MAGIC, Buffer.from("0a090a0276311203506f64", "hex"), envelope.finish()]);
+    expect(survives(typed)).toHaveProperty("text", expect.stringContaining("more messages than any object has"));
+    const huge = Buffer.alloc(MAX_VALUE_BYTES + 1, 0x20);
+    huge.write('{"kind":"A","apiVersion":"v1"}');
+    expect(survives(huge)).toHaveProperty("text", expect.stringContaining("more than any object has"));
   });
 
   test("YAML aliases, which could grow without bound, are refused", () => {

@@ -17,6 +17,10 @@ import { BYTES, FIXED32, FIXED64, VARINT, WireError, WireReader } from "./wire.t
 
 /** Messages within messages: a CRD's schema nests deepest, and the API server stops long before this. */
 const MAX_MESSAGE_DEPTH = 200;
+/** In one value: an empty message takes two bytes there, and a hundred in memory. */
+const MAX_MESSAGES = 1_000_000;
+/** More unknown fields in one object are not listed. */
+const MAX_UNKNOWN_FIELDS = 100;
 /** Whole objects within a RawExtension of an object. */
 const MAX_OBJECT_DEPTH = 4;
 
@@ -75,6 +79,7 @@ class MessageReader extends WireReader {
   private readonly items: (number | string)[] = [];
   private depth = 0;
   private readonly slots: (JsonValue | undefined)[];
+  private messages = 0;
   /** The first slot that no message in progress uses. */
   private top = 0;
   private readonly objectDepth: number;
@@ -118,6 +123,7 @@ class MessageReader extends WireReader {
   }
 
   private reserve(plan: MessagePlan): number {
+    if (++this.messages > MAX_MESSAGES) throw new WireError("more messages than any object has", this.pos);
     const base = this.top;
     this.top += plan.slots.length;
     while (this.slots.length < this.top) this.slots.push(undefined);
@@ -157,8 +163,10 @@ class MessageReader extends WireReader {
 
   private readUnknown(number: number, wireType: number, end: number): void {
     if (number === 0) throw new WireError("field number 0", this.pos);
-    const where = this.where();
-    this.unknownFields.push(`${where}${where && "."}#${number}`);
+    if (this.unknownFields.length < MAX_UNKNOWN_FIELDS) {
+      const where = this.where();
+      this.unknownFields.push(`${where}${where && "."}#${number}`);
+    }
     this.skip(wireType, end);
   }
 

@@ -16,6 +16,11 @@ import { findResource } from "./resources.ts";
 import { WireError } from "./wire.ts";
 import { decodeYaml, looksLikeYaml } from "./yaml-parse.ts";
 
+/**
+ * Longer values are not decoded: etcd takes requests of 1.5 MiB unless told otherwise, and a few hostile bytes can make an object each.
+ */
+export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
+
 /** The encoding of plain bytes, told by how they begin; undefined for what is no object, such as `compact_rev_key` or an encrypted value. */
 export function detectEncoding(value: Uint8Array): StorageEncoding | undefined {
   if (isProtobuf(value)) return "protobuf";
@@ -33,6 +38,12 @@ export function decodeValue(stored: StoredValue, transformer?: Transformer): Dec
   if (!(opened instanceof Uint8Array)) return opened;
   const encoding = detectEncoding(opened);
   if (encoding === undefined) return encryptedOrOpaque(opened);
+  if (opened.length > MAX_VALUE_BYTES) {
+    return {
+      state: "unreadable",
+      text: `${encoding}: ${opened.length} bytes are more than any object has (${MAX_VALUE_BYTES})`,
+    };
+  }
   try {
     return encoding === "protobuf"
       ? decodeProtobuf(opened, stored.modRevision)
@@ -101,8 +112,8 @@ function unreadable(encoding: StorageEncoding, error: unknown): DecodedValue {
     return { state: "unreadable", text: `${encoding}: ${error.message} (byte ${error.offset})` };
   // Parsers of text quote what they stumble over, which may be a secret: only the kind of failure is told.
   if (error instanceof RangeError) return { state: "unreadable", text: `${encoding}: nested too deeply` };
-  if (error instanceof Error) return { state: "unreadable", text: `${encoding}: not well-formed` };
-  throw error;
+  if (error instanceof SyntaxError) return { state: "unreadable", text: `${encoding}: not well-formed` };
+  throw error; // a mistake of ours
 }
 
 function firstNonSpace(value: Uint8Array): number {

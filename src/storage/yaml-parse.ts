@@ -1,5 +1,5 @@
 /** YAML as `--storage-media-type=application/yaml` writes it: the JSON of an object, printed with sorted keys by Go's yaml package. */
-import { parseDocument } from "yaml";
+import { type Document, parseDocument } from "yaml";
 import { MAX_DEPTH } from "./json-parse.ts";
 import type { JsonValue } from "./object.ts";
 
@@ -9,11 +9,20 @@ export function looksLikeYaml(value: Uint8Array): boolean {
   return /^[A-Za-z][A-Za-z0-9]*:[ \n]/.test(start);
 }
 
-/** Throws where the text is not YAML, repeats a key, or uses aliases (which can grow without bound and are never written). */
+/** Throws a SyntaxError or RangeError where the text is not YAML, repeats a key, is nested too deeply, or uses aliases (which can grow without bound and are never written). */
 export function decodeYaml(text: string): JsonValue {
   const document = parseDocument(text, { intAsBigInt: true, stringKeys: true, logLevel: "silent", version: "1.2" });
   if (document.errors.length > 0) throw new SyntaxError("YAML is not well-formed");
-  return narrow(document.toJS({ maxAliasCount: 0 }), 0);
+  return narrow(plainValue(document), 0);
+}
+
+function plainValue(document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    if (cause instanceof ReferenceError) throw new SyntaxError("YAML has an alias", { cause });
+    throw cause;
+  }
 }
 
 /** Integers that fit a number become one; minus zero is served as zero. */
