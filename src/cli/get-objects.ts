@@ -4,6 +4,7 @@ import type { SnapshotOptions } from "../operations/open-snapshot.ts";
 import { parseLabelSelector } from "../storage/label-selector.ts";
 import type { KubeObject } from "../storage/object.ts";
 import { type ObjectRequest, readObjectRequests } from "../storage/resource-argument.ts";
+import { cellText } from "./columns/aligned-text.ts";
 import { objectTable, type TableItem } from "./columns/object-table.ts";
 import { findingsText } from "./findings-text.ts";
 import type { Host } from "./host.ts";
@@ -136,7 +137,7 @@ async function printNames({ groups }: FoundObjects, host: Host): Promise<boolean
     const { singular, group: apiGroup } = group.resource;
     const kind = apiGroup === "" ? singular : `${singular}.${apiGroup}`;
     for (const name of group.names()) {
-      await out.write(`${kind}/${name}\n`);
+      await out.write(`${kind}/${cellText(name)}\n`);
       printed = true;
     }
   }

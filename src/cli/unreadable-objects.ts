@@ -2,6 +2,7 @@
 import { MendError } from "../errors.ts";
 import type { FoundObject, ObjectGroup } from "../operations/get-objects.ts";
 import { resourceName } from "../storage/resource-argument.ts";
+import { cellText } from "./columns/aligned-text.ts";
 
 /** Objects that cannot be shown, by the reason. */
 export class Unreadable {
@@ -25,7 +26,7 @@ export class Unreadable {
       resource: resourceName(resource),
       encrypted: found.state === "encrypted",
     };
-    known.names.push(namespace === undefined ? name : `${namespace}/${name}`);
+    known.names.push(cellText(namespace === undefined ? name : `${namespace}/${name}`));
     this.#byReason.set(reason, known);
   }
 

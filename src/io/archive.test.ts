@@ -172,6 +172,14 @@ describe("room", () => {
     });
   });
 
+  test("the content has no name while it is written", async () => {
+    const seen: string[][] = [];
+    const onProgress = () => seen.push(readdirSync(directory));
+    await open(join(FIXTURES, "small.db.gz"), { onProgress });
+    expect(seen).not.toEqual([]);
+    expect(seen.flat()).toEqual([]);
+  });
+
   test("an interruption stops it", async () => {
     const signal = AbortSignal.abort();
     await expect(open(join(FIXTURES, "small.db.gz"), { signal })).rejects.toThrow("aborted");

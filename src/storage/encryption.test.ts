@@ -282,6 +282,11 @@ test("an unknown provider is named", () => {
   });
 });
 
+test("names in messages do not steer a terminal", () => {
+  const value = Buffer.from("k8s:enc:aes\u001b[31m:v1:key\u0007\n:abc");
+  expect(readEncryptionHeader(value)).toEqual({ provider: "aes\uFFFD[31m", version: "v1", keyName: "key\uFFFD\uFFFD" });
+});
+
 test("plain values come back as they are", () => {
   for (const value of [PLAIN, new Uint8Array(), Buffer.from("k8s:en"), Buffer.from("k8s\0abc")]) {
     expect(open([rule("*.*", "aescbc", "k")], value)).toBe(value);

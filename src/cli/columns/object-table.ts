@@ -62,7 +62,7 @@ function rowOf(resource: NamedResource, table: KindTable, item: TableItem, optio
   const object = "object" in item ? withPlainMetadata(item.object, item.name) : undefined;
   const cells = object === undefined ? unreadableCells(table, item) : table.row(object, options);
   const kind = resource.group === "" ? resource.singular : `${resource.singular}.${resource.group}`;
-  const row: string[] = hasNamespace(resource, options) ? [item.namespace ?? ""] : [];
+  const row: string[] = hasNamespace(resource, options) ? [cellText(item.namespace ?? "")] : [];
   for (const [i, cell] of cells.entries()) {
     const column = table.columns[i];
     if (column === undefined || (column.wide && !wide)) continue;
