@@ -39,3 +39,25 @@ const collator = new Intl.Collator("en", { numeric: true });
 function compareNatural(a: string, b: string): number {
   return collator.compare(a, b);
 }
+
+/** A finding that many things have in common, with the place of the first. Plain data, so that threads can send it. */
+export interface Tally extends Finding {
+  count: number;
+}
+
+/** A hostile file may name any number of fields and keys. */
+const MOST_TALLIES = 1000;
+
+/** Counts one more thing of which `finding` is true; `key` tells which of them are the same. */
+export function addTally(tallies: Map<string, Tally>, key: string, finding: () => Finding): void {
+  const known = tallies.get(key);
+  if (known !== undefined) known.count += 1;
+  else if (tallies.size < MOST_TALLIES) tallies.set(key, { ...finding(), count: 1 });
+}
+
+/** One finding for each tally. */
+export function reportTallies(tallies: ReadonlyMap<string, Tally>, report: (finding: Finding) => void): void {
+  for (const { count, level, code, where, text } of tallies.values()) {
+    report({ level, code, where, text: count === 1 ? text : `${text} (and ${count - 1} more like it)` });
+  }
+}

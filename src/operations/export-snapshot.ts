@@ -1,6 +1,8 @@
 /** `snapshot export`: every object of a snapshot, as lines of JSON or as a tree of YAML files. */
 import type { Finding } from "../errors.ts";
+import { reportTallies, type Tally } from "../findings.ts";
 import { openFileTree } from "../io/file-tree.ts";
+import type { KeySelection } from "../mvcc/index-task.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
 import { decodeValue } from "../storage/decode.ts";
 import { createTransformer } from "../storage/encryption.ts";
@@ -8,16 +10,20 @@ import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { printJson } from "../storage/json-text.ts";
 import type { DecodedValue } from "../storage/object.ts";
 import { objectPath } from "../storage/object-path.ts";
+import { resolveResources } from "../storage/resource-argument.ts";
+import { noteValue } from "../storage/value-findings.ts";
 import { printYaml } from "../storage/yaml-text.ts";
+import { chooseEtcdPrefix } from "./choose-etcd-prefix.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
-import { type Keyspace, readKeyspace, selectKeys } from "./read-keyspace.ts";
+import { readDefinitions } from "./read-definitions.ts";
+import { type KeyspaceOptions, readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 export interface ExportOptions extends SnapshotOptions {
   readonly atRevision?: number;
   readonly encryption?: EncryptionConfig;
   readonly etcdPrefix?: string;
-  /** Etcd keys must begin with one of these; none for every key. */
-  readonly places: readonly string[];
+  /** Only these, as for kubectl: `deployments`, `cm`, `widgets.example.com`. None for every key, Kubernetes' or not. */
+  readonly types: readonly string[];
 }
 
 export interface ExportCounts {
@@ -93,41 +99,44 @@ async function eachValue(
   options: ExportOptions,
   use: (value: ExportedValue) => Promise<void>,
 ): Promise<ExportCounts> {
-  const { atRevision, signal, progress, places, encryption, etcdPrefix } = options;
-  const keyspace: Keyspace = await readKeyspace(snapshot, {
-    select: places.map((place) => selectKeys(place)),
+  const { atRevision, signal, progress, encryption, etcdPrefix } = options;
+  const reading = {
     ...(atRevision === undefined ? {} : { atRevision }),
     ...(signal === undefined ? {} : { signal }),
     ...(progress === undefined ? {} : { progress }),
-  });
+  };
+  const select = await selectTypes(snapshot, options, reading);
+  const keyspace = await readKeyspace(snapshot, { ...reading, select });
   const transformer = createTransformer(encryption, etcdPrefix);
   const decoder = new TextDecoder();
   const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
+  const tallies = new Map<string, Tally>();
+  const notes = { hasKeys: encryption !== undefined, tallies, report: snapshot.findings.report };
   let done = 0;
   for (const keyValue of keyspace.entries()) {
     signal?.throwIfAborted();
     const key = decoder.decode(keyValue.key);
     const decoded = decodeValue({ key, value: keyValue.value, modRevision: keyValue.modRevision }, transformer);
     counts[decoded.state] += 1;
-    if (decoded.state === "unreadable") {
-      snapshot.findings.report({
-        level: "error",
-        code: "object-unreadable",
-        where: `revision ${keyValue.modRevision} · ${key}`,
-        text: decoded.text,
-      });
-    } else if (decoded.state === "encrypted") {
-      snapshot.findings.report({
-        level: "warning",
-        code: "object-encrypted",
-        where: `revision ${keyValue.modRevision} · ${key}`,
-        text: decoded.text,
-      });
-    }
+    noteValue(notes, decoded, () => `revision ${keyValue.modRevision} · ${key}`);
     await use({ key, keyValue, decoded });
     done += 1;
     progress?.({ step: "exporting", done, total: keyspace.size, unit: "objects" });
   }
+  reportTallies(tallies, snapshot.findings.report);
   const { object, encrypted, unreadable, opaque } = counts;
   return { objects: object, encrypted, unreadable, opaque, findings: snapshot.findings.list() };
+}
+
+/** Where the keys of the wanted types begin. Throws `kind-unknown`, and `not-kubernetes` where no cluster tells the etcd prefix. */
+async function selectTypes(
+  snapshot: Snapshot,
+  { types, etcdPrefix }: ExportOptions,
+  reading: Omit<KeyspaceOptions, "select">,
+): Promise<readonly KeySelection[]> {
+  if (types.length === 0) return [];
+  const prefix = chooseEtcdPrefix(await readKeyspace(snapshot, reading), etcdPrefix, snapshot.file.path);
+  const custom = await readDefinitions(snapshot, reading, prefix);
+  const resources = types.flatMap((type) => resolveResources(type, custom));
+  return resources.map((resource) => selectKeys(`${prefix}/${resource.path}/`));
 }

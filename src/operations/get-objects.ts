@@ -1,6 +1,6 @@
 /** `snapshot get`: the objects of some resources in a snapshot, by name, namespace and label, without reading any other. */
 import { type Finding, MendError } from "../errors.ts";
-import { type CustomResource, readCustomResource } from "../storage/custom-resource.ts";
+import type { CustomResource } from "../storage/custom-resource.ts";
 import { decodeValue } from "../storage/decode.ts";
 import { createTransformer } from "../storage/encryption.ts";
 import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix } from "../storage/etcd-prefix.ts";
@@ -17,6 +17,7 @@ import {
 import { chooseEtcdPrefix } from "./choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "./load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
+import { readDefinitions } from "./read-definitions.ts";
 import { type Keyspace, readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 export interface GetOptions extends SnapshotOptions {
@@ -104,7 +105,7 @@ interface Groups {
 /** Reads only keys that were asked for, and a few that every cluster has. */
 async function readGroups(snapshot: Snapshot, options: GetOptions, prefix: string): Promise<Groups> {
   const custom = options.requests.some(({ resources }) => needsDefinitions(resources))
-    ? await readDefinitions(snapshot, options, prefix)
+    ? await readDefinitions(snapshot, keyspaceOptions(options), prefix)
     : [];
   const wanted = options.requests.flatMap(({ resources, names }) =>
     resolve(resources, custom, options).map(
@@ -141,23 +142,6 @@ function keyspaceOptions({ atRevision, signal, progress }: GetOptions) {
     ...(signal === undefined ? {} : { signal }),
     ...(progress === undefined ? {} : { progress }),
   };
-}
-
-async function readDefinitions(
-  snapshot: Snapshot,
-  options: GetOptions,
-  prefix: string,
-): Promise<readonly CustomResource[]> {
-  const place = `${prefix}/apiextensions.k8s.io/customresourcedefinitions/`;
-  const keyspace = await readKeyspace(snapshot, { ...keyspaceOptions(options), select: [selectKeys(place)] });
-  const decoder = new TextDecoder();
-  const custom: CustomResource[] = [];
-  for (const entry of keyspace.entries()) {
-    const decoded = decodeValue({ ...entry, key: decoder.decode(entry.key) });
-    const resource = decoded.state === "object" ? readCustomResource(decoded.object) : undefined;
-    if (resource !== undefined) custom.push(resource);
-  }
-  return custom;
 }
 
 /** The prefix of a cluster that is not where it was looked for first, or the error that says where there is one. Needs all keys. */

@@ -3,11 +3,11 @@ import { readEntries } from "../bolt/bucket.ts";
 import { checkFreePages, checkMetas } from "../bolt/check.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import type { Finding } from "../errors.ts";
+import { reportTallies } from "../findings.ts";
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
 import { sweepInParallel } from "../io/parallel-sweep.ts";
 import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
-import { reportTallies } from "../storage/verify-result.ts";
 import { openSnapshot, readStoreInfo, type SnapshotOptions } from "./open-snapshot.ts";
 import { reportHash } from "./snapshot-status.ts";
 
@@ -58,7 +58,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
     }
     const info = readStoreInfo(snapshot);
     const verified = swept.verify!;
-    reportTallies(verified, report);
+    reportTallies(verified.tallies, report);
     const prefixes = findEtcdPrefixes(verified.signs).map((found) => found.prefix);
     if (prefixes.length === 0) {
       const text = "no Kubernetes cluster was found under any etcd prefix";

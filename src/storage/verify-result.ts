@@ -1,21 +1,11 @@
 /** What reading every version of every key comes to, and how the parts of several threads join. */
-import type { Report } from "../bolt/tree.ts";
-import type { FindingLevel } from "../errors.ts";
+import type { Tally } from "../findings.ts";
 import type { EncryptionConfig } from "./encryption-config.ts";
 import type { DecodedValue } from "./object.ts";
 
 export interface VerifyOptions {
   readonly encryption?: EncryptionConfig;
   readonly etcdPrefix?: string;
-}
-
-/** Something that many values have in common, with the place of the first in the file. */
-export interface Tally {
-  count: number;
-  readonly level: FindingLevel;
-  readonly code: string;
-  readonly text: string;
-  readonly where: string;
 }
 
 export interface VerifyResult {
@@ -46,11 +36,4 @@ export function mergeVerifyResults(results: readonly VerifyResult[]): VerifyResu
     }
   }
   return { counts, tombstones, lastRevision, signs: results.flatMap((result) => result.signs), tallies };
-}
-
-/** One finding for each thing that values have in common. */
-export function reportTallies(result: VerifyResult, report: Report): void {
-  for (const { count, level, code, text, where } of result.tallies.values()) {
-    report({ level, code, where, text: count === 1 ? text : `${text} (and ${count - 1} more like it)` });
-  }
 }

@@ -1,21 +1,21 @@
 /** Reads every version of every key as `snapshot verify` wants it: its place in etcd's history is right, and Kubernetes' object decodes. */
 import type { Page } from "../bolt/page.ts";
 import type { Report } from "../bolt/tree.ts";
-import type { FindingLevel } from "../errors.ts";
+import type { Tally } from "../findings.ts";
 import { createLeafReader, entryPlace, type RevisionEntry } from "../mvcc/leaf-revisions.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";
 import { isPrefixSign } from "./etcd-prefix.ts";
 import type { DecodedValue } from "./object.ts";
-import type { Tally, VerifyOptions, VerifyResult } from "./verify-result.ts";
+import { noteValue } from "./value-findings.ts";
+import type { VerifyOptions, VerifyResult } from "./verify-result.ts";
 
 export interface VerifyTask {
   visit(page: Page): void;
   finish(): VerifyResult;
 }
 
-/** A hostile file may name any number of fields and keys. */
-const MOST_TALLIES = 1000;
+/** A hostile file may repeat them. */
 const MOST_SIGNS = 10_000;
 
 export function createVerifyTask(options: VerifyOptions, report: Report): VerifyTask {
@@ -26,11 +26,7 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
   let tombstones = 0;
   let lastRevision = 0;
 
-  const tally = (key: string, entry: RevisionEntry, level: FindingLevel, code: string, text: string): void => {
-    const known = tallies.get(key);
-    if (known !== undefined) known.count += 1;
-    else if (tallies.size < MOST_TALLIES) tallies.set(key, { count: 1, level, code, text, where: entryPlace(entry) });
-  };
+  const notes = { hasKeys: options.encryption !== undefined, tallies, report };
   const decode = (entry: RevisionEntry): void => {
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd, modRevision } = entry.fields;
@@ -39,18 +35,7 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
     const key = Buffer.from(bytes.buffer, bytes.byteOffset + keyStart, keyEnd - keyStart).toString();
     const decoded = decodeValue({ key, value: bytes.subarray(valueStart, valueEnd), modRevision }, transformer);
     counts[decoded.state] += 1;
-    if (decoded.state === "unreadable") {
-      report({ level: "error", code: "object-unreadable", where: entryPlace(entry), text: decoded.text });
-    } else if (decoded.state === "encrypted") {
-      const level = options.encryption === undefined ? "warning" : "error";
-      tally(`encrypted ${decoded.provider} ${decoded.keyName}`, entry, level, "object-encrypted", decoded.text);
-    } else if (decoded.state === "object") {
-      for (const path of decoded.unknownFields) {
-        const { apiVersion, kind } = decoded.object;
-        const text = `${apiVersion} ${kind} has a field that this version does not know: ${path}`;
-        tally(text, entry, "warning", "field-unknown", text);
-      }
-    }
+    noteValue(notes, decoded, () => entryPlace(entry));
   };
 
   const visit = createLeafReader((entry) => {

@@ -11,7 +11,7 @@ const EXAMPLES = `
 Examples:
   kubemend snapshot export backup.db --dir objects
   kubemend snapshot export backup.db -o jsonl | jq -r 'select(.kind == "Secret") | .key'
-  kubemend snapshot export backup.db --dir before --at-revision 184596
+  kubemend snapshot export backup.db --dir before --at-revision 184596 deployments configmaps
 
 The tree is NAMESPACE/KIND.GROUP/NAME.yaml, and _cluster in place of a namespace. It holds every secret in the
 clear: files are 0600 in directories of 0700.`;
@@ -27,12 +27,13 @@ export function snapshotExportCommand({ host, exit }: CommandContext): Command {
   return outputOptions(new Command("export"), ["text", "jsonl", "json"])
     .description("every object: a tree of YAML files, or a line of JSON for each key")
     .argument("<file>", "snapshot, raw database, or an archive of one")
+    .argument("[type...]", "only these, such as deployments, cm or widgets.example.com")
     .option("--dir <dir>", "write a tree of YAML files here: empty, or not there yet")
     .addOption(new Option("--at-revision <revision>", "as it was at an earlier revision").argParser(parseRevision))
     .option("--encryption-config <file>", "the API server's EncryptionConfiguration, to read encrypted objects")
     .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
     .addHelpText("after", EXAMPLES)
-    .action(async (file: string, options: Options) => {
+    .action(async (file: string, types: readonly string[], options: Options) => {
       const { dir, atRevision, encryptionConfig, etcdPrefix, output } = options;
       if ((dir === undefined) === (output !== "jsonl")) {
         throw new MendError(
@@ -49,7 +50,7 @@ export function snapshotExportCommand({ host, exit }: CommandContext): Command {
       const encryption = loadEncryptionConfig(encryptionConfig);
       const operation = {
         ...common,
-        places: [],
+        types,
         ...(atRevision === undefined ? {} : { atRevision }),
         ...(encryption === undefined ? {} : { encryption }),
         ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
@@ -75,5 +76,5 @@ function countsText({ objects, encrypted, unreadable, opaque }: ExportCounts, di
     ...(opaque > 0 ? [`${opaque} not Kubernetes objects`] : []),
   ];
   const where = dir === undefined ? "" : ` to "${dir}"`;
-  return `exported ${objects} objects${where}${left.length === 0 ? "" : `; left out: ${left.join(", ")}`}`;
+  return `exported ${objects} object${objects === 1 ? "" : "s"}${where}${left.length === 0 ? "" : `; left out: ${left.join(", ")}`}`;
 }
