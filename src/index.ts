@@ -7,7 +7,14 @@ export type { KeyValue } from "./mvcc/key-value.ts";
 export type { StoreInfo } from "./mvcc/store-info.ts";
 export { loadEncryptionConfig } from "./operations/load-encryption-config.ts";
 export { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./operations/open-snapshot.ts";
-export { type Keyspace, type KeyspaceOptions, readKeyspace, selectKeys } from "./operations/read-keyspace.ts";
+export {
+  type KeyRevision,
+  type Keyspace,
+  type KeyspaceOptions,
+  readKeyHistory,
+  readKeyspace,
+  selectKeys,
+} from "./operations/read-keyspace.ts";
 export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot-stats.ts";
 export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot-status.ts";
 export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot-verify.ts";

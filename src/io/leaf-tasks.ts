@@ -3,6 +3,7 @@ import type { LeafMap } from "../bolt/leaf-map.ts";
 import type { LeafVisitor } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
+import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
 import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
@@ -17,11 +18,14 @@ export interface LeafTaskSpec {
   readonly hash?: LeafHashes;
   /** Decode every object. */
   readonly verify?: VerifyOptions;
+  /** Find every revision of this key. */
+  readonly historyOf?: Uint8Array;
 }
 
 export interface LeafTaskResult {
   readonly index?: IndexResult;
   readonly verify?: VerifyResult;
+  readonly history?: readonly RevisionPlace[];
 }
 
 export interface LeafTasks {
@@ -45,37 +49,34 @@ export async function createLeafTasks(
     spec.index === undefined
       ? undefined
       : createIndexTask(spec.index, report, Math.ceil((end - first) / threads), labeller);
-  // Both tasks would report an entry that cannot be read: once is enough.
-  const verifyReport = index === undefined ? report : without("key-value-invalid", "revision-invalid", report);
-  const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, verifyReport);
+  const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
+  const history = spec.historyOf && createHistoryTask(spec.historyOf, report);
   const { hash } = spec;
   return {
     visit(page, position) {
       if (position >= first && position < end) {
         index?.visit(page);
         verify?.visit(page);
+        history?.visit(page);
       }
       if (hash !== undefined) hashLeaf(hash, page, position);
     },
     finish: () => ({
       ...(index === undefined ? {} : { index: index.finish() }),
       ...(verify === undefined ? {} : { verify: verify.finish() }),
+      ...(history === undefined ? {} : { history: history.finish() }),
     }),
-  };
-}
-
-function without(first: string, second: string, report: Report): Report {
-  return (finding) => {
-    if (finding.code !== first && finding.code !== second) report(finding);
   };
 }
 
 export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
   const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
   const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
+  const histories = results.flatMap((result) => (result.history === undefined ? [] : [result.history]));
   return {
     ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
     ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
+    ...(histories.length === 0 ? {} : { history: mergeHistories(histories) }),
   };
 }
 

@@ -9,7 +9,7 @@ import { MendError } from "../errors.ts";
 import { encodeKeyValue } from "../mvcc/key-value.ts";
 import { encodeRevision } from "../mvcc/revision.ts";
 import { openSnapshot } from "./open-snapshot.ts";
-import { readKeyspace, selectKeys } from "./read-keyspace.ts";
+import { readKeyHistory, readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "kubemend-keyspace-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -123,6 +123,34 @@ test("a key that is deleted and created again is the new one", async () => {
   expect(await read()).toEqual(new Map([["web", { value: "new", createRevision: 5, modRevision: 5, version: 1 }]]));
   expect((await read(4)).size).toBe(0);
   expect((await read(3)).get("web")).toEqual({ value: "older", createRevision: 2, modRevision: 3, version: 2 });
+});
+
+test("every revision of a key, and where one life of it ends and the next begins", async () => {
+  write([
+    [
+      { key: "web", value: "a" },
+      { key: "other", value: "x" },
+    ],
+    [{ key: "web", value: "b" }],
+    [{ key: "web", value: undefined }],
+    [
+      { key: "webhook", value: "y" },
+      { key: "web", value: "c" },
+    ],
+  ]);
+  using snapshot = await openSnapshot(path);
+  const history = await readKeyHistory(snapshot, "web");
+  const seen = history.map(({ revision, keyValue }) => [
+    `${revision.main}/${revision.sub}`,
+    keyValue === undefined ? "deleted" : `${text(keyValue.value)} created at ${keyValue.createRevision}`,
+  ]);
+  expect(seen).toEqual([
+    ["2/0", "a created at 2"],
+    ["3/0", "b created at 2"],
+    ["4/0", "deleted"],
+    ["5/1", "c created at 5"],
+  ]);
+  expect(await readKeyHistory(snapshot, "we")).toEqual([]);
 });
 
 test("within a transaction the last change counts", async () => {

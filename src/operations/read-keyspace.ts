@@ -1,12 +1,13 @@
 /** The keyspace of a snapshot at a revision: which keys are live, and their values on demand. */
 import { randomInt } from "node:crypto";
-import { type BoltFile, readPage } from "../bolt/bolt.ts";
+import { readPage } from "../bolt/bolt.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
 import { createPageSet } from "../bolt/page-set.ts";
 import { MendError } from "../errors.ts";
-import { KEY_BUCKET } from "../io/leaf-tasks.ts";
+import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "../io/leaf-tasks.ts";
 import { sweepInParallel } from "../io/parallel-sweep.ts";
+import type { RevisionPlace } from "../mvcc/history-task.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
 import { findKey, type KeyIndex, keyOf, sortedEntries } from "../mvcc/key-index.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
@@ -45,7 +46,7 @@ export function selectKeys(text: string, exact = false): KeySelection {
 
 /** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. */
 export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions = {}): Promise<Keyspace> {
-  const { bolt, findings, file } = snapshot;
+  const { findings, file } = snapshot;
   const { compactRevision, result } = await indexKeys(snapshot, options);
   const { index, lastRevision } = result;
   const { atRevision } = options;
@@ -55,8 +56,7 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
     sorted ??= sortedEntries(index);
     return sorted;
   };
-  const keyRoot = snapshot.buckets.find((bucket) => bucket.path === KEY_BUCKET)?.root;
-  const read = createValueReader(bolt, typeof keyRoot === "object" ? keyRoot : undefined);
+  const read = createValueReader(snapshot);
   const entry = (i: number): KeyValue | undefined => {
     const found = read(index.page[i]!, index.item[i]!);
     if (typeof found !== "string") return found;
@@ -93,27 +93,49 @@ async function indexKeys(
   snapshot: Snapshot,
   options: KeyspaceOptions,
 ): Promise<{ readonly result: IndexResult; readonly compactRevision: number }> {
-  const { bolt, buckets, findings } = snapshot;
-  const { select = [], atRevision, signal, progress } = options;
+  const { select = [], atRevision, labelKinds } = options;
   const info = readStoreInfo(snapshot);
-  const map = mapLeaves(
-    bolt,
-    buckets.filter((bucket) => bucket.path === KEY_BUCKET),
-    findings.report,
-  );
   const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
-  const swept = await sweepInParallel(
-    snapshot,
-    map,
-    { index, labelKinds: options.labelKinds === true },
-    createPageSet(bolt.pageCount),
-    findings.report,
-    {
-      ...(signal === undefined ? {} : { signal }),
-      onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),
-    },
-  );
+  const swept = await sweepKeys(snapshot, { index, labelKinds: labelKinds === true }, options);
   return { result: swept.index!, compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
+}
+
+function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOptions): Promise<LeafTaskResult> {
+  const { bolt, buckets, findings } = snapshot;
+  const { signal, progress } = options;
+  const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
+  const map = mapLeaves(bolt, keyBuckets, findings.report);
+  return sweepInParallel(snapshot, map, spec, createPageSet(bolt.pageCount), findings.report, {
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),
+  });
+}
+
+/** One revision of a key; a deletion has no value. */
+export interface KeyRevision {
+  readonly revision: Pick<RevisionPlace, "main" | "sub">;
+  readonly keyValue: KeyValue | undefined;
+}
+
+/**
+ * Every revision of a key that the file still holds, the oldest first. A deletion ends a life of the key: what follows it is a new object of the same name.
+ * Damaged revisions are reported and left out.
+ */
+export async function readKeyHistory(
+  snapshot: Snapshot,
+  key: string,
+  options: SnapshotOptions = {},
+): Promise<readonly KeyRevision[]> {
+  const swept = await sweepKeys(snapshot, { historyOf: new TextEncoder().encode(key) }, options);
+  const read = createValueReader(snapshot);
+  return swept.history!.flatMap(({ main, sub, tombstone, page, item }): KeyRevision[] => {
+    if (tombstone) return [{ revision: { main, sub }, keyValue: undefined }];
+    const found = read(page, item);
+    if (typeof found !== "string") return [{ revision: { main, sub }, keyValue: found }];
+    const where = `page ${page} item ${item} · revision ${main}/${sub} · ${key}`;
+    snapshot.findings.report({ level: "error", code: "value-unreadable", where, text: found });
+    return [];
+  });
 }
 
 function checkRevision(at: number, compacted: number, last: number, path: string): void {
@@ -130,11 +152,9 @@ function checkRevision(at: number, compacted: number, last: number, path: string
 }
 
 /** Reads key-values by page and item, keeping the last page at hand: neighbours in key order often share one. */
-function createValueReader(
-  bolt: BoltFile,
-  inline: Page | undefined,
-): (pageId: number, item: number) => KeyValue | string {
-  let last = inline; // its id is 0, which no other leaf has
+function createValueReader({ bolt, buckets }: Snapshot): (pageId: number, item: number) => KeyValue | string {
+  const keyRoot = buckets.find((bucket) => bucket.path === KEY_BUCKET)?.root;
+  let last: Page | undefined = typeof keyRoot === "object" ? keyRoot : undefined; // inline: its id is 0, which no other leaf has
   return (pageId, item) => {
     if (last?.id !== pageId) {
       const result = readPage(bolt, pageId);
