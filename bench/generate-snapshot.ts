@@ -10,8 +10,9 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { type BoltWriter, createBoltWriter } from "../src/bolt/writer.ts";
+import { encodeMessage } from "../src/wal/wire.ts";
+import { encodeKeyValue } from "./key-value-out.ts";
 import { createPodTemplate, POD_KEY, type PodNames, podKey } from "./pod-template.ts";
-import { encodeKeyValue, encodeLease } from "./protobuf-out.ts";
 
 export interface SnapshotShape {
   readonly pods: number;
@@ -172,7 +173,15 @@ function uid(random: () => number): string {
 
 function writeLeases(writer: BoltWriter, objects: readonly StoredObject[]): void {
   const ids = [...new Set(objects.map((object) => object.lease))].filter((id) => id !== 0n);
-  for (const id of ids.sort((a, b) => (a < b ? -1 : 1))) writer.put(uint64(id), encodeLease(id, 3660));
+  for (const id of ids.sort((a, b) => (a < b ? -1 : 1))) writer.put(uint64(id), encodeLease(id));
+}
+
+/** `leasepb.Lease`: its id and an hour and a minute in seconds, as Kubernetes grants it for events. */
+function encodeLease(id: bigint): Uint8Array {
+  return encodeMessage((message) => {
+    message.varint(1, id);
+    message.varint(2, 3660);
+  });
 }
 
 function writeMembers(writer: BoltWriter): void {

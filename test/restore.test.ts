@@ -134,6 +134,28 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     await etcd.stop();
   });
 
+  test("the old data dir tells how far the revision has to be raised", async () => {
+    const etcd = await startEtcd({ suite: suites[0]!, dataDir: join(directory, "m1") });
+    running.push(etcd);
+    await etcd.etcdctl("put", "/registry/minions/node1", "x");
+    const file = join(directory, "snapshot.db");
+    await etcd.etcdctl("snapshot", "save", file);
+    for (let i = 0; i < 7; i++) await etcd.etcdctl("put", `/registry/later/${i}`, "x");
+    const { revision } = await viewKeyspace(etcd);
+    await etcd.stop("SIGKILL");
+    running = [];
+    const { members, initialCluster } = await planMembers(1);
+    const first = await restore(file, "m1", initialCluster, members[0]!.peer, { replace: true });
+    expect(first.movedAside).toBe(join(directory, "m1.before-restore"));
+    const note = first.notes.find((found) => found.code === "revision-goes-back")!.text;
+    const bump = Number(/--bump-revision (\d+)/.exec(note)![1]);
+    expect(first.snapshotRevision + bump).toBeGreaterThanOrEqual(revision);
+    expect(bump).toBeLessThan(100);
+    await restore(file, "m1", initialCluster, members[0]!.peer, { replace: true, bumpRevision: bump });
+    running = await startMembers(suites[0]!, directory, members, initialCluster);
+    expect((await viewKeyspace(running[0]!)).revision).toBeGreaterThanOrEqual(revision);
+  });
+
   test.each(suites.filter((suite) => suite !== "bookworm"))("%s takes over a snapshot of etcd 3.4", async (suite) => {
     const file = join(directory, "snapshot.db");
     const source = await takeSnapshot("bookworm", file);

@@ -1,19 +1,31 @@
 /** Checks a database before it is taken over. */
+import { randomInt } from "node:crypto";
 import { checkFreePages, checkMetas } from "../bolt/check.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
+import { invariant } from "../errors.ts";
 import { sweepInParallel } from "../io/parallel-sweep.ts";
+import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
 import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
 
-/** Every page and every key-value, in parallel; what is wrong is among the findings of the snapshot afterwards. Made to run beside a copy of the file. */
-export async function checkStructure(snapshot: Snapshot, options: SnapshotOptions): Promise<void> {
+/**
+ * Every page and every key-value, in parallel; what is wrong is among the findings of the snapshot afterwards. Made to run beside a copy of the file.
+ * Returns the index of the selected keys.
+ */
+export async function checkStructure(
+  snapshot: Snapshot,
+  options: SnapshotOptions,
+  select: readonly KeySelection[] = [],
+): Promise<IndexResult> {
   const { bolt, buckets, findings, reached } = snapshot;
   checkMetas(bolt, findings.report);
   const map = mapLeaves(bolt, buckets, findings.report, reached);
   // Selecting the key that cannot exist has every entry read and none indexed.
-  const spec = { index: { select: [{ prefix: new Uint8Array(0), exact: true }], seed: 0 } };
-  await sweepInParallel(snapshot, map, spec, reached, findings.report, {
+  const spec = { index: { select: [{ prefix: new Uint8Array(0), exact: true }, ...select], seed: randomInt(2 ** 31) } };
+  const { index } = await sweepInParallel(snapshot, map, spec, reached, findings.report, {
     onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   checkFreePages(bolt, reached, findings.report);
+  invariant(index !== undefined, "an index was asked for");
+  return index;
 }

@@ -1,12 +1,19 @@
 /** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type BoltFile, readBolt } from "../bolt/bolt.ts";
 import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../bolt/edit.ts";
+import { LEFTOVER_PREFIXES, readLeftovers, restoreNotes, restoreSteps } from "../diagnosis/after-restore.ts";
 import { type Finding, MendError } from "../errors.ts";
 import { createDataDirWriter, type DataDirWriter } from "../io/data-dir-writer.ts";
 import { descriptorSource } from "../io/file-source.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../io/file-system.ts";
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
+import { openMemberDirectory } from "../io/member-directory.ts";
+import type { IndexResult } from "../mvcc/index-task.ts";
+import { keyOf, sortedEntries } from "../mvcc/key-index.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
+import { readLog } from "../wal/log.ts";
 import { formatMemberId, type Membership, newMembership } from "../wal/membership.ts";
 import { newClusterBuckets, newClusterLog } from "../wal/new-cluster.ts";
 import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "../wal/peer-urls.ts";
@@ -15,6 +22,7 @@ import { formatSnapshotName } from "../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
 import { checkStructure } from "./check-structure.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
+import { selectKeys } from "./read-keyspace.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
 import { reportHash } from "./snapshot-status.ts";
 
@@ -58,6 +66,10 @@ export interface RestoreResult {
   /** Versions of keys that were left out, where the keyspace was rewritten. */
   readonly droppedVersions: number;
   readonly findings: readonly Finding[];
+  /** What to look after in the restored cluster. */
+  readonly notes: readonly Finding[];
+  /** What to do next, in order. */
+  readonly steps: readonly string[];
 }
 
 /** Throws `snapshot-refused` with the first finding where the snapshot is not sound; nothing is at the target then. */
@@ -68,7 +80,10 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
   const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
   try {
     const hashing = startHash(snapshot.file);
-    const work = [writer.copyToSnap("db", snapshot.file.descriptor), checkStructure(snapshot, options)] as const;
+    const work = [
+      writer.copyToSnap("db", snapshot.file.descriptor),
+      checkStructure(snapshot, options, LEFTOVERS),
+    ] as const;
     let sha256: HashVerdict;
     try {
       sha256 = await hashing.verdict;
@@ -76,7 +91,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       await Promise.allSettled(work);
       await hashing.stop();
     }
-    const [db] = await Promise.all(work);
+    const [db, selected] = await Promise.all(work);
     refuseFindings(snapshot, sha256, options);
 
     const snapshotRevision = lastRevision(snapshot.bolt);
@@ -92,6 +107,8 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       droppedVersions = rewritten.dropped;
       bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
     }
+    const seen = (await newestKnownRevision(options)) ?? snapshotRevision;
+    const needed = Math.max(seen, snapshotRevision) - revision;
     revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
     writeLog(writer, membership, own.id);
     const movedAside = await writer.commit();
@@ -108,9 +125,50 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       sha256,
       droppedVersions,
       findings: [...snapshot.findings.list(), ...remarks(snapshot)],
+      ...whatNext(selected, options, membership, needed),
     };
   } finally {
     writer.discard();
+  }
+}
+
+/** etcd's own advice where nobody knows how far the cluster had come: a billion, which takes years to reach. */
+const BUMP_FOR_THE_UNKNOWN = 1_000_000_000;
+const LEFTOVERS = LEFTOVER_PREFIXES.map((prefix) => selectKeys(prefix));
+
+function whatNext(
+  selected: IndexResult,
+  options: RestoreOptions,
+  membership: Membership,
+  needed: number,
+): Pick<RestoreResult, "notes" | "steps"> {
+  const { index } = selected;
+  const excluded = options.exclude ?? [];
+  const keys = Array.from(sortedEntries(index), (i) => Buffer.from(keyOf(index, i)).toString());
+  const leftovers = readLeftovers(keys.filter((key) => !excluded.some((prefix) => key.startsWith(prefix))));
+  const others = membership.members.filter((member) => member.name !== options.name);
+  const isRaised = (options.bumpRevision ?? 0) > 0;
+  return {
+    notes: restoreNotes(leftovers, isRaised ? undefined : needed > 0 ? needed : BUMP_FOR_THE_UNKNOWN),
+    steps: restoreSteps(
+      leftovers,
+      others.map((member) => member.name),
+    ),
+  };
+}
+
+/** At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its database makes one at most. */
+async function newestKnownRevision({ replace, dataDir }: RestoreOptions): Promise<number | undefined> {
+  if (replace !== true || !existsSync(join(dataDir, "member"))) return undefined;
+  try {
+    using directory = openMemberDirectory(dataDir);
+    using old = await openSnapshot(directory.database);
+    const { consistentIndex = 0 } = readStoreInfo(old);
+    const lastIndex = readLog(directory.segments).entries.at(-1)?.index ?? 0;
+    return lastRevision(old.bolt) + Math.max(0, lastIndex - consistentIndex);
+  } catch (error) {
+    if (error instanceof MendError && error.code !== "internal") return undefined; // it is being replaced because it is broken
+    throw error;
   }
 }
 

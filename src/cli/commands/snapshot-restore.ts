@@ -81,7 +81,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
       });
       await line.end();
       await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
-      if (options.output === "text") await host.stderr.write(findingsText(result.findings));
+      if (options.output === "text") await host.stderr.write(findingsText([...result.findings, ...result.notes]));
     });
 }
 
@@ -99,11 +99,6 @@ function restoredText(result: RestoreResult): string {
   ];
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
   if (result.droppedVersions > 0) lines.push(`${result.droppedVersions} versions of keys were left out`);
-  const others = result.members.filter((member) => member.id !== result.memberId);
-  if (others.length > 0) {
-    const names = others.map((member) => `"${member.name}"`).join(", ");
-    lines.push(`restore the same file with the same --initial-cluster and token for ${names} too`);
-  }
-  lines.push("start etcd on it, then restart the API servers, controller managers and schedulers");
+  lines.push("next:", ...result.steps.map((step, i) => `  ${i + 1}. ${step}`));
   return `${lines.join("\n")}\n`;
 }

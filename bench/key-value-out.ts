@@ -1,4 +1,4 @@
-/** Just enough protobuf to write etcd's own records: `mvccpb.KeyValue` and `leasepb.Lease`. */
+/** `mvccpb.KeyValue` into memory that is used again and again: hundreds of thousands of them in seconds. */
 
 export interface KeyValueFields {
   readonly key: Uint8Array;
@@ -52,26 +52,4 @@ export function encodeKeyValue(target: Uint8Array, kv: KeyValueFields): number {
     }
   }
   return at;
-}
-
-/** ID (field 1) and granted TTL in seconds (field 2). */
-export function encodeLease(id: bigint, ttl: number): Uint8Array {
-  const out: number[] = [0x08];
-  for (let rest = BigInt.asUintN(64, id); ; rest >>= 7n) {
-    const low = Number(rest & 0x7fn);
-    if (rest < 0x80n) {
-      out.push(low);
-      break;
-    }
-    out.push(low | 0x80);
-  }
-  out.push(0x10);
-  for (let rest = ttl; ; rest = Math.floor(rest / 0x80)) {
-    if (rest < 0x80) {
-      out.push(rest);
-      break;
-    }
-    out.push((rest % 0x80) | 0x80);
-  }
-  return Uint8Array.from(out);
 }

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { readLeftovers, restoreNotes, restoreSteps } from "./after-restore.ts";
+
+const NODES = ["/registry/minions/node1", "/registry/minions/node2"];
+
+test.each([
+  ["static-pods", [...NODES, "/registry/pods/kube-system/kube-apiserver-node1"], "move kube-apiserver.yaml"],
+  [
+    "self-hosted",
+    [...NODES, "/registry/pods/kube-system/kube-apiserver-x7k2p", "/registry/daemonsets/kube-system/kube-apiserver"],
+    "kubemend recover",
+  ],
+  [undefined, NODES, "systemctl restart"],
+])("%s", (flavour, keys, step) => {
+  const leftovers = readLeftovers(keys);
+  expect(leftovers).toMatchObject({ flavour, nodes: ["node1", "node2"] });
+  expect(restoreSteps(leftovers, []).join("\n")).toContain(step);
+});
+
+test("an etcd without Kubernetes is started, and that is all", () => {
+  const leftovers = readLeftovers([]);
+  expect(restoreSteps(leftovers, ["b"])).toEqual([expect.stringContaining('for "b"'), "start etcd on the data dir"]);
+  expect(restoreNotes(leftovers, 5)).toEqual([]);
+});
+
+test("what a restored cluster may have that it should not", () => {
+  const leftovers = readLeftovers([...NODES, "/registry/masterleases/10.0.0.1"]);
+  expect(restoreNotes(leftovers, 500).map(({ code, text }) => [code, text])).toEqual([
+    ["revision-goes-back", expect.stringContaining("--bump-revision 500 --mark-compacted")],
+    ["masterleases-restored", expect.stringContaining("10.0.0.1")],
+    ["nodes-restored", expect.stringContaining("2 nodes")],
+  ]);
+  expect(restoreNotes(leftovers, undefined)).toHaveLength(2);
+});

@@ -1,0 +1,95 @@
+/** What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the keys of the snapshot. */
+import type { Finding } from "../errors.ts";
+
+/** Where Kubernetes keeps its keys unless told otherwise (`--etcd-prefix`). */
+const PREFIX = "/registry";
+
+/** The keys that {@link readLeftovers} looks at. */
+export const LEFTOVER_PREFIXES: readonly string[] = [
+  `${PREFIX}/masterleases/`,
+  `${PREFIX}/minions/`,
+  `${PREFIX}/daemonsets/`,
+  `${PREFIX}/pods/kube-system/kube-apiserver-`,
+];
+
+export interface Leftovers {
+  /** Addresses of API servers that were alive. */
+  readonly apiServers: readonly string[];
+  readonly nodes: readonly string[];
+  /** How the control plane runs, as far as keys tell; undefined where there is no Kubernetes, or its API server is no pod. */
+  readonly flavour: "static-pods" | "self-hosted" | undefined;
+}
+
+/** `keys`: the live keys below {@link LEFTOVER_PREFIXES}. */
+export function readLeftovers(keys: Iterable<string>): Leftovers {
+  const below = (prefix: string, all: readonly string[]): string[] =>
+    all.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  const all = [...keys];
+  const [leases, minions, daemonSets, pods] = LEFTOVER_PREFIXES.map((prefix) => below(prefix, all));
+  const nodes = minions!.sort();
+  // A mirror pod is named after its node; a pod of a DaemonSet is not.
+  const isStatic = pods!.some((suffix) => nodes.includes(suffix));
+  const isSelfHosted = daemonSets!.some((name) => name.endsWith("/kube-apiserver"));
+  return {
+    apiServers: leases!.sort(),
+    nodes,
+    flavour: isStatic ? "static-pods" : isSelfHosted ? "self-hosted" : undefined,
+  };
+}
+
+export function isKubernetes(leftovers: Leftovers): boolean {
+  return leftovers.nodes.length > 0 || leftovers.apiServers.length > 0;
+}
+
+/** In the order in which they are to be done. */
+export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string[]): string[] {
+  const steps: string[] = [];
+  if (otherMembers.length > 0) {
+    const names = otherMembers.map((name) => `"${name}"`).join(", ");
+    steps.push(`restore the same file with the same --initial-cluster and token for ${names}`);
+  }
+  if (!isKubernetes(leftovers)) return [...steps, "start etcd on the data dir"];
+  if (leftovers.flavour === "static-pods") {
+    return [
+      ...steps,
+      "on each control-plane node, move kube-apiserver.yaml, kube-controller-manager.yaml and kube-scheduler.yaml out of /etc/kubernetes/manifests, and wait until their containers are gone",
+      "start etcd on the data dir (move etcd.yaml back, where it is a static pod)",
+      "move the three manifests back: API servers first, then controller managers and schedulers",
+      "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
+    ];
+  }
+  if (leftovers.flavour === "self-hosted") {
+    return [
+      ...steps,
+      "start etcd on the data dir",
+      "where the API server does not come back by itself: kubemend recover --etcd-backup-file with the same snapshot, then kubemend start",
+      "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
+      "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
+    ];
+  }
+  return [
+    ...steps,
+    "stop every API server, then start etcd on the data dir",
+    "start the API servers, then restart controller managers, schedulers and kubelets (systemctl restart, where they are services)",
+    "see kubectl get nodes and kubectl get pods -A",
+  ];
+}
+
+/** What to look after in a restored cluster. `bump` is how far the revision has to be raised; undefined where it was raised. */
+export function restoreNotes(leftovers: Leftovers, bump: number | undefined): Finding[] {
+  if (!isKubernetes(leftovers)) return [];
+  const notes: Finding[] = [];
+  if (bump !== undefined) {
+    const text = `API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore with --bump-revision ${bump} --mark-compacted, or restart every one of them`;
+    notes.push({ level: "warning", code: "revision-goes-back", where: "snapshot", text });
+  }
+  if (leftovers.apiServers.length > 0) {
+    const text = `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): those that are gone vanish when their leases end, or with --exclude ${LEFTOVER_PREFIXES[0]}`;
+    notes.push({ level: "info", code: "masterleases-restored", where: LEFTOVER_PREFIXES[0]!, text });
+  }
+  if (leftovers.nodes.length > 0) {
+    const text = `${leftovers.nodes.length} nodes as of the snapshot: delete those that no longer exist (kubectl delete node), so that pods bound to them are made anew elsewhere`;
+    notes.push({ level: "info", code: "nodes-restored", where: LEFTOVER_PREFIXES[1]!, text });
+  }
+  return notes;
+}
