@@ -41,6 +41,13 @@ export type ErrorCode =
   | "control-plane-incomplete"
   | "config-invalid"
   | "certificate-invalid"
+  | "api-unreachable"
+  | "api-untrusted"
+  | "api-denied"
+  | "api-refused"
+  | "kubelet-not-found"
+  | "port-taken"
+  | "timeout"
   | "unsupported";
 
 /** What an error may say beyond its sentence. */

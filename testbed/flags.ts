@@ -84,6 +84,8 @@ export interface KubeletSettings {
   readonly name: string;
   readonly address: string;
   readonly kubeconfig: string;
+  /** With it the kubelet asks for a certificate of its own, and writes {@link kubeconfig} itself. */
+  readonly bootstrapKubeconfig: string | undefined;
   readonly config: string;
   readonly runtimeEndpoint: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -94,6 +96,7 @@ export interface KubeletSettings {
 export function kubeletFlags(minor: number, settings: KubeletSettings): Flags {
   const labels = Object.entries(settings.labels).map(([key, value]) => `${key}=${value}`);
   return {
+    "bootstrap-kubeconfig": settings.bootstrapKubeconfig,
     config: settings.config,
     "container-runtime": minor < 27 ? "remote" : undefined, // the only one since 1.24, and no longer a flag
     "container-runtime-endpoint": settings.runtimeEndpoint,
@@ -111,6 +114,8 @@ export interface KubeletConfigSettings {
   readonly staticPods: string;
   readonly resolvConf: string;
   readonly readOnlyPort: number;
+  /** Whether the kubelet renews its certificate; with a bootstrap kubeconfig it then also runs static pods before it has the first. */
+  readonly rotateCertificates: boolean;
 }
 
 /** The KubeletConfiguration, as an object: the kubelet refuses fields that its version does not know. */
@@ -137,6 +142,7 @@ export function kubeletConfig(minor: number, settings: KubeletConfigSettings): R
     oomScoreAdj: 0,
     readOnlyPort: settings.readOnlyPort,
     resolvConf: settings.resolvConf,
+    rotateCertificates: settings.rotateCertificates,
     serializeImagePulls: false,
     staticPodPath: settings.staticPods,
     ...(minor >= 25 && { localStorageCapacityIsolation: false }),

@@ -25,6 +25,8 @@ import { GiveUp, waitFor } from "./wait.ts";
 
 /** Where the kubelet's kubeconfig is on a node. */
 export const KUBECONFIG_PATH = "/etc/kubernetes/kubeconfig";
+/** Where the kubelet's first kubeconfig is, on a node that joins by a token. */
+export const BOOTSTRAP_KUBECONFIG_PATH = "/etc/kubernetes/kubeconfig-bootstrap";
 /** Whose client certificates the kubelet accepts. */
 export const CLIENT_CA_PATH = "/etc/kubernetes/ca.crt";
 export const STATIC_PODS_PATH = "/etc/kubernetes/manifests";
@@ -46,6 +48,8 @@ export interface NodeOptions {
   readonly kubeProxyKubeconfig?: string;
   /** The port of the kubelet's read-only service; 0, none, unless told. */
   readonly readOnlyPort?: number;
+  /** Whether the kubelet joins by {@link BOOTSTRAP_KUBECONFIG_PATH}. */
+  readonly joinsByToken?: boolean;
   /** Whether the kubelet starts with the node: true unless told. */
   readonly kubelet?: boolean;
 }
@@ -169,6 +173,7 @@ export class Node {
       name: this.name,
       address: this.address,
       kubeconfig: KUBECONFIG_PATH,
+      bootstrapKubeconfig: this.#options.joinsByToken === true ? BOOTSTRAP_KUBECONFIG_PATH : undefined,
       config: this.#path("kubelet.yaml"),
       runtimeEndpoint: `unix://${CONTAINERD_SOCKET}`,
       labels: this.#options.labels ?? {},
@@ -257,6 +262,7 @@ export class Node {
       staticPods: STATIC_PODS_PATH,
       resolvConf: this.#path("resolv.conf"),
       readOnlyPort: this.#options.readOnlyPort ?? 0,
+      rotateCertificates: this.#options.joinsByToken === true,
     });
     writeFileSync(this.#path("kubelet.yaml"), stringify(config));
     writeFileSync(this.#path("resolv.conf"), "");

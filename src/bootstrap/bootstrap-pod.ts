@@ -5,6 +5,7 @@ import type { JsonObject } from "../storage/object.ts";
 import type { AssetSet } from "./asset.ts";
 import { dialBootEtcd } from "./dial-boot-etcd.ts";
 import { dropScheduling } from "./drop-scheduling.ts";
+import { endQuickly } from "./end-quickly.ts";
 import type { BootEtcd, FixUp, FixUpContext } from "./fix-up.ts";
 import { giveKubeconfig } from "./give-kubeconfig.ts";
 import { makeEnvironmentLiteral } from "./literal-environment.ts";
@@ -16,6 +17,7 @@ const FIX_UPS: readonly FixUp[] = [
   dropScheduling,
   useHostNetwork,
   runAsRoot,
+  endQuickly,
   makeEnvironmentLiteral,
   turnVolumesIntoFiles,
   dialBootEtcd,

@@ -5,6 +5,7 @@ import { registerEtcd } from "./commands/etcd.ts";
 import { registerRecover } from "./commands/recover.ts";
 import { registerRender } from "./commands/render.ts";
 import { registerSnapshot } from "./commands/snapshot.ts";
+import { registerStart } from "./commands/start.ts";
 import type { Host } from "./host.ts";
 
 /** What a command file gets to register itself. */
@@ -29,4 +30,4 @@ export function createProgram(host: Host, exit: (code: number) => void, output: 
 
 type Register = (program: Command, context: CommandContext) => void;
 
-const COMMANDS: readonly Register[] = [registerSnapshot, registerEtcd, registerRecover, registerRender];
+const COMMANDS: readonly Register[] = [registerSnapshot, registerEtcd, registerRecover, registerRender, registerStart];

@@ -116,13 +116,9 @@ function apiServer(cluster: Cluster): JsonObject {
     ...programContainer(cluster, "kube-apiserver", flags, "250m"),
     env: [{ name: "POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }],
     livenessProbe: { ...probe("/livez", cluster.port), failureThreshold: 8 },
-    readinessProbe: {
-      ...probe("/readyz", cluster.port),
-      initialDelaySeconds: 0,
-      periodSeconds: 1,
-      failureThreshold: 3,
-    },
-    startupProbe: { ...probe("/livez", cluster.port), failureThreshold: 24 },
+    // Looked at every second: whoever waits for the cluster waits for this.
+    readinessProbe: { ...probe("/readyz", cluster.port), initialDelaySeconds: 0, periodSeconds: 1 },
+    startupProbe: { ...probe("/livez", cluster.port), initialDelaySeconds: 0, periodSeconds: 1, failureThreshold: 240 },
     volumeMounts: [...systemMounts(), { name: "secrets", mountPath: SECRETS, readOnly: true }],
   };
   return {

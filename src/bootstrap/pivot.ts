@@ -1,0 +1,177 @@
+/**
+ * Whether the permanent control plane runs, from what the API server and the machine itself tell. Pure: each look is judged as a whole, and the
+ * answer is what is still in the way, in words for people.
+ *
+ * etcd may be older than the present: after a loss it says that pods run on nodes that are gone. So a node counts only when its lease was seen to be
+ * renewed, a pod of this machine only when its containers have processes here, and a component only when its lease was renewed after
+ * the temporary one had ended.
+ */
+import { objectsOf as arrayOf, objectOf, textOf } from "../controlplane/fields.ts";
+import type { JsonObject, KubeObject } from "../storage/object.ts";
+
+/** One look at the cluster. */
+export interface Observation {
+  readonly pods: readonly KubeObject[];
+  readonly nodes: readonly KubeObject[];
+  /** Names of nodes whose kubelet has renewed their lease since the start began. */
+  readonly aliveNodes: ReadonlySet<string>;
+  /** This machine's node, once it is known. */
+  readonly localNode: string | undefined;
+  /** Ids of the containers that have processes on this machine; undefined where they cannot be told. */
+  readonly localContainers: ReadonlySet<string> | undefined;
+}
+
+/** `namespace/name`, of which the name may be the beginning of a pod's: how bootkube's `--required-pods` reads. */
+export interface RequiredPod {
+  readonly namespace: string;
+  readonly prefix: string;
+}
+
+export function parseRequiredPod(text: string): RequiredPod | undefined {
+  const [, namespace, prefix] = /^(?:([^/]+)\/)?([^/]+)$/.exec(text) ?? [];
+  return prefix === undefined ? undefined : { namespace: namespace ?? "kube-system", prefix };
+}
+
+/** Why the temporary control plane cannot go yet; empty when it can. */
+export function beforeHandOver(
+  required: readonly RequiredPod[],
+  look: Observation,
+  holdsPort: string | undefined,
+): string[] {
+  const waiting = localNodeProblems(look);
+  for (const each of required) {
+    const pods = podsOf(each, look);
+    // The API server's own pod cannot listen while the temporary one does: it has to be in the kubelet's hands, not more.
+    const isEnough =
+      each.prefix === holdsPort ? (pod: KubeObject) => isInHand(pod) : (pod: KubeObject) => runs(pod, look);
+    if (!pods.some((pod) => isAlive(pod, look) && isEnough(pod))) waiting.push(describe(each, pods, look));
+  }
+  return waiting;
+}
+
+/** A pod of the temporary control plane. */
+export interface TemporaryPod {
+  readonly namespace: string;
+  /** Of its mirror pod: with the node's name at the end. */
+  readonly name: string;
+  /** Ids of the containers that it has had. */
+  readonly containers: readonly string[];
+}
+
+/** Those of them that are still there, by the API server or by their processes. */
+export function stillThere(temporary: readonly TemporaryPod[], { pods, localContainers }: Observation): TemporaryPod[] {
+  return temporary.filter(
+    ({ namespace, name, containers }) =>
+      pods.some(({ metadata }) => metadata.name === name && metadata.namespace === namespace) ||
+      containers.some((id) => localContainers?.has(id) === true),
+  );
+}
+
+/** Why the permanent control plane does not do its work yet; empty when it does. */
+export function afterHandOver(
+  required: readonly RequiredPod[],
+  look: Observation,
+  temporary: readonly TemporaryPod[],
+  renewedLeases: ReadonlySet<string>,
+  components: readonly string[],
+): string[] {
+  const left = stillThere(temporary, look);
+  const waiting = [...localNodeProblems(look), ...left.map(({ name }) => `temporary pod "${name}" to end`)];
+  for (const each of required) {
+    const pods = podsOf(each, look);
+    if (!pods.some((pod) => isAlive(pod, look) && runs(pod, look))) waiting.push(describe(each, pods, look));
+  }
+  const unproved = left.length > 0 ? [] : components.filter((name) => !renewedLeases.has(name));
+  return [...waiting, ...unproved.map((name) => `${name} to hold its lease`)];
+}
+
+/** Required pods that stand on nodes which have given no sign of life: they will not come back by themselves soon. */
+export function strandedPods(required: readonly RequiredPod[], look: Observation): KubeObject[] {
+  return required.flatMap((each) => podsOf(each, look)).filter((pod) => nodeOf(pod) !== "" && !isAlive(pod, look));
+}
+
+/** A pod of the API server that the kubelet will not try again for a long while: a new one is tried at once. */
+export function isBackingOff(pod: KubeObject): boolean {
+  return statuses(pod).some(
+    (status) => Number(status.restartCount ?? 0) >= 2 && objectOf(status.state).running === undefined,
+  );
+}
+
+/** Pods that are meant by a requirement, but not those that are on their way out. */
+export function podsOf({ namespace, prefix }: RequiredPod, { pods }: Observation): KubeObject[] {
+  return pods.filter(
+    ({ metadata }) =>
+      metadata.namespace === namespace && metadata.name.startsWith(prefix) && metadata.deletionTimestamp === undefined,
+  );
+}
+
+function localNodeProblems({ localNode, nodes, aliveNodes }: Observation): string[] {
+  if (localNode === undefined) return [];
+  const node = nodes.find(({ metadata }) => metadata.name === localNode);
+  if (node === undefined) return [`this machine's node "${localNode}" to register`];
+  if (!aliveNodes.has(localNode)) return [`the kubelet of node "${localNode}" to renew its lease`];
+  if (condition(node, "Ready") === "True") return [];
+  const ready = conditions(node).find(({ type }) => type === "Ready");
+  return [`node "${localNode}" to be Ready${ready === undefined ? "" : `: ${textOf(ready.message)}`}`];
+}
+
+function isAlive(pod: KubeObject, { aliveNodes }: Observation): boolean {
+  return aliveNodes.has(nodeOf(pod));
+}
+
+/** The kubelet has the pod and has come as far as its containers. */
+function isInHand(pod: KubeObject): boolean {
+  return statuses(pod).some((status) => {
+    const reason = textOf(objectOf(objectOf(status.state).waiting).reason);
+    return (
+      textOf(status.containerID) !== "" || reason === "CrashLoopBackOff" || objectOf(status.state).running !== undefined
+    );
+  });
+}
+
+/** Ready by what the kubelet said; on this machine also by what is really there. */
+function runs(pod: KubeObject, { localNode, localContainers }: Observation): boolean {
+  if (condition(pod, "Ready") !== "True") return false;
+  if (nodeOf(pod) !== localNode || localContainers === undefined) return true;
+  return statuses(pod).every((status) => localContainers.has(containerId(status)));
+}
+
+function describe(required: RequiredPod, pods: readonly KubeObject[], look: Observation): string {
+  const title = `pod "${required.namespace}/${required.prefix}"`;
+  if (pods.length === 0) return `${title} to be created`;
+  const [pod] = [...pods].sort((a, b) => Number(isAlive(b, look)) - Number(isAlive(a, look)));
+  const name = `pod "${required.namespace}/${pod!.metadata.name}"`;
+  if (nodeOf(pod!) === "") {
+    const scheduled = conditions(pod!).find(({ type }) => type === "PodScheduled");
+    return `${name} to be scheduled${textOf(scheduled?.message) === "" ? "" : `: ${textOf(scheduled?.message)}`}`;
+  }
+  if (!isAlive(pod!, look)) return `node "${nodeOf(pod!)}", which has ${name}, to give a sign of life`;
+  for (const status of statuses(pod!)) {
+    const waiting = objectOf(objectOf(status.state).waiting);
+    const reason = textOf(waiting.reason);
+    if (reason === "" || reason === "ContainerCreating" || reason === "PodInitializing") continue;
+    return `${name} to run: ${reason}${textOf(waiting.message) === "" ? "" : `: ${textOf(waiting.message)}`}`;
+  }
+  return `${name} to be ready`;
+}
+
+/** Without the runtime's name in front. */
+function containerId(status: JsonObject): string {
+  return textOf(status.containerID).replace(/^.*:\/\//, "");
+}
+
+function nodeOf(pod: KubeObject): string {
+  return textOf(objectOf(pod.spec).nodeName);
+}
+
+function statuses(pod: KubeObject): readonly JsonObject[] {
+  return arrayOf(objectOf(pod.status).containerStatuses);
+}
+
+function conditions(object: KubeObject): readonly JsonObject[] {
+  return arrayOf(objectOf(object.status).conditions);
+}
+
+function condition(object: KubeObject, type: string): string {
+  return textOf(conditions(object).find((each) => each.type === type)?.status);
+}

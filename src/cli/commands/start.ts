@@ -1,0 +1,83 @@
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
+import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
+import type { CommandContext } from "../program.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend start --asset-dir=recovered
+  kubemend start --asset-dir=cluster --strict --timeout=10m
+  kubemend start --asset-dir=cluster --required-pods=kube-system/kube-apiserver,kube-system/kube-scheduler`;
+
+interface Options {
+  readonly assetDir: string;
+  readonly podManifestPath: string;
+  readonly requiredPods?: readonly RequiredPod[];
+  readonly strict?: true;
+  readonly timeout: number;
+  readonly output: string;
+  readonly quiet?: true;
+}
+
+export function registerStart(program: Command, context: CommandContext): void {
+  const { host } = context;
+  program
+    .command("start")
+    .description("start a cluster on this master from its asset dir, rendered or recovered")
+    .requiredOption("--asset-dir <dir>", "what render or recover has written")
+    .option("--pod-manifest-path <dir>", "where the kubelet looks for static pods", "/etc/kubernetes/manifests")
+    .addOption(
+      new Option("--required-pods <pods>", "NAMESPACE/NAME,... to wait for, by the beginning of their names").argParser(
+        parsePods,
+      ),
+    )
+    .option("--strict", "fail when a manifest cannot be created")
+    .addOption(
+      new Option("--timeout <time>", "how long to wait in all").argParser(parseTime).default(20 * 60_000, "20m"),
+    )
+    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
+    .option("-q, --quiet", "print errors and the result only")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      const { startControlPlane } = await import("../../operations/start.ts");
+      const began = host.now();
+      const { created, existed, failed, node } = await startControlPlane({
+        assetDir: resolve(host.cwd, options.assetDir),
+        podManifestPath: resolve(host.cwd, options.podManifestPath),
+        secretsDir: BOOTSTRAP_SECRETS_DIR,
+        requiredPods: options.requiredPods,
+        strict: options.strict === true,
+        timeoutMs: options.timeout,
+        signal: host.signal,
+        now: host.now,
+        tell(text) {
+          if (options.quiet === true) return;
+          const seconds = String(Math.round((host.now() - began) / 1000)).padStart(4);
+          void host.stderr.write(`${seconds} s  ${text}\n`);
+        },
+      });
+      const seconds = Math.round((host.now() - began) / 1000);
+      if (options.output === "json") {
+        await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed })}\n`);
+      } else {
+        await host.stdout.write(`The control plane runs, and holds its leases. It took ${seconds} s.\n`);
+      }
+    });
+}
+
+function parsePods(text: string): RequiredPod[] {
+  return text.split(",").map((part) => {
+    const pod = parseRequiredPod(part.trim());
+    if (pod === undefined) throw new InvalidArgumentError("expected NAMESPACE/NAME, several separated by commas");
+    return pod;
+  });
+}
+
+/** Such as `90s`, `10m`, `1h30m`. In milliseconds. */
+function parseTime(text: string): number {
+  const [, hours, minutes, seconds] = /^(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
+  const total = ((Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60 + Number(seconds ?? 0)) * 1000;
+  if (!(total > 0)) throw new InvalidArgumentError("expected a time such as 90s, 10m or 1h30m");
+  return total;
+}

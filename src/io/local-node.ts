@@ -1,0 +1,169 @@
+/** What this machine itself tells, without an API server: its kubelet, its listening ports, the containers that really run, their logs. */
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { hostname, networkInterfaces } from "node:os";
+import { basename, join } from "node:path";
+import { parse } from "yaml";
+
+const POD_LOGS = "/var/log/pods";
+const CONTAINER_LOGS = "/var/log/containers";
+
+export interface LocalKubelet {
+  readonly pid: number;
+  /** Where it looks for static pods; undefined where it does not, or where its configuration cannot be read. */
+  readonly staticPods: string | undefined;
+  /** The name it registers its node by, as far as its flags tell. */
+  readonly nodeName: string;
+}
+
+/** The kubelet that runs here, by its process. */
+export function findKubelet(): LocalKubelet | undefined {
+  for (const pid of processes()) {
+    const words = commandLine(pid);
+    const program =
+      basename(words[0] ?? "") === "kubelet" || (basename(words[0] ?? "") === "hyperkube" && words[1] === "kubelet");
+    if (!program) continue;
+    const flag = (name: string) => {
+      const at = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
+      return at < 0 ? undefined : words[at]!.includes("=") ? words[at]!.slice(name.length + 3) : words[at + 1];
+    };
+    const config = flag("config");
+    const staticPods = flag("pod-manifest-path") ?? (config === undefined ? undefined : staticPodPath(config));
+    return { pid, staticPods, nodeName: (flag("hostname-override") ?? hostname()).toLowerCase() };
+  }
+  return undefined;
+}
+
+function staticPodPath(config: string): string | undefined {
+  try {
+    const value = (parse(readFileSync(config, "utf8")) as { staticPodPath?: unknown } | null)?.staticPodPath;
+    return typeof value === "string" && value !== "" ? value : undefined;
+  } catch {
+    return undefined; // not readable from here: whoever needs it says that it is not known
+  }
+}
+
+/** Whether two paths are the same directory. */
+export function isSameDirectory(a: string, b: string): boolean {
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return false;
+  }
+}
+
+/** Who listens on a TCP port: the program's name, `another program` where it cannot be told, undefined where nobody does. */
+export function listenerOf(port: number): string | undefined {
+  const inodes = new Set(["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) => listeningInodes(table, port)));
+  if (inodes.size === 0) return undefined;
+  for (const pid of processes()) {
+    if (socketsOf(pid).some((inode) => inodes.has(inode)))
+      return basename(commandLine(pid)[0] ?? "") || "another program";
+  }
+  return "another program";
+}
+
+function listeningInodes(table: string, port: number): string[] {
+  if (!existsSync(table)) return [];
+  return readFileSync(table, "utf8")
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => state === "0A" && Number.parseInt(local?.split(":")[1] ?? "", 16) === port)
+    .map((fields) => fields[9] ?? "");
+}
+
+function socketsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      } catch {
+        return []; // closed in the meantime
+      }
+    });
+  } catch {
+    return []; // ended in the meantime
+  }
+}
+
+/** Ids of the containers that have a process here now: their cgroups carry them, whatever the runtime. */
+export function runningContainers(): Set<string> {
+  const ids = new Set<string>();
+  for (const pid of processes()) {
+    for (const [id] of readQuietly(`/proc/${pid}/cgroup`).matchAll(/[0-9a-f]{64}/g)) ids.add(id);
+  }
+  return ids;
+}
+
+/** Whether any address of this machine is among these. */
+export function hasAddress(addresses: readonly string[]): boolean {
+  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return own.some(({ address }) => addresses.includes(address));
+}
+
+/**
+ * The last lines that a static pod's containers have logged, newest attempt, without the runtime's time stamps; undefined when none has started
+ * yet. The kubelet's directories are `NAMESPACE_POD-NODE_UID/CONTAINER/ATTEMPT.log`.
+ */
+export function staticPodLog(namespace: string, pod: string, nodeName: string, lines: number): string[] | undefined {
+  const prefix = `${namespace}_${pod}-${nodeName}_`;
+  const files = names(POD_LOGS)
+    .filter((name) => name.startsWith(prefix))
+    .flatMap((name) => names(join(POD_LOGS, name)).flatMap((container) => logFiles(join(POD_LOGS, name, container))))
+    .sort((a, b) => b.time - a.time);
+  const newest = files.find(({ size }) => size > 0) ?? files[0];
+  if (newest === undefined) return undefined;
+  const text = readQuietly(newest.path).trimEnd();
+  return text === ""
+    ? []
+    : text
+        .split("\n")
+        .slice(-lines)
+        .map((line) => line.replace(/^\S+ (?:stdout|stderr) [FP] /, ""));
+}
+
+/** Ids of the containers that a static pod has had here: the kubelet links their logs as `POD-NODE_NAMESPACE_CONTAINER-ID.log`. */
+export function staticPodContainers(namespace: string, mirrorPod: string): string[] {
+  const prefix = `${mirrorPod}_${namespace}_`;
+  return names(CONTAINER_LOGS).flatMap((name) =>
+    name.startsWith(prefix) ? (/-([0-9a-f]{64})\.log$/.exec(name)?.[1] ?? []) : [],
+  );
+}
+
+function logFiles(directory: string): { path: string; time: number; size: number }[] {
+  return names(directory).flatMap((name) => {
+    try {
+      const { mtimeMs, size } = statSync(join(directory, name));
+      return name.endsWith(".log") ? [{ path: join(directory, name), time: mtimeMs, size }] : [];
+    } catch {
+      return []; // rotated away
+    }
+  });
+}
+
+function processes(): number[] {
+  return names("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+function commandLine(pid: number): string[] {
+  return readQuietly(`/proc/${pid}/cmdline`)
+    .split("\0")
+    .filter((word) => word !== "");
+}
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Empty for what has just gone. */
+function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

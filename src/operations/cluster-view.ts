@@ -1,0 +1,60 @@
+/** What `start` sees of a cluster: live lists of pods, nodes and leases, and which leases were renewed while it looked. */
+import type { Observation } from "../bootstrap/pivot.ts";
+import { objectOf, textOf } from "../controlplane/fields.ts";
+import type { ClusterApi } from "../io/cluster-api.ts";
+import { LiveObjects } from "../io/live-objects.ts";
+import { runningContainers } from "../io/local-node.ts";
+import type { KubeObject } from "../storage/object.ts";
+
+const PODS = "/api/v1/pods";
+const NODES = "/api/v1/nodes";
+const NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+const COMPONENT_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+
+export class ClusterView {
+  readonly live: LiveObjects;
+  readonly localNode: string | undefined;
+  readonly #nodeLeases = new RenewalWatch();
+  #componentLeases = new RenewalWatch();
+
+  constructor(api: ClusterApi, localNode: string | undefined, signal: AbortSignal) {
+    this.live = new LiveObjects(api, [PODS, NODES, NODE_LEASES, COMPONENT_LEASES], signal);
+    this.localNode = localNode;
+  }
+
+  /** Undefined until everything was listed once. */
+  look(): Observation | undefined {
+    const [pods, nodes, nodeLeases, componentLeases] = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES].map((path) =>
+      this.live.get(path),
+    );
+    if (pods === undefined || nodes === undefined || nodeLeases === undefined || componentLeases === undefined)
+      return undefined;
+    this.#nodeLeases.see(nodeLeases);
+    this.#componentLeases.see(componentLeases);
+    const { localNode } = this;
+    const localContainers = localNode === undefined ? undefined : runningContainers();
+    return { pods, nodes, aliveNodes: this.#nodeLeases.renewed, localNode, localContainers };
+  }
+
+  /** Leases of components that were renewed since {@link forgetLeases}. */
+  get renewedLeases(): ReadonlySet<string> {
+    return this.#componentLeases.renewed;
+  }
+
+  /** From now on only renewals count that are seen after this. */
+  forgetLeases(): void {
+    this.#componentLeases = new RenewalWatch();
+  }
+}
+
+/** A dead holder leaves its lease as it was: only one that changes is held by somebody. Clocks of other machines do not matter. */
+class RenewalWatch {
+  readonly renewed = new Set<string>();
+  #first: Map<string, string> | undefined;
+
+  see(leases: readonly KubeObject[]): void {
+    const times = new Map(leases.map((lease) => [lease.metadata.name, textOf(objectOf(lease.spec).renewTime)]));
+    this.#first ??= times;
+    for (const [name, time] of times) if (time !== this.#first.get(name)) this.renewed.add(name);
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * Starts a cluster from an asset dir, new or recovered: a temporary control plane on this machine, from files alone, creates the permanent one, waits
+ * until that can take over, makes way for it, and stays to see that it does its work.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { objectTitle } from "../bootstrap/manifest-objects.ts";
+import {
+  afterHandOver,
+  beforeHandOver,
+  isBackingOff,
+  type Observation,
+  podsOf,
+  type RequiredPod,
+  stillThere,
+  strandedPods,
+  type TemporaryPod,
+} from "../bootstrap/pivot.ts";
+import { type BootstrapManifest, planStart, type StartPlan } from "../bootstrap/start-plan.ts";
+import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
+import { MendError } from "../errors.ts";
+import { hasAssetFile, readAssetFiles } from "../io/asset-files.ts";
+import {
+  type BootstrapPlaces,
+  checkPlaces,
+  findLeftover,
+  placeFiles,
+  removeManifests,
+  removeSecrets,
+} from "../io/bootstrap-files.ts";
+import { ApiError, ClusterApi, isConnectionError } from "../io/cluster-api.ts";
+import { readKubeconfig } from "../io/kubeconfig.ts";
+import { findKubelet, isSameDirectory, listenerOf, staticPodContainers, staticPodLog } from "../io/local-node.ts";
+import { ClusterView } from "./cluster-view.ts";
+import { type Creation, createManifests } from "./create-manifests.ts";
+
+export interface StartOptions {
+  readonly assetDir: string;
+  readonly podManifestPath: string;
+  /** `/etc/kubernetes/bootstrap-secrets`, where the assets' pods look for them. */
+  readonly secretsDir: string;
+  /** Undefined: the components that the assets bring up, and the checkpointer if it is among the manifests. */
+  readonly requiredPods: readonly RequiredPod[] | undefined;
+  readonly strict: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly tell: (text: string) => void;
+}
+
+export interface StartResult extends Creation {
+  readonly node: string;
+}
+
+const POLL_MS = 200;
+const TICK_MS = 1000;
+const REPEAT_MS = 15_000;
+/** After this without a renewed lease a node is taken for lost: more than the 40 s that the controller manager gives it. */
+const SIGN_OF_LIFE_MS = 60_000;
+/** How long an API server may refuse a credential before it is taken for another cluster's. */
+const REFUSAL_MS = 10_000;
+const LEASE_HOLDERS = ["kube-controller-manager", "kube-scheduler"];
+
+export async function startControlPlane(options: StartOptions): Promise<StartResult> {
+  const start = await prepare(options);
+  try {
+    await placeFiles(start.places, start.plan.secrets, start.pods);
+    options.tell(`temporary control plane: ${start.pods.map(({ pod }) => pod.metadata.name).join(", ")}`);
+    await waitForApiServer(start);
+    const creation = await createManifests(start.api, start.plan.objects, options);
+    options.tell(`created ${creation.created} objects, ${creation.existed} were there already`);
+    const view = new ClusterView(start.api, start.node, start.ended.signal);
+    await waitUntilReadyToGo(start, view);
+    options.tell("handing over to the permanent control plane");
+    await removeManifests(start.places);
+    await waitUntilTakenOver(start, view);
+    return { ...creation, node: start.node };
+  } finally {
+    start.ended.abort();
+    start.api.close();
+    await tearDown(start);
+  }
+}
+
+/** What a start works with, once everything was checked that can be checked without touching anything. */
+interface Start {
+  readonly options: StartOptions;
+  readonly plan: StartPlan;
+  /** The temporary pods that are needed: not the API server's where one answers already. */
+  readonly pods: readonly BootstrapManifest[];
+  readonly places: BootstrapPlaces;
+  readonly api: ClusterApi;
+  readonly node: string;
+  readonly required: readonly RequiredPod[];
+  readonly deadline: number;
+  /** Ends the watches. */
+  readonly ended: AbortController;
+}
+
+async function prepare(options: StartOptions): Promise<Start> {
+  const { assetDir, podManifestPath, secretsDir } = options;
+  if (hasAssetFile(assetDir, "etcd/migrate-etcd-cluster.json")) {
+    throw new MendError(
+      "unsupported",
+      "these assets are of a cluster with self-hosted etcd, which start cannot bring back yet",
+      {
+        hint: "restore the backup into an etcd outside of the cluster, and recover from there with --etcd-servers",
+      },
+    );
+  }
+  const plan = planStart(readAssetFiles(assetDir), new Date(options.now()));
+  const node = checkKubelet(podManifestPath);
+  const places = { secretsDir, podManifestPath };
+  const leftover = await findLeftover(places);
+  await checkPlaces(places, plan.pods);
+  const api = new ClusterApi(readKubeconfig(`${assetDir}/auth/kubeconfig`));
+  const oursRuns = leftover?.manifests.some((path) =>
+    plan.pods.some((each) => each.component === "kube-apiserver" && path.endsWith(`/${each.fileName}`)),
+  );
+  if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
+  const answers = oursRuns !== true && (await apiServerAnswers(api, options.signal));
+  if (answers) options.tell(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
+  else if (oursRuns !== true) checkPorts(plan.pods);
+  const pods = plan.pods.filter((each) => !answers || each.component !== "kube-apiserver");
+  return {
+    options,
+    plan,
+    pods,
+    places,
+    api,
+    node,
+    required: options.requiredPods ?? defaultRequirements(plan),
+    deadline: options.now() + options.timeoutMs,
+    ended: new AbortController(),
+  };
+}
+
+/** Returns the node's name. */
+function checkKubelet(podManifestPath: string): string {
+  const kubelet = findKubelet();
+  if (kubelet === undefined) {
+    throw new MendError("kubelet-not-found", "no kubelet runs on this machine", {
+      hint: "start it first, such as with systemctl start kubelet: it runs the temporary control plane",
+    });
+  }
+  if (kubelet.staticPods !== undefined && !isSameDirectory(kubelet.staticPods, podManifestPath)) {
+    throw new MendError(
+      "kubelet-not-found",
+      `the kubelet looks for static pods in "${kubelet.staticPods}", not in "${podManifestPath}"`,
+      {
+        hint: `pass --pod-manifest-path=${kubelet.staticPods}`,
+      },
+    );
+  }
+  return kubelet.nodeName;
+}
+
+function checkPorts(pods: readonly BootstrapManifest[]): void {
+  for (const { port, pod } of pods) {
+    const listener = port === undefined ? undefined : listenerOf(port);
+    if (listener === undefined) continue;
+    throw new MendError("port-taken", `port ${port}, which "${pod.metadata.name}" needs, is taken by "${listener}"`, {
+      hint: "stop that program; if it is this cluster's API server, pass assets whose kubeconfig reaches it",
+    });
+  }
+}
+
+/** Throws where what answers is not this cluster's. */
+async function apiServerAnswers(api: ClusterApi, signal: AbortSignal): Promise<boolean> {
+  try {
+    await api.request("GET", "/readyz", undefined, { signal });
+    await api.get("/api/v1/namespaces/kube-system", signal);
+    return true;
+  } catch (error) {
+    if (isConnectionError(error) || (error instanceof ApiError && error.status >= 500)) return false;
+    throw error;
+  }
+}
+
+function defaultRequirements(plan: StartPlan): RequiredPod[] {
+  const components = plan.pods.flatMap(({ component, pod }) =>
+    component === undefined ? [] : [{ namespace: pod.metadata.namespace ?? "kube-system", prefix: component }],
+  );
+  const checkpointer = plan.objects.find(
+    ({ object }) => object.kind === "DaemonSet" && object.metadata.name === "pod-checkpointer",
+  );
+  if (checkpointer === undefined) return components;
+  return [
+    ...components,
+    { namespace: checkpointer.object.metadata.namespace ?? "default", prefix: "pod-checkpointer" },
+  ];
+}
+
+async function waitForApiServer(start: Start): Promise<void> {
+  const { options, api } = start;
+  const waiting = waitingLine(start);
+  const began = options.now();
+  let trouble = "";
+  let lookedAt = began;
+  let last: unknown;
+  for (;;) {
+    try {
+      if (await apiServerAnswers(api, options.signal)) break;
+      last = undefined;
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const mayBeYoung = error instanceof ApiError && options.now() - began < REFUSAL_MS;
+      if (!mayBeYoung) throw error;
+      last = error;
+    }
+    if (options.now() - lookedAt >= REPEAT_MS) {
+      lookedAt = options.now();
+      trouble = apiServerTrouble(start);
+    }
+    const refusal = last instanceof Error ? `: ${last.message}` : "";
+    waiting([`the API server to be ready${refusal}${trouble}`]);
+    await sleep(POLL_MS, undefined, { signal: options.signal });
+  }
+  options.tell("the API server is ready");
+}
+
+/** What the temporary API server's log says, or that there is none. */
+function apiServerTrouble({ pods, node }: Start): string {
+  const own = pods.find(({ component }) => component === "kube-apiserver");
+  if (own === undefined) return "";
+  const { name, namespace } = own.pod.metadata;
+  const log = staticPodLog(namespace ?? "default", name, node, 3);
+  if (log !== undefined) return `; it says last: ${log.join(" / ")}`;
+  const images = objectsOf(objectOf(own.pod.spec).containers).map(({ image }) => `"${textOf(image)}"`);
+  return `; it has not started: is the image ${images.join(", ")} on this node, or can it be pulled?`;
+}
+
+async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void> {
+  const { options, required } = start;
+  const began = options.now();
+  const holder = start.pods.find(({ component }) => component === "kube-apiserver")?.component;
+  await waitUntil(start, view, async (look) => {
+    await labelNode(start, look);
+    if (options.now() - began > SIGN_OF_LIFE_MS) await releaseStranded(start, look);
+    const waiting = beforeHandOver(required, look, holder);
+    if (waiting.length > 0 || holder === undefined) return waiting;
+    return refreshApiServerPods(start, look, holder);
+  });
+}
+
+/** The API server's own pod has crashed while its port was taken: with a new one the kubelet does not wait for minutes before it tries again. */
+async function refreshApiServerPods(start: Start, look: Observation, component: string): Promise<string[]> {
+  const required = start.required.filter(({ prefix }) => prefix === component);
+  const tired = required
+    .flatMap((each) => podsOf(each, look))
+    .filter((pod) => textOf(objectOf(pod.spec).nodeName) === start.node && isBackingOff(pod));
+  for (const pod of tired) await deletePod(start, pod);
+  return tired.map((pod) => `pod "${pod.metadata.name}" to be replaced by one that has not failed`);
+}
+
+async function waitUntilTakenOver(start: Start, view: ClusterView): Promise<void> {
+  const components = LEASE_HOLDERS.filter((name) => start.required.some(({ prefix }) => prefix === name));
+  let gone = false;
+  await waitUntil(start, view, async (look) => {
+    if (!view.live.reachable) return ["the permanent API server to answer"];
+    const temporary = temporaryPods(start);
+    if (!gone && stillThere(temporary, look).length === 0) {
+      gone = true;
+      view.forgetLeases();
+      return ["the permanent control plane's leases"];
+    }
+    return afterHandOver(start.required, look, temporary, view.renewedLeases, components);
+  });
+}
+
+function temporaryPods({ pods, node }: Start): TemporaryPod[] {
+  return pods.map(({ pod }) => {
+    const namespace = pod.metadata.namespace ?? "default";
+    const name = `${pod.metadata.name}-${node}`;
+    return { namespace, name, containers: staticPodContainers(namespace, name) };
+  });
+}
+
+/** Judges every change, and every second, until nothing is in the way. */
+async function waitUntil(
+  start: Start,
+  view: ClusterView,
+  judge: (look: Observation) => Promise<string[]>,
+): Promise<void> {
+  const waiting = waitingLine(start);
+  for (;;) {
+    const look = view.look();
+    const inTheWay = look === undefined ? ["the cluster's objects"] : await judgeCalmly(judge, look);
+    if (inTheWay.length === 0) return;
+    waiting(inTheWay);
+    await view.live.changed(TICK_MS, start.options.signal);
+  }
+}
+
+/** An API server that goes away in the middle of a chore is waited for like anything else. */
+async function judgeCalmly(judge: (look: Observation) => Promise<string[]>, look: Observation): Promise<string[]> {
+  try {
+    return await judge(look);
+  } catch (error) {
+    if (isConnectionError(error) || error instanceof ApiError) return [(error as MendError).message];
+    throw error;
+  }
+}
+
+/** Tells what is waited for when it comes up, and all of it again now and then; throws `timeout` when the time is up. */
+function waitingLine({ options, deadline }: Start): (waiting: readonly string[]) => void {
+  let told: readonly string[] = [];
+  let at = 0;
+  return (waiting) => {
+    const now = options.now();
+    if (now > deadline) {
+      throw new MendError(
+        "timeout",
+        `the control plane did not come up in ${Math.round(options.timeoutMs / 1000)} s; waiting for:\n  ${waiting.join("\n  ")}`,
+        { hint: "mend what is in the way and start again, or pass a longer --timeout" },
+      );
+    }
+    const isDue = now - at >= REPEAT_MS;
+    const news = isDue ? waiting : waiting.filter((each) => !told.includes(each));
+    told = waiting;
+    if (news.length === 0) return;
+    if (isDue) at = now;
+    for (const each of news) options.tell(`waiting for ${each}`);
+  };
+}
+
+/** The permanent control plane asks for a label that no kubelet may give itself. It is given where no living node has it. */
+async function labelNode(start: Start, look: Observation): Promise<void> {
+  const node = look.nodes.find(({ metadata }) => metadata.name === start.node);
+  if (node === undefined) return;
+  const wanted = start.plan.objects
+    .filter(
+      ({ object }) =>
+        object.kind === "DaemonSet" && start.required.some(({ prefix }) => prefix === object.metadata.name),
+    )
+    .flatMap(({ object }) =>
+      Object.keys(objectOf(objectOf(objectOf(objectOf(object.spec).template).spec).nodeSelector)),
+    )
+    .filter((label) => label.startsWith("node-role.kubernetes.io/"));
+  for (const label of new Set(wanted)) {
+    const has = look.nodes.some(
+      ({ metadata }) => look.aliveNodes.has(metadata.name) && label in (metadata.labels ?? {}),
+    );
+    if (has || label in (node.metadata.labels ?? {})) continue;
+    await start.api.patch(
+      `/api/v1/nodes/${start.node}`,
+      { metadata: { labels: { [label]: "" } } },
+      start.options.signal,
+    );
+    start.options.tell(`node "${start.node}" is labelled "${label}"`);
+  }
+}
+
+/** Pods of the control plane on nodes that are gone hold the place of those that would replace them. */
+async function releaseStranded(start: Start, look: Observation): Promise<void> {
+  for (const pod of strandedPods(start.required, look)) {
+    if (!pod.metadata.ownerReferences?.some(({ kind }) => kind === "ReplicaSet")) continue;
+    start.options.tell(
+      `${objectTitle(pod)} stands on node "${textOf(objectOf(pod.spec).nodeName)}", which gives no sign of life: deleting it`,
+    );
+    await deletePod(start, pod);
+  }
+}
+
+async function deletePod(
+  start: Start,
+  pod: { readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid?: string } },
+): Promise<void> {
+  const { namespace = "default", name, uid } = pod.metadata;
+  const only = uid === undefined ? {} : { preconditions: { uid } };
+  await start.api
+    .delete(`/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0, ...only }, start.options.signal)
+    .catch((error: unknown) => {
+      if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
+    });
+}
+
+/** Always, also after an error and after Ctrl-C; changes nothing when it has been done. */
+async function tearDown({ places, options }: Start): Promise<void> {
+  try {
+    const changed = await removeManifests(places);
+    for (const path of changed) options.tell(`warning: "${path}" was changed by somebody, and stays`);
+    await removeSecrets(places);
+  } catch (error) {
+    if (!(error instanceof MendError)) throw error; // and another error must not be lost over this one
+    options.tell(`warning: the temporary control plane is not taken away: ${error.message}`);
+  }
+}
