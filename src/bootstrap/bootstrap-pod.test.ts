@@ -76,6 +76,7 @@ test("runs as root on the host network, by itself: nothing of the scheduler's or
     "hostNetwork",
     "initContainers",
     "securityContext",
+    "terminationGracePeriodSeconds",
     "volumes",
   ]);
   expect(spec).toMatchObject({

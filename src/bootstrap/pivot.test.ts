@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import type { KubeObject } from "../storage/object.ts";
+import { afterHandOver, beforeHandOver, type Observation, parseRequiredPod, strandedPods } from "./pivot.ts";
+
+const REQUIRED = ["kube-apiserver", "kube-scheduler"].map((prefix) => ({ namespace: "kube-system", prefix }));
+const LEASES = ["kube-scheduler"];
+
+const node = (name: string, ready = "True"): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name },
+  status: { conditions: [{ type: "Ready", status: ready, message: "container runtime is down" }] },
+});
+
+function pod(
+  name: string,
+  on: string,
+  more: { ready?: boolean; id?: string; waiting?: string; message?: string } = {},
+): KubeObject {
+  const { ready = true, id = `${name}-container`, waiting, message = "" } = more;
+  const state = waiting === undefined ? { running: {} } : { waiting: { reason: waiting, message } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "kube-system" },
+    spec: on === "" ? {} : { nodeName: on },
+    status: {
+      conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+      containerStatuses: [{ containerID: `containerd://${id}`, state }],
+    },
+  };
+}
+
+function look(pods: KubeObject[], changes: Partial<Observation> = {}): Observation {
+  return {
+    pods,
+    nodes: [node("a")],
+    aliveNodes: new Set(["a"]),
+    localNode: "a",
+    localContainers: new Set(pods.map(({ metadata }) => `${metadata.name}-container`)),
+    ...changes,
+  };
+}
+
+const GOOD = [pod("kube-apiserver-1", "a"), pod("kube-scheduler-1", "a")];
+
+test("nothing is in the way of pods that run", () => {
+  expect(beforeHandOver(REQUIRED, look(GOOD), undefined)).toEqual([]);
+  expect(afterHandOver(REQUIRED, look(GOOD), [], new Set(LEASES), LEASES)).toEqual([]);
+});
+
+test("the API server's pod cannot listen while the temporary one does: that the kubelet has tried it is enough", () => {
+  const crashing = pod("kube-apiserver-1", "a", { ready: false, waiting: "CrashLoopBackOff" });
+  const pods = [crashing, GOOD[1]!];
+  expect(beforeHandOver(REQUIRED, look(pods), "kube-apiserver")).toEqual([]);
+  expect(beforeHandOver(REQUIRED, look(pods), undefined)).toEqual([
+    'pod "kube-system/kube-apiserver-1" to run: CrashLoopBackOff',
+  ]);
+});
+
+test.each<[string, Observation, string]>([
+  ["no pod", look([GOOD[0]!]), 'pod "kube-system/kube-scheduler" to be created'],
+  [
+    "no node for it",
+    look([GOOD[0]!, pod("kube-scheduler-1", "")]),
+    'pod "kube-system/kube-scheduler-1" to be scheduled',
+  ],
+  [
+    "no image",
+    look([GOOD[0]!, pod("kube-scheduler-1", "a", { ready: false, waiting: "ErrImagePull", message: "not found" })]),
+    'pod "kube-system/kube-scheduler-1" to run: ErrImagePull: not found',
+  ],
+  [
+    "etcd says Ready, and nothing runs here",
+    look(GOOD, { localContainers: new Set(["kube-apiserver-1-container"]) }),
+    'pod "kube-system/kube-scheduler-1" to be ready',
+  ],
+  [
+    "etcd says Ready, and the node is gone",
+    look([GOOD[0]!, pod("kube-scheduler-1", "b")]),
+    'node "b", which has pod "kube-system/kube-scheduler-1", to give a sign of life',
+  ],
+  ["no node", look(GOOD, { nodes: [] }), 'this machine\'s node "a" to register'],
+  ["a silent kubelet", look(GOOD, { aliveNodes: new Set() }), 'the kubelet of node "a" to renew its lease'],
+  [
+    "a node that is not Ready",
+    look(GOOD, { nodes: [node("a", "False")] }),
+    'node "a" to be Ready: container runtime is down',
+  ],
+])("what is in the way is said: %s", (_, seen, sentence) => {
+  expect(beforeHandOver(REQUIRED, seen, undefined)).toContain(sentence);
+});
+
+test("a lease proves nothing while the temporary holder may still run", () => {
+  const temporary = [{ namespace: "kube-system", name: "bootstrap-kube-scheduler-a", containers: ["t"] }];
+  const mirror = [...GOOD, pod("bootstrap-kube-scheduler-a", "a")];
+  const still = ['temporary pod "bootstrap-kube-scheduler-a" to end'];
+  expect(afterHandOver(REQUIRED, look(mirror), temporary, new Set(LEASES), LEASES)).toEqual(still);
+  const processes = new Set([...GOOD.map(({ metadata }) => `${metadata.name}-container`), "t"]);
+  expect(
+    afterHandOver(REQUIRED, look(GOOD, { localContainers: processes }), temporary, new Set(LEASES), LEASES),
+  ).toEqual(still);
+  expect(afterHandOver(REQUIRED, look(GOOD), temporary, new Set(), LEASES)).toEqual([
+    "kube-scheduler to hold its lease",
+  ]);
+  expect(afterHandOver(REQUIRED, look(GOOD), temporary, new Set(LEASES), LEASES)).toEqual([]);
+});
+
+test("pods on nodes that are gone are stranded", () => {
+  const pods = [...GOOD, pod("kube-scheduler-2", "gone"), pod("web-1", "gone")];
+  expect(strandedPods(REQUIRED, look(pods)).map(({ metadata }) => metadata.name)).toEqual(["kube-scheduler-2"]);
+});
+
+test("required pods read as bootkube's", () => {
+  expect(parseRequiredPod("kube-system/kube-apiserver")).toEqual({
+    namespace: "kube-system",
+    prefix: "kube-apiserver",
+  });
+  expect(parseRequiredPod("coredns")).toEqual({ namespace: "kube-system", prefix: "coredns" });
+  for (const text of ["", "a/", "/b", "a/b/c"]) expect(parseRequiredPod(text)).toBeUndefined();
+});
