@@ -5,6 +5,7 @@ import type { BoltFile } from "./bolt.ts";
 import { type Bucket, decodeBucket, readBuckets } from "./bucket.ts";
 import { readFreelist } from "./freelist.ts";
 import { mapLeaves } from "./leaf-map.ts";
+import { openLeafWindow } from "./leaf-window.ts";
 import { BUCKET_ELEMENT, leafFlags, type Page } from "./page.ts";
 import { addPage, createPageSet, hasPage, type PageSet } from "./page-set.ts";
 import { sweepLeaves } from "./sweep.ts";
@@ -108,7 +109,15 @@ export function checkBolt(bolt: BoltFile, report: Report): void {
       }
       const map = mapLeaves(bolt, [bucket], report, reached);
       const range = [2, bolt.pageCount] as const;
-      for (const _ of sweepLeaves(bolt, map, range, reached, (page) => visit(page, bucket.path), report));
+      for (const _ of sweepLeaves(
+        bolt,
+        map,
+        openLeafWindow(bolt, map.slots),
+        range,
+        reached,
+        (page) => visit(page, bucket.path),
+        report,
+      ));
     }
     buckets = nested;
   }

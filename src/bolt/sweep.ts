@@ -1,9 +1,8 @@
 /**
  * Shows many leaves in file order: sequential reads, bounded memory, and divisible among threads by page id. Each leaf is checked before it is shown.
  */
-import type { BoltFile } from "./bolt.ts";
 import { type LeafMap, leafPlace } from "./leaf-map.ts";
-import { openLeafWindow } from "./leaf-window.ts";
+import type { LeafWindow } from "./leaf-window.ts";
 import type { Page } from "./page.ts";
 import type { PageSet } from "./page-set.ts";
 import { checkLeafPage, mark, type Report } from "./tree.ts";
@@ -20,28 +19,30 @@ const STRIDE = 8 << 20;
  * so that the caller can show progress, stop, or let others run.
  */
 export function* sweepLeaves(
-  bolt: BoltFile,
   map: LeafMap,
+  window: LeafWindow,
   [from, to]: readonly [number, number],
   seen: PageSet,
   visit: LeafVisitor,
   report: Report,
 ): Generator<number> {
   const { slots } = map;
-  const window = openLeafWindow(bolt, slots);
-  let yielded = 0;
-  for (let id = from; id < to; id++) {
+  let id = from;
+  let position = 0;
+  const where = (): string => leafPlace(map, id, position); // one for all leaves: this loop allocates as little as it can
+  let yielded = window.bytesRead();
+  for (; id < to; id++) {
     if (slots[id] === 0) continue;
-    const position = slots[id]! - 1;
+    position = slots[id]! - 1;
     const result = window.read(id);
     if ("code" in result) {
-      report({ level: "error", code: result.code, where: leafPlace(map, id, position), text: result.text });
+      report({ level: "error", code: result.code, where: where(), text: result.text });
       continue;
     }
     const { page, overflow } = result;
-    if (!mark(seen, id, overflow, () => leafPlace(map, id, position), report)) continue;
+    if (!mark(seen, id, overflow, where, report)) continue;
     const isLast = map.bucketEnds.includes(position + 1);
-    if (!checkLeafPage(page, map.list, position, isLast, () => leafPlace(map, id, position), report)) continue;
+    if (!checkLeafPage(page, map.list, position, isLast, where, report)) continue;
     visit(page, position);
     if (window.bytesRead() - yielded >= STRIDE) {
       yielded = window.bytesRead();

@@ -33,6 +33,9 @@ export interface LeafTasks {
   finish(): LeafTaskResult;
 }
 
+/** About: more only costs memory until the sweep is over, less costs copies. */
+const KEYS_PER_LEAF = 2;
+
 /** The bucket that holds the keyspace. */
 export const KEY_BUCKET = "key";
 
@@ -48,7 +51,7 @@ export async function createLeafTasks(
   const index =
     spec.index === undefined
       ? undefined
-      : createIndexTask(spec.index, report, Math.ceil((end - first) / threads), labeller);
+      : createIndexTask(spec.index, report, Math.ceil(((end - first) * KEYS_PER_LEAF) / threads), labeller);
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
   const history = spec.historyOf && createHistoryTask(spec.historyOf, report);
   const { hash } = spec;

@@ -5,6 +5,7 @@
 import { setImmediate, setInterval } from "node:timers/promises";
 import type { BoltFile } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
+import { openLeafWindow } from "../bolt/leaf-window.ts";
 import { mergePages, type PageSet } from "../bolt/page-set.ts";
 import { sweepLeaves } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
@@ -47,8 +48,9 @@ export async function sweepInParallel(
   };
   if (threads.count === 0) {
     const tasks = await createLeafTasks(spec, map, report);
+    const window = openLeafWindow(bolt, map.slots);
     for (const chunk of takeChunks(counters)) {
-      for (const _ of sweepLeaves(bolt, map, chunk, seen, tasks.visit, report)) {
+      for (const _ of sweepLeaves(map, window, chunk, seen, tasks.visit, report)) {
         showProgress();
         await setImmediate();
       }

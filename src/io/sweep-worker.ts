@@ -2,6 +2,7 @@
 import { isMainThread, parentPort } from "node:worker_threads";
 import type { BoltFile } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
+import { openLeafWindow } from "../bolt/leaf-window.ts";
 import { createPageSet, type PageSet } from "../bolt/page-set.ts";
 import { sweepLeaves } from "../bolt/sweep.ts";
 import type { Finding } from "../errors.ts";
@@ -36,8 +37,9 @@ async function work(order: SweepOrder): Promise<SweepReport> {
   };
   const seen = createPageSet(pageCount);
   const tasks = await createLeafTasks(spec, map, report, order.threads);
+  const window = openLeafWindow(bolt, map.slots);
   for (const chunk of takeChunks(counters)) {
-    for (const _ of sweepLeaves(bolt, map, chunk, seen, tasks.visit, report));
+    for (const _ of sweepLeaves(map, window, chunk, seen, tasks.visit, report));
     finishChunk(counters);
   }
   return { result: tasks.finish(), findings, seen };
