@@ -110,7 +110,6 @@ export function checkBolt(bolt: BoltFile, report: Report): void {
       const map = mapLeaves(bolt, [bucket], report, reached);
       const range = [2, bolt.pageCount] as const;
       for (const _ of sweepLeaves(
-        bolt,
         map,
         openLeafWindow(bolt, map.slots),
         range,
