@@ -80,10 +80,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
   const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
   try {
     const hashing = startHash(snapshot.file);
-    const work = [
-      writer.copyToSnap("db", snapshot.file.descriptor),
-      checkStructure(snapshot, options, LEFTOVERS),
-    ] as const;
+    const work = [copyFlushed(writer, snapshot), checkStructure(snapshot, options, LEFTOVERS)] as const;
     let sha256: HashVerdict;
     try {
       sha256 = await hashing.verdict;
@@ -178,6 +175,13 @@ function planMembership(options: RestoreOptions): Membership {
   const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
   checkMemberInCluster(options.name, advertised, cluster);
   return newMembership(cluster, options.initialClusterToken);
+}
+
+/** The disk takes the copy while the rest is still being checked; what is written later is small. */
+async function copyFlushed(writer: DataDirWriter, snapshot: Snapshot): Promise<OutputFile> {
+  const db = await writer.copyToSnap("db", snapshot.file.descriptor);
+  await db.sync();
+  return db;
 }
 
 function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: RestoreOptions): void {
