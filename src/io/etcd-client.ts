@@ -16,6 +16,7 @@ import {
   type MemberStatus,
   type ResponseHeader,
 } from "./etcd-messages.ts";
+import { decodeRangeAnswer, encodeRangeRequest, type RangeAnswer, type RangeRequest } from "./etcd-range.ts";
 import { type GrpcOptions, openGrpc } from "./grpc.ts";
 
 export interface EtcdClient {
@@ -24,6 +25,8 @@ export interface EtcdClient {
   status(): Promise<MemberStatus>;
   hashKv(revision: number): Promise<KeyspaceHash>;
   alarms(): Promise<MemberAlarm[]>;
+  /** Throws `revision-compacted` for a revision that is gone. */
+  range(request: RangeRequest): Promise<RangeAnswer>;
   /** The database in pieces, at last its SHA-256; each piece may be overwritten by the next. */
   snapshot(): AsyncGenerator<{ remaining: number; blob: Uint8Array }, void, void>;
   close(): void;
@@ -58,6 +61,7 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
     members: async () => decodeMemberList(await call("Cluster/MemberList")),
     status: async () => decodeStatus(await call("Maintenance/Status")),
     hashKv: async (revision) => decodeHashKv(await call("Maintenance/HashKV", encodeHashKvRequest(revision))),
+    range: async (request) => decodeRangeAnswer(await call("KV/Range", encodeRangeRequest(request))),
     alarms: async () => decodeAlarms(await call("Maintenance/Alarm")),
     async *snapshot() {
       for await (const part of grpc.stream("/etcdserverpb.Maintenance/Snapshot", NOTHING, await options())) {

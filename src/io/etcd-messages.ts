@@ -48,7 +48,7 @@ const NO_HEADER: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, ra
 const cursor = (message: Uint8Array): WireCursor => createWireCursor(message, "etcd's answer", "etcd-refused");
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-function decodeHeader(message: Uint8Array): ResponseHeader {
+export function decodeHeader(message: Uint8Array): ResponseHeader {
   const fields = cursor(message);
   let { clusterId, memberId, revision, raftTerm } = NO_HEADER;
   while (fields.next()) {

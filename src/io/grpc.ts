@@ -181,6 +181,12 @@ function statusError(status: number, text: string, endpoint: string, method: str
       hint: "use an etcd of 3.4 or newer",
     });
   }
+  if (status === 11) {
+    return new MendError("revision-compacted", `"${endpoint}" no longer holds that revision: ${said}`, {
+      where,
+      hint: "ask for a newer revision",
+    });
+  }
   if (status === 4) return timedOut(endpoint, "answer", undefined);
   if (status === 14) {
     return new MendError("etcd-unreachable", `"${endpoint}" cannot serve: ${said}`, {
