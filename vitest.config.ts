@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts", "testbed/**/*.test.ts"],
-    exclude: ["test/e2e/**"],
+    exclude: ["test/contract/**", "test/e2e/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** End-to-end tests run real clusters on this machine, one file after another: they need root on Linux (docs/testbed.md). */
 export default defineConfig({
   test: {
-    include: ["test/e2e/**/*.test.ts"],
+    include: ["test/contract/**/*.test.ts", "test/e2e/**/*.test.ts"],
     globalSetup: ["test/e2e/setup.ts"],
     fileParallelism: false,
     testTimeout: 600_000,

@@ -218,15 +218,11 @@ describe("refusals, each before anything is written", () => {
   const plain = [workload("kube-apiserver"), ...companions()];
 
   test("wrong usage", async () => {
-    await refused(
-      "--recovery-dir out --kubeconfig kubeconfig",
-      2,
-      "error: recover needs a source",
-      "hint: pass the file",
-    );
+    await refused("--recovery-dir out", 2, "error: recover needs a source", "hint: pass --kubeconfig");
     await refused("--etcd-backup-file backup.db", 2, "--recovery-dir");
-    await refused(`${COMMON} --etcd-backup-file backup.db --etcd-ca-path x`, 2, "belong together");
-    await refused("--recovery-dir out --etcd-backup-file b --etcd-servers x", 2, "unknown option '--etcd-servers'");
+    await refused(`${COMMON} --etcd-backup-file backup.db --etcd-certificate-path x`, 2, "belong together");
+    await refused("--recovery-dir out --etcd-backup-file b --etcd-servers x", 2, "two sources");
+    await refused("--recovery-dir out --kubeconfig kubeconfig --at-revision 9", 2, "no earlier revision");
   });
 
   test("a self-hosted control plane without a kubeconfig, and one that is not there", async () => {

@@ -19,7 +19,7 @@ import { staticPodManifest } from "./static-pod.ts";
 export interface RenderOptions {
   /** The kubeconfig that `start` uses, as it is. A self-hosted control plane cannot do without. */
   readonly kubeconfig: Uint8Array | undefined;
-  /** What self-hosted etcd starts from. */
+  /** What self-hosted etcd starts from; undefined where it runs. */
   readonly etcdBackup: EtcdBackup | undefined;
 }
 
@@ -45,7 +45,8 @@ function renderSelfHosted(plane: SelfHostedControlPlane, options: RenderOptions)
   const assets = new AssetSet();
   const findings: Finding[] = [];
   const { etcd } = plane;
-  const bootEtcd = etcd === undefined ? undefined : bootEtcdOf(etcd);
+  // Without a backup etcd lives: the API server dials it as ever.
+  const bootEtcd = etcd === undefined || options.etcdBackup === undefined ? undefined : bootEtcdOf(etcd);
   for (const workload of plane.workloads) {
     const pod = bootstrapPod(workload, plane, bootEtcd, assets, findings);
     assets.add(`bootstrap-manifests/${pod.name}.yaml`, manifestYaml(pod.manifest));

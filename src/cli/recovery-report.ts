@@ -3,9 +3,10 @@
 import { componentImage } from "../controlplane/component.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { objectOf } from "../controlplane/fields.ts";
-import { staticEtcdMembers } from "../controlplane/static-etcd.ts";
 import type { Recovery } from "../operations/recover.ts";
+import type { RecoverySource } from "../operations/recovery-source.ts";
 import { byteText } from "./byte-text.ts";
+import { nextSteps } from "./recovery-next-steps.ts";
 
 const FLAVOURS: Readonly<Record<ControlPlane["flavour"], string>> = {
   "self-hosted": "self-hosted, etcd outside of it",
@@ -25,7 +26,7 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
   const rows: [string, string][] = [
     ["Control plane", `${FLAVOURS[plane.flavour]}, Kubernetes ${plane.versions.join(" and ") || "of unknown version"}`],
     ["Nodes", nodesText(plane)],
-    ["Backup", backupText(recovery)],
+    sourceRow(recovery),
     ["Last sign", lastSignText(plane, options.now)],
   ];
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
@@ -36,7 +37,7 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
   );
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const text = [
-    `Recovering from the etcd backup file "${source.path}"`,
+    `Recovering from ${sourceTitle(source)}`,
     ...rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`),
     ...rendering.assets.map((asset) => `${verb}: ${directory}/${asset.path}`),
     `${written === undefined ? "Dry run: would write" : written.replaced ? "Replaced" : "Wrote"}: ${rendering.assets.length} files, ${byteText(total)}`,
@@ -53,11 +54,6 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
 
 /** Names come from the snapshot: whatever is in them, it must not steer a terminal. */
 const CONTROL = /[^\P{Cc}\n]/gu;
-
-/** A word of a command that people will paste. */
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
 
 /** A value for `-o json`: no bytes, no secrets. */
 export function recoveryJson(recovery: Recovery, options: ReportOptions): object {
@@ -102,14 +98,24 @@ function nodesText(plane: ControlPlane): string {
   return `${names} (${plane.nodeCount} in the cluster)`;
 }
 
-function backupText({ source }: Recovery): string {
-  const parts = [
-    `revision ${source.revision}`,
-    `SHA-256 ${source.sha256}`,
-    `objects under ${source.etcdPrefix || "/"}`,
-  ];
+function sourceTitle(source: RecoverySource): string {
+  switch (source.kind) {
+    case "backup":
+      return `the etcd backup file "${source.path}"`;
+    case "etcd":
+      return `the etcd at "${source.endpoint}"`;
+    case "api-server":
+      return `the API server at "${source.server}"`;
+  }
+}
+
+function sourceRow({ source }: Recovery): [string, string] {
+  if (source.kind === "api-server") return ["API server", source.version || "of unknown version"];
+  const place = `objects under ${source.etcdPrefix || "/"}`;
+  if (source.kind === "etcd") return ["etcd", `revision ${source.revision}, etcd ${source.version}, ${place}`];
+  const parts = [`revision ${source.revision}`, `SHA-256 ${source.sha256}`, place];
   if (source.archive !== undefined) parts.push(`unpacked from ${source.archive}`);
-  return parts.join(", ");
+  return ["Backup", parts.join(", ")];
 }
 
 function lastSignText(plane: ControlPlane, now: number): string {
@@ -178,40 +184,5 @@ function hostFileLines({ rendering }: Recovery): string[] {
   return [...rendering.hostFiles].map(([node, files]) => {
     const needed = files.filter((file) => file.role === "input").length;
     return `${node} also needs ${needed} files that etcd does not hold: see nodes/${node}/host-files.txt`;
-  });
-}
-
-function nextSteps({ plane, source, written }: Recovery, options: ReportOptions): string[] {
-  const directory = shellWord(written?.directory ?? options.recoveryDir);
-  const backup = shellWord(source.path);
-  if (plane.flavour !== "static-pods" && plane.etcd !== undefined) {
-    const needs =
-      source.archive === undefined ? `the backup at ${source.path} there too` : "the asset dir at the same path";
-    return [
-      `on one control-plane node, with ${needs}, and bootkube 0.8 (later ones know no self-hosted etcd):`,
-      `cp ${directory}/auth/kubeconfig ${directory}/tls/ && sudo bootkube start --asset-dir=${directory}`,
-    ];
-  }
-  if (plane.flavour !== "static-pods") {
-    return [
-      `1. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${backup} --data-dir=... --name=... --initial-cluster=...`,
-      `2. on one control-plane node: sudo bootkube start --asset-dir=${directory}`,
-    ];
-  }
-  const members = staticEtcdMembers(plane);
-  const cluster = members.flatMap((each) => each.peerUrl.split(",").map((url) => `${each.name}=${url}`)).join(",");
-  return plane.nodes.flatMap((node) => {
-    const member = members.find((each) => each.node === node.name);
-    const restore =
-      member === undefined
-        ? []
-        : [
-            `  sudo kubemend snapshot restore ${backup} ${[`--data-dir=${member.dataDir}`, `--name=${member.name}`, `--initial-cluster=${cluster}`, `--initial-advertise-peer-urls=${member.peerUrl}`].map(shellWord).join(" ")}`,
-          ];
-    return [
-      `on ${node.name}, when the files of ${directory}/nodes/${node.name}/host-files.txt are there:`,
-      ...restore,
-      `  sudo cp ${directory}/nodes/${shellWord(node.name)}/manifests/*.yaml ${shellWord(options.podManifestPath)}/`,
-    ];
   });
 }

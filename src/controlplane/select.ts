@@ -61,6 +61,16 @@ export function dataNamespaces(objects: Iterable<KubeObject>, options: SelectOpt
   return [...namespaces].sort();
 }
 
+/** Whether the workloads alone tell that this cluster hosts its own control plane, so that static pods need not be looked for. */
+export function isSurelySelfHosted(objects: Iterable<KubeObject>, namespace = "kube-system"): boolean {
+  for (const stored of objects) {
+    const object = wellFormed(stored);
+    const workload = object === undefined ? undefined : asCandidate(object);
+    if (workload?.component === "kube-apiserver" && workload.namespace === namespace) return true;
+  }
+  return false;
+}
+
 /** `kube-system` where anything there is a component; else the only namespace with an API server; else the only one with anything. */
 function workloadNamespace(sorted: SortedObjects): string {
   const all = [...new Set(sorted.workloads.map((candidate) => candidate.namespace))].sort();

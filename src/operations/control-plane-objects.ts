@@ -1,7 +1,7 @@
 /** Reads from a keyspace what selecting a control plane takes, and no more: of a large cluster's pods only the few that may matter are decoded. */
 
 import type { SealedObject } from "../controlplane/control-plane.ts";
-import { dataNamespaces } from "../controlplane/select.ts";
+import { dataNamespaces, isSurelySelfHosted } from "../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP } from "../controlplane/self-hosted-etcd.ts";
 import type { Finding } from "../errors.ts";
 import { keyOf } from "../mvcc/key-index.ts";
@@ -35,20 +35,38 @@ const BY_NAMESPACE: Readonly<Record<string, string>> = {
 /** A pod that holds none of these words (the first begins every annotation of a mirror pod) is neither a mirror pod nor a member of etcd. */
 const POD_MARKS = ["kubernetes.io/config.", "etcd_cluster"].map((mark) => Buffer.from(mark));
 
+/** A snapshot or a live etcd, at one revision. */
+export interface StoredValues {
+  /** Hands over every live key-value whose key begins with `prefix`, in any order; returns how many there are. */
+  readBelow(prefix: string, take: (found: KeyValue) => void): number | Promise<number>;
+}
+
 export interface ReadObjectsOptions {
   /** Without a slash at its end. */
   readonly etcdPrefix: string;
   readonly transformer: Transformer;
   readonly namespace?: string | undefined;
+  /** Pods of the whole cluster are many: leave out those that a self-hosted control plane has no need of. */
+  readonly fewPods: boolean;
   readonly report: (finding: Finding) => void;
 }
 
-export function readControlPlaneObjects(keyspace: Keyspace, options: ReadObjectsOptions): ControlPlaneObjects {
-  const reader = new ObjectReader(keyspace, options);
-  for (const [place, kind] of Object.entries(WHOLE)) reader.readAll(`${place}/`, kind);
-  const podCount = reader.readAll("pods/", "Pod", (value) => POD_MARKS.some((mark) => value.includes(mark)));
-  for (const namespace of dataNamespaces(reader.objects, { namespace: options.namespace })) {
-    for (const [place, kind] of Object.entries(BY_NAMESPACE)) reader.readAll(`${place}/${namespace}/`, kind);
+export async function readControlPlaneObjects(
+  values: StoredValues,
+  options: ReadObjectsOptions,
+): Promise<ControlPlaneObjects> {
+  const reader = new ObjectReader(values, options);
+  for (const [place, kind] of Object.entries(WHOLE)) await reader.readAll(`${place}/`, kind);
+  const namespaces = dataNamespaces(reader.objects, { namespace: options.namespace });
+  const podPlaces =
+    options.fewPods && isSurelySelfHosted(reader.objects, options.namespace)
+      ? namespaces.map((namespace) => `pods/${namespace}/`)
+      : ["pods/"];
+  const matters = (value: Buffer) => POD_MARKS.some((mark) => value.includes(mark));
+  let podCount = 0;
+  for (const place of podPlaces) podCount += await reader.readAll(place, "Pod", matters);
+  for (const namespace of namespaces) {
+    for (const [place, kind] of Object.entries(BY_NAMESPACE)) await reader.readAll(`${place}/${namespace}/`, kind);
   }
   return { objects: reader.objects, sealed: reader.sealed, podCount };
 }
@@ -56,40 +74,22 @@ export function readControlPlaneObjects(keyspace: Keyspace, options: ReadObjects
 class ObjectReader {
   readonly objects: KubeObject[] = [];
   readonly sealed: SealedObject[] = [];
-  readonly #keyspace: Keyspace;
+  readonly #values: StoredValues;
   readonly #options: ReadObjectsOptions;
 
-  constructor(keyspace: Keyspace, options: ReadObjectsOptions) {
-    this.#keyspace = keyspace;
+  constructor(values: StoredValues, options: ReadObjectsOptions) {
+    this.#values = values;
     this.#options = options;
   }
 
-  /** Reads the objects below a place, those that `matters` lets through, in the order of the file; returns how many keys there are. */
-  readAll(place: string, kind: string, matters?: (value: Buffer) => boolean): number {
-    const { index } = this.#keyspace;
-    const entries = this.#entriesBelow(place).sort(
-      (a, b) => index.page[a]! - index.page[b]! || index.item[a]! - index.item[b]!,
-    );
-    for (const i of entries) {
-      const found = this.#keyspace.read(i);
-      if (found === undefined) continue;
+  /** Reads the objects below a place, those that `matters` lets through; returns how many keys there are. */
+  async readAll(place: string, kind: string, matters?: (value: Buffer) => boolean): Promise<number> {
+    return this.#values.readBelow(`${this.#options.etcdPrefix}/${place}`, (found) => {
       const bytes = Buffer.from(found.value.buffer, found.value.byteOffset, found.value.byteLength);
       // What is encrypted shows no words: it has to be opened.
-      if (matters !== undefined && !matters(bytes) && readEncryptionHeader(bytes) === undefined) continue;
+      if (matters !== undefined && !matters(bytes) && readEncryptionHeader(bytes) === undefined) return;
       this.#take(new TextDecoder().decode(found.key), found, kind);
-    }
-    return entries.length;
-  }
-
-  #entriesBelow(place: string): Uint32Array {
-    const { index } = this.#keyspace;
-    const start = new TextEncoder().encode(`${this.#options.etcdPrefix}/${place}`);
-    const entries = new Uint32Array(index.count);
-    let count = 0;
-    for (let i = 0; i < index.count; i++) {
-      if (index.tombstone[i] === 0 && startsWith(keyOf(index, i), start)) entries[count++] = i;
-    }
-    return entries.subarray(0, count);
+    });
   }
 
   #take(key: string, found: KeyValue, kind: string): void {
@@ -106,6 +106,29 @@ class ObjectReader {
       this.#options.report({ level: "error", code: "object-unreadable", where: key, text: decoded.text });
     }
   }
+}
+
+/** The values of a snapshot, read in the order of the file. */
+export function snapshotValues(keyspace: Keyspace): StoredValues {
+  const { index } = keyspace;
+  return {
+    readBelow(prefix, take) {
+      const start = new TextEncoder().encode(prefix);
+      const all = new Uint32Array(index.count);
+      let count = 0;
+      for (let i = 0; i < index.count; i++) {
+        if (index.tombstone[i] === 0 && startsWith(keyOf(index, i), start)) all[count++] = i;
+      }
+      const entries = all
+        .subarray(0, count)
+        .sort((a, b) => index.page[a]! - index.page[b]! || index.item[a]! - index.item[b]!);
+      for (const i of entries) {
+        const found = keyspace.read(i);
+        if (found !== undefined) take(found);
+      }
+      return count;
+    },
+  };
 }
 
 function startsWith(key: Uint8Array, start: Uint8Array): boolean {

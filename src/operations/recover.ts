@@ -1,38 +1,22 @@
 /**
- * `recover`: from a backup of etcd to an asset dir that brings the control plane back. The steps are in the order of `recoverControlPlane`; only the
- * first and the last of them touch the disk.
+ * `recover`: from a backup of etcd, a live etcd or an API server to an asset dir that brings the control plane back. The steps are in the order of
+ * `recoverControlPlane`; after the reading none of them knows where the objects came from.
  */
-import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
-import { join, sep } from "node:path";
-import type { EtcdBackup } from "../bootstrap/bootstrap-etcd.ts";
+import { sep } from "node:path";
 import { type Rendering, renderBootstrap } from "../bootstrap/render.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
 import { type Finding, MendError } from "../errors.ts";
-import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
 import { readTextFile } from "../io/read-file.ts";
 import { checkAssetDir, type WriteAssetsOptions, type WrittenAssets, writeAssets } from "../io/write-assets.ts";
-import { createTransformer } from "../storage/encryption.ts";
-import { chooseEtcdPrefix } from "./choose-etcd-prefix.ts";
-import { readControlPlaneObjects } from "./control-plane-objects.ts";
-import { loadEncryptionConfig } from "./load-encryption-config.ts";
-import { openSnapshot, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
-import { type Keyspace, readKeyspace } from "./read-keyspace.ts";
+import type { RecoverySource, SourceOptions, SourceReading } from "./recovery-source.ts";
 
 /** Paths are absolute. */
-export interface RecoverOptions extends SnapshotOptions {
+export interface RecoverOptions extends SourceOptions {
   readonly recoveryDir: string;
-  readonly backupFile: string;
-  readonly kubeconfig?: string | undefined;
-  readonly etcdPrefix?: string | undefined;
-  readonly encryptionConfig?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly atRevision?: number | undefined;
   /** Write what can be recovered although the control plane needs more, or the snapshot is damaged. */
   readonly allowMissing: boolean;
-  /** Read a snapshot that does not match its SHA-256. */
-  readonly skipHashCheck: boolean;
   readonly force: boolean;
   /** Render, and write nothing. */
   readonly dryRun: boolean;
@@ -45,14 +29,6 @@ export interface Recovery {
   /** Undefined for a dry run. */
   readonly written: WrittenAssets | undefined;
   readonly findings: readonly Finding[];
-}
-
-export interface RecoverySource {
-  readonly path: string;
-  readonly revision: number;
-  readonly sha256: HashVerdict;
-  readonly archive: string | undefined;
-  readonly etcdPrefix: string;
 }
 
 const COMMAND = "recover";
@@ -68,39 +44,40 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
   const kubeconfig =
     options.kubeconfig === undefined ? undefined : new TextEncoder().encode(readTextFile(options.kubeconfig));
 
-  using snapshot = await openSnapshot(options.backupFile, options);
-  const { keyspace, sha256 } = await readAndVerify(snapshot, options);
-  const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, options.backupFile);
-  const plane = readControlPlane(snapshot, keyspace, etcdPrefix, options);
-  refuseDamage(snapshot, options);
-  refuseMissing(plane, options);
+  using reading = await readSource(options);
+  const { objects, sealed, podCount } = reading.found;
+  const plane = selectControlPlane(objects, { namespace: options.namespace, sealed, podCount });
+  refuseDamage(reading, options);
+  refuseMissing(plane, reading, options);
 
-  const backup = backupFor(plane, snapshot, keyspace, etcdPrefix, options);
-  const rendering = renderBootstrap(plane, { kubeconfig, etcdBackup: backup });
-  const assets = copiesBackup(plane, snapshot, options)
-    ? [...rendering.assets, { path: BACKUP_COPY, mode: 0o600, content: snapshot.file.source }]
-    : rendering.assets;
-  const all = { ...rendering, assets: [...assets].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+  const etcd = plane.flavour === "static-pods" ? undefined : plane.etcd;
+  const backup = etcd === undefined ? undefined : reading.backupFor?.(etcd);
+  const rendering = renderBootstrap(plane, { kubeconfig, etcdBackup: backup?.backup });
+  const assets = [...rendering.assets, ...(backup?.copy === undefined ? [] : [backup.copy])];
+  const all = { ...rendering, assets: assets.sort((a, b) => (a.path < b.path ? -1 : 1)) };
   const written = options.dryRun ? undefined : await writeAssets(options.recoveryDir, all.assets, target);
-  return {
-    source: {
-      path: options.backupFile,
-      revision: keyspace.revision,
-      sha256,
-      archive: snapshot.file.archive,
-      etcdPrefix,
-    },
-    plane,
-    rendering: all,
-    written,
-    findings: [...snapshot.findings.list(), ...plane.findings, ...rendering.findings],
-  };
+  const findings = [...reading.findings(), ...plane.findings, ...rendering.findings];
+  return { source: reading.source, plane, rendering: all, written, findings };
+}
+
+/** Each source's code is loaded when it is asked for. */
+async function readSource(options: RecoverOptions): Promise<SourceReading> {
+  const { backupFile, etcd, kubeconfig } = options;
+  if (backupFile !== undefined) {
+    return (await import("./read-backup.ts")).readBackup(backupFile, options.recoveryDir, options);
+  }
+  if (etcd !== undefined) return (await import("./read-live-etcd.ts")).readLiveEtcd(etcd, options);
+  if (kubeconfig !== undefined) return (await import("./read-api-server.ts")).readApiServer(kubeconfig, options);
+  throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
+    hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
+  });
 }
 
 /** An input inside the directory that is about to be replaced would be lost with it. */
 async function checkInputsOutside(options: RecoverOptions): Promise<void> {
   const directory = await resolved(options.recoveryDir);
-  for (const path of [options.backupFile, options.kubeconfig, options.encryptionConfig]) {
+  const { cacert, cert, key } = options.etcd ?? {};
+  for (const path of [options.backupFile, options.kubeconfig, options.encryptionConfig, cacert, cert, key]) {
     if (path === undefined || !(await resolved(path)).startsWith(directory + sep)) continue;
     throw new MendError("usage", `"${path}" lies inside the recovery dir "${options.recoveryDir}"`, {
       hint: "copy it somewhere else, or choose another --recovery-dir",
@@ -116,129 +93,49 @@ async function resolved(path: string): Promise<string> {
   }
 }
 
-/** Reads the keys while another thread hashes the file. */
-async function readAndVerify(
-  snapshot: Snapshot,
-  options: RecoverOptions,
-): Promise<{ readonly keyspace: Keyspace; readonly sha256: HashVerdict }> {
-  const hashing = startHash(snapshot.file);
-  try {
-    const { atRevision, ...others } = options;
-    const keyspace = await readKeyspace(snapshot, atRevision === undefined ? others : { ...others, atRevision });
-    return { keyspace, sha256: acceptHash(await hashing.verdict, snapshot, options) };
-  } finally {
-    await hashing.stop();
-  }
+/** How a source is called in a sentence, where it is, and what to try when it does not hold what is needed. */
+const SOURCES = {
+  backup: ["snapshot", "try an older snapshot or --at-revision, or pass --allow-missing to recover the rest"],
+  etcd: ["etcd", "try an earlier --at-revision or a backup, or pass --allow-missing to recover the rest"],
+  "api-server": ["API server", "try a backup with --etcd-backup-file, or pass --allow-missing to recover the rest"],
+} as const;
+
+function placeOf(source: RecoverySource): string {
+  return source.kind === "backup" ? source.path : source.kind === "etcd" ? source.endpoint : source.server;
 }
 
-/** Refuses a snapshot that does not match its hash, unless told otherwise. */
-function acceptHash(verdict: HashVerdict, snapshot: Snapshot, options: RecoverOptions): HashVerdict {
-  const { path } = snapshot.file;
-  if (verdict === "absent") {
-    const text = "a raw copy without a SHA-256: writes that etcd had not yet put into it are not in it";
-    snapshot.findings.report({ level: "warning", code: "hash-absent", where: path, text });
-  }
-  if (verdict === "mismatch") {
-    if (!options.skipHashCheck) {
-      throw new MendError(
-        "snapshot-hash-mismatch",
-        "the snapshot does not match its SHA-256: it was changed or cut after it was taken",
-        {
-          where: path,
-          hint: "copy it again or try another backup; --skip-hash-check reads what is there",
-        },
-      );
-    }
-    const text = "the snapshot does not match its SHA-256";
-    snapshot.findings.report({ level: "warning", code: "hash-mismatch", where: path, text });
-  }
-  return verdict;
-}
-
-function readControlPlane(
-  snapshot: Snapshot,
-  keyspace: Keyspace,
-  etcdPrefix: string,
-  options: RecoverOptions,
-): ControlPlane {
-  const config = loadEncryptionConfig(options.encryptionConfig);
-  const found = readControlPlaneObjects(keyspace, {
-    etcdPrefix,
-    transformer: createTransformer(config, etcdPrefix),
-    namespace: options.namespace,
-    report: snapshot.findings.report,
-  });
-  return selectControlPlane(found.objects, {
-    namespace: options.namespace,
-    sealed: found.sealed,
-    podCount: found.podCount,
-  });
-}
-
-function refuseDamage({ findings, file }: Snapshot, options: RecoverOptions): void {
-  const errors = findings.list().filter((finding) => finding.level === "error");
+function refuseDamage({ findings, source }: SourceReading, options: RecoverOptions): void {
+  const errors = findings().filter((finding) => finding.level === "error");
   if (errors.length === 0 || options.allowMissing) return;
   const [first] = errors;
+  const [name] = SOURCES[source.kind];
+  const verify =
+    source.kind === "backup" ? "see all of it with snapshot verify and try another backup" : "try a backup";
   throw new MendError(
     "snapshot-damaged",
-    `the snapshot is damaged in ${errors.length} places, first at ${first!.where}: ${first!.text}`,
-    {
-      where: file.path,
-      hint: "see all of it with snapshot verify and try another backup; --allow-missing recovers what can be read",
-    },
+    `the ${name} is damaged in ${errors.length} places, first at ${first!.where}: ${first!.text}`,
+    { where: placeOf(source), hint: `${verify}; --allow-missing recovers what can be read` },
   );
 }
 
 /** Everything that is missing, at once. Keys that were not given come first: with them the rest may be there. */
-function refuseMissing(plane: ControlPlane, options: RecoverOptions): void {
+function refuseMissing(plane: ControlPlane, { source }: SourceReading, options: RecoverOptions): void {
   const { missing } = plane;
-  if (missing.length === 0) return;
+  if (missing.length === 0 || options.allowMissing) return;
   const list = missing.map((each) => `\n  ${each.text}`).join("");
   const encrypted = missing.filter((each) => each.reason === "encrypted").length;
-  if (options.allowMissing) return;
+  const where = placeOf(source);
   if (encrypted > 0) {
     throw new MendError(
       "encryption-key-missing",
       `the control plane needs ${encrypted} objects that are encrypted${list}`,
-      {
-        where: options.backupFile,
-        hint: "pass the API server's EncryptionConfiguration, with these keys, as --encryption-config",
-      },
+      { where, hint: "pass the API server's EncryptionConfiguration, with these keys, as --encryption-config" },
     );
   }
+  const [name, hint] = SOURCES[source.kind];
   throw new MendError(
     "control-plane-incomplete",
-    `the control plane needs ${missing.length === 1 ? "something" : `${missing.length} things`} that this snapshot does not hold${list}`,
-    {
-      where: options.backupFile,
-      hint: "try an older snapshot or --at-revision, or pass --allow-missing to recover the rest",
-    },
+    `the control plane needs ${missing.length === 1 ? "something" : `${missing.length} things`} that this ${name} does not hold${list}`,
+    { where, hint },
   );
-}
-
-/** Where the boot member finds a backup that came in an archive, which etcdctl cannot read. */
-const BACKUP_COPY = "etcd/backup.db";
-
-function copiesBackup(plane: ControlPlane, { file }: Snapshot, options: RecoverOptions): boolean {
-  return plane.flavour === "self-hosted-etcd" && file.archive !== undefined && !options.dryRun;
-}
-
-function backupFor(
-  plane: ControlPlane,
-  { file }: Snapshot,
-  keyspace: Keyspace,
-  etcdPrefix: string,
-  options: RecoverOptions,
-): EtcdBackup | undefined {
-  if (plane.flavour !== "self-hosted-etcd") return undefined;
-  const isArchive = file.archive !== undefined;
-  const token = createHash("sha256").update(`${keyspace.revision} ${file.source.size} `);
-  if (file.storedHash !== undefined) token.update(file.storedHash);
-  return {
-    path: isArchive ? join(options.recoveryDir, BACKUP_COPY) : options.backupFile,
-    // What is unpacked from an archive is written without the hash at its end.
-    hasHash: file.storedHash !== undefined && !isArchive,
-    etcdPrefix,
-    clusterToken: `kubemend-recovery-${token.digest("hex").slice(0, 16)}`,
-  };
 }

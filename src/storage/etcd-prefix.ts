@@ -7,12 +7,12 @@
 export interface EtcdPrefix {
   /** Without a slash at the end, such as `/registry`. */
   readonly prefix: string;
-  /** How many of the keys that every cluster has were there: 1 to {@link SIGNS}`.length`. */
+  /** How many of the keys that every cluster has were there: 1 to {@link PREFIX_SIGNS}`.length`. */
   readonly signs: number;
 }
 
 /** Keys that a cluster has from its first start on, below the prefix. The API server itself makes each of them. */
-const SIGNS = [
+export const PREFIX_SIGNS = [
   "/namespaces/kube-system",
   "/namespaces/default",
   "/namespaces/kube-public",
@@ -23,7 +23,7 @@ const SIGNS = [
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const signBytes = SIGNS.map((sign) => encoder.encode(sign));
+const signBytes = PREFIX_SIGNS.map((sign) => encoder.encode(sign));
 
 /**
  * Every prefix that holds a cluster, the likeliest first; empty when nothing looks like Kubernetes.

@@ -1,13 +1,24 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { MendError } from "../../errors.ts";
+import type { EtcdFlags } from "../../operations/etcd-flags.ts";
 import { findingsText } from "../findings-text.ts";
+import type { Host } from "../host.ts";
 import type { CommandContext } from "../program.ts";
 import { recoveryJson, recoveryText } from "../recovery-report.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:
+  an API server still runs:
+  kubemend recover --recovery-dir=recovered --kubeconfig=/etc/kubernetes/kubeconfig
+
+  an external etcd still runs:
+  kubemend recover --recovery-dir=recovered --etcd-servers=http://127.0.0.1:2379 --kubeconfig=/etc/kubernetes/kubeconfig
+  kubemend recover --recovery-dir=recovered --etcd-servers=https://10.0.0.1:2379,https://10.0.0.2:2379 \\
+    --etcd-ca-path=ca.crt --etcd-certificate-path=client.crt --etcd-private-key-path=client.key --kubeconfig=/etc/kubernetes/kubeconfig
+
+  there is a backup of etcd:
   kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --kubeconfig=/etc/kubernetes/kubeconfig
   kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db.gz --encryption-config=encryption.yaml
   kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --dry-run -o json`;
@@ -15,6 +26,8 @@ Examples:
 interface Options extends OutputOptions {
   readonly recoveryDir: string;
   readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly etcdServers?: string;
   readonly etcdBackupFile?: string;
   readonly etcdCaPath?: string;
   readonly etcdCertificatePath?: string;
@@ -33,10 +46,23 @@ interface Options extends OutputOptions {
 export function registerRecover(program: Command, context: CommandContext): void {
   const { host } = context;
   outputOptions(program.command("recover"), ["text", "json"])
-    .description("read the control plane from a backup of etcd, offline, and write what brings it back")
+    .description(
+      "read the control plane from an API server, a live etcd or a backup of it, and write what brings it back",
+    )
     .requiredOption("--recovery-dir <dir>", "where to write: empty, or not there yet")
-    .option("--etcd-backup-file <file>", "snapshot of etcd, raw database, or an archive of one (.gz, .zst, .zip)")
-    .option("--kubeconfig <file>", "what the recovered control plane is reached with ($KUBECONFIG)")
+    .option(
+      "--kubeconfig <file>",
+      "what the recovered control plane is reached with, and the API server to read from unless etcd or a backup is given ($KUBECONFIG)",
+    )
+    .option("--context <name>", "of the kubeconfig, for reading from its API server")
+    .option("--etcd-servers <urls>", "read from etcd that runs: client URLs of its members")
+    .option("--etcd-ca-path <file>", "the CA of etcd's certificates ($ETCDCTL_CACERT)")
+    .option("--etcd-certificate-path <file>", "the client certificate for etcd ($ETCDCTL_CERT)")
+    .option("--etcd-private-key-path <file>", "its key ($ETCDCTL_KEY)")
+    .option(
+      "--etcd-backup-file <file>",
+      "read from a snapshot of etcd, a raw database, or an archive of one (.gz, .zst, .zip)",
+    )
     .option("--etcd-prefix <prefix>", "where in etcd the cluster is; found unless given")
     .option(
       "--encryption-config <file>",
@@ -49,19 +75,19 @@ export function registerRecover(program: Command, context: CommandContext): void
     .option("--skip-hash-check", "read a snapshot that does not match its SHA-256")
     .option("--force", "replace the output of an earlier run")
     .option("--dry-run", "say what would be written, and write nothing")
-    .option("--etcd-ca-path <file>", "accepted for runbooks: a backup file is read without etcd")
-    .option("--etcd-certificate-path <file>", "likewise")
-    .option("--etcd-private-key-path <file>", "likewise")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      checkUsage(options);
+      checkUsage(options, host);
       const { recoverControlPlane } = await import("../../operations/recover.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
       const recovery = await recoverControlPlane({
         ...common,
         recoveryDir: path(options.recoveryDir)!,
-        backupFile: path(options.etcdBackupFile)!,
+        backupFile: path(options.etcdBackupFile),
+        etcd: etcdFlags(host, options),
+        context: options.context,
+        now: host.now,
         kubeconfig: path(options.kubeconfig ?? (host.env.KUBECONFIG || undefined)),
         encryptionConfig: path(options.encryptionConfig),
         etcdPrefix: options.etcdPrefix,
@@ -88,21 +114,48 @@ export function registerRecover(program: Command, context: CommandContext): void
     });
 }
 
-function checkUsage(options: Options): void {
-  const { etcdCaPath, etcdCertificatePath, etcdPrivateKeyPath } = options;
-  if (options.etcdBackupFile === undefined) {
-    throw new MendError("usage", "recover needs a source: --etcd-backup-file is missing", {
-      hint: "pass the file that `etcdctl snapshot save` wrote, or a copy of member/snap/db",
+/** How long one request to etcd may take. */
+const ETCD_TIMEOUT_MS = 5000;
+
+function etcdFlags(host: Host, options: Options): EtcdFlags | undefined {
+  if (options.etcdServers === undefined) return undefined;
+  const { env } = host;
+  const files = {
+    cacert: options.etcdCaPath ?? env.ETCDCTL_CACERT,
+    cert: options.etcdCertificatePath ?? env.ETCDCTL_CERT,
+    key: options.etcdPrivateKeyPath ?? env.ETCDCTL_KEY,
+  };
+  const given = Object.entries(files).flatMap(([name, file]) => (file ? [[name, resolve(host.cwd, file)]] : []));
+  return {
+    endpoints: options.etcdServers.split(",").filter((url) => url.trim() !== ""),
+    ...(Object.fromEntries(given) as Pick<EtcdFlags, "cacert" | "cert" | "key">),
+    ...(env.ETCDCTL_USER ? { user: env.ETCDCTL_USER } : {}),
+    ...(env.ETCDCTL_PASSWORD ? { password: env.ETCDCTL_PASSWORD } : {}),
+    timeout: ETCD_TIMEOUT_MS,
+  };
+}
+
+function checkUsage(options: Options, host: Host): void {
+  const { etcdServers, etcdBackupFile, etcdCertificatePath, etcdPrivateKeyPath } = options;
+  const isApiServer = etcdServers === undefined && etcdBackupFile === undefined;
+  if (isApiServer && options.kubeconfig === undefined && !host.env.KUBECONFIG) {
+    throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
+      hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
     });
   }
-  const tls = [etcdCaPath, etcdCertificatePath, etcdPrivateKeyPath].filter((path) => path !== undefined);
-  if (tls.length > 0 && tls.length < 3) {
-    throw new MendError(
-      "usage",
-      "--etcd-ca-path, --etcd-certificate-path and --etcd-private-key-path belong together",
-      {
-        hint: "pass all three of them, or none",
-      },
-    );
+  if (etcdServers !== undefined && etcdBackupFile !== undefined) {
+    throw new MendError("usage", "--etcd-servers and --etcd-backup-file are two sources, and only one can be read", {
+      hint: "pass one of them: etcd while it runs, the backup when it is lost",
+    });
+  }
+  if (isApiServer && options.atRevision !== undefined) {
+    throw new MendError("usage", "an API server shows no earlier revision", {
+      hint: "pass --at-revision with --etcd-servers or --etcd-backup-file",
+    });
+  }
+  if ((etcdCertificatePath === undefined) !== (etcdPrivateKeyPath === undefined)) {
+    throw new MendError("usage", "--etcd-certificate-path and --etcd-private-key-path belong together", {
+      hint: "pass both of them, or none",
+    });
   }
 }

@@ -1,0 +1,24 @@
+/** The command line as a user runs it, in this process. */
+import type { Host, TextSink } from "../src/cli/host.ts";
+import { run } from "../src/cli/run.ts";
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function kubemend(cwd: string, argv: readonly string[], env: Host["env"] = {}): Promise<Outcome> {
+  const written = { stdout: "", stderr: "" };
+  const sink = (name: keyof typeof written): TextSink => ({
+    isTTY: false,
+    columns: undefined,
+    write(text) {
+      written[name] += text;
+      return Promise.resolve();
+    },
+  });
+  const { signal } = new AbortController();
+  const host: Host = { stdout: sink("stdout"), stderr: sink("stderr"), env, cwd, now: Date.now, signal };
+  return { code: await run(argv, host), ...written };
+}
