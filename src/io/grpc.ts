@@ -31,7 +31,7 @@ const HEADER_SIZE = 5;
 /** etcd's own limit for a message is far below; a larger one is not from etcd. */
 const MOST_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Enough for a fast stream over a slow distance. */
-const WINDOW = 16 * 1024 * 1024;
+const WINDOW = 4 * 1024 * 1024;
 
 /** Connects with the first call. `timeout` is in milliseconds. */
 export function openGrpc(endpoint: string, tls: TlsMaterial, timeout: number): GrpcConnection {

@@ -39,7 +39,7 @@ export interface SaveResult {
 }
 
 const HASH_SIZE = 32;
-const BUFFER_BYTES = 4 * 1024 * 1024;
+const BUFFER_BYTES = 1024 * 1024;
 
 /** Takes the endpoints in turn until one has sent a whole snapshot. Throws `snapshot-hash-mismatch` where what arrived is not what was sent. */
 export async function saveSnapshot(path: string, options: SaveOptions): Promise<SaveResult> {
@@ -87,10 +87,12 @@ async function saveToFile(
   let isOpen = true;
   try {
     const received = await receive(endpoint, access, options, (bytes, position) => file.writeLater(bytes, position));
-    await file.sync();
+    // The disk takes the rest while it is being read again.
+    const work = [checkSaved(staged, path, options), file.sync()] as const;
+    await Promise.allSettled(work);
+    const [{ revision, findings }] = await Promise.all(work);
     file.close();
     isOpen = false;
-    const { revision, findings } = await checkSaved(staged, path, options);
     fs.rename(staged, path);
     fs.syncDirectory(dirname(path) || ".");
     return { file: path, endpoint, ...received, revision, findings };
