@@ -134,6 +134,29 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     await etcd.stop();
   });
 
+  test.each(suites)("%s: users and roles are restored", async (suite) => {
+    const etcd = await startEtcd({ suite, dataDir: join(directory, "source") });
+    running.push(etcd);
+    const root = "--user=root:secret";
+    for (const args of [
+      ["role", "add", "root"],
+      ["user", "add", "root:secret"],
+      ["user", "grant-role", "root", "root"],
+      ["auth", "enable"],
+    ]) {
+      await etcd.etcdctl(...args);
+    }
+    const file = join(directory, "snapshot.db");
+    await etcd.etcdctl("put", "/a", "b", root);
+    await etcd.etcdctl("snapshot", "save", file, root);
+    await etcd.stop();
+    const { members, initialCluster } = await planMembers(1);
+    await restore(file, "m1", initialCluster, members[0]!.peer);
+    running = [await startEtcd({ suite, dataDir: join(directory, "m1"), name: "m1", ports: members[0]!.ports }, false)];
+    await expect.poll(() => running[0]!.etcdctl("get", "/a", root).catch(() => ""), { timeout: 20_000 }).toContain("b");
+    await expect(running[0]!.etcdctl("put", "/a", "c")).rejects.toThrow("user name is empty");
+  });
+
   test("the old data dir tells how far the revision has to be raised", async () => {
     const etcd = await startEtcd({ suite: suites[0]!, dataDir: join(directory, "m1") });
     running.push(etcd);

@@ -15,6 +15,9 @@ import { decodePageHeader, makePage, PAGE_HEADER_SIZE, type Page, PageFlag, page
 /** A page that claims more bytes than this is damage: etcd's largest value is a few megabytes, bbolt's largest page a few values. */
 export const MAX_PAGE_BYTES = 256 * 1024 * 1024;
 
+/** 256 GiB of 4 KiB pages. What is kept a page is allocated up front, and a sparse file claims any number at no cost. */
+const MOST_PAGES = 1 << 26;
+
 export interface BoltFile {
   readonly source: ByteSource;
   /** The meta that counts. */
@@ -35,6 +38,16 @@ export function readBolt(source: ByteSource): BoltFile {
   const newest = candidates.sort((a, b) => b.transaction - a.transaction)[0];
   if (newest === undefined) throw notABolt(source, first, second);
   const pageCount = Math.min(newest.highWater, Math.ceil(source.size / newest.pageSize));
+  if (pageCount > MOST_PAGES) {
+    throw new MendError(
+      "unsupported",
+      `the database has ${pageCount} pages, more than the ${MOST_PAGES} that are read`,
+      {
+        where: source.name,
+        hint: "defragment it in a copy first: etcd itself is not made for such sizes",
+      },
+    );
+  }
   return { source, meta: newest, metas: [first, second], pageCount };
 }
 

@@ -1,6 +1,7 @@
 /** The command tree. A command lives in `commands/<what the user types>.ts`; its operation is loaded only when it runs. */
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { registerCompletion } from "./commands/completion.ts";
 import { registerEtcd } from "./commands/etcd.ts";
 import { registerRecover } from "./commands/recover.ts";
 import { registerRender } from "./commands/render.ts";
@@ -30,4 +31,11 @@ export function createProgram(host: Host, exit: (code: number) => void, output: 
 
 type Register = (program: Command, context: CommandContext) => void;
 
-const COMMANDS: readonly Register[] = [registerSnapshot, registerEtcd, registerRecover, registerRender, registerStart];
+const COMMANDS: readonly Register[] = [
+  registerSnapshot,
+  registerEtcd,
+  registerRecover,
+  registerRender,
+  registerStart,
+  registerCompletion,
+];

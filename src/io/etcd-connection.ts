@@ -48,7 +48,7 @@ export async function prepareEtcdAccess(flags: EtcdFlags): Promise<EtcdAccess> {
     ...(cert === undefined || key === undefined ? {} : { cert: readPem(cert), key: readPem(key) }),
   };
   checkMaterial(tls, flags);
-  const found = discoverySrv === undefined ? flags.endpoints : await discover(discoverySrv);
+  const found = discoverySrv === undefined ? flags.endpoints : await discoverEndpoints(discoverySrv);
   const scheme = cacert !== undefined || cert !== undefined ? "https" : "http";
   const endpoints = found.map((endpoint) => parseEndpoint(endpoint, scheme));
   if (endpoints.length === 0) {
@@ -89,13 +89,14 @@ function parseUser(flags: EtcdFlags): EtcdAccess["user"] {
   return { name: user.slice(0, at), password: user.slice(at + 1) };
 }
 
-async function discover(domain: string): Promise<string[]> {
+/** By the SRV records of a domain: those for TLS where there are any. `resolve` is DNS unless given. */
+export async function discoverEndpoints(domain: string, resolve: typeof resolveSrv = resolveSrv): Promise<string[]> {
   for (const [service, scheme] of [
     ["_etcd-client-ssl._tcp", "https"],
     ["_etcd-client._tcp", "http"],
   ] as const) {
     try {
-      const records = await resolveSrv(`${service}.${domain}`);
+      const records = await resolve(`${service}.${domain}`);
       if (records.length > 0) return records.map((record) => `${scheme}://${record.name}:${record.port}`);
     } catch (error) {
       if (systemCode(error) === undefined) throw error; // no such record: the next name

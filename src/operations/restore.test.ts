@@ -133,6 +133,18 @@ test("an empty target directory stays the same directory: it may be a mount poin
   checkDataDir(dataDir);
 });
 
+test("an interrupted restore leaves nothing", async () => {
+  const abort = new AbortController();
+  const attempt = restoreSnapshot(snapshot, {
+    ...MEMBER,
+    dataDir,
+    signal: abort.signal,
+    progress: () => abort.abort(),
+  });
+  await expect(attempt).rejects.toMatchObject({ name: "AbortError" });
+  expect(readdirSync(directory)).toEqual(["snapshot.db"]);
+});
+
 test("an archive is restored like the file in it", async () => {
   await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });
   checkDataDir(dataDir);

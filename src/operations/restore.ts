@@ -108,6 +108,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
     const needed = Math.max(seen, snapshotRevision) - revision;
     revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
     writeLog(writer, membership, own.id);
+    options.signal?.throwIfAborted();
     const movedAside = await writer.commit();
     return {
       dataDir: options.dataDir,

@@ -281,6 +281,7 @@ async function writeSalvaged(
     };
     const removed = writeLog(writer, chosen, { ...whole, entries: kept }, self);
     invariant(readBolt(descriptorSource(db.descriptor, db.path, db.size)).meta.root > 1, "the copied database opens");
+    options.signal?.throwIfAborted();
     await writer.commit();
     return {
       survivors: survivors.map((survivor) => survivor.report),

@@ -34,6 +34,8 @@ export interface WalEnd {
 }
 
 const SECTOR = 512;
+/** etcd refuses requests beyond 1.5 MiB unless told otherwise; a record that claims so much more is damage. */
+const MOST_RECORD_BYTES = 256 * 1024 * 1024;
 const WINDOW = 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
@@ -58,6 +60,9 @@ export function* readRecords(segments: readonly ByteSource[]): Generator<PlacedR
       if (total > rest) {
         const text = `a record of ${size.record} bytes is longer than the segment's rest of ${rest} bytes`;
         return end(last ? "torn" : "damaged", position, text);
+      }
+      if (size.record > MOST_RECORD_BYTES) {
+        return end("damaged", position, `a record claims ${size.record} bytes`);
       }
       const body = window(position + FRAME_HEADER_SIZE, size.record + size.padding);
       const read = check(body, size, crc);

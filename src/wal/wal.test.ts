@@ -174,6 +174,25 @@ describe("damage at the end", () => {
     );
   });
 
+  test("a record that claims more than any record has is damage, and nothing is allocated for it", () => {
+    const header = new Uint8Array(8);
+    new DataView(header.buffer).setBigUint64(0, 0x0000_0010_0000_0000n, true);
+    const [segment] = write(entries, 10);
+    const source: ByteSource = {
+      name: "huge",
+      size: 2 ** 40,
+      read(target, position) {
+        target.fill(0);
+        const whole = new Uint8Array(segment!.bytes.length + 8);
+        whole.set(segment!.bytes);
+        whole.set(header, segment!.bytes.length);
+        target.set(whole.subarray(position, position + target.length));
+        return target.length;
+      },
+    };
+    expect(readLog([source])).toMatchObject({ end: { kind: "damaged", position: segment!.bytes.length } });
+  });
+
   test("a damaged segment in the middle is not torn", () => {
     const segments = write(entries, 10, 4000);
     expect(segments.length).toBeGreaterThan(2);

@@ -1,0 +1,78 @@
+import { createSocket } from "node:dgram";
+import { Resolver } from "node:dns/promises";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { discoverEndpoints, parseEndpoint, prepareEtcdAccess } from "./etcd-connection.ts";
+
+test.each([
+  ["127.0.0.1:2379", "http://127.0.0.1:2379"],
+  ["https://etcd.example.org", "https://etcd.example.org:2379"],
+  ["https://etcd.example.org:443/", "https://etcd.example.org:443"],
+  ["http://[fd00::1]:2379", "http://[fd00::1]:2379"],
+  ["[::1]:2379", "http://[::1]:2379"],
+  [" http://a:1 ", "http://a:1"],
+])("endpoint %j is %s", (text, url) => {
+  expect(parseEndpoint(text, "http")).toBe(url);
+});
+
+test.each(["", "ftp://a:1", "http://", "http://a:1/path", "http://user@a:1", "http://a:99999", "a b"])(
+  "endpoint %j is refused",
+  (text) => {
+    expect(() => parseEndpoint(text, "http")).toThrow(/endpoint/);
+  },
+);
+
+const FLAGS = { timeout: 1000 };
+
+test("what has no scheme gets https where there is TLS material; each endpoint counts once", async () => {
+  const { endpoints } = await prepareEtcdAccess({ ...FLAGS, endpoints: ["a:1", "http://a:1", "b:1"] });
+  expect(endpoints).toEqual(["http://a:1", "http://b:1"]);
+});
+
+test("a user needs a password, from either flag", async () => {
+  const user = async (flags: object): Promise<unknown> =>
+    (await prepareEtcdAccess({ ...FLAGS, endpoints: ["a:1"], ...flags })).user;
+  expect(await user({ user: "root:a:b" })).toEqual({ name: "root", password: "a:b" });
+  expect(await user({ user: "root", password: "p" })).toEqual({ name: "root", password: "p" });
+  expect(await user({})).toBeUndefined();
+  await expect(user({ user: "root" })).rejects.toMatchObject({ code: "usage" });
+});
+
+test("SRV records name the endpoints: those with TLS before those without", async () => {
+  const socket = createSocket("udp4");
+  let known = "_etcd-client-ssl";
+  socket.on("message", (query, from) => {
+    const name = query.subarray(12, query.indexOf(0, 12) + 1);
+    const isKnown = name.includes(`${String.fromCharCode(known.length)}${known}`);
+    const header = Buffer.from(query.subarray(0, 12));
+    header.writeUInt16BE(isKnown ? 0x8180 : 0x8183, 2); // no such name
+    header.writeUInt16BE(isKnown ? 1 : 0, 6);
+    header.writeUInt32BE(0, 8);
+    const question = query.subarray(12, 12 + name.length + 4);
+    const target = Buffer.from("\u0002m1\u0007example\u0003org\u0000", "latin1");
+    const answer = Buffer.alloc(18);
+    answer.writeUInt16BE(0xc00c, 0); // the question's name
+    answer.writeUInt16BE(33, 2);
+    answer.writeUInt16BE(1, 4);
+    answer.writeUInt16BE(6 + target.length, 10);
+    answer.writeUInt16BE(2379, 16);
+    socket.send(Buffer.concat([header, question, ...(isKnown ? [answer, target] : [])]), from.port, from.address);
+  });
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const resolver = new Resolver({ timeout: 1000 });
+  resolver.setServers([`127.0.0.1:${socket.address().port}`]);
+  const discover = (): Promise<string[]> => discoverEndpoints("example.org", (name) => resolver.resolveSrv(name));
+  try {
+    expect(await discover()).toEqual(["https://m1.example.org:2379"]);
+    known = "_etcd-client";
+    expect(await discover()).toEqual(["http://m1.example.org:2379"]);
+    known = "nothing";
+    await expect(discover()).rejects.toMatchObject({
+      code: "etcd-unreachable",
+      message: expect.stringContaining("no SRV records"),
+    });
+  } finally {
+    socket.close();
+  }
+});
