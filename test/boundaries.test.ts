@@ -9,7 +9,16 @@ import { expect, test } from "vitest";
 const SRC = join(import.meta.dirname, "../src");
 const PURE = ["bolt", "mvcc", "wal", "storage", "controlplane", "bootstrap", "checkpoint", "diagnosis", "backup"];
 /** What a pure room may import from outside: computation only. `node:crypto` and `node:util` touch no file, socket or clock. */
-const PURE_PACKAGES = new Set(["@noble/ciphers", "@node-rs/crc32", "yaml", "zod", "node:crypto", "node:util"]);
+const PURE_PACKAGES = new Set([
+  "@noble/ciphers",
+  "@node-rs/crc32",
+  "@peculiar/x509",
+  "reflect-metadata",
+  "yaml",
+  "zod",
+  "node:crypto",
+  "node:util",
+]);
 const ROOM_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   io: PURE,
   operations: [...PURE, "io"],
@@ -56,6 +65,20 @@ function wrongGlobals(file: string): string[] {
     .filter((word) => text.includes(word))
     .map((word) => `${file} must not use ${word.replace(/\W+$/, "")}`);
 }
+
+/** Takes longer to load than all of kubemend: only by `import()`, by who needs it. */
+const SLOW_PACKAGES = ["@peculiar/x509", "reflect-metadata"];
+
+test("what is slow to load is loaded when it is needed", () => {
+  const wrong = globSync("**/*.ts", { cwd: SRC }).flatMap((file) => {
+    const text = readFileSync(join(SRC, file), "utf8");
+    const statics = [...text.matchAll(/^(?:import|export)\s+(?!type\b)(?:[^;"]*\bfrom\s*)?"([^"]+)"/gm)];
+    return statics
+      .filter((match) => SLOW_PACKAGES.includes(packageOf(match[1]!)))
+      .map((match) => `${file} must import ${match[1]} by import()`);
+  });
+  expect(wrong).toEqual([]);
+});
 
 test("arrows point one way", () => {
   const files = globSync("**/*.ts", { cwd: SRC }).filter((file) => !file.endsWith(".test.ts"));

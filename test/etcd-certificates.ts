@@ -12,16 +12,16 @@ export interface CertificateFiles {
 const DAY = 86_400_000;
 
 /** An authority and a certificate of it for `names`, as server and client, valid until `days` from now (or ago, where negative). */
-export function makeCertificates(
+export async function makeCertificates(
   directory: string,
   name: string,
   { days = 1, names = ["127.0.0.1"] }: { readonly days?: number; readonly names?: readonly string[] } = {},
-): CertificateFiles {
+): Promise<CertificateFiles> {
   const notBefore = new Date(Date.now() - 10 * DAY);
-  const authorityKey = generateKey("ecdsa-p256");
+  const authorityKey = await generateKey("ecdsa-p256");
   const validity = { notBefore, notAfter: new Date(Date.now() + DAY) };
-  const authority = issueSelfSigned({ commonName: `${name}-ca`, use: "authority", ...validity }, authorityKey);
-  const key = generateKey("ecdsa-p256");
+  const authority = await issueSelfSigned({ commonName: `${name}-ca`, use: "authority", ...validity }, authorityKey);
+  const key = await generateKey("ecdsa-p256");
   const request = {
     commonName: name,
     use: "peer",
@@ -36,7 +36,7 @@ export function makeCertificates(
     key: join(directory, `${name}.key`),
   };
   writeFileSync(files.ca, authority);
-  writeFileSync(files.cert, issueCertificate(request, key.publicKey, issuer));
+  writeFileSync(files.cert, await issueCertificate(request, key.publicKey, issuer));
   writeFileSync(files.key, key.privateKeyPem);
   return files;
 }

@@ -155,8 +155,8 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
   });
 
   test("TLS: what is wrong with a certificate is said", async () => {
-    const good = makeCertificates(directory, "good");
-    const other = makeCertificates(directory, "other");
+    const good = await makeCertificates(directory, "good");
+    const other = await makeCertificates(directory, "other");
     const url = await startTls(good, good);
     const members = (...flags: string[]): Promise<Outcome> => kubemend("etcd", "members", "--endpoints", url, ...flags);
     expect(await members(...flagsOf(good))).toMatchObject({ code: 0 });
@@ -182,8 +182,8 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
   });
 
   test("TLS: a server certificate that has expired, or is for another name", async () => {
-    const clients = makeCertificates(directory, "clients");
-    const expired = makeCertificates(directory, "expired", { days: -1 });
+    const clients = await makeCertificates(directory, "clients");
+    const expired = await makeCertificates(directory, "expired", { days: -1 });
     const url = await startTls(expired, clients);
     const flags = ["--cert", clients.cert, "--key", clients.key];
     expect((await kubemend("etcd", "members", "--endpoints", url, "--cacert", expired.ca, ...flags)).stderr).toMatch(
@@ -191,7 +191,7 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     );
     await running.pop()!.stop();
     rmSync(join(directory, "tls"), { recursive: true });
-    const elsewhere = makeCertificates(directory, "elsewhere", { names: ["etcd.example.org"] });
+    const elsewhere = await makeCertificates(directory, "elsewhere", { names: ["etcd.example.org"] });
     const second = await startTls(elsewhere, clients);
     expect(
       (await kubemend("etcd", "members", "--endpoints", second, "--cacert", elsewhere.ca, ...flags)).stderr,

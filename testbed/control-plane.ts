@@ -68,13 +68,13 @@ export class ControlPlane {
   }
 
   /** Writes a kubeconfig for a client of that name and those groups, whose API server is `server` (inside the bed unless told). */
-  issueKubeconfig(
+  async issueKubeconfig(
     file: string,
     commonName: string,
     organizations: readonly string[] = [],
     server = this.server,
-  ): string {
-    const client = this.authority.issue(file, { commonName, organizations, use: "client" });
+  ): Promise<string> {
+    const client = await this.authority.issue(file, { commonName, organizations, use: "client" });
     const path = join(this.authority.directory, `${file}.kubeconfig`);
     writeFileSync(path, kubeconfig(server, this.authority, client), { mode: 0o600 });
     return path;
@@ -82,11 +82,11 @@ export class ControlPlane {
 
   /** Adds a real node and waits until it is Ready. */
   async addNode(name: string, options: NodeOptions = {}): Promise<Node> {
-    const proxy = this.issueKubeconfig(`${name}-proxy`, "system:kube-proxy");
+    const proxy = await this.issueKubeconfig(`${name}-proxy`, "system:kube-proxy");
     const node = await startNode(this.bed, this.kubernetes, name, {
       kubeProxyKubeconfig: readFileSync(proxy, "utf8"),
       ...options,
-      files: { ...this.filesOfNode(name), ...options.files },
+      files: { ...(await this.filesOfNode(name)), ...options.files },
     });
     this.nodes.set(name, node);
     if (options.kubelet !== false) await this.nodesReady([name]);
@@ -94,15 +94,15 @@ export class ControlPlane {
   }
 
   /** What the kubelet of a node needs to join: its kubeconfig, and whose clients it is to believe. */
-  filesOfNode(name: string): Record<string, string> {
-    const kubelet = this.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
+  async filesOfNode(name: string): Promise<Record<string, string>> {
+    const kubelet = await this.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
     return { [CLIENT_CA_PATH]: this.authority.certificate, [KUBECONFIG_PATH]: readFileSync(kubelet, "utf8") };
   }
 
   /** Adds nodes that register and pretend to run pods. Returns their names; they are Ready. */
   async addHollowNodes(count: number): Promise<string[]> {
     const names = Array.from({ length: count }, (_, i) => `hollow-${this.#hollow + i + 1}`);
-    for (const name of names) startHollowNode(this, name, ++this.#hollow);
+    for (const name of names) await startHollowNode(this, name, ++this.#hollow);
     await this.nodesReady(names, 60 + count * 2);
     return names;
   }
@@ -181,16 +181,16 @@ export async function startControlPlaneIn(
 ): Promise<ControlPlane> {
   const etcd = await startEtcd(bed, options.members ?? 1);
   const directory = bed.path("pki", "kubernetes");
-  const authority = new Authority(directory, "kubernetes-ca");
-  const serviceAccount = writeSigningKey(directory, "service-account");
+  const authority = await Authority.create(directory, "kubernetes-ca");
+  const serviceAccount = await writeSigningKey(directory, "service-account");
   const address = host?.address ?? BRIDGE_ADDRESS;
   const server = `https://${address}:${API_PORT}`;
-  const kubelet = authority.issue("kubelet-client", {
+  const kubelet = await authority.issue("kubelet-client", {
     commonName: "kube-apiserver-kubelet-client",
     organizations: ["system:masters"],
     use: "client",
   });
-  const serving = authority.issue("apiserver", {
+  const serving = await authority.issue("apiserver", {
     commonName: "kube-apiserver",
     use: "server",
     names: [
@@ -218,7 +218,11 @@ export async function startControlPlaneIn(
   });
 
   const port = await bed.forwarder.open(address, API_PORT);
-  const admin = authority.issue("admin", { commonName: "admin", organizations: ["system:masters"], use: "client" });
+  const admin = await authority.issue("admin", {
+    commonName: "admin",
+    organizations: ["system:masters"],
+    use: "client",
+  });
   const write = (file: string, url: string) => {
     writeFileSync(join(directory, file), kubeconfig(url, authority, admin), { mode: 0o600 });
     return join(directory, file);
@@ -236,7 +240,7 @@ export async function startControlPlaneIn(
 
   const components = options.components ?? ["kube-controller-manager", "kube-scheduler"];
   for (const name of components) {
-    const config = plane.issueKubeconfig(name, `system:${name}`);
+    const config = await plane.issueKubeconfig(name, `system:${name}`);
     const flags =
       name === "kube-scheduler"
         ? schedulerFlags(config)

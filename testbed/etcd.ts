@@ -111,7 +111,7 @@ export class Etcd {
 
 /** Starts an etcd of that many members. */
 export async function startEtcd(bed: Bed, size: number): Promise<Etcd> {
-  const authority = new Authority(bed.path("pki", "etcd"), "etcd-ca");
+  const authority = await Authority.create(bed.path("pki", "etcd"), "etcd-ca");
   const hosts = Array.from({ length: size }, (_, i) => ({
     name: `etcd${i + 1}`,
     number: FIRST_NUMBER + i,
@@ -122,7 +122,7 @@ export async function startEtcd(bed: Bed, size: number): Promise<Etcd> {
     hosts.map(async (host) => {
       addHost(bed, host, []);
       const names = [addressOf(host.number), "127.0.0.1", "localhost", host.name];
-      const server = authority.issue(host.name, { commonName: host.name, use: "peer", names });
+      const server = await authority.issue(host.name, { commonName: host.name, use: "peer", names });
       const tls = [
         `cert-file=${server.certificatePath}`,
         `key-file=${server.keyPath}`,
@@ -140,7 +140,8 @@ export async function startEtcd(bed: Bed, size: number): Promise<Etcd> {
   );
   mkdirSync(bed.path("logs"), { recursive: true });
   for (const member of members) member.start();
-  const etcd = new Etcd(bed, members, authority, authority.issue("client", { commonName: "root", use: "client" }));
+  const client = await authority.issue("client", { commonName: "root", use: "client" });
+  const etcd = new Etcd(bed, members, authority, client);
   await etcd.ready();
   return etcd;
 }

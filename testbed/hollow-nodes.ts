@@ -3,8 +3,8 @@ import type { ControlPlane } from "./control-plane.ts";
 
 const FIRST_PORT = 20_000;
 
-export function startHollowNode(plane: ControlPlane, name: string, number: number): void {
-  const kubeconfig = plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
+export async function startHollowNode(plane: ControlPlane, name: string, number: number): Promise<void> {
+  const kubeconfig = await plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
   plane.bed.start(name, [
     plane.kubernetes.program("kubemark"),
     "--morph=kubelet",

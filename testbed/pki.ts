@@ -1,5 +1,4 @@
 /** The certificates and keys of one cluster, as files in the bed: made with the same code that `kubemend render` uses, with ECDSA for speed. */
-import { createPrivateKey } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -7,6 +6,7 @@ import {
   generateKey,
   issueCertificate,
   issueSelfSigned,
+  type KeyPair,
   type SigningCertificate,
 } from "../src/bootstrap/certificate.ts";
 
@@ -29,24 +29,28 @@ export class Authority {
   readonly keyPath: string;
   readonly #signing: SigningCertificate;
 
-  constructor(directory: string, commonName: string) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const key = generateKey("ecdsa-p256");
+  private constructor(directory: string, certificate: string, key: KeyPair) {
     this.directory = directory;
-    this.certificate = issueSelfSigned({ commonName, use: "authority", ...validity() }, key);
+    this.certificate = certificate;
     this.key = key.privateKeyPem;
     this.certificatePath = write(join(directory, "ca.crt"), this.certificate);
     this.keyPath = write(join(directory, "ca.key"), this.key);
-    this.#signing = { certificatePem: this.certificate, privateKey: createPrivateKey(this.key) };
+    this.#signing = { certificatePem: this.certificate, privateKey: key.privateKey };
   }
 
-  issue(
+  static async create(directory: string, commonName: string): Promise<Authority> {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const key = await generateKey("ecdsa-p256");
+    return new Authority(directory, await issueSelfSigned({ commonName, use: "authority", ...validity() }, key), key);
+  }
+
+  async issue(
     file: string,
     request: Pick<CertificateRequest, "commonName" | "use" | "organizations" | "names"> &
       Partial<Pick<CertificateRequest, "notBefore" | "notAfter">>,
-  ): Credential {
-    const key = generateKey("ecdsa-p256");
-    const certificate = issueCertificate({ ...validity(), ...request }, key.publicKey, this.#signing);
+  ): Promise<Credential> {
+    const key = await generateKey("ecdsa-p256");
+    const certificate = await issueCertificate({ ...validity(), ...request }, key.publicKey, this.#signing);
     return {
       certificate,
       key: key.privateKeyPem,
@@ -57,11 +61,11 @@ export class Authority {
 }
 
 /** A key pair without a certificate: what signs service account tokens. */
-export function writeSigningKey(
+export async function writeSigningKey(
   directory: string,
   file: string,
-): { readonly privatePath: string; readonly publicPath: string } {
-  const key = generateKey("ecdsa-p256");
+): Promise<{ readonly privatePath: string; readonly publicPath: string }> {
+  const key = await generateKey("ecdsa-p256");
   return {
     privatePath: write(join(directory, `${file}.key`), key.privateKeyPem),
     publicPath: write(join(directory, `${file}.pub`), key.publicKeyPem),

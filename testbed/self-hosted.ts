@@ -33,7 +33,7 @@ export async function startSelfHosted(
     const plane = await startControlPlaneIn(bed, kubernetes, options, node);
     plane.nodes.set(node.name, node);
     for (const [path, text] of Object.entries(plane.filesOfNode(node.name))) await node.write(path, text);
-    node.startKubeProxy(readFileSync(plane.issueKubeconfig("node1-proxy", "system:kube-proxy"), "utf8"));
+    node.startKubeProxy(readFileSync(await plane.issueKubeconfig("node1-proxy", "system:kube-proxy"), "utf8"));
     node.startKubelet();
     await plane.nodesReady([node.name]);
     await plane.api.patch(`/api/v1/nodes/${node.name}`, { metadata: { labels: { [MASTER_LABEL]: "" } } });

@@ -1,32 +1,20 @@
 /**
- * X.509 certificates of a cluster: authorities, serving and client certificates, RSA or ECDSA (RFC 5280). Pure but for the random
- * bytes of keys and serial numbers: the times are arguments. Private keys leave here as PKCS #8 PEM, which Go's and OpenSSL's
- * readers take for both kinds of key.
+ * X.509 certificates of a cluster: authorities, serving and client certificates, RSA or ECDSA (RFC 5280), encoded by `@peculiar/x509`. Pure
+ * but for the random bytes of keys and serial numbers: the times are arguments. Private keys leave here as PKCS #8 PEM, which Go's and
+ * OpenSSL's readers take for both kinds of key.
  */
 import {
-  createHash,
   createPrivateKey,
-  generateKeyPairSync,
+  generateKeyPair,
   type KeyObject,
   randomBytes,
-  sign,
+  type webcrypto,
   X509Certificate,
 } from "node:crypto";
+import { promisify } from "node:util";
+import type { Extension, JsonGeneralNames, JsonNameParams, Name } from "@peculiar/x509";
+import { isAddress } from "../controlplane/ip-network.ts";
 import { MendError } from "../errors.ts";
-import {
-  decodeDer,
-  derBits,
-  derContext,
-  derInteger,
-  derNull,
-  derOctets,
-  derOid,
-  derSequence,
-  derSet,
-  derText,
-  derTime,
-  derTrue,
-} from "./der.ts";
 
 /** Which kind of key to make. ECDSA is made in a millisecond, RSA in a tenth of a second or more. */
 export type KeyAlgorithm = "ecdsa-p256" | "rsa-2048" | "rsa-4096";
@@ -59,11 +47,13 @@ export interface CertificateRequest {
   readonly notAfter: Date;
 }
 
-export function generateKey(algorithm: KeyAlgorithm): KeyPair {
+/** On another thread: an RSA key takes its time, and several can be made at once. */
+export async function generateKey(algorithm: KeyAlgorithm): Promise<KeyPair> {
+  const generate = promisify(generateKeyPair);
   const { privateKey, publicKey } =
     algorithm === "ecdsa-p256"
-      ? generateKeyPairSync("ec", { namedCurve: "P-256" })
-      : generateKeyPairSync("rsa", { modulusLength: algorithm === "rsa-2048" ? 2048 : 4096 });
+      ? await generate("ec", { namedCurve: "P-256" })
+      : await generate("rsa", { modulusLength: algorithm === "rsa-2048" ? 2048 : 4096 });
   return {
     privateKey,
     publicKey,
@@ -73,30 +63,48 @@ export function generateKey(algorithm: KeyAlgorithm): KeyPair {
 }
 
 /** A self-signed certificate, for an authority. Returns PEM. */
-export function issueSelfSigned(request: CertificateRequest, key: KeyPair): string {
-  const subject = encodeName(request);
-  return assemble(request, subject, key.publicKey, { subject, keyId: keyIdOf(key.publicKey), key: key.privateKey });
+export async function issueSelfSigned(request: CertificateRequest, key: KeyPair): Promise<string> {
+  const x509 = await loadLibrary();
+  const name = new x509.Name(nameOf(request));
+  return assemble(x509, request, key.publicKey, {
+    name,
+    keyId: await keyIdOf(x509, key.publicKey),
+    key: key.privateKey,
+  });
 }
 
-/** A certificate for `publicKey`, signed by `issuer`. Returns PEM. Throws `certificate-invalid` if the issuer's cannot be read. */
-export function issueCertificate(
+/** A certificate for `publicKey`, signed by `issuer`. Returns PEM. Throws `certificate-invalid` if the issuer's cannot be used. */
+export async function issueCertificate(
   request: CertificateRequest,
   publicKey: KeyObject,
   issuer: SigningCertificate,
-): string {
-  const certificate = readCertificate(issuer.certificatePem);
-  return assemble(request, encodeName(request), publicKey, {
-    subject: subjectOf(certificate),
-    keyId: keyIdOf(certificate.publicKey),
+): Promise<string> {
+  const x509 = await loadLibrary();
+  const authority = readCertificate(issuer.certificatePem);
+  const subject = subjectOf(authority);
+  if (authority.validToDate <= request.notBefore) {
+    const day = authority.validToDate.toISOString().slice(0, 10);
+    throw new MendError("certificate-invalid", `the certificate of the authority "${subject}" expired on ${day}`, {
+      hint: "pass one that is valid",
+    });
+  }
+  const certificatePem = await assemble(x509, request, publicKey, {
+    ...(await identityOf(x509, authority)),
     key: issuer.privateKey,
   });
+  if (!new X509Certificate(certificatePem).checkIssued(authority)) {
+    throw new MendError("certificate-invalid", `the subject of "${subject}" cannot be repeated as an issuer`, {
+      hint: "use an authority whose subject is plain text",
+    });
+  }
+  return certificatePem;
 }
 
 /** Checks that a given authority's certificate and key belong together and may sign; throws `certificate-invalid` with what is wrong. */
 export function readAuthority(certificatePem: string, privateKeyPem: string): SigningCertificate {
   const certificate = readCertificate(certificatePem);
   if (!certificate.ca) {
-    throw new MendError("certificate-invalid", `certificate "${certificate.subject}" is not an authority's`, {
+    throw new MendError("certificate-invalid", `certificate "${subjectOf(certificate)}" is not an authority's`, {
       hint: "pass the certificate of the authority itself, with its own key",
     });
   }
@@ -110,7 +118,7 @@ export function readAuthority(certificatePem: string, privateKeyPem: string): Si
     });
   }
   if (!certificate.checkPrivateKey(privateKey)) {
-    throw new MendError("certificate-invalid", `the private key does not belong to "${certificate.subject}"`, {
+    throw new MendError("certificate-invalid", `the private key does not belong to "${subjectOf(certificate)}"`, {
       hint: "pass the key that was made with this certificate",
     });
   }
@@ -121,142 +129,125 @@ function readCertificate(pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (cause) {
-    throw new MendError("certificate-invalid", "the certificate of the authority cannot be read", {
-      hint: "pass it as PEM",
-      cause,
-    });
+    throw unreadable(cause);
   }
+}
+
+function unreadable(cause: unknown): MendError {
+  return new MendError("certificate-invalid", "the certificate of the authority cannot be read", {
+    hint: "pass it as PEM",
+    cause,
+  });
+}
+
+/** On one line, such as `O=example, CN=kubernetes`. */
+function subjectOf(certificate: X509Certificate): string {
+  return certificate.subject.replaceAll("\n", ", ");
 }
 
 interface Issuer {
-  readonly subject: Uint8Array;
-  readonly keyId: Uint8Array;
+  readonly name: Name;
+  /** Hexadecimal. */
+  readonly keyId: string;
   readonly key: KeyObject;
 }
 
-function assemble(request: CertificateRequest, subject: Uint8Array, publicKey: KeyObject, issuer: Issuer): string {
-  const algorithm = signatureAlgorithm(issuer.key);
-  const serial = randomBytes(16);
-  serial[0] = (serial[0]! & 0x3f) | 0x40; // positive, and of one length
-  const body = derSequence(
-    derContext(0, true, derInteger(Uint8Array.of(2))), // version 3
-    derInteger(serial),
-    algorithm,
-    issuer.subject,
-    derSequence(derTime(request.notBefore), derTime(request.notAfter)),
-    subject,
-    publicKey.export({ type: "spki", format: "der" }),
-    derContext(3, true, derSequence(...extensions(request, publicKey, issuer))),
-  );
-  const certificate = derSequence(body, algorithm, derBits(sign("sha256", body, issuer.key)));
-  return pem("CERTIFICATE", certificate);
+type Library = typeof import("@peculiar/x509");
+
+/** Loaded when the first certificate is made: it takes longer than the rest of the program, and wants `Reflect` extended. */
+async function loadLibrary(): Promise<Library> {
+  await import("reflect-metadata");
+  return import("@peculiar/x509");
 }
 
-/** RFC 5758 and RFC 4055: ecdsa-with-SHA256 has no parameters, sha256WithRSAEncryption has NULL. */
-function signatureAlgorithm(key: KeyObject): Uint8Array {
-  switch (key.asymmetricKeyType) {
-    case "ec":
-      return derSequence(derOid("1.2.840.10045.4.3.2"));
-    case "rsa":
-      return derSequence(derOid("1.2.840.113549.1.1.11"), derNull());
-    default:
-      throw new MendError("unsupported", `an authority's key of type "${key.asymmetricKeyType}" cannot sign here`, {
-        hint: "use an RSA or an ECDSA key",
-      });
+async function assemble(
+  x509: Library,
+  request: CertificateRequest,
+  publicKey: KeyObject,
+  issuer: Issuer,
+): Promise<string> {
+  const serial = randomBytes(16);
+  serial[0] = (serial[0]! & 0x7f) | 0x40; // positive, and of one length
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serial.toString("hex"),
+    subject: new x509.Name(nameOf(request)),
+    issuer: issuer.name,
+    notBefore: request.notBefore,
+    notAfter: request.notAfter,
+    publicKey: publicKey.export({ type: "spki", format: "der" }),
+    signingKey: signingKey(issuer.key),
+    extensions: await extensions(x509, request, publicKey, issuer),
+  });
+  return `${certificate.toString("pem")}\n`;
+}
+
+/** An authority's name and key id, both as it has them: others must repeat them as they are. */
+async function identityOf(x509: Library, authority: X509Certificate): Promise<Pick<Issuer, "name" | "keyId">> {
+  try {
+    const parsed = new x509.X509Certificate(authority.raw);
+    // Not everybody's is the SHA-1 that ours is (RFC 5280, 4.2.1.2).
+    const given = parsed.getExtension(x509.SubjectKeyIdentifierExtension);
+    return { name: parsed.subjectName, keyId: given?.keyId ?? (await keyIdOf(x509, authority.publicKey)) };
+  } catch (cause) {
+    throw unreadable(cause);
   }
 }
 
-const KEY_USAGE = { digitalSignature: 0x80, keyEncipherment: 0x20, keyCertSign: 0x04, crlSign: 0x02 } as const;
-const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
-const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+/** The curves of Web Crypto by OpenSSL's names of them. */
+const CURVES: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
 
-function extensions(request: CertificateRequest, publicKey: KeyObject, issuer: Issuer): Uint8Array[] {
+function signingKey(key: KeyObject): webcrypto.CryptoKey {
+  const namedCurve = CURVES[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  if (key.asymmetricKeyType === "rsa") {
+    return key.toCryptoKey({ name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }, false, ["sign"]);
+  }
+  if (namedCurve !== undefined) return key.toCryptoKey({ name: "ECDSA", namedCurve }, false, ["sign"]);
+  const kind = [key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve].filter(Boolean).join(" ");
+  throw new MendError("unsupported", `an authority's key of type "${kind}" cannot sign here`, {
+    hint: "use an RSA key, or an ECDSA key of P-256, P-384 or P-521",
+  });
+}
+
+async function extensions(
+  x509: Library,
+  request: CertificateRequest,
+  publicKey: KeyObject,
+  issuer: Issuer,
+): Promise<Extension[]> {
+  const { digitalSignature, keyEncipherment, keyCertSign, cRLSign } = x509.KeyUsageFlags;
+  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
   const authority = request.use === "authority";
   const usage = authority
-    ? KEY_USAGE.digitalSignature | KEY_USAGE.keyCertSign | KEY_USAGE.crlSign
-    : KEY_USAGE.digitalSignature | (publicKey.asymmetricKeyType === "rsa" ? KEY_USAGE.keyEncipherment : 0);
-  const list = [
-    extension("2.5.29.15", true, derBits(Uint8Array.of(usage), trailing(usage))),
-    extension("2.5.29.19", true, authority ? derSequence(derTrue()) : derSequence()),
-    extension("2.5.29.14", false, derOctets(keyIdOf(publicKey))),
-    extension("2.5.29.35", false, derSequence(derContext(0, false, issuer.keyId))),
+    ? digitalSignature | keyCertSign | cRLSign
+    : digitalSignature | (publicKey.asymmetricKeyType === "rsa" ? keyEncipherment : 0);
+  const list: Extension[] = [
+    new x509.KeyUsagesExtension(usage, true),
+    new x509.BasicConstraintsExtension(authority, undefined, true),
+    new x509.SubjectKeyIdentifierExtension(await keyIdOf(x509, publicKey)),
+    new x509.AuthorityKeyIdentifierExtension(issuer.keyId),
   ];
   const purposes = {
     authority: [],
-    server: [SERVER_AUTH],
-    client: [CLIENT_AUTH],
-    peer: [SERVER_AUTH, CLIENT_AUTH],
+    server: [serverAuth],
+    client: [clientAuth],
+    peer: [serverAuth, clientAuth],
   }[request.use];
-  if (purposes.length > 0) list.push(extension("2.5.29.37", false, derSequence(...purposes.map(derOid))));
-  const names = request.names ?? [];
-  if (names.length > 0) list.push(extension("2.5.29.17", false, derSequence(...names.map(generalName))));
+  if (purposes.length > 0) list.push(new x509.ExtendedKeyUsageExtension(purposes));
+  const names: JsonGeneralNames = (request.names ?? []).map((value) => ({
+    type: isAddress(value) ? "ip" : "dns",
+    value,
+  }));
+  if (names.length > 0) list.push(new x509.SubjectAlternativeNameExtension(names));
   return list;
 }
 
-/** How many zero bits end an octet: DER drops them from a named bit list. */
-function trailing(octet: number): number {
-  return 31 - Math.clz32(octet & -octet);
+/** SHA-1 of the public key's bits (RFC 5280, 4.2.1.2, method 1), as hexadecimal: an identifier, not a protection. */
+async function keyIdOf(x509: Library, publicKey: KeyObject): Promise<string> {
+  const key = new x509.PublicKey(publicKey.export({ type: "spki", format: "der" }));
+  return Buffer.from(await key.getKeyIdentifier()).toString("hex");
 }
 
-function extension(oid: string, critical: boolean, value: Uint8Array): Uint8Array {
-  return critical ? derSequence(derOid(oid), derTrue(), derOctets(value)) : derSequence(derOid(oid), derOctets(value));
-}
-
-function generalName(name: string): Uint8Array {
-  const address = addressBytes(name);
-  return address === undefined ? derContext(2, false, new TextEncoder().encode(name)) : derContext(7, false, address);
-}
-
-/** The 4 or 16 bytes of an IP address in text, or undefined for anything else. */
-export function addressBytes(text: string): Uint8Array | undefined {
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) {
-    const octets = text.split(".").map(Number);
-    return octets.every((octet) => octet < 256) ? Uint8Array.from(octets) : undefined;
-  }
-  if (!text.includes(":")) return undefined;
-  const [head = "", tail, ...more] = text.split("::");
-  if (more.length > 0) return undefined;
-  const left = groups(head);
-  const right = tail === undefined ? [] : groups(tail);
-  const missing = 8 - left.length - right.length;
-  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
-  const all = [...left, ...new Array<string>(missing).fill("0"), ...right];
-  if (!all.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
-  return Uint8Array.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]));
-}
-
-function groups(text: string): string[] {
-  return text === "" ? [] : text.split(":");
-}
-
-function encodeName(request: CertificateRequest): Uint8Array {
-  const attribute = (oid: string, text: string) => derSet(derSequence(derOid(oid), derText(text)));
-  return derSequence(
-    ...(request.organizations ?? []).map((organization) => attribute("2.5.4.10", organization)),
-    attribute("2.5.4.3", request.commonName),
-  );
-}
-
-/** The subject as its own bytes: an issuer's name must be repeated exactly, whatever string types it was written with. */
-function subjectOf(certificate: X509Certificate): Uint8Array {
-  const body = decodeDer(decodeDer(certificate.raw)[0]!.content)[0]!;
-  const fields = decodeDer(body.content);
-  const first = fields[0]?.tag === 0xa0 ? 1 : 0; // the version is left out of a version 1 certificate
-  const subject = fields[first + 4];
-  if (subject === undefined) throw new MendError("certificate-invalid", "the authority's certificate has no subject");
-  return subject.whole;
-}
-
-/** SHA-1 of the public key's bits (RFC 5280, 4.2.1.2, method 1): an identifier, not a protection. */
-function keyIdOf(publicKey: KeyObject): Uint8Array {
-  const info = decodeDer(decodeDer(publicKey.export({ type: "spki", format: "der" }))[0]!.content);
-  return createHash("sha1").update(info[1]!.content.subarray(1)).digest();
-}
-
-function pem(label: string, bytes: Uint8Array): string {
-  const lines =
-    Buffer.from(bytes)
-      .toString("base64")
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+/** Always UTF-8, and as it stands: given mere strings, the library takes quotes, backslashes and a leading # for syntax. */
+function nameOf({ organizations = [], commonName }: CertificateRequest): JsonNameParams {
+  return [...organizations.map((utf8String) => ({ O: [{ utf8String }] })), { CN: [{ utf8String: commonName }] }];
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isInNetwork, offsetAddress } from "./ip-network.ts";
+import { isAddress, isInNetwork, offsetAddress } from "./ip-network.ts";
 
 test.each([
   ["10.3.0.0/24", 20, "10.3.0.20"],
@@ -21,3 +21,11 @@ test.each([
   ["10.3.0.20", "fd00:10:3::/112", false],
   ["127.0.0.1", "10.3.0.0/24", false],
 ])("%s in %s: %s", (address, network, inside) => expect(isInNetwork(address, network)).toBe(inside));
+
+test("addresses are told from names by their form", () => {
+  for (const address of ["10.3.0.1", "::", "::1", "fd00:1::a2:3", "1:2:3:4:5:6:7:8"])
+    expect(isAddress(address)).toBe(true);
+  for (const name of ["master", "10.3.0.256", "10.3.0", "a:b", "1::2::3", "::g", "1:2:3:4:5:6:7:8::", ""]) {
+    expect(isAddress(name)).toBe(false);
+  }
+});

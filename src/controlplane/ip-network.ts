@@ -7,6 +7,11 @@ export interface Network {
   readonly bits: 32n | 128n;
 }
 
+/** Whether a text is an IP address, of either family; IPv6 in hexadecimal groups only. */
+export function isAddress(text: string): boolean {
+  return parseAddress(text) !== undefined;
+}
+
 export function isInNetwork(address: string, network: string): boolean {
   const range = parseNetwork(network);
   const value = parseAddress(address);
@@ -53,7 +58,8 @@ function parseAddress(text: string): { readonly value: bigint; readonly bits: 32
   if (halves.length > 2 || !/^[0-9a-fA-F:]+$/.test(text)) return undefined;
   const [head, tail] = halves.map((half) => (half === "" ? [] : half.split(":")));
   const zeros = halves.length === 2 ? 8 - head!.length - tail!.length : 0;
-  const groups = [...head!, ...Array<string>(Math.max(zeros, 0)).fill("0"), ...(tail ?? [])];
+  if (halves.length === 2 && zeros < 1) return undefined; // a `::` stands for something
+  const groups = [...head!, ...Array<string>(zeros).fill("0"), ...(tail ?? [])];
   if (groups.length !== 8 || groups.some((group) => !/^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
   return { value: groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n), bits: 128n };
 }

@@ -40,7 +40,7 @@ export async function renderAssets(options: RenderOptions): Promise<RenderResult
   const extra = options.extraManifests === undefined ? [] : readExtra(options.extraManifests);
   const target = { command: "render", force: options.force, signal: options.signal };
   await checkAssetDir(options.assetDir, target);
-  const assets = renderCluster(cluster, given, extra);
+  const assets = await renderCluster(cluster, given, extra);
   const written = options.dryRun ? undefined : await writeAssets(options.assetDir, assets, target);
   return { assets, written, dnsAddresses: cluster.dnsAddresses };
 }

@@ -14,14 +14,29 @@ import { freePorts } from "../etcd-server.ts";
 import { kubemend } from "../kubemend.ts";
 
 export class LiveCluster {
-  readonly directory = mkdtempSync(join(tmpdir(), "kubemend-live-"));
-  readonly authority = new Authority(join(this.directory, "pki"), "kubernetes-ca");
-  readonly etcdAuthority = new Authority(join(this.directory, "etcd-pki"), "etcd-ca");
-  readonly etcdClient = this.etcdAuthority.issue("client", { commonName: "root", use: "client" });
+  readonly directory: string;
+  readonly authority: Authority;
+  readonly etcdAuthority: Authority;
+  readonly etcdClient: Credential;
   readonly #children: ChildProcess[] = [];
   #log = "";
   etcdUrl = "";
   apiServerPort = 0;
+
+  private constructor(directory: string, authority: Authority, etcdAuthority: Authority, etcdClient: Credential) {
+    this.directory = directory;
+    this.authority = authority;
+    this.etcdAuthority = etcdAuthority;
+    this.etcdClient = etcdClient;
+  }
+
+  static async create(): Promise<LiveCluster> {
+    const directory = mkdtempSync(join(tmpdir(), "kubemend-live-"));
+    const authority = await Authority.create(join(directory, "pki"), "kubernetes-ca");
+    const etcdAuthority = await Authority.create(join(directory, "etcd-pki"), "etcd-ca");
+    const etcdClient = await etcdAuthority.issue("client", { commonName: "root", use: "client" });
+    return new LiveCluster(directory, authority, etcdAuthority, etcdClient);
+  }
 
   /** As `recover` and `kubemend` take them. */
   get etcdFlags(): string[] {
@@ -42,7 +57,7 @@ export class LiveCluster {
     const cluster = { initialCluster: `default=${peerUrl}`, initialAdvertisePeerUrls: peerUrl };
     await restoreSnapshot(backup, { ...cluster, dataDir, name: "default", initialClusterToken: "live" });
     const names = ["127.0.0.1", "localhost"];
-    const server = this.etcdAuthority.issue("server", { commonName: "etcd", use: "peer", names });
+    const server = await this.etcdAuthority.issue("server", { commonName: "etcd", use: "peer", names });
     this.#start(program, [
       `--data-dir=${dataDir}`,
       `--listen-client-urls=${this.etcdUrl}`,
@@ -65,13 +80,13 @@ export class LiveCluster {
   async startApiServer(kubernetes: Kubernetes, serviceCidr: string, more: readonly string[] = []): Promise<string> {
     [this.apiServerPort] = (await freePorts(1)) as [number];
     const { authority, etcdClient } = this;
-    const serving = authority.issue("apiserver", {
+    const serving = await authority.issue("apiserver", {
       commonName: "kube-apiserver",
       use: "server",
       names: ["127.0.0.1", "localhost"],
     });
-    const admin = this.#admin();
-    const account = writeSigningKey(authority.directory, "service-account");
+    const admin = await this.#admin();
+    const account = await writeSigningKey(authority.directory, "service-account");
     const flags = apiServerFlags({
       advertiseAddress: "127.0.0.1",
       port: this.apiServerPort,
@@ -102,7 +117,7 @@ export class LiveCluster {
     return path;
   }
 
-  #admin(): Credential {
+  #admin(): Promise<Credential> {
     return this.authority.issue("admin", { commonName: "admin", organizations: ["system:masters"], use: "client" });
   }
 

@@ -33,7 +33,7 @@ describe.skipIf(why !== "")(`recover from a backup, from etcd and from the API s
     ["kubeadm-k120", "10.96.0.0/12"],
   ])("%s", async (fixture, serviceCidr) => {
     const backup = join(FIXTURES, fixture, "snapshot.db.gz");
-    await using cluster = new LiveCluster();
+    await using cluster = await LiveCluster.create();
     await cluster.startEtcd("etcd", backup);
     const kubeconfig = await cluster.startApiServer(kubernetes as Kubernetes, serviceCidr);
     const recovered: Record<string, Map<string, string>> = {};

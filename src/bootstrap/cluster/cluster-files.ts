@@ -22,75 +22,94 @@ export type TlsFiles = ReadonlyMap<string, string>;
 
 const ADMINISTRATORS = "system:masters";
 
-export function makeTlsFiles(cluster: Cluster, given: GivenFiles): TlsFiles {
+/** One certificate to issue, and the file it goes to, without its ending. */
+interface Order {
+  readonly file: string;
+  readonly by: SigningCertificate;
+  readonly request: Omit<CertificateRequest, "notBefore" | "notAfter">;
+}
+
+export async function makeTlsFiles(cluster: Cluster, given: GivenFiles): Promise<TlsFiles> {
   const files = new Map<string, string>();
-  const authority = given.authority ?? makeAuthority(cluster, "kubernetes-ca");
+  const authority = given.authority ?? (await makeAuthority(cluster, "kubernetes-ca"));
   const signing = readAuthority(authority.certificate, authority.key);
   files.set("ca.crt", authority.certificate);
   files.set("ca.key", authority.key);
-
-  const issue = (name: string, by: SigningCertificate, request: Omit<CertificateRequest, "notBefore" | "notAfter">) => {
-    const key = generateKey(cluster.keyAlgorithm);
-    const { notBefore, notAfter } = cluster;
-    files.set(`${name}.crt`, issueCertificate({ ...request, notBefore, notAfter }, key.publicKey, by));
-    files.set(`${name}.key`, key.privateKeyPem);
-  };
-  issue("apiserver", signing, { commonName: "kube-apiserver", use: "server", names: cluster.servingNames });
-  issue("apiserver-kubelet-client", signing, {
-    commonName: "kube-apiserver-kubelet-client",
-    organizations: [ADMINISTRATORS],
-    use: "client",
-  });
-  issue("admin", signing, { commonName: "admin", organizations: [ADMINISTRATORS], use: "client" });
-
   // Of its own, or every client of the cluster could speak for every user.
-  const frontProxy = makeAuthority(cluster, "front-proxy-ca");
+  const frontProxy = await makeAuthority(cluster, "front-proxy-ca");
   files.set("front-proxy-ca.crt", frontProxy.certificate);
-  issue("front-proxy-client", readAuthority(frontProxy.certificate, frontProxy.key), {
-    commonName: "front-proxy-client",
-    use: "client",
-  });
 
-  const serviceAccount = generateKey(cluster.keyAlgorithm);
+  const orders: Order[] = [
+    {
+      file: "apiserver",
+      by: signing,
+      request: { commonName: "kube-apiserver", use: "server", names: cluster.servingNames },
+    },
+    {
+      file: "apiserver-kubelet-client",
+      by: signing,
+      request: { commonName: "kube-apiserver-kubelet-client", organizations: [ADMINISTRATORS], use: "client" },
+    },
+    { file: "admin", by: signing, request: { commonName: "admin", organizations: [ADMINISTRATORS], use: "client" } },
+    {
+      file: "front-proxy-client",
+      by: readAuthority(frontProxy.certificate, frontProxy.key),
+      request: { commonName: "front-proxy-client", use: "client" },
+    },
+  ];
+  if (cluster.etcdTls) orders.push(...addEtcdFiles(cluster, given, files, authority.certificate, signing));
+  await Promise.all(orders.map((order) => issue(cluster, order, files)));
+
+  const serviceAccount = await generateKey(cluster.keyAlgorithm);
   files.set("service-account.key", serviceAccount.privateKeyPem);
   files.set("service-account.pub", serviceAccount.publicKeyPem);
-  if (cluster.etcdTls)
-    addEtcdFiles(cluster, given, files, authority.certificate, (name, request) => issue(name, signing, request));
   return files;
 }
 
+async function issue(cluster: Cluster, { file, by, request }: Order, files: Map<string, string>): Promise<void> {
+  const { notBefore, notAfter } = cluster;
+  const key = await generateKey(cluster.keyAlgorithm);
+  files.set(`${file}.crt`, await issueCertificate({ ...request, notBefore, notAfter }, key.publicKey, by));
+  files.set(`${file}.key`, key.privateKeyPem);
+}
+
+/** Returns what is still to be issued. */
 function addEtcdFiles(
   cluster: Cluster,
   given: GivenFiles,
   files: Map<string, string>,
   authority: string,
-  issue: (name: string, request: Omit<CertificateRequest, "notBefore" | "notAfter">) => void,
-): void {
+  by: SigningCertificate,
+): Order[] {
   if (given.etcdClient !== undefined) {
     files.set("etcd-client-ca.crt", given.etcdClient.authority);
     files.set("etcd-client.crt", given.etcdClient.certificate);
     files.set("etcd-client.key", given.etcdClient.key);
-    return;
+    return [];
   }
+  const organizations = ["etcd"];
   files.set("etcd-client-ca.crt", authority);
-  issue("etcd-client", { commonName: "etcd-client", organizations: ["etcd"], use: "client" });
+  files.set("etcd/server-ca.crt", authority);
+  files.set("etcd/peer-ca.crt", authority);
   // For the members, which are not of this cluster's making: whoever runs them takes the files from here.
-  for (const role of ["server", "peer"] as const) {
-    files.set(`etcd/${role}-ca.crt`, authority);
-    issue(`etcd/${role}`, {
-      commonName: `etcd-${role}`,
-      organizations: ["etcd"],
-      use: "peer",
-      names: cluster.etcdHosts,
-    });
-  }
+  const members = (["server", "peer"] as const).map((role): Order => {
+    const request = { commonName: `etcd-${role}`, organizations, use: "peer", names: cluster.etcdHosts } as const;
+    return { file: `etcd/${role}`, by, request };
+  });
+  return [
+    { file: "etcd-client", by, request: { commonName: "etcd-client", organizations, use: "client" } },
+    ...members,
+  ];
 }
 
-function makeAuthority(cluster: Cluster, commonName: string): { readonly certificate: string; readonly key: string } {
-  const key = generateKey(cluster.keyAlgorithm);
+async function makeAuthority(
+  cluster: Cluster,
+  commonName: string,
+): Promise<{ readonly certificate: string; readonly key: string }> {
+  const key = await generateKey(cluster.keyAlgorithm);
   const { notBefore, authorityNotAfter: notAfter } = cluster;
   return {
-    certificate: issueSelfSigned({ commonName, use: "authority", notBefore, notAfter }, key),
+    certificate: await issueSelfSigned({ commonName, use: "authority", notBefore, notAfter }, key),
     key: key.privateKeyPem,
   };
 }

@@ -3,6 +3,7 @@
  * manifests, the way bootkube's default renderer did (cmd/render/plugin/default), for any Kubernetes from 1.20 on.
  */
 import {
+  isAddress,
   type Network,
   networksOverlap,
   networkText,
@@ -10,7 +11,7 @@ import {
   parseNetwork,
 } from "../../controlplane/ip-network.ts";
 import { MendError } from "../../errors.ts";
-import { addressBytes, type KeyAlgorithm } from "../certificate.ts";
+import type { KeyAlgorithm } from "../certificate.ts";
 
 export type NetworkProvider = "flannel" | "none";
 
@@ -173,8 +174,8 @@ function hostOf(url: URL): string {
 
 function checkAltNames(names: readonly string[] | undefined, problems: string[]): string[] | undefined {
   return names?.flatMap((name) => {
-    const [, kind, value] = /^(IP|DNS)=(.+)$/.exec(name) ?? [];
-    if (value !== undefined && (kind === "DNS") === (addressBytes(value) === undefined)) return [value];
+    const [, kind, value] = /^(IP|DNS)=([!-~]+)$/.exec(name) ?? [];
+    if (value !== undefined && (kind === "DNS") === !isAddress(value)) return [value];
     problems.push(`--api-server-alt-names has "${name}": expected IP=ADDRESS or DNS=NAME`);
     return [];
   });

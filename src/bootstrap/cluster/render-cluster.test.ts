@@ -23,12 +23,12 @@ const REQUEST: ClusterRequest = {
   now: new Date("2026-11-21T12:00:00Z"),
 };
 
-function render(
+async function render(
   changes: Partial<ClusterRequest> = {},
   ...rest: Parameters<typeof renderCluster> extends [unknown, ...infer R] ? Partial<R> : never
 ) {
   const [given = {}, extra = []] = rest;
-  const assets = renderCluster(checkCluster({ ...REQUEST, ...changes }), given, extra);
+  const assets = await renderCluster(checkCluster({ ...REQUEST, ...changes }), given, extra);
   const text = (path: string) => textOf(assets.find((asset) => asset.path === path));
   return { paths: assets.map(({ path }) => path), assets, text, object: (path: string) => parse(text(path)) };
 }
@@ -38,20 +38,20 @@ function textOf(asset: Asset | undefined): string {
   return new TextDecoder().decode(asset.content);
 }
 
-test("writes bootkube's files, and the bootstrap pods' own copies of secrets", () => {
-  expect(render().paths).toMatchSnapshot();
+test("writes bootkube's files, and the bootstrap pods' own copies of secrets", async () => {
+  expect((await render()).paths).toMatchSnapshot();
 });
 
-test("is the same again but for keys", () => {
-  const [one, two] = [render(), render()];
+test("is the same again but for keys", async () => {
+  const [one, two] = await Promise.all([render(), render()]);
   const secret = /secret|kubeconfig|token|^tls\//;
   expect(one.paths).toEqual(two.paths);
   for (const path of one.paths.filter((each) => !secret.test(each))) expect(one.text(path)).toBe(two.text(path));
   expect(one.text("tls/ca.key")).not.toBe(two.text("tls/ca.key"));
 });
 
-test("the API server's certificate has the names that people and pods call it by", () => {
-  const { text } = render({ altNames: ["DNS=api.example.com", "IP=192.0.2.7"] });
+test("the API server's certificate has the names that people and pods call it by", async () => {
+  const { text } = await render({ altNames: ["DNS=api.example.com", "IP=192.0.2.7"] });
   const certificate = new X509Certificate(text("tls/apiserver.crt"));
   for (const name of ["api.example.com", "kubernetes", "kubernetes.default.svc"])
     expect(certificate.checkHost(name)).toBe(name);
@@ -61,27 +61,27 @@ test("the API server's certificate has the names that people and pods call it by
   expect(certificate.validToDate).toEqual(new Date("2027-11-21T12:00:00Z"));
 });
 
-test("an authority and etcd credentials that are given are used as they are", () => {
-  const key = generateKey("rsa-2048");
+test("an authority and etcd credentials that are given are used as they are", async () => {
+  const key = await generateKey("rsa-2048");
   const validity = { notBefore: new Date(0), notAfter: new Date("2040-01-01T00:00:00Z") };
-  const certificate = issueSelfSigned({ commonName: "mine", use: "authority", ...validity }, key);
+  const certificate = await issueSelfSigned({ commonName: "mine", use: "authority", ...validity }, key);
   const etcdClient = { authority: "etcd authority", certificate: "etcd certificate", key: "etcd key" };
-  const { text, paths } = render({}, { authority: { certificate, key: key.privateKeyPem }, etcdClient });
+  const { text, paths } = await render({}, { authority: { certificate, key: key.privateKeyPem }, etcdClient });
   expect(text("tls/ca.crt")).toBe(certificate);
   expect(new X509Certificate(text("tls/admin.crt")).issuer).toBe("CN=mine");
   expect(text("tls/etcd-client.key")).toBe("etcd key");
   expect(paths).not.toContain("tls/etcd/server.crt");
 });
 
-test("etcd without TLS needs no files", () => {
-  const { paths, text } = render({ etcdServers: ["http://127.0.0.1:2379"] });
+test("etcd without TLS needs no files", async () => {
+  const { paths, text } = await render({ etcdServers: ["http://127.0.0.1:2379"] });
   expect(paths.filter((path) => path.includes("etcd"))).toEqual([]);
   expect(text("manifests/kube-apiserver.yaml")).not.toContain("etcd-cafile");
 });
 
-test("a secret holds every file that its pod's flags name", () => {
+test("a secret holds every file that its pod's flags name", async () => {
   for (const changes of [{}, { etcdServers: ["http://127.0.0.1:2379"] }, { kubernetesVersion: "v1.20.2" }]) {
-    const { object } = render(changes);
+    const { object } = await render(changes);
     for (const name of ["kube-apiserver", "kube-controller-manager"]) {
       const { data } = object(`manifests/${name}-secret.yaml`);
       const command: string[] = object(`manifests/${name}.yaml`).spec.template.spec.containers[0].command;
@@ -92,8 +92,8 @@ test("a secret holds every file that its pod's flags name", () => {
   }
 });
 
-test("the kubelet's kubeconfig has the token that the cluster knows", () => {
-  const { object } = render();
+test("the kubelet's kubeconfig has the token that the cluster knows", async () => {
+  const { object } = await render();
   const secret = object("manifests/kubelet-bootstrap-token.yaml");
   const { token } = object("auth/kubeconfig-kubelet").users[0].user;
   expect(token).toMatch(/^[0-9a-z]{6}\.[0-9a-z]{16}$/);
@@ -101,8 +101,8 @@ test("the kubelet's kubeconfig has the token that the cluster knows", () => {
   expect(secret.metadata.name).toBe(`bootstrap-token-${token.slice(0, 6)}`);
 });
 
-test("older versions get what they know", () => {
-  const old = render({
+test("older versions get what they know", async () => {
+  const old = await render({
     kubernetesVersion: "v1.20.2",
     podCidrs: ["10.2.0.0/16", "fd00:2::/48"],
     serviceCidrs: ["10.3.0.0/24", "fd00:3::/112"],
@@ -110,13 +110,13 @@ test("older versions get what they know", () => {
   expect(old.object("manifests/kube-scheduler-disruption.yaml").apiVersion).toBe("policy/v1beta1");
   expect(old.text("manifests/kube-apiserver.yaml")).toContain("--feature-gates=IPv6DualStack=true");
   expect(old.text("manifests/kube-apiserver.yaml")).toContain('node-role.kubernetes.io/master: ""');
-  const today = render();
+  const today = await render();
   expect(today.object("manifests/kube-scheduler-disruption.yaml").apiVersion).toBe("policy/v1");
   expect(today.text("manifests/kube-apiserver.yaml")).toContain('node-role.kubernetes.io/control-plane: ""');
 });
 
-test("two families reach everything that has addresses", () => {
-  const { object, text } = render({
+test("two families reach everything that has addresses", async () => {
+  const { object, text } = await render({
     podCidrs: ["10.2.0.0/16", "fd00:2::/48"],
     serviceCidrs: ["10.3.0.0/24", "fd00:3::/112"],
   });
@@ -129,14 +129,14 @@ test("two families reach everything that has addresses", () => {
   });
 });
 
-test("extra manifests come along, unless they would hide a rendered one", () => {
+test("extra manifests come along, unless they would hide a rendered one", async () => {
   const extra = [{ name: "mine.yaml", text: "kind: ConfigMap\n" }];
-  expect(render({}, {}, extra).text("manifests/mine.yaml")).toBe("kind: ConfigMap\n");
-  expect(() => render({}, {}, [{ name: "kube-proxy.yml", text: "" }])).toThrow(/"kube-proxy.yml"/);
+  expect((await render({}, {}, extra)).text("manifests/mine.yaml")).toBe("kind: ConfigMap\n");
+  await expect(render({}, {}, [{ name: "kube-proxy.yml", text: "" }])).rejects.toThrow(/"kube-proxy.yml"/);
 });
 
-test("the network and the checkpointer can be left out", () => {
-  const { paths } = render({ networkProvider: "none", checkpointer: false });
+test("the network and the checkpointer can be left out", async () => {
+  const { paths } = await render({ networkProvider: "none", checkpointer: false });
   expect(paths.filter((path) => /flannel|checkpointer/.test(path))).toEqual([]);
 });
 

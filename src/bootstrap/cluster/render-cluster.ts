@@ -29,8 +29,12 @@ export interface ExtraManifest {
 }
 
 /** Sorted by path. The same but for keys and serial numbers, whenever it is made of the same cluster. */
-export function renderCluster(cluster: Cluster, given: GivenFiles, extra: readonly ExtraManifest[]): Asset[] {
-  const tls = makeTlsFiles(cluster, given);
+export async function renderCluster(
+  cluster: Cluster,
+  given: GivenFiles,
+  extra: readonly ExtraManifest[],
+): Promise<Asset[]> {
+  const tls = await makeTlsFiles(cluster, given);
   const token = makeBootstrapToken();
   const controlPlane = controlPlaneManifests(cluster, tls);
   const manifests: Record<string, JsonObject> = {
