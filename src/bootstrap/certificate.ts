@@ -142,7 +142,8 @@ function unreadable(cause: unknown): MendError {
 
 /** On one line, such as `O=example, CN=kubernetes`. */
 function subjectOf(certificate: X509Certificate): string {
-  return certificate.subject.replaceAll("\n", ", ");
+  const lines: string | undefined = certificate.subject; // undefined where it is empty
+  return lines?.replaceAll("\n", ", ") ?? "";
 }
 
 interface Issuer {
