@@ -31,8 +31,8 @@ export function describeCertificate(certificate: X509Certificate): string {
     `subject "${nameText(certificate.subject)}"`,
     `issuer "${nameText(certificate.issuer)}"`,
     `valid ${timeText(certificate.validFrom)} to ${timeText(certificate.validTo)}`,
-    names.length > 0 ? `for ${names.join(", ")}` : "for no names",
   ];
+  if (!certificate.ca) parts.push(names.length > 0 ? `for ${names.join(", ")}` : "for no names");
   return parts.join(", ");
 }
 
@@ -97,8 +97,10 @@ function authorityFault(
   }
   const top = chain.at(-1)!;
   const namesake = authorities.find((authority) => authority.subject === top.issuer);
-  const given = authorities.map((authority) => `"${nameText(authority.subject)}"`).join(", ") || "none";
   const kind = "unknown-authority";
+  if (authorities.length === 0)
+    return { kind, text: "cannot be checked: what was given as its authority holds no certificate" };
+  const given = authorities.map((authority) => `"${nameText(authority.subject)}"`).join(", ");
   if (namesake !== undefined) {
     return {
       kind,

@@ -3,6 +3,7 @@
  * what it says of ours, or that it speaks another protocol.
  */
 import { X509Certificate } from "node:crypto";
+import { connect as connectPlain } from "node:net";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import {
   clientFaults,
@@ -32,7 +33,7 @@ export interface ConnectionFault {
   readonly details: readonly string[];
 }
 
-const PROBE_MS = 3000;
+const PROBE_MS = 2000;
 
 /** Undefined where the connection now works, or where there is nothing to say beyond that nobody answers. */
 export async function findConnectionFault(
@@ -49,7 +50,7 @@ export async function findConnectionFault(
     };
   }
   if (probe.chain.length === 0) {
-    if (!PLAIN.has(probe.code ?? "")) return undefined;
+    if (!CUT_OFF.has(probe.code ?? "") || !(await speaksPlainHttp(target.url))) return undefined;
     return { text: "it speaks plain HTTP, and was called with TLS", hint: "use http:// for it", details: [] };
   }
   const details = [`its certificate: ${describeCertificate(probe.chain[0]!)}`];
@@ -69,10 +70,12 @@ export async function findConnectionFault(
   return probe.code === undefined ? undefined : clientFault(target, probe, authorities, details, now);
 }
 
-const PLAIN: ReadonlySet<string> = new Set([
+/** How a TLS handshake ends where the other side does not shake hands. */
+const CUT_OFF: ReadonlySet<string> = new Set([
   "ERR_SSL_WRONG_VERSION_NUMBER",
   "ERR_SSL_PACKET_LENGTH_TOO_LONG",
   "EPROTO",
+  "ECONNRESET",
 ]);
 
 /** The server's certificate is good, and it ended the connection nevertheless: it does not like ours. */
@@ -172,6 +175,24 @@ const HTTP2_PREFACE = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
 ]);
+
+/** Whether HTTP without TLS is answered with HTTP. */
+function speaksPlainHttp({ hostname, port }: URL): Promise<boolean> {
+  return new Promise((resolve) => {
+    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const socket = connectPlain(Number(port || 443), host, () => {
+      socket.write(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    });
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(PROBE_MS, () => end(false));
+    socket.on("data", (chunk: Buffer) => end(chunk.toString("latin1", 0, 5) === "HTTP/"));
+    socket.on("error", () => end(false));
+    socket.on("close", () => end(false));
+  });
+}
 
 function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
   const chain: X509Certificate[] = [];

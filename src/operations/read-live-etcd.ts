@@ -16,7 +16,9 @@ const MOST_ATTEMPTS = 3;
 
 /** Tries the endpoints in their order. Where none can be read, what is wrong with each of them is said. */
 export async function readLiveEtcd(flags: EtcdFlags, options: SourceOptions): Promise<SourceReading> {
-  const access = await prepareEtcdAccess(flags);
+  const access = await prepareEtcdAccess(flags).catch((error: unknown) => {
+    throw error instanceof MendError ? nameFlags(error) : error;
+  });
   const config = loadEncryptionConfig(options.encryptionConfig);
   const failures: MendError[] = [];
   for (const endpoint of access.endpoints) {
@@ -31,7 +33,7 @@ export async function readLiveEtcd(flags: EtcdFlags, options: SourceOptions): Pr
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(error instanceof MendError) || !UNREACHABLE.has(error.code)) throw error;
-      failures.push(await explainEtcdFailure(error, endpoint, access, options.now?.()));
+      failures.push(nameFlags(await explainEtcdFailure(error, endpoint, access, options.now?.())));
     } finally {
       client.close();
     }
@@ -44,11 +46,32 @@ const UNREACHABLE: ReadonlySet<string> = new Set(["etcd-unreachable", "timeout",
 function severalFailures(failures: readonly MendError[], access: EtcdAccess): MendError {
   const [first] = failures;
   if (failures.length === 1) return first!;
+  // The one that tells most.
+  const told = failures.find(({ code }) => code === "tls-failed") ?? first!;
   const list = failures.map(({ message }) => `\n  ${message.replaceAll("\n", "\n  ")}`).join("");
-  return new MendError(first!.code, `none of etcd's ${access.endpoints.length} servers can be read${list}`, {
-    ...(first!.hint === undefined ? {} : { hint: first!.hint }),
-    cause: first,
+  return new MendError(told.code, `none of etcd's ${access.endpoints.length} servers can be read${list}`, {
+    ...(told.hint === undefined ? {} : { hint: told.hint }),
+    cause: told,
   });
+}
+
+/** The flags that `recover` has from bootkube, by etcdctl's names for the same. */
+const FLAG_NAMES: Readonly<Record<string, string>> = {
+  "--cacert": "--etcd-ca-path",
+  "--cert": "--etcd-certificate-path",
+  "--key": "--etcd-private-key-path",
+  "--endpoints": "--etcd-servers",
+};
+
+/** The hint in the flags of this command. */
+function nameFlags(error: MendError): MendError {
+  const { code, message, where, cause } = error;
+  if (error.hint === undefined) return error;
+  const hint =
+    code === "timeout"
+      ? "check that etcd runs there, and that nothing on the way swallows the connection"
+      : error.hint.replace(/--[a-z]+\b/g, (flag) => FLAG_NAMES[flag] ?? flag);
+  return new MendError(code, message, { hint, cause, ...(where === undefined ? {} : { where }) });
 }
 
 async function readMember(
