@@ -23,7 +23,8 @@ import {
 /** Where beds live: a real disk, because containers' overlays cannot lie on another overlay. */
 export const BEDS_DIRECTORY = process.env.KUBEMEND_TESTBED_DIR ?? "/var/lib/kubemend-testbed";
 
-const FIRST_NODE_NUMBER = 11;
+/** The last number of the first node's address. */
+export const FIRST_NODE_NUMBER = 11;
 
 interface BedRecord {
   readonly id: string;

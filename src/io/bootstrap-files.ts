@@ -71,7 +71,9 @@ export async function placeFiles(
   const kept = earlier.filter(
     (old) => !mine.some(({ path, sha256: hash }) => path === old.path && hash === old.sha256),
   );
-  await replaceSecrets(places.secretsDir, secrets, { version: 1, manifests: [...mine, ...kept] });
+  const record: BootstrapRecord = { version: 1, manifests: [...mine, ...kept] };
+  // Running pods have them mounted: the same files are better left where they are.
+  if (!(await holds(places.secretsDir, secrets, record))) await replaceSecrets(places.secretsDir, secrets, record);
   for (const pod of pods) await placeManifest(join(places.podManifestPath, pod.fileName), pod.bytes, earlier);
   // Pods of an earlier start from other assets.
   for (const { path, sha256: hash } of kept) {
@@ -116,6 +118,12 @@ async function replaceSecrets(
   } catch (error) {
     throw fromSystemError(error, "write", directory);
   }
+}
+
+async function holds(directory: string, secrets: readonly AssetFile[], record: BootstrapRecord): Promise<boolean> {
+  const wanted = [...secrets, { path: RECORD_NAME, bytes: Buffer.from(JSON.stringify(record)) }];
+  for (const { path, bytes } of wanted) if ((await hashOf(join(directory, path))) !== sha256(bytes)) return false;
+  return true;
 }
 
 /** Under a hidden name first, which the kubelet passes over, so that it never reads half a manifest. */

@@ -29,7 +29,14 @@ import {
 } from "../io/bootstrap-files.ts";
 import { ApiError, ClusterApi, isConnectionError } from "../io/cluster-api.ts";
 import { readKubeconfig } from "../io/kubeconfig.ts";
-import { findKubelet, isSameDirectory, listenerOf, staticPodContainers, staticPodLog } from "../io/local-node.ts";
+import {
+  findKubelet,
+  isSameDirectory,
+  listenerOf,
+  runningContainers,
+  staticPodContainers,
+  staticPodLog,
+} from "../io/local-node.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { type Creation, createManifests } from "./create-manifests.ts";
 
@@ -58,6 +65,10 @@ const REPEAT_MS = 15_000;
 const SIGN_OF_LIFE_MS = 60_000;
 /** How long an API server may refuse a credential before it is taken for another cluster's. */
 const REFUSAL_MS = 10_000;
+/** How long an API server that has started gets to become ready. */
+const YOUNG_MS = 30_000;
+/** After this an API server that was there before us counts as lost. */
+const LOST_MS = 30_000;
 const LEASE_HOLDERS = ["kube-controller-manager", "kube-scheduler"];
 
 export async function startControlPlane(options: StartOptions): Promise<StartResult> {
@@ -117,9 +128,9 @@ async function prepare(options: StartOptions): Promise<Start> {
     plan.pods.some((each) => each.component === "kube-apiserver" && path.endsWith(`/${each.fileName}`)),
   );
   if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
-  const answers = oursRuns !== true && (await apiServerAnswers(api, options.signal));
+  if (leftover === undefined) await waitForEarlierPods(plan, node, options);
+  const answers = oursRuns !== true && (await hasApiServer(api, plan.pods, options));
   if (answers) options.tell(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
-  else if (oursRuns !== true) checkPorts(plan.pods);
   const pods = plan.pods.filter((each) => !answers || each.component !== "kube-apiserver");
   return {
     options,
@@ -154,24 +165,62 @@ function checkKubelet(podManifestPath: string): string {
   return kubelet.nodeName;
 }
 
-function checkPorts(pods: readonly BootstrapManifest[]): void {
-  for (const { port, pod } of pods) {
-    const listener = port === undefined ? undefined : listenerOf(port);
-    if (listener === undefined) continue;
-    throw new MendError("port-taken", `port ${port}, which "${pod.metadata.name}" needs, is taken by "${listener}"`, {
-      hint: "stop that program; if it is this cluster's API server, pass assets whose kubeconfig reaches it",
-    });
+/** A start that was ended a moment ago may still have its pods, and an API server among them that answers, but not for long. */
+async function waitForEarlierPods(plan: StartPlan, node: string, options: StartOptions): Promise<void> {
+  const earlier = () => {
+    const running = runningContainers();
+    return temporaryPods(plan.pods, node).filter(({ containers }) => containers.some((id) => running.has(id)));
+  };
+  const giveUp = options.now() + YOUNG_MS;
+  for (let left = earlier(); left.length > 0; left = earlier()) {
+    if (options.now() > giveUp) {
+      throw new MendError(
+        "already-exists",
+        `pods of an earlier start do not end: ${left.map(({ name }) => `"${name}"`).join(", ")}`,
+        {
+          hint: "see the kubelet's log",
+        },
+      );
+    }
+    await sleep(POLL_MS, undefined, { signal: options.signal });
+  }
+}
+
+/**
+ * Whether this cluster's API server answers already. One that is on its way up, from an earlier start, gets some time. Throws `port-taken` where
+ * another program has the port of the temporary one.
+ */
+async function hasApiServer(
+  api: ClusterApi,
+  pods: readonly BootstrapManifest[],
+  options: StartOptions,
+): Promise<boolean> {
+  const giveUp = options.now() + YOUNG_MS;
+  for (;;) {
+    const state = await apiServerState(api, options.signal);
+    if (state === "ready") return true;
+    const taken = pods.find(({ port }) => port !== undefined && listenerOf(port) !== undefined);
+    if (taken === undefined) return false;
+    if (state === "unreachable" || options.now() > giveUp) {
+      throw new MendError(
+        "port-taken",
+        `port ${taken.port}, which "${taken.pod.metadata.name}" needs, is taken by "${listenerOf(taken.port!) ?? "a program that has just ended"}"`,
+        { hint: "stop that program; if it is this cluster's API server, see why it does not become ready" },
+      );
+    }
+    await sleep(POLL_MS, undefined, { signal: options.signal });
   }
 }
 
 /** Throws where what answers is not this cluster's. */
-async function apiServerAnswers(api: ClusterApi, signal: AbortSignal): Promise<boolean> {
+async function apiServerState(api: ClusterApi, signal: AbortSignal): Promise<"ready" | "young" | "unreachable"> {
   try {
     await api.request("GET", "/readyz", undefined, { signal });
     await api.get("/api/v1/namespaces/kube-system", signal);
-    return true;
+    return "ready";
   } catch (error) {
-    if (isConnectionError(error) || (error instanceof ApiError && error.status >= 500)) return false;
+    if (error instanceof ApiError && error.status >= 500) return "young";
+    if (isConnectionError(error)) return "unreachable";
     throw error;
   }
 }
@@ -199,7 +248,7 @@ async function waitForApiServer(start: Start): Promise<void> {
   let last: unknown;
   for (;;) {
     try {
-      if (await apiServerAnswers(api, options.signal)) break;
+      if ((await apiServerState(api, options.signal)) === "ready") break;
       last = undefined;
     } catch (error) {
       options.signal.throwIfAborted();
@@ -256,8 +305,7 @@ async function waitUntilTakenOver(start: Start, view: ClusterView): Promise<void
   const components = LEASE_HOLDERS.filter((name) => start.required.some(({ prefix }) => prefix === name));
   let gone = false;
   await waitUntil(start, view, async (look) => {
-    if (!view.live.reachable) return ["the permanent API server to answer"];
-    const temporary = temporaryPods(start);
+    const temporary = temporaryPods(start.pods, start.node);
     if (!gone && stillThere(temporary, look).length === 0) {
       gone = true;
       view.forgetLeases();
@@ -267,7 +315,7 @@ async function waitUntilTakenOver(start: Start, view: ClusterView): Promise<void
   });
 }
 
-function temporaryPods({ pods, node }: Start): TemporaryPod[] {
+function temporaryPods(pods: readonly BootstrapManifest[], node: string): TemporaryPod[] {
   return pods.map(({ pod }) => {
     const namespace = pod.metadata.namespace ?? "default";
     const name = `${pod.metadata.name}-${node}`;
@@ -282,9 +330,26 @@ async function waitUntil(
   judge: (look: Observation) => Promise<string[]>,
 ): Promise<void> {
   const waiting = waitingLine(start);
+  let unreachableSince: number | undefined;
   for (;;) {
     const look = view.look();
-    const inTheWay = look === undefined ? ["the cluster's objects"] : await judgeCalmly(judge, look);
+    if (!view.live.reachable) unreachableSince ??= start.options.now();
+    else unreachableSince = undefined;
+    if (
+      unreachableSince !== undefined &&
+      start.options.now() - unreachableSince > LOST_MS &&
+      start.pods.length < start.plan.pods.length
+    ) {
+      throw new MendError("api-unreachable", "the API server that answered at first does so no longer", {
+        hint: "start again: it will bring up a temporary one",
+      });
+    }
+    const inTheWay =
+      look === undefined
+        ? ["the cluster's objects"]
+        : unreachableSince !== undefined
+          ? ["the API server to answer"]
+          : await judgeCalmly(judge, look);
     if (inTheWay.length === 0) return;
     waiting(inTheWay);
     await view.live.changed(TICK_MS, start.options.signal);
