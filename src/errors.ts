@@ -23,6 +23,7 @@ export type ErrorCode =
   | "snapshot-refused"
   | "wal-damaged"
   | "data-dir-in-use"
+  | "wrong-cluster"
   | "etcd-unreachable"
   | "etcd-refused"
   | "etcd-unauthenticated"

@@ -21,6 +21,7 @@ import { encodeRaftSnapshot } from "../wal/raft-snapshot.ts";
 import { formatSnapshotName } from "../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
 import { checkStructure } from "./check-structure.ts";
+import { compareCluster } from "./compare-cluster.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { selectKeys } from "./read-keyspace.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
@@ -44,6 +45,8 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly atRevision?: number;
   readonly exclude?: readonly string[];
   readonly compact?: boolean;
+  /** The cluster that is to be restored, where it still answers. */
+  readonly kubeconfig?: { readonly path: string; readonly context?: string };
   /** For tests: the layer below. */
   readonly fileSystem?: FileSystem;
 }
@@ -77,6 +80,8 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
   const membership = planMembership(options);
   const own = membership.members.find((member) => member.name === options.name)!;
   using snapshot = await openSnapshot(path, options);
+  const { kubeconfig } = options;
+  const live = kubeconfig === undefined ? undefined : await compareCluster(snapshot, kubeconfig, options);
   const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
   try {
     const hashing = startHash(snapshot.file);
@@ -104,8 +109,8 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       droppedVersions = rewritten.dropped;
       bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
     }
-    const seen = (await newestKnownRevision(options)) ?? snapshotRevision;
-    const needed = Math.max(seen, snapshotRevision) - revision;
+    const seen = live?.revision ?? (await newestKnownRevision(options));
+    const needed = seen === undefined ? BUMP_FOR_THE_UNKNOWN : Math.max(seen, snapshotRevision) - revision;
     revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
     writeLog(writer, membership, own.id);
     options.signal?.throwIfAborted();
@@ -123,7 +128,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       sha256,
       droppedVersions,
       findings: [...snapshot.findings.list(), ...remarks(snapshot)],
-      ...whatNext(selected, options, membership, needed),
+      ...whatNext(selected, options, membership, needed, live?.notes ?? []),
     };
   } finally {
     writer.discard();
@@ -139,6 +144,7 @@ function whatNext(
   options: RestoreOptions,
   membership: Membership,
   needed: number,
+  notes: readonly Finding[],
 ): Pick<RestoreResult, "notes" | "steps"> {
   const { index } = selected;
   const excluded = options.exclude ?? [];
@@ -147,7 +153,7 @@ function whatNext(
   const others = membership.members.filter((member) => member.name !== options.name);
   const isRaised = (options.bumpRevision ?? 0) > 0;
   return {
-    notes: restoreNotes(leftovers, isRaised ? undefined : needed > 0 ? needed : BUMP_FOR_THE_UNKNOWN),
+    notes: [...notes, ...restoreNotes(leftovers, isRaised || needed <= 0 ? undefined : needed)],
     steps: restoreSteps(
       leftovers,
       others.map((member) => member.name),

@@ -29,6 +29,8 @@ interface Options extends OutputOptions {
   readonly exclude: readonly string[];
   readonly compact?: true;
   readonly allow: readonly string[];
+  readonly kubeconfig?: string;
+  readonly context?: string;
 }
 
 const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
@@ -50,6 +52,8 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
     .option("--exclude <prefix>", "leave keys with this prefix out (repeatable)", collect, [])
     .option("--compact", "keep only the live version of each key, in a file without free pages")
     .option("--allow <code>", "restore in spite of findings with this code (repeatable)", collect, [])
+    .option("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's")
+    .option("--context <name>", "of the kubeconfig")
     .option("--replace", "move a data dir that is there aside")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
@@ -62,12 +66,15 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
       }
       const { restoreSnapshot } = await import("../../operations/restore.ts");
       const { line, ...common } = snapshotOptions(host, options);
-      const { walDir, revision } = options;
+      const { walDir, revision, kubeconfig, context } = options;
       const result = await restoreSnapshot(file, {
         ...common,
         dataDir: options.dataDir ?? `${options.name}.etcd`,
         ...(walDir === undefined ? {} : { walDir }),
         replace: options.replace === true,
+        ...(kubeconfig === undefined
+          ? {}
+          : { kubeconfig: { path: kubeconfig, ...(context === undefined ? {} : { context }) } }),
         name: options.name,
         initialCluster: options.initialCluster,
         initialClusterToken: options.initialClusterToken,

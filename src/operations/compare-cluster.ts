@@ -1,0 +1,71 @@
+/** Whether a snapshot is of the cluster that a kubeconfig points to, and how far that one has come since: asked before anything is written. */
+import { type Finding, MendError } from "../errors.ts";
+import { explainApiFailure } from "../io/api-failure.ts";
+import { ClusterApi } from "../io/cluster-api.ts";
+import { type ClusterAccess, readKubeconfig } from "../io/kubeconfig.ts";
+import { decodeValue } from "../storage/decode.ts";
+import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
+import { readKeyspace, selectKeys } from "./read-keyspace.ts";
+
+export interface LiveCluster {
+  /** The newest revision that the API server told; undefined where it did not answer. */
+  readonly revision: number | undefined;
+  readonly notes: readonly Finding[];
+}
+
+/** A namespace that every cluster has and nobody can delete: its uid stands for the cluster's. */
+const KEY = "/registry/namespaces/kube-system";
+
+/** Throws `wrong-cluster` where the API server's cluster is another one. An API server that does not answer is a note: it may be why one restores. */
+export async function compareCluster(
+  snapshot: Snapshot,
+  kubeconfig: { readonly path: string; readonly context?: string },
+  options: SnapshotOptions,
+): Promise<LiveCluster> {
+  const access = readKubeconfig(kubeconfig.path, kubeconfig.context);
+  const own = await uidInSnapshot(snapshot, options);
+  const note = (code: string, text: string): LiveCluster => ({
+    revision: undefined,
+    notes: [{ level: "warning", code, where: access.server.href, text }],
+  });
+  if (own === undefined)
+    return note("cluster-unknown", `the snapshot has no readable "${KEY}": it cannot be told whose it is`);
+  let live: { uid: string; revision: number };
+  try {
+    live = await askApiServer(access, options.signal);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof MendError) || error.code === "internal") throw error;
+    return note("cluster-unknown", `whether the snapshot is of this cluster was not checked: ${error.message}`);
+  }
+  if (live.uid !== own) {
+    const text = `the snapshot is of another cluster than "${access.server.host}": namespace "kube-system" is ${own} in it and ${live.uid} there`;
+    throw new MendError("wrong-cluster", text, {
+      where: snapshot.file.path,
+      hint: "restore a snapshot of that cluster, or leave --kubeconfig out",
+    });
+  }
+  return { revision: live.revision, notes: [] };
+}
+
+async function uidInSnapshot(snapshot: Snapshot, options: SnapshotOptions): Promise<string | undefined> {
+  const keyspace = await readKeyspace(snapshot, { ...options, select: [selectKeys(KEY, true)] });
+  const found = keyspace.get(KEY);
+  if (found === undefined) return undefined;
+  const decoded = decodeValue({ key: KEY, value: found.value, modRevision: found.modRevision });
+  return decoded.state === "object" ? decoded.object.metadata.uid : undefined;
+}
+
+async function askApiServer(access: ClusterAccess, signal?: AbortSignal): Promise<{ uid: string; revision: number }> {
+  const api = new ClusterApi(access);
+  try {
+    const namespace = await api.get("/api/v1/namespaces/kube-system", signal);
+    // A list's resourceVersion is etcd's revision when it was read.
+    const { resourceVersion } = await api.list("/api/v1/namespaces?limit=1", signal);
+    return { uid: String(namespace.metadata.uid), revision: Number(resourceVersion) };
+  } catch (error) {
+    throw await explainApiFailure(error, access);
+  } finally {
+    api.close();
+  }
+}
