@@ -5,11 +5,16 @@ import { ApiError } from "./cluster-api.ts";
 import { findConnectionFault } from "./connection-fault.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
 
-/** Gives the error back as it is where there is nothing to add. */
+/** Gives the error back as it is where there is nothing to add, and where a proxy stands between. */
 export async function explainApiFailure(error: unknown, access: ClusterAccess, now = Date.now()): Promise<unknown> {
-  if (error instanceof ApiError) return error.status === 401 ? explainRefusal(error, access, now) : error;
-  if (!(error instanceof MendError) || (error.code !== "api-unreachable" && error.code !== "api-untrusted"))
-    return error;
+  if (!(error instanceof MendError)) return error;
+  if (error instanceof ApiError) {
+    if (error.status === 401 || (error.status === 403 && isAnonymous(access)))
+      return explainRefusal(error, access, now);
+    // A server with TLS answers 400 to a request without.
+    if (error.status !== 400 || access.server.protocol !== "http:") return error;
+  } else if (error.code !== "api-unreachable" && error.code !== "api-untrusted") return error;
+  if (access.proxy !== undefined) return error;
   const { server, serverName, ca, certificate, key, insecure, source } = access;
   const tls = {
     rejectUnauthorized: !insecure,
@@ -33,6 +38,10 @@ export async function explainApiFailure(error: unknown, access: ClusterAccess, n
       cause: error,
     },
   );
+}
+
+function isAnonymous({ certificate, token }: ClusterAccess): boolean {
+  return certificate === undefined && token === undefined;
 }
 
 /** The API server takes a connection with any client certificate, and then does not know who it is: an expired one looks like none. */

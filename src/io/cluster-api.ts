@@ -5,6 +5,7 @@ import { Agent, request as httpsRequest, type RequestOptions } from "node:https"
 import { type ErrorCode, MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
+import { ProxyAgent } from "./proxy-agent.ts";
 
 /** An answer of 400 or more, with the API server's own words. */
 export class ApiError extends MendError {
@@ -34,7 +35,7 @@ export class ClusterApi {
 
   constructor(access: ClusterAccess) {
     this.access = access;
-    this.#agent = new Agent({
+    const options = {
       keepAlive: true,
       maxSockets: 20,
       rejectUnauthorized: !access.insecure,
@@ -42,7 +43,8 @@ export class ClusterApi {
       ...(access.certificate !== undefined && { cert: access.certificate }),
       ...(access.key !== undefined && { key: access.key }),
       ...(access.serverName !== undefined && { servername: access.serverName }),
-    });
+    };
+    this.#agent = access.proxy === undefined ? new Agent(options) : new ProxyAgent(access.proxy, options);
   }
 
   get(path: string, signal?: AbortSignal): Promise<KubeObject> {
@@ -229,6 +231,7 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   EAI_AGAIN: "cannot be found: name resolution fails",
   ETIMEDOUT: "does not answer",
   EPROTO: "does not speak TLS there",
+  EPROXY: "cannot be reached: the proxy refuses to connect to it",
 };
 
 /** Whether the API server could not be reached, rather than having answered. */

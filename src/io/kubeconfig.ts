@@ -1,7 +1,8 @@
 /** Reads a kubeconfig as far as a machine's own needs it: a server, whom to trust, and a certificate or a token. */
-import { dirname, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { parse } from "yaml";
 import { MendError } from "../errors.ts";
+import { type ExecPlugin, runExecPlugin } from "./exec-credential.ts";
 import { readTextFile } from "./read-file.ts";
 
 /** How to reach a cluster, and as whom. */
@@ -17,31 +18,71 @@ export interface ClusterAccess {
   /** A secret, like {@link token}. */
   readonly key: string | undefined;
   readonly token: string | undefined;
+  /** An HTTP proxy on the way to the server. */
+  readonly proxy: URL | undefined;
 }
 
 /** Throws `config-invalid` with what is missing. Exec plugins and auth providers are `unsupported`. */
 export function readKubeconfig(path: string, contextName?: string): ClusterAccess {
+  const { access, exec } = parseKubeconfig(path, contextName);
+  if (exec !== undefined) throw unsupportedCredentials(path, "exec");
+  return access;
+}
+
+/** As {@link readKubeconfig}, and runs an exec plugin where the credentials are one's to give. */
+export async function readClusterAccess(
+  path: string,
+  contextName?: string,
+  signal?: AbortSignal,
+): Promise<ClusterAccess> {
+  const { access, exec } = parseKubeconfig(path, contextName);
+  return exec === undefined ? access : { ...access, ...(await runExecPlugin(exec, dirname(path), signal)) };
+}
+
+/** Files that a kubeconfig names by a path beside it: what a copy of it lacks elsewhere. Empty for what is no kubeconfig. */
+export function filesBeside(content: string): string[] {
+  let config: Record<string, unknown>;
+  try {
+    config = record(parse(content));
+  } catch {
+    return []; // Whoever uses it will say so.
+  }
+  const owners = [...entries(config.clusters, "cluster").values(), ...entries(config.users, "user").values()];
+  const named = owners.flatMap((owner) =>
+    ["certificate-authority", "client-certificate", "client-key", "tokenFile"]
+      .filter((field) => text(owner[`${field}-data`]) === "")
+      .map((field) => text(owner[field])),
+  );
+  return [...new Set(named.filter((file) => file !== "" && !isAbsolute(file)))].sort();
+}
+
+function parseKubeconfig(
+  path: string,
+  contextName: string | undefined,
+): { readonly access: ClusterAccess; readonly exec: ExecPlugin | undefined } {
   const config = record(parseYaml(path));
   const name = contextName ?? text(config["current-context"]);
   const contexts = entries(config.contexts, "context");
   // bootkube's kubeconfigs of kubelets have a single context and no current one.
   const context = name === "" && contexts.size === 1 ? [...contexts.values()][0] : contexts.get(name);
-  if (context === undefined) throw invalid(path, `has no context "${name}"`);
+  if (context === undefined) throw invalid(path, name === "" ? "has no current context" : `has no context "${name}"`);
   const cluster = entries(config.clusters, "cluster").get(text(context.cluster));
   if (cluster === undefined) throw invalid(path, `has no cluster "${text(context.cluster)}"`);
   const user = entries(config.users, "user").get(text(context.user)) ?? {};
   const server = URL.parse(text(cluster.server));
   if (server === null || !/^https?:$/.test(server.protocol)) throw invalid(path, `has no server URL in its cluster`);
-  const plugin = ["exec", "auth-provider"].find((field) => user[field] !== undefined);
-  if (plugin !== undefined) {
-    throw new MendError("unsupported", `"${path}" asks for credentials by "${plugin}"`, {
-      hint: "use a kubeconfig with a client certificate or a token",
+  if (user["auth-provider"] !== undefined) throw unsupportedCredentials(path, "auth-provider");
+  const proxy = text(cluster["proxy-url"]) === "" ? undefined : URL.parse(text(cluster["proxy-url"]));
+  if (proxy === null || (proxy !== undefined && proxy.protocol !== "http:")) {
+    throw new MendError("unsupported", `kubeconfig "${path}" names a proxy that is none for HTTP`, {
+      hint: "use a proxy-url that begins with http://, or a kubeconfig without one",
     });
   }
   const material = (owner: Record<string, unknown>, field: string) => readMaterial(path, owner, field);
-  return {
+  const access: ClusterAccess = {
     source: path,
     server,
+    proxy,
     ca: material(cluster, "certificate-authority"),
     serverName: text(cluster["tls-server-name"]) || undefined,
     insecure: cluster["insecure-skip-tls-verify"] === true,
@@ -51,6 +92,27 @@ export function readKubeconfig(path: string, contextName?: string): ClusterAcces
       text(user.token) ||
       (text(user.tokenFile) && readTextFile(beside(path, text(user.tokenFile))).trim()) ||
       undefined,
+  };
+  return { access, exec: user.exec === undefined ? undefined : parseExecPlugin(user.exec, path) };
+}
+
+function unsupportedCredentials(path: string, plugin: string): MendError {
+  return new MendError("unsupported", `"${path}" asks for credentials by "${plugin}"`, {
+    hint: "use a kubeconfig with a client certificate or a token",
+  });
+}
+
+function parseExecPlugin(value: unknown, path: string): ExecPlugin {
+  const plugin = record(value);
+  const command = text(plugin.command);
+  if (command === "") throw invalid(path, `has an exec plugin without a command`);
+  const list = (each: unknown): unknown[] => (Array.isArray(each) ? each : []);
+  return {
+    command,
+    args: list(plugin.args).map(text),
+    env: Object.fromEntries(list(plugin.env).map((each) => [text(record(each).name), text(record(each).value)])),
+    apiVersion: text(plugin.apiVersion),
+    installHint: text(plugin.installHint),
   };
 }
 

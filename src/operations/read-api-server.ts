@@ -9,10 +9,11 @@ import { isSurelySelfHosted } from "../controlplane/select.ts";
 import { controlPlaneNodes } from "../controlplane/select-self-hosted.ts";
 import { ETCD_CLUSTER_GROUP, etcdTlsSecrets, isEtcdCluster } from "../controlplane/self-hosted-etcd.ts";
 import { asCandidate, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
+import { MendError } from "../errors.ts";
 import { explainApiFailure } from "../io/api-failure.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../io/api-lists.ts";
 import { ClusterApi } from "../io/cluster-api.ts";
-import { readKubeconfig } from "../io/kubeconfig.ts";
+import { readClusterAccess } from "../io/kubeconfig.ts";
 import type { KubeObject } from "../storage/object.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
@@ -21,14 +22,20 @@ import type { SourceOptions, SourceReading } from "./recovery-source.ts";
 const WORKLOAD_VERSIONS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
 
 export async function readApiServer(kubeconfig: string, options: SourceOptions): Promise<SourceReading> {
-  const access = readKubeconfig(kubeconfig, options.context);
+  const access = await readClusterAccess(kubeconfig, options.context, options.signal);
   const api = new ClusterApi(access);
   try {
     const version = await api.request("GET", "/version", undefined, { signal: options.signal });
-    const found = await readObjects(api, options);
     const server = access.server.href.replace(/\/$/, "");
+    if (typeof version.gitVersion !== "string") {
+      throw new MendError("api-refused", `what answers at "${server}" is no Kubernetes API server`, {
+        where: kubeconfig,
+        hint: "check the server in the kubeconfig",
+      });
+    }
+    const found = await readObjects(api, options);
     return {
-      source: { kind: "api-server", server, version: String(version.gitVersion ?? "") },
+      source: { kind: "api-server", server, version: version.gitVersion },
       found,
       findings: () => [],
       [Symbol.dispose]: () => {},

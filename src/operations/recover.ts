@@ -8,6 +8,7 @@ import { type Rendering, renderBootstrap } from "../bootstrap/render.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
 import { type Finding, MendError } from "../errors.ts";
+import { filesBeside } from "../io/kubeconfig.ts";
 import { readTextFile } from "../io/read-file.ts";
 import { checkAssetDir, type WriteAssetsOptions, type WrittenAssets, writeAssets } from "../io/write-assets.ts";
 import type { RecoverySource, SourceOptions, SourceReading } from "./recovery-source.ts";
@@ -41,8 +42,7 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
   };
   await checkInputsOutside(options);
   await checkAssetDir(options.recoveryDir, target);
-  const kubeconfig =
-    options.kubeconfig === undefined ? undefined : new TextEncoder().encode(readTextFile(options.kubeconfig));
+  const content = options.kubeconfig === undefined ? undefined : readTextFile(options.kubeconfig);
 
   using reading = await readSource(options);
   const { objects, sealed, podCount } = reading.found;
@@ -52,12 +52,26 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
 
   const etcd = plane.flavour === "static-pods" ? undefined : plane.etcd;
   const backup = etcd === undefined ? undefined : reading.backupFor?.(etcd);
+  const kubeconfig = content === undefined ? undefined : new TextEncoder().encode(content);
   const rendering = renderBootstrap(plane, { kubeconfig, etcdBackup: backup?.backup });
   const assets = [...rendering.assets, ...(backup?.copy === undefined ? [] : [backup.copy])];
   const all = { ...rendering, assets: assets.sort((a, b) => (a.path < b.path ? -1 : 1)) };
   const written = options.dryRun ? undefined : await writeAssets(options.recoveryDir, all.assets, target);
-  const findings = [...reading.findings(), ...plane.findings, ...rendering.findings];
+  const findings = [
+    ...reading.findings(),
+    ...plane.findings,
+    ...rendering.findings,
+    ...kubeconfigFindings(content ?? ""),
+  ];
   return { source: reading.source, plane, rendering: all, written, findings };
+}
+
+/** The kubeconfig goes into the assets as it is. */
+function kubeconfigFindings(content: string): Finding[] {
+  const files = filesBeside(content);
+  if (files.length === 0) return [];
+  const text = `names files beside it, which are not copied along: ${files.join(", ")}`;
+  return [{ level: "warning", code: "kubeconfig-names-files", where: "auth/kubeconfig", text }];
 }
 
 /** Each source's code is loaded when it is asked for. */
