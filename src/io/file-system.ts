@@ -18,6 +18,7 @@ import {
   write,
   writeSync,
 } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../bolt/page-output.ts";
 import { fromSystemError } from "./system-error.ts";
@@ -25,6 +26,7 @@ import { fromSystemError } from "./system-error.ts";
 const copyAsync = promisify(copyFile);
 const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
+const FLUSH_INTERVAL_MS = 50;
 
 export interface OutputFile extends ByteSink {
   readonly path: string;
@@ -59,11 +61,15 @@ export const realFileSystem: FileSystem = {
       attempt("create", path, () => openSync(path, "wx+", mode)),
     ),
   async copy(descriptor, path, mode) {
+    // By the descriptor, because an unpacked archive has no name.
+    const copying = copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const flushing = flushWhile(copying, path);
     try {
-      // By the descriptor, because an unpacked archive has no name.
-      await copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await copying;
     } catch (error) {
       throw fromSystemError(error, "copy to", path);
+    } finally {
+      await flushing;
     }
     return attempt("open", path, () => {
       chmodSync(path, mode);
@@ -85,6 +91,28 @@ export const realFileSystem: FileSystem = {
     if (existsSync(path)) attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
   },
 };
+
+/** Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the end. */
+async function flushWhile(copying: Promise<void>, path: string): Promise<void> {
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  copying.then(over, over);
+  let descriptor: number | undefined;
+  try {
+    for (;;) {
+      await setTimeout(FLUSH_INTERVAL_MS);
+      if (isOver) return;
+      descriptor ??= openSync(path, "r+");
+      await syncAsync(descriptor);
+    }
+  } catch {
+    return;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
 
 function outputFile(path: string, descriptor: number): OutputFile {
   return {
