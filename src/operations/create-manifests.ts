@@ -4,7 +4,7 @@ import { isDefinition, type ManifestObject, objectTitle } from "../bootstrap/man
 import { objectsOf, textOf } from "../controlplane/fields.ts";
 import { MendError } from "../errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../io/cluster-api.ts";
-import type { JsonObject } from "../storage/object.ts";
+import type { JsonObject, KubeObject } from "../storage/object.ts";
 
 const RETRY_MS = 300;
 /** How long an object is tried whose kind is not known, or that the API server cannot take yet. */
@@ -72,13 +72,25 @@ async function createOne(
   }
 }
 
-/** False when it was there before. */
-async function post(api: ClusterApi, path: string, object: JsonObject, signal: AbortSignal): Promise<boolean> {
+/** False when it was there before. A Service that is there may be refused for its address before it is for its name, so every refusal is looked into. */
+async function post(api: ClusterApi, path: string, object: KubeObject, signal: AbortSignal): Promise<boolean> {
   try {
     await api.create(path, object, signal);
     return true;
   } catch (error) {
-    if (error instanceof ApiError && error.reason === "AlreadyExists") return false;
+    if (!(error instanceof ApiError) || error.status < 409 || error.status === 429) throw error;
+    if (error.reason === "AlreadyExists" || (await exists(api, `${path}/${object.metadata.name}`, signal)))
+      return false;
+    throw error;
+  }
+}
+
+async function exists(api: ClusterApi, path: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await api.get(path, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError) return false;
     throw error;
   }
 }

@@ -124,12 +124,9 @@ async function prepare(options: StartOptions): Promise<Start> {
   const leftover = await findLeftover(places);
   await checkPlaces(places, plan.pods);
   const api = new ClusterApi(readKubeconfig(`${assetDir}/auth/kubeconfig`));
-  const oursRuns = leftover?.manifests.some((path) =>
-    plan.pods.some((each) => each.component === "kube-apiserver" && path.endsWith(`/${each.fileName}`)),
-  );
+  const oursRuns = ownApiServerRuns(plan, node, leftover?.manifests ?? []);
   if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
-  if (leftover === undefined) await waitForEarlierPods(plan, node, options);
-  const answers = oursRuns !== true && (await hasApiServer(api, plan.pods, options));
+  const answers = !oursRuns && (await hasApiServer(api, plan.pods, options));
   if (answers) options.tell(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
   const pods = plan.pods.filter((each) => !answers || each.component !== "kube-apiserver");
   return {
@@ -165,25 +162,15 @@ function checkKubelet(podManifestPath: string): string {
   return kubelet.nodeName;
 }
 
-/** A start that was ended a moment ago may still have its pods, and an API server among them that answers, but not for long. */
-async function waitForEarlierPods(plan: StartPlan, node: string, options: StartOptions): Promise<void> {
-  const earlier = () => {
-    const running = runningContainers();
-    return temporaryPods(plan.pods, node).filter(({ containers }) => containers.some((id) => running.has(id)));
-  };
-  const giveUp = options.now() + YOUNG_MS;
-  for (let left = earlier(); left.length > 0; left = earlier()) {
-    if (options.now() > giveUp) {
-      throw new MendError(
-        "already-exists",
-        `pods of an earlier start do not end: ${left.map(({ name }) => `"${name}"`).join(", ")}`,
-        {
-          hint: "see the kubelet's log",
-        },
-      );
-    }
-    await sleep(POLL_MS, undefined, { signal: options.signal });
-  }
+/**
+ * Whether a temporary API server of ours runs. A kubelet that has never reached an API server keeps the pods whose manifests were taken away, so
+ * one may outlive its start by any time. With its manifest back it is the kubelet's again.
+ */
+function ownApiServerRuns(plan: StartPlan, node: string, leftover: readonly string[]): boolean {
+  const own = plan.pods.filter(({ component }) => component === "kube-apiserver");
+  if (own.some(({ fileName }) => leftover.some((path) => path.endsWith(`/${fileName}`)))) return true;
+  const running = runningContainers();
+  return temporaryPods(own, node).some(({ containers }) => containers.some((id) => running.has(id)));
 }
 
 /**
