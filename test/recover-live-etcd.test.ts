@@ -1,4 +1,5 @@
 /** `recover --etcd-servers` against real members: what it reads, and what it says when it cannot. */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,13 +11,18 @@ import {
   issueSelfSigned,
   type SigningCertificate,
 } from "../src/bootstrap/certificate.ts";
+import { openEtcd } from "../src/io/etcd-client.ts";
+import type { EtcdAccess } from "../src/io/etcd-connection.ts";
+import { createEtcdReader } from "../src/io/etcd-reader.ts";
+import { readLiveEtcd } from "../src/operations/read-live-etcd.ts";
 import { restoreSnapshot } from "../src/operations/restore.ts";
 import type { KubeObject } from "../src/storage/object.ts";
 import { companions, secret, workload } from "./cluster-objects.ts";
-import { type EtcdServer, freePorts, startEtcd } from "./etcd-server.ts";
+import { type EtcdServer, freePorts, program, startEtcd } from "./etcd-server.ts";
 import { kubemend, type Outcome } from "./kubemend.ts";
 import { clusterEntries, encryptAesCbc, madeSnapshot } from "./made-snapshot.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
+import { planMembers, startMembers } from "./restored-cluster.ts";
 
 const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
 const DAY = 86_400_000;
@@ -188,18 +194,65 @@ describe.skipIf(suites.length === 0)(`a live etcd${suites.length > 0 ? "" : ` ($
     ]);
   });
 
-  test("of many pods and large values, in pages", async () => {
+  test("of many keys and large values, in pages that lack none and repeat none", async () => {
     const large = "x".repeat(1_000_000);
-    const pods = Array.from({ length: 40 }, (_, i): [string, string] => [
-      `/registry/pods/default/p${i}`,
-      i % 2 ? large : "{}",
-    ]);
-    const names = Array.from({ length: 3000 }, (_, i): [string, string] => [
-      `/registry/leases/kube-node-lease/n${i}`,
-      "{}",
-    ]);
-    const { endpoint } = await startWith(madeSnapshot([...clusterEntries(PLAIN), ...pods, ...names]));
-    expect(await recover(`--etcd-servers=${endpoint}`, "--allow-missing")).toMatchObject({ code: 0 });
+    const sizes = ["", "small", large];
+    const pods = Array.from({ length: 40 }, (_, i): [string, string] => [`/registry/pods/n/p${i}`, sizes[i % 3]!]);
+    const leases = Array.from({ length: 3000 }, (_, i): [string, string] => [`/registry/leases/n/${i}`, "{}"]);
+    const { endpoint } = await startWith(madeSnapshot([...pods, ...leases, ["/registry/podt/x", ""]]));
+    const access = { endpoints: [endpoint], tls: { rejectUnauthorized: true }, user: undefined, timeout: 5000 };
+    const client = openEtcd(endpoint, access as EtcdAccess);
+    const { header } = await client.status();
+    const reader = createEtcdReader(client, header.revision, false);
+    for (const [prefix, entries] of [
+      ["/registry/pods/", pods],
+      ["/registry/leases/", leases],
+      ["/nothing/", []],
+    ] as const) {
+      const found: [string, number][] = [];
+      const count = await reader.readBelow(prefix, ({ key, value }) => found.push([key.toString(), value.length]));
+      const expected = entries.map(([key, value]): [string, number] => [key, value.length]);
+      expect(found).toEqual(expected.sort(([a], [b]) => (a < b ? -1 : 1)));
+      expect(count).toBe(expected.length);
+    }
+    client.close();
+  });
+
+  test("that is compacted while it is read: the reading begins anew", async () => {
+    const leases = Array.from({ length: 5000 }, (_, i): [string, string] => [`/registry/leases/n/${i}`, "{}"]);
+    const { endpoint } = await startWith(madeSnapshot([...clusterEntries(PLAIN), ...leases]));
+    const etcdctl = (...args: string[]) =>
+      execFileSync(program(suites.at(-1)!, "etcdctl"), [`--endpoints=${endpoint}`, ...args], { stdio: "pipe" });
+    let compacted = 0;
+    const reading = await readLiveEtcd(
+      { endpoints: [endpoint], timeout: 5000 },
+      {
+        skipHashCheck: false,
+        progress({ done }) {
+          if (done !== 2000 || compacted > 0) return;
+          etcdctl("put", "/registry/x", "1");
+          const [{ Status }] = JSON.parse(etcdctl("endpoint", "status", "-w", "json").toString());
+          compacted = Status.header.revision;
+          etcdctl("compact", String(compacted));
+        },
+      },
+    );
+    expect(reading.source).toMatchObject({ revision: compacted });
+    expect(compacted).toBeGreaterThan(0);
+    expect(reading.found.objects.filter(({ kind }) => kind === "DaemonSet")).toHaveLength(1);
+  });
+
+  test("that has lost its quorum: what the last member has is read, and that is said", async () => {
+    const { members, initialCluster } = await planMembers(3);
+    const servers = await startMembers(suites.at(-1)!, base, members, initialCluster);
+    running.push(...servers);
+    for (const [key, value] of clusterEntries(PLAIN)) await servers[0]!.etcdctl("put", key, value);
+    await servers[2]!.etcdctl("get", "x");
+    await Promise.all(servers.slice(0, 2).map((server) => server.stop("SIGKILL")));
+    const urls = servers.map(({ endpoint }) => endpoint).join(",");
+    const { code, stderr } = await recover(`--etcd-servers=${urls}`);
+    expect([code, stderr]).toEqual([0, expect.stringContaining("[etcd-no-quorum]")]);
+    expect(stderr).toContain("[endpoint-failed]");
   });
 });
 

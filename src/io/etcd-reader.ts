@@ -1,4 +1,5 @@
 /** The keyspace of a live etcd at one revision, in pages that stay small whatever the values' sizes are. */
+import { MendError } from "../errors.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
 import type { EtcdClient } from "./etcd-client.ts";
 
@@ -38,6 +39,12 @@ export function createEtcdReader(client: EtcdClient, revision: number, serializa
         count += keyValues.length;
         const last = keyValues.at(-1);
         if (!more || last === undefined) return count;
+        if (Buffer.compare(last.key, key) < 0) {
+          throw new MendError("etcd-refused", `"${client.endpoint}" gives keys that were not asked for`, {
+            where: client.endpoint,
+            hint: "check that etcd listens there",
+          });
+        }
         key = keyAfter(last.key);
         limit = Math.max(1, Math.min(MOST_LIMIT, limit * 4, Math.floor((keyValues.length * PAGE_BYTES) / bytes)));
       }

@@ -1,7 +1,7 @@
 /** Which prefix of a live etcd holds the cluster: found by asking for single keys, so that millions of others stay where they are. */
 import { MendError } from "../errors.ts";
 import type { EtcdReader } from "../io/etcd-reader.ts";
-import { normalizeEtcdPrefix, PREFIX_SIGNS } from "../storage/etcd-prefix.ts";
+import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix, PREFIX_SIGNS } from "../storage/etcd-prefix.ts";
 
 type Keys = Pick<EtcdReader, "endpoint" | "firstKey" | "has">;
 
@@ -45,8 +45,13 @@ function quoted(prefixes: readonly string[]): string {
   return prefixes.map((prefix) => `"${prefix}"`).join(", ");
 }
 
+/** As in a snapshot: a single sign may be somebody else's key, but not under the default prefix. */
 async function isPrefix(keys: Keys, prefix: string): Promise<boolean> {
-  for (const sign of PREFIX_SIGNS) if (await keys.has(`${prefix}${sign}`)) return true;
+  let signs = prefix === DEFAULT_ETCD_PREFIX ? 1 : 0;
+  for (const sign of PREFIX_SIGNS) {
+    if (await keys.has(`${prefix}${sign}`)) signs++;
+    if (signs > 1) return true;
+  }
   return false;
 }
 

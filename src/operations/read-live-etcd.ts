@@ -100,31 +100,41 @@ async function readMember(
   }
 }
 
-/** Fixes the revision. A member without a leader still tells what it has; how old that is, nobody knows. */
+/** Fixes the revision. A member without a quorum still tells what it has; how old that is, nobody knows. */
 async function openReader(
   client: EtcdClient,
   findings: FindingCollector,
   { atRevision }: SourceOptions,
 ): Promise<{ readonly reader: EtcdReader; readonly version: string }> {
   const { version, leader, header } = await client.status();
-  const isAlone = leader === 0n;
-  if (isAlone) {
+  // A member that lags behind its leader knows only by asking it which revision is the newest.
+  const agreed = leader === 0n ? undefined : await agreedRevision(client);
+  if (agreed === undefined) {
     findings.report({
       level: "warning",
-      code: "etcd-no-leader",
+      code: "etcd-no-quorum",
       where: client.endpoint,
-      text: "etcd has no leader: what this member has is read, and may lack the latest writes",
+      text: "etcd has no leader that a majority follows: what this member has is read, and may lack the latest writes",
     });
   }
-  // A member that lags behind its leader knows only by asking it which revision is the newest.
-  const newest = isAlone ? header.revision : (await client.range(ANY_KEY)).header.revision;
+  const newest = agreed ?? header.revision;
   if (atRevision !== undefined && atRevision > newest) {
     throw new MendError("revision-in-future", `revision ${atRevision} is not there yet`, {
       where: client.endpoint,
       hint: `the newest revision is ${newest}`,
     });
   }
-  return { reader: createEtcdReader(client, atRevision ?? newest, isAlone), version };
+  return { reader: createEtcdReader(client, atRevision ?? newest, agreed === undefined), version };
+}
+
+/** Undefined where the member answers, and its cluster does not: the leader that it knows of has lost its majority. */
+async function agreedRevision(client: EtcdClient): Promise<number | undefined> {
+  try {
+    return (await client.range(ANY_KEY)).header.revision;
+  } catch (error) {
+    if (error instanceof MendError && UNREACHABLE.has(error.code)) return undefined;
+    throw error;
+  }
 }
 
 const ANY_KEY = { key: Uint8Array.of(0), limit: 1, revision: 0, serializable: false, keysOnly: true };
