@@ -24,6 +24,8 @@ export interface SelectOptions {
   readonly sealed?: readonly SealedObject[] | undefined;
   /** How many pods the cluster has, where the source gives only some of them. */
   readonly podCount?: number | undefined;
+  /** What to try where there is none, in the imperative: it depends on the source. */
+  readonly notFoundHint?: string | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export function selectControlPlane(objects: Iterable<KubeObject>, options: Selec
     return selectSelfHosted(sorted, namespace, workloads);
   }
   if (staticPods.some((pod) => recognisePod(pod) !== undefined)) return selectStaticPods(sorted, staticPods, workloads);
-  throw notFound(sorted, options.podCount ?? sorted.podCount);
+  throw notFound(sorted, options);
 }
 
 /** The namespaces whose secrets and config maps a selection may refer to: what a source has to read besides the workloads. */
@@ -102,7 +104,8 @@ function strongestOf(candidates: readonly Candidate[]): Candidate[] {
   return chosen.sort((a, b) => compare(a.component, b.component) || compare(a.name, b.name));
 }
 
-function notFound(sorted: SortedObjects, podCount: number): MendError {
+function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
+  const podCount = options.podCount ?? sorted.podCount;
   const encrypted = sorted.sealed.filter((object) => object.state === "encrypted");
   if (
     encrypted.some((object) => object.kind === "DaemonSet" || object.kind === "Deployment" || object.kind === "Pod")
@@ -128,7 +131,8 @@ function notFound(sorted: SortedObjects, podCount: number): MendError {
     {
       hint:
         distribution === undefined
-          ? "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix"
+          ? (options.notFoundHint ??
+            "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix")
           : `this is a ${distribution} cluster, which runs its control plane inside one process: restore its data store and start its service`,
     },
   );

@@ -46,7 +46,11 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
 
   using reading = await readSource(options);
   const { objects, sealed, podCount } = reading.found;
-  const plane = selectControlPlane(objects, { namespace: options.namespace, sealed, podCount });
+  const notFoundHint =
+    reading.source.kind === "api-server"
+      ? "check that this is the right cluster, or say where the components live with --namespace"
+      : undefined;
+  const plane = selectControlPlane(objects, { namespace: options.namespace, sealed, podCount, notFoundHint });
   refuseDamage(reading, options);
   refuseMissing(plane, reading, options);
 
