@@ -1,6 +1,7 @@
 /** One etcd member over its v3 API. */
-import { MendError } from "../errors.ts";
+import { invariant, MendError } from "../errors.ts";
 import type { EtcdAccess } from "./etcd-connection.ts";
+import { ETCDCTL_WORDS, explainEtcdFailure } from "./etcd-failure.ts";
 import {
   type ClusterMember,
   decodeAlarms,
@@ -78,19 +79,24 @@ export async function withAnyEndpoint<T>(
   run: (client: EtcdClient) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  let failure: unknown;
+  let failure: { readonly error: MendError; readonly endpoint: string } | undefined;
   for (const endpoint of access.endpoints) {
     const client = openEtcd(endpoint, access, signal);
     try {
       return await run(client);
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof MendError) || !["etcd-unreachable", "timeout", "tls-failed"].includes(error.code))
-        throw error;
-      failure = error;
+      if (!isUnreached(error)) throw error;
+      failure = { error, endpoint };
     } finally {
       client.close();
     }
   }
-  throw failure;
+  invariant(failure !== undefined, "there is an endpoint");
+  throw await explainEtcdFailure(failure.error, failure.endpoint, access, undefined, ETCDCTL_WORDS);
+}
+
+/** Whether the connection failed, and not what was asked over it. */
+export function isUnreached(error: unknown): error is MendError {
+  return error instanceof MendError && ["etcd-unreachable", "timeout", "tls-failed"].includes(error.code);
 }

@@ -3,14 +3,21 @@ import { MendError } from "../errors.ts";
 import { findConnectionFault } from "./connection-fault.ts";
 import type { EtcdAccess } from "./etcd-connection.ts";
 
+/** How `recover` and etcdctl's own flags name what is to be mended. */
+export const RECOVER_WORDS = {
+  authority: "--etcd-ca-path",
+  client: "--etcd-certificate-path and --etcd-private-key-path",
+};
+export const ETCDCTL_WORDS = { authority: "--cacert", client: "--cert and --key" };
+
 /** Dials the endpoint once more, with open eyes; gives the error back as it is where that tells no more. */
 export async function explainEtcdFailure(
   error: MendError,
   endpoint: string,
   { tls }: EtcdAccess,
   now?: number,
+  words = RECOVER_WORDS,
 ): Promise<MendError> {
-  const words = { authority: "--etcd-ca-path", client: "--etcd-certificate-path and --etcd-private-key-path" };
   const fault = await findConnectionFault({ url: new URL(endpoint), tls, protocol: "h2", words }, now);
   if (fault === undefined) return error;
   const details = fault.details.map((detail) => `\n  ${detail}`).join("");

@@ -5,8 +5,9 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { readLastKey } from "../bolt/edit.ts";
 import { type Finding, MendError } from "../errors.ts";
-import { type EtcdClient, openEtcd } from "../io/etcd-client.ts";
+import { type EtcdClient, isUnreached, openEtcd } from "../io/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../io/etcd-connection.ts";
+import { ETCDCTL_WORDS, explainEtcdFailure } from "../io/etcd-failure.ts";
 import { type FileSystem, realFileSystem } from "../io/file-system.ts";
 import { fromSystemError } from "../io/system-error.ts";
 import { decodeRevision } from "../mvcc/revision.ts";
@@ -56,7 +57,9 @@ export async function saveSnapshot(path: string, options: SaveOptions): Promise<
       options.signal?.throwIfAborted();
       // A snapshot cannot be continued: the file of another member is another file. So the next one starts anew.
       const isLast = i + 1 === access.endpoints.length;
-      if (isLast || path === "-" || !(error instanceof MendError) || !FROM_THE_SERVER.has(error.code)) throw error;
+      if (isLast || path === "-" || !(error instanceof MendError) || !FROM_THE_SERVER.has(error.code)) {
+        throw isUnreached(error) ? await explainEtcdFailure(error, endpoint, access, undefined, ETCDCTL_WORDS) : error;
+      }
       failed.push({ endpoint, error: error.message });
     }
   }
