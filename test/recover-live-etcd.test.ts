@@ -17,7 +17,7 @@ import { createEtcdReader } from "../src/io/etcd-reader.ts";
 import { readLiveEtcd } from "../src/operations/read-live-etcd.ts";
 import { restoreSnapshot } from "../src/operations/restore.ts";
 import type { KubeObject } from "../src/storage/object.ts";
-import { companions, secret, workload } from "./cluster-objects.ts";
+import { companions, mirrorPod, node, secret, workload } from "./cluster-objects.ts";
 import { type EtcdServer, freePorts, program, startEtcd } from "./etcd-server.ts";
 import { kubemend, type Outcome } from "./kubemend.ts";
 import { clusterEntries, encryptAesCbc, madeSnapshot } from "./made-snapshot.ts";
@@ -216,6 +216,35 @@ describe.skipIf(suites.length === 0)(`a live etcd${suites.length > 0 ? "" : ` ($
       expect(count).toBe(expected.length);
     }
     client.close();
+  });
+
+  test("of static pods: all those of the control plane's nodes are found, in whatever namespace", async () => {
+    const entries = (system: string) => {
+      const pods = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map((name) => mirrorPod(name, "M1"));
+      const other = mirrorPod("lb", "M1", { labels: {} });
+      const all = [...pods, other].map((pod, i) => ({
+        ...pod,
+        // As the kubelet names them.
+        metadata: {
+          ...pod.metadata,
+          name: pod.metadata.name.toLowerCase(),
+          namespace: i === 3 ? "elsewhere" : system,
+        },
+      }));
+      const bystander = { ...all[3]!, metadata: { name: "web-m1", namespace: "default" } };
+      return clusterEntries([...all, bystander, node("M1", { "node-role.kubernetes.io/control-plane": "" })]);
+    };
+    const assets = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "lb"];
+    for (const system of ["kube-system", "openshift-kube"]) {
+      const backup = madeSnapshot(entries(system));
+      const { endpoint, stop } = await startWith(backup);
+      const { stdout } = await recover(`--etcd-servers=${endpoint}`, "--dry-run", "-o", "json");
+      const paths = JSON.parse(stdout).assets.map(({ path }: { path: string }) => path);
+      for (const name of assets) expect(paths).toContain(`nodes/M1/manifests/${name}.yaml`);
+      expect(paths).toHaveLength(assets.length + 2);
+      await stop();
+      rmSync(join(base, "data"), { recursive: true });
+    }
   });
 
   test("that is compacted while it is read: the reading begins anew", async () => {

@@ -3,6 +3,7 @@
 import type { SealedObject } from "../controlplane/control-plane.ts";
 import { dataNamespaces, isSurelySelfHosted } from "../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP } from "../controlplane/self-hosted-etcd.ts";
+import { hasStaticApiServer, staticPodNodes } from "../controlplane/static-pod-nodes.ts";
 import type { Finding } from "../errors.ts";
 import { keyOf } from "../mvcc/key-index.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
@@ -39,6 +40,13 @@ const POD_MARKS = ["kubernetes.io/config.", "etcd_cluster"].map((mark) => Buffer
 export interface StoredValues {
   /** Hands over every live key-value whose key begins with `prefix`, in any order; returns how many there are. */
   readBelow(prefix: string, take: (found: KeyValue) => void): number | Promise<number>;
+  /** Where values come over a network: how to leave most of them there. */
+  readonly remote?: {
+    /** Hands over every live key that begins with `prefix`. */
+    keysBelow(prefix: string, take: (key: Uint8Array) => void): Promise<number>;
+    /** The one key's value, if it is there. */
+    read(key: string): Promise<KeyValue | undefined>;
+  };
 }
 
 export interface ReadObjectsOptions {
@@ -46,8 +54,6 @@ export interface ReadObjectsOptions {
   readonly etcdPrefix: string;
   readonly transformer: Transformer;
   readonly namespace?: string | undefined;
-  /** Pods of the whole cluster are many: leave out those that a self-hosted control plane has no need of. */
-  readonly fewPods: boolean;
   readonly report: (finding: Finding) => void;
 }
 
@@ -58,13 +64,7 @@ export async function readControlPlaneObjects(
   const reader = new ObjectReader(values, options);
   for (const [place, kind] of Object.entries(WHOLE)) await reader.readAll(`${place}/`, kind);
   const namespaces = dataNamespaces(reader.objects, { namespace: options.namespace });
-  const podPlaces =
-    options.fewPods && isSurelySelfHosted(reader.objects, options.namespace)
-      ? namespaces.map((namespace) => `pods/${namespace}/`)
-      : ["pods/"];
-  const matters = (value: Buffer) => POD_MARKS.some((mark) => value.includes(mark));
-  let podCount = 0;
-  for (const place of podPlaces) podCount += await reader.readAll(place, "Pod", matters);
+  const podCount = await reader.readPods(namespaces);
   for (const namespace of namespaces) {
     for (const [place, kind] of Object.entries(BY_NAMESPACE)) await reader.readAll(`${place}/${namespace}/`, kind);
   }
@@ -90,6 +90,36 @@ class ObjectReader {
       if (matters !== undefined && !matters(bytes) && readEncryptionHeader(bytes) === undefined) return;
       this.#take(new TextDecoder().decode(found.key), found, kind);
     });
+  }
+
+  /** Returns how many pods were looked at: all of them, or where values are remote perhaps only those that may matter. */
+  async readPods(namespaces: readonly string[]): Promise<number> {
+    const { remote } = this.#values;
+    const matters = (value: Buffer) => POD_MARKS.some((mark) => value.includes(mark));
+    if (remote === undefined) return this.readAll("pods/", "Pod", matters);
+    let count = 0;
+    for (const namespace of namespaces) count += await this.readAll(`pods/${namespace}/`, "Pod", matters);
+    if (isSurelySelfHosted(this.objects, this.#options.namespace)) return count;
+    const seen = namespaces.map((namespace) => `${this.#options.etcdPrefix}/pods/${namespace}/`);
+    const nodes = [...staticPodNodes(this.#ofKind("Node"), this.#ofKind("Pod"))].map((name) => name.toLowerCase());
+    const keys: string[] = [];
+    // A mirror pod's name ends with its node's.
+    count = await remote.keysBelow(`${this.#options.etcdPrefix}/pods/`, (bytes) => {
+      const key = new TextDecoder().decode(bytes);
+      if (nodes.some((name) => key.endsWith(`-${name}`)) && !seen.some((place) => key.startsWith(place)))
+        keys.push(key);
+    });
+    for (const key of keys) {
+      const found = await remote.read(key);
+      if (found !== undefined) this.#take(key, found, "Pod");
+    }
+    if (hasStaticApiServer(this.#ofKind("Pod"))) return count;
+    this.objects.splice(0, this.objects.length, ...this.objects.filter(({ kind }) => kind !== "Pod"));
+    return this.readAll("pods/", "Pod", matters);
+  }
+
+  #ofKind(kind: string): KubeObject[] {
+    return this.objects.filter((object) => object.kind === kind);
   }
 
   #take(key: string, found: KeyValue, kind: string): void {

@@ -3,12 +3,11 @@
  * plane's, and those secrets and config maps by name that the components refer to.
  */
 import type { DataKind } from "../controlplane/control-plane.ts";
-import { isMirrorPod, nodeOf } from "../controlplane/mirror-pod.ts";
 import { dataReferences } from "../controlplane/references.ts";
 import { isSurelySelfHosted } from "../controlplane/select.ts";
-import { controlPlaneNodes } from "../controlplane/select-self-hosted.ts";
 import { ETCD_CLUSTER_GROUP, etcdTlsSecrets, isEtcdCluster } from "../controlplane/self-hosted-etcd.ts";
-import { asCandidate, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
+import { asCandidate } from "../controlplane/sorted-objects.ts";
+import { hasStaticApiServer, staticPodNodes } from "../controlplane/static-pod-nodes.ts";
 import { MendError } from "../errors.ts";
 import { explainApiFailure } from "../io/api-failure.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../io/api-lists.ts";
@@ -84,18 +83,12 @@ async function listStaticPods(
   signal?: AbortSignal,
 ): Promise<KubeObject[]> {
   const system = await listAll(api, "/api/v1/namespaces/kube-system/pods", "", signal);
-  const names = new Set(controlPlaneNodes(nodes));
-  for (const pod of system) {
-    const formed = wellFormed(pod);
-    if (formed !== undefined && isMirrorPod(formed) && recognisePod(formed) !== undefined) names.add(nodeOf(formed));
-  }
   const found: KubeObject[] = [];
-  for (const name of names) {
+  for (const name of staticPodNodes(nodes, system)) {
     const query = `fieldSelector=${encodeURIComponent(`spec.nodeName=${name}`)}`;
     found.push(...(await listAll(api, "/api/v1/pods", query, signal)));
   }
-  const hasApiServer = found.some((pod) => isMirrorPod(pod) && recognisePod(pod)?.component === "kube-apiserver");
-  return hasApiServer ? found : listAll(api, "/api/v1/pods", "", signal);
+  return hasStaticApiServer(found) ? found : listAll(api, "/api/v1/pods", "", signal);
 }
 
 interface Reference {

@@ -28,7 +28,6 @@ export async function readBackup(
       etcdPrefix,
       transformer: createTransformer(loadEncryptionConfig(options.encryptionConfig), etcdPrefix),
       namespace: options.namespace,
-      fewPods: false,
       report: snapshot.findings.report,
     });
     const { archive, source: content, storedHash } = snapshot.file;

@@ -88,7 +88,6 @@ async function readMember(
         etcdPrefix,
         transformer: createTransformer(config, etcdPrefix),
         namespace: options.namespace,
-        fewPods: true,
         report: findings.report,
       });
       const { endpoint, revision } = reader;
@@ -141,12 +140,15 @@ const ANY_KEY = { key: Uint8Array.of(0), limit: 1, revision: 0, serializable: fa
 
 function withProgress(reader: EtcdReader, { progress }: SourceOptions): StoredValues {
   let keys = 0;
+  const counted = <T>(take: (found: T) => void) => {
+    return (found: T): void => {
+      keys++;
+      if (keys % 1000 === 0) progress?.({ step: "reading", done: keys, unit: "keys" });
+      take(found);
+    };
+  };
   return {
-    readBelow: (prefix, take) =>
-      reader.readBelow(prefix, (found) => {
-        keys++;
-        if (keys % 1000 === 0) progress?.({ step: "reading", done: keys, unit: "keys" });
-        take(found);
-      }),
+    readBelow: (prefix, take) => reader.readBelow(prefix, counted(take)),
+    remote: { keysBelow: (prefix, take) => reader.keysBelow(prefix, counted(take)), read: reader.read },
   };
 }

@@ -1,0 +1,24 @@
+/** Which nodes carry a control plane of static pods, before all pods of a large cluster were looked at. */
+import type { KubeObject } from "../storage/object.ts";
+import { isMirrorPod, nodeOf } from "./mirror-pod.ts";
+import { controlPlaneNodes } from "./select-self-hosted.ts";
+import { recognisePod, wellFormed } from "./sorted-objects.ts";
+
+/** The nodes that say so by label, and those with a mirror pod of a component among `pods`, whether they still exist or not. */
+export function staticPodNodes(nodes: readonly KubeObject[], pods: readonly KubeObject[]): Set<string> {
+  const names = new Set(controlPlaneNodes(nodes.map(wellFormed).filter((node) => node !== undefined)));
+  for (const pod of componentPods(pods)) names.add(nodeOf(pod));
+  return names;
+}
+
+/** Without one, whoever looked at some of the pods has to look at all of them. */
+export function hasStaticApiServer(pods: readonly KubeObject[]): boolean {
+  return componentPods(pods).some((pod) => recognisePod(pod)?.component === "kube-apiserver");
+}
+
+function componentPods(pods: readonly KubeObject[]): KubeObject[] {
+  return pods
+    .map(wellFormed)
+    .filter((pod) => pod !== undefined)
+    .filter((pod) => isMirrorPod(pod) && recognisePod(pod) !== undefined);
+}
