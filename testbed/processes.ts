@@ -123,7 +123,9 @@ export class BedProcess {
   }
 
   async ended(): Promise<void> {
-    if (this.running) await once(this.#child, "exit");
+    if (!this.running) return;
+    this.#child.ref(); // somebody waits for it, so this process must not end
+    await once(this.#child, "exit");
   }
 }
 
