@@ -78,3 +78,33 @@ test("strings sort by the bytes of their UTF-8", () => {
   expect(["😀", "\uffee", "a"].sort(compareStrings)).toEqual(["a", "\uffee", "😀"]);
   expect(Object.keys(sortKeys({ b: 1, a: { d: 1, c: 2 } }) as object)).toEqual(["a", "b"]);
 });
+
+test("the fast way prints what the careful way prints", () => {
+  const leaf = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 8 }),
+    fc.constantFrom("<a&b>", "\u2028", "\ud800", "\\ud800", '{"1":2}', "\b\f\u0000", "é", "😀"),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.integer(),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    fc.constantFrom(null, true, false, -0),
+  );
+  const { value } = fc.letrec<{ value: JsonValue }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      leaf,
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.dictionary(fc.oneof(fc.string({ maxLength: 5 }), fc.constantFrom("1", "02", "10", "a b", "<")), tie("value"), {
+        maxKeys: 4,
+      }),
+    ),
+  }));
+  fc.assert(
+    fc.property(value, fc.constantFrom(0, 4), (tree, indent) => {
+      // A bigint makes JSON.stringify refuse the whole, so the careful way prints the same value beside one.
+      const careful = printJson([tree, 1n], { indent });
+      const wrapped = printJson([tree, 1], { indent });
+      expect(wrapped).toBe(careful);
+    }),
+    { numRuns: 2000 },
+  );
+});

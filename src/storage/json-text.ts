@@ -10,6 +10,7 @@ const MAX_PRINT_DEPTH = 2000;
 /** Anything but the characters that stand for themselves: not a control, quote, backslash, <, >, &, U+2028, U+2029 or surrogate. */
 const NEEDS_ESCAPE = /[^ !#-%'-;=?-[\]-\u2027\u202a-\ud7ff\ue000-\uffff]/;
 const SPECIAL = /[<>&\u2028\u2029]/g;
+const SPECIAL_ONE = /[<>&\u2028\u2029]/;
 
 export interface JsonTextOptions {
   /** Spaces a level, and line breaks; none prints on one line without any space. */
@@ -18,7 +19,26 @@ export interface JsonTextOptions {
 
 /** The text of a value, without a line break at the end. */
 export function printJson(value: JsonValue, { indent = 0 }: JsonTextOptions = {}): string {
-  return print(value, indent === 0 ? "" : "\n", " ".repeat(indent), 0);
+  return printNatively(value, indent) ?? print(value, indent === 0 ? "" : "\n", " ".repeat(indent), 0);
+}
+
+/** A key that JavaScript may have moved to the front, or half of a surrogate pair, which Go replaces. */
+const NOT_AS_GO = /[{,\n] *"\d[^"]*":|\\ud[89a-f]/;
+
+/** By JSON.stringify, several times as fast, where that gives what Go prints; undefined where it does not. */
+function printNatively(value: JsonValue, indent: number): string | undefined {
+  let text: string;
+  try {
+    text = JSON.stringify(value, undefined, indent);
+  } catch {
+    return undefined; // a bigint, or nested more deeply than JSON.stringify likes: print says which
+  }
+  if (NOT_AS_GO.test(text)) return undefined;
+  return SPECIAL_ONE.test(text) ? text.replace(SPECIAL, escapeSpecial) : text;
+}
+
+function escapeSpecial(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function print(value: JsonValue, lineBreak: string, step: string, depth: number): string {
@@ -53,5 +73,5 @@ export function fieldsInOrder(object: { readonly [field: string]: JsonValue | un
 function quote(text: string): string {
   if (!NEEDS_ESCAPE.test(text)) return `"${text}"`;
   const escaped = JSON.stringify(text.toWellFormed());
-  return escaped.replace(SPECIAL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escaped.replace(SPECIAL, escapeSpecial);
 }
