@@ -11,7 +11,7 @@ import { descriptorSource } from "../io/file-source.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../io/file-system.ts";
 import { type MemberDirectory, openMemberDirectory } from "../io/member-directory.ts";
 import { decodeRevision } from "../mvcc/revision.ts";
-import { type Log, type LogEntry, readEntry, readLog } from "../wal/log.ts";
+import { createEntryReader, type Log, type LogEntry, readLog } from "../wal/log.ts";
 import { formatMemberId, type Member } from "../wal/membership.ts";
 import { parsePeerUrls } from "../wal/peer-urls.ts";
 import {
@@ -19,6 +19,7 @@ import {
   decodeConfChangeV2,
   ENTRY_CONF_CHANGE,
   ENTRY_CONF_CHANGE_V2,
+  type Entry,
   votersOnly,
 } from "../wal/raft.ts";
 import { encodeRaftSnapshot, type RaftSnapshot } from "../wal/raft-snapshot.ts";
@@ -326,10 +327,11 @@ async function copyDatabase(
 function writeLog(writer: DataDirWriter, chosen: Survivor, base: LogBase, self: Member): bigint[] {
   const { log, directory } = chosen;
   const { snapshot, entries } = base;
+  const read = createEntryReader(directory.segments);
   const start = snapshot?.confState ?? votersOnly([]);
   const cluster = applyConfChanges(
     start,
-    entries.flatMap((entry) => confChanges(directory, entry)),
+    entries.flatMap((entry) => confChanges(read, entry)),
   );
   const last = entries.at(-1) ?? snapshot ?? { term: 0, index: 0 };
   const sole = becomeSoleMember(self, cluster, last, log.state);
@@ -347,7 +349,7 @@ function writeLog(writer: DataDirWriter, chosen: Survivor, base: LogBase, self: 
   });
   wal.mark({ index: 0, term: 0, confState: undefined });
   if (snapshot !== undefined) wal.mark(snapshot);
-  for (const entry of entries) wal.entry(readEntry(directory.segments, entry));
+  for (const entry of entries) wal.entry(read(entry));
   for (const entry of sole.entries) wal.entry(entry);
   wal.state(sole.state);
   wal.finish();
@@ -363,11 +365,11 @@ function writeLog(writer: DataDirWriter, chosen: Survivor, base: LogBase, self: 
 }
 
 function confChanges(
-  directory: MemberDirectory,
+  read: (entry: LogEntry) => Entry,
   entry: LogEntry,
 ): readonly { readonly type: number; readonly nodeId: bigint }[] {
   if (entry.type !== ENTRY_CONF_CHANGE && entry.type !== ENTRY_CONF_CHANGE_V2) return [];
-  const { data } = readEntry(directory.segments, entry);
+  const { data } = read(entry);
   if (data === undefined) return [];
   return entry.type === ENTRY_CONF_CHANGE ? [decodeConfChange(data)] : decodeConfChangeV2(data);
 }

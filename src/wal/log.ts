@@ -12,7 +12,7 @@ import {
   type SnapshotMark,
 } from "./raft.ts";
 import { ENTRY_RECORD, METADATA_RECORD, SNAPSHOT_RECORD, STATE_RECORD } from "./record.ts";
-import { readRecordAt, readRecords, type WalEnd } from "./records.ts";
+import { createRecordReader, readRecords, type WalEnd } from "./records.ts";
 
 /** An entry of the log without its data. */
 export interface LogEntry {
@@ -100,8 +100,8 @@ function place(entries: LogEntry[], index: number, marks: readonly SnapshotMark[
   return marks.some((mark) => mark.index === index - 1) ? [] : undefined;
 }
 
-/** An entry with its data. */
-export function readEntry(segments: readonly ByteSource[], entry: LogEntry): Entry {
-  const { data } = readRecordAt(segments[entry.segment]!, entry.position);
-  return decodeEntry(data ?? new Uint8Array(0));
+/** Reads entries with their data, best in their order. The data is a view that the next entry may overwrite. */
+export function createEntryReader(segments: readonly ByteSource[]): (entry: LogEntry) => Entry {
+  const read = createRecordReader(segments);
+  return ({ segment, position }) => decodeEntry(read(segment, position).data ?? new Uint8Array(0));
 }

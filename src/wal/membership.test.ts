@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { findProgram, PROGRAMS_MISSING } from "../../test/programs.ts";
 import { memorySource } from "../bolt/byte-source.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
-import { readEntry, readLog } from "./log.ts";
+import { createEntryReader, readLog } from "./log.ts";
 import { decodeMember, encodeMember, encodeMemberStore, newMembership } from "./membership.ts";
 import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "./peer-urls.ts";
 import { decodeConfChange } from "./raft.ts";
@@ -69,7 +69,7 @@ test.skipIf(!etcdutl)(`what etcdutl writes for odd flags (${etcdutl ? "etcdutl" 
     const log = readLog(segments);
     const { clusterId, members } = newMembership(parseInitialCluster(cluster), "t");
     expect(log.metadata.clusterId).toBe(clusterId);
-    const contexts = log.entries.map((entry) => decodeConfChange(readEntry(segments, entry).data!).context!);
+    const contexts = log.entries.map((entry) => decodeConfChange(createEntryReader(segments)(entry).data!).context!);
     expect(contexts.map((context) => Buffer.from(context).toString())).toEqual(
       members.map((member) => Buffer.from(encodeMember(member)).toString()),
     );

@@ -63,12 +63,15 @@ export interface SnapshotMark {
 const cursor = (bytes: Uint8Array, what: string): WireCursor => createWireCursor(bytes, what, "wal-damaged");
 
 export function encodeEntry(entry: Entry): Uint8Array {
-  return encodeMessage((writer) => {
-    writer.varint(1, entry.type);
-    writer.varint(2, entry.term);
-    writer.varint(3, entry.index);
-    if (entry.data !== undefined) writer.bytes(4, entry.data);
-  });
+  return encodeMessage(
+    (writer) => {
+      writer.varint(1, entry.type);
+      writer.varint(2, entry.term);
+      writer.varint(3, entry.index);
+      if (entry.data !== undefined) writer.bytes(4, entry.data);
+    },
+    64 + (entry.data?.length ?? 0),
+  );
 }
 
 export function decodeEntry(bytes: Uint8Array): Entry {

@@ -36,17 +36,19 @@ export function encodeRecord(
   previousCrc: number,
 ): { readonly frame: Uint8Array; readonly crc: number } {
   const crc = data === undefined ? previousCrc : crc32c(data, previousCrc);
-  const record = encodeMessage((writer) => {
+  const head = encodeMessage((writer) => {
     writer.varint(1, type);
     writer.varint(2, crc);
-    if (data !== undefined) writer.bytes(3, data);
+    if (data !== undefined) writer.header(3, data.length);
   });
-  const padding = (8 - (record.length % 8)) % 8;
-  const frame = new Uint8Array(FRAME_HEADER_SIZE + record.length + padding);
+  const size = head.length + (data?.length ?? 0);
+  const padding = (8 - (size % 8)) % 8;
+  const frame = new Uint8Array(FRAME_HEADER_SIZE + size + padding);
   const view = new DataView(frame.buffer);
-  view.setUint32(0, record.length, true);
+  view.setUint32(0, size, true);
   view.setUint32(4, padding === 0 ? 0 : (0x80 | padding) * 0x1000000, true);
-  frame.set(record, FRAME_HEADER_SIZE);
+  frame.set(head, FRAME_HEADER_SIZE);
+  if (data !== undefined) frame.set(data, FRAME_HEADER_SIZE + head.length);
   return { frame, crc };
 }
 

@@ -83,12 +83,18 @@ export function* readRecords(segments: readonly ByteSource[]): Generator<PlacedR
   return { kind: "complete", segment: 0, position: 0, text: "there is no segment" };
 }
 
-/** Reads one record again, at a place that {@link readRecords} gave. */
-export function readRecordAt(source: ByteSource, position: number): WalRecord {
-  const window = createWindow(source);
-  const size = decodeFrameSize(window(position, FRAME_HEADER_SIZE));
-  if (size === undefined) throw new MendError("wal-damaged", `"${source.name}" has no record at byte ${position}`);
-  return decodeRecord(window(position + FRAME_HEADER_SIZE, size.record));
+/** Reads records again, at places that {@link readRecords} gave. Those that follow each other share their reads; the data is a view. */
+export function createRecordReader(segments: readonly ByteSource[]): (segment: number, position: number) => WalRecord {
+  let current = -1;
+  let window: ReturnType<typeof createWindow>;
+  return (segment, position) => {
+    const source = segments[segment]!;
+    if (segment !== current) window = createWindow(source);
+    current = segment;
+    const size = decodeFrameSize(window(position, FRAME_HEADER_SIZE));
+    if (size === undefined) throw new MendError("wal-damaged", `"${source.name}" has no record at byte ${position}`);
+    return decodeRecord(window(position + FRAME_HEADER_SIZE, size.record));
+  };
 }
 
 function check(body: Uint8Array, size: FrameSize, previousCrc: number): WalRecord | string {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEtcd } from "../../test/etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "../../test/programs.ts";
 import { type ByteSource, memorySource } from "../bolt/byte-source.ts";
-import { type Log, readEntry, readLog } from "./log.ts";
+import { createEntryReader, type Log, readLog } from "./log.ts";
 import {
   decodeEntry,
   decodeHardState,
@@ -81,7 +81,7 @@ describe("what is written is read", () => {
         expect(log.metadata).toEqual(METADATA);
         expect(log.state).toEqual({ term: 2, vote: METADATA.nodeId, commit: sizes.length });
         expect(log.marks).toEqual([{ index: 0, term: 0, confState: undefined }]);
-        expect(log.entries.map((entry) => readEntry(sources(segments), entry))).toEqual(entries);
+        expect(log.entries.map((entry) => createEntryReader(sources(segments))(entry))).toEqual(entries);
         segments.forEach((segment, sequence) => {
           expect(parseSegmentName(segment.name)?.sequence).toBe(sequence);
         });
@@ -167,7 +167,7 @@ describe("damage at the end", () => {
         // A flip in the padding of a record, or in a field's number that nobody knows, may change nothing.
         if (log.entries.length < 10) expect(log.end.kind).not.toBe("complete");
         log.entries.forEach((entry, i) => {
-          expect(readEntry([memorySource(bytes)], entry)).toEqual(entries[i]);
+          expect(createEntryReader([memorySource(bytes)])(entry)).toEqual(entries[i]);
         });
       }),
       { numRuns: 500 },
@@ -250,7 +250,9 @@ describe.skipIf(suites.length === 0)(`WALs of real servers (${suites.length ? su
       const bytes = rewritten(segments, i);
       expect(bytes.equals(segment.bytes.subarray(0, bytes.length))).toBe(true);
     });
-    const values = log.entries.map((entry) => Buffer.from(readEntry(segments, entry).data ?? []).toString("latin1"));
+    const values = log.entries.map((entry) =>
+      Buffer.from(createEntryReader(segments)(entry).data ?? []).toString("latin1"),
+    );
     for (let i = 0; i < 25; i++) {
       expect(values.some((data) => data.includes(`key-${i}`) && data.includes("value ".repeat(i * 20)))).toBe(true);
     }

@@ -113,14 +113,17 @@ export function createWireCursor(message: Uint8Array, what: string, code: ErrorC
 export interface WireWriter {
   varint(field: number, value: number | bigint): void;
   bytes(field: number, value: Uint8Array): void;
+  /** What comes before `size` bytes that the caller adds. */
+  header(field: number, size: number): void;
   string(field: number, value: string): void;
   message(field: number, fill: (writer: WireWriter) => void): void;
   /** The bytes written so far, as a view that the next write may invalidate. */
   finish(): Uint8Array;
 }
 
-export function createWireWriter(): WireWriter {
-  let buffer = new Uint8Array(256);
+/** `expected`: about how many bytes the message will have. */
+export function createWireWriter(expected = 64): WireWriter {
+  let buffer = new Uint8Array(expected);
   let used = 0;
 
   function reserve(size: number): void {
@@ -152,9 +155,12 @@ export function createWireWriter(): WireWriter {
       varint(field * 8 + VARINT);
       varint(value);
     },
-    bytes(field, value) {
+    header(field, size) {
       varint(field * 8 + LENGTH);
-      varint(value.length);
+      varint(size);
+    },
+    bytes(field, value) {
+      writer.header(field, value.length);
       reserve(value.length);
       buffer.set(value, used);
       used += value.length;
@@ -175,8 +181,8 @@ export function createWireWriter(): WireWriter {
 }
 
 /** One message on its own. */
-export function encodeMessage(fill: (writer: WireWriter) => void): Uint8Array {
-  const writer = createWireWriter();
+export function encodeMessage(fill: (writer: WireWriter) => void, expected?: number): Uint8Array {
+  const writer = createWireWriter(expected);
   fill(writer);
   return writer.finish();
 }
