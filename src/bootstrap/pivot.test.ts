@@ -91,6 +91,17 @@ test.each<[string, Observation, string]>([
   expect(beforeHandOver(REQUIRED, seen, undefined)).toContain(sentence);
 });
 
+test("a crash on this machine is told by its last words", () => {
+  const crashing = pod("kube-scheduler-1", "a", { ready: false, waiting: "CrashLoopBackOff", message: "back-off 10s" });
+  const localLog = () => ["unknown flag: --nonsense"];
+  expect(beforeHandOver(REQUIRED, look([GOOD[0]!, crashing], { localLog }), undefined)).toEqual([
+    'pod "kube-system/kube-scheduler-1" to run: it crashes, and says last: unknown flag: --nonsense',
+  ]);
+  expect(beforeHandOver(REQUIRED, look([GOOD[0]!, crashing], { localLog: () => undefined }), undefined)).toEqual([
+    'pod "kube-system/kube-scheduler-1" to run: CrashLoopBackOff: back-off 10s',
+  ]);
+});
+
 test("a lease proves nothing while the temporary holder may still run", () => {
   const temporary = [{ namespace: "kube-system", name: "bootstrap-kube-scheduler-a", containers: ["t"] }];
   const mirror = [...GOOD, pod("bootstrap-kube-scheduler-a", "a")];

@@ -19,6 +19,8 @@ export interface Observation {
   readonly localNode: string | undefined;
   /** Ids of the containers that have processes on this machine; undefined where they cannot be told. */
   readonly localContainers: ReadonlySet<string> | undefined;
+  /** The last lines that a pod of this machine has logged, where they can be read. */
+  readonly localLog?: (pod: KubeObject) => readonly string[] | undefined;
 }
 
 /** `namespace/name`, of which the name may be the beginning of a pod's: how bootkube's `--required-pods` reads. */
@@ -150,6 +152,9 @@ function describe(required: RequiredPod, pods: readonly KubeObject[], look: Obse
     const waiting = objectOf(objectOf(status.state).waiting);
     const reason = textOf(waiting.reason);
     if (reason === "" || reason === "ContainerCreating" || reason === "PodInitializing") continue;
+    // Its own last words say more than the kubelet's "back-off".
+    const log = reason === "CrashLoopBackOff" && nodeOf(pod!) === look.localNode ? (look.localLog?.(pod!) ?? []) : [];
+    if (log.length > 0) return `${name} to run: it crashes, and says last: ${log.join(" / ")}`;
     return `${name} to run: ${reason}${textOf(waiting.message) === "" ? "" : `: ${textOf(waiting.message)}`}`;
   }
   return `${name} to be ready`;

@@ -106,7 +106,16 @@ export function hasAddress(addresses: readonly string[]): boolean {
  * yet. The kubelet's directories are `NAMESPACE_POD-NODE_UID/CONTAINER/ATTEMPT.log`.
  */
 export function staticPodLog(namespace: string, pod: string, nodeName: string, lines: number): string[] | undefined {
-  const prefix = `${namespace}_${pod}-${nodeName}_`;
+  return lastLogged(`${namespace}_${pod}-${nodeName}_`, lines);
+}
+
+/** The same of any pod that the API server knows. */
+export function podLog(namespace: string, pod: string, uid: string, lines: number): string[] | undefined {
+  return lastLogged(`${namespace}_${pod}_${uid}`, lines);
+}
+
+/** Of the pods whose directory's name begins so. */
+function lastLogged(prefix: string, lines: number): string[] | undefined {
   const files = names(POD_LOGS)
     .filter((name) => name.startsWith(prefix))
     .flatMap((name) => names(join(POD_LOGS, name)).flatMap((container) => logFiles(join(POD_LOGS, name, container))))

@@ -3,7 +3,7 @@ import type { Observation } from "../bootstrap/pivot.ts";
 import { objectOf, textOf } from "../controlplane/fields.ts";
 import type { ClusterApi } from "../io/cluster-api.ts";
 import { LiveObjects } from "../io/live-objects.ts";
-import { runningContainers } from "../io/local-node.ts";
+import { podLog, runningContainers } from "../io/local-node.ts";
 import type { KubeObject } from "../storage/object.ts";
 
 const PODS = "/api/v1/pods";
@@ -33,7 +33,8 @@ export class ClusterView {
     this.#componentLeases.see(componentLeases);
     const { localNode } = this;
     const localContainers = localNode === undefined ? undefined : runningContainers();
-    return { pods, nodes, aliveNodes: this.#nodeLeases.renewed, localNode, localContainers };
+    const localLog = ({ metadata: { namespace = "", name, uid = "" } }: KubeObject) => podLog(namespace, name, uid, 2);
+    return { pods, nodes, aliveNodes: this.#nodeLeases.renewed, localNode, localContainers, localLog };
   }
 
   /** Leases of components that were renewed since {@link forgetLeases}. */
