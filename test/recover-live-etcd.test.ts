@@ -196,8 +196,11 @@ describe.skipIf(suites.length === 0)(`a live etcd${suites.length > 0 ? "" : ` ($
 
   test("of many keys and large values, in pages that lack none and repeat none", async () => {
     const large = "x".repeat(1_000_000);
-    const sizes = ["", "small", large];
-    const pods = Array.from({ length: 40 }, (_, i): [string, string] => [`/registry/pods/n/p${i}`, sizes[i % 3]!]);
+    // Small ones first, and then more than fit into one message.
+    const pods = Array.from({ length: 400 }, (_, i): [string, string] => [
+      `/registry/pods/n/${i + 1000}`,
+      i < 330 ? "small" : large,
+    ]);
     const leases = Array.from({ length: 3000 }, (_, i): [string, string] => [`/registry/leases/n/${i}`, "{}"]);
     const { endpoint } = await startWith(madeSnapshot([...pods, ...leases, ["/registry/podt/x", ""]]));
     const access = { endpoints: [endpoint], tls: { rejectUnauthorized: true }, user: undefined, timeout: 5000 };

@@ -114,12 +114,22 @@ function frame(message: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Cuts a stream into messages. A message that arrives in one piece is a view of it. */
+/** Cuts a stream into messages. A message that arrives in one piece is a view of it; one that comes in many is put together once. */
 async function* messages(request: ClientHttp2Stream, endpoint: string): AsyncGenerator<Uint8Array> {
   let pending: Buffer = Buffer.alloc(0);
+  let whole: Buffer | undefined; // a message that has begun
+  let filled = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
     let at = 0;
+    if (whole !== undefined) {
+      at = chunk.copy(whole, filled);
+      filled += at;
+      if (filled < whole.length) continue;
+      yield whole;
+      whole = undefined;
+    }
+    pending = pending.length === 0 ? chunk.subarray(at) : Buffer.concat([pending, chunk]);
+    at = 0;
     while (pending.length - at >= HEADER_SIZE) {
       const size = pending.readUInt32BE(at + 1);
       if (pending[at] !== 0 || size > MOST_MESSAGE_BYTES) {
@@ -128,9 +138,15 @@ async function* messages(request: ClientHttp2Stream, endpoint: string): AsyncGen
           hint: "give etcd's client URL, such as https://10.0.0.1:2379",
         });
       }
-      if (pending.length - at < HEADER_SIZE + size) break;
-      yield pending.subarray(at + HEADER_SIZE, at + HEADER_SIZE + size);
-      at += HEADER_SIZE + size;
+      at += HEADER_SIZE;
+      if (pending.length - at < size) {
+        whole = Buffer.allocUnsafe(size);
+        filled = pending.copy(whole, 0, at);
+        at = pending.length;
+        break;
+      }
+      yield pending.subarray(at, at + size);
+      at += size;
     }
     pending = pending.subarray(at);
   }
