@@ -32,7 +32,7 @@ export async function startSelfHosted(
     });
     const plane = await startControlPlaneIn(bed, kubernetes, options, node);
     plane.nodes.set(node.name, node);
-    for (const [path, text] of Object.entries(plane.filesOfNode(node.name))) await node.write(path, text);
+    for (const [path, text] of Object.entries(await plane.filesOfNode(node.name))) await node.write(path, text);
     node.startKubeProxy(readFileSync(await plane.issueKubeconfig("node1-proxy", "system:kube-proxy"), "utf8"));
     node.startKubelet();
     await plane.nodesReady([node.name]);
