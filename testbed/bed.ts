@@ -68,6 +68,11 @@ export class Bed {
     return host;
   }
 
+  /** Gives a name and an address back: the next node has the last one's address. The node must have been killed. */
+  releaseLastHost(): void {
+    this.hosts.pop();
+  }
+
   /** A path in the bed's directory. */
   path(...parts: string[]): string {
     return join(this.directory, ...parts);

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import type { KubeObject } from "../storage/object.ts";
-import { afterHandOver, beforeHandOver, type Observation, parseRequiredPod, strandedPods } from "./pivot.ts";
+import {
+  afterHandOver,
+  beforeHandOver,
+  movablePods,
+  type Observation,
+  parseRequiredPod,
+  replacedNodes,
+  silentNodes,
+  strandedPods,
+} from "./pivot.ts";
 
 const REQUIRED = ["kube-apiserver", "kube-scheduler"].map((prefix) => ({ namespace: "kube-system", prefix }));
 const LEASES = ["kube-scheduler"];
@@ -38,6 +47,7 @@ function look(pods: KubeObject[], changes: Partial<Observation> = {}): Observati
     aliveNodes: new Set(["a"]),
     localNode: "a",
     localContainers: new Set(pods.map(({ metadata }) => `${metadata.name}-container`)),
+    localAddresses: new Set(["10.0.0.1"]),
     ...changes,
   };
 }
@@ -129,4 +139,28 @@ test("required pods read as bootkube's", () => {
   });
   expect(parseRequiredPod("coredns")).toEqual({ namespace: "kube-system", prefix: "coredns" });
   for (const text of ["", "a/", "/b", "a/b/c"]) expect(parseRequiredPod(text)).toBeUndefined();
+});
+
+test("a silent node whose address this machine has is replaced; others are only silent", () => {
+  const at = (name: string, address: string): KubeObject => ({
+    ...node(name),
+    status: { addresses: [{ type: "InternalIP", address }] },
+  });
+  const nodes = [at("a", "10.0.0.1"), at("before-a", "10.0.0.1"), at("silent", "10.0.0.2"), at("fine", "10.0.0.3")];
+  const seen = look([pod("web", "before-a"), pod("other", "silent")], { nodes, aliveNodes: new Set(["a", "fine"]) });
+  expect(replacedNodes(seen)).toEqual(["before-a"]);
+  expect(silentNodes(seen)).toEqual(["silent"]);
+  expect(movablePods(["before-a"], seen).map(({ metadata }) => metadata.name)).toEqual(["web"]);
+  expect(replacedNodes({ ...seen, aliveNodes: new Set(["a", "before-a"]) })).toEqual([]);
+  expect(replacedNodes({ ...seen, localNode: undefined })).toEqual([]);
+});
+
+test("pods that belong to their node are not movable", () => {
+  const owned = (name: string, kind: string): KubeObject => {
+    const made = pod(name, "a");
+    const owner = { apiVersion: "v1", kind, name: "x", uid: "1" };
+    return { ...made, metadata: { ...made.metadata, ownerReferences: [owner] } };
+  };
+  const seen = look([owned("proxy", "DaemonSet"), owned("static", "Node"), owned("web", "ReplicaSet")]);
+  expect(movablePods(["a"], seen).map(({ metadata }) => metadata.name)).toEqual(["web"]);
 });

@@ -21,6 +21,8 @@ export interface Observation {
   readonly localContainers: ReadonlySet<string> | undefined;
   /** The last lines that a pod of this machine has logged, where they can be read. */
   readonly localLog?: (pod: KubeObject) => readonly string[] | undefined;
+  /** This machine's own, without those that every machine has. */
+  readonly localAddresses: ReadonlySet<string>;
 }
 
 /** `namespace/name`, of which the name may be the beginning of a pod's: how bootkube's `--required-pods` reads. */
@@ -90,6 +92,40 @@ export function afterHandOver(
 /** Required pods that stand on nodes which have given no sign of life: they will not come back by themselves soon. */
 export function strandedPods(required: readonly RequiredPod[], look: Observation): KubeObject[] {
   return required.flatMap((each) => podsOf(each, look)).filter((pod) => nodeOf(pod) !== "" && !isAlive(pod, look));
+}
+
+/**
+ * Nodes whose place this machine has taken: they had an address of its, and give no sign of life. Nothing of them runs any more, which nobody can say
+ * of a node that is only silent.
+ */
+export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: Observation): string[] {
+  if (localNode === undefined) return [];
+  return nodes
+    .filter(({ metadata }) => metadata.name !== localNode && !aliveNodes.has(metadata.name))
+    .filter((node) =>
+      arrayOf(objectOf(node.status).addresses).some(
+        ({ type, address }) => type === "InternalIP" && localAddresses.has(textOf(address)),
+      ),
+    )
+    .map(({ metadata }) => metadata.name);
+}
+
+/** Nodes that have given no sign of life, and whose place nobody has taken. */
+export function silentNodes(look: Observation): string[] {
+  const replaced = new Set(replacedNodes(look));
+  return look.nodes
+    .map(({ metadata }) => metadata.name)
+    .filter((name) => !look.aliveNodes.has(name) && !replaced.has(name));
+}
+
+/** Pods on those nodes that another node could run. */
+export function movablePods(nodes: readonly string[], { pods }: Observation): KubeObject[] {
+  return pods.filter(
+    (pod) =>
+      nodes.includes(nodeOf(pod)) &&
+      !pod.metadata.ownerReferences?.some(({ kind }) => kind === "DaemonSet" || kind === "Node") &&
+      pod.metadata.annotations?.["kubernetes.io/config.mirror"] === undefined,
+  );
 }
 
 /** A pod of the API server that the kubelet will not try again for a long while: a new one is tried at once. */

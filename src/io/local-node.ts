@@ -95,10 +95,10 @@ export function runningContainers(): Set<string> {
   return ids;
 }
 
-/** Whether any address of this machine is among these. */
-export function hasAddress(addresses: readonly string[]): boolean {
-  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  return own.some(({ address }) => addresses.includes(address));
+/** This machine's addresses, without those of the loopback. */
+export function ownAddresses(): Set<string> {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return new Set(all.filter(({ internal }) => !internal).map(({ address }) => address));
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Observation } from "../bootstrap/pivot.ts";
 import { objectOf, textOf } from "../controlplane/fields.ts";
 import type { ClusterApi } from "../io/cluster-api.ts";
 import { LiveObjects } from "../io/live-objects.ts";
-import { podLog, runningContainers } from "../io/local-node.ts";
+import { ownAddresses, podLog, runningContainers } from "../io/local-node.ts";
 import type { KubeObject } from "../storage/object.ts";
 
 const PODS = "/api/v1/pods";
@@ -33,8 +33,17 @@ export class ClusterView {
     this.#componentLeases.see(componentLeases);
     const { localNode } = this;
     const localContainers = localNode === undefined ? undefined : runningContainers();
+    const localAddresses = localNode === undefined ? new Set<string>() : ownAddresses();
     const localLog = ({ metadata: { namespace = "", name, uid = "" } }: KubeObject) => podLog(namespace, name, uid, 2);
-    return { pods, nodes, aliveNodes: this.#nodeLeases.renewed, localNode, localContainers, localLog };
+    return {
+      pods,
+      nodes,
+      aliveNodes: this.#nodeLeases.renewed,
+      localNode,
+      localContainers,
+      localAddresses,
+      localLog,
+    };
   }
 
   /** Leases of components that were renewed since {@link forgetLeases}. */

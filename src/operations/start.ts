@@ -8,9 +8,12 @@ import {
   afterHandOver,
   beforeHandOver,
   isBackingOff,
+  movablePods,
   type Observation,
   podsOf,
   type RequiredPod,
+  replacedNodes,
+  silentNodes,
   stillThere,
   strandedPods,
   type TemporaryPod,
@@ -69,6 +72,8 @@ const REFUSAL_MS = 10_000;
 const YOUNG_MS = 30_000;
 /** After this an API server that was there before us counts as lost. */
 const LOST_MS = 30_000;
+/** A kubelet renews its lease every 10 s. */
+const RENEWAL_MS = 15_000;
 const LEASE_HOLDERS = ["kube-controller-manager", "kube-scheduler"];
 
 export async function startControlPlane(options: StartOptions): Promise<StartResult> {
@@ -84,6 +89,7 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
     options.tell("handing over to the permanent control plane");
     await removeManifests(start.places);
     await waitUntilTakenOver(start, view);
+    tellLostNodes(start, view);
     return { ...creation, node: start.node };
   } finally {
     start.ended.abort();
@@ -272,7 +278,15 @@ async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void
   await waitUntil(start, view, async (look) => {
     await labelNode(start, look);
     if (options.now() - began > SIGN_OF_LIFE_MS) await releaseStranded(start, look);
-    const waiting = beforeHandOver(required, look, holder);
+    const replaced = replacedNodes(look);
+    const isSure = options.now() - began > RENEWAL_MS;
+    if (isSure) await releaseReplaced(start, look, replaced);
+    const waiting = [
+      ...beforeHandOver(required, look, holder),
+      ...(isSure
+        ? []
+        : replaced.map((name) => `node "${name}", which had this machine's address, to give a sign of life`)),
+    ];
     if (waiting.length > 0 || holder === undefined) return waiting;
     return refreshApiServerPods(start, look, holder);
   });
@@ -410,6 +424,35 @@ async function releaseStranded(start: Start, look: Observation): Promise<void> {
       `${objectTitle(pod)} stands on node "${textOf(objectOf(pod.spec).nodeName)}", which gives no sign of life: deleting it`,
     );
     await deletePod(start, pod);
+  }
+}
+
+/**
+ * What etcd believes to run on a node whose machine this one has replaced runs nowhere. Some of it would wait there for minutes, and what tolerates
+ * everything for ever: without those pods their controllers make others.
+ */
+async function releaseReplaced(start: Start, look: Observation, nodes: readonly string[]): Promise<void> {
+  const pods = movablePods(nodes, look);
+  for (const pod of pods) await deletePod(start, pod);
+  for (const name of nodes) {
+    const count = pods.filter((pod) => textOf(objectOf(pod.spec).nodeName) === name).length;
+    if (count === 0) continue;
+    start.options.tell(
+      `this machine has taken the place of node "${name}", which gives no sign of life: deleted ${count} pods that were bound to it`,
+    );
+  }
+}
+
+/** Nodes are not deleted: whoever owns them knows whether they come back. */
+function tellLostNodes(start: Start, view: ClusterView): void {
+  const look = view.look();
+  if (look === undefined) return;
+  for (const name of [...replacedNodes(look), ...silentNodes(look)]) {
+    const left = movablePods([name], look).length;
+    const pods = left === 0 ? "" : `; ${left} pods stay bound to it until they are evicted`;
+    start.options.tell(
+      `warning: node "${name}" gives no sign of life${pods}: if it is gone for good, kubectl delete node ${name}`,
+    );
   }
 }
 

@@ -5,10 +5,16 @@ import { parse, stringify } from "yaml";
 import { Api } from "../../testbed/api.ts";
 import { type Bed, createBed, FIRST_NODE_NUMBER } from "../../testbed/bed.ts";
 import { type Etcd, startEtcd } from "../../testbed/etcd.ts";
-import { hyperkubeImage } from "../../testbed/images.ts";
+import { hyperkubeImage, type ImageRecipe } from "../../testbed/images.ts";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import { addressOf, POD_CIDR, SERVICE_CIDR } from "../../testbed/network.ts";
-import { BOOTSTRAP_KUBECONFIG_PATH, CLIENT_CA_PATH, type Node, startNode } from "../../testbed/node.ts";
+import {
+  BOOTSTRAP_KUBECONFIG_PATH,
+  CLIENT_CA_PATH,
+  type Node,
+  type NodeOptions,
+  startNode,
+} from "../../testbed/node.ts";
 import { type RunResult, run } from "../../testbed/processes.ts";
 
 export const KUBEMEND = [process.execPath, join(import.meta.dirname, "../../src/cli/main.ts")];
@@ -16,6 +22,7 @@ export const KUBEMEND = [process.execPath, join(import.meta.dirname, "../../src/
 export interface RenderedCluster {
   readonly bed: Bed;
   readonly etcd: Etcd;
+  /** The master: the last one where it was replaced. */
   readonly node: Node;
   readonly assetDir: string;
   /** The API server on the node, with the administrator's credentials. */
@@ -23,13 +30,16 @@ export interface RenderedCluster {
   /** Runs `kubemend start` on the node, from the rendered assets. */
   start(...flags: string[]): Promise<RunResult>;
   startFrom(assetDir: string, ...flags: string[]): Promise<RunResult>;
+  /** Destroys the master, and puts a new machine with another name in its place, at the same address. */
+  replaceMaster(name: string): Promise<Node>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function renderedCluster(
   kubernetes: Kubernetes,
-  options: { readonly kubelet?: boolean } = {},
+  options: Pick<NodeOptions, "kubelet"> & { readonly images?: readonly ImageRecipe[] } = {},
 ): Promise<RenderedCluster> {
+  const { images = [], ...more } = options;
   const bed = createBed();
   try {
     const etcd = await startEtcd(bed, 1);
@@ -54,12 +64,14 @@ export async function renderedCluster(
     ]);
     tameProxy(join(assetDir, "manifests/kube-proxy.yaml"));
     const read = (path: string) => readFileSync(join(assetDir, path), "utf8");
-    const node = await startNode(bed, kubernetes, "node1", {
-      joinsByToken: true,
-      images: [hyperkubeImage(kubernetes)],
-      files: { [CLIENT_CA_PATH]: read("tls/ca.crt"), [BOOTSTRAP_KUBECONFIG_PATH]: read("auth/kubeconfig-kubelet") },
-      ...options,
-    });
+    const addMaster = (name: string) =>
+      startNode(bed, kubernetes, name, {
+        joinsByToken: true,
+        images: [hyperkubeImage(kubernetes), ...images],
+        files: { [CLIENT_CA_PATH]: read("tls/ca.crt"), [BOOTSTRAP_KUBECONFIG_PATH]: read("auth/kubeconfig-kubelet") },
+        ...more,
+      });
+    let node = await addMaster("node1");
     const port = await bed.forwarder.open(address, 6443);
     const api = new Api({ port, ca: read("tls/ca.crt"), cert: read("tls/admin.crt"), key: read("tls/admin.key") });
     const startFrom = (directory: string, ...flags: string[]) =>
@@ -67,11 +79,19 @@ export async function renderedCluster(
     return {
       bed,
       etcd,
-      node,
+      get node() {
+        return node;
+      },
       assetDir,
       api,
       start: (...flags) => startFrom(assetDir, ...flags),
       startFrom,
+      async replaceMaster(name) {
+        await node.kill();
+        bed.releaseLastHost();
+        node = await addMaster(name);
+        return node;
+      },
       [Symbol.asyncDispose]() {
         api.close();
         bed.remove();

@@ -1,52 +1,20 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { conditionOf } from "../../testbed/control-plane.ts";
-import type { RunResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster } from "./kubernetes.ts";
-import { KUBEMEND, type RenderedCluster, renderedCluster } from "./rendered-cluster.ts";
+import { KUBEMEND, renderedCluster } from "./rendered-cluster.ts";
+import { expectNothingTemporary, expectStarted, expectWebServes, startAndSignal } from "./starting.ts";
 import { webDeployment } from "./workloads.ts";
-
-/** Fails with what `start` told and what the kubelet said. */
-function expectStarted(started: RunResult, cluster: RenderedCluster): void {
-  if (process.env.KUBEMEND_E2E_STORY) process.stderr.write(started.stderr);
-  if (started.code === 0) return;
-  throw new Error(`start ended with ${started.code}:\n${started.stderr}\n${cluster.node.kubelet?.lastLines(30)}`);
-}
-
-async function expectNothingTemporary({ node }: RenderedCluster): Promise<void> {
-  expect(await node.run(["ls", "-A", "/etc/kubernetes/manifests"])).toBe("");
-  expect((await node.runForResult(["ls", "/etc/kubernetes/bootstrap-secrets"])).code).not.toBe(0);
-}
-
-/** The pods of the web Deployment, once all run and serve. */
-async function expectWebServes({ api, bed }: RenderedCluster, count: number): Promise<void> {
-  const pods = await waitFor(
-    "the web pods",
-    async () => {
-      const list = await api.list("/api/v1/namespaces/default/pods?labelSelector=app%3Dweb");
-      const ready = list.filter((pod) => conditionOf(pod, "Ready") === "True" && !pod.metadata.deletionTimestamp);
-      return ready.length === count ? ready : undefined;
-    },
-    { seconds: 120 },
-  );
-  for (const pod of pods) {
-    const answer = await waitFor("a web pod to serve", () =>
-      bed.run(["busybox", "wget", "-qO-", `http://${pod.status.podIP}:8080`], { timeoutSeconds: 5 }),
-    );
-    expect(answer).toBe(`${pod.metadata.name}\n`);
-  }
-}
 
 describeWithCluster("start", (kubernetes) => {
   test("brings up a rendered cluster, and brings it back after the loss of its master, and of etcd too", async () => {
     await using cluster = await renderedCluster(kubernetes);
     const { node, api, bed, etcd } = cluster;
     const started = await cluster.start("--timeout=5m", "-o", "json");
-    expectStarted(started, cluster);
+    expectStarted(started, cluster.node);
     expect(JSON.parse(started.stdout)).toMatchObject({ node: "node1", failed: [] });
-    await expectNothingTemporary(cluster);
+    await expectNothingTemporary(cluster.node);
     const running = await node.containers();
     for (const component of ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"]) {
       expect(running.filter((name) => name.startsWith(`kube-system/${component}-`)).length).toBeGreaterThan(0);
@@ -70,8 +38,8 @@ describeWithCluster("start", (kubernetes) => {
     await node.loseDisk();
     expect(await node.containers()).toEqual([]);
     await recover(bed.path("recovered"));
-    expectStarted(await cluster.startFrom(bed.path("recovered"), "--timeout=5m"), cluster);
-    await expectNothingTemporary(cluster);
+    expectStarted(await cluster.startFrom(bed.path("recovered"), "--timeout=5m"), cluster.node);
+    await expectNothingTemporary(cluster.node);
     await expectWebServes(cluster, 3);
 
     // Now etcd as well: it comes back from the backup, older than the cluster that it speaks of.
@@ -93,27 +61,17 @@ describeWithCluster("start", (kubernetes) => {
     member!.start();
     await etcd.ready();
     await recover(bed.path("recovered-again"));
-    expectStarted(await cluster.startFrom(bed.path("recovered-again"), "--timeout=5m"), cluster);
-    await expectNothingTemporary(cluster);
+    expectStarted(await cluster.startFrom(bed.path("recovered-again"), "--timeout=5m"), cluster.node);
+    await expectNothingTemporary(cluster.node);
     await expectWebServes(cluster, 3);
   });
 
   test("goes on after it was killed at any step, and leaves nothing when it is interrupted", async () => {
     await using cluster = await renderedCluster(kubernetes);
     const { node } = cluster;
-    /** Runs `start`, and sends it a signal once it has told that. Returns its exit code. */
-    const startAndSignal = async (signal: string, told: string) => {
-      const script = `log=/tmp/start-$$.log
-"$@" 2>$log & pid=$!
-until grep -q "${told}" $log; do kill -0 $pid || { cat $log >&2; exit 99; }; sleep 0.1; done
-kill -${signal} $pid; wait $pid; code=$?; rm $log; exit $code`;
-      const command = [...KUBEMEND, "start", `--asset-dir=${cluster.assetDir}`, "--timeout=4m"];
-      const result = await node.runForResult(["sh", "-c", script, "sh", ...command], { timeoutSeconds: 300 });
-      if (result.code === 99) throw new Error(`start ended before "${told}":\n${result.stderr}`);
-      return result.code;
-    };
-    expect(await startAndSignal("INT", "the API server is ready")).toBe(130);
-    await expectNothingTemporary(cluster);
+    const signal = (name: string, told: string) => startAndSignal(node, cluster.assetDir, name, told);
+    expect(await signal("INT", "the API server is ready")).toBe(130);
+    await expectNothingTemporary(cluster.node);
 
     for (const step of [
       "waiting for the API server",
@@ -121,10 +79,10 @@ kill -${signal} $pid; wait $pid; code=$?; rm $log; exit $code`;
       "created .* objects",
       "handing over",
     ]) {
-      expect(await startAndSignal("KILL", step)).toBe(137);
+      expect(await signal("KILL", step)).toBe(137);
     }
-    expectStarted(await cluster.start("--timeout=5m"), cluster);
-    await expectNothingTemporary(cluster);
+    expectStarted(await cluster.start("--timeout=5m"), cluster.node);
+    await expectNothingTemporary(cluster.node);
     await cluster.api.apply(webDeployment(1));
     await expectWebServes(cluster, 1);
   });
