@@ -83,6 +83,7 @@ export class Api {
   }
 
   #send(method: string, path: string, body: unknown, contentType: string) {
+    const content = body === undefined ? undefined : JSON.stringify(body);
     return new Promise<{ status: number; type: string; text: string }>((resolve, reject) => {
       const sent = request(
         {
@@ -92,7 +93,11 @@ export class Api {
           path,
           agent: this.#agent,
           timeout: 60_000,
-          headers: { accept: "application/json", ...(body !== undefined && { "content-type": contentType }) },
+          headers: {
+            accept: "application/json",
+            // Node does not say the length of a DELETE's body by itself.
+            ...(content !== undefined && { "content-type": contentType, "content-length": Buffer.byteLength(content) }),
+          },
         },
         (response) => {
           const chunks: Buffer[] = [];
@@ -109,7 +114,7 @@ export class Api {
       );
       sent.on("timeout", () => sent.destroy(new Error("the API server does not answer")));
       sent.on("error", reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(content);
     });
   }
 

@@ -157,6 +157,7 @@ export class ClusterApi {
   ): Promise<IncomingMessage> {
     const { server, token } = this.access;
     const isTls = server.protocol === "https:";
+    const text = body === undefined ? undefined : JSON.stringify(body);
     const options: RequestOptions = {
       host: server.hostname.replace(/^\[(.*)\]$/, "$1"),
       port: server.port || (isTls ? 443 : 80),
@@ -164,7 +165,8 @@ export class ClusterApi {
       path: `${server.pathname.replace(/\/$/, "")}${path}`,
       headers: {
         accept: "application/json",
-        ...(body !== undefined && { "content-type": contentType }),
+        // Node does not say the length of a DELETE's body by itself: the server would take it for the next request.
+        ...(text !== undefined && { "content-type": contentType, "content-length": Buffer.byteLength(text) }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       ...(isTls && { agent: this.#agent }),
@@ -179,7 +181,7 @@ export class ClusterApi {
         sent.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
       );
       sent.on("error", (error) => reject(this.#convert(error)));
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(text);
     });
   }
 
