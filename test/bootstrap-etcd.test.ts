@@ -12,6 +12,10 @@ import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { planStart } from "../src/bootstrap/start-plan.ts";
+import { readAssetFiles } from "../src/io/asset-files.ts";
+import { inspectRecoveredEtcd } from "../src/io/recovered-etcd-files.ts";
+import { bringEtcdBack } from "../src/operations/bring-etcd-back.ts";
 import { recoverControlPlane } from "../src/operations/recover.ts";
 import { freePorts } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
@@ -97,3 +101,78 @@ for (const suite of ["bookworm", "trixie"] as const) {
     },
   );
 }
+
+const etcdProgram = findProgram("trixie", "etcd");
+test.skipIf(etcdProgram === undefined)(
+  `start restores the backup itself, once, and etcd serves it as a static pod would${etcdProgram === undefined ? ` (${PROGRAMS_MISSING})` : ""}`,
+  async () => {
+    const base = mkdtempSync(join(tmpdir(), "kubemend-recovered-etcd-"));
+    try {
+      const backup = join(base, "backup.db");
+      const kubeconfig = join(base, "kubeconfig");
+      await writeFile(backup, gunzipSync(await readFile(FIXTURE)));
+      await writeFile(kubeconfig, "kind: Config\n");
+      const out = join(base, "out");
+      const common = { allowMissing: false, skipHashCheck: false, force: false, dryRun: false };
+      await recoverControlPlane({ ...common, recoveryDir: out, backupFile: backup, kubeconfig });
+      const plan = planStart(readAssetFiles(out), new Date("2026-11-21T05:00:00Z")).etcd!;
+      const places = { podManifestPath: base, secretsDir: join(base, "secrets"), dataDir: join(base, "data") };
+      const told: string[] = [];
+      const bring = async () => {
+        const state = await inspectRecoveredEtcd(plan, places);
+        await bringEtcdBack(
+          { plan, places, state },
+          { signal: AbortSignal.timeout(60_000), tell: (text) => told.push(text) },
+        );
+        return state;
+      };
+      expect(await bring()).toEqual({ isRestored: false, isPlaced: false });
+      expect(plan.pod.metadata.labels).toMatchObject({ app: "etcd", etcd_cluster: "kube-etcd" });
+      expect(await readFile(join(base, "recovered-etcd.yaml"), "utf8")).toContain("path: /var/lib/etcd\n");
+
+      const numbers = [...new Set(plan.ports)];
+      const ports = await freePorts(numbers.length);
+      const [container] = (plan.pod as unknown as Pod).spec.containers;
+      const command = container.command.slice(1).map((word) =>
+        word
+          .replace("/var/etcd/data", places.dataDir)
+          .replace("/etc/kubernetes/secrets/etcd", places.secretsDir)
+          .replace(/:(\d+)(?=,|$)/g, (_, port) => `:${ports[numbers.indexOf(Number(port))] ?? port}`),
+      );
+      const etcd = spawn(etcdProgram!, command, { stdio: "ignore" });
+      const bootPort = ports[numbers.indexOf(12379)];
+      const flags = ["--cacert", "etcd-client-ca.crt", "--cert", "etcd-client.crt", "--key", "etcd-client.key"];
+      const access = flags.map((word, i) => (i % 2 === 1 ? join(out, "tls", word) : word));
+      const etcdctl = async (...args: string[]): Promise<string> => {
+        const endpoint = `--endpoints=https://127.0.0.1:${bootPort}`;
+        return (await exec(findProgram("trixie", "etcdctl")!, [endpoint, ...access, ...args])).stdout;
+      };
+      try {
+        await expect.poll(() => etcdctl("get", "any").catch(String), { timeout: 20_000 }).toBe("");
+        const keys = async (prefix: string) =>
+          (await etcdctl("get", prefix, "--prefix", "--keys-only")).split("\n").filter((line) => line !== "");
+        expect(await keys("/registry/etcd.database.coreos.com")).toEqual([]);
+        expect(await keys("/registry/pods/kube-system/kube-etcd-")).toEqual([]);
+        expect(await keys("/registry/pods/")).toHaveLength(12);
+        await etcdctl("put", "written-since", "1");
+      } finally {
+        etcd.kill();
+        await once(etcd, "exit");
+      }
+      expect(await bring()).toEqual({ isRestored: true, isPlaced: true });
+      expect(told).toContain(`etcd's data in "${places.dataDir}" is of this backup already: it stays`);
+      const { stdout } = await exec("grep", ["-rlc", "written-since", places.dataDir]);
+      expect(stdout).not.toBe("");
+
+      const other = { ...plan, recovery: { ...plan.recovery, clusterToken: "another" } };
+      await expect(inspectRecoveredEtcd(other, places)).rejects.toMatchObject({
+        code: "already-exists",
+        message: `files of another etcd are in the way: "${places.dataDir}"`,
+      });
+      await writeFile(join(base, "recovered-etcd.yaml"), "# somebody's\n");
+      await expect(inspectRecoveredEtcd(plan, places)).rejects.toMatchObject({ code: "already-exists" });
+    } finally {
+      rmSync(base, { recursive: true, force: true });
+    }
+  },
+);

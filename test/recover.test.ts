@@ -70,7 +70,7 @@ const made = (entries: Parameters<typeof madeSnapshot>[0]) =>
 describe("real snapshots", () => {
   test("self-hosted etcd: exactly the assets of the runbook, and the config map that these components mount", async () => {
     const { code, stdout, stderr } = await recover(`${COMMON} --etcd-backup-file ${fixture("selfhosted-etcd-k120")}`);
-    expect([code, stderr]).toEqual([0, expect.stringContaining("[etcd-servers-local]")]);
+    expect([code, stderr]).toEqual([0, ""]);
     expect(files()).toEqual([
       ".kubemend-assets.json",
       "auth/kubeconfig",

@@ -4,7 +4,7 @@
  */
 import type { SelfHostedEtcd } from "../controlplane/control-plane.ts";
 import { isObject, objectOf } from "../controlplane/fields.ts";
-import { ETCD_CLUSTER_GROUP } from "../controlplane/self-hosted-etcd.ts";
+import { ETCD_CLUSTER_GROUP, hostOf } from "../controlplane/self-hosted-etcd.ts";
 import type { JsonObject } from "../storage/object.ts";
 import { BOOTSTRAP_SECRETS_DIR, type BootEtcd } from "./fix-up.ts";
 
@@ -27,6 +27,56 @@ export interface EtcdBackup {
 export function bootEtcdOf(etcd: SelfHostedEtcd): BootEtcd {
   const isTls = etcd.tls !== undefined;
   return { url: `${isTls ? "https" : "http"}://127.0.0.1:${CLIENT_PORT}`, isTls };
+}
+
+/** What `start` needs to know beyond the pod, which it does not run as it is: {@link RECOVERY_ANNOTATION} holds it as JSON. */
+export interface EtcdRecovery {
+  /** Absolute path of the backup. */
+  readonly backup: string;
+  readonly hasHash: boolean;
+  readonly name: string;
+  readonly peerUrl: string;
+  readonly clusterToken: string;
+  /** Keys of the EtcdCluster and its members' pods. */
+  readonly leaveOut: readonly string[];
+  /** Where else clients find the member. */
+  readonly listen: readonly string[];
+  readonly labels: { readonly [name: string]: string };
+  /** What the permanent API server dials. */
+  readonly servers: readonly string[];
+}
+
+export const RECOVERY_ANNOTATION = "kubemend/etcd-recovery";
+
+function etcdRecovery(etcd: SelfHostedEtcd, backup: EtcdBackup, peerUrl: string): EtcdRecovery {
+  const { etcdPrefix } = backup;
+  return {
+    backup: backup.path,
+    hasHash: backup.hasHash,
+    name: MEMBER_NAME,
+    peerUrl,
+    clusterToken: backup.clusterToken,
+    leaveOut: [
+      `${etcdPrefix}/${ETCD_CLUSTER_GROUP}/etcdclusters/${etcd.namespace}/${etcd.name}`,
+      ...etcd.memberPods.map((name) => `${etcdPrefix}/pods/${etcd.namespace}/${name}`),
+    ],
+    listen: listenUrls(etcd),
+    labels: etcd.memberLabels,
+    servers: etcd.servers,
+  };
+}
+
+/** Each port once: on all addresses where others than this machine's own programs may come, which with TLS is no harm. */
+function listenUrls(etcd: SelfHostedEtcd): string[] {
+  const scheme = etcd.tls === undefined ? "http" : "https";
+  const urls = new Map<number, string>([[etcd.memberPort, `${scheme}://0.0.0.0:${etcd.memberPort}`]]);
+  for (const server of etcd.servers.filter((url) => ["127.0.0.1", "localhost"].includes(hostOf(url)))) {
+    const [, asked, port] = /^(https?):.*?:(\d+)\/?$/.exec(server) ?? [];
+    if (port === undefined) continue;
+    if (asked !== scheme) urls.set(Number(port), `${asked}://127.0.0.1:${port}`);
+    else if (!urls.has(Number(port))) urls.set(Number(port), `${scheme}://127.0.0.1:${port}`);
+  }
+  return [...urls.values()];
 }
 
 /**
@@ -54,6 +104,7 @@ export function bootstrapEtcdPod(etcd: SelfHostedEtcd, backup: EtcdBackup): Json
   const address = etcd.bootServiceIp.includes(":") ? `[${etcd.bootServiceIp}]` : etcd.bootServiceIp;
   const peerUrl = `${scheme}://${address}:${PEER_PORT}`;
   const data = { name: "etcd", mountPath: "/var/etcd" };
+  const annotations = { [RECOVERY_ANNOTATION]: JSON.stringify(etcdRecovery(etcd, backup, peerUrl)) };
   const environment = {
     ETCDCTL_API: "3",
     PEER_URL: peerUrl,
@@ -89,7 +140,7 @@ export function bootstrapEtcdPod(etcd: SelfHostedEtcd, backup: EtcdBackup): Json
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: "bootstrap-etcd", namespace: etcd.namespace, labels: { "k8s-app": MEMBER_NAME } },
+    metadata: { name: "bootstrap-etcd", namespace: etcd.namespace, labels: { "k8s-app": MEMBER_NAME }, annotations },
     spec: {
       // The members that etcd-operator starts are known by names of the cluster's own DNS.
       dnsPolicy: "ClusterFirstWithHostNet",

@@ -5,7 +5,6 @@
 import { containerIndexOf } from "../controlplane/component.ts";
 import { addFlag, changeFlag, flagValue, runsThroughShell } from "../controlplane/container-flags.ts";
 import { objectsOf } from "../controlplane/fields.ts";
-import { hostOf } from "../controlplane/self-hosted-etcd.ts";
 import type { JsonObject } from "../storage/object.ts";
 import { BOOTSTRAP_SECRETS_DIR, type BootEtcd, type FixUpContext } from "./fix-up.ts";
 
@@ -26,13 +25,6 @@ export function dialBootEtcd(podSpec: JsonObject, context: FixUpContext): JsonOb
   if (container === undefined || servers === undefined) {
     context.note("etcd-servers-not-set", `it has no --etcd-servers to extend: add --etcd-servers=${bootEtcd.url}`);
     return podSpec;
-  }
-  const local = servers.split(",").filter((url) => ["127.0.0.1", "localhost"].includes(hostOf(url)));
-  if (local.length > 0) {
-    context.note(
-      "etcd-servers-local",
-      `it also dials ${local.join(", ")}: make sure that no other etcd answers there while it runs`,
-    );
   }
   const dialing = changeFlag(container, "etcd-servers", (old) =>
     old.split(",").includes(bootEtcd.url) ? old : `${old},${bootEtcd.url}`,

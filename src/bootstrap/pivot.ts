@@ -110,12 +110,9 @@ export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: 
     .map(({ metadata }) => metadata.name);
 }
 
-/** Nodes that have given no sign of life, and whose place nobody has taken. */
-export function silentNodes(look: Observation): string[] {
-  const replaced = new Set(replacedNodes(look));
-  return look.nodes
-    .map(({ metadata }) => metadata.name)
-    .filter((name) => !look.aliveNodes.has(name) && !replaced.has(name));
+/** Nodes that have given no sign of life. */
+export function silentNodes({ nodes, aliveNodes }: Observation): string[] {
+  return nodes.map(({ metadata }) => metadata.name).filter((name) => !aliveNodes.has(name));
 }
 
 /** Pods on those nodes that another node could run. */

@@ -8,6 +8,7 @@ import { MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import { BOOTSTRAP_SECRETS_DIR } from "./fix-up.ts";
 import { creationOrder, type ManifestObject, parseManifest } from "./manifest-objects.ts";
+import { isBootstrapEtcd, type RecoveredEtcd, recoveredEtcd } from "./recovered-etcd.ts";
 
 /** A file of the asset dir. */
 export interface AssetFile {
@@ -22,8 +23,15 @@ export interface StartPlan {
   readonly pods: readonly BootstrapManifest[];
   /** For `/etc/kubernetes/bootstrap-secrets`, by path below it. */
   readonly secrets: readonly AssetFile[];
+  /** Where the assets bring etcd back, too. */
+  readonly etcd: EtcdPlan | undefined;
   /** To create, in order. */
   readonly objects: readonly ManifestObject[];
+}
+
+export interface EtcdPlan extends RecoveredEtcd {
+  /** By path below {@link RECOVERED_ETCD_SECRETS}. */
+  readonly secrets: readonly AssetFile[];
 }
 
 export interface BootstrapManifest {
@@ -36,6 +44,8 @@ export interface BootstrapManifest {
 }
 
 const DEFAULT_SECURE_PORT = 6443;
+const MIGRATION = "etcd/migrate-etcd-cluster.json";
+const ETCD_SERVICE = "etcd/bootstrap-etcd-service.json";
 const decoder = new TextDecoder();
 
 /** Throws `config-invalid` with all that is wrong. */
@@ -59,11 +69,17 @@ export function planStart(files: readonly AssetFile[], now: Date): StartPlan {
   const secrets = [...under("tls"), ...(kubeconfig === undefined ? [] : [{ ...kubeconfig, path: "kubeconfig" }])];
   const isManifest = ({ path }: AssetFile) =>
     /\.(ya?ml|json)$/.test(path) && !path.split("/").some((part) => part.startsWith("."));
-  const pods = under("bootstrap-manifests")
+  const all = under("bootstrap-manifests")
     .filter(isManifest)
     .flatMap((file) => collect(() => bootstrapManifest(file)) ?? []);
+  const pods = all.filter(({ pod }) => !isBootstrapEtcd(pod));
+  const boot = all.find(({ pod }) => isBootstrapEtcd(pod));
+  const member = boot === undefined ? undefined : collect(() => recoveredEtcd(boot.pod));
+  if (boot === undefined && files.some(({ path }) => path === MIGRATION)) {
+    problems.push(`${MIGRATION} is there, and bootstrap-manifests/ has no etcd that says how it is restored`);
+  }
   if (pods.length === 0 && problems.length === 0) problems.push("bootstrap-manifests/ has no pods");
-  for (const { pod, fileName } of pods) {
+  for (const { pod, fileName } of all) {
     for (const path of secretPaths(pod)) {
       if (secrets.some((file) => file.path === path || file.path.startsWith(`${path}/`))) continue;
       problems.push(
@@ -72,9 +88,9 @@ export function planStart(files: readonly AssetFile[], now: Date): StartPlan {
     }
   }
   problems.push(...certificateProblems(secrets, now));
-  const objects = under("manifests")
-    .filter(isManifest)
-    .flatMap((file) => collect(() => parseManifest(`manifests/${file.path}`, decoder.decode(file.bytes))) ?? []);
+  const objects = files
+    .filter((file) => (file.path.startsWith("manifests/") && isManifest(file)) || file.path === ETCD_SERVICE)
+    .flatMap((file) => collect(() => parseManifest(file.path, decoder.decode(file.bytes))) ?? []);
   if (problems.length > 0) {
     throw new MendError(
       "config-invalid",
@@ -84,7 +100,8 @@ export function planStart(files: readonly AssetFile[], now: Date): StartPlan {
       },
     );
   }
-  return { pods, secrets, objects: creationOrder(objects) };
+  const etcd = member === undefined ? undefined : { ...member, secrets: member.hasTls ? under("tls/etcd") : [] };
+  return { pods, secrets, etcd, objects: creationOrder(objects) };
 }
 
 function bootstrapManifest(file: AssetFile): BootstrapManifest {

@@ -19,10 +19,7 @@ export function nextSteps({ plane, source, written }: Recovery, options: NextSte
   if (plane.etcd !== undefined) {
     const needs =
       source.archive === undefined ? `the backup at ${source.path} there too` : "the asset dir at the same path";
-    return [
-      `on one control-plane node, with ${needs}, and bootkube 0.8 (later ones know no self-hosted etcd):`,
-      `cp ${directory}/auth/kubeconfig ${directory}/tls/ && sudo bootkube start --asset-dir=${directory}`,
-    ];
+    return [`on one control-plane node, with ${needs}: ${start}`];
   }
   return [
     `1. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${shellWord(source.path)} --data-dir=... --name=... --initial-cluster=...`,

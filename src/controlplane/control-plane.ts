@@ -75,6 +75,13 @@ export interface SelfHostedEtcd {
   readonly image: string;
   /** The address that the boot member is reached at, which is not any Service's. */
   readonly bootServiceIp: string;
+  /** What the API server dials. */
+  readonly servers: readonly string[];
+  /** The labels and the port that the service behind {@link servers} finds members by, as an etcd elsewhere must have them to be found. */
+  readonly memberLabels: { readonly [name: string]: string };
+  readonly memberPort: number;
+  /** Names of its members' pods. */
+  readonly memberPods: readonly string[];
   /** Undefined when its members speak plain HTTP. */
   readonly tls: SelfHostedEtcdTls | undefined;
 }

@@ -13,6 +13,7 @@ export const ETCD_CLUSTER_GROUP = "etcd.database.coreos.com";
 const CLUSTER_NAME = "kube-etcd";
 /** Where bootkube puts the boot member's address in the service network. */
 const BOOT_OFFSET = 20;
+const DEFAULT_CLIENT_PORT = 2379;
 const DEFAULT_REPOSITORY = "quay.io/coreos/etcd";
 /** bootkube 0.8's: for an EtcdCluster that names no version. */
 const DEFAULT_VERSION = "v3.1.8";
@@ -74,8 +75,44 @@ export function describeEtcd(
     spec: objectOf(cluster.spec),
     image: memberImage(cluster, around.memberPods),
     bootServiceIp: bootServiceIp(cluster, around),
+    servers: apiServerUrls(around),
+    ...memberPlace(cluster, around),
+    memberPods: around.memberPods.map(({ metadata }) => metadata.name).sort(),
     tls,
   };
+}
+
+function apiServerUrls({ apiServer }: EtcdSurroundings): string[] {
+  const flag = apiServer === undefined ? undefined : flagValue(objectOf(apiServer as never), "etcd-servers");
+  return flag?.split(",").filter((url) => url !== "") ?? [];
+}
+
+/** How the service that the API server dials finds members; etcd-operator's labels and etcd's port where there is none. */
+function memberPlace(
+  cluster: KubeObject,
+  around: EtcdSurroundings,
+): Pick<SelfHostedEtcd, "memberLabels" | "memberPort"> {
+  const memberLabels = { app: "etcd", etcd_cluster: cluster.metadata.name };
+  for (const url of apiServerUrls(around)) {
+    const host = hostOf(url);
+    const port = Number(/:(\d+)\/?$/.exec(url)?.[1] ?? DEFAULT_CLIENT_PORT);
+    const service = around.services.find(({ metadata, spec }) =>
+      [textOf(objectOf(spec).clusterIP), `${metadata.name}.${metadata.namespace}.svc`].includes(
+        host.replace(/(\.svc)\..*$/, "$1"),
+      ),
+    );
+    if (service === undefined) continue;
+    const selector = Object.entries(objectOf(objectOf(service.spec).selector));
+    const target = objectsOf(objectOf(service.spec).ports).find((each) => Number(each.port) === port)?.targetPort;
+    return {
+      memberLabels:
+        selector.length === 0
+          ? memberLabels
+          : Object.fromEntries(selector.map(([name, value]) => [name, textOf(value)])),
+      memberPort: typeof target === "number" && target > 0 ? target : port,
+    };
+  }
+  return { memberLabels, memberPort: DEFAULT_CLIENT_PORT };
 }
 
 function memberImage(cluster: KubeObject, memberPods: readonly KubeObject[]): string {

@@ -1,12 +1,13 @@
 /** Reads an asset dir whole: certificates, kubeconfigs and manifests are small. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { AssetFile } from "../bootstrap/start-plan.ts";
 import { MendError } from "../errors.ts";
 import { fromSystemError } from "./system-error.ts";
 
 /** Only these matter to a start; a backup of etcd may lie beside them, of any size. */
-const FOLDERS = ["auth", "tls", "bootstrap-manifests", "manifests"];
+const FOLDERS = ["auth", "tls", "bootstrap-manifests", "manifests", "etcd"];
+const BACKUP = /^etcd\/.*\.db$/;
 const MOST_BYTES = 64 << 20;
 
 export function readAssetFiles(directory: string): AssetFile[] {
@@ -20,6 +21,7 @@ export function readAssetFiles(directory: string): AssetFile[] {
       .flatMap(({ name }) => readdirSync(join(directory, name), { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile() || entry.isSymbolicLink())
       .map((entry) => join(entry.parentPath, entry.name))
+      .filter((path) => !BACKUP.test(relative(directory, path)))
       .sort()
       .map((path) => {
         const { size, mode } = statSync(path);
@@ -35,8 +37,4 @@ export function readAssetFiles(directory: string): AssetFile[] {
   } catch (error) {
     throw fromSystemError(error, "read", directory);
   }
-}
-
-export function hasAssetFile(directory: string, path: string): boolean {
-  return existsSync(join(directory, path));
 }

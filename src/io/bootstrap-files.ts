@@ -127,7 +127,11 @@ async function holds(directory: string, secrets: readonly AssetFile[], record: B
 }
 
 /** Under a hidden name first, which the kubelet passes over, so that it never reads half a manifest. */
-async function placeManifest(path: string, bytes: Uint8Array, earlier: BootstrapRecord["manifests"]): Promise<void> {
+export async function placeManifest(
+  path: string,
+  bytes: Uint8Array,
+  earlier: BootstrapRecord["manifests"],
+): Promise<void> {
   const draft = join(dirname(path), `.${path.slice(dirname(path).length + 1)}.kubemend-new`);
   try {
     const there = await hashOf(path);
@@ -146,7 +150,7 @@ async function placeManifest(path: string, bytes: Uint8Array, earlier: Bootstrap
   }
 }
 
-async function writeDurably(path: string, content: Uint8Array | string, mode: number): Promise<void> {
+export async function writeDurably(path: string, content: Uint8Array | string, mode: number): Promise<void> {
   const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
   try {
     await file.writeFile(content);
@@ -185,7 +189,7 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-async function hashOf(path: string): Promise<string | undefined> {
+export async function hashOf(path: string): Promise<string | undefined> {
   try {
     return sha256(await readFile(path));
   } catch (error) {
@@ -194,6 +198,6 @@ async function hashOf(path: string): Promise<string | undefined> {
   }
 }
 
-function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }

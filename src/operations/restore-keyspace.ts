@@ -18,6 +18,8 @@ export interface RewriteOptions extends SnapshotOptions {
   readonly atRevision?: number;
   /** Keys that begin with one of these are left out, with all their versions. */
   readonly exclude: readonly string[];
+  /** These keys are left out, with all their versions. */
+  readonly excludeKeys?: readonly string[];
   /** Only the live version of each key stays. */
   readonly compact: boolean;
 }
@@ -38,11 +40,13 @@ export interface Rewritten {
  */
 export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, options: RewriteOptions): Promise<Rewritten> {
   const { bolt, buckets, findings } = snapshot;
-  const { exclude, compact, atRevision, signal, progress } = options;
+  const { exclude, excludeKeys = [], compact, atRevision, signal, progress } = options;
   const keyspace = await readKeyspace(snapshot, options);
   const { revision } = keyspace;
   const prefixes = exclude.map((prefix) => Buffer.from(prefix));
-  const keeps = createFilter(atRevision ?? Number.MAX_SAFE_INTEGER, prefixes, compact ? keyspace.index : undefined);
+  const keys = new Set(excludeKeys.map((key) => Buffer.from(key).toString("latin1")));
+  const newest = atRevision ?? Number.MAX_SAFE_INTEGER;
+  const keeps = createFilter(newest, prefixes, keys, compact ? keyspace.index : undefined);
   const writer = createBoltWriter(sink, { pageSize: bolt.meta.pageSize });
   let kept = 0;
   let dropped = 0;
@@ -92,15 +96,17 @@ export function placeholder(revision: number): KeyAndValue {
 function createFilter(
   atRevision: number,
   exclude: readonly Uint8Array[],
+  excludeKeys: ReadonlySet<string>,
   live: KeyIndex | undefined,
 ): (revision: Revision, value: Uint8Array) => boolean {
   const fields = createKeyValueFields();
   return (revision, value) => {
     if (revision.main > atRevision) return false;
-    if (exclude.length === 0 && live === undefined) return true;
+    if (exclude.length === 0 && excludeKeys.size === 0 && live === undefined) return true;
     if (locateKeyValue(value, 0, value.length, fields) !== undefined) return live === undefined;
     const key = value.subarray(fields.keyStart, fields.keyEnd);
     if (exclude.some((prefix) => startsWith(key, prefix))) return false;
+    if (excludeKeys.size > 0 && excludeKeys.has(Buffer.from(key).toString("latin1"))) return false;
     if (live === undefined) return true;
     const i = findKey(live, key);
     invariant(i >= 0, "every key of the file is in its index");

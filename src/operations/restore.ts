@@ -44,6 +44,7 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly bumpRevision?: number;
   readonly atRevision?: number;
   readonly exclude?: readonly string[];
+  readonly excludeKeys?: readonly string[];
   readonly compact?: boolean;
   /** The cluster that is to be restored, where it still answers. */
   readonly kubeconfig?: { readonly path: string; readonly context?: string };
@@ -220,7 +221,12 @@ function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: Restor
 }
 
 function needsRewrite(options: RestoreOptions): boolean {
-  return options.atRevision !== undefined || (options.exclude?.length ?? 0) > 0 || options.compact === true;
+  return (
+    options.atRevision !== undefined ||
+    (options.exclude?.length ?? 0) > 0 ||
+    (options.excludeKeys?.length ?? 0) > 0 ||
+    options.compact === true
+  );
 }
 
 function lastRevision(bolt: BoltFile): number {

@@ -21,7 +21,7 @@ import {
 import { type BootstrapManifest, planStart, type StartPlan } from "../bootstrap/start-plan.ts";
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { MendError } from "../errors.ts";
-import { hasAssetFile, readAssetFiles } from "../io/asset-files.ts";
+import { readAssetFiles } from "../io/asset-files.ts";
 import {
   type BootstrapPlaces,
   checkPlaces,
@@ -40,6 +40,15 @@ import {
   staticPodContainers,
   staticPodLog,
 } from "../io/local-node.ts";
+import {
+  bringEtcdBack,
+  type EtcdOutcome,
+  type EtcdReturn,
+  etcdOutcome,
+  etcdOutOfReach,
+  etcdTrouble,
+  prepareEtcd,
+} from "./bring-etcd-back.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { type Creation, createManifests } from "./create-manifests.ts";
 
@@ -59,6 +68,8 @@ export interface StartOptions {
 
 export interface StartResult extends Creation {
   readonly node: string;
+  /** Where etcd was brought back, too: where it is from now on. */
+  readonly etcd: EtcdOutcome | undefined;
 }
 
 const POLL_MS = 200;
@@ -79,6 +90,7 @@ const LEASE_HOLDERS = ["kube-controller-manager", "kube-scheduler"];
 export async function startControlPlane(options: StartOptions): Promise<StartResult> {
   const start = await prepare(options);
   try {
+    if (start.etcd !== undefined) await bringEtcdBack(start.etcd, options);
     await placeFiles(start.places, start.plan.secrets, start.pods);
     options.tell(`temporary control plane: ${start.pods.map(({ pod }) => pod.metadata.name).join(", ")}`);
     await waitForApiServer(start);
@@ -90,7 +102,8 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
     await removeManifests(start.places);
     await waitUntilTakenOver(start, view);
     tellLostNodes(start, view);
-    return { ...creation, node: start.node };
+    const etcd = start.etcd === undefined ? undefined : etcdOutcome(start.etcd);
+    return { ...creation, node: start.node, etcd };
   } finally {
     start.ended.abort();
     start.api.close();
@@ -107,6 +120,8 @@ interface Start {
   readonly places: BootstrapPlaces;
   readonly api: ClusterApi;
   readonly node: string;
+  /** Where etcd is to come back, too. */
+  readonly etcd: EtcdReturn | undefined;
   readonly required: readonly RequiredPod[];
   readonly deadline: number;
   /** Ends the watches. */
@@ -115,17 +130,9 @@ interface Start {
 
 async function prepare(options: StartOptions): Promise<Start> {
   const { assetDir, podManifestPath, secretsDir } = options;
-  if (hasAssetFile(assetDir, "etcd/migrate-etcd-cluster.json")) {
-    throw new MendError(
-      "unsupported",
-      "these assets are of a cluster with self-hosted etcd, which start cannot bring back yet",
-      {
-        hint: "restore the backup into an etcd outside of the cluster, and recover from there with --etcd-servers",
-      },
-    );
-  }
   const plan = planStart(readAssetFiles(assetDir), new Date(options.now()));
   const node = checkKubelet(podManifestPath);
+  const etcd = plan.etcd === undefined ? undefined : await prepareEtcd(plan.etcd, podManifestPath);
   const places = { secretsDir, podManifestPath };
   const leftover = await findLeftover(places);
   await checkPlaces(places, plan.pods);
@@ -134,6 +141,15 @@ async function prepare(options: StartOptions): Promise<Start> {
   if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
   const answers = !oursRuns && (await hasApiServer(api, plan.pods, options));
   if (answers) options.tell(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
+  if (answers && etcd !== undefined && !etcd.state.isRestored) {
+    throw new MendError(
+      "already-exists",
+      `these assets restore etcd, but an API server answers at ${api.access.server.host}, so etcd is not lost`,
+      {
+        hint: "recover from that API server, with --kubeconfig alone",
+      },
+    );
+  }
   const pods = plan.pods.filter((each) => !answers || each.component !== "kube-apiserver");
   return {
     options,
@@ -142,6 +158,7 @@ async function prepare(options: StartOptions): Promise<Start> {
     places,
     api,
     node,
+    etcd,
     required: options.requiredPods ?? defaultRequirements(plan),
     deadline: options.now() + options.timeoutMs,
     ended: new AbortController(),
@@ -251,7 +268,7 @@ async function waitForApiServer(start: Start): Promise<void> {
     }
     if (options.now() - lookedAt >= REPEAT_MS) {
       lookedAt = options.now();
-      trouble = apiServerTrouble(start);
+      trouble = (start.etcd && etcdTrouble(start.etcd, start.node)) || apiServerTrouble(start);
     }
     const refusal = last instanceof Error ? `: ${last.message}` : "";
     waiting([`the API server to be ready${refusal}${trouble}`]);
@@ -277,6 +294,7 @@ async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void
   const holder = start.pods.find(({ component }) => component === "kube-apiserver")?.component;
   await waitUntil(start, view, async (look) => {
     await labelNode(start, look);
+    await raiseScaledAway(start, look);
     if (options.now() - began > SIGN_OF_LIFE_MS) await releaseStranded(start, look);
     const replaced = replacedNodes(look);
     const isSure = options.now() - began > RENEWAL_MS;
@@ -287,6 +305,7 @@ async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void
         ? []
         : replaced.map((name) => `node "${name}", which had this machine's address, to give a sign of life`)),
     ];
+    if (waiting.length === 0 && start.etcd !== undefined) waiting.push(...(await etcdOutOfReach(start.etcd)));
     if (waiting.length > 0 || holder === undefined) return waiting;
     return refreshApiServerPods(start, look, holder);
   });
@@ -416,6 +435,22 @@ async function labelNode(start: Start, look: Observation): Promise<void> {
   }
 }
 
+/** A component whose Deployment was scaled to 0 never comes: it is what the start is asked for, so it gets one pod. */
+async function raiseScaledAway(start: Start, look: Observation): Promise<void> {
+  const { api, options } = start;
+  for (const each of start.required) {
+    if (podsOf(each, look).length > 0) continue;
+    const path = `/apis/apps/v1/namespaces/${each.namespace}/deployments/${each.prefix}`;
+    const deployment = await api.get(path, options.signal).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 404) return undefined; // a DaemonSet's, or not there yet
+      throw error;
+    });
+    if (objectOf(deployment?.spec).replicas !== 0) continue;
+    options.tell(`${objectTitle(deployment!)} was scaled to 0: scaling it to 1`);
+    await api.patch(path, { spec: { replicas: 1 } }, options.signal);
+  }
+}
+
 /** Pods of the control plane on nodes that are gone hold the place of those that would replace them. */
 async function releaseStranded(start: Start, look: Observation): Promise<void> {
   for (const pod of strandedPods(start.required, look)) {
@@ -429,25 +464,25 @@ async function releaseStranded(start: Start, look: Observation): Promise<void> {
 
 /**
  * What etcd believes to run on a node whose machine this one has replaced runs nowhere. Some of it would wait there for minutes, and what tolerates
- * everything for ever: without those pods their controllers make others.
+ * everything for ever, or be scheduled there again. Without the node and those pods their controllers make others.
  */
 async function releaseReplaced(start: Start, look: Observation, nodes: readonly string[]): Promise<void> {
-  const pods = movablePods(nodes, look);
-  for (const pod of pods) await deletePod(start, pod);
+  const { api, options } = start;
   for (const name of nodes) {
-    const count = pods.filter((pod) => textOf(objectOf(pod.spec).nodeName) === name).length;
-    if (count === 0) continue;
-    start.options.tell(
-      `this machine has taken the place of node "${name}", which gives no sign of life: deleted ${count} pods that were bound to it`,
+    await ignoringGone(api.delete(`/api/v1/nodes/${name}`, {}, options.signal));
+    const pods = movablePods([name], look);
+    for (const pod of pods) await deletePod(start, pod);
+    options.tell(
+      `this machine has the address of node "${name}", which gives no sign of life: deleted that node and ${pods.length} pods that were bound to it`,
     );
   }
 }
 
-/** Nodes are not deleted: whoever owns them knows whether they come back. */
+/** Nodes that may come back are not deleted: whoever owns them knows whether they do. */
 function tellLostNodes(start: Start, view: ClusterView): void {
   const look = view.look();
   if (look === undefined) return;
-  for (const name of [...replacedNodes(look), ...silentNodes(look)]) {
+  for (const name of silentNodes(look)) {
     const left = movablePods([name], look).length;
     const pods = left === 0 ? "" : `; ${left} pods stay bound to it until they are evicted`;
     start.options.tell(
@@ -462,11 +497,21 @@ async function deletePod(
 ): Promise<void> {
   const { namespace = "default", name, uid } = pod.metadata;
   const only = uid === undefined ? {} : { preconditions: { uid } };
-  await start.api
-    .delete(`/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0, ...only }, start.options.signal)
-    .catch((error: unknown) => {
-      if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
-    });
+  await ignoringGone(
+    start.api.delete(
+      `/api/v1/namespaces/${namespace}/pods/${name}`,
+      { gracePeriodSeconds: 0, ...only },
+      start.options.signal,
+    ),
+  );
+}
+
+async function ignoringGone(deletion: Promise<unknown>): Promise<void> {
+  try {
+    await deletion;
+  } catch (error) {
+    if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
+  }
 }
 
 /** Always, also after an error and after Ctrl-C; changes nothing when it has been done. */

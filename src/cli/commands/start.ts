@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
+import type { EtcdOutcome } from "../../operations/bring-etcd-back.ts";
 import type { CommandContext } from "../program.ts";
 
 const EXAMPLES = `
@@ -42,7 +43,7 @@ export function registerStart(program: Command, context: CommandContext): void {
     .action(async (options: Options) => {
       const { startControlPlane } = await import("../../operations/start.ts");
       const began = host.now();
-      const { created, existed, failed, node } = await startControlPlane({
+      const { created, existed, failed, node, etcd } = await startControlPlane({
         assetDir: resolve(host.cwd, options.assetDir),
         podManifestPath: resolve(host.cwd, options.podManifestPath),
         secretsDir: BOOTSTRAP_SECRETS_DIR,
@@ -59,11 +60,24 @@ export function registerStart(program: Command, context: CommandContext): void {
       });
       const seconds = Math.round((host.now() - began) / 1000);
       if (options.output === "json") {
-        await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed })}\n`);
+        await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed, etcd: etcd ?? null })}\n`);
       } else {
         await host.stdout.write(`The control plane runs, and holds its leases. It took ${seconds} s.\n`);
+        if (etcd !== undefined) await host.stdout.write(etcdText(etcd));
       }
     });
+}
+
+function etcdText({ manifest, dataDir, secretsDir }: EtcdOutcome): string {
+  return `The cluster's etcd is now a static pod of this machine, with one member, and no longer etcd-operator's:
+  manifest      ${manifest}
+  data          ${dataDir}
+  certificates  ${secretsDir}
+Next:
+  keep these three: without them the cluster is lost again
+  have backups made from now on: kubemend snapshot save (docs/back-up-and-restore-etcd.md)
+  remove etcd-operator, if it still runs: kubectl delete deployment -n kube-system etcd-operator
+`;
 }
 
 function parsePods(text: string): RequiredPod[] {
