@@ -186,6 +186,7 @@ async function withLibraries(files: Readonly<Record<string, string>>): Promise<R
     if (!directory) continue;
     for (const extension of (await run(["find", directory, "-name", "*.so"])).trim().split("\n")) {
       all[extension] = await realpath(extension);
+      for (const library of await librariesOf(extension)) all[library] = await realpath(library); // statistic's is libm
     }
   }
   return all;
