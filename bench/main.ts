@@ -49,6 +49,7 @@ const restored = join(values.dir, "restored");
 
 const cases = [
   own("status", "snapshot", "status", snapshot),
+  own("status, hash unverified", "snapshot", "status", "--skip-hash-check", snapshot),
   peer("status", "etcdutl", etcdutl, "snapshot", "status", snapshot),
   own("one object", "snapshot", "get", snapshot, `pod/${podName}`, "-n", pod.namespace, "-o", "yaml"),
   peer("one object", "auger", auger, "extract", "-f", snapshot, "-k", podKey(pod)),
