@@ -1,5 +1,5 @@
 /** The Kubernetes that end-to-end tests run, or the reason why there is none: a file of tests skips with it. */
-import { describe, type TestContext } from "vitest";
+import { describe, type TestContext, test } from "vitest";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import { kubernetesOrWhyNot } from "../../testbed/requirements.ts";
 
@@ -15,3 +15,6 @@ export function describeWithCluster(title: string, tests: (kubernetes: Kubernete
 export async function needs(context: TestContext, kubernetes: Kubernetes, program: "kubemark"): Promise<void> {
   if (!(await kubernetes.has(program))) context.skip(`this Kubernetes has no ${program}`);
 }
+
+/** A test that takes many minutes: left out where `KUBEMEND_E2E` is `short`, as in CI. */
+export const longTest = test.skipIf(process.env.KUBEMEND_E2E === "short");
