@@ -39,10 +39,12 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
   };
 
   const visit = createLeafReader((entry) => {
+    if (entry.main > lastRevision) lastRevision = entry.main;
+    // What `restore --bump-revision` writes to raise the newest revision: a revision of nothing.
+    if (entry.fields.keyEnd === entry.fields.keyStart) return;
     const fault = historyFault(entry);
     if (fault !== undefined)
       report({ level: "error", code: "revision-mismatch", where: entryPlace(entry), text: fault });
-    if (entry.main > lastRevision) lastRevision = entry.main;
     if (entry.tombstone) tombstones += 1;
     else decode(entry);
   }, report);
