@@ -60,6 +60,7 @@ const cases = [
   own("verify", "snapshot", "verify", snapshot),
   own("export", "snapshot", "export", snapshot, "-o", "jsonl"),
   own("restore", "snapshot", "restore", snapshot, "--data-dir", restored),
+  own("restore, objects unchecked", "snapshot", "restore", snapshot, "--data-dir", restored, "--skip-object-check"),
   peer("restore", "etcdutl", etcdutl, "snapshot", "restore", snapshot, "--data-dir", restored),
 ];
 const chosen = cases.filter((one) => one !== undefined).filter((one) => one.name.includes(values.only));

@@ -48,11 +48,11 @@ export async function createLeafTasks(
 ): Promise<LeafTasks> {
   const [first, end] = keyLeaves(map);
   const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
-  const index =
-    spec.index === undefined
-      ? undefined
-      : createIndexTask(spec.index, report, Math.ceil(((end - first) * KEYS_PER_LEAF) / threads), labeller);
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
+  // An entry that cannot be read is reported by one task.
+  const indexReport: Report = verify === undefined ? report : () => {};
+  const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
+  const index = spec.index && createIndexTask(spec.index, indexReport, expected, labeller);
   const history = spec.historyOf && createHistoryTask(spec.historyOf, report);
   const { hash } = spec;
   return {

@@ -3,9 +3,15 @@ import { randomInt } from "node:crypto";
 import { checkFreePages, checkMetas } from "../bolt/check.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { invariant } from "../errors.ts";
+import { reportTallies } from "../findings.ts";
 import { sweepInParallel } from "../io/parallel-sweep.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
 import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
+
+export interface CheckOptions extends SnapshotOptions {
+  /** Decode every object too, as `snapshot verify` does. */
+  readonly objects?: boolean;
+}
 
 /**
  * Every page and every key-value, in parallel; what is wrong is among the findings of the snapshot afterwards. Made to run beside a copy of the file.
@@ -13,19 +19,23 @@ import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
  */
 export async function checkStructure(
   snapshot: Snapshot,
-  options: SnapshotOptions,
+  options: CheckOptions,
   select: readonly KeySelection[] = [],
 ): Promise<IndexResult> {
   const { bolt, buckets, findings, reached } = snapshot;
   checkMetas(bolt, findings.report);
   const map = mapLeaves(bolt, buckets, findings.report, reached);
   // Selecting the key that cannot exist has every entry read and none indexed.
-  const spec = { index: { select: [{ prefix: new Uint8Array(0), exact: true }, ...select], seed: randomInt(2 ** 31) } };
-  const { index } = await sweepInParallel(snapshot, map, spec, reached, findings.report, {
+  const spec = {
+    index: { select: [{ prefix: new Uint8Array(0), exact: true }, ...select], seed: randomInt(2 ** 31) },
+    ...(options.objects === true ? { verify: {} } : {}),
+  };
+  const { index, verify } = await sweepInParallel(snapshot, map, spec, reached, findings.report, {
     onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   checkFreePages(bolt, reached, findings.report);
+  if (verify !== undefined) reportTallies(verify.tallies, findings.report);
   invariant(index !== undefined, "an index was asked for");
   return index;
 }
