@@ -1,6 +1,6 @@
 /** A master as kubeadm makes it: etcd, API server, controller manager and scheduler are static pods, and their certificates lie in /etc/kubernetes/pki. */
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { parse, stringify } from "yaml";
 import { Api } from "../../testbed/api.ts";
 import { type Bed, createBed, FIRST_NODE_NUMBER } from "../../testbed/bed.ts";
@@ -17,7 +17,7 @@ import { addressOf, SERVICE_CIDR } from "../../testbed/network.ts";
 import { CLIENT_CA_PATH, KUBECONFIG_PATH, type Node, STATIC_PODS_PATH, startNode } from "../../testbed/node.ts";
 import { Authority, kubeconfig, writeSigningKey } from "../../testbed/pki.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { describeWithCluster } from "./kubernetes.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND } from "./rendered-cluster.ts";
 import { expectWebServes } from "./starting.ts";
 import { webDeployment } from "./workloads.ts";
@@ -28,7 +28,7 @@ const ETCD_URL = `https://${ADDRESS}:2379`;
 const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 describeWithCluster("a control plane of static pods", (kubernetes) => {
-  test("comes back from a backup when its manifests and etcd's data are gone", async () => {
+  longTest("comes back from a backup when its manifests and etcd's data are gone", async () => {
     using bed = createBed();
     const { node, api } = await startMaster(bed, kubernetes);
     await apiServerReady(api, node);
