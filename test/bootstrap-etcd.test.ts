@@ -115,7 +115,11 @@ test.skipIf(etcdProgram === undefined)(
       const out = join(base, "out");
       const common = { allowMissing: false, skipHashCheck: false, force: false, dryRun: false };
       await recoverControlPlane({ ...common, recoveryDir: out, backupFile: backup, kubeconfig });
-      const plan = planStart(readAssetFiles(out), new Date("2026-11-21T05:00:00Z")).etcd!;
+      const { etcd: etcdPlan, pods } = planStart(readAssetFiles(out), new Date("2026-11-21T05:00:00Z"));
+      const plan = etcdPlan!;
+      const apiServer = pods.find(({ component }) => component === "kube-apiserver")!;
+      const dialed = /--etcd-servers=(.*)/.exec(Buffer.from(apiServer.bytes).toString())![1];
+      expect(dialed).toBe("http://127.0.0.1:2379,https://127.0.0.1:12379");
       const places = { podManifestPath: base, secretsDir: join(base, "secrets"), dataDir: join(base, "data") };
       const told: string[] = [];
       const bring = async () => {

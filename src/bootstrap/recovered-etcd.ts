@@ -3,6 +3,8 @@
  * on. A static pod, its data and its certificates in places of this machine that stay.
  */
 import { z } from "zod";
+import { containerIndexOf } from "../controlplane/component.ts";
+import { changeFlag } from "../controlplane/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
@@ -88,6 +90,22 @@ export function recoveredEtcd(bootstrap: KubeObject): RecoveredEtcd {
       .filter((word) => /^--listen-(client|peer)-urls=/.test(word))
       .flatMap((word) => [...word.matchAll(/:(\d+)(?=,|$)/g)].map(([, port]) => Number(port))),
   };
+}
+
+/**
+ * The temporary API server of the same machine, without the servers that nobody answers for yet: each connection to an address of the service network
+ * would hang until it times out, and bootkube named them only for the time after the boot member.
+ */
+export function dialOnlyRecoveredEtcd(apiServer: KubeObject, ports: readonly number[]): KubeObject {
+  const isHere = (url: string) => ports.some((port) => url.endsWith(`://127.0.0.1:${port}`));
+  const spec = objectOf(apiServer.spec);
+  const index = containerIndexOf("kube-apiserver", spec);
+  const containers = objectsOf(spec.containers).map((container, i) =>
+    i === index
+      ? changeFlag(container, "etcd-servers", (servers) => servers.split(",").filter(isHere).join(",") || servers)
+      : container,
+  );
+  return { ...apiServer, spec: { ...spec, containers } };
 }
 
 function recoveryOf(bootstrap: KubeObject): EtcdRecovery {

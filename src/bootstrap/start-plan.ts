@@ -7,8 +7,9 @@ import { isObject, objectOf, objectsOf, textOf } from "../controlplane/fields.ts
 import { MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import { BOOTSTRAP_SECRETS_DIR } from "./fix-up.ts";
+import { manifestYaml } from "./manifest.ts";
 import { creationOrder, type ManifestObject, parseManifest } from "./manifest-objects.ts";
-import { isBootstrapEtcd, type RecoveredEtcd, recoveredEtcd } from "./recovered-etcd.ts";
+import { dialOnlyRecoveredEtcd, isBootstrapEtcd, type RecoveredEtcd, recoveredEtcd } from "./recovered-etcd.ts";
 
 /** A file of the asset dir. */
 export interface AssetFile {
@@ -72,9 +73,9 @@ export function planStart(files: readonly AssetFile[], now: Date): StartPlan {
   const all = under("bootstrap-manifests")
     .filter(isManifest)
     .flatMap((file) => collect(() => bootstrapManifest(file)) ?? []);
-  const pods = all.filter(({ pod }) => !isBootstrapEtcd(pod));
   const boot = all.find(({ pod }) => isBootstrapEtcd(pod));
   const member = boot === undefined ? undefined : collect(() => recoveredEtcd(boot.pod));
+  const pods = all.filter((each) => each !== boot).map((each) => dialing(each, member));
   if (boot === undefined && files.some(({ path }) => path === MIGRATION)) {
     problems.push(`${MIGRATION} is there, and bootstrap-manifests/ has no etcd that says how it is restored`);
   }
@@ -102,6 +103,12 @@ export function planStart(files: readonly AssetFile[], now: Date): StartPlan {
   }
   const etcd = member === undefined ? undefined : { ...member, secrets: member.hasTls ? under("tls/etcd") : [] };
   return { pods, secrets, etcd, objects: creationOrder(objects) };
+}
+
+function dialing(manifest: BootstrapManifest, etcd: RecoveredEtcd | undefined): BootstrapManifest {
+  if (etcd === undefined || manifest.component !== "kube-apiserver") return manifest;
+  const pod = dialOnlyRecoveredEtcd(manifest.pod, etcd.ports);
+  return { ...manifest, pod, bytes: new TextEncoder().encode(manifestYaml(pod)) };
 }
 
 function bootstrapManifest(file: AssetFile): BootstrapManifest {
