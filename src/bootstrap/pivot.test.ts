@@ -9,6 +9,7 @@ import {
   replacedNodes,
   silentNodes,
   strandedPods,
+  turnedAwayPods,
 } from "./pivot.ts";
 
 const REQUIRED = ["kube-apiserver", "kube-scheduler"].map((prefix) => ({ namespace: "kube-system", prefix }));
@@ -163,4 +164,15 @@ test("pods that belong to their node are not movable", () => {
   };
   const seen = look([owned("proxy", "DaemonSet"), owned("static", "Node"), owned("web", "ReplicaSet")]);
   expect(movablePods(["a"], seen).map(({ metadata }) => metadata.name)).toEqual(["web"]);
+});
+
+test("a pod that the kubelet has turned away is none of those to wait for", () => {
+  const refused = pod("kube-scheduler-0", "a", { ready: false });
+  const failed = { ...refused, status: { phase: "Failed", reason: "NodeAffinity" } };
+  const other = { ...pod("web", "a"), status: { phase: "Failed", reason: "NodeAffinity" } };
+  const seen = look([failed, other, ...GOOD]);
+  expect(turnedAwayPods(REQUIRED, seen)).toEqual([failed]);
+  expect(beforeHandOver(REQUIRED, look([failed, GOOD[0]!]), undefined)).toEqual([
+    'pod "kube-system/kube-scheduler" to be created',
+  ]);
 });

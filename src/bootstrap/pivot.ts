@@ -110,6 +110,22 @@ export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: 
     .map(({ metadata }) => metadata.name);
 }
 
+/**
+ * Pods that this machine's kubelet has turned away, since it had not heard yet that its node has the label that they ask for. They stay as Failed for ever,
+ * dozens of them where the kubelet is slow.
+ */
+export function turnedAwayPods(required: readonly RequiredPod[], { pods, localNode }: Observation): KubeObject[] {
+  return pods.filter(
+    (pod) =>
+      required.some(
+        ({ namespace, prefix }) => pod.metadata.namespace === namespace && pod.metadata.name.startsWith(prefix),
+      ) &&
+      nodeOf(pod) === localNode &&
+      objectOf(pod.status).phase === "Failed" &&
+      textOf(objectOf(pod.status).reason) === "NodeAffinity",
+  );
+}
+
 /** Nodes that have given no sign of life. */
 export function silentNodes({ nodes, aliveNodes }: Observation): string[] {
   return nodes.map(({ metadata }) => metadata.name).filter((name) => !aliveNodes.has(name));
@@ -132,11 +148,14 @@ export function isBackingOff(pod: KubeObject): boolean {
   );
 }
 
-/** Pods that are meant by a requirement, but not those that are on their way out. */
+/** Pods that are meant by a requirement, but not those that are on their way out or will never run. */
 export function podsOf({ namespace, prefix }: RequiredPod, { pods }: Observation): KubeObject[] {
   return pods.filter(
-    ({ metadata }) =>
-      metadata.namespace === namespace && metadata.name.startsWith(prefix) && metadata.deletionTimestamp === undefined,
+    ({ metadata, status }) =>
+      metadata.namespace === namespace &&
+      metadata.name.startsWith(prefix) &&
+      metadata.deletionTimestamp === undefined &&
+      objectOf(status).phase !== "Failed",
   );
 }
 

@@ -3,19 +3,15 @@
  * until that can take over, makes way for it, and stays to see that it does its work.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { objectTitle } from "../bootstrap/manifest-objects.ts";
 import {
   afterHandOver,
   beforeHandOver,
   isBackingOff,
-  movablePods,
   type Observation,
   podsOf,
   type RequiredPod,
   replacedNodes,
-  silentNodes,
   stillThere,
-  strandedPods,
   type TemporaryPod,
 } from "../bootstrap/pivot.ts";
 import { type BootstrapManifest, planStart, type StartPlan } from "../bootstrap/start-plan.ts";
@@ -49,6 +45,15 @@ import {
   etcdTrouble,
   prepareEtcd,
 } from "./bring-etcd-back.ts";
+import {
+  deletePod,
+  labelNode,
+  raiseScaledAway,
+  releaseReplaced,
+  releaseStranded,
+  removeTurnedAway,
+  tellLostNodes,
+} from "./clear-the-way.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { type Creation, createManifests } from "./create-manifests.ts";
 
@@ -101,6 +106,7 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
     options.tell("handing over to the permanent control plane");
     await removeManifests(start.places);
     await waitUntilTakenOver(start, view);
+    await removeTurnedAway(start, view);
     tellLostNodes(start, view);
     const etcd = start.etcd === undefined ? undefined : etcdOutcome(start.etcd);
     return { ...creation, node: start.node, etcd };
@@ -406,112 +412,6 @@ function waitingLine({ options, deadline }: Start): (waiting: readonly string[])
     if (isDue) at = now;
     for (const each of news) options.tell(`waiting for ${each}`);
   };
-}
-
-/** The permanent control plane asks for a label that no kubelet may give itself. It is given where no living node has it. */
-async function labelNode(start: Start, look: Observation): Promise<void> {
-  const node = look.nodes.find(({ metadata }) => metadata.name === start.node);
-  if (node === undefined) return;
-  const wanted = start.plan.objects
-    .filter(
-      ({ object }) =>
-        object.kind === "DaemonSet" && start.required.some(({ prefix }) => prefix === object.metadata.name),
-    )
-    .flatMap(({ object }) =>
-      Object.keys(objectOf(objectOf(objectOf(objectOf(object.spec).template).spec).nodeSelector)),
-    )
-    .filter((label) => label.startsWith("node-role.kubernetes.io/"));
-  for (const label of new Set(wanted)) {
-    const has = look.nodes.some(
-      ({ metadata }) => look.aliveNodes.has(metadata.name) && label in (metadata.labels ?? {}),
-    );
-    if (has || label in (node.metadata.labels ?? {})) continue;
-    await start.api.patch(
-      `/api/v1/nodes/${start.node}`,
-      { metadata: { labels: { [label]: "" } } },
-      start.options.signal,
-    );
-    start.options.tell(`node "${start.node}" is labelled "${label}"`);
-  }
-}
-
-/** A component whose Deployment was scaled to 0 never comes: it is what the start is asked for, so it gets one pod. */
-async function raiseScaledAway(start: Start, look: Observation): Promise<void> {
-  const { api, options } = start;
-  for (const each of start.required) {
-    if (podsOf(each, look).length > 0) continue;
-    const path = `/apis/apps/v1/namespaces/${each.namespace}/deployments/${each.prefix}`;
-    const deployment = await api.get(path, options.signal).catch((error: unknown) => {
-      if (error instanceof ApiError && error.status === 404) return undefined; // a DaemonSet's, or not there yet
-      throw error;
-    });
-    if (objectOf(deployment?.spec).replicas !== 0) continue;
-    options.tell(`${objectTitle(deployment!)} was scaled to 0: scaling it to 1`);
-    await api.patch(path, { spec: { replicas: 1 } }, options.signal);
-  }
-}
-
-/** Pods of the control plane on nodes that are gone hold the place of those that would replace them. */
-async function releaseStranded(start: Start, look: Observation): Promise<void> {
-  for (const pod of strandedPods(start.required, look)) {
-    if (!pod.metadata.ownerReferences?.some(({ kind }) => kind === "ReplicaSet")) continue;
-    start.options.tell(
-      `${objectTitle(pod)} stands on node "${textOf(objectOf(pod.spec).nodeName)}", which gives no sign of life: deleting it`,
-    );
-    await deletePod(start, pod);
-  }
-}
-
-/**
- * What etcd believes to run on a node whose machine this one has replaced runs nowhere. Some of it would wait there for minutes, and what tolerates
- * everything for ever, or be scheduled there again. Without the node and those pods their controllers make others.
- */
-async function releaseReplaced(start: Start, look: Observation, nodes: readonly string[]): Promise<void> {
-  const { api, options } = start;
-  for (const name of nodes) {
-    await ignoringGone(api.delete(`/api/v1/nodes/${name}`, {}, options.signal));
-    const pods = movablePods([name], look);
-    for (const pod of pods) await deletePod(start, pod);
-    options.tell(
-      `this machine has the address of node "${name}", which gives no sign of life: deleted that node and ${pods.length} pods that were bound to it`,
-    );
-  }
-}
-
-/** Nodes that may come back are not deleted: whoever owns them knows whether they do. */
-function tellLostNodes(start: Start, view: ClusterView): void {
-  const look = view.look();
-  if (look === undefined) return;
-  for (const name of silentNodes(look)) {
-    const left = movablePods([name], look).length;
-    const pods = left === 0 ? "" : `; ${left} pods stay bound to it until they are evicted`;
-    start.options.tell(
-      `warning: node "${name}" gives no sign of life${pods}: if it is gone for good, kubectl delete node ${name}`,
-    );
-  }
-}
-
-async function deletePod(
-  start: Start,
-  pod: { readonly metadata: { readonly name: string; readonly namespace?: string; readonly uid?: string } },
-): Promise<void> {
-  const { namespace = "default", name, uid } = pod.metadata;
-  const only = uid === undefined ? {} : { preconditions: { uid } };
-  await ignoringGone(
-    start.api.delete(
-      `/api/v1/namespaces/${namespace}/pods/${name}`,
-      { gracePeriodSeconds: 0, ...only },
-      start.options.signal,
-    ),
-  );
-}
-
-async function ignoringGone(deletion: Promise<unknown>): Promise<void> {
-  try {
-    await deletion;
-  } catch (error) {
-    if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
-  }
 }
 
 /** Always, also after an error and after Ctrl-C; changes nothing when it has been done. */

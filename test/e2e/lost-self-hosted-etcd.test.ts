@@ -3,10 +3,10 @@
  * any more: the objects that it left in etcd are made here, in a cluster whose etcd is outside, before the backup is taken.
  */
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { ETCD } from "../../testbed/images.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { describeWithCluster } from "./kubernetes.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND, type RenderedCluster, renderedCluster } from "./rendered-cluster.ts";
 import { expectNothingTemporary, expectStarted, expectWebServes, startKilledOnce } from "./starting.ts";
 import { webDeployment } from "./workloads.ts";
@@ -17,7 +17,7 @@ const API_SERVER = "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-apiserv
 const CLUSTERS = "/apis/etcd.database.coreos.com/v1beta2/namespaces/kube-system/etcdclusters";
 
 describeWithCluster("a self-hosted control plane with its etcd inside", (kubernetes) => {
-  test("comes back from a backup alone, with etcd as a static pod that stays", async () => {
+  longTest("comes back from a backup alone, with etcd as a static pod that stays", async () => {
     await using cluster = await renderedCluster(kubernetes, { images: [ETCD] });
     const { node, api, bed, etcd } = cluster;
     expectStarted(await cluster.start("--timeout=5m"), node);
