@@ -12,7 +12,6 @@ import {
   strandedPods,
   turnedAwayPods,
 } from "../bootstrap/pivot.ts";
-import type { StartPlan } from "../bootstrap/start-plan.ts";
 import { objectOf, textOf } from "../controlplane/fields.ts";
 import { MendError } from "../errors.ts";
 import { ApiError, type ClusterApi } from "../io/cluster-api.ts";
@@ -22,36 +21,43 @@ import type { ClusterView } from "./cluster-view.ts";
 export interface Clearing {
   readonly api: ClusterApi;
   readonly options: { readonly signal: AbortSignal; readonly tell: (text: string) => void };
-  readonly plan: Pick<StartPlan, "objects">;
   /** This machine's. */
   readonly node: string;
   readonly required: readonly RequiredPod[];
 }
 
-/** The permanent control plane asks for a label that no kubelet may give itself. It is given where no living node has it. */
-export async function labelNode(start: Clearing, look: Observation): Promise<void> {
+/** The labels of nodes that the permanent components ask for, and that no kubelet may give itself. Those components are in the cluster, also where no manifest is among the assets. */
+export async function nodeRoleLabels({ api, options, required }: Clearing): Promise<ReadonlyMap<string, string>> {
+  const labels = new Map<string, string>();
+  for (const { namespace, prefix } of required) {
+    for (const resource of ["daemonsets", "deployments"]) {
+      const path = `/apis/apps/v1/namespaces/${namespace}/${resource}/${prefix}`;
+      const workload = await unlessAbsent(api.get(path, options.signal));
+      const template = objectOf(objectOf(workload?.spec).template);
+      for (const [label, value] of Object.entries(objectOf(objectOf(template.spec).nodeSelector))) {
+        if (label.startsWith("node-role.kubernetes.io/")) labels.set(label, textOf(value));
+      }
+    }
+  }
+  return labels;
+}
+
+/** Gives this node what no living node has. */
+export async function labelNode(
+  start: Clearing,
+  look: Observation,
+  labels: ReadonlyMap<string, string>,
+): Promise<void> {
   const node = look.nodes.find(({ metadata }) => metadata.name === start.node);
   if (node === undefined) return;
-  const wanted = start.plan.objects
-    .filter(
-      ({ object }) =>
-        object.kind === "DaemonSet" && start.required.some(({ prefix }) => prefix === object.metadata.name),
-    )
-    .flatMap(({ object }) =>
-      Object.keys(objectOf(objectOf(objectOf(objectOf(object.spec).template).spec).nodeSelector)),
-    )
-    .filter((label) => label.startsWith("node-role.kubernetes.io/"));
-  for (const label of new Set(wanted)) {
+  for (const [label, value] of labels) {
     const has = look.nodes.some(
-      ({ metadata }) => look.aliveNodes.has(metadata.name) && label in (metadata.labels ?? {}),
+      ({ metadata }) => look.aliveNodes.has(metadata.name) && metadata.labels?.[label] === value,
     );
-    if (has || label in (node.metadata.labels ?? {})) continue;
-    await start.api.patch(
-      `/api/v1/nodes/${start.node}`,
-      { metadata: { labels: { [label]: "" } } },
-      start.options.signal,
-    );
-    start.options.tell(`node "${start.node}" is labelled "${label}"`);
+    if (has || node.metadata.labels?.[label] === value) continue;
+    const path = `/api/v1/nodes/${start.node}`;
+    await start.api.patch(path, { metadata: { labels: { [label]: value } } }, start.options.signal);
+    start.options.tell(`node "${start.node}" is labelled "${value === "" ? label : `${label}=${value}`}"`);
   }
 }
 
@@ -61,10 +67,7 @@ export async function raiseScaledAway(start: Clearing, look: Observation): Promi
   for (const each of start.required) {
     if (podsOf(each, look).length > 0) continue;
     const path = `/apis/apps/v1/namespaces/${each.namespace}/deployments/${each.prefix}`;
-    const deployment = await api.get(path, options.signal).catch((error: unknown) => {
-      if (error instanceof ApiError && error.status === 404) return undefined; // a DaemonSet's, or not there yet
-      throw error;
-    });
+    const deployment = await unlessAbsent(api.get(path, options.signal)); // absent: a DaemonSet's
     if (objectOf(deployment?.spec).replicas !== 0) continue;
     options.tell(`${objectTitle(deployment!)} was scaled to 0: scaling it to 1`);
     await api.patch(path, { spec: { replicas: 1 } }, options.signal);
@@ -135,6 +138,15 @@ export async function deletePod(
       start.options.signal,
     ),
   );
+}
+
+async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
 }
 
 async function ignoringGone(deletion: Promise<unknown>): Promise<void> {

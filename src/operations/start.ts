@@ -48,6 +48,7 @@ import {
 import {
   deletePod,
   labelNode,
+  nodeRoleLabels,
   raiseScaledAway,
   releaseReplaced,
   releaseStranded,
@@ -298,8 +299,10 @@ async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void
   const { options, required } = start;
   const began = options.now();
   const holder = start.pods.find(({ component }) => component === "kube-apiserver")?.component;
+  let labels: ReadonlyMap<string, string> | undefined;
   await waitUntil(start, view, async (look) => {
-    await labelNode(start, look);
+    labels ??= await nodeRoleLabels(start);
+    await labelNode(start, look, labels);
     await raiseScaledAway(start, look);
     if (options.now() - began > SIGN_OF_LIFE_MS) await releaseStranded(start, look);
     const replaced = replacedNodes(look);
