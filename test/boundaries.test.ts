@@ -7,7 +7,18 @@ import { dirname, join, normalize, relative } from "node:path";
 import { expect, test } from "vitest";
 
 const SRC = join(import.meta.dirname, "../src");
-const PURE = ["bolt", "mvcc", "wal", "storage", "controlplane", "bootstrap", "checkpoint", "diagnosis", "backup"];
+const PURE = [
+  "bolt",
+  "mvcc",
+  "wal",
+  "storage",
+  "controlplane",
+  "bootstrap",
+  "checkpoint",
+  "diagnosis",
+  "backup",
+  "nodes",
+];
 /** What a pure room may import from outside: computation only. `node:crypto` and `node:util` touch no file, socket or clock. */
 const PURE_PACKAGES = new Set([
   "@noble/ciphers",

@@ -3,6 +3,7 @@ import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { registerCompletion } from "./commands/completion.ts";
 import { registerEtcd } from "./commands/etcd.ts";
+import { registerNode } from "./commands/node.ts";
 import { registerRecover } from "./commands/recover.ts";
 import { registerRender } from "./commands/render.ts";
 import { registerSnapshot } from "./commands/snapshot.ts";
@@ -37,5 +38,6 @@ const COMMANDS: readonly Register[] = [
   registerRecover,
   registerRender,
   registerStart,
+  registerNode,
   registerCompletion,
 ];

@@ -1,0 +1,14 @@
+/** `kubemend node …`: nodes taken out of service, brought back, and cleaned up. One file a subcommand. */
+import type { Command } from "commander";
+import type { CommandContext } from "../program.ts";
+
+/** In the order in which the help lists them. */
+const COMMANDS: readonly ((context: CommandContext) => Command)[] = [];
+
+export function registerNode(program: Command, context: CommandContext): void {
+  const node = program
+    .command("node")
+    .description("maintain nodes: drain them, see which fail, bring pods back, clean up")
+    .helpCommand(false);
+  for (const make of COMMANDS) node.addCommand(make(context).copyInheritedSettings(node));
+}
