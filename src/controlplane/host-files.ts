@@ -108,6 +108,11 @@ function hostPathVolumes(spec: JsonObject): Map<string, HostPathVolume> {
   return volumes;
 }
 
+/** Where a path inside a container of a pod is on the host. Undefined within the image, or another volume than the host's. */
+export function hostPathOf(inside: string, container: JsonObject, spec: JsonObject): string | undefined {
+  return onHost(inside, container, hostPathVolumes(spec));
+}
+
 /** Where a path inside the container is on the host: by the innermost mount that holds it. Undefined within the image or another volume. */
 function onHost(
   inside: string,

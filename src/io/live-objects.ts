@@ -7,7 +7,7 @@ const RETRY_MS = 250;
 
 export class LiveObjects {
   readonly #lists = new Map<string, Map<string, KubeObject>>();
-  readonly #unreachable = new Set<string>();
+  readonly #unreachable = new Map<string, unknown>();
   #failure: unknown;
   #wake: () => void = () => {};
 
@@ -32,6 +32,11 @@ export class LiveObjects {
   /** Whether all watches are connected, as far as is known. */
   get reachable(): boolean {
     return this.#unreachable.size === 0;
+  }
+
+  /** Why one of them is not. */
+  get trouble(): unknown {
+    return this.#unreachable.values().next().value;
   }
 
   /** Resolves at the next change, or after that long. Throws when the signal aborts. */
@@ -65,7 +70,7 @@ export class LiveObjects {
       } catch (error) {
         if (signal.aborted) return;
         if (!isConnectionError(error) && !isPassing(error)) throw error;
-        this.#unreachable.add(path);
+        this.#unreachable.set(path, error);
         this.#wake();
         await sleep(RETRY_MS, undefined, { signal });
       }

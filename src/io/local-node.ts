@@ -9,8 +9,8 @@ const CONTAINER_LOGS = "/var/log/containers";
 
 export interface LocalKubelet {
   readonly pid: number;
-  /** Where it looks for static pods; undefined where it does not, or where its configuration cannot be read. */
-  readonly staticPods: string | undefined;
+  /** Where it looks for static pods; null where it looks for none, undefined where that cannot be told. */
+  readonly staticPods: string | null | undefined;
   /** The name it registers its node by, as far as its flags tell. */
   readonly nodeName: string;
 }
@@ -27,16 +27,19 @@ export function findKubelet(): LocalKubelet | undefined {
       return at < 0 ? undefined : words[at]!.includes("=") ? words[at]!.slice(name.length + 3) : words[at + 1];
     };
     const config = flag("config");
-    const staticPods = flag("pod-manifest-path") ?? (config === undefined ? undefined : staticPodPath(config));
+    const inConfig = config === undefined ? null : staticPodPath(config);
+    // Files beside its configuration may say more than that does.
+    const elsewhere = flag("config-dir") === undefined ? inConfig : (inConfig ?? undefined);
+    const staticPods = flag("pod-manifest-path") ?? elsewhere;
     return { pid, staticPods, nodeName: (flag("hostname-override") ?? hostname()).toLowerCase() };
   }
   return undefined;
 }
 
-function staticPodPath(config: string): string | undefined {
+function staticPodPath(config: string): string | null | undefined {
   try {
     const value = (parse(readFileSync(config, "utf8")) as { staticPodPath?: unknown } | null)?.staticPodPath;
-    return typeof value === "string" && value !== "" ? value : undefined;
+    return typeof value === "string" && value !== "" ? value : null;
   } catch {
     return undefined; // not readable from here: whoever needs it says that it is not known
   }

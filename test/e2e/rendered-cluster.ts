@@ -27,6 +27,8 @@ export interface RenderedCluster {
   readonly assetDir: string;
   /** The API server on the node, with the administrator's credentials. */
   readonly api: Api;
+  /** Renders another cluster for the same machine and etcd. Returns its asset dir. */
+  render(name: string): Promise<string>;
   /** Runs `kubemend start` on the node, from the rendered assets. */
   start(...flags: string[]): Promise<RunResult>;
   startFrom(assetDir: string, ...flags: string[]): Promise<RunResult>;
@@ -43,26 +45,14 @@ export async function renderedCluster(
   const bed = createBed();
   try {
     const etcd = await startEtcd(bed, 1);
-    const assetDir = bed.path("assets");
     const address = addressOf(FIRST_NODE_NUMBER);
-    await run([
-      ...KUBEMEND,
-      "render",
-      `--asset-dir=${assetDir}`,
-      `--api-servers=https://${address}:6443`,
-      `--api-server-alt-names=IP=${address},IP=127.0.0.1`,
-      `--etcd-servers=${etcd.endpoints.join(",")}`,
-      `--etcd-ca-path=${etcd.authority.certificatePath}`,
-      `--etcd-certificate-path=${etcd.client.certificatePath}`,
-      `--etcd-private-key-path=${etcd.client.keyPath}`,
-      `--pod-cidr=${POD_CIDR}`,
-      `--service-cidr=${SERVICE_CIDR}`,
-      `--kubernetes-version=${kubernetes.version}`,
-      `--image=kubernetes=${hyperkubeImage(kubernetes).name}`,
-      "--network-provider=none",
-      "--no-checkpointer",
-    ]);
-    tameProxy(join(assetDir, "manifests/kube-proxy.yaml"));
+    const render = async (name: string) => {
+      const directory = bed.path(name);
+      await run([...KUBEMEND, "render", `--asset-dir=${directory}`, ...renderFlags(kubernetes, etcd, address)]);
+      tameProxy(join(directory, "manifests/kube-proxy.yaml"));
+      return directory;
+    };
+    const assetDir = await render("assets");
     const read = (path: string) => readFileSync(join(assetDir, path), "utf8");
     const addMaster = (name: string) =>
       startNode(bed, kubernetes, name, {
@@ -84,6 +74,7 @@ export async function renderedCluster(
       },
       assetDir,
       api,
+      render,
       start: (...flags) => startFrom(assetDir, ...flags),
       startFrom,
       async replaceMaster(name) {
@@ -102,6 +93,23 @@ export async function renderedCluster(
     bed.remove();
     throw error;
   }
+}
+
+function renderFlags(kubernetes: Kubernetes, etcd: Etcd, address: string): string[] {
+  return [
+    `--api-servers=https://${address}:6443`,
+    `--api-server-alt-names=IP=${address},IP=127.0.0.1`,
+    `--etcd-servers=${etcd.endpoints.join(",")}`,
+    `--etcd-ca-path=${etcd.authority.certificatePath}`,
+    `--etcd-certificate-path=${etcd.client.certificatePath}`,
+    `--etcd-private-key-path=${etcd.client.keyPath}`,
+    `--pod-cidr=${POD_CIDR}`,
+    `--service-cidr=${SERVICE_CIDR}`,
+    `--kubernetes-version=${kubernetes.version}`,
+    `--image=kubernetes=${hyperkubeImage(kubernetes).name}`,
+    "--network-provider=none",
+    "--no-checkpointer",
+  ];
 }
 
 /** The machine's connection tracking is not a node's to configure here. */

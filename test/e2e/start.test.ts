@@ -22,6 +22,15 @@ describeWithCluster("start", (kubernetes) => {
     expect(running.filter((name) => name.includes("bootstrap-"))).toEqual([]);
     await api.apply(webDeployment(3));
     await expectWebServes(cluster, 3);
+
+    // To the assets of another cluster with the same address, this one's API server is a stranger.
+    const refused = await cluster.startFrom(await cluster.render("others"));
+    expect(refused.stderr).toMatch(
+      /no connection to the API server at ".*:6443": its certificate is of an authority "CN=.*" whose key is another/,
+    );
+    expect(refused.stderr).toMatch(/its certificate: subject ".*kube-apiserver"(.|\n)*the authority given: subject/);
+    expect(refused.code).toBe(1);
+    await expectNothingTemporary(cluster.node);
   });
 
   longTest("brings a cluster back after the loss of its master, and of etcd too", async () => {
@@ -120,6 +129,14 @@ describeWithCluster("start", (kubernetes) => {
     await node.run(["sh", "-c", "busybox httpd -p 6443 -h /tmp"]); // goes to the background
     await expectRefused(/port 6443, which "bootstrap-kube-apiserver" needs, is taken by "busybox"/);
     await node.run(["sh", "-c", "for pid in $(busybox pidof busybox); do kill $pid || true; done"]);
+
+    const kubeconfig = join(assetDir, "auth/kubeconfig");
+    const own = readFileSync(kubeconfig, "utf8");
+    writeFileSync(kubeconfig, readFileSync(join(await cluster.render("others"), "auth/kubeconfig")));
+    await expectRefused(
+      /auth\/kubeconfig does not fit their API server:\n {2}the API server's certificate, tls\/.*, is of an authority/,
+    );
+    writeFileSync(kubeconfig, own);
 
     const scheduler = join(assetDir, "bootstrap-manifests/bootstrap-kube-scheduler.yaml");
     const good = readFileSync(scheduler, "utf8");
