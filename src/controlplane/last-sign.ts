@@ -2,12 +2,10 @@
  * How old a source is, by its own content. etcd keeps no times, but Kubernetes objects do: leases are renewed every few seconds, so the
  * latest renewal tells within a minute when a backup was taken, whatever the file's own date says.
  */
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../storage/object.ts";
 import type { LastSign } from "./control-plane.ts";
 import { objectOf, objectsOf, textOf } from "./fields.ts";
-
-/** Where leaders kept their lease before there were Lease objects: on an Endpoints object or a config map. */
-const LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader";
+import { readLease } from "./lease.ts";
 
 /** The later of two signs; `found` may hold several moments, of which the latest counts. */
 export function laterSign(last: LastSign | undefined, found: LastSign | undefined): LastSign | undefined {
@@ -21,24 +19,13 @@ export function lastSignOf(object: KubeObject): LastSign | undefined {
   const name = metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
   const label = `${kind.toLowerCase()} ${name}`;
   let last = signAt(textOf(metadata.creationTimestamp), `${label} created`);
-  if (kind === "Lease") last = laterSign(last, signAt(textOf(objectOf(object.spec).renewTime), `${label} renewed`));
   if (kind === "Node") {
     for (const condition of objectsOf(objectOf(object.status).conditions)) {
       last = laterSign(last, signAt(textOf(condition.lastHeartbeatTime), `${label} reported`));
     }
   }
-  const leader = metadata.annotations?.[LEADER_ANNOTATION];
-  if (typeof leader === "string")
-    last = laterSign(last, signAt(leaderRenewTime(leader), `${label} renewed by its leader`));
-  return last;
-}
-
-function leaderRenewTime(annotation: string): string {
-  try {
-    return textOf(objectOf(JSON.parse(annotation) as JsonObject).renewTime);
-  } catch {
-    return ""; // Not a leader record: some other tool's annotation of the same name tells nothing of time.
-  }
+  const renewed = kind === "Lease" ? "renewed" : "renewed by its leader";
+  return laterSign(last, signAt(readLease(object)?.renewTime ?? "", `${label} ${renewed}`));
 }
 
 function signAt(time: string, source: string): LastSign | undefined {

@@ -1,6 +1,6 @@
 /** What `start` sees of a cluster: live lists of pods, nodes and leases, and which leases were renewed while it looked. */
 import type { Observation } from "../bootstrap/pivot.ts";
-import { objectOf, textOf } from "../controlplane/fields.ts";
+import { RenewalWatch } from "../controlplane/lease.ts";
 import type { ClusterApi } from "../io/cluster-api.ts";
 import { LiveObjects } from "../io/live-objects.ts";
 import { ownAddresses, podLog, runningContainers } from "../io/local-node.ts";
@@ -54,17 +54,5 @@ export class ClusterView {
   /** From now on only renewals count that are seen after this. */
   forgetLeases(): void {
     this.#componentLeases = new RenewalWatch();
-  }
-}
-
-/** A dead holder leaves its lease as it was: only one that changes is held by somebody. Clocks of other machines do not matter. */
-class RenewalWatch {
-  readonly renewed = new Set<string>();
-  #first: Map<string, string> | undefined;
-
-  see(leases: readonly KubeObject[]): void {
-    const times = new Map(leases.map((lease) => [lease.metadata.name, textOf(objectOf(lease.spec).renewTime)]));
-    this.#first ??= times;
-    for (const [name, time] of times) if (time !== this.#first.get(name)) this.renewed.add(name);
   }
 }

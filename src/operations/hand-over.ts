@@ -9,6 +9,7 @@ import {
   stillThere,
 } from "../bootstrap/pivot.ts";
 import { objectOf, textOf } from "../controlplane/fields.ts";
+import { LEASE_HOLDERS } from "../controlplane/lease.ts";
 import { etcdOutOfReach } from "./bring-etcd-back.ts";
 import {
   deletePod,
@@ -27,7 +28,6 @@ import { waitUntil } from "./start-waiting.ts";
 const SIGN_OF_LIFE_MS = 60_000;
 /** A kubelet renews its lease every 10 s. */
 const RENEWAL_MS = 15_000;
-const LEASE_HOLDERS = ["kube-controller-manager", "kube-scheduler"];
 
 export async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void> {
   const { options, required } = start;
@@ -65,7 +65,7 @@ async function refreshApiServerPods(start: Start, look: Observation, component: 
 }
 
 export async function waitUntilTakenOver(start: Start, view: ClusterView): Promise<void> {
-  const components = LEASE_HOLDERS.filter((name) => start.required.some(({ prefix }) => prefix === name));
+  const components: string[] = LEASE_HOLDERS.filter((name) => start.required.some(({ prefix }) => prefix === name));
   let gone = false;
   await waitUntil(start, view, async (look) => {
     const temporary = temporaryPods(start.pods, start.node);

@@ -8,43 +8,27 @@ import { isSurelySelfHosted } from "../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP, etcdTlsSecrets, isEtcdCluster } from "../controlplane/self-hosted-etcd.ts";
 import { asCandidate } from "../controlplane/sorted-objects.ts";
 import { hasStaticApiServer, staticPodNodes } from "../controlplane/static-pod-nodes.ts";
-import { MendError } from "../errors.ts";
-import { explainApiFailure } from "../io/api-failure.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../io/api-lists.ts";
-import { ClusterApi } from "../io/cluster-api.ts";
-import { readClusterAccess } from "../io/kubeconfig.ts";
+import type { ClusterApi } from "../io/cluster-api.ts";
 import type { KubeObject } from "../storage/object.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
+import { withCluster } from "./open-cluster.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
 
 /** Where workloads are, from today to Kubernetes 1.2. */
 const WORKLOAD_VERSIONS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
 
 export async function readApiServer(kubeconfig: string, options: SourceOptions): Promise<SourceReading> {
-  const access = await readClusterAccess(kubeconfig, options.context, options.signal);
-  const api = new ClusterApi(access);
-  try {
-    const version = await api.request("GET", "/version", undefined, { signal: options.signal });
-    const server = access.server.href.replace(/\/$/, "");
-    if (typeof version.gitVersion !== "string") {
-      throw new MendError("api-refused", `what answers at "${server}" is no Kubernetes API server`, {
-        where: kubeconfig,
-        hint: "check the server in the kubeconfig",
-      });
-    }
+  const flags = { kubeconfig, context: options.context, environment: undefined, home: undefined };
+  return withCluster(flags, options, async ({ api, access, version }) => {
     const found = await readObjects(api, options);
     return {
-      source: { kind: "api-server", server, version: version.gitVersion },
+      source: { kind: "api-server", server: access.server.href.replace(/\/$/, ""), version },
       found,
       findings: () => [],
       [Symbol.dispose]: () => {},
     };
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw await explainApiFailure(error, access, options.now?.());
-  } finally {
-    api.close();
-  }
+  });
 }
 
 async function readObjects(api: ClusterApi, options: SourceOptions): Promise<ControlPlaneObjects> {

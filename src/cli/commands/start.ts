@@ -4,6 +4,7 @@ import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/bring-etcd-back.ts";
 import type { CommandContext } from "../program.ts";
+import { parseTime, storyTeller } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -52,11 +53,7 @@ export function registerStart(program: Command, context: CommandContext): void {
         timeoutMs: options.timeout,
         signal: host.signal,
         now: host.now,
-        tell(text) {
-          if (options.quiet === true) return;
-          const seconds = String(Math.round((host.now() - began) / 1000)).padStart(4);
-          void host.stderr.write(`${seconds} s  ${text}\n`);
-        },
+        tell: storyTeller(host, options.quiet === true),
       });
       const seconds = Math.round((host.now() - began) / 1000);
       if (options.output === "json") {
@@ -86,12 +83,4 @@ function parsePods(text: string): RequiredPod[] {
     if (pod === undefined) throw new InvalidArgumentError("expected NAMESPACE/NAME, several separated by commas");
     return pod;
   });
-}
-
-/** Such as `90s`, `10m`, `1h30m`. In milliseconds. */
-function parseTime(text: string): number {
-  const [, hours, minutes, seconds] = /^(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
-  const total = ((Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60 + Number(seconds ?? 0)) * 1000;
-  if (!(total > 0)) throw new InvalidArgumentError("expected a time such as 90s, 10m or 1h30m");
-  return total;
 }
