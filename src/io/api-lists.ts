@@ -2,37 +2,9 @@
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import { ApiError, type ClusterApi } from "./cluster-api.ts";
 
-const PAGE = 500;
-/** A list that changes too much while it is paged through is begun again. */
-const MOST_ATTEMPTS = 3;
-
 /** Every object of a collection such as `/api/v1/pods`; `query` has no question mark. Throws as the client does. */
 export async function listAll(api: ClusterApi, path: string, query = "", signal?: AbortSignal): Promise<KubeObject[]> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await listPages(api, path, query, signal);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 410 || attempt === MOST_ATTEMPTS) throw error;
-    }
-  }
-}
-
-async function listPages(
-  api: ClusterApi,
-  path: string,
-  query: string,
-  signal: AbortSignal | undefined,
-): Promise<KubeObject[]> {
-  const objects: KubeObject[] = [];
-  let next = "";
-  do {
-    const parameters = [query, `limit=${PAGE}`, next === "" ? "" : `continue=${encodeURIComponent(next)}`];
-    const answer = await api.request("GET", `${path}?${parameters.filter(Boolean).join("&")}`, undefined, { signal });
-    const type = { apiVersion: answer.apiVersion, kind: String(answer.kind ?? "").replace(/List$/, "") };
-    for (const item of (answer.items ?? []) as readonly JsonObject[]) objects.push({ ...type, ...item } as KubeObject);
-    next = String((answer.metadata as JsonObject | undefined)?.continue ?? "");
-  } while (next !== "");
-  return objects;
+  return (await api.list(query === "" ? path : `${path}?${query}`, signal)).items;
 }
 
 /** As {@link listAll}, from the first of `versions` (such as `apps/v1`) that the server knows; empty where it knows none of them. */

@@ -2,6 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import { request as httpRequest } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { type ErrorCode, MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
@@ -12,10 +14,17 @@ export class ApiError extends MendError {
   readonly status: number;
   /** `AlreadyExists`, `Conflict` and the like. */
   readonly reason: string;
-  constructor(code: ErrorCode, status: number, reason: string, message: string, hint: string) {
-    super(code, message, { hint });
+  /** What the API server said, without our words around it. */
+  readonly said: string;
+  /** The reasons in detail, such as `DisruptionBudget` and `NamespaceTerminating`. */
+  readonly causes: readonly string[];
+  constructor(code: ErrorCode, status: number, answer: JsonObject, what: string, hint: string) {
+    const said = typeof answer.message === "string" ? answer.message : `status ${status}`;
+    super(code, `the API server refuses ${what}: ${said}`, { hint });
     this.status = status;
-    this.reason = reason;
+    this.reason = typeof answer.reason === "string" ? answer.reason : "";
+    this.said = said;
+    this.causes = objectsOf(objectOf(answer.details).causes).map(({ reason }) => textOf(reason));
   }
 }
 
@@ -28,10 +37,29 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const WATCH_SECONDS = 240;
 /** An answer larger than this is no API server's. */
 const MOST_BYTES = 512 << 20;
+/** Objects that a list answers at once; a longer one goes on. */
+const PAGE = 500;
+/** A list that changes too much while it is paged through is begun again. */
+const MOST_ATTEMPTS = 3;
+/** How often a request that the API server is too busy for is made again, and how long it waits at most, in seconds. */
+const MOST_THROTTLED = 10;
+const MOST_RETRY_AFTER = 30;
+
+export interface RequestChoices {
+  readonly signal?: AbortSignal | undefined;
+  readonly contentType?: string;
+  /** Such as {@link METADATA_ONLY}. */
+  readonly accept?: string;
+}
+
+/** Asks for lists of objects without their specs and states. Every API server since 1.15 can; an older one answers in full. */
+export const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 export class ClusterApi {
   readonly access: ClusterAccess;
   readonly #agent: Agent;
+  /** Watches keep their connections to themselves: however many there are, requests are not held up by them. */
+  readonly #watchAgent: Agent;
 
   constructor(access: ClusterAccess) {
     this.access = access;
@@ -44,25 +72,47 @@ export class ClusterApi {
       ...(access.key !== undefined && { key: access.key }),
       ...(access.serverName !== undefined && { servername: access.serverName }),
     };
-    this.#agent = access.proxy === undefined ? new Agent(options) : new ProxyAgent(access.proxy, options);
+    const makeAgent = (own: typeof options) =>
+      access.proxy === undefined ? new Agent(own) : new ProxyAgent(access.proxy, own);
+    this.#agent = makeAgent(options);
+    this.#watchAgent = makeAgent({ ...options, maxSockets: Number.POSITIVE_INFINITY });
   }
 
   get(path: string, signal?: AbortSignal): Promise<KubeObject> {
     return this.request("GET", path, undefined, { signal }) as Promise<KubeObject>;
   }
 
+  /** Read page by page, to the end, unless the path has a `limit` of its own. `limit`: objects a page; 0 for all at once. */
   async list(
     path: string,
     signal?: AbortSignal,
+    limit = PAGE,
   ): Promise<{ readonly items: KubeObject[]; readonly resourceVersion: string }> {
-    const answer = await this.request("GET", path, undefined, { signal });
-    const kind = String(answer.kind ?? "").replace(/List$/, "");
-    const type = { apiVersion: answer.apiVersion, kind }; // which the items of a list do not repeat
-    const items = (answer.items ?? []) as readonly JsonObject[];
-    return {
-      items: items.map((item) => ({ ...type, ...item }) as KubeObject),
-      resourceVersion: String((answer.metadata as JsonObject).resourceVersion ?? ""),
-    };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#listPages(path, signal, limit);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 410 || attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #listPages(path: string, signal: AbortSignal | undefined, limit: number) {
+    const isPaged = limit > 0 && !/[?&]limit=/.test(path);
+    const items: KubeObject[] = [];
+    let resourceVersion: string;
+    let next = "";
+    do {
+      const query = [isPaged ? `limit=${limit}` : "", next === "" ? "" : `continue=${encodeURIComponent(next)}`];
+      const answer = await this.request("GET", withQuery(path, query.filter(Boolean).join("&")), undefined, { signal });
+      const kind = String(answer.kind ?? "").replace(/List$/, "");
+      const type = { apiVersion: answer.apiVersion, kind }; // which the items of a list do not repeat
+      for (const item of (answer.items ?? []) as readonly JsonObject[]) items.push({ ...type, ...item } as KubeObject);
+      const metadata = objectOf(answer.metadata);
+      resourceVersion = textOf(metadata.resourceVersion);
+      next = isPaged ? textOf(metadata.continue) : "";
+    } while (next !== "");
+    return { items, resourceVersion };
   }
 
   create(path: string, object: JsonObject, signal?: AbortSignal): Promise<KubeObject> {
@@ -81,13 +131,24 @@ export class ClusterApi {
     return this.request("DELETE", path, options, { signal });
   }
 
-  async request(
-    method: string,
-    path: string,
-    body?: JsonObject,
-    options: { readonly signal?: AbortSignal | undefined; readonly contentType?: string } = {},
-  ): Promise<JsonObject> {
-    const response = await this.#send(method, path, body, options.signal, options.contentType);
+  /** A request that the API server is too busy for is made again when it says so. */
+  async request(method: string, path: string, body?: JsonObject, options: RequestChoices = {}): Promise<JsonObject> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.#send(method, path, body, options);
+      const retryAfter = Number(response.headers["retry-after"]);
+      try {
+        return await this.#answer(response, `${method} ${path.split("?")[0]}`);
+      } catch (error) {
+        // A refused eviction is a 429 as well, and then it is not the server that needs the time.
+        const isThrottled = error instanceof ApiError && error.status === 429 && error.causes.length === 0;
+        if (!isThrottled || !(retryAfter >= 0) || attempt === MOST_THROTTLED) throw error;
+        const seconds = Math.min(Math.max(retryAfter, 0.1), MOST_RETRY_AFTER) * (1 + Math.random() / 4);
+        await sleep(seconds * 1000, undefined, { signal: options.signal });
+      }
+    }
+  }
+
+  async #answer(response: IncomingMessage, what: string): Promise<JsonObject> {
     const chunks: Buffer[] = [];
     let size = 0;
     try {
@@ -103,7 +164,7 @@ export class ClusterApi {
     const text = Buffer.concat(chunks).toString("utf8");
     const answer = parseJson(text);
     const status = response.statusCode ?? 0;
-    if (status >= 400) throw apiError(status, answer ?? {}, `${method} ${path.split("?")[0]}`);
+    if (status >= 400) throw apiError(status, answer ?? {}, what);
     return answer ?? { text };
   }
 
@@ -111,24 +172,21 @@ export class ClusterApi {
    * A list and every change after it. When the connection ends, or the API server has forgotten the place, it goes on by itself, with a new
    * `listed` where changes may have been missed. Ends when the signal aborts; throws what a list throws.
    */
-  async *watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+  async *watch(path: string, signal: AbortSignal, limit = PAGE): AsyncGenerator<WatchEvent> {
     for (;;) {
-      const { items, resourceVersion } = await this.list(path, signal);
+      const { items, resourceVersion } = await this.list(path, signal, limit);
       yield { type: "listed", objects: items };
       let version = resourceVersion;
       try {
         for (;;) {
           const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${version}`;
-          const response = await this.#send(
-            "GET",
-            `${path}${path.includes("?") ? "&" : "?"}${query}`,
-            undefined,
-            signal,
-          );
-          if ((response.statusCode ?? 0) >= 400) {
+          const options = { signal, agent: this.#watchAgent };
+          const response = await this.#send("GET", withQuery(path, query), undefined, options);
+          if (response.statusCode === 410) {
             response.resume();
             break;
           }
+          if ((response.statusCode ?? 0) >= 400) await this.#answer(response, `WATCH ${path.split("?")[0]}`);
           for await (const line of lines(response)) {
             const event = JSON.parse(line) as { type: string; object: KubeObject };
             if (event.type === "ERROR") throw new Stale();
@@ -146,15 +204,16 @@ export class ClusterApi {
   /** Ends idle connections. */
   close(): void {
     this.#agent.destroy();
+    this.#watchAgent.destroy();
   }
 
   #send(
     method: string,
     path: string,
     body: JsonObject | undefined,
-    signal?: AbortSignal,
-    contentType = "application/json",
+    choices: RequestChoices & { readonly agent?: Agent },
   ): Promise<IncomingMessage> {
+    const { signal, contentType = "application/json", accept = "application/json", agent = this.#agent } = choices;
     const { server, token } = this.access;
     const isTls = server.protocol === "https:";
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -164,12 +223,12 @@ export class ClusterApi {
       method,
       path: `${server.pathname.replace(/\/$/, "")}${path}`,
       headers: {
-        accept: "application/json",
+        accept,
         // Node does not say the length of a DELETE's body by itself: the server would take it for the next request.
         ...(text !== undefined && { "content-type": contentType, "content-length": Buffer.byteLength(text) }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
-      ...(isTls && { agent: this.#agent }),
+      ...(isTls && { agent }),
       ...(signal !== undefined && { signal }),
     };
     return new Promise((resolve, reject) => {
@@ -244,8 +303,6 @@ export function isConnectionError(error: unknown): boolean {
 class Stale extends Error {}
 
 function apiError(status: number, answer: JsonObject, what: string): ApiError {
-  const reason = typeof answer.reason === "string" ? answer.reason : "";
-  const said = typeof answer.message === "string" ? answer.message : `status ${status}`;
   const [code, hint]: [ErrorCode, string] =
     status === 401
       ? ["api-denied", "its authority or token is not this cluster's: pass the kubeconfig of this cluster"]
@@ -254,7 +311,11 @@ function apiError(status: number, answer: JsonObject, what: string): ApiError {
         : status === 404
           ? ["object-not-found", "check the name and the namespace"]
           : ["api-refused", "see the API server's log"];
-  return new ApiError(code, status, reason, `the API server refuses ${what}: ${said}`, hint);
+  return new ApiError(code, status, answer, what, hint);
+}
+
+function withQuery(path: string, query: string): string {
+  return query === "" ? path : `${path}${path.includes("?") ? "&" : "?"}${query}`;
 }
 
 function parseJson(text: string): JsonObject | undefined {

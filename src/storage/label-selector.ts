@@ -3,6 +3,7 @@
  * k8s.io/apimachinery/pkg/labels.
  */
 import { MendError } from "../errors.ts";
+import type { JsonObject, JsonValue } from "./object.ts";
 
 type Operator = "in" | "notin" | "exists" | "absent" | "greater" | "less";
 
@@ -41,6 +42,44 @@ export function parseLabelSelector(text: string): LabelSelector {
       hint: `write it as app=web, tier!=db, "env in (dev,test)", "env notin (prod)", app or !app`,
     });
   });
+}
+
+const EXPRESSIONS: Readonly<Record<string, Operator>> = {
+  In: "in",
+  NotIn: "notin",
+  Exists: "exists",
+  DoesNotExist: "absent",
+};
+
+/** A LabelSelector as objects carry it (`matchLabels`, `matchExpressions`); undefined for none at all, which selects nothing. */
+export function readLabelSelector(selector: JsonValue | undefined): LabelSelector | undefined {
+  if (typeof selector !== "object" || selector === null || Array.isArray(selector)) return undefined;
+  const { matchLabels, matchExpressions } = selector as JsonObject;
+  const requirements: Requirement[] = Object.entries((matchLabels ?? {}) as JsonObject).map(([label, value]) => ({
+    label,
+    operator: "in",
+    values: [String(value)],
+  }));
+  for (const expression of (matchExpressions ?? []) as readonly JsonObject[]) {
+    const operator = EXPRESSIONS[String(expression.operator)];
+    if (operator === undefined) return undefined; // one that this Kubernetes does not know either: it selects nothing
+    const values = ((expression.values ?? []) as readonly JsonValue[]).map(String);
+    requirements.push({ label: String(expression.key), operator, values });
+  }
+  return requirements;
+}
+
+/** As `kubectl -l` and the API's `labelSelector` take it. */
+export function labelSelectorText(selector: LabelSelector): string {
+  const text: Readonly<Record<Operator, (label: string, values: readonly string[]) => string>> = {
+    in: (label, values) => `${label} in (${values.join(",")})`,
+    notin: (label, values) => `${label} notin (${values.join(",")})`,
+    exists: (label) => label,
+    absent: (label) => `!${label}`,
+    greater: (label, values) => `${label}>${values[0]}`,
+    less: (label, values) => `${label}<${values[0]}`,
+  };
+  return selector.map(({ label, operator, values }) => text[operator](label, values)).join(",");
 }
 
 function splitOutsideParentheses(text: string): string[] {

@@ -1,0 +1,46 @@
+/** Why a pod that was told to go is still there. */
+import { textOf } from "../controlplane/fields.ts";
+import type { KubeObject } from "../storage/object.ts";
+import { finalizersOf } from "./pod.ts";
+
+export type Holdup =
+  /** Its containers may still use their grace period, which ends then (milliseconds since the epoch). */
+  | { readonly kind: "grace"; readonly endsAt: number }
+  /** Nobody confirms its end: the node's kubelet does not answer. */
+  | { readonly kind: "node-silent" }
+  /** Its containers are gone; these have to be taken off by whoever put them on. */
+  | { readonly kind: "finalizers"; readonly names: readonly string[] }
+  /** The kubelet answers, but has not ended it since then. */
+  | { readonly kind: "overdue"; readonly since: number };
+
+/** For a terminating pod. `nodeAnswers`: whether the node's kubelet does; undefined where that is not known. */
+export function holdupOf(pod: KubeObject, nodeAnswers: boolean | undefined, now: number): Holdup {
+  // The API server sets the timestamp to when the grace period ends.
+  const endsAt = Date.parse(textOf(pod.metadata.deletionTimestamp));
+  const finalizers = finalizersOf(pod);
+  const isOver = pod.metadata.deletionGracePeriodSeconds === 0 || !(endsAt > now);
+  if (finalizers.length > 0 && isOver) return { kind: "finalizers", names: finalizers };
+  if (nodeAnswers === false) return { kind: "node-silent" };
+  if (!isOver) return { kind: "grace", endsAt };
+  return { kind: "overdue", since: Number.isNaN(endsAt) ? now : endsAt };
+}
+
+/** Such as `held by finalizer "example.com/hold"`; no capital, no full stop. */
+export function holdupText(holdup: Holdup, now: number): string {
+  switch (holdup.kind) {
+    case "grace":
+      return `ends within ${seconds(holdup.endsAt - now)}`;
+    case "node-silent":
+      return "its node's kubelet does not answer, so nobody confirms that it has ended";
+    case "finalizers": {
+      const { names } = holdup;
+      return `held by finalizer${names.length === 1 ? "" : "s"} ${names.map((name) => `"${name}"`).join(", ")}: whoever put ${names.length === 1 ? "it" : "them"} there has to take ${names.length === 1 ? "it" : "them"} off`;
+    }
+    case "overdue":
+      return `should have ended ${seconds(now - holdup.since)} ago: its kubelet cannot end it (see the kubelet's log)`;
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.max(0, Math.round(milliseconds / 1000))} s`;
+}
