@@ -1,9 +1,10 @@
 /** `kubemend node …`: nodes taken out of service, brought back, and cleaned up. One file a subcommand. */
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
+import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
 
 /** In the order in which the help lists them. */
-const COMMANDS: readonly ((context: CommandContext) => Command)[] = [];
+const COMMANDS: readonly ((context: CommandContext) => Command)[] = [nodeCordonCommand, nodeUncordonCommand];
 
 export function registerNode(program: Command, context: CommandContext): void {
   const node = program
