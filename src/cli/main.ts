@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import type { Host, TextSink } from "./host.ts";
-import { run } from "./run.ts";
+import { EXIT, run } from "./run.ts";
 
 function sink(stream: NodeJS.WriteStream): TextSink {
   return {
@@ -43,4 +43,8 @@ const host: Host = {
   signal: interruption.signal,
 };
 
-process.exitCode = await run(process.argv.slice(2), host);
+process.exitCode = EXIT.failed; // until the end is reached
+// Not awaited at the top level: the single executable is a CommonJS bundle, which cannot.
+void run(process.argv.slice(2), host).then((code) => {
+  process.exitCode = code;
+});

@@ -1,9 +1,9 @@
 /** The SHA-256 that etcd puts at the end of a snapshot, computed beside everything else: for a large file in a thread of its own. */
 import { createHash } from "node:crypto";
-import { Worker } from "node:worker_threads";
 import type { ByteSource } from "../bolt/byte-source.ts";
 import { MendError } from "../errors.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
+import { startThread } from "./start-thread.ts";
 import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 
 /** `absent`: a raw copy of `member/snap/db` carries no hash. */
@@ -43,8 +43,7 @@ export function startHash(snapshot: SnapshotFile): RunningHashJob {
   if (source.size < THREAD_WORTHY_BYTES)
     return { verdict: Promise.resolve(judge(sha256(source))), stop: async () => {} };
   const order: HashOrder = { descriptor, name: source.name, size: source.size };
-  const file = import.meta.url.endsWith(".ts") ? "./hash-worker.ts" : "./hash-worker.js";
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: order });
+  const worker = startThread("hash-worker", { workerData: order });
   const verdict = new Promise<HashVerdict>((resolve, reject) => {
     worker.once("message", (digest: Uint8Array) => resolve(judge(digest)));
     worker.once("error", reject);

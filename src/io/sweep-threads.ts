@@ -3,8 +3,9 @@
  * until it is closed. A small file gets none.
  */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { MendError } from "../errors.ts";
+import { startThread } from "./start-thread.ts";
 import type { SweepOrder, SweepReport } from "./sweep-worker.ts";
 
 /** Below this a thread costs more than it saves. Bytes. */
@@ -23,9 +24,8 @@ export interface SweepThreads {
 /** Starts as many threads as help with a file of `size` bytes: none, or one a core. */
 export function startSweepThreads(size: number): SweepThreads {
   const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(availableParallelism(), MOST_THREADS);
-  const file = import.meta.url.endsWith(".ts") ? "./sweep-worker.ts" : "./sweep-worker.js";
   const workers = Array.from({ length: count }, () => {
-    const worker = new Worker(new URL(file, import.meta.url), {
+    const worker = startThread("sweep-worker", {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     worker.unref(); // a thread without work keeps nothing alive

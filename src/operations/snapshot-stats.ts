@@ -1,4 +1,5 @@
 /** `snapshot stats`: what fills a database, by kind, by namespace, and the largest values. */
+import { compareBytes } from "../bolt/page.ts";
 import type { Finding } from "../errors.ts";
 import { type KeyIndex, keyOf } from "../mvcc/key-index.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
@@ -131,14 +132,17 @@ function createPlacer(prefix: string | undefined, labels: readonly string[]): (i
   };
 }
 
-/** Keeps the entries with the largest values. */
+/** Keeps the entries with the largest values, of equal ones those with the lower keys: threads fill the index in any order. */
 function createLargest(index: KeyIndex, most: number): { add(i: number): void; list(): readonly number[] } {
   const kept: number[] = [];
-  const size = (i: number): number => index.valueSize[i]!;
+  const before = (a: number, b: number): boolean => {
+    const difference = index.valueSize[b]! - index.valueSize[a]!;
+    return difference < 0 || (difference === 0 && compareBytes(keyOf(index, a), keyOf(index, b)) < 0);
+  };
   return {
     add(i) {
-      if (kept.length === most && (most === 0 || size(kept[most - 1]!) >= size(i))) return;
-      const at = kept.findIndex((other) => size(other) < size(i));
+      if (kept.length === most && (most === 0 || !before(i, kept[most - 1]!))) return;
+      const at = kept.findIndex((other) => before(i, other));
       kept.splice(at < 0 ? kept.length : at, 0, i);
       if (kept.length > most) kept.pop();
     },

@@ -1,0 +1,25 @@
+/**
+ * What the single executable starts with, in every thread: loads the chunks of our bundle from the assets, each when it is asked for, so that
+ * a command parses its own code only. Node's loader takes files, which there are none of.
+ */
+import { createRequire } from "node:module";
+import { getAsset } from "node:sea";
+import { compileFunction } from "node:vm";
+
+type Require = (name: string) => unknown;
+
+const loaded = new Map<string, { exports: unknown }>();
+const requireBuiltin = createRequire(process.execPath);
+
+/** A chunk by its name in the bundle, such as `./kubemend.cjs`, or a module of Node. */
+export function loadChunk(name: string): unknown {
+  if (!name.startsWith("./")) return requireBuiltin(name);
+  const known = loaded.get(name);
+  if (known !== undefined) return known.exports;
+  const module = { exports: {} };
+  loaded.set(name, module);
+  const file = name.slice("./".length);
+  const run = compileFunction(getAsset(file, "utf8"), ["require", "module", "exports"], { filename: file });
+  (run as (require: Require, module: unknown, exports: unknown) => void)(loadChunk, module, module.exports);
+  return module.exports;
+}

@@ -1,0 +1,86 @@
+/**
+ * `npm run build:exe`: kubemend as one executable file, `build/kubemend`, for the machine that this runs on. It is the devDependency's Node, stripped,
+ * with our bundles in it (Node's single executable applications): the command line, the threads' code, and the native CRC-32C.
+ */
+import { execFile } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { rolldown } from "rolldown";
+
+const ROOT = join(import.meta.dirname, "..");
+const OUT = join(ROOT, "build/kubemend");
+/** The threads' entry files, by the names that src/io/start-thread.ts knows them by. */
+const ENTRIES = {
+  kubemend: "src/cli/main.ts",
+  "sweep-worker": "src/io/sweep-worker.ts",
+  "hash-worker": "src/io/hash-worker.ts",
+};
+const LOADER = "load-chunk.cjs";
+const MINIFY = { mangle: false, compress: false, codegen: { removeWhitespace: true } };
+/** What Node looks for in itself at the start (its documentation: "Injecting the preparation blob"). */
+const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+
+/** Our code as chunks of CommonJS, and what loads them. Returns their names. */
+async function bundle(directory: string): Promise<string[]> {
+  const options = { platform: "node", transform: { target: "node24" }, cwd: ROOT } as const;
+  const alias = { "@node-rs/crc32": join(ROOT, "src/executable/crc32c.ts") };
+  const chunks = await rolldown({ ...options, input: ENTRIES, resolve: { alias } });
+  const names = { entryFileNames: "[name].cjs", chunkFileNames: "[name]-[hash].cjs" };
+  const { output } = await chunks.write({ dir: directory, format: "cjs", minify: MINIFY, ...names });
+  const loader = await rolldown({ ...options, input: "src/executable/load-chunk.ts" });
+  await loader.write({ file: join(directory, LOADER), format: "cjs" });
+  return [...output.map(({ fileName }) => fileName), LOADER];
+}
+
+/** The native module that `@node-rs/crc32` would load here. */
+function nativeCrc32c(): string {
+  const paths = [require.resolve("@node-rs/crc32")];
+  return require.resolve(`@node-rs/crc32-${process.platform}-${process.arch}-gnu`, { paths });
+}
+
+async function build(): Promise<void> {
+  if (process.platform !== "linux") throw new Error(`the executable is built on Linux, not on ${process.platform}`);
+  const draft = `${OUT}.draft`; // always the same: paths go into the blob
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft, { recursive: true });
+  try {
+    const inDraft = (name: string) => join(draft, name);
+    const names = await bundle(draft);
+    const main = `${readFileSync(inDraft(LOADER), "utf8")}\nexports.loadChunk("./kubemend.cjs");\n`;
+    writeFileSync(inDraft("main.cjs"), main);
+
+    const node = inDraft("node");
+    copyFileSync(process.execPath, node);
+    chmodSync(node, 0o755);
+    await run("strip", [node]); // symbols for debuggers only: native modules find what they need in .dynsym
+
+    const assets = {
+      ...Object.fromEntries(names.map((name) => [name, name])),
+      "crc32.node": nativeCrc32c(),
+    };
+    writeFileSync(
+      inDraft("sea.json"),
+      JSON.stringify({
+        main: "main.cjs",
+        output: "blob",
+        disableExperimentalSEAWarning: true,
+        assets,
+      }),
+    );
+    await run(node, ["--experimental-sea-config", "sea.json"], { cwd: draft });
+    const postject = require.resolve("postject/dist/cli.js");
+    await run(process.execPath, [postject, node, "NODE_SEA_BLOB", inDraft("blob"), "--sentinel-fuse", FUSE]);
+    renameSync(node, OUT);
+  } finally {
+    rmSync(draft, { recursive: true });
+  }
+  const { stdout } = await run(OUT, ["--version"]);
+  console.log(`build/kubemend: version ${stdout.trim()}, ${(statSync(OUT).size / 1e6).toFixed(1)} MB`);
+}
+
+await build();
