@@ -47,6 +47,8 @@ export type ErrorCode =
   | "api-denied"
   | "api-refused"
   | "kubelet-not-found"
+  | "runtime-unreachable"
+  | "runtime-refused"
   | "port-taken"
   | "timeout"
   | "unsupported";

@@ -9,9 +9,9 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from "node:http2";
-import { MendError } from "../errors.ts";
+import { createConnection } from "node:net";
 import type { TlsMaterial } from "./etcd-connection.ts";
-import { transportError } from "./transport-error.ts";
+import { ETCD_FAILURES, type GrpcFailures } from "./grpc-failures.ts";
 
 export interface GrpcConnection {
   readonly endpoint: string;
@@ -25,6 +25,8 @@ export interface GrpcConnection {
 export interface GrpcOptions {
   readonly token?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds, instead of the connection's. */
+  readonly timeout?: number | undefined;
 }
 
 const HEADER_SIZE = 5;
@@ -33,15 +35,25 @@ const MOST_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Enough for a fast stream over a slow distance. */
 const WINDOW = 4 * 1024 * 1024;
 
-/** Connects with the first call. `timeout` is in milliseconds. */
-export function openGrpc(endpoint: string, tls: TlsMaterial, timeout: number): GrpcConnection {
+/** Connects with the first call. `endpoint` is an URL, or `unix:///PATH` of a socket. `timeout` is in milliseconds. */
+export function openGrpc(
+  endpoint: string,
+  tls: TlsMaterial,
+  timeout: number,
+  failures: GrpcFailures = ETCD_FAILURES,
+): GrpcConnection {
+  const socket = endpoint.startsWith("unix:") ? endpoint.replace(/^unix:(\/\/)?/, "") : undefined;
   let session: ClientHttp2Session | undefined;
 
   function connected(): Promise<ClientHttp2Session> {
     if (session !== undefined && !session.closed && !session.destroyed) return Promise.resolve(session);
     return new Promise((resolve, reject) => {
-      const opened = connect(endpoint, { ...tls, settings: { enablePush: false, initialWindowSize: WINDOW } });
-      const timer = setTimeout(() => opened.destroy(timedOut(endpoint, "connect", timeout)), timeout);
+      const settings = { enablePush: false, initialWindowSize: WINDOW };
+      const opened =
+        socket === undefined
+          ? connect(endpoint, { ...tls, settings })
+          : connect("http://localhost", { createConnection: () => createConnection(socket), settings });
+      const timer = setTimeout(() => opened.destroy(failures.timedOut(endpoint, "connect", timeout)), timeout);
       opened.once("connect", () => {
         clearTimeout(timer);
         opened.setLocalWindowSize(WINDOW);
@@ -50,9 +62,9 @@ export function openGrpc(endpoint: string, tls: TlsMaterial, timeout: number): G
       });
       opened.on("error", (error) => {
         clearTimeout(timer);
-        reject(transportError(error, endpoint));
+        reject(failures.transport(error, endpoint));
       });
-      opened.once("close", () => reject(transportError(new Error("closed"), endpoint)));
+      opened.once("close", () => reject(failures.transport(new Error("closed"), endpoint)));
     });
   }
 
@@ -70,22 +82,23 @@ export function openGrpc(endpoint: string, tls: TlsMaterial, timeout: number): G
     options.signal?.addEventListener("abort", abort, { once: true });
     let failure: unknown;
     request.on("error", (error) => {
-      failure ??= transportError(error, endpoint);
+      failure ??= failures.transport(error, endpoint);
     });
-    request.setTimeout(timeout, () => {
-      failure ??= timedOut(endpoint, "answer", timeout);
+    const patience = options.timeout ?? timeout;
+    request.setTimeout(patience, () => {
+      failure ??= failures.timedOut(endpoint, "answer", patience);
       request.close(constants.NGHTTP2_CANCEL);
     });
     const headers = watchHeaders(request);
     try {
       request.end(frame(message));
-      yield* messages(request, endpoint);
+      yield* messages(request, endpoint, failures);
       options.signal?.throwIfAborted();
       if (failure !== undefined) throw failure;
-      checkStatus(headers(), endpoint, method);
+      checkStatus(headers(), endpoint, method, failures);
     } catch (error) {
       options.signal?.throwIfAborted();
-      throw failure ?? transportError(error, endpoint);
+      throw failure ?? failures.transport(error, endpoint);
     } finally {
       options.signal?.removeEventListener("abort", abort);
       if (!request.closed) request.close(constants.NGHTTP2_CANCEL);
@@ -98,9 +111,7 @@ export function openGrpc(endpoint: string, tls: TlsMaterial, timeout: number): G
     async call(method, message, options) {
       let answer: Uint8Array | undefined;
       for await (const part of stream(method, message, options)) answer = part;
-      if (answer === undefined) {
-        throw new MendError("etcd-refused", `"${endpoint}" sent no answer to ${method}`, { where: endpoint });
-      }
+      if (answer === undefined) throw failures.noAnswer(endpoint, method);
       return answer;
     },
     close: () => session?.close(),
@@ -115,7 +126,11 @@ function frame(message: Uint8Array): Buffer {
 }
 
 /** Cuts a stream into messages. A message that arrives in one piece is a view of it; one that comes in many is put together once. */
-async function* messages(request: ClientHttp2Stream, endpoint: string): AsyncGenerator<Uint8Array> {
+async function* messages(
+  request: ClientHttp2Stream,
+  endpoint: string,
+  failures: GrpcFailures,
+): AsyncGenerator<Uint8Array> {
   let pending: Buffer = Buffer.alloc(0);
   let whole: Buffer | undefined; // a message that has begun
   let filled = 0;
@@ -133,10 +148,7 @@ async function* messages(request: ClientHttp2Stream, endpoint: string): AsyncGen
     while (pending.length - at >= HEADER_SIZE) {
       const size = pending.readUInt32BE(at + 1);
       if (pending[at] !== 0 || size > MOST_MESSAGE_BYTES) {
-        throw new MendError("etcd-refused", `"${endpoint}" does not speak gRPC as etcd does`, {
-          where: endpoint,
-          hint: "give etcd's client URL, such as https://10.0.0.1:2379",
-        });
+        throw failures.foreign("a message that is compressed or too long", endpoint);
       }
       at += HEADER_SIZE;
       if (pending.length - at < size) {
@@ -161,67 +173,15 @@ function watchHeaders(request: ClientHttp2Stream): () => IncomingHttpHeaders {
   return () => all;
 }
 
-function checkStatus(headers: IncomingHttpHeaders, endpoint: string, method: string): void {
+function checkStatus(headers: IncomingHttpHeaders, endpoint: string, method: string, failures: GrpcFailures): void {
   const status = headers["grpc-status"];
   if (status === "0") return;
   if (status === undefined) {
     const http = headers[":status"];
-    const found = http === undefined ? "the connection ended" : `HTTP status ${http}`;
-    throw new MendError("etcd-unreachable", `"${endpoint}" gave no gRPC answer: ${found}`, {
-      where: endpoint,
-      hint: "give etcd's client URL, such as https://10.0.0.1:2379",
-    });
+    throw failures.foreign(http === undefined ? "the connection ended" : `HTTP status ${http}`, endpoint);
   }
-  throw statusError(Number(status), decodeURIComponentSafely(String(headers["grpc-message"] ?? "")), endpoint, method);
-}
-
-/** gRPC's status codes (`grpc/grpc`, `doc/statuscodes.md`). */
-function statusError(status: number, text: string, endpoint: string, method: string): MendError {
-  const said = text === "" ? `status ${status}` : text;
-  const where = endpoint;
-  if (status === 16) {
-    return new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user: ${said}`, {
-      where,
-      hint: "check --user and --password",
-    });
-  }
-  if (status === 7) {
-    return new MendError("permission-denied", `"${endpoint}" refuses: ${said}`, {
-      where,
-      hint: "pass a --user with the root role",
-    });
-  }
-  if (status === 12) {
-    return new MendError("unsupported", `"${endpoint}" does not know ${method}`, {
-      where,
-      hint: "use an etcd of 3.4 or newer",
-    });
-  }
-  if (status === 11) {
-    return new MendError("revision-compacted", `"${endpoint}" no longer holds that revision: ${said}`, {
-      where,
-      hint: "ask for a newer revision",
-    });
-  }
-  if (status === 4) return timedOut(endpoint, "answer", undefined);
-  if (status === 14) {
-    return new MendError("etcd-unreachable", `"${endpoint}" cannot serve: ${said}`, {
-      where,
-      hint: "see kubemend etcd health",
-    });
-  }
-  return new MendError("etcd-refused", `"${endpoint}" refuses: ${said}`, {
-    where,
-    hint: "if etcd has authentication enabled, pass --user NAME:PASSWORD",
-  });
-}
-
-function timedOut(endpoint: string, what: "connect" | "answer", milliseconds: number | undefined): MendError {
-  const waited = milliseconds === undefined ? "in time" : `within ${milliseconds / 1000} s`;
-  return new MendError("timeout", `"${endpoint}" did not ${what} ${waited}`, {
-    where: endpoint,
-    hint: "check that etcd runs there, or raise --command-timeout",
-  });
+  const said = decodeURIComponentSafely(String(headers["grpc-message"] ?? ""));
+  throw failures.status(Number(status), said, endpoint, method);
 }
 
 function decodeURIComponentSafely(text: string): string {

@@ -1,7 +1,7 @@
 /** What this machine itself tells, without an API server: its kubelet, its listening ports, the containers that really run, their logs. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
-import { basename, join } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import { parse } from "yaml";
 
 const POD_LOGS = "/var/log/pods";
@@ -13,6 +13,8 @@ export interface LocalKubelet {
   readonly staticPods: string | null | undefined;
   /** The name it registers its node by, as far as its flags tell. */
   readonly nodeName: string;
+  /** Where it was told that the container runtime listens, such as `unix:///run/containerd/containerd.sock`. */
+  readonly runtimeEndpoint: string | undefined;
 }
 
 /** The kubelet that runs here, by its process. */
@@ -26,23 +28,35 @@ export function findKubelet(): LocalKubelet | undefined {
       const at = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
       return at < 0 ? undefined : words[at]!.includes("=") ? words[at]!.slice(name.length + 3) : words[at + 1];
     };
-    const config = flag("config");
-    const inConfig = config === undefined ? null : staticPodPath(config);
+    const path = flag("config");
+    const config = path === undefined ? {} : kubeletConfig(pid, path);
+    const inConfig = config === undefined ? undefined : (stringOf(config.staticPodPath) ?? null);
     // Files beside its configuration may say more than that does.
     const elsewhere = flag("config-dir") === undefined ? inConfig : (inConfig ?? undefined);
-    const staticPods = flag("pod-manifest-path") ?? elsewhere;
-    return { pid, staticPods, nodeName: (flag("hostname-override") ?? hostname()).toLowerCase() };
+    return {
+      pid,
+      staticPods: flag("pod-manifest-path") ?? elsewhere,
+      nodeName: (flag("hostname-override") ?? hostname()).toLowerCase(),
+      runtimeEndpoint: flag("container-runtime-endpoint") ?? stringOf(config?.containerRuntimeEndpoint),
+    };
   }
   return undefined;
 }
 
-function staticPodPath(config: string): string | null | undefined {
+/** Undefined where it is not readable from here: whoever needs something of it says that it is not known. A relative path is the process's. */
+function kubeletConfig(
+  pid: number,
+  path: string,
+): { staticPodPath?: unknown; containerRuntimeEndpoint?: unknown } | undefined {
   try {
-    const value = (parse(readFileSync(config, "utf8")) as { staticPodPath?: unknown } | null)?.staticPodPath;
-    return typeof value === "string" && value !== "" ? value : null;
+    return parse(readFileSync(isAbsolute(path) ? path : join(`/proc/${pid}/cwd`, path), "utf8")) ?? {};
   } catch {
-    return undefined; // not readable from here: whoever needs it says that it is not known
+    return undefined;
   }
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** Whether two paths are the same directory. */
