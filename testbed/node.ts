@@ -30,7 +30,7 @@ export const BOOTSTRAP_KUBECONFIG_PATH = "/etc/kubernetes/kubeconfig-bootstrap";
 /** Whose client certificates the kubelet accepts. */
 export const CLIENT_CA_PATH = "/etc/kubernetes/ca.crt";
 export const STATIC_PODS_PATH = "/etc/kubernetes/manifests";
-const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
+export const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 
 /** Shown to the node as its own, writable, over what this machine has there. */
 const OVERLAID = ["/etc", "/var/log", "/opt", "/root"];
@@ -95,6 +95,11 @@ export class Node {
   /** Runs a program on the node and returns how it came out. */
   runForResult(command: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     return runForResult([...this.#enter(), ...command], marked(this.bed.id, options));
+  }
+
+  /** Where a running node's path is for a program of this machine, sockets included. */
+  outsidePath(path: string): string {
+    return `/proc/${this.#init}/root${path}`;
   }
 
   read(path: string): Promise<string> {
