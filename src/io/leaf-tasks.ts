@@ -5,6 +5,7 @@ import type { Report } from "../bolt/tree.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
+import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
 import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
 import { mergeVerifyResults } from "../storage/verify-result.ts";
@@ -49,19 +50,15 @@ export async function createLeafTasks(
   const [first, end] = keyLeaves(map);
   const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
-  // An entry that cannot be read is reported by one task.
-  const indexReport: Report = verify === undefined ? report : () => {};
   const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
-  const index = spec.index && createIndexTask(spec.index, indexReport, expected, labeller);
-  const history = spec.historyOf && createHistoryTask(spec.historyOf, report);
+  const index = spec.index && createIndexTask(spec.index, expected, labeller);
+  const history = spec.historyOf && createHistoryTask(spec.historyOf);
+  const visits = [index, verify, history].flatMap((task) => (task === undefined ? [] : [task.visit]));
+  const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
   const { hash } = spec;
   return {
     visit(page, position) {
-      if (position >= first && position < end) {
-        index?.visit(page);
-        verify?.visit(page);
-        history?.visit(page);
-      }
+      if (position >= first && position < end) readLeaf?.(page);
       if (hash !== undefined) hashLeaf(hash, page, position);
     },
     finish: () => ({
@@ -69,6 +66,14 @@ export async function createLeafTasks(
       ...(verify === undefined ? {} : { verify: verify.finish() }),
       ...(history === undefined ? {} : { history: history.finish() }),
     }),
+  };
+}
+
+function joinVisits(visits: readonly RevisionVisitor[]): RevisionVisitor {
+  const [only, second] = visits;
+  if (only !== undefined && second === undefined) return only;
+  return (entry) => {
+    for (const visit of visits) visit(entry);
   };
 }
 

@@ -1,7 +1,5 @@
 /** Finds every revision of one key among the leaves of the `key` bucket, in any order: where each lies, not what it holds. */
-import type { Page } from "../bolt/page.ts";
-import type { Report } from "../bolt/tree.ts";
-import { createLeafReader } from "./leaf-revisions.ts";
+import type { RevisionVisitor } from "./leaf-revisions.ts";
 
 /** Where a revision of the key lies in the file. */
 export interface RevisionPlace {
@@ -13,18 +11,18 @@ export interface RevisionPlace {
 }
 
 export interface HistoryTask {
-  visit(page: Page): void;
+  readonly visit: RevisionVisitor;
   finish(): readonly RevisionPlace[];
 }
 
-export function createHistoryTask(key: Uint8Array, report: Report): HistoryTask {
+export function createHistoryTask(key: Uint8Array): HistoryTask {
   const places: RevisionPlace[] = [];
-  const visit = createLeafReader(({ page, item, main, sub, tombstone, fields }) => {
+  const visit: RevisionVisitor = ({ page, item, main, sub, tombstone, fields }) => {
     const { keyStart, keyEnd } = fields;
     if (keyEnd - keyStart !== key.length) return;
     for (let i = key.length - 1; i >= 0; i--) if (page.bytes[keyStart + i] !== key[i]) return;
     places.push({ main, sub, tombstone, page: page.id, item });
-  }, report);
+  };
   return { visit, finish: () => places };
 }
 

@@ -1,8 +1,6 @@
 /** Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link mergeIndexResults} joins them. */
-import type { Page } from "../bolt/page.ts";
-import type { Report } from "../bolt/tree.ts";
 import { createKeyIndex, findOrAdd, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
-import { createLeafReader, type RevisionEntry } from "./leaf-revisions.ts";
+import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 
 /** Which keys: those that begin with `prefix`, or, where `exact`, that one. */
 export interface KeySelection {
@@ -27,7 +25,7 @@ export interface IndexResult {
 }
 
 export interface IndexTask {
-  visit(page: Page): void;
+  readonly visit: RevisionVisitor;
   finish(): IndexResult;
 }
 
@@ -35,12 +33,12 @@ export interface IndexTask {
 export type Labeller = (bytes: Uint8Array, start: number, end: number) => string;
 
 /** `expected`: about how many keys there will be. */
-export function createIndexTask(options: IndexOptions, report: Report, expected = 0, labeller?: Labeller): IndexTask {
+export function createIndexTask(options: IndexOptions, expected = 0, labeller?: Labeller): IndexTask {
   const { select, atRevision = Number.MAX_SAFE_INTEGER } = options;
   const index = createKeyIndex(options.seed, select.length === 0 ? expected : 0);
   const labels = createLabels();
   let lastRevision = 0;
-  const visit = createLeafReader((entry) => {
+  const visit: RevisionVisitor = (entry) => {
     if (entry.main > lastRevision) lastRevision = entry.main;
     if (entry.main > atRevision) return;
     if (select.length > 0 && !select.some((selection) => isSelected(selection, entry))) return;
@@ -62,7 +60,7 @@ export function createIndexTask(options: IndexOptions, report: Report, expected 
     }
     index.versions[i]! += 1;
     index.bytes[i]! += keyEnd - keyStart + (valueEnd - valueStart);
-  }, report);
+  };
   return { visit, finish: () => ({ index, lastRevision, labels: labels.names }) };
 }
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
 import { encodeCbor } from "./cbor.ts";
+import { surelyDecodes } from "./check-value.ts";
 import { decodeValue, MAX_VALUE_BYTES } from "./decode.ts";
 import { encodeObject } from "./encode.ts";
 import { PROTOBUF_MAGIC } from "./envelope.ts";
@@ -26,6 +27,7 @@ function survives(value: Uint8Array): DecodedValue {
   expect(STATES).toContain(decoded.state);
   peekType(value);
   if (decoded.state === "object") printJson(decoded.object);
+  if (surelyDecodes(value, 0, value.length)) expect(decoded).toMatchObject({ state: "object", unknownFields: [] });
   return decoded;
 }
 
