@@ -4,7 +4,7 @@
  */
 import { areSurelyFields } from "./fields-check.ts";
 import { isSurelyTypedJson } from "./json-check.ts";
-import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op, planOf } from "./message-plan.ts";
+import { Card, type FieldPlan, type FieldTable, Op, planOf } from "./message-plan.ts";
 import { findResource } from "./resources.ts";
 import { readText } from "./strings.ts";
 
@@ -13,23 +13,30 @@ const MAX_BYTES = 1 << 20;
 /** Deeper ones as well. */
 const MAX_DEPTH = 50;
 
-/** What a tag, field number and wire type in one, asks for. */
+/**
+ * What a tag, field number and wire type in one, asks for. A number from `FIRST_WALK` on is where in `table` the walk of the message begins that the field holds.
+ */
 const Step = {
   Doubt: 0,
   Varint: 1,
   /** A varint below 2^35. */
   ShortVarint: 2,
   Bytes: 3,
+  /** JSON, mostly metav1.FieldsV1. */
   Json: 4,
-  Message: 5,
 } as const;
-type Step = (typeof Step)[keyof typeof Step];
+const FIRST_WALK = 8;
 
-/** What may stand in a message, by tag. */
-interface Walk {
-  readonly steps: Uint8Array;
-  readonly messages: (Walk | undefined)[];
-}
+/**
+ * All walks, one behind the other, as numbers: what may stand in a message. A walk is the count of its tags, then the step of each tag. One table for all, and an
+ * explicit stack, because this is called for every byte of a snapshot, near enough.
+ */
+let table = new Int32Array(1 << 12);
+let tableEnd = FIRST_WALK;
+
+/** Of the messages that the current one lies in: where each ends, and its walk. */
+const ends = new Int32Array(MAX_DEPTH);
+const outerWalks = new Int32Array(MAX_DEPTH);
 
 /** True only where `decodeValue` makes an object without unknown fields of `bytes[start, end)`, a value that is not encrypted. */
 export function surelyDecodes(bytes: Uint8Array, start: number, end: number): boolean {
@@ -47,7 +54,7 @@ function checkEnvelope(bytes: Uint8Array, start: number, end: number): boolean {
   const typeEnd = start + 2 + bytes[start + 1]!;
   if (bytes[start] !== 0x0a || bytes[start + 1]! >= 0x80 || typeEnd >= end || bytes[typeEnd] !== 0x12) return false;
   const walk = walkOfType(readText(bytes, start + 2, typeEnd));
-  if (walk === undefined) return false;
+  if (walk === Step.Doubt) return false;
   let at = typeEnd + 1;
   let length = 0;
   for (let scale = 1; ; scale *= 128) {
@@ -56,43 +63,49 @@ function checkEnvelope(bytes: Uint8Array, start: number, end: number): boolean {
     length += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
   }
-  if (length > end - at || !checkMessage(walk, bytes, at, at + length, 0)) return false;
+  if (length > end - at || !checkMessage(walk, bytes, at, at + length)) return false;
   at += length;
   while (at + 1 < end && (bytes[at] === 0x1a || bytes[at] === 0x22) && bytes[at + 1] === 0) at += 2;
   return at === end;
 }
 
-const walksByType = new Map<string, Walk | undefined>();
+const walksByType = new Map<string, number>();
 /** A hostile file may make up any number of types. */
 const MOST_TYPES = 10_000;
 
-/** The walk for an encoded typeMeta, here as text of the same bytes: apiVersion = 1, kind = 2. */
-function walkOfType(typeMeta: string): Walk | undefined {
+/** The walk for an encoded typeMeta, here as text of the same bytes (apiVersion = 1, kind = 2); `Step.Doubt` for none. */
+function walkOfType(typeMeta: string): number {
   const known = walksByType.get(typeMeta);
-  if (known !== undefined || walksByType.has(typeMeta)) return known;
+  if (known !== undefined) return known;
   const versionEnd = 2 + (typeMeta.charCodeAt(1) || 0);
   const version = typeMeta.slice(2, versionEnd);
   const kind = typeMeta.slice(versionEnd + 2);
   const canonical = `\n${String.fromCharCode(version.length)}${version}\x12${String.fromCharCode(kind.length)}${kind}`;
   const resource = typeMeta === canonical ? findResource(version, kind) : undefined;
-  const walk = resource && walkOf(planOf(resource.message));
+  const walk = resource === undefined ? Step.Doubt : walkOfFields(planOf(resource.message).fields);
   if (walksByType.size < MOST_TYPES) walksByType.set(typeMeta, walk);
   return walk;
 }
 
 /** Reads a message between two offsets, its fields by their tags alone. */
-function checkMessage(walk: Walk, bytes: Uint8Array, start: number, end: number, depth: number): boolean {
-  const { steps, messages } = walk;
+function checkMessage(rootWalk: number, bytes: Uint8Array, start: number, rootEnd: number): boolean {
+  const steps = table;
+  let walk = rootWalk;
+  let end = rootEnd;
+  let depth = 0;
   let at = start;
-  while (at < end) {
+  for (;;) {
+    while (at === end) {
+      if (depth === 0) return true;
+      end = ends[--depth]!;
+      walk = outerWalks[depth]!;
+    }
     let tag = bytes[at++]!;
     if (tag >= 0x80) {
-      if (at >= end) return false;
-      const high = bytes[at++]!;
-      if (high >= 0x80) return false;
-      tag = (tag & 0x7f) | (high << 7);
+      if (at >= end || bytes[at]! >= 0x80) return false;
+      tag = (tag & 0x7f) | (bytes[at++]! << 7);
     }
-    const step = tag < steps.length ? steps[tag]! : Step.Doubt;
+    const step = tag < steps[walk]! ? steps[walk + 1 + tag]! : Step.Doubt;
     if (step >= Step.Bytes) {
       if (at >= end) return false;
       let length = bytes[at++]!;
@@ -106,12 +119,16 @@ function checkMessage(walk: Walk, bytes: Uint8Array, start: number, end: number,
         }
       }
       if (length > end - at) return false;
-      if (step !== Step.Bytes && length > 0) {
-        if (step === Step.Message) {
-          if (depth >= MAX_DEPTH || !checkMessage(messages[tag]!, bytes, at, at + length, depth + 1)) return false;
-        } else if (!areSurelyFields(bytes, at, at + length)) return false;
+      if (step >= FIRST_WALK) {
+        if (depth === MAX_DEPTH) return false;
+        ends[depth] = end;
+        outerWalks[depth++] = walk;
+        end = at + length;
+        walk = step;
+      } else {
+        if (step === Step.Json && length > 0 && !areSurelyFields(bytes, at, at + length)) return false;
+        at += length;
       }
-      at += length;
     } else {
       const longest = step === Step.Varint ? 10 : step === Step.ShortVarint ? 5 : 0;
       const limit = Math.min(at + longest, end);
@@ -121,68 +138,65 @@ function checkMessage(walk: Walk, bytes: Uint8Array, start: number, end: number,
       }
     }
   }
-  return at === end;
 }
 
 /** Field numbers beyond this are left to the decoder. */
 const MAX_FIELD_NUMBER = 255;
-const TIME: Walk = walkWith({ 8: Step.ShortVarint, 16: Step.Varint });
-const DURATION: Walk = walkWith({ 8: Step.Varint });
-const QUANTITY: Walk = walkWith({ 10: Step.Bytes });
-const INT_OR_STRING: Walk = walkWith({ 8: Step.Varint, 16: Step.Varint, 26: Step.Bytes });
-const RAW_JSON: Walk = walkWith({ 10: Step.Json });
+const VARINT_1 = 0x08;
+const BYTES_1 = 0x0a;
+const VARINT_2 = 0x10;
+const BYTES_2 = 0x12;
+const BYTES_3 = 0x1a;
+const TIME = newWalk(VARINT_2, [VARINT_1, Step.ShortVarint], [VARINT_2, Step.Varint]);
+const DURATION = newWalk(VARINT_1, [VARINT_1, Step.Varint]);
+const QUANTITY = newWalk(BYTES_1, [BYTES_1, Step.Bytes]);
+const INT_OR_STRING = newWalk(BYTES_3, [VARINT_1, Step.Varint], [VARINT_2, Step.Varint], [BYTES_3, Step.Bytes]);
+/** An object in protobuf or CBOR within a RawExtension is no JSON, and left to the decoder. */
+const RAW_JSON = newWalk(BYTES_1, [BYTES_1, Step.Json]);
 
-function walkWith(steps: Readonly<Record<number, Step>>): Walk {
-  const walk = emptyWalk(Math.max(...Object.keys(steps).map(Number)));
-  for (const [tag, step] of Object.entries(steps)) walk.steps[Number(tag)] = step;
+/** A walk for tags up to `highestTag`. */
+function newWalk(highestTag: number, ...steps: readonly (readonly [tag: number, step: number])[]): number {
+  const walk = tableEnd;
+  tableEnd += highestTag + 2;
+  if (tableEnd > table.length) {
+    const larger = new Int32Array(tableEnd * 2);
+    larger.set(table);
+    table = larger;
+  }
+  table[walk] = highestTag + 1;
+  for (const [tag, step] of steps) setStep(walk, tag, step);
   return walk;
 }
 
-function emptyWalk(highestTag: number): Walk {
-  return {
-    steps: new Uint8Array(highestTag + 1),
-    messages: new Array<Walk | undefined>(highestTag + 1).fill(undefined),
-  };
+function setStep(walk: number, tag: number, step: number): void {
+  table[walk + 1 + tag] = step;
 }
 
-const walks = new Map<FieldTable, Walk>();
+const walks = new Map<FieldTable, number>();
 
-function walkOf({ fields }: MessagePlan): Walk {
-  return walkOfFields(fields);
-}
-
-function walkOfFields(fields: FieldTable): Walk {
+function walkOfFields(fields: FieldTable): number {
   const known = walks.get(fields);
   if (known !== undefined) return known;
   const wire = fields.inWireOrder.filter(({ number }) => number <= MAX_FIELD_NUMBER);
-  const walk = emptyWalk(((wire.at(-1)?.number ?? 0) << 3) | 7);
+  const walk = newWalk(((wire.at(-1)?.number ?? 0) << 3) | 7);
   walks.set(fields, walk); // before its fields: a schema holds schemas
   for (const field of wire) addField(walk, field);
   return walk;
 }
 
-function addField(walk: Walk, field: FieldPlan): void {
+function addField(walk: number, field: FieldPlan): void {
   const { number, op, card } = field;
-  const target = card === Card.Map ? emptyWalk(0x12) : walk;
-  const lengthTag = card === Card.Map ? 0x12 : (number << 3) | 2;
-  if (op === Op.String || op === Op.Bytes) target.steps[lengthTag] = Step.Bytes;
-  else if (op < Op.Double) {
-    if (card === Card.Map) return; // no kind has one
-    target.steps[number << 3] = Step.Varint;
-  } else if (op !== Op.Double && op !== Op.Float) {
-    target.steps[lengthTag] = Step.Message;
-    target.messages[lengthTag] = messageOf(field);
-  } else return;
-  if (card !== Card.Map) return;
-  target.steps[0x0a] = Step.Bytes;
-  walk.steps[(number << 3) | 2] = Step.Message;
-  walk.messages[(number << 3) | 2] = target;
+  const isNumber = op > Op.String && op < Op.Bytes;
+  if (op === Op.Double || op === Op.Float || (isNumber && card === Card.Map)) return; // seldom: left to the decoder
+  const content = isNumber ? Step.Varint : op === Op.String || op === Op.Bytes ? Step.Bytes : walkOfContent(field);
+  if (card === Card.Map) setStep(walk, (number << 3) | 2, newWalk(BYTES_2, [BYTES_1, Step.Bytes], [BYTES_2, content]));
+  else setStep(walk, isNumber ? number << 3 : (number << 3) | 2, content);
 }
 
-function messageOf({ op, plan, inline }: FieldPlan): Walk {
+function walkOfContent({ op, plan, inline }: FieldPlan): number {
   switch (op) {
     case Op.Message:
-      return walkOf(plan!);
+      return walkOfFields(plan!.fields);
     case Op.Inline:
       return walkOfFields(inline!);
     case Op.Time:
@@ -195,6 +209,6 @@ function messageOf({ op, plan, inline }: FieldPlan): Walk {
     case Op.IntOrString:
       return INT_OR_STRING;
     default:
-      return RAW_JSON; // objects in protobuf or CBOR within one are no JSON, and left to the decoder
+      return RAW_JSON;
   }
 }

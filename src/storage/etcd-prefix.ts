@@ -47,9 +47,10 @@ export function findEtcdPrefixes(keys: Iterable<Uint8Array>): EtcdPrefix[] {
   return found.sort((a, b) => b.signs - a.signs || (a.prefix < b.prefix ? -1 : 1));
 }
 
-/** Whether a key ends like one that every cluster has: a sieve for {@link findEtcdPrefixes}, for whoever sees keys one at a time. */
-export function isPrefixSign(key: Uint8Array): boolean {
-  return signBytes.some((sign) => endsWith(key, sign));
+/** Whether a key, `bytes[start, end)`, ends like one that every cluster has: a sieve for {@link findEtcdPrefixes}, for whoever sees keys one at a time. */
+export function isPrefixSign(bytes: Uint8Array, start: number, end: number): boolean {
+  for (const sign of signBytes) if (endsWith(bytes, sign, start, end)) return true;
+  return false;
 }
 
 /** What the API server uses when nobody says otherwise. */
@@ -61,9 +62,9 @@ export function normalizeEtcdPrefix(flag: string): string {
   return parts.map((part) => `/${part}`).join("");
 }
 
-function endsWith(key: Uint8Array, end: Uint8Array): boolean {
-  const start = key.length - end.length;
-  if (start < 0) return false;
-  for (let i = end.length - 1; i >= 0; i--) if (key[start + i] !== end[i]) return false;
+function endsWith(bytes: Uint8Array, end: Uint8Array, from = 0, to = bytes.length): boolean {
+  const start = to - end.length;
+  if (start < from) return false;
+  for (let i = end.length - 1; i >= 0; i--) if (bytes[start + i] !== end[i]) return false;
   return true;
 }

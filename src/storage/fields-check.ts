@@ -9,7 +9,9 @@ const LONGEST = 4096;
 const SHORTEST = 64;
 const SLOTS = 512;
 
-const kept: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(SLOTS).fill(undefined);
+const kept = new Uint8Array(SLOTS * LONGEST);
+/** Of each slot's text; 0 for none. */
+const lengths = new Uint16Array(SLOTS);
 
 const { compare } = Buffer.prototype as unknown as {
   compare(this: Uint8Array, other: Uint8Array, from: number, to: number, ownFrom: number, ownTo: number): number;
@@ -20,10 +22,11 @@ export function areSurelyFields(bytes: Uint8Array, start: number, end: number): 
   const length = end - start;
   if (length < SHORTEST || length > LONGEST) return isSurelyFields(bytes, start, end);
   const slot = sample(bytes, start, length);
-  const candidate = kept[slot];
-  if (candidate?.length === length && compare.call(bytes, candidate, 0, length, start, end) === 0) return true;
+  const at = slot * LONGEST;
+  if (lengths[slot] === length && compare.call(bytes, kept, at, at + length, start, end) === 0) return true;
   if (!isSurelyFields(bytes, start, end)) return false;
-  kept[slot] = bytes.slice(start, end);
+  kept.set(bytes.subarray(start, end), at);
+  lengths[slot] = length;
   return true;
 }
 

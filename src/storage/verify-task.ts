@@ -30,8 +30,7 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
   const decode = (entry: RevisionEntry): void => {
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd, modRevision } = entry.fields;
-    const keyBytes = bytes.subarray(keyStart, keyEnd);
-    if (signs.length < MOST_SIGNS && isPrefixSign(keyBytes)) signs.push(keyBytes.slice());
+    if (signs.length < MOST_SIGNS && isPrefixSign(bytes, keyStart, keyEnd)) signs.push(bytes.slice(keyStart, keyEnd));
     if (surelyDecodes(bytes, valueStart, valueEnd)) {
       counts.object += 1;
       return;
