@@ -38,7 +38,7 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly initialClusterToken: string;
   readonly initialAdvertisePeerUrls: string;
   readonly skipHashCheck?: boolean;
-  /** Check pages, revisions and key-values, but decode no objects: most of the time that a large restore takes. */
+  /** Check pages, revisions and key-values, but not that objects decode. */
   readonly skipObjectCheck?: boolean;
   /** Codes of findings that do not stop the restore. */
   readonly allow?: readonly string[];

@@ -47,7 +47,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
     .option("--initial-cluster-token <token>", "makes ids unlike those of clusters with another token", "etcd-cluster")
     .option("--initial-advertise-peer-urls <urls>", "this member's peer URLs", "http://localhost:2380")
     .option("--skip-hash-check", "accept a file without a SHA-256, or with another one")
-    .option("--skip-object-check", "decode no Kubernetes objects: a large file is restored several times as fast")
+    .option("--skip-object-check", "do not check that Kubernetes objects decode: saves a second of CPU time a gigabyte")
     .option("--bump-revision <n>", "raise the newest revision by so many (with --mark-compacted)", parseBump)
     .option("--mark-compacted", "mark every revision before the raised one compacted, so that watchers list anew")
     .option("--revision <revision>", "the keyspace as it was at this revision", parseRevision)
