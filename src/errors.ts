@@ -51,6 +51,8 @@ export type ErrorCode =
   | "runtime-refused"
   | "port-taken"
   | "timeout"
+  | "control-plane-at-risk"
+  | "drain-incomplete"
   | "unsupported";
 
 /** What an error may say beyond its sentence. */

@@ -8,18 +8,33 @@ const RETRY_MS = 250;
 export class LiveObjects {
   readonly #lists = new Map<string, Map<string, KubeObject>>();
   readonly #unreachable = new Map<string, unknown>();
+  readonly #api: ClusterApi;
+  readonly #signal: AbortSignal;
   #failure: unknown;
-  #wake: () => void = () => {};
+  #resolve: () => void = () => {};
+  /** Something has changed that nobody has waited for yet. */
+  #isNews = false;
 
   /** Follows these collections until the signal aborts. */
   constructor(api: ClusterApi, paths: readonly string[], signal: AbortSignal) {
-    for (const path of paths) {
-      this.#follow(api, path, signal).catch((error: unknown) => {
-        if (signal.aborted) return;
-        this.#failure = error;
-        this.#wake();
-      });
-    }
+    this.#api = api;
+    this.#signal = signal;
+    for (const path of paths) this.follow(path);
+  }
+
+  /** Follows one more collection. `limit`: objects a page, where it is listed. */
+  follow(path: string, limit?: number): void {
+    this.#follow(path, limit).catch((error: unknown) => {
+      if (this.#signal.aborted) return;
+      this.#failure = error;
+      this.wake();
+    });
+  }
+
+  /** Ends the wait of {@link changed}, for a change that comes from elsewhere. */
+  wake(): void {
+    this.#isNews = true;
+    this.#resolve();
   }
 
   /** What is known now; undefined before the first answer. Throws what ended the watch, if something did. */
@@ -39,24 +54,27 @@ export class LiveObjects {
     return this.#unreachable.values().next().value;
   }
 
-  /** Resolves at the next change, or after that long. Throws when the signal aborts. */
+  /** Resolves at the next change since it last did, or after that long. Throws when the signal aborts. */
   async changed(milliseconds: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve;
+      this.#resolve = resolve;
     });
     try {
-      await Promise.race([woken, sleep(milliseconds, undefined, { signal: AbortSignal.any([signal, done.signal]) })]);
+      if (!this.#isNews)
+        await Promise.race([woken, sleep(milliseconds, undefined, { signal: AbortSignal.any([signal, done.signal]) })]);
     } finally {
       done.abort();
+      this.#isNews = false;
     }
     signal.throwIfAborted();
   }
 
-  async #follow(api: ClusterApi, path: string, signal: AbortSignal): Promise<void> {
+  async #follow(path: string, limit: number | undefined): Promise<void> {
+    const signal = this.#signal;
     while (!signal.aborted) {
       try {
-        for await (const event of api.watch(path, signal)) {
+        for await (const event of this.#api.watch(path, signal, limit)) {
           this.#unreachable.delete(path);
           if (event.type === "listed") {
             this.#lists.set(path, new Map(event.objects.map((object) => [keyOf(object), object])));
@@ -65,13 +83,13 @@ export class LiveObjects {
           } else {
             this.#lists.get(path)?.delete(keyOf(event.object));
           }
-          this.#wake();
+          this.wake();
         }
       } catch (error) {
         if (signal.aborted) return;
         if (!isConnectionError(error) && !isPassing(error)) throw error;
         this.#unreachable.set(path, error);
-        this.#wake();
+        this.wake();
         await sleep(RETRY_MS, undefined, { signal });
       }
     }

@@ -2,9 +2,14 @@
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
 import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
+import { nodeDrainCommand } from "./node-drain.ts";
 
 /** In the order in which the help lists them. */
-const COMMANDS: readonly ((context: CommandContext) => Command)[] = [nodeCordonCommand, nodeUncordonCommand];
+const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
+  nodeCordonCommand,
+  nodeUncordonCommand,
+  nodeDrainCommand,
+];
 
 export function registerNode(program: Command, context: CommandContext): void {
   const node = program
