@@ -2,7 +2,13 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts", "testbed/**/*.test.ts"],
+    include: [
+      "src/**/*.test.ts",
+      "deploy/**/*.test.ts",
+      "test/**/*.test.ts",
+      "tools/**/*.test.ts",
+      "testbed/**/*.test.ts",
+    ],
     exclude: ["test/contract/**", "test/e2e/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -7,6 +7,8 @@ import { createReadStream } from "node:fs";
 import { copyFile, mkdir, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { writeImage } from "../deploy/image/build.ts";
+import { CHECKPOINTER_IMAGE } from "../src/bootstrap/checkpointer-image.ts";
 import { cacheDirectory, fillOnce, type Kubernetes, PROGRAMS } from "./kubernetes.ts";
 import { run } from "./processes.ts";
 
@@ -20,6 +22,12 @@ export interface ImageRecipe {
   /** Files with their text; executable. */
   readonly texts?: Readonly<Record<string, string>>;
   readonly entrypoint: readonly string[];
+}
+
+/** An image that is built as users build it. */
+export interface OwnImage {
+  readonly name: string;
+  readonly executable: string;
 }
 
 /** An image as a file to import. */
@@ -108,18 +116,14 @@ export const ETCD: ImageRecipe = {
   entrypoint: ["/usr/local/bin/etcd"],
 };
 
-/** kubemend itself, from its single executable file. */
-export function kubemendImage(executable: string): ImageRecipe {
-  return {
-    name: "kubemend.test/kubemend:1",
-    files: { ...SHELL.files, "/usr/local/bin/kubemend": executable },
-    links: SHELL.links,
-    entrypoint: ["/usr/local/bin/kubemend"],
-  };
+/** kubemend's own image, as `npm run build:image` makes it of its single executable file: no shell in it. */
+export function kubemendImage(executable: string): OwnImage {
+  return { name: CHECKPOINTER_IMAGE, executable };
 }
 
 /** Builds an image, or finds it built in the cache: the same recipe of the same files is built once. */
-export async function buildImage(recipe: ImageRecipe): Promise<Image> {
+export async function buildImage(recipe: ImageRecipe | OwnImage): Promise<Image> {
+  if ("executable" in recipe) return buildOwnImage(recipe);
   const files = await withLibraries(recipe.files ?? {});
   const sources = await Promise.all(
     Object.entries(files).map(async ([path, source]) => {
@@ -136,6 +140,18 @@ export async function buildImage(recipe: ImageRecipe): Promise<Image> {
     fill(draft, recipe, files),
   );
   return { name: recipe.name, archive: join(directory, "image.tar") };
+}
+
+async function buildOwnImage({ name, executable }: OwnImage): Promise<Image> {
+  const { size, mtimeMs } = await stat(executable);
+  const key = createHash("sha256")
+    .update(JSON.stringify([name, executable, size, mtimeMs]))
+    .digest("hex")
+    .slice(0, 16);
+  const directory = await fillOnce(join(cacheDirectory(), `image-kubemend-${key}`), async (draft) => {
+    writeImage(join(draft, "image.tar"), name, executable);
+  });
+  return { name, archive: join(directory, "image.tar") };
 }
 
 async function fill(draft: string, recipe: ImageRecipe, files: Readonly<Record<string, string>>): Promise<void> {

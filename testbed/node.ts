@@ -8,7 +8,7 @@ import { stringify } from "yaml";
 import { type Bed, removeDirectory } from "./bed.ts";
 import { makeCgroups } from "./cgroups.ts";
 import { kubeletConfig, kubeletFlags, toArguments } from "./flags.ts";
-import { buildImage, type ImageRecipe, PAUSE, WEB } from "./images.ts";
+import { buildImage, type ImageRecipe, type OwnImage, PAUSE, WEB } from "./images.ts";
 import type { Kubernetes } from "./kubernetes.ts";
 import { removeCgroups } from "./leftovers.ts";
 import { addHost, addressOf, type HostAddress, POD_CIDR, podCidrOf, removeHost, setCable } from "./network.ts";
@@ -41,7 +41,7 @@ export interface NodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly string[];
   /** Images to have besides those for pause and the web server. */
-  readonly images?: readonly ImageRecipe[];
+  readonly images?: readonly (ImageRecipe | OwnImage)[];
   /** Files to write before the kubelet first starts, by their path on the node. */
   readonly files?: Readonly<Record<string, string>>;
   /** Whether kube-proxy runs, as a process with this kubeconfig's text. */

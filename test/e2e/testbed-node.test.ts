@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import packageJson from "../../package.json" with { type: "json" };
+import { CHECKPOINTER_IMAGE } from "../../src/bootstrap/checkpointer-image.ts";
 import { type ControlPlane, conditionOf, startControlPlane } from "../../testbed/control-plane.ts";
+import { kubemendImage } from "../../testbed/images.ts";
 import type { Node } from "../../testbed/node.ts";
 import { waitFor } from "../../testbed/wait.ts";
+import { builtExecutable } from "./executable.ts";
 import { describeWithCluster } from "./kubernetes.ts";
 import { webDeployment } from "./workloads.ts";
 
@@ -12,7 +16,8 @@ describeWithCluster("real nodes", (kubernetes) => {
 
   beforeAll(async () => {
     plane = await startControlPlane({ kubernetes, nodeMonitorGraceSeconds: 8 });
-    [first, second] = await Promise.all([plane.addNode("node1"), plane.addNode("node2")]);
+    const images = [kubemendImage(await builtExecutable())];
+    [first, second] = await Promise.all([plane.addNode("node1", { images }), plane.addNode("node2")]);
     await plane.api.apply(webDeployment(4));
   });
   afterAll(() => plane?.[Symbol.asyncDispose]());
@@ -40,6 +45,23 @@ describeWithCluster("real nodes", (kubernetes) => {
     const names = pods.map((pod) => `${pod.metadata.name}\n`);
     expect(names).toContain(await serves(second, "10.96.0.80"));
     expect(await plane.kubectl("logs", pods[0].metadata.name)).toBe(""); // the API server reaches the kubelet
+  });
+
+  test("run kubemend from the image that is built without Docker", async () => {
+    const path = "/api/v1/namespaces/default/pods/kubemend";
+    await plane.api.applyObject({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "kubemend", namespace: "default" },
+      spec: {
+        nodeName: "node1",
+        restartPolicy: "Never",
+        containers: [{ name: "kubemend", image: CHECKPOINTER_IMAGE, imagePullPolicy: "Never", args: ["--version"] }],
+      },
+    });
+    await waitFor("the pod to be done", async () => (await plane.api.get(path)).status.phase === "Succeeded");
+    expect(await plane.kubectl("logs", "kubemend")).toBe(`${packageJson.version}\n`);
+    await plane.kubectl("delete", "pod", "kubemend");
   });
 
   test("share nothing with this machine's network", async () => {

@@ -12,6 +12,7 @@ import {
 } from "../../controlplane/ip-network.ts";
 import { MendError } from "../../errors.ts";
 import type { KeyAlgorithm } from "../certificate.ts";
+import { CHECKPOINTER_IMAGE } from "../checkpointer-image.ts";
 
 export type NetworkProvider = "flannel" | "none";
 
@@ -259,7 +260,7 @@ function chooseImages(request: ClusterRequest, problems: string[]): Record<Image
     coredns: "registry.k8s.io/coredns/coredns:v1.12.4",
     flannel: "ghcr.io/flannel-io/flannel:v0.27.4",
     "flannel-cni-plugin": "ghcr.io/flannel-io/flannel-cni-plugin:v1.8.0-flannel1",
-    checkpointer: "kubemend:latest",
+    checkpointer: CHECKPOINTER_IMAGE,
   };
   return { ...defaults, ...request.images };
 }
