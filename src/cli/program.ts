@@ -1,6 +1,7 @@
 /** The command tree. A command lives in `commands/<what the user types>.ts`; its operation is loaded only when it runs. */
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { registerCheckpoint } from "./commands/checkpoint.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerEtcd } from "./commands/etcd.ts";
 import { registerNode } from "./commands/node.ts";
@@ -39,5 +40,6 @@ const COMMANDS: readonly Register[] = [
   registerRender,
   registerStart,
   registerNode,
+  registerCheckpoint,
   registerCompletion,
 ];

@@ -1,16 +1,28 @@
-/** The pod checkpointer on every control-plane node: it brings the API server's pod back when there is no API server to ask. */
+/**
+ * The pod checkpointer on every control-plane node: it brings the API server's pod back when there is no API server to ask. The one source of what
+ * `render` writes, `checkpoint manifests` prints and `deploy/checkpointer` has. Its rights are those of bootkube's.
+ */
 import type { JsonObject } from "../../storage/object.ts";
 import { binding, role, serviceAccount } from "./access.ts";
-import type { Cluster } from "./cluster.ts";
-import { CHECKPOINT_ANNOTATION, CONTROL_PLANE_TOLERATIONS, controlPlaneLabel } from "./control-plane-manifests.ts";
+import { CHECKPOINT_ANNOTATION, CONTROL_PLANE_TOLERATIONS } from "./control-plane-manifests.ts";
 
 const NAME = "pod-checkpointer";
 const LABELS = { tier: "control-plane", "k8s-app": NAME };
+/** Where the agent answers, on the node's loopback: src/cli/commands/checkpoint-run.ts. */
+const PAGES = { host: "127.0.0.1", port: 10270 };
 
-export function checkpointerManifests(cluster: Cluster): Record<string, JsonObject> {
+export interface CheckpointerDeployment {
+  readonly image: string;
+  /** Of the nodes that it is for; the value is empty. */
+  readonly nodeLabel: string;
+  /** A ConfigMap of kube-system whose `kubeconfig` finds the API server without its service. */
+  readonly kubeconfigMap: string;
+}
+
+/** Manifests by file name without its ending. */
+export function checkpointerManifests(deployment: CheckpointerDeployment): Record<string, JsonObject> {
   const metadata = { name: NAME, namespace: "kube-system" };
   return {
-    "pod-checkpointer": daemonSet(cluster),
     "pod-checkpointer-sa": serviceAccount(NAME),
     "pod-checkpointer-role": role("Role", metadata, [
       { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"] },
@@ -26,14 +38,15 @@ export function checkpointerManifests(cluster: Cluster): Record<string, JsonObje
       { kind: "ClusterRole", name: NAME },
       [NAME],
     ),
+    "pod-checkpointer": daemonSet(deployment),
   };
 }
 
-function daemonSet(cluster: Cluster): JsonObject {
+function daemonSet({ image, nodeLabel, kubeconfigMap }: CheckpointerDeployment): JsonObject {
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const container = {
     name: NAME,
-    image: cluster.images.checkpointer,
+    image,
     imagePullPolicy: "IfNotPresent",
     command: [
       "kubemend",
@@ -47,7 +60,16 @@ function daemonSet(cluster: Cluster): JsonObject {
       field("NODE_NAME", "spec.nodeName"),
       field("POD_NAME", "metadata.name"),
       field("POD_NAMESPACE", "metadata.namespace"),
+      field("HOST_IP", "status.hostIP"),
     ],
+    livenessProbe: { httpGet: { ...PAGES, path: "/healthz" }, initialDelaySeconds: 30, periodSeconds: 20 },
+    resources: { requests: { cpu: "10m", memory: "60Mi" } },
+    // Root, with what it takes to write the files of others: the copies belong to whom their pods run as.
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { add: ["CHOWN", "DAC_OVERRIDE", "FOWNER"], drop: ["ALL"] },
+      readOnlyRootFilesystem: true,
+    },
     volumeMounts: [
       { name: "kubeconfig", mountPath: "/etc/checkpointer" },
       { name: "etc-kubernetes", mountPath: "/etc/kubernetes" },
@@ -65,12 +87,12 @@ function daemonSet(cluster: Cluster): JsonObject {
         spec: {
           containers: [container],
           hostNetwork: true,
-          nodeSelector: { [controlPlaneLabel(cluster)]: "" },
+          nodeSelector: { [nodeLabel]: "" },
           priorityClassName: "system-node-critical",
           serviceAccountName: NAME,
           tolerations: CONTROL_PLANE_TOLERATIONS,
           volumes: [
-            { name: "kubeconfig", configMap: { name: "kubeconfig-in-cluster" } },
+            { name: "kubeconfig", configMap: { name: kubeconfigMap } },
             { name: "etc-kubernetes", hostPath: { path: "/etc/kubernetes" } },
             { name: "run", hostPath: { path: "/run" } },
           ],

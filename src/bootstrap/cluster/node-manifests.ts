@@ -7,14 +7,19 @@ import type { BootstrapToken } from "./cluster-files.ts";
 const EVERYWHERE = ["NoSchedule", "NoExecute"].map((effect) => ({ operator: "Exists", effect }));
 const ACCOUNT_FILES = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/** The ConfigMap that has it, as bootkube named it. */
+export const KUBECONFIG_MAP = "kubeconfig-in-cluster";
+
 /** For pods that must find the API server before kube-proxy makes its service address work, or while no API server runs. */
-export function inClusterKubeconfig(cluster: Cluster, text: (kubeconfig: JsonObject) => string): JsonObject {
+export function inClusterKubeconfig(
+  server: string,
+  text: (kubeconfig: JsonObject) => string,
+  name = KUBECONFIG_MAP,
+): JsonObject {
   const kubeconfig = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [
-      { name: "local", cluster: { server: cluster.server, "certificate-authority": `${ACCOUNT_FILES}/ca.crt` } },
-    ],
+    clusters: [{ name: "local", cluster: { server, "certificate-authority": `${ACCOUNT_FILES}/ca.crt` } }],
     users: [{ name: "service-account", user: { tokenFile: `${ACCOUNT_FILES}/token` } }],
     contexts: [{ name: "local", context: { cluster: "local", user: "service-account" } }],
     "current-context": "local",
@@ -22,7 +27,7 @@ export function inClusterKubeconfig(cluster: Cluster, text: (kubeconfig: JsonObj
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
-    metadata: { name: "kubeconfig-in-cluster", namespace: "kube-system" },
+    metadata: { name, namespace: "kube-system" },
     data: { kubeconfig: text(kubeconfig) },
   };
 }
@@ -57,7 +62,7 @@ export function proxyManifests(cluster: Cluster): Record<string, JsonObject> {
       [
         { name: "lib-modules", hostPath: { path: "/lib/modules" } },
         { name: "xtables-lock", hostPath: { path: "/run/xtables.lock", type: "FileOrCreate" } },
-        { name: "kubeconfig", configMap: { name: "kubeconfig-in-cluster" } },
+        { name: "kubeconfig", configMap: { name: KUBECONFIG_MAP } },
       ],
     ),
     "kube-proxy-sa": serviceAccount("kube-proxy"),

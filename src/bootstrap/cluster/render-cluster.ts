@@ -17,9 +17,15 @@ import {
   makeBootstrapToken,
   makeTlsFiles,
 } from "./cluster-files.ts";
-import { controlPlaneManifests } from "./control-plane-manifests.ts";
+import { controlPlaneLabel, controlPlaneManifests } from "./control-plane-manifests.ts";
 import { dnsManifests } from "./dns-manifests.ts";
-import { flannelManifests, inClusterKubeconfig, joinManifests, proxyManifests } from "./node-manifests.ts";
+import {
+  flannelManifests,
+  inClusterKubeconfig,
+  joinManifests,
+  KUBECONFIG_MAP,
+  proxyManifests,
+} from "./node-manifests.ts";
 
 /** A manifest of the user's own, created with the others. */
 export interface ExtraManifest {
@@ -39,12 +45,18 @@ export async function renderCluster(
   const controlPlane = controlPlaneManifests(cluster, tls);
   const manifests: Record<string, JsonObject> = {
     ...controlPlane,
-    "kubeconfig-in-cluster": inClusterKubeconfig(cluster, manifestYaml),
+    "kubeconfig-in-cluster": inClusterKubeconfig(cluster.server, manifestYaml),
     ...proxyManifests(cluster),
     ...(cluster.networkProvider === "flannel" ? flannelManifests(cluster) : {}),
     ...dnsManifests(cluster),
     ...joinManifests(token),
-    ...(cluster.checkpointer ? checkpointerManifests(cluster) : {}),
+    ...(cluster.checkpointer
+      ? checkpointerManifests({
+          image: cluster.images.checkpointer,
+          nodeLabel: controlPlaneLabel(cluster),
+          kubeconfigMap: KUBECONFIG_MAP,
+        })
+      : {}),
   };
   const admin = new TextEncoder().encode(manifestYaml(adminKubeconfig(cluster, tls) as JsonObject));
 
