@@ -14,6 +14,7 @@ import {
   isSameProcess,
   marked,
   type ProcessIdentity,
+  parentOf,
   processIdentity,
   type RunOptions,
   run,
@@ -167,6 +168,24 @@ export function removeLeftovers(): string[] {
   const left = listBeds().filter(({ owner }) => owner !== null && !isSameProcess(owner));
   for (const { id } of left) removeAll(id, join(BEDS_DIRECTORY, id));
   return left.map(({ id }) => id);
+}
+
+/**
+ * Removes the beds of this process and of those that it has started, such as the workers of a run of tests: these end first. Synchronous, for a process that is
+ * about to end itself. Returns the ids.
+ */
+export function removeBedsOfRun(): string[] {
+  const own = listBeds().flatMap(({ id, owner }) => (owner !== null && isOfRun(owner) ? [{ id, owner }] : []));
+  for (const { owner } of own)
+    if (owner.pid !== process.pid && isSameProcess(owner)) process.kill(owner.pid, "SIGKILL");
+  for (const { id } of own) removeAll(id, join(BEDS_DIRECTORY, id));
+  return own.map(({ id }) => id);
+}
+
+function isOfRun(owner: ProcessIdentity): boolean {
+  if (!isSameProcess(owner)) return true; // it has ended already, as the watchdog of a test runner sees to
+  for (let pid = owner.pid; pid > 1; pid = parentOf(pid)) if (pid === process.pid) return true;
+  return false;
 }
 
 /** Removes a bed by its id, whoever owns it. */

@@ -57,6 +57,16 @@ export function markedProcesses(bed?: string): MarkedProcess[] {
   return found;
 }
 
+/** The process that started it, or has adopted it; 0 where it has ended. */
+export function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return 0;
+  }
+}
+
 /** The direct children of a process. */
 export function childrenOf(pid: number): number[] {
   try {
