@@ -209,7 +209,7 @@ function describe(required: RequiredPod, pods: readonly KubeObject[], look: Obse
     if (log.length > 0) return `${name} to run: it crashes, and says last: ${log.join(" / ")}`;
     return `${name} to run: ${reason}${textOf(waiting.message) === "" ? "" : `: ${textOf(waiting.message)}`}`;
   }
-  return `${name} to be ready`;
+  return statuses(pod!).length === 0 ? `${name} to be taken up by its kubelet` : `${name} to be ready`;
 }
 
 /** Without the runtime's name in front. */

@@ -156,6 +156,16 @@ export function staticPodContainers(namespace: string, mirrorPod: string): strin
   );
 }
 
+/** Whether a container of a static pod that runs now has logged something since it started. */
+export function hasLogged(namespace: string, mirrorPod: string, what: RegExp): boolean {
+  const running = runningContainers();
+  const prefix = `${mirrorPod}_${namespace}_`;
+  return names(CONTAINER_LOGS).some((name) => {
+    const id = name.startsWith(prefix) ? /-([0-9a-f]{64})\.log$/.exec(name)?.[1] : undefined;
+    return id !== undefined && running.has(id) && what.test(readQuietly(join(CONTAINER_LOGS, name)));
+  });
+}
+
 function logFiles(directory: string): { path: string; time: number; size: number }[] {
   return names(directory).flatMap((name) => {
     try {

@@ -1,8 +1,7 @@
 /** What `start` sees of a cluster: live lists of pods, nodes and leases, and which leases were renewed while it looked. */
 import type { Observation } from "../bootstrap/pivot.ts";
-import { RenewalWatch } from "../controlplane/lease.ts";
-import type { ClusterApi } from "../io/cluster-api.ts";
-import { LiveObjects } from "../io/live-objects.ts";
+import { type LeaderLease, RenewalWatch, readLease } from "../controlplane/lease.ts";
+import type { LiveObjects } from "../io/live-objects.ts";
 import { ownAddresses, podLog, runningContainers } from "../io/local-node.ts";
 import type { KubeObject } from "../storage/object.ts";
 
@@ -11,22 +10,24 @@ const NODES = "/api/v1/nodes";
 const NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 const COMPONENT_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 
+/** The collections that are looked at. */
+export const VIEWED = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES];
+
 export class ClusterView {
-  readonly live: LiveObjects;
+  readonly live: Pick<LiveObjects, "get" | "reachable" | "trouble" | "changed">;
   readonly localNode: string | undefined;
   readonly #nodeLeases = new RenewalWatch();
   #componentLeases = new RenewalWatch();
 
-  constructor(api: ClusterApi, localNode: string | undefined, signal: AbortSignal) {
-    this.live = new LiveObjects(api, [PODS, NODES, NODE_LEASES, COMPONENT_LEASES], signal);
+  /** `live` follows {@link VIEWED}. */
+  constructor(live: ClusterView["live"], localNode: string | undefined) {
+    this.live = live;
     this.localNode = localNode;
   }
 
   /** Undefined until everything was listed once. */
   look(): Observation | undefined {
-    const [pods, nodes, nodeLeases, componentLeases] = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES].map((path) =>
-      this.live.get(path),
-    );
+    const [pods, nodes, nodeLeases, componentLeases] = VIEWED.map((path) => this.live.get(path));
     if (pods === undefined || nodes === undefined || nodeLeases === undefined || componentLeases === undefined)
       return undefined;
     this.#nodeLeases.see(nodeLeases);
@@ -44,6 +45,11 @@ export class ClusterView {
       localAddresses,
       localLog,
     };
+  }
+
+  /** Of the components, as they are now. */
+  leaderLeases(): LeaderLease[] {
+    return (this.live.get(COMPONENT_LEASES) ?? []).flatMap((lease) => readLease(lease) ?? []);
   }
 
   /** Leases of components that were renewed since {@link forgetLeases}. */

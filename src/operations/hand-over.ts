@@ -20,6 +20,7 @@ import {
   releaseStranded,
 } from "./clear-the-way.ts";
 import type { ClusterView } from "./cluster-view.ts";
+import { giveUpLeases, type HeldLeases } from "./give-up-leases.ts";
 import type { Start } from "./prepare-start.ts";
 import { temporaryPods } from "./start-api-server.ts";
 import { waitUntil } from "./start-waiting.ts";
@@ -64,12 +65,14 @@ async function refreshApiServerPods(start: Start, look: Observation, component: 
   return tired.map((pod) => `pod "${pod.metadata.name}" to be replaced by one that has not failed`);
 }
 
-export async function waitUntilTakenOver(start: Start, view: ClusterView): Promise<void> {
+/** `held` are the leases that the temporary components had when their manifests were taken away. */
+export async function waitUntilTakenOver(start: Start, view: ClusterView, held: HeldLeases): Promise<void> {
   const components: string[] = LEASE_HOLDERS.filter((name) => start.required.some(({ prefix }) => prefix === name));
   let gone = false;
   await waitUntil(start, view, async (look) => {
     const temporary = temporaryPods(start.pods, start.node);
     if (!gone && stillThere(temporary, look).length === 0) {
+      await giveUpLeases(start, view, held);
       gone = true;
       view.forgetLeases();
       return ["the permanent control plane's leases"];

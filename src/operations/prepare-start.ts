@@ -8,9 +8,10 @@ import { readAssetFiles } from "../io/asset-files.ts";
 import { type BootstrapPlaces, checkPlaces, findLeftover } from "../io/bootstrap-files.ts";
 import { ClusterApi } from "../io/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../io/kubeconfig.ts";
-import { findKubelet, isSameDirectory } from "../io/local-node.ts";
+import { findKubelet, isSameDirectory, type LocalKubelet } from "../io/local-node.ts";
+import { absentImages } from "./absent-images.ts";
 import { type EtcdReturn, prepareEtcd } from "./bring-etcd-back.ts";
-import { hasApiServer, ownApiServerRuns } from "./start-api-server.ts";
+import { hasApiServer, imagesOf, ownApiServerRuns } from "./start-api-server.ts";
 
 export interface StartOptions {
   readonly assetDir: string;
@@ -34,6 +35,7 @@ export interface Start {
   readonly pods: readonly BootstrapManifest[];
   readonly places: BootstrapPlaces;
   readonly api: ClusterApi;
+  readonly kubelet: LocalKubelet;
   readonly node: string;
   /** Where etcd is to come back, too. */
   readonly etcd: EtcdReturn | undefined;
@@ -46,7 +48,8 @@ export interface Start {
 export async function prepareStart(options: StartOptions): Promise<Start> {
   const { assetDir, podManifestPath, secretsDir } = options;
   const plan = planStart(readAssetFiles(assetDir), new Date(options.now()));
-  const node = checkKubelet(podManifestPath);
+  const kubelet = checkKubelet(podManifestPath);
+  const node = kubelet.nodeName;
   const etcd = plan.etcd === undefined ? undefined : await prepareEtcd(plan.etcd, podManifestPath);
   const places = { secretsDir, podManifestPath };
   const leftover = await findLeftover(places);
@@ -68,12 +71,14 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
     );
   }
   const pods = plan.pods.filter((each) => !answers || each.component !== "kube-apiserver");
+  await tellAbsentImages(kubelet, pods, options);
   return {
     options,
     plan,
     pods,
     places,
     api,
+    kubelet,
     node,
     etcd,
     required: options.requiredPods ?? defaultRequirements(plan),
@@ -108,8 +113,16 @@ async function answersAlready(api: ClusterApi, plan: StartPlan, options: StartOp
   }
 }
 
-/** Returns the node's name. */
-function checkKubelet(podManifestPath: string): string {
+async function tellAbsentImages(
+  kubelet: LocalKubelet,
+  pods: readonly BootstrapManifest[],
+  { signal, tell }: StartOptions,
+): Promise<void> {
+  const absent = (await absentImages(kubelet, pods.flatMap(imagesOf), signal)) ?? [];
+  for (const image of absent) tell(`image "${image}" is not on this machine: the kubelet has to pull it first`);
+}
+
+function checkKubelet(podManifestPath: string): LocalKubelet {
   const kubelet = findKubelet();
   if (kubelet === undefined) {
     throw new MendError("kubelet-not-found", "no kubelet runs on this machine", {
@@ -130,7 +143,7 @@ function checkKubelet(podManifestPath: string): string {
       },
     );
   }
-  return kubelet.nodeName;
+  return kubelet;
 }
 
 function defaultRequirements(plan: StartPlan): RequiredPod[] {

@@ -6,6 +6,7 @@ import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { MendError } from "../errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../io/cluster-api.ts";
 import { listenerOf, runningContainers, staticPodContainers, staticPodLog } from "../io/local-node.ts";
+import { absentImages } from "./absent-images.ts";
 import { etcdTrouble } from "./bring-etcd-back.ts";
 import type { Start, StartOptions } from "./prepare-start.ts";
 import { REPEAT_MS, waitingLine } from "./start-waiting.ts";
@@ -14,7 +15,7 @@ const POLL_MS = 200;
 /** How long an API server may refuse a credential before it is taken for another cluster's. */
 const REFUSAL_MS = 10_000;
 /** How long the temporary one may take until its container runs, before that is looked into. */
-const UNSTARTED_MS = 5000;
+const UNSTARTED_MS = 10_000;
 /** How long an API server that has started gets to become ready. */
 const YOUNG_MS = 30_000;
 
@@ -40,7 +41,7 @@ export async function hasApiServer(
 ): Promise<boolean> {
   const giveUp = options.now() + YOUNG_MS;
   for (;;) {
-    const state = await apiServerState(api, options.signal);
+    const { state } = await apiServerState(api, options.signal);
     if (state === "ready") return true;
     const taken = pods.find(({ port }) => port !== undefined && listenerOf(port) !== undefined);
     if (taken === undefined) return false;
@@ -55,15 +56,23 @@ export async function hasApiServer(
   }
 }
 
+export interface ApiServerState {
+  readonly state: "ready" | "young" | "unreachable";
+  /** Why it is not ready, as the client says. */
+  readonly reason: string;
+}
+
 /** Throws what is wrong where what answers is not this cluster's, or nobody that knows us. */
-async function apiServerState(api: ClusterApi, signal: AbortSignal): Promise<"ready" | "young" | "unreachable"> {
+export async function apiServerState(api: ClusterApi, signal: AbortSignal): Promise<ApiServerState> {
   try {
     await api.request("GET", "/readyz", undefined, { signal });
     await api.get("/api/v1/namespaces/kube-system", signal);
-    return "ready";
+    return { state: "ready", reason: "" };
   } catch (error) {
-    if (error instanceof ApiError && error.status >= 500) return "young";
-    if (isConnectionError(error)) return "unreachable";
+    // A new API server makes that namespace itself.
+    if (error instanceof ApiError && (error.status >= 500 || error.status === 404))
+      return { state: "young", reason: error.message };
+    if (isConnectionError(error)) return { state: "unreachable", reason: (error as Error).message };
     throw error;
   }
 }
@@ -71,45 +80,61 @@ async function apiServerState(api: ClusterApi, signal: AbortSignal): Promise<"re
 export async function waitForApiServer(start: Start): Promise<void> {
   const { options, api } = start;
   const waiting = waitingLine(start);
+  const trouble = troubleTeller(start);
   const began = options.now();
-  let trouble = "";
-  let lookedAt = began;
-  let last: unknown;
   for (;;) {
+    let refusal = "";
     try {
-      if ((await apiServerState(api, options.signal)) === "ready") break;
-      last = undefined;
+      const { state, reason } = await apiServerState(api, options.signal);
+      if (state === "ready") break;
+      const port = temporaryApiServer(start)?.port;
+      const listens = port !== undefined && listenerOf(port) !== undefined;
+      if (state === "unreachable" && listens) refusal = `, which listens on port ${port} here: ${reason}`;
     } catch (error) {
       options.signal.throwIfAborted();
       const mayBeYoung = error instanceof ApiError && options.now() - began < REFUSAL_MS;
       if (!mayBeYoung) throw error;
-      last = error;
+      refusal = `: ${error.message}`;
     }
-    // An image that is missing is worth saying soon, and an API server that runs often needs nothing but its time.
-    const isDue = options.now() - lookedAt >= (hasStarted(start) ? REPEAT_MS : UNSTARTED_MS);
-    if (isDue) {
-      lookedAt = options.now();
-      trouble = (start.etcd && etcdTrouble(start.etcd, start.node)) || apiServerTrouble(start);
-    }
-    const refusal = last instanceof Error ? `: ${last.message}` : "";
-    waiting([`the API server to be ready${refusal}${trouble}`]);
+    waiting([`the API server to be ready${refusal}${await trouble()}`]);
     await sleep(POLL_MS, undefined, { signal: options.signal });
   }
   options.tell("the API server is ready");
 }
 
-function hasStarted(start: Start): boolean {
-  return ownLog(start) !== undefined;
+/** What keeps it from being ready, as far as this machine tells; empty while it may just need its time. */
+function troubleTeller(start: Start): () => Promise<string> {
+  const { etcd, node, options } = start;
+  let since = options.now();
+  let hadStarted = false;
+  let said = "";
+  return async () => {
+    const log = ownLog(start);
+    const hasStarted = log !== undefined;
+    if (hasStarted !== hadStarted) [since, hadStarted, said] = [options.now(), hasStarted, ""];
+    if (options.now() - since < (hasStarted ? REPEAT_MS : UNSTARTED_MS)) return said;
+    since = options.now();
+    const own = hasStarted ? `; it says last: ${log.join(" / ")}` : await whyNotStarted(start);
+    said = (etcd && etcdTrouble(etcd, node)) || own;
+    return said;
+  };
 }
 
-/** What the temporary API server's log says, or that there is none. */
-function apiServerTrouble(start: Start): string {
+async function whyNotStarted(start: Start): Promise<string> {
   const own = temporaryApiServer(start);
   if (own === undefined) return "";
-  const log = ownLog(start);
-  if (log !== undefined) return `; it says last: ${log.join(" / ")}`;
-  const images = objectsOf(objectOf(own.pod.spec).containers).map(({ image }) => `"${textOf(image)}"`);
-  return `; it has not started: is the image ${images.join(", ")} on this node, or can it be pulled?`;
+  const images = imagesOf(own);
+  const absent = await absentImages(start.kubelet, images, start.options.signal);
+  if (absent?.length === 0) return "; its container has not started, though its image is here: see the kubelet's log";
+  const names = (absent ?? images).map((image) => `"${image}"`).join(", ");
+  return absent === undefined
+    ? `; it has not started: is the image ${names} on this node, or can it be pulled?`
+    : `; it has not started: the image ${names} is not on this node, and the kubelet has not pulled it yet`;
+}
+
+export function imagesOf({ pod }: BootstrapManifest): string[] {
+  const { initContainers, containers } = objectOf(pod.spec);
+  return [...objectsOf(initContainers), ...objectsOf(containers)].map(({ image }) => textOf(image));
 }
 
 /** The last that the temporary API server has logged; undefined before it has started, and where there is none. */

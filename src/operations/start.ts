@@ -5,10 +5,12 @@
 import { MendError } from "../errors.ts";
 import { explainApiFailure } from "../io/api-failure.ts";
 import { placeFiles, removeManifests, removeSecrets } from "../io/bootstrap-files.ts";
+import { LiveObjects } from "../io/live-objects.ts";
 import { bringEtcdBack, type EtcdOutcome, etcdOutcome } from "./bring-etcd-back.ts";
 import { removeTurnedAway, tellLostNodes } from "./clear-the-way.ts";
-import { ClusterView } from "./cluster-view.ts";
+import { ClusterView, VIEWED } from "./cluster-view.ts";
 import { type Creation, createManifests } from "./create-manifests.ts";
+import { leasesOfTemporary } from "./give-up-leases.ts";
 import { waitUntilReadyToGo, waitUntilTakenOver } from "./hand-over.ts";
 import { prepareStart, type Start, type StartOptions } from "./prepare-start.ts";
 import { waitForApiServer } from "./start-api-server.ts";
@@ -28,11 +30,12 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
     await waitForApiServer(start);
     const creation = await createManifests(start.api, start.plan.objects, options);
     options.tell(`created ${creation.created} objects, ${creation.existed} were there already`);
-    const view = new ClusterView(start.api, start.node, start.ended.signal);
+    const view = new ClusterView(new LiveObjects(start.api, VIEWED, start.ended.signal), start.node);
     await waitUntilReadyToGo(start, view);
     options.tell("handing over to the permanent control plane");
+    const held = leasesOfTemporary(start, view);
     await removeManifests(start.places);
-    await waitUntilTakenOver(start, view);
+    await waitUntilTakenOver(start, view, held);
     await removeTurnedAway(start, view);
     tellLostNodes(start, view);
     const etcd = start.etcd === undefined ? undefined : etcdOutcome(start.etcd);
@@ -48,7 +51,7 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
 }
 
 /** Always, also after an error and after Ctrl-C; changes nothing when it has been done. */
-async function tearDown({ places, options }: Start): Promise<void> {
+export async function tearDown({ places, options }: Start): Promise<void> {
   try {
     const changed = await removeManifests(places);
     for (const path of changed) options.tell(`warning: "${path}" was changed by somebody, and stays`);

@@ -1,0 +1,43 @@
+/**
+ * Leases that the temporary components held when they ended. They do not give them up themselves, so the permanent ones would wait until each has run out, 15 s
+ * by default. A lease is given up here only where its holder is known to be dead, by the way client-go does it: a record without a holder.
+ */
+import { LEASE_HOLDERS } from "../controlplane/lease.ts";
+import { ApiError } from "../io/cluster-api.ts";
+import { hasLogged } from "../io/local-node.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import type { Start } from "./prepare-start.ts";
+import { temporaryPods } from "./start-api-server.ts";
+
+/** Who holds a lease, by the lease's name. */
+export type HeldLeases = ReadonlyMap<string, string>;
+
+/**
+ * The leases that the temporary components hold now. A component that loses its lease ends, so one that runs and has logged that it acquired the lease is the
+ * one that holds it (client-go, tools/leaderelection).
+ */
+export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
+  const held = new Map<string, string>();
+  for (const component of LEASE_HOLDERS) {
+    const own = start.pods.filter((pod) => pod.component === component);
+    const acquired = new RegExp(`successfully acquired lease.*\\bkube-system/${component}\\b`, "i");
+    if (!temporaryPods(own, start.node).some(({ namespace, name }) => hasLogged(namespace, name, acquired))) continue;
+    const lease = view.leaderLeases().find(({ name }) => name === component);
+    if (lease !== undefined && lease.holder !== "") held.set(lease.name, lease.holder);
+  }
+  return held;
+}
+
+/** After those components have ended: whoever waits for these leases can take them at once. */
+export async function giveUpLeases({ api, options }: Start, view: ClusterView, held: HeldLeases): Promise<void> {
+  for (const { namespace, name, holder, resourceVersion } of view.leaderLeases()) {
+    if (held.get(name) !== holder) continue;
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
+    const spec = { holderIdentity: null, leaseDurationSeconds: 1 };
+    try {
+      await api.patch(path, { metadata: { resourceVersion }, spec }, options.signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status >= 500) throw error; // somebody has taken it, or we may not: it runs out by itself
+    }
+  }
+}
