@@ -159,7 +159,7 @@ export class Node {
 
   /** Replaces the machine with a new one of the same name: images and {@link NodeOptions.files} as at first, nothing else. */
   async loseDisk(): Promise<void> {
-    await this.kill();
+    if (this.running) await this.kill();
     removeDirectory(this.#path("disk"));
     await this.start();
   }
@@ -384,7 +384,9 @@ function exists(path: string): boolean {
   }
 }
 
-/** The path of a file on a node's disk, seen from this machine. Only for reading while the node is down. */
+/** The path of a file that the node has written, seen from this machine. Only for reading. */
 export function diskPath(node: Node, path: string): string {
-  return join(node.bed.path("nodes", node.name, "disk"), path);
+  const overlaid = OVERLAID.find((each) => path.startsWith(`${each}/`));
+  const onDisk = overlaid === undefined ? path : join(overlaid, "changes", path.slice(overlaid.length));
+  return join(node.bed.path("nodes", node.name, "disk"), onDisk);
 }

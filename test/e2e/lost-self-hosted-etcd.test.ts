@@ -8,7 +8,7 @@ import { ETCD } from "../../testbed/images.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND, type RenderedCluster, renderedCluster } from "./rendered-cluster.ts";
-import { expectNothingTemporary, expectStarted, expectWebServes, startKilledOnce } from "./starting.ts";
+import { expectNothingTemporary, expectStarted, expectWebServes, startKilledAtEveryStep } from "./starting.ts";
 import { webDeployment } from "./workloads.ts";
 
 const SERVICE_ADDRESS = "10.96.0.15";
@@ -40,7 +40,7 @@ describeWithCluster("a self-hosted control plane with its etcd inside", (kuberne
     const kubeconfig = `--kubeconfig=${join(cluster.assetDir, "auth/kubeconfig")}`;
     const told = await kubemend("recover", `--recovery-dir=${recovered}`, `--etcd-backup-file=${backup}`, kubeconfig);
     expect(told).toContain(`sudo kubemend start --asset-dir=${recovered}`);
-    await startKilledOnce(node, recovered);
+    await startKilledAtEveryStep(node, recovered, ["restoring etcd from", "restored etcd into", "etcd: static pod"]);
 
     await expectNothingTemporary(node, "recovered-etcd.yaml\n");
     await expectWebServes(cluster, 2);

@@ -11,6 +11,7 @@ import { addressOf, POD_CIDR, SERVICE_CIDR } from "../../testbed/network.ts";
 import {
   BOOTSTRAP_KUBECONFIG_PATH,
   CLIENT_CA_PATH,
+  KUBECONFIG_PATH,
   type Node,
   type NodeOptions,
   startNode,
@@ -37,11 +38,17 @@ export interface RenderedCluster {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+export interface RenderedClusterOptions extends Pick<NodeOptions, "kubelet"> {
+  readonly images?: readonly ImageRecipe[];
+  /** The kubelet has the administrator's credentials, and asks for no certificate of its own. */
+  readonly admitted?: boolean;
+}
+
 export async function renderedCluster(
   kubernetes: Kubernetes,
-  options: Pick<NodeOptions, "kubelet"> & { readonly images?: readonly ImageRecipe[] } = {},
+  options: RenderedClusterOptions = {},
 ): Promise<RenderedCluster> {
-  const { images = [], ...more } = options;
+  const { images = [], admitted = false, ...more } = options;
   const bed = createBed();
   try {
     const etcd = await startEtcd(bed, 1);
@@ -56,9 +63,14 @@ export async function renderedCluster(
     const read = (path: string) => readFileSync(join(assetDir, path), "utf8");
     const addMaster = (name: string) =>
       startNode(bed, kubernetes, name, {
-        joinsByToken: true,
+        joinsByToken: !admitted,
         images: [hyperkubeImage(kubernetes), ...images],
-        files: { [CLIENT_CA_PATH]: read("tls/ca.crt"), [BOOTSTRAP_KUBECONFIG_PATH]: read("auth/kubeconfig-kubelet") },
+        files: {
+          [CLIENT_CA_PATH]: read("tls/ca.crt"),
+          ...(admitted
+            ? { [KUBECONFIG_PATH]: read("auth/kubeconfig") }
+            : { [BOOTSTRAP_KUBECONFIG_PATH]: read("auth/kubeconfig-kubelet") }),
+        },
         ...more,
       });
     let node = await addMaster("node1");

@@ -4,7 +4,13 @@ import { expect, test } from "vitest";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND, renderedCluster } from "./rendered-cluster.ts";
-import { expectNothingTemporary, expectStarted, expectWebServes, startAndSignal } from "./starting.ts";
+import {
+  expectNothingTemporary,
+  expectStarted,
+  expectWebServes,
+  startAndSignal,
+  startKilledAtEveryStep,
+} from "./starting.ts";
 import { webDeployment } from "./workloads.ts";
 
 describeWithCluster("start", (kubernetes) => {
@@ -85,20 +91,11 @@ describeWithCluster("start", (kubernetes) => {
 
   test("goes on after it was killed at any step, and leaves nothing when it is interrupted", async () => {
     await using cluster = await renderedCluster(kubernetes);
-    const { node } = cluster;
-    const signal = (name: string, told: string) => startAndSignal(node, cluster.assetDir, name, told);
-    expect(await signal("INT", "the API server is ready")).toBe(130);
+    const { code } = await startAndSignal(cluster.node, cluster.assetDir, "INT", "the API server is ready");
+    expect(code).toBe(130);
     await expectNothingTemporary(cluster.node);
 
-    for (const step of [
-      "waiting for the API server",
-      "the API server is ready",
-      "created .* objects",
-      "handing over",
-    ]) {
-      expect(await signal("KILL", step)).toBe(137);
-    }
-    expectStarted(await cluster.start("--timeout=5m"), cluster.node);
+    await startKilledAtEveryStep(cluster.node, cluster.assetDir);
     await expectNothingTemporary(cluster.node);
     await cluster.api.apply(webDeployment(1));
     await expectWebServes(cluster, 1);
@@ -146,7 +143,14 @@ describeWithCluster("start", (kubernetes) => {
 
     const apiServer = join(assetDir, "bootstrap-manifests/bootstrap-kube-apiserver.yaml");
     writeFileSync(apiServer, readFileSync(apiServer, "utf8").replace(/image: .*/, "image: kubemend.test/absent:1"));
-    await expectRefused(/has not started: is the image "kubemend.test\/absent:1" on this node/, "--timeout=20s");
+    await expectRefused(
+      /image "kubemend.test\/absent:1" is not on this machine: the kubelet has to pull it/,
+      "--timeout=1s",
+    );
+    await expectRefused(
+      /the image "kubemend.test\/absent:1" is not on this node, and the kubelet has not/,
+      "--timeout=15s",
+    );
     expect(await node.run(["ls", "-A", "/etc/kubernetes/manifests"])).toBe("");
   });
 });

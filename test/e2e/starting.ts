@@ -8,47 +8,49 @@ import type { RunResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { KUBEMEND } from "./rendered-cluster.ts";
 
-/** What a start tells on its way, one after the other, as patterns of grep. */
-export const STEPS = ["temporary control plane:", "the API server is ready", "created .* objects", "handing over"];
+/** What every start tells on its way, one after the other, as patterns of grep. */
+const STEPS = ["temporary control plane:", "the API server is ready", "created .* objects", "handing over"];
 
-const seed = Number(process.env.KUBEMEND_E2E_SEED ?? Math.floor(Math.random() * 2 ** 31));
-let drawn = 0;
-
-/** One of them by chance: `KUBEMEND_E2E_SEED` draws the same ones again. */
-export function anyStep(): string {
-  // The 32-bit mixer of MurmurHash3.
-  let hash = (seed + Math.imul(++drawn, 0x9e3779b9)) | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  const step = STEPS[((hash ^ (hash >>> 16)) >>> 0) % STEPS.length]!;
-  process.stderr.write(`start is killed at "${step}" (KUBEMEND_E2E_SEED=${seed})\n`);
-  return step;
+export interface SignalledStart {
+  readonly code: number | null;
+  /** What it told until then. */
+  readonly story: string;
 }
 
-/** Runs `start`, and sends it a signal once it has told that. Returns its exit code. */
+/** Runs `start`, and sends it a signal once it has told that. */
 export async function startAndSignal(
   node: Node,
   assetDir: string,
   signal: string,
   told: string,
-): Promise<number | null> {
+): Promise<SignalledStart> {
   const script = `log=/tmp/start-$$.log
 "$@" 2>$log & pid=$!
 until grep -q "${told}" $log; do kill -0 $pid || { cat $log >&2; exit 99; }; sleep 0.1; done
-kill -${signal} $pid; wait $pid; code=$?; rm $log; exit $code`;
+kill -${signal} $pid; wait $pid; code=$?; cat $log >&2; rm $log; exit $code`;
   const command = [...KUBEMEND, "start", `--asset-dir=${assetDir}`, "--timeout=4m"];
-  const result = await node.runForResult(["sh", "-c", script, "sh", ...command], { timeoutSeconds: 300 });
-  if (result.code === 99) throw new Error(`start ended before "${told}":\n${result.stderr}`);
-  return result.code;
+  const { code, stderr } = await node.runForResult(["sh", "-c", script, "sh", ...command], { timeoutSeconds: 300 });
+  if (code === 99) throw new Error(`start ended before "${told}":\n${stderr}\n${node.kubelet?.lastLines(30)}`);
+  if (process.env.KUBEMEND_E2E_STORY) process.stderr.write(`${stderr}-- ${signal} at "${told}"\n`);
+  return { code, story: stderr };
 }
 
-/** Starts, is killed at some step, and starts again. Returns the story of the second one. */
-export async function startKilledOnce(node: Node, assetDir: string): Promise<string> {
-  expect(await startAndSignal(node, assetDir, "KILL", anyStep())).toBe(137);
+/** Starts, and is killed at each of its steps in turn: first those given, then those of every start. The last start is left alone. Returns what all of them told. */
+export async function startKilledAtEveryStep(
+  node: Node,
+  assetDir: string,
+  ownSteps: readonly string[] = [],
+): Promise<string> {
+  let story = "";
+  for (const step of [...ownSteps, ...STEPS]) {
+    const killed = await startAndSignal(node, assetDir, "KILL", step);
+    expect(killed.code).toBe(137);
+    story += killed.story;
+  }
   const command = [...KUBEMEND, "start", `--asset-dir=${assetDir}`, "--timeout=5m"];
   const started = await node.runForResult(command, { timeoutSeconds: 400 });
   expectStarted(started, node);
-  return started.stderr;
+  return story + started.stderr;
 }
 
 /** Fails with what `start` told and what the kubelet said. */
