@@ -1,9 +1,10 @@
 /**
- * kubemend beside the tools that people use today, on a snapshot of about 1.5 GB, with the file in the page cache.
+ * kubemend beside the tools that people use today: on a snapshot of about 1.5 GB, with the file in the page cache, and at starting a cluster.
  *
  * usage: npm run bench -- [--runs N] [--only WORD] [--dir DIR]
  * DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshot, which is made when it is missing. ETCDUTL and AUGER name those programs;
- * etcdutl is looked for in the test programs and on the PATH too. Runs what `npm run build` made.
+ * etcdutl is looked for in the test programs and on the PATH too. Runs what `npm run build` made. `--only start` starts clusters on the test bed
+ * (docs/testbed.md), some minutes a run; it runs the sources.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
@@ -13,6 +14,7 @@ import { findProgram } from "../test/programs.ts";
 import { generateSnapshot, LARGE, podOf } from "./generate-snapshot.ts";
 import { type Cost, measure } from "./measure.ts";
 import { podKey } from "./pod-template.ts";
+import { benchStart } from "./start.ts";
 
 interface Case {
   readonly name: string;
@@ -27,6 +29,10 @@ const { values } = parseArgs({
     dir: { type: "string", default: process.env.KUBEMEND_BENCH_DIR ?? ".cache/bench" },
   },
 });
+if (values.only === "start") {
+  await benchStart(Number(values.runs));
+  process.exit();
+}
 const program = join(import.meta.dirname, "../dist/kubemend.js");
 if (!existsSync(program)) {
   console.error("error: dist/kubemend.js is missing\nhint: run npm run build");

@@ -1,0 +1,43 @@
+/**
+ * `kubemend start` as bootkube waited: a look every 5 s at the API server and then at the pods, and leases that run out by themselves. Everything else, and above
+ * all what has to be so before it goes on, is `start` itself. Run on a master: start-by-polling.ts ASSET_DIR
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { BOOTSTRAP_SECRETS_DIR } from "../src/bootstrap/fix-up.ts";
+import { placeFiles, removeManifests } from "../src/io/bootstrap-files.ts";
+import { ClusterView, VIEWED } from "../src/operations/cluster-view.ts";
+import { createManifests } from "../src/operations/create-manifests.ts";
+import { waitUntilReadyToGo, waitUntilTakenOver } from "../src/operations/hand-over.ts";
+import { prepareStart } from "../src/operations/prepare-start.ts";
+import { tearDown } from "../src/operations/start.ts";
+import { apiServerState } from "../src/operations/start-api-server.ts";
+import { PolledObjects } from "./polled-objects.ts";
+
+/** `wait.Poll(5*time.Second, …)` in bootkube's pkg/bootkube/create.go and status.go. */
+const INTERVAL_MS = 5000;
+
+const signal = new AbortController().signal;
+const start = await prepareStart({
+  assetDir: process.argv[2]!,
+  podManifestPath: "/etc/kubernetes/manifests",
+  secretsDir: BOOTSTRAP_SECRETS_DIR,
+  requiredPods: undefined,
+  strict: false,
+  timeoutMs: 600_000,
+  signal,
+  now: Date.now,
+  tell: (text) => console.error(text),
+});
+try {
+  await placeFiles(start.places, start.plan.secrets, start.pods);
+  do await sleep(INTERVAL_MS);
+  while ((await apiServerState(start.api, signal)).state !== "ready");
+  await createManifests(start.api, start.plan.objects, start.options);
+  const view = new ClusterView(new PolledObjects(start.api, VIEWED, INTERVAL_MS), start.node);
+  await waitUntilReadyToGo(start, view);
+  await removeManifests(start.places);
+  await waitUntilTakenOver(start, view, new Map());
+} finally {
+  start.api.close();
+  await tearDown(start);
+}
