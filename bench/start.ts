@@ -78,6 +78,7 @@ async function measureStart(cluster: RenderedCluster, command: readonly string[]
   const observed = observe(cluster, since, failed.signal);
   try {
     const { code, stderr, at } = await start;
+    if (process.env.KUBEMEND_E2E_STORY) console.error(stderr);
     if (code !== 0) throw new Error(`the start ended with ${code}:\n${stderr}`);
     return { ...(await observed), end: at };
   } catch (error) {
