@@ -19,6 +19,8 @@ export class DrainReport {
   readonly #suffix: string;
   readonly #cordoned: string[] = [];
   readonly #drained = new Set<string>();
+  /** What was said of each budget last: many pods share one. */
+  readonly #budgets = new Map<string, string>();
   #progress: DrainProgress | undefined;
 
   constructor(host: Host, options: DrainReportOptions) {
@@ -82,9 +84,13 @@ export class DrainReport {
 
   #refused({ pod, said, budgets }: Extract<DrainEvent, { type: "refused" }>): void {
     const { name, namespace } = pod.metadata;
-    const when = budgets.length > 0 ? "will retry as soon as it allows" : "will retry";
+    const when = budgets.length > 0 ? "will retry as soon as its budget allows" : "will retry";
     this.#err(`error when evicting pods/"${name}" -n "${namespace}" (${when}): ${said}`);
-    for (const budget of budgets) this.#err(`  ${budgetText(budget)}`);
+    for (const budget of budgets) {
+      const text = budgetText(budget);
+      if (this.#budgets.get(budget.name) !== text) this.#err(`  ${text}`);
+      this.#budgets.set(budget.name, text);
+    }
   }
 
   /** For a drain that ended before its time: what state it leaves. */

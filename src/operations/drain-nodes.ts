@@ -225,7 +225,7 @@ class Drain {
         passing.push(node);
         continue;
       }
-      tell({ type: "node-failed", node: name, errors, pending: [] });
+      tell({ type: "node-failed", node: name, errors: [aggregateText(errors)], pending: [] });
       outcomes.set(name, { node: name, drained: false, removed: [], pending: remove.map(podKey), errors });
     }
     const leaving = passing.flatMap((node) => selections.get(node.metadata.name)!.remove);

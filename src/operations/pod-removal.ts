@@ -25,7 +25,7 @@ const MOST_UNDECIDED = 5;
 /** An API server that is away for longer is not waited for. */
 export const API_PATIENCE_MS = 60_000;
 /** A pod that is over its time by this is worth a word, and a look at its node. */
-const OVERDUE_MS = 5000;
+const OVERDUE_MS = 15_000;
 const LOOK_AT_NODE_MS = 15_000;
 
 export interface PodRemovalOptions {

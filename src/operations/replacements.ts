@@ -73,9 +73,10 @@ export async function waitForReplacements(
       const wanted = ready === undefined ? owner.wanted : await wantedNow(api, owner, signal);
       if (ready !== undefined && ready >= wanted) continue;
       left.push(owner);
+      if (ready === undefined) continue;
       states.push({
         owner: `${owner.reference.kind} ${owner.namespace}/${owner.reference.name}`,
-        ready: ready ?? 0,
+        ready,
         wanted,
       });
     }

@@ -3,12 +3,14 @@ import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
 import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
 import { nodeDrainCommand } from "./node-drain.ts";
+import { nodeStatusCommand } from "./node-status.ts";
 
 /** In the order in which the help lists them. */
 const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
   nodeCordonCommand,
   nodeUncordonCommand,
   nodeDrainCommand,
+  nodeStatusCommand,
 ];
 
 export function registerNode(program: Command, context: CommandContext): void {
