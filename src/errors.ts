@@ -52,6 +52,8 @@ export type ErrorCode =
   | "port-taken"
   | "timeout"
   | "control-plane-at-risk"
+  | "node-answers"
+  | "node-silent"
   | "drain-incomplete"
   | "unsupported";
 

@@ -12,6 +12,8 @@ export interface Host {
   now(): number;
   /** Aborted by the first SIGINT or SIGTERM. Long operations check it between chunks. */
   readonly signal: AbortSignal;
+  /** Puts a question to the person at the terminal and returns the answer without its line feed. Undefined where nobody sits there. */
+  readonly ask?: (question: string) => Promise<string>;
 }
 
 /** A stream of text: the result (stdout) or the story (stderr). */

@@ -4,6 +4,7 @@
  * touches `process`.
  */
 import { once } from "node:events";
+import { createInterface } from "node:readline/promises";
 import type { Host, TextSink } from "./host.ts";
 import { EXIT, run } from "./run.ts";
 
@@ -34,6 +35,15 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question, { signal: interruption.signal });
+  } finally {
+    terminal.close();
+  }
+}
+
 const host: Host = {
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
@@ -41,6 +51,7 @@ const host: Host = {
   cwd: process.cwd(),
   now: Date.now,
   signal: interruption.signal,
+  ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
 };
 
 process.exitCode = EXIT.failed; // until the end is reached

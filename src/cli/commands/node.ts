@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
 import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
 import { nodeDrainCommand } from "./node-drain.ts";
+import { nodeEvictCommand } from "./node-evict.ts";
 import { nodeStatusCommand } from "./node-status.ts";
 
 /** In the order in which the help lists them. */
@@ -11,6 +12,7 @@ const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
   nodeUncordonCommand,
   nodeDrainCommand,
   nodeStatusCommand,
+  nodeEvictCommand,
 ];
 
 export function registerNode(program: Command, context: CommandContext): void {
