@@ -198,6 +198,7 @@ describe("refused, with nothing left behind", () => {
   test.each([
     [{ name: "other" }, /"other" is not in --initial-cluster/],
     [{ initialAdvertisePeerUrls: "http://localhost:1" }, /missing from --initial-advertise-peer-urls/],
+    [{ initialCluster: "default=http://nobody.invalid:2380" }, /"nobody.invalid" cannot be resolved here/],
     [{ initialCluster: "x" }, /each member is name=URL/],
   ])("wrong flags %j", (more, text) => refused(more, "usage", text));
 

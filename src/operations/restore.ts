@@ -10,13 +10,14 @@ import { descriptorSource } from "../io/file-source.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../io/file-system.ts";
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
 import { openMemberDirectory } from "../io/member-directory.ts";
+import { resolveHosts } from "../io/resolve-hosts.ts";
 import type { IndexResult } from "../mvcc/index-task.ts";
 import { keyOf, sortedEntries } from "../mvcc/key-index.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
 import { readLog } from "../wal/log.ts";
 import { formatMemberId, type Membership, newMembership } from "../wal/membership.ts";
 import { newClusterBuckets, newClusterLog } from "../wal/new-cluster.ts";
-import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "../wal/peer-urls.ts";
+import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "../wal/peer-urls.ts";
 import { encodeRaftSnapshot } from "../wal/raft-snapshot.ts";
 import { formatSnapshotName } from "../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
@@ -80,7 +81,7 @@ export interface RestoreResult {
 
 /** Throws `snapshot-refused` with the first finding where the snapshot is not sound; nothing is at the target then. */
 export async function restoreSnapshot(path: string, options: RestoreOptions): Promise<RestoreResult> {
-  const membership = planMembership(options);
+  const membership = await planMembership(options);
   const own = membership.members.find((member) => member.name === options.name)!;
   using snapshot = await openSnapshot(path, options);
   const { kubeconfig } = options;
@@ -183,10 +184,11 @@ async function newestKnownRevision({ replace, dataDir }: RestoreOptions): Promis
 }
 
 /** The members that the flags name. Throws `usage` for what etcd refuses. */
-function planMembership(options: RestoreOptions): Membership {
+async function planMembership(options: RestoreOptions): Promise<Membership> {
   const cluster = parseInitialCluster(options.initialCluster);
   const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
-  checkMemberInCluster(options.name, advertised, cluster);
+  const addresses = await resolveHosts(hostsToResolve(options.name, advertised, cluster));
+  checkMemberInCluster(options.name, advertised, cluster, addresses);
   return newMembership(cluster, options.initialClusterToken);
 }
 

@@ -8,7 +8,7 @@ import { memorySource } from "../bolt/byte-source.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
 import { createEntryReader, readLog } from "./log.ts";
 import { decodeMember, encodeMember, encodeMemberStore, newMembership } from "./membership.ts";
-import { checkMemberInCluster, parseInitialCluster, parsePeerUrls } from "./peer-urls.ts";
+import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "./peer-urls.ts";
 import { decodeConfChange } from "./raft.ts";
 import { decodeRaftSnapshot } from "./raft-snapshot.ts";
 
@@ -116,6 +116,32 @@ test.each([
   ["a", ["http://h:1"], "a=http://h:1,a=http://h:1", 'to "a" twice'],
 ])("member %s with %j in %s: %s", (name, urls, cluster, reason) => {
   expect(() => checkMemberInCluster(name, urls, parseInitialCluster(cluster))).toThrow(reason);
+});
+
+test.each([
+  ["http://infra0:1", "http://10.0.0.1:1", { infra0: ["10.0.0.1"] }, undefined],
+  ["http://10.0.0.1:1", "http://infra0:1", { infra0: ["10.0.0.9", "10.0.0.1"] }, undefined],
+  ["http://a:1", "http://b:1", { a: ["fd00::1"], b: ["fd00::1", "10.0.0.1"] }, undefined],
+  ["http://[fd00:0::1]:1", "http://[fd00::1]:1", {}, undefined],
+  ["http://infra0:1", "http://10.0.0.1:2", { infra0: ["10.0.0.1"] }, '("infra0" is 10.0.0.1)'],
+  ["http://infra0:1", "https://10.0.0.1:1", { infra0: ["10.0.0.1"] }, '("infra0" is 10.0.0.1)'],
+  ["http://infra0:1", "http://10.0.0.1:1", { infra0: ["10.0.0.2"] }, '("infra0" is 10.0.0.2)'],
+  ["http://a:1", "http://b:1", { a: [], b: [] }, '("a" cannot be resolved here; "b" cannot be resolved here)'],
+  ["http://localhost:1", "http://127.0.0.1:1", {}, "missing from"],
+])("URL %s in the cluster, %s advertised, with the addresses %j: %s", (inCluster, advertised, hosts, reason) => {
+  const cluster = parseInitialCluster(`m=${inCluster},other=http://x:1`);
+  expect(hostsToResolve("m", [advertised], cluster)).toEqual(Object.keys(hosts));
+  const check = () => checkMemberInCluster("m", [advertised], cluster, new Map(Object.entries(hosts)));
+  if (reason === undefined) check();
+  else expect(check).toThrow(reason);
+});
+
+test("names are resolved only where they may help", () => {
+  const cluster = parseInitialCluster("m=http://a:1,m=http://b:1,other=http://c:1");
+  expect(hostsToResolve("m", ["http://a:1", "http://b:1"], cluster)).toEqual([]);
+  expect(hostsToResolve("m", ["http://a:1"], cluster)).toEqual([]);
+  expect(hostsToResolve("m", ["http://a:1", "unix://b:1"], cluster)).toEqual(["b"]);
+  expect(hostsToResolve("nobody", ["http://a:1"], cluster)).toEqual([]);
 });
 
 test.each(["", ",", "http://a:1", "=http://a:1"])("--initial-cluster %j is refused", (text) => {

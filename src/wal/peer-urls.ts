@@ -45,11 +45,37 @@ export function parseInitialCluster(text: string): Map<string, string[]> {
   return new Map([...lists].map(([name, urls]) => [name, parsePeerUrls(urls, flag)]));
 }
 
-/** Throws `usage` unless the member is in the cluster with these very URLs and no URL comes twice. */
+/** Host names to their addresses, none where they cannot be resolved. */
+export type HostAddresses = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * The host names whose addresses {@link checkMemberInCluster} wants to know: etcd resolves names only where the URLs differ as text, and never `localhost`
+ * (`pkg/netutil`).
+ */
+export function hostsToResolve(
+  name: string,
+  advertised: readonly string[],
+  cluster: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const own = cluster.get(name);
+  if (own === undefined || own.length !== advertised.length) return [];
+  const differing = [
+    ...own.filter((url) => !advertised.includes(url)),
+    ...advertised.filter((url) => !own.includes(url)),
+  ];
+  const hosts = differing.map((url) => hostOf(url)?.host).filter((host) => host !== undefined);
+  return [...new Set(hosts)].filter((host) => host !== "localhost" && host !== "" && !isAddress(host));
+}
+
+/**
+ * Throws `usage` unless the member is in the cluster with these very URLs, by text or by address, and no URL comes twice. Where a name has several
+ * addresses, etcd compares its first; here one in common is enough, so that the order in which DNS answers changes nothing.
+ */
 export function checkMemberInCluster(
   name: string,
   advertised: readonly string[],
   cluster: ReadonlyMap<string, readonly string[]>,
+  addresses: HostAddresses = new Map(),
 ): void {
   const own = cluster.get(name);
   if (own === undefined) {
@@ -58,26 +84,6 @@ export function checkMemberInCluster(
       `member "${name}" is not in --initial-cluster, which names ${quoted(cluster.keys())}`,
       {
         hint: "make --name one of them, or add it to --initial-cluster",
-      },
-    );
-  }
-  const onlyInCluster = own.filter((url) => !advertised.includes(url));
-  const onlyAdvertised = advertised.filter((url) => !own.includes(url));
-  if (onlyInCluster.length > 0) {
-    throw new MendError(
-      "usage",
-      `--initial-cluster gives "${name}" the URL ${quoted(onlyInCluster)}, missing from --initial-advertise-peer-urls, which has ${quoted(advertised)}`,
-      {
-        hint: "give both flags the same URLs for this member",
-      },
-    );
-  }
-  if (onlyAdvertised.length > 0) {
-    throw new MendError(
-      "usage",
-      `--initial-advertise-peer-urls has ${quoted(onlyAdvertised)}, which --initial-cluster does not give "${name}"`,
-      {
-        hint: "give both flags the same URLs for this member",
       },
     );
   }
@@ -94,6 +100,54 @@ export function checkMemberInCluster(
       owners.set(url, member);
     }
   }
+  const onlyAdvertised = [...advertised];
+  const onlyInCluster = own.filter((url) => {
+    const match = onlyAdvertised.findIndex((other) => areSamePlace(url, other, addresses));
+    if (match >= 0) onlyAdvertised.splice(match, 1);
+    return match < 0;
+  });
+  const why = resolutionText([...onlyInCluster, ...onlyAdvertised], addresses);
+  const hint = "give both flags the same URLs for this member";
+  if (onlyInCluster.length > 0) {
+    const text = `--initial-cluster gives "${name}" the URL ${quoted(onlyInCluster)}, missing from --initial-advertise-peer-urls, which has ${quoted(advertised)}`;
+    throw new MendError("usage", text + why, { hint });
+  }
+  if (onlyAdvertised.length > 0) {
+    const text = `--initial-advertise-peer-urls has ${quoted(onlyAdvertised)}, which --initial-cluster does not give "${name}"`;
+    throw new MendError("usage", text + why, { hint });
+  }
+}
+
+/** Of a URL over TCP; IPv6 in its shortest form, without brackets. */
+function hostOf(url: string): { readonly scheme: string; readonly host: string; readonly port: string } | undefined {
+  const match = /^(https?):\/\/(.*):(\d*)$/.exec(url);
+  if (match === null) return undefined;
+  const [, scheme, host, port] = match as unknown as [string, string, string, string];
+  if (!host.startsWith("[")) return { scheme, host: host.toLowerCase(), port };
+  const canonical = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : host;
+  return { scheme, host: canonical.slice(1, -1), port };
+}
+
+function isAddress(host: string): boolean {
+  return host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function areSamePlace(a: string, b: string, addresses: HostAddresses): boolean {
+  if (a === b) return true;
+  const [one, other] = [hostOf(a), hostOf(b)];
+  if (one === undefined || other === undefined || one.scheme !== other.scheme || one.port !== other.port) return false;
+  const known = addresses.get(one.host) ?? [one.host];
+  return (addresses.get(other.host) ?? [other.host]).some((address) => known.includes(address));
+}
+
+/** What became of the names in these URLs. */
+function resolutionText(urls: readonly string[], addresses: HostAddresses): string {
+  const parts = [...new Set(urls.map((url) => hostOf(url)?.host))].flatMap((host) => {
+    const found = host === undefined ? undefined : addresses.get(host);
+    if (found === undefined) return [];
+    return [found.length === 0 ? `"${host}" cannot be resolved here` : `"${host}" is ${found.join(", ")}`];
+  });
+  return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }
 
 function quoted(words: Iterable<string>): string {
