@@ -12,19 +12,19 @@ test.each([
   ],
   [undefined, NODES, "systemctl restart"],
 ])("%s", (flavour, keys, step) => {
-  const leftovers = readLeftovers(keys);
+  const leftovers = readLeftovers(keys, "/registry");
   expect(leftovers).toMatchObject({ flavour, nodes: ["node1", "node2"] });
   expect(restoreSteps(leftovers, []).join("\n")).toContain(step);
 });
 
 test("an etcd without Kubernetes is started, and that is all", () => {
-  const leftovers = readLeftovers([]);
+  const leftovers = readLeftovers([], undefined);
   expect(restoreSteps(leftovers, ["b"])).toEqual([expect.stringContaining('for "b"'), "start etcd on the data dir"]);
   expect(restoreNotes(leftovers, 5)).toEqual([]);
 });
 
 test("what a restored cluster may have that it should not", () => {
-  const leftovers = readLeftovers([...NODES, "/registry/masterleases/10.0.0.1"]);
+  const leftovers = readLeftovers([...NODES, "/registry/masterleases/10.0.0.1"], "/registry");
   expect(restoreNotes(leftovers, 500).map(({ code, text }) => [code, text])).toEqual([
     ["revision-goes-back", expect.stringContaining("--bump-revision 500 --mark-compacted")],
     ["masterleases-restored", expect.stringContaining("10.0.0.1")],

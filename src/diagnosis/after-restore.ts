@@ -1,18 +1,16 @@
 /** What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the keys of the snapshot. */
 import type { Finding } from "../errors.ts";
 
-/** Where Kubernetes keeps its keys unless told otherwise (`--etcd-prefix`). */
-const PREFIX = "/registry";
-
-/** The keys that {@link readLeftovers} looks at. */
-export const LEFTOVER_PREFIXES: readonly string[] = [
-  `${PREFIX}/masterleases/`,
-  `${PREFIX}/minions/`,
-  `${PREFIX}/daemonsets/`,
-  `${PREFIX}/pods/kube-system/kube-apiserver-`,
-];
+/** Where the keys lie that {@link readLeftovers} looks at, in a cluster under the etcd prefix `prefix`. */
+export function leftoverPrefixes(prefix: string): string[] {
+  return ["/masterleases/", "/minions/", "/daemonsets/", "/pods/kube-system/kube-apiserver-"].map(
+    (path) => prefix + path,
+  );
+}
 
 export interface Leftovers {
+  /** The etcd prefix of the cluster; undefined where there is none. */
+  readonly prefix: string | undefined;
   /** Addresses of API servers that were alive. */
   readonly apiServers: readonly string[];
   readonly nodes: readonly string[];
@@ -20,25 +18,23 @@ export interface Leftovers {
   readonly flavour: "static-pods" | "self-hosted" | undefined;
 }
 
-/** `keys`: the live keys below {@link LEFTOVER_PREFIXES}. */
-export function readLeftovers(keys: Iterable<string>): Leftovers {
+/** `keys`: the live keys below {@link leftoverPrefixes}. */
+export function readLeftovers(keys: Iterable<string>, prefix: string | undefined): Leftovers {
+  if (prefix === undefined) return { prefix, apiServers: [], nodes: [], flavour: undefined };
   const below = (prefix: string, all: readonly string[]): string[] =>
     all.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
   const all = [...keys];
-  const [leases, minions, daemonSets, pods] = LEFTOVER_PREFIXES.map((prefix) => below(prefix, all));
+  const [leases, minions, daemonSets, pods] = leftoverPrefixes(prefix).map((each) => below(each, all));
   const nodes = minions!.sort();
   // A mirror pod is named after its node; a pod of a DaemonSet is not.
   const isStatic = pods!.some((suffix) => nodes.includes(suffix));
   const isSelfHosted = daemonSets!.some((name) => name.endsWith("/kube-apiserver"));
   return {
+    prefix,
     apiServers: leases!.sort(),
     nodes,
     flavour: isStatic ? "static-pods" : isSelfHosted ? "self-hosted" : undefined,
   };
-}
-
-export function isKubernetes(leftovers: Leftovers): boolean {
-  return leftovers.nodes.length > 0 || leftovers.apiServers.length > 0;
 }
 
 /** In the order in which they are to be done. */
@@ -48,7 +44,7 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
     const names = otherMembers.map((name) => `"${name}"`).join(", ");
     steps.push(`restore the same file with the same --initial-cluster and token for ${names}`);
   }
-  if (!isKubernetes(leftovers)) return [...steps, "start etcd on the data dir"];
+  if (leftovers.prefix === undefined) return [...steps, "start etcd on the data dir"];
   if (leftovers.flavour === "static-pods") {
     return [
       ...steps,
@@ -77,19 +73,21 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
 
 /** What to look after in a restored cluster. `bump` is how far the revision has to be raised; undefined where it was raised. */
 export function restoreNotes(leftovers: Leftovers, bump: number | undefined): Finding[] {
-  if (!isKubernetes(leftovers)) return [];
+  if (leftovers.prefix === undefined) return [];
   const notes: Finding[] = [];
+  const [leases, nodes] = leftoverPrefixes(leftovers.prefix) as [string, string];
   if (bump !== undefined) {
     const text = `API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore with --bump-revision ${bump} --mark-compacted, or restart every one of them`;
     notes.push({ level: "warning", code: "revision-goes-back", where: "snapshot", text });
   }
   if (leftovers.apiServers.length > 0) {
-    const text = `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): those that are gone vanish when their leases end, or with --exclude ${LEFTOVER_PREFIXES[0]}`;
-    notes.push({ level: "info", code: "masterleases-restored", where: LEFTOVER_PREFIXES[0]!, text });
+    const text = `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): those that are gone vanish when their leases end, or with --exclude ${leases}`;
+    notes.push({ level: "info", code: "masterleases-restored", where: leases, text });
   }
   if (leftovers.nodes.length > 0) {
-    const text = `${leftovers.nodes.length} nodes as of the snapshot: delete those that no longer exist (kubectl delete node), so that pods bound to them are made anew elsewhere`;
-    notes.push({ level: "info", code: "nodes-restored", where: LEFTOVER_PREFIXES[1]!, text });
+    const count = leftovers.nodes.length === 1 ? "1 node" : `${leftovers.nodes.length} nodes`;
+    const text = `${count} as of the snapshot: delete those that no longer exist (kubectl delete node), so that pods bound to them are made anew elsewhere`;
+    notes.push({ level: "info", code: "nodes-restored", where: nodes, text });
   }
   return notes;
 }

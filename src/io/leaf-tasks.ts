@@ -7,6 +7,7 @@ import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/h
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
 import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
+import { createSignTask } from "../storage/sign-task.ts";
 import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
 import { mergeVerifyResults } from "../storage/verify-result.ts";
 
@@ -19,6 +20,8 @@ export interface LeafTaskSpec {
   readonly hash?: LeafHashes;
   /** Decode every object. */
   readonly verify?: VerifyOptions;
+  /** Gather the keys that every Kubernetes cluster has. */
+  readonly signs?: boolean;
   /** Find every revision of this key. */
   readonly historyOf?: Uint8Array;
 }
@@ -26,6 +29,7 @@ export interface LeafTaskSpec {
 export interface LeafTaskResult {
   readonly index?: IndexResult;
   readonly verify?: VerifyResult;
+  readonly signs?: readonly Uint8Array[];
   readonly history?: readonly RevisionPlace[];
 }
 
@@ -52,8 +56,9 @@ export async function createLeafTasks(
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
   const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
   const index = spec.index && createIndexTask(spec.index, expected, labeller);
+  const signs = spec.signs === true ? createSignTask() : undefined;
   const history = spec.historyOf && createHistoryTask(spec.historyOf);
-  const visits = [index, verify, history].flatMap((task) => (task === undefined ? [] : [task.visit]));
+  const visits = [index, verify, signs, history].flatMap((task) => (task === undefined ? [] : [task.visit]));
   const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
   const { hash } = spec;
   return {
@@ -64,6 +69,7 @@ export async function createLeafTasks(
     finish: () => ({
       ...(index === undefined ? {} : { index: index.finish() }),
       ...(verify === undefined ? {} : { verify: verify.finish() }),
+      ...(signs === undefined ? {} : { signs: signs.finish() }),
       ...(history === undefined ? {} : { history: history.finish() }),
     }),
   };
@@ -80,10 +86,12 @@ function joinVisits(visits: readonly RevisionVisitor[]): RevisionVisitor {
 export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
   const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
   const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
+  const signs = results.flatMap((result) => (result.signs === undefined ? [] : [result.signs]));
   const histories = results.flatMap((result) => (result.history === undefined ? [] : [result.history]));
   return {
     ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
     ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
+    ...(signs.length === 0 ? {} : { signs: signs.flat() }),
     ...(histories.length === 0 ? {} : { history: mergeHistories(histories) }),
   };
 }

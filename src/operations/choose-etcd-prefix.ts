@@ -13,15 +13,12 @@ export function chooseEtcdPrefix(
   path: string,
 ): string {
   const found = findEtcdPrefixes(keyspace.keys()).map((each) => each.prefix);
-  const listed = found.map((prefix) => `"${prefix}"`).join(", ");
   if (flag !== undefined) {
     const prefix = normalizeEtcdPrefix(flag);
-    if (found.includes(prefix)) return prefix;
-    throw new MendError("not-kubernetes", `no Kubernetes cluster under the etcd prefix "${prefix}"`, {
-      where: path,
-      hint: found.length === 0 ? "list what is there with snapshot keys" : `there is one under ${listed}`,
-    });
+    checkPrefixFound(prefix, found, path);
+    return prefix;
   }
+  const listed = listPrefixes(found);
   if (found.length === 0) {
     throw new MendError("not-kubernetes", `no Kubernetes cluster in this snapshot: ${describeKeys(keyspace)}`, {
       where: path,
@@ -35,6 +32,19 @@ export function chooseEtcdPrefix(
     });
   }
   return found[0]!;
+}
+
+/** Throws `not-kubernetes` where `prefix`, which somebody asked for, is not among those that were found. */
+export function checkPrefixFound(prefix: string, found: readonly string[], path: string): void {
+  if (found.includes(prefix)) return;
+  throw new MendError("not-kubernetes", `no Kubernetes cluster under the etcd prefix "${prefix}"`, {
+    where: path,
+    hint: found.length === 0 ? "list what is there with snapshot keys" : `there is one under ${listPrefixes(found)}`,
+  });
+}
+
+function listPrefixes(prefixes: readonly string[]): string {
+  return prefixes.map((prefix) => `"${prefix}"`).join(", ");
 }
 
 function describeKeys(keyspace: Pick<Keyspace, "keys" | "size">): string {

@@ -4,8 +4,9 @@ import { explainApiFailure } from "../io/api-failure.ts";
 import { ClusterApi } from "../io/cluster-api.ts";
 import { type ClusterAccess, readKubeconfig } from "../io/kubeconfig.ts";
 import { decodeValue } from "../storage/decode.ts";
+import { DEFAULT_ETCD_PREFIX } from "../storage/etcd-prefix.ts";
 import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
-import { readKeyspace, selectKeys } from "./read-keyspace.ts";
+import { findPrefixes, readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 export interface LiveCluster {
   /** The newest revision that the API server told; undefined where it did not answer. */
@@ -13,14 +14,14 @@ export interface LiveCluster {
   readonly notes: readonly Finding[];
 }
 
-/** A namespace that every cluster has and nobody can delete: its uid stands for the cluster's. */
-const KEY = "/registry/namespaces/kube-system";
+/** A namespace that every cluster has and nobody can delete: its uid stands for the cluster's. Below the etcd prefix. */
+const KEY = "/namespaces/kube-system";
 
 /** Throws `wrong-cluster` where the API server's cluster is another one. An API server that does not answer is a note: it may be why one restores. */
 export async function compareCluster(
   snapshot: Snapshot,
   kubeconfig: { readonly path: string; readonly context?: string },
-  options: SnapshotOptions,
+  options: SnapshotOptions & { readonly etcdPrefix?: string },
 ): Promise<LiveCluster> {
   const access = readKubeconfig(kubeconfig.path, kubeconfig.context);
   const own = await uidInSnapshot(snapshot, options);
@@ -28,8 +29,10 @@ export async function compareCluster(
     revision: undefined,
     notes: [{ level: "warning", code, where: access.server.href, text }],
   });
-  if (own === undefined)
-    return note("cluster-unknown", `the snapshot has no readable "${KEY}": it cannot be told whose it is`);
+  if (own === undefined) {
+    const key = (options.etcdPrefix ?? DEFAULT_ETCD_PREFIX) + KEY;
+    return note("cluster-unknown", `the snapshot has no readable "${key}": it cannot be told whose it is`);
+  }
   let live: { uid: string; revision: number };
   try {
     live = await askApiServer(access, options.signal);
@@ -48,11 +51,24 @@ export async function compareCluster(
   return { revision: live.revision, notes: [] };
 }
 
-async function uidInSnapshot(snapshot: Snapshot, options: SnapshotOptions): Promise<string | undefined> {
-  const keyspace = await readKeyspace(snapshot, { ...options, select: [selectKeys(KEY, true)] });
-  const found = keyspace.get(KEY);
+/** Where no prefix is given, that of the likeliest cluster. */
+async function uidInSnapshot(
+  snapshot: Snapshot,
+  options: SnapshotOptions & { readonly etcdPrefix?: string },
+): Promise<string | undefined> {
+  const { etcdPrefix } = options;
+  const own = await uidUnder(etcdPrefix ?? DEFAULT_ETCD_PREFIX, snapshot, options);
+  if (own !== undefined || etcdPrefix !== undefined) return own;
+  const [prefix] = await findPrefixes(snapshot, options);
+  return prefix === undefined ? undefined : uidUnder(prefix, snapshot, options);
+}
+
+async function uidUnder(prefix: string, snapshot: Snapshot, options: SnapshotOptions): Promise<string | undefined> {
+  const key = prefix + KEY;
+  const keyspace = await readKeyspace(snapshot, { ...options, select: [selectKeys(key, true)] });
+  const found = keyspace.get(key);
   if (found === undefined) return undefined;
-  const decoded = decodeValue({ key: KEY, value: found.value, modRevision: found.modRevision });
+  const decoded = decodeValue({ key, value: found.value, modRevision: found.modRevision });
   return decoded.state === "object" ? decoded.object.metadata.uid : undefined;
 }
 

@@ -11,6 +11,7 @@ import type { RevisionPlace } from "../mvcc/history-task.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
 import { findKey, type KeyIndex, keyOf, sortedEntries } from "../mvcc/key-index.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
+import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 
 export interface KeyspaceOptions extends SnapshotOptions {
@@ -98,6 +99,12 @@ async function indexKeys(
   const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
   const swept = await sweepKeys(snapshot, { index, labelKinds: labelKinds === true }, options);
   return { result: swept.index!, compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
+}
+
+/** The prefixes under which the snapshot holds clusters, the likeliest first. */
+export async function findPrefixes(snapshot: Snapshot, options: SnapshotOptions = {}): Promise<string[]> {
+  const { signs } = await sweepKeys(snapshot, { signs: true }, options);
+  return findEtcdPrefixes(signs!).map((found) => found.prefix);
 }
 
 function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOptions): Promise<LeafTaskResult> {

@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Fault, faultyFileSystem } from "../../test/faulty-file-system.ts";
+import { clusterEntries, madeSnapshot } from "../../test/made-snapshot.ts";
 import { readBolt } from "../bolt/bolt.ts";
 import { memorySource } from "../bolt/byte-source.ts";
 import { checkBolt } from "../bolt/check.ts";
@@ -148,6 +149,65 @@ test("an interrupted restore leaves nothing", async () => {
 test("an archive is restored like the file in it", async () => {
   await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });
   checkDataDir(dataDir);
+});
+
+describe("a cluster under another etcd prefix", () => {
+  const other = join(import.meta.dirname, "../../test/fixtures/other-prefix/snapshot.db.gz");
+  const restored = (more: Partial<RestoreOptions>) => restoreSnapshot(other, { ...MEMBER, dataDir, ...more });
+
+  test.each([{}, { etcdPrefix: "a/b/" }, { skipObjectCheck: true }, { exclude: ["/a/b/masterleases/"] }])(
+    "is found, and what it has left over: %j",
+    async (more: Partial<RestoreOptions>) => {
+      const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "kube-apiserver-n1", namespace: "kube-system" } };
+      const entries = clusterEntries([{ apiVersion: "v1", kind: "Node", metadata: { name: "n1" } }, pod], "/a/b");
+      writeFileSync(snapshot, madeSnapshot([...entries, ["/a/b/masterleases/10.0.0.1", "{}"]]));
+      const { notes, steps } = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, ...more });
+      expect(notes.map(({ code, where }) => [code, where])).toEqual([
+        ["revision-goes-back", "snapshot"],
+        ...("exclude" in more ? [] : [["masterleases-restored", "/a/b/masterleases/"]]),
+        ["nodes-restored", "/a/b/minions/"],
+      ]);
+      expect(steps.join()).toContain("move kube-apiserver.yaml");
+    },
+  );
+
+  test("that of an earlier revision is as it was then", async () => {
+    const node = (name: string) => ({ apiVersion: "v1", kind: "Node", metadata: { name } });
+    writeFileSync(snapshot, madeSnapshot(clusterEntries([node("n1")]).concat(clusterEntries([node("n2")]))));
+    const { notes } = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, atRevision: 4 });
+    expect(notes.at(-1)!.text).toContain("1 node as of");
+  });
+
+  test("is one of two", async () => {
+    writeFileSync(snapshot, madeSnapshot([...clusterEntries([], "/one"), ...clusterEntries([], "/two")]));
+    const first = await restoreSnapshot(snapshot, { ...MEMBER, dataDir });
+    expect(first.notes.map(({ code }) => code)).toEqual(["several-clusters", "revision-goes-back"]);
+    const second = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, replace: true, etcdPrefix: "/two" });
+    expect(second.notes.map(({ code }) => code)).not.toContain("several-clusters");
+  });
+
+  test("also to tell whose it is", async () => {
+    const kubeconfig = join(directory, "kubeconfig");
+    const cluster = { name: "c", cluster: { server: "http://127.0.0.1:1" } };
+    const context = { name: "c", context: { cluster: "c", user: "u" } };
+    const config = {
+      clusters: [cluster],
+      contexts: [context],
+      users: [{ name: "u", user: {} }],
+      "current-context": "c",
+    };
+    writeFileSync(kubeconfig, JSON.stringify({ apiVersion: "v1", kind: "Config", ...config }));
+    const notes = async (more: Partial<RestoreOptions>) =>
+      (await restored({ kubeconfig: { path: kubeconfig }, replace: true, ...more })).notes[0]!.text;
+    expect(await notes({})).toContain("was not checked: ");
+    expect(await notes({ etcdPrefix: "/kubernetes.io" })).toContain("was not checked: ");
+  });
+
+  test("is refused where another one is asked for", async () => {
+    const failure = { code: "not-kubernetes", hint: 'there is one under "/kubernetes.io"' };
+    await expect(restored({ etcdPrefix: "/registry" })).rejects.toMatchObject(failure);
+    expect(readdirSync(directory)).toEqual(["snapshot.db"]);
+  });
 });
 
 describe("refused, with nothing left behind", () => {

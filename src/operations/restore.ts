@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type BoltFile, readBolt } from "../bolt/bolt.ts";
 import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../bolt/edit.ts";
-import { LEFTOVER_PREFIXES, readLeftovers, restoreNotes, restoreSteps } from "../diagnosis/after-restore.ts";
+import { type Leftovers, restoreNotes, restoreSteps } from "../diagnosis/after-restore.ts";
 import { type Finding, MendError } from "../errors.ts";
 import { createDataDirWriter, type DataDirWriter } from "../io/data-dir-writer.ts";
 import { descriptorSource } from "../io/file-source.ts";
@@ -11,9 +11,8 @@ import { type FileSystem, type OutputFile, realFileSystem } from "../io/file-sys
 import { type HashVerdict, startHash } from "../io/hash-snapshot.ts";
 import { openMemberDirectory } from "../io/member-directory.ts";
 import { resolveHosts } from "../io/resolve-hosts.ts";
-import type { IndexResult } from "../mvcc/index-task.ts";
-import { keyOf, sortedEntries } from "../mvcc/key-index.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
+import { normalizeEtcdPrefix } from "../storage/etcd-prefix.ts";
 import { readLog } from "../wal/log.ts";
 import { formatMemberId, type Membership, newMembership } from "../wal/membership.ts";
 import { newClusterBuckets, newClusterLog } from "../wal/new-cluster.ts";
@@ -23,8 +22,8 @@ import { formatSnapshotName } from "../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
 import { checkStructure } from "./check-structure.ts";
 import { compareCluster } from "./compare-cluster.ts";
+import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
-import { selectKeys } from "./read-keyspace.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
 import { reportHash } from "./snapshot-status.ts";
 
@@ -49,6 +48,8 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly exclude?: readonly string[];
   readonly excludeKeys?: readonly string[];
   readonly compact?: boolean;
+  /** Where in etcd the Kubernetes cluster is; found unless given. */
+  readonly etcdPrefix?: string;
   /** The cluster that is to be restored, where it still answers. */
   readonly kubeconfig?: { readonly path: string; readonly context?: string };
   /** For tests: the layer below. */
@@ -80,7 +81,9 @@ export interface RestoreResult {
 }
 
 /** Throws `snapshot-refused` with the first finding where the snapshot is not sound; nothing is at the target then. */
-export async function restoreSnapshot(path: string, options: RestoreOptions): Promise<RestoreResult> {
+export async function restoreSnapshot(path: string, given: RestoreOptions): Promise<RestoreResult> {
+  const { etcdPrefix } = given;
+  const options = etcdPrefix === undefined ? given : { ...given, etcdPrefix: normalizeEtcdPrefix(etcdPrefix) };
   const membership = await planMembership(options);
   const own = membership.members.find((member) => member.name === options.name)!;
   using snapshot = await openSnapshot(path, options);
@@ -91,7 +94,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
     const hashing = startHash(snapshot.file);
     const work = [
       copyFlushed(writer, snapshot),
-      checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, LEFTOVERS),
+      checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
     ] as const;
     let sha256: HashVerdict;
     try {
@@ -100,8 +103,9 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       await Promise.allSettled(work);
       await hashing.stop();
     }
-    const [db, selected] = await Promise.all(work);
+    const [db, checked] = await Promise.all(work);
     refuseFindings(snapshot, sha256, options);
+    const { leftovers, notes } = await findLeftovers(snapshot, checked, options);
 
     const snapshotRevision = lastRevision(snapshot.bolt);
     let revision = snapshotRevision;
@@ -135,7 +139,7 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
       sha256,
       droppedVersions,
       findings: [...snapshot.findings.list(), ...remarks(snapshot)],
-      ...whatNext(selected, options, membership, needed, live?.notes ?? []),
+      ...whatNext(leftovers, options, membership, needed, [...(live?.notes ?? []), ...notes]),
     };
   } finally {
     writer.discard();
@@ -144,19 +148,14 @@ export async function restoreSnapshot(path: string, options: RestoreOptions): Pr
 
 /** etcd's own advice where nobody knows how far the cluster had come: a billion, which takes years to reach. */
 const BUMP_FOR_THE_UNKNOWN = 1_000_000_000;
-const LEFTOVERS = LEFTOVER_PREFIXES.map((prefix) => selectKeys(prefix));
 
 function whatNext(
-  selected: IndexResult,
+  leftovers: Leftovers,
   options: RestoreOptions,
   membership: Membership,
   needed: number,
   notes: readonly Finding[],
 ): Pick<RestoreResult, "notes" | "steps"> {
-  const { index } = selected;
-  const excluded = options.exclude ?? [];
-  const keys = Array.from(sortedEntries(index), (i) => Buffer.from(keyOf(index, i)).toString());
-  const leftovers = readLeftovers(keys.filter((key) => !excluded.some((prefix) => key.startsWith(prefix))));
   const others = membership.members.filter((member) => member.name !== options.name);
   const isRaised = (options.bumpRevision ?? 0) > 0;
   return {

@@ -43,6 +43,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
     checkMetas(bolt, report);
     const map = mapLeaves(bolt, buckets, report, reached);
     const spec = {
+      signs: true,
       verify: {
         ...(encryption === undefined ? {} : { encryption }),
         ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
@@ -59,7 +60,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
     const info = readStoreInfo(snapshot);
     const verified = swept.verify!;
     reportTallies(verified.tallies, report);
-    const prefixes = findEtcdPrefixes(verified.signs).map((found) => found.prefix);
+    const prefixes = findEtcdPrefixes(swept.signs!).map((found) => found.prefix);
     if (prefixes.length === 0) {
       const text = "no Kubernetes cluster was found under any etcd prefix";
       report({ level: "warning", code: "not-kubernetes", where: path, text });

@@ -14,8 +14,6 @@ export interface VerifyResult {
   readonly tombstones: number;
   /** The newest revision. */
   readonly lastRevision: number;
-  /** Keys that every cluster has: they tell where it lives. */
-  readonly signs: readonly Uint8Array[];
   readonly tallies: ReadonlyMap<string, Tally>;
 }
 
@@ -35,5 +33,5 @@ export function mergeVerifyResults(results: readonly VerifyResult[]): VerifyResu
       else known.count += tally.count;
     }
   }
-  return { counts, tombstones, lastRevision, signs: results.flatMap((result) => result.signs), tallies };
+  return { counts, tombstones, lastRevision, tallies };
 }

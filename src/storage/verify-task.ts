@@ -5,7 +5,6 @@ import { entryPlace, type RevisionEntry, type RevisionVisitor } from "../mvcc/le
 import { surelyDecodes } from "./check-value.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";
-import { isPrefixSign } from "./etcd-prefix.ts";
 import type { DecodedValue } from "./object.ts";
 import { noteValue } from "./value-findings.ts";
 import type { VerifyOptions, VerifyResult } from "./verify-result.ts";
@@ -15,14 +14,10 @@ export interface VerifyTask {
   finish(): VerifyResult;
 }
 
-/** A hostile file may repeat them. */
-const MOST_SIGNS = 10_000;
-
 export function createVerifyTask(options: VerifyOptions, report: Report): VerifyTask {
   const transformer = createTransformer(options.encryption, options.etcdPrefix);
   const counts: Record<DecodedValue["state"], number> = { object: 0, encrypted: 0, opaque: 0, unreadable: 0 };
   const tallies = new Map<string, Tally>();
-  const signs: Uint8Array[] = [];
   let tombstones = 0;
   let lastRevision = 0;
 
@@ -30,7 +25,6 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
   const decode = (entry: RevisionEntry): void => {
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd, modRevision } = entry.fields;
-    if (signs.length < MOST_SIGNS && isPrefixSign(bytes, keyStart, keyEnd)) signs.push(bytes.slice(keyStart, keyEnd));
     if (surelyDecodes(bytes, valueStart, valueEnd)) {
       counts.object += 1;
       return;
@@ -51,7 +45,7 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
     if (entry.tombstone) tombstones += 1;
     else decode(entry);
   };
-  return { visit, finish: () => ({ counts, tombstones, lastRevision, signs, tallies }) };
+  return { visit, finish: () => ({ counts, tombstones, lastRevision, tallies }) };
 }
 
 /** What etcd itself would not have written, or undefined. */

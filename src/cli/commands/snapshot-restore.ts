@@ -30,6 +30,7 @@ interface Options extends OutputOptions {
   readonly exclude: readonly string[];
   readonly compact?: true;
   readonly allow: readonly string[];
+  readonly etcdPrefix?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
 }
@@ -54,6 +55,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
     .option("--exclude <prefix>", "leave keys with this prefix out (repeatable)", collect, [])
     .option("--compact", "keep only the live version of each key, in a file without free pages")
     .option("--allow <code>", "restore in spite of findings with this code (repeatable)", collect, [])
+    .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
     .option("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's")
     .option("--context <name>", "of the kubeconfig")
     .option("--replace", "move a data dir that is there aside")
@@ -68,7 +70,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
       }
       const { restoreSnapshot } = await import("../../operations/restore.ts");
       const { line, ...common } = snapshotOptions(host, options);
-      const { walDir, revision, kubeconfig, context } = options;
+      const { walDir, revision, etcdPrefix, kubeconfig, context } = options;
       const result = await restoreSnapshot(file, {
         ...common,
         dataDir: options.dataDir ?? `${options.name}.etcd`,
@@ -88,6 +90,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
         ...(revision === undefined ? {} : { atRevision: revision }),
         exclude: options.exclude,
         compact: options.compact === true,
+        ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
       });
       await line.end();
       await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
