@@ -25,7 +25,7 @@ const DROPPED = [
   "topologySpreadConstraints",
 ];
 
-export function dropScheduling(podSpec: JsonObject, context: FixUpContext): JsonObject {
+export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, "note">): JsonObject {
   const pullSecrets = objectsOf(podSpec.imagePullSecrets).map((each) => `"${textOf(each.name)}"`);
   if (pullSecrets.length > 0) {
     context.note(

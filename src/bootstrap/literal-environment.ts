@@ -6,15 +6,18 @@ import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplan
 import type { JsonObject } from "../storage/object.ts";
 import type { FixUpContext } from "./fix-up.ts";
 
+/** What this one needs of a context: pods other than the bootstrap ones have their own. */
+export type DataContext = Pick<FixUpContext, "data" | "note">;
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-export function makeEnvironmentLiteral(podSpec: JsonObject, context: FixUpContext): JsonObject {
+export function makeEnvironmentLiteral(podSpec: JsonObject, context: DataContext): JsonObject {
   const change = (container: JsonObject) => literal(container, context);
   return mapObjects(mapObjects(podSpec, "initContainers", change), "containers", change);
 }
 
 /** `envFrom` comes first and `env` overrides it, as the kubelet does it; later entries of `envFrom` override earlier ones. */
-function literal(container: JsonObject, context: FixUpContext): JsonObject {
+function literal(container: JsonObject, context: DataContext): JsonObject {
   const own: JsonObject[] = [];
   for (const variable of objectsOf(container.env)) {
     const found = literalVariable(variable, container, context);
@@ -32,7 +35,7 @@ function literal(container: JsonObject, context: FixUpContext): JsonObject {
   return env.length === 0 ? rest : { ...rest, env };
 }
 
-function literalVariable(variable: JsonObject, container: JsonObject, context: FixUpContext): JsonObject | undefined {
+function literalVariable(variable: JsonObject, container: JsonObject, context: DataContext): JsonObject | undefined {
   const from = objectOf(variable.valueFrom);
   const name = textOf(variable.name);
   for (const [field, kind] of [
@@ -51,7 +54,7 @@ function literalVariable(variable: JsonObject, container: JsonObject, context: F
   return variable;
 }
 
-function* bulkVariables(source: JsonObject, container: JsonObject, context: FixUpContext): Iterable<[string, string]> {
+function* bulkVariables(source: JsonObject, container: JsonObject, context: DataContext): Iterable<[string, string]> {
   for (const [field, kind] of [
     ["configMapRef", "ConfigMap"],
     ["secretRef", "Secret"],
@@ -67,7 +70,7 @@ function* bulkVariables(source: JsonObject, container: JsonObject, context: FixU
   }
 }
 
-function noteBinary(name: string, container: JsonObject, context: FixUpContext): void {
+function noteBinary(name: string, container: JsonObject, context: DataContext): void {
   context.note(
     "environment-binary",
     `environment variable "${name}" of container "${textOf(container.name)}" is dropped: its value is not text, which a manifest cannot hold`,
