@@ -49,6 +49,7 @@ export type ErrorCode =
   | "kubelet-not-found"
   | "runtime-unreachable"
   | "runtime-refused"
+  | "kubelet-unreachable"
   | "port-taken"
   | "timeout"
   | "control-plane-at-risk"

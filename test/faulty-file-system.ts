@@ -58,6 +58,8 @@ export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFile
         ),
       ),
     rename: (from, to) => step("rename", () => realFileSystem.rename(from, to)),
+    link: (from, to) => step("link", () => realFileSystem.link(from, to)),
+    own: (path, mode, uid, gid) => step("own", () => realFileSystem.own(path, mode, uid, gid)),
     syncDirectory: (path) => step("syncDirectory", () => realFileSystem.syncDirectory(path)),
     remove: (path) =>
       kind === "crash" ? step("remove", () => realFileSystem.remove(path)) : realFileSystem.remove(path),

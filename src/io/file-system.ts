@@ -4,6 +4,7 @@
  */
 import {
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   copyFile,
@@ -11,10 +12,12 @@ import {
   fdatasync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  statSync,
   write,
   writeSync,
 } from "node:fs";
@@ -46,6 +49,10 @@ export interface FileSystem {
   /** A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file system can. */
   copy(descriptor: number, path: string, mode: number): Promise<OutputFile>;
   rename(from: string, to: string): void;
+  /** Another name for a file, which takes no room on the disk. */
+  link(from: string, to: string): void;
+  /** Gives a file or a directory its mode, whatever the process' mask is, and its owner. */
+  own(path: string, mode: number, uid: number, gid: number): void;
   /** Makes the names in a directory last. */
   syncDirectory(path: string): void;
   /** Removes a file or a directory with all it holds; nothing there is no error. */
@@ -77,6 +84,14 @@ export const realFileSystem: FileSystem = {
     });
   },
   rename: (from, to) => attempt("rename", `${from}" to "${to}`, () => renameSync(from, to)),
+  link: (from, to) => attempt("link", `${from}" to "${to}`, () => linkSync(from, to)),
+  own(path, mode, uid, gid) {
+    attempt("change the owner of", path, () => {
+      const found = statSync(path);
+      if (found.uid !== uid || found.gid !== gid) chownSync(path, uid, gid);
+      if ((found.mode & 0o7777) !== mode) chmodSync(path, mode);
+    });
+  },
   syncDirectory(path) {
     attempt("flush", path, () => {
       const descriptor = openSync(path, "r");
