@@ -66,6 +66,7 @@ export class Node {
   /** The process that all others of the node descend from or are adopted by. */
   #init = 0;
   #proxyKubeconfig: string | undefined;
+  readonly #services = new Map<string, readonly string[]>();
 
   constructor(bed: Bed, kubernetes: Kubernetes, host: HostAddress, options: NodeOptions) {
     this.bed = bed;
@@ -141,7 +142,9 @@ export class Node {
   /** The power goes: every process ends, memory is lost, the disk stays. */
   async kill(): Promise<void> {
     await this.#process("machine")?.kill();
-    for (const name of ["containerd", "kubelet", "kube-proxy"]) await this.#process(name)?.kill();
+    for (const name of ["containerd", "kubelet", "kube-proxy", ...this.#services.keys()]) {
+      await this.#process(name)?.kill();
+    }
     removeHost(this.bed, this.#host);
     removeCgroups(`${this.bed.id}/${this.name}`);
   }
@@ -185,6 +188,22 @@ export class Node {
       taints: this.#options.taints ?? [],
     });
     this.#start("kubelet", [this.#kubernetes.program("kubelet"), ...toArguments(flags)], true);
+  }
+
+  /** Starts a program, now and at every boot, and again when it ends, as a unit of systemd. */
+  startService(name: string, command: readonly string[]): BedProcess {
+    this.#services.set(name, command);
+    return this.#start(name, command, true);
+  }
+
+  /** Ends a service, which then stays away. */
+  async stopService(name: string): Promise<void> {
+    this.#services.delete(name);
+    await this.#process(name)?.stop();
+  }
+
+  service(name: string): BedProcess | undefined {
+    return this.#process(name);
   }
 
   /** Ends the kubelet. Containers go on. */
@@ -234,6 +253,7 @@ export class Node {
       for (const [path, text] of Object.entries(this.#options.files ?? {})) await this.write(path, text);
     }
     if (this.#proxyKubeconfig !== undefined) this.startKubeProxy(this.#proxyKubeconfig);
+    for (const [service, command] of this.#services) this.#start(service, command, true);
   }
 
   /** Starts kube-proxy as a process, now and at every boot. */

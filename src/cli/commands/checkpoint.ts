@@ -2,9 +2,15 @@
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
 import { checkpointManifestsCommand } from "./checkpoint-manifests.ts";
+import { checkpointRunCommand } from "./checkpoint-run.ts";
+import { checkpointStatusCommand } from "./checkpoint-status.ts";
 
 /** In the order in which the help lists them. */
-const COMMANDS: readonly ((context: CommandContext) => Command)[] = [checkpointManifestsCommand];
+const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
+  checkpointRunCommand,
+  checkpointStatusCommand,
+  checkpointManifestsCommand,
+];
 
 export function registerCheckpoint(program: Command, context: CommandContext): void {
   const checkpoint = program

@@ -1,0 +1,82 @@
+import { resolve } from "node:path";
+import { Command, Option } from "commander";
+import { STATE_TEXT } from "../../checkpoint/cause.ts";
+import { placesIn } from "../../checkpoint/data-directory.ts";
+import type { AgentReport, CheckpointReport } from "../../operations/checkpointer-options.ts";
+import { humanDuration } from "../columns/age.ts";
+import { alignedText } from "../columns/aligned-text.ts";
+import { findingsText } from "../findings-text.ts";
+import type { CommandContext } from "../program.ts";
+import { EXIT } from "../run.ts";
+import { DEFAULT_ADDRESS } from "./checkpoint-run.ts";
+
+const EXAMPLES = `
+Asks the agent of this node; where none answers, tells what is on disk. Exit code 1 where something is wrong.
+
+Examples:
+  kubemend checkpoint status
+  kubemend checkpoint status -o json`;
+
+interface Options {
+  readonly kubernetesDirectory: string;
+  readonly metricsAddress: string;
+  readonly output: "text" | "json";
+}
+
+export function checkpointStatusCommand({ host, exit }: CommandContext): Command {
+  return new Command("status")
+    .description("what is checkpointed on this node, in which state, since when and why")
+    .option("--kubernetes-directory <dir>", "where manifests and checkpoints are", "/etc/kubernetes")
+    .option("--metrics-address <address>", "where the agent answers", DEFAULT_ADDRESS)
+    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      const { checkpointStatus } = await import("../../operations/checkpoint-status.ts");
+      const report = await checkpointStatus({
+        places: placesIn(resolve(host.cwd, options.kubernetesDirectory)),
+        metricsAddress: options.metricsAddress,
+        now: host.now,
+      });
+      await host.stdout.write(
+        options.output === "json" ? `${JSON.stringify(report)}\n` : reportText(report, host.now()),
+      );
+      if (report.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
+    });
+}
+
+function reportText(report: AgentReport, now: number): string {
+  const { agent, apiServer, runtime, checkpoints, findings } = report;
+  const lines = agent.answers
+    ? [
+        `node ${report.node}, namespace ${report.namespace}`,
+        `API server: ${apiServer ?? "answers"}`,
+        `container runtime: ${runtime ?? "answers"}`,
+      ]
+    : ["no agent answers: this is what is on disk"];
+  const table = [
+    ["CHECKPOINT", "POD", "STATE", "SINCE", "GENERATIONS", "WHY"],
+    ...checkpoints.map((each) => [
+      each.id,
+      each.pod,
+      STATE_TEXT[each.state],
+      each.since === null ? "unknown" : humanDuration(now - Date.parse(each.since)),
+      generationsText(each),
+      each.cause,
+    ]),
+  ];
+  const files = checkpoints.flatMap((each) => each.files.map((path) => `  ${path}\n`));
+  return [
+    `${lines.join("\n")}\n\n`,
+    checkpoints.length === 0 ? "nothing is checkpointed\n" : alignedText(table),
+    files.length === 0 ? "" : `\nsecrets and config maps of the newest generations:\n${files.join("")}`,
+    findings.length === 0 ? "" : `\n${findingsText(findings)}`,
+  ].join("");
+}
+
+/** Newest first; `*` what runs, `?` what has not run healthy for a while. */
+function generationsText({ generations, runs }: CheckpointReport): string {
+  if (generations.length === 0) return "none";
+  return generations
+    .map(({ number, proven }) => `${number}${proven ? "" : "?"}${number === runs ? "*" : ""}`)
+    .join(" ");
+}

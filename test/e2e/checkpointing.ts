@@ -1,0 +1,128 @@
+/** The checkpointer on a node of the test bed, as a plain process with no more rights than its role gives it. */
+import { readFileSync } from "node:fs";
+import type { ControlPlane } from "../../testbed/control-plane.ts";
+import type { Node } from "../../testbed/node.ts";
+import { waitFor } from "../../testbed/wait.ts";
+import { KUBEMEND } from "./rendered-cluster.ts";
+
+const KUBECONFIG = "/etc/kubernetes/checkpointer.kubeconfig";
+export const SERVICE = "checkpointer";
+
+/** As deployed in a cluster, but that the user is a certificate's. */
+const ACCESS = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: pod-checkpointer, namespace: kube-system}
+rules:
+- {apiGroups: [""], resources: [pods], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [secrets, configmaps], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: pod-checkpointer, namespace: kube-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: pod-checkpointer}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: kubemend-checkpointer}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: pod-checkpointer}
+rules:
+- {apiGroups: [""], resources: [nodes, nodes/proxy], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: pod-checkpointer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: pod-checkpointer}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: kubemend-checkpointer}]
+`;
+
+/** Starts it on a node. It is started again when it ends, and with the node. */
+export async function startCheckpointer(plane: ControlPlane, node: Node, ...flags: string[]): Promise<void> {
+  await plane.api.apply(ACCESS);
+  const file = await plane.issueKubeconfig("checkpointer", "kubemend-checkpointer");
+  await node.write(KUBECONFIG, readFileSync(file, "utf8"));
+  node.startService(SERVICE, [
+    "env",
+    `NODE_NAME=${node.name}`,
+    "POD_NAMESPACE=kube-system",
+    ...KUBEMEND,
+    ...["checkpoint", "run", `--kubeconfig=${KUBECONFIG}`, "--lock-file=/run/lock/pod-checkpointer.lock"],
+    ...["--checkpoint-grace-period=3s", "--healthy-after=2s", ...flags],
+  ]);
+}
+
+/** What `checkpoint status -o json` says. */
+// biome-ignore lint/suspicious/noExplicitAny: the report is a plain object here
+export async function statusOf(node: Node): Promise<any> {
+  const { stdout, stderr } = await node.runForResult([...KUBEMEND, "checkpoint", "status", "-o", "json"]);
+  if (stdout === "") throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+/** Waits until a checkpoint is in that state. Returns it. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export async function checkpointIs(node: Node, id: string, state: string, seconds = 60): Promise<any> {
+  let last: unknown;
+  return waitFor(
+    `checkpoint "${id}" to be ${state}`,
+    async () => {
+      last = await statusOf(node);
+      const { checkpoints } = last as { checkpoints: { id: string; state: string }[] };
+      return checkpoints.find((each) => each.id === id && each.state === state);
+    },
+    {
+      seconds,
+      everyMilliseconds: 500,
+      explain: () => `${JSON.stringify(last)}\n${node.service(SERVICE)?.lastLines() ?? ""}`,
+    },
+  );
+}
+
+/** Every file and directory of the checkpointer's on the node, as `MODE PATH`, sorted. */
+export async function checkpointFiles(node: Node): Promise<string[]> {
+  const find = ["inactive-manifests", "checkpoint-secrets", "checkpoint-configmaps", "manifests"].map(
+    (name) => `/etc/kubernetes/${name}`,
+  );
+  const text = await node.run(["find", ...find, "-mindepth", "1", "-printf", "%m %y %p\n"]);
+  return text.split("\n").filter(Boolean).sort();
+}
+
+/** A DaemonSet of a web server on this node that is to be checkpointed, with a secret and a config map. */
+export function parentWeb(name: string, port: number, secretText = "first"): string {
+  return `
+apiVersion: v1
+kind: Secret
+metadata: {name: ${name}-secret, namespace: kube-system}
+stringData: {key: ${secretText}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: ${name}-config, namespace: kube-system}
+data: {settings: some}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: ${name}, namespace: kube-system}
+spec:
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata:
+      labels: {app: ${name}}
+      annotations: {checkpointer.alpha.coreos.com/checkpoint: "true"}
+    spec:
+      hostNetwork: true
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: kubemend.test/web:1
+        imagePullPolicy: IfNotPresent
+        env: [{name: PORT, value: "${port}"}]
+        ports: [{containerPort: ${port}, name: http}]
+        volumeMounts:
+        - {name: secret, mountPath: /secret}
+        - {name: config, mountPath: /config}
+      volumes:
+      - {name: secret, secret: {secretName: ${name}-secret}}
+      - {name: config, configMap: {name: ${name}-config}}
+`;
+}
