@@ -18,6 +18,7 @@ const PURE = [
   "diagnosis",
   "backup",
   "nodes",
+  "rescue",
 ];
 /** What a pure room may import from outside: computation only. `node:crypto` and `node:util` touch no file, socket or clock. */
 const PURE_PACKAGES = new Set([

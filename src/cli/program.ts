@@ -7,6 +7,7 @@ import { registerEtcd } from "./commands/etcd.ts";
 import { registerNode } from "./commands/node.ts";
 import { registerRecover } from "./commands/recover.ts";
 import { registerRender } from "./commands/render.ts";
+import { registerRescue } from "./commands/rescue.ts";
 import { registerSnapshot } from "./commands/snapshot.ts";
 import { registerStart } from "./commands/start.ts";
 import type { Host } from "./host.ts";
@@ -39,6 +40,7 @@ const COMMANDS: readonly Register[] = [
   registerRecover,
   registerRender,
   registerStart,
+  registerRescue,
   registerNode,
   registerCheckpoint,
   registerCompletion,

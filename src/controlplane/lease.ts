@@ -89,6 +89,18 @@ export function isRenewedAfter(lease: LeaderLease | undefined, time: number): bo
   return lease !== undefined && lease.holder !== "" && renewedAt(lease) > time;
 }
 
+/**
+ * The change that gives a record up for a holder that is gone, as a leader does that ends in order (client-go, `release`): candidates then need not wait
+ * until it runs out. It names the version that it is about, so that it fails where somebody has renewed the record meanwhile.
+ */
+export function releasePatch(object: KubeObject): JsonObject {
+  const { resourceVersion, annotations } = object.metadata;
+  const free = { holderIdentity: "", leaseDurationSeconds: 1 };
+  if (object.kind === "Lease") return { metadata: { resourceVersion }, spec: free };
+  const record = { ...annotatedRecord(annotations?.[LEADER_ANNOTATION]), ...free };
+  return { metadata: { resourceVersion, annotations: { [LEADER_ANNOTATION]: JSON.stringify(record) } } };
+}
+
 /** The name of the machine that the holder runs on, as the holder says. */
 export function holderHost({ holder }: Pick<LeaderLease, "holder">): string {
   return holder.replace(/_[^_]*$/, "");

@@ -133,6 +133,21 @@ export class ClusterApi {
 
   /** A request that the API server is too busy for is made again when it says so. */
   async request(method: string, path: string, body?: JsonObject, options: RequestChoices = {}): Promise<JsonObject> {
+    const text = await this.#exchange(method, path, body, options);
+    return parseJson(text) ?? { text };
+  }
+
+  /** An answer that is no object, such as a container's log. */
+  text(path: string, signal?: AbortSignal): Promise<string> {
+    return this.#exchange("GET", path, undefined, { signal });
+  }
+
+  async #exchange(
+    method: string,
+    path: string,
+    body: JsonObject | undefined,
+    options: RequestChoices,
+  ): Promise<string> {
     for (let attempt = 1; ; attempt++) {
       const response = await this.#send(method, path, body, options);
       const retryAfter = Number(response.headers["retry-after"]);
@@ -148,7 +163,7 @@ export class ClusterApi {
     }
   }
 
-  async #answer(response: IncomingMessage, what: string): Promise<JsonObject> {
+  async #answer(response: IncomingMessage, what: string): Promise<string> {
     const chunks: Buffer[] = [];
     let size = 0;
     try {
@@ -162,10 +177,9 @@ export class ClusterApi {
       throw this.#convert(error);
     }
     const text = Buffer.concat(chunks).toString("utf8");
-    const answer = parseJson(text);
     const status = response.statusCode ?? 0;
-    if (status >= 400) throw apiError(status, answer ?? {}, what);
-    return answer ?? { text };
+    if (status >= 400) throw apiError(status, parseJson(text) ?? {}, what);
+    return text;
   }
 
   /**

@@ -16,7 +16,7 @@ import { withCluster } from "./open-cluster.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
 
 /** Where workloads are, from today to Kubernetes 1.2. */
-const WORKLOAD_VERSIONS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
+export const WORKLOAD_VERSIONS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
 
 export async function readApiServer(kubeconfig: string, options: SourceOptions): Promise<SourceReading> {
   const flags = { kubeconfig, context: options.context, environment: undefined, home: undefined };

@@ -23,7 +23,7 @@ export const podTable: KindTable = {
   },
 };
 
-interface Summary {
+export interface PodSummary {
   readonly ready: number;
   readonly total: number;
   readonly reason: string;
@@ -43,7 +43,8 @@ class Restarts {
   }
 }
 
-function summarize(pod: KubeObject): Summary {
+/** What kubectl shows of a pod. */
+export function summarize(pod: KubeObject): PodSummary {
   const initContainers = list(pod, "spec.initContainers");
   const sidecars = new Set(
     initContainers.filter((each) => text(each, "restartPolicy") === "Always").map((each) => text(each, "name")),

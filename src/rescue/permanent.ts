@@ -1,0 +1,127 @@
+/** The permanent pods of a component, as opposed to its rescue pod: whether one of them can take over, and if none can, why. */
+import { objectOf, textOf } from "../controlplane/fields.ts";
+import { nodeOf } from "../controlplane/mirror-pod.ts";
+import { compare } from "../controlplane/sorted-objects.ts";
+import type { KubeObject } from "../storage/object.ts";
+import { isReady } from "./pick-node.ts";
+import { type Crash, type PodState, podState, podTitle, type Trouble } from "./pod-state.ts";
+import { isRescuePodOf } from "./rescue-pod.ts";
+import { type RescueTarget, staticPodsOf } from "./target.ts";
+
+/** Its own pods, whatever their state. */
+export function permanentPods(target: RescueTarget, pods: readonly KubeObject[]): KubeObject[] {
+  if (target.kind === "StaticPod") return staticPodsOf(target.component, pods);
+  const spec = objectOf(target.workload?.spec);
+  const { matchLabels } = objectOf(spec.selector);
+  // Before apps/v1 the selector could be left out, and was the template's labels then.
+  const labels = Object.entries(objectOf(matchLabels ?? objectOf(objectOf(spec.template).metadata).labels));
+  return pods
+    .filter(
+      (pod) =>
+        pod.metadata.namespace === target.namespace &&
+        !isRescuePodOf(target.component, target.name, pod) &&
+        labels.length > 0 &&
+        labels.every(([name, value]) => pod.metadata.labels?.[name] === textOf(value)),
+    )
+    .sort((a, b) => compare(a.metadata.name, b.metadata.name));
+}
+
+export interface SeenPod {
+  readonly pod: KubeObject;
+  readonly state: PodState;
+  /** Whether its node answers, so that what is said of it can be true. */
+  readonly alive: boolean;
+}
+
+export function seePods(target: RescueTarget, pods: readonly KubeObject[], nodes: readonly KubeObject[]): SeenPod[] {
+  const ready = new Set(nodes.filter(isReady).map(({ metadata }) => metadata.name));
+  return pods.map((pod) => ({
+    pod,
+    state: podState(target.component, pod),
+    alive: nodeOf(pod) === "" || ready.has(nodeOf(pod)),
+  }));
+}
+
+/** What the log of a crashed pod's last run makes of it; undefined until it was read. */
+export type CrashReader = (pod: KubeObject, crash: Crash) => Trouble | undefined;
+
+export type Readiness =
+  /** It was started on its node: it needs nothing more but that the rescue pod makes way. */
+  | { readonly can: "take-over"; readonly pod: KubeObject }
+  /** It does not get further by itself. */
+  | { readonly can: "not"; readonly trouble: Trouble }
+  | { readonly can: "not-yet"; readonly waitingFor: string };
+
+/**
+ * On the host network a permanent pod cannot become Ready while the rescue pod holds its port: started is enough, and a crash over the port is no
+ * trouble.
+ */
+export function judgeReadiness(
+  seen: readonly SeenPod[],
+  target: RescueTarget,
+  rescueNode: string,
+  crashOf: CrashReader,
+): Readiness {
+  const troubles: Trouble[] = [];
+  let waitingFor: string | undefined;
+  for (const { pod, state, alive } of seen) {
+    if (!alive && state.is !== "gone") {
+      waitingFor ??= `node "${nodeOf(pod)}" of ${podTitle(pod)} to be Ready`;
+      continue;
+    }
+    switch (state.is) {
+      case "running":
+      case "crashed": {
+        // One that has crashed before may crash again in a moment, unless it was over the port.
+        if (state.is === "running" && (state.ready || state.crash === undefined)) return { can: "take-over", pod };
+        const trouble = crashOf(pod, state.crash!);
+        if (trouble?.kind === "port-taken" && nodeOf(pod) === rescueNode) return { can: "take-over", pod };
+        if (trouble === undefined) waitingFor = `the log of ${podTitle(pod)}`;
+        else troubles.push(trouble);
+        break;
+      }
+      case "unscheduled":
+        if (state.trouble !== undefined) troubles.push(state.trouble);
+        waitingFor ??= `${podTitle(pod)} to be scheduled`;
+        break;
+      case "bound":
+        if (state.trouble !== undefined) troubles.push(state.trouble);
+        waitingFor ??= `${podTitle(pod)} to be started on node "${nodeOf(pod)}"`;
+        break;
+      case "gone":
+        break;
+      default:
+        state satisfies never;
+    }
+  }
+  const [first] = troubles;
+  if (first !== undefined) return { can: "not", trouble: first };
+  const rejected = seen.flatMap(({ state }) => (state.is === "gone" && state.trouble ? [state.trouble] : []));
+  if (waitingFor === undefined && rejected[0] !== undefined) return { can: "not", trouble: rejected[0] };
+  if (waitingFor !== undefined) return { can: "not-yet", waitingFor };
+  if (target.kind === "StaticPod") {
+    const text = `no node runs ${target.component} as a static pod any more: its manifest is missing`;
+    return { can: "not", trouble: { kind: "manifest-missing", text } };
+  }
+  return { can: "not-yet", waitingFor: `${target.kind} "${target.namespace}/${target.name}" to create its pod` };
+}
+
+/** What a person can do about it. */
+export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemplate: boolean): string {
+  const object = `${target.kind.toLowerCase()}/${target.name}`;
+  const again = `kubemend rescue ${target.component.replace(/^kube-/, "")}`;
+  if (target.kind === "StaticPod") {
+    return `put a manifest that works into the kubelet's manifest directory on a master, then run ${again} again: it takes the rescue pod away`;
+  }
+  switch (trouble.kind) {
+    case "quota":
+    case "refused":
+      return `change what forbids the pod (kubectl -n ${target.namespace} describe quota), then run ${again} again`;
+    case "unschedulable":
+      return `change the node selector, tolerations or requests of ${object}, or the nodes' labels and taints, then run ${again} again`;
+    default:
+      return hasOlderTemplate
+        ? `correct ${object}, or go back: kubectl -n ${target.namespace} rollout undo ${object}; then run ${again} again`
+        : `correct it: kubectl -n ${target.namespace} edit ${object}; then run ${again} again`;
+  }
+}

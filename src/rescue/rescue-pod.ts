@@ -1,0 +1,109 @@
+/**
+ * The rescue pod: the component's own template, bound to a node, and made so that no controller takes it for one of its own and that it does not keep
+ * the permanent pod away. What differs from the template, and why, is in docs/adr/0070-rescue-pods.md.
+ */
+import { containerIndexOf } from "../controlplane/component.ts";
+import { flagValue } from "../controlplane/container-flags.ts";
+import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
+import type { LeaseHolderName } from "../controlplane/lease.ts";
+import { recognisePod } from "../controlplane/sorted-objects.ts";
+import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { RescueTarget, RescueTemplate } from "./target.ts";
+
+/** Says whose place the pod takes. No selector of any workload asks for it. */
+export const RESCUE_LABEL = "kubemend/rescue-of";
+/** On which template it was made. */
+export const TEMPLATE_ANNOTATION = "kubemend/template";
+
+/** Scheduling is done; what the kubelet checks once more (selector, affinity), or what would be refused beside a node name, must go. */
+const DROPPED = [
+  "affinity",
+  "nodeName",
+  "nodeSelector",
+  "overhead",
+  "preemptionPolicy",
+  "priority",
+  "readinessGates",
+  "resources",
+  "resourceClaims",
+  "schedulerName",
+  "schedulingGates",
+  "serviceAccount",
+  "serviceAccountName",
+  "tolerations",
+  "topologySpreadConstraints",
+];
+
+/** Annotations that change how a pod runs; no other comes along, least of all the pod checkpointer's. */
+const KEPT_ANNOTATIONS = /^(seccomp\.security\.alpha\.kubernetes\.io\/|container\.(apparmor|seccomp)\.security\.)/;
+
+const MASTER_TAINTS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+
+/** When it is taken away it makes way at once, for its port. */
+const GRACE_SECONDS = 5;
+
+export function rescuePodName({ name }: Pick<RescueTarget, "name">): string {
+  return `${name}-rescue`;
+}
+
+/** @param serviceAccount undefined for one that is reached without: a kubeconfig on the node */
+export function makeRescuePod(
+  target: RescueTarget,
+  template: RescueTemplate,
+  node: KubeObject,
+  serviceAccount: string | undefined,
+): KubeObject {
+  const { podSpec } = template;
+  const kept = Object.entries(template.annotations).filter(([key]) => KEPT_ANNOTATIONS.test(key));
+  const spec: JsonObject = {
+    ...mapObjects(mapObjects(without(podSpec, DROPPED), "containers", withoutClaims), "initContainers", withoutClaims),
+    nodeName: node.metadata.name,
+    ...(serviceAccount === undefined
+      ? { automountServiceAccountToken: false }
+      : { serviceAccountName: serviceAccount }),
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    tolerations: [...objectsOf(podSpec.tolerations), ...tolerationsFor(node, objectsOf(podSpec.tolerations))],
+  };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: rescuePodName(target),
+      namespace: target.namespace,
+      labels: { [RESCUE_LABEL]: target.component },
+      annotations: { ...Object.fromEntries(kept), [TEMPLATE_ANNOTATION]: template.title },
+    },
+    spec,
+  };
+}
+
+/** On the host network a declared port is the node's: while the rescue pod claims it, the scheduler would not put the permanent one there. The same goes for CPU and memory. */
+function withoutClaims(container: JsonObject): JsonObject {
+  return without(container, ["ports", "resources", "resizePolicy"]);
+}
+
+function tolerationsFor(node: KubeObject, own: readonly JsonObject[]): JsonObject[] {
+  const taints = objectsOf(objectOf(node.spec).taints).map(({ key }) => textOf(key));
+  const tolerated = new Set(
+    own.filter(({ operator, effect }) => operator === "Exists" && !effect).map(({ key }) => textOf(key)),
+  );
+  if (tolerated.has("")) return []; // everything
+  const keys = [...new Set([...MASTER_TAINTS, ...taints])].filter((key) => key !== "" && !tolerated.has(key));
+  return keys.map((key) => ({ key, operator: "Exists" }));
+}
+
+/** The service account of the template: `default` where it names none, and undefined where the component has a kubeconfig, so that it needs none. */
+export function templateServiceAccount(component: LeaseHolderName, { podSpec }: RescueTemplate): string | undefined {
+  const named = textOf(podSpec.serviceAccountName) || textOf(podSpec.serviceAccount);
+  const container = objectsOf(podSpec.containers)[containerIndexOf(component, podSpec)];
+  const hasKubeconfig = container !== undefined && flagValue(container, "kubeconfig") !== undefined;
+  return named === "" && hasKubeconfig ? undefined : named || "default";
+}
+
+/** A rescue pod of the component: ours, or one that was made by hand as the runbook says. */
+export function isRescuePodOf(component: LeaseHolderName, name: string, pod: KubeObject): boolean {
+  const { metadata } = pod;
+  if (metadata.labels?.[RESCUE_LABEL] !== undefined) return metadata.labels[RESCUE_LABEL] === component;
+  if ((metadata.ownerReferences?.length ?? 0) > 0) return false;
+  return metadata.name === `${name}-rescue` && recognisePod(pod)?.component === component;
+}

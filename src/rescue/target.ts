@@ -1,0 +1,169 @@
+/**
+ * Rescue: a scheduler or a controller manager is lost, the API server is there, and nothing heals itself, because a new scheduler's pod would need a
+ * scheduler. This room finds the component and makes the pod that stands in for it; it judges from what is seen whether the permanent one can take over,
+ * and if not, why. Everything here is pure; `operations/rescue.ts` acts on it.
+ *
+ * The target is what is to be rescued: the component's Deployment, DaemonSet or static pods, with the pod templates that it has had.
+ */
+import { RECOGNISED_BY } from "../controlplane/component.ts";
+import { objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
+import { type LeaseHolderName, type LeasePlace, leasePlaceOf } from "../controlplane/lease.ts";
+import { isMirrorPod, isTemporary, nodeOf } from "../controlplane/mirror-pod.ts";
+import { asCandidate, type Candidate, compare, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
+import { MendError } from "../errors.ts";
+import type { JsonObject, KubeObject } from "../storage/object.ts";
+
+export interface RescueTarget {
+  readonly component: LeaseHolderName;
+  readonly kind: "Deployment" | "DaemonSet" | "StaticPod";
+  readonly namespace: string;
+  /** Of the Deployment or DaemonSet; the component's for static pods. */
+  readonly name: string;
+  /** The Deployment or DaemonSet. */
+  readonly workload: KubeObject | undefined;
+  /** The one that counts now first, then those before it, the latest first. Never empty. */
+  readonly templates: readonly RescueTemplate[];
+  readonly lease: LeasePlace;
+}
+
+/** What a rescue pod is made of. */
+export interface RescueTemplate {
+  /** Where it comes from, such as `Deployment "kube-system/kube-scheduler"`. */
+  readonly title: string;
+  readonly annotations: { readonly [name: string]: string };
+  readonly podSpec: JsonObject;
+  /** Where it has run: its files are there. For static pods only. */
+  readonly node: string | undefined;
+}
+
+/** What was read of the cluster. */
+export interface TargetSources {
+  /** Deployments and DaemonSets. */
+  readonly workloads: readonly KubeObject[];
+  readonly pods: readonly KubeObject[];
+}
+
+/**
+ * The component's workload: recognised the surest way, in `kube-system` before elsewhere, by its own name before others. Undefined where there is none.
+ * Throws `control-plane-not-found` where several namespaces have one, as a host of other clusters' control planes does, and none was chosen.
+ */
+export function findWorkload(
+  component: LeaseHolderName,
+  workloads: readonly KubeObject[],
+  namespace?: string,
+): KubeObject | undefined {
+  const found = workloads.flatMap((stored) => {
+    const object = wellFormed(stored);
+    const candidate = object === undefined ? undefined : asCandidate(object);
+    if (candidate?.component !== component) return [];
+    return namespace === undefined || candidate.namespace === namespace ? [{ object: object!, candidate }] : [];
+  });
+  const rank = ({ candidate }: { readonly candidate: Candidate }) =>
+    RECOGNISED_BY.indexOf(candidate.by) * 2 + (candidate.name === component ? 0 : 1);
+  const own = found.filter(({ candidate }) => candidate.namespace === "kube-system");
+  const choice = own.length > 0 ? own : found;
+  const namespaces = [...new Set(choice.map(({ candidate }) => candidate.namespace))].sort();
+  if (namespaces.length > 1) {
+    throw new MendError(
+      "control-plane-not-found",
+      `found "${component}" in ${namespaces.length} namespaces: ${namespaces.map((each) => `"${each}"`).join(", ")}`,
+      { hint: "choose one with --namespace" },
+    );
+  }
+  return choice.sort((a, b) => rank(a) - rank(b) || compare(a.candidate.name, b.candidate.name))[0]?.object;
+}
+
+/**
+ * @param revisions what the workload's controller keeps of earlier templates: ReplicaSets or ControllerRevisions, others among them pass unseen
+ */
+export function workloadTarget(
+  component: LeaseHolderName,
+  workload: KubeObject,
+  revisions: readonly KubeObject[],
+): RescueTarget {
+  const { namespace = "default", name } = workload.metadata;
+  const title = `${workload.kind} "${namespace}/${name}"`;
+  const current = templateOf(title, objectOf(objectOf(workload.spec).template));
+  const earlier = revisions
+    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === workload.metadata.uid))
+    .map((object) => ({ object, revision: revisionOf(object) }))
+    .sort((a, b) => b.revision - a.revision)
+    .map(({ object, revision }) => {
+      const inner = object.kind === "ControllerRevision" ? objectOf(objectOf(object.data).spec) : objectOf(object.spec);
+      return templateOf(`revision ${revision} of ${title}`, without(objectOf(inner.template), ["$patch"]));
+    });
+  const templates: RescueTemplate[] = [];
+  for (const each of [current, ...earlier]) {
+    if (!templates.some(({ podSpec }) => isSame(podSpec, each.podSpec))) templates.push(each);
+  }
+  const kind = workload.kind as "Deployment" | "DaemonSet";
+  return { component, kind, namespace, name, workload, templates, lease: leasePlaceOf(component, current.podSpec) };
+}
+
+/**
+ * Static pods of all masters. One that runs tells most, one that the API server no longer has (`gone`, from the time when the component was last alive) still tells how it ran,
+ * one that crashes comes last. Undefined where there is none.
+ */
+export function staticTarget(
+  component: LeaseHolderName,
+  pods: readonly KubeObject[],
+  gone: readonly KubeObject[] = [],
+): RescueTarget | undefined {
+  const present = staticPodsOf(component, pods);
+  const names = new Set(present.map(({ metadata }) => metadata.name));
+  const lost = staticPodsOf(component, gone).filter(({ metadata }) => !names.has(metadata.name));
+  const ordered = [
+    ...present.filter(isRunning),
+    ...lost.filter(isRunning),
+    ...present.filter((pod) => !isRunning(pod)),
+    ...lost.filter((pod) => !isRunning(pod)),
+  ];
+  const templates: RescueTemplate[] = [];
+  for (const pod of ordered) {
+    const when = lost.includes(pod) ? ", as it last was" : "";
+    const title = `static pod "${pod.metadata.namespace ?? ""}/${pod.metadata.name}"${when}`;
+    const { annotations = {} } = pod.metadata;
+    const podSpec = withoutDefaults(objectOf(pod.spec));
+    if (templates.some((each) => isSame(each.podSpec, podSpec))) continue;
+    templates.push({ title, annotations, podSpec, node: nodeOf(pod) });
+  }
+  const [first] = templates;
+  if (first === undefined) return undefined;
+  const namespace = ordered[0]!.metadata.namespace ?? "kube-system";
+  const lease = leasePlaceOf(component, first.podSpec);
+  return { component, kind: "StaticPod", namespace, name: component, workload: undefined, templates, lease };
+}
+
+/** Mirror pods of the component's static pods, on all nodes. */
+export function staticPodsOf(component: LeaseHolderName, pods: readonly KubeObject[]): KubeObject[] {
+  return pods
+    .filter((pod) => isMirrorPod(pod) && !isTemporary(pod) && recognisePod(pod)?.component === component)
+    .sort((a, b) => compare(a.metadata.name, b.metadata.name));
+}
+
+function isRunning(pod: KubeObject): boolean {
+  const statuses = objectsOf(objectOf(pod.status).containerStatuses);
+  return statuses.length > 0 && statuses.every((status) => objectOf(status.state).running !== undefined);
+}
+
+function templateOf(title: string, template: JsonObject): RescueTemplate {
+  const annotations = objectOf(objectOf(template.metadata).annotations) as RescueTemplate["annotations"];
+  return { title, annotations, podSpec: objectOf(template.spec), node: undefined };
+}
+
+/** What the kubelet and admission have added to a static pod, which is no part of how it runs. */
+function withoutDefaults(spec: JsonObject): JsonObject {
+  return without(spec, ["nodeName", "tolerations", "priority", "preemptionPolicy", "enableServiceLinks"]);
+}
+
+function revisionOf({ metadata, revision }: KubeObject): number {
+  return Number(metadata.annotations?.["deployment.kubernetes.io/revision"] ?? textOrNumber(revision)) || 0;
+}
+
+function textOrNumber(value: JsonObject[string]): string | number {
+  return typeof value === "number" || typeof value === "bigint" ? Number(value) : textOf(value);
+}
+
+function isSame(a: JsonObject, b: JsonObject): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
