@@ -8,6 +8,7 @@ import {
   leasePlaceOf,
   RenewalWatch,
   readLease,
+  releasePatch,
   renewedAt,
 } from "./lease.ts";
 
@@ -102,4 +103,20 @@ test("a lease counts as renewed when it was seen to change", () => {
   expect([...watch.renewed]).toEqual([]);
   watch.see([lease({ renewTime: "2026-11-21T03:00:02Z" })]);
   expect([...watch.renewed]).toEqual(["kube-scheduler"]);
+});
+
+test("a record that is given up has no holder, and everything else is kept", () => {
+  const given = (object: KubeObject) => releasePatch(readLease(object)!) as { metadata: KubeObject["metadata"] };
+  expect(given(lease())).toEqual({
+    metadata: { resourceVersion: "77" },
+    spec: { holderIdentity: null, leaseDurationSeconds: 1 },
+  });
+  const { annotations, resourceVersion } = given(annotated("Endpoints", RECORD)).metadata;
+  expect(resourceVersion).toBe("77");
+  expect(readLease(annotated("Endpoints", Object.values(annotations!)[0]!))).toMatchObject({
+    holder: "",
+    durationSeconds: 1,
+    renewTime: "2026-11-21T03:00:00Z",
+    transitions: 2,
+  });
 });

@@ -90,14 +90,13 @@ export function isRenewedAfter(lease: LeaderLease | undefined, time: number): bo
 }
 
 /**
- * The change that gives a record up for a holder that is gone, as a leader does that ends in order (client-go, `release`): candidates then need not wait
+ * The merge patch that gives a record up for a holder that is gone, as a leader does that ends in order (client-go, `release`): candidates then need not wait
  * until it runs out. It names the version that it is about, so that it fails where somebody has renewed the record meanwhile.
  */
-export function releasePatch(object: KubeObject): JsonObject {
-  const { resourceVersion, annotations } = object.metadata;
-  const free = { holderIdentity: "", leaseDurationSeconds: 1 };
-  if (object.kind === "Lease") return { metadata: { resourceVersion }, spec: free };
-  const record = { ...annotatedRecord(annotations?.[LEADER_ANNOTATION]), ...free };
+export function releasePatch({ kind, resourceVersion, renewTime, transitions }: LeaderLease): JsonObject {
+  const leaseDurationSeconds = 1;
+  if (kind === "Lease") return { metadata: { resourceVersion }, spec: { holderIdentity: null, leaseDurationSeconds } };
+  const record = { holderIdentity: "", leaseDurationSeconds, renewTime, leaderTransitions: transitions };
   return { metadata: { resourceVersion, annotations: { [LEADER_ANNOTATION]: JSON.stringify(record) } } };
 }
 

@@ -2,7 +2,7 @@
  * Leases that the temporary components held when they ended. They do not give them up themselves, so the permanent ones would wait until each has run out, 15 s
  * by default. A lease is given up here only where its holder is known to be dead, by the way client-go does it: a record without a holder.
  */
-import { LEASE_HOLDERS } from "../controlplane/lease.ts";
+import { LEASE_HOLDERS, releasePatch } from "../controlplane/lease.ts";
 import { ApiError } from "../io/cluster-api.ts";
 import { hasLogged } from "../io/local-node.ts";
 import type { ClusterView } from "./cluster-view.ts";
@@ -30,12 +30,12 @@ export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
 
 /** After those components have ended: whoever waits for these leases can take them at once. */
 export async function giveUpLeases({ api, options }: Start, view: ClusterView, held: HeldLeases): Promise<void> {
-  for (const { namespace, name, holder, resourceVersion } of view.leaderLeases()) {
+  for (const lease of view.leaderLeases()) {
+    const { namespace, name, holder } = lease;
     if (held.get(name) !== holder) continue;
     const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
-    const spec = { holderIdentity: null, leaseDurationSeconds: 1 };
     try {
-      await api.patch(path, { metadata: { resourceVersion }, spec }, options.signal);
+      await api.patch(path, releasePatch(lease), options.signal);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status >= 500) throw error; // somebody has taken it, or we may not: it runs out by itself
     }

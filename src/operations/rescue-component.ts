@@ -58,6 +58,12 @@ export async function rescueComponent(
   return new ComponentRescue(session, target, wishes).run();
 }
 
+/** The API server's clock, by an object that it has made: a time in whole seconds, cut off, and when it was here. */
+interface ServerClock {
+  readonly created: number;
+  readonly at: number;
+}
+
 interface StandIn {
   readonly pod: KubeObject;
   readonly template: string;
@@ -70,6 +76,7 @@ class ComponentRescue {
   readonly #replaced = new Set<string>();
   /** The rescue pod's identity in the lease, where it is certain. */
   #rescueHolder: string | undefined;
+  #clock: ServerClock | undefined;
 
   constructor(session: RescueSession, target: RescueTarget, wishes: RescueWishes) {
     this.#session = session;
@@ -103,6 +110,8 @@ class ComponentRescue {
     const ready = await this.#permanentReady(standIn);
     if (ready !== undefined) return this.#leave(standIn, ready);
     const failure = await this.#handOver(standIn);
+    this.#session.allow(LEAD_WITHIN_MS);
+    await this.#session.until((look) => goneVerdict(look, standIn.pod));
     return failure === undefined ? this.#outcome("mended") : this.#putBack(standIn, failure);
   }
 
@@ -199,6 +208,7 @@ class ComponentRescue {
     this.#lease.forget();
     const pod = await this.#create(planned.pod);
     if (!("metadata" in pod)) return pod;
+    this.#clock = { created: Date.parse(pod.metadata.creationTimestamp ?? ""), at: this.#session.options.now() };
     this.#session.tell(`created ${podTitle(pod)} on node "${nodeOf(pod)}" from ${template.title}`);
     return pod;
   }
@@ -250,6 +260,7 @@ class ComponentRescue {
           : { waitingFor: `${podTitle(rescue)} to be started` };
       }
       const state = podState(component, pod);
+      if (!this.#lease.isRenewed) await this.#freeDeadLease(look);
       if (state.is === "running") {
         if (place.elects ? this.#lease.isRenewed : state.ready) {
           this.#noteHolder(look, pod);
@@ -257,7 +268,6 @@ class ComponentRescue {
         }
         runningSince ??= now();
         if (now() - runningSince > LEAD_WITHIN_MS) return { done: await this.#noLease(pod) };
-        await this.#freeDeadLease(look, pod);
         return { waitingFor: `${podTitle(pod)} to hold the lease` };
       }
       const trouble = state.is === "crashed" ? this.#session.crashOf(pod, state.crash) : state.trouble;
@@ -300,23 +310,23 @@ class ComponentRescue {
   }
 
   /**
-   * The lease of a holder that is gone would keep a candidate waiting for 15 s. It is given up in the holder's name where it has run out, by the API server's clock
-   * as the creation of our pod tells it, and no pod of the component runs.
+   * The lease of a holder that is gone would keep a candidate waiting for 15 s after it has started. It is given up in the holder's name once it has run out, by the
+   * API server's clock, and no pod of the component runs.
    */
-  async #freeDeadLease(look: RescueLook, rescue: KubeObject): Promise<void> {
+  async #freeDeadLease(look: RescueLook): Promise<void> {
     const { lease } = this.#lease;
-    if (lease === undefined || lease.holder === "" || !this.#target.lease.elects) return;
+    if (lease === undefined || lease.holder === "" || !this.#target.lease.elects || this.#clock === undefined) return;
     if (this.#permanent(look).some(({ state }) => state.is === "running")) return;
-    const created = Date.parse(rescue.metadata.creationTimestamp ?? "");
-    if (Number.isNaN(created) || isHeldAt(lease, created)) return;
-    await this.#release(lease.holder);
+    const { created, at } = this.#clock;
+    const now = created + this.#session.options.now() - at; // at least
+    if (!Number.isNaN(now) && !isHeldAt(lease, now)) await this.#release(lease.holder);
   }
 
   async #release(holder: string): Promise<void> {
-    for (const { path, object, lease } of this.#session.view.leaseRecords(this.#target.component) ?? []) {
+    for (const { path, lease } of this.#session.view.leaseRecords(this.#target.component) ?? []) {
       if (lease.holder !== holder) continue;
       try {
-        await this.#session.api.patch(path, releasePatch(object), this.#session.options.signal);
+        await this.#session.api.patch(path, releasePatch(lease), this.#session.options.signal);
       } catch (error) {
         // Somebody has renewed it, or it may not be written: then it runs out by itself.
         if (!(error instanceof ApiError)) throw error;
@@ -390,15 +400,15 @@ class ComponentRescue {
     const { now } = this.#session.options;
     this.#session.tell(`the permanent ${component} is started: removing ${podTitle(rescue)}`);
     await this.#session.removePod(rescue);
-    await this.#session.until((look) => goneVerdict(look, rescue));
     const ended = this.#rescueHolder;
     this.#lease.forget();
-    if (ended !== undefined && this.#lease.lease?.holder === ended) await this.#release(ended);
     const began = now();
     const within = kind === "StaticPod" ? STATIC_TAKE_OVER_WITHIN_MS : TAKE_OVER_WITHIN_MS;
     const since = new Since(now);
     return this.#onTime(
       this.#session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+        if (!hasEnded(component, look, rescue)) return { waitingFor: `${podTitle(rescue)} to end` };
+        if (ended !== undefined && this.#lease.lease?.holder === ended) await this.#release(ended);
         const running = this.#permanent(look).filter(({ state, alive }) => alive && state.is === "running");
         const { lease, isRenewed } = this.#lease;
         const leads = place.elects
@@ -473,6 +483,14 @@ class ComponentRescue {
       hint: trouble === undefined ? null : mendingHint(this.#target, trouble, usesOlder),
     };
   }
+}
+
+/** Its container has ended, though the kubelet may still clean up behind it. */
+function hasEnded(component: LeaseHolderName, look: RescueLook, rescue: KubeObject): boolean {
+  const pod = look.pods.find(({ metadata }) => metadata.uid === rescue.metadata.uid);
+  if (pod === undefined) return true;
+  const { deletionTimestamp: _, ...metadata } = pod.metadata;
+  return podState(component, { ...pod, metadata } as KubeObject).is !== "running";
 }
 
 function goneVerdict(look: RescueLook, pod: KubeObject): Verdict<undefined> {

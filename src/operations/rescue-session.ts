@@ -8,6 +8,8 @@ import type { RescueLook, RescueView } from "./rescue-view.ts";
 const TICK_MS = 500;
 /** What is still waited for is told again after this. */
 const REPEAT_MS = 15_000;
+/** What is waited for only this long is not worth a line. */
+const UNTOLD_MS = 900;
 /** How much of a log is looked at: usage messages are long, and their reason stands in front. */
 const LOG_BYTES = 256 << 10;
 
@@ -57,15 +59,17 @@ export class RescueSession {
   /** Judges every change, and twice a second, until the verdict is done. Throws {@link TimeIsUp}. */
   async until<T>(judge: (look: RescueLook) => Verdict<T> | Promise<Verdict<T>>): Promise<T> {
     const { now, signal } = this.options;
-    let told = "";
-    let toldAt = now();
+    let last = "";
+    let dueAt = 0;
     for (;;) {
       const waitingFor = await this.#judge(judge);
       if (typeof waitingFor !== "string") return waitingFor.done;
       if (now() > this.#deadline) throw new TimeIsUp(waitingFor);
-      if (waitingFor !== told || now() - toldAt >= REPEAT_MS) {
-        told = waitingFor;
-        toldAt = now();
+      if (waitingFor !== last) {
+        last = waitingFor;
+        dueAt = now() + UNTOLD_MS;
+      } else if (now() >= dueAt) {
+        dueAt = now() + REPEAT_MS;
         this.tell(`waiting for ${waitingFor}`);
       }
       await this.view.changed(TICK_MS, signal);

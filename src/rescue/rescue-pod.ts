@@ -40,7 +40,7 @@ const KEPT_ANNOTATIONS = /^(seccomp\.security\.alpha\.kubernetes\.io\/|container
 const MASTER_TAINTS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
 /** When it is taken away it makes way at once, for its port. */
-const GRACE_SECONDS = 5;
+const GRACE_SECONDS = 2;
 
 export function rescuePodName({ name }: Pick<RescueTarget, "name">): string {
   return `${name}-rescue`;
