@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/salvage.ts";
-import { type EtcdServer, freePorts, startEtcd } from "./etcd-server.ts";
+import { type EtcdServer, freePorts, ready, startEtcd } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
 import { memberNames, type PlannedMember, planMembers, startMembers } from "./restored-cluster.ts";
 
@@ -95,6 +95,50 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
       expect(await (await start(suite, out, ports)).etcdctl("get", "/after")).toContain("salvage");
       await running.pop()!.stop();
     }
+  });
+
+  test("survivors whose WAL is elsewhere, into a WAL dir that is elsewhere", async () => {
+    const suite = suites.at(-1)!;
+    const { members, initialCluster } = await planMembers(3);
+    const walOf = (name: string): string => join(directory, `${name}-wal`);
+    running = await Promise.all(
+      members.map(({ name, ports }) => {
+        const flags = ["--initial-cluster", initialCluster, "--wal-dir", walOf(name)];
+        return startEtcd({ suite, dataDir: join(directory, name), name, ports, flags }, false);
+      }),
+    );
+    await ready(running[0]!);
+    for (let i = 0; i < 20; i++) await running[i % 3]!.etcdctl("put", `/load/${i}`, "x");
+    const inUse = salvaged(["m1"], { survivorWalDirs: new Map([[join(directory, "m1"), walOf("m1")]]) });
+    await expect(inUse).rejects.toMatchObject({ code: "data-dir-in-use" });
+    await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+
+    await expect(salvaged(["m1"])).rejects.toMatchObject({
+      code: "not-found",
+      hint: expect.stringContaining("--wal-dir"),
+    });
+    const walDir = join(directory, "out-wal");
+    const survivorWalDirs = new Map(["m1", "m2"].map((name) => [join(directory, name), walOf(name)]));
+    const { out, ports } = await salvaged(["m1", "m2"], { survivorWalDirs, walDir });
+    expect(readdirSync(join(out, "member"))).toEqual(["snap"]);
+    const server = await startEtcd({ suite, dataDir: out, name: "alone", ports, flags: ["--wal-dir", walDir] });
+    running.push(server);
+    expect((await keys(server)).size).toBe(20);
+    await server.stop("SIGKILL");
+    running = [];
+
+    // The same again, in place of what is there.
+    const again = await salvage([out], {
+      dataDir: out,
+      walDir,
+      replace: true,
+      survivorWalDirs: new Map([[out, walDir]]),
+      name: "alone",
+      initialAdvertisePeerUrls: `http://127.0.0.1:${ports[1]}`,
+    });
+    expect(again).toMatchObject({ movedAside: `${out}.before-restore`, walMovedAside: `${walDir}.before-restore` });
+    running.push(await startEtcd({ suite, dataDir: out, name: "alone", ports, flags: ["--wal-dir", walDir] }));
+    expect((await keys(running[0]!)).size).toBe(20);
   });
 
   test("a new member joins what was salvaged", async () => {

@@ -1,4 +1,4 @@
-/** Who uses an etcd data dir: processes of this machine that have it open or on their command line, and static pod manifests that mount it. */
+/** Who uses an etcd data dir or WAL dir: processes of this machine that have it open or on their command line, and static pod manifests that mount it. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 
@@ -59,11 +59,8 @@ function opensFileIn(pid: string, path: string): boolean {
 function isEtcdOn(words: readonly string[], path: string): boolean {
   if (!/^etcd/.test(basename(words[0] ?? ""))) return false;
   return words.some((word, i) => {
-    const value = word.startsWith("--data-dir=")
-      ? word.slice(11)
-      : /^--?data-dir$/.test(word)
-        ? words[i + 1]
-        : undefined;
+    const flag = /^--?(?:data|wal)-dir(?:=(.*))?$/s.exec(word);
+    const value = flag?.[1] ?? (flag === null ? undefined : words[i + 1]);
     return value !== undefined && realPath(value) === path;
   });
 }

@@ -17,7 +17,7 @@ export interface DataDirTarget {
   readonly dataDir: string;
   /** Where the WAL goes instead of `DATA_DIR/member/wal`. */
   readonly walDir?: string;
-  /** What is at `dataDir` is moved aside instead of refused. */
+  /** What is at `dataDir` and `walDir` is moved aside instead of refused. */
   readonly replace?: boolean;
 }
 
@@ -28,37 +28,50 @@ export interface DataDirWriter {
   copyToSnap(name: string, descriptor: number): Promise<OutputFile>;
   /** A WAL segment. */
   createInWal(name: string): OutputFile;
-  /** Gives everything its final name. Returns where the old data dir was moved to, where there was one. */
-  commit(): Promise<string | undefined>;
+  /** Gives everything its final name. */
+  commit(): Promise<MovedAside>;
   /** Removes what was staged; after {@link commit} it does nothing. */
   discard(): void;
 }
 
+/** Where what was there before is now; null where nothing was. */
+export interface MovedAside {
+  readonly dataDir: string | null;
+  readonly walDir: string | null;
+}
+
 /** Throws `data-dir-in-use` or `not-empty` for a target that holds something, and says what to do. Leftovers of a run that was killed are no obstacle. */
 export function checkDataDirTarget(target: DataDirTarget): void {
-  const found = contents(target.dataDir);
-  if (found.length > 0) {
-    const users = findDataDirUsers(target.dataDir);
-    if (users.length > 0) {
-      const names = users.map((user) => user.name).join(", ");
-      throw new MendError("data-dir-in-use", `data dir "${target.dataDir}" is in use by ${names}`, {
-        where: target.dataDir,
-        hint: stopHint(users),
-      });
-    }
-    if (target.replace !== true) {
-      throw new MendError("not-empty", `data dir "${target.dataDir}" is not empty`, {
-        where: target.dataDir,
-        hint: "choose another --data-dir, or pass --replace to have the old one moved aside",
-      });
-    }
-  }
-  if (target.walDir !== undefined && contents(target.walDir).length > 0) {
-    throw new MendError("not-empty", `WAL dir "${target.walDir}" is not empty`, {
-      where: target.walDir,
-      hint: "choose another --wal-dir, or move the old one aside",
+  const { dataDir, walDir, replace } = target;
+  checkDirectory("data dir", "--data-dir", dataDir, replace === true);
+  if (walDir === undefined) return;
+  if (`${resolve(walDir)}/`.startsWith(`${resolve(dataDir)}/`)) {
+    throw new MendError("usage", `WAL dir "${walDir}" is in the data dir "${dataDir}"`, {
+      hint: "leave --wal-dir out, or choose one elsewhere",
     });
   }
+  checkDirectory("WAL dir", "--wal-dir", walDir, replace === true);
+}
+
+function checkDirectory(what: string, flag: string, path: string, replace: boolean): void {
+  if (contents(path).length === 0) return;
+  refuseDirectoryInUse(what, path);
+  if (replace) return;
+  throw new MendError("not-empty", `${what} "${path}" is not empty`, {
+    where: path,
+    hint: `choose another ${flag}, or pass --replace to have the old one moved aside`,
+  });
+}
+
+/** Throws `data-dir-in-use`. */
+function refuseDirectoryInUse(what: string, path: string): void {
+  const users = findDataDirUsers(path);
+  if (users.length === 0) return;
+  const names = users.map((user) => user.name).join(", ");
+  throw new MendError("data-dir-in-use", `${what} "${path}" is in use by ${names}`, {
+    where: path,
+    hint: stopHint(users),
+  });
 }
 
 export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): DataDirWriter {
@@ -78,7 +91,6 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
   const wal = walStaging ?? join(member, "wal");
   const files: OutputFile[] = [];
   let committed = false;
-  let walRenamed = false;
 
   const create = (path: string): OutputFile => {
     const file = fs.create(path, FILE_MODE);
@@ -89,7 +101,7 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
     for (const file of files.splice(0)) file.close();
     if (committed) return;
     fs.remove(staging);
-    if (walStaging !== undefined && walDir !== undefined) fs.remove(walRenamed ? walDir : walStaging);
+    if (walStaging !== undefined) fs.remove(walStaging);
   };
   try {
     for (const directory of [staging, member, snap, wal]) fs.makeDirectory(directory, DIRECTORY_MODE);
@@ -111,25 +123,35 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
       for (const file of files.splice(0)) file.close();
       for (const directory of new Set([snap, wal, member, staging])) fs.syncDirectory(directory);
       checkDataDirTarget(target); // somebody may have come since
-      if (walDir !== undefined && walStaging !== undefined) {
-        fs.rename(walStaging, walDir);
-        walRenamed = true;
-        fs.syncDirectory(dirname(walDir));
-      }
-      let aside: string | undefined;
-      if (!keepsDirectory && contents(dataDir).length > 0) {
-        aside = freeName(`${dataDir}.before-restore`);
-        fs.rename(dataDir, aside);
-      }
+      // The old data dir goes first: a crash in between must not leave it there with a WAL that is not its own.
+      const done: (readonly [from: string, to: string])[] = [];
+      const rename = (from: string, to: string): void => {
+        fs.rename(from, to);
+        done.unshift([from, to]);
+      };
+      const moveAside = (path: string): string | null => {
+        if (contents(path).length === 0) return null;
+        const aside = freeName(`${path}.before-restore`);
+        rename(path, aside);
+        return aside;
+      };
       try {
-        fs.rename(staging, final);
+        const moved = {
+          dataDir: keepsDirectory ? null : moveAside(dataDir),
+          walDir: walDir === undefined ? null : moveAside(walDir),
+        };
+        if (walDir !== undefined && walStaging !== undefined) {
+          rename(walStaging, walDir);
+          fs.syncDirectory(dirname(walDir));
+        }
+        rename(staging, final);
+        committed = true;
+        fs.syncDirectory(dirname(final));
+        return moved;
       } catch (error) {
-        if (aside !== undefined) fs.rename(aside, dataDir);
+        if (!committed) for (const [from, to] of done) fs.rename(to, from);
         throw error;
       }
-      committed = true;
-      fs.syncDirectory(dirname(final));
-      return aside;
     },
     discard,
   };

@@ -22,14 +22,14 @@ export interface MemberDirectory extends Disposable {
   readonly findings: readonly Finding[];
 }
 
-/** Throws `not-found` where `path` is no data dir. */
-export function openMemberDirectory(path: string): MemberDirectory {
+/** `walDir`: where etcd's `--wal-dir` has the WAL, if not in the data dir. Throws `not-found` where `path` is no data dir. */
+export function openMemberDirectory(path: string, walDir?: string): MemberDirectory {
   const snap = join(path, "member/snap");
-  const wal = join(path, "member/wal");
+  const wal = walDir ?? join(path, "member/wal");
   const findings: Finding[] = [];
   const snapshots: RaftSnapshot[] = [];
   const receivedDatabases = new Map<number, string>();
-  for (const name of list(snap, path)) {
+  for (const name of list(snap, path, DATA_DIR_HINT)) {
     const received = /^([0-9a-f]{16})\.snap\.db$/.exec(name);
     if (received !== null) receivedDatabases.set(Number.parseInt(received[1]!, 16), join(snap, name));
     if (parseSnapshotName(name) === undefined) continue;
@@ -40,7 +40,7 @@ export function openMemberDirectory(path: string): MemberDirectory {
       findings.push({ level: "warning", code: "raft-snapshot-damaged", where: join(snap, name), text: error.message });
     }
   }
-  const names = continuous(list(wal, path), wal, findings);
+  const names = continuous(list(wal, path, walDir === undefined ? WAL_HINT : DATA_DIR_HINT), wal, findings);
   const segments: FileSource[] = [];
   const close = (): void => {
     for (const segment of segments.splice(0)) segment.close();
@@ -69,14 +69,17 @@ function readSnapshot(path: string, name: string): RaftSnapshot {
   return decodeRaftSnapshot(readFileSync(path), name);
 }
 
-function list(directory: string, dataDir: string): string[] {
+const DATA_DIR_HINT = "give the directory that etcd's --data-dir names, which holds member/wal and member/snap";
+const WAL_HINT = "where etcd runs with --wal-dir, say where with --survivor-wal-dir";
+
+function list(directory: string, dataDir: string, hint: string): string[] {
   try {
     return readdirSync(directory).sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fromSystemError(error, "read directory", directory);
     throw new MendError("not-found", `"${dataDir}" is no etcd data dir: "${directory}" is missing`, {
       where: dataDir,
-      hint: "give the directory that etcd's --data-dir names, which holds member/wal and member/snap",
+      hint,
     });
   }
 }

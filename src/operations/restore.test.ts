@@ -73,6 +73,8 @@ describe.each([
     if ("replace" in flags && !existsSync(dataDir)) {
       mkdirSync(dataDir);
       writeFileSync(join(dataDir, "old"), "old");
+      mkdirSync(join(directory, "WAL"));
+      writeFileSync(join(directory, "WAL/old"), "old WAL");
     }
     return { ...MEMBER, ...more, dataDir, ...(walDir === undefined ? {} : { walDir: join(directory, walDir) }) };
   };
@@ -98,12 +100,14 @@ describe.each([
         checkDataDir(dataDir, given.walDir);
         continue;
       }
-      if (given.walDir !== undefined) rmSync(given.walDir, { recursive: true, force: true });
+      if (old) expect(existsSync(join(directory, "WAL/old"))).toBe(true); // an old data dir never has a WAL that is not its own
       await restoreSnapshot(snapshot, given);
       checkDataDir(dataDir, given.walDir);
       const names = readdirSync(directory).filter((name) => name.includes("staging"));
       expect(names).toEqual([]);
-      if ("replace" in flags) expect(readFileSync(join(directory, "data.before-restore/old"), "utf8")).toBe("old");
+      if (!("replace" in flags)) continue;
+      expect(readFileSync(join(directory, "data.before-restore/old"), "utf8")).toBe("old");
+      expect(readFileSync(join(directory, "WAL.before-restore/old"), "utf8")).toBe("old WAL");
     }
     expect(hashOf(snapshot)).toBe(before);
   });
@@ -223,6 +227,11 @@ describe("refused, with nothing left behind", () => {
     writeFileSync(join(dataDir, "precious"), "");
     await refused({}, "not-empty", /is not empty/);
     await refused({ dataDir: join(directory, "other"), walDir: dataDir }, "not-empty", /WAL dir/);
+    await refused(
+      { dataDir: join(directory, "other"), walDir: join(directory, "other/wal") },
+      "usage",
+      /is in the data/,
+    );
   });
 
   test("a target that a process has open, even with --replace", async () => {

@@ -59,8 +59,9 @@ export interface RestoreOptions extends SnapshotOptions {
 export interface RestoreResult {
   readonly dataDir: string;
   readonly walDir: string | null;
-  /** Where the old data dir went. */
+  /** Where the old data dir went, and an old WAL dir beside it. */
   readonly movedAside: string | null;
+  readonly walMovedAside: string | null;
   readonly name: string;
   /** In hex, as etcdctl prints ids. */
   readonly memberId: string;
@@ -125,11 +126,12 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
     writeLog(writer, membership, own.id);
     options.signal?.throwIfAborted();
-    const movedAside = await writer.commit();
+    const moved = await writer.commit();
     return {
       dataDir: options.dataDir,
       walDir: options.walDir ?? null,
-      movedAside: movedAside ?? null,
+      movedAside: moved.dataDir,
+      walMovedAside: moved.walDir,
       name: own.name,
       memberId: formatMemberId(own.id),
       clusterId: formatMemberId(membership.clusterId),
@@ -168,10 +170,10 @@ function whatNext(
 }
 
 /** At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its database makes one at most. */
-async function newestKnownRevision({ replace, dataDir }: RestoreOptions): Promise<number | undefined> {
+async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions): Promise<number | undefined> {
   if (replace !== true || !existsSync(join(dataDir, "member"))) return undefined;
   try {
-    using directory = openMemberDirectory(dataDir);
+    using directory = openMemberDirectory(dataDir, existsSync(join(dataDir, "member/wal")) ? undefined : walDir);
     using old = await openSnapshot(directory.database);
     const { consistentIndex = 0 } = readStoreInfo(old);
     const lastIndex = readLog(directory.segments).entries.at(-1)?.index ?? 0;

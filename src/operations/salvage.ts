@@ -44,6 +44,8 @@ export interface SalvageOptions extends SnapshotOptions, DataDirTarget {
   readonly initialAdvertisePeerUrls: string;
   /** Drop entries beyond the commit index, as etcd's --force-new-cluster does. */
   readonly committedOnly?: boolean;
+  /** Where the WAL of a survivor is that is not in its data dir, by data dir. */
+  readonly survivorWalDirs?: ReadonlyMap<string, string>;
   readonly fileSystem?: FileSystem;
 }
 
@@ -72,6 +74,9 @@ export interface SalvageResult {
   readonly chosen: string;
   readonly reason: string;
   readonly dataDir: string;
+  /** Where what was there before is now. */
+  readonly movedAside: string | null;
+  readonly walMovedAside: string | null;
   readonly memberId: string;
   readonly clusterId: string;
   /** Members that are no longer part of the cluster. */
@@ -102,7 +107,7 @@ export async function salvage(dataDirs: readonly string[], options: SalvageOptio
   const peerUrls = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
   const survivors: Survivor[] = [];
   try {
-    for (const dataDir of dataDirs) survivors.push(await readSurvivor(dataDir));
+    for (const dataDir of dataDirs) survivors.push(await readSurvivor(dataDir, options.survivorWalDirs?.get(dataDir)));
     checkSameCluster(survivors);
     const { chosen, database, reason } = choose(survivors);
     return await writeSalvaged(survivors, chosen, database, reason, peerUrls, options);
@@ -111,19 +116,17 @@ export async function salvage(dataDirs: readonly string[], options: SalvageOptio
   }
 }
 
-async function readSurvivor(dataDir: string): Promise<Survivor> {
-  const users = findDataDirUsers(dataDir).filter((user) => user.kind === "process");
-  if (users.length > 0) {
-    throw new MendError(
-      "data-dir-in-use",
-      `data dir "${dataDir}" is in use by ${users.map((user) => user.name).join(", ")}`,
-      {
-        where: dataDir,
-        hint: stopHint(findDataDirUsers(dataDir)),
-      },
-    );
+async function readSurvivor(dataDir: string, walDir: string | undefined): Promise<Survivor> {
+  for (const path of walDir === undefined ? [dataDir] : [dataDir, walDir]) {
+    const users = findDataDirUsers(path).filter((user) => user.kind === "process");
+    if (users.length === 0) continue;
+    const names = users.map((user) => user.name).join(", ");
+    throw new MendError("data-dir-in-use", `data dir "${path}" is in use by ${names}`, {
+      where: path,
+      hint: stopHint(findDataDirUsers(path)),
+    });
   }
-  const directory = openMemberDirectory(dataDir);
+  const directory = openMemberDirectory(dataDir, walDir);
   try {
     const findings = [...directory.findings];
     const log = readLog(directory.segments);
@@ -283,12 +286,14 @@ async function writeSalvaged(
     const removed = writeLog(writer, chosen, { ...whole, entries: kept }, self);
     invariant(readBolt(descriptorSource(db.descriptor, db.path, db.size)).meta.root > 1, "the copied database opens");
     options.signal?.throwIfAborted();
-    await writer.commit();
+    const moved = await writer.commit();
     return {
       survivors: survivors.map((survivor) => survivor.report),
       chosen: report.dataDir,
       reason,
       dataDir: options.dataDir,
+      movedAside: moved.dataDir,
+      walMovedAside: moved.walDir,
       memberId: report.memberId,
       clusterId: report.clusterId,
       removedMembers: removed.map(formatMemberId),

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { MendError } from "../../errors.ts";
 import type { SalvageResult } from "../../operations/salvage.ts";
 import { findingsText } from "../findings-text.ts";
 import type { CommandContext } from "../program.ts";
@@ -11,6 +12,8 @@ Examples:
     --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380
   kubemend etcd salvage from-infra0 from-infra1 --data-dir out --name infra0 \\
     --initial-advertise-peer-urls https://10.0.0.1:2380
+  kubemend etcd salvage from-infra0 --survivor-wal-dir from-infra0-wal --data-dir out --wal-dir out-wal \\
+    --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380
 
 Give the data dirs of all survivors: the most up-to-date log is used, also beyond its commit index, because a write that
 was acknowledged may lie there. With --committed-only, what is beyond it is dropped, as etcd's --force-new-cluster does.`;
@@ -18,10 +21,27 @@ was acknowledged may lie there. With --committed-only, what is beyond it is drop
 interface Options extends OutputOptions {
   readonly dataDir: string;
   readonly walDir?: string;
+  readonly survivorWalDir: readonly string[];
   readonly replace?: true;
   readonly name: string;
   readonly initialAdvertisePeerUrls: string;
   readonly committedOnly?: true;
+}
+
+const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+/** By data dir. Throws `usage` for what belongs to none. */
+function parseSurvivorWalDirs(values: readonly string[], dataDirs: readonly string[]): Map<string, string> {
+  return new Map(
+    values.map((value): [string, string] => {
+      const owner = dataDirs.find((dataDir) => value.startsWith(`${dataDir}=`));
+      if (owner !== undefined) return [owner, value.slice(owner.length + 1)];
+      if (dataDirs.length === 1) return [dataDirs[0]!, value];
+      throw new MendError("usage", `--survivor-wal-dir "${value}" does not say whose it is`, {
+        hint: `pass --survivor-wal-dir ${dataDirs[0]}=${value}`,
+      });
+    }),
+  );
 }
 
 export function etcdSalvageCommand({ host }: CommandContext): Command {
@@ -32,8 +52,14 @@ export function etcdSalvageCommand({ host }: CommandContext): Command {
     .requiredOption("--name <name>", "the member's name")
     .requiredOption("--initial-advertise-peer-urls <urls>", "its peer URLs")
     .option("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal")
+    .option(
+      "--survivor-wal-dir <dir>",
+      "where a survivor has its WAL, if etcd ran with --wal-dir: DATA_DIR=DIR, or DIR where there is one survivor (repeatable)",
+      collect,
+      [],
+    )
     .option("--committed-only", "drop entries that were not known to be committed")
-    .option("--replace", "move a data dir that is at --data-dir aside")
+    .option("--replace", "move what is at --data-dir (and --wal-dir) aside")
     .addHelpText("after", EXAMPLES)
     .action(async (dataDirs: string[], options: Options) => {
       const { salvage } = await import("../../operations/salvage.ts");
@@ -47,6 +73,7 @@ export function etcdSalvageCommand({ host }: CommandContext): Command {
         name: options.name,
         initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
         committedOnly: options.committedOnly === true,
+        survivorWalDirs: parseSurvivorWalDirs(options.survivorWalDir, dataDirs),
       });
       await line.end();
       await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result));
@@ -72,6 +99,8 @@ function salvagedText(result: SalvageResult): string {
     `wrote "${result.dataDir}": member ${result.memberId} alone in cluster ${result.clusterId}`,
     `${result.replayedEntries} entries are replayed when etcd starts, ${result.uncommittedEntries} of them beyond the commit index`,
   ];
+  if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
+  if (result.walMovedAside !== null) lines.push(`the old WAL dir is in "${result.walMovedAside}"`);
   if (result.droppedEntries > 0) lines.push(`${result.droppedEntries} entries beyond the commit index were dropped`);
   if (result.removedMembers.length > 0) lines.push(`removed members: ${result.removedMembers.join(", ")}`);
   lines.push("start etcd on it without --force-new-cluster, then add members to it");

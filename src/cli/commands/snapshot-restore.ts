@@ -58,7 +58,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
     .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
     .option("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's")
     .option("--context <name>", "of the kubeconfig")
-    .option("--replace", "move a data dir that is there aside")
+    .option("--replace", "move a data dir (and WAL dir) that is there aside")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
       const { bumpRevision = 0, markCompacted = false } = options;
@@ -111,6 +111,7 @@ function restoredText(result: RestoreResult): string {
     `restored "${result.dataDir}" at revision ${result.revision}: member "${result.name}" (${result.memberId}) of cluster ${result.clusterId}`,
   ];
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
+  if (result.walMovedAside !== null) lines.push(`the old WAL dir is in "${result.walMovedAside}"`);
   if (result.droppedVersions > 0) lines.push(`${result.droppedVersions} versions of keys were left out`);
   lines.push("next:", ...result.steps.map((step, i) => `  ${i + 1}. ${step}`));
   return `${lines.join("\n")}\n`;
