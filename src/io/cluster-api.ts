@@ -32,6 +32,13 @@ export type WatchEvent =
   | { readonly type: "listed"; readonly objects: readonly KubeObject[] }
   | { readonly type: "set" | "deleted"; readonly object: KubeObject };
 
+export interface ProbeAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** The server's clock, to the second, in milliseconds since the epoch; NaN where it does not tell. */
+  readonly date: number;
+}
+
 const REQUEST_TIMEOUT_MS = 30_000;
 /** A watch is asked for anew after this, so that a connection that died silently is noticed. */
 const WATCH_SECONDS = 240;
@@ -137,6 +144,13 @@ export class ClusterApi {
     return parseJson(text) ?? { text };
   }
 
+  /** A GET whose answer counts whatever its status: for health checks. Throws only where there is no answer. */
+  async probe(path: string, signal?: AbortSignal): Promise<ProbeAnswer> {
+    const response = await this.#send("GET", path, undefined, { signal });
+    const text = await this.#read(response);
+    return { status: response.statusCode ?? 0, text, date: Date.parse(response.headers.date ?? "") };
+  }
+
   /** An answer that is no object, such as a container's log. */
   text(path: string, signal?: AbortSignal): Promise<string> {
     return this.#exchange("GET", path, undefined, { signal });
@@ -164,6 +178,13 @@ export class ClusterApi {
   }
 
   async #answer(response: IncomingMessage, what: string): Promise<string> {
+    const text = await this.#read(response);
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw apiError(status, parseJson(text) ?? {}, what);
+    return text;
+  }
+
+  async #read(response: IncomingMessage): Promise<string> {
     const chunks: Buffer[] = [];
     let size = 0;
     try {
@@ -176,10 +197,7 @@ export class ClusterApi {
     } catch (error) {
       throw this.#convert(error);
     }
-    const text = Buffer.concat(chunks).toString("utf8");
-    const status = response.statusCode ?? 0;
-    if (status >= 400) throw apiError(status, parseJson(text) ?? {}, what);
-    return text;
+    return Buffer.concat(chunks).toString("utf8");
   }
 
   /**

@@ -1,0 +1,155 @@
+/** What `etcd health` finds, as troubles of the control plane: with consequences and commands, and consequences of a lost member under the member. */
+import type { Finding } from "../errors.ts";
+import { commandLine, onHost } from "./command-line.ts";
+import type { MemberHealth } from "./etcd-health.ts";
+import type { EtcdFacts, Facts } from "./facts.ts";
+import type { Trouble } from "./trouble.ts";
+
+const ALL_STOPS = "the API server cannot answer, and the control plane stands still; pods that run go on and serve";
+
+const LOCAL_CAUSES = [
+  "manifest-missing:etcd",
+  "manifest-invalid:etcd",
+  "crash-loop:etcd",
+  "port-taken:etcd",
+  "not-running:etcd",
+  "kubelet-stopped:etcd",
+];
+
+/** How the codes of `etcd health` read here. What is not named is a warning as it is. */
+const CONSEQUENCES: Readonly<Record<string, string>> = {
+  "quorum-lost": ALL_STOPS,
+  "no-leader": ALL_STOPS,
+  "alarm-nospace": "nothing can be written: no pod is made, no lease renewed; pods that run go on",
+  "alarm-corrupt": "reads differ from member to member: what is seen depends on whom one asks",
+  "members-disagree": "reads differ from member to member: what is seen depends on whom one asks",
+  "member-unreachable": "etcd goes on, with fewer members to spare",
+  "member-never-started": "it counts for the quorum and cannot vote",
+  "member-without-leader": "API servers that use this member alone cannot answer",
+  "clusters-differ": "the API servers may show different clusters",
+  "leaders-differ": "the cluster may be split",
+};
+
+export function judgeEtcd(facts: Facts): Trouble[] {
+  const { etcd } = facts;
+  if (etcd === undefined) return [];
+  if ("error" in etcd.health) return [unreachable(etcd, etcd.health.error, facts)];
+  const { findings, members } = etcd.health;
+  return findings.map((finding) => asTrouble(finding, members, etcd, facts));
+}
+
+function unreachable(etcd: EtcdFacts, error: string, facts: Facts): Trouble {
+  return {
+    area: "etcd",
+    level: "error",
+    code: "etcd-unreachable",
+    where: etcd.endpoints.join(","),
+    text: error,
+    evidence: [],
+    consequence: ALL_STOPS,
+    commands: etcd.endpoints.map((endpoint) => startMember(endpoint, facts)),
+    advice: SALVAGE,
+    explainedBy: [...LOCAL_CAUSES, "certificate-expired:etcd", "certificate-key-mismatch:etcd"],
+  };
+}
+
+const SALVAGE =
+  "where a majority of the members' disks is lost, see kubemend etcd salvage, or kubemend recover with a backup";
+
+function asTrouble(finding: Finding, members: readonly MemberHealth[], etcd: EtcdFacts, facts: Facts): Trouble {
+  const { level, code, where, text } = finding;
+  const silent = members.filter(({ status, name }) => status === null && name !== "");
+  const member = members.find(({ id }) => where.includes(id));
+  return {
+    area: "etcd",
+    level,
+    code: `etcd-${code}`,
+    where,
+    text: where === "cluster" ? `etcd: ${text}` : `etcd ${where}: ${text}`,
+    evidence: [],
+    consequence: CONSEQUENCES[code] ?? "etcd goes on for now",
+    ...mend(code, member, silent, etcd, facts),
+    explainedBy: explainedBy(code, member, facts),
+  };
+}
+
+function explainedBy(code: string, member: MemberHealth | undefined, facts: Facts): string[] {
+  switch (code) {
+    case "member-unreachable":
+      return ["etcd-quorum-lost", ...(isHere(member?.endpoint, facts) ? LOCAL_CAUSES : [])];
+    case "no-member-to-spare":
+      return ["etcd-member-unreachable", "etcd-member-never-started", ...LOCAL_CAUSES];
+    case "no-leader":
+    case "member-without-leader":
+    case "member-behind":
+      return ["etcd-quorum-lost"];
+    case "leaders-differ":
+      return ["etcd-clusters-differ"];
+    case "database-near-quota":
+      return ["etcd-alarm-nospace"];
+    case "members-disagree":
+      return ["etcd-alarm-corrupt"];
+    default:
+      return [];
+  }
+}
+
+function mend(
+  code: string,
+  member: MemberHealth | undefined,
+  silent: readonly MemberHealth[],
+  etcd: EtcdFacts,
+  facts: Facts,
+): Pick<Trouble, "commands" | "advice"> {
+  const etcdctl = (...words: string[]) => `ETCDCTL_API=3 ${commandLine("etcdctl", ...etcd.flags, ...words)}`;
+  const start = (each: MemberHealth) => (each.endpoint === null ? [] : [startMember(each.endpoint, facts)]);
+  switch (code) {
+    case "member-unreachable":
+      return { commands: member === undefined ? [] : start(member) };
+    case "quorum-lost":
+      return { commands: silent.flatMap(start), advice: SALVAGE };
+    case "no-member-to-spare":
+      return { commands: [etcdctl("member", "list")], advice: "add a member, up to an odd number of them" };
+    case "alarm-nospace":
+      return { commands: [...compact(etcd, etcdctl), etcdctl("alarm", "disarm")] };
+    case "database-near-quota":
+    case "database-fragmented":
+      return { commands: compact(etcd, etcdctl) };
+    case "member-never-started":
+      return { commands: member === undefined ? [] : [etcdctl("member", "remove", member.id)] };
+    case "member-without-leader":
+      return {
+        commands: member === undefined ? [] : start(member).map((line) => line.replace(" start ", " restart ")),
+      };
+    default:
+      return { commands: [commandLine("kubemend", "etcd", "health", ...etcd.flags)], advice: text(code) };
+  }
+}
+
+function text(code: string): string {
+  return code === "alarm-corrupt" || code === "members-disagree"
+    ? "find the member that differs, remove it, and add it again with an empty data dir"
+    : "see docs/back-up-and-restore-etcd.md";
+}
+
+/** Compaction to the newest revision, then defragmentation of every member. */
+function compact(etcd: EtcdFacts, etcdctl: (...words: string[]) => string): string[] {
+  if ("error" in etcd.health) return [];
+  const revision = Math.max(0, ...etcd.health.members.map(({ status }) => status?.revision ?? 0));
+  return [etcdctl("compact", String(revision)), etcdctl("defrag")];
+}
+
+function startMember(endpoint: string, facts: Facts): string {
+  const words = ["sudo", "systemctl", "start", "etcd"];
+  return isHere(endpoint, facts) ? commandLine(...words) : onHost(new URL(endpoint).hostname, ...words);
+}
+
+/** Whether a member of this machine is meant: it carries an etcd, and the endpoint is one of its own. */
+function isHere(endpoint: string | null | undefined, { local }: Facts): boolean {
+  if (endpoint === null || endpoint === undefined) return false;
+  const own = local?.components.find(({ name }) => name === "etcd");
+  if (own === undefined) return false;
+  const { hostname } = new URL(endpoint);
+  if (hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]") return true;
+  return own.flags.some(({ name, value }) => name === "advertise-client-urls" && (value ?? "").includes(hostname));
+}

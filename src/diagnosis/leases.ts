@@ -1,0 +1,112 @@
+/**
+ * Scheduler and controller manager, judged by their lease: who holds it and when it was renewed. A pod that is Running and Ready and cannot renew is
+ * down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader election).
+ */
+import { commandLine, kubectl, kubemend, onHost } from "./command-line.ts";
+import type { ComponentFacts, ComponentPod, Facts, LeaseFacts } from "./facts.ts";
+import type { Trouble } from "./trouble.ts";
+import { spanText } from "./words.ts";
+
+const CONSEQUENCE = {
+  "kube-scheduler": "new pods stay Pending; pods that run go on",
+  "kube-controller-manager":
+    "nothing is replaced, scaled, rolled out or cleaned up, and lost nodes are not noticed; pods that run go on",
+} as const;
+
+export const DOWN = {
+  "kube-scheduler": "scheduler-down",
+  "kube-controller-manager": "controller-manager-down",
+} as const;
+
+/** Whether nobody holds a lease, by the API server's clock and by what was seen while it was watched. */
+export function isAbandoned(lease: LeaseFacts, now: number): boolean {
+  if (lease.renewedMeanwhile !== undefined) return !lease.renewedMeanwhile;
+  return looksAbandoned(lease, now);
+}
+
+/** Whether a lease must be watched before anything is said of it: too old by the clock, too new, or given up. */
+export function looksAbandoned({ holder, renewed, durationSeconds }: LeaseFacts, now: number): boolean {
+  const age = now - renewed;
+  return holder === "" || !(age <= durationSeconds * 1000) || age < -durationSeconds * 1000;
+}
+
+export function judgeLeases(facts: Facts): Trouble[] {
+  const { cluster } = facts;
+  if (cluster === undefined) return [];
+  const down = cluster.components.filter(({ lease }) => lease !== undefined && isAbandoned(lease, cluster.now));
+  return down.map((component) => downTrouble(component, down, facts, cluster.now));
+}
+
+function downTrouble(component: ComponentFacts, down: readonly ComponentFacts[], facts: Facts, now: number): Trouble {
+  const { name, pods } = component;
+  const lease = component.lease!;
+  const since = spanText(now - lease.renewed);
+  const held =
+    lease.holder === ""
+      ? `${lease.place}: its holder gave it up ${since} ago`
+      : `${lease.place}: held by "${lease.holder}", renewed ${since} ago, though it lasts ${lease.durationSeconds} s`;
+  return {
+    area: name === "kube-scheduler" ? "scheduler" : "controller-manager",
+    level: "error",
+    code: DOWN[name],
+    where: lease.place,
+    text: name === "kube-scheduler" ? "no scheduler works" : "no controller manager works",
+    evidence: [held, ...workloadEvidence(component), ...pods.map(podEvidence)],
+    consequence: CONSEQUENCE[name],
+    ...mend(component, down, facts),
+    explainedBy: [...LOCAL_CAUSES.map((cause) => `${cause}:${name}`), "api-server-failing", "etcd-quorum-lost"],
+  };
+}
+
+/** Told of this machine's own (`local-control-plane.ts`), by the key that they have for a component. */
+const LOCAL_CAUSES = [
+  "manifest-missing",
+  "crash-loop",
+  "port-taken",
+  "kubelet-stopped",
+  "not-running",
+  "manifest-invalid",
+];
+
+function workloadEvidence({ workload, pods }: ComponentFacts): string[] {
+  if (workload === undefined) return [];
+  const { kind, namespace, name, replicas } = workload;
+  if (replicas === 0) return [`${kind} ${namespace}/${name} is scaled to 0`];
+  return pods.length === 0 ? [`${kind} ${namespace}/${name} has no pod`] : [];
+}
+
+function podEvidence({ namespace, name, node, phase, ready, waiting }: ComponentPod): string {
+  const state = waiting ?? (phase === "Running" ? (ready ? "Running and Ready" : "Running, not Ready") : phase);
+  const place = node === "" ? "on no node" : `on ${node}`;
+  const but = phase === "Running" && ready && waiting === undefined ? ", and does not renew" : "";
+  return `pod ${namespace}/${name} ${place} is ${state}${but}`;
+}
+
+function mend(
+  component: ComponentFacts,
+  down: readonly ComponentFacts[],
+  { access, local }: Facts,
+): Pick<Trouble, "commands" | "advice"> {
+  const { name, workload, pods, lease } = component;
+  const rescuable = (each: ComponentFacts) => each.workload !== undefined || each.pods.length > 0;
+  if (rescuable(component)) {
+    const words = down.filter(rescuable).map((each) => each.name.replace("kube-", ""));
+    const rescue = kubemend(access, "rescue", ...words);
+    if (workload?.replicas !== 0) return { commands: [rescue] };
+    const { namespace, kind } = workload;
+    const scale = kubectl(access, "-n", namespace, "scale", kind.toLowerCase(), workload.name, "--replicas=1");
+    return { commands: [scale, rescue] };
+  }
+  // A program of the machine itself: its holder's name begins with the machine's.
+  const host = hostOf(lease?.holder ?? "");
+  const restart = ["sudo", "systemctl", "restart", name];
+  if (host === undefined || pods.length > 0)
+    return { commands: [commandLine(...restart)], advice: "on a control-plane node" };
+  const isHere = local !== undefined && local.nodeName === host;
+  return { commands: [isHere ? commandLine(...restart) : onHost(host, ...restart)] };
+}
+
+/** Leaders call themselves `HOST_UUID` (`HOST-UUID` before 1.10). */
+export function hostOf(holder: string): string | undefined {
+  return /^(.+?)[_-][0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.exec(holder)?.[1];
+}
