@@ -3,6 +3,7 @@ import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { registerCheckpoint } from "./commands/checkpoint.ts";
 import { registerCompletion } from "./commands/completion.ts";
+import { registerDiagnose } from "./commands/diagnose.ts";
 import { registerEtcd } from "./commands/etcd.ts";
 import { registerNode } from "./commands/node.ts";
 import { registerRecover } from "./commands/recover.ts";
@@ -37,6 +38,7 @@ type Register = (program: Command, context: CommandContext) => void;
 const COMMANDS: readonly Register[] = [
   registerSnapshot,
   registerEtcd,
+  registerDiagnose,
   registerRecover,
   registerRender,
   registerStart,

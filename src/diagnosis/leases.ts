@@ -2,6 +2,7 @@
  * Scheduler and controller manager, judged by their lease: who holds it and when it was renewed. A pod that is Running and Ready and cannot renew is
  * down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader election).
  */
+import { holderHost } from "../controlplane/lease.ts";
 import { commandLine, kubectl, kubemend, onHost } from "./command-line.ts";
 import type { ComponentFacts, ComponentPod, Facts, LeaseFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
@@ -98,15 +99,10 @@ function mend(
     return { commands: [scale, rescue] };
   }
   // A program of the machine itself: its holder's name begins with the machine's.
-  const host = hostOf(lease?.holder ?? "");
+  const host = lease?.holder ? holderHost(lease) : undefined;
   const restart = ["sudo", "systemctl", "restart", name];
   if (host === undefined || pods.length > 0)
     return { commands: [commandLine(...restart)], advice: "on a control-plane node" };
   const isHere = local !== undefined && local.nodeName === host;
   return { commands: [isHere ? commandLine(...restart) : onHost(host, ...restart)] };
-}
-
-/** Leaders call themselves `HOST_UUID` (`HOST-UUID` before 1.10). */
-export function hostOf(holder: string): string | undefined {
-  return /^(.+?)[_-][0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.exec(holder)?.[1];
 }

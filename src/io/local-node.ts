@@ -20,6 +20,7 @@ export interface LocalKubelet {
 /** The kubelet that runs here, by its process. */
 export function findKubelet(): LocalKubelet | undefined {
   for (const pid of processes()) {
+    if (!sharesNetwork(pid)) continue;
     const words = commandLine(pid);
     const program =
       basename(words[0] ?? "") === "kubelet" || (basename(words[0] ?? "") === "hyperkube" && words[1] === "kubelet");
@@ -70,13 +71,30 @@ export function isSameDirectory(a: string, b: string): boolean {
 
 /** Who listens on a TCP port: the program's name, `another program` where it cannot be told, undefined where nobody does. */
 export function listenerOf(port: number): string | undefined {
+  return findListener(port)?.name;
+}
+
+/** As {@link listenerOf}, with its process where that can be told. The process that is likely is asked before all others. */
+export function findListener(
+  port: number,
+  likely?: number,
+): { readonly name: string; readonly pid: number | undefined } | undefined {
   const inodes = new Set(["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) => listeningInodes(table, port)));
   if (inodes.size === 0) return undefined;
-  for (const pid of processes()) {
+  for (const pid of likely === undefined ? processes() : [likely, ...processes()]) {
     if (socketsOf(pid).some((inode) => inodes.has(inode)))
-      return basename(commandLine(pid)[0] ?? "") || "another program";
+      return { name: basename(commandLine(pid)[0] ?? "") || "another program", pid };
   }
-  return "another program";
+  return { name: "another program", pid: undefined };
+}
+
+/** Whether a process has this machine's network, as kubelets and control planes have: others are of a container, or of another machine made of namespaces. */
+export function sharesNetwork(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync("/proc/self/ns/net");
+  } catch {
+    return true; // only root may look: nothing speaks against it
+  }
 }
 
 function listeningInodes(table: string, port: number): string[] {
@@ -177,17 +195,20 @@ function logFiles(directory: string): { path: string; time: number; size: number
   });
 }
 
-function processes(): number[] {
+/** Ids of all processes that can be seen. */
+export function processes(): number[] {
   return names("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
 }
 
-function commandLine(pid: number): string[] {
+/** The words of a process; empty for what has just gone. */
+export function commandLine(pid: number): string[] {
   return readQuietly(`/proc/${pid}/cmdline`)
     .split("\0")
     .filter((word) => word !== "");
 }
 
-function names(directory: string): string[] {
+/** The entries of a directory; none where there is no such directory. */
+export function names(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch {
@@ -196,7 +217,7 @@ function names(directory: string): string[] {
 }
 
 /** Empty for what has just gone. */
-function readQuietly(path: string): string {
+export function readQuietly(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

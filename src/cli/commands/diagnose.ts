@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Command, Option } from "commander";
+import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose.ts";
+import { diagnosisText } from "../diagnosis-text.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../etcd-options.ts";
+import type { Host } from "../host.ts";
+import type { CommandContext } from "../program.ts";
+import { EXIT } from "../run.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend diagnose
+  sudo kubemend diagnose                      on a control-plane node: looks at this machine and asks etcd, too
+  kubemend diagnose -o json | jq -r '.troubles[].commands[]'
+  kubemend diagnose --watch
+
+Changes nothing. Exit code 0 where nothing is broken, 1 where something is.`;
+
+interface Options extends ClusterOptions, EtcdOptions {
+  readonly output: "text" | "json";
+  readonly watch?: true;
+  readonly interval: number;
+  readonly probeTimeout: number;
+}
+
+export function registerDiagnose(program: Command, { host, exit }: CommandContext): void {
+  const command = clusterOptions(
+    program.command("diagnose").description("what is broken, the evidence, and the command that mends it"),
+  )
+    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
+    .option("-w, --watch", "look again and again, until interrupted")
+    .addOption(new Option("--interval <time>", "between two looks").argParser(parseDuration).default(5000, "5s"))
+    .addOption(new Option("--probe-timeout <time>", "for one probe").argParser(parseDuration).default(3000, "3s"));
+  etcdOptions(command)
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      const { diagnoseCluster } = await import("../../operations/diagnose.ts");
+      const look = () => diagnoseCluster(operationOptions(host, options));
+      const result = options.watch === true ? await watch(look, host, options) : await look();
+      if (options.watch !== true) await host.stdout.write(render(result!, options, host));
+      if (result?.healthy === false) exit(EXIT.failed);
+    });
+}
+
+function operationOptions(host: Host, options: Options): DiagnoseOptions {
+  const { env } = host;
+  const named = options.endpoints ?? options.discoverySrv ?? env.ETCDCTL_ENDPOINTS ?? env.ETCDCTL_DISCOVERY_SRV;
+  return {
+    cluster: clusterFlags(host, options),
+    etcd: named === undefined ? undefined : etcdFlags(host, options),
+    deadlineMs: options.probeTimeout,
+    searchPath: env.PATH ?? "",
+    signal: host.signal,
+    now: host.now,
+  };
+}
+
+function render(result: DiagnoseResult, { output }: Options, host: Host): string {
+  if (output === "json") return `${JSON.stringify(result)}\n`;
+  return diagnosisText(result, { colour: host.stdout.isTTY && !host.env.NO_COLOR });
+}
+
+/** On a terminal the screen is drawn anew; elsewhere what changed is printed. Ends with the last look when it is interrupted. */
+async function watch(
+  look: () => Promise<DiagnoseResult>,
+  host: Host,
+  options: Options,
+): Promise<DiagnoseResult | undefined> {
+  let last: DiagnoseResult | undefined;
+  let shown = "";
+  try {
+    for (;;) {
+      last = await look();
+      const summary = JSON.stringify(last.troubles.map(({ code, where }) => [code, where]));
+      if (host.stdout.isTTY && options.output === "text") {
+        await host.stdout.write(`\u001b[H\u001b[2J${render(last, options, host)}`);
+      } else if (summary !== shown) await host.stdout.write(render(last, options, host));
+      shown = summary;
+      await sleep(options.interval, undefined, { signal: host.signal });
+    }
+  } catch (error) {
+    if (!host.signal.aborted) throw error;
+    return last;
+  }
+}

@@ -1,0 +1,236 @@
+/** What blocks everything, or a namespace, or a drain, while all programs run: webhooks, aggregated APIs, finalizers, quotas, disruption budgets. */
+import { type CommandAccess, commandLine, kubectl } from "./command-line.ts";
+import type {
+  ApiServiceFacts,
+  ClusterFacts,
+  DisruptionBudgetFacts,
+  Facts,
+  QuotaFacts,
+  ScaledDownDeployment,
+  ShortReplicaSet,
+  StuckNamespace,
+  WebhookFacts,
+} from "./facts.ts";
+import { quantityOf, quantityText } from "./quantity.ts";
+import type { Trouble } from "./trouble.ts";
+import { countText, someOf, spanText } from "./words.ts";
+
+/** An ordinary namespace is gone in seconds. */
+const STUCK_MS = 30_000;
+const MOST_PATCHES = 5;
+
+export function judgeBlockers({ cluster, access }: Facts): Trouble[] {
+  if (cluster === undefined) return [];
+  return [
+    ...cluster.webhooks.map((webhook) => deadWebhook(webhook, access)),
+    ...cluster.apiServices.map((service) => deadApiService(service, access)),
+    ...cluster.namespaces.flatMap((namespace) => stuckNamespace(namespace, cluster, access)),
+    ...cluster.quotas.flatMap((quota) => fullQuota(quota, cluster, access)),
+    ...cluster.disruptionBudgets.flatMap((budget) => closedBudget(budget, access)),
+  ];
+}
+
+const blocker = (given: Omit<Trouble, "area" | "level"> & { readonly level?: Trouble["level"] }): Trouble => ({
+  area: "blockers",
+  level: "error",
+  ...given,
+});
+
+function scaleUp({ namespace, name }: ScaledDownDeployment, access: CommandAccess): string {
+  return kubectl(access, "-n", namespace, "scale", "deployment", name, "--replicas=1");
+}
+
+function scaledDown({ namespace, name }: ScaledDownDeployment): string {
+  return `its Deployment ${namespace}/${name} is scaled to 0`;
+}
+
+function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {
+  const { configuration, name, service, fault, deployment, kind, index } = webhook;
+  const backend = `service ${service.namespace}/${service.name}`;
+  const patch = JSON.stringify([{ op: "replace", path: `/webhooks/${index}/failurePolicy`, value: "Ignore" }]);
+  return blocker({
+    code: "webhook-without-backend",
+    where: `${kind} ${configuration}`,
+    text: `webhook "${name}" fails closed, and ${fault === "service-missing" ? `its ${backend} does not exist` : `nobody serves its ${backend}`}`,
+    evidence: deployment === undefined ? [] : [scaledDown(deployment)],
+    consequence: `the API server refuses: ${webhook.intercepts}`,
+    commands: [
+      deployment === undefined
+        ? kubectl(access, "patch", kind.toLowerCase(), configuration, "--type=json", `-p=${patch}`)
+        : scaleUp(deployment, access),
+    ],
+    ...(deployment === undefined && {
+      advice:
+        'this lets through what it would have checked: set failurePolicy to "Fail" again when its backend is back',
+    }),
+  });
+}
+
+function deadApiService(
+  { name, reason, message, service, deployment }: ApiServiceFacts,
+  access: CommandAccess,
+): Trouble {
+  const saved = `${name}.yaml`;
+  return blocker({
+    code: "apiservice-unavailable",
+    where: `APIService ${name}`,
+    text: `aggregated API "${name}" is not available: ${message || reason}`,
+    evidence: [
+      ...(service === undefined ? [] : [`it is served by ${service.namespace}/${service.name}`]),
+      ...(deployment === undefined ? [] : [scaledDown(deployment)]),
+    ],
+    consequence: "what it serves cannot be had; namespaces cannot be deleted, and garbage is not collected",
+    commands:
+      deployment === undefined
+        ? [
+            `${kubectl(access, "get", "apiservice", name, "-o", "yaml")} > ${commandLine(saved)}`,
+            kubectl(access, "delete", "apiservice", name),
+          ]
+        : [scaleUp(deployment, access)],
+    ...(deployment === undefined && { advice: `create it again from ${saved} when its backend is back` }),
+  });
+}
+
+function stuckNamespace(namespace: StuckNamespace, { now }: ClusterFacts, access: CommandAccess): Trouble[] {
+  const { name, since, conditions, finalizers, remaining } = namespace;
+  if (now - since < STUCK_MS) return [];
+  const discovery = conditions.some(({ type }) => type === "NamespaceDeletionDiscoveryFailure");
+  const held = remaining.filter((each) => each.finalizers.length > 0);
+  const named = [...new Set([...finalizers, ...held.flatMap((each) => each.finalizers)])];
+  const patches = held.slice(0, MOST_PATCHES).map((each) => {
+    const patch = JSON.stringify({ metadata: { finalizers: null } });
+    return kubectl(access, "-n", name, "patch", each.resource, each.name, "--type=merge", `-p=${patch}`);
+  });
+  const finalize = commandLine("replace", "--raw", `/api/v1/namespaces/${name}/finalize`, "-f", "-");
+  return [
+    blocker({
+      code: "namespace-stuck",
+      where: `namespace ${name}`,
+      text: `namespace "${name}" has been terminating for ${spanText(now - since)}${named.length > 0 ? `, held by finalizer ${named.map((each) => `"${each}"`).join(", ")}` : ""}`,
+      evidence: conditions.map(({ message }) => message),
+      consequence: "it stays, and nothing can be made in it",
+      commands:
+        finalizers.length > 0
+          ? [
+              `${kubectl(access, "get", "namespace", name, "-o", "json")} | sed '/"finalizers": \\[/,/\\]/d' | ${kubectl(access)} ${finalize}`,
+            ]
+          : patches,
+      ...(named.length > 0 && {
+        advice: `a finalizer waits for whoever is to clean up: have it run again; without it, what it would clean up stays behind`,
+      }),
+      explainedBy: ["controller-manager-down", ...(discovery || held.length === 0 ? ["apiservice-unavailable"] : [])],
+    }),
+  ];
+}
+
+/** A quota that is used up matters where somebody is refused for it. */
+function fullQuota(quota: QuotaFacts, { shortReplicaSets }: ClusterFacts, access: CommandAccess): Trouble[] {
+  const { namespace, name, full } = quota;
+  const refused = shortReplicaSets.filter(
+    (each) => each.namespace === namespace && each.failure?.includes(`exceeded quota: ${name},`),
+  );
+  const use = full.map(({ resource, used, hard }) => `${resource} ${used} of ${hard}`);
+  if (refused.length === 0) {
+    if (full.length === 0) return [];
+    return [
+      blocker({
+        level: "info",
+        code: "quota-full",
+        where: `quota ${namespace}/${name}`,
+        text: `quota "${namespace}/${name}" is used up: ${use.join(", ")}`,
+        evidence: [],
+        consequence: "more is refused there",
+        commands: [kubectl(access, "-n", namespace, "describe", "quota", name)],
+      }),
+    ];
+  }
+  const hard = Object.fromEntries(needed(refused, name));
+  const missing = refused.reduce((sum, { wanted, there }) => sum + wanted - there, 0);
+  return [
+    blocker({
+      code: "quota-blocks",
+      where: `quota ${namespace}/${name}`,
+      text: `quota "${namespace}/${name}" refuses ${countText(missing, "pod")} of ${someOf(refused.map((each) => each.name))}`,
+      evidence: [...use, ...refused.slice(0, 2).map(({ failure }) => failure ?? "")],
+      consequence: "these workloads run with fewer pods than they should, or none",
+      commands: [
+        kubectl(
+          access,
+          "-n",
+          namespace,
+          "patch",
+          "quota",
+          name,
+          "--type=merge",
+          `-p=${JSON.stringify({ spec: { hard } })}`,
+        ),
+      ],
+      advice: "or scale down what needs less",
+    }),
+  ];
+}
+
+/** New limits, by the quota's own words: `exceeded quota: NAME, requested: pods=1, used: pods=3, limited: pods=3`. */
+function needed(refused: readonly ShortReplicaSet[], quota: string): Map<string, string> {
+  const limits = new Map<string, { like: string; value: number }>();
+  for (const { failure = "", wanted, there } of refused) {
+    const said = failure.slice(failure.indexOf(`exceeded quota: ${quota},`));
+    const list = (word: string) =>
+      new Map(pairs(new RegExp(`${word}: (\\S+=\\S+?(?:,\\S+=\\S+?)*)(?:, |$)`).exec(said)?.[1]));
+    const [requested, used, limited] = [list("requested"), list("used"), list("limited")];
+    for (const [resource, amount] of requested) {
+      const like = limited.get(resource);
+      if (like === undefined) continue;
+      const before = limits.get(resource)?.value ?? quantityOf(used.get(resource) ?? "0");
+      limits.set(resource, { like, value: before + quantityOf(amount) * (wanted - there) });
+    }
+  }
+  return new Map([...limits].map(([resource, { like, value }]) => [resource, quantityText(value, like)]));
+}
+
+function pairs(text: string | undefined): [string, string][] {
+  return (text ?? "")
+    .split(",")
+    .filter((each) => each.includes("="))
+    .map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]);
+}
+
+/** One that never allows anything blocks every drain; one whose pods are not healthy waits for what is wrong with them. */
+function closedBudget(budget: DisruptionBudgetFacts, access: CommandAccess): Trouble[] {
+  const { namespace, name, allowed, expected, healthy, desired } = budget;
+  if (allowed > 0 || expected === 0) return [];
+  const never = desired >= expected;
+  const open = JSON.stringify({ spec: { minAvailable: null, maxUnavailable: 1 } });
+  const where = `PodDisruptionBudget ${namespace}/${name}`;
+  return [
+    blocker({
+      level: "warning",
+      code: never ? "budget-allows-nothing" : "budget-waits",
+      where,
+      text: never
+        ? `disruption budget "${namespace}/${name}" never allows an eviction: it wants ${desired} of ${countText(expected, "pod")} healthy`
+        : `disruption budget "${namespace}/${name}" allows no eviction now: ${healthy} of ${countText(expected, "pod")} healthy, and it wants ${desired}`,
+      evidence: [],
+      consequence: "nodes that run these pods cannot be drained",
+      commands: [
+        never
+          ? kubectl(access, "-n", namespace, "patch", "pdb", name, "--type=merge", `-p=${open}`)
+          : kubectl(access, "-n", namespace, "describe", "pdb", name),
+      ],
+      ...(never && { advice: "or run one pod more" }),
+      explainedBy: [
+        "controller-manager-down",
+        ...(healthy < expected
+          ? [
+              "scheduler-down",
+              "node-not-ready",
+              "kubelet-stopped",
+              "quota-blocks",
+              "webhook-without-backend",
+              "pods-unschedulable",
+            ]
+          : []),
+      ],
+    }),
+  ];
+}

@@ -1,0 +1,110 @@
+/** All rules, the roots of what they find, and a line for each area that is well. */
+import { judgeApiServer } from "./api-server.ts";
+import { judgeBlockers } from "./blockers.ts";
+import { judgeCertificates } from "./certificates.ts";
+import { judgeEtcd } from "./etcd.ts";
+import type { ComponentFacts, Facts } from "./facts.ts";
+import { judgeLeases } from "./leases.ts";
+import { judgeLocal } from "./local-control-plane.ts";
+import { judgeNodes } from "./nodes.ts";
+import { suppressConsequences } from "./suppression.ts";
+import { AREAS, type Area, type Trouble } from "./trouble.ts";
+import { countText, spanText } from "./words.ts";
+import { judgeWorkloads } from "./workloads.ts";
+
+export interface Diagnosis {
+  /** Whether nothing is broken: warnings do not count. */
+  readonly healthy: boolean;
+  /** The worst first. */
+  readonly troubles: readonly Trouble[];
+  readonly areas: readonly AreaSummary[];
+}
+
+export interface AreaSummary {
+  readonly area: Area;
+  readonly state: "ok" | "warning" | "broken" | "unknown";
+  readonly text: string;
+}
+
+export function diagnose(facts: Facts): Diagnosis {
+  const troubles = suppressConsequences([
+    ...judgeLocal(facts),
+    ...judgeCertificates(facts),
+    ...judgeEtcd(facts),
+    ...judgeApiServer(facts),
+    ...judgeLeases(facts),
+    ...judgeNodes(facts),
+    ...judgeBlockers(facts),
+    ...judgeWorkloads(facts),
+  ]);
+  return {
+    healthy: troubles.every(({ level }) => level !== "error"),
+    troubles,
+    areas: AREAS.map((area) => summarise(area, troubles, facts)),
+  };
+}
+
+function summarise(area: Area, troubles: readonly Trouble[], facts: Facts): AreaSummary {
+  const own = troubles.filter((trouble) => trouble.area === area && trouble.level !== "info");
+  const gap = facts.gaps.find((each) => each.area === area);
+  if (own.some(({ level }) => level === "error"))
+    return { area, state: "broken", text: countText(own.length, "finding") };
+  const known = SUMMARIES[area](facts);
+  if (known === undefined) return { area, state: "unknown", text: gap?.text ?? whyUnknown(area, facts) };
+  if (own.length > 0) return { area, state: "warning", text: known };
+  return gap === undefined ? { area, state: "ok", text: known } : { area, state: "unknown", text: gap.text };
+}
+
+function whyUnknown(area: Area, { api }: Facts): string {
+  if (area === "etcd")
+    return "how to reach it is not known from here: run this on a control-plane node, or pass --endpoints";
+  if (api === undefined) return "there is no kubeconfig: pass --kubeconfig";
+  return "the API server cannot be asked";
+}
+
+/** What is well, in a line; undefined where it is not known. */
+const SUMMARIES: Readonly<Record<Area, (facts: Facts) => string | undefined>> = {
+  "api-server": ({ api }) => {
+    if (api?.outcome.state !== "answers") return undefined;
+    const { version, readMilliseconds } = api.outcome;
+    const took = readMilliseconds === undefined ? "" : `, a read takes ${Math.round(readMilliseconds)} ms`;
+    return `${api.server}, ${version}${took}`;
+  },
+  etcd: ({ etcd }) => {
+    if (etcd === undefined || "error" in etcd.health) return undefined;
+    const { answeringVoters, voters, survivesLosses } = etcd.health;
+    const spare =
+      voters === 1
+        ? ""
+        : `, survives ${countText(Math.max(0, survivesLosses), "more loss").replace("losss", "losses")}`;
+    return `${answeringVoters} of ${countText(voters, "member")} answer${voters === 1 ? "s" : ""}${spare}`;
+  },
+  scheduler: (facts) => leaseText("kube-scheduler", facts),
+  "controller-manager": (facts) => leaseText("kube-controller-manager", facts),
+  nodes: ({ cluster }) => {
+    if (cluster === undefined) return undefined;
+    const ready = cluster.nodes.filter(({ ready }) => ready === "True").length;
+    return `${ready} of ${countText(cluster.nodes.length, "node")} ready`;
+  },
+  workloads: ({ cluster }) => {
+    if (cluster === undefined) return undefined;
+    const pending = cluster.pendingPods.length;
+    const pods = cluster.podCount === undefined ? "" : `${countText(cluster.podCount, "pod")}, `;
+    return `${pods}${pending === 0 ? "none" : String(pending)} pending`;
+  },
+  blockers: ({ cluster }) =>
+    cluster === undefined ? undefined : "no webhook, aggregated API, finalizer, quota or disruption budget in the way",
+  certificates: ({ certificates, now }) => {
+    if (certificates.length === 0) return undefined;
+    const first = Math.min(...certificates.map(({ notAfter }) => notAfter));
+    const count = new Set(certificates.map(({ fingerprint }) => fingerprint)).size;
+    return `${count} looked at, the first expires in ${spanText(first - now)}`;
+  },
+};
+
+function leaseText(name: ComponentFacts["name"], { cluster }: Facts): string | undefined {
+  const lease = cluster?.components.find((each) => each.name === name)?.lease;
+  if (cluster === undefined) return undefined;
+  if (lease === undefined) return "nobody has ever held its lease";
+  return `"${lease.holder}", renewed ${spanText(cluster.now - lease.renewed)} ago`;
+}

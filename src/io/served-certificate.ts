@@ -1,0 +1,35 @@
+/** The certificate that a server shows, whoever signed it. */
+import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { connect } from "node:tls";
+
+/** Undefined where nobody shows one in time. Nothing is sent over the connection. */
+export function servedCertificate(
+  host: string,
+  port: number,
+  milliseconds: number,
+  protocol = "http/1.1",
+): Promise<X509Certificate | undefined> {
+  const name = host.replace(/^\[(.*)\]$/, "$1");
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: name,
+      port,
+      rejectUnauthorized: false, // its certificate is looked at, and nothing is told to it
+      ALPNProtocols: [protocol],
+      ...(isIP(name) === 0 && { servername: name }),
+    });
+    const end = (certificate?: X509Certificate): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(certificate);
+    };
+    const timer = setTimeout(end, milliseconds);
+    socket.on("secureConnect", () => {
+      const { raw } = socket.getPeerCertificate();
+      end(raw === undefined ? undefined : new X509Certificate(raw));
+    });
+    socket.on("error", () => end());
+    socket.on("close", () => end());
+  });
+}

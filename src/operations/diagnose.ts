@@ -1,0 +1,109 @@
+/** `diagnose`: everything is looked at at once, each with a deadline of its own; the rules of `diagnosis/` say what is broken. */
+import { type Diagnosis, diagnose } from "../diagnosis/diagnose.ts";
+import type { ClusterFacts, Facts, LocalFacts } from "../diagnosis/facts.ts";
+import { MendError } from "../errors.ts";
+import { ClusterApi } from "../io/cluster-api.ts";
+import type { ClusterAccess } from "../io/kubeconfig.ts";
+import type { EtcdFlags } from "./etcd-flags.ts";
+import { isOwnAddress, probeApiServer } from "./gather/api-server.ts";
+import { certificatesOnDisk, memberEndpoints, servedCertificates } from "./gather/certificates.ts";
+import { gatherCluster } from "./gather/cluster.ts";
+import { probeEtcd } from "./gather/etcd.ts";
+import { gatherLocal } from "./gather/local-control-plane.ts";
+import { Probes } from "./gather/probes.ts";
+import { type ClusterFlags, findClusterAccess } from "./open-cluster.ts";
+
+export interface DiagnoseOptions {
+  readonly cluster: ClusterFlags;
+  /** How to reach etcd; undefined: as this machine's own control plane does. */
+  readonly etcd: EtcdFlags | undefined;
+  /** Milliseconds for one probe. */
+  readonly deadlineMs: number;
+  /** `$PATH`. */
+  readonly searchPath: string;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+export interface DiagnoseResult extends Diagnosis {
+  /** RFC 3339. */
+  readonly time: string;
+  /** The API server's host and port; null where there is no kubeconfig. */
+  readonly server: string | null;
+  /** The node that this was run on, where it is one. */
+  readonly node: string | null;
+  readonly milliseconds: number;
+}
+
+/** Throws `usage` where there is nothing to look at: no kubeconfig, nothing of a cluster on this machine, no etcd named. */
+export async function diagnoseCluster(options: DiagnoseOptions): Promise<DiagnoseResult> {
+  const began = options.now();
+  const access = await accessOf(options);
+  const local = gatherLocal(began, access instanceof MendError ? false : isOwnAddress(access.server));
+  if (access instanceof MendError && local === undefined && options.etcd === undefined) throw access;
+  const facts = await gather(options, access instanceof MendError ? undefined : access, local);
+  return {
+    ...diagnose(facts),
+    time: new Date(began).toISOString(),
+    server: facts.api?.server ?? null,
+    node: local?.nodeName ?? null,
+    milliseconds: Math.round(options.now() - began),
+  };
+}
+
+/** That there is none is no reason to stop: the machine itself may tell. One that was named has to be there. */
+async function accessOf({ cluster, signal, now }: DiagnoseOptions): Promise<ClusterAccess | MendError> {
+  try {
+    return await findClusterAccess(cluster, { signal, now });
+  } catch (error) {
+    if (error instanceof MendError && error.code === "usage") return error;
+    throw error;
+  }
+}
+
+async function gather(
+  { cluster, etcd, deadlineMs, searchPath, signal, now }: DiagnoseOptions,
+  access: ClusterAccess | undefined,
+  local: LocalFacts | undefined,
+): Promise<Facts> {
+  const probes = new Probes(deadlineMs, signal);
+  const api = access === undefined ? undefined : new ClusterApi(access);
+  try {
+    const [apiSide, etcdSide] = await Promise.all([
+      api === undefined ? undefined : askCluster(api, probes, now),
+      probeEtcd(etcd, local, probes).then(async (found) => ({
+        found,
+        certificates: await servedCertificates(access, memberEndpoints(found), probes),
+      })),
+    ]);
+    return {
+      now: now(),
+      access: { kubeconfig: cluster.kubeconfig, context: cluster.context },
+      api: apiSide?.facts,
+      local,
+      etcd: etcdSide.found,
+      cluster: apiSide?.cluster,
+      certificates: [
+        ...certificatesOnDisk(local, access, searchPath),
+        ...etcdSide.certificates,
+        ...(apiSide?.certificates ?? []),
+      ],
+      gaps: probes.gaps,
+    };
+  } finally {
+    api?.close();
+  }
+}
+
+async function askCluster(
+  api: ClusterApi,
+  probes: Probes,
+  now: () => number,
+): Promise<Pick<Facts, "certificates"> & { readonly facts: Facts["api"]; readonly cluster: ClusterFacts | undefined }> {
+  const { facts, skew } = await probeApiServer(api, probes, now);
+  const { outcome } = facts;
+  if (outcome.state !== "answers") return { facts, cluster: undefined, certificates: [] };
+  const minor = Number(/^v?1\.(\d+)/.exec(outcome.version)?.[1] ?? Number.NaN);
+  const { facts: cluster, certificates } = await gatherCluster(api, minor, probes, () => now() + skew);
+  return { facts, cluster, certificates };
+}
