@@ -17,7 +17,9 @@ import {
   parentOf,
   processIdentity,
   type RunOptions,
+  type RunResult,
   run,
+  runForResult,
   startProcess,
 } from "./processes.ts";
 
@@ -46,6 +48,7 @@ export class Bed {
   readonly forwarder: Forwarder;
   /** The machines on its bridge that run pods. */
   readonly hosts: HostAddress[] = [];
+  readonly #starts = new Map<string, () => BedProcess>();
   #gone = false;
 
   constructor(id: string) {
@@ -91,14 +94,30 @@ export class Bed {
 
   /** As {@link start}, with another way into the namespaces. */
   startIn(name: string, enter: readonly string[], command: readonly string[], restart: boolean): BedProcess {
+    this.#starts.set(name, () => this.startIn(name, enter, command, restart));
     const child = startProcess({ name, bed: this.id, enter, command, restart, log: this.path("logs", `${name}.log`) });
     this.processes.set(name, child);
     return child;
   }
 
+  /** Starts a program that has ended once more, as it was started. */
+  startAgain(name: string): BedProcess {
+    const start = this.#starts.get(name);
+    if (start === undefined) throw new Error(`nothing called "${name}" was ever started`);
+    return start();
+  }
+
   /** Runs a program to its end in a network namespace of the bed and returns what it printed. */
   run(command: readonly string[], options: RunOptions & { readonly host?: string } = {}): Promise<string> {
     return run(
+      ["nsenter", `--net=/run/netns/${this.namespace(options.host)}`, "--", ...command],
+      marked(this.id, options),
+    );
+  }
+
+  /** As {@link run}, and returns how it came out. */
+  runForResult(command: readonly string[], options: RunOptions & { readonly host?: string } = {}): Promise<RunResult> {
+    return runForResult(
       ["nsenter", `--net=/run/netns/${this.namespace(options.host)}`, "--", ...command],
       marked(this.id, options),
     );

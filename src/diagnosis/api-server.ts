@@ -70,7 +70,11 @@ export function judgeApiServer(facts: Facts): Trouble[] {
           consequence: "no client that checks certificates can connect, kubelets and controllers among them",
           commands: [],
           advice: `give the API server a certificate for the name that "${api.source}" calls it by, of the authority in it`,
-          explainedBy: ["certificate-expired:api-server", "certificate-key-mismatch:api-server"],
+          explainedBy: [
+            "certificate-expired:api-server",
+            "certificate-key-mismatch:api-server",
+            "port-taken:kube-apiserver",
+          ],
         }),
       ];
     case "denied":

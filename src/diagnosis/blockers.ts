@@ -16,7 +16,7 @@ import type { Trouble } from "./trouble.ts";
 import { countText, someOf, spanText } from "./words.ts";
 
 /** An ordinary namespace is gone in seconds. */
-const STUCK_MS = 30_000;
+const STUCK_MS = 15_000;
 const MOST_PATCHES = 5;
 
 export function judgeBlockers({ cluster, access }: Facts): Trouble[] {

@@ -66,7 +66,7 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
   const make = (code: string, given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>): Trouble => ({
     area: AREA_OF[name],
     level: levelOf(component, facts),
-    code,
+    code: `${name}-${code}`,
     where: local.nodeName,
     consequence: CONSEQUENCE[name],
     keys: [`${code}:${name}`],

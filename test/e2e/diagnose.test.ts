@@ -1,0 +1,240 @@
+/** Failures of a control plane of processes with hollow nodes, each made for real: `diagnose` names it and nothing else, and its command mends it. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
+import { waitFor } from "../../testbed/wait.ts";
+import { diagnosed, type Machine, type Place, runPrinted } from "./diagnosing.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
+import { webDeployment } from "./workloads.ts";
+
+const DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments";
+
+describeWithCluster("diagnose", (kubernetes) => {
+  let plane: ControlPlane;
+  let here: Place;
+  let machine: Machine;
+
+  beforeAll(async () => {
+    plane = await startControlPlane({ kubernetes, members: 3, nodeMonitorGraceSeconds: 8 });
+    await plane.addHollowNodes(3);
+    await plane.api.apply(webDeployment(6));
+    await plane.podsReady("default", "app=web", 6);
+    const { bed } = plane;
+    const env = { KUBECONFIG: `${plane.authority.directory}/admin-inside.kubeconfig` };
+    here = { flags: [], run: (command, options) => bed.runForResult(command, { ...options, env }) };
+    machine = {
+      async systemctl(_verb, unit, host) {
+        const member = plane.etcd.members.find(
+          ({ clientUrl }) => host !== undefined && clientUrl.includes(`//${host}:`),
+        );
+        const name = unit === "etcd" ? member?.name : unit;
+        if (name === undefined) throw new Error(`there is no "${unit}" on "${host}"`);
+        await bed.processes.get(name)?.kill();
+        bed.startAgain(name);
+      },
+    };
+  });
+  afterAll(() => plane?.[Symbol.asyncDispose]());
+
+  const kill = (name: string) => plane.bed.processes.get(name)!.kill();
+
+  /** The failure is named and nothing else, what is printed is run, and the diagnosis is clean again. */
+  async function mended(expected: string, seconds = 60): Promise<void> {
+    const { troubles } = await diagnosed(here, [expected], seconds);
+    const [trouble] = troubles;
+    expect(trouble!.commands.length).toBeGreaterThan(0);
+    await runPrinted(trouble!.commands, plane, here, machine);
+    await diagnosed(here, []);
+  }
+
+  test("finds nothing in a healthy cluster", async () => {
+    const result = await diagnosed(here, []);
+    expect(result.areas.map(({ area, state }) => `${area} ${state}`)).toEqual([
+      "api-server ok",
+      "etcd ok",
+      "scheduler ok",
+      "controller-manager ok",
+      "nodes ok",
+      "workloads ok",
+      "blockers ok",
+      "certificates ok",
+    ]);
+  });
+
+  test("a scheduler that is gone, with pods that wait for it", async () => {
+    await kill("kube-scheduler");
+    await plane.api.patch(`${DEPLOYMENTS}/web`, { spec: { replicas: 8 } });
+    await mended("error scheduler-down");
+    await plane.podsReady("default", "app=web", 8);
+  });
+
+  test("a controller manager that is gone, with Deployments that nobody looks at and pods that nobody replaces", async () => {
+    await kill("kube-controller-manager");
+    const [pod] = await plane.api.list("/api/v1/namespaces/default/pods?labelSelector=app%3Dweb");
+    await plane.api.delete(`/api/v1/namespaces/default/pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
+    await plane.api.patch(`${DEPLOYMENTS}/web`, { spec: { replicas: 9 } });
+    const { troubles } = await diagnosed(here, ["error controller-manager-down"]);
+    expect(troubles[0]!.evidence.join("\n")).toMatch(/nobody makes it: default\/web-\S+ \(7 of 8\)/);
+    expect(troubles[0]!.evidence.join("\n")).toContain("1 Deployment changed without any controller taking notice");
+    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await diagnosed(here, []);
+    await plane.podsReady("default", "app=web", 9);
+  });
+
+  test("an API server that is gone", async () => {
+    await kill("kube-apiserver");
+    await mended("error kube-apiserver-not-running");
+  });
+
+  test("an API server whose port is taken", async () => {
+    await kill("kube-apiserver");
+    const squatter = plane.bed.start("squatter", ["busybox", "nc", "-lk", "-p", "6443", "-e", "/bin/cat"]);
+    const { troubles } = await diagnosed(here, ["error kube-apiserver-port-taken"]);
+    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await squatter.ended();
+    plane.bed.startAgain("kube-apiserver"); // as its unit would, every few seconds
+    await diagnosed(here, []);
+  });
+
+  test("an etcd member that is gone", async () => {
+    await kill("etcd2");
+    await mended("error etcd-member-unreachable");
+  });
+
+  test("webhooks, aggregated APIs, quotas and disruption budgets in the way", async () => {
+    await plane.api.applyObject(webhookWithoutBackend);
+    await expect(
+      plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: "any" } }),
+    ).rejects.toThrow();
+    await mended("error webhook-without-backend");
+    await plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: "any" } });
+    await plane.api.delete("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/broken");
+
+    await plane.api.applyObject(apiServiceWithoutBackend);
+    await mended("error apiservice-unavailable");
+
+    await plane.api.apply(quotaOfTwoPods);
+    await mended("error quota-blocks");
+    await plane.podsReady("small", "app=many", 4);
+
+    await plane.api.apply(budgetThatAllowsNothing);
+    await mended("warning budget-allows-nothing");
+  });
+
+  longTest("a namespace that does not go", async () => {
+    await plane.api.post("/api/v1/namespaces", { metadata: { name: "held" } });
+    const held = { name: "kept", finalizers: ["example.com/hold"] };
+    await plane.api.post("/api/v1/namespaces/held/configmaps", { metadata: held });
+    await plane.api.delete("/api/v1/namespaces/held");
+    const { troubles } = await diagnosed(here, ["error namespace-stuck"]);
+    expect(troubles[0]!.text).toContain('held by finalizer "example.com/hold"');
+    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await diagnosed(here, []);
+    await waitFor("the namespace to go", async () =>
+      (await plane.api.list("/api/v1/namespaces")).every(({ metadata }) => metadata.name !== "held"),
+    );
+  });
+
+  longTest("an etcd that has lost its quorum", async () => {
+    await Promise.all([kill("etcd1"), kill("etcd3")]);
+    await mended("error etcd-quorum-lost");
+  });
+
+  longTest("an API server's certificate that has expired", async () => {
+    const { authority, bed } = plane;
+    const names = ["10.77.0.1", "127.0.0.1", "localhost", "kubernetes", "10.96.0.1"];
+    const day = 86_400_000;
+    const expired = { notBefore: new Date(Date.now() - 2 * day), notAfter: new Date(Date.now() - day) };
+    await authority.issue("apiserver", { commonName: "kube-apiserver", use: "server", names, ...expired });
+    await kill("kube-apiserver");
+    bed.startAgain("kube-apiserver");
+    const { troubles } = await diagnosed(here, ["error certificate-expired"]);
+    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await kill("kube-apiserver");
+    bed.startAgain("kube-apiserver");
+    await diagnosed(here, []);
+  });
+
+  longTest("an API server that hangs", async () => {
+    const server = plane.bed.processes.get("kube-apiserver")!;
+    server.signal("SIGSTOP");
+    const { troubles } = await diagnosed(here, ["error api-server-silent"]);
+    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await diagnosed(here, []);
+  });
+
+  longTest("a node that is lost, and one that was cordoned", async () => {
+    await kill("hollow-2");
+    const { troubles } = await diagnosed(here, ["error node-not-ready"], 90);
+    expect(troubles[0]!.text).toContain('node "hollow-2" is not ready since');
+    expect(troubles[0]!.evidence.join()).toMatch(/pods? of it are evicted from .* on, in \d+ s/);
+    await runPrinted(troubles[0]!.commands, plane, here, {
+      async systemctl(_verb, unit) {
+        expect(unit).toBe("kubelet");
+        plane.bed.startAgain("hollow-2"); // all hollow nodes have the bridge's address
+      },
+    });
+    await diagnosed(here, []);
+    await plane.kubectl("cordon", "hollow-1");
+    await mended("info node-cordoned");
+  });
+});
+
+const webhookWithoutBackend = {
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind: "ValidatingWebhookConfiguration",
+  metadata: { name: "broken" },
+  webhooks: [
+    {
+      name: "broken.example.com",
+      clientConfig: { service: { namespace: "default", name: "nobody" } },
+      rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"] }],
+      failurePolicy: "Fail",
+      sideEffects: "None",
+      admissionReviewVersions: ["v1"],
+    },
+  ],
+};
+
+const apiServiceWithoutBackend = {
+  apiVersion: "apiregistration.k8s.io/v1",
+  kind: "APIService",
+  metadata: { name: "v1beta1.metrics.example.com" },
+  spec: {
+    group: "metrics.example.com",
+    version: "v1beta1",
+    groupPriorityMinimum: 100,
+    versionPriority: 100,
+    insecureSkipTLSVerify: true,
+    service: { namespace: "default", name: "nobody" },
+  },
+};
+
+const quotaOfTwoPods = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: small}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: tight, namespace: small}
+spec: {hard: {pods: "2"}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: many, namespace: small}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: many}}
+  template:
+    metadata: {labels: {app: many}}
+    spec:
+      tolerations: [{operator: Exists}]
+      containers: [{name: web, image: "kubemend.test/web:1", imagePullPolicy: IfNotPresent}]
+`;
+
+const budgetThatAllowsNothing = `
+apiVersion: policy/v1beta1
+kind: PodDisruptionBudget
+metadata: {name: closed, namespace: small}
+spec: {minAvailable: 100%, selector: {matchLabels: {app: many}}}
+`;
