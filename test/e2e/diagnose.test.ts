@@ -87,7 +87,7 @@ describeWithCluster("diagnose", (kubernetes) => {
 
   test("an API server whose port is taken", async () => {
     await kill("kube-apiserver");
-    const squatter = plane.bed.start("squatter", ["busybox", "nc", "-lk", "-p", "6443", "-e", "/bin/cat"]);
+    const squatter = plane.bed.start("squatter", ["busybox", "nc", "-ll", "-p", "6443", "-e", "/bin/cat"]);
     const { troubles } = await diagnosed(here, ["error kube-apiserver-port-taken"]);
     await runPrinted(troubles[0]!.commands, plane, here, machine);
     await squatter.ended();
