@@ -1,0 +1,283 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
+import { waitFor } from "../../testbed/wait.ts";
+import {
+  barePod,
+  budget,
+  evictedPods,
+  kubectlResult,
+  kubemendNode,
+  podsOn,
+  settled,
+  startNode,
+  workload,
+} from "./draining.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
+
+const IGNORE = ["--ignore-daemonsets"];
+
+describeWithCluster("draining hollow nodes", (kubernetes) => {
+  let plane: ControlPlane;
+  let hasNodes = false;
+
+  beforeAll(async () => {
+    plane = await startControlPlane({ kubernetes });
+    hasNodes = await kubernetes.has("kubemark");
+    if (!hasNodes) return;
+    await plane.addHollowNodes(4);
+    await plane.api.apply(workload("agent", { replicas: 0, kind: "DaemonSet" }));
+    await settled(plane);
+  });
+  afterAll(async () => plane?.[Symbol.asyncDispose]());
+
+  const drain = (...args: string[]) => kubemendNode(plane, ["drain", ...args]);
+  const uncordonAll = () => kubemendNode(plane, ["uncordon", "hollow-1", "hollow-2", "hollow-3", "hollow-4"]);
+
+  test("what kubectl refuses is refused in its words, what it evicts is evicted", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    const nodes = ["hollow-1"];
+    await plane.api.apply(workload("web", { replicas: 3, nodes: ["hollow-1", "hollow-2"] }));
+    await plane.api.apply(workload("db", { replicas: 2, nodes, kind: "StatefulSet" }));
+    const data = "volumes: [{name: data, emptyDir: {}}]";
+    await plane.api.apply(workload("cache", { replicas: 1, nodes, spec: data }));
+    await plane.api.apply(barePod("bare", "hollow-1"));
+    await settled(plane);
+
+    const refused = await drain("hollow-1");
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toBe("node/hollow-1 cordoned\n");
+    expect(refused.stderr).toMatch(
+      /cannot delete Pods that declare no controller \(use --force to override\): default\/bare/,
+    );
+    expect(refused.stderr).toMatch(/DaemonSet-managed Pods \(use --ignore-daemonsets to ignore\): default\/agent-/);
+    expect(refused.stderr).toMatch(
+      /Pods with local storage \(use --delete-emptydir-data to override\): default\/cache-/,
+    );
+    expect(refused.stderr).toMatch(/There are pending nodes to be drained:\n hollow-1\n/);
+    expect(refused.stderr).toMatch(/hint: it stays cordoned: .*kubemend node uncordon hollow-1/);
+
+    const flags = ["hollow-1", "--force", ...IGNORE, "--delete-emptydir-data"];
+    const theirs = await kubectlResult(plane, ["drain", ...flags, "--dry-run=server"]);
+    const ours = await drain(...flags, "--dry-run=server");
+    expect(theirs.code, theirs.stderr).toBe(0);
+    expect(ours.code, ours.stderr).toBe(0);
+    expect(evictedPods(ours.stdout)).toEqual(evictedPods(theirs.stdout));
+    expect(evictedPods(ours.stdout)).toEqual(
+      expect.arrayContaining(["default/bare", "default/cache", "default/db-0", "default/db-1", "default/web"]),
+    );
+
+    const before = await podsOn(plane, "hollow-1");
+    const done = await drain(...flags);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toMatch(
+      /^node\/hollow-1 already cordoned\n(evicting pod default\/\S+\n|pod\/\S+ evicted\n)+node\/hollow-1 drained\n$/,
+    );
+    const removed = [...done.stdout.matchAll(/^pod\/(\S+) evicted$/gm)].map(([, name]) => name!).sort();
+    expect(removed).toEqual(before.filter((name) => !name.startsWith("agent-")));
+    expect((await podsOn(plane, "hollow-1")).filter((name) => !name.startsWith("agent-"))).toEqual([]);
+
+    await uncordonAll();
+    await plane.kubectl("delete", "deployment,statefulset", "web", "db", "cache", "--ignore-not-found", "--wait=false");
+    await settled(plane);
+  });
+
+  test("kubectl and kubemend evict the same pods of the same set-up", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    const set = (node: string) => [
+      workload(`web-${node}`, { replicas: 3, nodes: [node] }),
+      workload(`db-${node}`, { replicas: 1, nodes: [node], kind: "StatefulSet" }),
+      barePod(`bare-${node}`, node),
+    ];
+    for (const node of ["hollow-3", "hollow-4"]) for (const object of set(node)) await plane.api.apply(object);
+    await settled(plane);
+    const selector = ["--force", ...IGNORE, "--pod-selector", "app notin (nothing)"];
+    const [theirs, ours] = await Promise.all([
+      kubectlResult(plane, ["drain", "hollow-3", ...selector]),
+      drain("hollow-4", ...selector),
+    ]);
+    expect(theirs.code, theirs.stderr).toBe(0);
+    expect(ours.code, ours.stderr).toBe(0);
+    const names = (stdout: string, node: string) => evictedPods(stdout.replaceAll(node, "NODE"));
+    expect(names(ours.stdout, "hollow-4")).toEqual(names(theirs.stdout, "hollow-3"));
+    expect(names(ours.stdout, "hollow-4")).toHaveLength(5);
+    await uncordonAll();
+    await plane.kubectl(
+      "delete",
+      "deployment,statefulset",
+      "web-hollow-3",
+      "web-hollow-4",
+      "db-hollow-3",
+      "db-hollow-4",
+      "--wait=false",
+    );
+    await settled(plane);
+  });
+
+  test("a budget holds a pod, is named with what frees it, and lets it go as soon as it is freed", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    await plane.api.apply(workload("web", { replicas: 3 }));
+    await plane.api.apply(budget("web", "minAvailable: 3"));
+    await settled(plane);
+    await waitFor("the budget to be counted", async () => {
+      const { status } = await plane.api.get("/apis/policy/v1beta1/namespaces/default/poddisruptionbudgets/web");
+      return status?.currentHealthy === 3;
+    });
+    const [pod] = await plane.podsReady("default", "app=web", 3);
+    const node = pod.spec.nodeName as string;
+    const given = await drain(node, ...IGNORE, "--timeout=2s");
+    expect(given.code).toBe(1);
+    expect(given.stderr).toContain("Cannot evict pod as it would violate the pod's disruption budget.");
+    expect(given.stderr).toContain(
+      "budget default/web (minAvailable 3: 3 of 3 pods are healthy, and 3 must be) is freed by: never by itself: add a replica, or change the budget",
+    );
+    expect(given.stderr).toContain("global timeout reached: 2s");
+
+    const going = drain(node, ...IGNORE, "--wait-for-replacements");
+    await sleep(2000);
+    await plane.api.patch("/apis/apps/v1/namespaces/default/deployments/web", { spec: { replicas: 4 } });
+    const done = await going;
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toContain(`node/${node} drained\n`);
+    const elsewhere = (await plane.podsReady("default", "app=web", 4)).filter((each) => each.spec.nodeName !== node);
+    expect(elsewhere).toHaveLength(4);
+    await uncordonAll();
+    await plane.kubectl("delete", "deployment/web", "pdb/web");
+    await settled(plane);
+  });
+
+  test("a finalizer that holds a pod is named; interrupted, the node stays cordoned, and it goes on when run again", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
+    await settled(plane);
+    const flags = ["hollow-2", "--force", ...IGNORE];
+    const child = startNode(plane, ["drain", ...flags]);
+    await child.said(/pod "default\/held" is still there: held by finalizer "example.com\/hold"/);
+    child.kill("SIGINT");
+    const { code, stderr } = await child.ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toContain('node "hollow-2" stays cordoned; 0 of 1 pods are gone, 1 more are terminating\n');
+    expect(stderr).toContain("run the same command again to go on, or take it back: kubemend node uncordon hollow-2\n");
+
+    const again = drain(...flags);
+    await sleep(1000);
+    await plane.api.patch("/api/v1/namespaces/default/pods/held", { metadata: { finalizers: null } });
+    const done = await again;
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toBe(
+      "node/hollow-2 already cordoned\nevicting pod default/held\npod/held evicted\nnode/hollow-2 drained\n",
+    );
+    await uncordonAll();
+  });
+
+  test("wrong input: unknown nodes, no permission, a dry run that changes nothing", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    const unknown = await drain("hollow-1", "hollow-11", "hollow-12");
+    expect(unknown.code).toBe(1);
+    expect(unknown.stderr).toContain('error: there is no node "hollow-11", "hollow-12"; nothing was changed\n');
+    expect((await drain()).code).toBe(2);
+    expect((await drain("hollow-1", "-l", "a=b")).code).toBe(2);
+
+    // Somebody who may cordon and read, and not evict.
+    await plane.api.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: looker}
+rules:
+- {apiGroups: [""], resources: [nodes], verbs: [get, list, watch, patch]}
+- {apiGroups: [""], resources: [pods], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: looker}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: looker}
+subjects: [{kind: User, name: looker, apiGroup: rbac.authorization.k8s.io}]
+`);
+    const server = /server: (\S+)/.exec(readFileSync(plane.kubeconfig, "utf8"))![1]!;
+    const looker = await plane.issueKubeconfig("looker", "looker", [], server);
+    await plane.api.apply(workload("web", { replicas: 1, nodes: ["hollow-1"] }));
+    await settled(plane);
+    const denied = await kubemendNode(plane, ["drain", "hollow-1", ...IGNORE], looker);
+    expect(denied.code).toBe(1);
+    expect(denied.stderr).toMatch(
+      /^error: you may not create pods\/eviction in namespace "default".*nothing was changed$/m,
+    );
+    const stranger = await plane.issueKubeconfig("stranger", "stranger", [], server);
+    const refused = await kubemendNode(plane, ["drain", "hollow-1", ...IGNORE], stranger);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^error: .*nodes "hollow-1" is forbidden/m);
+
+    const dry = await drain("hollow-1", ...IGNORE, "--dry-run=client", "-o", "json");
+    expect(dry.code, dry.stderr).toBe(0);
+    const pods = await podsOn(plane, "hollow-1");
+    expect(JSON.parse(dry.stdout)).toEqual({
+      dryRun: "client",
+      nodes: [
+        {
+          node: "hollow-1",
+          drained: true,
+          removed: pods.filter((name) => name.startsWith("web-")).map((name) => `default/${name}`),
+          pending: [],
+          errors: [],
+        },
+      ],
+    });
+    const { spec } = await plane.api.get("/api/v1/nodes/hollow-1");
+    expect(spec.unschedulable).toBeUndefined();
+    await plane.kubectl("delete", "deployment/web", "--wait=false");
+    await settled(plane);
+  });
+
+  test("the last healthy control-plane node is not drained unless told to", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    const labels = { "node-role.kubernetes.io/master": "" };
+    await plane.api.patch("/api/v1/nodes/hollow-3", { metadata: { labels } });
+    const refused = await drain("hollow-3", ...IGNORE);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(
+      'error: "hollow-3" is the last healthy control-plane node (there is no other); nothing was changed\n',
+    );
+    expect((await plane.api.get("/api/v1/nodes/hollow-3")).spec.unschedulable).toBeUndefined();
+    const told = await drain("hollow-3", ...IGNORE, "--allow-control-plane-loss", "--dry-run=server");
+    expect(told.code, told.stderr).toBe(0);
+    await plane.api.patch("/api/v1/nodes/hollow-3", {
+      metadata: { labels: { "node-role.kubernetes.io/master": null } },
+    });
+  });
+
+  longTest(
+    "an API server that goes away in the middle and comes back does not end a drain; one that stays away does",
+    async (context) => {
+      if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+      await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
+      await plane.api.apply(workload("web", { replicas: 3, nodes: ["hollow-2"] }));
+      await settled(plane);
+      const apiServer = plane.bed.processes.get("kube-apiserver")!;
+      const child = startNode(plane, ["drain", "hollow-2", "--force", ...IGNORE]);
+      await child.said(/evicting pod default\/held/);
+      apiServer.signal("SIGSTOP"); // it no longer answers
+      await sleep(3000);
+      apiServer.signal("SIGCONT");
+      await child.said(/held by finalizer/);
+      await plane.api.patch("/api/v1/namespaces/default/pods/held", { metadata: { finalizers: null } });
+      const first = await child.ended;
+      expect(first.code, first.stderr).toBe(0);
+      await uncordonAll();
+      await settled(plane);
+
+      await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
+      await settled(plane);
+      const second = startNode(plane, ["drain", "hollow-2", "--force", ...IGNORE]);
+      await second.said(/held by finalizer/);
+      await apiServer.kill();
+      await second.said(/note: waiting for the API server/);
+      const { code, stderr } = await second.ended;
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /error: the API server at .* refuses connections|error: the API server at .* ends connections/,
+      );
+      expect(stderr).toContain('node "hollow-2" stays cordoned');
+    },
+  );
+});
