@@ -4,6 +4,7 @@ import type { CommandContext } from "../program.ts";
 import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
 import { nodeDrainCommand } from "./node-drain.ts";
 import { nodeEvictCommand } from "./node-evict.ts";
+import { nodeRebalanceCommand } from "./node-rebalance.ts";
 import { nodeStatusCommand } from "./node-status.ts";
 
 /** In the order in which the help lists them. */
@@ -13,6 +14,7 @@ const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
   nodeDrainCommand,
   nodeStatusCommand,
   nodeEvictCommand,
+  nodeRebalanceCommand,
 ];
 
 export function registerNode(program: Command, context: CommandContext): void {
