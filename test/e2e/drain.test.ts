@@ -59,7 +59,7 @@ describeWithCluster("draining hollow nodes", (kubernetes) => {
     expect(refused.stderr).toMatch(/hint: it stays cordoned: .*kubemend node uncordon hollow-1/);
 
     const flags = ["hollow-1", "--force", ...IGNORE, "--delete-emptydir-data"];
-    const theirs = await kubectlResult(plane, ["drain", ...flags, "--dry-run=server"]);
+    const theirs = await kubectlResult(plane, ["drain", ...flags, "--dry-run=client"]);
     const ours = await drain(...flags, "--dry-run=server");
     expect(theirs.code, theirs.stderr).toBe(0);
     expect(ours.code, ours.stderr).toBe(0);
@@ -79,7 +79,7 @@ describeWithCluster("draining hollow nodes", (kubernetes) => {
     expect((await podsOn(plane, "hollow-1")).filter((name) => !name.startsWith("agent-"))).toEqual([]);
 
     await uncordonAll();
-    await plane.kubectl("delete", "deployment,statefulset", "web", "db", "cache", "--ignore-not-found", "--wait=false");
+    await plane.kubectl("delete", "deployment/web", "deployment/cache", "statefulset/db", "--wait=false");
     await settled(plane);
   });
 
@@ -105,11 +105,7 @@ describeWithCluster("draining hollow nodes", (kubernetes) => {
     await uncordonAll();
     await plane.kubectl(
       "delete",
-      "deployment,statefulset",
-      "web-hollow-3",
-      "web-hollow-4",
-      "db-hollow-3",
-      "db-hollow-4",
+      ...["hollow-3", "hollow-4"].flatMap((node) => [`deployment/web-${node}`, `statefulset/db-${node}`]),
       "--wait=false",
     );
     await settled(plane);
