@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { ClusterApi } from "./cluster-api.ts";
@@ -37,4 +37,69 @@ test("a deletion's options reach the server, and the connection stays good for t
     server.closeAllConnections();
     server.close();
   }
+});
+
+/** Runs something against a server of plain HTTP that answers so. */
+async function against(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  use: (api: ClusterApi) => Promise<void>,
+): Promise<void> {
+  const server = createServer(answer).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  try {
+    await use(new ClusterApi({ ...NO_CREDENTIALS, server: url }));
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test("a server that is too busy is asked again; one that refuses an eviction is not", async () => {
+  let [busy, refused] = [0, 0];
+  const refusal = { reason: "TooManyRequests", message: "no", details: { causes: [{ reason: "DisruptionBudget" }] } };
+  await against(
+    (request, response) => {
+      if (request.url === "/eviction") {
+        refused++;
+        response.writeHead(429, { "retry-after": "0" }).end(JSON.stringify(refusal));
+      } else if (++busy < 3) response.writeHead(429, { "retry-after": "0" }).end("Too many requests");
+      else response.end('{"kind":"Pod"}');
+    },
+    async (api) => {
+      expect(await api.get("/pod")).toEqual({ kind: "Pod" });
+      expect(busy).toBe(3);
+      const error = await api.create("/eviction", {}).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ status: 429, said: "no", causes: ["DisruptionBudget"] });
+      expect(refused).toBe(1);
+    },
+  );
+});
+
+test("a list is read page by page, and anew where it has changed too much", async () => {
+  const seen: string[] = [];
+  await against(
+    (request, response) => {
+      const url = new URL(request.url!, "http://x");
+      seen.push(url.search);
+      const next = url.searchParams.get("continue");
+      if (next === "b" && seen.length === 2) {
+        response.writeHead(410).end('{"reason":"Expired","message":"too old"}');
+        return;
+      }
+      const items = [{ metadata: { name: next ?? "a" } }];
+      const metadata = { resourceVersion: "7", ...(next === null && { continue: "b" }) };
+      response.end(JSON.stringify({ apiVersion: "v1", kind: "PodList", metadata, items }));
+    },
+    async (api) => {
+      const { items, resourceVersion } = await api.list("/api/v1/pods?labelSelector=x", undefined, 1);
+      expect(items.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual(["Pod a", "Pod b"]);
+      expect(resourceVersion).toBe("7");
+      const [first, second] = ["?labelSelector=x&limit=1", "?labelSelector=x&limit=1&continue=b"];
+      expect(seen).toEqual([first, second, first, second]);
+      seen.length = 0;
+      expect((await api.list("/api/v1/pods?limit=1")).items).toHaveLength(1);
+      expect(seen).toEqual(["?limit=1"]);
+    },
+  );
 });
