@@ -11,26 +11,44 @@ import { type Flags, toArguments } from "./flags.ts";
 import { hyperkubeImage } from "./images.ts";
 import { findKubernetes } from "./kubernetes.ts";
 import { SERVICE_CIDR } from "./network.ts";
-import { startNode } from "./node.ts";
+import { type Node, type NodeOptions, startNode } from "./node.ts";
 import { waitFor } from "./wait.ts";
 
 const SECRETS = "/etc/kubernetes/secrets";
-const MASTER_LABEL = "node-role.kubernetes.io/master";
 const COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
 
+export interface SelfHostedOptions
+  extends Pick<ControlPlaneOptions, "kubernetes" | "members" | "nodeMonitorGraceSeconds"> {
+  /** Images to have on the node besides Kubernetes' own. */
+  readonly images?: NodeOptions["images"];
+  /** An address for the API server that is not the node's own, and can move to another: see {@link holdAddress}. */
+  readonly sharedAddress?: string;
+}
+
+/** The nodes that run the control plane have it, and a taint of that name. */
+export const MASTER_LABEL = "node-role.kubernetes.io/master";
+export const MASTER_TAINT = `${MASTER_LABEL}=:NoSchedule`;
+
+/** Gives a node an address more, until it is turned off. */
+export async function holdAddress(node: Node, address: string): Promise<void> {
+  await node.run(["ip", "address", "add", `${address}/32`, "dev", "eth0"]);
+  // whoever held it before is forgotten
+  await node.run(["busybox", "arping", "-q", "-U", "-c", "2", "-I", "eth0", "-s", address, address]).catch(() => {});
+}
+
 /** Starts such a cluster with one master, `node1`. */
-export async function startSelfHosted(
-  options: Pick<ControlPlaneOptions, "kubernetes" | "members" | "nodeMonitorGraceSeconds"> = {},
-): Promise<ControlPlane> {
+export async function startSelfHosted(options: SelfHostedOptions = {}): Promise<ControlPlane> {
   const kubernetes = options.kubernetes ?? (await findKubernetes());
   const bed = createBed();
   try {
     const node = await startNode(bed, kubernetes, "node1", {
       kubelet: false,
-      images: [hyperkubeImage(kubernetes)],
-      taints: [`${MASTER_LABEL}=:NoSchedule`],
+      images: [hyperkubeImage(kubernetes), ...(options.images ?? [])],
+      taints: [MASTER_TAINT],
     });
-    const plane = await startControlPlaneIn(bed, kubernetes, options, node);
+    const address = options.sharedAddress ?? node.address;
+    if (address !== node.address) await holdAddress(node, address);
+    const plane = await startControlPlaneIn(bed, kubernetes, options, { name: node.name, address });
     plane.nodes.set(node.name, node);
     for (const [path, text] of Object.entries(await plane.filesOfNode(node.name))) await node.write(path, text);
     node.startKubeProxy(readFileSync(await plane.issueKubeconfig("node1-proxy", "system:kube-proxy"), "utf8"));

@@ -37,6 +37,11 @@ test("image and label can be others", async () => {
   expect(spec).toMatchObject({ containers: [{ image: "example.com/k:1" }], nodeSelector: { "some/label": "" } });
 });
 
+test("static pods' manifests are protected where asked", async () => {
+  const yaml = await manifests("--protect-manifests", "--protect-key-file=/etc/kubernetes/protect.key");
+  expect(yaml).toContain("- --protect-manifests=mend\n            - --protect-key-file=/etc/kubernetes/protect.key\n");
+});
+
 test("an address that is none is refused", async () => {
   const { code, stderr } = await kubemend("/", ["checkpoint", "manifests", "--server=10.0.0.10"]);
   expect({ code, stderr }).toEqual({ code: 2, stderr: 'error: --server is "10.0.0.10": expected https://HOST:PORT\n' });

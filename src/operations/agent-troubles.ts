@@ -32,6 +32,13 @@ export class AgentTroubles {
     this.#log("info", "over", { code: trouble.code, where: trouble.where, was: trouble.text });
   }
 
+  /** These are what is wrong of that kind now. */
+  replace(prefix: string, findings: readonly Finding[]): void {
+    const keys = new Map(findings.map((finding) => [`${prefix}${finding.code} ${finding.where}`, finding]));
+    for (const key of [...this.#now.keys()]) if (key.startsWith(prefix) && !keys.has(key)) this.end(key);
+    for (const [key, finding] of keys) this.begin(key, finding);
+  }
+
   /** What concerns something that is no more. */
   forget(suffix: string): void {
     for (const key of [...this.#now.keys()]) if (key.endsWith(suffix)) this.#now.delete(key);

@@ -28,6 +28,10 @@ export interface CheckpointerOptions {
   readonly healthyAfterMs: number;
   /** `HOST:PORT` of the loopback; undefined for none. */
   readonly metricsAddress: string | undefined;
+  /** How static pods' own manifests are looked after; undefined for not at all. */
+  readonly protect?:
+    | { readonly mends: boolean; readonly goneAfterMs: number; readonly keyFile: string | undefined }
+    | undefined;
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

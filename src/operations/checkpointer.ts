@@ -26,6 +26,7 @@ import { AgentTroubles } from "./agent-troubles.ts";
 import { CheckpointDrafts } from "./checkpoint-drafts.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 import { type AgentView, reportOf } from "./checkpointer-report.ts";
+import { type ManifestGuard, openManifestGuard } from "./manifest-guard.ts";
 
 /** Between two looks at the runtime: with an API server that answers and nothing going on, and otherwise. */
 const CALM_MS = 5000;
@@ -54,6 +55,7 @@ export class Checkpointer {
   #kubelet: { readonly at: number; readonly pods: readonly KubeObject[] | undefined } | undefined;
   #diskChanged = true;
   #deniedSince: number | undefined;
+  readonly #guard: ManifestGuard | undefined;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -62,6 +64,7 @@ export class Checkpointer {
     this.#troubles = new AgentTroubles(options.log);
     this.#drafts = new CheckpointDrafts(options, this.#troubles);
     this.#wakeups = new Wakeups(options.signal);
+    this.#guard = options.protect === undefined ? undefined : openManifestGuard(options, options.protect);
     this.#pods = new NodePods({
       open: () => Promise.resolve(new ClusterApi(readKubeconfig(options.kubeconfig, options.context))),
       namespace: options.place.namespace,
@@ -147,6 +150,10 @@ export class Checkpointer {
     for (const transition of transitions) this.#record(transition);
     await this.#act(transitions, now);
     await this.#keep();
+    if (this.#guard !== undefined) {
+      await this.#guard.look({ clock: now, runtime, runningFor: (container) => this.#runningFor(container, now) });
+      this.#troubles.replace("manifest ", this.#guard.findings);
+    }
     const client = this.#pods.api;
     const known = this.#seen.filter(({ id }) => this.#states.has(id));
     if (client !== undefined) this.#drafts.fetch(client, known, () => this.#wakeups.wake());
@@ -290,7 +297,7 @@ export class Checkpointer {
       [...this.#states.values()].some(({ kind }) => kind !== "inactive" && kind !== "self" && kind !== "none");
     const { patience } = this.#options;
     const deadlines = [...this.#states.values()].flatMap((state) => deadlineOf(state, now, patience) ?? []);
-    const next = Math.min(...deadlines, this.#wakeups.nextAt) - now;
+    const next = Math.min(...deadlines, this.#wakeups.nextAt, this.#guard?.nextAt ?? Number.POSITIVE_INFINITY) - now;
     const woken = await this.#wakeups.rest(Math.max(0, Math.min(isAlert ? ALERT_MS : CALM_MS, next)));
     if (woken) await this.#wakeups.pause(COALESCE_MS);
   }

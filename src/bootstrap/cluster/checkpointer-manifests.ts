@@ -8,8 +8,6 @@ import { CHECKPOINT_ANNOTATION, CONTROL_PLANE_TOLERATIONS } from "./control-plan
 
 const NAME = "pod-checkpointer";
 const LABELS = { tier: "control-plane", "k8s-app": NAME };
-/** Where the agent answers, on the node's loopback: src/cli/commands/checkpoint-run.ts. */
-const PAGES = { host: "127.0.0.1", port: 10270 };
 
 export interface CheckpointerDeployment {
   readonly image: string;
@@ -17,6 +15,8 @@ export interface CheckpointerDeployment {
   readonly nodeLabel: string;
   /** A ConfigMap of kube-system whose `kubeconfig` finds the API server without its service. */
   readonly kubeconfigMap: string;
+  /** More flags of `checkpoint run`. */
+  readonly flags?: readonly string[];
 }
 
 /** Manifests by file name without its ending. */
@@ -42,7 +42,7 @@ export function checkpointerManifests(deployment: CheckpointerDeployment): Recor
   };
 }
 
-function daemonSet({ image, nodeLabel, kubeconfigMap }: CheckpointerDeployment): JsonObject {
+function daemonSet({ image, nodeLabel, kubeconfigMap, flags = [] }: CheckpointerDeployment): JsonObject {
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const container = {
     name: NAME,
@@ -55,6 +55,7 @@ function daemonSet({ image, nodeLabel, kubeconfigMap }: CheckpointerDeployment):
       "--lock-file=/run/lock/pod-checkpointer.lock",
       "--kubeconfig=/etc/checkpointer/kubeconfig",
       "--checkpoint-grace-period=5m",
+      ...flags,
     ],
     env: [
       field("NODE_NAME", "spec.nodeName"),
@@ -62,7 +63,6 @@ function daemonSet({ image, nodeLabel, kubeconfigMap }: CheckpointerDeployment):
       field("POD_NAMESPACE", "metadata.namespace"),
       field("HOST_IP", "status.hostIP"),
     ],
-    livenessProbe: { httpGet: { ...PAGES, path: "/healthz" }, initialDelaySeconds: 30, periodSeconds: 20 },
     resources: { requests: { cpu: "10m", memory: "60Mi" } },
     // Root, with what it takes to write the files of others: the copies belong to whom their pods run as.
     securityContext: {

@@ -20,6 +20,8 @@ interface Options {
   readonly nodeLabel: string;
   readonly kubeconfigMap?: string;
   readonly server?: string;
+  readonly protectManifests?: string;
+  readonly protectKeyFile?: string;
   readonly output: "yaml" | "json";
 }
 
@@ -30,6 +32,12 @@ export function checkpointManifestsCommand({ host }: CommandContext): Command {
     .option("--node-label <label>", "of the nodes that it is for", "node-role.kubernetes.io/control-plane")
     .option("--kubeconfig-map <name>", 'the ConfigMap with the "kubeconfig" to use ("kubeconfig-in-cluster")')
     .option("--server <url>", "the API server's own address: makes a ConfigMap for it")
+    .addOption(
+      new Option("--protect-manifests [how]", "for clusters of static pods: as in checkpoint run")
+        .choices(["mend", "notice"])
+        .preset("mend"),
+    )
+    .option("--protect-key-file <file>", "of the node, in /etc/kubernetes or /run: as in checkpoint run")
     .addOption(new Option("-o, --output <format>", "output format").choices(["yaml", "json"]).default("yaml"))
     .addHelpText("after", EXAMPLES)
     .action(async ({ image, nodeLabel, server, output, ...options }: Options) => {
@@ -39,9 +47,13 @@ export function checkpointManifestsCommand({ host }: CommandContext): Command {
       if (server !== undefined && URL.parse(server)?.protocol !== "https:")
         throw new MendError("usage", `--server is "${server}": expected https://HOST:PORT`);
       const kubeconfigMap = options.kubeconfigMap ?? (server === undefined ? KUBECONFIG_MAP : OWN_KUBECONFIG_MAP);
+      const flags = [
+        ...(options.protectManifests === undefined ? [] : [`--protect-manifests=${options.protectManifests}`]),
+        ...(options.protectKeyFile === undefined ? [] : [`--protect-key-file=${options.protectKeyFile}`]),
+      ];
       const objects = [
         ...(server === undefined ? [] : [inClusterKubeconfig(server, manifestYaml, kubeconfigMap)]),
-        ...Object.values(checkpointerManifests({ image, nodeLabel, kubeconfigMap })),
+        ...Object.values(checkpointerManifests({ image, nodeLabel, kubeconfigMap, flags })),
       ];
       await host.stdout.write(
         output === "json"

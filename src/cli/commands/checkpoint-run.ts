@@ -29,6 +29,9 @@ interface Options {
   readonly healthyAfter: number;
   readonly kubernetesDirectory: string;
   readonly metricsAddress: string;
+  readonly protectManifests?: "mend" | "notice";
+  readonly protectAfter: number;
+  readonly protectKeyFile?: string;
   readonly logLevel: (typeof LEVELS)[number];
   readonly v: number;
 }
@@ -59,6 +62,18 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
     )
     .option("--kubernetes-directory <dir>", "where manifests and checkpoints are", "/etc/kubernetes")
     .option("--metrics-address <address>", "/metrics, /healthz and /status on the loopback, or none", DEFAULT_ADDRESS)
+    .addOption(
+      new Option(
+        "--protect-manifests [how]",
+        "copy static pods' own manifests and what they mount; put back what is lost",
+      )
+        .choices(["mend", "notice"])
+        .preset("mend"),
+    )
+    .addOption(
+      duration("--protect-after <time>", "how long a manifest must be gone before it is put back", 300_000, "5m"),
+    )
+    .option("--protect-key-file <file>", "encrypts these copies: 32 bytes in base64")
     .addOption(new Option("--log-level <level>", "what is logged").choices([...LEVELS]).default("info"))
     .addOption(new Option("-v, --v <n>", "verbosity as the original has it").argParser(Number).default(0).hideHelp())
     .addHelpText("after", EXAMPLES)
@@ -79,6 +94,11 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
         generations: options.generations,
         healthyAfterMs: options.healthyAfter,
         metricsAddress: options.metricsAddress === "none" ? undefined : options.metricsAddress,
+        protect: options.protectManifests && {
+          mends: options.protectManifests === "mend",
+          goneAfterMs: options.protectAfter,
+          keyFile: options.protectKeyFile === undefined ? undefined : resolve(host.cwd, options.protectKeyFile),
+        },
         signal: host.signal,
         now: host.now,
         clock: () => performance.now(),
