@@ -57,6 +57,12 @@ export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFile
           () => realFileSystem.create(path, mode).close(),
         ),
       ),
+    copyTree: async (from, to, signal) =>
+      step(
+        "copyTree",
+        () => realFileSystem.copyTree(from, to, signal),
+        () => realFileSystem.makeDirectory(to, 0o700), // nothing of what it should hold
+      ),
     rename: (from, to) => step("rename", () => realFileSystem.rename(from, to)),
     link: (from, to) => step("link", () => realFileSystem.link(from, to)),
     own: (path, mode, uid, gid) => step("own", () => realFileSystem.own(path, mode, uid, gid)),

@@ -8,6 +8,8 @@ export interface DataDirUser {
   readonly kind: "process" | "manifest";
   /** Such as `etcd (process 812)` or the manifest's path. */
   readonly name: string;
+  /** Of a process. */
+  readonly pid?: number;
   /** What to do about it, in the imperative. */
   readonly stop: string;
 }
@@ -23,7 +25,7 @@ export function findDataDirUsers(dataDir: string, manifests = STATIC_POD_DIRECTO
       .filter((word) => word !== "");
     if (opensFileIn(pid, path) || isEtcdOn(words, path)) {
       const name = `${basename(words[0] ?? "process")} (process ${pid})`;
-      users.push({ kind: "process", name, stop: `stop process ${pid}` });
+      users.push({ kind: "process", name, pid: Number(pid), stop: `stop process ${pid}` });
     }
   }
   for (const file of list(manifests).filter((name) => /\.(ya?ml|json)$/.test(name) && !name.startsWith("."))) {

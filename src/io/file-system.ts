@@ -2,6 +2,7 @@
  * The few things that are done to files when a data dir is written, behind one interface: tests put a layer in between that fails, or ends
  * everything, at the n-th of them.
  */
+import { execFile } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -24,11 +25,13 @@ import {
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../bolt/page-output.ts";
+import { MendError } from "../errors.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const copyAsync = promisify(copyFile);
 const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
+const run = promisify(execFile);
 const FLUSH_INTERVAL_MS = 50;
 
 export interface OutputFile extends ByteSink {
@@ -48,6 +51,11 @@ export interface FileSystem {
   create(path: string, mode: number): OutputFile;
   /** A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file system can. */
   copy(descriptor: number, path: string, mode: number): Promise<OutputFile>;
+  /**
+   * A directory tree or a file with all that it is: modes, owners, times, extended attributes, links as links, devices as devices. By `cp -a`, because
+   * Node reads no extended attributes and makes no devices.
+   */
+  copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>;
   rename(from: string, to: string): void;
   /** Another name for a file, which takes no room on the disk. */
   link(from: string, to: string): void;
@@ -82,6 +90,19 @@ export const realFileSystem: FileSystem = {
       chmodSync(path, mode);
       return outputFile(path, openSync(path, "r+"));
     });
+  },
+  async copyTree(from, to, signal) {
+    try {
+      await run("cp", ["-a", "--", from, to], signal === undefined ? {} : { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
+      throw new MendError("io", `cannot copy "${from}" to "${to}": ${said || (error as Error).message}`, {
+        where: to,
+        hint: "check the space on its disk",
+        cause: error,
+      });
+    }
   },
   rename: (from, to) => attempt("rename", `${from}" to "${to}`, () => renameSync(from, to)),
   link: (from, to) => attempt("link", `${from}" to "${to}`, () => linkSync(from, to)),

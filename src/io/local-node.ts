@@ -13,11 +13,13 @@ export interface LocalKubelet {
   readonly staticPods: string | null | undefined;
   /** The name it registers its node by, as far as its flags tell. */
   readonly nodeName: string;
+  /** Where its state is, pods among it: `/var/lib/kubelet` unless it was told otherwise. */
+  readonly rootDirectory: string;
   /** Where it was told that the container runtime listens, such as `unix:///run/containerd/containerd.sock`. */
   readonly runtimeEndpoint: string | undefined;
 }
 
-/** The kubelet that runs here, by its process. */
+/** The kubelet that runs here, by its process. Those of containers that are nodes themselves, with processes of their own, are not this node's. */
 export function findKubelet(): LocalKubelet | undefined {
   for (const pid of processes()) {
     if (!sharesNetwork(pid)) continue;
@@ -38,6 +40,7 @@ export function findKubelet(): LocalKubelet | undefined {
       pid,
       staticPods: flag("pod-manifest-path") ?? elsewhere,
       nodeName: (flag("hostname-override") ?? hostname()).toLowerCase(),
+      rootDirectory: flag("root-dir") ?? "/var/lib/kubelet",
       runtimeEndpoint: flag("container-runtime-endpoint") ?? stringOf(config?.containerRuntimeEndpoint),
     };
   }

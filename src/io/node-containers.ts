@@ -1,0 +1,70 @@
+/** The containers that the kubelet has started on this node, whoever runs them: a CRI runtime, or Docker through its own API. */
+import { existsSync } from "node:fs";
+import { type ContainerRuntime, findRuntimeEndpoint, openContainerRuntime } from "./container-runtime.ts";
+import { DOCKER_SOCKET, openDocker } from "./docker.ts";
+import type { LocalKubelet } from "./local-node.ts";
+
+export interface NodeContainer {
+  readonly id: string;
+  /** `NAMESPACE/POD/CONTAINER`, or `NAMESPACE/POD` of a sandbox. */
+  readonly title: string;
+  readonly sandbox: boolean;
+  readonly running: boolean;
+}
+
+export interface NodeContainers {
+  /** Such as `containerd v1.6.20`. */
+  readonly runtime: string;
+  list(): Promise<NodeContainer[]>;
+  /** Asks it to end, and ends it when it has not after `graceSeconds`. */
+  stop(container: NodeContainer, graceSeconds: number): Promise<void>;
+  remove(container: NodeContainer): Promise<void>;
+  close(): void;
+}
+
+/** What the kubelet uses when nobody told it otherwise, before Kubernetes 1.24: itself, as an adapter to Docker. */
+const DOCKERSHIM = /dockershim\.sock$/;
+
+/**
+ * Connects to the runtime that the kubelet uses, else to the one that is there. `told` is an endpoint such as `unix:///run/crio/crio.sock`, or
+ * `unix:///var/run/docker.sock`. Undefined where there is none.
+ */
+export async function openNodeContainers(
+  kubelet: LocalKubelet | undefined,
+  told: string | undefined,
+  signal?: AbortSignal,
+): Promise<NodeContainers | undefined> {
+  const endpoint = told ?? findRuntimeEndpoint(kubelet);
+  const isDocker = endpoint === undefined || DOCKERSHIM.test(endpoint) || /docker\.sock$/.test(endpoint);
+  if (!isDocker) return overCri(await openContainerRuntime(endpoint, { signal }));
+  const socket = endpoint?.endsWith("docker.sock") ? endpoint.replace(/^unix:(\/\/)?/, "") : DOCKER_SOCKET;
+  if (endpoint === undefined && !existsSync(socket)) return undefined;
+  return await openDocker(socket, signal);
+}
+
+function overCri(runtime: ContainerRuntime): NodeContainers {
+  return {
+    runtime: `${runtime.version.name} ${runtime.version.version}`,
+    async list() {
+      const [sandboxes, containers] = [await runtime.podSandboxes(), await runtime.containers()];
+      const pods = new Map(sandboxes.map(({ id, namespace, name }) => [id, `${namespace}/${name}`]));
+      return [
+        ...containers.map((each) => ({
+          id: each.id,
+          title: `${pods.get(each.sandboxId) ?? "?"}/${each.name}`,
+          sandbox: false,
+          running: each.state === "running" || each.state === "unknown",
+        })),
+        ...sandboxes.map((each) => ({
+          id: each.id,
+          title: `${each.namespace}/${each.name}`,
+          sandbox: true,
+          running: each.ready,
+        })),
+      ];
+    },
+    stop: ({ id, sandbox }, grace) => (sandbox ? runtime.stopPodSandbox(id) : runtime.stopContainer(id, grace)),
+    remove: ({ id, sandbox }) => (sandbox ? runtime.removePodSandbox(id) : runtime.removeContainer(id)),
+    close: () => runtime.close(),
+  };
+}
