@@ -35,11 +35,18 @@ export function listCleaned(keep: string): CleanDirectory[] {
     });
 }
 
-/** A directory that is not there yet. */
+/** A directory that has no record yet. */
 export function freeDirectory(keep: string, name: string): string {
   for (let i = 1; ; i++) {
     const path = join(keep, i === 1 ? name : `${name}-${i}`);
-    if (!existsSync(path)) return path;
+    if (!existsSync(join(path, RECORD_NAME))) return path;
+  }
+}
+
+/** Removes the directories of runs that were killed before they had a record: they had done nothing. */
+export function removeUnbegun(fs: FileSystem, keep: string): void {
+  for (const name of readdirSync(keep)) {
+    if (isCleanedName(name) && !existsSync(join(keep, name, RECORD_NAME))) fs.remove(join(keep, name));
   }
 }
 

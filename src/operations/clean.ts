@@ -5,7 +5,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../errors.ts";
-import { checkSpace, lockCleaning, saveRecord } from "../io/clean-directory.ts";
+import { checkSpace, lockCleaning, removeUnbegun, saveRecord } from "../io/clean-directory.ts";
 import { type FileSystem, realFileSystem } from "../io/file-system.ts";
 import { assertKubeletStopped, startKubelet, stopKubelet } from "../io/kubelet-service.ts";
 import { finishMove, isSameTree, isThere, moveAside } from "../io/move-aside.ts";
@@ -19,7 +19,6 @@ import type { ProgressSink } from "./progress.ts";
 import { type CleanLocations, databasesIn, entriesOf, type NodeSurvey, surveyNode } from "./survey-node.ts";
 
 export interface CleanOptions extends CleanLocations {
-  readonly host: string;
   /** Milliseconds since 1970, for the name of the directory. */
   readonly time: number;
   /** What was moved is deleted at the end; logs and etcd's backup stay. */
@@ -62,7 +61,7 @@ const AT_A_TIME = 8;
 
 /** Looks at the node and plans. Nothing is changed until `run`. Throws what is in the way. */
 export async function prepareClean(options: CleanOptions): Promise<PreparedClean> {
-  const survey = await surveyNode(options.host, options.time, options, options.signal);
+  const survey = await surveyNode(options.time, options, options.signal);
   const { directory, facts, goesOn, containers } = survey;
   const { purge } = options;
   const plan = planClean(facts, { purge, startKubelet: options.startKubelet }, directory.path, (path) =>
@@ -76,16 +75,19 @@ async function runClean(survey: NodeSurvey, plan: CleanPlan, options: CleanOptio
   const { record } = directory;
   const fs = options.fileSystem ?? realFileSystem;
   checkSpace(directory.path, plan.needs);
+  const isWork = plan.steps.length > 0 || survey.goesOn;
   const release = lockCleaning(join(directory.path, ".."));
   let kubelet: number | null = null;
   try {
-    if (plan.steps.length > 0) await saveRecord(fs, directory);
+    removeUnbegun(fs, dirname(directory.path));
+    if (isWork) await saveRecord(fs, directory);
+    for (const { from, to } of record.moves) finishMove(fs, from, to);
     for (const step of plan.steps) {
       options.signal.throwIfAborted();
       const started = await doStep(step, survey, fs, options);
       if (started !== undefined) kubelet = started;
     }
-    if (plan.steps.length > 0) {
+    if (isWork) {
       record.state = "done";
       await saveRecord(fs, directory);
     }

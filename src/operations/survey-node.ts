@@ -1,5 +1,6 @@
 /** What there is on this node for `node clean`: looked at only. */
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { MendError } from "../errors.ts";
@@ -49,12 +50,7 @@ const ETCD_NAMES = /^member$|\.wal$|\.wal\.broken$|^\d+\.tmp$/;
 const MOST_MANIFEST_BYTES = 1 << 20;
 
 /** Throws what is in the way of a clean, before anything is done. */
-export async function surveyNode(
-  host: string,
-  time: number,
-  where: CleanLocations,
-  signal?: AbortSignal,
-): Promise<NodeSurvey> {
+export async function surveyNode(time: number, where: CleanLocations, signal?: AbortSignal): Promise<NodeSurvey> {
   const keep = where.keep ?? KEEP;
   const earlier = listCleaned(keep);
   const undoing = earlier.find(({ record }) => record.state === "undoing");
@@ -66,6 +62,7 @@ export async function surveyNode(
   }
   const begun = earlier.find(({ record }) => record.state === "begun");
   const running = findKubelet();
+  const host = running?.nodeName ?? begun?.record.host ?? hostname();
   const kubelet = await findKubeletService();
   const containers =
     where.skipContainers === true

@@ -1,6 +1,7 @@
 /** `kubemend node …`: nodes taken out of service, brought back, and cleaned up. One file a subcommand. */
 import type { Command } from "commander";
 import type { CommandContext } from "../program.ts";
+import { nodeCleanCommand } from "./node-clean.ts";
 import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
 import { nodeDrainCommand } from "./node-drain.ts";
 import { nodeEvictCommand } from "./node-evict.ts";
@@ -15,6 +16,7 @@ const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
   nodeStatusCommand,
   nodeEvictCommand,
   nodeRebalanceCommand,
+  nodeCleanCommand,
 ];
 
 export function registerNode(program: Command, context: CommandContext): void {
