@@ -53,7 +53,6 @@ export function node(name: string, given: Partial<NodeFacts> = {}): NodeFacts {
     reason: "KubeletReady",
     message: "",
     cordoned: undefined,
-    evictionTaints: [],
     pods: undefined,
     ...given,
   };

@@ -1,4 +1,6 @@
 /** What blocks everything, or a namespace, or a drain, while all programs run: webhooks, aggregated APIs, finalizers, quotas, disruption budgets. */
+
+import { parseQuantity, quantityText } from "../nodes/quantity.ts";
 import { type CommandAccess, commandLine, kubectl } from "./command-line.ts";
 import type {
   ApiServiceFacts,
@@ -11,7 +13,6 @@ import type {
   StuckNamespace,
   WebhookFacts,
 } from "./facts.ts";
-import { quantityOf, quantityText } from "./quantity.ts";
 import type { Trouble } from "./trouble.ts";
 import { countText, someOf, spanText } from "./words.ts";
 
@@ -181,8 +182,8 @@ function needed(refused: readonly ShortReplicaSet[], quota: string): Map<string,
     for (const [resource, amount] of requested) {
       const like = limited.get(resource);
       if (like === undefined) continue;
-      const before = limits.get(resource)?.value ?? quantityOf(used.get(resource) ?? "0");
-      limits.set(resource, { like, value: before + quantityOf(amount) * (wanted - there) });
+      const before = limits.get(resource)?.value ?? parseQuantity(used.get(resource) ?? "0");
+      limits.set(resource, { like, value: before + parseQuantity(amount) * (wanted - there) });
     }
   }
   return new Map([...limits].map(([resource, { like, value }]) => [resource, quantityText(value, like)]));

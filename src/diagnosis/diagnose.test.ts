@@ -57,7 +57,11 @@ const lagging = { namespace: "default", name: "web", generation: 3, observedGene
 const lost = node("node2", {
   ready: "Unknown",
   since: NOW - 50_000,
-  evictionTaints: [{ key: "node.kubernetes.io/unreachable", since: NOW - 50_000 }],
+  pods: [
+    { namespace: "default", name: "web-1", deleting: false, due: NOW + 250_000 },
+    { namespace: "default", name: "web-2", deleting: true, due: undefined },
+    { namespace: "kube-system", name: "kube-proxy", deleting: false, due: undefined },
+  ],
 });
 
 describe("each failure is named, and nothing else", () => {
@@ -417,7 +421,7 @@ describe("what mends it", () => {
           pods: [],
         }),
       ),
-      ["kubectl -n kube-system scale deployment kube-scheduler --replicas=1", "kubemend rescue scheduler"],
+      ["kubemend rescue scheduler"],
     ],
     [
       "a program elsewhere",
@@ -493,6 +497,17 @@ describe("evidence", () => {
   test("of a crash are its last words", () => {
     const { evidence } = only(silentMaster(dead("kube-apiserver", { log: crashLog("one", "two") })));
     expect(evidence).toContain("  two");
+  });
+});
+
+describe("a lost node", () => {
+  test("tells when its pods are evicted, and which cannot end", () => {
+    const { text, evidence } = only(facts({ cluster: cluster({ nodes: [lost] }) }));
+    expect(text).toBe('node "node2" is not ready since 50 s: its kubelet has stopped reporting');
+    expect(evidence).toEqual([
+      "1 pod of it is evicted from 03:16:19Z on, in 4 min",
+      "1 pod of it cannot end while its kubelet does not confirm: Terminating or Unknown",
+    ]);
   });
 });
 

@@ -176,8 +176,6 @@ export interface NodeFacts {
   readonly message: string;
   /** When it was cordoned, as far as is known; undefined where it is not. */
   readonly cordoned: { readonly since: number | undefined } | undefined;
-  /** Of taints with the effect NoExecute that the node's state has brought. */
-  readonly evictionTaints: readonly { readonly key: string; readonly since: number }[];
   /** Asked only of nodes that are not ready. */
   readonly pods: readonly NodePod[] | undefined;
 }
@@ -185,17 +183,9 @@ export interface NodeFacts {
 export interface NodePod {
   readonly namespace: string;
   readonly name: string;
-  readonly phase: string;
   readonly deleting: boolean;
-  /** A DaemonSet's or a static pod: never moved. */
-  readonly stays: boolean;
-  readonly tolerations: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly effect: string;
-    /** Undefined: for ever. */
-    readonly seconds: number | undefined;
-  }[];
+  /** When it is evicted; undefined: never, or not before its node is counted as lost. */
+  readonly due: number | undefined;
 }
 
 export interface PendingPod {

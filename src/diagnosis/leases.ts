@@ -3,7 +3,7 @@
  * down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader election).
  */
 import { holderHost } from "../controlplane/lease.ts";
-import { commandLine, kubectl, kubemend, onHost } from "./command-line.ts";
+import { commandLine, kubemend, onHost } from "./command-line.ts";
 import type { ComponentFacts, ComponentPod, Facts, LeaseFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
 import { spanText } from "./words.ts";
@@ -88,15 +88,12 @@ function mend(
   down: readonly ComponentFacts[],
   { access, local }: Facts,
 ): Pick<Trouble, "commands" | "advice"> {
-  const { name, workload, pods, lease } = component;
+  const { name, pods, lease } = component;
   const rescuable = (each: ComponentFacts) => each.workload !== undefined || each.pods.length > 0;
   if (rescuable(component)) {
     const words = down.filter(rescuable).map((each) => each.name.replace("kube-", ""));
-    const rescue = kubemend(access, "rescue", ...words);
-    if (workload?.replicas !== 0) return { commands: [rescue] };
-    const { namespace, kind } = workload;
-    const scale = kubectl(access, "-n", namespace, "scale", kind.toLowerCase(), workload.name, "--replicas=1");
-    return { commands: [scale, rescue] };
+    // It scales up what was scaled to 0.
+    return { commands: [kubemend(access, "rescue", ...words)] };
   }
   // A program of the machine itself: its holder's name begins with the machine's.
   const host = lease?.holder ? holderHost(lease) : undefined;

@@ -1,6 +1,5 @@
 /** Nodes that are lost, and since when; when their pods are evicted; nodes that somebody cordoned and forgot. */
 import { commandLine, kubectl, onHost } from "./command-line.ts";
-import { evictionsOf } from "./eviction.ts";
 import type { ClusterFacts, Facts, NodeFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
 import { clockText, countText, someOf, spanText } from "./words.ts";
@@ -63,14 +62,17 @@ function manyLost(nodes: readonly NodeFacts[], { now, nodes: all }: ClusterFacts
 /** Such as `12 pods are evicted from 03:14:05Z on, in 250 s`. */
 export function evictionEvidence(node: NodeFacts, now: number): string[] {
   if (node.pods === undefined) return [];
-  const { first, count, deleting } = evictionsOf(node);
+  const times = node.pods.flatMap(({ deleting, due }) => (deleting || due === undefined ? [] : [due]));
+  const deleting = node.pods.filter((pod) => pod.deleting).length;
   const lines: string[] = [];
-  if (first !== undefined) {
+  if (times.length > 0) {
+    const first = Math.min(...times);
+    const are = times.length === 1 ? "is" : "are";
     const when =
       first <= now
-        ? `are due to be evicted since ${clockText(first, now)}`
-        : `are evicted from ${clockText(first, now)} on, in ${spanText(first - now)}`;
-    lines.push(`${countText(count, "pod")} of it ${when}`);
+        ? `${are} due to be evicted since ${clockText(first, now)}`
+        : `${are} evicted from ${clockText(first, now)} on, in ${spanText(first - now)}`;
+    lines.push(`${countText(times.length, "pod")} of it ${when}`);
   }
   if (deleting > 0) {
     lines.push(

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseQuantity } from "./quantity.ts";
+import { parseQuantity, quantityText } from "./quantity.ts";
 
 test.each([
   ["250m", 0.25],
@@ -17,3 +17,13 @@ test.each([
   ["cpu", 0],
   [undefined, 0],
 ])("%j is %d", (text, expected) => expect(parseQuantity(text)).toBeCloseTo(expected, 9));
+
+test.each([
+  [4, "2", "4"],
+  [6 * 2 ** 30, "1Gi", "6Gi"],
+  [0.75, "500m", "750m"],
+  [0.1 + 0.2, "300m", "300m"],
+  [1.5, "1", "2"],
+])("%s in the unit of %s is %s", (value, like, expected) => {
+  expect(quantityText(value, like)).toBe(expected);
+});

@@ -29,3 +29,11 @@ export function parseQuantity(value: unknown): number {
   const factor = FACTORS[suffix] ?? (/^[eE][+-]?\d+$/.test(suffix) ? 10 ** Number(suffix.slice(1)) : 0);
   return Number(digits) * factor;
 }
+
+/** In the unit of `like`, rounded up: what is `6e9` like `1Gi` is `6Gi`. */
+export function quantityText(value: number, like: string): string {
+  const suffix = /[a-zA-Z]*$/.exec(like)?.[0] ?? "";
+  const factor = FACTORS[suffix] ?? 1;
+  // Sums of fractions end a hair above what they should.
+  return `${Math.ceil(value / factor - 1e-6)}${FACTORS[suffix] === undefined ? "" : suffix}`;
+}

@@ -8,9 +8,9 @@ import type {
   StuckNamespace,
   WebhookFacts,
 } from "../../diagnosis/facts.ts";
-import { quantityOf } from "../../diagnosis/quantity.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../../io/api-lists.ts";
-import type { ClusterApi } from "../../io/cluster-api.ts";
+import { type ClusterApi, METADATA_ONLY } from "../../io/cluster-api.ts";
+import { parseQuantity } from "../../nodes/quantity.ts";
 import type { JsonObject, KubeObject } from "../../storage/object.ts";
 
 type ServiceName = WebhookFacts["service"];
@@ -205,8 +205,7 @@ async function remaining(
   if (version === undefined) return [];
   const root = group === "" ? "/api" : "/apis";
   const path = `${root}/${version}/namespaces/${namespace}/${resource}?limit=20`;
-  const accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json";
-  const answer = await unlessAbsent(api.request("GET", path, undefined, { signal, accept }));
+  const answer = await unlessAbsent(api.request("GET", path, undefined, { signal, accept: METADATA_ONLY }));
   return objectsOf(answer?.items).map((item) => {
     const metadata = objectOf(item.metadata);
     const type = group === "" ? resource : `${resource}.${group}`;
@@ -221,7 +220,7 @@ export async function quotas(api: ClusterApi, signal: AbortSignal): Promise<Quot
     const { hard, used } = objectOf(status);
     const full = Object.entries(objectOf(hard)).flatMap(([resource, limit]) => {
       const use = textOf(objectOf(used)[resource]);
-      const isFull = quantityOf(textOf(limit)) > 0 && quantityOf(use) >= quantityOf(textOf(limit));
+      const isFull = parseQuantity(textOf(limit)) > 0 && parseQuantity(use) >= parseQuantity(textOf(limit));
       return isFull ? [{ resource, hard: textOf(limit), used: use }] : [];
     });
     return { namespace: metadata.namespace ?? "", name: metadata.name, full };

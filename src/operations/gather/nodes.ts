@@ -1,18 +1,13 @@
 /** Nodes, and the pods of those that are lost. */
-import { listOf, objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
+import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
 import type { NodeFacts, NodePod } from "../../diagnosis/facts.ts";
 import { listAll } from "../../io/api-lists.ts";
 import type { ClusterApi } from "../../io/cluster-api.ts";
+import { DEFAULT_EVICTION_TIMEOUT_S, type EvictionMode, evictionDue } from "../../nodes/eviction-due.ts";
 import type { JsonObject, KubeObject } from "../../storage/object.ts";
 import type { KubeletAddress } from "./certificates.ts";
 import type { Probes } from "./probes.ts";
 
-const STATE_TAINTS: ReadonlySet<string> = new Set(
-  ["not-ready", "unreachable"].flatMap((state) => [
-    `node.kubernetes.io/${state}`,
-    `node.alpha.kubernetes.io/${state === "not-ready" ? "notReady" : state}`, // up to 1.12
-  ]),
-);
 const MASTER_LABELS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "master"];
 /** The pods of more lost nodes than this are not asked for: the trouble is another one then. */
 const MOST_LOST = 10;
@@ -27,22 +22,28 @@ export interface NodeLook {
 export async function gatherNodes(api: ClusterApi, probes: Probes, minor: number): Promise<NodeLook | undefined> {
   const objects = await probes.try("nodes", "nodes", (signal) => listAll(api, "/api/v1/nodes", "", signal));
   if (objects === undefined) return undefined;
-  const nodes = objects.map((object) => nodeFacts(object, minor));
-  const asked = nodes.filter(({ ready }) => ready !== "True").slice(0, MOST_LOST);
+  const mode: EvictionMode =
+    minor < TAINT_EVICTION_MINOR
+      ? { by: "timeout", seconds: DEFAULT_EVICTION_TIMEOUT_S, assumed: true }
+      : { by: "taints" };
+  const asked = objects.filter((object) => nodeFacts(object).ready !== "True").slice(0, MOST_LOST);
   const pods = await Promise.all(
-    asked.map(
-      async ({ name }) =>
-        [name, await probes.try("nodes", `pods of ${name}`, (signal) => podsOf(api, name, signal))] as const,
-    ),
+    asked.map(async (object) => {
+      const { name } = object.metadata;
+      return [
+        name,
+        await probes.try("nodes", `pods of ${name}`, (signal) => podsOf(api, object, mode, signal)),
+      ] as const;
+    }),
   );
   const byNode = new Map(pods);
   return {
-    nodes: nodes.map((node) => ({ ...node, pods: byNode.get(node.name) })),
+    nodes: objects.map((object) => ({ ...nodeFacts(object), pods: byNode.get(object.metadata.name) })),
     kubelets: objects.flatMap((object) => kubeletOf(object) ?? []),
   };
 }
 
-function nodeFacts({ metadata, spec, status }: KubeObject, minor: number): NodeFacts {
+function nodeFacts({ metadata, spec, status }: KubeObject): NodeFacts {
   const ready = objectsOf(objectOf(status).conditions).find(({ type }) => type === "Ready");
   const taints = objectsOf(objectOf(spec).taints);
   const state = textOf(ready?.status);
@@ -58,14 +59,6 @@ function nodeFacts({ metadata, spec, status }: KubeObject, minor: number): NodeF
     reason: textOf(ready?.reason),
     message: textOf(ready?.message),
     cordoned: objectOf(spec).unschedulable === true ? { since: timeOf(cordon?.timeAdded) } : undefined,
-    evictionTaints:
-      minor < TAINT_EVICTION_MINOR
-        ? []
-        : taints.flatMap((taint) =>
-            taint.effect === "NoExecute" && STATE_TAINTS.has(textOf(taint.key))
-              ? [{ key: textOf(taint.key), since: timeOf(taint.timeAdded) ?? since ?? 0 }]
-              : [],
-          ),
     pods: undefined,
   };
 }
@@ -82,28 +75,18 @@ function addressOf(status: JsonObject): string {
   return textOf(found?.address);
 }
 
-async function podsOf(api: ClusterApi, node: string, signal: AbortSignal): Promise<NodePod[]> {
-  const selector = encodeURIComponent(`spec.nodeName=${node}`);
+async function podsOf(api: ClusterApi, node: KubeObject, mode: EvictionMode, signal: AbortSignal): Promise<NodePod[]> {
+  const selector = encodeURIComponent(`spec.nodeName=${node.metadata.name}`);
   const pods = await listAll(api, "/api/v1/pods", `fieldSelector=${selector}`, signal);
-  return pods.map(({ metadata, spec, status }) => ({
-    namespace: metadata.namespace ?? "",
-    name: metadata.name,
-    phase: textOf(objectOf(status).phase),
-    deleting: metadata.deletionTimestamp !== undefined,
-    stays:
-      metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined ||
-      (metadata.ownerReferences ?? []).some(({ kind }) => kind === "DaemonSet"),
-    tolerations: listOf(objectOf(spec).tolerations).map((each) => tolerationOf(objectOf(each))),
-  }));
-}
-
-function tolerationOf({ key, operator, effect, tolerationSeconds }: JsonObject): NodePod["tolerations"][number] {
-  return {
-    key: textOf(key),
-    operator: textOf(operator) || "Equal",
-    effect: textOf(effect),
-    seconds: typeof tolerationSeconds === "number" ? tolerationSeconds : undefined,
-  };
+  return pods.map((pod) => {
+    const due = evictionDue(pod, node, mode);
+    return {
+      namespace: pod.metadata.namespace ?? "",
+      name: pod.metadata.name,
+      deleting: pod.metadata.deletionTimestamp !== undefined,
+      due: due.when === "at" ? due.time : undefined,
+    };
+  });
 }
 
 function timeOf(value: unknown): number | undefined {

@@ -2,16 +2,11 @@
 import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
 import type { LaggingDeployment, PendingPod, ShortReplicaSet } from "../../diagnosis/facts.ts";
 import { listAll, listFirst, unlessAbsent } from "../../io/api-lists.ts";
-import type { ClusterApi } from "../../io/cluster-api.ts";
+import { type ClusterApi, METADATA_ONLY } from "../../io/cluster-api.ts";
 import type { JsonObject, KubeObject } from "../../storage/object.ts";
 
 const APPS = ["apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"];
 const REPLICA_SETS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
-/** Metadata alone since 1.15 (v1), 1.9 (v1beta1); whole objects before. */
-const METADATA_ONLY = ["v1", "v1beta1"]
-  .map((version) => `application/json;as=PartialObjectMetadataList;v=${version};g=meta.k8s.io,`)
-  .concat("application/json")
-  .join("");
 /** What kubectl shows: a row of cells instead of an object with its pod template. */
 const TABLE = ["v1", "v1beta1"]
   .map((version) => `application/json;as=Table;v=${version};g=meta.k8s.io,`)
