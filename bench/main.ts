@@ -4,13 +4,14 @@
  * usage: npm run bench -- [--runs N] [--only WORD] [--dir DIR]
  * DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshot, which is made when it is missing. ETCDUTL and AUGER name those programs;
  * etcdutl is looked for in the test programs and on the PATH too. Runs what `npm run build` made. `--only start` starts clusters on the test bed
- * (docs/testbed.md), some minutes a run; it runs the sources.
+ * (docs/testbed.md), some minutes a run; it runs the sources. `--only diagnose` makes a cluster of 100 hollow nodes and 3,000 pods there.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import { findProgram } from "../test/programs.ts";
+import { benchDiagnose } from "./diagnose.ts";
 import { generateSnapshot, LARGE, podOf } from "./generate-snapshot.ts";
 import { type Cost, measure } from "./measure.ts";
 import { podKey } from "./pod-template.ts";
@@ -31,6 +32,10 @@ const { values } = parseArgs({
 });
 if (values.only === "start") {
   await benchStart(Number(values.runs));
+  process.exit();
+}
+if (values.only === "diagnose") {
+  await benchDiagnose(Number(values.runs));
   process.exit();
 }
 const program = join(import.meta.dirname, "../dist/kubemend.js");
