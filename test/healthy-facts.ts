@@ -117,7 +117,6 @@ export function certificate(given: Partial<CertificateFact> = {}): CertificateFa
     isAuthority: false,
     files: undefined,
     keyMatches: undefined,
-    kubeadmName: undefined,
     ...given,
   };
 }

@@ -1,6 +1,7 @@
 /** The command tree. A command lives in `commands/<what the user types>.ts`; its operation is loaded only when it runs. */
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { registerCertificate } from "./commands/certificate.ts";
 import { registerCheckpoint } from "./commands/checkpoint.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerDiagnose } from "./commands/diagnose.ts";
@@ -45,5 +46,6 @@ const COMMANDS: readonly Register[] = [
   registerRescue,
   registerNode,
   registerCheckpoint,
+  registerCertificate,
   registerCompletion,
 ];

@@ -5,7 +5,6 @@ import type { Area, Trouble } from "./trouble.ts";
 import { someOf, spanText } from "./words.ts";
 
 const SOON_MS = 30 * 86_400_000;
-const DAYS = 365;
 
 const OWNERS: Readonly<Record<string, { readonly area: Area; readonly without: string }>> = {
   "api-server": {
@@ -77,53 +76,44 @@ function mismatch(group: readonly CertificateFact[]): Trouble[] {
       code: "certificate-key-mismatch",
       where: wrong.place,
       text: `certificate "${wrong.subject}" does not go with its key`,
-      evidence: [`${wrong.files?.certificate ?? wrong.place} and ${wrong.files?.key ?? "its key"}`],
+      evidence: [`${wrong.place} and ${wrong.keyPlace ?? "its key"}`],
       consequence: owner?.without ?? "whoever serves it cannot start",
-      ...renewal(group),
+      commands: [],
+      advice: "put the key back that was made with it, or have a certificate made for this key",
       keys: [`certificate-key-mismatch:${wrong.owner}`],
     },
   ];
 }
 
-/** kubeadm's own command where it made the files; else OpenSSL's (3.0 or newer), with the same names and a new end, where the authority's key is at hand. */
+/** By the authority's key, where it is at hand; what cannot take a new certificate up by itself is started anew. */
 function renewal(group: readonly CertificateFact[]): Pick<Trouble, "commands" | "advice"> {
-  const kubeadm = group.find(({ kubeadmName }) => kubeadmName !== undefined)?.kubeadmName;
-  const restart = "programs that do not take a new certificate up by themselves must be started anew";
-  if (kubeadm !== undefined)
-    return { commands: [commandLine("sudo", "kubeadm", "certs", "renew", kubeadm)], advice: restart };
   if (group[0]!.isAuthority) {
     return { commands: [], advice: "give the cluster a new authority; everything that it signed must be made anew" };
   }
-  const files = group.find((each) => each.files?.authorityKey !== undefined && each.files.key !== undefined)?.files;
-  if (files === undefined) {
-    return group[0]!.owner === "kubelet"
-      ? {
-          commands: [commandLine("sudo", "systemctl", "restart", "kubelet")],
-          advice:
-            "with a bootstrap kubeconfig, once the expired one is moved away, the kubelet asks for a new certificate",
-        }
-      : { commands: [], advice: "renew it where its authority's key is" };
+  const files = [
+    ...new Map(group.flatMap(({ files }) => (files === undefined ? [] : [[files.certificate, files]]))).values(),
+  ];
+  const renewable = files.filter(({ authority }) => authority !== undefined);
+  const restart = group.some(({ owner }) => owner === "kubelet")
+    ? [commandLine("sudo", "systemctl", "restart", "kubelet")]
+    : [];
+  if (renewable.length > 0) {
+    const { authority } = renewable[0]!;
+    const flags = [`--ca-cert=${authority!.certificate}`, `--ca-key=${authority!.key}`];
+    const names = renewable.map(({ certificate }) => certificate);
+    return {
+      commands: [`sudo ${commandLine("kubemend", "certificate", "renew", ...names, ...flags)}`, ...restart],
+      advice: "programs that do not take a new certificate up by themselves must be started anew",
+    };
   }
-  const { certificate, key, authority, authorityKey } = files;
-  const request = commandLine(
-    "x509",
-    "-x509toreq",
-    "-copy_extensions",
-    "copyall",
-    "-in",
-    certificate,
-    "-signkey",
-    key!,
-  );
-  const sign = commandLine(
-    ...["x509", "-req", "-copy_extensions", "copyall", "-days", String(DAYS)],
-    ...["-CA", authority!, "-CAkey", authorityKey!, "-out", `${certificate}.new`],
-  );
+  if (restart.length > 0) {
+    const advice =
+      "with a bootstrap kubeconfig, once the expired certificate is moved away, the kubelet asks for a new one";
+    return { commands: restart, advice };
+  }
+  const places = group.map(({ place }) => place);
   return {
-    commands: [
-      `sudo openssl ${request} | sudo openssl ${sign}`,
-      commandLine("sudo", "mv", `${certificate}.new`, certificate),
-    ],
-    advice: restart,
+    commands: [],
+    advice: `renew it where its authority's key is: kubemend certificate renew (${someOf(places)})`,
   };
 }

@@ -462,9 +462,16 @@ describe("what mends it", () => {
       ["sudo kill 7"],
     ],
     [
-      "a certificate of kubeadm's",
-      facts({ certificates: [certificate({ notAfter: NOW - 1, kubeadmName: "apiserver" })] }),
-      ["sudo kubeadm certs renew apiserver"],
+      "a certificate whose authority's key is here",
+      facts({
+        certificates: [
+          certificate({
+            notAfter: NOW - 1,
+            files: { certificate: "/pki/apiserver.crt", authority: { certificate: "/pki/ca.crt", key: "/pki/ca.key" } },
+          }),
+        ],
+      }),
+      ["sudo kubemend certificate renew /pki/apiserver.crt --ca-cert=/pki/ca.crt --ca-key=/pki/ca.key"],
     ],
     [
       "a quota, raised by what is missing",

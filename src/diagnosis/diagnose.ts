@@ -73,10 +73,7 @@ const SUMMARIES: Readonly<Record<Area, (facts: Facts) => string | undefined>> = 
   etcd: ({ etcd }) => {
     if (etcd === undefined || "error" in etcd.health) return undefined;
     const { answeringVoters, voters, survivesLosses } = etcd.health;
-    const spare =
-      voters === 1
-        ? ""
-        : `, survives ${countText(Math.max(0, survivesLosses), "more loss").replace("losss", "losses")}`;
+    const spare = voters === 1 ? "" : `, ${survivesLosses > 0 ? survivesLosses : "none"} to spare`;
     return `${answeringVoters} of ${countText(voters, "member")} answer${voters === 1 ? "s" : ""}${spare}`;
   },
   scheduler: (facts) => leaseText("kube-scheduler", facts),

@@ -150,7 +150,7 @@ export interface LeaseFacts {
   readonly holder: string;
   readonly renewed: number;
   readonly durationSeconds: number;
-  /** Whether it changed while it was watched; undefined where it was looked at once, because it looked well. */
+  /** Whether it changed while it was watched; undefined where it looked well, so that once was enough. */
   readonly renewedMeanwhile: boolean | undefined;
 }
 
@@ -282,19 +282,16 @@ export interface CertificateFact {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly isAuthority: boolean;
-  /** The file it is in, and what it takes to renew it, where that is at hand. */
+  /** The file it is in, and the authority that can sign it anew, where that one's key is at hand. */
   readonly files:
     | {
         readonly certificate: string;
-        readonly key: string | undefined;
-        readonly authority: string | undefined;
-        readonly authorityKey: string | undefined;
+        readonly authority: { readonly certificate: string; readonly key: string } | undefined;
       }
     | undefined;
   /** Whether its private key belongs to it; undefined where that is not known. */
   readonly keyMatches: boolean | undefined;
-  /** Its part in a directory that kubeadm made, such as `apiserver`, `admin.conf`. */
-  readonly kubeadmName: string | undefined;
-  /** The program that has to be started anew to take another one, where one has to. */
+  readonly keyPlace?: string | undefined;
+  /** Whose kubelet's it is. */
   readonly node?: string | undefined;
 }

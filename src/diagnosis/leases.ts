@@ -19,12 +19,6 @@ export const DOWN = {
   "kube-controller-manager": "controller-manager-down",
 } as const;
 
-/** Whether nobody holds a lease, by the API server's clock and by what was seen while it was watched. */
-export function isAbandoned(lease: LeaseFacts, now: number): boolean {
-  if (lease.renewedMeanwhile !== undefined) return !lease.renewedMeanwhile;
-  return looksAbandoned(lease, now);
-}
-
 /** Whether a lease must be watched before anything is said of it: too old by the clock, too new, or given up. */
 export function looksAbandoned({ holder, renewed, durationSeconds }: LeaseFacts, now: number): boolean {
   const age = now - renewed;
@@ -34,7 +28,7 @@ export function looksAbandoned({ holder, renewed, durationSeconds }: LeaseFacts,
 export function judgeLeases(facts: Facts): Trouble[] {
   const { cluster } = facts;
   if (cluster === undefined) return [];
-  const down = cluster.components.filter(({ lease }) => lease !== undefined && isAbandoned(lease, cluster.now));
+  const down = cluster.components.filter(({ lease }) => lease?.renewedMeanwhile === false);
   return down.map((component) => downTrouble(component, down, facts, cluster.now));
 }
 

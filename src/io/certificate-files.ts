@@ -1,7 +1,7 @@
 /** Certificates on this machine's disk, as files or inside kubeconfigs, with the keys that should belong to them. */
 import { createPrivateKey, type X509Certificate } from "node:crypto";
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { readCertificates } from "../diagnosis/certificate-faults.ts";
@@ -26,8 +26,10 @@ export function belongsTogether(certificate: X509Certificate, keyPath: string): 
   }
 }
 
-/** The client certificates of a kubeconfig. Empty for what is none. */
-export function kubeconfigCertificates(path: string): X509Certificate[] {
+/** The client certificates of a kubeconfig, with the file that each is in: the kubeconfig's own or another. Empty for what is none. */
+export function kubeconfigCertificates(
+  path: string,
+): { readonly certificate: X509Certificate; readonly file: string }[] {
   const text = read(path);
   if (text === undefined) return [];
   let config: JsonObject;
@@ -39,10 +41,11 @@ export function kubeconfigCertificates(path: string): X509Certificate[] {
   return objectsOf(config.users).flatMap((entry) => {
     const user = objectOf(entry.user);
     const data = textOf(user["client-certificate-data"]);
-    if (data !== "") return readCertificates(Buffer.from(data, "base64")).slice(0, 1);
-    const file = textOf(user["client-certificate"]);
-    const found = file === "" ? undefined : certificateOf(isAbsolute(file) ? file : resolve(dirname(path), file));
-    return found === undefined ? [] : [found];
+    const named = textOf(user["client-certificate"]);
+    const file = isAbsolute(named) ? named : resolve(dirname(path), named);
+    const certificate =
+      data !== "" ? readCertificates(Buffer.from(data, "base64"))[0] : named === "" ? undefined : certificateOf(file);
+    return certificate === undefined ? [] : [{ certificate, file: data === "" ? file : path }];
   });
 }
 
@@ -58,18 +61,6 @@ export function authorityBeside(
     if (certificate.checkIssued(authority) && certificate.verify(authority.publicKey)) return found;
   }
   return undefined;
-}
-
-/** Whether a program is on the search path. */
-export function isInstalled(program: string, searchPath: string): boolean {
-  return searchPath.split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 function read(path: string): string | undefined {

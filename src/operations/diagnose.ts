@@ -19,8 +19,6 @@ export interface DiagnoseOptions {
   readonly etcd: EtcdFlags | undefined;
   /** Milliseconds for one probe. */
   readonly deadlineMs: number;
-  /** `$PATH`. */
-  readonly searchPath: string;
   readonly signal: AbortSignal;
   readonly now: () => number;
 }
@@ -62,7 +60,7 @@ async function accessOf({ cluster, signal, now }: DiagnoseOptions): Promise<Clus
 }
 
 async function gather(
-  { cluster, etcd, deadlineMs, searchPath, signal, now }: DiagnoseOptions,
+  { cluster, etcd, deadlineMs, signal, now }: DiagnoseOptions,
   access: ClusterAccess | undefined,
   local: LocalFacts | undefined,
 ): Promise<Facts> {
@@ -83,11 +81,7 @@ async function gather(
       local,
       etcd: etcdSide.found,
       cluster: apiSide?.cluster,
-      certificates: [
-        ...certificatesOnDisk(local, access, searchPath),
-        ...etcdSide.certificates,
-        ...(apiSide?.certificates ?? []),
-      ],
+      certificates: [...certificatesOnDisk(local, access), ...etcdSide.certificates, ...(apiSide?.certificates ?? [])],
       gaps: probes.gaps,
     };
   } finally {

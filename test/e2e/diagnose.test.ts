@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { diagnosed, type Machine, type Place, runPrinted } from "./diagnosing.ts";
+import { diagnosed, mended, type Place, runPrinted } from "./diagnosing.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { webDeployment } from "./workloads.ts";
 
@@ -11,7 +11,6 @@ const DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments";
 describeWithCluster("diagnose", (kubernetes) => {
   let plane: ControlPlane;
   let here: Place;
-  let machine: Machine;
 
   beforeAll(async () => {
     plane = await startControlPlane({ kubernetes, members: 3, nodeMonitorGraceSeconds: 8 });
@@ -20,8 +19,11 @@ describeWithCluster("diagnose", (kubernetes) => {
     await plane.podsReady("default", "app=web", 6);
     const { bed } = plane;
     const env = { KUBECONFIG: `${plane.authority.directory}/admin-inside.kubeconfig` };
-    here = { flags: [], run: (command, options) => bed.runForResult(command, { ...options, env }) };
-    machine = {
+    here = {
+      run: (command, options) => bed.runForResult(command, { ...options, env }),
+      flags: [],
+      bin: bed.path("bin"),
+      kubernetes,
       async systemctl(_verb, unit, host) {
         const member = plane.etcd.members.find(
           ({ clientUrl }) => host !== undefined && clientUrl.includes(`//${host}:`),
@@ -36,15 +38,6 @@ describeWithCluster("diagnose", (kubernetes) => {
   afterAll(() => plane?.[Symbol.asyncDispose]());
 
   const kill = (name: string) => plane.bed.processes.get(name)!.kill();
-
-  /** The failure is named and nothing else, what is printed is run, and the diagnosis is clean again. */
-  async function mended(expected: string, seconds = 60): Promise<void> {
-    const { troubles } = await diagnosed(here, [expected], seconds);
-    const [trouble] = troubles;
-    expect(trouble!.commands.length).toBeGreaterThan(0);
-    await runPrinted(trouble!.commands, plane, here, machine);
-    await diagnosed(here, []);
-  }
 
   test("finds nothing in a healthy cluster", async () => {
     const result = await diagnosed(here, []);
@@ -63,7 +56,7 @@ describeWithCluster("diagnose", (kubernetes) => {
   test("a scheduler that is gone, with pods that wait for it", async () => {
     await kill("kube-scheduler");
     await plane.api.patch(`${DEPLOYMENTS}/web`, { spec: { replicas: 8 } });
-    await mended("error scheduler-down");
+    await mended(here, "error scheduler-down");
     await plane.podsReady("default", "app=web", 8);
   });
 
@@ -75,21 +68,21 @@ describeWithCluster("diagnose", (kubernetes) => {
     const { troubles } = await diagnosed(here, ["error controller-manager-down"]);
     expect(troubles[0]!.evidence.join("\n")).toMatch(/nobody makes it: default\/web-\S+ \(7 of 8\)/);
     expect(troubles[0]!.evidence.join("\n")).toContain("1 Deployment changed without any controller taking notice");
-    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await runPrinted(troubles[0]!.commands, here);
     await diagnosed(here, []);
     await plane.podsReady("default", "app=web", 9);
   });
 
   test("an API server that is gone", async () => {
     await kill("kube-apiserver");
-    await mended("error kube-apiserver-not-running");
+    await mended(here, "error kube-apiserver-not-running");
   });
 
   test("an API server whose port is taken", async () => {
     await kill("kube-apiserver");
     const squatter = plane.bed.start("squatter", ["busybox", "nc", "-ll", "-p", "6443", "-e", "/bin/cat"]);
     const { troubles } = await diagnosed(here, ["error kube-apiserver-port-taken"]);
-    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await runPrinted(troubles[0]!.commands, here);
     await squatter.ended();
     plane.bed.startAgain("kube-apiserver"); // as its unit would, every few seconds
     await diagnosed(here, []);
@@ -97,7 +90,7 @@ describeWithCluster("diagnose", (kubernetes) => {
 
   test("an etcd member that is gone", async () => {
     await kill("etcd2");
-    await mended("error etcd-member-unreachable");
+    await mended(here, "error etcd-member-unreachable");
   });
 
   test("webhooks, aggregated APIs, quotas and disruption budgets in the way", async () => {
@@ -105,19 +98,19 @@ describeWithCluster("diagnose", (kubernetes) => {
     await expect(
       plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: "any" } }),
     ).rejects.toThrow();
-    await mended("error webhook-without-backend");
+    await mended(here, "error webhook-without-backend");
     await plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: "any" } });
     await plane.api.delete("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/broken");
 
     await plane.api.applyObject(apiServiceWithoutBackend);
-    await mended("error apiservice-unavailable");
+    await mended(here, "error apiservice-unavailable");
 
     await plane.api.apply(quotaOfTwoPods);
-    await mended("error quota-blocks");
+    await mended(here, "error quota-blocks");
     await plane.podsReady("small", "app=many", 4);
 
     await plane.api.apply(budgetThatAllowsNothing);
-    await mended("warning budget-allows-nothing");
+    await mended(here, "warning budget-allows-nothing");
   });
 
   longTest("a namespace that does not go", async () => {
@@ -127,7 +120,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     await plane.api.delete("/api/v1/namespaces/held");
     const { troubles } = await diagnosed(here, ["error namespace-stuck"]);
     expect(troubles[0]!.text).toContain('held by finalizer "example.com/hold"');
-    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await runPrinted(troubles[0]!.commands, here);
     await diagnosed(here, []);
     await waitFor("the namespace to go", async () =>
       (await plane.api.list("/api/v1/namespaces")).every(({ metadata }) => metadata.name !== "held"),
@@ -136,7 +129,7 @@ describeWithCluster("diagnose", (kubernetes) => {
 
   longTest("an etcd that has lost its quorum", async () => {
     await Promise.all([kill("etcd1"), kill("etcd3")]);
-    await mended("error etcd-quorum-lost");
+    await mended(here, "error etcd-quorum-lost");
   });
 
   longTest("an API server's certificate that has expired", async () => {
@@ -148,7 +141,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     await kill("kube-apiserver");
     bed.startAgain("kube-apiserver");
     const { troubles } = await diagnosed(here, ["error certificate-expired"]);
-    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await runPrinted(troubles[0]!.commands, here);
     await kill("kube-apiserver");
     bed.startAgain("kube-apiserver");
     await diagnosed(here, []);
@@ -158,7 +151,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     const server = plane.bed.processes.get("kube-apiserver")!;
     server.signal("SIGSTOP");
     const { troubles } = await diagnosed(here, ["error api-server-silent"]);
-    await runPrinted(troubles[0]!.commands, plane, here, machine);
+    await runPrinted(troubles[0]!.commands, here);
     await diagnosed(here, []);
   });
 
@@ -167,7 +160,8 @@ describeWithCluster("diagnose", (kubernetes) => {
     const { troubles } = await diagnosed(here, ["error node-not-ready"], 90);
     expect(troubles[0]!.text).toContain('node "hollow-2" is not ready since');
     expect(troubles[0]!.evidence.join()).toMatch(/pods? of it are evicted from .* on, in \d+ s/);
-    await runPrinted(troubles[0]!.commands, plane, here, {
+    await runPrinted(troubles[0]!.commands, {
+      ...here,
       async systemctl(_verb, unit) {
         expect(unit).toBe("kubelet");
         plane.bed.startAgain("hollow-2"); // all hollow nodes have the bridge's address
@@ -175,7 +169,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     });
     await diagnosed(here, []);
     await plane.kubectl("cordon", "hollow-1");
-    await mended("info node-cordoned");
+    await mended(here, "info node-cordoned");
   });
 });
 

@@ -1,17 +1,23 @@
 /** `kubemend diagnose` on a test bed, and its commands run as printed. */
 import { expect } from "vitest";
+import type { Trouble } from "../../src/diagnosis/trouble.ts";
 import type { DiagnoseResult } from "../../src/operations/diagnose.ts";
-import type { ControlPlane } from "../../testbed/control-plane.ts";
+import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import type { RunOptions, RunResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { KUBEMEND } from "./rendered-cluster.ts";
 
 export type Run = (command: readonly string[], options?: RunOptions) => Promise<RunResult>;
 
-/** Where it runs, and with which flags. */
+/** Where it runs. */
 export interface Place {
   readonly run: Run;
   readonly flags: readonly string[];
+  /** A directory for the programs that printed commands call. */
+  readonly bin: string;
+  readonly kubernetes: Kubernetes;
+  /** `systemctl VERB UNIT`, of this machine or of a host: a test bed has no systemd. */
+  systemctl(verb: string, unit: string, host: string | undefined): Promise<void>;
 }
 
 export async function diagnoseAt({ run, flags }: Place): Promise<DiagnoseResult> {
@@ -40,37 +46,37 @@ export async function diagnosed(place: Place, expected: readonly string[], secon
   );
 }
 
-/** How a test bed does what a machine's own programs would: `systemctl`, `ssh`. */
-export interface Machine {
-  /** `systemctl start|restart UNIT` on this machine, or on a host. */
-  systemctl(verb: string, unit: string, host: string | undefined): Promise<void>;
-}
-
-/** Runs commands as a person pastes them: kubemend and kubectl are those of the test, everything else is the machine's. */
+/** Runs commands as a person pastes them: kubemend and kubectl are those of the test. */
 export async function runPrinted(
   commands: readonly string[],
-  plane: ControlPlane,
-  { run }: Place,
-  machine?: Machine,
+  { run, bin, kubernetes, systemctl }: Place,
 ): Promise<void> {
-  const bin = plane.bed.path("bin");
-  const admin = `${plane.authority.directory}/admin-inside.kubeconfig`;
-  const link = (name: string, target: string) => `printf '#!/bin/sh\\nexec ${target} "$@"\\n' >${bin}/${name}`;
+  const script = (name: string, line: string) => `printf '#!/bin/sh\\n${line} "$@"\\n' >${bin}/${name}`;
   const setUp = [
     `mkdir -p ${bin}`,
-    link("kubemend", KUBEMEND.join(" ")),
-    link("kubectl", plane.kubernetes.program("kubectl")),
-    `printf '#!/bin/sh\\nexec "$@"\\n' >${bin}/sudo`,
+    script("kubemend", `exec ${KUBEMEND.join(" ")}`),
+    script("kubectl", `exec ${kubernetes.program("kubectl")}`),
+    script("sudo", "exec"),
     `chmod +x ${bin}/*`,
   ].join(" && ");
   for (const command of commands) {
     const unit = /^(?:ssh (\S+) )?sudo systemctl (start|restart) (\S+)$/.exec(command);
-    if (unit !== null && machine !== undefined) {
-      await machine.systemctl(unit[2]!, unit[3]!, unit[1]);
+    if (unit !== null) {
+      await systemctl(unit[2]!, unit[3]!, unit[1]);
       continue;
     }
-    const script = `${setUp} && export PATH=${bin}:$PATH KUBECONFIG=\${KUBECONFIG:-${admin}} && ${command}`;
-    const { code, stderr, stdout } = await run(["sh", "-c", script], { timeoutSeconds: 300 });
+    const line = `${setUp} && export PATH=${bin}:$PATH && ${command}`;
+    const { code, stderr, stdout } = await run(["sh", "-c", line], { timeoutSeconds: 400 });
     if (code !== 0) throw new Error(`"${command}" ended with ${code}: ${stderr}${stdout}`);
   }
+}
+
+/** The failure is named and nothing else, what is printed is run, and the diagnosis is clean again. Returns what was named. */
+export async function mended(place: Place, expected: string, seconds = 60): Promise<Trouble> {
+  const { troubles } = await diagnosed(place, [expected], seconds);
+  const [trouble] = troubles;
+  expect(trouble!.commands.length).toBeGreaterThan(0);
+  await runPrinted(trouble!.commands, place);
+  await diagnosed(place, [], 150);
+  return trouble!;
 }

@@ -50,7 +50,6 @@ function operationOptions(host: Host, options: Options): DiagnoseOptions {
     cluster: clusterFlags(host, options),
     etcd: named === undefined ? undefined : etcdFlags(host, options),
     deadlineMs: options.probeTimeout,
-    searchPath: env.PATH ?? "",
     signal: host.signal,
     now: host.now,
   };

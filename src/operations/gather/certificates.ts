@@ -1,13 +1,7 @@
 /** Every certificate that can be seen from here: served by API server, etcd and kubelets, named by flags, in kubeconfigs. */
 import type { X509Certificate } from "node:crypto";
 import type { CertificateFact, EtcdFacts, LocalComponent, LocalFacts, NodeFacts } from "../../diagnosis/facts.ts";
-import {
-  authorityBeside,
-  belongsTogether,
-  certificateOf,
-  isInstalled,
-  kubeconfigCertificates,
-} from "../../io/certificate-files.ts";
+import { authorityBeside, belongsTogether, certificateOf, kubeconfigCertificates } from "../../io/certificate-files.ts";
 import { reachableFile } from "../../io/component-files.ts";
 import type { ClusterAccess } from "../../io/kubeconfig.ts";
 import { servedCertificate } from "../../io/served-certificate.ts";
@@ -49,28 +43,29 @@ const FILES: readonly (readonly [
 export function certificatesOnDisk(
   local: LocalFacts | undefined,
   access: ClusterAccess | undefined,
-  searchPath: string,
 ): CertificateFact[] {
-  const hasKubeadm = isInstalled("kubeadm", searchPath);
   const facts: CertificateFact[] = [];
   for (const component of local?.components ?? []) {
     for (const [name, certificate, key, owner] of FILES) {
       if (component.name !== name) continue;
-      const fact = fileFact(component, certificate, key, owner, hasKubeadm);
+      const fact = fileFact(component, certificate, key, owner);
       if (fact !== undefined) facts.push(fact);
     }
     const config = flagNamed(component.flags, "kubeconfig");
-    if (config !== undefined) facts.push(...configFacts(config, "kubeconfig", hasKubeadm));
+    if (config !== undefined) facts.push(...configFacts(config, "kubeconfig"));
   }
   if (local !== undefined) {
     for (const file of CONFIGS) {
       const owner = file === "kubelet.conf" || file === "kubeconfig" ? "kubelet" : "kubeconfig";
-      facts.push(...configFacts(`/etc/kubernetes/${file}`, owner, hasKubeadm, local.nodeName));
+      facts.push(...configFacts(`/etc/kubernetes/${file}`, owner, local.nodeName));
     }
     const found = certificateOf(KUBELET_CLIENT);
-    if (found !== undefined) facts.push({ ...describe(found, "kubelet", KUBELET_CLIENT), node: local.nodeName });
+    if (found !== undefined) {
+      const files = { certificate: KUBELET_CLIENT, authority: authorityOf(found, KUBELET_CLIENT) };
+      facts.push({ ...describe(found, "kubelet", KUBELET_CLIENT), files, node: local.nodeName });
+    }
   }
-  if (access !== undefined) facts.push(...configFacts(access.source, "kubeconfig", hasKubeadm));
+  if (access !== undefined) facts.push(...configFacts(access.source, "kubeconfig"));
   const seen = new Set<string>();
   return facts.filter(({ place, fingerprint }) => {
     const key = `${place} ${fingerprint}`;
@@ -78,12 +73,16 @@ export function certificatesOnDisk(
   });
 }
 
+/** Beside the certificate, else where kubeadm has it. */
+function authorityOf(certificate: X509Certificate, path: string): ReturnType<typeof authorityBeside> {
+  return authorityBeside(certificate, path) ?? authorityBeside(certificate, `${PKI}/any`);
+}
+
 function fileFact(
   component: LocalComponent,
   flag: string,
   keyFlag: string | undefined,
   owner: string,
-  hasKubeadm: boolean,
 ): CertificateFact | undefined {
   const named = flagNamed(component.flags, flag);
   const path = named === undefined ? undefined : reachableFile(named, component.process?.pid);
@@ -93,30 +92,18 @@ function fileFact(
   const base = describe(certificate, owner, place);
   const namedKey = keyFlag === undefined ? undefined : flagNamed(component.flags, keyFlag);
   const key = namedKey === undefined ? undefined : reachableFile(namedKey, component.process?.pid);
-  const authority = path === named ? authorityBeside(certificate, path) : undefined;
   return {
     ...base,
     keyMatches: key === undefined ? undefined : belongsTogether(certificate, key),
-    files:
-      path === named
-        ? { certificate: path, key, authority: authority?.certificate, authorityKey: authority?.key }
-        : undefined,
-    kubeadmName: hasKubeadm && path.startsWith(`${PKI}/`) ? kubeadmName(path) : undefined,
+    keyPlace: namedKey,
+    files: path === named ? { certificate: path, authority: authorityOf(certificate, path) } : undefined,
   };
 }
 
-/** As `kubeadm certs renew` names them. */
-function kubeadmName(path: string): string | undefined {
-  return /^(apiserver|apiserver-kubelet-client|apiserver-etcd-client|front-proxy-client|etcd\/server|etcd\/peer|etcd\/healthcheck-client)\.crt$/
-    .exec(path.slice(PKI.length + 1))?.[1]
-    ?.replace("/", "-");
-}
-
-function configFacts(path: string, owner: string, hasKubeadm: boolean, node?: string): CertificateFact[] {
-  const name = /^\/etc\/kubernetes\/((?:admin|super-admin|controller-manager|scheduler)\.conf)$/.exec(path)?.[1];
-  return kubeconfigCertificates(path).map((certificate) => ({
-    ...describe(certificate, owner, path),
-    ...(hasKubeadm && name !== undefined && { kubeadmName: name }),
+function configFacts(path: string, owner: string, node?: string): CertificateFact[] {
+  return kubeconfigCertificates(path).map(({ certificate, file }) => ({
+    ...describe(certificate, owner, file === path ? path : `${file}, by ${path}`),
+    files: { certificate: file, authority: authorityOf(certificate, file) },
     ...(owner === "kubelet" && node !== undefined && { node }),
   }));
 }
@@ -193,6 +180,5 @@ function describe(certificate: X509Certificate, owner: string, place: string): C
     isAuthority: certificate.ca,
     files: undefined,
     keyMatches: undefined,
-    kubeadmName: undefined,
   };
 }
