@@ -15,7 +15,7 @@ Examples:
   kubemend diagnose -o json | jq -r '.troubles[].commands[]'
   kubemend diagnose --watch
 
-Changes nothing. Exit code 0 where nothing is broken, 1 where something is.`;
+etcd is asked as this machine's API server or etcd member reaches it, or with --endpoints and its kin. Changes nothing. Exit code 0 where nothing is broken, 1 where something is.`;
 
 interface Options extends ClusterOptions, EtcdOptions {
   readonly output: "text" | "json";
