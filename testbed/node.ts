@@ -66,6 +66,7 @@ export class Node {
   /** The process that all others of the node descend from or are adopted by. */
   #init = 0;
   #proxyKubeconfig: string | undefined;
+  #kubeletAtBoot: boolean;
   readonly #services = new Map<string, readonly string[]>();
 
   constructor(bed: Bed, kubernetes: Kubernetes, host: HostAddress, options: NodeOptions) {
@@ -77,6 +78,7 @@ export class Node {
     this.#host = host;
     this.#options = options;
     this.#proxyKubeconfig = options.kubeProxyKubeconfig;
+    this.#kubeletAtBoot = options.kubelet !== false;
   }
 
   get running(): boolean {
@@ -152,7 +154,7 @@ export class Node {
   /** The power comes back: containerd starts, then the kubelet, from what the disk has. */
   async start(): Promise<void> {
     await this.#boot();
-    if (this.#options.kubelet !== false) this.startKubelet();
+    if (this.#kubeletAtBoot) this.startKubelet();
   }
 
   async reboot(): Promise<void> {
@@ -176,7 +178,9 @@ export class Node {
     setCable(this.bed, this.#host, true);
   }
 
+  /** Starts the kubelet, now and at every boot from now on. */
   startKubelet(): void {
+    this.#kubeletAtBoot = true;
     const flags = kubeletFlags(this.#kubernetes.minor, {
       name: this.name,
       address: this.address,

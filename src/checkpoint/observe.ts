@@ -72,11 +72,15 @@ export function observe(sight: Sight, known: Iterable<CheckpointId>, place: Agen
     const running = (sight.runtime ?? []).filter((pod) => identityOf(pod, ids, sight) === id);
     const best = bestOf(running, specsOf(mine, copies), sight.runningFor);
     const parents = mine.filter(isStaying).toSorted(newestFirst);
+    const checkpoint = checkpointPhase(copies, sight, place);
+    const parent = sight.runtime === undefined ? "unknown" : best.phase;
+    const lingers = checkpoint !== "absent" || (parent !== "absent" && !isReleased(id, sight.api ?? [], ids));
     const observed: Observed = {
       api: sight.api === undefined ? "unavailable" : isWanted(id, sight.api, ids, place) ? "scheduled" : "absent",
-      parent: sight.runtime === undefined ? "unknown" : best.phase,
+      parent,
       parentUid: best.uid,
-      checkpoint: checkpointPhase(copies, sight, place),
+      checkpoint,
+      lingers,
       generations: copies.length,
       isSelf: [...mine, ...copies.map(({ manifest }) => manifest)].some((pod) => isAgentsOwn(pod, place)),
     };
@@ -180,7 +184,7 @@ function checkpointPhase(copies: readonly Generation[], sight: Sight, place: Age
   return found;
 }
 
-/** Whether the API server has a parent for this node. The agent's own pod counts also where its name is all that is left. */
+/** Whether the API server has a parent for this node. */
 function isWanted(
   id: CheckpointId,
   api: readonly KubeObject[],
@@ -188,6 +192,11 @@ function isWanted(
   place: AgentPlace,
 ): boolean {
   return api.some((pod) => isParent(pod, place.namespace) && ids.get(podId(pod)) === id);
+}
+
+/** Whether its pod is here, and asks to be copied no more: it may run on. */
+function isReleased(id: CheckpointId, api: readonly KubeObject[], ids: ReadonlyMap<string, CheckpointId>): boolean {
+  return api.some((pod) => ids.get(podId(pod)) === id && pod.metadata.annotations?.[PARENT_ANNOTATION] !== "true");
 }
 
 function isStaying(pod: KubeObject): boolean {

@@ -33,7 +33,9 @@ export interface Step {
   readonly transitions: readonly Transition[];
 }
 
-/** Moves every checkpoint on. When the agent itself is to go, so is all that it made. */
+/**
+ * Moves every checkpoint on. When the agent itself is to go, so is all that it made; but as long as one of its checkpoints stands in for a parent, it stays.
+ */
 export function step(
   states: ReadonlyMap<CheckpointId, State>,
   seen: readonly Seen[],
@@ -44,14 +46,22 @@ export function step(
   for (const each of seen) {
     moved.set(each.id, next(states.get(each.id) ?? { kind: "none" }, each.observed, now, patience));
   }
-  const leaving = seen.some(({ id, observed }) => observed.isSelf && moved.get(id)?.kind === "remove");
-  if (leaving) for (const id of moved.keys()) moved.set(id, { kind: "remove" });
+  const leaving = seen.filter(({ id, observed }) => observed.isSelf && moved.get(id)?.kind === "remove");
+  if (leaving.length > 0) {
+    const isNeeded = seen.some(({ id, observed }) => !observed.isSelf && isStandIn(moved.get(id)!));
+    if (isNeeded) for (const { id } of leaving) moved.set(id, { kind: "self-grace", until: now });
+    else for (const id of moved.keys()) moved.set(id, { kind: "remove" });
+  }
   const transitions = seen.flatMap((each) => {
     const from = states.get(each.id)?.kind ?? "none";
     const to = moved.get(each.id)!.kind;
     return from === to ? [] : [{ id: each.id, from, to, seen: each }];
   });
   return { states: moved, transitions };
+}
+
+function isStandIn(state: State): boolean {
+  return isRun(state) || state.kind === "handing-over" || (state.kind === "inactive-grace" && state.rounds > 0);
 }
 
 /** The generation that a checkpoint in this state runs: the newest, but where it did not come to run. */

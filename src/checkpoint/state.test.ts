@@ -10,6 +10,7 @@ const seen = (change: Partial<Observed> = {}): Observed => ({
   parent: "absent",
   parentUid: "uid",
   checkpoint: "running",
+  lingers: false,
   generations: 2,
   isSelf: false,
   ...change,
@@ -95,6 +96,17 @@ describe("every state against every observation", () => {
     }
   });
 
+  test("what has not ended yet, or just now, is not removed: the API server's word may be its own", () => {
+    const absent = seen({ api: "absent", lingers: true });
+    const kept = next(inactiveGrace(late), absent, NOW, PATIENCE);
+    expect(kept).toEqual(inactiveGrace(NOW + PATIENCE.ended));
+    expect(next(kept, seen({ api: "absent" }), NOW + PATIENCE.ended - 1, PATIENCE)).toEqual(kept);
+    expect(next(kept, seen({ api: "absent" }), NOW + PATIENCE.ended, PATIENCE).kind).toBe("remove");
+    const hasty = { ...PATIENCE, grace: 0 };
+    expect(next({ kind: "inactive" }, absent, NOW, hasty)).toEqual(inactiveGrace(NOW + PATIENCE.ended));
+    expect(next(activeGrace(late), seen({ api: "absent" }), NOW, hasty)).toMatchObject({ until: NOW + PATIENCE.ended });
+  });
+
   test("no grace means at once", () => {
     const hasty = { ...PATIENCE, grace: 0 };
     expect(next({ kind: "inactive" }, seen({ api: "absent" }), NOW, hasty).kind).toBe("remove");
@@ -147,7 +159,7 @@ test("an active checkpoint that does not come to run makes way for the generatio
 test("an active checkpoint is stopped before it is removed: when the word came from it, it comes back, with more time", () => {
   const absent = seen({ api: "absent" });
   const grace = next(active, absent, NOW, PATIENCE);
-  const stopped = next(grace, absent, NOW + PATIENCE.grace, PATIENCE);
+  const stopped = next(grace, seen({ api: "absent", lingers: true }), NOW + PATIENCE.grace, PATIENCE);
   expect(stopped.kind).toBe("inactive-grace");
   const back = next(stopped, seen({ api: "unavailable" }), NOW + PATIENCE.grace + 1, PATIENCE);
   expect(back).toMatchObject({ kind: "active", rounds: 1 });
@@ -161,6 +173,7 @@ describe("whatever is seen, in whatever order", () => {
     parent: fc.constantFrom(...PARENT),
     parentUid: fc.constantFrom("a", "b"),
     checkpoint: fc.constantFrom("absent" as const, "starting" as const, "running" as const),
+    lingers: fc.boolean(),
     generations: fc.integer({ min: 1, max: 3 }),
     isSelf: fc.constant(false),
   });
@@ -186,7 +199,7 @@ describe("whatever is seen, in whatever order", () => {
       fc.property(sequence, (steps) => {
         walk(steps, (from, to, observed) => {
           if (to.kind !== "remove" || from.kind === "remove") return;
-          expect(observed.api).toBe("absent");
+          expect(observed).toMatchObject({ api: "absent", lingers: false });
           expect(isRun(from)).toBe(false);
         });
       }),

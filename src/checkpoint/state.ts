@@ -3,8 +3,8 @@
  *
  * It differs from bootkube's in four things. What the runtime cannot tell changes nothing. A parent that the kubelet is at work on is waited for, not
  * fought. Giving way to a parent has an end: a parent that has not come to run by then makes way for the checkpoint again, and the next
- * attempt comes later. Nothing is removed but on the word of an API server, and an active checkpoint is first stopped, so that one which served that word comes
- * back.
+ * attempt comes later. Nothing is removed but on the word of an API server that goes on answering after all that ran of it has ended: the word may have come from
+ * the very pod, and then there would be nobody left.
  */
 
 /** What was seen of one checkpoint and its parents. */
@@ -20,6 +20,8 @@ export interface Observed {
   readonly parentUid: string;
   /** The same of the checkpoint as a static pod. */
   readonly checkpoint: "absent" | "starting" | "running";
+  /** Whether something that ran for it has not ended yet, parent or checkpoint, and so may be what the API server's word came from. */
+  readonly lingers: boolean;
   /** How many generations could be run. */
   readonly generations: number;
   /** Whether it is the agent's own checkpoint. */
@@ -62,6 +64,8 @@ export type StateKind = State["kind"];
 export interface Patience {
   /** How long an unscheduled parent's checkpoint is kept: `--checkpoint-grace-period`. */
   readonly grace: number;
+  /** How long an API server must have answered after the last of it has ended, before it is removed. */
+  readonly ended: number;
   /** How long a parent that the API server wants here may be absent, and how long one that starts may take where there is no API server. */
   readonly missing: number;
   readonly starting: number;
@@ -78,6 +82,7 @@ export interface Patience {
 
 export const PATIENCE: Patience = {
   grace: 60_000,
+  ended: 15_000,
   missing: 30_000,
   starting: 60_000,
   handOver: 120_000,
@@ -163,7 +168,7 @@ function withoutCopies(state: State, seen: Observed): State {
 }
 
 function whileInactive(seen: Observed, now: number, patience: Patience): State {
-  if (seen.api === "absent") return grace(now, patience, 0);
+  if (seen.api === "absent") return grace(now, patience, 0, seen.lingers);
   switch (seen.parent) {
     case "running":
     case "unknown":
@@ -182,7 +187,7 @@ function whileWaiting(
   now: number,
   patience: Patience,
 ): State {
-  if (seen.api === "absent") return grace(now, patience, 0);
+  if (seen.api === "absent") return grace(now, patience, 0, seen.lingers);
   switch (seen.parent) {
     case "running":
       return { kind: "inactive" };
@@ -206,6 +211,7 @@ function whileInactiveGrace(
 ): State {
   switch (seen.api) {
     case "absent":
+      if (seen.lingers) return { ...state, until: Math.max(state.until, now + patience.ended) };
       return now >= state.until ? { kind: "remove" } : state;
     case "scheduled":
       return whileInactive(seen, now, patience);
@@ -271,7 +277,7 @@ function whileActiveGrace(
   const back: State = { ...active(now, rounds), generation };
   switch (seen.api) {
     case "absent":
-      return now >= state.until ? grace(now, patience, rounds + 1) : state;
+      return now >= state.until ? grace(now, patience, rounds + 1, true) : state;
     case "scheduled":
       return whileActive(back, seen, now, patience);
     case "unavailable":
@@ -285,7 +291,7 @@ function whileHandingOver(
   now: number,
   patience: Patience,
 ): State {
-  if (seen.api === "absent") return grace(now, patience, 0);
+  if (seen.api === "absent") return grace(now, patience, 0, seen.lingers);
   if (seen.parent === "running") return { kind: "inactive" };
   const gone = seen.parent === "absent" && seen.api === "unavailable";
   if (!gone && now < state.until) return state;
@@ -304,9 +310,9 @@ function active(now: number, rounds: number): Extract<State, { kind: "active" }>
   return { kind: "active", since: now, generation: 0, attempts: NO_ATTEMPTS, retryAt: 0, rounds };
 }
 
-function grace(now: number, patience: Patience, rounds: number): State {
-  const until = now + patience.grace;
-  return now >= until && rounds === 0 ? { kind: "remove" } : { kind: "inactive-grace", until, rounds };
+function grace(now: number, patience: Patience, rounds: number, lingers: boolean): State {
+  const until = now + Math.max(patience.grace, lingers ? patience.ended : 0);
+  return now >= until ? { kind: "remove" } : { kind: "inactive-grace", until, rounds };
 }
 
 /** Twice as long each time that stopping the checkpoint took the API server away. */
