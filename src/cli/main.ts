@@ -4,7 +4,6 @@
  * touches `process`.
  */
 import { once } from "node:events";
-import { createInterface } from "node:readline/promises";
 import type { Host, TextSink } from "./host.ts";
 import { EXIT, run } from "./run.ts";
 
@@ -36,6 +35,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 async function ask(question: string): Promise<string> {
+  const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return await terminal.question(question, { signal: interruption.signal });

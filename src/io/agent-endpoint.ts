@@ -1,6 +1,10 @@
-/** The agent's small HTTP server on the loopback: `/healthz`, `/metrics`, `/status`. GET only, nothing secret, nobody from elsewhere. */
-import { createServer, get, type Server } from "node:http";
+/**
+ * The agent's pages on the loopback: `/healthz`, `/metrics`, `/status`. GET only, nothing secret, nobody from elsewhere. The server is these few lines, because
+ * Node's would be more of the agent's memory than all of its own code (plain-http.ts).
+ */
+import { createServer, type Server, type Socket } from "node:net";
 import { MendError } from "../errors.ts";
+import { plainHttp } from "./plain-http.ts";
 import { systemCode } from "./system-error.ts";
 
 export interface AgentPages {
@@ -16,27 +20,34 @@ export interface AgentEndpoint {
   close(): void;
 }
 
+const TIMEOUT_MS = 5000;
+const MOST_CONNECTIONS = 20;
+const MOST_HEADER_BYTES = 8192;
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  431: "Request Header Fields Too Large",
+  503: "Service Unavailable",
+};
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
 /** `address` is `HOST:PORT`; throws `usage` for one that is not, and for a host that is not the loopback. */
 export async function openAgentEndpoint(address: string, pages: AgentPages): Promise<AgentEndpoint> {
   const { host, port } = parseAddress(address);
-  const server: Server = createServer({ requestTimeout: 5000, keepAliveTimeout: 1000 }, (request, response) => {
-    request.resume();
-    const answer = (status: number, type: string, text: string) =>
-      response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(text);
-    if (request.method !== "GET") return answer(405, "text/plain", "only GET\n");
-    switch (request.url?.split("?")[0]) {
-      case "/healthz": {
-        const wrong = pages.health();
-        return answer(wrong === undefined ? 200 : 503, "text/plain", `${wrong ?? "ok"}\n`);
-      }
-      case "/metrics":
-        return answer(200, "text/plain; version=0.0.4; charset=utf-8", pages.metrics());
-      case "/status":
-        return answer(200, "application/json", `${JSON.stringify(pages.status())}\n`);
-      default:
-        return answer(404, "text/plain", "try /healthz, /metrics or /status\n");
-    }
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    serve(socket, pages);
   });
+  server.maxConnections = MOST_CONNECTIONS;
   await new Promise<void>((done, fail) => {
     server.once("error", (error) => {
       const taken = systemCode(error) === "EADDRINUSE";
@@ -53,16 +64,57 @@ export async function openAgentEndpoint(address: string, pages: AgentPages): Pro
     port: typeof bound === "object" && bound !== null ? bound.port : port,
     close() {
       server.close();
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** One request, one answer, and the end of the connection. */
+function serve(socket: Socket, pages: AgentPages): void {
+  let head = "";
+  socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
+  socket.on("error", () => socket.destroy());
+  const answer = ({ status, type, body }: Answer) => {
+    socket.removeAllListeners("data");
+    const headers = [
+      `HTTP/1.1 ${status} ${REASONS[status]}`,
+      `content-type: ${type}`,
+      `content-length: ${Buffer.byteLength(body)}`,
+      "cache-control: no-store",
+      "connection: close",
+    ];
+    socket.end(`${headers.join("\r\n")}\r\n\r\n${body}`);
+  };
+  socket.on("data", (chunk: Buffer) => {
+    head += chunk.toString("latin1");
+    if (head.length > MOST_HEADER_BYTES) answer({ status: 431, type: "text/plain", body: "too long\n" });
+    else if (/\r?\n\r?\n/.test(head)) answer(answerTo(head, pages));
+  });
+}
+
+function answerTo(head: string, pages: AgentPages): Answer {
+  const [, method, path] = /^([A-Z]+) (\/[^ ?]*)\S* HTTP\/1\.[01]\r?\n/.exec(head) ?? [];
+  if (method === undefined) return { status: 400, type: "text/plain", body: "this is HTTP\n" };
+  if (method !== "GET") return { status: 405, type: "text/plain", body: "only GET\n" };
+  switch (path) {
+    case "/healthz": {
+      const wrong = pages.health();
+      return { status: wrong === undefined ? 200 : 503, type: "text/plain", body: `${wrong ?? "ok"}\n` };
+    }
+    case "/metrics":
+      return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: pages.metrics() };
+    case "/status":
+      return { status: 200, type: "application/json", body: `${JSON.stringify(pages.status())}\n` };
+    default:
+      return { status: 404, type: "text/plain", body: "try /healthz, /metrics or /status\n" };
+  }
 }
 
 /** What `/status` says; undefined where no agent answers. */
 export function askAgent(address: string): Promise<unknown> {
   const { host, port } = parseAddress(address);
   return new Promise((resolve) => {
-    const asked = get({ host, port, path: "/status", agent: false, timeout: 3000 }, (response) => {
+    const asked = plainHttp().get({ host, port, path: "/status", agent: false, timeout: 3000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", () => resolve(undefined));

@@ -1,12 +1,12 @@
 /** The API server, spoken to in JSON: requests, lists, and watches that resume by themselves. Its errors become {@link MendError}s by code. */
 import type { IncomingMessage } from "node:http";
-import { request as httpRequest } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { type ErrorCode, MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
-import type { ClusterAccess } from "./kubeconfig.ts";
+import type { ClusterAccess } from "./kubeconfig-access.ts";
+import { plainHttp } from "./plain-http.ts";
 import { ProxyAgent } from "./proxy-agent.ts";
 
 /** An answer of 400 or more, with the API server's own words. */
@@ -264,7 +264,7 @@ export class ClusterApi {
       ...(signal !== undefined && { signal }),
     };
     return new Promise((resolve, reject) => {
-      const sent = (isTls ? httpsRequest : httpRequest)(options, (response) => {
+      const sent = (isTls ? httpsRequest : plainHttp().request)(options, (response) => {
         sent.setTimeout(0);
         resolve(response);
       });

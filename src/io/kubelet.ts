@@ -2,11 +2,11 @@
  * The kubelet of this node: its list of pods, by its own API with the cluster's credentials, or by its read-only port where it has one. Without an API server the
  * list is the last that it was told, and says nothing of what really runs.
  */
-import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { connect } from "node:net";
 import { MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
-import type { ClusterAccess } from "./kubeconfig.ts";
+import type { ClusterAccess } from "./kubeconfig-access.ts";
 
 const SECURE_PORT = 10_250;
 const READ_ONLY_PORT = 10_255;
@@ -44,7 +44,7 @@ export async function readKubeletPods(options: KubeletOptions): Promise<KubeObje
     }
   }
   try {
-    return await pods(httpRequest, host, readOnlyPort, signal, {});
+    return await readOnlyPods(host, readOnlyPort, signal);
   } catch (error) {
     signal?.throwIfAborted();
     const cause = refused ?? error;
@@ -58,7 +58,7 @@ export async function readKubeletPods(options: KubeletOptions): Promise<KubeObje
 }
 
 function pods(
-  request: typeof httpsRequest | typeof httpRequest,
+  request: typeof httpsRequest,
   host: string,
   port: number,
   signal: AbortSignal | undefined,
@@ -68,22 +68,12 @@ function pods(
     const sent = request(
       { host, port, path: "/pods", agent: false, ...(signal !== undefined && { signal }), ...options },
       (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on("data", (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > MOST_BYTES) sent.destroy(new Error("its list has no end"));
-          else chunks.push(chunk);
-        });
+        const body = collect((error) => sent.destroy(error));
+        response.on("data", body.add);
         response.on("error", reject);
         response.on("end", () => {
-          if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
-          try {
-            const list = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { items?: KubeObject[] | null };
-            resolve((list.items ?? []).map((pod) => ({ ...pod, apiVersion: "v1", kind: "Pod" })));
-          } catch (error) {
-            reject(error);
-          }
+          if (response.statusCode === 200) settle(body.text(), resolve, reject);
+          else reject(new Error(`status ${response.statusCode}`));
         });
       },
     );
@@ -91,4 +81,46 @@ function pods(
     sent.on("error", reject);
     sent.end();
   });
+}
+
+/** In HTTP/1.0, where an answer is what comes until the end: see plain-http.ts for why without a client. */
+function readOnlyPods(host: string, port: number, signal: AbortSignal | undefined): Promise<KubeObject[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, ...(signal !== undefined && { signal }) }, () => {
+      socket.write(`GET /pods HTTP/1.0\r\nhost: ${host}\r\naccept: application/json\r\n\r\n`);
+    });
+    const answer = collect((error) => socket.destroy(error));
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
+    socket.on("error", reject);
+    socket.on("data", answer.add);
+    socket.on("end", () => {
+      const text = answer.text();
+      const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(text) ?? [];
+      const start = text.indexOf("\r\n\r\n");
+      if (status === "200" && start > 0) settle(text.slice(start + 4), resolve, reject);
+      else reject(new Error(status === undefined ? "it does not speak HTTP" : `status ${status}`));
+    });
+  });
+}
+
+function collect(tooMuch: (error: Error) => void): { add(chunk: Buffer): void; text(): string } {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  return {
+    add(chunk) {
+      size += chunk.length;
+      if (size > MOST_BYTES) tooMuch(new Error("its list has no end"));
+      else chunks.push(chunk);
+    },
+    text: () => Buffer.concat(chunks).toString("utf8"),
+  };
+}
+
+function settle(text: string, resolve: (pods: KubeObject[]) => void, reject: (error: unknown) => void): void {
+  try {
+    const list = JSON.parse(text) as { items?: KubeObject[] | null };
+    resolve((list.items ?? []).map((pod) => ({ ...pod, apiVersion: "v1", kind: "Pod" })));
+  } catch (error) {
+    reject(error);
+  }
 }

@@ -1,8 +1,8 @@
 /** Reaches a TLS server through an HTTP proxy, by CONNECT (RFC 9110, 9.3.6). */
-import { request } from "node:http";
 import { Agent, type AgentOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
+import { plainHttp } from "./plain-http.ts";
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
@@ -18,7 +18,7 @@ export class ProxyAgent extends Agent {
     const { hostname, port, username, password } = this.#proxy;
     const target = `${options.host?.includes(":") ? `[${options.host}]` : options.host}:${options.port}`;
     const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    const asked = request({
+    const asked = plainHttp().request({
       host: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: port || 80,
       method: "CONNECT",

@@ -10,14 +10,13 @@ import { observe, type RuntimeContainer, type RuntimePod, type Seen } from "../c
 import { type Action, generationToRun, plan, step, type Transition } from "../checkpoint/plan.ts";
 import { deadlineOf, foundState, isRun, type State } from "../checkpoint/state.ts";
 import { MendError } from "../errors.ts";
+import { AgentKubeconfig } from "../io/agent-kubeconfig.ts";
 import { takeAgentLock } from "../io/agent-lock.ts";
 import { CheckpointStore, type StoredCheckpoints } from "../io/checkpoint-store.ts";
 import { ClusterApi } from "../io/cluster-api.ts";
 import { findRuntimeEndpoint } from "../io/container-runtime.ts";
 import { watchDirectories } from "../io/directory-watch.ts";
-import { readKubeconfig } from "../io/kubeconfig.ts";
 import { readKubeletPods } from "../io/kubelet.ts";
-import { findKubelet } from "../io/local-node.ts";
 import { NodePods } from "../io/node-pods.ts";
 import { RuntimePods } from "../io/runtime-pods.ts";
 import { Wakeups } from "../io/wakeups.ts";
@@ -45,6 +44,7 @@ export class Checkpointer {
   readonly #troubles: AgentTroubles;
   readonly #drafts: CheckpointDrafts;
   readonly #wakeups: Wakeups;
+  readonly #kubeconfig: AgentKubeconfig;
   #states: ReadonlyMap<CheckpointId, State> = new Map();
   #stored: StoredCheckpoints = { generations: new Map(), active: [], findings: [] };
   #seen: readonly Seen[] = [];
@@ -65,8 +65,9 @@ export class Checkpointer {
     this.#drafts = new CheckpointDrafts(options, this.#troubles);
     this.#wakeups = new Wakeups(options.signal);
     this.#guard = options.protect === undefined ? undefined : openManifestGuard(options, options.protect);
+    this.#kubeconfig = new AgentKubeconfig(options.kubeconfig, options.context);
     this.#pods = new NodePods({
-      open: () => Promise.resolve(new ClusterApi(readKubeconfig(options.kubeconfig, options.context))),
+      open: async () => new ClusterApi(await this.#kubeconfig.read()),
       namespace: options.place.namespace,
       nodeName: options.place.nodeName,
       signal: options.signal,
@@ -244,10 +245,11 @@ export class Checkpointer {
   async #kubeletPods(): Promise<readonly KubeObject[] | undefined> {
     const now = this.#options.clock();
     if (this.#kubelet !== undefined && now - this.#kubelet.at < KUBELET_MS) return this.#kubelet.pods;
-    const { hostIp: host, kubeconfig, context, signal } = this.#options;
+    const { hostIp: host, signal } = this.#options;
     let pods: readonly KubeObject[] | undefined;
     try {
-      const access = quietly(() => readKubeconfig(kubeconfig, context));
+      // What is wrong with the kubeconfig, the API server's client has said.
+      const access = await this.#kubeconfig.read().catch(() => undefined);
       pods = await readKubeletPods({ host, access, signal });
       this.#troubles.end("kubelet");
     } catch (error) {
@@ -319,7 +321,8 @@ export class Checkpointer {
 }
 
 /** Where the container runtime of this node listens. Throws `runtime-unreachable` where none is found. */
-export function findRuntime(): string {
+export async function findRuntime(): Promise<string> {
+  const { findKubelet } = await import("../io/local-node.ts");
   const found = findRuntimeEndpoint(findKubelet());
   if (found !== undefined) return found;
   throw new MendError("runtime-unreachable", "no container runtime is found on this node", {
@@ -347,13 +350,5 @@ export async function runCheckpointer(options: CheckpointerOptions): Promise<voi
     pages?.close();
     await lock.release();
     log("info", "ended", {});
-  }
-}
-
-function quietly<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined; // the API server's client has said what is wrong with it
   }
 }

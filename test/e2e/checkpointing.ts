@@ -47,7 +47,7 @@ export async function startCheckpointer(plane: ControlPlane, node: Node, ...flag
     "POD_NAMESPACE=kube-system",
     ...KUBEMEND,
     ...["checkpoint", "run", `--kubeconfig=${KUBECONFIG}`, "--lock-file=/run/lock/pod-checkpointer.lock"],
-    ...["--checkpoint-grace-period=3s", "--healthy-after=2s", ...flags],
+    ...["--checkpoint-grace-period=5s", "--healthy-after=2s", ...flags],
   ]);
 }
 

@@ -88,7 +88,7 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
         context: options.context,
         hostIp: HOST_IP || "127.0.0.1",
         lockFile: resolve(host.cwd, options.lockFile),
-        runtimeEndpoint: asked ?? findRuntime(),
+        runtimeEndpoint: asked ?? (await findRuntime()),
         runtimeTimeoutMs: options.runtimeRequestTimeout,
         patience: { ...PATIENCE, grace: options.checkpointGracePeriod },
         generations: options.generations,
