@@ -25,7 +25,7 @@ import { AgentTroubles } from "./agent-troubles.ts";
 import { CheckpointDrafts } from "./checkpoint-drafts.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 import { type AgentView, reportOf } from "./checkpointer-report.ts";
-import { type ManifestGuard, openManifestGuard } from "./manifest-guard.ts";
+import type { ManifestGuard } from "./manifest-guard.ts";
 
 /** Between two looks at the runtime: with an API server that answers and nothing going on, and otherwise. */
 const CALM_MS = 5000;
@@ -57,14 +57,14 @@ export class Checkpointer {
   #deniedSince: number | undefined;
   readonly #guard: ManifestGuard | undefined;
 
-  constructor(options: CheckpointerOptions) {
+  constructor(options: CheckpointerOptions, guard?: ManifestGuard) {
     this.#options = options;
+    this.#guard = guard;
     this.#store = new CheckpointStore(options.places, options.fileSystem);
     this.#runtime = new RuntimePods(options.runtimeEndpoint, options.runtimeTimeoutMs);
     this.#troubles = new AgentTroubles(options.log);
     this.#drafts = new CheckpointDrafts(options, this.#troubles);
     this.#wakeups = new Wakeups(options.signal);
-    this.#guard = options.protect === undefined ? undefined : openManifestGuard(options, options.protect);
     this.#kubeconfig = new AgentKubeconfig(options.kubeconfig, options.context);
     this.#pods = new NodePods({
       open: async () => new ClusterApi(await this.#kubeconfig.read()),
@@ -336,7 +336,9 @@ export async function runCheckpointer(options: CheckpointerOptions): Promise<voi
     log("info", "another agent of this node is at work: waiting for it to end", { lockFile: options.lockFile }),
   );
   const stop = new AbortController();
-  const agent = new Checkpointer({ ...options, signal: AbortSignal.any([signal, stop.signal]) });
+  const all = { ...options, signal: AbortSignal.any([signal, stop.signal]) };
+  const guard = options.protect && (await import("./manifest-guard.ts")).openManifestGuard(all, options.protect);
+  const agent = new Checkpointer(all, guard);
   const { openAgentPages } = await import("./checkpointer-pages.ts");
   const pages = await openAgentPages(
     () => ({ report: reportOf(agent.view(), place, now()), view: agent.view() }),
