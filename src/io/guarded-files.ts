@@ -114,6 +114,12 @@ export class GuardedFiles {
     return walk(this.#directory, 1);
   }
 
+  /** Changes when copies come or go, also by another hand. */
+  mark(): string {
+    const folders = [this.#store, ...names(this.#store).map((name) => join(this.#store, name))];
+    return folders.map((folder) => `${folder} ${stat(folder)?.mtimeMs}`).join("\n");
+  }
+
   /** The newest whole copy of each manifest, by its name. Damaged ones are set aside with a finding. */
   load(): { readonly copies: Map<string, GuardedCopy>; readonly findings: readonly Finding[] } {
     const copies = new Map<string, GuardedCopy>();
@@ -133,14 +139,12 @@ export class GuardedFiles {
           findings.push({ level: "error", code: "manifest-copy-locked", where: path, text });
           break;
         }
-        const aside = `${path}.damaged`;
-        this.#fs.rename(path, aside);
-        findings.push({
-          level: "error",
-          code: "manifest-copy-damaged",
-          where: path,
-          text: `damaged: it is now "${aside}"`,
-        });
+        this.#fs.rename(path, `${path}.damaged`);
+      }
+      for (const file of names(join(this.#store, name))) {
+        if (!file.endsWith(".copy.damaged")) continue;
+        const text = "it is damaged, and set aside: remove it when you have seen it";
+        findings.push({ level: "warning", code: "manifest-copy-damaged", where: join(this.#store, name, file), text });
       }
     }
     return { copies, findings };

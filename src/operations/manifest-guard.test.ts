@@ -205,6 +205,15 @@ test("copies that are encrypted show nothing, and do nothing without their key",
   expect(existsSync(at(MANIFEST))).toBe(true);
 });
 
+test("a manifest whose copies a person removed is not put back", async () => {
+  const guard = await copied();
+  rmSync(at(MANIFEST));
+  await look(guard, 100);
+  rmSync(at("protected-manifests/kube-apiserver.yaml"), { recursive: true });
+  expect(await look(guard, 1000)).toEqual([]);
+  expect(existsSync(at(MANIFEST))).toBe(false);
+});
+
 test("checkpoints, and manifests that never ran here, are not copied", async () => {
   const checkpoint = { "checkpointer.alpha.coreos.com/checkpoint-of": "web" };
   const pod = JSON.parse(readFileSync(at(MANIFEST), "utf8"));

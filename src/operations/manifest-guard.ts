@@ -49,7 +49,9 @@ export interface GuardMoment {
 export class ManifestGuard {
   readonly #options: ManifestGuardOptions;
   readonly #files: GuardedFiles;
-  #copies: Map<string, GuardedCopy> | undefined;
+  #copies: ReadonlyMap<string, GuardedCopy> = new Map();
+  /** Of what {@link #copies} were read from. */
+  #mark: string | undefined;
   #loaded: readonly Finding[] = [];
   /** Since when something is wrong with a manifest or its files. */
   readonly #wrongSince = new Map<string, number>();
@@ -89,10 +91,11 @@ export class ManifestGuard {
       }
     };
     await attempt(this.#options.manifests, async () => {
-      if (this.#copies === undefined) {
+      if (this.#mark !== this.#files.mark()) {
         const { copies, findings: found } = this.#files.load();
         this.#copies = copies;
         this.#loaded = found;
+        this.#mark = this.#files.mark();
       }
       const present = this.#files.manifests();
       for (const name of [...new Set([...this.#copies.keys(), ...present.keys()])].sort()) {
@@ -108,7 +111,7 @@ export class ManifestGuard {
     moment: GuardMoment,
     findings: Finding[],
   ): Promise<void> {
-    const copy = this.#copies?.get(name);
+    const copy = this.#copies.get(name);
     const reading = present === undefined ? undefined : readManifest(present.bytes);
     if (reading?.is === "passing") return;
     if (copy !== undefined) {
@@ -200,7 +203,6 @@ export class ManifestGuard {
     const taken = new Date(this.#options.now()).toISOString();
     const fresh = { taken, ...content };
     await this.#files.save(name, fresh, this.#options.generations);
-    this.#copies?.set(name, fresh);
     this.#options.tell("info", "copied a manifest", { manifest: manifest.path, files: String(content.files.length) });
   }
 }
