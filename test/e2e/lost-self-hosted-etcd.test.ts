@@ -56,8 +56,8 @@ describeWithCluster("a self-hosted control plane with its etcd inside", (kuberne
   });
 });
 
-/** In the end no API server runs any more, because it finds no etcd behind that service. */
-async function addEtcdOperatorsObjects({ api, etcd }: RenderedCluster): Promise<void> {
+/** In the end the kubelet is stopped: the API server's next pod would find no etcd behind that service. */
+async function addEtcdOperatorsObjects({ api, etcd, node }: RenderedCluster): Promise<void> {
   const names = [SERVICE_ADDRESS, BOOT_ADDRESS, "127.0.0.1", "*.kube-etcd.kube-system.svc.cluster.local"];
   const member = await etcd.authority.issue("self-hosted", { commonName: "etcd", use: "peer", names });
   const secret = (name: string, stringData: Record<string, string>) =>
@@ -128,6 +128,8 @@ spec:
   await api.patch(API_SERVER, {
     spec: { updateStrategy: { type: "OnDelete", rollingUpdate: null }, template: { spec: { containers } } },
   });
+  // Without its kubelet the API server goes on until its next pod is in etcd.
+  await node.stopKubelet();
   const pods = "/api/v1/namespaces/kube-system/pods";
   for (const { metadata } of await api.list(`${pods}?labelSelector=k8s-app%3Dkube-apiserver`)) {
     await api.delete(`${pods}/${metadata.name}`, { gracePeriodSeconds: 0 });

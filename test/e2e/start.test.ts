@@ -111,6 +111,14 @@ describeWithCluster("start", (kubernetes) => {
       expect((await node.runForResult(["ls", "/etc/kubernetes/bootstrap-secrets"])).code).not.toBe(0);
     };
     await expectRefused(/no kubelet runs on this machine/);
+    const kubeletConfig = cluster.bed.path("nodes/node1/kubelet.yaml");
+    const config = readFileSync(kubeletConfig, "utf8");
+    writeFileSync(kubeletConfig, config.replace(/^staticPodPath:.*$/m, ""));
+    node.startKubelet();
+    await waitFor("a kubelet", async () => !(await cluster.start("--timeout=1s")).stderr.includes("no kubelet"));
+    await expectRefused(/the kubelet of this machine looks for no static pods\nhint: set staticPodPath/);
+    await node.stopKubelet();
+    writeFileSync(kubeletConfig, config);
     node.startKubelet();
     await waitFor("a kubelet", async () => !(await cluster.start("--timeout=1s")).stderr.includes("no kubelet"));
     await expectRefused(
