@@ -133,6 +133,17 @@ export function runningContainers(): Set<string> {
   return ids;
 }
 
+/** Whether a program such as `kube-scheduler` runs here, by that name or as a part of hyperkube, outside of these containers. */
+export function programRuns(name: string, except: ReadonlySet<string>): boolean {
+  const names = new Set([name, name.replace(/^kube-/, "")]);
+  return processes().some((pid) => {
+    const words = commandLine(pid).slice(0, 2);
+    if (!words.some((word) => names.has(basename(word)))) return false;
+    const ids = readQuietly(`/proc/${pid}/cgroup`).match(/[0-9a-f]{64}/g) ?? [];
+    return !ids.some((id) => except.has(id));
+  });
+}
+
 /** This machine's addresses, without those of the loopback. */
 export function ownAddresses(): Set<string> {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);

@@ -1,10 +1,12 @@
 /**
- * Leases that the temporary components held when they ended. They do not give them up themselves, so the permanent ones would wait until each has run out, 15 s
- * by default. A lease is given up here only where its holder is known to be dead, by the way client-go does it: a record without a holder.
+ * Leases whose holders are dead: those that had them on this machine before it was lost, and the temporary components once they have ended. Nobody of them gives
+ * a lease up, so that whoever comes next would wait until it has run out, 15 s by default. A lease is given up here only where its holder is known to be dead, by
+ * the way client-go does it: a record without a holder.
  */
-import { LEASE_HOLDERS, releasePatch } from "../controlplane/lease.ts";
+import { hostname } from "node:os";
+import { holderHost, LEASE_HOLDERS, releasePatch } from "../controlplane/lease.ts";
 import { ApiError } from "../io/cluster-api.ts";
-import { hasLogged } from "../io/local-node.ts";
+import { hasLogged, programRuns } from "../io/local-node.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { Start } from "./prepare-start.ts";
 import { temporaryPods } from "./start-api-server.ts";
@@ -28,7 +30,24 @@ export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
   return held;
 }
 
-/** After those components have ended: whoever waits for these leases can take them at once. */
+/**
+ * The leases that a component on this machine held before the start: a holder is named for its host, and none that runs here now but the temporary one. Where the
+ * machine's name is not its node's, nothing makes sure that it has the name alone.
+ */
+export function leasesOfTheDead(start: Start, view: ClusterView): HeldLeases {
+  const held = new Map<string, string>();
+  if (hostname().toLowerCase() !== start.node) return held;
+  const ofTemporary = leasesOfTemporary(start, view);
+  const temporary = new Set(temporaryPods(start.pods, start.node).flatMap(({ containers }) => containers));
+  for (const component of LEASE_HOLDERS) {
+    const lease = view.leaderLeases().find(({ name }) => name === component);
+    if (lease === undefined || lease.holder === "" || holderHost(lease).toLowerCase() !== start.node) continue;
+    if (!ofTemporary.has(component) && !programRuns(component, temporary)) held.set(lease.name, lease.holder);
+  }
+  return held;
+}
+
+/** After those holders have ended: whoever waits for these leases can take them at once. */
 export async function giveUpLeases({ api, options }: Start, view: ClusterView, held: HeldLeases): Promise<void> {
   for (const lease of view.leaderLeases()) {
     const { namespace, name, holder } = lease;

@@ -20,7 +20,7 @@ import {
   releaseStranded,
 } from "./clear-the-way.ts";
 import type { ClusterView } from "./cluster-view.ts";
-import { giveUpLeases, type HeldLeases } from "./give-up-leases.ts";
+import { giveUpLeases, type HeldLeases, leasesOfTheDead } from "./give-up-leases.ts";
 import type { Start } from "./prepare-start.ts";
 import { temporaryPods } from "./start-api-server.ts";
 import { waitUntil } from "./start-waiting.ts";
@@ -35,7 +35,12 @@ export async function waitUntilReadyToGo(start: Start, view: ClusterView): Promi
   const began = options.now();
   const holder = start.pods.find(({ component }) => component === "kube-apiserver")?.component;
   let labels: ReadonlyMap<string, string> | undefined;
+  let dead: HeldLeases | undefined;
   await waitUntil(start, view, async (look) => {
+    if (dead === undefined) {
+      dead = leasesOfTheDead(start, view);
+      await giveUpLeases(start, view, dead);
+    }
     labels ??= await nodeRoleLabels(start);
     await labelNode(start, look, labels);
     await raiseScaledAway(start, look);
