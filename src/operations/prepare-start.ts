@@ -1,7 +1,7 @@
 /** Everything that can be checked before a start touches anything: the assets, the kubelet, whose files are there, who answers already. */
 import { accessProblems } from "../bootstrap/asset-access.ts";
 import type { RequiredPod } from "../bootstrap/pivot.ts";
-import { type BootstrapManifest, planStart, type StartPlan } from "../bootstrap/start-plan.ts";
+import { type AssetFile, type BootstrapManifest, planStart, type StartPlan } from "../bootstrap/start-plan.ts";
 import { MendError } from "../errors.ts";
 import { explainApiFailure } from "../io/api-failure.ts";
 import { readAssetFiles } from "../io/asset-files.ts";
@@ -9,6 +9,7 @@ import { type BootstrapPlaces, checkPlaces, findLeftover } from "../io/bootstrap
 import { ClusterApi } from "../io/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../io/kubeconfig.ts";
 import { findKubelet, isSameDirectory, type LocalKubelet } from "../io/local-node.ts";
+import { isSelfContained, selfContainedKubeconfig } from "../io/self-contained-kubeconfig.ts";
 import { absentImages } from "./absent-images.ts";
 import { type EtcdReturn, prepareEtcd } from "./bring-etcd-back.ts";
 import { hasApiServer, imagesOf, ownApiServerRuns } from "./start-api-server.ts";
@@ -47,14 +48,15 @@ export interface Start {
 
 export async function prepareStart(options: StartOptions): Promise<Start> {
   const { assetDir, podManifestPath, secretsDir } = options;
-  const plan = planStart(readAssetFiles(assetDir), new Date(options.now()));
+  const planned = planStart(readAssetFiles(assetDir), new Date(options.now()));
   const kubelet = checkKubelet(podManifestPath);
   const node = kubelet.nodeName;
-  const etcd = plan.etcd === undefined ? undefined : await prepareEtcd(plan.etcd, podManifestPath);
+  const etcd = planned.etcd === undefined ? undefined : await prepareEtcd(planned.etcd, podManifestPath);
   const places = { secretsDir, podManifestPath };
   const leftover = await findLeftover(places);
-  await checkPlaces(places, plan.pods);
+  await checkPlaces(places, planned.pods);
   const access = await readClusterAccess(`${assetDir}/auth/kubeconfig`, undefined, options.signal);
+  const plan = { ...planned, secrets: planned.secrets.map((file) => inOneFile(file, access)) };
   checkAccess(plan, access, options.now());
   const api = new ClusterApi(access);
   const oursRuns = ownApiServerRuns(plan, node, leftover?.manifests ?? []);
@@ -101,6 +103,12 @@ function checkAccess(plan: StartPlan, access: ClusterAccess, now: number): void 
       hint: "recover again, with the kubeconfig of an administrator of this cluster",
     },
   );
+}
+
+/** The temporary pods get the kubeconfig alone: no files beside it, and no program that gives credentials. */
+function inOneFile(file: AssetFile, access: ClusterAccess): AssetFile {
+  if (file.path !== "kubeconfig" || isSelfContained(Buffer.from(file.bytes).toString("utf8"))) return file;
+  return { ...file, bytes: Buffer.from(selfContainedKubeconfig(access)) };
 }
 
 async function answersAlready(api: ClusterApi, plan: StartPlan, options: StartOptions): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND, renderedCluster } from "./rendered-cluster.ts";
@@ -141,6 +142,10 @@ describeWithCluster("start", (kubernetes) => {
     await expectRefused(
       /auth\/kubeconfig does not fit their API server:\n {2}the API server's certificate, tls\/.*, is of an authority/,
     );
+    const noProgram = { command: "./absent", apiVersion: "client.authentication.k8s.io/v1" };
+    const [{ name }] = parse(own).users;
+    writeFileSync(kubeconfig, stringify({ ...parse(own), users: [{ name, user: { exec: noProgram } }] }));
+    await expectRefused(/the kubeconfig's program ".\/absent" gives no credentials: there is no such program/);
     writeFileSync(kubeconfig, own);
 
     const scheduler = join(assetDir, "bootstrap-manifests/bootstrap-kube-scheduler.yaml");
