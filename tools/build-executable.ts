@@ -43,6 +43,16 @@ function nativeCrc32c(): string {
   return require.resolve(`@node-rs/crc32-${process.platform}-${process.arch}-gnu`, { paths });
 }
 
+/** Symbols for debuggers only: native modules find what they need in .dynsym. */
+async function strip(program: string): Promise<void> {
+  try {
+    await run("strip", [program]);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    console.error("strip is missing (Debian: binutils): the executable will be 18 MB larger");
+  }
+}
+
 async function build(): Promise<void> {
   if (process.platform !== "linux") throw new Error(`the executable is built on Linux, not on ${process.platform}`);
   const draft = `${OUT}.draft`; // always the same: paths go into the blob
@@ -57,7 +67,7 @@ async function build(): Promise<void> {
     const node = inDraft("node");
     copyFileSync(process.execPath, node);
     chmodSync(node, 0o755);
-    await run("strip", [node]); // symbols for debuggers only: native modules find what they need in .dynsym
+    await strip(node);
 
     const assets = {
       ...Object.fromEntries(names.map((name) => [name, name])),

@@ -133,6 +133,7 @@ export class Checkpointer {
     const api = this.#pods.pods;
     this.#troubles.set("API server", this.#pods.trouble);
     const kubelet = api === undefined ? await this.#kubeletPods() : undefined;
+    if (api !== undefined) this.#troubles.end("kubelet"); // it is not asked, and cannot check credentials without an API server either
     const now = this.#options.clock();
     this.#seen = observe(
       {
