@@ -132,8 +132,10 @@ describe("each failure is named, and nothing else", () => {
     ],
     [
       "a self-hosted API server after a reboot",
-      silentMaster(dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false } })),
-      ["error kube-apiserver-crash-loop"],
+      silentMaster(
+        dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false, restarts: 0 } }),
+      ),
+      ["error kube-apiserver-not-running"],
     ],
     [
       "an API server of this machine that is gone, while another answers",
@@ -452,7 +454,7 @@ describe("what mends it", () => {
       "a manifest that is lost, with etcd alive",
       silentMaster(dead("kube-apiserver", { manifest: undefined, log: crashLog() })),
       [
-        "sudo kubemend recover --recovery-dir=/var/lib/kubemend/recovered --etcd-servers=https://10.0.0.1:2379",
+        "sudo kubemend recover --recovery-dir=/var/lib/kubemend/recovered --force --etcd-servers=https://10.0.0.1:2379",
         "sudo cp /var/lib/kubemend/recovered/nodes/master1/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/",
       ],
     ],

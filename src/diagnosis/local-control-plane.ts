@@ -133,20 +133,25 @@ function judgeStaticPod(component: LocalComponent, local: LocalFacts, facts: Fac
   });
 }
 
+/** The kubelet starts its container again and again where it knows the pod; after a reboot it knows none until there is an API server. */
 function judgeSelfHosted(component: LocalComponent, facts: Facts, make: Make): Trouble {
   const { name, log } = component;
+  const again = log !== undefined && log.restarts > 0 && log.ageMilliseconds < FRESH_LOG_MS;
   const ago = log === undefined ? "" : `, last heard of ${spanText(log.ageMilliseconds)} ago`;
-  return make("crash-loop", {
-    text: `${name} does not run on this machine, and runs as a pod of the cluster itself${ago}`,
+  return make(again ? "crash-loop" : "not-running", {
+    text: again
+      ? `${name} ends again and again on this machine: its container was restarted ${log.restarts} times`
+      : `${name} does not run on this machine${ago}; as a pod of the cluster itself it does not come back without an API server`,
     evidence: lastWords(component),
-    commands: recoverSelfHosted(facts.etcd),
+    commands: recoverSelfHosted(facts),
   });
 }
 
 /** From etcd while it lives; else from a backup, whose name only a person knows. */
-function recoverSelfHosted(etcd: EtcdFacts | undefined): string[] {
+function recoverSelfHosted({ etcd, api }: Facts): string[] {
+  const flags = [`--recovery-dir=${RECOVERED_DIR}`, "--force", ...source(etcd)];
   return [
-    `sudo ${commandLine("kubemend", "recover", `--recovery-dir=${RECOVERED_DIR}`, ...source(etcd), "--kubeconfig=/etc/kubernetes/kubeconfig")}`,
+    `sudo ${commandLine("kubemend", "recover", ...flags, `--kubeconfig=${api?.source ?? "/etc/kubernetes/kubeconfig"}`)}`,
     `sudo ${commandLine("kubemend", "start", `--asset-dir=${RECOVERED_DIR}`)}`,
   ];
 }
@@ -159,7 +164,7 @@ function recoverManifest(
   const from = `${RECOVERED_DIR}/nodes/${nodeName}/manifests/${name}.yaml`;
   return {
     commands: [
-      `sudo ${commandLine("kubemend", "recover", `--recovery-dir=${RECOVERED_DIR}`, ...source(etcd))}`,
+      `sudo ${commandLine("kubemend", "recover", `--recovery-dir=${RECOVERED_DIR}`, "--force", ...source(etcd))}`,
       commandLine("sudo", "cp", from, `${kubelet.staticPods}/`),
     ],
   };

@@ -13,9 +13,14 @@ export class Probes {
     this.signal = signal;
   }
 
-  /** Undefined where it failed, which is noted for the area. Throws when the whole is interrupted, and what is a bug. */
-  async try<T>(area: Area, what: string, run: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
-    const found = await this.attempt(run);
+  /** Undefined where it failed, which is noted for the area. Throws when the whole is interrupted. */
+  async try<T>(
+    area: Area,
+    what: string,
+    run: (signal: AbortSignal) => Promise<T>,
+    deadlineMs = this.deadlineMs,
+  ): Promise<T | undefined> {
+    const found = await this.attempt(run, deadlineMs);
     if (found.ok) return found.value;
     this.gaps.push({ area, text: `${what}: ${found.text}` });
     return undefined;
@@ -29,10 +34,15 @@ export class Probes {
     } catch (error) {
       this.signal.throwIfAborted();
       if (late.aborted) return { ok: false, late: true, text: `no answer within ${deadlineMs / 1000} s`, error };
-      if (!(error instanceof MendError) || error.code === "internal") throw error;
-      return { ok: false, late: false, text: error.message, error };
+      // Our own mistake, or an answer of a shape that no API server gives: the other probes still tell what they find.
+      const isOurs = !(error instanceof MendError) || error.code === "internal";
+      return { ok: false, late: false, text: `${isOurs ? "internal error: " : ""}${messageOf(error)}`, error };
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 export type Attempt<T> =
