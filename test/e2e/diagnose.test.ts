@@ -60,18 +60,21 @@ describeWithCluster("diagnose", (kubernetes) => {
     await plane.podsReady("default", "app=web", 8);
   });
 
-  test("a controller manager that is gone, with Deployments that nobody looks at and pods that nobody replaces", async () => {
-    await kill("kube-controller-manager");
-    const [pod] = await plane.api.list("/api/v1/namespaces/default/pods?labelSelector=app%3Dweb");
-    await plane.api.delete(`/api/v1/namespaces/default/pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
-    await plane.api.patch(`${DEPLOYMENTS}/web`, { spec: { replicas: 9 } });
-    const { troubles } = await diagnosed(here, ["error controller-manager-down"]);
-    expect(troubles[0]!.evidence.join("\n")).toMatch(/nobody makes it: default\/web-\S+ \(7 of 8\)/);
-    expect(troubles[0]!.evidence.join("\n")).toContain("1 Deployment changed without any controller taking notice");
-    await runPrinted(troubles[0]!.commands, here);
-    await diagnosed(here, []);
-    await plane.podsReady("default", "app=web", 9);
-  });
+  longTest(
+    "a controller manager that is gone, with Deployments that nobody looks at and pods that nobody replaces",
+    async () => {
+      await kill("kube-controller-manager");
+      const [pod] = await plane.api.list("/api/v1/namespaces/default/pods?labelSelector=app%3Dweb");
+      await plane.api.delete(`/api/v1/namespaces/default/pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
+      await plane.api.patch(`${DEPLOYMENTS}/web`, { spec: { replicas: 9 } });
+      const { troubles } = await diagnosed(here, ["error controller-manager-down"]);
+      expect(troubles[0]!.evidence.join("\n")).toMatch(/nobody makes it: default\/web-\S+ \(7 of 8\)/);
+      expect(troubles[0]!.evidence.join("\n")).toContain("1 Deployment changed without any controller taking notice");
+      await runPrinted(troubles[0]!.commands, here);
+      await diagnosed(here, []);
+      await plane.podsReady("default", "app=web", 9);
+    },
+  );
 
   test("an API server that is gone", async () => {
     await kill("kube-apiserver");

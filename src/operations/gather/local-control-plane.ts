@@ -17,6 +17,8 @@ import { findKubelet, findListener, names } from "../../io/local-node.ts";
 
 const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const STATIC_PODS = "/etc/kubernetes/manifests";
+/** Every kubelet that has run once has put its certificates there. */
+const KUBELET_PKI = "/var/lib/kubelet/pki";
 const LOG_LINES = 4;
 
 /** Undefined where there is nothing of a control plane here, and no kubelet. `callsHere`: the API server is called by an address of this machine. */
@@ -53,8 +55,8 @@ export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undef
       },
     ];
   });
-  const installed = kubelet !== undefined || names("/var/lib/kubelet").length > 0;
-  if (components.length === 0 && kubelet === undefined) return undefined;
+  const installed = kubelet !== undefined || names(KUBELET_PKI).length > 0;
+  if (components.length === 0 && !installed) return undefined;
   return {
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
     kubelet: { running: kubelet !== undefined, installed, staticPods },
