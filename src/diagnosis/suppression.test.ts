@@ -49,10 +49,11 @@ describe("root causes", () => {
 
   test("keep what they took in as evidence, and its level", () => {
     const [root] = suppressConsequences([
-      trouble("a", { explainedBy: ["b"], evidence: ["one", "two", "three"] }),
-      trouble("b", { level: "warning", evidence: ["own"] }),
+      trouble("a", { explainedBy: ["b"], evidence: ["one", "two", "three"], consequence: "nothing works" }),
+      trouble("b", { level: "warning", evidence: ["own"], consequence: "one less" }),
     ]);
-    expect(root).toMatchObject({ code: "b", level: "error", evidence: ["own", "a is wrong", "one", "two"] });
+    expect(root).toMatchObject({ code: "b", level: "error", consequence: "nothing works" });
+    expect(root).toMatchObject({ evidence: ["own", "a is wrong", "one", "two"] });
   });
 
   test("keep evidence short", () => {

@@ -40,8 +40,15 @@ function withEvidence(root: Trouble, consequences: readonly Trouble[]): Trouble 
   const lines = consequences.flatMap(({ text, evidence }) => [text, ...evidence.slice(0, 2)]);
   const evidence = [...new Set([...root.evidence, ...lines])];
   const more = evidence.length - MOST_EVIDENCE;
-  const level = consequences.some((each) => each.level === "error") ? "error" : root.level;
-  return { ...root, level, evidence: more > 0 ? [...evidence.slice(0, MOST_EVIDENCE), `and ${more} more`] : evidence };
+  // What would be a warning alone is what somebody else's absence makes of it.
+  const worse = root.level === "error" ? undefined : consequences.find((each) => each.level === "error");
+  const { level, consequence } = worse ?? root;
+  return {
+    ...root,
+    level,
+    consequence,
+    evidence: more > 0 ? [...evidence.slice(0, MOST_EVIDENCE), `and ${more} more`] : evidence,
+  };
 }
 
 function rank({ level }: Trouble): number {

@@ -86,8 +86,10 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
   longTest("controller manager stopped: deleted pods are not replaced, then replaced", async () => {
     await stop("kube-controller-manager");
     const [first, second] = await master.api.list(`${PODS}?labelSelector=app%3Dweb`);
-    for (const { metadata } of [first, second]) await master.api.delete(`${PODS}/${metadata.name}`);
-    await waitFor("four pods to be left", async () => (await master.api.list(PODS)).length === 4);
+    for (const { metadata } of [first, second]) {
+      await master.api.delete(`${PODS}/${metadata.name}`, { gracePeriodSeconds: 1 });
+    }
+    await waitFor("four pods to be left", async () => (await master.api.list(PODS)).length === 4, { seconds: 120 });
     const { evidence } = await mended(here, "error kube-controller-manager-manifest-missing");
     expect(evidence.join("\n")).toContain("no controller manager works");
     expect(evidence.join("\n")).toMatch(/2 pods of 1 ReplicaSet are missing, and nobody makes them/);
