@@ -2,7 +2,7 @@
 import type { ClusterApi } from "../io/cluster-api.ts";
 import { isCordoned } from "../nodes/node-state.ts";
 import type { KubeObject } from "../storage/object.ts";
-import { findNodes, type NodeTargets, nodePath } from "./node-targets.ts";
+import { findNodes, type NodeTargets, nodePath, readTargets } from "./node-targets.ts";
 import { type ClusterFlags, withCluster } from "./open-cluster.ts";
 
 /** As kubectl's `--dry-run`. */
@@ -29,6 +29,7 @@ export interface CordonOutcome {
 /** Throws `object-not-found` before any node is touched if one of them is not there. */
 export function cordonNodes(options: CordonOptions): Promise<void> {
   const { targets, signal, now } = options;
+  readTargets(targets);
   return withCluster(options.cluster, { signal, now }, async ({ api }) => {
     for (const node of await findNodes(api, targets, signal)) {
       options.done(await cordonNode(api, node, options.cordon, options.dryRun, signal));

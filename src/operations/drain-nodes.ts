@@ -20,7 +20,7 @@ import type { KubeObject } from "../storage/object.ts";
 import { cordonNode, type DryRun } from "./cordon-nodes.ts";
 import type { DrainSink } from "./drain-events.ts";
 import { inParallel } from "./in-parallel.ts";
-import { findNodes, NODES, type NodeTargets, podsOfNode } from "./node-targets.ts";
+import { findNodes, NODES, type NodeTargets, podsOfNode, readTargets } from "./node-targets.ts";
 import { type ClusterFlags, withCluster } from "./open-cluster.ts";
 import { demandPermission, denied, whyNotAllowed } from "./permissions.ts";
 import { findRemovalMethod, type RemovalMethod } from "./pod-eviction.ts";
@@ -65,6 +65,7 @@ const MOST_ARRIVALS_OF_OWNER = 3;
 /** Throws before anything is done where a node is not there, a permission is missing, or the control plane would be lost; else tells how each node came out. */
 export function drainNodes(options: DrainOptions): Promise<NodeOutcome[]> {
   const { signal, now } = options;
+  readTargets(options.targets);
   if (options.podSelector !== "") parseLabelSelector(options.podSelector);
   return withCluster(options.cluster, { signal, now }, async ({ api }) => {
     const watching = new AbortController();

@@ -27,8 +27,8 @@ export function podPath({ metadata }: Pick<KubeObject, "metadata">): string {
   return `/api/v1/namespaces/${encodeURIComponent(metadata.namespace ?? "")}/pods/${encodeURIComponent(metadata.name)}`;
 }
 
-/** Each once, in the order given. Throws `usage` for no nodes or for both, and `object-not-found` with all names that there are no nodes of. */
-export async function findNodes(api: ClusterApi, targets: NodeTargets, signal?: AbortSignal): Promise<KubeObject[]> {
+/** Throws `usage` for no nodes at all, and for names and a selector at once: before any cluster is asked. */
+export function readTargets(targets: NodeTargets): { readonly names: readonly string[]; readonly selector: string } {
   const { selector = "" } = targets;
   const names = [...new Set(targets.names.map((name) => name.replace(/^nodes?\//, "")))];
   if (names.length > 0 && selector !== "") {
@@ -39,10 +39,14 @@ export async function findNodes(api: ClusterApi, targets: NodeTargets, signal?: 
   if (names.length === 0 && selector === "") {
     throw new MendError("usage", "no node is given", { hint: "name one or more nodes, or pass --selector" });
   }
-  if (names.length === 0) {
-    parseLabelSelector(selector);
-    return listAll(api, NODES, `labelSelector=${encodeURIComponent(selector)}`, signal);
-  }
+  if (selector !== "") parseLabelSelector(selector);
+  return { names, selector };
+}
+
+/** Each once, in the order given. Throws as {@link readTargets}, and `object-not-found` with all names that there are no nodes of. */
+export async function findNodes(api: ClusterApi, targets: NodeTargets, signal?: AbortSignal): Promise<KubeObject[]> {
+  const { names, selector } = readTargets(targets);
+  if (selector !== "") return listAll(api, NODES, `labelSelector=${encodeURIComponent(selector)}`, signal);
   const found = await inParallel(names, (name) => unlessAbsent(api.get(nodePath(name), signal)));
   const missing = names.filter((_, i) => found[i] === undefined);
   if (missing.length > 0) throw await unknownNodes(api, missing, signal);

@@ -2,6 +2,7 @@
  * Pods of several nodes told to go, and waited for: all nodes at once, a bounded number of requests at a time, everything learned from watches. A pod whose
  * budget refuses is asked for again when the budget changes.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterApi } from "../io/cluster-api.ts";
 import type { LiveObjects } from "../io/live-objects.ts";
 import { allowedBy } from "../nodes/budget.ts";
@@ -16,6 +17,7 @@ import { nodePath, podsOfNode } from "./node-targets.ts";
 import { type RemovalAnswer, type RemovalChoices, type RemovalMethod, removePod } from "./pod-eviction.ts";
 
 const AT_ONCE = 10;
+const COALESCE_MS = 20;
 /** How long to wait before a refused pod is asked for again, where its budgets cannot be watched, and where they can. */
 const RETRY_BLIND_MS = 5000;
 const RETRY_WATCHED_MS = 30_000;
@@ -129,6 +131,7 @@ export class PodRemoval {
       }
       if (open.size === 0) return;
       await live.changed(this.#pause(), signal);
+      await sleep(COALESCE_MS, undefined, { signal }); // changes come in crowds
     }
   }
 
