@@ -33,7 +33,8 @@ export function evictionDue(pod: KubeObject, node: KubeObject, mode: EvictionMod
   if (taints.length === 0) {
     return {
       when: "held",
-      because: "the node controller has not tainted the node: it waits where most nodes of a zone fail",
+      because:
+        "the node controller has not tainted the node yet: it takes one in ten seconds, and waits where most nodes of a zone fail",
     };
   }
   let due = Number.POSITIVE_INFINITY;

@@ -3,7 +3,7 @@ import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { nodeOf } from "../controlplane/mirror-pod.ts";
 import { MendError } from "../errors.ts";
 import { unlessAbsent } from "../io/api-lists.ts";
-import { type ClusterApi, METADATA_ONLY } from "../io/cluster-api.ts";
+import { ApiError, type ClusterApi, METADATA_ONLY } from "../io/cluster-api.ts";
 import { LiveObjects } from "../io/live-objects.ts";
 import { isCordoned, isNodeReady } from "../nodes/node-state.ts";
 import { controllerOf, isServing, isTerminating, podKey } from "../nodes/pod.ts";
@@ -16,7 +16,7 @@ import {
   planRebalance,
   type RebalanceInput,
 } from "../nodes/rebalance.ts";
-import type { KubeObject, OwnerReference } from "../storage/object.ts";
+import type { JsonObject, KubeObject, OwnerReference } from "../storage/object.ts";
 import { findNodes, NODES, podPath } from "./node-targets.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "./open-cluster.ts";
 import { findRemovalMethod, type RemovalMethod, removePod } from "./pod-eviction.ts";
@@ -54,6 +54,7 @@ const POLL_MS = 1000;
 /** How long an eviction is tried again that a budget refuses. */
 const BUDGET_PATIENCE_MS = 30_000;
 const CLEAN_UP_MS = 15_000;
+const MOST_CONFLICTS = 8;
 
 const RESOURCES: Readonly<Record<string, string>> = {
   Deployment: "deployments",
@@ -79,6 +80,12 @@ interface Scaled {
   readonly object: KubeObject;
   readonly path: string;
   readonly name: string;
+}
+
+/** An owner that has one replica too many for a while: where it is, and how many it is to have. */
+interface Surge {
+  readonly path: string;
+  readonly wanted: number;
 }
 
 class Rebalancing {
@@ -232,18 +239,43 @@ class Rebalancing {
   }
 
   /** Only where nobody has scaled it since. */
-  async #endSurge({ path, wanted }: { path: string; wanted: number }, signal: AbortSignal): Promise<void> {
-    const object = await unlessAbsent(this.#api.get(path, signal));
-    if (object?.metadata.annotations?.[SURGE_ANNOTATION] === undefined) return;
-    const isOurs = objectOf(object.spec).replicas === wanted + 1;
-    await this.#api.patch(
-      path,
-      {
-        metadata: { resourceVersion: object.metadata.resourceVersion, annotations: { [SURGE_ANNOTATION]: null } },
+  async #endSurge({ path, wanted }: Surge, signal: AbortSignal): Promise<void> {
+    await this.#change(path, signal, ({ metadata, spec }) => {
+      if (metadata.annotations?.[SURGE_ANNOTATION] === undefined) return undefined;
+      const isOurs = objectOf(spec).replicas === wanted + 1;
+      return {
+        metadata: { annotations: { [SURGE_ANNOTATION]: null } },
         ...(isOurs && { spec: { replicas: wanted } }),
-      },
-      signal,
-    );
+      };
+    });
+  }
+
+  /** False where somebody else has scaled it meanwhile. */
+  #beginSurge({ path, wanted }: Surge): Promise<boolean> {
+    return this.#change(path, this.#signal, ({ spec }) => {
+      if (Number(objectOf(spec).replicas ?? 1) !== wanted) return undefined;
+      return { metadata: { annotations: { [SURGE_ANNOTATION]: String(wanted) } }, spec: { replicas: wanted + 1 } };
+    });
+  }
+
+  /** Patches what was just read, and reads again where that has changed, as controllers do all the time. False where there is nothing to change. */
+  async #change(
+    path: string,
+    signal: AbortSignal,
+    make: (object: KubeObject) => JsonObject | undefined,
+  ): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      const object = await unlessAbsent(this.#api.get(path, signal));
+      const patch = object && make(object);
+      if (object === undefined || patch === undefined) return false;
+      const { resourceVersion } = object.metadata;
+      try {
+        await this.#api.patch(path, { ...patch, metadata: { ...objectOf(patch.metadata), resourceVersion } }, signal);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 409 || attempt === MOST_CONFLICTS) throw error;
+      }
+    }
   }
 
   /** True where the pod went where it was to go. */
@@ -258,17 +290,10 @@ class Rebalancing {
     const before = new Set(this.#podsOf(owner).map(({ metadata }) => metadata.uid));
     const surge = { path: scaled.path, wanted };
     tell(`${scaled.name}: one more replica, to replace "${move.pod.metadata.name}" of "${move.from}"`);
-    await this.#api.patch(
-      scaled.path,
-      {
-        metadata: {
-          resourceVersion: scaled.object.metadata.resourceVersion,
-          annotations: { [SURGE_ANNOTATION]: String(wanted) },
-        },
-        spec: { replicas: wanted + 1 },
-      },
-      this.#signal,
-    );
+    if (!(await this.#beginSurge(surge))) {
+      this.#bar(owner, namespace, "somebody else has scaled it");
+      return false;
+    }
     try {
       const newcomer = await this.#newcomer(owner, before);
       if (newcomer === undefined) {
@@ -311,7 +336,7 @@ class Rebalancing {
   }
 
   /** Has that very pod go, and ends the surge. False where a budget refuses for long. */
-  async #takeAway(pod: KubeObject, surge: { path: string; wanted: number }): Promise<boolean> {
+  async #takeAway(pod: KubeObject, surge: Surge): Promise<boolean> {
     if (this.#minor >= DELETION_COST_MINOR) {
       await this.#api.patch(
         podPath(pod),

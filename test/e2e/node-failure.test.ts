@@ -84,7 +84,7 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
 
   longTest("a node fails: its pods' eviction is foretold, comes to pass, and can be had at once", async (context) => {
     if (!hasNodes) context.skip("this Kubernetes has no kubemark");
-    await plane.api.apply(workload("web", { replicas: 3, spec: TOLERATIONS }));
+    await plane.api.apply(workload("web", { replicas: 6, spec: TOLERATIONS }));
     await plane.api.apply(workload("db", { replicas: 3, kind: "StatefulSet" }));
     await plane.api.apply(workload("agent", { replicas: 0, kind: "DaemonSet" }));
     await settled(plane);
