@@ -259,8 +259,8 @@ subjects: [{kind: User, name: looker, apiGroup: rbac.authorization.k8s.io}]
       await child.said(/held by finalizer/);
       await plane.api.patch("/api/v1/namespaces/default/pods/held", { metadata: { finalizers: null } });
       const first = await child.ended;
+      expect(first.code, first.stderr).toBe(0);
       await kubemendNode(plane, ["uncordon", "hollow-2"]);
-      await uncordonAll();
       await settled(plane);
 
       await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
