@@ -1,11 +1,11 @@
 /**
- * The real etcd programs that tests run, as `tools/install-test-programs.sh` unpacks them. A test that needs one and does not find it skips
+ * The real programs that tests run, as `tools/install-test-programs.sh` unpacks them. A test that needs one and does not find it skips
  * with {@link PROGRAMS_MISSING} as its reason.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** Debian's suites: etcd 3.4 in bookworm, 3.5.16 in trixie, the newest 3.5 in sid. */
+/** Debian's suites: etcd 3.4 in bookworm, 3.5.16 and kubectl 1.32 in trixie, the newest of both in sid. */
 export type Suite = "bookworm" | "trixie" | "sid";
 
 export const PROGRAMS_MISSING = "etcd's programs are missing: run tools/install-test-programs.sh";
@@ -13,7 +13,7 @@ export const PROGRAMS_MISSING = "etcd's programs are missing: run tools/install-
 const DIRECTORY = process.env.KUBEMEND_TEST_PROGRAMS || join(import.meta.dirname, "../.cache/test-programs");
 
 /** The path of a program, or undefined where it is not installed. */
-export function findProgram(suite: Suite, name: "etcd" | "etcdctl" | "etcdutl"): string | undefined {
+export function findProgram(suite: Suite, name: "etcd" | "etcdctl" | "etcdutl" | "kubectl"): string | undefined {
   const path = join(DIRECTORY, suite, "usr/bin", name);
   return existsSync(path) ? path : undefined;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Unpacks the etcd programs that tests and benchmarks run, from Debian, without installing anything on the machine:
-#   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5      DIR/sid  the newest of them
+# Unpacks the programs that tests and benchmarks run, from Debian, without installing anything on the machine:
+#   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5, kubectl 1.32      DIR/sid  the newest of them
 # usage: tools/install-test-programs.sh [DIR]     DIR defaults to $KUBEMEND_TEST_PROGRAMS, then .cache/test-programs
 # Runs again at no cost once everything is there. Needs apt-get and dpkg of a Debian machine; the mirror is the machine's own.
 set -euo pipefail
@@ -12,7 +12,8 @@ packages=(etcd-server etcd-client)
 
 missing=()
 for suite in "${suites[@]}"; do
-  [ -f "$dir/$suite/.done" ] || missing+=("$suite")
+  # kubectl came later than the rest: a directory of before is made anew.
+  { [ -f "$dir/$suite/.done" ] && { [ "$suite" = bookworm ] || [ -f "$dir/$suite/usr/bin/kubectl" ]; }; } || missing+=("$suite")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 for program in apt-get dpkg; do
@@ -66,9 +67,11 @@ for suite in "${missing[@]}"; do
   options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=/dev/null" -o "Dir::State::lists=$apt/lists"
     -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=root" -o "Acquire::Languages=none"
     -o "Acquire::Retries=3")
-  echo "unpacking ${packages[*]} from Debian $suite into $dir/$suite" >&2
+  wanted=("${packages[@]}")
+  [ "$suite" = bookworm ] || wanted+=(kubectl)
+  echo "unpacking ${wanted[*]} from Debian $suite into $dir/$suite" >&2
   apt-get "${options[@]}" update
-  (cd "$apt/packages" && apt-get "${options[@]}" download "${packages[@]}")
+  (cd "$apt/packages" && apt-get "${options[@]}" download "${wanted[@]}")
   staged="$dir/.staged-$suite"
   rm -rf "$staged" && mkdir -p "$staged"
   for package in "$apt/packages"/*.deb; do dpkg -x "$package" "$staged"; done
