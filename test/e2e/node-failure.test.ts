@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ControlPlane, conditionOf, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { budget, kubemendNode, podsOn, settled, workload } from "./draining.ts";
+import { budget, kubemendNode, podsOn, settled, startNode, workload } from "./draining.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 
 /** Tolerates a failed node for so long. */
@@ -51,6 +51,15 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
     expect(dry.stdout).toMatch(/^2 pods to move \(dry run\)$/m);
     expect(await podsOn(plane, "hollow-3")).toEqual([]);
 
+    const interrupted = startNode(plane, ["rebalance", "hollow-3"]);
+    await interrupted.said(/Deployment default\/web: one more replica/);
+    interrupted.kill("SIGINT");
+    expect((await interrupted.ended).code).toBe(130);
+    const left = await plane.api.get("/apis/apps/v1/namespaces/default/deployments/web");
+    expect(left.spec.replicas, "as many as before").toBe(6);
+    expect(left.metadata.annotations?.["kubemend/rebalance-replicas"]).toBeUndefined();
+    await settled(plane);
+
     let fewest = Number.POSITIVE_INFINITY;
     const watching = new AbortController();
     const watched = (async () => {
@@ -68,7 +77,8 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
     const moved = [...done.stderr.matchAll(/^pod\/web-\S+ moved from hollow-[12] to hollow-3 as web-/gm)];
     expect(moved.length, done.stderr).toBeGreaterThan(0);
     expect(done.stdout).toMatch(new RegExp(`^${moved.length} pods? moved$`, "m"));
-    expect((await podsOn(plane, "hollow-3")).filter((name) => name.startsWith("web-"))).toHaveLength(moved.length);
+    for (const each of ["hollow-1", "hollow-2", "hollow-3"])
+      expect((await podsOn(plane, each)).filter((name) => name.startsWith("web-"))).toHaveLength(2);
     const { spec, metadata } = await plane.api.get("/apis/apps/v1/namespaces/default/deployments/web");
     expect(spec.replicas).toBe(6);
     expect(metadata.annotations?.["kubemend/rebalance-replicas"]).toBeUndefined();
