@@ -5,8 +5,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** Debian's suites: etcd 3.4 in bookworm, 3.5.16 and kubectl 1.32 in trixie, the newest of both in sid. */
-export type Suite = "bookworm" | "trixie" | "sid";
+/**
+ * Debian's suites: etcd 3.4 in bookworm, 3.5.16 and kubectl 1.32 in trixie, the newest of both in sid. `newer` is what Debian does not have yet, such as an etcd 3.6 that was
+ * built from its source: whoever has one puts it at `DIR/newer/usr/bin/etcd`, and the tests of restore and salvage start it too.
+ */
+export type Suite = "bookworm" | "trixie" | "sid" | "newer";
 
 export const PROGRAMS_MISSING = "etcd's programs are missing: run tools/install-test-programs.sh";
 
@@ -15,5 +18,6 @@ const DIRECTORY = process.env.KUBEMEND_TEST_PROGRAMS || join(import.meta.dirname
 /** The path of a program, or undefined where it is not installed. */
 export function findProgram(suite: Suite, name: "etcd" | "etcdctl" | "etcdutl" | "kubectl"): string | undefined {
   const path = join(DIRECTORY, suite, "usr/bin", name);
-  return existsSync(path) ? path : undefined;
+  if (existsSync(path)) return path;
+  return suite === "newer" && name !== "etcd" ? findProgram("sid", name) : undefined;
 }

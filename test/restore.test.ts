@@ -18,7 +18,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
+const suites = (["bookworm", "trixie", "sid", "newer"] as const).filter((suite) => findProgram(suite, "etcd"));
 
 /** Fills a real server, saves a snapshot of it, and says what it held at that moment. */
 async function takeSnapshot(suite: Suite, file: string): Promise<KeyspaceView> {

@@ -18,7 +18,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
+const suites = (["bookworm", "trixie", "sid", "newer"] as const).filter((suite) => findProgram(suite, "etcd"));
 
 /** Writes as fast as it is acknowledged until `stopped` aborts; returns the keys whose writes were acknowledged. */
 async function load(server: EtcdServer, writer: string, stopped: AbortSignal): Promise<string[]> {

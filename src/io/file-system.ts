@@ -22,6 +22,7 @@ import {
   write,
   writeSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../bolt/page-output.ts";
@@ -69,7 +70,7 @@ export interface FileSystem {
 
 /** All functions throw a `MendError`. */
 export const realFileSystem: FileSystem = {
-  makeDirectory: (path, mode) => attempt("create directory", path, () => mkdirSync(path, { mode, recursive: true })),
+  makeDirectory: (path, mode) => attempt("create directory", path, () => makeDirectories(path, mode)),
   create: (path, mode) =>
     outputFile(
       path,
@@ -127,6 +128,19 @@ export const realFileSystem: FileSystem = {
     if (existsSync(path)) attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
   },
 };
+
+/** Node's own recursive way never ends where the parent is there and the system still says that it is not, as it does below /proc. */
+function makeDirectories(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && statSync(path).isDirectory()) return;
+    if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
+    makeDirectories(dirname(path), mode);
+    mkdirSync(path, { mode });
+  }
+}
 
 /** Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the end. */
 async function flushWhile(copying: Promise<void>, path: string): Promise<void> {

@@ -30,12 +30,13 @@ export async function findLeftovers(
 ): Promise<{ readonly leftovers: Leftovers; readonly notes: readonly Finding[] }> {
   const { etcdPrefix, exclude = [] } = options;
   if (etcdPrefix !== undefined) checkPrefixFound(etcdPrefix, prefixes, snapshot.file.path);
-  const prefix = etcdPrefix ?? prefixes[0];
-  const selected =
-    etcdPrefix !== undefined || prefix === undefined || prefix === DEFAULT_ETCD_PREFIX
-      ? index
-      : await readKeyspace(snapshot, { ...options, select: leftoverSelection({ etcdPrefix: prefix }) });
-  const keys = keysOf(selected).filter((key) => !exclude.some((excluded) => key.startsWith(excluded)));
+  const found = keysOf(index);
+  const prefix = etcdPrefix ?? prefixes[0] ?? (found.length > 0 ? DEFAULT_ETCD_PREFIX : undefined);
+  const isElsewhere = etcdPrefix === undefined && prefix !== undefined && prefix !== DEFAULT_ETCD_PREFIX;
+  const selected = isElsewhere
+    ? keysOf(await readKeyspace(snapshot, { ...options, select: leftoverSelection({ etcdPrefix: prefix }) }))
+    : found;
+  const keys = selected.filter((key) => !exclude.some((excluded) => key.startsWith(excluded)));
   const notes: Finding[] = [];
   if (etcdPrefix === undefined && prefixes.length > 1) {
     const listed = prefixes.map((each) => `"${each}"`).join(", ");

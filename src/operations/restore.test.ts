@@ -264,7 +264,12 @@ describe("refused, with nothing left behind", () => {
     await refused({ skipHashCheck: true }, "snapshot-refused", /damaged/);
   });
 
+  test("a target where nothing can be made", async () => {
+    await refused({ dataDir: "/proc/none/data" }, "not-found", /cannot create directory/);
+  });
+
   test.each([
+    [{ exclude: [""] }, /--exclude has an empty prefix/],
     [{ name: "other" }, /"other" is not in --initial-cluster/],
     [{ initialAdvertisePeerUrls: "http://localhost:1" }, /missing from --initial-advertise-peer-urls/],
     [{ initialCluster: "default=http://nobody.invalid:2380" }, /"nobody.invalid" cannot be resolved here/],

@@ -186,6 +186,11 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
 
 /** The members that the flags name. Throws `usage` for what etcd refuses. */
 async function planMembership(options: RestoreOptions): Promise<Membership> {
+  if (options.exclude?.includes("") === true) {
+    throw new MendError("usage", "--exclude has an empty prefix, which every key begins with", {
+      hint: "name what is to be left out, such as --exclude /registry/events/",
+    });
+  }
   const cluster = parseInitialCluster(options.initialCluster);
   const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
   const addresses = await resolveHosts(hostsToResolve(options.name, advertised, cluster));
