@@ -48,10 +48,14 @@ export class ControlPlane {
   readonly server: string;
   readonly nodes = new Map<string, Node>();
   #hollow = 0;
+  readonly #startApiServer: () => unknown;
 
   constructor(
-    parts: Pick<ControlPlane, "bed" | "kubernetes" | "etcd" | "authority" | "api" | "kubeconfig" | "server">,
+    parts: Pick<ControlPlane, "bed" | "kubernetes" | "etcd" | "authority" | "api" | "kubeconfig" | "server"> & {
+      readonly startAgain: () => unknown;
+    },
   ) {
+    this.#startApiServer = parts.startAgain;
     this.bed = parts.bed;
     this.kubernetes = parts.kubernetes;
     this.etcd = parts.etcd;
@@ -59,6 +63,12 @@ export class ControlPlane {
     this.api = parts.api;
     this.kubeconfig = parts.kubeconfig;
     this.server = parts.server;
+  }
+
+  /** Starts the API server again that was killed, and waits until it is ready. */
+  async startApiServer(): Promise<void> {
+    this.#startApiServer();
+    await waitFor("the API server to be ready", () => this.api.get("/readyz").then((text) => text === "ok"));
   }
 
   /** Runs kubectl as the administrator and returns what it printed. */
@@ -213,9 +223,11 @@ export async function startControlPlaneIn(
     serviceAccount: { publicKey: serviceAccount.publicPath, privateKey: serviceAccount.privatePath },
     serviceCidr: SERVICE_CIDR,
   });
-  const apiServer = bed.start("kube-apiserver", [kubernetes.program("kube-apiserver"), ...toArguments(flags)], {
-    ...(host !== undefined && { host: host.name }),
-  });
+  const startApiServer = () =>
+    bed.start("kube-apiserver", [kubernetes.program("kube-apiserver"), ...toArguments(flags)], {
+      ...(host !== undefined && { host: host.name }),
+    });
+  const apiServer = startApiServer();
 
   const port = await bed.forwarder.open(address, API_PORT);
   const admin = await authority.issue("admin", {
@@ -229,6 +241,7 @@ export async function startControlPlaneIn(
   };
   write("admin-inside.kubeconfig", server);
   const plane = new ControlPlane({
+    startAgain: startApiServer,
     bed,
     kubernetes,
     etcd,

@@ -124,6 +124,13 @@ export class Node {
     return names.filter((name) => name !== undefined).sort();
   }
 
+  /** Ends every container and what holds the pods' namespaces, as a runtime does that loses its mind. Without a kubelet they stay away. */
+  async killContainers(): Promise<void> {
+    const ctr = ["ctr", "--address", CONTAINERD_SOCKET, "-n", "k8s.io", "tasks"];
+    const list = await this.run([...ctr, "list", "-q"]);
+    for (const id of list.split("\n").filter(Boolean)) await this.runForResult([...ctr, "kill", "-s", "KILL", id]);
+  }
+
   async #containerName(id: string): Promise<string | undefined> {
     const { code, stdout } = await this.runForResult([
       "ctr",

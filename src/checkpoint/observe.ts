@@ -1,4 +1,5 @@
 /** What the sources say of each checkpoint: the API server, the kubelet's list, the container runtime, the disk. */
+import { recogniseComponent } from "../controlplane/component.ts";
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import type { KubeObject } from "../storage/object.ts";
 import {
@@ -36,6 +37,8 @@ export interface RuntimeContainer {
 export interface Sight {
   /** Pods of this node and namespace; undefined where no API server can be asked. */
   readonly api: readonly KubeObject[] | undefined;
+  /** Whether the API server that answers has an address of this node. */
+  readonly isApiHere: boolean;
   /** The kubelet's list; undefined where it was not asked or does not answer. */
   readonly kubelet: readonly KubeObject[] | undefined;
   /** Undefined where the runtime does not answer. */
@@ -81,6 +84,7 @@ export function observe(sight: Sight, known: Iterable<CheckpointId>, place: Agen
       parentUid: best.uid,
       checkpoint,
       lingers,
+      servesApi: sight.isApiHere && checkpoint !== "absent" && isApiServer(copies[0]?.manifest),
       generations: copies.length,
       isSelf: [...mine, ...copies.map(({ manifest }) => manifest)].some((pod) => isAgentsOwn(pod, place)),
     };
@@ -192,6 +196,12 @@ function isWanted(
   place: AgentPlace,
 ): boolean {
   return api.some((pod) => isParent(pod, place.namespace) && ids.get(podId(pod)) === id);
+}
+
+function isApiServer(manifest: KubeObject | undefined): boolean {
+  if (manifest === undefined) return false;
+  const { labels = {}, name } = manifest.metadata;
+  return recogniseComponent(labels, name, specOf(manifest))?.component === "kube-apiserver";
 }
 
 /** Whether its pod is here, and asks to be copied no more: it may run on. */

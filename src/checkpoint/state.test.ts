@@ -11,6 +11,7 @@ const seen = (change: Partial<Observed> = {}): Observed => ({
   parentUid: "uid",
   checkpoint: "running",
   lingers: false,
+  servesApi: false,
   generations: 2,
   isSelf: false,
   ...change,
@@ -107,6 +108,12 @@ describe("every state against every observation", () => {
     expect(next(activeGrace(late), seen({ api: "absent" }), NOW, hasty)).toMatchObject({ until: NOW + PATIENCE.ended });
   });
 
+  test("an active API server that is the one which answers is not stopped", () => {
+    const itself = seen({ api: "absent", lingers: true, servesApi: true });
+    expect(next(activeGrace(late), itself, NOW, PATIENCE)).toEqual(activeGrace(NOW + PATIENCE.ended));
+    expect(next(activeGrace(early), { ...itself, api: "scheduled" }, NOW, PATIENCE).kind).toBe("active");
+  });
+
   test("no grace means at once", () => {
     const hasty = { ...PATIENCE, grace: 0 };
     expect(next({ kind: "inactive" }, seen({ api: "absent" }), NOW, hasty).kind).toBe("remove");
@@ -174,6 +181,7 @@ describe("whatever is seen, in whatever order", () => {
     parentUid: fc.constantFrom("a", "b"),
     checkpoint: fc.constantFrom("absent" as const, "starting" as const, "running" as const),
     lingers: fc.boolean(),
+    servesApi: fc.boolean(),
     generations: fc.integer({ min: 1, max: 3 }),
     isSelf: fc.constant(false),
   });

@@ -22,6 +22,8 @@ export interface Observed {
   readonly checkpoint: "absent" | "starting" | "running";
   /** Whether something that ran for it has not ended yet, parent or checkpoint, and so may be what the API server's word came from. */
   readonly lingers: boolean;
+  /** Whether the checkpoint is an API server, and the one that answers is of this node. */
+  readonly servesApi: boolean;
   /** How many generations could be run. */
   readonly generations: number;
   /** Whether it is the agent's own checkpoint. */
@@ -277,6 +279,8 @@ function whileActiveGrace(
   const back: State = { ...active(now, rounds), generation };
   switch (seen.api) {
     case "absent":
+      // It is what says so: without it nobody could ever make it a parent again.
+      if (seen.servesApi) return { ...state, until: Math.max(state.until, now + patience.ended) };
       return now >= state.until ? grace(now, patience, rounds + 1, true) : state;
     case "scheduled":
       return whileActive(back, seen, now, patience);

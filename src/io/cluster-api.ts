@@ -65,6 +65,8 @@ export const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=me
 export class ClusterApi {
   readonly access: ClusterAccess;
   readonly #agent: Agent;
+  /** The address that answered last. */
+  remoteAddress: string | undefined;
   /** Watches keep their connections to themselves: however many there are, requests are not held up by them. */
   readonly #watchAgent: Agent;
 
@@ -266,6 +268,7 @@ export class ClusterApi {
     return new Promise((resolve, reject) => {
       const sent = (isTls ? httpsRequest : plainHttp().request)(options, (response) => {
         sent.setTimeout(0);
+        this.remoteAddress = response.socket.remoteAddress;
         resolve(response);
       });
       sent.setTimeout(REQUEST_TIMEOUT_MS, () =>

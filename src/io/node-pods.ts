@@ -1,4 +1,5 @@
 /** The pods of one node and namespace, as an API server has them, for an agent that outlives API servers: it always knows whether it can be asked right now. */
+import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../errors.ts";
 import type { KubeObject } from "../storage/object.ts";
@@ -42,6 +43,13 @@ export class NodePods {
   /** The client that works, while there is one. */
   get api(): ClusterApi | undefined {
     return this.#pods === undefined ? undefined : this.#api;
+  }
+
+  /** Whether the API server that answers has an address of this machine. */
+  get isHere(): boolean {
+    const address = this.api?.remoteAddress?.replace(/^::ffff:/, "");
+    const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    return address !== undefined && own.some((each) => each.address === address);
   }
 
   /** Why no API server can be asked. */

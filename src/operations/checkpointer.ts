@@ -138,6 +138,7 @@ export class Checkpointer {
     this.#seen = observe(
       {
         api,
+        isApiHere: this.#pods.isHere,
         kubelet,
         runtime,
         generations: this.#stored.generations,

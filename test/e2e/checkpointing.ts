@@ -87,6 +87,17 @@ export async function checkpointFiles(node: Node): Promise<string[]> {
   return text.split("\n").filter(Boolean).sort();
 }
 
+/** The names of its checkpoints' directories and files, without what earlier ones left. */
+export async function filesOf(node: Node, pod: string): Promise<string[]> {
+  return (await checkpointFiles(node)).filter((line) => line.includes(pod));
+}
+
+/** Files and directories with secrets in them that others than their owner could read. */
+export async function openSecrets(node: Node): Promise<string[]> {
+  const files = await checkpointFiles(node);
+  return files.filter((line) => /checkpoint-secrets|inactive-manifests/.test(line) && !/^[67]00 /.test(line));
+}
+
 /** A DaemonSet of a web server on this node that is to be checkpointed, with a secret and a config map. */
 export function parentWeb(name: string, port: number, secretText = "first"): string {
   return `
@@ -125,4 +136,62 @@ spec:
       - {name: secret, secret: {secretName: ${name}-secret}}
       - {name: config, configMap: {name: ${name}-config}}
 `;
+}
+
+/** The agent as a pod that is its own parent, with a certificate's kubeconfig. */
+export function agentDaemonSet(kubeconfig: string): unknown[] {
+  const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  const mount = (name: string, mountPath: string) => ({ name, mountPath });
+  const hostPath = (name: string, path: string) => ({ name, hostPath: { path } });
+  const metadata = { name: "agent", namespace: "kube-system" };
+  const container = {
+    name: "agent",
+    image: "kubemend.test/kubemend:1",
+    imagePullPolicy: "IfNotPresent",
+    args: [
+      ...[
+        "checkpoint",
+        "run",
+        "--kubeconfig=/etc/checkpointer/kubeconfig",
+        "--lock-file=/run/lock/pod-checkpointer.lock",
+      ],
+      ...["--checkpoint-grace-period=5s", "--healthy-after=2s"],
+    ],
+    env: [
+      field("NODE_NAME", "spec.nodeName"),
+      field("POD_NAME", "metadata.name"),
+      field("POD_NAMESPACE", "metadata.namespace"),
+    ],
+    volumeMounts: [
+      mount("kubeconfig", "/etc/checkpointer"),
+      mount("etc-kubernetes", "/etc/kubernetes"),
+      mount("run", "/run"),
+    ],
+  };
+  return [
+    { apiVersion: "v1", kind: "ConfigMap", metadata: { ...metadata, name: "agent-kubeconfig" }, data: { kubeconfig } },
+    {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata,
+      spec: {
+        selector: { matchLabels: { app: "agent" } },
+        template: {
+          metadata: {
+            labels: { app: "agent" },
+            annotations: { "checkpointer.alpha.coreos.com/checkpoint": "true" },
+          },
+          spec: {
+            hostNetwork: true,
+            containers: [container],
+            volumes: [
+              { name: "kubeconfig", configMap: { name: "agent-kubeconfig" } },
+              hostPath("etc-kubernetes", "/etc/kubernetes"),
+              hostPath("run", "/run"),
+            ],
+          },
+        },
+      },
+    },
+  ];
 }
