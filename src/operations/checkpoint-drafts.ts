@@ -8,8 +8,6 @@ import type { AgentTroubles } from "./agent-troubles.ts";
 import { type DraftOutcome, draftCheckpoint, Tokens } from "./checkpoint-draft.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 
-/** How long a copy counts as up to date: secrets can only be asked for, not watched, with the role that the original has. */
-const REFRESH_MS = 60_000;
 const REQUEST_MS = 10_000;
 
 interface Drafted {
@@ -60,7 +58,7 @@ export class CheckpointDrafts {
     const due = seen.find(({ id, parents: [parent] }) => {
       const known = this.#drafts.get(id);
       if (parent === undefined) return false;
-      return known === undefined || now - known.at >= REFRESH_MS || known.content !== contentOf(parent);
+      return known === undefined || now - known.at >= this.#options.refreshMs || known.content !== contentOf(parent);
     });
     const parent = due?.parents[0];
     if (due === undefined || parent === undefined) return;

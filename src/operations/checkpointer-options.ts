@@ -26,6 +26,8 @@ export interface CheckpointerOptions {
   readonly generations: number;
   /** How long a parent must have run healthy before its copy replaces the last good one. */
   readonly healthyAfterMs: number;
+  /** How long a copy counts as up to date: secrets can only be asked for, not watched, with the role that the original has. */
+  readonly refreshMs: number;
   /** `HOST:PORT` of the loopback; undefined for none. */
   readonly metricsAddress: string | undefined;
   /** How static pods' own manifests are looked after; undefined for not at all. */

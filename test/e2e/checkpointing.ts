@@ -5,7 +5,8 @@ import type { Node } from "../../testbed/node.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { KUBEMEND } from "./rendered-cluster.ts";
 
-const KUBECONFIG = "/etc/kubernetes/checkpointer.kubeconfig";
+/** Where the agent's kubeconfig is on a node. */
+export const AGENT_KUBECONFIG = "/etc/kubernetes/checkpointer.kubeconfig";
 export const SERVICE = "checkpointer";
 
 /** As deployed in a cluster, but that the user is a certificate's. */
@@ -36,18 +37,23 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: pod-chec
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: kubemend-checkpointer}]
 `;
 
-/** Starts it on a node. It is started again when it ends, and with the node. */
-export async function startCheckpointer(plane: ControlPlane, node: Node, ...flags: string[]): Promise<void> {
+/** Gives it its role and its kubeconfig. */
+export async function prepareCheckpointer(plane: ControlPlane, node: Node): Promise<void> {
   await plane.api.apply(ACCESS);
   const file = await plane.issueKubeconfig("checkpointer", "kubemend-checkpointer");
-  await node.write(KUBECONFIG, readFileSync(file, "utf8"));
+  await node.write(AGENT_KUBECONFIG, readFileSync(file, "utf8"));
+}
+
+/** Starts it on a node. It is started again when it ends, and with the node. */
+export async function startCheckpointer(plane: ControlPlane, node: Node, ...flags: string[]): Promise<void> {
+  await prepareCheckpointer(plane, node);
   node.startService(SERVICE, [
     "env",
     `NODE_NAME=${node.name}`,
     "POD_NAMESPACE=kube-system",
     ...KUBEMEND,
-    ...["checkpoint", "run", `--kubeconfig=${KUBECONFIG}`, "--lock-file=/run/lock/pod-checkpointer.lock"],
-    ...["--checkpoint-grace-period=5s", "--healthy-after=2s", ...flags],
+    ...["checkpoint", "run", `--kubeconfig=${AGENT_KUBECONFIG}`, "--lock-file=/run/lock/pod-checkpointer.lock"],
+    ...["--checkpoint-grace-period=5s", "--healthy-after=2s", "--refresh-interval=3s", ...flags],
   ]);
 }
 
@@ -155,7 +161,7 @@ export function agentDaemonSet(kubeconfig: string): unknown[] {
         "--kubeconfig=/etc/checkpointer/kubeconfig",
         "--lock-file=/run/lock/pod-checkpointer.lock",
       ],
-      ...["--checkpoint-grace-period=5s", "--healthy-after=2s"],
+      ...["--checkpoint-grace-period=5s", "--healthy-after=2s", "--refresh-interval=3s"],
     ],
     env: [
       field("NODE_NAME", "spec.nodeName"),

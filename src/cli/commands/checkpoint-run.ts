@@ -27,6 +27,7 @@ interface Options {
   readonly checkpointGracePeriod: number;
   readonly generations: number;
   readonly healthyAfter: number;
+  readonly refreshInterval: number;
   readonly kubernetesDirectory: string;
   readonly metricsAddress: string;
   readonly protectManifests?: "mend" | "notice";
@@ -60,6 +61,7 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
         "30s",
       ),
     )
+    .addOption(duration("--refresh-interval <time>", "how often secrets and config maps are asked for", 60_000, "1m"))
     .option("--kubernetes-directory <dir>", "where manifests and checkpoints are", "/etc/kubernetes")
     .option("--metrics-address <address>", "/metrics, /healthz and /status on the loopback, or none", DEFAULT_ADDRESS)
     .addOption(
@@ -93,6 +95,7 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
         patience: { ...PATIENCE, grace: options.checkpointGracePeriod },
         generations: options.generations,
         healthyAfterMs: options.healthyAfter,
+        refreshMs: options.refreshInterval,
         metricsAddress: options.metricsAddress === "none" ? undefined : options.metricsAddress,
         protect: options.protectManifests && {
           mends: options.protectManifests === "mend",
