@@ -1,6 +1,6 @@
 /**
  * A parent becomes a checkpoint: a static pod of the same name that nobody schedules, owns or serves secrets to. Where it differs from what bootkube made, ADR
- * 0060 says why.
+ * 0063 says why.
  */
 import { dropScheduling } from "../bootstrap/drop-scheduling.ts";
 import { makeEnvironmentLiteral } from "../bootstrap/literal-environment.ts";
