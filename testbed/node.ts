@@ -124,11 +124,14 @@ export class Node {
     return names.filter((name) => name !== undefined).sort();
   }
 
-  /** Ends every container and what holds the pods' namespaces, as a runtime does that loses its mind. Without a kubelet they stay away. */
-  async killContainers(): Promise<void> {
+  /** Ends the containers of that name, or all of them with what holds the pods' namespaces. Without a kubelet they stay away. */
+  async killContainers(name?: string): Promise<void> {
     const ctr = ["ctr", "--address", CONTAINERD_SOCKET, "-n", "k8s.io", "tasks"];
     const list = await this.run([...ctr, "list", "-q"]);
-    for (const id of list.split("\n").filter(Boolean)) await this.runForResult([...ctr, "kill", "-s", "KILL", id]);
+    for (const id of list.split("\n").filter(Boolean)) {
+      const isMeant = name === undefined || (await this.#containerName(id))?.endsWith(`/${name}`) === true;
+      if (isMeant) await this.runForResult([...ctr, "kill", "-s", "KILL", id]);
+    }
   }
 
   async #containerName(id: string): Promise<string | undefined> {
@@ -211,6 +214,14 @@ export class Node {
   async stopService(name: string): Promise<void> {
     this.#services.delete(name);
     await this.#process(name)?.stop();
+  }
+
+  /** Ends a service at once, as a crash does; it starts again. */
+  async killService(name: string): Promise<void> {
+    const command = this.#services.get(name);
+    if (command === undefined) throw new Error(`there is no service "${name}"`);
+    await this.#process(name)?.kill();
+    this.#start(name, command, true);
   }
 
   service(name: string): BedProcess | undefined {

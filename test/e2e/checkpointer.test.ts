@@ -82,8 +82,8 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     await node.stopService(SERVICE);
     await node.stopKubelet();
     const small =
-      "cp -a /etc/kubernetes /tmp/$1; mount -t tmpfs -o size=2m tmpfs /etc/kubernetes; cp -a /tmp/$1/. /etc/kubernetes; rm -r /tmp/$1";
-    await node.run(["sh", "-ec", small, "sh", `kubemend-${plane.bed.id}`]);
+      "mkdir /run/kept; cp -a /etc/kubernetes/. /run/kept; mount -t tmpfs -o size=2m tmpfs /etc/kubernetes; cp -a /run/kept/. /etc/kubernetes";
+    await node.run(["sh", "-ec", small]);
     node.startKubelet();
     await startCheckpointer(plane, node);
     await proven("full", 1);
