@@ -133,6 +133,9 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     });
     const json = await kubemend("etcd", "members", "--api", "v2", "-o", "json", "--endpoints", etcd.endpoint);
     expect(JSON.parse(json.stdout)).toMatchObject({ members: [{ name: "default", isLeader: true }] });
+    const table = await kubemend("etcd", "members", "--api", "v2", "-o", "table", "--endpoints", etcd.endpoint);
+    expect(table.stdout).toMatch(/^\+-+\+/);
+    expect(table.stdout).toMatch(/\| started \| default \|.*\| +true +\|/);
   });
 
   test("a newer etcd has no v2 API, and it is said", async () => {

@@ -34,6 +34,19 @@ export function etcdMembersCommand({ host }: CommandContext): Command {
         await host.stdout.write(`${JSON.stringify({ members })}\n`);
         return;
       }
+      if (options.output === "table") {
+        const rows = members.map(({ id, name, peerURLs, clientURLs, isLeader }) => [
+          id,
+          name === "" ? "unstarted" : "started",
+          name,
+          peerURLs.join(","),
+          clientURLs.join(","),
+          String(isLeader),
+        ]);
+        const head = ["ID", "Status", "Name", "Peer Addrs", "Client Addrs", "Is Leader"];
+        await host.stdout.write(boxTable(head, rows));
+        return;
+      }
       const lines = members.map(({ id, name, peerURLs, clientURLs, isLeader }) =>
         name === ""
           ? `${id}[unstarted]: peerURLs=${peerURLs.join(",")}\n`
