@@ -1,17 +1,6 @@
-/** The command tree. A command lives in `commands/<what the user types>.ts`; its operation is loaded only when it runs. */
+/** The command tree. A command lives in `commands/<what the user types>.ts`, and is loaded when it is typed; its operation, when it runs. */
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
-import { registerCertificate } from "./commands/certificate.ts";
-import { registerCheckpoint } from "./commands/checkpoint.ts";
-import { registerCompletion } from "./commands/completion.ts";
-import { registerDiagnose } from "./commands/diagnose.ts";
-import { registerEtcd } from "./commands/etcd.ts";
-import { registerNode } from "./commands/node.ts";
-import { registerRecover } from "./commands/recover.ts";
-import { registerRender } from "./commands/render.ts";
-import { registerRescue } from "./commands/rescue.ts";
-import { registerSnapshot } from "./commands/snapshot.ts";
-import { registerStart } from "./commands/start.ts";
 import type { Host } from "./host.ts";
 
 /** What a command file gets to register itself. */
@@ -21,7 +10,13 @@ export interface CommandContext {
   exit(code: number): void;
 }
 
-export function createProgram(host: Host, exit: (code: number) => void, output: OutputConfiguration): Command {
+/** The program with the command that is typed, or with all of them where it is none, as for help. */
+export async function createProgram(
+  host: Host,
+  exit: (code: number) => void,
+  output: OutputConfiguration,
+  typed: string | undefined,
+): Promise<Command> {
   const program = new Command("kubemend")
     .description("Brings a Kubernetes control plane back.")
     .version(packageJson.version, "--version", "print the version")
@@ -30,22 +25,24 @@ export function createProgram(host: Host, exit: (code: number) => void, output: 
     .configureOutput(output)
     .showHelpAfterError("run with --help for examples");
   const context: CommandContext = { host, exit };
-  for (const register of COMMANDS) register(program, context);
+  const load = typed !== undefined && Object.hasOwn(COMMANDS, typed) ? [COMMANDS[typed]!] : Object.values(COMMANDS);
+  for (const register of await Promise.all(load.map((each) => each()))) register(program, context);
   return program;
 }
 
 type Register = (program: Command, context: CommandContext) => void;
 
-const COMMANDS: readonly Register[] = [
-  registerSnapshot,
-  registerEtcd,
-  registerDiagnose,
-  registerRecover,
-  registerRender,
-  registerStart,
-  registerRescue,
-  registerNode,
-  registerCheckpoint,
-  registerCertificate,
-  registerCompletion,
-];
+/** In the order in which the help lists them. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  snapshot: async () => (await import("./commands/snapshot.ts")).registerSnapshot,
+  etcd: async () => (await import("./commands/etcd.ts")).registerEtcd,
+  diagnose: async () => (await import("./commands/diagnose.ts")).registerDiagnose,
+  recover: async () => (await import("./commands/recover.ts")).registerRecover,
+  render: async () => (await import("./commands/render.ts")).registerRender,
+  start: async () => (await import("./commands/start.ts")).registerStart,
+  rescue: async () => (await import("./commands/rescue.ts")).registerRescue,
+  node: async () => (await import("./commands/node.ts")).registerNode,
+  checkpoint: async () => (await import("./commands/checkpoint.ts")).registerCheckpoint,
+  certificate: async () => (await import("./commands/certificate.ts")).registerCertificate,
+  completion: async () => (await import("./commands/completion.ts")).registerCompletion,
+};

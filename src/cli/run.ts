@@ -10,7 +10,7 @@ export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 export async function run(argv: readonly string[], host: Host): Promise<number> {
   let code: number = EXIT.done;
   const pending: Promise<void>[] = [];
-  const program = createProgram(
+  const program = await createProgram(
     host,
     (exitCode) => {
       code = exitCode;
@@ -19,6 +19,7 @@ export async function run(argv: readonly string[], host: Host): Promise<number> 
       writeOut: (text) => pending.push(host.stdout.write(text)),
       writeErr: (text) => pending.push(host.stderr.write(text)),
     },
+    argv[0],
   );
   try {
     await program.parseAsync([...argv], { from: "user" });
