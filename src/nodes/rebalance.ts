@@ -104,10 +104,10 @@ class Spread {
 
   #add(pod: KubeObject): void {
     const here = this.#rooms.get(nodeOf(pod));
-    if (here === undefined || isFinished(pod)) return;
+    if (here === undefined || isFinished(pod) || isTerminating(pod)) return; // what is on its way out makes room
     fill(here, pod, 1);
     const owner = controllerOf(pod);
-    if (owner === undefined || isTerminating(pod)) return;
+    if (owner === undefined) return;
     count(this.#counts, owner.uid, here.name, 1);
     if (!this.#mayMove(pod)) return;
     const byNode = this.#owners.get(owner.uid) ?? new Map<string, KubeObject[]>();

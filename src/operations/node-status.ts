@@ -51,6 +51,8 @@ export interface PodPrediction {
   readonly owner: string;
 }
 
+/** A kubelet takes some time beyond the grace period to end a pod. */
+const OVERDUE_MS = 15_000;
 const BY_TAINTS: EvictionMode = { by: "taints" };
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 
@@ -206,7 +208,7 @@ async function stuckPods(
     });
     for (const item of objectsOf(page.items)) {
       const ends = Date.parse(textOf(objectOf(item.metadata).deletionTimestamp));
-      if (ends < time) overdue.push(item as KubeObject);
+      if (ends + OVERDUE_MS < time) overdue.push(item as KubeObject);
     }
     next = textOf(objectOf(page.metadata).continue);
   } while (next !== "");

@@ -1,4 +1,5 @@
 /** Moves replicas back to nodes that returned: one more is started, and when it is ready one is taken away where there are too many. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { nodeOf } from "../controlplane/mirror-pod.ts";
 import { MendError } from "../errors.ts";
@@ -53,6 +54,8 @@ const DELETION_COST_MINOR = 22;
 const POLL_MS = 1000;
 /** How long an eviction is tried again that a budget refuses. */
 const BUDGET_PATIENCE_MS = 30_000;
+/** How long an owner may take to stand still again after a move. */
+const STEADY_PATIENCE_MS = 60_000;
 const CLEAN_UP_MS = 15_000;
 const MOST_CONFLICTS = 8;
 
@@ -176,18 +179,26 @@ class Rebalancing {
     return undefined;
   }
 
-  async #judge(owner: OwnerReference, namespace: string): Promise<Scaled | undefined> {
+  /** What may be scaled for an owner, or undefined with the owner barred. `patienceMs`: how long to wait for it to stand still. */
+  async #judge(owner: OwnerReference, namespace: string, patienceMs = 0): Promise<Scaled | undefined> {
     const own = await this.#read(owner, namespace);
     if (own === undefined) return this.#bar(owner, namespace, "it is no more");
     const above = controllerOf(own.object);
     if (above !== undefined && above.kind !== "Deployment")
       return this.#bar(owner, namespace, `a ${above.kind} has the say over it`);
-    const scaled = above === undefined ? own : await this.#read(above, namespace);
+    let scaled = above === undefined ? own : await this.#read(above, namespace);
     if (scaled === undefined) return this.#bar(owner, namespace, "its Deployment is no more");
     if (this.#autoscaled.has(`${scaled.object.kind} ${podKey(scaled.object)}`))
       return this.#bar(owner, namespace, "an autoscaler would take the extra replica back");
-    if (!isSteady(scaled.object))
-      return this.#bar(owner, namespace, "it is being rolled out, is paused, or lacks pods");
+    // A controller takes a moment to say that all is well again after the move before.
+    const deadline = this.#options.now() + patienceMs;
+    while (!isSteady(scaled.object)) {
+      if (this.#options.now() >= deadline)
+        return this.#bar(owner, namespace, "it is being rolled out, is paused, or lacks pods");
+      await sleep(POLL_MS, undefined, { signal: this.#signal });
+      scaled = await this.#read(above ?? owner, namespace);
+      if (scaled === undefined) return this.#bar(owner, namespace, "it is no more");
+    }
     return scaled;
   }
 
@@ -284,7 +295,7 @@ class Rebalancing {
     const owner = controllerOf(move.pod)!;
     const namespace = move.pod.metadata.namespace ?? "";
     this.#judged.delete(owner.uid);
-    const scaled = await this.#judge(owner, namespace); // what it was when the plan was made may have passed
+    const scaled = await this.#judge(owner, namespace, STEADY_PATIENCE_MS); // what it was when the plan was made may have passed
     if (scaled === undefined) return false;
     const wanted = Number(objectOf(scaled.object.spec).replicas ?? 1);
     const before = new Set(this.#podsOf(owner).map(({ metadata }) => metadata.uid));
