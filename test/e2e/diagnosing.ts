@@ -1,4 +1,5 @@
 /** `kubemend diagnose` on a test bed, and its commands run as printed. */
+import { appendFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { Trouble } from "../../src/diagnosis/trouble.ts";
 import type { DiagnoseResult } from "../../src/operations/diagnose.ts";
@@ -36,7 +37,7 @@ export function namesOf({ troubles }: DiagnoseResult): string[] {
 /** Waits until these findings are made and no others. */
 export async function diagnosed(place: Place, expected: readonly string[], seconds = 60): Promise<DiagnoseResult> {
   let last: DiagnoseResult | undefined;
-  return waitFor(
+  const found = await waitFor(
     `the diagnosis ${expected.join(", ") || "to be clean"}`,
     async () => {
       last = await diagnoseAt(place);
@@ -44,6 +45,14 @@ export async function diagnosed(place: Place, expected: readonly string[], secon
     },
     { seconds, everyMilliseconds: 500, explain: () => JSON.stringify(last?.troubles, null, 1) },
   );
+  await record(place);
+  return found;
+}
+
+/** For the guide: what a person sees, appended to the file that `KUBEMEND_E2E_TRANSCRIPT` names. */
+async function record({ run, flags }: Place): Promise<void> {
+  const file = process.env.KUBEMEND_E2E_TRANSCRIPT;
+  if (file !== undefined) appendFileSync(file, `${(await run([...KUBEMEND, "diagnose", ...flags])).stdout}\n`);
 }
 
 /** Runs commands as a person pastes them: kubemend and kubectl are those of the test. */
