@@ -18,6 +18,10 @@ const CONFIGS = [
   "kubeconfig",
 ];
 const KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+/** From an administrator's machine kubelets are often out of reach: then this is all the time that it costs. */
+const SCOUTS = 5;
+const SCOUT_MS = 400;
+const KUBELET_MS = 1000;
 const AT_ONCE = 25;
 const MOST_KUBELETS = 1000;
 
@@ -149,21 +153,19 @@ export interface KubeletAddress extends Pick<NodeFacts, "name" | "address"> {
   readonly port: number;
 }
 
-/** Those of kubelets that can be reached from here; where the first ones cannot, no more are tried. */
-export async function kubeletCertificates(
-  nodes: readonly KubeletAddress[],
-  milliseconds: number,
-): Promise<CertificateFact[]> {
-  const facts: CertificateFact[] = [];
-  for (let i = 0; i < Math.min(nodes.length, MOST_KUBELETS); i += AT_ONCE) {
-    const some = nodes.slice(i, i + AT_ONCE);
-    const found = await Promise.all(some.map(({ address, port }) => servedCertificate(address, port, milliseconds)));
-    for (const [at, certificate] of found.entries()) {
-      if (certificate === undefined) continue;
-      const { name } = some[at]!;
-      facts.push({ ...describe(certificate, "kubelet-serving", `served by the kubelet of ${name}`), node: name });
-    }
-    if (found.every((each) => each === undefined)) break;
+/** Those of kubelets, where kubelets can be reached from here at all: a few are tried before the others. */
+export async function kubeletCertificates(nodes: readonly KubeletAddress[]): Promise<CertificateFact[]> {
+  const ask = async ({ name, address, port }: KubeletAddress, milliseconds: number): Promise<CertificateFact[]> => {
+    const certificate = await servedCertificate(address, port, milliseconds);
+    if (certificate === undefined) return [];
+    return [{ ...describe(certificate, "kubelet-serving", `served by the kubelet of ${name}`), node: name }];
+  };
+  const scouts = nodes.slice(0, SCOUTS);
+  const facts = (await Promise.all(scouts.map((node) => ask(node, SCOUT_MS)))).flat();
+  if (facts.length === 0) return [];
+  for (let i = SCOUTS; i < Math.min(nodes.length, MOST_KUBELETS); i += AT_ONCE) {
+    const found = await Promise.all(nodes.slice(i, i + AT_ONCE).map((node) => ask(node, KUBELET_MS)));
+    facts.push(...found.flat());
   }
   return facts;
 }

@@ -21,9 +21,6 @@ import {
 /** A leader renews every 2 s, and controllers take notice within one: what is still so after this is no passing moment. */
 const SECOND_LOOK_MS = 3500;
 
-/** A kubelet that is there answers within this. */
-const KUBELET_MS = 1000;
-
 export interface ClusterLook {
   readonly facts: ClusterFacts;
   /** Served by kubelets. */
@@ -39,7 +36,7 @@ export async function gatherCluster(
 ): Promise<ClusterLook> {
   // Kubelets are out of reach where the API server is beyond a proxy.
   const certificatesOf = ({ kubelets }: NodeLook) =>
-    api.access.proxy === undefined ? kubeletCertificates(kubelets, KUBELET_MS) : Promise.resolve([]);
+    api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
   const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
   const leases = probes.try("scheduler", "leases", (signal) => lookAtLeases(api, signal));
   const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
