@@ -56,20 +56,20 @@ describeWithCluster("diagnose on a self-hosted control plane", (kubernetes) => {
     await plane.podsReady("default", "app=web", 3);
   });
 
+  longTest("a master that was rebooted: nobody starts its API server", async () => {
+    const node = plane.nodes.get("node1")!;
+    await node.reboot();
+    const { commands } = await mended(here, "error kube-apiserver-not-running", 60);
+    expect(commands.map((line) => line.split(" ")[2])).toEqual(["recover", "start"]);
+    await plane.podsReady("default", "app=web", 2);
+  });
+
   longTest("a controller manager that was scaled away, and scaled back with nobody there to make it", async () => {
     await scaleAway("kube-controller-manager");
     await plane.api.patch(`${DEPLOYMENTS}/kube-controller-manager`, { spec: { replicas: 1 } });
     await plane.api.patch(WEB, { spec: { replicas: 2 } });
     const { evidence } = await mended(here, "error controller-manager-down", 120);
     expect(evidence.join("\n")).toContain("Deployment kube-system/kube-controller-manager has no pod");
-    await plane.podsReady("default", "app=web", 2);
-  });
-
-  longTest("a master that was rebooted: nobody starts its API server", async () => {
-    const node = plane.nodes.get("node1")!;
-    await node.reboot();
-    const { commands } = await mended(here, "error kube-apiserver-not-running", 60);
-    expect(commands.map((line) => line.split(" ")[2])).toEqual(["recover", "start"]);
     await plane.podsReady("default", "app=web", 2);
   });
 });
