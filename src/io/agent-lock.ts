@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromSystemError, systemCode } from "./system-error.ts";
@@ -22,8 +22,9 @@ export async function takeAgentLock(path: string, signal: AbortSignal, waiting: 
   let told = false;
   for (;;) {
     signal.throwIfAborted();
-    const server = await listen(name);
-    if (server !== undefined) {
+    const held = await listen(name);
+    if (held !== undefined) {
+      const { server, waiters } = held;
       try {
         mkdirSync(dirname(file), { recursive: true });
         writeFileSync(file, `${process.pid}\n`, { mode: 0o600 });
@@ -31,7 +32,13 @@ export async function takeAgentLock(path: string, signal: AbortSignal, waiting: 
         server.close();
         throw fromSystemError(error, "write the lock file", file);
       }
-      return { release: () => new Promise((done) => server.close(() => done())) };
+      return {
+        release: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            for (const waiter of waiters) waiter.destroy();
+          }),
+      };
     }
     if (!told) waiting();
     told = true;
@@ -39,19 +46,27 @@ export async function takeAgentLock(path: string, signal: AbortSignal, waiting: 
   }
 }
 
-/** Undefined where another process has the name. */
-function listen(name: string): Promise<Server | undefined> {
+/** Undefined where another process has the name. Who waits stays connected, and learns of our end by that. */
+function listen(name: string): Promise<{ readonly server: Server; readonly waiters: Set<Socket> } | undefined> {
   return new Promise((done, fail) => {
-    const server = createServer(() => {}); // a waiting agent stays connected, and learns of our end by that
+    const waiters = new Set<Socket>();
+    const server = createServer((waiter) => {
+      waiters.add(waiter);
+      waiter.unref();
+      waiter.on("error", () => waiter.destroy()); // it ended first
+      waiter.on("close", () => waiters.delete(waiter));
+      waiter.resume();
+    });
     server.once("error", (error) => (systemCode(error) === "EADDRINUSE" ? done(undefined) : fail(error)));
     server.listen({ path: name }, () => {
       server.unref();
-      done(server);
+      done({ server, waiters });
     });
   });
 }
 
 async function holderEnds(name: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   await new Promise<void>((done) => {
     const socket = connect({ path: name });
     const abort = () => socket.destroy();

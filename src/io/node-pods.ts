@@ -26,6 +26,7 @@ export class NodePods {
   #api: ClusterApi | undefined;
   #trouble: Error | undefined;
   #asked = false;
+  #lostAt: number | undefined;
   readonly #path: string;
   readonly #options: NodePodsOptions;
 
@@ -55,6 +56,11 @@ export class NodePods {
   /** Why no API server can be asked. */
   get trouble(): Error | undefined {
     return this.#trouble;
+  }
+
+  /** Since when no API server can be asked, on the clock of `performance.now()`. */
+  get lostAt(): number | undefined {
+    return this.#lostAt;
   }
 
   /** Whether an attempt has come to an end, one way or the other. */
@@ -106,6 +112,7 @@ export class NodePods {
         }
         this.#api = api;
         this.#trouble = undefined;
+        this.#lostAt = undefined;
         this.#asked = true;
         this.#options.changed();
       }
@@ -145,6 +152,7 @@ export class NodePods {
   #lose(error: unknown): void {
     this.#trouble = error instanceof Error ? error : new Error(String(error));
     this.#asked = true;
+    this.#lostAt ??= performance.now();
     this.#pods = undefined;
     this.#api = undefined;
     this.#options.changed();

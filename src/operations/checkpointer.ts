@@ -132,7 +132,7 @@ export class Checkpointer {
     this.#troubles.set("container runtime", this.#runtime.trouble);
     const api = this.#pods.pods;
     this.#troubles.set("API server", this.#pods.trouble);
-    const kubelet = api === undefined ? await this.#kubeletPods() : undefined;
+    const kubelet = api === undefined ? this.#kubeletPods() : undefined;
     if (api !== undefined) this.#troubles.end("kubelet"); // it is not asked, and cannot check credentials without an API server either
     const now = this.#options.clock();
     this.#seen = observe(
@@ -172,7 +172,15 @@ export class Checkpointer {
           this.#lastActivation = this.#options.clock() - knownAt;
           const afterMs = Math.round(this.#lastActivation * 10) / 10;
           const { manifest, number } = action.generation;
-          const fields = { checkpoint: action.id, pod: manifest.metadata.name, generation: number, afterMs };
+          const { lostAt } = this.#pods;
+          const apiLostMs = lostAt === undefined ? {} : { apiServerLostMs: Math.round(performance.now() - lostAt) };
+          const fields = {
+            checkpoint: action.id,
+            pod: manifest.metadata.name,
+            generation: number,
+            afterMs,
+            ...apiLostMs,
+          };
           this.#options.log("info", "runs from now on", fields);
         }
       } catch (error) {
@@ -244,21 +252,30 @@ export class Checkpointer {
     this.#load();
   }
 
-  async #kubeletPods(): Promise<readonly KubeObject[] | undefined> {
+  /** Its last list. The next is asked for beside the walk: without an API server a kubelet takes seconds to say that it cannot check credentials. */
+  #kubeletPods(): readonly KubeObject[] | undefined {
     const now = this.#options.clock();
-    if (this.#kubelet !== undefined && now - this.#kubelet.at < KUBELET_MS) return this.#kubelet.pods;
+    if (this.#kubelet === undefined || now - this.#kubelet.at >= KUBELET_MS) {
+      this.#kubelet = { at: now, pods: this.#kubelet?.pods };
+      void this.#askKubelet();
+    }
+    return this.#kubelet.pods;
+  }
+
+  async #askKubelet(): Promise<void> {
     const { hostIp: host, signal } = this.#options;
-    let pods: readonly KubeObject[] | undefined;
     try {
       // What is wrong with the kubeconfig, the API server's client has said.
       const access = await this.#kubeconfig.read().catch(() => undefined);
-      pods = await readKubeletPods({ host, access, signal });
+      const pods = await readKubeletPods({ host, access, signal });
+      this.#kubelet = { at: this.#options.clock(), pods };
       this.#troubles.end("kubelet");
+      this.#wakeups.wake();
     } catch (error) {
-      if (!signal.aborted) this.#troubles.set("kubelet", error instanceof Error ? error : undefined);
+      if (signal.aborted) return;
+      this.#kubelet = { at: this.#options.clock(), pods: undefined };
+      if (this.#pods.pods === undefined) this.#troubles.set("kubelet", error instanceof Error ? error : undefined);
     }
-    this.#kubelet = { at: now, pods };
-    return pods;
   }
 
   #isDenied(): boolean {
