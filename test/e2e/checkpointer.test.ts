@@ -10,6 +10,7 @@ import { kubemendImage } from "../../testbed/images.ts";
 import type { Node } from "../../testbed/node.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import {
+  AGENT_KUBECONFIG,
   agentDaemonSet,
   checkpointFiles,
   checkpointIs,
@@ -32,7 +33,8 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
 
   beforeAll(async () => {
     plane = await startControlPlane({ kubernetes });
-    node = await plane.addNode("node1", { images: [kubemendImage(await builtExecutable())] });
+    const images = [kubemendImage(await builtExecutable())];
+    node = await plane.addNode("node1", { images, readOnlyPort: 10_255 });
     await startCheckpointer(plane, node);
   });
   afterAll(() => plane?.[Symbol.asyncDispose]());
@@ -61,6 +63,18 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     expect((await filesOf(node, pod)).some((line) => line.includes("/etc/kubernetes/manifests/"))).toBe(false);
     await plane.api.delete(`${DAEMON_SETS}/secret`);
     await waitFor("nothing of it to be left", async () => (await filesOf(node, pod)).length === 0);
+  });
+
+  test("lists the kubelet's pods as the API server has them, by both of its ports", async () => {
+    await plane.api.apply(parentWeb("listed", 8105));
+    const pod = await podOf("listed");
+    const script = join(import.meta.dirname, "list-kubelet-pods.ts");
+    for (const args of [[AGENT_KUBECONFIG], []]) {
+      const pods = JSON.parse(await node.run([process.execPath, script, ...args]));
+      const found = pods.find((each: { metadata: { name: string } }) => each.metadata.name === pod);
+      expect(found).toMatchObject({ apiVersion: "v1", kind: "Pod", spec: { nodeName: "node1" } });
+    }
+    await plane.api.delete(`${DAEMON_SETS}/listed`);
   });
 
   test("forgets a pod that asks for it no more, and leaves it running", async () => {
