@@ -95,6 +95,26 @@ export function evictedPods(stdout: string): string[] {
     .sort();
 }
 
+/** Takes away what runs in `default`, other than DaemonSets. */
+export async function removeWorkloads(plane: ControlPlane): Promise<void> {
+  await plane.kubectl("delete", "deployments,statefulsets,poddisruptionbudgets", "--all", "--wait=false");
+  const path = "/api/v1/namespaces/default/pods";
+  await waitFor(
+    "the pods to go",
+    async () => {
+      const pods = (await plane.api.list(path)).filter(
+        ({ metadata }) => metadata.ownerReferences?.[0]?.kind !== "DaemonSet",
+      );
+      for (const { metadata } of pods) {
+        if (metadata.finalizers) await plane.api.patch(`${path}/${metadata.name}`, { metadata: { finalizers: null } });
+        if (!metadata.ownerReferences) await plane.api.delete(`${path}/${metadata.name}`, { gracePeriodSeconds: 0 });
+      }
+      return pods.length === 0;
+    },
+    { seconds: 90, everyMilliseconds: 250 },
+  );
+}
+
 /** Waits until a namespace's deployments and the like have what they want, and nothing is ending. */
 export function settled(plane: ControlPlane, namespace = "default"): Promise<unknown> {
   return waitFor(
