@@ -294,7 +294,6 @@ class Rebalancing {
     const { tell } = this.#options;
     const owner = controllerOf(move.pod)!;
     const namespace = move.pod.metadata.namespace ?? "";
-    this.#judged.delete(owner.uid);
     const scaled = await this.#judge(owner, namespace, STEADY_PATIENCE_MS); // what it was when the plan was made may have passed
     if (scaled === undefined) return false;
     const wanted = Number(objectOf(scaled.object.spec).replicas ?? 1);
