@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import { MendError } from "../../errors.ts";
+import { claimsOf } from "../../nodes/evict-guard.ts";
 import { podKey } from "../../nodes/pod.ts";
 import type { NodeEvictionPlan } from "../../operations/evict-node.ts";
 import { since } from "../columns/age.ts";
@@ -111,7 +112,7 @@ function afterText({ state, force, by, waitForProof }: NodeEvictionPlan): string
   const back = `when the machine is back: kubemend node evict ${state.name} --undo\n`;
   if (!force) return back;
   const volumes =
-    by === "deletion" && waitForProof.length > 0
+    by === "deletion" && waitForProof.some((pod) => claimsOf(pod).length > 0)
       ? "this Kubernetes frees volumes of a lost node only after 6 minutes: pods that need them wait as long\n"
       : "";
   return `${volumes}${back}`;
