@@ -35,7 +35,14 @@ export const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 /** Shown to the node as its own, writable, over what this machine has there. */
 const OVERLAID = ["/etc", "/var/log", "/opt", "/root"];
 /** Empty on a new disk. containerd's must not lie on an overlay: its containers are overlays themselves. */
-const OWN = ["/var/lib/kubelet", "/var/lib/containerd", "/var/lib/etcd", "/var/etcd", "/var/lib/cni"];
+const OWN = [
+  "/var/lib/kubelet",
+  "/var/lib/containerd",
+  "/var/lib/etcd",
+  "/var/etcd",
+  "/var/lib/cni",
+  "/var/lib/kubemend",
+];
 
 export interface NodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
@@ -188,8 +195,8 @@ export class Node {
     setCable(this.bed, this.#host, true);
   }
 
-  /** Starts the kubelet, now and at every boot from now on. */
-  startKubelet(): void {
+  /** Starts the kubelet, now and at every boot from now on. `supervised`: it is started again when it ends, as by systemd. */
+  startKubelet(supervised = true): void {
     this.#kubeletAtBoot = true;
     const flags = kubeletFlags(this.#kubernetes.minor, {
       name: this.name,
@@ -201,7 +208,7 @@ export class Node {
       labels: this.#options.labels ?? {},
       taints: this.#options.taints ?? [],
     });
-    this.#start("kubelet", [this.#kubernetes.program("kubelet"), ...toArguments(flags)], true);
+    this.#start("kubelet", [this.#kubernetes.program("kubelet"), ...toArguments(flags)], supervised);
   }
 
   /** Starts a program, now and at every boot, and again when it ends, as a unit of systemd. */

@@ -1,7 +1,7 @@
 /** What there is on this node for `node clean`: looked at only. */
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { parse } from "yaml";
 import { MendError } from "../errors.ts";
 import { type CleanDirectory, freeDirectory, listCleaned } from "../io/clean-directory.ts";
@@ -231,10 +231,22 @@ function findEtcd(manifests: string, list: readonly NodeContainer[]): CleanPlace
 function mergeEtcd(a: CleanPlaces["etcd"], b: CleanPlaces["etcd"]): CleanPlaces["etcd"] {
   const merged = [...a];
   for (const each of b) {
-    if (merged.some(({ directory }) => directory === each.directory || isBelow(each.directory, directory))) continue;
+    if (merged.some(({ directory }) => isSameOrInside(each.directory, directory))) continue;
     merged.push(each);
   }
   return merged;
+}
+
+/** Also where one of the two is the other one's file system, mounted at another place. */
+function isSameOrInside(path: string, directory: string): boolean {
+  if (path === directory || isBelow(path, directory)) return true;
+  const wanted = statSync(directory, { throwIfNoEntry: false });
+  if (wanted === undefined) return false;
+  for (let at = path; ; at = dirname(at)) {
+    const stat = statSync(at, { throwIfNoEntry: false });
+    if (stat?.dev === wanted.dev && stat.ino === wanted.ino) return true;
+    if (at === dirname(at)) return false;
+  }
 }
 
 function etcdOfManifests(directory: string): string[] {
