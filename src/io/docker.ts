@@ -19,12 +19,13 @@ const containersSchema = z.array(
 export async function openDocker(socket: string, signal?: AbortSignal): Promise<NodeContainers> {
   const ask = (method: string, path: string, accepted: readonly number[], patience = TIMEOUT): Promise<unknown> =>
     call(socket, method, path, accepted, patience, signal);
-  const { Version } = versionSchema.parse(await ask("GET", "/version", [200]));
+  const { Version } = checked(versionSchema, await ask("GET", "/version", [200]), socket);
   return {
     runtime: `docker ${Version}`,
     async list() {
       const filters = encodeURIComponent(JSON.stringify({ label: [POD_LABEL] }));
-      const found = containersSchema.parse(await ask("GET", `/containers/json?all=1&filters=${filters}`, [200]));
+      const answer = await ask("GET", `/containers/json?all=1&filters=${filters}`, [200]);
+      const found = checked(containersSchema, answer, socket);
       return found.map(({ Id, State, Labels }) => {
         const label = (name: string): string => Labels?.[`io.kubernetes.${name}`] ?? "?";
         const sandbox = label("docker.type") === "podsandbox";
@@ -46,6 +47,16 @@ export async function openDocker(socket: string, signal?: AbortSignal): Promise<
     },
     close: () => {},
   };
+}
+
+function checked<T>(schema: z.ZodType<T>, answer: unknown, socket: string): T {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new MendError("runtime-refused", `"${socket}" does not answer as Docker does`, {
+    where: socket,
+    hint: "give the container runtime's own socket as --container-runtime-endpoint",
+    cause: parsed.error,
+  });
 }
 
 function call(

@@ -64,7 +64,11 @@ function overCri(runtime: ContainerRuntime): NodeContainers {
       ];
     },
     stop: ({ id, sandbox }, grace) => (sandbox ? runtime.stopPodSandbox(id) : runtime.stopContainer(id, grace)),
-    remove: ({ id, sandbox }) => (sandbox ? runtime.removePodSandbox(id) : runtime.removeContainer(id)),
+    async remove({ id, sandbox }) {
+      if (!sandbox) return runtime.removeContainer(id);
+      await runtime.stopPodSandbox(id); // also one that is not ready: that frees its network
+      await runtime.removePodSandbox(id);
+    },
     close: () => runtime.close(),
   };
 }

@@ -8,11 +8,12 @@ import { MendError } from "../errors.ts";
 import { checkSpace, lockCleaning, removeUnbegun, saveRecord } from "../io/clean-directory.ts";
 import { type FileSystem, realFileSystem } from "../io/file-system.ts";
 import { assertKubeletStopped, startKubelet, stopKubelet } from "../io/kubelet-service.ts";
+import { findKubelet } from "../io/local-node.ts";
 import { finishMove, isSameTree, isThere, moveAside } from "../io/move-aside.ts";
 import type { NodeContainer, NodeContainers } from "../io/node-containers.ts";
 import { assertNothingMounted, unmountBelow } from "../io/unmount.ts";
 import { type CleanPlan, type CleanStep, type CleanStepName, planClean } from "../nodes/clean-plan.ts";
-import type { CleanMove, CleanRecord, EtcdBackup } from "../nodes/clean-record.ts";
+import { type CleanMove, type CleanRecord, type EtcdBackup, RECORD_NAME } from "../nodes/clean-record.ts";
 import { archiveLogs } from "./archive-logs.ts";
 import { backUpEtcd } from "./back-up-etcd.ts";
 import type { ProgressSink } from "./progress.ts";
@@ -272,10 +273,13 @@ async function each(
   }
 }
 
-function tellHowItStands({ directory, kubelet }: NodeSurvey, { tell }: CleanOptions): void {
-  if (!isThere(join(directory.path, "manifest.json"))) return;
-  const kubeletIs = kubelet === undefined ? "" : ", the kubelet may be stopped";
-  tell(`not finished${kubeletIs}: kubemend node clean goes on, kubemend node clean --undo takes back what was moved`);
+function tellHowItStands({ directory }: NodeSurvey, { tell }: CleanOptions): void {
+  const { path, record } = directory;
+  if (!isThere(join(path, RECORD_NAME))) return;
+  const isStopped = record.kubelet !== null && findKubelet() === undefined;
+  tell(
+    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend node clean --undo takes back what was moved`,
+  );
 }
 
 function isElsewhere(a: string, b: string): boolean {

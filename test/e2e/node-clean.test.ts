@@ -153,7 +153,7 @@ kill -INT $pid; wait $pid; code=$?; cat /tmp/clean.log >&2; rm /tmp/clean.log; e
     const words = [...KUBEMEND, "node", "clean", "--yes"];
     const stopped = await node.runForResult(["sh", "-c", script, "sh", ...words], { timeoutSeconds: 60 });
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain("not finished, the kubelet may be stopped: kubemend node clean goes on");
+    expect(stopped.stderr).toContain("not finished, and the kubelet is stopped: kubemend node clean goes on");
     expect(await kubelets()).toEqual([]);
     const preview = succeeded(await clean("--dry-run")).stdout;
     expect(preview).toContain("an earlier run goes on");
