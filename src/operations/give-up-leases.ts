@@ -4,12 +4,16 @@
  * the way client-go does it: a record without a holder.
  */
 import { hostname } from "node:os";
-import { holderHost, LEASE_HOLDERS, releasePatch } from "../controlplane/lease.ts";
+import { holderHost, LEASE_HOLDERS, readLease, releasePatch } from "../controlplane/lease.ts";
+import { unlessAbsent } from "../io/api-lists.ts";
 import { ApiError } from "../io/cluster-api.ts";
 import { hasLogged, programRuns } from "../io/local-node.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { Start } from "./prepare-start.ts";
+import { leaseCollections } from "./read-leases.ts";
 import { temporaryPods } from "./start-api-server.ts";
+
+const NAMESPACE = "kube-system";
 
 /** Who holds a lease, by the lease's name. */
 export type HeldLeases = ReadonlyMap<string, string>;
@@ -22,7 +26,7 @@ export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
   const held = new Map<string, string>();
   for (const component of LEASE_HOLDERS) {
     const own = start.pods.filter((pod) => pod.component === component);
-    const acquired = new RegExp(`successfully acquired lease.*\\bkube-system/${component}\\b`, "i");
+    const acquired = new RegExp(`successfully acquired lease.*\\b${NAMESPACE}/${component}\\b`, "i");
     if (!temporaryPods(own, start.node).some(({ namespace, name }) => hasLogged(namespace, name, acquired))) continue;
     const lease = view.leaderLeases().find(({ name }) => name === component);
     if (lease !== undefined && lease.holder !== "") held.set(lease.name, lease.holder);
@@ -31,8 +35,8 @@ export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
 }
 
 /**
- * The leases that a component on this machine held before the start: a holder is named for its host, and none that runs here now but the temporary one. Where the
- * machine's name is not its node's, nothing makes sure that it has the name alone.
+ * The leases that a component on this machine held before the start: a holder is named for its host, renews the lease as long as it lives, and none runs here now but the
+ * temporary one. Where the machine's name is not its node's, nothing makes sure that it has the name alone.
  */
 export function leasesOfTheDead(start: Start, view: ClusterView): HeldLeases {
   const held = new Map<string, string>();
@@ -42,21 +46,27 @@ export function leasesOfTheDead(start: Start, view: ClusterView): HeldLeases {
   for (const component of LEASE_HOLDERS) {
     const lease = view.leaderLeases().find(({ name }) => name === component);
     if (lease === undefined || lease.holder === "" || holderHost(lease).toLowerCase() !== start.node) continue;
-    if (!ofTemporary.has(component) && !programRuns(component, temporary)) held.set(lease.name, lease.holder);
+    if (view.renewedLeases.has(lease.name) || ofTemporary.has(component)) continue;
+    if (!programRuns(component, temporary)) held.set(lease.name, lease.holder);
   }
   return held;
 }
 
-/** After those holders have ended: whoever waits for these leases can take them at once. */
-export async function giveUpLeases({ api, options }: Start, view: ClusterView, held: HeldLeases): Promise<void> {
-  for (const lease of view.leaderLeases()) {
-    const { namespace, name, holder } = lease;
-    if (held.get(name) !== holder) continue;
-    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
-    try {
-      await api.patch(path, releasePatch(lease), options.signal);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status >= 500) throw error; // somebody has taken it, or we may not: it runs out by itself
+/** After those holders have ended: whoever waits for these leases can take them at once. Some versions keep the same record in two places. */
+export async function giveUpLeases({ api, options }: Start, held: HeldLeases): Promise<void> {
+  if (held.size === 0) return;
+  const collections = await leaseCollections(api, NAMESPACE, options.signal);
+  for (const [name, holder] of held) {
+    for (const path of collections.map((each) => `${each}/${name}`)) {
+      const object = await unlessAbsent(api.get(path, options.signal));
+      const lease = object && readLease(object);
+      if (lease?.holder !== holder) continue;
+      try {
+        await api.patch(path, releasePatch(lease), options.signal);
+      } catch (error) {
+        // Somebody has taken it, or we may not: it runs out by itself.
+        if (!(error instanceof ApiError) || error.status >= 500) throw error;
+      }
     }
   }
 }

@@ -27,6 +27,8 @@ import { waitUntil } from "./start-waiting.ts";
 
 /** After this without a renewed lease a node is taken for lost: more than the 40 s that the controller manager gives it. */
 const SIGN_OF_LIFE_MS = 60_000;
+/** Who holds a component's lease renews it every 2 s. */
+const SILENCE_MS = 5000;
 /** A kubelet renews its lease every 10 s. */
 const RENEWAL_MS = 15_000;
 
@@ -37,9 +39,9 @@ export async function waitUntilReadyToGo(start: Start, view: ClusterView): Promi
   let labels: ReadonlyMap<string, string> | undefined;
   let dead: HeldLeases | undefined;
   await waitUntil(start, view, async (look) => {
-    if (dead === undefined) {
+    if (dead === undefined && options.now() - began > SILENCE_MS) {
       dead = leasesOfTheDead(start, view);
-      await giveUpLeases(start, view, dead);
+      await giveUpLeases(start, dead);
     }
     labels ??= await nodeRoleLabels(start);
     await labelNode(start, look, labels);
@@ -77,7 +79,7 @@ export async function waitUntilTakenOver(start: Start, view: ClusterView, held: 
   await waitUntil(start, view, async (look) => {
     const temporary = temporaryPods(start.pods, start.node);
     if (!gone && stillThere(temporary, look).length === 0) {
-      await giveUpLeases(start, view, held);
+      await giveUpLeases(start, held);
       gone = true;
       view.forgetLeases();
       return ["the permanent control plane's leases"];
