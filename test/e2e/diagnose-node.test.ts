@@ -84,6 +84,8 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
   });
 
   longTest("controller manager stopped: deleted pods are not replaced, then replaced", async () => {
+    await master.api.patch(WEB, { spec: { replicas: 6 } });
+    await expectWebServes({ api: master.api, bed }, 6);
     await stop("kube-controller-manager");
     const [first, second] = await master.api.list(`${PODS}?labelSelector=app%3Dweb`);
     for (const { metadata } of [first, second]) {
