@@ -536,6 +536,13 @@ describe("areas", () => {
     ]);
   });
 
+  test("do not call well what nobody has ever led", () => {
+    const components = [component("kube-scheduler", { lease: undefined })];
+    const { areas, troubles } = diagnose(facts({ cluster: cluster({ components }) }));
+    expect(troubles).toEqual([]);
+    expect(areas.find(({ area }) => area === "scheduler")).toMatchObject({ state: "unknown" });
+  });
+
   test("say what could not be learned", () => {
     const gaps = [{ area: "blockers" as const, text: "quotas: forbidden" }];
     const { areas } = diagnose(facts({ gaps }));

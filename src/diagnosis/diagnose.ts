@@ -55,7 +55,10 @@ function summarise(area: Area, troubles: readonly Trouble[], facts: Facts): Area
   return gap === undefined ? { area, state: "ok", text: known } : { area, state: "unknown", text: gap.text };
 }
 
-function whyUnknown(area: Area, { api }: Facts): string {
+function whyUnknown(area: Area, { api, cluster }: Facts): string {
+  if ((area === "scheduler" || area === "controller-manager") && cluster !== undefined) {
+    return "nobody has ever held its lease: one that runs without leader election cannot be judged";
+  }
   if (area === "etcd")
     return "how to reach it is not known from here: run this on a control-plane node, or pass --endpoints";
   if (api === undefined) return "there is no kubeconfig: pass --kubeconfig";
@@ -101,7 +104,6 @@ const SUMMARIES: Readonly<Record<Area, (facts: Facts) => string | undefined>> = 
 
 function leaseText(name: ComponentFacts["name"], { cluster }: Facts): string | undefined {
   const lease = cluster?.components.find((each) => each.name === name)?.lease;
-  if (cluster === undefined) return undefined;
-  if (lease === undefined) return "nobody has ever held its lease";
+  if (cluster === undefined || lease === undefined) return undefined;
   return `"${lease.holder}", renewed ${spanText(cluster.now - lease.renewed)} ago`;
 }

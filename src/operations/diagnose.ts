@@ -1,4 +1,5 @@
 /** `diagnose`: everything is looked at at once, each with a deadline of its own; the rules of `diagnosis/` say what is broken. */
+import { join } from "node:path";
 import { type Diagnosis, diagnose } from "../diagnosis/diagnose.ts";
 import type { ClusterFacts, Facts, LocalFacts } from "../diagnosis/facts.ts";
 import { MendError } from "../errors.ts";
@@ -79,7 +80,7 @@ async function gather(
     ]);
     return {
       now: now(),
-      access: { kubeconfig: cluster.kubeconfig, context: cluster.context },
+      access: { kubeconfig: namedKubeconfig(cluster, access), context: cluster.context },
       api: apiSide?.facts,
       local,
       etcd: etcdSide.found,
@@ -90,6 +91,15 @@ async function gather(
   } finally {
     api?.close();
   }
+}
+
+/** What commands have to name: what was given, and the machine's own, which kubectl would not find by itself. */
+function namedKubeconfig(
+  { kubeconfig, environment, home }: ClusterFlags,
+  access: ClusterAccess | undefined,
+): string | undefined {
+  if (kubeconfig !== undefined || environment || access === undefined) return kubeconfig;
+  return home !== undefined && access.source === join(home, ".kube/config") ? undefined : access.source;
 }
 
 async function askCluster(

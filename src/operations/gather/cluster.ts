@@ -38,7 +38,13 @@ export async function gatherCluster(
   const certificatesOf = ({ kubelets }: NodeLook) =>
     api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
   const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
-  const leases = probes.try("scheduler", "leases", (signal) => lookAtLeases(api, signal));
+  const leases = probes
+    .try("scheduler", "leases", (signal) => lookAtLeases(api, signal))
+    .then((found) => {
+      const gap = found === undefined ? probes.gaps.find(({ area }) => area === "scheduler") : undefined;
+      if (gap !== undefined) probes.gaps.push({ ...gap, area: "controller-manager" });
+      return found;
+    });
   const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
   const [components, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] = await Promise.all([
     gatherComponents(api, probes, deployments, leases),
