@@ -35,9 +35,14 @@ export function resultText(result: CleanResult): string {
   for (const { file, revision, bytes, ok } of backups) {
     rows.push(["etcd backup", file, `revision ${revision}, ${byteText(bytes)}${ok ? "" : ", DAMAGED"}`]);
   }
-  const count = { manifests: 0, pods: 0, etcd: 0 };
-  for (const { what } of moves) count[what]++;
-  const what = `${count.manifests} manifests, ${count.pods} pods' state, ${count.etcd} names of etcd's data`;
+  const moved = { manifests: 0, pods: 0, etcd: 0 };
+  for (const { what } of moves) moved[what]++;
+  const parts = [
+    moved.manifests === 0 ? "" : count(moved.manifests, "manifest"),
+    moved.pods === 0 ? "" : `the state of ${count(moved.pods, "pod")}`,
+    moved.etcd === 0 ? "" : "etcd's data",
+  ];
+  const what = parts.filter((part) => part !== "").join(", ");
   rows.push([purged ? "deleted" : "moved", purged ? what : `${directory}/moved`, purged ? "" : what]);
   rows.push(["containers", `${containers.length} removed`]);
   const backup = backups.find(({ ok }) => ok);

@@ -32,7 +32,7 @@ export async function findKubeletService(): Promise<KubeletService | undefined> 
   const kubelet = findKubelet();
   if (kubelet !== undefined) {
     const { pid } = kubelet;
-    const unit = existsSync(SYSTEMD) ? unitOf(pid) : undefined;
+    const unit = existsSync(SYSTEMD) ? unitOf(readQuietly(`/proc/${pid}/cgroup`)) : undefined;
     return { start: unit === undefined ? processStart(pid) : { kind: "systemd", unit }, pid };
   }
   if (!existsSync(SYSTEMD)) return undefined;
@@ -135,11 +135,12 @@ function processStart(pid: number): KubeletStart {
   };
 }
 
-/** The unit whose process it is, from its control group; undefined for one of a login's. */
-function unitOf(pid: number): string | undefined {
-  const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
-  const own = groups.find((line) => line.startsWith("0::")) ?? groups.find((line) => line.includes(":name=systemd:"));
-  return /\/([^/]+\.service)$/.exec(own ?? "")?.[1];
+/** The unit that a process is of, from `/proc/PID/cgroup`; undefined for one of a login's session, or of a container's. */
+export function unitOf(groups: string): string | undefined {
+  const lines = groups.split("\n");
+  const own = lines.find((line) => line.includes(":name=systemd:")) ?? lines.find((line) => line.startsWith("0::"));
+  const path = own?.slice(own.lastIndexOf(":") + 1) ?? "";
+  return /^\/(?!user\.slice)(?:[^/]+\.slice\/)*([^/]+\.service)(?:\/|$)/.exec(path)?.[1];
 }
 
 async function systemctl(...words: string[]): Promise<string> {

@@ -146,7 +146,9 @@ async function doStep(
         const backup = await backUpEtcd(fs, database, join(path, "etcd-backup"), options);
         record.backups = [...record.backups.filter(({ file }) => file !== backup.file), backup];
         await saveRecord(fs, directory);
-        tell(`backed up "${database}" to "${backup.file}": revision ${backup.revision}, ${backup.objects} objects`);
+        tell(
+          `backed up "${database}" to "${backup.file}": revision ${backup.revision}, ${count(backup.objects, "object")}`,
+        );
       }
       return undefined;
     case "remove-containers": {

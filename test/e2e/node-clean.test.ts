@@ -5,7 +5,7 @@ import { ETCD } from "../../testbed/images.ts";
 import { type Node, STATIC_PODS_PATH } from "../../testbed/node.ts";
 import type { RunResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { describeWithCluster } from "./kubernetes.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND } from "./rendered-cluster.ts";
 
 const ETCD_POD = `
@@ -146,7 +146,7 @@ describeWithCluster("node clean", (kubernetes) => {
     await plane.podsReady("default", "app=store", 1);
   });
 
-  test("interrupted in the middle, it says how it stands, and goes on", async () => {
+  longTest("interrupted in the middle, it says how it stands, and goes on", async () => {
     const script = `"$@" 2>/tmp/clean.log & pid=$!
 until grep -q "stopped the kubelet" /tmp/clean.log; do kill -0 $pid || exit 99; sleep 0.05; done
 kill -INT $pid; wait $pid; code=$?; cat /tmp/clean.log >&2; rm /tmp/clean.log; exit $code`;
