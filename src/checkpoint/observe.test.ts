@@ -4,6 +4,7 @@ import type { Generation } from "./checkpoint.ts";
 import { placesIn } from "./data-directory.ts";
 import { numbered } from "./generation.ts";
 import { observe, type RuntimePod, type Seen, type Sight, STEADY_MS } from "./observe.ts";
+import { isLeftover } from "./parent.ts";
 import { sanitize } from "./sanitize.ts";
 
 const ID = "kube-system/DaemonSet/api";
@@ -159,4 +160,16 @@ test("the agent knows itself, as a pod and as its own checkpoint", () => {
   const isSelf = (podName: string) => seen({ api: [parent("api-a")] }, podName)[0]!.observed.isSelf;
   expect([isSelf("api-a"), isSelf("api-a-node1"), isSelf("api-b")]).toEqual([true, true, false]);
   expect(seen({ generations: copies }, "api-a-node1")[0]!.observed.isSelf).toBe(true);
+});
+
+test("an agent that removed itself is a leftover, and no other is", () => {
+  const place = (podName?: string) => ({ nodeName: "node1", podName, namespace: "kube-system" });
+  const mirror = parent("api-a-node1", { annotations: { "checkpointer.alpha.coreos.com/checkpoint-of": "api-a" } });
+  expect(isLeftover([mirror], place("api-a-node1"))).toBe(true);
+  expect(isLeftover([], place("api-a-node1"))).toBe(true);
+  expect(isLeftover([mirror, parent("api-a")], place("api-a-node1"))).toBe(false);
+  expect(isLeftover([parent("api-a", { annotations: {} })], place("api-a"))).toBe(false);
+  expect(isLeftover([parent("own-node1", { annotations: {} })], place("own-node1"))).toBe(false); // a static pod of its own
+  expect(isLeftover(undefined, place("api-a-node1"))).toBe(false);
+  expect(isLeftover([], place())).toBe(false);
 });

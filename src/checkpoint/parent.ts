@@ -60,6 +60,17 @@ export function isAgentsOwn(pod: KubeObject, place: AgentPlace): boolean {
   return pod.metadata.name === place.podName || staticPodNameOf(pod.metadata.name, place.nodeName) === place.podName;
 }
 
+/**
+ * Whether the agent is what was left to run after its own removal, for the moments until the kubelet ends it: a pod that the API server does not know but as the
+ * mirror of a checkpoint. It must copy nothing again.
+ */
+export function isLeftover(api: readonly KubeObject[] | undefined, place: AgentPlace): boolean {
+  if (place.podName === undefined || api === undefined) return false;
+  return !api.some(
+    (pod) => pod.metadata.annotations?.[CHECKPOINT_OF_ANNOTATION] === undefined && isAgentsOwn(pod, place),
+  );
+}
+
 /** What the kubelet calls a static pod (kubernetes/pkg/kubelet/config/common.go). */
 export function staticPodNameOf(name: string, nodeName: string): string {
   return `${name}-${nodeName.toLowerCase()}`;

@@ -7,6 +7,7 @@ import { causeOf } from "../checkpoint/cause.ts";
 import type { CheckpointId } from "../checkpoint/checkpoint.ts";
 import { judge, kept, numbered } from "../checkpoint/generation.ts";
 import { observe, type RuntimeContainer, type RuntimePod, type Seen } from "../checkpoint/observe.ts";
+import { isLeftover } from "../checkpoint/parent.ts";
 import { type Action, generationToRun, plan, step, type Transition } from "../checkpoint/plan.ts";
 import { deadlineOf, foundState, isRun, type State } from "../checkpoint/state.ts";
 import { MendError } from "../errors.ts";
@@ -55,6 +56,8 @@ export class Checkpointer {
   #kubelet: { readonly at: number; readonly pods: readonly KubeObject[] | undefined } | undefined;
   #diskChanged = true;
   #deniedSince: number | undefined;
+  /** Whether it has removed itself: the kubelet ends it soon, and it does nothing until then. */
+  #isOver = false;
   readonly #guard: ManifestGuard | undefined;
 
   constructor(options: CheckpointerOptions, guard?: ManifestGuard) {
@@ -91,7 +94,7 @@ export class Checkpointer {
       // Nothing is decided before the API server had a moment to answer: its silence means much.
       while (!this.#pods.asked && !signal.aborted) await this.#wakeups.rest(ALERT_MS);
       while (!signal.aborted) {
-        await this.#look();
+        if (!this.#isOver) await this.#look();
         if (this.#isDenied()) {
           log("warn", "no API server accepts this agent: another one may try", {});
           return;
@@ -198,6 +201,7 @@ export class Checkpointer {
         return this.#store.stop(action.path);
       case "remove":
         this.#store.remove(action.id, isSelf);
+        this.#isOver ||= isSelf;
         this.#states = new Map([...this.#states].filter(([id]) => id !== action.id));
         this.#drafts.forget(action.id);
         this.#since.delete(action.id);

@@ -116,7 +116,7 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     expect(generations).toHaveLength(1);
     node.startKubelet();
     await waitFor("it to run", async () => (await node.containers()).includes(`kube-system/${pod}-node1/web`), {
-      seconds: 90,
+      seconds: 150,
       explain: () => node.kubelet?.lastLines() ?? "",
     });
     await node.run(["rm", "/etc/kubernetes/fill"]);
@@ -127,6 +127,9 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     await plane.api.delete(`${DAEMON_SETS}/full`);
     await waitFor("nothing of it to be left", async () => (await filesOf(node, pod)).length === 0);
     await node.stopService(SERVICE);
+    await node.stopKubelet();
+    await node.run(["umount", "-l", "/etc/kubernetes"]);
+    node.startKubelet();
   });
 
   test("as a pod looks after itself, runs without an API server after a reboot, and cleans up when it is removed", async () => {
