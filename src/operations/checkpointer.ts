@@ -159,6 +159,10 @@ export class Checkpointer {
     const isLeft = !this.#seen.some(({ observed }) => observed.isSelf) && isLeftover(api, this.#options.place);
     if (this.#isOver || isLeft) return;
     await this.#keep();
+    if (this.#guard !== undefined) {
+      await this.#guard.look({ clock: now, runtime, runningFor: (container) => this.#runningFor(container, now) });
+      this.#troubles.replace("manifest ", this.#guard.findings);
+    }
     const client = this.#pods.api;
     const known = this.#seen.filter(({ id }) => this.#states.has(id));
     if (client !== undefined) this.#drafts.fetch(client, known, () => this.#wakeups.wake());
