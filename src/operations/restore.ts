@@ -20,6 +20,7 @@ import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrl
 import { encodeRaftSnapshot } from "../wal/raft-snapshot.ts";
 import { formatSnapshotName } from "../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../wal/writer.ts";
+import { checkAllowed } from "./allowed-findings.ts";
 import { checkStructure } from "./check-structure.ts";
 import { compareCluster } from "./compare-cluster.ts";
 import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
@@ -84,6 +85,7 @@ export interface RestoreResult {
 /** Throws `snapshot-refused` with the first finding where the snapshot is not sound; nothing is at the target then. */
 export async function restoreSnapshot(path: string, given: RestoreOptions): Promise<RestoreResult> {
   const { etcdPrefix } = given;
+  checkAllowed(given.allow ?? []);
   const options = etcdPrefix === undefined ? given : { ...given, etcdPrefix: normalizeEtcdPrefix(etcdPrefix) };
   const membership = await planMembership(options);
   const own = membership.members.find((member) => member.name === options.name)!;
