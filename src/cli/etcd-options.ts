@@ -6,6 +6,8 @@ import type { Host } from "./host.ts";
 export interface EtcdOptions {
   readonly endpoints?: string;
   readonly discoverySrv?: string;
+  readonly discoverySrvName?: string;
+  readonly insecureDiscovery?: boolean;
   readonly cacert?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -19,6 +21,11 @@ export function etcdOptions(command: Command): Command {
   return command
     .option("--endpoints <urls>", "client URLs of members (default: $ETCDCTL_ENDPOINTS, else 127.0.0.1:2379)")
     .option("--discovery-srv <domain>", "find the endpoints by the domain's SRV records")
+    .option(
+      "--discovery-srv-name <name>",
+      "of the service in those records: _etcd-client-NAME and _etcd-client-ssl-NAME",
+    )
+    .option("--insecure-discovery [bool]", "take records without TLS too; =false for those with TLS only", parseBoolean)
     .option("--cacert <file>", "the CA of etcd's certificates (default: $ETCDCTL_CACERT)")
     .option("--cert <file>", "the client certificate (default: $ETCDCTL_CERT)")
     .option("--key <file>", "its key (default: $ETCDCTL_KEY)")
@@ -33,6 +40,7 @@ export function etcdFlags(host: Host, options: EtcdOptions): EtcdFlags {
   const endpoints = options.endpoints ?? env.ETCDCTL_ENDPOINTS ?? "127.0.0.1:2379";
   const texts = {
     discoverySrv: options.discoverySrv ?? env.ETCDCTL_DISCOVERY_SRV,
+    discoverySrvName: options.discoverySrvName ?? env.ETCDCTL_DISCOVERY_SRV_NAME,
     cacert: options.cacert ?? env.ETCDCTL_CACERT,
     cert: options.cert ?? env.ETCDCTL_CERT,
     key: options.key ?? env.ETCDCTL_KEY,
@@ -43,9 +51,16 @@ export function etcdFlags(host: Host, options: EtcdOptions): EtcdFlags {
   return {
     endpoints: endpoints.split(",").filter((endpoint) => endpoint.trim() !== ""),
     ...(Object.fromEntries(given) as Partial<Record<keyof typeof texts, string>>),
+    insecureDiscovery: options.insecureDiscovery ?? !/^(false|0|f)$/i.test(env.ETCDCTL_INSECURE_DISCOVERY ?? ""),
     insecureSkipTlsVerify: options.insecureSkipTlsVerify === true || env.ETCDCTL_INSECURE_SKIP_TLS_VERIFY === "true",
     timeout: options.commandTimeout,
   };
+}
+
+function parseBoolean(text: string): boolean {
+  if (/^(true|1|t)$/i.test(text)) return true;
+  if (/^(false|0|f)$/i.test(text)) return false;
+  throw new InvalidArgumentError("expected true or false");
 }
 
 /** Such as `5s`, `500ms`, `1m30s`; milliseconds. A bare number is seconds. */

@@ -38,12 +38,12 @@ test("a user needs a password, from either flag", async () => {
   await expect(user({ user: "root" })).rejects.toMatchObject({ code: "usage" });
 });
 
-test("SRV records name the endpoints: those with TLS before those without", async () => {
+test("SRV records name the endpoints: those with TLS and those without", async () => {
   const socket = createSocket("udp4");
-  let known = "_etcd-client-ssl";
+  let known = ["_etcd-client-ssl"];
   socket.on("message", (query, from) => {
     const name = query.subarray(12, query.indexOf(0, 12) + 1);
-    const isKnown = name.includes(`${String.fromCharCode(known.length)}${known}`);
+    const isKnown = known.some((label) => name.includes(`${String.fromCharCode(label.length)}${label}\u0004_tcp`));
     const header = Buffer.from(query.subarray(0, 12));
     header.writeUInt16BE(isKnown ? 0x8180 : 0x8183, 2); // no such name
     header.writeUInt16BE(isKnown ? 1 : 0, 6);
@@ -62,12 +62,23 @@ test("SRV records name the endpoints: those with TLS before those without", asyn
   await once(socket, "listening");
   const resolver = new Resolver({ timeout: 1000 });
   resolver.setServers([`127.0.0.1:${socket.address().port}`]);
-  const discover = (): Promise<string[]> => discoverEndpoints("example.org", (name) => resolver.resolveSrv(name));
+  const discover = (flags: object = {}): Promise<string[]> =>
+    discoverEndpoints("example.org", flags, (name) => resolver.resolveSrv(name));
   try {
     expect(await discover()).toEqual(["https://m1.example.org:2379"]);
-    known = "_etcd-client";
+    known = ["_etcd-client"];
     expect(await discover()).toEqual(["http://m1.example.org:2379"]);
-    known = "nothing";
+    await expect(discover({ insecureDiscovery: false })).rejects.toMatchObject({
+      code: "etcd-unreachable",
+      message: expect.stringContaining("all without TLS"),
+    });
+    known = ["_etcd-client", "_etcd-client-ssl"];
+    expect(await discover()).toEqual(["https://m1.example.org:2379", "http://m1.example.org:2379"]);
+    expect(await discover({ insecureDiscovery: false })).toEqual(["https://m1.example.org:2379"]);
+    known = ["_etcd-client-ssl-blue"];
+    expect(await discover({ discoverySrvName: "blue" })).toEqual(["https://m1.example.org:2379"]);
+    await expect(discover()).rejects.toMatchObject({ code: "etcd-unreachable" });
+    known = [];
     await expect(discover()).rejects.toMatchObject({
       code: "etcd-unreachable",
       message: expect.stringContaining("no SRV records"),

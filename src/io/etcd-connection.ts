@@ -8,8 +8,12 @@ import { fromSystemError, systemCode } from "./system-error.ts";
 /** What the command line and etcdctl's environment variables say. */
 export interface EtcdFlags {
   readonly endpoints: readonly string[];
-  /** Finds the endpoints by DNS: `_etcd-client-ssl._tcp.DOMAIN`, else `_etcd-client._tcp.DOMAIN`. */
+  /** Finds the endpoints by DNS: `_etcd-client-ssl._tcp.DOMAIN` and `_etcd-client._tcp.DOMAIN`. */
   readonly discoverySrv?: string;
+  /** `_etcd-client-ssl-NAME._tcp.DOMAIN` and `_etcd-client-NAME._tcp.DOMAIN` instead. */
+  readonly discoverySrvName?: string;
+  /** Take endpoints without TLS from DNS too; etcdctl does unless it is told not to. */
+  readonly insecureDiscovery?: boolean;
   /** Paths of PEM files. */
   readonly cacert?: string;
   readonly cert?: string;
@@ -48,7 +52,7 @@ export async function prepareEtcdAccess(flags: EtcdFlags): Promise<EtcdAccess> {
     ...(cert === undefined || key === undefined ? {} : { cert: readPem(cert), key: readPem(key) }),
   };
   checkMaterial(tls, flags);
-  const found = discoverySrv === undefined ? flags.endpoints : await discoverEndpoints(discoverySrv);
+  const found = discoverySrv === undefined ? flags.endpoints : await discoverEndpoints(discoverySrv, flags);
   const scheme = cacert !== undefined || cert !== undefined ? "https" : "http";
   const endpoints = found.map((endpoint) => parseEndpoint(endpoint, scheme));
   if (endpoints.length === 0) {
@@ -89,22 +93,41 @@ function parseUser(flags: EtcdFlags): EtcdAccess["user"] {
   return { name: user.slice(0, at), password: user.slice(at + 1) };
 }
 
-/** By the SRV records of a domain: those for TLS where there are any. `resolve` is DNS unless given. */
-export async function discoverEndpoints(domain: string, resolve: typeof resolveSrv = resolveSrv): Promise<string[]> {
-  for (const [service, scheme] of [
-    ["_etcd-client-ssl._tcp", "https"],
-    ["_etcd-client._tcp", "http"],
-  ] as const) {
+/**
+ * By the SRV records of a domain, as etcdctl does: those for TLS and then those without, where there are both (`GetClient` in etcd's client/pkg/srv).
+ * Where only TLS is wanted and there is none, etcdctl goes on to 127.0.0.1; this throws. `resolve` is DNS unless given.
+ */
+export async function discoverEndpoints(
+  domain: string,
+  { discoverySrvName = "", insecureDiscovery = true }: Partial<EtcdFlags> = {},
+  resolve: typeof resolveSrv = resolveSrv,
+): Promise<string[]> {
+  const suffix = discoverySrvName === "" ? "" : `-${discoverySrvName}`;
+  const secure = `_etcd-client-ssl${suffix}._tcp`;
+  const plain = `_etcd-client${suffix}._tcp`;
+  const lookUp = async (service: string, scheme: string): Promise<string[]> => {
     try {
       const records = await resolve(`${service}.${domain}`);
-      if (records.length > 0) return records.map((record) => `${scheme}://${record.name}:${record.port}`);
+      return records
+        .toSorted((a, b) => a.priority - b.priority)
+        .map((record) => `${scheme}://${record.name}:${record.port}`);
     } catch (error) {
-      if (systemCode(error) === undefined) throw error; // no such record: the next name
+      if (systemCode(error) === undefined) throw error;
+      return []; // no such record
     }
+  };
+  const [withTls, without] = await Promise.all([lookUp(secure, "https"), lookUp(plain, "http")]);
+  const found = insecureDiscovery ? [...withTls, ...without] : withTls;
+  if (found.length > 0) return found;
+  if (without.length > 0) {
+    throw new MendError("etcd-unreachable", `the SRV records for etcd in "${domain}" are all without TLS`, {
+      where: domain,
+      hint: `add ${secure} to that zone, leave --insecure-discovery=false out, or pass --endpoints`,
+    });
   }
   throw new MendError("etcd-unreachable", `no SRV records for etcd in "${domain}"`, {
     where: domain,
-    hint: "check _etcd-client-ssl._tcp and _etcd-client._tcp in that zone, or pass --endpoints",
+    hint: `check ${secure} and ${plain} in that zone, or pass --endpoints`,
   });
 }
 
