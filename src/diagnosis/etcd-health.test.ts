@@ -80,8 +80,11 @@ describe("findings", () => {
     expect(codes(members, [])).toContain(code);
   });
 
-  test("hashes of members that compacted differently are not compared", () => {
-    expect(codes(three({ hash: { hash: 8, compactRevision: 20 } }), [])).toEqual([]);
+  test("hashes of members that compacted differently are not compared, which is said", () => {
+    const { findings, healthy } = judgeCluster(three({ hash: { hash: 8, compactRevision: 20 } }), []);
+    expect(healthy).toBe(true);
+    expect(findings).toMatchObject([{ level: "warning", code: "hashes-not-compared" }]);
+    expect(findings[0]!.text).toContain("m1, m2 at 1; m3 at 20");
   });
 
   test("a quota that etcd tells, or that is given, is the one that counts", () => {

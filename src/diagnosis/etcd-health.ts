@@ -162,6 +162,11 @@ function judgeHashes(members: readonly Answering[], say: Say): void {
     groups.set(compactRevision, group);
     group.set(hash, [...(group.get(hash) ?? []), name || id]);
   }
+  if (groups.size > 1) {
+    const said = [...groups].map(([revision, group]) => `${[...group.values()].flat().join(", ")} at ${revision}`);
+    const text = `whether the members hold the same keys was not compared: they compacted at different revisions (${said.join("; ")}); ask again when the compaction is over`;
+    say("warning", "hashes-not-compared", "cluster", text);
+  }
   for (const group of groups.values()) {
     if (group.size < 2) continue;
     const said = [...group].map(([hash, names]) => `${names.join(", ")}: ${hash}`).join("; ");

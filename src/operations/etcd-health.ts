@@ -1,4 +1,5 @@
 /** `etcd health`: asks every member, and judges the cluster. */
+import { setTimeout } from "node:timers/promises";
 import { type ClusterVerdict, judgeCluster, type MemberAnswer, type MemberHealth } from "../diagnosis/etcd-health.ts";
 import { MendError } from "../errors.ts";
 import { openEtcd, withAnyEndpoint } from "../io/etcd-client.ts";
@@ -95,15 +96,45 @@ async function askStatus(endpoint: string, access: EtcdAccess, signal: AbortSign
   }
 }
 
-/** Hashes at the newest revision that all of them have. A member that cannot hash it (a user without the right, a compaction) is left out. */
+/** A compaction reaches the members one after the other: asked again a little later, they have all done it. */
+const HASH_ATTEMPTS = 3;
+const HASH_RETRY_MS = 300;
+
+/**
+ * Hashes at the newest revision that all of them have, asked anew while a compaction is under way. A member that cannot hash it (a user without the right) is
+ * left out.
+ */
 async function askHashes(
   answers: readonly Answer[],
   access: EtcdAccess,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, KeyspaceHash>> {
-  const revision = Math.min(...answers.map((answer) => answer.status.header.revision));
+  if (answers.length < 2) return new Map();
+  let revisions = answers.map((answer) => answer.status.header.revision);
+  for (let attempt = 1; ; attempt++) {
+    const hashes = await askHashesAt(Math.min(...revisions), answers, access, signal);
+    const compactions = new Set([...hashes.values()].map((hash) => hash.compactRevision));
+    const isWhole = hashes.size === 0 || (hashes.size === answers.length && compactions.size === 1);
+    if (isWhole || attempt === HASH_ATTEMPTS) return hashes;
+    await setTimeout(HASH_RETRY_MS, undefined, signal === undefined ? {} : { signal });
+    try {
+      const again = await Promise.all(answers.map(({ endpoint }) => askStatus(endpoint, access, signal)));
+      revisions = again.map((answer) => answer.status.header.revision);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof MendError)) throw error;
+      return hashes;
+    }
+  }
+}
+
+async function askHashesAt(
+  revision: number,
+  answers: readonly Answer[],
+  access: EtcdAccess,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, KeyspaceHash>> {
   const hashes = new Map<string, KeyspaceHash>();
-  if (answers.length < 2) return hashes;
   await Promise.all(
     answers.map(async ({ endpoint }) => {
       const client = openEtcd(endpoint, access, signal);
