@@ -2,7 +2,7 @@
  * Writes an etcd data dir so that it is there whole or not at all: everything goes into a staging directory beside the final place, is flushed,
  * and gets its name by one rename.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { MendError } from "../errors.ts";
 import { findDataDirUsers, stopHint } from "./data-dir-users.ts";
@@ -10,6 +10,8 @@ import type { FileSystem, OutputFile } from "./file-system.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const STAGING = ".kubemend-staging-";
+/** In the WAL's staging directory: a second name of each segment, by which one that was moved to its place is known to be ours. */
+const MOVING = "moving";
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 
@@ -50,13 +52,20 @@ export function checkDataDirTarget(target: DataDirTarget): void {
       hint: "leave --wal-dir out, or choose one elsewhere",
     });
   }
-  checkDirectory("WAL dir", "--wal-dir", walDir, replace === true);
+  if (findUnfinishedWal(target) !== undefined) refuseDirectoryInUse("WAL dir", walDir);
+  else checkDirectory("WAL dir", "--wal-dir", walDir, replace === true);
 }
 
 function checkDirectory(what: string, flag: string, path: string, replace: boolean): void {
   if (contents(path).length === 0) return;
   refuseDirectoryInUse(what, path);
-  if (replace) return;
+  if (replace) {
+    if (!isMountPoint(path)) return;
+    throw new MendError("not-empty", `${what} "${path}" is a mount point and not empty: it cannot be moved aside`, {
+      where: path,
+      hint: `move what is in it away, or choose another ${flag}`,
+    });
+  }
   throw new MendError("not-empty", `${what} "${path}" is not empty`, {
     where: path,
     hint: `choose another ${flag}, or pass --replace to have the old one moved aside`,
@@ -78,17 +87,20 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
   checkDataDirTarget(target);
   const dataDir = resolve(target.dataDir);
   const walDir = target.walDir === undefined ? undefined : resolve(target.walDir);
+  removeUnfinishedWal(fs, target);
   // An empty directory may be a mount point: then only what is inside can be renamed.
   const keepsDirectory = existsSync(dataDir) && contents(dataDir).length === 0;
+  const keepsWalDir = walDir !== undefined && existsSync(walDir) && contents(walDir).length === 0;
   const final = keepsDirectory ? join(dataDir, "member") : dataDir;
   const staging = `${final}${STAGING}${process.pid}`;
-  const walStaging = walDir === undefined ? undefined : `${walDir}${STAGING}${process.pid}`;
+  const walStaging =
+    walDir === undefined ? undefined : `${keepsWalDir ? join(walDir, "wal") : walDir}${STAGING}${process.pid}`;
   removeLeftovers(fs, final);
-  if (walDir !== undefined) removeLeftovers(fs, walDir);
+  if (walDir !== undefined) for (const base of walStagingBases(walDir)) removeLeftovers(fs, base);
 
   const member = keepsDirectory ? staging : join(staging, "member");
   const snap = join(member, "snap");
-  const wal = walStaging ?? join(member, "wal");
+  const wal = join(walStaging ?? member, "wal");
   const files: OutputFile[] = [];
   let committed = false;
 
@@ -122,7 +134,7 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
       await Promise.all(files.map((file) => file.sync()));
       for (const file of files.splice(0)) file.close();
       for (const directory of new Set([snap, wal, member, staging])) fs.syncDirectory(directory);
-      checkDataDirTarget(target); // somebody may have come since
+      checkDataDirTarget(keepsWalDir ? { ...target, replace: false } : target); // somebody may have come since
       // The old data dir goes first: a crash in between must not leave it there with a WAL that is not its own.
       const done: (readonly [from: string, to: string])[] = [];
       const rename = (from: string, to: string): void => {
@@ -138,15 +150,24 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
       try {
         const moved = {
           dataDir: keepsDirectory ? null : moveAside(dataDir),
-          walDir: walDir === undefined ? null : moveAside(walDir),
+          walDir: walDir === undefined || keepsWalDir ? null : moveAside(walDir),
         };
         if (walDir !== undefined && walStaging !== undefined) {
-          rename(walStaging, walDir);
-          fs.syncDirectory(dirname(walDir));
+          const moving = join(walStaging, MOVING);
+          fs.makeDirectory(moving, DIRECTORY_MODE);
+          for (const name of readdirSync(wal)) linkWhereItCan(fs, join(wal, name), join(moving, name));
+          if (keepsWalDir) {
+            for (const name of readdirSync(wal)) rename(join(wal, name), join(walDir, name));
+            fs.syncDirectory(walDir);
+          } else {
+            rename(wal, walDir);
+            fs.syncDirectory(dirname(walDir));
+          }
         }
         rename(staging, final);
         committed = true;
         fs.syncDirectory(dirname(final));
+        if (walStaging !== undefined) fs.remove(walStaging);
         return moved;
       } catch (error) {
         if (!committed) for (const [from, to] of done) fs.rename(to, from);
@@ -169,14 +190,64 @@ function contents(directory: string): string[] {
 
 /** What runs left that were killed: staging directories whose process is gone. */
 function removeLeftovers(fs: FileSystem, final: string): void {
+  for (const pid of deadStagings(final)) fs.remove(`${final}${STAGING}${pid}`);
+}
+
+/** The processes that staged something for `final` and are gone. */
+function deadStagings(final: string): string[] {
   const parent = dirname(final);
-  if (!existsSync(parent)) return;
+  if (!existsSync(parent)) return [];
   const prefix = basename(final) + STAGING;
-  for (const name of readdirSync(parent)) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number(name.slice(prefix.length));
-    if (pid === process.pid || !existsSync(`/proc/${pid}`)) fs.remove(join(parent, name));
+  return readdirSync(parent)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .filter((pid) => pid === String(process.pid) || !existsSync(`/proc/${pid}`));
+}
+
+/** Beside a WAL dir that was not there, in one that was there and empty. */
+function walStagingBases(walDir: string): string[] {
+  return existsSync(walDir) ? [walDir, join(walDir, "wal")] : [walDir];
+}
+
+/**
+ * The segments in a WAL dir that a run moved there which was killed before its data dir got its name: the staging directories of both are still there, by the same
+ * process, and there is no data dir yet. Undefined where there are none, or anything else is there too.
+ */
+function findUnfinishedWal({ dataDir, walDir }: DataDirTarget): readonly string[] | undefined {
+  if (walDir === undefined || contents(dataDir).length > 0) return undefined;
+  const wal = resolve(walDir);
+  const names = contents(wal);
+  if (names.length === 0) return undefined;
+  const staged = new Set([resolve(dataDir), join(resolve(dataDir), "member")].flatMap(deadStagings));
+  const isOurs = walStagingBases(wal).some((base) =>
+    deadStagings(base)
+      .filter((pid) => staged.has(pid))
+      .some((pid) => names.every((name) => isSameFile(join(wal, name), join(`${base}${STAGING}${pid}`, MOVING, name)))),
+  );
+  return isOurs ? names.map((name) => join(wal, name)) : undefined;
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => lstatSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+}
+
+function removeUnfinishedWal(fs: FileSystem, target: DataDirTarget): void {
+  const unfinished = findUnfinishedWal(target) ?? [];
+  for (const path of unfinished) fs.remove(path);
+}
+
+/** Where a file system has no second names, what a crash leaves is refused by the next run, and not removed. */
+function linkWhereItCan(fs: FileSystem, from: string, to: string): void {
+  try {
+    fs.link(from, to);
+  } catch (error) {
+    if (!(error instanceof MendError)) throw error;
   }
+}
+
+function isMountPoint(path: string): boolean {
+  return statSync(path).dev !== statSync(dirname(resolve(path))).dev;
 }
 
 function freeName(name: string): string {

@@ -34,6 +34,8 @@ const MEMBER: Omit<RestoreOptions, "dataDir"> = {
   initialAdvertisePeerUrls: "http://localhost:2380",
 };
 
+const FIRST_SEGMENT = "0000000000000000-0000000000000000.wal";
+
 let directory: string;
 let snapshot: string;
 let dataDir: string;
@@ -56,20 +58,26 @@ function checkDataDir(path: string, walDir = join(path, "member/wal")): void {
   expect(findings).toEqual([]);
   expect(readSmallBucket(bolt, "members")!.map(([id]) => Buffer.from(id).toString())).toEqual(["8e9e05c52164694d"]);
   decodeRaftSnapshot(readFileSync(join(snap, names[0]!)), names[0]!);
-  const log = readLog(readdirSync(walDir).map((name) => memorySource(readFileSync(join(walDir, name)))));
+  const log = readLog(segmentsOf(walDir).map((name) => memorySource(readFileSync(join(walDir, name)))));
   expect(log).toMatchObject({ state: { commit: 1, term: 1 }, end: { kind: "complete" } });
   expect(statSync(path).mode & 0o777).toBe(0o700);
   expect(statSync(join(snap, "db")).mode & 0o777).toBe(0o600);
 }
 
+/** What else is there, etcd passes over. */
+const segmentsOf = (walDir: string): string[] => readdirSync(walDir).filter((name) => name.endsWith(".wal"));
+
 const hashOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 describe.each([
   ["a copy", {}],
+  ["another WAL dir", { walDir: "WAL" }],
+  ["an empty WAL dir", { walDir: "WAL", emptyWalDir: true }],
   ["a rewritten keyspace, another WAL dir, an old data dir", { compact: true, walDir: "WAL", replace: true }],
 ] as const)("killed at every operation: %s", (_, flags) => {
   const options = (): RestoreOptions => {
-    const { walDir, ...more } = { walDir: undefined, ...flags };
+    const { walDir, emptyWalDir, ...more } = { walDir: undefined, emptyWalDir: false, ...flags };
+    if (emptyWalDir && !existsSync(join(directory, "WAL"))) mkdirSync(join(directory, "WAL"), { mode: 0o700 });
     if ("replace" in flags && !existsSync(dataDir)) {
       mkdirSync(dataDir);
       writeFileSync(join(dataDir, "old"), "old");
@@ -105,6 +113,7 @@ describe.each([
       checkDataDir(dataDir, given.walDir);
       const names = readdirSync(directory).filter((name) => name.includes("staging"));
       expect(names).toEqual([]);
+      if (given.walDir !== undefined) expect(readdirSync(given.walDir)).toEqual([FIRST_SEGMENT]);
       if (!("replace" in flags)) continue;
       expect(readFileSync(join(directory, "data.before-restore/old"), "utf8")).toBe("old");
       expect(readFileSync(join(directory, "WAL.before-restore/old"), "utf8")).toBe("old WAL");
@@ -136,6 +145,31 @@ test("an empty target directory stays the same directory: it may be a mount poin
   await restoreSnapshot(snapshot, { ...MEMBER, dataDir });
   expect(statSync(dataDir).ino).toBe(ino);
   checkDataDir(dataDir);
+});
+
+test("so does an empty WAL dir", async () => {
+  const walDir = join(directory, "WAL");
+  mkdirSync(walDir, { mode: 0o700 });
+  const { ino } = statSync(walDir);
+  await restoreSnapshot(snapshot, { ...MEMBER, dataDir, walDir });
+  expect(statSync(walDir).ino).toBe(ino);
+  expect(readdirSync(walDir)).toEqual([FIRST_SEGMENT]);
+  checkDataDir(dataDir, walDir);
+});
+
+test("a WAL that is not the leftover of a killed run is refused, whatever was staged beside it", async () => {
+  const walDir = join(directory, "WAL");
+  for (const path of [
+    `${dataDir}.kubemend-staging-${process.pid}`,
+    `${walDir}.kubemend-staging-${process.pid}/moving`,
+  ]) {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, FIRST_SEGMENT), "");
+  }
+  mkdirSync(walDir);
+  writeFileSync(join(walDir, FIRST_SEGMENT), "precious");
+  await expect(restoreSnapshot(snapshot, { ...MEMBER, dataDir, walDir })).rejects.toMatchObject({ code: "not-empty" });
+  expect(readFileSync(join(walDir, FIRST_SEGMENT), "utf8")).toBe("precious");
 });
 
 test("an interrupted restore leaves nothing", async () => {
