@@ -171,5 +171,6 @@ test("an agent that removed itself is a leftover, and no other is", () => {
   expect(isLeftover([parent("api-a", { annotations: {} })], place("api-a"))).toBe(false);
   expect(isLeftover([parent("own-node1", { annotations: {} })], place("own-node1"))).toBe(false); // a static pod of its own
   expect(isLeftover(undefined, place("api-a-node1"))).toBe(false);
+  expect(isLeftover([], place("some-name"))).toBe(false);
   expect(isLeftover([], place())).toBe(false);
 });

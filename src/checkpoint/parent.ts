@@ -61,11 +61,11 @@ export function isAgentsOwn(pod: KubeObject, place: AgentPlace): boolean {
 }
 
 /**
- * Whether the agent is what was left to run after its own removal, for the moments until the kubelet ends it: a pod that the API server does not know but as the
- * mirror of a checkpoint. It must copy nothing again.
+ * Whether the agent is what was left to run after its own removal, for the moments until the kubelet ends it: a static pod that the API server does not know but as
+ * the mirror of a checkpoint. It must copy nothing again.
  */
 export function isLeftover(api: readonly KubeObject[] | undefined, place: AgentPlace): boolean {
-  if (place.podName === undefined || api === undefined) return false;
+  if (api === undefined || place.podName?.endsWith(staticPodNameOf("", place.nodeName)) !== true) return false;
   return !api.some(
     (pod) => pod.metadata.annotations?.[CHECKPOINT_OF_ANNOTATION] === undefined && isAgentsOwn(pod, place),
   );
