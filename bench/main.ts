@@ -4,7 +4,8 @@
  * usage: npm run bench -- [--runs N] [--only WORD] [--dir DIR]
  * DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshot, which is made when it is missing. ETCDUTL and AUGER name those programs;
  * etcdutl is looked for in the test programs and on the PATH too. Runs what `npm run build` made. `--only start` starts clusters on the test bed
- * (docs/testbed.md), some minutes a run; it runs the sources. `--only diagnose` makes a cluster of 100 hollow nodes and 3,000 pods there.
+ * (docs/testbed.md), some minutes a run, and `--only rescue` takes its scheduler and controller manager away; both run the sources. `--only diagnose`
+ * makes a cluster of 100 hollow nodes and 3,000 pods there.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
@@ -15,6 +16,7 @@ import { benchDiagnose } from "./diagnose.ts";
 import { generateSnapshot, LARGE, podOf } from "./generate-snapshot.ts";
 import { type Cost, measure } from "./measure.ts";
 import { podKey } from "./pod-template.ts";
+import { benchRescue } from "./rescue.ts";
 import { benchStart } from "./start.ts";
 
 interface Case {
@@ -36,6 +38,10 @@ if (values.only === "start") {
 }
 if (values.only === "diagnose") {
   await benchDiagnose(Number(values.runs));
+  process.exit();
+}
+if (values.only === "rescue") {
+  await benchRescue(Number(values.runs));
   process.exit();
 }
 const program = join(import.meta.dirname, "../dist/kubemend.js");

@@ -71,6 +71,12 @@ async function handOver(plane: ControlPlane): Promise<void> {
     "the control plane's pods to be the kubelet's",
     async () => {
       const known = (await pods()).filter((pod) => pod.status.containerStatuses?.length > 0);
+      // The API server's pod crashes while the process has its port: after some crashes the kubelet would wait for minutes, and a new pod is tried at once.
+      const tired = known.find((pod) => pod.status.containerStatuses[0].restartCount >= 2);
+      if (tired !== undefined) {
+        await plane.api.delete(`/api/v1/namespaces/kube-system/pods/${tired.metadata.name}`, { gracePeriodSeconds: 0 });
+        return false;
+      }
       return COMPONENTS.every((name) => known.some((pod) => pod.metadata.labels["k8s-app"] === name));
     },
     { explain: () => plane.kubectl("get", "pods", "-A", "-o", "wide") },

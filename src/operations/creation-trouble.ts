@@ -3,8 +3,9 @@ import { textOf } from "../controlplane/fields.ts";
 import { isHeldAt, type LeaseHolderName, leasePlaceOf } from "../controlplane/lease.ts";
 import { listAll, listFirst } from "../io/api-lists.ts";
 import type { ClusterApi } from "../io/cluster-api.ts";
-import { creationTrouble, refusedTrouble, type Trouble } from "../rescue/pod-state.ts";
+import { creationTrouble, podTitle, refusedTrouble, type Trouble } from "../rescue/pod-state.ts";
 import type { RescueTarget } from "../rescue/target.ts";
+import type { KubeObject } from "../storage/object.ts";
 import { WORKLOAD_VERSIONS } from "./read-api-server.ts";
 import { readComponentLease } from "./read-leases.ts";
 
@@ -22,29 +23,55 @@ export async function readCreationTrouble(
     const own = sets.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
     return own.map(creationTrouble).find((each) => each !== undefined) ?? creationTrouble(workload);
   }
-  const selector = encodeURIComponent(`involvedObject.uid=${uid},reason=FailedCreate`);
-  const events = await listAll(api, `/api/v1/${place}/events`, `fieldSelector=${selector}`, signal);
-  const last = events
-    .map(({ lastTimestamp, message }) => ({ at: textOf(lastTimestamp), message: textOf(message) }))
-    .sort((a, b) => (a.at < b.at ? -1 : 1))
-    .at(-1);
-  return last === undefined ? undefined : refusedTrouble(`${kind} "${workload.metadata.name}"`, last.message);
+  const message = await lastWarning(api, namespace, uid, new Set(["FailedCreate"]), signal);
+  return message === undefined ? undefined : refusedTrouble(`${kind} "${workload.metadata.name}"`, message);
 }
 
 /** Pods are made by the controller manager and placed by the scheduler: while one is rescued the other may be lost, too. */
 export async function readMissingHelper(
   api: ClusterApi,
-  component: LeaseHolderName,
+  rescued: readonly LeaseHolderName[],
   isUnmade: boolean,
   now: number,
   signal: AbortSignal,
 ): Promise<Trouble | undefined> {
   const other: LeaseHolderName = isUnmade ? "kube-controller-manager" : "kube-scheduler";
-  if (other === component) return undefined;
+  if (rescued.includes(other)) return undefined;
   if (isHeldAt(await readComponentLease(api, leasePlaceOf(other), signal), now)) return undefined;
   const work = isUnmade ? "makes" : "schedules";
   return {
     kind: "no-pod",
     text: `nobody ${work} its pod, because ${other} is lost, too: rescue both (kubemend rescue scheduler controller-manager)`,
   };
+}
+
+/** What keeps a kubelet from starting a pod that is bound to it: a volume, a network. It tells it in events only. */
+export async function readStartTrouble(
+  api: ClusterApi,
+  pod: KubeObject,
+  signal: AbortSignal,
+): Promise<Trouble | undefined> {
+  const { namespace = "default", uid = "" } = pod.metadata;
+  const message = await lastWarning(api, namespace, uid, START_FAILURES, signal);
+  return message === undefined ? undefined : { kind: "volume", text: `${podTitle(pod)} cannot be started: ${message}` };
+}
+
+const START_FAILURES = new Set(["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"]);
+
+/** The latest of an object's events with one of those reasons. */
+async function lastWarning(
+  api: ClusterApi,
+  namespace: string,
+  uid: string,
+  reasons: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const selector = encodeURIComponent(`involvedObject.uid=${uid}`);
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+  const events = await listAll(api, path, `fieldSelector=${selector}`, signal);
+  return events
+    .filter(({ reason }) => reasons.has(textOf(reason)))
+    .map(({ lastTimestamp, message }) => ({ at: textOf(lastTimestamp), message: textOf(message) }))
+    .sort((a, b) => (a.at < b.at ? -1 : 1))
+    .at(-1)?.message;
 }

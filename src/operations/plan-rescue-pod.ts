@@ -1,5 +1,6 @@
 /** The rescue pod as it is to be created: on which node, with which service account, and whether the API server would take it. */
 import { objectOf } from "../controlplane/fields.ts";
+import type { LeaseHolderName } from "../controlplane/lease.ts";
 import { nodeOf } from "../controlplane/mirror-pod.ts";
 import { recognisePod } from "../controlplane/sorted-objects.ts";
 import { ApiError, type ClusterApi } from "../io/cluster-api.ts";
@@ -19,6 +20,8 @@ export interface RescueWishes {
   readonly serviceAccount: string | undefined;
   /** The API server's minor version: before 1.13 it took a dry run for the real thing. */
   readonly minor: number;
+  /** All components that are rescued at once. */
+  readonly together: readonly LeaseHolderName[];
   readonly signal: AbortSignal;
 }
 

@@ -13,6 +13,11 @@ const UNTOLD_MS = 900;
 /** How much of a log is looked at: usage messages are long, and their reason stands in front. */
 const LOG_BYTES = 256 << 10;
 
+/** What a kubelet answers, as if it were the log, where the container has been removed meanwhile. */
+const NO_LOG = /^(?:failed to try resolving symlinks|unable to retrieve container logs|rpc error:)/;
+/** A log that could not be had may be had of the next run. */
+const ASK_AGAIN_MS = 2000;
+
 export interface SessionOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -38,7 +43,7 @@ export class RescueSession {
   readonly options: SessionOptions;
   #deadline: number;
   readonly #made = new Map<string, KubeObject>();
-  readonly #crashes = new Map<string, Trouble | "asked">();
+  readonly #crashes = new Map<string, KnownCrash>();
 
   constructor(api: ClusterApi, view: RescueView, options: SessionOptions) {
     this.api = api;
@@ -94,23 +99,38 @@ export class RescueSession {
     }
   }
 
-  /** Creates a pod that this run answers for. */
+  /** Creates a pod that this run answers for, from the moment when it is asked for: an interruption may come before the answer. */
   async makePod(pod: KubeObject): Promise<KubeObject> {
-    const made = await this.api.create(collectionOf(pod), pod, this.options.signal);
-    this.#made.set(podPath(made), made);
-    return made;
+    this.#made.set(podPath(pod), pod);
+    try {
+      const made = await this.api.create(collectionOf(pod), pod, this.options.signal);
+      this.#made.set(podPath(pod), made);
+      return made;
+    } catch (error) {
+      if (error instanceof ApiError) this.#made.delete(podPath(pod));
+      throw error;
+    }
   }
 
-  /** Deletes a pod of ours, or one that an earlier run has left; what is gone is gone. */
-  async removePod(pod: KubeObject, signal = this.options.signal): Promise<void> {
+  /** Deletes a pod of ours, or one that an earlier run has left; what is gone is gone, and gives false. `now`: without waiting for its kubelet, for what does not run. */
+  async removePod(
+    pod: KubeObject,
+    options: { readonly now?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<boolean> {
     const { uid } = pod.metadata;
-    const options = uid === undefined ? {} : { preconditions: { uid } };
+    const body = {
+      ...(uid === undefined ? {} : { preconditions: { uid } }),
+      ...(options.now === true ? { gracePeriodSeconds: 0 } : {}),
+    };
+    let wasThere = true;
     try {
-      await this.api.delete(podPath(pod), options, signal);
+      await this.api.delete(podPath(pod), body, options.signal ?? this.options.signal);
     } catch (error) {
       if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
+      wasThere = false;
     }
     this.#made.delete(podPath(pod));
+    return wasThere;
   }
 
   /** This pod stays when the run ends. */
@@ -118,36 +138,45 @@ export class RescueSession {
     this.#made.delete(podPath(pod));
   }
 
-  /** Pods that this run has made and that are neither removed nor kept. */
+  /** Pods that this run has made, or may have made, and that are neither removed nor kept. */
   get leftover(): KubeObject[] {
     return [...this.#made.values()];
   }
 
   /** What a container's last run said when it ended; undefined until its log has been read, which is begun here. */
   crashOf(pod: KubeObject, crash: Crash): Trouble | undefined {
-    const key = `${pod.metadata.uid} ${crash.restarts} ${crash.exitCode}`;
-    const known = this.#crashes.get(key);
-    if (known === undefined) {
-      this.#crashes.set(key, "asked");
-      void this.lastLog(pod, crash.container).then((log) => this.#crashes.set(key, crashTrouble(pod, crash, log)));
+    const known = this.#crashes.get(crash.id);
+    if (known === undefined || (known.trouble?.kind === "unexplained" && this.options.now() > known.askAgainAt)) {
+      const asked: KnownCrash = { trouble: known?.trouble, askAgainAt: Number.POSITIVE_INFINITY };
+      this.#crashes.set(crash.id, asked);
+      void this.lastLog(pod, crash.container).then((log) => {
+        asked.trouble = crashTrouble(pod, crash, log);
+        asked.askAgainAt = this.options.now() + ASK_AGAIN_MS;
+      });
     }
-    return known === "asked" ? undefined : known;
+    return this.#crashes.get(crash.id)?.trouble;
   }
 
-  /** Of the run before where there was one; empty where it cannot be had. */
-  async lastLog(pod: KubeObject, container: string): Promise<string> {
+  /** Of the run before where there was one, unless only the running one's is wanted; empty where it cannot be had. */
+  async lastLog(pod: KubeObject, container: string, previous = true): Promise<string> {
     const { signal } = this.options;
     const path = `${podPath(pod)}/log?container=${encodeURIComponent(container)}&limitBytes=${LOG_BYTES}`;
-    for (const previous of ["&previous=true", ""]) {
+    for (const which of previous ? ["&previous=true", ""] : [""]) {
       try {
-        const log = await this.api.text(path + previous, signal);
-        if (log.trim() !== "") return log;
+        const log = await this.api.text(path + which, signal);
+        if (log.trim() !== "" && !NO_LOG.test(log)) return log;
       } catch (error) {
         if (!(error instanceof MendError)) return ""; // aborted: whoever waits ends by that
       }
     }
     return "";
   }
+}
+
+/** What was found out about one end of a container. */
+interface KnownCrash {
+  trouble: Trouble | undefined;
+  askAgainAt: number;
 }
 
 function isServerFault(error: unknown): boolean {

@@ -1,6 +1,8 @@
 /** Brings back a scheduler or a controller manager that is lost, while the API server is there: a pod in its place until the permanent one does its work. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LeaseHolderName } from "../controlplane/lease.ts";
 import { MendError } from "../errors.ts";
+import { permanentPods } from "../rescue/permanent.ts";
 import { comparePods, isPending, type PodRow } from "../rescue/pod-changes.ts";
 import { podTitle } from "../rescue/pod-state.ts";
 import type { RescueTarget } from "../rescue/target.ts";
@@ -35,15 +37,19 @@ export interface RescueResult {
 const SETTLE_MS = 15_000;
 /** For what is taken away at the end, however the run ends. */
 const CLEAN_UP_MS = 10_000;
+const UNANSWERED_MS = 500;
 
 /** Throws where the cluster cannot be asked or the component is not found; a component that cannot be brought back is an outcome. */
 export function rescue(options: RescueOptions): Promise<RescueResult> {
-  return withSession(options, async (session, targets, cluster, before) => {
+  return withSession(options, async (session, targets, cluster, before, end) => {
     await session.view.followLeases(targets);
     const wishes = wishesOf(options, cluster);
-    const components = await Promise.all(targets.map((target) => rescueComponent(session, target, wishes)));
+    const components = await allOrNone(
+      targets.map((target) => rescueComponent(session, target, wishes)),
+      end,
+    );
     const pods = components.some(({ state }) => state === "mended" || state === "rescued")
-      ? await settledPods(session)
+      ? await settledPods(session, targets)
       : session.view.look()!.pods;
     return { components, pods: comparePods(before, pods, options.summary) };
   });
@@ -67,8 +73,8 @@ export function planRescue(options: RescueOptions): Promise<RescuePlan[]> {
   });
 }
 
-function wishesOf({ node, serviceAccount, signal }: RescueOptions, { minor }: OpenCluster): RescueWishes {
-  return { node, serviceAccount, minor, signal };
+function wishesOf({ node, serviceAccount, components, signal }: RescueOptions, { minor }: OpenCluster): RescueWishes {
+  return { node, serviceAccount, minor, together: components, signal };
 }
 
 function withSession<T>(
@@ -78,6 +84,7 @@ function withSession<T>(
     targets: readonly RescueTarget[],
     cluster: OpenCluster,
     before: readonly KubeObject[],
+    end: () => void,
   ) => Promise<T>,
 ): Promise<T> {
   return withCluster(options.cluster, options, async (cluster) => {
@@ -89,12 +96,23 @@ function withSession<T>(
     try {
       const { pods } = await firstLook(session);
       const targets = await findRescueTargets(cluster.api, { ...options, signal }, pods);
-      return await use(session, targets, cluster, pods);
+      return await use(session, targets, cluster, pods, () => ended.abort());
     } finally {
       ended.abort();
       await cleanUp(session);
     }
   });
+}
+
+/** As `Promise.all`, but the others are ended when one fails, and have ended when this returns. */
+async function allOrNone<T>(all: readonly Promise<T>[], end: () => void): Promise<T[]> {
+  try {
+    return await Promise.all(all);
+  } catch (error) {
+    end();
+    await Promise.allSettled(all);
+    throw error;
+  }
 }
 
 async function firstLook(session: RescueSession): Promise<{ readonly pods: readonly KubeObject[] }> {
@@ -109,15 +127,15 @@ async function firstLook(session: RescueSession): Promise<{ readonly pods: reado
 }
 
 /** Once nothing waits any more that a scheduler and a controller manager could help, or after a while. */
-async function settledPods(session: RescueSession): Promise<readonly KubeObject[]> {
+async function settledPods(session: RescueSession, targets: readonly RescueTarget[]): Promise<readonly KubeObject[]> {
   const { now } = session.options;
   const began = now();
   session.allow(SETTLE_MS * 2);
   return session.until(({ pods }) => {
-    const pending = pods.filter(isPending).length;
-    return pending === 0 || now() - began > SETTLE_MS
-      ? { done: pods }
-      : { waitingFor: `${pending} pending pods to run` };
+    const own = new Set(targets.flatMap((target) => permanentPods(target, pods)));
+    const pending = pods.filter((pod) => isPending(pod) && !own.has(pod)).length;
+    if (pending === 0 || now() - began > SETTLE_MS) return { done: pods };
+    return { waitingFor: pending === 1 ? "a pending pod to run" : `${pending} pending pods to run` };
   });
 }
 
@@ -126,8 +144,9 @@ async function cleanUp(session: RescueSession): Promise<void> {
   const signal = AbortSignal.timeout(CLEAN_UP_MS);
   for (const pod of session.leftover) {
     try {
-      await session.removePod(pod, signal);
-      session.tell(`removed ${podTitle(pod)}`);
+      // Asked for, and not answered before the end: it may be created any moment.
+      if (pod.metadata.uid === undefined) await sleep(UNANSWERED_MS);
+      if (await session.removePod(pod, { signal })) session.tell(`removed ${podTitle(pod)}`);
     } catch {
       const { namespace = "default", name } = pod.metadata;
       session.tell(`warning: ${podTitle(pod)} is left over: kubectl -n ${namespace} delete pod ${name}`);

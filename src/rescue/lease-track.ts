@@ -30,6 +30,8 @@ export class LeaseTrack {
 
 /** How much longer than a lease is good for its holder may take to be seen. A client tries every 2 s. */
 const PATIENCE_MS = 5_000;
+/** Somebody may hold it whom no pod shows, on a machine whose clock is late: a holder renews it every 2 s. */
+const LEAST_LOOK_MS = 2_500;
 
 export interface HealthEvidence {
   readonly track: LeaseTrack;
@@ -55,7 +57,7 @@ export function judgeHealth({
 }: HealthEvidence): "healthy" | "lost" | "unsure" {
   if (!elects) return ready > 0 ? "healthy" : running > 0 && lookedMs < PATIENCE_MS ? "unsure" : "lost";
   if (track.isRenewed) return "healthy";
-  if (running === 0 && !isHeldAt(track.lease, now)) return "lost";
+  if (running === 0 && lookedMs >= LEAST_LOOK_MS && !isHeldAt(track.lease, now)) return "lost";
   const durationMs = (track.lease?.durationSeconds ?? 15) * 1000;
   return lookedMs > durationMs + PATIENCE_MS ? "lost" : "unsure";
 }

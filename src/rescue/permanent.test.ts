@@ -82,7 +82,7 @@ describe("how far a pod has come", () => {
 });
 
 describe("why it crashed", () => {
-  const crash = { container: "kube-scheduler", exitCode: 2, restarts: 1, message: "" };
+  const crash = { id: "c1", container: "kube-scheduler", exitCode: 2, restarts: 1, message: "" };
   test.each([
     [
       "a flag",
@@ -107,7 +107,7 @@ describe("why it crashed", () => {
     ],
     ["a panic", "panic: runtime error: index out of range\n\ngoroutine 1:\nmain.main()", "crash", "index out of range"],
     ["nothing that is known", "some words\nlast words", "crash", "ends with code 2: last words"],
-    ["nothing", "", "crash", "ends with code 2"],
+    ["nothing", "", "unexplained", "ends with code 2"],
   ])("%s", (_, log, kind, text) => {
     const trouble = crashTrouble(pod(), crash, log);
     expect(trouble.kind).toBe(kind);
@@ -188,6 +188,12 @@ describe("whether the permanent one can take over", () => {
       undefined,
       { can: "take-over" },
     ],
+    [
+      "one of a rollout fits nowhere, the next one is on its way",
+      [pod({ node: "", status: unschedulable }), pod()],
+      undefined,
+      { can: "not-yet" },
+    ],
     ["its node is lost", [pod({ node: "m2", state: { running: {} } })], undefined, { can: "not-yet" }],
     [
       "all have failed",
@@ -244,13 +250,14 @@ describe("whether it is lost", () => {
     for (const each of seen) made.see(each);
     return made;
   };
-  const alive = { elects: true, running: 1, ready: 1, now: T0 + 5000, lookedMs: 0 };
+  const alive = { elects: true, running: 1, ready: 1, now: T0 + 5000, lookedMs: 3000 };
   test.each([
     ["renewed while looked at", track(lease(at(0)), lease(at(2))), {}, "healthy"],
     ["seen once", track(lease(at(0))), {}, "unsure"],
     ["taken by another", track(lease(at(0)), lease(at(2), "m2_b")), {}, "unsure"],
     ["taken and renewed by another", track(lease(at(0)), lease(at(2), "m2_b"), lease(at(4), "m2_b")), {}, "healthy"],
     ["given up", track(lease(at(0)), lease(at(2), "")), { running: 0 }, "lost"],
+    ["run out, and nothing runs, not looked at for long", track(lease(at(-60))), { running: 0, lookedMs: 0 }, "unsure"],
     ["run out, and nothing runs", track(lease(at(-60))), { running: 0 }, "lost"],
     ["run out, but something runs", track(lease(at(-60))), {}, "unsure"],
     ["run out, something runs, looked at for long", track(lease(at(-60))), { lookedMs: 20_001 }, "lost"],

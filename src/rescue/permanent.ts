@@ -64,6 +64,7 @@ export function judgeReadiness(
 ): Readiness {
   const troubles: Trouble[] = [];
   let waitingFor: string | undefined;
+  let isOnItsWay = false;
   for (const { pod, state, alive } of seen) {
     if (!alive && state.is !== "gone") {
       waitingFor ??= `node "${nodeOf(pod)}" of ${podTitle(pod)} to be Ready`;
@@ -78,14 +79,17 @@ export function judgeReadiness(
         if (trouble?.kind === "port-taken" && nodeOf(pod) === rescueNode) return { can: "take-over", pod };
         if (trouble === undefined) waitingFor = `the log of ${podTitle(pod)}`;
         else troubles.push(trouble);
+        isOnItsWay ||= trouble === undefined;
         break;
       }
       case "unscheduled":
         if (state.trouble !== undefined) troubles.push(state.trouble);
+        isOnItsWay ||= state.trouble === undefined;
         waitingFor ??= `${podTitle(pod)} to be scheduled`;
         break;
       case "bound":
         if (state.trouble !== undefined) troubles.push(state.trouble);
+        isOnItsWay ||= state.trouble === undefined;
         waitingFor ??= `${podTitle(pod)} to be started on node "${nodeOf(pod)}"`;
         break;
       case "gone":
@@ -95,7 +99,8 @@ export function judgeReadiness(
     }
   }
   const [first] = troubles;
-  if (first !== undefined) return { can: "not", trouble: first };
+  // One of a rollout may be stuck while the next one is on its way.
+  if (first !== undefined && !isOnItsWay) return { can: "not", trouble: first };
   const rejected = seen.flatMap(({ state }) => (state.is === "gone" && state.trouble ? [state.trouble] : []));
   if (waitingFor === undefined && rejected[0] !== undefined) return { can: "not", trouble: rejected[0] };
   if (waitingFor !== undefined) return { can: "not-yet", waitingFor };

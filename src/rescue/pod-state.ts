@@ -16,6 +16,8 @@ export type PodState =
   | { readonly is: "crashed"; readonly crash: Crash };
 
 export interface Crash {
+  /** Of this end: another one of the same container has another. */
+  readonly id: string;
   readonly container: string;
   readonly exitCode: number;
   readonly restarts: number;
@@ -32,6 +34,7 @@ export interface Trouble {
     | "bad-flag"
     | "port-taken"
     | "crash"
+    | "unexplained"
     | "unschedulable"
     | "quota"
     | "refused"
@@ -39,7 +42,6 @@ export interface Trouble {
     | "manifest-missing"
     | "no-pod"
     | "no-lease"
-    | "interrupted"
     | "timeout";
   /** A sentence, without a full stop. */
   readonly text: string;
@@ -89,7 +91,8 @@ function crashOf(container: string, status: JsonObject): Crash | undefined {
   const ended = terminated === undefined ? objectOf(objectOf(status.lastState).terminated) : objectOf(terminated);
   if (Object.keys(ended).length === 0) return undefined;
   const restarts = Number(status.restartCount ?? 0);
-  return { container, exitCode: Number(ended.exitCode ?? 0), restarts, message: textOf(ended.message) };
+  const id = `${textOf(ended.containerID)} ${textOf(ended.finishedAt)}`;
+  return { id, container, exitCode: Number(ended.exitCode ?? 0), restarts, message: textOf(ended.message) };
 }
 
 function unschedulable(pod: KubeObject): Trouble | undefined {
@@ -112,7 +115,7 @@ function initTrouble(pod: KubeObject): Trouble | undefined {
 function waitingTrouble(pod: KubeObject, status: JsonObject): Trouble {
   const waiting = objectOf(objectOf(status.state).waiting);
   const reason = textOf(waiting.reason);
-  const message = textOf(waiting.message) || reason;
+  const message = cut(textOf(waiting.message) || reason);
   if (!IMAGE.has(reason)) return { kind: "configuration", text: `${podTitle(pod)} cannot be started: ${message}` };
   const node = textOf(objectOf(pod.spec).nodeName);
   const image = imageOf(pod, textOf(status.name)) || textOf(status.image);
@@ -133,7 +136,7 @@ const BAD_FLAG =
 const PORT_TAKEN = /address already in use/i;
 /** What Go programs say when they end: klog's errors and fatals, cobra's errors, panics. */
 const LAST_WORDS = /^(?:[EF]\d{4} |error:|panic:|fatal|failed )|\berror\b.*:/i;
-const MOST_CHARACTERS = 400;
+const MOST_CHARACTERS = 300;
 
 /** Why the component ended, from its last words: the log of its last run, else what the kubelet kept. */
 export function crashTrouble(pod: KubeObject, crash: Crash, log: string): Trouble {
@@ -148,12 +151,17 @@ export function crashTrouble(pod: KubeObject, crash: Crash, log: string): Troubl
   const port = lines.findLast((line) => PORT_TAKEN.test(line));
   if (port !== undefined) return { kind: "port-taken", text: `${podTitle(pod)} cannot listen${say(port)}` };
   const last = lines.findLast((line) => LAST_WORDS.test(line)) ?? lines.at(-1);
+  if (last === undefined) return { kind: "unexplained", text: `${podTitle(pod)} ends with code ${crash.exitCode}` };
   return { kind: "crash", text: `${podTitle(pod)} ends with code ${crash.exitCode}${say(last)}` };
 }
 
 /** Without klog's header of time, thread and place. */
-function plainLine(line: string): string {
+export function plainLine(line: string): string {
   const text = line.replace(/^[EFIW]\d{4} [\d:.]+\s+\d+ [\w.-]+:\d+\] /, "").replace(/^error: /i, "");
+  return cut(text);
+}
+
+function cut(text: string): string {
   return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}...`;
 }
 

@@ -79,7 +79,11 @@ export function makeRescuePod(
 
 /** On the host network a declared port is the node's: while the rescue pod claims it, the scheduler would not put the permanent one there. The same goes for CPU and memory. */
 function withoutClaims(container: JsonObject): JsonObject {
-  return without(container, ["ports", "resources", "resizePolicy"]);
+  // Its last words are then in its status, also when its log is gone with it.
+  return {
+    ...without(container, ["ports", "resources", "resizePolicy"]),
+    terminationMessagePolicy: "FallbackToLogsOnError",
+  };
 }
 
 function tolerationsFor(node: KubeObject, own: readonly JsonObject[]): JsonObject[] {

@@ -1,0 +1,216 @@
+/** A self-hosted control plane loses its scheduler, its controller manager, or both, in many ways, and gets them back. One cluster for all of it. */
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parse } from "yaml";
+import type { ControlPlane } from "../../testbed/control-plane.ts";
+import { hyperkubeImage } from "../../testbed/images.ts";
+import { STATIC_PODS_PATH } from "../../testbed/node.ts";
+import { leaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
+import { waitFor } from "../../testbed/wait.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
+import { deploymentPath, lose, podsOf, type Rescued, rescue, rescuePods } from "./losing.ts";
+import { webDeployment } from "./workloads.ts";
+
+const WEB = "/apis/apps/v1/namespaces/default/deployments/web";
+
+describeWithCluster("a self-hosted control plane that has lost its scheduler or controller manager", (kubernetes) => {
+  let plane: ControlPlane;
+
+  beforeAll(async () => {
+    plane = await startSelfHosted({ kubernetes });
+    await plane.api.apply(webDeployment(1));
+    await plane.podsReady("default", "app=web", 1);
+  });
+  afterAll(() => plane?.[Symbol.asyncDispose]());
+
+  const scaleWeb = (replicas: number) => plane.api.patch(WEB, { spec: { replicas } });
+  const expectMended = async (result: Rescued, ...components: string[]) => {
+    expect(result, result.stderr + result.stdout).toMatchObject({ code: 0 });
+    for (const component of components) expect(result.stdout).toContain(`${component} runs, and renews its lease`);
+    expect(await rescuePods(plane)).toEqual([]);
+  };
+
+  test("a scheduler: what waits for it is scheduled; one that is healthy is left alone", async () => {
+    const healthy = await rescue(plane, ["scheduler", "-o", "json"]);
+    expect(healthy.code).toBe(0);
+    expect(JSON.parse(healthy.stdout).components).toMatchObject([{ component: "kube-scheduler", state: "healthy" }]);
+
+    await lose(plane, ["kube-scheduler"]);
+    await scaleWeb(3);
+    const before = await leaseHolder(plane, "kube-scheduler");
+    const dry = await rescue(plane, ["scheduler", "--dry-run"]);
+    expect(dry.stdout).toContain('would create pod "kube-system/kube-scheduler-rescue" on node "node1"');
+    expect(await rescuePods(plane)).toEqual([]);
+    const result = await rescue(plane, ["scheduler"]);
+    await expectMended(result, "kube-scheduler");
+    expect(result.stdout).toMatch(/default +web-\S+ +1\/1 +Running +0 +node1 +was Pending/);
+    expect(result.stdout).toMatch(/^\d+ pods: all are well/m);
+    expect(await leaseHolder(plane, "kube-scheduler")).not.toBe(before);
+    await plane.podsReady("default", "app=web", 3);
+  });
+
+  longTest("a controller manager: what was deleted is replaced", async () => {
+    await lose(plane, ["kube-controller-manager"]);
+    await scaleWeb(2);
+    await expectMended(await rescue(plane, ["controller-manager"]), "kube-controller-manager");
+    await plane.podsReady("default", "app=web", 2);
+  });
+
+  longTest("both at once, and both scaled to 0 by hand", async () => {
+    await lose(plane, ["kube-scheduler", "kube-controller-manager"]);
+    await scaleWeb(3);
+    const both = ["kube-scheduler", "kube-controller-manager"];
+    await expectMended(await rescue(plane, ["scheduler", "controller-manager"]), ...both);
+    await plane.podsReady("default", "app=web", 3);
+
+    await lose(plane, ["kube-scheduler"]);
+    await plane.api.patch(deploymentPath("kube-scheduler"), { spec: { replicas: 0 } });
+    const result = await rescue(plane, ["scheduler"]);
+    await expectMended(result, "kube-scheduler");
+    expect(result.stderr).toContain("was scaled to 0: scaling it to 1");
+  });
+
+  longTest("interrupted it leaves nothing behind; killed, it goes on when it is run again", async () => {
+    await lose(plane, ["kube-scheduler"]);
+    const interrupted = await rescue(plane, ["scheduler"], { told: /created pod/, signal: "SIGINT" });
+    expect(interrupted).toMatchObject({ code: 130, stdout: "" });
+    expect(interrupted.stderr).toContain('removed pod "kube-system/kube-scheduler-rescue"');
+    expect(await rescuePods(plane)).toEqual([]);
+
+    const killed = await rescue(plane, ["scheduler"], { told: /created pod/, signal: "SIGKILL" });
+    expect(killed.code).toBeNull();
+    expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
+    const again = await rescue(plane, ["scheduler"]);
+    await expectMended(again, "kube-scheduler");
+    expect(again.stderr).toContain("is there from an earlier rescue: going on with it");
+  });
+
+  longTest("by hand: the printed pod is one that kubectl takes, and the next rescue takes over from it", async () => {
+    await lose(plane, ["kube-scheduler"]);
+    const printed = await rescue(plane, ["scheduler", "-o", "yaml"]);
+    expect(printed.code).toBe(0);
+    const pod = parse(printed.stdout);
+    expect(pod).toMatchObject({ kind: "Pod", spec: { nodeName: "node1" } });
+    expect(pod).not.toHaveProperty("status");
+    await plane.bed.run(["tee", plane.bed.path("rescue.yaml")], { input: printed.stdout });
+    await plane.kubectl("create", "-f", plane.bed.path("rescue.yaml"));
+    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+  });
+
+  const container = (change: object) => ({
+    template: { spec: { containers: [change] } },
+  });
+
+  longTest.each([
+    ["a flag that it does not know", "command", ["kube-scheduler", "--no-such-flag"], "unknown flag: --no-such-flag"],
+    ["an image that is nowhere", "image", "kubemend.test/none:1", 'has no image "kubemend.test/none:1"'],
+  ])("a Deployment with %s: an earlier revision stands in", async (_, field, value, why) => {
+    const { spec } = await plane.api.get(deploymentPath("kube-scheduler"));
+    const [current] = spec.template.spec.containers;
+    await lose(plane, ["kube-scheduler"], container({ ...current, [field]: value }));
+    await scaleWeb(4);
+    const result = await rescue(plane, ["scheduler"]);
+    expect(result, result.stderr).toMatchObject({ code: 1 });
+    expect(result.stdout).toContain(
+      'works by its rescue pod alone, "kube-system/kube-scheduler-rescue" on node "node1"',
+    );
+    expect(result.stdout).toMatch(/from revision \d+ of Deployment/);
+    expect(result.stdout).toContain(why);
+    expect(result.stdout).toContain("rollout undo deployment/kube-scheduler");
+    expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
+    await plane.podsReady("default", "app=web", 4); // it schedules
+
+    const command = /kubectl (-n kube-system rollout undo deployment\/kube-scheduler)/.exec(result.stdout)![1]!;
+    await plane.kubectl(...command.split(" "));
+    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+    await scaleWeb(2);
+    await plane.podsReady("default", "app=web", 2);
+  });
+
+  longTest(
+    "a Deployment whose pod fits nowhere, or may not be created: the rescue pod stays, and says why",
+    async () => {
+      await lose(plane, ["kube-scheduler"], { template: { spec: { nodeSelector: { disk: "none" } } } });
+      const nowhere = await rescue(plane, ["scheduler", "-o", "json"]);
+      expect(nowhere.code).toBe(1);
+      const [outcome] = JSON.parse(nowhere.stdout).components;
+      expect(outcome).toMatchObject({
+        state: "rescued",
+        rescuePod: { name: "kube-scheduler-rescue", node: "node1" },
+        trouble: { kind: "unschedulable" },
+      });
+      await plane.api.patch(deploymentPath("kube-scheduler"), {
+        spec: { template: { spec: { nodeSelector: { disk: null } } } },
+      });
+      await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+
+      // Nothing may create one more pod but who names a priority.
+      await lose(plane, ["kube-controller-manager"]);
+      const pods = (await plane.api.list("/api/v1/namespaces/kube-system/pods")).length;
+      const quota = { metadata: { name: "full" }, spec: { hard: { pods: String(pods + 1) } } };
+      await plane.api.post("/api/v1/namespaces/kube-system/resourcequotas", quota);
+      try {
+        const result = await rescue(plane, ["controller-manager", "-o", "json"]);
+        expect(result.code, result.stderr).toBe(1);
+        const [{ state, trouble }] = JSON.parse(result.stdout).components;
+        expect([state, trouble.kind]).toEqual(["rescued", "quota"]);
+        expect(trouble.text).toContain("exceeded quota: full");
+      } finally {
+        await plane.api.delete("/api/v1/namespaces/kube-system/resourcequotas/full");
+      }
+      await expectMended(await rescue(plane, ["controller-manager"]), "kube-controller-manager");
+    },
+  );
+
+  longTest("a scheduler that is a static pod whose manifest is gone: etcd still knows it", async () => {
+    const node = plane.nodes.get("node1")!;
+    const { spec } = await plane.api.get(deploymentPath("kube-scheduler"));
+    await plane.api.delete(deploymentPath("kube-scheduler"), { propagationPolicy: "Foreground" });
+    await waitFor("the Deployment's pod to be gone", async () => (await podsOf(plane, "kube-scheduler")).length === 0);
+    const config = await plane.issueKubeconfig("static-scheduler", "system:kube-scheduler");
+    await node.write("/etc/kubernetes/scheduler.conf", readFileSync(config, "utf8"));
+    const manifest = JSON.stringify({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "kube-scheduler", namespace: "kube-system", labels: { component: "kube-scheduler" } },
+      spec: {
+        hostNetwork: true,
+        containers: [
+          {
+            name: "kube-scheduler",
+            image: hyperkubeImage(plane.kubernetes).name,
+            imagePullPolicy: "IfNotPresent",
+            command: [...spec.template.spec.containers[0].command, "--kubeconfig=/etc/kubernetes/scheduler.conf"],
+            volumeMounts: [{ name: "kubeconfig", mountPath: "/etc/kubernetes/scheduler.conf", readOnly: true }],
+          },
+        ],
+        volumes: [{ name: "kubeconfig", hostPath: { path: "/etc/kubernetes/scheduler.conf", type: "File" } }],
+      },
+    });
+    const path = `${STATIC_PODS_PATH}/kube-scheduler.yaml`;
+    const before = await leaseHolder(plane, "kube-scheduler");
+    await node.write(path, manifest);
+    const led = () => waitFor("it to lead", async () => (await leaseHolder(plane, "kube-scheduler")) !== before);
+    await led();
+    const mirror = "/api/v1/namespaces/kube-system/pods/kube-scheduler-node1";
+    await waitFor("its mirror pod", () => plane.api.get(mirror));
+
+    await node.run(["rm", path]);
+    await waitFor("its mirror pod to be gone", () =>
+      plane.api.get(mirror).then(
+        () => false,
+        () => true,
+      ),
+    );
+    const result = await rescue(plane, ["scheduler"]);
+    expect(result, result.stderr).toMatchObject({ code: 1 });
+    expect(result.stderr).toContain('from static pod "kube-system/kube-scheduler-node1", as it last was');
+    expect(result.stdout).toContain("its manifest is missing");
+    await scaleWeb(3);
+    await plane.podsReady("default", "app=web", 3);
+
+    await node.write(path, manifest);
+    await waitFor("its mirror pod", () => plane.api.get(mirror));
+    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+  });
+});
