@@ -135,8 +135,10 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
   );
 }
 
+/** Of its last end, where it has ended. */
 function crashId({ state }: SeenPod): string[] {
-  return state.is === "crashed" ? [state.crash.id] : [];
+  const crash = state.is === "crashed" || state.is === "running" ? state.crash : undefined;
+  return crash === undefined ? [] : [crash.id];
 }
 
 /** Its container has ended, though the kubelet may still clean up behind it. */
