@@ -70,7 +70,8 @@ async function handOver(plane: ControlPlane): Promise<void> {
   await waitFor(
     "the control plane's pods to be the kubelet's",
     async () => {
-      const known = (await pods()).filter((pod) => pod.status.containerStatuses?.length > 0);
+      // With a container it has its secrets as well, which it could not get any more.
+      const known = (await pods()).filter((pod) => pod.status.containerStatuses?.[0]?.containerID);
       // The API server's pod crashes while the process has its port: after some crashes the kubelet would wait for minutes, and a new pod is tried at once.
       const tired = known.find((pod) => pod.status.containerStatuses[0].restartCount >= 2);
       if (tired !== undefined) {
