@@ -7,6 +7,7 @@ import { prepareClean } from "../src/operations/clean.ts";
 import { prepareUndo } from "../src/operations/undo-clean.ts";
 import { CleanWorld, hasOtherDisk } from "./clean-world.ts";
 import { Fault, faultyFileSystem } from "./faulty-file-system.ts";
+import { kubemend } from "./kubemend.ts";
 
 const SOURCES = ["manifests", "kubelet/pods", "etcd"];
 const PLACES: Readonly<Record<string, string>> = {
@@ -182,6 +183,41 @@ test("what has come after the clean is not overwritten", async () => {
   expect(undone.replaced).toHaveLength(1);
   expect(readFileSync(join(undone.replaced[0]!.to, "new"), "utf8")).toBe("the kubelet made it again");
   expect(world.contents()["kubelet/pods/u1/new"]).toBeUndefined();
+});
+
+test("asks once, naming the node and what is deleted; and shows what comes back", async () => {
+  using world = new CleanWorld();
+  const before = world.contents();
+  const places = [
+    "--keep-in",
+    world.keep,
+    "--pod-manifest-path",
+    world.path("manifests"),
+    "--log-dir",
+    world.path("log"),
+  ];
+  const more = ["--kubelet-dir", world.path("kubelet"), "--etcd-data-dir", world.path("etcd"), "--skip-containers"];
+  const command = ["node", "clean", ...places, ...more, "--no-start-kubelet"];
+  const asked: string[] = [];
+  const answering = (answer: string) => ({
+    ask: async (question: string) => {
+      asked.push(question);
+      return answer;
+    },
+  });
+  const declined = await kubemend("/", [...command, "--purge"], {}, answering("n"));
+  expect(declined.code).toBe(0);
+  expect(declined.stderr).toMatch(/nothing was changed\n$/);
+  expect(world.contents()).toEqual(before);
+  expect(asked).toEqual([expect.stringMatching(/^Clean node ".+"\? What is removed is deleted for good\. \[y\/N\] $/)]);
+
+  const cleaned = await kubemend("/", command, {}, answering("y"));
+  expect(cleaned.code, cleaned.stderr).toBe(0);
+  expect(cleaned.stdout).toMatch(/^moved .*\/moved +2 manifests, the state of 2 pods, etcd's data$/m);
+  const preview = await kubemend("/", ["node", "clean", "--undo", "--dry-run", "--keep-in", world.keep]);
+  expect(preview.stdout).toMatch(/: 5 things, \d+ kB, go back to where they were\n$/);
+  const wrong = await kubemend("/", ["node", "clean", "--undo", "cleaned-1", "--keep-in", world.keep]);
+  expect(wrong.stderr).toMatch(/^error: there is no "cleaned-1"\nwhere: .*\nhint: there are "cleaned-\d{8}T\d{6}Z"\n$/);
 });
 
 test("two cleans with something new in between are two directories, and the newest is taken back", async () => {

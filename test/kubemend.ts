@@ -8,7 +8,12 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export async function kubemend(cwd: string, argv: readonly string[], env: Host["env"] = {}): Promise<Outcome> {
+export async function kubemend(
+  cwd: string,
+  argv: readonly string[],
+  env: Host["env"] = {},
+  more: Pick<Host, "ask"> = {},
+): Promise<Outcome> {
   const written = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof written): TextSink => ({
     isTTY: false,
@@ -19,6 +24,6 @@ export async function kubemend(cwd: string, argv: readonly string[], env: Host["
     },
   });
   const { signal } = new AbortController();
-  const host: Host = { stdout: sink("stdout"), stderr: sink("stderr"), env, cwd, now: Date.now, signal };
+  const host: Host = { stdout: sink("stdout"), stderr: sink("stderr"), env, cwd, now: Date.now, signal, ...more };
   return { code: await run(argv, host), ...written };
 }
