@@ -3,9 +3,9 @@
  *
  * usage: npm run bench -- [--runs N] [--only WORD] [--dir DIR]
  * DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshot, which is made when it is missing. ETCDUTL and AUGER name those programs;
- * etcdutl is looked for in the test programs and on the PATH too. Runs what `npm run build` made. `--only start` starts clusters on the test bed
- * (docs/testbed.md), some minutes a run, and `--only rescue` takes its scheduler and controller manager away; both run the sources. `--only diagnose`
- * makes a cluster of 100 hollow nodes and 3,000 pods there.
+ * etcdutl is looked for in the test programs and on the PATH too. `save` is asked of a real etcd that holds the snapshot, the newest of the test
+ * programs. Runs what `npm run build` made. `--only start` starts clusters on the test bed (docs/testbed.md), some minutes a run, and `--only rescue`
+ * takes its scheduler and controller manager away; both run the sources. `--only diagnose` makes a cluster of 100 hollow nodes and 3,000 pods there.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
@@ -17,6 +17,7 @@ import { generateSnapshot, LARGE, podOf } from "./generate-snapshot.ts";
 import { type Cost, measure } from "./measure.ts";
 import { podKey } from "./pod-template.ts";
 import { benchRescue } from "./rescue.ts";
+import { serveSnapshot } from "./serve-snapshot.ts";
 import { benchStart } from "./start.ts";
 
 interface Case {
@@ -64,6 +65,11 @@ const podName = `${pod.workload}-${pod.hash}-${pod.suffix}`;
 const prefix = `/registry/pods/${pod.namespace}/`;
 const restored = join(values.dir, "restored");
 
+const saved = join(values.dir, "saved.db");
+const wantsSave = "save".includes(values.only);
+const server = wantsSave && etcdutl !== undefined ? await serveSnapshot(etcdutl, snapshot, values.dir) : undefined;
+const fromServer = (...args: string[]): string[] => [...args, saved, "--endpoints", server?.endpoint ?? ""];
+
 const cases = [
   own("status", "snapshot", "status", snapshot),
   own("status, hash unverified", "snapshot", "status", "--skip-hash-check", snapshot),
@@ -79,6 +85,12 @@ const cases = [
   own("restore", "snapshot", "restore", snapshot, "--data-dir", restored),
   own("restore, objects unchecked", "snapshot", "restore", snapshot, "--data-dir", restored, "--skip-object-check"),
   peer("restore", "etcdutl", etcdutl, "snapshot", "restore", snapshot, "--data-dir", restored),
+  ...(server === undefined
+    ? []
+    : [
+        own("save", ...fromServer("snapshot", "save")),
+        peer("save", "etcdctl", server.etcdctl, ...fromServer("snapshot", "save")),
+      ]),
 ];
 const chosen = cases.filter((one) => one !== undefined).filter((one) => one.name.includes(values.only));
 
@@ -86,12 +98,15 @@ const chosen = cases.filter((one) => one !== undefined).filter((one) => one.name
 measure(["cat", snapshot], 1);
 console.log(`${cpus()[0]?.model ?? "unknown"} × ${cpus().length}, Node ${process.version}, best of ${values.runs}\n`);
 console.log("| what | tool | wall s | CPU s | peak MiB |\n|---|---|--:|--:|--:|");
-const clear = (): void => rmSync(restored, { recursive: true, force: true });
+const clear = (): void => {
+  for (const path of [restored, saved]) rmSync(path, { recursive: true, force: true });
+};
 for (const { name, tool, command } of chosen) {
   const cost = measure(command, Number(values.runs), clear);
   clear();
   console.log(`| ${name} | ${tool} | ${typeof cost === "string" ? `${cost} | | |` : row(cost)}`);
 }
+await server?.stop();
 
 function row({ wallSeconds, cpuSeconds, peakMemory }: Cost): string {
   return `${wallSeconds.toFixed(2)} | ${cpuSeconds.toFixed(2)} | ${Math.round(peakMemory)} |`;
