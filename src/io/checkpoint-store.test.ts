@@ -207,6 +207,15 @@ test("what the original left is taken as the oldest generation, while its secret
   expect(store.load().generations.get("kube-system/Pod/kube-apiserver")).toMatchObject([{ number: 0, proven: true }]);
 });
 
+test("directories that somebody removed meanwhile are made again", async () => {
+  const store = opened();
+  rmSync(directory, { recursive: true });
+  const generation = await save(store, 1, "one");
+  await store.start(generation);
+  expect(store.load()).toMatchObject({ active: [{ id: ID }], findings: [] });
+  expect(numbersIn(store)).toEqual([1]);
+});
+
 test("a token is brought up to date where it is, and is no other generation", async () => {
   const store = opened();
   const { generation, files } = copyOf(1, "one");

@@ -260,6 +260,8 @@ export class CheckpointStore {
 
   async #write(path: string, bytes: Uint8Array, mode = 0o600, uid = ownUid(), gid = ownGid()): Promise<void> {
     const staged = stagedPath(path);
+    // Somebody may have cleared away what was there when the agent began.
+    if (!exists(dirname(path))) this.#fs.makeDirectory(dirname(path), 0o700);
     try {
       const file = this.#fs.create(staged, mode);
       try {
