@@ -34,6 +34,8 @@ const ALERT_MS = 500;
 /** Events come in crowds: one look is for all of them. */
 const COALESCE_MS = 20;
 const KUBELET_MS = 10_000;
+/** The files of volumes are not watched, and a directory that was made anew is no longer: now and then all is read again, which tells damage early. */
+const RELOAD_MS = 60_000;
 /** An agent that no API server accepts lets another have the lock after this: its token may have expired while the other's is new. */
 const DENIED_MS = 60_000;
 
@@ -55,6 +57,7 @@ export class Checkpointer {
   #lastActivation: number | undefined;
   #kubelet: { readonly at: number; readonly pods: readonly KubeObject[] | undefined } | undefined;
   #diskChanged = true;
+  #loadedAt = 0;
   #deniedSince: number | undefined;
   /** Whether it has removed itself: the kubelet ends it soon, and it does nothing until then. */
   #isOver = false;
@@ -110,6 +113,7 @@ export class Checkpointer {
 
   #load(): void {
     this.#diskChanged = false;
+    this.#loadedAt = this.#options.clock();
     this.#stored = this.#store.load();
     for (const finding of this.#stored.findings) this.#troubles.tell(finding);
   }
@@ -130,7 +134,7 @@ export class Checkpointer {
   async #look(): Promise<void> {
     this.#wakeups.clear();
     this.#counts.looks++;
-    if (this.#diskChanged) this.#load();
+    if (this.#diskChanged || this.#options.clock() - this.#loadedAt >= RELOAD_MS) this.#load();
     const runtime = await this.#runtime.list();
     this.#troubles.set("container runtime", this.#runtime.trouble);
     const api = this.#pods.pods;
