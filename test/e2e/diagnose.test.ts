@@ -79,7 +79,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     },
   );
 
-  test("an API server that is gone", async () => {
+  longTest("an API server that is gone", async () => {
     await kill("kube-apiserver");
     await mended(here, "error kube-apiserver-not-running");
   });
