@@ -1,5 +1,6 @@
 /** The checkpointer on a node of the test bed, as a plain process with no more rights than its role gives it. */
 import { readFileSync } from "node:fs";
+import { CHECKPOINTER_IMAGE } from "../../src/bootstrap/checkpointer-image.ts";
 import type { ControlPlane } from "../../testbed/control-plane.ts";
 import type { Node } from "../../testbed/node.ts";
 import { waitFor } from "../../testbed/wait.ts";
@@ -152,7 +153,7 @@ export function agentDaemonSet(kubeconfig: string): unknown[] {
   const metadata = { name: "agent", namespace: "kube-system" };
   const container = {
     name: "agent",
-    image: "kubemend.test/kubemend:1",
+    image: CHECKPOINTER_IMAGE,
     imagePullPolicy: "IfNotPresent",
     args: [
       ...[
