@@ -90,8 +90,8 @@ export async function checkpointFiles(node: Node): Promise<string[]> {
   const find = ["inactive-manifests", "checkpoint-secrets", "checkpoint-configmaps", "manifests"].map(
     (name) => `/etc/kubernetes/${name}`,
   );
-  const text = await node.run(["find", ...find, "-mindepth", "1", "-printf", "%m %y %p\n"]);
-  return text.split("\n").filter(Boolean).sort();
+  const found = await node.runForResult(["find", ...find, "-mindepth", "1", "-printf", "%m %y %p\n"]);
+  return found.stdout.split("\n").filter(Boolean).sort(); // before it first ran, not all of them are there
 }
 
 /** The names of its checkpoints' directories and files, without what earlier ones left. */
