@@ -239,6 +239,7 @@ class Drain {
       }
       return inOrder(nodes, outcomes);
     }
+    const deadline = timeoutMs === 0 ? undefined : now() + timeoutMs;
     const waits = this.#options.waitForReplacements && dryRun === "none";
     const owners = waits ? await findOwners(this.#api, leaving, this.#signal) : [];
     const removal = new PodRemoval(
@@ -248,7 +249,7 @@ class Drain {
         method,
         choices: { gracePeriodSeconds: this.#options.gracePeriodSeconds, serverDryRun: dryRun === "server" },
         skipWaitForDeleteSeconds: this.#options.rules.skipWaitForDeleteSeconds,
-        deadline: timeoutMs === 0 ? undefined : now() + timeoutMs,
+        deadline,
         timeoutText: goDuration(timeoutMs),
         signal: this.#signal,
         now,
@@ -277,7 +278,7 @@ class Drain {
       if (errors.length > 0) tell({ type: "node-failed", node, errors: [aggregateText(errors)], pending });
       else if (owners.length === 0) tell({ type: "drained", node });
     });
-    if (owners.length > 0) await this.#waitForReplacements(owners, passing, outcomes);
+    if (owners.length > 0) await this.#waitForReplacements(owners, passing, outcomes, deadline);
     return inOrder(nodes, outcomes);
   }
 
@@ -285,10 +286,14 @@ class Drain {
     owners: Awaited<ReturnType<typeof findOwners>>,
     nodes: readonly KubeObject[],
     outcomes: Map<string, NodeOutcome>,
+    deadline: number | undefined,
   ): Promise<void> {
-    const { tell, timeoutMs } = this.#options;
+    const { tell, now } = this.#options;
     const names = nodes.map(({ metadata }) => metadata.name);
-    const limit = timeoutMs === 0 ? this.#signal : AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]);
+    const limit =
+      deadline === undefined
+        ? this.#signal
+        : AbortSignal.any([this.#signal, AbortSignal.timeout(Math.max(1, deadline - now()))]);
     let missing: readonly { readonly owner: string; readonly ready: number; readonly wanted: number }[] = [];
     try {
       const drained = new Set(names);
