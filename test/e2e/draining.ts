@@ -97,7 +97,12 @@ export function evictedPods(stdout: string): string[] {
 
 /** Takes away what runs in `default`, other than DaemonSets. */
 export async function removeWorkloads(plane: ControlPlane): Promise<void> {
-  await plane.kubectl("delete", "deployments,statefulsets,poddisruptionbudgets", "--all", "--wait=false");
+  await plane.kubectl(
+    "delete",
+    "deployments,statefulsets,poddisruptionbudgets,horizontalpodautoscalers",
+    "--all",
+    "--wait=false",
+  );
   const path = "/api/v1/namespaces/default/pods";
   await waitFor(
     "the pods to go",

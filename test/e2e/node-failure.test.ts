@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { type ControlPlane, conditionOf, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { budget, kubemendNode, podsOn, settled, startNode, workload } from "./draining.ts";
+import { kubemendNode, settled, workload } from "./draining.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 
 /** Tolerates a failed node for so long. */
@@ -13,7 +13,7 @@ const TOLERATIONS = `tolerations: [${["not-ready", "unreachable"]
   )
   .join(", ")}]`;
 
-describeWithCluster("nodes that return, and nodes that fail", (kubernetes) => {
+describeWithCluster("nodes that fail", (kubernetes) => {
   let plane: ControlPlane;
   let hasNodes = false;
 
@@ -25,72 +25,6 @@ describeWithCluster("nodes that return, and nodes that fail", (kubernetes) => {
   afterAll(async () => plane?.[Symbol.asyncDispose]());
 
   const node = (...args: string[]) => kubemendNode(plane, args);
-
-  test("pods move back to a node that returned, one at a time, inside their budget", async (context) => {
-    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
-    await node("cordon", "hollow-3");
-    await plane.api.apply(workload("web", { replicas: 6 }));
-    await plane.api.apply(budget("web", "minAvailable: 6"));
-    await plane.api.apply(workload("scaled", { replicas: 2 }));
-    await plane.api.apply(`
-apiVersion: autoscaling/v1
-kind: HorizontalPodAutoscaler
-metadata: {name: scaled, namespace: default}
-spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: scaled}}
-`);
-    await settled(plane);
-    const cordoned = await node("rebalance", "hollow-3");
-    expect(cordoned.code).toBe(2);
-    expect(cordoned.stderr).toContain("hint: kubemend node uncordon hollow-3\n");
-    await node("uncordon", "hollow-3");
-
-    const dry = await node("rebalance", "hollow-3", "--dry-run");
-    expect(dry.code, dry.stderr).toBe(0);
-    expect(dry.stdout).toMatch(/^pod\/web-\S+ of hollow-[12] to hollow-3 \(dry run\)$/m);
-    expect(dry.stdout).toMatch(/^ {2}hollow-3 {2}░{20} +0 pods/m);
-    expect(dry.stdout).toMatch(/^2 pods to move \(dry run\)$/m);
-    expect(await podsOn(plane, "hollow-3")).toEqual([]);
-
-    const interrupted = startNode(plane, ["rebalance", "hollow-3"]);
-    await interrupted.said(/Deployment default\/web: one more replica/);
-    interrupted.kill("SIGINT");
-    expect((await interrupted.ended).code).toBe(130);
-    const left = await plane.api.get("/apis/apps/v1/namespaces/default/deployments/web");
-    expect(left.spec.replicas, "as many as before").toBe(6);
-    expect(left.metadata.annotations?.["kubemend/rebalance-replicas"]).toBeUndefined();
-    await settled(plane);
-
-    let fewest = Number.POSITIVE_INFINITY;
-    const watching = new AbortController();
-    const watched = (async () => {
-      while (!watching.signal.aborted) {
-        const pods = await plane.api.list("/api/v1/namespaces/default/pods?labelSelector=app%3Dweb");
-        const serving = pods.filter((pod) => !pod.metadata.deletionTimestamp && conditionOf(pod, "Ready") === "True");
-        fewest = Math.min(fewest, serving.length);
-      }
-    })();
-    const done = await node("rebalance", "hollow-3");
-    watching.abort();
-    await watched;
-    expect(done.code, done.stderr).toBe(0);
-    expect(fewest, "never fewer than before").toBeGreaterThanOrEqual(6);
-    const moved = [...done.stderr.matchAll(/^pod\/web-\S+ moved from hollow-[12] to hollow-3 as web-/gm)];
-    expect(moved.length, done.stderr).toBeGreaterThan(0);
-    expect(done.stdout).toMatch(new RegExp(`^${moved.length} pods? moved$`, "m"));
-    for (const each of ["hollow-1", "hollow-2", "hollow-3"])
-      expect((await podsOn(plane, each)).filter((name) => name.startsWith("web-"))).toHaveLength(2);
-    const { spec, metadata } = await plane.api.get("/apis/apps/v1/namespaces/default/deployments/web");
-    expect(spec.replicas).toBe(6);
-    expect(metadata.annotations?.["kubemend/rebalance-replicas"]).toBeUndefined();
-    const scaled = await plane.api.get("/apis/apps/v1/namespaces/default/deployments/scaled");
-    expect(scaled.metadata.generation, "left to its autoscaler").toBe(1);
-
-    await settled(plane);
-    const again = await node("rebalance", "hollow-3");
-    expect(again.stdout).toMatch(/^nothing to move$/m);
-    await plane.kubectl("delete", "deployment/web", "deployment/scaled", "hpa/scaled", "pdb/web", "--wait=false");
-    await settled(plane);
-  });
 
   longTest("a node fails: its pods' eviction is foretold, comes to pass, and can be had at once", async (context) => {
     if (!hasNodes) context.skip("this Kubernetes has no kubemark");
