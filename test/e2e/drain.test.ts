@@ -185,6 +185,10 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     expect(stderr).toContain('node "hollow-2" stays cordoned; 0 of 1 pods are gone, 1 more are terminating\n');
     expect(stderr).toContain("run the same command again to go on, or take it back: kubemend node uncordon hollow-2\n");
 
+    const skipped = await drain(...flags, "--skip-wait-for-delete-timeout=1");
+    expect(skipped.code, skipped.stderr).toBe(0);
+    expect(skipped.stdout).toBe("node/hollow-2 already cordoned\nnode/hollow-2 drained\n");
+
     const again = startNode(plane, ["drain", ...flags]);
     await again.said(/evicting pod default\/held/);
     await plane.api.patch("/api/v1/namespaces/default/pods/held", { metadata: { finalizers: null } });
@@ -193,6 +197,16 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     expect(done.stdout).toBe(
       "node/hollow-2 already cordoned\nevicting pod default/held\npod/held evicted\nnode/hollow-2 drained\n",
     );
+  });
+
+  test("nodes by label, and pods deleted past the eviction API", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    await plane.api.apply(barePod("bare", "hollow-1"));
+    await settled(plane);
+    const flags = ["--force", ...IGNORE, "--disable-eviction", "--grace-period=0"];
+    const done = await drain("-l", "kubernetes.io/hostname=hollow-1", ...flags);
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.stdout).toBe("node/hollow-1 cordoned\npod/bare deleted\nnode/hollow-1 drained\n");
   });
 
   test("wrong input: unknown nodes, no permission, a dry run that changes nothing", async (context) => {
