@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect } from "vitest";
 import { type ControlPlane, conditionOf, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { kubemendNode, settled, workload } from "./draining.ts";
+import { kubemendNode, settled, startNode, workload } from "./draining.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 
 /** Tolerates a failed node for so long. */
@@ -42,6 +42,8 @@ describeWithCluster("nodes that fail", (kubernetes) => {
     expect(answers.code).toBe(1);
     expect(answers.stderr).toContain('error: node "hollow-2" is ready: its kubelet can end its pods in order\n');
 
+    const watching = startNode(plane, ["status", "--watch"]);
+    await watching.said(/^hollow-2 +Ready /m);
     await plane.bed.processes.get("hollow-2")!.kill();
     const condition = async () => conditionOf(await plane.api.get("/api/v1/nodes/hollow-2"), "Ready");
     await waitFor("the node to be given up", async () => (await condition()) === "Unknown", { seconds: 90 });
@@ -49,6 +51,9 @@ describeWithCluster("nodes that fail", (kubernetes) => {
       const { spec } = await plane.api.get("/api/v1/nodes/hollow-2");
       return spec.taints?.some(({ effect }: { effect: string }) => effect === "NoExecute");
     };
+    await watching.said(/^hollow-2 +NotReady .*[^]*^Pods of hollow-2:$[^]*^default\/web-/m);
+    watching.kill("SIGINT");
+    expect((await watching.ended).code).toBe(130);
     const early = await node("status", "hollow-2", "-o", "json");
     expect(early.code).toBe(1);
     await waitFor("the node controller to taint it", isTainted, {
