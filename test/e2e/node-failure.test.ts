@@ -51,7 +51,7 @@ describeWithCluster("nodes that fail", (kubernetes) => {
       const { spec } = await plane.api.get("/api/v1/nodes/hollow-2");
       return spec.taints?.some(({ effect }: { effect: string }) => effect === "NoExecute");
     };
-    await watching.said(/^hollow-2 +NotReady .*[^]*^Pods of hollow-2:$[^]*^default\/web-/m);
+    await watching.said(/^hollow-2 +NotReady .*[\s\S]*^Pods of hollow-2:$[\s\S]*^default\/web-/m);
     watching.kill("SIGINT");
     expect((await watching.ended).code).toBe(130);
     const early = await node("status", "hollow-2", "-o", "json");
