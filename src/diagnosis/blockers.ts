@@ -131,20 +131,7 @@ function fullQuota(quota: QuotaFacts, { shortReplicaSets }: ClusterFacts, access
     (each) => each.namespace === namespace && each.failure?.includes(`exceeded quota: ${name},`),
   );
   const use = full.map(({ resource, used, hard }) => `${resource} ${used} of ${hard}`);
-  if (refused.length === 0) {
-    if (full.length === 0) return [];
-    return [
-      blocker({
-        level: "info",
-        code: "quota-full",
-        where: `quota ${namespace}/${name}`,
-        text: `quota "${namespace}/${name}" is used up: ${use.join(", ")}`,
-        evidence: [],
-        consequence: "more is refused there",
-        commands: [kubectl(access, "-n", namespace, "describe", "quota", name)],
-      }),
-    ];
-  }
+  if (refused.length === 0) return [];
   const hard = Object.fromEntries(needed(refused, name));
   const missing = refused.reduce((sum, { wanted, there }) => sum + wanted - there, 0);
   return [

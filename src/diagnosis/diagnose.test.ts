@@ -278,7 +278,7 @@ describe("each failure is named, and nothing else", () => {
           quotas: [{ namespace: "a", name: "b", full: [{ resource: "pods", hard: "2", used: "2" }] }],
         }),
       }),
-      ["info quota-full"],
+      [],
     ],
     ["nodes that are lost", facts({ cluster: cluster({ nodes: [node("node1"), lost] }) }), ["error node-not-ready"]],
     [
@@ -534,6 +534,13 @@ describe("areas", () => {
       "blockers unknown",
       "certificates ok",
     ]);
+  });
+
+  test("mention quotas that are used up", () => {
+    const quotas = [{ namespace: "a", name: "b", full: [{ resource: "pods", hard: "2", used: "2" }] }];
+    const { areas } = diagnose(facts({ cluster: cluster({ quotas }) }));
+    const blockers = areas.find(({ area }) => area === "blockers");
+    expect(blockers).toMatchObject({ state: "ok", text: expect.stringContaining("refusing nobody: quota a/b") });
   });
 
   test("do not call well what nobody has ever led", () => {

@@ -9,7 +9,7 @@ import { judgeLocal } from "./local-control-plane.ts";
 import { judgeNodes } from "./nodes.ts";
 import { suppressConsequences } from "./suppression.ts";
 import { AREAS, type Area, type Trouble } from "./trouble.ts";
-import { countText, spanText } from "./words.ts";
+import { countText, someOf, spanText } from "./words.ts";
 import { judgeWorkloads } from "./workloads.ts";
 
 export interface Diagnosis {
@@ -92,8 +92,14 @@ const SUMMARIES: Readonly<Record<Area, (facts: Facts) => string | undefined>> = 
     const pods = cluster.podCount === undefined ? "" : `${countText(cluster.podCount, "pod")}, `;
     return `${pods}${pending === 0 ? "none" : String(pending)} pending`;
   },
-  blockers: ({ cluster }) =>
-    cluster === undefined ? undefined : "no webhook, aggregated API, finalizer, quota or disruption budget in the way",
+  blockers: ({ cluster }) => {
+    if (cluster === undefined) return undefined;
+    const full = cluster.quotas
+      .filter((quota) => quota.full.length > 0)
+      .map(({ namespace, name }) => `${namespace}/${name}`);
+    const note = full.length === 0 ? "" : ` (used up, and refusing nobody: quota ${someOf(full)})`;
+    return `no webhook, aggregated API, finalizer, quota or disruption budget in the way${note}`;
+  },
   certificates: ({ certificates, now }) => {
     if (certificates.length === 0) return undefined;
     const first = Math.min(...certificates.map(({ notAfter }) => notAfter));
