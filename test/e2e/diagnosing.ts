@@ -74,7 +74,7 @@ export async function runPrinted(
       await systemctl(unit[2]!, unit[3]!, unit[1]);
       continue;
     }
-    const line = `${setUp} && export PATH=${bin}:$PATH && ${command}`;
+    const line = `${setUp} && export PATH=${bin}:$PATH && cd ${bin} && ${command}`;
     const { code, stderr, stdout } = await run(["sh", "-c", line], { timeoutSeconds: 400 });
     if (code !== 0) throw new Error(`"${command}" ended with ${code}: ${stderr}${stdout}`);
   }
