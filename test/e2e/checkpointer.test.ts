@@ -134,6 +134,7 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
   });
 
   test("as a pod looks after itself, runs without an API server after a reboot, and cleans up when it is removed", async () => {
+    await node.stopService(SERVICE); // it has the lock
     const kubeconfig = readFileSync(join(plane.authority.directory, "checkpointer.kubeconfig"), "utf8");
     await plane.api.apply(parentWeb("kept", 8104));
     for (const object of agentDaemonSet(kubeconfig)) await plane.api.applyObject(object);
