@@ -1,0 +1,117 @@
+/**
+ * The pod checkpointer as it is deployed: its own manifests, its own image, on the masters of a self-hosted cluster whose only API servers are pods. What
+ * becomes of the cluster when its master reboots, or its API server is deleted.
+ */
+import { afterAll, beforeAll, expect } from "vitest";
+import type { ControlPlane } from "../../testbed/control-plane.ts";
+import { kubemendImage } from "../../testbed/images.ts";
+import type { Node } from "../../testbed/node.ts";
+import { holdAddress, startSelfHosted } from "../../testbed/self-hosted.ts";
+import { waitFor } from "../../testbed/wait.ts";
+import { kubemend } from "../kubemend.ts";
+import { checkpointIs, statusOf } from "./checkpointing.ts";
+import { builtExecutable } from "./executable.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
+
+/** Where everybody finds an API server: on whichever master holds the address. */
+const SERVER_ADDRESS = "10.77.0.100";
+const AGENT_LABEL = "kubemend.test/checkpointer";
+const API_SERVER = "kube-system/DaemonSet/kube-apiserver";
+const AGENT = "kube-system/DaemonSet/pod-checkpointer";
+
+describeWithCluster("the checkpointer on masters", (kubernetes) => {
+  let plane: ControlPlane;
+  let first: Node;
+
+  beforeAll(async () => {
+    const images = [kubemendImage(await builtExecutable())];
+    plane = await startSelfHosted({ kubernetes, images, sharedAddress: SERVER_ADDRESS });
+    first = plane.nodes.get("node1")!;
+    await label("node1", AGENT_LABEL);
+    const flags = [`--server=${plane.server}`, `--node-label=${AGENT_LABEL}`, "--protect-manifests"];
+    const { stdout } = await kubemend("/", ["checkpoint", "manifests", ...flags]);
+    // Shorter than by default, but long enough for controllers that crashed meanwhile to make a new pod of the API server.
+    const shorter = stdout
+      .replace("--checkpoint-grace-period=5m", "--checkpoint-grace-period=2m")
+      .replace("--protect-manifests=mend", ["$&", "--protect-after=5s", "--healthy-after=5s"].join("\n            - "));
+    await plane.api.apply(shorter);
+    await deployed(first);
+  });
+  afterAll(() => plane?.[Symbol.asyncDispose]());
+
+  const label = (node: string, name: string, value: string | null = "") =>
+    plane.api.patch(`/api/v1/nodes/${node}`, { metadata: { labels: { [name]: value } } });
+  const manifests = async (node: Node) =>
+    (await node.run(["ls", "/etc/kubernetes/manifests"])).split("\n").filter(Boolean);
+  const pods = (component: string) =>
+    plane.api.list(`/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3D${component}`);
+  const lease = (name: string) =>
+    plane.api.get(`/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${name}`).then(({ spec }) => spec);
+
+  /** The agent runs there from its own manifest, and has a good copy of the API server. */
+  async function deployed(node: Node): Promise<void> {
+    await checkpointIs(node, AGENT, "self", 120);
+    const { generations } = await checkpointIs(node, API_SERVER, "inactive", 120);
+    expect(generations.length).toBeGreaterThan(0);
+    await waitFor(
+      "the copy of the API server to be known as good",
+      async () =>
+        (await checkpointIs(node, API_SERVER, "inactive")).generations.some((each: { proven: boolean }) => each.proven),
+      { seconds: 90, everyMilliseconds: 1000 },
+    );
+    await waitFor("the agent's own copy to be with the kubelet", async () => (await manifests(node)).length > 0);
+  }
+
+  /** One API server of the DaemonSet's runs on the node, the copy is put away, and the controllers hold their leases; and it stays so. */
+  async function recovered(node: Node): Promise<void> {
+    const isRenewed = async (name: string) => Date.now() - Date.parse((await lease(name)).renewTime) < 10_000;
+    let steadySince: number | undefined;
+    let seen: unknown;
+    await waitFor(
+      "the control plane to be as it was",
+      async () => {
+        const before = steadySince;
+        steadySince = undefined; // also when something below fails
+        const [containers, files, { checkpoints, findings }] = [
+          (await node.containers()).filter((name) => name.endsWith("/kube-apiserver")),
+          (await manifests(node)).filter((name) => !name.includes("pod-checkpointer")),
+          await statusOf(node),
+        ];
+        const state = checkpoints.find((each: { id: string }) => each.id === API_SERVER)?.state;
+        const holds = [await isRenewed("kube-controller-manager"), await isRenewed("kube-scheduler")];
+        seen = { containers, files, state, holds, findings };
+        const isParent = containers.length === 1 && !containers[0]!.includes(`-${node.name}/`);
+        const isRight =
+          isParent && files.length === 0 && state === "inactive" && !holds.includes(false) && findings.length === 0;
+        steadySince = isRight ? (before ?? Date.now()) : undefined;
+        return steadySince !== undefined && Date.now() - steadySince > 15_000;
+      },
+      { seconds: 300, everyMilliseconds: 1000, explain: () => JSON.stringify(seen) },
+    );
+    await plane.podsReady("kube-system", "k8s-app=kube-apiserver", plane.nodes.size);
+  }
+
+  longTest("the only master reboots", async () => {
+    await first.reboot();
+    await holdAddress(first, SERVER_ADDRESS);
+    first.startKubelet();
+    await waitFor("an API server to answer", async () => (await plane.api.get("/readyz")) === "ok", {
+      seconds: 180,
+      explain: () => first.kubelet?.lastLines() ?? "",
+    });
+    await recovered(first);
+  });
+
+  longTest("the only API server's pod is deleted", async () => {
+    const [pod] = await pods("kube-apiserver");
+    await plane.api.delete(`/api/v1/namespaces/kube-system/pods/${pod.metadata.name}`);
+    await waitFor(
+      "another pod of it",
+      async () => (await pods("kube-apiserver"))[0]?.metadata.uid !== pod.metadata.uid,
+      {
+        seconds: 180,
+      },
+    );
+    await recovered(first);
+  });
+});
