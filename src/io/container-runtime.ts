@@ -224,6 +224,10 @@ const FAILURES: GrpcFailures = {
       where: endpoint,
       hint: "give the container runtime's socket, such as unix:///run/containerd/containerd.sock",
     }),
+  tooLarge: (bytes, endpoint) =>
+    new MendError("runtime-refused", `"${endpoint}" sends a message of ${bytes} bytes, more than any runtime does`, {
+      where: endpoint,
+    }),
   noAnswer: (endpoint, method) =>
     new MendError("runtime-refused", `"${endpoint}" sent no answer to ${method}`, { where: endpoint }),
   timedOut: (endpoint, what, milliseconds) =>

@@ -10,6 +10,8 @@ export interface GrpcFailures {
   transport(error: unknown, endpoint: string): unknown;
   /** An answer that is no gRPC; `found` says what came instead. */
   foreign(found: string, endpoint: string): MendError;
+  /** A message of more bytes than any that is taken. */
+  tooLarge(bytes: number, endpoint: string): MendError;
   noAnswer(endpoint: string, method: string): MendError;
   /** `milliseconds` is undefined where the server had a limit of its own. */
   timedOut(endpoint: string, what: "connect" | "answer", milliseconds: number | undefined): MendError;
@@ -25,6 +27,12 @@ export const ETCD_FAILURES: GrpcFailures = {
   transport: transportError,
   foreign: (found, endpoint) =>
     new MendError("etcd-unreachable", `"${endpoint}" gave no gRPC answer: ${found}`, {
+      where: endpoint,
+      hint: "give etcd's client URL, such as https://10.0.0.1:2379",
+    }),
+  // Its reader asks for fewer keys where one message does not hold them all.
+  tooLarge: (bytes, endpoint) =>
+    new MendError("etcd-refused", `"${endpoint}" sends a message of ${bytes} bytes, more than etcd ever does`, {
       where: endpoint,
       hint: "give etcd's client URL, such as https://10.0.0.1:2379",
     }),

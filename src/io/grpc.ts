@@ -147,9 +147,8 @@ async function* messages(
     at = 0;
     while (pending.length - at >= HEADER_SIZE) {
       const size = pending.readUInt32BE(at + 1);
-      if (pending[at] !== 0 || size > MOST_MESSAGE_BYTES) {
-        throw failures.foreign("a message that is compressed or too long", endpoint);
-      }
+      if (pending[at] !== 0) throw failures.foreign("a message that is compressed", endpoint);
+      if (size > MOST_MESSAGE_BYTES) throw failures.tooLarge(size, endpoint);
       at += HEADER_SIZE;
       if (pending.length - at < size) {
         whole = Buffer.allocUnsafe(size);
