@@ -86,6 +86,11 @@ export class Checkpointer {
     const { signal, log, places } = this.#options;
     this.#store.open();
     this.#load();
+    try {
+      this.#store.clear(); // what a removal that was cut short has left, secrets among it
+    } catch (error) {
+      this.#troubles.fail("clear", places.secrets, error);
+    }
     this.#takeUp();
     const watching = watchDirectories([places.active, places.inactive], (error) => {
       if (error === undefined) this.#diskChanged = true;
