@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -130,7 +130,10 @@ test.skipIf(etcdProgram === undefined)(
         );
         return state;
       };
+      // As a restore that was killed leaves it, in a data dir that is a mount point: the next one starts anew.
+      mkdirSync(join(places.dataDir, "member.kubemend-staging-4194305/snap"), { recursive: true });
       expect(await bring()).toEqual({ isRestored: false, isPlaced: false });
+      expect(readdirSync(places.dataDir)).toEqual(["member"]);
       expect(plan.pod.metadata.labels).toMatchObject({ app: "etcd", etcd_cluster: "kube-etcd" });
       expect(await readFile(join(base, "recovered-etcd.yaml"), "utf8")).toContain("path: /var/lib/etcd\n");
 

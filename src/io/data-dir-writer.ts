@@ -178,10 +178,10 @@ export function createDataDirWriter(fs: FileSystem, target: DataDirTarget): Data
   };
 }
 
-/** The names in a directory, staging leftovers aside; empty where it does not exist. */
-function contents(directory: string): string[] {
+/** The names in a directory; empty where it does not exist. What a killed run staged does not count, nor does a file system's own `lost+found`. */
+export function contents(directory: string): string[] {
   try {
-    return readdirSync(directory).filter((name) => !name.includes(STAGING));
+    return readdirSync(directory).filter((name) => name !== "lost+found" && !name.includes(STAGING));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw fromSystemError(error, "read directory", directory);

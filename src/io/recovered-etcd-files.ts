@@ -1,5 +1,4 @@
 /** The files of the etcd that a start brings back, on the node: its certificates, its manifest, its data. They stay; nothing of others is replaced. */
-import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RECOVERED_ETCD_DATA, RECOVERED_ETCD_SECRETS } from "../bootstrap/recovered-etcd.ts";
@@ -8,6 +7,7 @@ import { MendError } from "../errors.ts";
 import { readLog } from "../wal/log.ts";
 import { newMembership } from "../wal/membership.ts";
 import { hashOf, placeManifest, sha256, writeDurably } from "./bootstrap-files.ts";
+import { contents } from "./data-dir-writer.ts";
 import { openMemberDirectory } from "./member-directory.ts";
 import { fromSystemError } from "./system-error.ts";
 
@@ -38,7 +38,7 @@ export async function inspectRecoveredEtcd(plan: EtcdPlan, places: RecoveredEtcd
     const there = await hashOf(join(places.secretsDir, path));
     if (there !== undefined && there !== sha256(bytes)) taken.push(join(places.secretsDir, path));
   }
-  const isRestored = hasEntries(places.dataDir);
+  const isRestored = contents(places.dataDir).length > 0;
   if (isRestored && !isOfThisBackup(plan, places.dataDir)) taken.push(places.dataDir);
   if (taken.length === 0) return { isRestored, isPlaced: manifest !== undefined };
   throw new MendError(
@@ -72,7 +72,7 @@ async function placeSecrets({ secrets }: EtcdPlan, directory: string): Promise<v
       await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o700 });
       await writeDurably(join(draft, path), bytes, 0o600);
     }
-    if (hasEntries(directory)) {
+    if (contents(directory).length > 0) {
       // Some of them were there, and were the same: the rest joins them.
       for (const { path } of secrets) {
         await mkdir(dirname(join(directory, path)), { recursive: true, mode: 0o700 });
@@ -97,8 +97,4 @@ function isOfThisBackup({ recovery }: EtcdPlan, dataDir: string): boolean {
     if (error instanceof MendError && error.code !== "internal") return false; // no etcd's, or damaged
     throw error;
   }
-}
-
-function hasEntries(directory: string): boolean {
-  return existsSync(directory) && readdirSync(directory).some((name) => name !== "lost+found");
 }
