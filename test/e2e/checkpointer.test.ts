@@ -22,7 +22,7 @@ import {
   statusOf,
 } from "./checkpointing.ts";
 import { builtExecutable } from "./executable.ts";
-import { describeWithCluster } from "./kubernetes.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
 
 const PODS = "/api/v1/namespaces/kube-system/pods";
 const DAEMON_SETS = "/apis/apps/v1/namespaces/kube-system/daemonsets";
@@ -49,7 +49,7 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     });
   const readSecrets = async (directory: string) => (await node.run(["sh", "-c", `cat ${directory}/*`])).trim();
 
-  test("follows a secret that changes, and keeps the copy with the one before", async () => {
+  longTest("follows a secret that changes, and keeps the copy with the one before", async () => {
     await plane.api.apply(parentWeb("secret", 8101, "first"));
     const pod = await podOf("secret");
     const before = await proven("secret", 1);
@@ -65,7 +65,7 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     await waitFor("nothing of it to be left", async () => (await filesOf(node, pod)).length === 0);
   });
 
-  test("lists the kubelet's pods as the API server has them, by both of its ports", async () => {
+  longTest("lists the kubelet's pods as the API server has them, by both of its ports", async () => {
     await plane.api.apply(parentWeb("listed", 8105));
     const pod = await podOf("listed");
     const script = join(import.meta.dirname, "list-kubelet-pods.ts");
@@ -90,7 +90,7 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     await plane.api.delete(`${DAEMON_SETS}/annotated`);
   });
 
-  test("with a full disk keeps what it has, says so, and runs a copy all the same", async () => {
+  longTest("with a full disk keeps what it has, says so, and runs a copy all the same", async () => {
     await plane.api.apply(parentWeb("full", 8103));
     const pod = await podOf("full");
     await proven("full", 1);
@@ -133,51 +133,54 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     node.startKubelet();
   });
 
-  test("as a pod looks after itself, runs without an API server after a reboot, and cleans up when it is removed", async () => {
-    await node.stopService(SERVICE); // it has the lock
-    const kubeconfig = readFileSync(join(plane.authority.directory, "checkpointer.kubeconfig"), "utf8");
-    await plane.api.apply(parentWeb("kept", 8104));
-    for (const object of agentDaemonSet(kubeconfig)) await plane.api.applyObject(object);
-    const pod = await podOf("kept");
-    // Its checkpoint, which runs beside it, has the same labels.
-    const agent = (await plane.podsReady("kube-system", "app=agent", 2))
-      .map(({ metadata }) => metadata.name as string)
-      .find((name) => !name.endsWith("-node1"))!;
-    await proven("kept", 1);
-    await checkpointIs(node, id("agent"), "self");
-    expect(await filesOf(node, agent)).toContain(`600 f /etc/kubernetes/manifests/kube-system-${agent}.json`);
-    await plane.bed.processes.get("kube-apiserver")!.kill();
-    await node.reboot();
-    const runs = (name: string) =>
-      waitFor(
-        `"${name}" to run`,
-        async () => (await node.containers()).some((each) => each.startsWith(`kube-system/${name}/`)),
+  longTest(
+    "as a pod looks after itself, runs without an API server after a reboot, and cleans up when removed",
+    async () => {
+      await node.stopService(SERVICE); // it has the lock
+      const kubeconfig = readFileSync(join(plane.authority.directory, "checkpointer.kubeconfig"), "utf8");
+      await plane.api.apply(parentWeb("kept", 8104));
+      for (const object of agentDaemonSet(kubeconfig)) await plane.api.applyObject(object);
+      const pod = await podOf("kept");
+      // Its checkpoint, which runs beside it, has the same labels.
+      const agent = (await plane.podsReady("kube-system", "app=agent", 2))
+        .map(({ metadata }) => metadata.name as string)
+        .find((name) => !name.endsWith("-node1"))!;
+      await proven("kept", 1);
+      await checkpointIs(node, id("agent"), "self");
+      expect(await filesOf(node, agent)).toContain(`600 f /etc/kubernetes/manifests/kube-system-${agent}.json`);
+      await plane.bed.processes.get("kube-apiserver")!.kill();
+      await node.reboot();
+      const runs = (name: string) =>
+        waitFor(
+          `"${name}" to run`,
+          async () => (await node.containers()).some((each) => each.startsWith(`kube-system/${name}/`)),
+          {
+            seconds: 120,
+            explain: () => node.kubelet?.lastLines() ?? "",
+          },
+        );
+      await runs(`${agent}-node1`);
+      await runs(`${pod}-node1`);
+      expect((await checkpointIs(node, id("kept"), "active")).cause).toBe(
+        "no API server can be asked, and its parent does not run",
+      );
+      await plane.startApiServer();
+      await runs(pod);
+      await checkpointIs(node, id("kept"), "inactive", 150);
+
+      await plane.api.delete(`${DAEMON_SETS}/agent`);
+      await waitFor(
+        "nothing of it to be left",
+        async () => (await checkpointFiles(node)).every((line) => line.includes(" d ")),
         {
           seconds: 120,
-          explain: () => node.kubelet?.lastLines() ?? "",
+          explain: async () => (await checkpointFiles(node)).join("\n"),
         },
       );
-    await runs(`${agent}-node1`);
-    await runs(`${pod}-node1`);
-    expect((await checkpointIs(node, id("kept"), "active")).cause).toBe(
-      "no API server can be asked, and its parent does not run",
-    );
-    await plane.startApiServer();
-    await runs(pod);
-    await checkpointIs(node, id("kept"), "inactive", 150);
-
-    await plane.api.delete(`${DAEMON_SETS}/agent`);
-    await waitFor(
-      "nothing of it to be left",
-      async () => (await checkpointFiles(node)).every((line) => line.includes(" d ")),
-      {
-        seconds: 120,
-        explain: async () => (await checkpointFiles(node)).join("\n"),
-      },
-    );
-    const left = (await checkpointFiles(node)).filter((line) => !line.endsWith("/.generations"));
-    expect(left).toEqual([]);
-    await waitFor("its pods to end", async () => !(await node.containers()).some((each) => each.includes(agent)));
-    expect(await node.containers()).toContain(`kube-system/${pod}/web`);
-  });
+      const left = (await checkpointFiles(node)).filter((line) => !line.endsWith("/.generations"));
+      expect(left).toEqual([]);
+      await waitFor("its pods to end", async () => !(await node.containers()).some((each) => each.includes(agent)));
+      expect(await node.containers()).toContain(`kube-system/${pod}/web`);
+    },
+  );
 });
