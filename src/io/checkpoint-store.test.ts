@@ -38,6 +38,8 @@ function copyOf(
   number: number,
   secret: string,
   pod = "web-a",
+  owner = "web",
+  volume: object = { name: "keys", secret: { secretName: "keys" } },
 ): { generation: Generation; files: readonly DataDirectory[] } {
   const parent = {
     apiVersion: "v1",
@@ -46,12 +48,12 @@ function copyOf(
       name: pod,
       namespace: "kube-system",
       uid: `uid-${pod}`,
-      ownerReferences: [{ apiVersion: "apps/v1", kind: "DaemonSet", name: "web", uid: "ds", controller: true }],
+      ownerReferences: [{ apiVersion: "apps/v1", kind: "DaemonSet", name: owner, uid: "ds", controller: true }],
     },
     spec: {
       securityContext: { runAsUser: process.getuid?.() ?? 0, fsGroup: process.getgid?.() ?? 0 },
       containers: [{ name: "web", image: "web" }],
-      volumes: [{ name: "keys", secret: { secretName: "keys" } }],
+      volumes: [volume],
     },
   } as unknown as KubeObject;
   const data: DataObject = {
@@ -142,6 +144,16 @@ test("what runs is a file of the kubelet's directory; a removed checkpoint leave
     );
     if (!isSelf) await store.start(await save(store, 1, "one"));
   }
+});
+
+test("the agent's own checkpoint, which mounts all of the directory, does not keep what a removed one had", async () => {
+  const store = opened();
+  const own = copyOf(1, "own", "agent-a", "agent", { name: "etc-kubernetes", hostPath: { path: directory } });
+  await store.save(own.generation, own.files);
+  await save(store, 1, "one");
+  expect(everything().filter((line) => line.includes("checkpoint-secrets/"))).not.toEqual([]);
+  store.remove(ID, false);
+  expect(everything().filter((line) => line.includes("checkpoint-secrets/"))).toEqual([]);
 });
 
 describe("a damaged file is set aside, and the generation before it is the newest", () => {

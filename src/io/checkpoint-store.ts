@@ -177,7 +177,10 @@ export class CheckpointStore {
       ...manifestNames(this.places.active).flatMap((name) => this.#readActive(name, findings)),
     ].filter(({ path }) => !over.includes(path));
     if (!this.#readAll) return;
-    const used = files.flatMap(({ generation }) => mountedPaths(generation));
+    // The agent itself mounts all of /etc/kubernetes: that keeps nothing.
+    const used = files
+      .flatMap(({ generation }) => mountedPaths(generation))
+      .filter((path) => isOurs(path, this.places));
     for (const root of [this.places.secrets, this.places.configMaps]) this.#clear(root, used);
   }
 
