@@ -1,6 +1,6 @@
 /**
  * The pod checkpointer as it is deployed: its own manifests, its own image, on the masters of a self-hosted cluster whose only API servers are pods. What
- * becomes of the cluster when its master reboots, or its API server is deleted.
+ * becomes of the cluster when its master reboots, its API server is deleted, or a static pod's manifest is lost.
  */
 import { afterAll, beforeAll, expect } from "vitest";
 import type { ControlPlane } from "../../testbed/control-plane.ts";
@@ -18,6 +18,19 @@ const SERVER_ADDRESS = "10.77.0.100";
 const AGENT_LABEL = "kubemend.test/checkpointer";
 const API_SERVER = "kube-system/DaemonSet/kube-apiserver";
 const AGENT = "kube-system/DaemonSet/pod-checkpointer";
+
+const SOLO = `
+apiVersion: v1
+kind: Pod
+metadata: {name: solo, namespace: default}
+spec:
+  hostNetwork: true
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: solo, image: "kubemend.test/web:1", imagePullPolicy: Never, env: [{name: PORT, value: "8089"}], volumeMounts: [{name: config, mountPath: /config}]}
+  volumes:
+  - {name: config, hostPath: {path: /etc/kubernetes/solo.conf}}
+`;
 
 describeWithCluster("the checkpointer on masters", (kubernetes) => {
   let plane: ControlPlane;
@@ -113,5 +126,30 @@ describeWithCluster("the checkpointer on masters", (kubernetes) => {
       },
     );
     await recovered(first);
+  });
+
+  longTest("a static pod's manifest is deleted, and what it mounts is cut off", async () => {
+    const [manifest, config] = ["/etc/kubernetes/manifests/solo.yaml", "/etc/kubernetes/solo.conf"];
+    await first.write(config, "first line\nsecond line\n");
+    await first.write(manifest, SOLO);
+    const serves = () => first.run(["busybox", "wget", "-qO-", "http://127.0.0.1:8089"], { timeoutSeconds: 5 });
+    await waitFor("the static pod to serve", serves, { seconds: 90 });
+    await waitFor("its copy", () => first.read("/etc/kubernetes/protected-manifests/solo.yaml/000001.copy"));
+
+    await first.run(["truncate", "-s", "4", config]);
+    await first.run(["rm", manifest]);
+    await waitFor("the pod to end", async () => !(await first.containers()).some((name) => name.endsWith("/solo")));
+    await waitFor("the pod to be back", serves, {
+      seconds: 90,
+      explain: async () => JSON.stringify(await statusOf(first)),
+    });
+    expect(await first.read(config)).toBe("first line\nsecond line\n");
+    expect(await first.run(["stat", "-c", "%a", manifest, config])).toBe("600\n600\n");
+
+    await first.run(["mv", manifest, "/etc/kubernetes/solo.yaml.off"]); // on purpose
+    await waitFor("the agent to tell", async () =>
+      (await statusOf(first)).findings.some((each: { text: string }) => each.text.includes("was moved to")),
+    );
+    await first.run(["rm", "-r", "/etc/kubernetes/protected-manifests/solo.yaml"]);
   });
 });
