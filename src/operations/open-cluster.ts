@@ -79,10 +79,14 @@ export async function readServerVersion(
   const answer = await unlessAbsent(api.request("GET", "/version", undefined, { signal }));
   const version = answer?.gitVersion;
   if (typeof version !== "string") {
-    throw new MendError("api-refused", `what answers at "${api.access.server.href}" is no Kubernetes API server`, {
-      where: api.access.source,
-      hint: "check the server in the kubeconfig",
-    });
+    throw new MendError(
+      "api-refused",
+      `what answers at "${api.access.server.href.replace(/\/$/, "")}" is no Kubernetes API server`,
+      {
+        where: api.access.source,
+        hint: "check the server in the kubeconfig",
+      },
+    );
   }
   return { version, minor: Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? 0) };
 }

@@ -29,9 +29,13 @@ describeWithCluster("nodes that fail", (kubernetes) => {
   longTest("a node fails: its pods' eviction is foretold, comes to pass, and can be had at once", async (context) => {
     if (!hasNodes) context.skip("this Kubernetes has no kubemark");
     await plane.api.apply(workload("web", { replicas: 6, spec: TOLERATIONS }));
-    await plane.api.apply(workload("db", { replicas: 3, kind: "StatefulSet" }));
     await plane.api.apply(workload("agent", { replicas: 0, kind: "DaemonSet" }));
     await settled(plane);
+    // The node that will fail has all of the StatefulSet, which may run anywhere.
+    expect((await node("cordon", "hollow-1", "hollow-3")).code).toBe(0);
+    await plane.api.apply(workload("db", { replicas: 3, kind: "StatefulSet" }));
+    await settled(plane);
+    expect((await node("uncordon", "hollow-1", "hollow-3")).code).toBe(0);
     const healthy = await node("status", "-o", "json");
     expect(healthy.code, healthy.stderr).toBe(0);
     expect(JSON.parse(healthy.stdout)).toMatchObject({
