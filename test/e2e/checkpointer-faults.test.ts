@@ -111,5 +111,11 @@ async function converged(plane: ControlPlane, node: Node): Promise<void> {
     },
   );
   expect(await openSecrets(node)).toEqual([]);
-  expect((await checkpointFiles(node)).filter((line) => /\/manifests\/|partial|damaged/.test(line))).toEqual([]);
+  expect((await checkpointFiles(node)).filter((line) => /\/manifests\/|damaged/.test(line))).toEqual([]);
+  // The agent may be at a write just now. What a killed one has left would stay.
+  await waitFor(
+    "no file to be half written",
+    async () => (await checkpointFiles(node)).every((line) => !line.includes(".partial-")),
+    { seconds: 20, explain: async () => (await checkpointFiles(node)).join("\n") },
+  );
 }
