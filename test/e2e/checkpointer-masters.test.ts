@@ -1,15 +1,16 @@
 /**
  * The pod checkpointer as it is deployed: its own manifests, its own image, on the masters of a self-hosted cluster whose only API servers are pods. What
- * becomes of the cluster when its master reboots, its API server is deleted, or a static pod's manifest is lost.
+ * becomes of the cluster when a master reboots, its API server is deleted, moves to another master or cannot be reached, or a static pod's manifest
+ * is lost.
  */
 import { afterAll, beforeAll, expect } from "vitest";
 import type { ControlPlane } from "../../testbed/control-plane.ts";
-import { kubemendImage } from "../../testbed/images.ts";
+import { hyperkubeImage, kubemendImage } from "../../testbed/images.ts";
 import type { Node } from "../../testbed/node.ts";
-import { holdAddress, startSelfHosted } from "../../testbed/self-hosted.ts";
+import { holdAddress, MASTER_LABEL, MASTER_TAINT, startSelfHosted } from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { kubemend } from "../kubemend.ts";
-import { checkpointIs, statusOf } from "./checkpointing.ts";
+import { checkpointIs, parentWeb, statusOf } from "./checkpointing.ts";
 import { builtExecutable } from "./executable.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 
@@ -35,9 +36,11 @@ spec:
 describeWithCluster("the checkpointer on masters", (kubernetes) => {
   let plane: ControlPlane;
   let first: Node;
+  let second: Node;
+  let images: NonNullable<Parameters<typeof startSelfHosted>[0]>["images"];
 
   beforeAll(async () => {
-    const images = [kubemendImage(await builtExecutable())];
+    images = [kubemendImage(await builtExecutable())];
     plane = await startSelfHosted({ kubernetes, images, sharedAddress: SERVER_ADDRESS });
     first = plane.nodes.get("node1")!;
     await label("node1", AGENT_LABEL);
@@ -126,6 +129,68 @@ describeWithCluster("the checkpointer on masters", (kubernetes) => {
       },
     );
     await recovered(first);
+  });
+
+  longTest("the API server moves to another master, and its copy here goes", async () => {
+    second = await plane.addNode("node2", {
+      images: [hyperkubeImage(kubernetes), ...images!],
+      taints: [MASTER_TAINT],
+      labels: { [AGENT_LABEL]: "" },
+    });
+    await label("node2", MASTER_LABEL);
+    await plane.podsReady("kube-system", "k8s-app=kube-apiserver", 2, 180);
+    await deployed(second);
+
+    await first.run(["ip", "address", "del", `${SERVER_ADDRESS}/32`, "dev", "eth0"]);
+    await holdAddress(second, SERVER_ADDRESS);
+    // The connections to the old holder of the address break.
+    await waitFor("the label to be taken off", () => label("node1", MASTER_LABEL, null));
+    await waitFor(
+      "the first master to have no API server, and no copy of it",
+      async () =>
+        !(await first.containers()).some((name) => name.endsWith("/kube-apiserver")) &&
+        !(await statusOf(first)).checkpoints.some((each: { id: string }) => each.id === API_SERVER),
+      { seconds: 300, everyMilliseconds: 500, explain: async () => JSON.stringify(await statusOf(first)) },
+    );
+    const left = await first.run(["find", "/etc/kubernetes", "-path", "*apiserver*"]);
+    expect(left).toBe("");
+    expect(await plane.api.get("/readyz")).toBe("ok");
+    // On both masters, each beside its own checkpoint, which has the same labels.
+    await plane.podsReady("kube-system", "k8s-app=pod-checkpointer", 4);
+  });
+
+  longTest("a node is cut off from the API server: what runs goes on, and comes back after a reboot", async () => {
+    const id = "kube-system/DaemonSet/web";
+    await plane.api.apply(
+      parentWeb("web", 8088).replace(
+        "hostNetwork: true",
+        `hostNetwork: true\n      nodeName: node1\n      tolerations: [{operator: Exists}]`,
+      ),
+    );
+    await checkpointIs(first, id, "inactive", 90);
+    await waitFor("the copy to be known as good", async () =>
+      (await checkpointIs(first, id, "inactive")).generations.some((each: { proven: boolean }) => each.proven),
+    );
+    const webs = async () => (await first.containers()).filter((name) => name.endsWith("/web"));
+    const before = await webs();
+    expect(before).toHaveLength(1);
+
+    await second.run(["ip", "route", "add", "blackhole", `${first.address}/32`]); // answers go nowhere
+    await waitFor("the agent to notice", async () => (await statusOf(first)).apiServer !== null, { seconds: 90 });
+    await checkpointIs(first, id, "inactive");
+    expect(await webs()).toEqual(before);
+
+    await first.reboot();
+    await checkpointIs(first, id, "active", 120);
+    await waitFor("the copy to serve", () => first.run(["busybox", "wget", "-qO-", "http://127.0.0.1:8088"]));
+    expect(await webs()).toHaveLength(1);
+
+    await second.run(["ip", "route", "del", "blackhole", `${first.address}/32`]);
+    await checkpointIs(first, id, "inactive", 180);
+    await waitFor("the parent to run alone", async () => (await webs()).join() === before.join(), { seconds: 90 });
+    expect(await manifests(first)).toEqual(
+      (await manifests(first)).filter((name) => name.includes("pod-checkpointer")),
+    );
   });
 
   longTest("a static pod's manifest is deleted, and what it mounts is cut off", async () => {
