@@ -17,6 +17,7 @@ import { type Finding, MendError } from "../errors.ts";
 import { readDataDirectory, writeDataDirectory } from "./data-directory.ts";
 import { type FileSystem, realFileSystem } from "./file-system.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
+import { writeStaged } from "./write-staged.ts";
 
 const GENERATIONS = ".generations";
 const DAMAGED = ".damaged";
@@ -265,28 +266,7 @@ export class CheckpointStore {
     const staged = stagedPath(path);
     // Somebody may have cleared away what was there when the agent began.
     if (!exists(dirname(path))) this.#fs.makeDirectory(dirname(path), 0o700);
-    try {
-      const file = this.#fs.create(staged, mode);
-      try {
-        file.write(bytes, 0);
-        this.#fs.own(staged, mode, uid, gid);
-        await file.sync();
-      } finally {
-        file.close();
-      }
-      if (!isContent(staged, bytes)) {
-        throw new MendError("io", `"${path}" reads back other than it was written`, { hint: "check the disk" });
-      }
-      this.#fs.rename(staged, path);
-      this.#fs.syncDirectory(dirname(path));
-    } catch (error) {
-      try {
-        this.#fs.remove(staged);
-      } catch {
-        // The first failure is the one to tell; the next run removes it.
-      }
-      throw error;
-    }
+    await writeStaged(this.#fs, staged, { path, bytes, mode, uid, gid });
   }
 
   #removeFile(path: string): void {

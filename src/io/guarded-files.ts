@@ -9,6 +9,7 @@ import type { GuardedFile } from "../checkpoint/guarded-manifest.ts";
 import { type Finding, MendError } from "../errors.ts";
 import { type FileSystem, realFileSystem } from "./file-system.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
+import { writeStaged } from "./write-staged.ts";
 
 const FOLDER = "protected-manifests";
 const COPY = /^(\d{6})\.copy$/;
@@ -186,30 +187,10 @@ export class GuardedFiles {
     await this.#write(file);
   }
 
-  async #write({ path, mode, uid, gid, bytes }: GuardedFile): Promise<void> {
-    const staged = join(dirname(path), `.${basename(path)}.partial`);
+  async #write(file: GuardedFile): Promise<void> {
+    const staged = join(dirname(file.path), `.${basename(file.path)}.partial`);
     this.#fs.remove(staged);
-    try {
-      const file = this.#fs.create(staged, 0o600);
-      try {
-        file.write(bytes, 0);
-        this.#fs.own(staged, mode, uid, gid);
-        await file.sync();
-      } finally {
-        file.close();
-      }
-      if (Buffer.compare(readFileSync(staged), bytes) !== 0)
-        throw new MendError("io", `"${path}" reads back other than it was written`, { hint: "check the disk" });
-      this.#fs.rename(staged, path);
-      this.#fs.syncDirectory(dirname(path));
-    } catch (error) {
-      try {
-        this.#fs.remove(staged);
-      } catch {
-        // The first failure is the one to tell; the next write of this file removes it.
-      }
-      throw error;
-    }
+    await writeStaged(this.#fs, staged, file);
   }
 }
 
