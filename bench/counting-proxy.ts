@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { ClusterAccess } from "../src/io/kubeconfig.ts";
+import type { ClusterAccess } from "../src/io/api-server/kubeconfig.ts";
 
 export interface CountingProxy {
   readonly url: string;

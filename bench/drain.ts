@@ -10,7 +10,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { readKubeconfig } from "../src/io/kubeconfig.ts";
+import { readKubeconfig } from "../src/io/api-server/kubeconfig.ts";
 import { type ControlPlane, startControlPlane } from "../testbed/control-plane.ts";
 import { runForResult } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";

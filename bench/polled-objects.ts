@@ -1,8 +1,8 @@
 /** Lists that are fetched anew at an interval: what the watches of `start` are measured against. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClusterApi } from "../src/io/cluster-api.ts";
-import type { LiveObjects } from "../src/io/live-objects.ts";
-import type { ClusterView } from "../src/operations/cluster-view.ts";
+import type { ClusterApi } from "../src/io/api-server/cluster-api.ts";
+import type { LiveObjects } from "../src/io/api-server/live-objects.ts";
+import type { ClusterView } from "../src/operations/start/cluster-view.ts";
 import type { KubeObject } from "../src/storage/object.ts";
 
 export class PolledObjects implements Pick<LiveObjects, keyof ClusterView["live"]> {

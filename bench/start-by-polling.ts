@@ -4,13 +4,13 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BOOTSTRAP_SECRETS_DIR } from "../src/bootstrap/fix-up.ts";
-import { placeFiles, removeManifests } from "../src/io/bootstrap-files.ts";
-import { ClusterView, VIEWED } from "../src/operations/cluster-view.ts";
-import { createManifests } from "../src/operations/create-manifests.ts";
-import { waitUntilReadyToGo, waitUntilTakenOver } from "../src/operations/hand-over.ts";
-import { prepareStart } from "../src/operations/prepare-start.ts";
-import { tearDown } from "../src/operations/start.ts";
-import { apiServerState } from "../src/operations/start-api-server.ts";
+import { placeFiles, removeManifests } from "../src/io/files/bootstrap-files.ts";
+import { ClusterView, VIEWED } from "../src/operations/start/cluster-view.ts";
+import { createManifests } from "../src/operations/start/create-manifests.ts";
+import { waitUntilReadyToGo, waitUntilTakenOver } from "../src/operations/start/hand-over.ts";
+import { prepareStart } from "../src/operations/start/prepare-start.ts";
+import { tearDown } from "../src/operations/start/start.ts";
+import { apiServerState } from "../src/operations/start/start-api-server.ts";
 import { PolledObjects } from "./polled-objects.ts";
 
 /** `wait.Poll(5*time.Second, …)` in bootkube's pkg/bootkube/create.go and status.go. */

@@ -5,8 +5,13 @@ export { checkBolt } from "./bolt/check.ts";
 export { type ErrorCode, type Finding, type FindingLevel, MendError, type MendErrorDetails } from "./errors.ts";
 export type { KeyValue } from "./mvcc/key-value.ts";
 export type { StoreInfo } from "./mvcc/store-info.ts";
-export { loadEncryptionConfig } from "./operations/load-encryption-config.ts";
-export { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./operations/open-snapshot.ts";
+export { loadEncryptionConfig } from "./operations/snapshot/load-encryption-config.ts";
+export {
+  openSnapshot,
+  readStoreInfo,
+  type Snapshot,
+  type SnapshotOptions,
+} from "./operations/snapshot/open-snapshot.ts";
 export {
   type KeyRevision,
   type Keyspace,
@@ -14,10 +19,10 @@ export {
   readKeyHistory,
   readKeyspace,
   selectKeys,
-} from "./operations/read-keyspace.ts";
-export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot-stats.ts";
-export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot-status.ts";
-export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot-verify.ts";
+} from "./operations/snapshot/read-keyspace.ts";
+export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot/snapshot-stats.ts";
+export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot/snapshot-status.ts";
+export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot/snapshot-verify.ts";
 export { decodeValue } from "./storage/decode.ts";
 export { createTransformer } from "./storage/encryption.ts";
 export { type EncryptionConfig, parseEncryptionConfig } from "./storage/encryption-config.ts";

@@ -13,10 +13,10 @@ import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { planStart } from "../src/bootstrap/start-plan.ts";
-import { readAssetFiles } from "../src/io/asset-files.ts";
-import { inspectRecoveredEtcd } from "../src/io/recovered-etcd-files.ts";
-import { bringEtcdBack } from "../src/operations/bring-etcd-back.ts";
-import { recoverControlPlane } from "../src/operations/recover.ts";
+import { readAssetFiles } from "../src/io/files/asset-files.ts";
+import { inspectRecoveredEtcd } from "../src/io/node/recovered-etcd-files.ts";
+import { recoverControlPlane } from "../src/operations/recover/recover.ts";
+import { bringEtcdBack } from "../src/operations/start/bring-etcd-back.ts";
 import { freePorts } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
 

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DiagnoseResult } from "../src/operations/diagnose.ts";
+import type { DiagnoseResult } from "../src/operations/diagnose/diagnose.ts";
 import { kubemend } from "./kubemend.ts";
 
 let directory: string;

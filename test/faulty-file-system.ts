@@ -1,6 +1,6 @@
 /** A layer over the real file system that fails, or ends everything as a crash does, at the n-th operation that changes something. */
-import type { FileSystem, OutputFile } from "../src/io/file-system.ts";
-import { realFileSystem } from "../src/io/file-system.ts";
+import type { FileSystem, OutputFile } from "../src/io/files/file-system.ts";
+import { realFileSystem } from "../src/io/files/file-system.ts";
 
 export class Fault extends Error {}
 

@@ -11,11 +11,11 @@ import {
   issueSelfSigned,
   type SigningCertificate,
 } from "../src/bootstrap/certificate.ts";
-import { openEtcd } from "../src/io/etcd-client.ts";
-import type { EtcdAccess } from "../src/io/etcd-connection.ts";
-import { createEtcdReader } from "../src/io/etcd-reader.ts";
-import { readLiveEtcd } from "../src/operations/read-live-etcd.ts";
-import { restoreSnapshot } from "../src/operations/restore.ts";
+import { openEtcd } from "../src/io/etcd/etcd-client.ts";
+import type { EtcdAccess } from "../src/io/etcd/etcd-connection.ts";
+import { createEtcdReader } from "../src/io/etcd/etcd-reader.ts";
+import { readLiveEtcd } from "../src/operations/recover/read-live-etcd.ts";
+import { restoreSnapshot } from "../src/operations/snapshot/restore.ts";
 import type { KubeObject } from "../src/storage/object.ts";
 import { companions, mirrorPod, node, secret, workload } from "./cluster-objects.ts";
 import { type EtcdServer, freePorts, program, startEtcd } from "./etcd-server.ts";

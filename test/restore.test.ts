@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../src/operations/restore.ts";
+import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../src/operations/snapshot/restore.ts";
 import { type EtcdServer, startEtcd } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
 import { type KeyspaceView, memberNames, planMembers, startMembers, viewKeyspace } from "./restored-cluster.ts";

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/salvage.ts";
+import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/etcd/salvage.ts";
 import { type EtcdServer, freePorts, ready, startEtcd } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
 import { memberNames, type PlannedMember, planMembers, startMembers } from "./restored-cluster.ts";

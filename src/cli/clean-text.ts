@@ -1,6 +1,6 @@
 /** What `node clean` is going to do, and what it has done, in words. */
 import type { CleanPlan, CleanStep } from "../nodes/clean-plan.ts";
-import type { CleanResult } from "../operations/clean.ts";
+import type { CleanResult } from "../operations/node/clean.ts";
 import { byteText } from "./byte-text.ts";
 import { tableText } from "./table.ts";
 

@@ -1,7 +1,7 @@
 /** A drain as the terminal shows it: kubectl's lines on stdout, and on stderr what kubectl says there and what it keeps to itself. */
 import { podKey } from "../nodes/pod.ts";
-import type { DryRun } from "../operations/cordon-nodes.ts";
-import type { BudgetNote, DrainEvent, DrainProgress } from "../operations/drain-events.ts";
+import type { DryRun } from "../operations/node/cordon-nodes.ts";
+import type { BudgetNote, DrainEvent, DrainProgress } from "../operations/node/drain-events.ts";
 import type { Host } from "./host.ts";
 import { LiveLine } from "./live-line.ts";
 import type { ProgressMode } from "./progress.ts";

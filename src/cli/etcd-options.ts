@@ -1,6 +1,6 @@
 /** How etcd is reached, with etcdctl's flags and environment variables. */
 import { type Command, InvalidArgumentError } from "commander";
-import type { EtcdFlags } from "../operations/etcd-flags.ts";
+import type { EtcdFlags } from "../operations/etcd/etcd-flags.ts";
 import type { Host } from "./host.ts";
 
 export interface EtcdOptions {

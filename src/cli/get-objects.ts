@@ -1,6 +1,6 @@
 /** Prints what `snapshot get` found: tables, names or documents on stdout, and what is missing or cannot be read on stderr. */
-import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../operations/get-objects.ts";
-import type { SnapshotOptions } from "../operations/open-snapshot.ts";
+import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../operations/snapshot/get-objects.ts";
+import type { SnapshotOptions } from "../operations/snapshot/open-snapshot.ts";
 import { parseLabelSelector } from "../storage/label-selector.ts";
 import type { KubeObject } from "../storage/object.ts";
 import { type ObjectRequest, readObjectRequests } from "../storage/resource-argument.ts";

@@ -1,7 +1,7 @@
 /** `node status` as text: the nodes, then the pods of those that fail, then pods that are stuck elsewhere. */
 import { holdupText } from "../nodes/holdup.ts";
 import type { NodeState } from "../nodes/node-state.ts";
-import type { NodesStatus, PodPrediction } from "../operations/node-status.ts";
+import type { NodesStatus, PodPrediction } from "../operations/node/node-status.ts";
 import { humanDuration, since } from "./columns/age.ts";
 import { alignedText, cellText } from "./columns/aligned-text.ts";
 

@@ -1,7 +1,7 @@
 /** What remains to be done after `recover`, as commands to paste. */
 import type { StaticPodControlPlane } from "../controlplane/control-plane.ts";
 import { staticEtcdMembers } from "../controlplane/static-etcd.ts";
-import type { Recovery } from "../operations/recover.ts";
+import type { Recovery } from "../operations/recover/recover.ts";
 
 export interface NextStepOptions {
   readonly recoveryDir: string;

@@ -3,8 +3,8 @@
 import { componentImage } from "../controlplane/component.ts";
 import type { ControlPlane } from "../controlplane/control-plane.ts";
 import { objectOf } from "../controlplane/fields.ts";
-import type { Recovery } from "../operations/recover.ts";
-import type { RecoverySource } from "../operations/recovery-source.ts";
+import type { Recovery } from "../operations/recover/recover.ts";
+import type { RecoverySource } from "../operations/recover/recovery-source.ts";
 import { byteText } from "./byte-text.ts";
 import { nextSteps } from "./recovery-next-steps.ts";
 

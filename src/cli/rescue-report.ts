@@ -1,6 +1,6 @@
 /** What a rescue says in the end: what became of each component, and the pods of the cluster, changed ones first. */
 import { objectOf, textOf } from "../controlplane/fields.ts";
-import type { PodRow, RescueOutcome, RescueResult } from "../operations/rescue.ts";
+import type { PodRow, RescueOutcome, RescueResult } from "../operations/rescue/rescue.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import { summarize } from "./columns/pod.ts";
 import { tableText } from "./table.ts";

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ClusterFlags } from "../operations/open-cluster.ts";
-import type { SnapshotOptions } from "../operations/open-snapshot.ts";
+import type { SnapshotOptions } from "../operations/snapshot/open-snapshot.ts";
 import type { Host } from "./host.ts";
 import { type ProgressLine, type ProgressMode, showProgress } from "./progress.ts";
 

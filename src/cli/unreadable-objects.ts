@@ -1,6 +1,6 @@
 /** What `snapshot get` says of objects that it cannot show. */
 import { MendError } from "../errors.ts";
-import type { FoundObject, ObjectGroup } from "../operations/get-objects.ts";
+import type { FoundObject, ObjectGroup } from "../operations/snapshot/get-objects.ts";
 import { resourceName } from "../storage/resource-argument.ts";
 import { cellText } from "./columns/aligned-text.ts";
 

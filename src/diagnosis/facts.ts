@@ -1,4 +1,4 @@
-/** What was observed, as plain values: what `operations/diagnose.ts` gathers and the rules judge. Times are milliseconds since the epoch. */
+/** What was observed, as plain values: what `operations/diagnose/diagnose.ts` gathers and the rules judge. Times are milliseconds since the epoch. */
 import type { Flag } from "../controlplane/container-flags.ts";
 import type { ComponentName } from "../controlplane/control-plane.ts";
 import type { CommandAccess } from "./command-line.ts";

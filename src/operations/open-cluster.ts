@@ -2,10 +2,10 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { MendError } from "../errors.ts";
-import { explainApiFailure } from "../io/api-failure.ts";
-import { unlessAbsent } from "../io/api-lists.ts";
-import { ClusterApi } from "../io/cluster-api.ts";
-import { type ClusterAccess, readClusterAccess } from "../io/kubeconfig.ts";
+import { explainApiFailure } from "../io/api-server/api-failure.ts";
+import { unlessAbsent } from "../io/api-server/api-lists.ts";
+import { ClusterApi } from "../io/api-server/cluster-api.ts";
+import { type ClusterAccess, readClusterAccess } from "../io/api-server/kubeconfig.ts";
 
 /** What the command line and the environment say of the cluster that is meant. Paths are absolute. */
 export interface ClusterFlags {

@@ -1,7 +1,7 @@
 /** A component's lease from an API server of any age: a Lease, or the annotation that came before it. */
 import { type LeaderLease, type LeasePlace, latestLease, readLease } from "../controlplane/lease.ts";
-import { unlessAbsent, versionsOfGroup } from "../io/api-lists.ts";
-import type { ClusterApi } from "../io/cluster-api.ts";
+import { unlessAbsent, versionsOfGroup } from "../io/api-server/api-lists.ts";
+import type { ClusterApi } from "../io/api-server/cluster-api.ts";
 
 /** The collections of a namespace where leaders may keep their record, as this server has them; each lists with `fieldSelector=metadata.name=…`. */
 export async function leaseCollections(api: ClusterApi, namespace: string, signal?: AbortSignal): Promise<string[]> {

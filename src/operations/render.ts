@@ -5,9 +5,9 @@ import { type ClusterRequest, checkCluster } from "../bootstrap/cluster/cluster.
 import type { GivenFiles } from "../bootstrap/cluster/cluster-files.ts";
 import { type ExtraManifest, renderCluster } from "../bootstrap/cluster/render-cluster.ts";
 import { MendError } from "../errors.ts";
-import { readManifestFiles } from "../io/manifest-files.ts";
-import { readTextFile } from "../io/read-file.ts";
-import { checkAssetDir, type WrittenAssets, writeAssets } from "../io/write-assets.ts";
+import { readManifestFiles } from "../io/files/manifest-files.ts";
+import { readTextFile } from "../io/files/read-file.ts";
+import { checkAssetDir, type WrittenAssets, writeAssets } from "../io/files/write-assets.ts";
 
 export interface RenderOptions {
   readonly cluster: ClusterRequest;

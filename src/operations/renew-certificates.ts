@@ -3,9 +3,9 @@ import { readAuthority } from "../bootstrap/certificate.ts";
 import { renewCertificate } from "../bootstrap/renewal.ts";
 import { readCertificates } from "../diagnosis/certificate-faults.ts";
 import { MendError } from "../errors.ts";
-import { authorityBeside } from "../io/certificate-files.ts";
-import { readTextFile } from "../io/read-file.ts";
-import { replaceFile } from "../io/replace-file.ts";
+import { authorityBeside } from "../io/files/certificate-files.ts";
+import { readTextFile } from "../io/files/read-file.ts";
+import { replaceFile } from "../io/files/replace-file.ts";
 
 export interface RenewOptions {
   /** PEM files whose first certificate is meant, or kubeconfigs with certificates in them. */

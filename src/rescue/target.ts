@@ -1,7 +1,7 @@
 /**
  * Rescue: a scheduler or a controller manager is lost, the API server is there, and nothing heals itself, because a new scheduler's pod would need a
  * scheduler. This room finds the component and makes the pod that stands in for it; it judges from what is seen whether the permanent one can take over,
- * and if not, why. Everything here is pure; `operations/rescue.ts` acts on it.
+ * and if not, why. Everything here is pure; `operations/rescue/rescue.ts` acts on it.
  *
  * The target is what is to be rescued: the component's Deployment, DaemonSet or static pods, with the pod templates that it has had.
  */

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { restoreSnapshot } from "../../src/operations/restore.ts";
+import { restoreSnapshot } from "../../src/operations/snapshot/restore.ts";
 import { Api } from "../../testbed/api.ts";
 import { apiServerFlags, toArguments } from "../../testbed/flags.ts";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";

@@ -3,7 +3,11 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ContainerRuntime, findRuntimeEndpoint, openContainerRuntime } from "../../src/io/container-runtime.ts";
+import {
+  type ContainerRuntime,
+  findRuntimeEndpoint,
+  openContainerRuntime,
+} from "../../src/io/node/container-runtime.ts";
 import { type Bed, createBed } from "../../testbed/bed.ts";
 import { WEB } from "../../testbed/images.ts";
 import { CONTAINERD_SOCKET, type Node, startNode } from "../../testbed/node.ts";

@@ -2,7 +2,7 @@
 import { appendFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { Trouble } from "../../src/diagnosis/trouble.ts";
-import type { DiagnoseResult } from "../../src/operations/diagnose.ts";
+import type { DiagnoseResult } from "../../src/operations/diagnose/diagnose.ts";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import type { RunOptions, RunResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";

@@ -4,8 +4,8 @@
  */
 import { placesIn } from "../../src/checkpoint/data-directory.ts";
 import { PATIENCE } from "../../src/checkpoint/state.ts";
-import type { FileSystem } from "../../src/io/file-system.ts";
-import { runCheckpointer } from "../../src/operations/checkpointer.ts";
+import type { FileSystem } from "../../src/io/files/file-system.ts";
+import { runCheckpointer } from "../../src/operations/checkpoint/checkpointer.ts";
 import { Fault, faultyFileSystem } from "../faulty-file-system.ts";
 
 const [at = "0", directory = "", kubeconfig = ""] = process.argv.slice(2);

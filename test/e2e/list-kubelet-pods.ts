@@ -1,7 +1,7 @@
 /** `node list-kubelet-pods.ts [KUBECONFIG]`: the pods that the kubelet of this machine lists, as JSON; by its read-only port where no kubeconfig is given. */
 
-import { readKubeconfig } from "../../src/io/kubeconfig.ts";
-import { readKubeletPods } from "../../src/io/kubelet.ts";
+import { readKubeconfig } from "../../src/io/api-server/kubeconfig.ts";
+import { readKubeletPods } from "../../src/io/node/kubelet.ts";
 
 const [kubeconfig] = process.argv.slice(2);
 const access = kubeconfig === undefined ? undefined : readKubeconfig(kubeconfig);

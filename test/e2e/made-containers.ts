@@ -1,5 +1,5 @@
 /** Pod sandboxes and containers as the kubelet makes them, where a test has none. kubemend itself never makes any. */
-import { type GrpcConnection, openGrpc } from "../../src/io/grpc.ts";
+import { type GrpcConnection, openGrpc } from "../../src/io/network/grpc.ts";
 import { createWireCursor, encodeMessage, type WireWriter } from "../../src/wal/wire.ts";
 import { WEB } from "../../testbed/images.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { recoverControlPlane } from "../../src/operations/recover.ts";
+import { recoverControlPlane } from "../../src/operations/recover/recover.ts";
 import { STATIC_PODS_PATH } from "../../testbed/node.ts";
 import { leaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";

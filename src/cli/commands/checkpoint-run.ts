@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { placesIn } from "../../checkpoint/data-directory.ts";
 import { PATIENCE } from "../../checkpoint/state.ts";
 import { MendError } from "../../errors.ts";
-import type { AgentLog } from "../../operations/checkpointer-options.ts";
+import type { AgentLog } from "../../operations/checkpoint/checkpointer-options.ts";
 import type { Host } from "../host.ts";
 import type { CommandContext } from "../program.ts";
 import { parseTime } from "../shared-options.ts";
@@ -80,7 +80,7 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
     .addOption(new Option("-v, --v <n>", "verbosity as the original has it").argParser(Number).default(0).hideHelp())
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { findRuntime, runCheckpointer } = await import("../../operations/checkpointer.ts");
+      const { findRuntime, runCheckpointer } = await import("../../operations/checkpoint/checkpointer.ts");
       const { NODE_NAME, POD_NAME, POD_NAMESPACE, HOST_IP } = host.env;
       const asked = options.containerRuntimeEndpoint ?? options.remoteRuntimeEndpoint;
       await runCheckpointer({

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { STATE_TEXT } from "../../checkpoint/cause.ts";
 import { placesIn } from "../../checkpoint/data-directory.ts";
-import type { AgentReport, CheckpointReport } from "../../operations/checkpointer-options.ts";
+import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import { humanDuration } from "../columns/age.ts";
 import { alignedText } from "../columns/aligned-text.ts";
 import { findingsText } from "../findings-text.ts";
@@ -31,7 +31,7 @@ export function checkpointStatusCommand({ host, exit }: CommandContext): Command
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { checkpointStatus } = await import("../../operations/checkpoint-status.ts");
+      const { checkpointStatus } = await import("../../operations/checkpoint/checkpoint-status.ts");
       const report = await checkpointStatus({
         places: placesIn(resolve(host.cwd, options.kubernetesDirectory)),
         metricsAddress: options.metricsAddress,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose.ts";
+import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
 import { diagnosisText } from "../diagnosis-text.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../etcd-options.ts";
 import type { Host } from "../host.ts";
@@ -35,7 +35,7 @@ export function registerDiagnose(program: Command, { host, exit }: CommandContex
   etcdOptions(command)
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { diagnoseCluster } = await import("../../operations/diagnose.ts");
+      const { diagnoseCluster } = await import("../../operations/diagnose/diagnose.ts");
       const look = () => diagnoseCluster(operationOptions(host, options));
       const result = options.watch === true ? await watch(look, host, options) : await look();
       if (options.watch !== true) await host.stdout.write(render(result!, options, host));

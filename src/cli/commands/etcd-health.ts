@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { MemberHealth } from "../../diagnosis/etcd-health.ts";
-import type { ClusterHealth } from "../../operations/etcd-health.ts";
+import type { ClusterHealth } from "../../operations/etcd/etcd-health.ts";
 import { byteText } from "../byte-text.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions } from "../etcd-options.ts";
 import { findingsText } from "../findings-text.ts";
@@ -29,7 +29,7 @@ export function etcdHealthCommand({ host, exit }: CommandContext): Command {
     .option("--quota-backend-bytes <n>", "etcd's quota, where it is not the default of 2 GiB", parseBytes)
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { checkHealth } = await import("../../operations/etcd-health.ts");
+      const { checkHealth } = await import("../../operations/etcd/etcd-health.ts");
       const { quotaBackendBytes: quota } = options;
       const health = await checkHealth(etcdFlags(host, options), {
         signal: host.signal,

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import type { MemberList } from "../../operations/etcd-members.ts";
+import type { MemberList } from "../../operations/etcd/etcd-members.ts";
 import { boxTable } from "../box-table.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions } from "../etcd-options.ts";
 import type { CommandContext } from "../program.ts";
@@ -23,7 +23,7 @@ export function etcdMembersCommand({ host }: CommandContext): Command {
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "table", "json"]).default("text"))
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { listMembers, listMembersV2 } = await import("../../operations/etcd-members.ts");
+      const { listMembers, listMembersV2 } = await import("../../operations/etcd/etcd-members.ts");
       const flags = etcdFlags(host, options);
       if (options.api === "v3") {
         await host.stdout.write(membersText(await listMembers(flags, host.signal), options.output));

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { MendError } from "../../errors.ts";
-import type { SalvageResult } from "../../operations/salvage.ts";
+import type { SalvageResult } from "../../operations/etcd/salvage.ts";
 import { findingsText } from "../findings-text.ts";
 import type { CommandContext } from "../program.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
@@ -62,7 +62,7 @@ export function etcdSalvageCommand({ host }: CommandContext): Command {
     .option("--replace", "move what is at --data-dir (and --wal-dir) aside")
     .addHelpText("after", EXAMPLES)
     .action(async (dataDirs: string[], options: Options) => {
-      const { salvage } = await import("../../operations/salvage.ts");
+      const { salvage } = await import("../../operations/etcd/salvage.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const { walDir } = options;
       const result = await salvage(dataDirs, {

@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from "commander";
-import type { DryRun } from "../../operations/cordon-nodes.ts";
+import type { DryRun } from "../../operations/node/cordon-nodes.ts";
 import type { CommandContext } from "../program.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
 
@@ -34,7 +34,7 @@ function command({ host }: CommandContext, name: string, cordon: boolean): Comma
     .addOption(dryRunOption())
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .action(async (names: string[], options: Options) => {
-      const { cordonNodes } = await import("../../operations/cordon-nodes.ts");
+      const { cordonNodes } = await import("../../operations/node/cordon-nodes.ts");
       const { selector, dryRun, output } = options;
       await cordonNodes({
         cluster: clusterFlags(host, options),

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { MendError } from "../../errors.ts";
-import type { EtcdFlags } from "../../operations/etcd-flags.ts";
+import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
 import { findingsText } from "../findings-text.ts";
 import type { Host } from "../host.ts";
 import type { CommandContext } from "../program.ts";
@@ -78,7 +78,7 @@ export function registerRecover(program: Command, context: CommandContext): void
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
       checkUsage(options, host);
-      const { recoverControlPlane } = await import("../../operations/recover.ts");
+      const { recoverControlPlane } = await import("../../operations/recover/recover.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
       const recovery = await recoverControlPlane({

@@ -1,6 +1,6 @@
 import { Argument, type Command, Option } from "commander";
 import type { LeaseHolderName } from "../../controlplane/lease.ts";
-import type { RescueOptions, RescuePlan } from "../../operations/rescue.ts";
+import type { RescueOptions, RescuePlan } from "../../operations/rescue/rescue.ts";
 import { yamlText } from "../object-text.ts";
 import type { CommandContext } from "../program.ts";
 import { isWhole, podSummary, rescueJson, rescueText } from "../rescue-report.ts";
@@ -56,7 +56,7 @@ export function registerRescue(program: Command, context: CommandContext): void 
     .option("-q, --quiet", "print errors and the result only")
     .addHelpText("after", EXAMPLES)
     .action(async (components: readonly string[], options: Options) => {
-      const { planRescue, rescue } = await import("../../operations/rescue.ts");
+      const { planRescue, rescue } = await import("../../operations/rescue/rescue.ts");
       const given: RescueOptions = {
         cluster: clusterFlags(host, options),
         components: [...new Set(components.map((name) => COMPONENTS[name]!))],

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { MendError } from "../../errors.ts";
-import type { ExportCounts } from "../../operations/export-snapshot.ts";
+import type { ExportCounts } from "../../operations/snapshot/export-snapshot.ts";
 import { findingsText } from "../findings-text.ts";
 import type { CommandContext } from "../program.ts";
 import { EXIT } from "../run.ts";
@@ -44,8 +44,8 @@ export function snapshotExportCommand({ host, exit }: CommandContext): Command {
           },
         );
       }
-      const { exportLines, exportTree } = await import("../../operations/export-snapshot.ts");
-      const { loadEncryptionConfig } = await import("../../operations/load-encryption-config.ts");
+      const { exportLines, exportTree } = await import("../../operations/snapshot/export-snapshot.ts");
+      const { loadEncryptionConfig } = await import("../../operations/snapshot/load-encryption-config.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const encryption = loadEncryptionConfig(encryptionConfig);
       const operation = {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { MendError } from "../../errors.ts";
-import type { RestoreResult } from "../../operations/restore.ts";
+import type { RestoreResult } from "../../operations/snapshot/restore.ts";
 import { findingsText } from "../findings-text.ts";
 import type { CommandContext } from "../program.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
@@ -68,7 +68,7 @@ export function snapshotRestoreCommand({ host }: CommandContext): Command {
           hint: "pass both, such as --bump-revision 1000000000 --mark-compacted",
         });
       }
-      const { restoreSnapshot } = await import("../../operations/restore.ts");
+      const { restoreSnapshot } = await import("../../operations/snapshot/restore.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const { walDir, revision, etcdPrefix, kubeconfig, context } = options;
       const result = await restoreSnapshot(file, {

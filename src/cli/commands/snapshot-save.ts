@@ -17,7 +17,7 @@ export function snapshotSaveCommand({ host }: CommandContext): Command {
     .argument("<file>", "where to; - for standard output")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: OutputOptions & EtcdOptions) => {
-      const { saveSnapshot } = await import("../../operations/snapshot-save.ts");
+      const { saveSnapshot } = await import("../../operations/snapshot/snapshot-save.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const result = await saveSnapshot(file, { ...common, etcd: etcdFlags(host, options) });
       await line.end();

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
-import type { EtcdOutcome } from "../../operations/bring-etcd-back.ts";
+import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
 import type { CommandContext } from "../program.ts";
 import { parseTime, storyTeller } from "../shared-options.ts";
 
@@ -42,7 +42,7 @@ export function registerStart(program: Command, context: CommandContext): void {
     .option("-q, --quiet", "print errors and the result only")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { startControlPlane } = await import("../../operations/start.ts");
+      const { startControlPlane } = await import("../../operations/start/start.ts");
       const began = host.now();
       const { created, existed, failed, node, etcd } = await startControlPlane({
         assetDir: resolve(host.cwd, options.assetDir),

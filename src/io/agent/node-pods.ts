@@ -1,0 +1,174 @@
+/** The pods of one node and namespace, as an API server has them, for an agent that outlives API servers: it always knows whether it can be asked right now. */
+import { networkInterfaces } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MendError } from "../../errors.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import type { ClusterApi } from "../api-server/cluster-api.ts";
+
+const REQUEST_MS = 5000;
+/** A connection that says nothing for so long is tried: a cable that was pulled closes none. */
+const PROBE_MS = 10_000;
+const SHORTEST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 2000;
+
+export interface NodePodsOptions {
+  /** Called for each attempt, because a token or a certificate may have been renewed meanwhile. The result is closed here. */
+  readonly open: () => Promise<ClusterApi>;
+  readonly namespace: string;
+  readonly nodeName: string;
+  readonly signal: AbortSignal;
+  /** Called when the pods, or whether they can be asked for, have changed. */
+  readonly changed: () => void;
+}
+
+export class NodePods {
+  #pods: ReadonlyMap<string, KubeObject> | undefined;
+  #api: ClusterApi | undefined;
+  #trouble: Error | undefined;
+  #asked = false;
+  #lostAt: number | undefined;
+  readonly #path: string;
+  readonly #options: NodePodsOptions;
+
+  constructor(options: NodePodsOptions) {
+    this.#options = options;
+    const selector = encodeURIComponent(`spec.nodeName=${options.nodeName}`);
+    this.#path = `/api/v1/namespaces/${options.namespace}/pods?fieldSelector=${selector}`;
+  }
+
+  /** Undefined while no API server can be asked. */
+  get pods(): readonly KubeObject[] | undefined {
+    return this.#pods === undefined ? undefined : [...this.#pods.values()];
+  }
+
+  /** The client that works, while there is one. */
+  get api(): ClusterApi | undefined {
+    return this.#pods === undefined ? undefined : this.#api;
+  }
+
+  /** Whether the API server that answers has an address of this machine. */
+  get isHere(): boolean {
+    const address = this.api?.remoteAddress?.replace(/^::ffff:/, "");
+    const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    return address !== undefined && own.some((each) => each.address === address);
+  }
+
+  /** Why no API server can be asked. */
+  get trouble(): Error | undefined {
+    return this.#trouble;
+  }
+
+  /** Since when no API server can be asked, on the clock of `performance.now()`. */
+  get lostAt(): number | undefined {
+    return this.#lostAt;
+  }
+
+  /** Whether an attempt has come to an end, one way or the other. */
+  get asked(): boolean {
+    return this.#asked;
+  }
+
+  /** Follows them until the signal aborts. */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    let pause = SHORTEST_PAUSE_MS;
+    while (!signal.aborted) {
+      try {
+        const api = await this.#options.open();
+        try {
+          await this.#follow(api);
+        } finally {
+          api.close();
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        // One broken connection is none: another API server behind the same address may answer the next.
+        const worked = this.#pods !== undefined;
+        if (worked) pause = SHORTEST_PAUSE_MS;
+        if (!worked || !(await this.#answers())) this.#lose(error);
+      }
+      await sleep(pause, undefined, { signal }).catch(() => {});
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  async #follow(api: ClusterApi): Promise<void> {
+    const connection = new AbortController();
+    const signal = AbortSignal.any([this.#options.signal, connection.signal]);
+    let heard = performance.now();
+    const prober = this.#probe(api, signal, () => heard).catch((error: unknown) => connection.abort(error));
+    try {
+      await ask(api, `${this.#path}&limit=1`, signal); // a watch waits longer for its first answer than we do
+      for await (const event of api.watch(this.#path, signal)) {
+        heard = performance.now();
+        if (event.type === "listed") {
+          this.#pods = new Map(event.objects.map((pod) => [pod.metadata.uid ?? pod.metadata.name, pod]));
+        } else {
+          const pods = new Map(this.#pods);
+          const key = event.object.metadata.uid ?? event.object.metadata.name;
+          if (event.type === "set") pods.set(key, event.object);
+          else pods.delete(key);
+          this.#pods = pods;
+        }
+        this.#api = api;
+        this.#trouble = undefined;
+        this.#lostAt = undefined;
+        this.#asked = true;
+        this.#options.changed();
+      }
+    } catch (error) {
+      throw connection.signal.aborted ? connection.signal.reason : error;
+    } finally {
+      connection.abort();
+      await prober;
+    }
+  }
+
+  async #probe(api: ClusterApi, signal: AbortSignal, heard: () => number): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(PROBE_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      if (performance.now() - heard() < PROBE_MS) continue;
+      await ask(api, `${this.#path}&limit=1`, signal);
+    }
+  }
+
+  /** Whether another connection gets an answer where one has just broken. */
+  async #answers(): Promise<boolean> {
+    try {
+      await sleep(SHORTEST_PAUSE_MS, undefined, { signal: this.#options.signal });
+      const api = await this.#options.open();
+      try {
+        await ask(api, `${this.#path}&limit=1`, this.#options.signal);
+        return true;
+      } finally {
+        api.close();
+      }
+    } catch {
+      return false; // what the first one said is told
+    }
+  }
+
+  #lose(error: unknown): void {
+    this.#trouble = error instanceof Error ? error : new Error(String(error));
+    this.#asked = true;
+    this.#lostAt ??= performance.now();
+    this.#pods = undefined;
+    this.#api = undefined;
+    this.#options.changed();
+  }
+}
+
+async function ask(api: ClusterApi, path: string, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(REQUEST_MS);
+  try {
+    await api.list(path, AbortSignal.any([signal, limit]));
+  } catch (error) {
+    if (!limit.aborted || signal.aborted) throw error;
+    throw new MendError("api-unreachable", `the API server at "${api.access.server.host}" does not answer`, {
+      where: api.access.source,
+      hint: "check that it runs, and that the kubeconfig names it",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,102 @@
+/** One etcd member over its v3 API. */
+import { invariant, MendError } from "../../errors.ts";
+import { type GrpcOptions, openGrpc } from "../network/grpc.ts";
+import type { EtcdAccess } from "./etcd-connection.ts";
+import { ETCDCTL_WORDS, explainEtcdFailure } from "./etcd-failure.ts";
+import {
+  type ClusterMember,
+  decodeAlarms,
+  decodeHashKv,
+  decodeMemberList,
+  decodeSnapshotPart,
+  decodeStatus,
+  decodeToken,
+  encodeAuthenticate,
+  encodeHashKvRequest,
+  type KeyspaceHash,
+  type MemberAlarm,
+  type MemberStatus,
+  type ResponseHeader,
+} from "./etcd-messages.ts";
+import { decodeRangeAnswer, encodeRangeRequest, type RangeAnswer, type RangeRequest } from "./etcd-range.ts";
+
+export interface EtcdClient {
+  readonly endpoint: string;
+  members(): Promise<{ header: ResponseHeader; members: ClusterMember[] }>;
+  status(): Promise<MemberStatus>;
+  hashKv(revision: number): Promise<KeyspaceHash>;
+  alarms(): Promise<MemberAlarm[]>;
+  /** Throws `revision-compacted` for a revision that is gone. */
+  range(request: RangeRequest): Promise<RangeAnswer>;
+  /** The database in pieces, at last its SHA-256; each piece may be overwritten by the next. */
+  snapshot(): AsyncGenerator<{ remaining: number; blob: Uint8Array }, void, void>;
+  close(): void;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSignal): EtcdClient {
+  const { user } = access;
+  const grpc = openGrpc(endpoint, access.tls, access.timeout);
+  let token: Promise<string> | undefined;
+
+  async function options(): Promise<GrpcOptions> {
+    if (user === undefined) return { signal };
+    token ??= grpc
+      .call("/etcdserverpb.Auth/Authenticate", encodeAuthenticate(user.name, user.password), { signal })
+      .then(decodeToken, (error: unknown) => {
+        // Whatever etcd says to a wrong password, it says it here.
+        if (!(error instanceof MendError) || error.code !== "etcd-refused") throw error;
+        throw new MendError("etcd-unauthenticated", error.message, {
+          where: endpoint,
+          hint: "check --user and --password",
+        });
+      });
+    return { signal, token: await token };
+  }
+  const call = async (method: string, message: Uint8Array = NOTHING): Promise<Uint8Array> =>
+    grpc.call(`/etcdserverpb.${method}`, message, await options());
+
+  return {
+    endpoint,
+    members: async () => decodeMemberList(await call("Cluster/MemberList")),
+    status: async () => decodeStatus(await call("Maintenance/Status")),
+    hashKv: async (revision) => decodeHashKv(await call("Maintenance/HashKV", encodeHashKvRequest(revision))),
+    range: async (request) => decodeRangeAnswer(await call("KV/Range", encodeRangeRequest(request))),
+    alarms: async () => decodeAlarms(await call("Maintenance/Alarm")),
+    async *snapshot() {
+      for await (const part of grpc.stream("/etcdserverpb.Maintenance/Snapshot", NOTHING, await options())) {
+        yield decodeSnapshotPart(part);
+      }
+    },
+    close: grpc.close,
+  };
+}
+
+/** Tries one endpoint after the other; the last one's failure is thrown where none answers. */
+export async function withAnyEndpoint<T>(
+  access: EtcdAccess,
+  run: (client: EtcdClient) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  let failure: { readonly error: MendError; readonly endpoint: string } | undefined;
+  for (const endpoint of access.endpoints) {
+    const client = openEtcd(endpoint, access, signal);
+    try {
+      return await run(client);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isUnreached(error)) throw error;
+      failure = { error, endpoint };
+    } finally {
+      client.close();
+    }
+  }
+  invariant(failure !== undefined, "there is an endpoint");
+  throw await explainEtcdFailure(failure.error, failure.endpoint, access, undefined, ETCDCTL_WORDS);
+}
+
+/** Whether the connection failed, and not what was asked over it. */
+export function isUnreached(error: unknown): error is MendError {
+  return error instanceof MendError && ["etcd-unreachable", "timeout", "tls-failed"].includes(error.code);
+}

@@ -1,0 +1,159 @@
+/** How to reach etcd: endpoints in every form that etcdctl takes, TLS material, a user. */
+import { resolveSrv } from "node:dns/promises";
+import { readFileSync } from "node:fs";
+import { createSecureContext, type SecureContextOptions } from "node:tls";
+import { MendError } from "../../errors.ts";
+import { fromSystemError, systemCode } from "../files/system-error.ts";
+
+/** What the command line and etcdctl's environment variables say. */
+export interface EtcdFlags {
+  readonly endpoints: readonly string[];
+  /** Finds the endpoints by DNS: `_etcd-client-ssl._tcp.DOMAIN` and `_etcd-client._tcp.DOMAIN`. */
+  readonly discoverySrv?: string;
+  /** `_etcd-client-ssl-NAME._tcp.DOMAIN` and `_etcd-client-NAME._tcp.DOMAIN` instead. */
+  readonly discoverySrvName?: string;
+  /** Take endpoints without TLS from DNS too; etcdctl does unless it is told not to. */
+  readonly insecureDiscovery?: boolean;
+  /** Paths of PEM files. */
+  readonly cacert?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly insecureSkipTlsVerify?: boolean;
+  readonly user?: string;
+  readonly password?: string;
+  /** Milliseconds for one request. */
+  readonly timeout: number;
+}
+
+export interface EtcdAccess {
+  /** URLs without a path. */
+  readonly endpoints: readonly string[];
+  readonly tls: TlsMaterial;
+  readonly user: { readonly name: string; readonly password: string } | undefined;
+  readonly timeout: number;
+}
+
+export interface TlsMaterial extends Pick<SecureContextOptions, "ca" | "cert" | "key"> {
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Reads the files and resolves the names. Throws `usage`, and what reading a file throws. */
+export async function prepareEtcdAccess(flags: EtcdFlags): Promise<EtcdAccess> {
+  const { cacert, cert, key, discoverySrv } = flags;
+  if ((cert === undefined) !== (key === undefined)) {
+    const missing = cert === undefined ? "--cert" : "--key";
+    throw new MendError("usage", `${missing} is missing: --cert and --key go together`, {
+      hint: `pass ${missing} too`,
+    });
+  }
+  const tls: TlsMaterial = {
+    rejectUnauthorized: flags.insecureSkipTlsVerify !== true,
+    ...(cacert === undefined ? {} : { ca: readPem(cacert) }),
+    ...(cert === undefined || key === undefined ? {} : { cert: readPem(cert), key: readPem(key) }),
+  };
+  checkMaterial(tls, flags);
+  const found = discoverySrv === undefined ? flags.endpoints : await discoverEndpoints(discoverySrv, flags);
+  const scheme = cacert !== undefined || cert !== undefined ? "https" : "http";
+  const endpoints = found.map((endpoint) => parseEndpoint(endpoint, scheme));
+  if (endpoints.length === 0) {
+    throw new MendError("usage", "no endpoint is given", { hint: "pass --endpoints https://10.0.0.1:2379,..." });
+  }
+  return { endpoints: [...new Set(endpoints)], tls, user: parseUser(flags), timeout: flags.timeout };
+}
+
+/** An URL without a path; what has no scheme gets `scheme`. */
+export function parseEndpoint(text: string, scheme: "http" | "https"): string {
+  const given = text.trim();
+  const refuse = (reason: string): never => {
+    throw new MendError("usage", `endpoint "${given}" ${reason}`, {
+      hint: "give endpoints such as https://10.0.0.1:2379 or https://[fd00::1]:2379",
+    });
+  };
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `${scheme}://${given}`;
+  if (!URL.canParse(full)) return refuse("is no URL");
+  const url = new URL(full);
+  if (url.protocol !== "http:" && url.protocol !== "https:") return refuse("must be http or https");
+  if (url.username !== "" || url.search !== "" || !/^\/?$/.test(url.pathname))
+    return refuse("has more than an address");
+  // URL drops the scheme's own port, which is none of etcd's.
+  const port = url.port === "" ? (/:(80|443)\/?$/.exec(full)?.[1] ?? "2379") : url.port;
+  return `${url.protocol}//${url.hostname}:${port}`;
+}
+
+function parseUser(flags: EtcdFlags): EtcdAccess["user"] {
+  const { user, password } = flags;
+  if (user === undefined || user === "") return undefined;
+  const at = user.indexOf(":");
+  if (password !== undefined) return { name: user, password };
+  if (at < 0) {
+    throw new MendError("usage", `user "${user}" has no password`, {
+      hint: "pass --user NAME:PASSWORD, or --password",
+    });
+  }
+  return { name: user.slice(0, at), password: user.slice(at + 1) };
+}
+
+/**
+ * By the SRV records of a domain, as etcdctl does: those for TLS and then those without, where there are both (`GetClient` in etcd's client/pkg/srv).
+ * Where only TLS is wanted and there is none, etcdctl goes on to 127.0.0.1; this throws. `resolve` is DNS unless given.
+ */
+export async function discoverEndpoints(
+  domain: string,
+  { discoverySrvName = "", insecureDiscovery = true }: Partial<EtcdFlags> = {},
+  resolve: typeof resolveSrv = resolveSrv,
+): Promise<string[]> {
+  const suffix = discoverySrvName === "" ? "" : `-${discoverySrvName}`;
+  const secure = `_etcd-client-ssl${suffix}._tcp`;
+  const plain = `_etcd-client${suffix}._tcp`;
+  const lookUp = async (service: string, scheme: string): Promise<string[]> => {
+    try {
+      const records = await resolve(`${service}.${domain}`);
+      return records
+        .toSorted((a, b) => a.priority - b.priority)
+        .map((record) => `${scheme}://${record.name}:${record.port}`);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      return []; // no such record
+    }
+  };
+  const [withTls, without] = await Promise.all([lookUp(secure, "https"), lookUp(plain, "http")]);
+  const found = insecureDiscovery ? [...withTls, ...without] : withTls;
+  if (found.length > 0) return found;
+  if (without.length > 0) {
+    throw new MendError("etcd-unreachable", `the SRV records for etcd in "${domain}" are all without TLS`, {
+      where: domain,
+      hint: `add ${secure} to that zone, leave --insecure-discovery=false out, or pass --endpoints`,
+    });
+  }
+  throw new MendError("etcd-unreachable", `no SRV records for etcd in "${domain}"`, {
+    where: domain,
+    hint: `check ${secure} and ${plain} in that zone, or pass --endpoints`,
+  });
+}
+
+/** Files that are no PEM, or do not belong together, are said before anything is connected. */
+function checkMaterial(tls: TlsMaterial, { cacert, cert, key }: EtcdFlags): void {
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const files = [cacert, cert, key].filter((path) => path !== undefined).join(", ");
+    const text =
+      code === "ERR_OSSL_X509_KEY_VALUES_MISMATCH"
+        ? "the client key is not that of the client certificate"
+        : `the TLS files cannot be used: ${code ?? "they are no PEM"}`;
+    throw new MendError("tls-failed", text, {
+      where: files,
+      hint: "pass PEM files: --cacert, and --cert with the --key that belongs to it",
+      cause: error,
+    });
+  }
+}
+
+function readPem(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw fromSystemError(error, "read", path);
+  }
+}

@@ -1,0 +1,73 @@
+/** Certificates on this machine's disk, as files or inside kubeconfigs, with the keys that should belong to them. */
+import { createPrivateKey, type X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { parse } from "yaml";
+import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
+import { readCertificates } from "../../diagnosis/certificate-faults.ts";
+import type { JsonObject } from "../../storage/object.ts";
+
+const MOST_BYTES = 4 << 20;
+
+/** The first certificate of a PEM file: its owner's own. Undefined where there is none to be read. */
+export function certificateOf(path: string): X509Certificate | undefined {
+  const text = read(path);
+  return text === undefined ? undefined : readCertificates(text)[0];
+}
+
+/** Undefined where the key cannot be read: only root may. */
+export function belongsTogether(certificate: X509Certificate, keyPath: string): boolean | undefined {
+  const text = read(keyPath);
+  if (text === undefined) return undefined;
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(text));
+  } catch {
+    return undefined; // what is no key at all is said by whoever needs it
+  }
+}
+
+/** The client certificates of a kubeconfig, with the file that each is in: the kubeconfig's own or another. Empty for what is none. */
+export function kubeconfigCertificates(
+  path: string,
+): { readonly certificate: X509Certificate; readonly file: string }[] {
+  const text = read(path);
+  if (text === undefined) return [];
+  let config: JsonObject;
+  try {
+    config = objectOf(parse(text) as JsonObject);
+  } catch {
+    return [];
+  }
+  return objectsOf(config.users).flatMap((entry) => {
+    const user = objectOf(entry.user);
+    const data = textOf(user["client-certificate-data"]);
+    const named = textOf(user["client-certificate"]);
+    const file = isAbsolute(named) ? named : resolve(dirname(path), named);
+    const certificate =
+      data !== "" ? readCertificates(Buffer.from(data, "base64"))[0] : named === "" ? undefined : certificateOf(file);
+    return certificate === undefined ? [] : [{ certificate, file: data === "" ? file : path }];
+  });
+}
+
+/** The authority beside a certificate that signed it, with its key where that is there as well. */
+export function authorityBeside(
+  certificate: X509Certificate,
+  path: string,
+): { readonly certificate: string; readonly key: string } | undefined {
+  for (const directory of [dirname(path), dirname(dirname(path))]) {
+    const found = { certificate: join(directory, "ca.crt"), key: join(directory, "ca.key") };
+    const authority = certificateOf(found.certificate);
+    if (authority === undefined || read(found.key) === undefined) continue;
+    if (certificate.checkIssued(authority) && certificate.verify(authority.publicKey)) return found;
+  }
+  return undefined;
+}
+
+function read(path: string): string | undefined {
+  try {
+    if (statSync(path).size > MOST_BYTES) return undefined;
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,54 @@
+/** A file as a {@link ByteSource}: positional reads on a descriptor that was opened read-only. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import type { ByteSource } from "../../bolt/byte-source.ts";
+import { MendError } from "../../errors.ts";
+import { fromSystemError } from "./system-error.ts";
+
+export interface FileSource extends ByteSource {
+  readonly descriptor: number;
+  close(): void;
+}
+
+/** Opens a regular file for reading. Throws `not-found`, `permission-denied`, `not-a-file` (a directory, a device, a pipe) or `io`. */
+export function openFileSource(path: string): FileSource {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw fromSystemError(error, "open", path);
+  }
+  const stat = fstatSync(descriptor);
+  if (!stat.isFile()) {
+    closeSync(descriptor);
+    const found = stat.isDirectory() ? "a directory" : "not a regular file";
+    const hint = stat.isDirectory()
+      ? "give the snapshot file; in a data dir of etcd the database is member/snap/db"
+      : "copy it to a file first";
+    throw new MendError("not-a-file", `"${path}" is ${found}`, { where: path, hint });
+  }
+  return descriptorSource(descriptor, path, stat.size);
+}
+
+/** A source over the first `size` bytes of a descriptor that is open already; closing the source closes it. */
+export function descriptorSource(descriptor: number, name: string, size: number): FileSource {
+  return {
+    name,
+    size,
+    descriptor,
+    read(target, position) {
+      const wanted = Math.max(0, Math.min(target.length, size - position));
+      let done = 0;
+      try {
+        while (done < wanted) {
+          const got = readSync(descriptor, target, done, wanted - done, position + done);
+          if (got === 0) break;
+          done += got;
+        }
+      } catch (error) {
+        throw fromSystemError(error, "read", `${name} at byte ${position + done}`);
+      }
+      return done;
+    },
+    close: () => closeSync(descriptor),
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * The few things that are done to files when a data dir is written, behind one interface: tests put a layer in between that fails, or ends
+ * everything, at the n-th of them.
+ */
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  copyFile,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  write,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { ByteSink } from "../../bolt/page-output.ts";
+import { MendError } from "../../errors.ts";
+import { fromSystemError } from "./system-error.ts";
+
+const copyAsync = promisify(copyFile);
+const writeAsync = promisify(write);
+const syncAsync = promisify(fdatasync);
+const run = promisify(execFile);
+const FLUSH_INTERVAL_MS = 50;
+
+export interface OutputFile extends ByteSink {
+  readonly path: string;
+  /** Open for reading too. */
+  readonly descriptor: number;
+  /** As {@link ByteSink.write}, by a thread of the system's, while this one goes on. The bytes must stay as they are until then. */
+  writeLater(bytes: Uint8Array, position: number): Promise<void>;
+  truncate(size: number): void;
+  sync(): Promise<void>;
+  close(): void;
+}
+
+export interface FileSystem {
+  makeDirectory(path: string, mode: number): void;
+  /** A new file; one that exists is an error. */
+  create(path: string, mode: number): OutputFile;
+  /** A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file system can. */
+  copy(descriptor: number, path: string, mode: number): Promise<OutputFile>;
+  /**
+   * A directory tree or a file with all that it is: modes, owners, times, extended attributes, links as links, devices as devices. By `cp -a`, because
+   * Node reads no extended attributes and makes no devices.
+   */
+  copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>;
+  rename(from: string, to: string): void;
+  /** Another name for a file, which takes no room on the disk. */
+  link(from: string, to: string): void;
+  /** Gives a file or a directory its mode, whatever the process' mask is, and its owner. */
+  own(path: string, mode: number, uid: number, gid: number): void;
+  /** Makes the names in a directory last. */
+  syncDirectory(path: string): void;
+  /** Removes a file or a directory with all it holds; nothing there is no error. */
+  remove(path: string): void;
+}
+
+/** All functions throw a `MendError`. */
+export const realFileSystem: FileSystem = {
+  makeDirectory: (path, mode) => attempt("create directory", path, () => makeDirectories(path, mode)),
+  create: (path, mode) =>
+    outputFile(
+      path,
+      attempt("create", path, () => openSync(path, "wx+", mode)),
+    ),
+  async copy(descriptor, path, mode) {
+    // By the descriptor, because an unpacked archive has no name.
+    const copying = copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const flushing = flushWhile(copying, path);
+    try {
+      await copying;
+    } catch (error) {
+      throw fromSystemError(error, "copy to", path);
+    } finally {
+      await flushing;
+    }
+    return attempt("open", path, () => {
+      chmodSync(path, mode);
+      return outputFile(path, openSync(path, "r+"));
+    });
+  },
+  async copyTree(from, to, signal) {
+    try {
+      await run("cp", ["-a", "--", from, to], signal === undefined ? {} : { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
+      throw new MendError("io", `cannot copy "${from}" to "${to}": ${said || (error as Error).message}`, {
+        where: to,
+        hint: "check the space on its disk",
+        cause: error,
+      });
+    }
+  },
+  rename: (from, to) => attempt("rename", `${from}" to "${to}`, () => renameSync(from, to)),
+  link: (from, to) => attempt("link", `${from}" to "${to}`, () => linkSync(from, to)),
+  own(path, mode, uid, gid) {
+    attempt("change the owner of", path, () => {
+      const found = statSync(path);
+      if (found.uid !== uid || found.gid !== gid) chownSync(path, uid, gid);
+      if ((found.mode & 0o7777) !== mode) chmodSync(path, mode);
+    });
+  },
+  syncDirectory(path) {
+    attempt("flush", path, () => {
+      const descriptor = openSync(path, "r");
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
+  },
+  remove: (path) => {
+    if (existsSync(path)) attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
+  },
+};
+
+/** Node's own recursive way never ends where the parent is there and the system still says that it is not, as it does below /proc. */
+function makeDirectories(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && statSync(path).isDirectory()) return;
+    if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
+    makeDirectories(dirname(path), mode);
+    mkdirSync(path, { mode });
+  }
+}
+
+/** Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the end. */
+async function flushWhile(copying: Promise<void>, path: string): Promise<void> {
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  copying.then(over, over);
+  let descriptor: number | undefined;
+  try {
+    for (;;) {
+      await setTimeout(FLUSH_INTERVAL_MS);
+      if (isOver) return;
+      descriptor ??= openSync(path, "r+");
+      await syncAsync(descriptor);
+    }
+  } catch {
+    return;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function outputFile(path: string, descriptor: number): OutputFile {
+  return {
+    path,
+    descriptor,
+    write(bytes, position) {
+      attempt("write", path, () => {
+        for (let done = 0; done < bytes.length; ) {
+          done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+        }
+      });
+    },
+    async writeLater(bytes, position) {
+      try {
+        for (let done = 0; done < bytes.length; ) {
+          done += (await writeAsync(descriptor, bytes, done, bytes.length - done, position + done)).bytesWritten;
+        }
+      } catch (error) {
+        throw fromSystemError(error, "write", path);
+      }
+    },
+    truncate: (size) => attempt("resize", path, () => ftruncateSync(descriptor, size)),
+    async sync() {
+      try {
+        await syncAsync(descriptor);
+      } catch (error) {
+        throw fromSystemError(error, "flush", path);
+      }
+    },
+    close: () => closeSync(descriptor),
+  };
+}
+
+function attempt<T>(action: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw fromSystemError(error, action, path);
+  }
+}

@@ -1,0 +1,115 @@
+/** `/var/lib/kubemend/cleaned-<time>/`: what `node clean` keeps on the disk, and finds again. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { MendError } from "../../errors.ts";
+import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
+import type { FileSystem } from "../files/file-system.ts";
+import { fromSystemError, systemCode } from "../files/system-error.ts";
+
+export interface CleanDirectory {
+  readonly path: string;
+  readonly record: CleanRecord;
+}
+
+/** Newest first. Directories without a record were not begun: a run was killed before it did anything. */
+export function listCleaned(keep: string): CleanDirectory[] {
+  let names: string[];
+  try {
+    names = readdirSync(keep);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw fromSystemError(error, "read directory", keep);
+  }
+  return names
+    .filter((name) => isCleanedName(name) && existsSync(join(keep, name, RECORD_NAME)))
+    .sort()
+    .reverse()
+    .map((name) => {
+      const path = join(keep, name);
+      const file = join(path, RECORD_NAME);
+      try {
+        return { path, record: decodeRecord(readFileSync(file, "utf8"), file) };
+      } catch (error) {
+        throw fromSystemError(error, "read", file);
+      }
+    });
+}
+
+/** A directory that has no record yet. */
+export function freeDirectory(keep: string, name: string): string {
+  for (let i = 1; ; i++) {
+    const path = join(keep, i === 1 ? name : `${name}-${i}`);
+    if (!existsSync(join(path, RECORD_NAME))) return path;
+  }
+}
+
+/** Removes the directories of runs that were killed before they had a record: they had done nothing. */
+export function removeUnbegun(fs: FileSystem, keep: string): void {
+  for (const name of readdirSync(keep)) {
+    if (isCleanedName(name) && !existsSync(join(keep, name, RECORD_NAME))) fs.remove(join(keep, name));
+  }
+}
+
+/** Replaces the record in one step, and makes it last. */
+export async function saveRecord(fs: FileSystem, { path, record }: CleanDirectory): Promise<void> {
+  const draft = join(path, `.${RECORD_NAME}.draft`);
+  fs.makeDirectory(path, 0o700);
+  fs.remove(draft);
+  const file = fs.create(draft, 0o600);
+  try {
+    file.write(Buffer.from(encodeRecord(record)), 0);
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  fs.rename(draft, join(path, RECORD_NAME));
+  fs.syncDirectory(path);
+}
+
+/** Throws `no-space` where `bytes` do not fit on the disk of a directory that need not exist yet. */
+export function checkSpace(directory: string, bytes: number): void {
+  let there = directory;
+  while (!existsSync(there)) there = dirname(there);
+  const { bavail, bsize } = statfsSync(there);
+  if (bytes <= bavail * bsize) return;
+  throw new MendError("no-space", `"${directory}" needs ${bytes} bytes, but its disk has ${bavail * bsize} left`, {
+    where: directory,
+    hint: "free some space, or give a directory on another disk as --keep-in",
+  });
+}
+
+/** Two at a time would take each other's steps. Returns what releases it; a holder that is gone holds nothing. */
+export function lockCleaning(keep: string): () => void {
+  const path = join(keep, "clean.lock");
+  try {
+    mkdirSync(keep, { recursive: true, mode: 0o700 });
+    for (let tries = 0; ; tries++) {
+      try {
+        writeFileSync(path, `${process.pid} ${startOf("self")}\n`, { flag: "wx", mode: 0o600 });
+        return () => rmSync(path, { force: true });
+      } catch (error) {
+        if (systemCode(error) !== "EEXIST" || tries > 2) throw error;
+      }
+      const [pid = "", start = ""] = readFileSync(path, "utf8").trim().split(" ");
+      if (startOf(pid) === start && start !== "") {
+        throw new MendError("already-exists", `process ${pid} is cleaning this node`, {
+          where: path,
+          hint: "wait until it has ended",
+        });
+      }
+      rmSync(path, { force: true });
+    }
+  } catch (error) {
+    throw fromSystemError(error, "lock", path);
+  }
+}
+
+/** When a process was started, which tells it from a later one of the same number. */
+function startOf(pid: string): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+}

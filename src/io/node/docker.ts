@@ -1,0 +1,123 @@
+/** Docker's own API over its socket (`docs.docker.com/engine/api`, version 1.24 and later), as much as it takes to end what the kubelet has started. */
+import { request } from "node:http";
+import { z } from "zod";
+import { MendError } from "../../errors.ts";
+import { systemCode } from "../files/system-error.ts";
+import type { NodeContainers } from "./node-containers.ts";
+
+export const DOCKER_SOCKET = "/var/run/docker.sock";
+const TIMEOUT = 30_000;
+/** What dockershim and cri-dockerd put on every container. */
+const POD_LABEL = "io.kubernetes.pod.name";
+
+const versionSchema = z.object({ Version: z.string() });
+const containersSchema = z.array(
+  z.object({ Id: z.string(), State: z.string(), Labels: z.record(z.string(), z.string()).nullable() }),
+);
+
+/** Throws `runtime-unreachable`, `runtime-refused` or `permission-denied`, as all of its calls do. */
+export async function openDocker(socket: string, signal?: AbortSignal): Promise<NodeContainers> {
+  const ask = (method: string, path: string, accepted: readonly number[], patience = TIMEOUT): Promise<unknown> =>
+    call(socket, method, path, accepted, patience, signal);
+  const { Version } = checked(versionSchema, await ask("GET", "/version", [200]), socket);
+  return {
+    runtime: `docker ${Version}`,
+    async list() {
+      const filters = encodeURIComponent(JSON.stringify({ label: [POD_LABEL] }));
+      const answer = await ask("GET", `/containers/json?all=1&filters=${filters}`, [200]);
+      const found = checked(containersSchema, answer, socket);
+      return found.map(({ Id, State, Labels }) => {
+        const label = (name: string): string => Labels?.[`io.kubernetes.${name}`] ?? "?";
+        const sandbox = label("docker.type") === "podsandbox";
+        const pod = `${label("pod.namespace")}/${label("pod.name")}`;
+        return {
+          id: Id,
+          title: sandbox ? pod : `${pod}/${label("container.name")}`,
+          sandbox,
+          running: State !== "exited" && State !== "created" && State !== "dead",
+        };
+      });
+    },
+    // 304: it has stopped already; 404: it is gone; 409: it is being removed
+    stop: async ({ id }, grace) => {
+      await ask("POST", `/containers/${id}/stop?t=${grace}`, [204, 304, 404], TIMEOUT + grace * 1000);
+    },
+    remove: async ({ id }) => {
+      await ask("DELETE", `/containers/${id}?force=1&v=1`, [204, 404, 409]);
+    },
+    close: () => {},
+  };
+}
+
+function checked<T>(schema: z.ZodType<T>, answer: unknown, socket: string): T {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new MendError("runtime-refused", `"${socket}" does not answer as Docker does`, {
+    where: socket,
+    hint: "give the container runtime's own socket as --container-runtime-endpoint",
+    cause: parsed.error,
+  });
+}
+
+function call(
+  socketPath: string,
+  method: string,
+  path: string,
+  accepted: readonly number[],
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path, timeout, ...(signal === undefined ? {} : { signal }) });
+    sent.on("timeout", () => sent.destroy(unreachable(socketPath, `it did not answer within ${timeout / 1000} s`)));
+    sent.on("error", (error) => {
+      if (signal?.aborted === true) return reject(signal.reason);
+      const code = systemCode(error);
+      if (error instanceof MendError) return reject(error);
+      if (code === "EACCES" || code === "EPERM") {
+        return reject(
+          new MendError("permission-denied", `cannot talk to Docker at "${socketPath}"`, {
+            where: socketPath,
+            hint: "run it as root, such as with sudo",
+            cause: error,
+          }),
+        );
+      }
+      reject(unreachable(socketPath, code ?? error.message));
+    });
+    sent.on("response", (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", (error) => reject(unreachable(socketPath, error.message)));
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        const value = parsed(text);
+        if (accepted.includes(response.statusCode ?? 0)) return resolve(value);
+        const said = (value as { message?: unknown } | undefined)?.message ?? `HTTP status ${response.statusCode}`;
+        const what = `${method} ${path.replace(/\?.*/, "")}`;
+        reject(
+          new MendError("runtime-refused", `Docker refuses ${what}: ${said}`, {
+            where: socketPath,
+            hint: "see Docker's log",
+          }),
+        );
+      });
+    });
+    sent.end();
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // most calls answer nothing; who needs an answer checks it
+  }
+}
+
+function unreachable(socket: string, why: string): MendError {
+  return new MendError("runtime-unreachable", `cannot reach Docker at "${socket}": ${why}`, {
+    where: socket,
+    hint: "check that it runs, with systemctl status docker",
+  });
+}

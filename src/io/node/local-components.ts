@@ -1,0 +1,178 @@
+/** The control plane of this machine as its files and processes show it: static pod manifests, command lines, units, the last words of containers. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parse } from "yaml";
+import { containerIndexOf, recogniseComponent } from "../../controlplane/component.ts";
+import { containerFlags, type Flag } from "../../controlplane/container-flags.ts";
+import type { ComponentName } from "../../controlplane/control-plane.ts";
+import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
+import type { ComponentLog } from "../../diagnosis/facts.ts";
+import type { JsonObject } from "../../storage/object.ts";
+import { commandLine, names, processes, readQuietly, sharesNetwork } from "./local-node.ts";
+
+const POD_LOGS = "/var/log/pods";
+const NAMES: ReadonlySet<string> = new Set(["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
+const HYPERKUBE: Readonly<Record<string, ComponentName>> = {
+  apiserver: "kube-apiserver",
+  "controller-manager": "kube-controller-manager",
+  scheduler: "kube-scheduler",
+};
+/** Where administrators and bootkube's checkpointer put manifests away. */
+const STRAY_DIRS = [
+  "/etc/kubernetes",
+  "/etc/kubernetes/manifests.bak",
+  "/etc/kubernetes/manifests-backup",
+  "/root",
+  "/tmp",
+];
+const CHECKPOINTS = "/etc/kubernetes/inactive-manifests";
+/** Where systemd keeps what is enabled. */
+const UNIT_LINKS = ["/etc/systemd/system/multi-user.target.wants"];
+const ETCD_DATA = ["/var/lib/etcd", "/var/lib/etcd/default"];
+/** A manifest is small, and so is the end of a log that is worth showing. */
+const MOST_BYTES = 1 << 20;
+const LOG_TAIL_BYTES = 16 << 10;
+
+export interface ComponentProcess {
+  readonly name: ComponentName;
+  readonly pid: number;
+  readonly ageMilliseconds: number;
+  readonly flags: readonly Flag[];
+}
+
+/** Those that run with this machine's network, in containers or not. */
+export function componentProcesses(): ComponentProcess[] {
+  return processes().flatMap((pid) => {
+    const words = commandLine(pid);
+    const program = basename(words[0] ?? "");
+    const name = program === "hyperkube" ? basename(words[1] ?? "") : program;
+    const component = NAMES.has(name) ? (name as ComponentName) : program === "hyperkube" ? HYPERKUBE[name] : undefined;
+    if (component === undefined || !sharesNetwork(pid)) return [];
+    return [{ name: component, pid, ageMilliseconds: ageOf(pid), flags: containerFlags({ command: words }) }];
+  });
+}
+
+/** By field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that Kubernetes runs on. */
+function ageOf(pid: number): number {
+  const stat = readQuietly(`/proc/${pid}/stat`);
+  const started = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  const uptime = Number(readQuietly("/proc/uptime").split(" ")[0]);
+  return Math.max(0, uptime * 1000 - started * 10) || 0;
+}
+
+export interface ComponentManifest {
+  readonly name: ComponentName;
+  readonly path: string;
+  /** Why it cannot be read. */
+  readonly fault: string | undefined;
+  readonly flags: readonly Flag[];
+}
+
+/** The static pods of a directory that are components, temporary ones aside. What cannot be read counts by its file's name. */
+export function componentManifests(directory: string): ComponentManifest[] {
+  return names(directory)
+    .filter((name) => /\.(ya?ml|json|manifest)$/.test(name) && !name.startsWith("."))
+    .flatMap((name) => readManifest(join(directory, name)) ?? []);
+}
+
+/** A manifest of a component where no kubelet looks for it. */
+export function strayManifest(component: ComponentName, directory: string): ComponentManifest | undefined {
+  const places = STRAY_DIRS.filter((place) => place !== directory).map((place) => join(place, `${component}.yaml`));
+  return places
+    .filter((path) => existsSync(path))
+    .map(readManifest)
+    .find((found) => found?.name === component && found.fault === undefined);
+}
+
+/** What bootkube's checkpointer keeps for the time when there is no API server. */
+export function checkpointedManifests(): ComponentManifest[] {
+  return componentManifests(CHECKPOINTS);
+}
+
+function readManifest(path: string): ComponentManifest | undefined {
+  const byName = basename(path).replace(/\.\w+$/, "");
+  const failed = (fault: string): ComponentManifest | undefined =>
+    NAMES.has(byName) ? { name: byName as ComponentName, path, fault, flags: [] } : undefined;
+  let pod: JsonObject;
+  try {
+    if (statSync(path).size > MOST_BYTES) return failed("it is too large to be a manifest");
+    pod = objectOf(parse(readFileSync(path, "utf8")) as JsonObject);
+  } catch (error) {
+    return failed(error instanceof Error ? error.message.split("\n")[0]!.replace(/:$/, "") : "it is no YAML");
+  }
+  const metadata = objectOf(pod.metadata);
+  const spec = objectOf(pod.spec);
+  if (pod.kind !== "Pod" || textOf(metadata.name) === "") return failed("it holds no pod");
+  const found = recogniseComponent(objectOf(metadata.labels), textOf(metadata.name), spec);
+  if (found === undefined || textOf(metadata.name).startsWith("bootstrap-")) return undefined;
+  const container = objectsOf(spec.containers)[containerIndexOf(found.component, spec)];
+  return {
+    name: found.component,
+    path,
+    fault: undefined,
+    flags: container === undefined ? [] : containerFlags(container),
+  };
+}
+
+/** Such as `kube-apiserver.service`, where systemd starts it with the machine. An etcd that was installed and never ran counts for nothing. */
+export function unitOf(component: ComponentName): string | undefined {
+  const unit = `${component}.service`;
+  if (!UNIT_LINKS.some((directory) => names(directory).includes(unit))) return undefined;
+  return component !== "etcd" || ETCD_DATA.some((directory) => names(directory).includes("member")) ? unit : undefined;
+}
+
+/** What a component's containers logged last, the newest pod's; the kubelet's directories are `NAMESPACE_POD_UID/CONTAINER/ATTEMPT.log`. */
+export function componentLog(component: ComponentName, lines: number, now: number): ComponentLog | undefined {
+  const newest = names(POD_LOGS)
+    .flatMap((pod) => logsOf(pod, component))
+    .sort((a, b) => b.time - a.time)[0];
+  if (newest === undefined) return undefined;
+  return {
+    path: newest.path,
+    staticPod: newest.staticPod,
+    restarts: newest.attempt,
+    lastLines: lastLines(newest.path, lines),
+    ageMilliseconds: Math.max(0, now - newest.time),
+  };
+}
+
+interface LogFile {
+  readonly path: string;
+  readonly staticPod: boolean;
+  readonly attempt: number;
+  readonly time: number;
+}
+
+function logsOf(pod: string, component: ComponentName): LogFile[] {
+  const [, name, uid] = pod.split("_");
+  if (name === undefined || uid === undefined || !name.replace("self-hosted-", "").startsWith(`${component}-`))
+    return [];
+  const directory = join(POD_LOGS, pod);
+  return names(directory).flatMap((container) =>
+    names(join(directory, container)).flatMap((file): LogFile[] => {
+      const attempt = /^(\d+)\.log$/.exec(file)?.[1];
+      const path = join(directory, container, file);
+      const time = attempt === undefined ? undefined : modified(path);
+      // A static pod's uid is a hash of its manifest, any other's has dashes.
+      return time === undefined ? [] : [{ path, staticPod: !uid.includes("-"), attempt: Number(attempt), time }];
+    }),
+  );
+}
+
+function modified(path: string): number | undefined {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return undefined; // its container has gone
+  }
+}
+
+/** Without the runtime's time stamps. */
+function lastLines(path: string, lines: number): string[] {
+  const text = readQuietly(path).slice(-LOG_TAIL_BYTES).trimEnd();
+  if (text === "") return [];
+  return text
+    .split("\n")
+    .slice(-lines)
+    .map((line) => line.replace(/^\S+ (?:stdout|stderr) [FP] /, "").slice(0, 400));
+}

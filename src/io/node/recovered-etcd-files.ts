@@ -1,0 +1,100 @@
+/** The files of the etcd that a start brings back, on the node: its certificates, its manifest, its data. They stay; nothing of others is replaced. */
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { RECOVERED_ETCD_DATA, RECOVERED_ETCD_SECRETS } from "../../bootstrap/recovered-etcd.ts";
+import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
+import { MendError } from "../../errors.ts";
+import { readLog } from "../../wal/log.ts";
+import { newMembership } from "../../wal/membership.ts";
+import { contents } from "../etcd/data-dir-writer.ts";
+import { openMemberDirectory } from "../etcd/member-directory.ts";
+import { hashOf, placeManifest, sha256, writeDurably } from "../files/bootstrap-files.ts";
+import { fromSystemError } from "../files/system-error.ts";
+
+export interface RecoveredEtcdPlaces {
+  readonly podManifestPath: string;
+  /** {@link RECOVERED_ETCD_SECRETS}, but in tests. */
+  readonly secretsDir: string;
+  /** {@link RECOVERED_ETCD_DATA}, but in tests. */
+  readonly dataDir: string;
+}
+
+export function recoveredEtcdPlaces(podManifestPath: string): RecoveredEtcdPlaces {
+  return { podManifestPath, secretsDir: RECOVERED_ETCD_SECRETS, dataDir: RECOVERED_ETCD_DATA };
+}
+
+/** Which steps an earlier start has taken. */
+export interface RecoveredEtcdState {
+  readonly isRestored: boolean;
+  readonly isPlaced: boolean;
+}
+
+/** Throws `already-exists` where files of others, or the data of another etcd, are in the way. */
+export async function inspectRecoveredEtcd(plan: EtcdPlan, places: RecoveredEtcdPlaces): Promise<RecoveredEtcdState> {
+  const taken: string[] = [];
+  const manifest = await hashOf(manifestPath(plan, places));
+  if (manifest !== undefined && manifest !== sha256(plan.bytes)) taken.push(manifestPath(plan, places));
+  for (const { path, bytes } of plan.secrets) {
+    const there = await hashOf(join(places.secretsDir, path));
+    if (there !== undefined && there !== sha256(bytes)) taken.push(join(places.secretsDir, path));
+  }
+  const isRestored = contents(places.dataDir).length > 0;
+  if (isRestored && !isOfThisBackup(plan, places.dataDir)) taken.push(places.dataDir);
+  if (taken.length === 0) return { isRestored, isPlaced: manifest !== undefined };
+  throw new MendError(
+    "already-exists",
+    `files of another etcd are in the way: ${taken.map((path) => `"${path}"`).join(", ")}`,
+    {
+      hint: "move them aside, if nobody needs them; if that etcd is this cluster's, recover with --etcd-servers instead",
+    },
+  );
+}
+
+/** The certificates, then the manifest: the kubelet starts it as soon as it is there. */
+export async function placeRecoveredEtcd(plan: EtcdPlan, places: RecoveredEtcdPlaces): Promise<void> {
+  await placeSecrets(plan, places.secretsDir);
+  await placeManifest(manifestPath(plan, places), plan.bytes, []);
+}
+
+function manifestPath(plan: EtcdPlan, { podManifestPath }: RecoveredEtcdPlaces): string {
+  return join(podManifestPath, plan.fileName);
+}
+
+async function placeSecrets({ secrets }: EtcdPlan, directory: string): Promise<void> {
+  if (secrets.length === 0) return;
+  const hashes = await Promise.all(secrets.map(({ path }) => hashOf(join(directory, path))));
+  if (hashes.every((hash, i) => hash === sha256(secrets[i]!.bytes))) return;
+  const draft = `${directory}.kubemend-new`;
+  try {
+    await rm(draft, { recursive: true, force: true });
+    await mkdir(draft, { recursive: true, mode: 0o700 });
+    for (const { path, bytes } of secrets) {
+      await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o700 });
+      await writeDurably(join(draft, path), bytes, 0o600);
+    }
+    if (contents(directory).length > 0) {
+      // Some of them were there, and were the same: the rest joins them.
+      for (const { path } of secrets) {
+        await mkdir(dirname(join(directory, path)), { recursive: true, mode: 0o700 });
+        await rename(join(draft, path), join(directory, path));
+      }
+      await rm(draft, { recursive: true, force: true });
+    } else {
+      await rename(draft, directory);
+    }
+  } catch (error) {
+    throw fromSystemError(error, "write", directory);
+  }
+}
+
+/** A member's log says which cluster it is of, and a cluster's id is made of its token and its members. */
+function isOfThisBackup({ recovery }: EtcdPlan, dataDir: string): boolean {
+  const { clusterId } = newMembership(new Map([[recovery.name, [recovery.peerUrl]]]), recovery.clusterToken);
+  try {
+    using member = openMemberDirectory(dataDir);
+    return readLog(member.segments.slice(0, 1)).metadata.clusterId === clusterId;
+  } catch (error) {
+    if (error instanceof MendError && error.code !== "internal") return false; // no etcd's, or damaged
+    throw error;
+  }
+}

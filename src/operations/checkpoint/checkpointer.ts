@@ -1,0 +1,391 @@
+/**
+ * The node agent. It looks when something happens (the API server's watch, a change of the manifests, a deadline), and now and then at the container runtime:
+ * rarely while an API server answers, twice a second while none does. A look is one walk: see, decide, do, keep. Nothing that may hang is in its way:
+ * secrets are fetched beside it, and the walk takes what is there.
+ */
+import { causeOf } from "../../checkpoint/cause.ts";
+import type { CheckpointId } from "../../checkpoint/checkpoint.ts";
+import { judge, kept, numbered } from "../../checkpoint/generation.ts";
+import { observe, type RuntimeContainer, type RuntimePod, type Seen } from "../../checkpoint/observe.ts";
+import { isLeftover } from "../../checkpoint/parent.ts";
+import { type Action, generationToRun, plan, step, type Transition } from "../../checkpoint/plan.ts";
+import { deadlineOf, foundState, isRun, type State } from "../../checkpoint/state.ts";
+import { MendError } from "../../errors.ts";
+import { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
+import { takeAgentLock } from "../../io/agent/agent-lock.ts";
+import { CheckpointStore, type StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
+import { NodePods } from "../../io/agent/node-pods.ts";
+import { Wakeups } from "../../io/agent/wakeups.ts";
+import { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { watchDirectories } from "../../io/files/directory-watch.ts";
+import { findRuntimeEndpoint } from "../../io/node/container-runtime.ts";
+import { readKubeletPods } from "../../io/node/kubelet.ts";
+import { RuntimePods } from "../../io/node/runtime-pods.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { AgentTroubles } from "./agent-troubles.ts";
+import { CheckpointDrafts } from "./checkpoint-drafts.ts";
+import type { CheckpointerOptions } from "./checkpointer-options.ts";
+import { type AgentView, reportOf } from "./checkpointer-report.ts";
+import type { ManifestGuard } from "./manifest-guard.ts";
+
+/** Between two looks at the runtime: with an API server that answers and nothing going on, and otherwise. */
+const CALM_MS = 5000;
+const ALERT_MS = 500;
+/** Events come in crowds: one look is for all of them. */
+const COALESCE_MS = 20;
+const KUBELET_MS = 10_000;
+/** The files of volumes are not watched, and a directory that was made anew is no longer: now and then all is read again, which tells damage early. */
+const RELOAD_MS = 60_000;
+/** An agent that no API server accepts lets another have the lock after this: its token may have expired while the other's is new. */
+const DENIED_MS = 60_000;
+
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  readonly #store: CheckpointStore;
+  readonly #pods: NodePods;
+  readonly #runtime: RuntimePods;
+  readonly #troubles: AgentTroubles;
+  readonly #drafts: CheckpointDrafts;
+  readonly #wakeups: Wakeups;
+  readonly #kubeconfig: AgentKubeconfig;
+  #states: ReadonlyMap<CheckpointId, State> = new Map();
+  #stored: StoredCheckpoints = { generations: new Map(), active: [], findings: [] };
+  #seen: readonly Seen[] = [];
+  readonly #since = new Map<CheckpointId, { readonly at: number; readonly cause: string }>();
+  readonly #runningSince = new Map<string, number>();
+  readonly #counts = { transitions: new Map<string, number>(), looks: 0, copies: 0 };
+  #lastActivation: number | undefined;
+  #kubelet: { readonly at: number; readonly pods: readonly KubeObject[] | undefined } | undefined;
+  #diskChanged = true;
+  #loadedAt = 0;
+  #deniedSince: number | undefined;
+  /** Whether it has removed itself: the kubelet ends it soon, and it does nothing until then. */
+  #isOver = false;
+  readonly #guard: ManifestGuard | undefined;
+
+  constructor(options: CheckpointerOptions, guard?: ManifestGuard) {
+    this.#options = options;
+    this.#guard = guard;
+    this.#store = new CheckpointStore(options.places, options.fileSystem);
+    this.#runtime = new RuntimePods(options.runtimeEndpoint, options.runtimeTimeoutMs);
+    this.#troubles = new AgentTroubles(options.log);
+    this.#drafts = new CheckpointDrafts(options, this.#troubles);
+    this.#wakeups = new Wakeups(options.signal);
+    this.#kubeconfig = new AgentKubeconfig(options.kubeconfig, options.context);
+    this.#pods = new NodePods({
+      open: async () => new ClusterApi(await this.#kubeconfig.read()),
+      namespace: options.place.namespace,
+      nodeName: options.place.nodeName,
+      signal: options.signal,
+      changed: () => this.#wakeups.wake(),
+    });
+  }
+
+  /** Runs until the signal aborts, or until no API server has accepted the agent for long. Leaves everything on disk as it is. */
+  async run(): Promise<void> {
+    const { signal, log, places } = this.#options;
+    this.#store.open();
+    this.#load();
+    try {
+      this.#store.clear(); // what a removal that was cut short has left, secrets among it
+    } catch (error) {
+      this.#troubles.fail("clear", places.secrets, error);
+    }
+    this.#takeUp();
+    const watching = watchDirectories([places.active, places.inactive], (error) => {
+      if (error === undefined) this.#diskChanged = true;
+      else this.#troubles.fail("watch", places.active, error);
+      this.#wakeups.wake();
+    });
+    const following = this.#pods.run();
+    try {
+      // Nothing is decided before the API server had a moment to answer: its silence means much.
+      while (!this.#pods.asked && !signal.aborted) await this.#wakeups.rest(ALERT_MS);
+      while (!signal.aborted) {
+        if (!this.#isOver) await this.#look();
+        if (this.#isDenied()) {
+          log("warn", "no API server accepts this agent: another one may try", {});
+          return;
+        }
+        await this.#sleep();
+      }
+    } finally {
+      watching.close();
+      this.#runtime.close();
+      if (signal.aborted) await following;
+    }
+  }
+
+  #load(): void {
+    this.#diskChanged = false;
+    this.#loadedAt = this.#options.clock();
+    this.#stored = this.#store.load();
+    for (const finding of this.#stored.findings) this.#troubles.tell(finding);
+  }
+
+  /** Goes on from where the last run ended: what lies in the kubelet's directory is active. */
+  #takeUp(): void {
+    const { active, generations } = this.#stored;
+    const now = this.#options.clock();
+    const states = new Map<CheckpointId, State>();
+    for (const id of [...generations.keys(), ...active.map((file) => file.id)]) {
+      const file = active.find((each) => each.id === id);
+      states.set(id, foundState(file !== undefined, false, now));
+      this.#since.set(id, { at: file?.modified ?? this.#options.now(), cause: "found on disk" });
+    }
+    this.#states = states;
+  }
+
+  async #look(): Promise<void> {
+    this.#wakeups.clear();
+    this.#counts.looks++;
+    if (this.#diskChanged || this.#options.clock() - this.#loadedAt >= RELOAD_MS) this.#load();
+    const runtime = await this.#runtime.list();
+    this.#troubles.set("container runtime", this.#runtime.trouble);
+    const api = this.#pods.pods;
+    this.#troubles.set("API server", this.#pods.trouble);
+    const kubelet = api === undefined ? this.#kubeletPods() : undefined;
+    if (api !== undefined) this.#troubles.end("kubelet"); // it is not asked, and cannot check credentials without an API server either
+    const now = this.#options.clock();
+    this.#seen = observe(
+      {
+        api,
+        isApiHere: this.#pods.isHere,
+        kubelet,
+        runtime,
+        generations: this.#stored.generations,
+        runningFor: (container) => this.#runningFor(container, now),
+      },
+      this.#states.keys(),
+      this.#options.place,
+    );
+    if (runtime !== undefined) this.#forgetContainers(runtime);
+    const { states, transitions } = step(this.#states, this.#seen, now, this.#options.patience);
+    this.#states = states;
+    for (const transition of transitions) this.#record(transition);
+    await this.#act(transitions, now);
+    // Its own checkpoint may be an earlier pod's: only without one, too, nobody wants it.
+    const isLeft = !this.#seen.some(({ observed }) => observed.isSelf) && isLeftover(api, this.#options.place);
+    if (this.#isOver || isLeft) return;
+    await this.#keep();
+    if (this.#guard !== undefined) {
+      await this.#guard.look({ clock: now, runtime, runningFor: (container) => this.#runningFor(container, now) });
+      this.#troubles.replace("manifest ", this.#guard.findings);
+    }
+    const client = this.#pods.api;
+    const known = this.#seen.filter(({ id }) => this.#states.has(id));
+    if (client !== undefined) this.#drafts.fetch(client, known, () => this.#wakeups.wake());
+  }
+
+  async #act(transitions: readonly Transition[], knownAt: number): Promise<void> {
+    const selfIds = new Set(this.#seen.filter(({ observed }) => observed.isSelf).map(({ id }) => id));
+    for (const action of plan(this.#states, this.#stored.generations, this.#stored.active, selfIds)) {
+      try {
+        await this.#do(action, selfIds.has(action.id));
+        this.#troubles.end(`do ${action.id}`);
+        if (action.act === "start" && transitions.some(({ id }) => id === action.id)) {
+          this.#lastActivation = this.#options.clock() - knownAt;
+          const afterMs = Math.round(this.#lastActivation * 10) / 10;
+          const { manifest, number } = action.generation;
+          const { lostAt } = this.#pods;
+          const apiLostMs = lostAt === undefined ? {} : { apiServerLostMs: Math.round(performance.now() - lostAt) };
+          const fields = {
+            checkpoint: action.id,
+            pod: manifest.metadata.name,
+            generation: number,
+            afterMs,
+            ...apiLostMs,
+          };
+          this.#options.log("info", "runs from now on", fields);
+        }
+      } catch (error) {
+        this.#troubles.fail(`do ${action.id}`, action.id, error);
+      }
+      this.#load();
+    }
+  }
+
+  async #do(action: Action, isSelf: boolean): Promise<void> {
+    switch (action.act) {
+      case "start":
+        return this.#store.start(action.generation);
+      case "stop":
+        return this.#store.stop(action.path);
+      case "remove":
+        this.#store.remove(action.id, isSelf);
+        this.#isOver ||= isSelf;
+        this.#states = new Map([...this.#states].filter(([id]) => id !== action.id));
+        this.#drafts.forget(action.id);
+        this.#since.delete(action.id);
+        this.#troubles.forget(` ${action.id}`);
+        return;
+    }
+  }
+
+  /** Keeps copies that are good. */
+  async #keep(): Promise<void> {
+    for (const { id, parents, healthyFor } of this.#seen) {
+      const ready = this.#drafts.of(id, parents[0]);
+      if (ready === undefined || !this.#states.has(id)) continue;
+      const { draft, fingerprint, steadyFor } = ready;
+      const { manifest, directories } = draft;
+      const generations = this.#stored.generations.get(id) ?? [];
+      const running = healthyFor !== undefined;
+      const candidate = { manifest, fingerprint, running, healthyFor: Math.min(healthyFor ?? 0, steadyFor) };
+      const verdict = judge(candidate, generations, this.#options.healthyAfterMs);
+      try {
+        if (verdict.act === "save") {
+          const number = Math.max(0, ...generations.map((each) => each.number)) + 1;
+          const saved = new Date(this.#options.now()).toISOString();
+          const generation = numbered(manifest, { number, saved, proven: verdict.proven });
+          await this.#store.save(generation, directories, verdict.instead);
+          this.#counts.copies++;
+          this.#options.log("info", "copied", { checkpoint: id, pod: manifest.metadata.name, generation: number });
+          this.#prune(id);
+        } else if (verdict.act === "prove") {
+          const { manifest: same, number, saved } = verdict.generation;
+          await this.#store.amend(numbered(same, { number, saved, proven: true }));
+          this.#load();
+        } else if (verdict.act === "wait") {
+          this.#wakeups.at(this.#options.clock() + verdict.after);
+        }
+        if (await this.#store.renew(directories)) this.#load();
+        this.#troubles.end(`save ${id}`);
+      } catch (error) {
+        this.#troubles.fail(`save ${id}`, id, error);
+        this.#load();
+      }
+    }
+  }
+
+  #prune(id: CheckpointId): void {
+    this.#load();
+    const generations = this.#stored.generations.get(id) ?? [];
+    const state = this.#states.get(id);
+    const runs = state !== undefined && isRun(state) ? generationToRun(state, generations)?.fingerprint : undefined;
+    this.#store.keep(id, kept(generations, this.#options.generations, runs));
+    this.#store.clear();
+    this.#load();
+  }
+
+  /** Its last list. The next is asked for beside the walk: without an API server a kubelet takes seconds to say that it cannot check credentials. */
+  #kubeletPods(): readonly KubeObject[] | undefined {
+    const now = this.#options.clock();
+    if (this.#kubelet === undefined || now - this.#kubelet.at >= KUBELET_MS) {
+      this.#kubelet = { at: now, pods: this.#kubelet?.pods };
+      void this.#askKubelet();
+    }
+    return this.#kubelet.pods;
+  }
+
+  async #askKubelet(): Promise<void> {
+    const { hostIp: host, signal } = this.#options;
+    try {
+      // What is wrong with the kubeconfig, the API server's client has said.
+      const access = await this.#kubeconfig.read().catch(() => undefined);
+      const pods = await readKubeletPods({ host, access, signal });
+      this.#kubelet = { at: this.#options.clock(), pods };
+      this.#troubles.end("kubelet");
+      this.#wakeups.wake();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#kubelet = { at: this.#options.clock(), pods: undefined };
+      if (this.#pods.pods === undefined) this.#troubles.set("kubelet", error instanceof Error ? error : undefined);
+    }
+  }
+
+  #isDenied(): boolean {
+    const { trouble, pods } = this.#pods;
+    const isDenied = pods === undefined && trouble instanceof MendError && trouble.code === "api-denied";
+    const now = this.#options.clock();
+    this.#deniedSince = isDenied ? (this.#deniedSince ?? now) : undefined;
+    const { podName } = this.#options.place;
+    return podName !== undefined && this.#deniedSince !== undefined && now - this.#deniedSince >= DENIED_MS;
+  }
+
+  #runningFor({ id, running }: RuntimeContainer, now: number): number {
+    if (!running) return 0;
+    const first = this.#runningSince.get(id) ?? now;
+    this.#runningSince.set(id, first);
+    return now - first;
+  }
+
+  #forgetContainers(pods: readonly RuntimePod[]): void {
+    const running = new Set(
+      pods.flatMap(({ containers }) => containers.flatMap((each) => (each.running ? each.id : []))),
+    );
+    for (const id of [...this.#runningSince.keys()]) if (!running.has(id)) this.#runningSince.delete(id);
+  }
+
+  #record({ id, from, to, seen }: Transition): void {
+    const cause = causeOf(seen.observed);
+    this.#since.set(id, { at: this.#options.now(), cause });
+    const key = `${from} ${to}`;
+    this.#counts.transitions.set(key, (this.#counts.transitions.get(key) ?? 0) + 1);
+    this.#options.log("info", "state changed", { checkpoint: id, from, to, cause });
+  }
+
+  /** Till the next event, the next deadline, or the next look at the runtime. */
+  async #sleep(): Promise<void> {
+    const now = this.#options.clock();
+    const isAlert =
+      this.#pods.pods === undefined ||
+      this.#seen.some(({ observed }) => observed.parent === "starting" || observed.parent === "created") ||
+      [...this.#states.values()].some(({ kind }) => kind !== "inactive" && kind !== "self" && kind !== "none");
+    const { patience } = this.#options;
+    const deadlines = [...this.#states.values()].flatMap((state) => deadlineOf(state, now, patience) ?? []);
+    const next = Math.min(...deadlines, this.#wakeups.nextAt, this.#guard?.nextAt ?? Number.POSITIVE_INFINITY) - now;
+    const woken = await this.#wakeups.rest(Math.max(0, Math.min(isAlert ? ALERT_MS : CALM_MS, next)));
+    if (woken) await this.#wakeups.pause(COALESCE_MS);
+  }
+
+  /** What it shows of itself. */
+  view(): AgentView {
+    return {
+      states: this.#states,
+      since: this.#since,
+      seen: this.#seen,
+      stored: this.#stored,
+      apiServer: this.#pods.pods === undefined ? (this.#pods.trouble?.message ?? "not asked yet") : null,
+      runtime: this.#runtime.trouble?.message ?? null,
+      troubles: this.#troubles.current,
+      counts: { ...this.#counts, failures: this.#troubles.failures },
+      lastActivationMs: this.#lastActivation,
+    };
+  }
+}
+
+/** Where the container runtime of this node listens. Throws `runtime-unreachable` where none is found. */
+export async function findRuntime(): Promise<string> {
+  const { findKubelet } = await import("../../io/node/local-node.ts");
+  const found = findRuntimeEndpoint(findKubelet());
+  if (found !== undefined) return found;
+  throw new MendError("runtime-unreachable", "no container runtime is found on this node", {
+    hint: "pass --container-runtime-endpoint",
+  });
+}
+
+export async function runCheckpointer(options: CheckpointerOptions): Promise<void> {
+  const { signal, log, place, now } = options;
+  const lock = await takeAgentLock(options.lockFile, signal, () =>
+    log("info", "another agent of this node is at work: waiting for it to end", { lockFile: options.lockFile }),
+  );
+  const stop = new AbortController();
+  const all = { ...options, signal: AbortSignal.any([signal, stop.signal]) };
+  const guard = options.protect && (await import("./manifest-guard.ts")).openManifestGuard(all, options.protect);
+  const agent = new Checkpointer(all, guard);
+  const { openAgentPages } = await import("./checkpointer-pages.ts");
+  const pages = await openAgentPages(
+    () => ({ report: reportOf(agent.view(), place, now()), view: agent.view() }),
+    options,
+  );
+  try {
+    log("info", "started", { node: place.nodeName, pod: place.podName ?? "", namespace: place.namespace });
+    await agent.run();
+  } finally {
+    stop.abort();
+    pages?.close();
+    await lock.release();
+    log("info", "ended", {});
+  }
+}

@@ -1,0 +1,131 @@
+/** What the API server tells of the cluster, in parallel lists that are no larger than they need be. What looks wrong for a moment is looked at twice. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CertificateFact, ClusterFacts, ComponentFacts } from "../../../diagnosis/facts.ts";
+import { looksAbandoned } from "../../../diagnosis/leases.ts";
+import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
+import type { KubeObject } from "../../../storage/object.ts";
+import { apiServices, disruptionBudgets, quotas, stuckNamespaces, webhooks } from "./blockers.ts";
+import { kubeletCertificates } from "./certificates.ts";
+import { gatherComponents, type LeaseLook, lookAtLeases } from "./components.ts";
+import { gatherNodes, type NodeLook } from "./nodes.ts";
+import type { Probes } from "./probes.ts";
+import {
+  countPods,
+  laggingDeployments,
+  listDeployments,
+  pendingPods,
+  replicaSetsShortOfPods,
+  shortReplicaSets,
+} from "./workloads.ts";
+
+/** A leader renews every 2 s, and controllers take notice within one: what is still so after this is no passing moment. */
+const SECOND_LOOK_MS = 3500;
+
+export interface ClusterLook {
+  readonly facts: ClusterFacts;
+  /** Served by kubelets. */
+  readonly certificates: readonly CertificateFact[];
+}
+
+/** `serverNow` is the API server's clock. */
+export async function gatherCluster(
+  api: ClusterApi,
+  minor: number,
+  probes: Probes,
+  serverNow: () => number,
+): Promise<ClusterLook> {
+  // Kubelets are out of reach where the API server is beyond a proxy.
+  const certificatesOf = ({ kubelets }: NodeLook) =>
+    api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
+  const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
+  const leases = probes
+    .try("scheduler", "leases", (signal) => lookAtLeases(api, signal))
+    .then((found) => {
+      const gap = found === undefined ? probes.gaps.find(({ area }) => area === "scheduler") : undefined;
+      if (gap !== undefined) probes.gaps.push({ ...gap, area: "controller-manager" });
+      return found;
+    });
+  const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
+  const [components, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] = await Promise.all([
+    gatherComponents(api, probes, deployments, leases),
+    gatherNodes(api, probes, minor).then(async (look) => look && { ...look, certificates: await certificatesOf(look) }),
+    probes.try("workloads", "pods", (signal) => countPods(api, signal)),
+    probes.try("workloads", "pods", (signal) => pendingPods(api, signal)),
+    probes.try("blockers", "webhooks", async (signal) => webhooks(api, (await deployments) ?? [], signal)),
+    probes.try("blockers", "APIServices", async (signal) => apiServices(api, (await deployments) ?? [], signal)),
+    probes.try("blockers", "namespaces", (signal) => stuckNamespaces(api, signal)),
+    probes.try("blockers", "quotas", (signal) => quotas(api, signal)),
+    probes.try("blockers", "disruption budgets", (signal) => disruptionBudgets(api, signal)),
+  ]);
+  const again = await lookAgain(api, probes, {
+    components,
+    deployments: (await deployments) ?? [],
+    short: (await short) ?? [],
+    now: serverNow(),
+  });
+  return {
+    facts: {
+      now: serverNow(),
+      minor,
+      nodes: nodes?.nodes ?? [],
+      podCount,
+      pendingPods: pending ?? [],
+      webhooks: hooks ?? [],
+      apiServices: services ?? [],
+      namespaces: namespaces ?? [],
+      quotas: quota ?? [],
+      disruptionBudgets: budgets ?? [],
+      ...again,
+    },
+    certificates: nodes?.certificates ?? [],
+  };
+}
+
+interface FirstLook {
+  readonly components: readonly ComponentFacts[];
+  readonly deployments: readonly KubeObject[];
+  readonly short: ClusterFacts["shortReplicaSets"];
+  readonly now: number;
+}
+
+/** Leases that look abandoned, Deployments that lag and ReplicaSets that are short may be none of it a moment later. */
+async function lookAgain(
+  api: ClusterApi,
+  probes: Probes,
+  { components, deployments, short, now }: FirstLook,
+): Promise<Pick<ClusterFacts, "components" | "laggingDeployments" | "shortReplicaSets">> {
+  const lagging = laggingDeployments(deployments);
+  const doubtful = components.filter(({ lease }) => lease !== undefined && looksAbandoned(lease, now));
+  if (doubtful.length === 0 && lagging.length === 0 && short.length === 0) {
+    return { components, laggingDeployments: [], shortReplicaSets: [] };
+  }
+  await sleep(SECOND_LOOK_MS, undefined, { signal: probes.signal });
+  const [leases, deploymentsNow, shortNow] = await Promise.all([
+    doubtful.length === 0 ? undefined : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, signal)),
+    lagging.length === 0 ? [] : probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal)),
+    short.length === 0 ? [] : probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal)),
+  ]);
+  const judged = components.map((component) => watched(component, doubtful.includes(component), leases));
+  const managerDown = judged.some(
+    ({ name, lease }) => name === "kube-controller-manager" && lease?.renewedMeanwhile === false,
+  );
+  const key = (each: { readonly namespace: string; readonly name: string }) => `${each.namespace}/${each.name}`;
+  const before = new Map([...lagging, ...short].map((each) => [key(each), each]));
+  const still = (shortNow ?? []).filter((each) => before.has(key(each)));
+  return {
+    components: judged,
+    laggingDeployments: laggingDeployments(deploymentsNow ?? []).filter((each) => before.has(key(each))),
+    // Nobody keeps the status of ReplicaSets while there is no controller manager: their pods are counted.
+    shortReplicaSets: managerDown
+      ? ((await probes.try("workloads", "pods", (signal) => replicaSetsShortOfPods(api, signal))) ?? still)
+      : still,
+  };
+}
+
+function watched(component: ComponentFacts, doubtful: boolean, leases: LeaseLook | undefined): ComponentFacts {
+  const { lease, name } = component;
+  const now = leases?.get(name);
+  if (!doubtful || lease === undefined || now === undefined) return component;
+  const renewedMeanwhile = now.holder !== "" && (now.renewed !== lease.renewed || now.holder !== lease.holder);
+  return { ...component, lease: { ...now, renewedMeanwhile } };
+}

@@ -1,0 +1,113 @@
+/** Scheduler and controller manager: their leases, and what in the cluster makes their pods. */
+import { recogniseComponent } from "../../../controlplane/component.ts";
+import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
+import { LEASE_HOLDERS, type LeaseHolderName, leasePlaceOf, renewedAt } from "../../../controlplane/lease.ts";
+import type { ComponentFacts, ComponentPod, LeaseFacts } from "../../../diagnosis/facts.ts";
+import { listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
+import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
+import type { KubeObject } from "../../../storage/object.ts";
+import { readComponentLease } from "../../read-leases.ts";
+import type { Probes } from "./probes.ts";
+
+export type LeaseLook = ReadonlyMap<LeaseHolderName, LeaseFacts>;
+
+/** Those that there are. */
+export async function lookAtLeases(api: ClusterApi, signal: AbortSignal): Promise<LeaseLook> {
+  const found = await Promise.all(
+    LEASE_HOLDERS.map(async (name): Promise<readonly [LeaseHolderName, LeaseFacts][]> => {
+      const lease = await readComponentLease(api, leasePlaceOf(name), signal);
+      if (lease === undefined) return [];
+      return [
+        [
+          name,
+          {
+            place: `${lease.kind.toLowerCase()} ${lease.namespace}/${lease.name}`,
+            holder: lease.holder,
+            renewed: renewedAt(lease),
+            durationSeconds: lease.durationSeconds,
+            renewedMeanwhile: undefined,
+          },
+        ],
+      ];
+    }),
+  );
+  return new Map(found.flat());
+}
+
+export async function gatherComponents(
+  api: ClusterApi,
+  probes: Probes,
+  deployments: Promise<readonly KubeObject[] | undefined>,
+  leases: Promise<LeaseLook | undefined>,
+): Promise<ComponentFacts[]> {
+  const [daemonSets, pods] = await Promise.all([
+    probes.try("scheduler", "DaemonSets", async (signal) => {
+      const path = "/apis/apps/v1/namespaces/kube-system/daemonsets";
+      return (await unlessAbsent(listAll(api, path, "", signal))) ?? [];
+    }),
+    probes.try("scheduler", "the control plane's pods", (signal) => controlPlanePods(api, signal)),
+  ]);
+  const workloads = [
+    ...((await deployments) ?? []).map((object) => ({ kind: "Deployment", object })),
+    ...(daemonSets ?? []).map((object) => ({ kind: "DaemonSet", object })),
+  ];
+  const found = await leases;
+  return LEASE_HOLDERS.map((name): ComponentFacts => {
+    const own = workloads.find(({ object }) => runs(object, name));
+    return {
+      name,
+      lease: found?.get(name),
+      workload: own && {
+        kind: own.kind,
+        namespace: own.object.metadata.namespace ?? "",
+        name: own.object.metadata.name,
+        replicas: replicasOf(own.kind, own.object),
+      },
+      pods: (pods ?? []).filter((pod) => isPodOf(pod, name)).map(podFacts),
+    };
+  });
+}
+
+function runs(workload: KubeObject, name: LeaseHolderName): boolean {
+  const template = objectOf(objectOf(workload.spec).template);
+  const labels = workload.metadata.labels ?? objectOf(objectOf(template.metadata).labels);
+  return recogniseComponent(labels, workload.metadata.name, objectOf(template.spec))?.component === name;
+}
+
+function replicasOf(kind: string, { spec, status }: KubeObject): number {
+  return kind === "Deployment"
+    ? Number(objectOf(spec).replicas ?? 1)
+    : Number(objectOf(status).desiredNumberScheduled ?? 0);
+}
+
+/** By the labels that bootkube and kubeadm give them: lists of a few pods each. */
+async function controlPlanePods(api: ClusterApi, signal: AbortSignal): Promise<KubeObject[]> {
+  const lists = await Promise.all(
+    ["k8s-app", "component"].map((label) => {
+      const selector = encodeURIComponent(`${label} in (${LEASE_HOLDERS.join(",")})`);
+      return listAll(api, "/api/v1/pods", `labelSelector=${selector}`, signal);
+    }),
+  );
+  return [...new Map(lists.flat().map((pod) => [pod.metadata.uid, pod])).values()];
+}
+
+function isPodOf(pod: KubeObject, name: LeaseHolderName): boolean {
+  return recogniseComponent(pod.metadata.labels ?? {}, pod.metadata.name, objectOf(pod.spec))?.component === name;
+}
+
+function podFacts({ metadata, spec, status }: KubeObject): ComponentPod {
+  const state = objectOf(status);
+  const ready = objectsOf(state.conditions).some(({ type, status }) => type === "Ready" && status === "True");
+  const waiting = objectsOf(state.containerStatuses)
+    .map((each) => objectOf(objectOf(each.state).waiting))
+    .find((each) => textOf(each.reason) !== "");
+  return {
+    namespace: metadata.namespace ?? "",
+    name: metadata.name,
+    node: textOf(objectOf(spec).nodeName),
+    phase: textOf(state.phase),
+    ready,
+    isMirror: metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined,
+    waiting: waiting && [textOf(waiting.reason), textOf(waiting.message)].filter(Boolean).join(": "),
+  };
+}

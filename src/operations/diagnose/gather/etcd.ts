@@ -1,0 +1,89 @@
+/** etcd, asked directly: with the flags given, else as this machine's API server or etcd member is told to reach it. */
+import type { Flag } from "../../../controlplane/container-flags.ts";
+import { commandLine } from "../../../diagnosis/command-line.ts";
+import type { EtcdFacts, LocalComponent, LocalFacts } from "../../../diagnosis/facts.ts";
+import { MendError } from "../../../errors.ts";
+import { prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
+import { explainEtcdFailure } from "../../../io/etcd/etcd-failure.ts";
+import { reachableFile } from "../../../io/node/component-files.ts";
+import type { EtcdFlags } from "../../etcd/etcd-flags.ts";
+import { checkHealth } from "../../etcd/etcd-health.ts";
+import type { Probes } from "./probes.ts";
+
+/** Undefined where it is not known how to reach it. */
+export async function probeEtcd(
+  given: EtcdFlags | undefined,
+  local: LocalFacts | undefined,
+  probes: Probes,
+): Promise<EtcdFacts | undefined> {
+  const flags = given ?? flagsOfApiServer(local, probes.deadlineMs) ?? flagsOfMember(local, probes.deadlineMs);
+  if (flags === undefined) return undefined;
+  const { endpoints, cacert, cert, key } = flags;
+  const flag = (name: string, value: string | undefined) => (value === undefined ? [] : [`--${name}=${value}`]);
+  // A member that is cut off takes a whole deadline before the next one is asked.
+  const health = await probes.attempt((signal) => checkHealth(flags, { signal }), 3 * probes.deadlineMs);
+  return {
+    endpoints,
+    flags: [
+      `--endpoints=${endpoints.join(",")}`,
+      ...flag("cacert", cacert),
+      ...flag("cert", cert),
+      ...flag("key", key),
+    ],
+    recoverFlags: [
+      `--etcd-servers=${endpoints.join(",")}`,
+      ...flag("etcd-ca-path", cacert),
+      ...flag("etcd-certificate-path", cert),
+      ...flag("etcd-private-key-path", key),
+    ],
+    health: health.ok ? health.value : { error: await reasonOf(health.error, health.text, flags) },
+  };
+}
+
+async function reasonOf(error: unknown, text: string, flags: EtcdFlags): Promise<string> {
+  const where = commandLine(...flags.endpoints);
+  if (!(error instanceof MendError)) return `etcd at ${where} gives ${text}`;
+  if (error.code !== "etcd-unreachable" && error.code !== "tls-failed") return `etcd: ${error.message}`;
+  const access = await prepareEtcdAccess(flags);
+  const explained = await explainEtcdFailure(error, error.where ?? access.endpoints[0]!, access);
+  return `etcd: ${explained.message.split("\n")[0]}`;
+}
+
+function flagsOfApiServer(local: LocalFacts | undefined, timeout: number): EtcdFlags | undefined {
+  const component = local?.components.find(({ name }) => name === "kube-apiserver");
+  const servers = flagNamed(component?.flags, "etcd-servers");
+  if (component === undefined || servers === undefined) return undefined;
+  return flagsFrom(component, servers, ["etcd-cafile", "etcd-certfile", "etcd-keyfile"], timeout);
+}
+
+/** A member's own certificate often is a client's as well; where it is not, etcd says so. */
+function flagsOfMember(local: LocalFacts | undefined, timeout: number): EtcdFlags | undefined {
+  const component = local?.components.find(({ name }) => name === "etcd");
+  const urls =
+    flagNamed(component?.flags, "advertise-client-urls") ?? flagNamed(component?.flags, "listen-client-urls");
+  if (component === undefined || urls === undefined) return undefined;
+  return flagsFrom(component, urls, ["trusted-ca-file", "cert-file", "key-file"], timeout);
+}
+
+function flagsFrom(
+  component: LocalComponent,
+  urls: string,
+  [ca, cert, key]: readonly [string, string, string],
+  timeout: number,
+): EtcdFlags {
+  const file = (flag: string) => {
+    const path = flagNamed(component.flags, flag);
+    return path === undefined ? undefined : reachableFile(path, component.process?.pid);
+  };
+  const files = { cacert: file(ca), cert: file(cert), key: file(key) };
+  const known = Object.entries(files).filter(([, path]) => path !== undefined);
+  return {
+    endpoints: urls.split(",").filter((url) => url !== ""),
+    ...(Object.fromEntries(known) as Pick<EtcdFlags, "cacert" | "cert" | "key">),
+    timeout,
+  };
+}
+
+export function flagNamed(flags: readonly Flag[] | undefined, name: string): string | undefined {
+  return flags?.findLast((flag) => flag.name === name)?.value;
+}

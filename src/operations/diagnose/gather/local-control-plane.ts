@@ -1,0 +1,100 @@
+/** What this machine carries of a control plane. */
+import { hostname } from "node:os";
+import type { Flag } from "../../../controlplane/container-flags.ts";
+import type { ComponentName } from "../../../controlplane/control-plane.ts";
+import type { LocalComponent, LocalFacts } from "../../../diagnosis/facts.ts";
+import {
+  type ComponentManifest,
+  type ComponentProcess,
+  checkpointedManifests,
+  componentLog,
+  componentManifests,
+  componentProcesses,
+  strayManifest,
+  unitOf,
+} from "../../../io/node/local-components.ts";
+import { findKubelet, findListener, names } from "../../../io/node/local-node.ts";
+
+const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+const STATIC_PODS = "/etc/kubernetes/manifests";
+/** Every kubelet that has run once has put its certificates there. */
+const KUBELET_PKI = "/var/lib/kubelet/pki";
+const LOG_LINES = 4;
+
+/** Undefined where there is nothing of a control plane here, and no kubelet. `callsHere`: the API server is called by an address of this machine. */
+export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undefined {
+  const kubelet = findKubelet();
+  const staticPods = kubelet?.staticPods ?? STATIC_PODS;
+  const processes = componentProcesses();
+  const manifests = componentManifests(staticPods);
+  const checkpoints = checkpointedManifests();
+  const components = COMPONENTS.flatMap((name): LocalComponent[] => {
+    const found = {
+      process: processes.find((each) => each.name === name),
+      manifest: manifests.find((each) => each.name === name),
+      checkpoint: checkpoints.find((each) => each.name === name),
+    };
+    const stray = found.manifest === undefined ? strayManifest(name, staticPods) : undefined;
+    const unit = unitOf(name);
+    const log = componentLog(name, LOG_LINES, now);
+    const expected = name === "kube-apiserver" && callsHere;
+    const traces = [found.process, found.manifest, stray, unit, log];
+    if (traces.every((each) => each === undefined) && !expected) return [];
+    const flags = (found.process ?? found.manifest ?? found.checkpoint ?? stray)?.flags ?? [];
+    const port = portOf(name, flags);
+    return [
+      {
+        ...describe(found),
+        name,
+        flags,
+        strayManifest: stray?.path,
+        unit,
+        log,
+        port,
+        portTakenBy: taker(name, port, found.process?.pid),
+      },
+    ];
+  });
+  const installed = kubelet !== undefined || names(KUBELET_PKI).length > 0;
+  if (components.length === 0 && !installed) return undefined;
+  return {
+    nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
+    kubelet: { running: kubelet !== undefined, installed, staticPods },
+    components,
+  };
+}
+
+function describe({
+  process,
+  manifest,
+}: {
+  readonly process: ComponentProcess | undefined;
+  readonly manifest: ComponentManifest | undefined;
+}): Pick<LocalComponent, "process" | "manifest"> {
+  return {
+    process: process && { pid: process.pid, ageMilliseconds: process.ageMilliseconds },
+    manifest: manifest && { path: manifest.path, fault: manifest.fault },
+  };
+}
+
+const PORTS: Readonly<Record<ComponentName, number>> = {
+  etcd: 2379,
+  "kube-apiserver": 6443,
+  "kube-controller-manager": 10257,
+  "kube-scheduler": 10259,
+};
+
+function portOf(name: ComponentName, flags: readonly Flag[]): number {
+  const value = (flag: string) => flags.findLast((each) => each.name === flag)?.value;
+  const told =
+    name === "etcd" ? /:(\d+)/.exec(value("listen-client-urls")?.split("//")[1] ?? "")?.[1] : value("secure-port");
+  const port = Number(told);
+  return Number.isInteger(port) && port > 0 ? port : PORTS[name];
+}
+
+/** Who listens on a component's port and is not it. */
+function taker(name: ComponentName, port: number, own: number | undefined): LocalComponent["portTakenBy"] {
+  const listener = findListener(port, own);
+  if (listener === undefined || listener.pid === undefined) return undefined;
+  return listener.name === name || listener.name === "hyperkube" ? undefined : listener;
+}

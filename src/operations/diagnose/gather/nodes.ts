@@ -1,0 +1,95 @@
+/** Nodes, and the pods of those that are lost. */
+import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
+import type { NodeFacts, NodePod } from "../../../diagnosis/facts.ts";
+import { listAll } from "../../../io/api-server/api-lists.ts";
+import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
+import { DEFAULT_EVICTION_TIMEOUT_S, type EvictionMode, evictionDue } from "../../../nodes/eviction-due.ts";
+import type { JsonObject, KubeObject } from "../../../storage/object.ts";
+import type { KubeletAddress } from "./certificates.ts";
+import type { Probes } from "./probes.ts";
+
+const MASTER_LABELS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "master"];
+/** The pods of more lost nodes than this are not asked for: the trouble is another one then. */
+const MOST_LOST = 10;
+/** Taint based eviction is on by default since 1.13. */
+const TAINT_EVICTION_MINOR = 13;
+
+export interface NodeLook {
+  readonly nodes: readonly NodeFacts[];
+  readonly kubelets: readonly KubeletAddress[];
+}
+
+export async function gatherNodes(api: ClusterApi, probes: Probes, minor: number): Promise<NodeLook | undefined> {
+  const objects = await probes.try("nodes", "nodes", (signal) => listAll(api, "/api/v1/nodes", "", signal));
+  if (objects === undefined) return undefined;
+  const mode: EvictionMode =
+    minor < TAINT_EVICTION_MINOR
+      ? { by: "timeout", seconds: DEFAULT_EVICTION_TIMEOUT_S, assumed: true }
+      : { by: "taints" };
+  const asked = objects.filter((object) => nodeFacts(object).ready !== "True").slice(0, MOST_LOST);
+  const pods = await Promise.all(
+    asked.map(async (object) => {
+      const { name } = object.metadata;
+      return [
+        name,
+        await probes.try("nodes", `pods of ${name}`, (signal) => podsOf(api, object, mode, signal)),
+      ] as const;
+    }),
+  );
+  const byNode = new Map(pods);
+  return {
+    nodes: objects.map((object) => ({ ...nodeFacts(object), pods: byNode.get(object.metadata.name) })),
+    kubelets: objects.flatMap((object) => kubeletOf(object) ?? []),
+  };
+}
+
+function nodeFacts({ metadata, spec, status }: KubeObject): NodeFacts {
+  const ready = objectsOf(objectOf(status).conditions).find(({ type }) => type === "Ready");
+  const taints = objectsOf(objectOf(spec).taints);
+  const state = textOf(ready?.status);
+  const labels = metadata.labels ?? {};
+  const since = timeOf(ready?.lastTransitionTime);
+  const cordon = taints.find(({ key }) => key === "node.kubernetes.io/unschedulable");
+  return {
+    name: metadata.name,
+    address: addressOf(objectOf(status)),
+    isMaster: MASTER_LABELS.some((label) => labels[label] !== undefined),
+    ready: state === "True" || state === "False" ? state : "Unknown",
+    since: since ?? 0,
+    reason: textOf(ready?.reason),
+    message: textOf(ready?.message),
+    cordoned: objectOf(spec).unschedulable === true ? { since: timeOf(cordon?.timeAdded) } : undefined,
+    pods: undefined,
+  };
+}
+
+function kubeletOf({ metadata, status }: KubeObject): KubeletAddress | undefined {
+  const address = addressOf(objectOf(status));
+  const port = Number(objectOf(objectOf(objectOf(status).daemonEndpoints).kubeletEndpoint).Port);
+  return address === "" || !(port > 0) ? undefined : { name: metadata.name, address, port };
+}
+
+function addressOf(status: JsonObject): string {
+  const addresses = objectsOf(status.addresses);
+  const found = addresses.find(({ type }) => type === "InternalIP") ?? addresses[0];
+  return textOf(found?.address);
+}
+
+async function podsOf(api: ClusterApi, node: KubeObject, mode: EvictionMode, signal: AbortSignal): Promise<NodePod[]> {
+  const selector = encodeURIComponent(`spec.nodeName=${node.metadata.name}`);
+  const pods = await listAll(api, "/api/v1/pods", `fieldSelector=${selector}`, signal);
+  return pods.map((pod) => {
+    const due = evictionDue(pod, node, mode);
+    return {
+      namespace: pod.metadata.namespace ?? "",
+      name: pod.metadata.name,
+      deleting: pod.metadata.deletionTimestamp !== undefined,
+      due: due.when === "at" ? due.time : undefined,
+    };
+  });
+}
+
+function timeOf(value: unknown): number | undefined {
+  const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}

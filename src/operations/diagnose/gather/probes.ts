@@ -1,0 +1,50 @@
+/** Probes: each with a deadline of its own, so that what is dead takes nothing from what lives; what fails is a gap, and not the end. */
+import type { Gap } from "../../../diagnosis/facts.ts";
+import type { Area } from "../../../diagnosis/trouble.ts";
+import { MendError } from "../../../errors.ts";
+
+export class Probes {
+  readonly gaps: Gap[] = [];
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+
+  constructor(deadlineMs: number, signal: AbortSignal) {
+    this.deadlineMs = deadlineMs;
+    this.signal = signal;
+  }
+
+  /** Undefined where it failed, which is noted for the area. Throws when the whole is interrupted. */
+  async try<T>(
+    area: Area,
+    what: string,
+    run: (signal: AbortSignal) => Promise<T>,
+    deadlineMs = this.deadlineMs,
+  ): Promise<T | undefined> {
+    const found = await this.attempt(run, deadlineMs);
+    if (found.ok) return found.value;
+    this.gaps.push({ area, text: `${what}: ${found.text}` });
+    return undefined;
+  }
+
+  /** As {@link try}, with the failure as a value. */
+  async attempt<T>(run: (signal: AbortSignal) => Promise<T>, deadlineMs = this.deadlineMs): Promise<Attempt<T>> {
+    const late = AbortSignal.timeout(deadlineMs);
+    try {
+      return { ok: true, value: await run(AbortSignal.any([this.signal, late])) };
+    } catch (error) {
+      this.signal.throwIfAborted();
+      if (late.aborted) return { ok: false, late: true, text: `no answer within ${deadlineMs / 1000} s`, error };
+      // Our own mistake, or an answer of a shape that no API server gives: the other probes still tell what they find.
+      const isOurs = !(error instanceof MendError) || error.code === "internal";
+      return { ok: false, late: false, text: `${isOurs ? "internal error: " : ""}${messageOf(error)}`, error };
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export type Attempt<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly late: boolean; readonly text: string; readonly error: unknown };

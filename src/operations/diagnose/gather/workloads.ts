@@ -1,0 +1,158 @@
+/** Pods that wait, Deployments that lag, ReplicaSets that are short, without reading the pods that run. */
+import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
+import type { LaggingDeployment, PendingPod, ShortReplicaSet } from "../../../diagnosis/facts.ts";
+import { listAll, listFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
+import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
+import type { JsonObject, KubeObject } from "../../../storage/object.ts";
+
+const APPS = ["apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"];
+const REPLICA_SETS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
+/** What kubectl shows: a row of cells instead of an object with its pod template. */
+const TABLE = ["v1", "v1beta1"]
+  .map((version) => `application/json;as=Table;v=${version};g=meta.k8s.io,`)
+  .concat("application/json")
+  .join("");
+const PAGE = 1000;
+/** The reasons of so many are asked for. */
+const MOST_REASONS = 10;
+
+export function listDeployments(api: ClusterApi, signal: AbortSignal): Promise<KubeObject[]> {
+  return listFirst(api, APPS, "deployments", signal);
+}
+
+/** One object's metadata, and how many more there are (since 1.15; undefined before). */
+export async function countPods(api: ClusterApi, signal: AbortSignal): Promise<number | undefined> {
+  const answer = await api.request("GET", "/api/v1/pods?limit=1", undefined, { signal, accept: METADATA_ONLY });
+  const { continue: more, remainingItemCount } = objectOf(answer.metadata);
+  const here = objectsOf(answer.items).length;
+  if (textOf(more) === "") return here;
+  return typeof remainingItemCount === "number" ? here + remainingItemCount : undefined;
+}
+
+export async function pendingPods(api: ClusterApi, signal: AbortSignal): Promise<PendingPod[]> {
+  const pods = await listAll(api, "/api/v1/pods", "fieldSelector=status.phase%3DPending", signal);
+  return pods
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata, spec, status }) => {
+      const scheduled = objectsOf(objectOf(status).conditions).find(({ type }) => type === "PodScheduled");
+      return {
+        namespace: metadata.namespace ?? "",
+        name: metadata.name,
+        created: Date.parse(metadata.creationTimestamp ?? ""),
+        schedulerName: textOf(objectOf(spec).schedulerName),
+        node: textOf(objectOf(spec).nodeName),
+        verdict: scheduled && { reason: textOf(scheduled.reason), message: textOf(scheduled.message) },
+      };
+    });
+}
+
+/** Paused ones are observed as well. */
+export function laggingDeployments(deployments: readonly KubeObject[]): LaggingDeployment[] {
+  return deployments.flatMap(({ metadata, status }) => {
+    const generation = Number(metadata.generation ?? 0);
+    const observedGeneration = Number(objectOf(status).observedGeneration ?? 0);
+    if (observedGeneration >= generation) return [];
+    return [{ namespace: metadata.namespace ?? "", name: metadata.name, generation, observedGeneration }];
+  });
+}
+
+interface Row {
+  readonly metadata: KubeObject["metadata"];
+  readonly wanted: number;
+  readonly there: number;
+}
+
+/** By their own status. */
+export async function shortReplicaSets(api: ClusterApi, signal: AbortSignal): Promise<ShortReplicaSet[]> {
+  const { version, rows } = await replicaSetRows(api, signal);
+  return explained(
+    api,
+    version,
+    rows.filter(({ wanted, there }) => there < wanted),
+    signal,
+  );
+}
+
+/** By counting their pods. */
+export async function replicaSetsShortOfPods(api: ClusterApi, signal: AbortSignal): Promise<ShortReplicaSet[]> {
+  const [{ rows }, counts] = await Promise.all([replicaSetRows(api, signal), podsByOwner(api, signal)]);
+  return rows
+    .map((row) => ({ ...row, there: counts.get(row.metadata.uid ?? "") ?? 0 }))
+    .filter(({ wanted, there }) => there < wanted)
+    .map(({ metadata, wanted, there }) => ({
+      namespace: metadata.namespace ?? "",
+      name: metadata.name,
+      wanted,
+      there,
+      failure: undefined,
+    }));
+}
+
+async function explained(
+  api: ClusterApi,
+  version: string,
+  rows: readonly Row[],
+  signal: AbortSignal,
+): Promise<ShortReplicaSet[]> {
+  return Promise.all(
+    rows.map(async ({ metadata, wanted, there }, i) => {
+      const { namespace = "", name } = metadata;
+      const path = `/apis/${version}/namespaces/${namespace}/replicasets/${name}`;
+      const object = i < MOST_REASONS ? await unlessAbsent(api.get(path, signal)) : undefined;
+      const failure = objectsOf(objectOf(object?.status).conditions).find(
+        ({ type, status }) => type === "ReplicaFailure" && status === "True",
+      );
+      return { namespace, name, wanted, there, failure: failure && textOf(failure.message) };
+    }),
+  );
+}
+
+async function replicaSetRows(api: ClusterApi, signal: AbortSignal): Promise<{ version: string; rows: Row[] }> {
+  for (const version of REPLICA_SETS) {
+    const pages = await unlessAbsent(allPages(api, `/apis/${version}/replicasets`, TABLE, signal));
+    if (pages !== undefined) return { version, rows: pages.flatMap(rowsOf) };
+  }
+  return { version: "apps/v1", rows: [] };
+}
+
+function rowsOf(page: JsonObject): Row[] {
+  if (page.kind !== "Table") {
+    return objectsOf(page.items).map((item) => ({
+      metadata: item.metadata as KubeObject["metadata"],
+      wanted: Number(objectOf(item.spec).replicas ?? 1),
+      there: Number(objectOf(item.status).replicas ?? 0),
+    }));
+  }
+  const columns = objectsOf(page.columnDefinitions).map(({ name }) => textOf(name));
+  const [wanted, there] = [columns.indexOf("Desired"), columns.indexOf("Current")];
+  return objectsOf(page.rows).map((row) => {
+    const cells = (row.cells ?? []) as readonly unknown[];
+    const metadata = objectOf(row.object).metadata as KubeObject["metadata"];
+    return { metadata, wanted: Number(cells[wanted]), there: Number(cells[there]) };
+  });
+}
+
+async function podsByOwner(api: ClusterApi, signal: AbortSignal): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const page of await allPages(api, "/api/v1/pods", METADATA_ONLY, signal)) {
+    for (const item of objectsOf(page.items)) {
+      const { ownerReferences, deletionTimestamp } = item.metadata as KubeObject["metadata"];
+      if (deletionTimestamp !== undefined) continue;
+      const owner = ownerReferences?.find(({ controller }) => controller === true)?.uid;
+      if (owner !== undefined) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+async function allPages(api: ClusterApi, path: string, accept: string, signal: AbortSignal): Promise<JsonObject[]> {
+  const pages: JsonObject[] = [];
+  let next = "";
+  do {
+    const query = `limit=${PAGE}${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
+    const page = await api.request("GET", `${path}?${query}`, undefined, { signal, accept });
+    pages.push(page);
+    next = textOf(objectOf(page.metadata).continue);
+  } while (next !== "");
+  return pages;
+}

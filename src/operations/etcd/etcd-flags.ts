@@ -1,0 +1,2 @@
+/** What a command line says about reaching etcd; `io/etcd/etcd-connection.ts` makes something of it. */
+export type { EtcdFlags } from "../../io/etcd/etcd-connection.ts";

@@ -1,0 +1,110 @@
+/** Copies the database of a stopped member, and verifies the copy as a snapshot is. */
+import { createHash } from "node:crypto";
+import { closeSync, constants, createReadStream, fstatSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { MendError } from "../../errors.ts";
+import type { FileSystem } from "../../io/files/file-system.ts";
+import { fromSystemError } from "../../io/files/system-error.ts";
+import type { EtcdBackup } from "../../nodes/clean-record.ts";
+import type { ProgressSink } from "../progress.ts";
+import { type SnapshotVerdict, verifySnapshot } from "../snapshot/snapshot-verify.ts";
+
+export interface BackUpEtcdOptions {
+  readonly signal: AbortSignal;
+  readonly progress: ProgressSink;
+  readonly tell: (text: string) => void;
+  readonly allowDamagedEtcd: boolean;
+}
+
+/** `database` is `DATA_DIR/member/snap/db`. Throws `snapshot-damaged` for one that does not verify, unless that is allowed; nothing is left then. */
+export async function backUpEtcd(
+  fs: FileSystem,
+  database: string,
+  directory: string,
+  options: BackUpEtcdOptions,
+): Promise<EtcdBackup> {
+  const { signal, progress } = options;
+  const dataDir = join(database, "../../../..");
+  const file = join(directory, `${dataDir.replace(/^\/+/, "").replaceAll("/", "-")}.db`);
+  const draft = `${file}.partial`;
+  fs.makeDirectory(directory, 0o700);
+  fs.remove(draft);
+  const descriptor = open(database);
+  try {
+    const { size, mtimeMs } = fstatSync(descriptor);
+    progress({ step: "copying etcd's database", done: 0, total: size, unit: "bytes" });
+    const copy = await fs.copy(descriptor, draft, 0o600);
+    try {
+      await copy.sync();
+    } finally {
+      copy.close();
+    }
+    signal.throwIfAborted();
+    const sha256 = await hashOf(draft, signal);
+    if (sha256 !== (await hashOf(database, signal))) {
+      throw new MendError("data-dir-in-use", `"${database}" changed while it was copied`, {
+        where: database,
+        hint: "end the etcd that writes it, then run this again",
+      });
+    }
+    const verdict = await verify(draft, dataDir, options);
+    fs.rename(draft, file);
+    fs.syncDirectory(directory);
+    return {
+      database,
+      file,
+      bytes: size,
+      modified: mtimeMs,
+      revision: verdict?.revision ?? 0,
+      objects: verdict === undefined ? 0 : verdict.objects + verdict.encrypted + verdict.opaque,
+      sha256,
+      ok: verdict?.ok ?? false,
+    };
+  } catch (error) {
+    if (!signal.aborted && error instanceof MendError) fs.remove(draft);
+    throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Undefined for one that cannot be read at all, where that is allowed. */
+async function verify(
+  path: string,
+  dataDir: string,
+  { signal, progress, tell, allowDamagedEtcd }: BackUpEtcdOptions,
+): Promise<SnapshotVerdict | undefined> {
+  let verdict: SnapshotVerdict | undefined;
+  let why: string;
+  try {
+    verdict = await verifySnapshot(path, { signal, progress });
+    const errors = verdict.findings.filter(({ level }) => level === "error");
+    if (errors.length === 0) return verdict;
+    why = `${errors[0]!.where}: ${errors[0]!.text}${errors.length > 1 ? `, and ${errors.length - 1} more` : ""}`;
+  } catch (error) {
+    if (!(error instanceof MendError) || signal.aborted) throw error;
+    why = error.message;
+  }
+  if (allowDamagedEtcd) {
+    tell(`warning: etcd's database in "${dataDir}" is damaged, and kept as it is: ${why}`);
+    return verdict;
+  }
+  throw new MendError("snapshot-damaged", `etcd's database in "${dataDir}" does not verify: ${why}`, {
+    where: join(dataDir, "member/snap/db"),
+    hint: "nothing was removed: take a backup from another member, or pass --allow-damaged-etcd to keep this one as it is",
+  });
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw fromSystemError(error, "open", path);
+  }
+}
+
+async function hashOf(path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, signal })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}

@@ -1,0 +1,148 @@
+/** Moves the pods of a node that does not answer at once, instead of waiting until the node controller does. */
+import { MendError } from "../../errors.ts";
+import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import {
+  type EvictPlan,
+  isOutOfService,
+  planEviction,
+  servesOutOfService,
+  withOutOfService,
+} from "../../nodes/evict-guard.ts";
+import { isNodeReady, type NodeState, nodeState } from "../../nodes/node-state.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { inParallel } from "../in-parallel.ts";
+import { type ClusterFlags, withCluster } from "../open-cluster.ts";
+import { cordonNode } from "./cordon-nodes.ts";
+import { findNodes, nodePath, podPath, podsOfNode } from "./node-targets.ts";
+import { demandPermission } from "./permissions.ts";
+
+export interface EvictNodeOptions {
+  readonly cluster: ClusterFlags;
+  readonly node: string;
+  /** Take pods away without the kubelet's word that they have ended. */
+  readonly force: boolean;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** Asked with everything in hand and before anything is done; false ends it. */
+  readonly confirm: (plan: NodeEvictionPlan) => Promise<boolean>;
+  readonly tell: (text: string) => void;
+}
+
+export interface NodeEvictionPlan extends EvictPlan {
+  readonly state: NodeState;
+  readonly force: boolean;
+  /** How force is used: by the taint, which also frees volumes, or pod by pod. */
+  readonly by: "out-of-service" | "deletion";
+}
+
+export interface NodeEviction {
+  readonly plan: NodeEvictionPlan;
+  /** False where it was not confirmed, or with `dryRun`. */
+  readonly done: boolean;
+  readonly failed: readonly { readonly pod: KubeObject; readonly said: string }[];
+}
+
+/** Throws `node-answers` for a node that is ready: that one is drained. */
+export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
+  const { signal, now } = options;
+  return withCluster(options.cluster, { signal, now }, async ({ api, minor }) => {
+    const [node] = (await findNodes(api, { names: [options.node] }, signal)) as [KubeObject];
+    const { name } = node.metadata;
+    if (isNodeReady(node)) {
+      throw new MendError("node-answers", `node "${name}" is ready: its kubelet can end its pods in order`, {
+        hint: `drain it: kubemend node drain ${name} --ignore-daemonsets`,
+      });
+    }
+    const { items } = await api.list(podsOfNode(name), signal);
+    const lease = await api
+      .get(`/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(name)}`, signal)
+      .catch((error: unknown) => {
+        if (error instanceof ApiError) return undefined; // Before 1.14, or not readable: the condition tells as well.
+        throw error;
+      });
+    const state = nodeState(node, lease);
+    const by = options.force && servesOutOfService(minor) ? "out-of-service" : "deletion";
+    if (options.force && state.ready !== "Unknown") {
+      throw new MendError("node-answers", `node "${name}" is not ready, but its kubelet speaks: ${state.why}`, {
+        hint: "its pods run for all that is known: leave --force-delete-pods out, or stop the machine first",
+      });
+    }
+    const plan: NodeEvictionPlan = { ...planEviction(items), state, force: options.force, by };
+    if (!options.dryRun) {
+      await demandPermission(api, { verb: "delete", resource: "pods" }, signal);
+      await demandPermission(api, { verb: "patch", resource: "nodes" }, signal);
+    }
+    if (options.dryRun || !(await options.confirm(plan))) return { plan, done: false, failed: [] };
+    const failed = await carryOut(api, node, plan, options);
+    return { plan, done: true, failed };
+  });
+}
+
+async function carryOut(
+  api: ClusterApi,
+  node: KubeObject,
+  plan: NodeEvictionPlan,
+  { signal, tell }: EvictNodeOptions,
+): Promise<NodeEviction["failed"]> {
+  const { name } = node.metadata;
+  // When the machine comes back, nothing new is to begin there before somebody has looked at it.
+  const { changed } = await cordonNode(api, node, true, "none", signal);
+  tell(`node/${name} ${changed ? "" : "already "}cordoned`);
+  if (plan.by === "out-of-service" && !isOutOfService(node)) {
+    // With the version that was read, so that a taint that the node controller sets meanwhile is not lost.
+    const fresh = await api.get(nodePath(name), signal);
+    const taints = withOutOfService(fresh, true);
+    await api.patch(
+      nodePath(name),
+      { metadata: { resourceVersion: fresh.metadata.resourceVersion }, spec: { taints } },
+      signal,
+    );
+    tell(`node/${name} tainted node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`);
+  }
+  const failed: { pod: KubeObject; said: string }[] = [];
+  const isForced = plan.force && plan.by === "deletion";
+  await inParallel(isForced ? [...plan.remove, ...plan.terminating] : plan.remove, async (pod) => {
+    try {
+      const options = { preconditions: { uid: pod.metadata.uid }, ...(isForced && { gracePeriodSeconds: 0 }) };
+      await api.delete(podPath(pod), options, signal);
+      tell(`pod/${pod.metadata.name} ${isForced ? "force deleted" : "deleted"}`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404 || error.status === 409) return; // gone, or another of its name by now
+      failed.push({ pod, said: error.said });
+    }
+  });
+  return failed;
+}
+
+export interface UndoEvictionOptions {
+  readonly cluster: ClusterFlags;
+  readonly node: string;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly tell: (text: string) => void;
+}
+
+/** For a node that is back: takes off what an eviction has put on. Throws `node-silent` for one that is not. */
+export function undoEviction({ cluster, node: given, signal, now, tell }: UndoEvictionOptions): Promise<void> {
+  return withCluster(cluster, { signal, now }, async ({ api }) => {
+    const [node] = (await findNodes(api, { names: [given] }, signal)) as [KubeObject];
+    const { name, resourceVersion } = node.metadata;
+    if (!isNodeReady(node)) {
+      throw new MendError("node-silent", `node "${name}" is not ready yet; nothing was changed`, {
+        hint: `wait until its kubelet answers: kubemend node status ${name} --watch`,
+      });
+    }
+    if (isOutOfService(node)) {
+      await api.patch(
+        nodePath(name),
+        { metadata: { resourceVersion }, spec: { taints: withOutOfService(node, false) } },
+        signal,
+      );
+      tell(`node/${name} untainted`);
+    }
+    const { changed } = await cordonNode(api, node, false, "none", signal);
+    tell(`node/${name} ${changed ? "" : "already "}uncordoned`);
+  });
+}

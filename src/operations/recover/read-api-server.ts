@@ -1,0 +1,107 @@
+/**
+ * The control plane's objects from an API server. It is asked for no more than a recovery needs: workloads, nodes, the pods that may be the control
+ * plane's, and those secrets and config maps by name that the components refer to.
+ */
+import type { DataKind } from "../../controlplane/control-plane.ts";
+import { dataReferences } from "../../controlplane/references.ts";
+import { isSurelySelfHosted } from "../../controlplane/select.ts";
+import { ETCD_CLUSTER_GROUP, etcdTlsSecrets, isEtcdCluster } from "../../controlplane/self-hosted-etcd.ts";
+import { asCandidate } from "../../controlplane/sorted-objects.ts";
+import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
+import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../../io/api-server/api-lists.ts";
+import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { withCluster } from "../open-cluster.ts";
+import type { ControlPlaneObjects } from "./control-plane-objects.ts";
+import type { SourceOptions, SourceReading } from "./recovery-source.ts";
+
+/** Where workloads are, from today to Kubernetes 1.2. */
+export const WORKLOAD_VERSIONS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
+
+export async function readApiServer(kubeconfig: string, options: SourceOptions): Promise<SourceReading> {
+  const flags = { kubeconfig, context: options.context, environment: undefined, home: undefined };
+  return withCluster(flags, options, async ({ api, access, version }) => {
+    const found = await readObjects(api, options);
+    return {
+      source: { kind: "api-server", server: access.server.href.replace(/\/$/, ""), version },
+      found,
+      findings: () => [],
+      [Symbol.dispose]: () => {},
+    };
+  });
+}
+
+async function readObjects(api: ClusterApi, options: SourceOptions): Promise<ControlPlaneObjects> {
+  const { signal, namespace, progress } = options;
+  const objects: KubeObject[] = [];
+  const add = (found: readonly KubeObject[]): readonly KubeObject[] => {
+    for (const object of found) objects.push(object);
+    progress?.({ step: "reading", done: objects.length, unit: "objects" });
+    return found;
+  };
+  add(await listFirst(api, WORKLOAD_VERSIONS, "daemonsets", signal));
+  add(await listFirst(api, WORKLOAD_VERSIONS, "deployments", signal));
+  const etcdVersions = await versionsOfGroup(api, ETCD_CLUSTER_GROUP, signal);
+  const etcdClusters = add(await listFirst(api, etcdVersions, "etcdclusters", signal));
+  // Their addresses tell which one is free for a boot member.
+  if (etcdClusters.length > 0) add(await listAll(api, "/api/v1/services", "", signal));
+  const nodes = add(await listAll(api, "/api/v1/nodes", "", signal));
+  const pods = isSurelySelfHosted(objects, namespace)
+    ? await listAll(api, "/api/v1/pods", "labelSelector=etcd_cluster", signal)
+    : await listStaticPods(api, nodes, signal);
+  add(pods);
+  for (const reference of referencesOf(objects)) {
+    const object = await readReferred(api, reference, signal);
+    if (object !== undefined) objects.push(object);
+  }
+  return { objects, sealed: [], podCount: pods.length };
+}
+
+/**
+ * All pods of the nodes that carry the control plane: these are the nodes that say so, and those where a pod of `kube-system` is a component. Only
+ * where neither finds an API server are all pods read.
+ */
+async function listStaticPods(
+  api: ClusterApi,
+  nodes: readonly KubeObject[],
+  signal?: AbortSignal,
+): Promise<KubeObject[]> {
+  const system = await listAll(api, "/api/v1/namespaces/kube-system/pods", "", signal);
+  const found: KubeObject[] = [];
+  for (const name of staticPodNodes(nodes, system)) {
+    const query = `fieldSelector=${encodeURIComponent(`spec.nodeName=${name}`)}`;
+    found.push(...(await listAll(api, "/api/v1/pods", query, signal)));
+  }
+  return hasStaticApiServer(found) ? found : listAll(api, "/api/v1/pods", "", signal);
+}
+
+interface Reference {
+  readonly kind: DataKind;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What any component may refer to, each once. */
+function referencesOf(objects: readonly KubeObject[]): Reference[] {
+  const references = new Map<string, Reference>();
+  const refer = (kind: DataKind, namespace: string, name: string) =>
+    references.set(`${kind} ${namespace}/${name}`, { kind, namespace, name });
+  for (const object of objects) {
+    const workload = asCandidate(object);
+    if (workload !== undefined) {
+      for (const { kind, name } of dataReferences(workload.podSpec)) refer(kind, workload.namespace, name);
+    }
+    if (!isEtcdCluster(object)) continue;
+    const tls = etcdTlsSecrets(object, () => true);
+    for (const name of Object.values(tls ?? {})) refer("Secret", object.metadata.namespace ?? "", name as string);
+  }
+  refer("ConfigMap", "kube-system", "kubeadm-config");
+  return [...references.values()];
+}
+
+/** Undefined where there is none: what that means, the selection says. */
+function readReferred(api: ClusterApi, { kind, namespace, name }: Reference, signal?: AbortSignal) {
+  const collection = kind === "Secret" ? "secrets" : "configmaps";
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/${collection}/${encodeURIComponent(name)}`;
+  return unlessAbsent(api.get(path, signal));
+}

@@ -1,0 +1,164 @@
+/**
+ * `recover`: from a backup of etcd, a live etcd or an API server to an asset dir that brings the control plane back. The steps are in the order of
+ * `recoverControlPlane`; after the reading none of them knows where the objects came from.
+ */
+import { realpath } from "node:fs/promises";
+import { sep } from "node:path";
+import { type Rendering, renderBootstrap } from "../../bootstrap/render.ts";
+import type { ControlPlane } from "../../controlplane/control-plane.ts";
+import { selectControlPlane } from "../../controlplane/select.ts";
+import { type Finding, MendError } from "../../errors.ts";
+import { filesBeside } from "../../io/api-server/kubeconfig.ts";
+import { readTextFile } from "../../io/files/read-file.ts";
+import {
+  checkAssetDir,
+  type WriteAssetsOptions,
+  type WrittenAssets,
+  writeAssets,
+} from "../../io/files/write-assets.ts";
+import type { RecoverySource, SourceOptions, SourceReading } from "./recovery-source.ts";
+
+/** Paths are absolute. */
+export interface RecoverOptions extends SourceOptions {
+  readonly recoveryDir: string;
+  /** Write what can be recovered although the control plane needs more, or the snapshot is damaged. */
+  readonly allowMissing: boolean;
+  readonly force: boolean;
+  /** Render, and write nothing. */
+  readonly dryRun: boolean;
+}
+
+export interface Recovery {
+  readonly source: RecoverySource;
+  readonly plane: ControlPlane;
+  readonly rendering: Rendering;
+  /** Undefined for a dry run. */
+  readonly written: WrittenAssets | undefined;
+  readonly findings: readonly Finding[];
+}
+
+const COMMAND = "recover";
+
+export async function recoverControlPlane(options: RecoverOptions): Promise<Recovery> {
+  const target: WriteAssetsOptions = {
+    command: COMMAND,
+    force: options.force,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  await checkInputsOutside(options);
+  await checkAssetDir(options.recoveryDir, target);
+  const content = options.kubeconfig === undefined ? undefined : readTextFile(options.kubeconfig);
+
+  using reading = await readSource(options);
+  const { objects, sealed, podCount } = reading.found;
+  const notFoundHint =
+    reading.source.kind === "api-server"
+      ? "check that this is the right cluster, or say where the components live with --namespace"
+      : undefined;
+  const plane = selectControlPlane(objects, { namespace: options.namespace, sealed, podCount, notFoundHint });
+  refuseDamage(reading, options);
+  refuseMissing(plane, reading, options);
+
+  const etcd = plane.flavour === "static-pods" ? undefined : plane.etcd;
+  const backup = etcd === undefined ? undefined : reading.backupFor?.(etcd);
+  const kubeconfig = content === undefined ? undefined : new TextEncoder().encode(content);
+  const rendering = renderBootstrap(plane, { kubeconfig, etcdBackup: backup?.backup });
+  const assets = [...rendering.assets, ...(backup?.copy === undefined ? [] : [backup.copy])];
+  const all = { ...rendering, assets: assets.sort((a, b) => (a.path < b.path ? -1 : 1)) };
+  const written = options.dryRun ? undefined : await writeAssets(options.recoveryDir, all.assets, target);
+  const findings = [
+    ...reading.findings(),
+    ...plane.findings,
+    ...rendering.findings,
+    ...kubeconfigFindings(content ?? ""),
+  ];
+  return { source: reading.source, plane, rendering: all, written, findings };
+}
+
+/** The kubeconfig goes into the assets as it is. */
+function kubeconfigFindings(content: string): Finding[] {
+  const files = filesBeside(content);
+  if (files.length === 0) return [];
+  const text = `names files beside it, which are not copied along: ${files.join(", ")}`;
+  return [{ level: "warning", code: "kubeconfig-names-files", where: "auth/kubeconfig", text }];
+}
+
+/** Each source's code is loaded when it is asked for. */
+async function readSource(options: RecoverOptions): Promise<SourceReading> {
+  const { backupFile, etcd, kubeconfig } = options;
+  if (backupFile !== undefined) {
+    return (await import("./read-backup.ts")).readBackup(backupFile, options.recoveryDir, options);
+  }
+  if (etcd !== undefined) return (await import("./read-live-etcd.ts")).readLiveEtcd(etcd, options);
+  if (kubeconfig !== undefined) return (await import("./read-api-server.ts")).readApiServer(kubeconfig, options);
+  throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
+    hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
+  });
+}
+
+/** An input inside the directory that is about to be replaced would be lost with it. */
+async function checkInputsOutside(options: RecoverOptions): Promise<void> {
+  const directory = await resolved(options.recoveryDir);
+  const { cacert, cert, key } = options.etcd ?? {};
+  for (const path of [options.backupFile, options.kubeconfig, options.encryptionConfig, cacert, cert, key]) {
+    if (path === undefined || !(await resolved(path)).startsWith(directory + sep)) continue;
+    throw new MendError("usage", `"${path}" lies inside the recovery dir "${options.recoveryDir}"`, {
+      hint: "copy it somewhere else, or choose another --recovery-dir",
+    });
+  }
+}
+
+async function resolved(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    return path; // Not there: whoever opens it will say so.
+  }
+}
+
+/** How a source is called in a sentence, where it is, and what to try when it does not hold what is needed. */
+const SOURCES = {
+  backup: ["snapshot", "try an older snapshot or --at-revision, or pass --allow-missing to recover the rest"],
+  etcd: ["etcd", "try an earlier --at-revision or a backup, or pass --allow-missing to recover the rest"],
+  "api-server": ["API server", "try a backup with --etcd-backup-file, or pass --allow-missing to recover the rest"],
+} as const;
+
+function placeOf(source: RecoverySource): string {
+  return source.kind === "backup" ? source.path : source.kind === "etcd" ? source.endpoint : source.server;
+}
+
+function refuseDamage({ findings, source }: SourceReading, options: RecoverOptions): void {
+  const errors = findings().filter((finding) => finding.level === "error");
+  if (errors.length === 0 || options.allowMissing) return;
+  const [first] = errors;
+  const [name] = SOURCES[source.kind];
+  const verify =
+    source.kind === "backup" ? "see all of it with snapshot verify and try another backup" : "try a backup";
+  throw new MendError(
+    "snapshot-damaged",
+    `the ${name} is damaged in ${errors.length} places, first at ${first!.where}: ${first!.text}`,
+    { where: placeOf(source), hint: `${verify}; --allow-missing recovers what can be read` },
+  );
+}
+
+/** Everything that is missing, at once. Keys that were not given come first: with them the rest may be there. */
+function refuseMissing(plane: ControlPlane, { source }: SourceReading, options: RecoverOptions): void {
+  const { missing } = plane;
+  if (missing.length === 0 || options.allowMissing) return;
+  const list = missing.map((each) => `\n  ${each.text}`).join("");
+  const encrypted = missing.filter((each) => each.reason === "encrypted").length;
+  const where = placeOf(source);
+  if (encrypted > 0) {
+    throw new MendError(
+      "encryption-key-missing",
+      `the control plane needs ${encrypted} objects that are encrypted${list}`,
+      { where, hint: "pass the API server's EncryptionConfiguration, with these keys, as --encryption-config" },
+    );
+  }
+  const [name, hint] = SOURCES[source.kind];
+  throw new MendError(
+    "control-plane-incomplete",
+    `the control plane needs ${missing.length === 1 ? "something" : `${missing.length} things`} that this ${name} does not hold${list}`,
+    { where, hint },
+  );
+}

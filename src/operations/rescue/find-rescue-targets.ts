@@ -1,0 +1,130 @@
+/** Finds what is to be rescued in a cluster of any age: the component's workload with its earlier revisions, or its static pods, also those that are gone. */
+import { objectOf } from "../../controlplane/fields.ts";
+import { type LeaseHolderName, leasePlaceOf } from "../../controlplane/lease.ts";
+import { isMirrorPod, nodeOf } from "../../controlplane/mirror-pod.ts";
+import { recognisePod } from "../../controlplane/sorted-objects.ts";
+import { MendError } from "../../errors.ts";
+import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
+import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { findWorkload, type RescueTarget, staticTarget, workloadTarget } from "../../rescue/target.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { readComponentLease } from "../read-leases.ts";
+import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
+
+export interface TargetSearch {
+  readonly components: readonly LeaseHolderName[];
+  readonly namespace: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** In the order in which they were asked for. Throws `control-plane-not-found` with what was looked for where one is nowhere. */
+export async function findRescueTargets(
+  api: ClusterApi,
+  search: TargetSearch,
+  pods: readonly KubeObject[],
+): Promise<RescueTarget[]> {
+  const { signal } = search;
+  const [deployments, daemonSets] = await Promise.all(
+    ["deployments", "daemonsets"].map((resource) => listFirst(api, WORKLOAD_VERSIONS, resource, signal)),
+  );
+  const workloads = [...deployments!, ...daemonSets!];
+  return Promise.all(
+    search.components.map(async (component) => {
+      const workload = findWorkload(component, workloads, search.namespace);
+      if (workload !== undefined) return workloadTarget(component, workload, await revisionsOf(api, workload, signal));
+      const present = staticTarget(component, pods);
+      if (present !== undefined && hasRunning(component, pods)) return present;
+      const target = staticTarget(component, pods, await podsWhenAlive(api, component, signal));
+      if (target === undefined) throw notFound(component, pods, search.namespace);
+      return target;
+    }),
+  );
+}
+
+function hasRunning(component: LeaseHolderName, pods: readonly KubeObject[]): boolean {
+  return pods.some(
+    (pod) => isMirrorPod(pod) && recognisePod(pod)?.component === component && objectOf(pod.status).phase === "Running",
+  );
+}
+
+/** What the workload's controller keeps of earlier templates. */
+function revisionsOf(api: ClusterApi, workload: KubeObject, signal: AbortSignal): Promise<KubeObject[]> {
+  const collection = workload.kind === "Deployment" ? "replicasets" : "controllerrevisions";
+  const place = `namespaces/${encodeURIComponent(workload.metadata.namespace ?? "default")}/${collection}`;
+  return listFirst(api, WORKLOAD_VERSIONS, place, signal);
+}
+
+/**
+ * The pods of the lease's namespace as they were when the component last renewed its lease: etcd keeps what was before for some minutes, and the API server
+ * reads it at a revision. Empty where that is too long ago.
+ */
+async function podsWhenAlive(api: ClusterApi, component: LeaseHolderName, signal: AbortSignal): Promise<KubeObject[]> {
+  const lease = await readComponentLease(api, leasePlaceOf(component), signal);
+  if (lease === undefined || lease.resourceVersion === "") return [];
+  const query = `resourceVersion=${lease.resourceVersion}&resourceVersionMatch=Exact`;
+  try {
+    return await listAll(api, `/api/v1/namespaces/${lease.namespace}/pods`, query, signal);
+  } catch (error) {
+    if (error instanceof ApiError && (error.status === 410 || error.status === 400)) return []; // compacted
+    throw error;
+  }
+}
+
+function notFound(component: LeaseHolderName, pods: readonly KubeObject[], namespace: string | undefined): MendError {
+  const where = namespace === undefined ? "in any namespace" : `in namespace "${namespace}"`;
+  const masters = pods.filter((pod) => isMirrorPod(pod) && recognisePod(pod)?.component === "kube-apiserver");
+  const nodes = masters.map((pod) => `"${nodeOf(pod)}"`).join(", ");
+  return new MendError(
+    "control-plane-not-found",
+    `no "${component}" found: looked for a Deployment or DaemonSet with its label, name or command ${where}, for static pods of it, and for those that etcd still remembers`,
+    {
+      hint:
+        masters.length > 0
+          ? `put the manifest of ${component} back into the kubelet's manifest directory on node ${nodes}: a backup of etcd has it (kubemend snapshot get BACKUP pods -n kube-system -o yaml)`
+          : "if it runs as a service of a machine, start it there (systemctl status kube-scheduler); if it lives elsewhere, pass --namespace",
+    },
+  );
+}
+
+/** The service account that the pod is to have exists, and may do what the component does first: write its lease. */
+export async function serviceAccountWorks(
+  api: ClusterApi,
+  target: RescueTarget,
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const namespace = encodeURIComponent(target.namespace);
+  const account = await unlessAbsent(
+    api.get(`/api/v1/namespaces/${namespace}/serviceaccounts/${encodeURIComponent(name)}`, signal),
+  );
+  return account !== undefined && mayWriteLease(api, target, name, signal);
+}
+
+async function mayWriteLease(
+  api: ClusterApi,
+  { namespace, lease }: RescueTarget,
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const kind = (await readComponentLease(api, lease, signal))?.kind ?? "Lease";
+  const [group, resource] =
+    kind === "Lease" ? ["coordination.k8s.io", "leases"] : ["", kind === "ConfigMap" ? "configmaps" : "endpoints"];
+  const spec = {
+    user: `system:serviceaccount:${namespace}:${name}`,
+    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
+    resourceAttributes: {
+      namespace: lease.namespace,
+      verb: "update",
+      group,
+      resource,
+      name: lease.name,
+    },
+  };
+  for (const version of ["v1", "v1beta1"]) {
+    const apiVersion = `authorization.k8s.io/${version}`;
+    const body = { apiVersion, kind: "SubjectAccessReview", metadata: {}, spec };
+    const answer = await unlessAbsent(api.create(`/apis/${apiVersion}/subjectaccessreviews`, body, signal));
+    if (answer !== undefined) return objectOf(answer.status).allowed === true;
+  }
+  return true; // too old to be asked: as the template says
+}

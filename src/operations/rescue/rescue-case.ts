@@ -1,0 +1,136 @@
+/** The rescue of one component: what is known of it while it goes on, and what all its steps need. */
+
+import { containerIndexOf } from "../../controlplane/component.ts";
+import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
+import { releasePatch } from "../../controlplane/lease.ts";
+import { ApiError } from "../../io/api-server/cluster-api.ts";
+import type { LeaseTrack } from "../../rescue/lease-track.ts";
+import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
+import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
+import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-pod.ts";
+import type { RescueTarget } from "../../rescue/target.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import type { RescueWishes } from "./plan-rescue-pod.ts";
+import { podPath, type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
+import type { RescueLook } from "./rescue-view.ts";
+
+/** What is wrong for this long is not expected to go away by itself: an image may be pulled at the second try, a pod fit a moment later. */
+export const FINAL_AFTER_MS = 12_000;
+
+/** A rescue pod that leads. */
+export interface StandIn {
+  readonly pod: KubeObject;
+  /** The title of the template that it is made of. */
+  readonly template: string;
+}
+
+/** The API server's clock, by an object that it has made: a time in whole seconds, cut off, and when it was here. */
+interface ServerClock {
+  readonly created: number;
+  readonly at: number;
+}
+
+export class RescueCase {
+  readonly session: RescueSession;
+  readonly target: RescueTarget;
+  readonly wishes: RescueWishes;
+  /** The rescue pod's identity in the lease, where it is certain. */
+  rescueHolder: string | undefined;
+  clock: ServerClock | undefined;
+  /** Why a rescue pod of the component's current template did not work: its permanent pod has the same. */
+  currentFailure: Trouble | undefined;
+
+  constructor(session: RescueSession, target: RescueTarget, wishes: RescueWishes) {
+    this.session = session;
+    this.target = target;
+    this.wishes = wishes;
+  }
+
+  get lease(): LeaseTrack {
+    return this.session.view.track(this.target.component);
+  }
+
+  /** The component's own pods. */
+  permanent(look: RescueLook): SeenPod[] {
+    return seePods(this.target, permanentPods(this.target, look.pods), look.nodes);
+  }
+
+  /** Those of them that run on a node which answers. */
+  running(look: RescueLook): SeenPod[] {
+    return this.permanent(look).filter(({ state, alive }) => alive && state.is === "running");
+  }
+
+  crashOf(pod: KubeObject, crash: Crash): Trouble | undefined {
+    return this.session.crashOf(pod, crash);
+  }
+
+  /** Gives the lease up in the name of a holder that is gone. */
+  async release(holder: string): Promise<void> {
+    for (const { path, lease } of this.session.view.leaseRecords(this.target.component) ?? []) {
+      if (lease.holder !== holder) continue;
+      try {
+        await this.session.api.patch(path, releasePatch(lease), this.session.options.signal);
+      } catch (error) {
+        // Somebody has renewed it, or it may not be written: then it runs out by itself.
+        if (!(error instanceof ApiError)) throw error;
+      }
+    }
+  }
+
+  /** What a pod says that runs and does not lead. */
+  async withoutLease(pod: KubeObject): Promise<Trouble> {
+    const spec = objectOf(pod.spec);
+    const container = objectsOf(spec.containers)[containerIndexOf(this.target.component, spec)];
+    const log = await this.session.lastLog(pod, textOf(container?.name), false);
+    const line = log
+      .trim()
+      .split("\n")
+      .findLast((each) => /^E\d{4} |error/i.test(each));
+    const said = line === undefined ? "" : `: ${plainLine(line.trim())}`;
+    return { kind: "no-lease", text: `${podTitle(pod)} runs and does not get the lease${said}` };
+  }
+
+  /** Undefined where a pod is gone. */
+  isGone(look: RescueLook, pod: KubeObject): Verdict<undefined> {
+    return look.pods.some(({ metadata }) => metadata.uid === pod.metadata.uid)
+      ? { waitingFor: `${podTitle(pod)} to end` }
+      : { done: undefined };
+  }
+
+  /** What is waited for when the time is up is the trouble. */
+  async onTime(waiting: Promise<Trouble | undefined>): Promise<Trouble | undefined> {
+    try {
+      return await waiting;
+    } catch (error) {
+      if (!(error instanceof TimeIsUp)) throw error;
+      return this.late(error);
+    }
+  }
+
+  late({ waitingFor }: TimeIsUp): Trouble {
+    const seconds = Math.round(this.session.options.timeoutMs / 1000);
+    return { kind: "timeout", text: `it did not come back within ${seconds} s; still waiting for ${waitingFor}` };
+  }
+}
+
+/** How long something has been the same. */
+export class Since {
+  readonly #now: () => number;
+  #what = "";
+  #at = 0;
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+  isFor(what: string, milliseconds: number): boolean {
+    if (what !== this.#what) {
+      this.#what = what;
+      this.#at = this.#now();
+    }
+    return this.#now() - this.#at >= milliseconds;
+  }
+}
+
+/** The template that a rescue pod says it is made of. */
+export function templateTitle(pod: KubeObject): string {
+  return pod.metadata.annotations?.[TEMPLATE_ANNOTATION] ?? podPath(pod);
+}

@@ -1,0 +1,134 @@
+/** The rescue of one component, step by step: is it lost, a pod that stands in, the permanent one started, the hand-over, and its lease renewed. */
+import { objectOf } from "../../controlplane/fields.ts";
+import type { LeaseHolderName } from "../../controlplane/lease.ts";
+import { nodeOf } from "../../controlplane/mirror-pod.ts";
+import { judgeHealth } from "../../rescue/lease-track.ts";
+import { mendingHint } from "../../rescue/permanent.ts";
+import type { Trouble } from "../../rescue/pod-state.ts";
+import type { RescueTarget } from "../../rescue/target.ts";
+import type { RescueWishes } from "./plan-rescue-pod.ts";
+import { RescueCase, type StandIn } from "./rescue-case.ts";
+import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
+import { earlierStandIn, LEAD_WITHIN_MS, makeOf, makeStandIn } from "./stand-in.ts";
+import { handOver, untilStarted } from "./take-over.ts";
+
+export interface RescueOutcome {
+  readonly component: LeaseHolderName;
+  /**
+   * `healthy`: it was, and nothing was done. `mended`: the permanent one has its lease. `rescued`: it works by its rescue pod, and the permanent one cannot come back.
+   * `lost`: nothing helped.
+   */
+  readonly state: "healthy" | "mended" | "rescued" | "lost";
+  readonly namespace: string;
+  readonly name: string;
+  /** Who holds the lease. */
+  readonly holder: string;
+  /** The rescue pod that is there in the end. */
+  readonly rescuePod: { readonly name: string; readonly node: string; readonly template: string } | null;
+  readonly trouble: Trouble | null;
+  readonly hint: string | null;
+}
+
+export async function rescueComponent(
+  session: RescueSession,
+  target: RescueTarget,
+  wishes: RescueWishes,
+): Promise<RescueOutcome> {
+  const rescue = new RescueCase(session, target, wishes);
+  try {
+    return await stepByStep(rescue);
+  } catch (error) {
+    if (!(error instanceof TimeIsUp)) throw error;
+    return outcome(rescue, "lost", { trouble: rescue.late(error) });
+  }
+}
+
+async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
+  const { session, target } = rescue;
+  const earlier = await earlierStandIn(rescue);
+  if (earlier === undefined && (await isHealthy(rescue))) return outcome(rescue, "healthy");
+  await raiseScaledAway(rescue);
+  const standIn = await makeStandIn(rescue, earlier);
+  if (!("pod" in standIn)) return outcome(rescue, "lost", { trouble: standIn });
+  const unready = await untilStarted(rescue, standIn);
+  if (unready !== undefined) return leave(rescue, standIn, unready);
+  const failure = await handOver(rescue, standIn);
+  session.allow(LEAD_WITHIN_MS * 2); // what is begun is not left half done
+  await session.until((look) => rescue.isGone(look, standIn.pod));
+  if (failure === undefined) return outcome(rescue, "mended");
+
+  session.tell(`the permanent ${target.component} does not take over, so its rescue pod comes back: ${failure.text}`);
+  const template = target.templates.find(({ title }) => title === standIn.template) ?? target.templates[0]!;
+  const again = await makeOf(rescue, template);
+  return "pod" in again ? leave(rescue, again, failure) : outcome(rescue, "lost", { trouble: again });
+}
+
+async function isHealthy(rescue: RescueCase): Promise<boolean> {
+  const { session, target } = rescue;
+  const { component } = target;
+  const began = session.options.now();
+  const health = await session.until((look): Verdict<"healthy" | "lost"> => {
+    const running = rescue.running(look);
+    const verdict = judgeHealth({
+      track: rescue.lease,
+      elects: target.lease.elects,
+      running: running.length,
+      ready: running.filter(({ state }) => state.is === "running" && state.ready).length,
+      now: session.options.now(),
+      lookedMs: session.options.now() - began,
+    });
+    return verdict === "unsure" ? { waitingFor: `${component} to renew its lease` } : { done: verdict };
+  });
+  const { lease } = rescue.lease;
+  if (health === "healthy") {
+    const why = target.lease.elects ? `"${lease?.holder ?? ""}" renews its lease` : "its pod is ready";
+    session.tell(`${component} is healthy: ${why}`);
+    return true;
+  }
+  const evidence = !target.lease.elects
+    ? "none of its pods is ready"
+    : lease === undefined
+      ? "nobody has ever held its lease"
+      : lease.holder === ""
+        ? `nobody has held its lease since ${lease.renewTime}`
+        : `"${lease.holder}" renewed its lease last at ${lease.renewTime}`;
+  session.tell(`${component} is lost: ${evidence}`);
+  return false;
+}
+
+/** What was scaled to 0 never comes back, and it is what is asked for. */
+async function raiseScaledAway({ session, target }: RescueCase): Promise<void> {
+  const { workload, kind, namespace, name } = target;
+  if (kind !== "Deployment" || objectOf(workload?.spec).replicas !== 0) return;
+  session.tell(`Deployment "${namespace}/${name}" was scaled to 0: scaling it to 1`);
+  const path = `/apis/${workload!.apiVersion}/namespaces/${namespace}/deployments/${name}`;
+  await session.api.patch(path, { spec: { replicas: 1 } }, session.options.signal);
+}
+
+/** The rescue pod stays: without it the component is lost again. */
+function leave(rescue: RescueCase, standIn: StandIn, trouble: Trouble): RescueOutcome {
+  rescue.session.keepPod(standIn.pod);
+  return outcome(rescue, "rescued", { standIn, trouble });
+}
+
+function outcome(
+  { target, lease }: RescueCase,
+  state: RescueOutcome["state"],
+  { standIn, trouble }: { readonly standIn?: StandIn; readonly trouble?: Trouble } = {},
+): RescueOutcome {
+  const { component, namespace, name } = target;
+  const usesOlder = standIn?.template.startsWith("revision ") === true;
+  return {
+    component,
+    state,
+    namespace,
+    name,
+    holder: lease.lease?.holder ?? "",
+    rescuePod:
+      standIn === undefined
+        ? null
+        : { name: standIn.pod.metadata.name, node: nodeOf(standIn.pod), template: standIn.template },
+    trouble: trouble ?? null,
+    hint: trouble === undefined ? null : mendingHint(target, trouble, usesOlder),
+  };
+}

@@ -1,0 +1,101 @@
+/** What a rescue sees: live lists of all pods and nodes, and the leases of the components, wherever they keep them. */
+import { type LeaderLease, type LeaseHolderName, latestLease, readLease } from "../../controlplane/lease.ts";
+import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { LeaseTrack } from "../../rescue/lease-track.ts";
+import type { RescueTarget } from "../../rescue/target.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { leaseCollections } from "../read-leases.ts";
+
+const PODS = "/api/v1/pods";
+const NODES = "/api/v1/nodes";
+
+export interface RescueLook {
+  readonly pods: readonly KubeObject[];
+  readonly nodes: readonly KubeObject[];
+}
+
+interface Followed {
+  readonly paths: readonly string[];
+  readonly track: LeaseTrack;
+}
+
+export class RescueView {
+  readonly #api: ClusterApi;
+  readonly #signal: AbortSignal;
+  readonly #objects: LiveObjects;
+  readonly #leases = new Map<LeaseHolderName, Followed>();
+  #leaseObjects: LiveObjects | undefined;
+
+  constructor(api: ClusterApi, signal: AbortSignal) {
+    this.#api = api;
+    this.#signal = signal;
+    this.#objects = new LiveObjects(api, [PODS, NODES], signal);
+  }
+
+  /** Follows the components' leases too, from now on. */
+  async followLeases(targets: readonly RescueTarget[]): Promise<void> {
+    for (const { component, lease } of targets) {
+      const query = `?fieldSelector=${encodeURIComponent(`metadata.name=${lease.name}`)}`;
+      const collections = await leaseCollections(this.#api, lease.namespace, this.#signal);
+      this.#leases.set(component, { paths: collections.map((path) => path + query), track: new LeaseTrack() });
+    }
+    const paths = [...this.#leases.values()].flatMap((each) => each.paths);
+    this.#leaseObjects = new LiveObjects(this.#api, paths, this.#signal);
+  }
+
+  /** Undefined until everything was listed once. */
+  look(): RescueLook | undefined {
+    const pods = this.#objects.get(PODS);
+    const nodes = this.#objects.get(NODES);
+    if (pods === undefined || nodes === undefined) return undefined;
+    for (const [component, { track }] of this.#leases) {
+      const records = this.leaseRecords(component);
+      if (records === undefined) return undefined;
+      track.see(latestLease(records.map(({ object }) => readLease(object))));
+    }
+    return { pods, nodes };
+  }
+
+  track(component: LeaseHolderName): LeaseTrack {
+    return this.#leases.get(component)!.track;
+  }
+
+  /** The objects that hold the component's record, with their paths. */
+  leaseRecords(
+    component: LeaseHolderName,
+  ): { readonly path: string; readonly object: KubeObject; readonly lease: LeaderLease }[] | undefined {
+    const { paths } = this.#leases.get(component)!;
+    const lists = paths.map((path) => ({ path, objects: this.#leaseObjects?.get(path) }));
+    if (lists.some(({ objects }) => objects === undefined)) return undefined;
+    return lists.flatMap(({ path, objects }) =>
+      objects!.flatMap((object) => {
+        const lease = readLease(object);
+        const at = `${path.split("?")[0]}/${encodeURIComponent(object.metadata.name)}`;
+        return lease === undefined ? [] : [{ path: at, object, lease }];
+      }),
+    );
+  }
+
+  get reachable(): boolean {
+    return this.#objects.reachable && this.#leaseObjects?.reachable !== false;
+  }
+
+  get trouble(): unknown {
+    return this.#objects.trouble ?? this.#leaseObjects?.trouble;
+  }
+
+  /** Resolves at the next change, or after that long. Throws when the signal aborts. */
+  async changed(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const done = new AbortController();
+    const both = AbortSignal.any([signal, done.signal]);
+    const waits = [this.#objects.changed(milliseconds, both), this.#leaseObjects?.changed(milliseconds, both)];
+    try {
+      await Promise.race(waits.filter((each) => each !== undefined));
+    } finally {
+      done.abort();
+      await Promise.allSettled(waits);
+    }
+    signal.throwIfAborted();
+  }
+}

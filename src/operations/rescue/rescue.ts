@@ -1,0 +1,155 @@
+/** Brings back a scheduler or a controller manager that is lost, while the API server is there: a pod in its place until the permanent one does its work. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LeaseHolderName } from "../../controlplane/lease.ts";
+import { MendError } from "../../errors.ts";
+import { permanentPods } from "../../rescue/permanent.ts";
+import { comparePods, isPending, type PodRow } from "../../rescue/pod-changes.ts";
+import { podTitle } from "../../rescue/pod-state.ts";
+import type { RescueTarget } from "../../rescue/target.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { type ClusterFlags, type OpenCluster, withCluster } from "../open-cluster.ts";
+import { findRescueTargets } from "./find-rescue-targets.ts";
+import { type PlannedPod, planRescuePod, type RescueWishes } from "./plan-rescue-pod.ts";
+import { type RescueOutcome, rescueComponent } from "./rescue-component.ts";
+import { RescueSession, type SessionOptions, TimeIsUp } from "./rescue-session.ts";
+import { RescueView } from "./rescue-view.ts";
+
+export type { PodRow } from "../../rescue/pod-changes.ts";
+export type { RescueOutcome } from "./rescue-component.ts";
+
+export interface RescueOptions extends SessionOptions {
+  readonly cluster: ClusterFlags;
+  readonly components: readonly LeaseHolderName[];
+  readonly namespace: string | undefined;
+  readonly node: string | undefined;
+  readonly serviceAccount: string | undefined;
+  /** A pod's state in few words, such as `Pending`: where it differs the pod has changed. */
+  readonly summary: (pod: KubeObject) => string;
+}
+
+export interface RescueResult {
+  readonly components: readonly RescueOutcome[];
+  /** All pods of the cluster: changed ones first, then those that are not well. */
+  readonly pods: readonly PodRow[];
+}
+
+/** How long the pods that waited for the component get to come up before they are shown. */
+const SETTLE_MS = 15_000;
+/** For what is taken away at the end, however the run ends. */
+const CLEAN_UP_MS = 10_000;
+const UNANSWERED_MS = 500;
+
+/** Throws where the cluster cannot be asked or the component is not found; a component that cannot be brought back is an outcome. */
+export function rescue(options: RescueOptions): Promise<RescueResult> {
+  return withSession(options, async (session, targets, cluster, before, end) => {
+    await session.view.followLeases(targets);
+    const wishes = wishesOf(options, cluster);
+    const components = await allOrNone(
+      targets.map((target) => rescueComponent(session, target, wishes)),
+      end,
+    );
+    const pods = components.some(({ state }) => state === "mended" || state === "rescued")
+      ? await settledPods(session, targets)
+      : session.view.look()!.pods;
+    return { components, pods: comparePods(before, pods, options.summary) };
+  });
+}
+
+export interface RescuePlan extends PlannedPod {
+  readonly target: RescueTarget;
+}
+
+/** The rescue pods as they would be created, each tried out by the API server; nothing is changed. */
+export function planRescue(options: RescueOptions): Promise<RescuePlan[]> {
+  return withSession(options, async (session, targets, cluster) => {
+    const wishes = wishesOf(options, cluster);
+    const look = session.view.look()!;
+    return Promise.all(
+      targets.map(async (target) => {
+        const planned = await planRescuePod(cluster.api, target, target.templates[0]!, wishes, look);
+        return { ...planned, target };
+      }),
+    );
+  });
+}
+
+function wishesOf({ node, serviceAccount, components, signal }: RescueOptions, { minor }: OpenCluster): RescueWishes {
+  return { node, serviceAccount, minor, together: components, signal };
+}
+
+function withSession<T>(
+  options: RescueOptions,
+  use: (
+    session: RescueSession,
+    targets: readonly RescueTarget[],
+    cluster: OpenCluster,
+    before: readonly KubeObject[],
+    end: () => void,
+  ) => Promise<T>,
+): Promise<T> {
+  return withCluster(options.cluster, options, async (cluster) => {
+    // Ends the watches, and what goes on for the other component when one fails.
+    const ended = new AbortController();
+    const signal = AbortSignal.any([options.signal, ended.signal]);
+    const view = new RescueView(cluster.api, signal);
+    const session = new RescueSession(cluster.api, view, { ...options, signal });
+    try {
+      const { pods } = await firstLook(session);
+      const targets = await findRescueTargets(cluster.api, { ...options, signal }, pods);
+      return await use(session, targets, cluster, pods, () => ended.abort());
+    } finally {
+      ended.abort();
+      await cleanUp(session);
+    }
+  });
+}
+
+/** As `Promise.all`, but the others are ended when one fails, and have ended when this returns. */
+async function allOrNone<T>(all: readonly Promise<T>[], end: () => void): Promise<T[]> {
+  try {
+    return await Promise.all(all);
+  } catch (error) {
+    end();
+    await Promise.allSettled(all);
+    throw error;
+  }
+}
+
+async function firstLook(session: RescueSession): Promise<{ readonly pods: readonly KubeObject[] }> {
+  try {
+    return await session.until((look) => ({ done: look }));
+  } catch (error) {
+    if (!(error instanceof TimeIsUp)) throw error;
+    throw new MendError("timeout", `no answer in time: still waiting for ${error.waitingFor}`, {
+      hint: "see how the API server does, or pass a longer --timeout",
+    });
+  }
+}
+
+/** Once nothing waits any more that a scheduler and a controller manager could help, or after a while. */
+async function settledPods(session: RescueSession, targets: readonly RescueTarget[]): Promise<readonly KubeObject[]> {
+  const { now } = session.options;
+  const began = now();
+  session.allow(SETTLE_MS * 2);
+  return session.until(({ pods }) => {
+    const own = new Set(targets.flatMap((target) => permanentPods(target, pods)));
+    const pending = pods.filter((pod) => isPending(pod) && !own.has(pod)).length;
+    if (pending === 0 || now() - began > SETTLE_MS) return { done: pods };
+    return { waitingFor: pending === 1 ? "a pending pod to run" : `${pending} pending pods to run` };
+  });
+}
+
+/** After Ctrl-C and after an error: a rescue pod without a rescue is nobody's. */
+async function cleanUp(session: RescueSession): Promise<void> {
+  const signal = AbortSignal.timeout(CLEAN_UP_MS);
+  for (const pod of session.leftover) {
+    try {
+      // Asked for, and not answered before the end: it may be created any moment.
+      if (pod.metadata.uid === undefined) await sleep(UNANSWERED_MS);
+      if (await session.removePod(pod, { signal })) session.tell(`removed ${podTitle(pod)}`);
+    } catch {
+      const { namespace = "default", name } = pod.metadata;
+      session.tell(`warning: ${podTitle(pod)} is left over: kubectl -n ${namespace} delete pod ${name}`);
+    }
+  }
+}

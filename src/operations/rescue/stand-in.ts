@@ -1,0 +1,153 @@
+/** The pod that stands in for a lost component: made of the first template that works, and waited for until it leads. */
+import { isHeldAt } from "../../controlplane/lease.ts";
+import { nodeOf } from "../../controlplane/mirror-pod.ts";
+import { ApiError } from "../../io/api-server/cluster-api.ts";
+import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
+import { isRescuePodOf } from "../../rescue/rescue-pod.ts";
+import type { RescueTemplate } from "../../rescue/target.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { planRescuePod } from "./plan-rescue-pod.ts";
+import { FINAL_AFTER_MS, type RescueCase, Since, type StandIn, templateTitle } from "./rescue-case.ts";
+import type { Verdict } from "./rescue-session.ts";
+import type { RescueLook } from "./rescue-view.ts";
+
+/** A rescue pod that runs gets so long for its first lease: 15 s until the last one's has run out, and some to start. */
+export const LEAD_WITHIN_MS = 60_000;
+
+/** The rescue pod of an earlier run, or one that was made by hand. One that is of no use any more is taken away first. */
+export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefined> {
+  const { session, wishes } = rescue;
+  const { component, name, namespace } = rescue.target;
+  return session.until(async ({ pods }): Promise<Verdict<KubeObject | undefined>> => {
+    const pod = pods.find((each) => each.metadata.namespace === namespace && isRescuePodOf(component, name, each));
+    if (pod === undefined) return { done: undefined };
+    const waitingFor = `${podTitle(pod)} of an earlier rescue to end`;
+    if (pod.metadata.deletionTimestamp !== undefined) return { waitingFor };
+    const state = podState(component, pod);
+    const isElsewhere = wishes.node !== undefined && nodeOf(pod) !== wishes.node;
+    const isComing = state.is === "running" || (state.is === "bound" && state.trouble === undefined);
+    if (isComing && !isElsewhere) return { done: pod };
+    await session.removePod(pod, { now: state.is !== "running" });
+    return { waitingFor };
+  });
+}
+
+/** A rescue pod that leads; or why none does. */
+export async function makeStandIn(rescue: RescueCase, earlier: KubeObject | undefined): Promise<StandIn | Trouble> {
+  const { session, target } = rescue;
+  if (earlier !== undefined) {
+    session.tell(`${podTitle(earlier)} is there from an earlier rescue: going on with it`);
+    const trouble = await untilItLeads(rescue, earlier);
+    if (trouble === undefined) return { pod: earlier, template: templateTitle(earlier) };
+    await discard(rescue, earlier, trouble);
+  }
+  let first: Trouble | undefined;
+  for (const template of target.templates) {
+    const made = await makeOf(rescue, template);
+    if ("pod" in made) return made;
+    first ??= made;
+    if (template === target.templates[0] && target.kind !== "StaticPod") rescue.currentFailure = made;
+  }
+  return first!;
+}
+
+/** A rescue pod of this template that leads; or why it does not, and then it is gone again. */
+export async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | Trouble> {
+  const made = await create(rescue, template);
+  if (!("metadata" in made)) return made;
+  const trouble = await untilItLeads(rescue, made);
+  if (trouble === undefined) return { pod: made, template: template.title };
+  await discard(rescue, made, trouble);
+  return trouble;
+}
+
+async function create(rescue: RescueCase, template: RescueTemplate): Promise<KubeObject | Trouble> {
+  const { session, target, wishes } = rescue;
+  const look = await session.until((seen) => ({ done: seen }));
+  const { pod: planned, notes, refusal } = await planRescuePod(session.api, target, template, wishes, look);
+  for (const note of notes) session.tell(note);
+  if (refusal !== undefined) return refusal;
+  await endStuckPods(rescue, look, nodeOf(planned));
+  rescue.lease.forget();
+  rescue.rescueHolder = undefined;
+  try {
+    const pod = await session.makePod(planned);
+    rescue.clock = { created: Date.parse(pod.metadata.creationTimestamp ?? ""), at: session.options.now() };
+    session.tell(`created ${podTitle(pod)} on node "${nodeOf(pod)}" from ${template.title}`);
+    return pod;
+  } catch (error) {
+    // Servers too old for a dry run refuse it only here.
+    if (!(error instanceof ApiError)) throw error;
+    return refusedTrouble(podTitle(planned), error.message);
+  }
+}
+
+/** A permanent pod that runs and does nothing holds the port that the rescue pod needs. */
+async function endStuckPods(rescue: RescueCase, look: RescueLook, node: string): Promise<void> {
+  if (rescue.target.kind === "StaticPod") return;
+  for (const { pod, state } of rescue.permanent(look)) {
+    if (state.is !== "running" || nodeOf(pod) !== node) continue;
+    rescue.session.tell(`${podTitle(pod)} runs and does not renew its lease: deleting it`);
+    await rescue.session.removePod(pod);
+    await rescue.session.until((seen) => rescue.isGone(seen, pod));
+  }
+}
+
+async function discard(rescue: RescueCase, pod: KubeObject, trouble: Trouble): Promise<void> {
+  rescue.session.tell(`${podTitle(pod)} is of no use: ${trouble.text}`);
+  // The kubelet takes most of a minute to tell of the end of a pod that crashes or was never started.
+  await rescue.session.removePod(pod, { now: trouble.kind !== "no-lease" });
+  await rescue.session.until((look) => rescue.isGone(look, pod));
+}
+
+/** Until the lease is renewed while the rescue pod runs; or why the pod cannot lead. */
+function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | undefined> {
+  const { session, lease } = rescue;
+  const { component, lease: place } = rescue.target;
+  const { now } = session.options;
+  const since = new Since(now);
+  let runningSince: number | undefined;
+  return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+    const pod = look.pods.find(({ metadata }) => metadata.uid === made.metadata.uid);
+    if (pod === undefined) {
+      // The watch may not have told of it yet.
+      if (!since.isFor("gone", FINAL_AFTER_MS)) return { waitingFor: `${podTitle(made)} to be started` };
+      return { done: { kind: "no-pod", text: `${podTitle(made)} was deleted by somebody else` } };
+    }
+    const state = podState(component, pod);
+    if (!lease.isRenewed) await freeDeadLease(rescue, look);
+    if (state.is === "running") {
+      if (place.elects ? lease.isRenewed : state.ready) return { done: noteLeader(rescue, look, pod) };
+      runningSince ??= now();
+      if (now() - runningSince > LEAD_WITHIN_MS) return { done: await rescue.withoutLease(pod) };
+      return { waitingFor: `${podTitle(pod)} to hold the lease` };
+    }
+    const trouble = state.is === "crashed" ? rescue.crashOf(pod, state.crash) : state.trouble;
+    if (trouble === undefined) return { waitingFor: `${podTitle(pod)} to be started` };
+    const isFinal = trouble.kind === "bad-flag" || trouble.kind === "rejected";
+    if (isFinal || since.isFor(trouble.kind, FINAL_AFTER_MS)) return { done: trouble };
+    return { waitingFor: `${podTitle(pod)} to be started: ${trouble.text}` };
+  });
+}
+
+/** Who renews the lease is the rescue pod where nothing else of the component runs. */
+function noteLeader(rescue: RescueCase, look: RescueLook, pod: KubeObject): undefined {
+  const holder = rescue.lease.lease?.holder;
+  const others = rescue.permanent(look).filter(({ state }) => state.is === "running");
+  if (others.length === 0) rescue.rescueHolder = holder;
+  const { elects } = rescue.target.lease;
+  rescue.session.tell(`${podTitle(pod)} ${elects ? `runs, and "${holder}" renews the lease` : "is ready"}`);
+}
+
+/**
+ * The lease of a holder that is gone would keep a candidate waiting for 15 s after it has started. It is given up in the holder's name once it has run out, by the
+ * API server's clock, and no pod of the component runs.
+ */
+async function freeDeadLease(rescue: RescueCase, look: RescueLook): Promise<void> {
+  const { lease } = rescue.lease;
+  if (lease === undefined || lease.holder === "" || !rescue.target.lease.elects || rescue.clock === undefined) return;
+  if (rescue.permanent(look).some(({ state }) => state.is === "running")) return;
+  const { created, at } = rescue.clock;
+  const now = created + rescue.session.options.now() - at; // at least
+  if (!Number.isNaN(now) && !isHeldAt(lease, now)) await rescue.release(lease.holder);
+}

@@ -1,0 +1,150 @@
+/** The permanent component takes over from its rescue pod: until one of its pods is started, the hand-over, and until it renews its lease. */
+import { nodeOf } from "../../controlplane/mirror-pod.ts";
+import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
+import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
+import type { KubeObject } from "../../storage/object.ts";
+import { readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
+import { FINAL_AFTER_MS, type RescueCase, Since, type StandIn } from "./rescue-case.ts";
+import type { Verdict } from "./rescue-session.ts";
+import type { RescueLook } from "./rescue-view.ts";
+
+/** A permanent pod that the kubelet tries again after its crash over the port: the kubelet's back-off, then a lease. */
+const TAKE_OVER_WITHIN_MS = 90_000;
+/** The kubelet waits up to 5 minutes before it tries a static pod again that crashed often. */
+const STATIC_TAKE_OVER_WITHIN_MS = 360_000;
+/** From here on the kubelet's back-off is longer than making the pod anew. */
+const TIRED_AFTER_RESTARTS = 2;
+/** How often the API server is asked why nothing happens. */
+const ASK_EVERY_MS = 2000;
+
+/** Until a permanent pod is started, which is undefined; or what keeps it from that. */
+export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<Trouble | undefined> {
+  const { session, target } = rescue;
+  const since = new Since(session.options.now);
+  const replaced = new Set<string>();
+  const stalled = askNowAndThen(rescue);
+  return rescue.onTime(
+    session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+      const readiness = judge(rescue, look, standIn.pod);
+      if (readiness.can === "take-over") {
+        // Where a rescue pod of the same template did not work on that node, this one will not.
+        if (rescue.currentFailure !== undefined && nodeOf(readiness.pod) === nodeOf(standIn.pod)) {
+          return { done: rescue.currentFailure };
+        }
+        if (await refreshTired(rescue, look, replaced)) return { waitingFor: "a pod that has not crashed yet" };
+        return { done: undefined };
+      }
+      if (readiness.can === "not-yet") {
+        const trouble = await stalled(look);
+        if (trouble === undefined) return { waitingFor: readiness.waitingFor };
+        if (since.isFor(trouble.text, FINAL_AFTER_MS)) return { done: trouble };
+        return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
+      }
+      const { trouble } = readiness;
+      if (!since.isFor(trouble.kind, FINAL_AFTER_MS)) {
+        return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
+      }
+      // It may well have been the port: the hand-over will tell, and can be taken back.
+      if (trouble.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
+      return { done: trouble.kind === "unexplained" ? rescue.currentFailure! : trouble };
+    }),
+  );
+}
+
+function judge(rescue: RescueCase, look: RescueLook, rescuePod: KubeObject, seen = rescue.permanent(look)): Readiness {
+  return judgeReadiness(seen, rescue.target, nodeOf(rescuePod), (pod, crash) => rescue.crashOf(pod, crash));
+}
+
+/** A pod that has crashed often over the port would be tried again in minutes only: a new one is tried at once. Returns whether there is one. */
+async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<string>): Promise<boolean> {
+  if (rescue.target.kind === "StaticPod") return false;
+  const tired = rescue
+    .permanent(look)
+    .filter(({ state }) => state.is === "crashed" && state.crash.restarts >= TIRED_AFTER_RESTARTS);
+  for (const { pod } of tired) {
+    const uid = pod.metadata.uid ?? "";
+    if (replaced.has(uid)) continue;
+    replaced.add(uid);
+    rescue.session.tell(`${podTitle(pod)} has crashed often over the port: having it made anew`);
+    await rescue.session.removePod(pod, { now: true });
+  }
+  return tired.length > 0;
+}
+
+/** Why no pod is made, none bound to a node, or none started; asked for now and then. */
+function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Trouble | undefined> {
+  const { now, signal } = rescue.session.options;
+  const { api } = rescue.session;
+  let askedAt = 0;
+  let trouble: Trouble | undefined;
+  return async (look) => {
+    if (now() - askedAt < ASK_EVERY_MS) return trouble;
+    askedAt = now();
+    const alive = rescue.permanent(look).filter(({ state }) => state.is !== "gone");
+    const bound = alive.find(({ state }) => state.is !== "unscheduled");
+    if (bound !== undefined) {
+      trouble = bound.state.is === "bound" ? await readStartTrouble(api, bound.pod, signal) : undefined;
+    } else {
+      const isUnmade = alive.length === 0;
+      trouble =
+        (isUnmade ? await readCreationTrouble(api, rescue.target, signal) : undefined) ??
+        (await readMissingHelper(api, rescue.wishes.together, isUnmade, now(), signal));
+    }
+    return trouble;
+  };
+}
+
+/** Takes the rescue pod away, and waits until the permanent one has its lease and renews it. Returns what goes wrong. */
+export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn): Promise<Trouble | undefined> {
+  const { session, target, lease: track } = rescue;
+  const { component, kind, lease: place } = target;
+  const { now } = session.options;
+  session.tell(`the permanent ${component} is started: removing ${podTitle(rescuePod)}`);
+  await session.removePod(rescuePod);
+  const ended = rescue.rescueHolder;
+  track.forget();
+  const began = now();
+  const within = kind === "StaticPod" ? STATIC_TAKE_OVER_WITHIN_MS : TAKE_OVER_WITHIN_MS;
+  const since = new Since(now);
+  let crashesBefore: Set<string> | undefined;
+  return rescue.onTime(
+    session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+      if (!hasEnded(rescue, look, rescuePod)) return { waitingFor: `${podTitle(rescuePod)} to end` };
+      crashesBefore ??= new Set(rescue.permanent(look).flatMap(crashId));
+      if (ended !== undefined && track.lease?.holder === ended) await rescue.release(ended);
+      const running = rescue.running(look);
+      const leads = place.elects
+        ? track.isRenewed && track.lease?.holder !== ended
+        : running.some(({ state }) => state.is === "running" && state.ready);
+      if (leads && running.length > 0) {
+        session.tell(`the permanent ${component} does its work: "${track.lease?.holder ?? ""}" renews its lease`);
+        return { done: undefined };
+      }
+      const waitingFor = `the permanent ${component} to hold its lease`;
+      // What crashed while the rescue pod had the port tells nothing.
+      const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
+      const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);
+      if (readiness?.can === "not") {
+        if (since.isFor(readiness.trouble.kind, FINAL_AFTER_MS)) return { done: readiness.trouble };
+        return { waitingFor: `${waitingFor}: ${readiness.trouble.text}` };
+      }
+      if (now() - began <= within) return { waitingFor };
+      if (running[0] !== undefined) return { done: await rescue.withoutLease(running[0].pod) };
+      return { done: { kind: "no-lease", text: `the permanent ${component} does not take its lease` } };
+    }),
+  );
+}
+
+/** Of its last end, where it has ended. */
+function crashId({ state }: SeenPod): string[] {
+  const crash = state.is === "crashed" || state.is === "running" ? state.crash : undefined;
+  return crash === undefined ? [] : [crash.id];
+}
+
+/** Its container has ended, though the kubelet may still clean up behind it. */
+function hasEnded({ target }: RescueCase, look: RescueLook, rescuePod: KubeObject): boolean {
+  const pod = look.pods.find(({ metadata }) => metadata.uid === rescuePod.metadata.uid);
+  if (pod === undefined) return true;
+  const { deletionTimestamp: _, ...metadata } = pod.metadata;
+  return podState(target.component, { ...pod, metadata } as KubeObject).is !== "running";
+}

@@ -1,0 +1,316 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Fault, faultyFileSystem } from "../../../test/faulty-file-system.ts";
+import { clusterEntries, madeSnapshot } from "../../../test/made-snapshot.ts";
+import { readBolt } from "../../bolt/bolt.ts";
+import { memorySource } from "../../bolt/byte-source.ts";
+import { checkBolt } from "../../bolt/check.ts";
+import { readSmallBucket } from "../../bolt/edit.ts";
+import type { Finding } from "../../errors.ts";
+import { readLog } from "../../wal/log.ts";
+import { decodeRaftSnapshot } from "../../wal/raft-snapshot.ts";
+import { type RestoreOptions, restoreSnapshot } from "./restore.ts";
+
+const FIXTURE = join(import.meta.dirname, "../../../test/fixtures/selfhosted-k120/snapshot.db.gz");
+const MEMBER: Omit<RestoreOptions, "dataDir"> = {
+  name: "default",
+  initialCluster: "default=http://localhost:2380",
+  initialClusterToken: "etcd-cluster",
+  initialAdvertisePeerUrls: "http://localhost:2380",
+};
+
+const FIRST_SEGMENT = "0000000000000000-0000000000000000.wal";
+
+let directory: string;
+let snapshot: string;
+let dataDir: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "restore-"));
+  snapshot = join(directory, "snapshot.db");
+  dataDir = join(directory, "data");
+  writeFileSync(snapshot, gunzipSync(readFileSync(FIXTURE)));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Throws unless everything that etcd reads of a data dir is whole. */
+function checkDataDir(path: string, walDir = join(path, "member/wal")): void {
+  const snap = join(path, "member/snap");
+  const names = readdirSync(snap).sort();
+  expect(names).toEqual(["0000000000000001-0000000000000001.snap", "db"]);
+  const findings: Finding[] = [];
+  const bolt = readBolt(memorySource(readFileSync(join(snap, "db"))));
+  checkBolt(bolt, (finding) => findings.push(finding));
+  expect(findings).toEqual([]);
+  expect(readSmallBucket(bolt, "members")!.map(([id]) => Buffer.from(id).toString())).toEqual(["8e9e05c52164694d"]);
+  decodeRaftSnapshot(readFileSync(join(snap, names[0]!)), names[0]!);
+  const log = readLog(segmentsOf(walDir).map((name) => memorySource(readFileSync(join(walDir, name)))));
+  expect(log).toMatchObject({ state: { commit: 1, term: 1 }, end: { kind: "complete" } });
+  expect(statSync(path).mode & 0o777).toBe(0o700);
+  expect(statSync(join(snap, "db")).mode & 0o777).toBe(0o600);
+}
+
+/** What else is there, etcd passes over. */
+const segmentsOf = (walDir: string): string[] => readdirSync(walDir).filter((name) => name.endsWith(".wal"));
+
+const hashOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+describe.each([
+  ["a copy", {}],
+  ["another WAL dir", { walDir: "WAL" }],
+  ["an empty WAL dir", { walDir: "WAL", emptyWalDir: true }],
+  ["a rewritten keyspace, another WAL dir, an old data dir", { compact: true, walDir: "WAL", replace: true }],
+] as const)("killed at every operation: %s", (_, flags) => {
+  const options = (): RestoreOptions => {
+    const { walDir, emptyWalDir, ...more } = { walDir: undefined, emptyWalDir: false, ...flags };
+    if (emptyWalDir && !existsSync(join(directory, "WAL"))) mkdirSync(join(directory, "WAL"), { mode: 0o700 });
+    if ("replace" in flags && !existsSync(dataDir)) {
+      mkdirSync(dataDir);
+      writeFileSync(join(dataDir, "old"), "old");
+      mkdirSync(join(directory, "WAL"));
+      writeFileSync(join(directory, "WAL/old"), "old WAL");
+    }
+    return { ...MEMBER, ...more, dataDir, ...(walDir === undefined ? {} : { walDir: join(directory, walDir) }) };
+  };
+
+  test("a crash leaves nothing or a whole data dir, and the next run succeeds", async () => {
+    const before = hashOf(snapshot);
+    const whole = faultyFileSystem("crash", Number.POSITIVE_INFINITY);
+    await restoreSnapshot(snapshot, { ...options(), fileSystem: whole });
+    const clean = (): void => {
+      for (const name of readdirSync(directory)) {
+        if (name !== "snapshot.db") rmSync(join(directory, name), { recursive: true });
+      }
+    };
+    expect(whole.operations()).toBeGreaterThan(20);
+    for (let at = 1; at <= whole.operations(); at++) {
+      clean();
+      const given = options();
+      await expect(restoreSnapshot(snapshot, { ...given, fileSystem: faultyFileSystem("crash", at) })).rejects.toThrow(
+        Fault,
+      );
+      const old = existsSync(join(dataDir, "old"));
+      if (existsSync(dataDir) && !old) {
+        checkDataDir(dataDir, given.walDir);
+        continue;
+      }
+      if (old) expect(existsSync(join(directory, "WAL/old"))).toBe(true); // an old data dir never has a WAL that is not its own
+      await restoreSnapshot(snapshot, given);
+      checkDataDir(dataDir, given.walDir);
+      const names = readdirSync(directory).filter((name) => name.includes("staging"));
+      expect(names).toEqual([]);
+      if (given.walDir !== undefined) expect(readdirSync(given.walDir)).toEqual([FIRST_SEGMENT]);
+      if (!("replace" in flags)) continue;
+      expect(readFileSync(join(directory, "data.before-restore/old"), "utf8")).toBe("old");
+      expect(readFileSync(join(directory, "WAL.before-restore/old"), "utf8")).toBe("old WAL");
+    }
+    expect(hashOf(snapshot)).toBe(before);
+  });
+
+  test("a failure leaves everything as it was", async () => {
+    const whole = faultyFileSystem("fail", Number.POSITIVE_INFINITY);
+    await restoreSnapshot(snapshot, { ...options(), fileSystem: whole });
+    const lastRename = whole.log.lastIndexOf("rename") + 1;
+    for (let at = 1; at <= lastRename; at++) {
+      for (const name of readdirSync(directory)) {
+        if (name !== "snapshot.db") rmSync(join(directory, name), { recursive: true });
+      }
+      const given = options();
+      const names = readdirSync(directory);
+      await expect(restoreSnapshot(snapshot, { ...given, fileSystem: faultyFileSystem("fail", at) })).rejects.toThrow(
+        Fault,
+      );
+      expect(readdirSync(directory)).toEqual(names);
+    }
+  });
+});
+
+test("an empty target directory stays the same directory: it may be a mount point", async () => {
+  mkdirSync(dataDir, { mode: 0o700 });
+  const { ino } = statSync(dataDir);
+  await restoreSnapshot(snapshot, { ...MEMBER, dataDir });
+  expect(statSync(dataDir).ino).toBe(ino);
+  checkDataDir(dataDir);
+});
+
+test("so does an empty WAL dir", async () => {
+  const walDir = join(directory, "WAL");
+  mkdirSync(walDir, { mode: 0o700 });
+  const { ino } = statSync(walDir);
+  await restoreSnapshot(snapshot, { ...MEMBER, dataDir, walDir });
+  expect(statSync(walDir).ino).toBe(ino);
+  expect(readdirSync(walDir)).toEqual([FIRST_SEGMENT]);
+  checkDataDir(dataDir, walDir);
+});
+
+test("a WAL that is not the leftover of a killed run is refused, whatever was staged beside it", async () => {
+  const walDir = join(directory, "WAL");
+  for (const path of [
+    `${dataDir}.kubemend-staging-${process.pid}`,
+    `${walDir}.kubemend-staging-${process.pid}/moving`,
+  ]) {
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, FIRST_SEGMENT), "");
+  }
+  mkdirSync(walDir);
+  writeFileSync(join(walDir, FIRST_SEGMENT), "precious");
+  await expect(restoreSnapshot(snapshot, { ...MEMBER, dataDir, walDir })).rejects.toMatchObject({ code: "not-empty" });
+  expect(readFileSync(join(walDir, FIRST_SEGMENT), "utf8")).toBe("precious");
+});
+
+test("an interrupted restore leaves nothing", async () => {
+  const abort = new AbortController();
+  const attempt = restoreSnapshot(snapshot, {
+    ...MEMBER,
+    dataDir,
+    signal: abort.signal,
+    progress: () => abort.abort(),
+  });
+  await expect(attempt).rejects.toMatchObject({ name: "AbortError" });
+  expect(readdirSync(directory)).toEqual(["snapshot.db"]);
+});
+
+test("an archive is restored like the file in it", async () => {
+  await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });
+  checkDataDir(dataDir);
+});
+
+describe("a cluster under another etcd prefix", () => {
+  const other = join(import.meta.dirname, "../../../test/fixtures/other-prefix/snapshot.db.gz");
+  const restored = (more: Partial<RestoreOptions>) => restoreSnapshot(other, { ...MEMBER, dataDir, ...more });
+
+  test.each([{}, { etcdPrefix: "a/b/" }, { skipObjectCheck: true }, { exclude: ["/a/b/masterleases/"] }])(
+    "is found, and what it has left over: %j",
+    async (more: Partial<RestoreOptions>) => {
+      const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "kube-apiserver-n1", namespace: "kube-system" } };
+      const entries = clusterEntries([{ apiVersion: "v1", kind: "Node", metadata: { name: "n1" } }, pod], "/a/b");
+      writeFileSync(snapshot, madeSnapshot([...entries, ["/a/b/masterleases/10.0.0.1", "{}"]]));
+      const { notes, steps } = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, ...more });
+      expect(notes.map(({ code, where }) => [code, where])).toEqual([
+        ["revision-goes-back", "snapshot"],
+        ...("exclude" in more ? [] : [["masterleases-restored", "/a/b/masterleases/"]]),
+        ["nodes-restored", "/a/b/minions/"],
+      ]);
+      expect(steps.join()).toContain("move kube-apiserver.yaml");
+    },
+  );
+
+  test("that of an earlier revision is as it was then", async () => {
+    const node = (name: string) => ({ apiVersion: "v1", kind: "Node", metadata: { name } });
+    writeFileSync(snapshot, madeSnapshot(clusterEntries([node("n1")]).concat(clusterEntries([node("n2")]))));
+    const { notes } = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, atRevision: 4 });
+    expect(notes.at(-1)!.text).toContain("1 node as of");
+  });
+
+  test("is one of two", async () => {
+    writeFileSync(snapshot, madeSnapshot([...clusterEntries([], "/one"), ...clusterEntries([], "/two")]));
+    const first = await restoreSnapshot(snapshot, { ...MEMBER, dataDir });
+    expect(first.notes.map(({ code }) => code)).toEqual(["several-clusters", "revision-goes-back"]);
+    const second = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, replace: true, etcdPrefix: "/two" });
+    expect(second.notes.map(({ code }) => code)).not.toContain("several-clusters");
+  });
+
+  test("also to tell whose it is", async () => {
+    const kubeconfig = join(directory, "kubeconfig");
+    const cluster = { name: "c", cluster: { server: "http://127.0.0.1:1" } };
+    const context = { name: "c", context: { cluster: "c", user: "u" } };
+    const config = {
+      clusters: [cluster],
+      contexts: [context],
+      users: [{ name: "u", user: {} }],
+      "current-context": "c",
+    };
+    writeFileSync(kubeconfig, JSON.stringify({ apiVersion: "v1", kind: "Config", ...config }));
+    const notes = async (more: Partial<RestoreOptions>) =>
+      (await restored({ kubeconfig: { path: kubeconfig }, replace: true, ...more })).notes[0]!.text;
+    expect(await notes({})).toContain("was not checked: ");
+    expect(await notes({ etcdPrefix: "/kubernetes.io" })).toContain("was not checked: ");
+  });
+
+  test("is refused where another one is asked for", async () => {
+    const failure = { code: "not-kubernetes", hint: 'there is one under "/kubernetes.io"' };
+    await expect(restored({ etcdPrefix: "/registry" })).rejects.toMatchObject(failure);
+    expect(readdirSync(directory)).toEqual(["snapshot.db"]);
+  });
+});
+
+describe("refused, with nothing left behind", () => {
+  const refused = async (more: Partial<RestoreOptions>, code: string, text: string | RegExp): Promise<void> => {
+    const before = readdirSync(directory);
+    const attempt = restoreSnapshot(snapshot, { ...MEMBER, dataDir, ...more });
+    await expect(attempt).rejects.toMatchObject({ code, message: expect.stringMatching(text) });
+    expect(readdirSync(directory)).toEqual(before);
+  };
+
+  test("a target that is not empty", async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, "precious"), "");
+    await refused({}, "not-empty", /is not empty/);
+    await refused({ dataDir: join(directory, "other"), walDir: dataDir }, "not-empty", /WAL dir/);
+    await refused(
+      { dataDir: join(directory, "other"), walDir: join(directory, "other/wal") },
+      "usage",
+      /is in the data/,
+    );
+  });
+
+  test("a target that a process has open, even with --replace", async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, "db"), "");
+    const child = spawn("sleep", ["60"], { stdio: [openSync(join(dataDir, "db"), "r"), "ignore", "ignore"] });
+    try {
+      await refused({ replace: true }, "data-dir-in-use", new RegExp(`in use by sleep \\(process ${child.pid}\\)`));
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  test("a file that was changed, and one without a hash", async () => {
+    const bytes = readFileSync(snapshot);
+    bytes[bytes.length - 40]! ^= 1;
+    writeFileSync(snapshot, bytes);
+    await refused({}, "snapshot-hash-mismatch", /does not match the SHA-256/);
+    writeFileSync(snapshot, bytes.subarray(0, bytes.length - 32));
+    await refused({}, "snapshot-refused", /no SHA-256/);
+    const result = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, skipHashCheck: true });
+    expect(result).toMatchObject({ sha256: "absent", findings: [{ code: "snapshot-hash-absent", level: "warning" }] });
+  });
+
+  test("a damaged page, unless its finding is named", async () => {
+    const bytes = readFileSync(snapshot);
+    const root = Number(bytes.readBigUInt64LE(32));
+    bytes.writeUInt16LE(0x55, 8 + 4096 * (root - 1)); // another page's flags
+    writeFileSync(snapshot, bytes);
+    await refused({ skipHashCheck: true }, "snapshot-refused", /damaged/);
+  });
+
+  test("a target where nothing can be made", async () => {
+    await refused({ dataDir: "/proc/none/data" }, "not-found", /cannot create directory/);
+  });
+
+  test.each([
+    [{ exclude: [""] }, /--exclude has an empty prefix/],
+    [{ name: "other" }, /"other" is not in --initial-cluster/],
+    [{ initialAdvertisePeerUrls: "http://localhost:1" }, /missing from --initial-advertise-peer-urls/],
+    [{ initialCluster: "default=http://nobody.invalid:2380" }, /"nobody.invalid" cannot be resolved here/],
+    [{ initialCluster: "x" }, /each member is name=URL/],
+  ])("wrong flags %j", (more, text) => refused(more, "usage", text));
+
+  test("a revision that the snapshot does not hold", async () => {
+    await refused({ atRevision: 10_000_000 }, "revision-in-future", /not in the snapshot/);
+  });
+});

@@ -1,0 +1,291 @@
+/** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type BoltFile, readBolt } from "../../bolt/bolt.ts";
+import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../../bolt/edit.ts";
+import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
+import { type Finding, MendError } from "../../errors.ts";
+import { createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
+import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
+import { descriptorSource } from "../../io/files/file-source.ts";
+import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/file-system.ts";
+import { resolveHosts } from "../../io/network/resolve-hosts.ts";
+import { type HashVerdict, startHash } from "../../io/snapshot/hash-snapshot.ts";
+import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
+import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
+import { readLog } from "../../wal/log.ts";
+import { formatMemberId, type Membership, newMembership } from "../../wal/membership.ts";
+import { newClusterBuckets, newClusterLog } from "../../wal/new-cluster.ts";
+import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "../../wal/peer-urls.ts";
+import { encodeRaftSnapshot } from "../../wal/raft-snapshot.ts";
+import { formatSnapshotName } from "../../wal/segment-name.ts";
+import { createWalWriter, SEGMENT_SIZE } from "../../wal/writer.ts";
+import { checkAllowed } from "./allowed-findings.ts";
+import { checkStructure } from "./check-structure.ts";
+import { compareCluster } from "./compare-cluster.ts";
+import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
+import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
+import { rewriteDatabase } from "./restore-keyspace.ts";
+import { reportHash } from "./snapshot-status.ts";
+
+export interface RestoreOptions extends SnapshotOptions {
+  readonly dataDir: string;
+  readonly walDir?: string;
+  /** Move a data dir that is there aside. */
+  readonly replace?: boolean;
+  readonly name: string;
+  /** As etcd's flags of the same names. */
+  readonly initialCluster: string;
+  readonly initialClusterToken: string;
+  readonly initialAdvertisePeerUrls: string;
+  readonly skipHashCheck?: boolean;
+  /** Check pages, revisions and key-values, but not that objects decode. */
+  readonly skipObjectCheck?: boolean;
+  /** Codes of findings that do not stop the restore. */
+  readonly allow?: readonly string[];
+  /** Raises the newest revision by so many and marks everything before it compacted; 0 for neither. */
+  readonly bumpRevision?: number;
+  readonly atRevision?: number;
+  readonly exclude?: readonly string[];
+  readonly excludeKeys?: readonly string[];
+  readonly compact?: boolean;
+  /** Where in etcd the Kubernetes cluster is; found unless given. */
+  readonly etcdPrefix?: string;
+  /** The cluster that is to be restored, where it still answers. */
+  readonly kubeconfig?: { readonly path: string; readonly context?: string };
+  /** For tests: the layer below. */
+  readonly fileSystem?: FileSystem;
+}
+
+export interface RestoreResult {
+  readonly dataDir: string;
+  readonly walDir: string | null;
+  /** Where the old data dir went, and an old WAL dir beside it. */
+  readonly movedAside: string | null;
+  readonly walMovedAside: string | null;
+  readonly name: string;
+  /** In hex, as etcdctl prints ids. */
+  readonly memberId: string;
+  readonly clusterId: string;
+  readonly members: readonly { readonly id: string; readonly name: string; readonly peerUrls: readonly string[] }[];
+  /** The newest revision in the new data dir. */
+  readonly revision: number;
+  /** The newest revision in the snapshot. */
+  readonly snapshotRevision: number;
+  readonly sha256: HashVerdict;
+  /** Versions of keys that were left out, where the keyspace was rewritten. */
+  readonly droppedVersions: number;
+  readonly findings: readonly Finding[];
+  /** What to look after in the restored cluster. */
+  readonly notes: readonly Finding[];
+  /** What to do next, in order. */
+  readonly steps: readonly string[];
+}
+
+/** Throws `snapshot-refused` with the first finding where the snapshot is not sound; nothing is at the target then. */
+export async function restoreSnapshot(path: string, given: RestoreOptions): Promise<RestoreResult> {
+  const { etcdPrefix } = given;
+  checkAllowed(given.allow ?? []);
+  const options = etcdPrefix === undefined ? given : { ...given, etcdPrefix: normalizeEtcdPrefix(etcdPrefix) };
+  const membership = await planMembership(options);
+  const own = membership.members.find((member) => member.name === options.name)!;
+  using snapshot = await openSnapshot(path, options);
+  const { kubeconfig } = options;
+  const live = kubeconfig === undefined ? undefined : await compareCluster(snapshot, kubeconfig, options);
+  const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
+  try {
+    const hashing = startHash(snapshot.file);
+    const work = [
+      copyFlushed(writer, snapshot),
+      checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
+    ] as const;
+    let sha256: HashVerdict;
+    try {
+      sha256 = await hashing.verdict;
+    } finally {
+      await Promise.allSettled(work);
+      await hashing.stop();
+    }
+    const [db, checked] = await Promise.all(work);
+    refuseFindings(snapshot, sha256, options);
+    const { leftovers, notes } = await findLeftovers(snapshot, checked, options);
+
+    const snapshotRevision = lastRevision(snapshot.bolt);
+    let revision = snapshotRevision;
+    let droppedVersions = 0;
+    let bolt = snapshot.bolt;
+    if (needsRewrite(options)) {
+      const { atRevision, exclude = [], compact = false } = options;
+      const what = { ...options, exclude, compact, ...(atRevision === undefined ? {} : { atRevision }) };
+      db.truncate(0);
+      const rewritten = await rewriteDatabase(snapshot, db, what);
+      revision = rewritten.revision;
+      droppedVersions = rewritten.dropped;
+      bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
+    }
+    const seen = live?.revision ?? (await newestKnownRevision(options));
+    const needed = seen === undefined ? BUMP_FOR_THE_UNKNOWN : Math.max(seen, snapshotRevision) - revision;
+    revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
+    writeLog(writer, membership, own.id);
+    options.signal?.throwIfAborted();
+    const moved = await writer.commit();
+    return {
+      dataDir: options.dataDir,
+      walDir: options.walDir ?? null,
+      movedAside: moved.dataDir,
+      walMovedAside: moved.walDir,
+      name: own.name,
+      memberId: formatMemberId(own.id),
+      clusterId: formatMemberId(membership.clusterId),
+      members: membership.members.map(({ id, name, peerUrls }) => ({ id: formatMemberId(id), name, peerUrls })),
+      revision,
+      snapshotRevision,
+      sha256,
+      droppedVersions,
+      findings: [...snapshot.findings.list(), ...remarks(snapshot)],
+      ...whatNext(leftovers, options, membership, needed, [...(live?.notes ?? []), ...notes]),
+    };
+  } finally {
+    writer.discard();
+  }
+}
+
+/** etcd's own advice where nobody knows how far the cluster had come: a billion, which takes years to reach. */
+const BUMP_FOR_THE_UNKNOWN = 1_000_000_000;
+
+function whatNext(
+  leftovers: Leftovers,
+  options: RestoreOptions,
+  membership: Membership,
+  needed: number,
+  notes: readonly Finding[],
+): Pick<RestoreResult, "notes" | "steps"> {
+  const others = membership.members.filter((member) => member.name !== options.name);
+  const isRaised = (options.bumpRevision ?? 0) > 0;
+  return {
+    notes: [...notes, ...restoreNotes(leftovers, isRaised || needed <= 0 ? undefined : needed)],
+    steps: restoreSteps(
+      leftovers,
+      others.map((member) => member.name),
+    ),
+  };
+}
+
+/** At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its database makes one at most. */
+async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions): Promise<number | undefined> {
+  if (replace !== true || !existsSync(join(dataDir, "member"))) return undefined;
+  try {
+    using directory = openMemberDirectory(dataDir, existsSync(join(dataDir, "member/wal")) ? undefined : walDir);
+    using old = await openSnapshot(directory.database);
+    const { consistentIndex = 0 } = readStoreInfo(old);
+    const lastIndex = readLog(directory.segments).entries.at(-1)?.index ?? 0;
+    return lastRevision(old.bolt) + Math.max(0, lastIndex - consistentIndex);
+  } catch (error) {
+    if (error instanceof MendError && error.code !== "internal") return undefined; // it is being replaced because it is broken
+    throw error;
+  }
+}
+
+/** The members that the flags name. Throws `usage` for what etcd refuses. */
+async function planMembership(options: RestoreOptions): Promise<Membership> {
+  if (options.exclude?.includes("") === true) {
+    throw new MendError("usage", "--exclude has an empty prefix, which every key begins with", {
+      hint: "name what is to be left out, such as --exclude /registry/events/",
+    });
+  }
+  const cluster = parseInitialCluster(options.initialCluster);
+  const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
+  const addresses = await resolveHosts(hostsToResolve(options.name, advertised, cluster));
+  checkMemberInCluster(options.name, advertised, cluster, addresses);
+  return newMembership(cluster, options.initialClusterToken);
+}
+
+/** The disk takes the copy while the rest is still being checked; what is written later is small. */
+async function copyFlushed(writer: DataDirWriter, snapshot: Snapshot): Promise<OutputFile> {
+  const db = await writer.copyToSnap("db", snapshot.file.descriptor);
+  await db.sync();
+  return db;
+}
+
+function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: RestoreOptions): void {
+  const { findings, file } = snapshot;
+  if (sha256 !== "verified" && options.skipHashCheck !== true) {
+    const text =
+      sha256 === "absent"
+        ? "the snapshot has no SHA-256 at its end"
+        : "the snapshot does not match the SHA-256 at its end";
+    throw new MendError(sha256 === "absent" ? "snapshot-refused" : "snapshot-hash-mismatch", text, {
+      where: file.path,
+      hint:
+        sha256 === "absent"
+          ? "if it is a copy of member/snap/db of a stopped etcd, pass --skip-hash-check"
+          : "use another copy of it; --skip-hash-check restores it all the same",
+    });
+  }
+  reportHash(sha256, file.path, (finding) => findings.report({ ...finding, level: "warning" }));
+  const allowed = new Set(options.allow);
+  const errors = findings.list().filter((finding) => finding.level === "error" && !allowed.has(finding.code));
+  const [first] = errors;
+  if (first === undefined) return;
+  const more = errors.length === 1 ? "" : ` (and ${errors.length - 1} more findings)`;
+  const codes = [...new Set(errors.map((finding) => finding.code))];
+  throw new MendError("snapshot-refused", `the snapshot is damaged: ${first.text}${more}`, {
+    where: first.where,
+    hint: `see all with kubemend snapshot verify; to restore all the same, pass ${codes.map((code) => `--allow ${code}`).join(" ")}`,
+  });
+}
+
+function needsRewrite(options: RestoreOptions): boolean {
+  return (
+    options.atRevision !== undefined ||
+    (options.exclude?.length ?? 0) > 0 ||
+    (options.excludeKeys?.length ?? 0) > 0 ||
+    options.compact === true
+  );
+}
+
+function lastRevision(bolt: BoltFile): number {
+  const key = readLastKey(bolt, "key");
+  return key === undefined ? 0 : (decodeRevision(key)?.main ?? 0);
+}
+
+/** Gives the database its new members and, where asked for, its higher revision. Returns its newest revision. */
+function editDatabase(bolt: BoltFile, db: OutputFile, membership: Membership, revision: number, bump: number): number {
+  const bumped = revision + bump;
+  const compacted = bump > 0 ? encodeRevision({ main: bumped, sub: 0, tombstone: false }) : undefined;
+  const meta = readSmallBucket(bolt, "meta") ?? [];
+  const edits: Map<string, BucketEdit> = newClusterBuckets(membership, meta, compacted);
+  // etcdutl writes the same entry: a revision without a key.
+  if (compacted !== undefined) edits.set("key", { append: [compacted, new Uint8Array(0)] });
+  db.truncate(editBolt(bolt, db, edits));
+  return bumped;
+}
+
+function writeLog(writer: DataDirWriter, membership: Membership, nodeId: bigint): void {
+  const log = newClusterLog(membership);
+  const segments: OutputFile[] = [];
+  const wal = createWalWriter({ nodeId, clusterId: membership.clusterId }, (name) => {
+    const file = writer.createInWal(name);
+    segments.push(file);
+    return file;
+  });
+  wal.mark({ index: 0, term: 0, confState: undefined });
+  for (const entry of log.entries) wal.entry(entry);
+  wal.state(log.state);
+  wal.mark(log.mark);
+  wal.finish();
+  for (const segment of segments) segment.truncate(SEGMENT_SIZE);
+  const { term, index } = log.snapshot;
+  writer.createInSnap(formatSnapshotName(term, index)).write(encodeRaftSnapshot(log.snapshot), 0);
+}
+
+/** What the new cluster takes over though it may not want it. */
+function remarks(snapshot: Snapshot): Finding[] {
+  const { alarms } = readStoreInfo(snapshot);
+  return alarms.map((alarm) => ({
+    level: "warning",
+    code: "alarm-restored",
+    where: 'bucket "alarm"',
+    text: `the snapshot carries the alarm ${alarm.type} of member ${alarm.member}: etcd refuses writes until it is disarmed (etcdctl alarm disarm)`,
+  }));
+}

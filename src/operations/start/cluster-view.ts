@@ -1,0 +1,64 @@
+/** What `start` sees of a cluster: live lists of pods, nodes and leases, and which leases were renewed while it looked. */
+import type { Observation } from "../../bootstrap/pivot.ts";
+import { type LeaderLease, RenewalWatch, readLease } from "../../controlplane/lease.ts";
+import type { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { ownAddresses, podLog, runningContainers } from "../../io/node/local-node.ts";
+import type { KubeObject } from "../../storage/object.ts";
+
+const PODS = "/api/v1/pods";
+const NODES = "/api/v1/nodes";
+const NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+const COMPONENT_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+
+/** The collections that are looked at. */
+export const VIEWED = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES];
+
+export class ClusterView {
+  readonly live: Pick<LiveObjects, "get" | "reachable" | "trouble" | "changed">;
+  readonly localNode: string | undefined;
+  readonly #nodeLeases = new RenewalWatch();
+  #componentLeases = new RenewalWatch();
+
+  /** `live` follows {@link VIEWED}. */
+  constructor(live: ClusterView["live"], localNode: string | undefined) {
+    this.live = live;
+    this.localNode = localNode;
+  }
+
+  /** Undefined until everything was listed once. */
+  look(): Observation | undefined {
+    const [pods, nodes, nodeLeases, componentLeases] = VIEWED.map((path) => this.live.get(path));
+    if (pods === undefined || nodes === undefined || nodeLeases === undefined || componentLeases === undefined)
+      return undefined;
+    this.#nodeLeases.see(nodeLeases);
+    this.#componentLeases.see(componentLeases);
+    const { localNode } = this;
+    const localContainers = localNode === undefined ? undefined : runningContainers();
+    const localAddresses = localNode === undefined ? new Set<string>() : ownAddresses();
+    const localLog = ({ metadata: { namespace = "", name, uid = "" } }: KubeObject) => podLog(namespace, name, uid, 2);
+    return {
+      pods,
+      nodes,
+      aliveNodes: this.#nodeLeases.renewed,
+      localNode,
+      localContainers,
+      localAddresses,
+      localLog,
+    };
+  }
+
+  /** Of the components, as they are now. */
+  leaderLeases(): LeaderLease[] {
+    return (this.live.get(COMPONENT_LEASES) ?? []).flatMap((lease) => readLease(lease) ?? []);
+  }
+
+  /** Leases of components that were renewed since {@link forgetLeases}. */
+  get renewedLeases(): ReadonlySet<string> {
+    return this.#componentLeases.renewed;
+  }
+
+  /** From now on only renewals count that are seen after this. */
+  forgetLeases(): void {
+    this.#componentLeases = new RenewalWatch();
+  }
+}

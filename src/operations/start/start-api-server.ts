@@ -1,0 +1,156 @@
+/** The API server that a start works with: one that answers already, or the temporary one, until it is ready. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TemporaryPod } from "../../bootstrap/pivot.ts";
+import type { BootstrapManifest, StartPlan } from "../../bootstrap/start-plan.ts";
+import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
+import { MendError } from "../../errors.ts";
+import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
+import { listenerOf, runningContainers, staticPodContainers, staticPodLog } from "../../io/node/local-node.ts";
+import { absentImages } from "./absent-images.ts";
+import { etcdTrouble } from "./bring-etcd-back.ts";
+import type { Start, StartOptions } from "./prepare-start.ts";
+import { REPEAT_MS, waitingLine } from "./start-waiting.ts";
+
+const POLL_MS = 200;
+/** How long an API server may refuse a credential before it is taken for another cluster's. */
+const REFUSAL_MS = 10_000;
+/** How long the temporary one may take until its container runs, before that is looked into. */
+const UNSTARTED_MS = 10_000;
+/** How long an API server that has started gets to become ready. */
+const YOUNG_MS = 30_000;
+
+/**
+ * Whether a temporary API server of ours runs. A kubelet that has never reached an API server keeps the pods whose manifests were taken away, so
+ * one may outlive its start by any time. With its manifest back it is the kubelet's again.
+ */
+export function ownApiServerRuns(plan: StartPlan, node: string, leftover: readonly string[]): boolean {
+  const own = plan.pods.filter(({ component }) => component === "kube-apiserver");
+  if (own.some(({ fileName }) => leftover.some((path) => path.endsWith(`/${fileName}`)))) return true;
+  const running = runningContainers();
+  return temporaryPods(own, node).some(({ containers }) => containers.some((id) => running.has(id)));
+}
+
+/**
+ * Whether this cluster's API server answers already. One that is on its way up, from an earlier start, gets some time. Throws `port-taken` where
+ * another program has the port of the temporary one.
+ */
+export async function hasApiServer(
+  api: ClusterApi,
+  pods: readonly BootstrapManifest[],
+  options: StartOptions,
+): Promise<boolean> {
+  const giveUp = options.now() + YOUNG_MS;
+  for (;;) {
+    const { state } = await apiServerState(api, options.signal);
+    if (state === "ready") return true;
+    const taken = pods.find(({ port }) => port !== undefined && listenerOf(port) !== undefined);
+    if (taken === undefined) return false;
+    if (state === "unreachable" || options.now() > giveUp) {
+      throw new MendError(
+        "port-taken",
+        `port ${taken.port}, which "${taken.pod.metadata.name}" needs, is taken by "${listenerOf(taken.port!) ?? "a program that has just ended"}"`,
+        { hint: "stop that program; if it is this cluster's API server, see why it does not become ready" },
+      );
+    }
+    await sleep(POLL_MS, undefined, { signal: options.signal });
+  }
+}
+
+export interface ApiServerState {
+  readonly state: "ready" | "young" | "unreachable";
+  /** Why it is not ready, as the client says. */
+  readonly reason: string;
+}
+
+/** Throws what is wrong where what answers is not this cluster's, or nobody that knows us. */
+export async function apiServerState(api: ClusterApi, signal: AbortSignal): Promise<ApiServerState> {
+  try {
+    await api.request("GET", "/readyz", undefined, { signal });
+    await api.get("/api/v1/namespaces/kube-system", signal);
+    return { state: "ready", reason: "" };
+  } catch (error) {
+    // A new API server makes that namespace itself.
+    if (error instanceof ApiError && (error.status >= 500 || error.status === 404))
+      return { state: "young", reason: error.message };
+    if (isConnectionError(error)) return { state: "unreachable", reason: (error as Error).message };
+    throw error;
+  }
+}
+
+export async function waitForApiServer(start: Start): Promise<void> {
+  const { options, api } = start;
+  const waiting = waitingLine(start);
+  const trouble = troubleTeller(start);
+  const began = options.now();
+  for (;;) {
+    let refusal = "";
+    try {
+      const { state, reason } = await apiServerState(api, options.signal);
+      if (state === "ready") break;
+      const port = temporaryApiServer(start)?.port;
+      const listens = port !== undefined && listenerOf(port) !== undefined;
+      if (state === "unreachable" && listens) refusal = `, which listens on port ${port} here: ${reason}`;
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const mayBeYoung = error instanceof ApiError && options.now() - began < REFUSAL_MS;
+      if (!mayBeYoung) throw error;
+      refusal = `: ${error.message}`;
+    }
+    waiting([`the API server to be ready${refusal}${await trouble()}`]);
+    await sleep(POLL_MS, undefined, { signal: options.signal });
+  }
+  options.tell("the API server is ready");
+}
+
+/** What keeps it from being ready, as far as this machine tells; empty while it may just need its time. */
+function troubleTeller(start: Start): () => Promise<string> {
+  const { etcd, node, options } = start;
+  let since = options.now();
+  let hadStarted = false;
+  let said = "";
+  return async () => {
+    const log = ownLog(start);
+    const hasStarted = log !== undefined;
+    if (hasStarted !== hadStarted) [since, hadStarted, said] = [options.now(), hasStarted, ""];
+    if (options.now() - since < (hasStarted ? REPEAT_MS : UNSTARTED_MS)) return said;
+    since = options.now();
+    const own = hasStarted ? `; it says last: ${log.join(" / ")}` : await whyNotStarted(start);
+    said = (etcd && etcdTrouble(etcd, node)) || own;
+    return said;
+  };
+}
+
+async function whyNotStarted(start: Start): Promise<string> {
+  const own = temporaryApiServer(start);
+  if (own === undefined) return "";
+  const images = imagesOf(own);
+  const absent = await absentImages(start.kubelet, images, start.options.signal);
+  if (absent?.length === 0) return "; its container has not started, though its image is here: see the kubelet's log";
+  const names = (absent ?? images).map((image) => `"${image}"`).join(", ");
+  return absent === undefined
+    ? `; it has not started: is the image ${names} on this node, or can it be pulled?`
+    : `; it has not started: the image ${names} is not on this node, and the kubelet has not pulled it yet`;
+}
+
+export function imagesOf({ pod }: BootstrapManifest): string[] {
+  const { initContainers, containers } = objectOf(pod.spec);
+  return [...objectsOf(initContainers), ...objectsOf(containers)].map(({ image }) => textOf(image));
+}
+
+/** The last that the temporary API server has logged; undefined before it has started, and where there is none. */
+function ownLog(start: Start): string[] | undefined {
+  const own = temporaryApiServer(start)?.pod.metadata;
+  return own && staticPodLog(own.namespace ?? "default", own.name, start.node, 3);
+}
+
+function temporaryApiServer({ pods }: Start): BootstrapManifest | undefined {
+  return pods.find(({ component }) => component === "kube-apiserver");
+}
+
+export function temporaryPods(pods: readonly BootstrapManifest[], node: string): TemporaryPod[] {
+  return pods.map(({ pod }) => {
+    const namespace = pod.metadata.namespace ?? "default";
+    const name = `${pod.metadata.name}-${node}`;
+    return { namespace, name, containers: staticPodContainers(namespace, name) };
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * Starts a cluster from an asset dir, new or recovered: a temporary control plane on this machine, from files alone, creates the permanent one, waits
+ * until that can take over, makes way for it, and stays to see that it does its work.
+ */
+import { MendError } from "../../errors.ts";
+import { explainApiFailure } from "../../io/api-server/api-failure.ts";
+import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { placeFiles, removeManifests, removeSecrets } from "../../io/files/bootstrap-files.ts";
+import { bringEtcdBack, type EtcdOutcome, etcdOutcome } from "./bring-etcd-back.ts";
+import { removeTurnedAway, tellLostNodes } from "./clear-the-way.ts";
+import { ClusterView, VIEWED } from "./cluster-view.ts";
+import { type Creation, createManifests } from "./create-manifests.ts";
+import { leasesOfTemporary } from "./give-up-leases.ts";
+import { waitUntilReadyToGo, waitUntilTakenOver } from "./hand-over.ts";
+import { prepareStart, type Start, type StartOptions } from "./prepare-start.ts";
+import { waitForApiServer } from "./start-api-server.ts";
+
+export interface StartResult extends Creation {
+  readonly node: string;
+  /** Where etcd was brought back, too: where it is from now on. */
+  readonly etcd: EtcdOutcome | undefined;
+}
+
+export async function startControlPlane(options: StartOptions): Promise<StartResult> {
+  const start = await prepareStart(options);
+  try {
+    if (start.etcd !== undefined) await bringEtcdBack(start.etcd, options);
+    await placeFiles(start.places, start.plan.secrets, start.pods);
+    options.tell(`temporary control plane: ${start.pods.map(({ pod }) => pod.metadata.name).join(", ")}`);
+    await waitForApiServer(start);
+    const creation = await createManifests(start.api, start.plan.objects, options);
+    options.tell(`created ${creation.created} objects, ${creation.existed} were there already`);
+    const view = new ClusterView(new LiveObjects(start.api, VIEWED, start.ended.signal), start.node);
+    await waitUntilReadyToGo(start, view);
+    options.tell("handing over to the permanent control plane");
+    const held = leasesOfTemporary(start, view);
+    await removeManifests(start.places);
+    await waitUntilTakenOver(start, view, held);
+    await removeTurnedAway(start, view);
+    tellLostNodes(start, view);
+    const etcd = start.etcd === undefined ? undefined : etcdOutcome(start.etcd);
+    return { ...creation, node: start.node, etcd };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw await explainApiFailure(error, start.api.access, options.now());
+  } finally {
+    start.ended.abort();
+    start.api.close();
+    await tearDown(start);
+  }
+}
+
+/** Always, also after an error and after Ctrl-C; changes nothing when it has been done. */
+export async function tearDown({ places, options }: Start): Promise<void> {
+  try {
+    const changed = await removeManifests(places);
+    for (const path of changed) options.tell(`warning: "${path}" was changed by somebody, and stays`);
+    await removeSecrets(places);
+  } catch (error) {
+    if (!(error instanceof MendError)) throw error; // and another error must not be lost over this one
+    options.tell(`warning: the temporary control plane is not taken away: ${error.message}`);
+  }
+}
