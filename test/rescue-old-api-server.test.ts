@@ -1,43 +1,32 @@
 /**
  * `rescue` at an API server of Kubernetes 1.7, which cannot be run here: no Lease objects, Deployments in `extensions/v1beta1`, and a server that knows no dry run, so that it would
- * take one for the real thing. The stand-in answers as such servers did; real ones of today are in `test/e2e`.
+ * take one for the real thing.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import { ApiServerStandIn } from "./api-server-stand-in.ts";
 import { node, object, workload } from "./cluster-objects.ts";
 import { kubemend } from "./kubemend.ts";
 
 let base: string;
-let server: Server;
-let written: string[];
+let server: ApiServerStandIn;
 
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), "kubemend-rescue-old-"));
-  written = [];
 });
 afterEach(() => {
-  server.closeAllConnections();
-  server.close();
+  server?.close();
   rmSync(base, { recursive: true, force: true });
 });
 
-const COLLECTIONS: Readonly<Record<string, string>> = {
-  Deployment: "/apis/extensions/v1beta1/deployments",
-  Endpoints: "/api/v1/namespaces/kube-system/endpoints",
-  Node: "/api/v1/nodes",
-  Pod: "/api/v1/pods",
-  ServiceAccount: "/api/v1/namespaces/kube-system/serviceaccounts",
-};
-const KNOWN = [
-  ...Object.values(COLLECTIONS),
-  "/apis/extensions/v1beta1/daemonsets",
-  "/api/v1/namespaces/kube-system/configmaps",
-];
+async function serve(objects: readonly KubeObject[]): Promise<string> {
+  server = await ApiServerStandIn.start(base, { version: "v1.7.16", objects });
+  return `--kubeconfig=${server.kubeconfig}`;
+}
 
 const ready = (each: KubeObject): KubeObject => ({
   ...each,
@@ -55,47 +44,6 @@ const leader = (renewTime: string) =>
       },
     } as JsonObject,
   });
-
-/** Lists, and watches: those of Endpoints tell what `changes` has, one after the other. */
-async function serve(objects: readonly KubeObject[], changes: readonly KubeObject[] = []): Promise<string> {
-  server = createServer((request, response) => {
-    const url = new URL(request.url!, "http://x");
-    const answer = (status: number, body: object) =>
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-    if (request.method !== "GET") {
-      written.push(`${request.method} ${request.url}`);
-      return void answer(201, { status: { allowed: true } });
-    }
-    if (url.pathname === "/version") return void answer(200, { gitVersion: "v1.7.16" });
-    const path = KNOWN.find((each) => url.pathname === each || url.pathname.startsWith(`${each}/`));
-    if (path === undefined) return void answer(404, { kind: "Status", reason: "NotFound", code: 404 });
-    if (url.searchParams.has("watch")) {
-      response.writeHead(200, { "content-type": "application/json" });
-      response.flushHeaders();
-      const events = path.endsWith("/endpoints") ? changes : [];
-      for (const [i, each] of events.entries()) {
-        setTimeout(() => response.write(`${JSON.stringify({ type: "MODIFIED", object: each })}\n`), 50 * (i + 1));
-      }
-      return;
-    }
-    const found = objects.filter(({ kind }) => COLLECTIONS[kind] === path);
-    if (url.pathname !== path) {
-      const one = found.find(({ metadata }) => url.pathname.endsWith(`/${metadata.name}`));
-      return void (one === undefined ? answer(404, { reason: "NotFound", code: 404 }) : answer(200, one));
-    }
-    const items = found.map(({ apiVersion: _, kind: __, ...item }) => item);
-    return void answer(200, { kind: `${found[0]?.kind ?? "Any"}List`, metadata: { resourceVersion: "1" }, items });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  const config = {
-    clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${port}` } }],
-    users: [],
-    contexts: [{ name: "x", context: { cluster: "c" } }],
-  };
-  writeFileSync(join(base, "kubeconfig"), JSON.stringify(config));
-  return "--kubeconfig=kubeconfig";
-}
 
 const CLUSTER = [
   workload("kube-scheduler", {
@@ -117,15 +65,23 @@ test("prints a pod for a node that is labelled as in those days, and writes noth
   });
   const dry = await kubemend(base, ["rescue", "scheduler", "--dry-run", flag]);
   expect(dry.stdout).toContain('on node "m1" from Deployment "kube-system/kube-scheduler"');
-  expect(written.filter((each) => !each.includes("subjectaccessreviews"))).toEqual([]);
+  expect(server.writes).toEqual([]);
 });
 
 test("a scheduler whose Endpoints annotation changes is healthy", async () => {
-  const times = ["2026-11-21T03:00:00Z", "2026-11-21T03:00:02Z"].map(leader);
-  const flag = await serve([...CLUSTER, times[0]!], times);
-  const { code, stdout, stderr } = await kubemend(base, ["rescue", "scheduler", "-o", "json", flag]);
-  expect([code, stderr]).toEqual([0, expect.stringContaining('kube-scheduler is healthy: "m1" renews its lease')]);
-  expect(JSON.parse(stdout).components).toMatchObject([{ state: "healthy", holder: "m1" }]);
+  const flag = await serve([...CLUSTER, leader("2026-11-21T03:00:00Z")]);
+  let seconds = 0;
+  const renewing = setInterval(
+    () => server.put(leader(new Date(Date.UTC(2026, 10, 21, 3, 0, ++seconds)).toISOString())),
+    50,
+  );
+  try {
+    const { code, stdout, stderr } = await kubemend(base, ["rescue", "scheduler", "-o", "json", flag]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('kube-scheduler is healthy: "m1" renews its lease')]);
+    expect(JSON.parse(stdout).components).toMatchObject([{ state: "healthy", holder: "m1" }]);
+  } finally {
+    clearInterval(renewing);
+  }
 });
 
 test.each([
