@@ -39,7 +39,7 @@ if (!existsSync(program)) {
 
 await using plane = await startControlPlane();
 console.error(`starting ${nodeCount} hollow nodes`);
-for (let done = 0; done < nodeCount; done += 20) await plane.addHollowNodes(Math.min(20, nodeCount - done));
+for (let done = 0; done < nodeCount; done += 20) await plane.addHollowNodes(Math.min(20, nodeCount - done), 600);
 console.error(`starting ${podCount} pods`);
 const DEPLOYMENTS = 20;
 for (let i = 0; i < DEPLOYMENTS; i++) await plane.api.apply(deployment(`web-${i}`, Math.ceil(podCount / DEPLOYMENTS)));

@@ -110,22 +110,34 @@ export class ControlPlane {
   }
 
   /** Adds nodes that register and pretend to run pods. Returns their names; they are Ready. */
-  async addHollowNodes(count: number): Promise<string[]> {
+  async addHollowNodes(count: number, seconds = 60 + count * 2): Promise<string[]> {
     const names = Array.from({ length: count }, (_, i) => `hollow-${this.#hollow + i + 1}`);
     for (const name of names) await startHollowNode(this, name, ++this.#hollow);
-    await this.nodesReady(names, 60 + count * 2);
+    await this.nodesReady(names, seconds);
     return names;
   }
 
   /** Waits until nodes are Ready, by default all that are known to the API server. */
   async nodesReady(names: readonly string[], seconds = 90): Promise<void> {
+    let missing: readonly string[] = names;
     await waitFor(
       `${names.length} nodes to be Ready`,
       async () => {
-        const ready = (await this.api.list("/api/v1/nodes")).filter((node) => conditionOf(node, "Ready") === "True");
-        return names.every((name) => ready.some((node) => node.metadata.name === name));
+        const nodes = await this.api.list("/api/v1/nodes");
+        const ready = nodes
+          .filter((node) => conditionOf(node, "Ready") === "True")
+          .map(({ metadata }) => metadata.name);
+        missing = names.filter((name) => !ready.includes(name));
+        return missing.length === 0;
       },
-      { seconds, everyMilliseconds: 250, explain: () => this.logs(names.map((name) => `${name}-kubelet`)) },
+      {
+        seconds,
+        everyMilliseconds: 250,
+        explain: () => {
+          const programs = missing.flatMap((name) => [name, `${name}-kubelet`]); // a hollow node's has the node's name
+          return `not Ready: ${missing.join(", ")}\n${this.logs(programs)}`;
+        },
+      },
     );
   }
 
@@ -148,10 +160,10 @@ export class ControlPlane {
     );
   }
 
-  /** The last lines of the programs whose names start so. */
-  logs(prefixes: readonly string[]): string {
+  /** The last lines of programs, the first few of those named. */
+  logs(names: readonly string[]): string {
     return [...this.bed.processes.values()]
-      .filter(({ name }) => prefixes.some((prefix) => name.startsWith(prefix)))
+      .filter(({ name }) => names.includes(name))
       .slice(0, 4)
       .map((child) => `${child.name}:\n${child.lastLines()}`)
       .join("\n");
