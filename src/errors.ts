@@ -58,6 +58,7 @@ export type ErrorCode =
   | "control-plane-at-risk"
   | "node-answers"
   | "node-silent"
+  | "agent-silent"
   | "drain-incomplete"
   | "unsupported";
 

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { STATE_TEXT } from "../../checkpoint/cause.ts";
 import { placesIn } from "../../checkpoint/data-directory.ts";
+import { MendError } from "../../errors.ts";
 import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import { humanDuration } from "../columns/age.ts";
 import { alignedText } from "../columns/aligned-text.ts";
@@ -40,19 +41,26 @@ export function checkpointStatusCommand({ host, exit }: CommandContext): Command
       await host.stdout.write(
         options.output === "json" ? `${JSON.stringify(report)}\n` : reportText(report, host.now()),
       );
+      if (options.output === "text") await host.stderr.write(findingsText(report.findings));
+      if (!report.agent.answers) {
+        throw new MendError("agent-silent", "no agent answers on this node", {
+          where: options.metricsAddress,
+          hint: 'see what has become of its container ("crictl ps -a --name pod-checkpointer"), or pass its --metrics-address',
+        });
+      }
       if (report.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
     });
 }
 
 function reportText(report: AgentReport, now: number): string {
-  const { agent, apiServer, runtime, checkpoints, findings } = report;
+  const { agent, apiServer, runtime, checkpoints } = report;
   const lines = agent.answers
     ? [
         `node ${report.node}, namespace ${report.namespace}`,
         `API server: ${apiServer ?? "answers"}`,
         `container runtime: ${runtime ?? "answers"}`,
       ]
-    : ["no agent answers: this is what is on disk"];
+    : ["what is on disk:"];
   const table = [
     ["CHECKPOINT", "POD", "STATE", "SINCE", "GENERATIONS", "WHY"],
     ...checkpoints.map((each) => [
@@ -69,7 +77,6 @@ function reportText(report: AgentReport, now: number): string {
     `${lines.join("\n")}\n\n`,
     checkpoints.length === 0 ? "nothing is checkpointed\n" : alignedText(table),
     files.length === 0 ? "" : `\nsecrets and config maps of the newest generations:\n${files.join("")}`,
-    findings.length === 0 ? "" : `\n${findingsText(findings)}`,
   ].join("");
 }
 
