@@ -62,6 +62,7 @@ function seen(sight: Partial<Sight>, podName?: string): Seen[] {
   const all: Sight = {
     api: [],
     isApiHere: false,
+    apiHeardAt: 0,
     kubelet: undefined,
     runtime: [],
     generations: new Map(),

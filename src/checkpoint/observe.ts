@@ -37,6 +37,8 @@ export interface RuntimeContainer {
 export interface Sight {
   /** Pods of this node and namespace; undefined where no API server can be asked. */
   readonly api: readonly KubeObject[] | undefined;
+  /** When the API server last said anything, on the clock of the transitions. */
+  readonly apiHeardAt: number;
   /** Whether the API server that answers has an address of this node. */
   readonly isApiHere: boolean;
   /** The kubelet's list; undefined where it was not asked or does not answer. */
@@ -80,6 +82,7 @@ export function observe(sight: Sight, known: Iterable<CheckpointId>, place: Agen
     const lingers = checkpoint !== "absent" || (parent !== "absent" && !isReleased(id, sight.api ?? [], ids));
     const observed: Observed = {
       api: sight.api === undefined ? "unavailable" : isWanted(id, sight.api, ids, place) ? "scheduled" : "absent",
+      heardAt: sight.apiHeardAt,
       parent,
       parentUid: best.uid,
       checkpoint,

@@ -78,6 +78,7 @@ describe("an agent that is unscheduled", () => {
     healthyFor: undefined,
     observed: {
       api: "absent",
+      heardAt: 0,
       parent: "absent",
       parentUid: "",
       checkpoint: "absent",

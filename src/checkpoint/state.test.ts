@@ -7,6 +7,7 @@ const API = ["unavailable", "scheduled", "absent"] as const;
 const PARENT = ["absent", "created", "starting", "running", "unknown"] as const;
 const seen = (change: Partial<Observed> = {}): Observed => ({
   api: "scheduled",
+  heardAt: Number.POSITIVE_INFINITY,
   parent: "absent",
   parentUid: "uid",
   checkpoint: "running",
@@ -52,8 +53,8 @@ const TABLE: readonly (readonly [string, State, string])[] = [
   ["inactive", { kind: "inactive" }, "AWWII WIIII iiiii"],
   ["waiting", waiting(early), "AWWIW WIIIW iiiii"],
   ["waiting, over", waiting(late), "AAAIW AIIIW iiiii"],
-  ["inactive-grace", inactiveGrace(early), "Aiiii WIIII iiiii"],
-  ["inactive-grace, over", inactiveGrace(late), "Aiiii WIIII RRRRR"],
+  ["inactive-grace", inactiveGrace(early), "AWWii WIIII iiiii"],
+  ["inactive-grace, over", inactiveGrace(late), "AWWii WIIII RRRRR"],
   ["active", active, "AAAHA AAHHA aaaaa"],
   ["active, tried in vain", triedInVain, "AAAAA AAAAA aaaaa"],
   ["active-grace", activeGrace(early), "AAAHA AAHHA aaaaa"],
@@ -71,6 +72,10 @@ describe("every state against every observation", () => {
       PARENT.map((parent) => LETTERS[next(state, seen({ api, parent }), NOW, PATIENCE).kind]).join(""),
     );
     expect(found.join(" ")).toBe(expected);
+  });
+
+  test.each(TABLE)("%s: a deadline that has passed is none, or the agent would never rest", (_, state) => {
+    expect(deadlineOf(state, NOW, PATIENCE) ?? Number.POSITIVE_INFINITY).toBeGreaterThan(NOW);
   });
 
   test("the agent's own is active until the API server has had no parent of it for the grace period", () => {
@@ -108,15 +113,22 @@ describe("every state against every observation", () => {
     expect(next(activeGrace(late), seen({ api: "absent" }), NOW, hasty)).toMatchObject({ until: NOW + PATIENCE.ended });
   });
 
+  test("nothing is removed on a word from before the time was up: who said it may answer no more", () => {
+    const word = (heardAt: number) => seen({ api: "absent", heardAt });
+    expect(next(inactiveGrace(late), word(late - 1), NOW, PATIENCE)).toEqual(inactiveGrace(late));
+    expect(next(inactiveGrace(late), word(late), NOW, PATIENCE).kind).toBe("remove");
+  });
+
   test("an active API server that is the one which answers is not stopped", () => {
     const itself = seen({ api: "absent", lingers: true, servesApi: true });
     expect(next(activeGrace(late), itself, NOW, PATIENCE)).toEqual(activeGrace(NOW + PATIENCE.ended));
     expect(next(activeGrace(early), { ...itself, api: "scheduled" }, NOW, PATIENCE).kind).toBe("active");
   });
 
-  test("no grace means at once", () => {
+  test("no grace means at once for the agent's own, and for others as soon as an API server has outlived them", () => {
     const hasty = { ...PATIENCE, grace: 0 };
-    expect(next({ kind: "inactive" }, seen({ api: "absent" }), NOW, hasty).kind).toBe("remove");
+    const ended = inactiveGrace(NOW + PATIENCE.ended);
+    expect(next({ kind: "inactive" }, seen({ api: "absent" }), NOW, hasty)).toEqual(ended);
     expect(next({ kind: "self" }, seen({ api: "absent", isSelf: true }), NOW, hasty).kind).toBe("remove");
   });
 });
@@ -177,6 +189,7 @@ test("an active checkpoint is stopped before it is removed: when the word came f
 describe("whatever is seen, in whatever order", () => {
   const observation = fc.record({
     api: fc.constantFrom(...API),
+    heardAt: fc.constant(Number.POSITIVE_INFINITY),
     parent: fc.constantFrom(...PARENT),
     parentUid: fc.constantFrom("a", "b"),
     checkpoint: fc.constantFrom("absent" as const, "starting" as const, "running" as const),
@@ -231,6 +244,21 @@ describe("whatever is seen, in whatever order", () => {
         const { state, now } = walk(steps, () => {});
         if (state.kind === "remove") return;
         expect(isRun(next(state, seen({ api: "unavailable" }), now, PATIENCE))).toBe(true);
+      }),
+    );
+  });
+
+  test("with no API server and no parent that runs it runs in the end, whatever is left of the parent", () => {
+    const left = fc.constantFrom("absent" as const, "created" as const, "starting" as const);
+    fc.assert(
+      fc.property(sequence, left, (steps, parent) => {
+        let { state, now } = walk(steps, () => {});
+        if (state.kind === "remove") return;
+        for (let i = 0; i < 20; i++) {
+          state = next(state, seen({ api: "unavailable", parent }), now, PATIENCE);
+          now = deadlineOf(state, now, PATIENCE) ?? now;
+        }
+        expect(isRun(state)).toBe(true);
       }),
     );
   });

@@ -11,6 +11,8 @@
 export interface Observed {
   /** Of the API server: whether it can be asked, and whether it wants a parent on this node. */
   readonly api: "unavailable" | "scheduled" | "absent";
+  /** When the API server last said anything: on a connection that nobody answers any more nothing happens either. */
+  readonly heardAt: number;
   /**
    * Of the container runtime: `absent`, no sandbox; `created`, a sandbox and no container yet; `starting`, containers that do not all run, or not for long;
    * `running`, all of them, for a while; `unknown`, it cannot be asked.
@@ -64,9 +66,9 @@ export type StateKind = State["kind"];
 
 /** All in milliseconds. */
 export interface Patience {
-  /** How long an unscheduled parent's checkpoint is kept: `--checkpoint-grace-period`. */
+  /** How long an unscheduled parent's checkpoint is kept: `--checkpoint-grace-period`; never for less than `ended`. */
   readonly grace: number;
-  /** How long an API server must have answered after the last of it has ended, before it is removed. */
+  /** How long after the last of it has ended an API server must answer, before it is removed. */
   readonly ended: number;
   /** How long a parent that the API server wants here may be absent, and how long one that starts may take where there is no API server. */
   readonly missing: number;
@@ -120,7 +122,7 @@ export function isRun(state: State): boolean {
   }
 }
 
-/** When the state may next change by time alone; undefined where it does not. */
+/** When the state may next change by time alone; undefined where it does not: a time that has passed in vain waits for something else to be seen. */
 export function deadlineOf(state: State, now: number, patience: Patience): number | undefined {
   switch (state.kind) {
     case "waiting":
@@ -128,7 +130,7 @@ export function deadlineOf(state: State, now: number, patience: Patience): numbe
     case "active-grace":
     case "handing-over":
     case "self-grace":
-      return state.until;
+      return state.until > now ? state.until : undefined;
     case "active":
       return [state.since + patience.generation, state.retryAt].filter((time) => time > now).sort((a, b) => a - b)[0];
     case "none":
@@ -170,7 +172,7 @@ function withoutCopies(state: State, seen: Observed): State {
 }
 
 function whileInactive(seen: Observed, now: number, patience: Patience): State {
-  if (seen.api === "absent") return grace(now, patience, 0, seen.lingers);
+  if (seen.api === "absent") return grace(now, patience, 0);
   switch (seen.parent) {
     case "running":
     case "unknown":
@@ -189,7 +191,7 @@ function whileWaiting(
   now: number,
   patience: Patience,
 ): State {
-  if (seen.api === "absent") return grace(now, patience, 0, seen.lingers);
+  if (seen.api === "absent") return grace(now, patience, 0);
   switch (seen.parent) {
     case "running":
       return { kind: "inactive" };
@@ -214,11 +216,12 @@ function whileInactiveGrace(
   switch (seen.api) {
     case "absent":
       if (seen.lingers) return { ...state, until: Math.max(state.until, now + patience.ended) };
-      return now >= state.until ? { kind: "remove" } : state;
+      return now >= state.until && seen.heardAt >= state.until ? { kind: "remove" } : state;
     case "scheduled":
       return whileInactive(seen, now, patience);
     case "unavailable":
-      // Its removal was never confirmed: whoever said so may have been this very checkpoint.
+      // Its removal was never confirmed: whoever said so may have been this very checkpoint, or the parent, of which the kubelet may have left an empty sandbox.
+      if (seen.parent === "created" || seen.parent === "starting") return whileInactive(seen, now, patience);
       return seen.parent === "absent" ? active(now, state.rounds) : state;
   }
 }
@@ -281,7 +284,7 @@ function whileActiveGrace(
     case "absent":
       // It is what says so: without it nobody could ever make it a parent again.
       if (seen.servesApi) return { ...state, until: Math.max(state.until, now + patience.ended) };
-      return now >= state.until ? grace(now, patience, rounds + 1, true) : state;
+      return now >= state.until ? grace(now, patience, rounds + 1) : state;
     case "scheduled":
       return whileActive(back, seen, now, patience);
     case "unavailable":
@@ -295,7 +298,7 @@ function whileHandingOver(
   now: number,
   patience: Patience,
 ): State {
-  if (seen.api === "absent") return grace(now, patience, 0, seen.lingers);
+  if (seen.api === "absent") return grace(now, patience, 0);
   if (seen.parent === "running") return { kind: "inactive" };
   const gone = seen.parent === "absent" && seen.api === "unavailable";
   if (!gone && now < state.until) return state;
@@ -314,9 +317,8 @@ function active(now: number, rounds: number): Extract<State, { kind: "active" }>
   return { kind: "active", since: now, generation: 0, attempts: NO_ATTEMPTS, retryAt: 0, rounds };
 }
 
-function grace(now: number, patience: Patience, rounds: number, lingers: boolean): State {
-  const until = now + Math.max(patience.grace, lingers ? patience.ended : 0);
-  return now >= until ? { kind: "remove" } : { kind: "inactive-grace", until, rounds };
+function grace(now: number, patience: Patience, rounds: number): State {
+  return { kind: "inactive-grace", until: now + Math.max(patience.grace, patience.ended), rounds };
 }
 
 /** Twice as long each time that stopping the checkpoint took the API server away. */

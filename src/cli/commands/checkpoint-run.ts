@@ -50,7 +50,12 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
     .addOption(new Option("--remote-runtime-endpoint <url>", "the same").hideHelp())
     .addOption(duration("--runtime-request-timeout <time>", "for one request to the runtime", 10_000, "10s"))
     .addOption(
-      duration("--checkpoint-grace-period <time>", "how long a checkpoint outlives its parent", PATIENCE.grace, "1m"),
+      duration(
+        "--checkpoint-grace-period <time>",
+        "how long a checkpoint outlives its parent, 15s at least",
+        PATIENCE.grace,
+        "1m",
+      ),
     )
     .addOption(new Option("--generations <n>", "good copies to keep of each").argParser(parseCount).default(3, "3"))
     .addOption(

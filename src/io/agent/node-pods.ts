@@ -27,6 +27,7 @@ export class NodePods {
   #trouble: Error | undefined;
   #asked = false;
   #lostAt: number | undefined;
+  #heardAt = 0;
   readonly #path: string;
   readonly #options: NodePodsOptions;
 
@@ -63,6 +64,11 @@ export class NodePods {
     return this.#lostAt;
   }
 
+  /** When one last said anything, on the same clock. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   /** Whether an attempt has come to an end, one way or the other. */
   get asked(): boolean {
     return this.#asked;
@@ -95,12 +101,11 @@ export class NodePods {
   async #follow(api: ClusterApi): Promise<void> {
     const connection = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, connection.signal]);
-    let heard = performance.now();
-    const prober = this.#probe(api, signal, () => heard).catch((error: unknown) => connection.abort(error));
+    const prober = this.#probe(api, signal).catch((error: unknown) => connection.abort(error));
     try {
-      await ask(api, `${this.#path}&limit=1`, signal); // a watch waits longer for its first answer than we do
+      await this.#ask(api, signal); // a watch waits longer for its first answer than we do
       for await (const event of api.watch(this.#path, signal)) {
-        heard = performance.now();
+        this.#heardAt = performance.now();
         if (event.type === "listed") {
           this.#pods = new Map(event.objects.map((pod) => [pod.metadata.uid ?? pod.metadata.name, pod]));
         } else {
@@ -124,12 +129,12 @@ export class NodePods {
     }
   }
 
-  async #probe(api: ClusterApi, signal: AbortSignal, heard: () => number): Promise<void> {
+  async #probe(api: ClusterApi, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(PROBE_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
-      if (performance.now() - heard() < PROBE_MS) continue;
-      await ask(api, `${this.#path}&limit=1`, signal);
+      if (performance.now() - this.#heardAt < PROBE_MS) continue;
+      await this.#ask(api, signal);
     }
   }
 
@@ -139,13 +144,28 @@ export class NodePods {
       await sleep(SHORTEST_PAUSE_MS, undefined, { signal: this.#options.signal });
       const api = await this.#options.open();
       try {
-        await ask(api, `${this.#path}&limit=1`, this.#options.signal);
+        await this.#ask(api, this.#options.signal);
         return true;
       } finally {
         api.close();
       }
     } catch {
       return false; // what the first one said is told
+    }
+  }
+
+  async #ask(api: ClusterApi, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.timeout(REQUEST_MS);
+    try {
+      await api.list(`${this.#path}&limit=1`, AbortSignal.any([signal, limit]));
+      this.#heardAt = performance.now();
+    } catch (error) {
+      if (!limit.aborted || signal.aborted) throw error;
+      throw new MendError("api-unreachable", `the API server at "${api.access.server.host}" does not answer`, {
+        where: api.access.source,
+        hint: "check that it runs, and that the kubeconfig names it",
+        cause: error,
+      });
     }
   }
 
@@ -156,19 +176,5 @@ export class NodePods {
     this.#pods = undefined;
     this.#api = undefined;
     this.#options.changed();
-  }
-}
-
-async function ask(api: ClusterApi, path: string, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.timeout(REQUEST_MS);
-  try {
-    await api.list(path, AbortSignal.any([signal, limit]));
-  } catch (error) {
-    if (!limit.aborted || signal.aborted) throw error;
-    throw new MendError("api-unreachable", `the API server at "${api.access.server.host}" does not answer`, {
-      where: api.access.source,
-      hint: "check that it runs, and that the kubeconfig names it",
-      cause: error,
-    });
   }
 }

@@ -151,6 +151,7 @@ export class Checkpointer {
       {
         api,
         isApiHere: this.#pods.isHere,
+        apiHeardAt: this.#pods.heardAt,
         kubelet,
         runtime,
         generations: this.#stored.generations,
