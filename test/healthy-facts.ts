@@ -95,7 +95,11 @@ export function localComponent(name: LocalComponent["name"], given: Partial<Loca
 export function local(given: Partial<LocalFacts> = {}): LocalFacts {
   return {
     nodeName: "master1",
-    kubelet: { running: true, installed: true, staticPods: "/etc/kubernetes/manifests" },
+    kubelet: {
+      process: { pid: 7, ageMilliseconds: 3_600_000 },
+      installed: true,
+      staticPods: "/etc/kubernetes/manifests",
+    },
     components: [
       localComponent("etcd"),
       localComponent("kube-apiserver"),

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import { describe, expect, test } from "vitest";
+import { objectOf } from "../controlplane/fields.ts";
+import type { JsonObject, KubeObject } from "../storage/object.ts";
 import {
   afterHandOver,
   beforeHandOver,
@@ -14,6 +15,7 @@ import {
 
 const REQUIRED = ["kube-apiserver", "kube-scheduler"].map((prefix) => ({ namespace: "kube-system", prefix }));
 const LEASES = ["kube-scheduler"];
+const NOBODY: ReadonlySet<string> = new Set();
 
 const node = (name: string, ready = "True"): KubeObject => ({
   apiVersion: "v1",
@@ -56,17 +58,51 @@ function look(pods: KubeObject[], changes: Partial<Observation> = {}): Observati
 const GOOD = [pod("kube-apiserver-1", "a"), pod("kube-scheduler-1", "a")];
 
 test("nothing is in the way of pods that run", () => {
-  expect(beforeHandOver(REQUIRED, look(GOOD), undefined)).toEqual([]);
+  expect(beforeHandOver(REQUIRED, look(GOOD), NOBODY)).toEqual([]);
   expect(afterHandOver(REQUIRED, look(GOOD), [], new Set(LEASES), LEASES)).toEqual([]);
 });
 
 test("the API server's pod cannot listen while the temporary one does: that the kubelet has tried it is enough", () => {
   const crashing = pod("kube-apiserver-1", "a", { ready: false, waiting: "CrashLoopBackOff" });
   const pods = [crashing, GOOD[1]!];
-  expect(beforeHandOver(REQUIRED, look(pods), "kube-apiserver")).toEqual([]);
-  expect(beforeHandOver(REQUIRED, look(pods), undefined)).toEqual([
+  expect(beforeHandOver(REQUIRED, look(pods), new Set(["kube-apiserver"]))).toEqual([]);
+  expect(beforeHandOver(REQUIRED, look(pods), NOBODY)).toEqual([
     'pod "kube-system/kube-apiserver-1" to run: CrashLoopBackOff',
   ]);
+});
+
+describe("a scheduler that crashes beside the temporary one", () => {
+  const TAKEN = ["listen tcp 127.0.0.1:10259: bind: address already in use"];
+  const WAITING = [expect.stringMatching(/^pod "kube-system\/kube-scheduler-1" to /)];
+
+  test.each<[string, Parameters<typeof crashing>[0], Partial<Observation>, boolean]>([
+    [
+      "on the host's network, by its last words for want of the port",
+      { hostNetwork: true },
+      { localLog: () => TAKEN },
+      true,
+    ],
+    ["with a port of the host", { containers: [{ ports: [{ hostPort: 10259 }] }] }, { localLog: () => TAKEN }, true],
+    ["whose last words cannot be read", { hostNetwork: true }, {}, true],
+    ["for another reason", { hostNetwork: true }, { localLog: () => ["unknown flag: --nonsense"] }, false],
+    ["that has said nothing yet", { hostNetwork: true }, { localLog: () => [] }, false],
+    ["on a network of its own", {}, { localLog: () => TAKEN }, false],
+    [
+      "on another node",
+      { hostNetwork: true },
+      { localLog: () => TAKEN, localNode: "b", nodes: [node("a"), node("b")], aliveNodes: new Set(["a", "b"]) },
+      false,
+    ],
+  ])("%s", (_, spec, changes, isEnough) => {
+    const seen = look([GOOD[0]!, crashing(spec)], changes);
+    expect(beforeHandOver(REQUIRED, seen, new Set(["kube-scheduler"]))).toEqual(isEnough ? [] : WAITING);
+    expect(beforeHandOver(REQUIRED, seen, NOBODY)).toEqual(WAITING);
+  });
+
+  function crashing(spec: JsonObject): KubeObject {
+    const made = pod("kube-scheduler-1", "a", { ready: false, waiting: "CrashLoopBackOff" });
+    return { ...made, spec: { ...objectOf(made.spec), ...spec } };
+  }
 });
 
 test.each<[string, Observation, string]>([
@@ -99,16 +135,16 @@ test.each<[string, Observation, string]>([
     'node "a" to be Ready: container runtime is down',
   ],
 ])("what is in the way is said: %s", (_, seen, sentence) => {
-  expect(beforeHandOver(REQUIRED, seen, undefined)).toContain(sentence);
+  expect(beforeHandOver(REQUIRED, seen, NOBODY)).toContain(sentence);
 });
 
 test("a crash on this machine is told by its last words", () => {
   const crashing = pod("kube-scheduler-1", "a", { ready: false, waiting: "CrashLoopBackOff", message: "back-off 10s" });
   const localLog = () => ["unknown flag: --nonsense"];
-  expect(beforeHandOver(REQUIRED, look([GOOD[0]!, crashing], { localLog }), undefined)).toEqual([
+  expect(beforeHandOver(REQUIRED, look([GOOD[0]!, crashing], { localLog }), NOBODY)).toEqual([
     'pod "kube-system/kube-scheduler-1" to run: it crashes, and says last: unknown flag: --nonsense',
   ]);
-  expect(beforeHandOver(REQUIRED, look([GOOD[0]!, crashing], { localLog: () => undefined }), undefined)).toEqual([
+  expect(beforeHandOver(REQUIRED, look([GOOD[0]!, crashing], { localLog: () => undefined }), NOBODY)).toEqual([
     'pod "kube-system/kube-scheduler-1" to run: CrashLoopBackOff: back-off 10s',
   ]);
 });
@@ -172,7 +208,7 @@ test("a pod that the kubelet has turned away is none of those to wait for", () =
   const other = { ...pod("web", "a"), status: { phase: "Failed", reason: "NodeAffinity" } };
   const seen = look([failed, other, ...GOOD]);
   expect(turnedAwayPods(REQUIRED, seen)).toEqual([failed]);
-  expect(beforeHandOver(REQUIRED, look([failed, GOOD[0]!]), undefined)).toEqual([
+  expect(beforeHandOver(REQUIRED, look([failed, GOOD[0]!]), NOBODY)).toEqual([
     'pod "kube-system/kube-scheduler" to be created',
   ]);
 });

@@ -7,6 +7,7 @@
  * the temporary one had ended.
  */
 import { objectsOf as arrayOf, objectOf, textOf } from "../controlplane/fields.ts";
+import { isOnHostPorts } from "../controlplane/host-ports.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 
 /** One look at the cluster. */
@@ -36,21 +37,35 @@ export function parseRequiredPod(text: string): RequiredPod | undefined {
   return prefix === undefined ? undefined : { namespace: namespace ?? "kube-system", prefix };
 }
 
-/** Why the temporary control plane cannot go yet; empty when it can. */
+/**
+ * Why the temporary control plane cannot go yet; empty when it can.
+ * @param temporary the components that have a temporary pod here
+ */
 export function beforeHandOver(
   required: readonly RequiredPod[],
   look: Observation,
-  holdsPort: string | undefined,
+  temporary: ReadonlySet<string>,
 ): string[] {
   const waiting = localNodeProblems(look);
   for (const each of required) {
     const pods = podsOf(each, look);
-    // The API server's own pod cannot listen while the temporary one does: it has to be in the kubelet's hands, not more.
-    const isEnough =
-      each.prefix === holdsPort ? (pod: KubeObject) => isInHand(pod) : (pod: KubeObject) => runs(pod, look);
+    const hasItsPort = temporary.has(each.prefix);
+    const isEnough = (pod: KubeObject) => runs(pod, look) || (hasItsPort && waitsForPort(pod, each.prefix, look));
     if (!pods.some((pod) => isAlive(pod, look) && isEnough(pod))) waiting.push(describe(each, pods, look));
   }
   return waiting;
+}
+
+/**
+ * A pod cannot listen while the temporary one does, so more cannot be asked of it. That an API server does not run for another reason is seen afterwards: some wait for their port
+ * with a lock, and say nothing. The others have said why they ended, where their last words can be read.
+ */
+function waitsForPort(pod: KubeObject, component: string, look: Observation): boolean {
+  if (!isInHand(pod)) return false;
+  if (component === "kube-apiserver") return true;
+  if (nodeOf(pod) !== look.localNode || !isOnHostPorts(objectOf(pod.spec))) return false;
+  const log = look.localLog?.(pod);
+  return log === undefined || log.some((line) => line.includes("address already in use"));
 }
 
 /** A pod of the temporary control plane. */
@@ -141,7 +156,7 @@ export function movablePods(nodes: readonly string[], { pods }: Observation): Ku
   );
 }
 
-/** A pod of the API server that the kubelet will not try again for a long while: a new one is tried at once. */
+/** A pod that the kubelet will not try again for a long while: a new one is tried at once. */
 export function isBackingOff(pod: KubeObject): boolean {
   return statuses(pod).some(
     (status) => Number(status.restartCount ?? 0) >= 2 && objectOf(status.state).running === undefined,

@@ -4,7 +4,8 @@
  */
 import { dropScheduling } from "../bootstrap/drop-scheduling.ts";
 import { makeEnvironmentLiteral } from "../bootstrap/literal-environment.ts";
-import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
+import { mapObjects, objectOf, without } from "../controlplane/fields.ts";
+import { withoutHostPorts } from "../controlplane/host-ports.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import {
   CHECKPOINT_OF_ANNOTATION,
@@ -62,38 +63,6 @@ function withoutToken(podSpec: JsonObject): JsonObject {
 /** Taints that came later would have the node controller evict it. */
 function keepTolerations(podSpec: JsonObject, original: JsonObject): JsonObject {
   return original.tolerations === undefined ? podSpec : { ...podSpec, tolerations: original.tolerations };
-}
-
-/**
- * On the host's network a port in the list reserves it and does nothing else: the kubelet would turn the parent away while the checkpoint runs. Probes that name
- * such a port get its number.
- */
-function withoutHostPorts(podSpec: JsonObject): JsonObject {
-  if (podSpec.hostNetwork !== true) return podSpec;
-  const change = (container: JsonObject) => {
-    const numbers = new Map(objectsOf(container.ports).map((port) => [textOf(port.name), port.containerPort]));
-    const changed: Record<string, JsonObject[string]> = { ...without(container, ["ports"]) };
-    for (const field of ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle"]) {
-      if (changed[field] !== undefined) changed[field] = withPortNumbers(changed[field], numbers);
-    }
-    return changed as JsonObject;
-  };
-  return mapObjects(mapObjects(podSpec, "initContainers", change), "containers", change);
-}
-
-function withPortNumbers(
-  value: JsonObject[string],
-  numbers: ReadonlyMap<string, JsonObject[string]>,
-): JsonObject[string] {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value))
-    return (value as JsonObject[string][]).map((each) => withPortNumbers(each, numbers) ?? null);
-  return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => {
-      const number = name === "port" && typeof each === "string" ? numbers.get(each) : undefined;
-      return [name, number ?? withPortNumbers(each, numbers)];
-    }),
-  );
 }
 
 /** The kubelet would turn the parent away for want of what its own checkpoint has reserved. Limits stay; without a request of zero they would be requests too. */

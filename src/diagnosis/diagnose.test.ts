@@ -12,7 +12,7 @@ import {
 } from "../../test/healthy-facts.ts";
 import { diagnose } from "./diagnose.ts";
 import { judgeCluster, type MemberHealth } from "./etcd-health.ts";
-import type { Facts, LocalComponent } from "./facts.ts";
+import type { Facts, LocalComponent, LocalProcess } from "./facts.ts";
 
 const names = (given: Facts) => diagnose(given).troubles.map(({ level, code }) => `${level} ${code}`);
 const only = (given: Facts) => {
@@ -32,6 +32,12 @@ const unreachable = (isLocal: boolean): Facts["api"] => ({
 function silentMaster(...changed: LocalComponent[]): Facts {
   const components = local().components.map((each) => changed.find(({ name }) => name === each.name) ?? each);
   return facts({ api: unreachable(true), cluster: undefined, local: local({ components }) });
+}
+
+/** That, with another kubelet. */
+function withKubelet(process: LocalProcess, ...changed: LocalComponent[]): Facts {
+  const found = silentMaster(...changed);
+  return { ...found, local: { ...found.local!, kubelet: { ...found.local!.kubelet, process } } };
 }
 
 const dead = (name: LocalComponent["name"], given: Partial<LocalComponent> = {}) =>
@@ -108,7 +114,7 @@ describe("each failure is named, and nothing else", () => {
       {
         ...silentMaster(dead("kube-apiserver"), dead("etcd")),
         local: local({
-          kubelet: { running: false, installed: true, staticPods: "/etc/kubernetes/manifests" },
+          kubelet: { process: undefined, installed: true, staticPods: "/etc/kubernetes/manifests" },
           components: [dead("etcd"), dead("kube-apiserver")],
         }),
       },
@@ -134,6 +140,19 @@ describe("each failure is named, and nothing else", () => {
       "a self-hosted API server after a reboot",
       silentMaster(
         dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false, restarts: 0 } }),
+      ),
+      ["error kube-apiserver-not-running"],
+    ],
+    [
+      "a self-hosted API server that crashes",
+      silentMaster(dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false } })),
+      ["error kube-apiserver-crash-loop"],
+    ],
+    [
+      "a self-hosted API server after a reboot, that had crashed before",
+      withKubelet(
+        { pid: 7, ageMilliseconds: 4000 },
+        dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false } }),
       ),
       ["error kube-apiserver-not-running"],
     ],
@@ -291,7 +310,7 @@ describe("each failure is named, and nothing else", () => {
       facts({
         local: local({
           nodeName: "node2",
-          kubelet: { running: false, installed: true, staticPods: "/m" },
+          kubelet: { process: undefined, installed: true, staticPods: "/m" },
           components: [],
         }),
         cluster: cluster({ nodes: [lost] }),

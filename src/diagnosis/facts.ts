@@ -68,7 +68,7 @@ export interface FailedCheck {
 export interface LocalFacts {
   readonly nodeName: string;
   readonly kubelet: {
-    readonly running: boolean;
+    readonly process: LocalProcess | undefined;
     /** Whether this machine has had one: its directory is there. */
     readonly installed: boolean;
     readonly staticPods: string;
@@ -77,9 +77,14 @@ export interface LocalFacts {
   readonly components: readonly LocalComponent[];
 }
 
+export interface LocalProcess {
+  readonly pid: number;
+  readonly ageMilliseconds: number;
+}
+
 export interface LocalComponent {
   readonly name: ComponentName;
-  readonly process: { readonly pid: number; readonly ageMilliseconds: number } | undefined;
+  readonly process: LocalProcess | undefined;
   /** Its flags, from its process, else from its manifest. */
   readonly flags: readonly Flag[];
   readonly manifest: { readonly path: string; readonly fault: string | undefined } | undefined;

@@ -33,7 +33,7 @@ export function judgeLocal(facts: Facts): Trouble[] {
   const { kubelet } = local;
   const troubles: Trouble[] = [];
   const waiting = local.components.filter(({ process, manifest }) => manifest !== undefined && process === undefined);
-  if (!kubelet.running && kubelet.installed) {
+  if (kubelet.process === undefined && kubelet.installed) {
     troubles.push({
       area: "nodes",
       level: "error",
@@ -70,7 +70,7 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
     where: local.nodeName,
     consequence: CONSEQUENCE[name],
     keys: [`${code}:${name}`],
-    explainedBy: [...causesOf(component), ...(local.kubelet.running ? [] : ["kubelet-stopped"])],
+    explainedBy: [...causesOf(component), ...(local.kubelet.process === undefined ? ["kubelet-stopped"] : [])],
     ...given,
   });
   if (portTakenBy !== undefined) {
@@ -133,10 +133,11 @@ function judgeStaticPod(component: LocalComponent, local: LocalFacts, facts: Fac
   });
 }
 
-/** The kubelet starts its container again and again where it knows the pod; after a reboot it knows none until there is an API server. */
+/** The kubelet starts its container again and again where it knows the pod; after a reboot it knows none until there is an API server, whatever was before. */
 function judgeSelfHosted(component: LocalComponent, facts: Facts, make: Make): Trouble {
   const { name, log } = component;
-  const again = log !== undefined && log.restarts > 0 && log.ageMilliseconds < FRESH_LOG_MS;
+  const kubeletAge = facts.local?.kubelet.process?.ageMilliseconds ?? 0;
+  const again = log !== undefined && log.restarts > 0 && log.ageMilliseconds < Math.min(FRESH_LOG_MS, kubeletAge);
   const ago = log === undefined ? "" : `, last heard of ${spanText(log.ageMilliseconds)} ago`;
   return make(again ? "crash-loop" : "not-running", {
     text: again

@@ -47,14 +47,17 @@ describe("the rescue pod", () => {
   });
 
   test("claims neither ports nor resources, so that the permanent one fits beside it", () => {
-    const claims = { ports: [{ containerPort: 10259 }], resources: { requests: { cpu: "1" } } };
-    const { spec } = rescuePod({ initContainers: [{ name: "i", ...claims }] }, { ...claims, livenessProbe: {} });
+    const claims = { ports: [{ name: "https", containerPort: 10259 }], resources: { requests: { cpu: "1" } } };
+    const { spec } = rescuePod(
+      { initContainers: [{ name: "i", ...claims }] },
+      { ...claims, livenessProbe: { httpGet: { port: "https" } } },
+    );
     const { containers, initContainers } = spec as { containers: JsonObject[]; initContainers: JsonObject[] };
     for (const each of [...containers, ...initContainers]) {
       expect(each).not.toHaveProperty("ports");
       expect(each).not.toHaveProperty("resources");
     }
-    expect(containers[0]).toHaveProperty("livenessProbe");
+    expect(containers[0]).toHaveProperty("livenessProbe.httpGet.port", 10259);
   });
 
   test.each([

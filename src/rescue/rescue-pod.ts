@@ -5,6 +5,7 @@
 import { containerIndexOf } from "../controlplane/component.ts";
 import { flagValue } from "../controlplane/container-flags.ts";
 import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
+import { withoutPorts } from "../controlplane/host-ports.ts";
 import type { LeaseHolderName } from "../controlplane/lease.ts";
 import { recognisePod } from "../controlplane/sorted-objects.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
@@ -81,7 +82,7 @@ export function makeRescuePod(
 function withoutClaims(container: JsonObject): JsonObject {
   // Its last words are then in its status, also when its log is gone with it.
   return {
-    ...without(container, ["ports", "resources", "resizePolicy"]),
+    ...without(withoutPorts(container), ["resources", "resizePolicy"]),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
 }

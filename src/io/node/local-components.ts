@@ -8,7 +8,7 @@ import type { ComponentName } from "../../controlplane/control-plane.ts";
 import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
 import type { JsonObject } from "../../storage/object.ts";
-import { commandLine, names, processes, readQuietly, sharesNetwork } from "./local-node.ts";
+import { ageOf, commandLine, names, processes, readQuietly, sharesNetwork } from "./local-node.ts";
 
 const POD_LOGS = "/var/log/pods";
 const NAMES: ReadonlySet<string> = new Set(["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]);
@@ -50,14 +50,6 @@ export function componentProcesses(): ComponentProcess[] {
     if (component === undefined || !sharesNetwork(pid)) return [];
     return [{ name: component, pid, ageMilliseconds: ageOf(pid), flags: containerFlags({ command: words }) }];
   });
-}
-
-/** By field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that Kubernetes runs on. */
-function ageOf(pid: number): number {
-  const stat = readQuietly(`/proc/${pid}/stat`);
-  const started = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-  const uptime = Number(readQuietly("/proc/uptime").split(" ")[0]);
-  return Math.max(0, uptime * 1000 - started * 10) || 0;
 }
 
 export interface ComponentManifest {

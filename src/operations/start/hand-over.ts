@@ -35,7 +35,7 @@ const RENEWAL_MS = 15_000;
 export async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void> {
   const { options, required } = start;
   const began = options.now();
-  const holder = start.pods.find(({ component }) => component === "kube-apiserver")?.component;
+  const temporary: ReadonlySet<string> = new Set(start.pods.flatMap(({ component }) => component ?? []));
   let labels: ReadonlyMap<string, string> | undefined;
   let dead: HeldLeases | undefined;
   await waitUntil(start, view, async (look) => {
@@ -51,21 +51,20 @@ export async function waitUntilReadyToGo(start: Start, view: ClusterView): Promi
     const isSure = options.now() - began > RENEWAL_MS;
     if (isSure) await releaseReplaced(start, look, replaced);
     const waiting = [
-      ...beforeHandOver(required, look, holder),
+      ...beforeHandOver(required, look, temporary),
       ...(isSure
         ? []
         : replaced.map((name) => `node "${name}", which had this machine's address, to give a sign of life`)),
     ];
     if (waiting.length === 0 && start.etcd !== undefined) waiting.push(...(await etcdOutOfReach(start.etcd)));
-    if (waiting.length > 0 || holder === undefined) return waiting;
-    return refreshApiServerPods(start, look, holder);
+    return waiting.length > 0 ? waiting : refreshTiredPods(start, look, temporary);
   });
 }
 
-/** The API server's own pod has crashed while its port was taken: with a new one the kubelet does not wait for minutes before it tries again. */
-async function refreshApiServerPods(start: Start, look: Observation, component: string): Promise<string[]> {
-  const required = start.required.filter(({ prefix }) => prefix === component);
-  const tired = required
+/** A pod has crashed while the temporary one had its port: with a new one the kubelet does not wait for minutes before it tries again. */
+async function refreshTiredPods(start: Start, look: Observation, temporary: ReadonlySet<string>): Promise<string[]> {
+  const tired = start.required
+    .filter(({ prefix }) => temporary.has(prefix))
     .flatMap((each) => podsOf(each, look))
     .filter((pod) => textOf(objectOf(pod.spec).nodeName) === start.node && isBackingOff(pod));
   for (const pod of tired) await deletePod(start, pod);

@@ -13,7 +13,7 @@ import {
   strayManifest,
   unitOf,
 } from "../../../io/node/local-components.ts";
-import { findKubelet, findListener, names } from "../../../io/node/local-node.ts";
+import { ageOf, findKubelet, findListener, names } from "../../../io/node/local-node.ts";
 
 const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const STATIC_PODS = "/etc/kubernetes/manifests";
@@ -59,7 +59,7 @@ export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undef
   if (components.length === 0 && !installed) return undefined;
   return {
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
-    kubelet: { running: kubelet !== undefined, installed, staticPods },
+    kubelet: { process: kubelet && { pid: kubelet.pid, ageMilliseconds: ageOf(kubelet.pid) }, installed, staticPods },
     components,
   };
 }
