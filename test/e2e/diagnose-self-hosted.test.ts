@@ -67,6 +67,8 @@ describeWithCluster("diagnose on a self-hosted control plane", (kubernetes) => {
 
   // The last one: start does not get along yet with a scheduler and a controller manager on the host's network, as this bed has them.
   longTest("a master that was rebooted: nobody starts its API server", async () => {
+    await plane.api.patch(WEB, { spec: { replicas: 3 } });
+    await plane.podsReady("default", "app=web", 3);
     await plane.nodes.get("node1")!.reboot();
     const { troubles } = await diagnosed(here, ["error kube-apiserver-not-running"]);
     const { commands } = troubles[0]!;
