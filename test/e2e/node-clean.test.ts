@@ -182,6 +182,15 @@ kill -INT $pid; wait $pid; code=$?; cat /tmp/clean.log >&2; rm /tmp/clean.log; e
     );
     expect(stderr).toContain("hint: stop what starts the kubelet, then run this again");
     await node.stopKubelet();
+
+    // A program that is not the kubelet's uses a volume: it is not taken from under it.
+    const volume = (await node.run(["grep", "-o", `${TOKENS}/[^ ]*`, "/proc/mounts"])).split("\n")[0]!;
+    const user = (await node.run(["sh", "-c", `cd '${volume}' && { sleep 300 >/dev/null 2>&1 & echo $!; }`])).trim();
+    const busy = await clean("--yes", "--no-start-kubelet");
+    expect(busy.code).toBe(1);
+    expect(busy.stderr).toContain(`error: cannot unmount "${volume}": `);
+    expect(await node.run(["ls", volume])).not.toBe("");
+    await node.run(["kill", user]);
     const { stdout } = succeeded(await clean("--yes", "--purge", "--no-start-kubelet"));
     expect(stdout).toMatch(/^deleted /m);
     expect(await node.containers()).toEqual([]);
