@@ -1,7 +1,7 @@
 /** `node clean` on directories, killed at every write, run again, and taken back. What it does to a kubelet and to containers is in test/e2e. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { prepareClean } from "../src/operations/node/clean.ts";
 import { prepareUndo } from "../src/operations/node/undo-clean.ts";
@@ -57,6 +57,23 @@ test("moves everything, keeps logs and a verified backup, and comes back", async
   expect(undone.back).toHaveLength(5);
   expect(world.contents()).toEqual(before);
   await expect(prepareUndo(world.options())).rejects.toMatchObject({ code: "not-found" });
+});
+
+test("backs up each of several members, under names of their own", async () => {
+  using world = new CleanWorld();
+  const members = ["etcd", "etcd/main", "etcd/a-b", "etcd/a/b"];
+  for (const [i, member] of members.entries()) {
+    if (i > 0) cpSync(world.path("etcd/member"), world.path(member, "member"), { recursive: true });
+  }
+  const { backups } = await world.clean();
+  expect(backups.map(({ database }) => database).sort()).toEqual(
+    members.map((member) => world.path(member, "member/snap/db")).sort(),
+  );
+  const name = (member: string) => `${world.path(member).slice(1).replaceAll("/", "-")}`;
+  expect(backups.map(({ file }) => basename(file)).sort()).toEqual(
+    [`${name("etcd")}.db`, `${name("etcd/main")}.db`, `${name("etcd/a-b")}.db`, `${name("etcd/a-b")}~2.db`].sort(),
+  );
+  for (const { file, bytes } of backups) expect(statSync(file).size).toBe(bytes);
 });
 
 test("purges what was moved, and keeps logs and backup", async () => {

@@ -1,7 +1,7 @@
 /** Copies the database of a stopped member, and verifies the copy as a snapshot is. */
 import { createHash } from "node:crypto";
 import { closeSync, constants, createReadStream, fstatSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { MendError } from "../../errors.ts";
 import type { FileSystem } from "../../io/files/file-system.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
@@ -16,16 +16,17 @@ export interface BackUpEtcdOptions {
   readonly allowDamagedEtcd: boolean;
 }
 
-/** `database` is `DATA_DIR/member/snap/db`. Throws `snapshot-damaged` for one that does not verify, unless that is allowed; nothing is left then. */
+/** `database` is `DATA_DIR/member/snap/db`, `others` are the backups that are in the directory already. Throws `snapshot-damaged` for one that does not verify, unless that is allowed; nothing is left then. */
 export async function backUpEtcd(
   fs: FileSystem,
   database: string,
   directory: string,
+  others: readonly EtcdBackup[],
   options: BackUpEtcdOptions,
 ): Promise<EtcdBackup> {
   const { signal, progress } = options;
-  const dataDir = join(database, "../../../..");
-  const file = join(directory, `${dataDir.replace(/^\/+/, "").replaceAll("/", "-")}.db`);
+  const dataDir = dirname(dirname(dirname(database)));
+  const file = backupFile(directory, dataDir, database, others);
   const draft = `${file}.partial`;
   fs.makeDirectory(directory, 0o700);
   fs.remove(draft);
@@ -65,6 +66,15 @@ export async function backUpEtcd(
     throw error;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Named for its data dir. `/a-b` and `/a/b` would have one name: the second gets another. */
+function backupFile(directory: string, dataDir: string, database: string, others: readonly EtcdBackup[]): string {
+  const name = dataDir.replace(/^\/+/, "").replaceAll("/", "-");
+  for (let i = 1; ; i++) {
+    const file = join(directory, i === 1 ? `${name}.db` : `${name}~${i}.db`);
+    if (!others.some((other) => other.file === file && other.database !== database)) return file;
   }
 }
 

@@ -143,7 +143,7 @@ async function doStep(
     case "back-up-etcd":
       for (const database of record.places.etcd.flatMap((found) => databasesIn(found.directory))) {
         if (!step.database.split(", ").includes(database)) continue;
-        const backup = await backUpEtcd(fs, database, join(path, "etcd-backup"), options);
+        const backup = await backUpEtcd(fs, database, join(path, "etcd-backup"), record.backups, options);
         record.backups = [...record.backups.filter(({ file }) => file !== backup.file), backup];
         await saveRecord(fs, directory);
         tell(
