@@ -30,6 +30,8 @@ export interface ControlPlaneOptions {
   readonly members?: number;
   /** How long a silent node counts as healthy: the version's default unless told. */
   readonly nodeMonitorGraceSeconds?: number;
+  /** Evict by time instead of by taints; for Kubernetes before 1.27. */
+  readonly podEvictionTimeoutSeconds?: number;
   /** Leaves the bed running when this process ends. */
   readonly keep?: boolean;
   /** Which of the controllers run: all unless told. */
@@ -198,7 +200,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 export async function startControlPlaneIn(
   bed: Bed,
   kubernetes: Kubernetes,
-  options: Pick<ControlPlaneOptions, "members" | "nodeMonitorGraceSeconds" | "components">,
+  options: Pick<
+    ControlPlaneOptions,
+    "members" | "nodeMonitorGraceSeconds" | "podEvictionTimeoutSeconds" | "components"
+  >,
   host?: ApiServerHost,
 ): Promise<ControlPlane> {
   const etcd = await startEtcd(bed, options.members ?? 1);
@@ -274,6 +279,7 @@ export async function startControlPlaneIn(
             ca: { certificate: authority.certificatePath, key: authority.keyPath },
             serviceAccountPrivateKey: serviceAccount.privatePath,
             nodeMonitorGraceSeconds: options.nodeMonitorGraceSeconds,
+            podEvictionTimeoutSeconds: options.podEvictionTimeoutSeconds,
           });
     bed.start(name, [kubernetes.program(name), ...toArguments(flags)], { restart: true });
   }

@@ -51,10 +51,12 @@ export interface ControllerManagerSettings {
   readonly serviceAccountPrivateKey: string;
   /** How long a silent node counts as healthy; the version's own default where undefined. */
   readonly nodeMonitorGraceSeconds?: number | undefined;
+  /** Evicts the pods of a failed node all together after that time, as Kubernetes did before 1.13 and could until 1.26. */
+  readonly podEvictionTimeoutSeconds?: number | undefined;
 }
 
 export function controllerManagerFlags(settings: ControllerManagerSettings): Flags {
-  const { nodeMonitorGraceSeconds: grace } = settings;
+  const { nodeMonitorGraceSeconds: grace, podEvictionTimeoutSeconds: timeout } = settings;
   return {
     "authentication-kubeconfig": settings.kubeconfig,
     "authorization-kubeconfig": settings.kubeconfig,
@@ -62,9 +64,11 @@ export function controllerManagerFlags(settings: ControllerManagerSettings): Fla
     "cluster-signing-cert-file": settings.ca.certificate,
     "cluster-signing-key-file": settings.ca.key,
     controllers: "*,bootstrapsigner,tokencleaner",
+    "enable-taint-manager": timeout === undefined ? undefined : false,
     kubeconfig: settings.kubeconfig,
     "node-monitor-grace-period": grace === undefined ? undefined : `${grace}s`,
     "node-monitor-period": grace === undefined ? undefined : `${Math.max(1, Math.floor(grace / 4))}s`,
+    "pod-eviction-timeout": timeout === undefined ? undefined : `${timeout}s`,
     "root-ca-file": settings.ca.certificate,
     "service-account-private-key-file": settings.serviceAccountPrivateKey,
     "use-service-account-credentials": true,

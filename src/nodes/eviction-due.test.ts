@@ -6,8 +6,9 @@ const TAINTED = "2026-11-21T12:00:00Z";
 const AT = Date.parse(TAINTED);
 const UNREACHABLE = { key: "node.kubernetes.io/unreachable", effect: "NoExecute", timeAdded: TAINTED };
 
-function node(taints: object[] = [UNREACHABLE]): KubeObject {
-  const conditions = [{ type: "Ready", status: "Unknown", lastTransitionTime: "2026-11-21T11:59:00Z" }];
+function node(taints: object[] = [UNREACHABLE], status = "Unknown"): KubeObject {
+  const times = { lastTransitionTime: "2026-11-21T11:59:00Z", lastHeartbeatTime: "2026-11-21T11:58:20Z" };
+  const conditions = [{ type: "Ready", status, ...times }];
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -69,6 +70,12 @@ test.each([
   ],
   ["a taint without a time", pod([tolerates(300)]), node([{ ...UNREACHABLE, timeAdded: undefined }]), TAINTS, at(240)],
   ["no taint yet", pod([]), node([{ ...UNREACHABLE, effect: "NoSchedule" }]), TAINTS, { when: "held" }],
-  ["before 1.13", pod([]), node([]), TIMEOUT, at(240)],
+  ["before 1.13, counted from the last sign of life", pod([]), node([]), TIMEOUT, at(200)],
+  ["before 1.13, a kubelet that says so itself", pod([]), node([], "False"), TIMEOUT, at(240)],
   ["before 1.13, a DaemonSet's", pod([], "DaemonSet"), node([]), TIMEOUT, { when: "never" }],
 ] as const)("%s", (_, object, on, mode, expected) => expect(evictionDue(object, on, mode)).toMatchObject(expected));
+
+test("without the taint manager, a lease counts as a sign of life", () => {
+  const lease = { metadata: {}, spec: { renewTime: "2026-11-21T11:58:30.000000Z" } } as unknown as KubeObject;
+  expect(evictionDue(pod([]), node([]), TIMEOUT, lease)).toMatchObject(at(210));
+});

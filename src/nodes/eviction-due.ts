@@ -1,12 +1,12 @@
 /**
  * When the pods of a node that does not answer are evicted. The node controller taints the node, and each pod stays as long as it tolerates that;
- * before Kubernetes 1.13 (and without the taint manager, up to 1.26) all pods went together, `--pod-eviction-timeout` after the node had
- * become not ready. Source of the rules: kubernetes/pkg/controller/nodelifecycle and tainteviction.
+ * before Kubernetes 1.13 (and without the taint manager, up to 1.26) all pods went together, `--pod-eviction-timeout` after the node's last sign of
+ * life, or after its kubelet had said that it is not ready. Source of the rules: kubernetes/pkg/controller/nodelifecycle and tainteviction.
  */
 import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
 import { isMirrorPod } from "../controlplane/mirror-pod.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
-import { readyCondition } from "./node-state.ts";
+import { nodeState, readyCondition } from "./node-state.ts";
 import { daemonSetOf, isFinished } from "./pod.ts";
 
 /** How the controller manager evicts. */
@@ -24,11 +24,11 @@ export type EvictionDue =
   /** It would be due, but the node controller has not begun to count. */
   | { readonly when: "held"; readonly because: string };
 
-/** For a pod of a node that is not ready. Times in milliseconds since the epoch. */
-export function evictionDue(pod: KubeObject, node: KubeObject, mode: EvictionMode): EvictionDue {
+/** For a pod of a node that is not ready. `lease`: the node's. Times in milliseconds since the epoch. */
+export function evictionDue(pod: KubeObject, node: KubeObject, mode: EvictionMode, lease?: KubeObject): EvictionDue {
   if (isMirrorPod(pod)) return { when: "never", because: "a static pod stays with its machine" };
   if (isFinished(pod)) return { when: "never", because: "it has finished" };
-  if (mode.by === "timeout") return dueByTimeout(pod, node, mode);
+  if (mode.by === "timeout") return dueByTimeout(pod, node, mode, lease);
   const taints = noExecuteTaints(node);
   if (taints.length === 0) {
     return {
@@ -56,12 +56,21 @@ export function evictionDue(pod: KubeObject, node: KubeObject, mode: EvictionMod
   };
 }
 
-function dueByTimeout(pod: KubeObject, node: KubeObject, mode: Extract<EvictionMode, { by: "timeout" }>): EvictionDue {
+function dueByTimeout(
+  pod: KubeObject,
+  node: KubeObject,
+  mode: Extract<EvictionMode, { by: "timeout" }>,
+  lease: KubeObject | undefined,
+): EvictionDue {
   if (daemonSetOf(pod) !== undefined) return { when: "never", because: "pods of a DaemonSet stay" };
-  const since = Date.parse(readyCondition(node).since);
-  if (Number.isNaN(since)) return { when: "held", because: "the node does not say since when it is not ready" };
-  const because = `--pod-eviction-timeout is ${mode.seconds} s${mode.assumed ? " unless the controller manager was told otherwise" : ""}`;
-  return { when: "at", time: since + mode.seconds * 1000, because };
+  const { ready, since, lastSign } = nodeState(node, lease);
+  const isSilent = ready === "Unknown";
+  const began = Date.parse(isSilent ? lastSign || since : since);
+  if (Number.isNaN(began)) return { when: "held", because: "the node does not say since when it is not ready" };
+  const from = isSilent ? "since the node's last sign of life" : "since the node is not ready";
+  const assumed = mode.assumed ? ", unless the controller manager was told otherwise" : "";
+  const because = `--pod-eviction-timeout is ${mode.seconds} s ${from}${assumed}`;
+  return { when: "at", time: began + mode.seconds * 1000, because };
 }
 
 export function noExecuteTaints(node: KubeObject): readonly JsonObject[] {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect } from "vitest";
 import { type ControlPlane, conditionOf, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { kubemendNode, settled, startNode, workload } from "./draining.ts";
+import { kubemendNode, podsOn, settled, startNode, workload } from "./draining.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 
 /** Tolerates a failed node for so long. */
@@ -111,5 +111,76 @@ describeWithCluster("nodes that fail", (kubernetes) => {
     const early2 = await node("evict", "hollow-2", "--undo");
     expect(early2.code).toBe(1);
     expect(early2.stderr).toContain('error: node "hollow-2" is not ready yet; nothing was changed\n');
+
+    plane.bed.startAgain("hollow-2");
+    await plane.nodesReady(["hollow-2"]);
+    const undone = await node("evict", "hollow-2", "--undo");
+    expect(undone.code, undone.stderr).toBe(0);
+    expect(undone.stdout).toBe("node/hollow-2 uncordoned\n");
+    const again = await node("evict", "hollow-2", "--undo");
+    expect([again.code, again.stdout]).toEqual([0, "node/hollow-2 already uncordoned\n"]);
+    // The pods that it had lost are not there any more, and it takes new ones.
+    await settled(plane);
+    expect((await node("cordon", "hollow-1", "hollow-3")).code).toBe(0);
+    await plane.api.apply(workload("late", { replicas: 1 }));
+    await settled(plane);
+    expect(await podsOn(plane, "hollow-2")).toEqual([
+      expect.stringMatching(/^agent-/),
+      expect.stringMatching(/^late-/),
+    ]);
+  });
+});
+
+describeWithCluster("a node that fails where pods are evicted by --pod-eviction-timeout", (kubernetes) => {
+  const TIMEOUT_SECONDS = 60;
+  let plane: ControlPlane;
+  let hasNodes = false;
+
+  beforeAll(async () => {
+    if (kubernetes.minor >= 27) return; // which has no such flag
+    plane = await startControlPlane({
+      kubernetes,
+      nodeMonitorGraceSeconds: 24,
+      podEvictionTimeoutSeconds: TIMEOUT_SECONDS,
+    });
+    hasNodes = await kubernetes.has("kubemark");
+    if (hasNodes) await plane.addHollowNodes(2);
+  });
+  afterAll(async () => plane?.[Symbol.asyncDispose]());
+
+  longTest("the eviction of its pods is foretold, and comes to pass", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark, or evicts by taints only");
+    const node = (...args: string[]) => kubemendNode(plane, args);
+    await plane.api.apply(workload("web", { replicas: 2, nodes: ["hollow-2"] }));
+    await settled(plane);
+    await plane.bed.processes.get("hollow-2")!.kill();
+    const ready = async () => conditionOf(await plane.api.get("/api/v1/nodes/hollow-2"), "Ready");
+    await waitFor("the node to be given up", async () => (await ready()) === "Unknown", { seconds: 90 });
+    // The controller manager is a process here, so its flags are not to be seen.
+    const flag = `--pod-eviction-timeout=${TIMEOUT_SECONDS}`;
+    const told = await node("status", "hollow-2", flag, "-o", "json");
+    expect(told.code, told.stderr).toBe(1);
+    const { pods } = JSON.parse(told.stdout) as { pods: { pod: string; due: { time: number; because: string } }[] };
+    expect(pods).toHaveLength(2);
+    expect(pods[0]!.due.because).toBe("--pod-eviction-timeout is 60 s since the node's last sign of life");
+    const evicted = await waitFor(
+      "the pods to be evicted",
+      async () => {
+        const found = await plane.api.list("/api/v1/pods?fieldSelector=spec.nodeName%3Dhollow-2");
+        const times = found.map(({ metadata }) =>
+          metadata.deletionTimestamp === undefined
+            ? Number.NaN
+            : Date.parse(metadata.deletionTimestamp) - metadata.deletionGracePeriodSeconds * 1000,
+        );
+        return times.length === 2 && times.every((time) => time > 0) && times;
+      },
+      { seconds: 150, explain: () => plane.logs(["kube-controller-manager"]) },
+    );
+    for (const time of evicted)
+      expect(Math.abs(time - pods[0]!.due.time), "foretold and come to pass").toBeLessThan(20_000);
+    const { nodes } = JSON.parse(told.stdout) as { nodes: { since: string }[] };
+    expect(pods[0]!.due.time, "not from when it was given up").toBeLessThan(
+      Date.parse(nodes[0]!.since) + TIMEOUT_SECONDS * 1000 - 10_000,
+    );
   });
 });

@@ -152,7 +152,9 @@ function statusOf({ nodes, leases, pods, mode, stuck, warnings }: Facts, at: num
   const predicted = nodes.flatMap((node) =>
     (pods.get(node.metadata.name) ?? []).map((pod) => {
       const shown = describe(pod, false, at);
-      return isTerminating(pod) ? shown : { ...shown, due: evictionDue(pod, node, mode) };
+      return isTerminating(pod)
+        ? shown
+        : { ...shown, due: evictionDue(pod, node, mode, leases.get(node.metadata.name)) };
     }),
   );
   const states = nodes.map((node) => nodeState(node, leases.get(node.metadata.name)));
@@ -239,30 +241,31 @@ function describe(pod: KubeObject, nodeAnswers: boolean, now: number): PodPredic
   };
 }
 
-/** By the controller manager's version and flags, where it is a pod. */
+/** By the controller manager's version and flags, where it is a pod; else a timeout that was given says that it goes by that. */
 async function evictionMode({ api, minor }: OpenCluster, options: NodeStatusOptions): Promise<EvictionMode> {
   const given = options.podEvictionTimeoutSeconds;
-  if (minor >= 27) return { by: "taints" };
+  if (minor >= 27) return BY_TAINTS;
   const flags = await controllerManagerFlags(api, options.signal);
-  const gate = /TaintBasedEvictions=(\w+)/.exec(flags("feature-gates") ?? "")?.[1]?.toLowerCase();
+  const gate = /TaintBasedEvictions=(\w+)/.exec(flags?.("feature-gates") ?? "")?.[1]?.toLowerCase();
   const byTaints =
-    flags("enable-taint-manager") !== "false" && (minor >= 18 || (minor >= 13 ? gate !== "false" : gate === "true"));
-  if (byTaints) return { by: "taints" };
-  const found = secondsOf(flags("pod-eviction-timeout"));
+    flags?.("enable-taint-manager") !== "false" && (minor >= 18 || (minor >= 13 ? gate !== "false" : gate === "true"));
+  if (byTaints && (flags !== undefined || given === undefined)) return BY_TAINTS;
+  const found = secondsOf(flags?.("pod-eviction-timeout"));
   return {
     by: "timeout",
     seconds: given ?? found ?? DEFAULT_EVICTION_TIMEOUT_S,
-    assumed: given === undefined && found === undefined,
+    assumed: given === undefined && found === undefined && flags === undefined,
   };
 }
 
+/** Undefined where its pod is not to be seen. */
 async function controllerManagerFlags(
   api: ClusterApi,
   signal: AbortSignal,
-): Promise<(name: string) => string | undefined> {
+): Promise<((name: string) => string | undefined) | undefined> {
   const { items } = await api.list("/api/v1/namespaces/kube-system/pods", signal);
   const pod = items.find((each) => recognisePod(each)?.component === "kube-controller-manager");
-  if (pod === undefined) return () => undefined;
+  if (pod === undefined) return undefined;
   const spec = objectOf(pod.spec);
   const container: JsonObject = objectsOf(spec.containers)[containerIndexOf("kube-controller-manager", spec)] ?? {};
   return (name) => flagValue(container, name);
