@@ -2,7 +2,7 @@ import { Argument, Command, Option } from "commander";
 import { MendError } from "../../errors.ts";
 import { claimsOf } from "../../nodes/evict-guard.ts";
 import { podKey } from "../../nodes/pod.ts";
-import type { NodeEvictionPlan } from "../../operations/node/evict-node.ts";
+import type { HalfEvicted, NodeEvictionPlan } from "../../operations/node/evict-node.ts";
 import { since } from "../columns/age.ts";
 import { confirm } from "../confirm.ts";
 import type { CommandContext } from "../program.ts";
@@ -54,6 +54,7 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
           await host.stderr.write(planText(plan, host.now()));
           return confirm(host, options.yes === true, question(plan));
         },
+        leftBehind: (state) => void host.stderr.write(halfText(state)),
       });
       if (options.dryRun === true) await host.stderr.write(planText(plan, host.now()));
       if (isJson) {
@@ -106,6 +107,12 @@ function planText(plan: NodeEvictionPlan, now: number): string {
     );
   }
   return `${lines.join("\n")}\n`;
+}
+
+function halfText({ node, told, pods }: HalfEvicted): string {
+  return `not finished: node "${node}" is cordoned, and ${told} of ${pods} pods were told to go
+run the same command again to go on, or once the machine is back: kubemend node evict ${node} --undo
+`;
 }
 
 function afterText({ state, force, by, waitForProof }: NodeEvictionPlan): string {

@@ -27,6 +27,15 @@ export interface EvictNodeOptions {
   /** Asked with everything in hand and before anything is done; false ends it. */
   readonly confirm: (plan: NodeEvictionPlan) => Promise<boolean>;
   readonly tell: (text: string) => void;
+  /** Called before an error ends what was begun: what state it leaves. */
+  readonly leftBehind: (state: HalfEvicted) => void;
+}
+
+export interface HalfEvicted {
+  readonly node: string;
+  /** How many of the pods were told to go, or taken away. */
+  readonly told: number;
+  readonly pods: number;
 }
 
 export interface NodeEvictionPlan extends EvictPlan {
@@ -83,37 +92,56 @@ async function carryOut(
   api: ClusterApi,
   node: KubeObject,
   plan: NodeEvictionPlan,
-  { signal, tell }: EvictNodeOptions,
+  { signal, tell, leftBehind }: EvictNodeOptions,
 ): Promise<NodeEviction["failed"]> {
   const { name } = node.metadata;
   // When the machine comes back, nothing new is to begin there before somebody has looked at it.
   const { changed } = await cordonNode(api, node, true, "none", signal);
   tell(`node/${name} ${changed ? "" : "already "}cordoned`);
-  if (plan.by === "out-of-service" && !isOutOfService(node)) {
-    // With the version that was read, so that a taint that the node controller sets meanwhile is not lost.
-    const fresh = await api.get(nodePath(name), signal);
-    const taints = withOutOfService(fresh, true);
-    await api.patch(
-      nodePath(name),
-      { metadata: { resourceVersion: fresh.metadata.resourceVersion }, spec: { taints } },
-      signal,
-    );
-    tell(`node/${name} tainted node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`);
-  }
   const failed: { pod: KubeObject; said: string }[] = [];
   const isForced = plan.force && plan.by === "deletion";
-  await inParallel(isForced ? [...plan.remove, ...plan.terminating] : plan.remove, async (pod) => {
-    try {
-      const options = { preconditions: { uid: pod.metadata.uid }, ...(isForced && { gracePeriodSeconds: 0 }) };
-      await api.delete(podPath(pod), options, signal);
-      tell(`pod/${pod.metadata.name} ${isForced ? "force deleted" : "deleted"}`);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404 || error.status === 409) return; // gone, or another of its name by now
-      failed.push({ pod, said: error.said });
-    }
-  });
+  const pods = isForced ? [...plan.remove, ...plan.terminating] : plan.remove;
+  let told = 0;
+  try {
+    if (plan.by === "out-of-service" && (await setOutOfService(api, name, true, signal)))
+      tell(`node/${name} tainted node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`);
+    await inParallel(pods, async (pod) => {
+      try {
+        const options = { preconditions: { uid: pod.metadata.uid }, ...(isForced && { gracePeriodSeconds: 0 }) };
+        await api.delete(podPath(pod), options, signal);
+        tell(`pod/${pod.metadata.name} ${isForced ? "force deleted" : "deleted"}`);
+        told++;
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status === 404 || error.status === 409)
+          told++; // gone, or another of its name by now
+        else failed.push({ pod, said: error.said });
+      }
+    });
+  } catch (error) {
+    leftBehind({ node: name, told, pods: pods.length });
+    throw error;
+  }
   return failed;
+}
+
+/** A node that is changed by somebody else in the same moment is read again. */
+const MOST_CONFLICTS = 5;
+
+/** Whether something had to be changed. Writes over the version that was read, so that a taint that the node controller sets meanwhile is not lost. */
+async function setOutOfService(api: ClusterApi, name: string, isOut: boolean, signal: AbortSignal): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    const node = await api.get(nodePath(name), signal);
+    if (isOutOfService(node) === isOut) return false;
+    const { resourceVersion } = node.metadata;
+    try {
+      const patch = { metadata: { resourceVersion }, spec: { taints: withOutOfService(node, isOut) } };
+      await api.patch(nodePath(name), patch, signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 409 || attempt === MOST_CONFLICTS) throw error;
+    }
+  }
 }
 
 export interface UndoEvictionOptions {
@@ -128,20 +156,13 @@ export interface UndoEvictionOptions {
 export function undoEviction({ cluster, node: given, signal, now, tell }: UndoEvictionOptions): Promise<void> {
   return withCluster(cluster, { signal, now }, async ({ api }) => {
     const [node] = (await findNodes(api, { names: [given] }, signal)) as [KubeObject];
-    const { name, resourceVersion } = node.metadata;
+    const { name } = node.metadata;
     if (!isNodeReady(node)) {
       throw new MendError("node-silent", `node "${name}" is not ready yet; nothing was changed`, {
         hint: `wait until its kubelet answers: kubemend node status ${name} --watch`,
       });
     }
-    if (isOutOfService(node)) {
-      await api.patch(
-        nodePath(name),
-        { metadata: { resourceVersion }, spec: { taints: withOutOfService(node, false) } },
-        signal,
-      );
-      tell(`node/${name} untainted`);
-    }
+    if (isOutOfService(node) && (await setOutOfService(api, name, false, signal))) tell(`node/${name} untainted`);
     const { changed } = await cordonNode(api, node, false, "none", signal);
     tell(`node/${name} ${changed ? "" : "already "}uncordoned`);
   });
