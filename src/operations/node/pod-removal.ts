@@ -11,6 +11,7 @@ import { holdupOf, holdupText } from "../../nodes/holdup.ts";
 import { isNodeReady } from "../../nodes/node-state.ts";
 import { isTerminating, podKey } from "../../nodes/pod.ts";
 import type { KubeObject } from "../../storage/object.ts";
+import { ApiPatience } from "./api-patience.ts";
 import { BudgetView } from "./budget-view.ts";
 import type { DrainProgress, DrainSink } from "./drain-events.ts";
 import { nodePath, podsOfNode } from "./node-targets.ts";
@@ -24,8 +25,6 @@ const RETRY_WATCHED_MS = 30_000;
 const RETRY_UNDECIDED_MS = 1000;
 /** A server that goes on to have no answer for a pod has failed. */
 const MOST_UNDECIDED = 5;
-/** An API server that is away for longer is not waited for. */
-export const API_PATIENCE_MS = 60_000;
 /** A pod that is over its time by this is worth a word, and a look at its node. */
 const OVERDUE_MS = 15_000;
 const LOOK_AT_NODE_MS = 15_000;
@@ -77,18 +76,19 @@ export interface PodOutcome {
 export class PodRemoval {
   readonly #options: PodRemovalOptions;
   readonly #budgets: BudgetView;
+  readonly #patience: ApiPatience;
   readonly #tracked = new Map<string, Tracked>();
   readonly #nodes = new Map<string, { answers: boolean; lookedAt: number; looking: boolean }>();
   /** Nodes with pods that have not ended. */
   readonly #open = new Set<string>();
   #asking = 0;
   #failure: unknown;
-  #unreachableSince: number | undefined;
 
   constructor(options: PodRemovalOptions, nodes: readonly KubeObject[]) {
     this.#options = options;
     const version = options.method.by === "eviction" ? options.method.apiVersion : "policy/v1beta1";
     this.#budgets = new BudgetView(options.api, options.live, version, options.signal);
+    this.#patience = new ApiPatience(options.live, options.now, (text) => options.tell({ type: "note", text }));
     for (const node of nodes) {
       this.#open.add(node.metadata.name);
       this.#nodes.set(node.metadata.name, { answers: isNodeReady(node), lookedAt: options.now(), looking: false });
@@ -119,7 +119,7 @@ export class PodRemoval {
     for (;;) {
       signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
-      this.#watchApi();
+      this.#patience.check();
       this.#look();
       if (deadline !== undefined && now() >= deadline) this.#giveUp();
       this.#askAll();
@@ -170,21 +170,6 @@ export class PodRemoval {
 
   get #evicting(): boolean {
     return this.#options.method.by === "eviction";
-  }
-
-  #watchApi(): void {
-    const { live, now, tell } = this.#options;
-    if (live.reachable) {
-      if (this.#unreachableSince !== undefined) tell({ type: "note", text: "the API server answers again" });
-      this.#unreachableSince = undefined;
-      return;
-    }
-    if (this.#unreachableSince === undefined) {
-      this.#unreachableSince = now();
-      const reason = live.trouble instanceof Error ? `: ${live.trouble.message}` : "";
-      tell({ type: "note", text: `waiting for the API server${reason}` });
-    }
-    if (now() - this.#unreachableSince > API_PATIENCE_MS) throw live.trouble;
   }
 
   /** Takes in what the watches have brought. */

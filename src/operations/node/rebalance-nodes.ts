@@ -1,10 +1,10 @@
 /** Moves replicas back to nodes that returned: one more is started, and when it is ready one is taken away where there are too many. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
+import { objectOf, textOf } from "../../controlplane/fields.ts";
 import { nodeOf } from "../../controlplane/mirror-pod.ts";
 import { MendError } from "../../errors.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
-import { ApiError, type ClusterApi, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
+import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { isCordoned, isNodeReady } from "../../nodes/node-state.ts";
 import { controllerOf, isServing, isTerminating, podKey } from "../../nodes/pod.ts";
@@ -17,11 +17,14 @@ import {
   planRebalance,
   type RebalanceInput,
 } from "../../nodes/rebalance.ts";
-import type { JsonObject, KubeObject, OwnerReference } from "../../storage/object.ts";
+import type { KubeObject, OwnerReference } from "../../storage/object.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../open-cluster.ts";
+import { ApiPatience } from "./api-patience.ts";
 import { findNodes, NODES, podPath } from "./node-targets.ts";
+import { demandPermission, type Permission } from "./permissions.ts";
 import { findRemovalMethod, type RemovalMethod, removePod } from "./pod-eviction.ts";
 import { groupPath } from "./replacements.ts";
+import { ReplicaSurges, type Surge } from "./replica-surges.ts";
 
 export interface RebalanceOptions {
   readonly cluster: ClusterFlags;
@@ -47,8 +50,6 @@ export interface Rebalance {
 }
 
 const PODS = "/api/v1/pods";
-/** On an owner that has one replica too many for as long as a move takes: how many it is to have. A rerun after a crash finds it. */
-const SURGE_ANNOTATION = "kubemend/rebalance-replicas";
 /** Kubernetes 1.22 and later let us say which pod goes when an owner is scaled down. */
 const DELETION_COST_MINOR = 22;
 const POLL_MS = 1000;
@@ -57,14 +58,12 @@ const BUDGET_PATIENCE_MS = 30_000;
 /** How long an owner may take to stand still again after a move. */
 const STEADY_PATIENCE_MS = 60_000;
 const CLEAN_UP_MS = 15_000;
-const MOST_CONFLICTS = 8;
 
 const RESOURCES: Readonly<Record<string, string>> = {
   Deployment: "deployments",
   ReplicaSet: "replicasets",
   ReplicationController: "replicationcontrollers",
 };
-const SCALED = ["/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/replicationcontrollers"];
 
 export function rebalanceNodes(options: RebalanceOptions): Promise<Rebalance> {
   const { signal, now } = options;
@@ -85,18 +84,14 @@ interface Scaled {
   readonly name: string;
 }
 
-/** An owner that has one replica too many for a while: where it is, and how many it is to have. */
-interface Surge {
-  readonly path: string;
-  readonly wanted: number;
-}
-
 class Rebalancing {
   readonly #api: ClusterApi;
   readonly #minor: number;
   readonly #options: RebalanceOptions;
   readonly #signal: AbortSignal;
   readonly #live: LiveObjects;
+  readonly #patience: ApiPatience;
+  readonly #surges: ReplicaSurges;
   readonly #barred = new Map<string, { readonly owner: string; readonly reason: string }>();
   readonly #judged = new Map<string, Scaled>();
   #targets: ReadonlySet<string> | undefined;
@@ -110,6 +105,8 @@ class Rebalancing {
     this.#options = options;
     this.#signal = signal;
     this.#live = new LiveObjects(api, [], signal);
+    this.#patience = new ApiPatience(this.#live, options.now, options.tell);
+    this.#surges = new ReplicaSurges(api);
   }
 
   async run(): Promise<Rebalance> {
@@ -124,15 +121,15 @@ class Rebalancing {
     this.#budgets =
       (await unlessAbsent(this.#api.list(`/apis/${version}/poddisruptionbudgets`, this.#signal)))?.items ?? [];
     this.#autoscaled = await this.#findAutoscaled();
-    if (!dryRun) await this.#endOldSurges();
+    if (!dryRun) await this.#surges.endOld(this.#signal, tell);
     await this.#api.list(`${PODS}?limit=1`, this.#signal); // what is forbidden, a watch would ask for without end
     for (const path of [NODES, PODS]) this.#live.follow(path);
-    while (this.#live.get(NODES) === undefined || this.#live.get(PODS) === undefined)
-      await this.#live.changed(POLL_MS, this.#signal);
+    while (this.#live.get(NODES) === undefined || this.#live.get(PODS) === undefined) await this.#news();
     const before = nodeLoads(this.#input());
     const planned = await this.#plan();
     const skipped = () => [...this.#barred.values()];
     if (dryRun) return { before, after: nodeLoads(this.#input(), planned), moves: planned, skipped: skipped() };
+    await this.#checkPermissions(planned);
     const made: Move[] = [];
     // Each move is planned from what is there by then; there are no more of them than were planned at first, so that it ends.
     for (let left = planned.length; left > 0; left--) {
@@ -145,6 +142,31 @@ class Rebalancing {
       }
     }
     return { before, after: nodeLoads(this.#input()), moves: made, skipped: skipped() };
+  }
+
+  /** Until something has changed, or for a second. Throws where the API server stays away. */
+  async #news(): Promise<void> {
+    this.#patience.check();
+    await this.#live.changed(POLL_MS, this.#signal);
+  }
+
+  /** Of all that the moves need: one that was begun and cannot be ended would leave a replica too many. */
+  async #checkPermissions(moves: readonly Move[]): Promise<void> {
+    const needed = new Map<string, Permission>();
+    for (const { pod } of moves) {
+      const { namespace = "" } = pod.metadata;
+      const { object } = this.#judged.get(controllerOf(pod)!.uid)!;
+      const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0]! : "";
+      const taking: Permission =
+        this.#minor >= DELETION_COST_MINOR
+          ? { verb: "patch", resource: "pods" }
+          : this.#method.by === "eviction"
+            ? { verb: "create", resource: "pods", subresource: "eviction" }
+            : { verb: "delete", resource: "pods" };
+      for (const permission of [{ verb: "patch", group, resource: RESOURCES[object.kind]! }, taking])
+        needed.set(JSON.stringify([permission, namespace]), { ...permission, namespace });
+    }
+    for (const permission of needed.values()) await demandPermission(this.#api, permission, this.#signal);
   }
 
   #input(): RebalanceInput {
@@ -223,72 +245,6 @@ class Rebalancing {
     );
   }
 
-  /** An earlier run that was killed may have left an owner with one replica too many. */
-  async #endOldSurges(): Promise<void> {
-    for (const collection of SCALED) {
-      let next = "";
-      do {
-        const query = `limit=500${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
-        const page = await this.#api.request("GET", `${collection}?${query}`, undefined, {
-          signal: this.#signal,
-          accept: METADATA_ONLY,
-        });
-        for (const item of objectsOf(page.items) as KubeObject[]) {
-          const wanted = Number(item.metadata.annotations?.[SURGE_ANNOTATION]);
-          if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
-          const resource = collection.slice(collection.lastIndexOf("/") + 1);
-          const group = collection.slice(0, collection.lastIndexOf("/"));
-          const path = `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}/${resource}/${encodeURIComponent(item.metadata.name)}`;
-          await this.#endSurge({ path, wanted }, this.#signal);
-          this.#options.tell(
-            `${resource} "${podKey(item)}" has ${wanted} replicas again: an earlier run had been cut off`,
-          );
-        }
-        next = textOf(objectOf(page.metadata).continue);
-      } while (next !== "");
-    }
-  }
-
-  /** Only where nobody has scaled it since. */
-  async #endSurge({ path, wanted }: Surge, signal: AbortSignal): Promise<void> {
-    await this.#change(path, signal, ({ metadata, spec }) => {
-      if (metadata.annotations?.[SURGE_ANNOTATION] === undefined) return undefined;
-      const isOurs = objectOf(spec).replicas === wanted + 1;
-      return {
-        metadata: { annotations: { [SURGE_ANNOTATION]: null } },
-        ...(isOurs && { spec: { replicas: wanted } }),
-      };
-    });
-  }
-
-  /** False where somebody else has scaled it meanwhile. */
-  #beginSurge({ path, wanted }: Surge): Promise<boolean> {
-    return this.#change(path, this.#signal, ({ spec }) => {
-      if (Number(objectOf(spec).replicas ?? 1) !== wanted) return undefined;
-      return { metadata: { annotations: { [SURGE_ANNOTATION]: String(wanted) } }, spec: { replicas: wanted + 1 } };
-    });
-  }
-
-  /** Patches what was just read, and reads again where that has changed, as controllers do all the time. False where there is nothing to change. */
-  async #change(
-    path: string,
-    signal: AbortSignal,
-    make: (object: KubeObject) => JsonObject | undefined,
-  ): Promise<boolean> {
-    for (let attempt = 1; ; attempt++) {
-      const object = await unlessAbsent(this.#api.get(path, signal));
-      const patch = object && make(object);
-      if (object === undefined || patch === undefined) return false;
-      const { resourceVersion } = object.metadata;
-      try {
-        await this.#api.patch(path, { ...patch, metadata: { ...objectOf(patch.metadata), resourceVersion } }, signal);
-        return true;
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 409 || attempt === MOST_CONFLICTS) throw error;
-      }
-    }
-  }
-
   /** True where the pod went where it was to go. */
   async #make(move: Move): Promise<boolean> {
     const { tell } = this.#options;
@@ -300,33 +256,63 @@ class Rebalancing {
     const before = new Set(this.#podsOf(owner).map(({ metadata }) => metadata.uid));
     const surge = { path: scaled.path, wanted };
     tell(`${scaled.name}: one more replica, to replace "${move.pod.metadata.name}" of "${move.from}"`);
-    if (!(await this.#beginSurge(surge))) {
+    if (!(await this.#surges.begin(surge, this.#signal))) {
       this.#bar(owner, namespace, "somebody else has scaled it");
       return false;
     }
+    let isMoved: boolean;
     try {
-      const newcomer = await this.#newcomer(owner, before);
-      if (newcomer === undefined) {
-        this.#bar(owner, namespace, "its extra replica did not become ready in time");
-        return false;
-      }
-      const isThere =
-        nodeOf(newcomer) === move.to || (this.#targets?.has(nodeOf(newcomer)) ?? nodeOf(newcomer) !== move.from);
-      if (!isThere) this.#bar(owner, namespace, `the scheduler puts its pods on "${nodeOf(newcomer)}"`);
-      if (!(await this.#takeAway(isThere ? move.pod : newcomer, surge))) {
-        this.#bar(owner, namespace, "its budget does not let the old replica go");
-        return false;
-      }
-      if (isThere)
-        tell(
-          `pod/${move.pod.metadata.name} moved from ${move.from} to ${nodeOf(newcomer)} as ${newcomer.metadata.name}`,
-        );
-      await this.#settled(owner, wanted);
-      return isThere;
-    } finally {
-      // Also when interrupted: the owner is left with as many replicas as it had.
-      await this.#endSurge(surge, AbortSignal.timeout(CLEAN_UP_MS));
+      isMoved = await this.#replace(move, owner, before, surge);
+    } catch (error) {
+      await this.#leave(scaled.name, surge);
+      throw error;
     }
+    const failure = await this.#leave(scaled.name, surge);
+    if (failure !== undefined) throw failure;
+    return isMoved;
+  }
+
+  /** Also when interrupted, the owner is left with as many replicas as it had; where that cannot be, it is said. */
+  async #leave(name: string, surge: Surge): Promise<MendError | undefined> {
+    try {
+      await this.#surges.end(surge, AbortSignal.timeout(CLEAN_UP_MS));
+      return undefined;
+    } catch (error) {
+      const { wanted } = surge;
+      this.#options.tell(
+        `${name} may be left with ${wanted + 1} replicas instead of ${wanted}: kubemend node rebalance, run again, puts that right`,
+      );
+      if (error instanceof MendError) return error;
+      return new MendError("api-unreachable", "the API server does not answer", { cause: error });
+    }
+  }
+
+  async #replace(
+    move: Move,
+    owner: OwnerReference,
+    before: ReadonlySet<string | undefined>,
+    surge: Surge,
+  ): Promise<boolean> {
+    const namespace = move.pod.metadata.namespace ?? "";
+    const newcomer = await this.#newcomer(owner, before);
+    if (newcomer === undefined) {
+      this.#bar(owner, namespace, "its extra replica did not become ready in time");
+      return false;
+    }
+    const isThere =
+      nodeOf(newcomer) === move.to || (this.#targets?.has(nodeOf(newcomer)) ?? nodeOf(newcomer) !== move.from);
+    if (!isThere) this.#bar(owner, namespace, `the scheduler puts its pods on "${nodeOf(newcomer)}"`);
+    const why = await this.#takeAway(isThere ? move.pod : newcomer, surge);
+    if (why !== undefined) {
+      this.#bar(owner, namespace, why);
+      return false;
+    }
+    if (isThere)
+      this.#options.tell(
+        `pod/${move.pod.metadata.name} moved from ${move.from} to ${nodeOf(newcomer)} as ${newcomer.metadata.name}`,
+      );
+    await this.#settled(owner, surge.wanted);
+    return isThere;
   }
 
   #podsOf(owner: OwnerReference): KubeObject[] {
@@ -340,21 +326,21 @@ class Rebalancing {
     while (now() < deadline) {
       const found = this.#podsOf(owner).find((pod) => !before.has(pod.metadata.uid) && isServing(pod));
       if (found !== undefined) return found;
-      await this.#live.changed(POLL_MS, this.#signal);
+      await this.#news();
     }
     return undefined;
   }
 
-  /** Has that very pod go, and ends the surge. False where a budget refuses for long. */
-  async #takeAway(pod: KubeObject, surge: Surge): Promise<boolean> {
+  /** Has that very pod go, and ends the surge. Says why where it does not go. */
+  async #takeAway(pod: KubeObject, surge: Surge): Promise<string | undefined> {
     if (this.#minor >= DELETION_COST_MINOR) {
       await this.#api.patch(
         podPath(pod),
         { metadata: { annotations: { [DELETION_COST]: "-2147483648" } } },
         this.#signal,
       );
-      await this.#endSurge(surge, this.#signal);
-      return true;
+      await this.#surges.end(surge, this.#signal);
+      return undefined;
     }
     // Older owners choose by themselves which pod goes, so it is evicted before they are scaled down.
     const deadline = this.#options.now() + BUDGET_PATIENCE_MS;
@@ -362,11 +348,15 @@ class Rebalancing {
     for (;;) {
       const answer = await removePod(this.#api, pod, this.#method, choices, this.#signal);
       if (answer.state === "accepted" || answer.state === "gone") {
-        await this.#endSurge(surge, this.#signal);
-        return true;
+        await this.#surges.end(surge, this.#signal);
+        return undefined;
       }
-      if (answer.state === "failed" || this.#options.now() > deadline) return false;
-      await this.#live.changed(POLL_MS, this.#signal);
+      if (answer.state === "failed") return `its old replica cannot be evicted: ${answer.said}`;
+      if (this.#options.now() > deadline)
+        return answer.state === "undecided"
+          ? `its old replica cannot be evicted: ${answer.said}`
+          : "its budget does not let the old replica go";
+      await this.#news();
     }
   }
 
@@ -376,7 +366,7 @@ class Rebalancing {
     while (this.#options.now() < deadline) {
       const pods = this.#podsOf(owner);
       if (pods.length === wanted && pods.every(isServing)) return;
-      await this.#live.changed(POLL_MS, this.#signal);
+      await this.#news();
     }
   }
 }
