@@ -1,5 +1,6 @@
 /** The bootstrap pod of a self-hosted component: its pod template, made fit for a kubelet that has no API server yet. */
 import { dataKey, type SelfHostedControlPlane, type Workload } from "../controlplane/control-plane.ts";
+import { RUNTIME_ANNOTATIONS } from "../controlplane/pod-template.ts";
 import type { Finding } from "../errors.ts";
 import type { JsonObject } from "../storage/object.ts";
 import type { AssetSet } from "./asset.ts";
@@ -23,12 +24,6 @@ const FIX_UPS: readonly FixUp[] = [
   dialBootEtcd,
   giveKubeconfig,
 ];
-
-/**
- * Annotations that change how a pod runs. The others must not come along: `checkpointer.alpha.coreos.com/checkpoint` would have the
- * checkpointer copy the bootstrap pod. No label comes along either: with its labels the DaemonSet would take the pod for its own.
- */
-const KEPT_ANNOTATIONS = /^(seccomp\.security\.alpha\.kubernetes\.io\/|container\.(apparmor|seccomp)\.security\.)/;
 
 export interface BootstrapPod {
   readonly name: string;
@@ -54,7 +49,8 @@ export function bootstrapPod(
     note: (code, text, level = "warning") => findings.push({ level, code, where: name, text }),
   };
   const spec = FIX_UPS.reduce((fixed, fixUp) => fixUp(fixed, context), workload.podSpec);
-  const annotations = Object.entries(workload.annotations).filter(([key]) => KEPT_ANNOTATIONS.test(key));
+  // No label comes along: with its labels the DaemonSet would take the pod for its own.
+  const annotations = Object.entries(workload.annotations).filter(([key]) => RUNTIME_ANNOTATIONS.test(key));
   const metadata = {
     name,
     namespace: workload.namespace,

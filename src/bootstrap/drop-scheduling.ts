@@ -3,27 +3,9 @@
  * affinity at admission). A service account has no token without an API server, and newer kubelets refuse static pods that name API objects.
  */
 import { objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
+import { SCHEDULING_FIELDS } from "../controlplane/pod-template.ts";
 import type { JsonObject } from "../storage/object.ts";
 import type { FixUpContext } from "./fix-up.ts";
-
-const DROPPED = [
-  "affinity",
-  "automountServiceAccountToken",
-  "nodeName",
-  "nodeSelector",
-  "overhead",
-  "preemptionPolicy",
-  "priority",
-  "readinessGates",
-  "resourceClaims",
-  "runtimeClassName",
-  "schedulerName",
-  "schedulingGates",
-  "serviceAccount",
-  "serviceAccountName",
-  "tolerations",
-  "topologySpreadConstraints",
-];
 
 export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, "note">): JsonObject {
   const pullSecrets = objectsOf(podSpec.imagePullSecrets).map((each) => `"${textOf(each.name)}"`);
@@ -48,5 +30,10 @@ export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, 
       );
     }
   }
-  return without(podSpec, [...DROPPED, "imagePullSecrets"]);
+  return without(podSpec, [
+    ...SCHEDULING_FIELDS,
+    "automountServiceAccountToken",
+    "imagePullSecrets",
+    "runtimeClassName",
+  ]);
 }

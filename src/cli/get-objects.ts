@@ -13,7 +13,8 @@ import type { ProgressLine } from "./progress.ts";
 import { EXIT } from "./run.ts";
 import { Unreadable } from "./unreadable-objects.ts";
 
-export interface GetPrintOptions {
+/** What a command line says about which objects, and how they are shown. */
+export interface GetFlags {
   readonly output: string;
   readonly namespace: string;
   readonly allNamespaces?: true;
@@ -26,6 +27,9 @@ export interface GetPrintOptions {
   readonly etcdPrefix?: string;
   readonly showSecrets?: true;
   readonly showManagedFields?: true;
+}
+
+export interface GetPrintOptions extends GetFlags {
   readonly common: SnapshotOptions;
   readonly line: ProgressLine;
 }

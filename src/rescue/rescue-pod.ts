@@ -7,6 +7,7 @@ import { flagValue } from "../controlplane/container-flags.ts";
 import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
 import { withoutPorts } from "../controlplane/host-ports.ts";
 import type { LeaseHolderName } from "../controlplane/lease.ts";
+import { RUNTIME_ANNOTATIONS, SCHEDULING_FIELDS } from "../controlplane/pod-template.ts";
 import { recognisePod } from "../controlplane/sorted-objects.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 import type { RescueTarget, RescueTemplate } from "./target.ts";
@@ -16,27 +17,8 @@ export const RESCUE_LABEL = "kubemend/rescue-of";
 /** On which template it was made. */
 export const TEMPLATE_ANNOTATION = "kubemend/template";
 
-/** Scheduling is done; what the kubelet checks once more (selector, affinity), or what would be refused beside a node name, must go. */
-const DROPPED = [
-  "affinity",
-  "nodeName",
-  "nodeSelector",
-  "overhead",
-  "preemptionPolicy",
-  "priority",
-  "readinessGates",
-  "resources",
-  "resourceClaims",
-  "schedulerName",
-  "schedulingGates",
-  "serviceAccount",
-  "serviceAccountName",
-  "tolerations",
-  "topologySpreadConstraints",
-];
-
-/** Annotations that change how a pod runs; no other comes along, least of all the pod checkpointer's. */
-const KEPT_ANNOTATIONS = /^(seccomp\.security\.alpha\.kubernetes\.io\/|container\.(apparmor|seccomp)\.security\.)/;
+/** A pod's own sum of resources claims what the permanent pod needs, as those of its containers do. */
+const DROPPED = [...SCHEDULING_FIELDS, "resources"];
 
 const MASTER_TAINTS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
 
@@ -55,7 +37,7 @@ export function makeRescuePod(
   serviceAccount: string | undefined,
 ): KubeObject {
   const { podSpec } = template;
-  const kept = Object.entries(template.annotations).filter(([key]) => KEPT_ANNOTATIONS.test(key));
+  const kept = Object.entries(template.annotations).filter(([key]) => RUNTIME_ANNOTATIONS.test(key));
   const spec: JsonObject = {
     ...mapObjects(mapObjects(without(podSpec, DROPPED), "containers", withoutClaims), "initContainers", withoutClaims),
     nodeName: node.metadata.name,

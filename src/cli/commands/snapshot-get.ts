@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import type { GetFlags } from "../get-objects.ts";
 import type { CommandContext } from "../program.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
 
@@ -12,19 +13,7 @@ Examples:
 
 const FORMATS = ["text", "wide", "name", "yaml", "json", "jsonl"];
 
-interface Options extends OutputOptions {
-  readonly namespace: string;
-  readonly allNamespaces?: true;
-  readonly selector: string;
-  readonly labelColumns: readonly string[];
-  readonly showLabels?: true;
-  readonly headers: boolean;
-  readonly atRevision?: number;
-  readonly encryptionConfig?: string;
-  readonly etcdPrefix?: string;
-  readonly showSecrets?: true;
-  readonly showManagedFields?: true;
-}
+type Options = OutputOptions & GetFlags;
 
 export function snapshotGetCommand({ host, exit }: CommandContext): Command {
   return outputOptions(new Command("get"), FORMATS)
