@@ -1,5 +1,5 @@
 /** A component's lease from an API server of any age: a Lease, or the annotation that came before it. */
-import { type LeaderLease, type LeasePlace, latestLease, readLease } from "../controlplane/lease.ts";
+import { isHeldAt, type LeaderLease, type LeasePlace, latestLease, readLease } from "../controlplane/lease.ts";
 import { unlessAbsent, versionsOfGroup } from "../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../io/api-server/cluster-api.ts";
 
@@ -13,12 +13,39 @@ export async function leaseCollections(api: ClusterApi, namespace: string, signa
 /** The record that was renewed last; undefined where nobody has ever led. */
 export async function readComponentLease(
   api: ClusterApi,
-  { namespace, name }: LeasePlace,
+  place: LeasePlace,
   signal?: AbortSignal,
 ): Promise<LeaderLease | undefined> {
-  const collections = await leaseCollections(api, namespace, signal);
-  const found = await Promise.all(
-    collections.map((path) => unlessAbsent(api.get(`${path}/${encodeURIComponent(name)}`, signal))),
+  return latestLease(await recordsIn(api, await leaseCollections(api, place.namespace, signal), place, signal));
+}
+
+/** The same of several in one namespace, with as few requests as will do: of what somebody holds at `now` in the newest kind, older kinds are not asked for. */
+export async function readHeldLeases(
+  api: ClusterApi,
+  places: readonly LeasePlace[],
+  now: () => number,
+  signal?: AbortSignal,
+): Promise<(LeaderLease | undefined)[]> {
+  const [newest, ...older] = await leaseCollections(api, places[0]!.namespace, signal);
+  return Promise.all(
+    places.map(async (place) => {
+      const [record] = await recordsIn(api, [newest!], place, signal);
+      if (isHeldAt(record, now())) return record;
+      return latestLease([record, ...(await recordsIn(api, older, place, signal))]);
+    }),
   );
-  return latestLease(found.map((object) => object && readLease(object)));
+}
+
+function recordsIn(
+  api: ClusterApi,
+  collections: readonly string[],
+  { name }: LeasePlace,
+  signal: AbortSignal | undefined,
+): Promise<(LeaderLease | undefined)[]> {
+  return Promise.all(
+    collections.map(async (path) => {
+      const object = await unlessAbsent(api.get(`${path}/${encodeURIComponent(name)}`, signal));
+      return object && readLease(object);
+    }),
+  );
 }

@@ -2,6 +2,12 @@
 import type { JsonObject, KubeObject } from "../../storage/object.ts";
 import { ApiError, type ClusterApi } from "./cluster-api.ts";
 
+/**
+ * In a list's query: as the API server has it in memory, which may be some moments old. Without it the server reads every object of a collection from etcd to find the
+ * few that a selector selects.
+ */
+export const FROM_CACHE = "resourceVersion=0";
+
 /** Every object of a collection such as `/api/v1/pods`; `query` has no question mark. Throws as the client does. */
 export async function listAll(api: ClusterApi, path: string, query = "", signal?: AbortSignal): Promise<KubeObject[]> {
   return (await api.list(query === "" ? path : `${path}?${query}`, signal)).items;

@@ -39,7 +39,7 @@ export async function gatherCluster(
     api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
   const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
   const leases = probes
-    .try("scheduler", "leases", (signal) => lookAtLeases(api, signal))
+    .try("scheduler", "leases", (signal) => lookAtLeases(api, serverNow, signal))
     .then((found) => {
       const gap = found === undefined ? probes.gaps.find(({ area }) => area === "scheduler") : undefined;
       if (gap !== undefined) probes.gaps.push({ ...gap, area: "controller-manager" });
@@ -57,11 +57,10 @@ export async function gatherCluster(
     probes.try("blockers", "quotas", (signal) => quotas(api, signal)),
     probes.try("blockers", "disruption budgets", (signal) => disruptionBudgets(api, signal)),
   ]);
-  const again = await lookAgain(api, probes, {
+  const again = await lookAgain(api, probes, serverNow, {
     components,
     deployments: (await deployments) ?? [],
     short: (await short) ?? [],
-    now: serverNow(),
   });
   return {
     facts: {
@@ -85,23 +84,25 @@ interface FirstLook {
   readonly components: readonly ComponentFacts[];
   readonly deployments: readonly KubeObject[];
   readonly short: ClusterFacts["shortReplicaSets"];
-  readonly now: number;
 }
 
 /** Leases that look abandoned, Deployments that lag and ReplicaSets that are short may be none of it a moment later. */
 async function lookAgain(
   api: ClusterApi,
   probes: Probes,
-  { components, deployments, short, now }: FirstLook,
+  serverNow: () => number,
+  { components, deployments, short }: FirstLook,
 ): Promise<Pick<ClusterFacts, "components" | "laggingDeployments" | "shortReplicaSets">> {
   const lagging = laggingDeployments(deployments);
-  const doubtful = components.filter(({ lease }) => lease !== undefined && looksAbandoned(lease, now));
+  const doubtful = components.filter(({ lease }) => lease !== undefined && looksAbandoned(lease, serverNow()));
   if (doubtful.length === 0 && lagging.length === 0 && short.length === 0) {
     return { components, laggingDeployments: [], shortReplicaSets: [] };
   }
   await sleep(SECOND_LOOK_MS, undefined, { signal: probes.signal });
   const [leases, deploymentsNow, shortNow] = await Promise.all([
-    doubtful.length === 0 ? undefined : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, signal)),
+    doubtful.length === 0
+      ? undefined
+      : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, serverNow, signal)),
     lagging.length === 0 ? [] : probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal)),
     short.length === 0 ? [] : probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal)),
   ]);

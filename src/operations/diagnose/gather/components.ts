@@ -1,37 +1,45 @@
 /** Scheduler and controller manager: their leases, and what in the cluster makes their pods. */
 import { recogniseComponent } from "../../../controlplane/component.ts";
 import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
-import { LEASE_HOLDERS, type LeaseHolderName, leasePlaceOf, renewedAt } from "../../../controlplane/lease.ts";
+import {
+  LEASE_HOLDERS,
+  type LeaderLease,
+  type LeaseHolderName,
+  leasePlaceOf,
+  renewedAt,
+} from "../../../controlplane/lease.ts";
 import type { ComponentFacts, ComponentPod, LeaseFacts } from "../../../diagnosis/facts.ts";
-import { listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
+import { FROM_CACHE, listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../../storage/object.ts";
-import { readComponentLease } from "../../read-leases.ts";
+import { readHeldLeases } from "../../read-leases.ts";
 import type { Probes } from "./probes.ts";
 
 export type LeaseLook = ReadonlyMap<LeaseHolderName, LeaseFacts>;
 
-/** Those that there are. */
-export async function lookAtLeases(api: ClusterApi, signal: AbortSignal): Promise<LeaseLook> {
-  const found = await Promise.all(
-    LEASE_HOLDERS.map(async (name): Promise<readonly [LeaseHolderName, LeaseFacts][]> => {
-      const lease = await readComponentLease(api, leasePlaceOf(name), signal);
-      if (lease === undefined) return [];
-      return [
-        [
-          name,
-          {
-            place: `${lease.kind.toLowerCase()} ${lease.namespace}/${lease.name}`,
-            holder: lease.holder,
-            renewed: renewedAt(lease),
-            durationSeconds: lease.durationSeconds,
-            renewedMeanwhile: undefined,
-          },
-        ],
-      ];
-    }),
+/** Those that there are. `now`: the API server's clock. */
+export async function lookAtLeases(api: ClusterApi, now: () => number, signal: AbortSignal): Promise<LeaseLook> {
+  const found = await readHeldLeases(
+    api,
+    LEASE_HOLDERS.map((name) => leasePlaceOf(name)),
+    now,
+    signal,
   );
-  return new Map(found.flat());
+  return new Map(
+    found.flatMap((lease, i): [LeaseHolderName, LeaseFacts][] =>
+      lease === undefined ? [] : [[LEASE_HOLDERS[i]!, leaseFacts(lease)]],
+    ),
+  );
+}
+
+function leaseFacts(lease: LeaderLease): LeaseFacts {
+  return {
+    place: `${lease.kind.toLowerCase()} ${lease.namespace}/${lease.name}`,
+    holder: lease.holder,
+    renewed: renewedAt(lease),
+    durationSeconds: lease.durationSeconds,
+    renewedMeanwhile: undefined,
+  };
 }
 
 export async function gatherComponents(
@@ -85,7 +93,7 @@ async function controlPlanePods(api: ClusterApi, signal: AbortSignal): Promise<K
   const lists = await Promise.all(
     ["k8s-app", "component"].map((label) => {
       const selector = encodeURIComponent(`${label} in (${LEASE_HOLDERS.join(",")})`);
-      return listAll(api, "/api/v1/pods", `labelSelector=${selector}`, signal);
+      return listAll(api, "/api/v1/pods", `labelSelector=${selector}&${FROM_CACHE}`, signal);
     }),
   );
   return [...new Map(lists.flat().map((pod) => [pod.metadata.uid, pod])).values()];

@@ -1,7 +1,7 @@
 /** Nodes, and the pods of those that are lost. */
 import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
 import type { NodeFacts, NodePod } from "../../../diagnosis/facts.ts";
-import { listAll } from "../../../io/api-server/api-lists.ts";
+import { FROM_CACHE, listAll } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { DEFAULT_EVICTION_TIMEOUT_S, type EvictionMode, evictionDue } from "../../../nodes/eviction-due.ts";
 import type { JsonObject, KubeObject } from "../../../storage/object.ts";
@@ -77,7 +77,7 @@ function addressOf(status: JsonObject): string {
 
 async function podsOf(api: ClusterApi, node: KubeObject, mode: EvictionMode, signal: AbortSignal): Promise<NodePod[]> {
   const selector = encodeURIComponent(`spec.nodeName=${node.metadata.name}`);
-  const pods = await listAll(api, "/api/v1/pods", `fieldSelector=${selector}`, signal);
+  const pods = await listAll(api, "/api/v1/pods", `fieldSelector=${selector}&${FROM_CACHE}`, signal);
   return pods.map((pod) => {
     const due = evictionDue(pod, node, mode);
     return {

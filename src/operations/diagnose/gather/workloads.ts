@@ -1,7 +1,7 @@
 /** Pods that wait, Deployments that lag, ReplicaSets that are short, without reading the pods that run. */
 import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
 import type { LaggingDeployment, PendingPod, ShortReplicaSet } from "../../../diagnosis/facts.ts";
-import { listAll, listFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
+import { FROM_CACHE, listAll, listFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
 import type { JsonObject, KubeObject } from "../../../storage/object.ts";
 
@@ -30,7 +30,7 @@ export async function countPods(api: ClusterApi, signal: AbortSignal): Promise<n
 }
 
 export async function pendingPods(api: ClusterApi, signal: AbortSignal): Promise<PendingPod[]> {
-  const pods = await listAll(api, "/api/v1/pods", "fieldSelector=status.phase%3DPending", signal);
+  const pods = await listAll(api, "/api/v1/pods", `fieldSelector=status.phase%3DPending&${FROM_CACHE}`, signal);
   return pods
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .map(({ metadata, spec, status }) => {
