@@ -1,5 +1,5 @@
 /** `certificate renew` on real files. */
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,6 +57,25 @@ test("a kubeconfig is renewed in place", async () => {
   expect(made.subject).toBe("O=system:masters\nCN=admin");
   const blank = (text: string) => text.replace(/client-certificate-data: \S+/, "");
   expect(blank(after)).toBe(blank(before));
+});
+
+test("a certificate is made for another key, of one PEM file and no kubeconfig", async () => {
+  const old = await ca.issue("served", { commonName: "served", use: "server", names: ["10.0.0.1"] });
+  const other = await ca.issue("other", { commonName: "other", use: "server" });
+  writeFileSync(old.keyPath, other.key);
+  const renew = (...args: string[]) => kubemend(directory, ["certificate", "renew", "--key=pki/served.key", ...args]);
+  const failures = [
+    [["pki/served.crt", "pki/other.crt"], "a key goes with one certificate"],
+    [["admin.conf", "--ca-cert=pki/ca.crt", "--ca-key=pki/ca.key"], "a kubeconfig holds its key itself"],
+    [["pki/served.crt", "--key=pki/ca.crt"], "holds no private key"],
+  ] as const;
+  for (const [args, expected] of failures) expect((await renew(...args)).stderr).toContain(expected);
+  expect(readFileSync(old.certificatePath, "utf8")).toBe(old.certificate);
+
+  expect((await renew("pki/served.crt")).code).toBe(0);
+  const made = new X509Certificate(readFileSync(old.certificatePath));
+  expect(made.checkPrivateKey(createPrivateKey(other.key))).toBe(true);
+  expect([made.subject, made.subjectAltName]).toEqual(["CN=served", "IP Address:10.0.0.1"]);
 });
 
 test("nothing is written where one of several cannot be renewed, or in a dry run", async () => {

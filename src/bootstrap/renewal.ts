@@ -1,16 +1,17 @@
-/** A certificate like another one, with the same key, names and uses, and a new time: what the authority is asked for when one expires. */
-import { X509Certificate } from "node:crypto";
+/** A certificate like another one, with the same names and uses, and a new time: what the authority is asked for when one expires, or its key was changed. */
+import { type KeyObject, X509Certificate } from "node:crypto";
 import { MendError } from "../errors.ts";
 import { type CertificateRequest, issueCertificate, type SigningCertificate } from "./certificate.ts";
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
-/** PEM. Throws `certificate-invalid` where the authority did not sign the old one, or it is an authority itself. */
+/** PEM. `publicKey`: undefined for that of the old one. Throws `certificate-invalid` where the authority did not sign the old one, or it is an authority itself. */
 export async function renewCertificate(
   old: X509Certificate,
   authority: SigningCertificate,
   validity: Pick<CertificateRequest, "notBefore" | "notAfter">,
+  publicKey?: KeyObject,
 ): Promise<string> {
   const subject = subjectOf(old);
   const issuer = new X509Certificate(authority.certificatePem);
@@ -36,7 +37,7 @@ export async function renewCertificate(
       notBefore: validity.notBefore,
       notAfter: new Date(ends),
     },
-    old.publicKey,
+    publicKey ?? old.publicKey,
     authority,
   );
   // Other fields, several values in one, kinds of names that Kubernetes does not use: what does not come back the same is not for us.

@@ -78,11 +78,26 @@ function mismatch(group: readonly CertificateFact[]): Trouble[] {
       text: `certificate "${wrong.subject}" does not go with its key`,
       evidence: [`${wrong.place} and ${wrong.keyPlace ?? "its key"}`],
       consequence: owner?.without ?? "whoever serves it cannot start",
-      commands: [],
-      advice: "put the key back that was made with it, or have a certificate made for this key",
+      ...forKey(wrong),
       keys: [`certificate-key-mismatch:${wrong.owner}`],
     },
   ];
+}
+
+/** The key that was there may be lost: the one that is there gets a certificate, where the authority's key is at hand. */
+function forKey({ files, keyPlace }: CertificateFact): Pick<Trouble, "commands" | "advice"> {
+  if (files?.authority === undefined || keyPlace === undefined) {
+    return {
+      commands: [],
+      advice: "put the key back that was made with it, or have a certificate made for this key",
+    };
+  }
+  const { certificate, authority } = files;
+  const flags = [`--key=${keyPlace}`, `--ca-cert=${authority.certificate}`, `--ca-key=${authority.key}`];
+  return {
+    commands: [`sudo ${commandLine("kubemend", "certificate", "renew", certificate, ...flags)}`],
+    advice: "or put the key back that was made with it; then start anew what does not take it up by itself",
+  };
 }
 
 /** By the authority's key, where it is at hand; what cannot take a new certificate up by itself is started anew. */

@@ -483,6 +483,24 @@ describe("what mends it", () => {
       ["sudo kill 7"],
     ],
     [
+      "a key of another certificate, with the authority's key here",
+      facts({
+        certificates: [
+          certificate({
+            keyMatches: false,
+            keyPlace: "/pki/apiserver.key",
+            files: {
+              certificate: "/pki/apiserver.crt",
+              authority: { certificate: "/pki/ca.crt", key: "/pki/ca.key" },
+            },
+          }),
+        ],
+      }),
+      [
+        "sudo kubemend certificate renew /pki/apiserver.crt --key=/pki/apiserver.key --ca-cert=/pki/ca.crt --ca-key=/pki/ca.key",
+      ],
+    ],
+    [
       "a certificate whose authority's key is here",
       facts({
         certificates: [
@@ -625,7 +643,21 @@ describe("etcd", () => {
       "full",
       withMembers([member("1", true)], [{ memberId: "1", type: "NOSPACE" }]),
       ["error etcd-alarm-nospace"],
-      ["compact 9", "defrag", "alarm disarm"].map(
+      ["compact 9", "defrag --cluster", "alarm disarm"].map(
+        (words) => `ETCDCTL_API=3 etcdctl --endpoints=https://10.0.0.1:2379 ${words}`,
+      ),
+    ],
+    [
+      "two full, and leaders that cannot renew",
+      {
+        ...withMembers(
+          ["1", "2", "3"].map((id) => member(id, true)),
+          ["1", "3"].map((memberId) => ({ memberId, type: "NOSPACE" })),
+        ),
+        cluster: cluster({ components: [abandoned("kube-controller-manager"), abandoned("kube-scheduler")] }),
+      },
+      ["error etcd-alarm-nospace"],
+      ["compact 9", "defrag --cluster", "alarm disarm"].map(
         (words) => `ETCDCTL_API=3 etcdctl --endpoints=https://10.0.0.1:2379 ${words}`,
       ),
     ],

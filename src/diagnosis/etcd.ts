@@ -35,7 +35,14 @@ export function judgeEtcd(facts: Facts): Trouble[] {
   if (etcd === undefined) return [];
   if ("error" in etcd.health) return [unreachable(etcd, etcd.health.error, facts)];
   const { findings, members } = etcd.health;
-  return findings.map((finding) => asTrouble(finding, members, etcd, facts));
+  return joinFull(findings).map((finding) => asTrouble(finding, members, etcd, facts));
+}
+
+/** Every member that is full raises an alarm of its own, and what mends it mends all. */
+function joinFull(findings: readonly Finding[]): Finding[] {
+  const [first, ...others] = findings.filter(({ code }) => code === "alarm-nospace");
+  const where = [first, ...others].map((each) => each?.where).join(", ");
+  return findings.flatMap((each) => (each === first ? { ...each, where } : others.includes(each) ? [] : each));
 }
 
 function unreachable(etcd: EtcdFacts, error: string, facts: Facts): Trouble {
@@ -136,7 +143,7 @@ function text(code: string): string {
 function compact(etcd: EtcdFacts, etcdctl: (...words: string[]) => string): string[] {
   if ("error" in etcd.health) return [];
   const revision = Math.max(0, ...etcd.health.members.map(({ status }) => status?.revision ?? 0));
-  return [etcdctl("compact", String(revision)), etcdctl("defrag")];
+  return [etcdctl("compact", String(revision)), etcdctl("defrag", "--cluster")];
 }
 
 function startMember(endpoint: string, facts: Facts): string {

@@ -49,7 +49,12 @@ function downTrouble(component: ComponentFacts, down: readonly ComponentFacts[],
     evidence: [held, ...workloadEvidence(component), ...pods.map(podEvidence)],
     consequence: CONSEQUENCE[name],
     ...mend(component, down, facts),
-    explainedBy: [...LOCAL_CAUSES.map((cause) => `${cause}:${name}`), "api-server-failing", "etcd-quorum-lost"],
+    explainedBy: [
+      ...LOCAL_CAUSES.map((cause) => `${cause}:${name}`),
+      "api-server-failing",
+      "etcd-quorum-lost",
+      "etcd-alarm-nospace",
+    ],
   };
 }
 

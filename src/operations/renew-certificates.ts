@@ -1,4 +1,5 @@
-/** `certificate renew`: new certificates for the same keys, in PEM files and kubeconfigs, signed by an authority whose key is at hand. */
+/** `certificate renew`: new certificates for the same keys, or for one that was changed, in PEM files and kubeconfigs, signed by an authority whose key is at hand. */
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readAuthority } from "../bootstrap/certificate.ts";
 import { renewCertificate } from "../bootstrap/renewal.ts";
 import { readCertificates } from "../diagnosis/certificate-faults.ts";
@@ -12,6 +13,8 @@ export interface RenewOptions {
   readonly files: readonly string[];
   /** Undefined: the `ca.crt` and `ca.key` beside each file, or in the directory above it. */
   readonly authority: { readonly certificate: string; readonly key: string } | undefined;
+  /** The private key that the certificate of a single PEM file is to go with; undefined: each keeps its own. */
+  readonly key: string | undefined;
   readonly days: number;
   readonly dryRun: boolean;
   readonly now: number;
@@ -32,8 +35,13 @@ const EARLIER_MS = 5 * 60_000;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/;
 const EMBEDDED = /(client-certificate-data:\s*)(["']?)([A-Za-z0-9+/=]+)\2/g;
 
-/** All are made before the first is written. Throws `certificate-invalid` for what cannot be renewed. */
+/** All are made before the first is written. Throws `certificate-invalid` for what cannot be renewed, `usage` for one key of several files or of a kubeconfig. */
 export async function renewCertificates(options: RenewOptions): Promise<Renewed[]> {
+  if (options.key !== undefined && options.files.length > 1) {
+    throw new MendError("usage", "a key goes with one certificate, and several files are given", {
+      hint: "renew one file at a time with --key",
+    });
+  }
   const plans = await Promise.all(options.files.map((file) => planRenewal(file, options)));
   const suffix = `until-${new Date(options.now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
   return plans.flatMap(({ file, text, renewed }) => {
@@ -66,7 +74,8 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
       notBefore: new Date(options.now - EARLIER_MS),
       notAfter: new Date(options.now + options.days * DAY_MS),
     };
-    const next = await renewCertificate(certificate, authority, validity);
+    const publicKey = options.key === undefined ? undefined : publicKeyOf(options.key);
+    const next = await renewCertificate(certificate, authority, validity, publicKey);
     const [made] = readCertificates(next);
     renewed.push({
       subject: certificate.subject.replaceAll("\n", ", "),
@@ -80,12 +89,30 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
     return { file, text: old.replace(found, () => next), renewed };
   }
   let text = old;
+  if (options.key !== undefined) {
+    throw new MendError("usage", `"${file}" is no PEM file of a certificate, and a kubeconfig holds its key itself`, {
+      where: file,
+      hint: "leave --key out",
+    });
+  }
   for (const [all, field, quote, data] of old.matchAll(EMBEDDED)) {
     const next = await renew(Buffer.from(data!, "base64").toString("utf8"));
     text = text.replace(all, () => `${field}${quote}${Buffer.from(next).toString("base64")}${quote}`);
   }
   if (renewed.length === 0) throw noCertificate(file);
   return { file, text, renewed };
+}
+
+function publicKeyOf(path: string): KeyObject {
+  const text = readTextFile(path);
+  try {
+    return createPublicKey(createPrivateKey(text));
+  } catch {
+    throw new MendError("certificate-invalid", `"${path}" holds no private key`, {
+      where: path,
+      hint: "pass a PEM file that holds one, not encrypted",
+    });
+  }
 }
 
 function noCertificate(file: string): MendError {

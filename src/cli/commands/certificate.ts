@@ -9,13 +9,15 @@ const EXAMPLES = `
 Examples:
   sudo kubemend certificate renew /etc/kubernetes/pki/apiserver.crt
   sudo kubemend certificate renew /etc/kubernetes/admin.conf --ca-cert=/etc/kubernetes/pki/ca.crt --ca-key=/etc/kubernetes/pki/ca.key
+  sudo kubemend certificate renew /etc/kubernetes/pki/apiserver.crt --key=/etc/kubernetes/pki/apiserver.key
 
-The key stays, and so do names and uses; each file is kept as FILE.until-TIME. API servers since 1.17 and etcd take a new certificate up by
-themselves, other programs when they are started anew.`;
+Names and uses stay, and so does the key unless --key names another; each file is kept as FILE.until-TIME. API servers since 1.17 and etcd
+take a new certificate up by themselves, other programs when they are started anew.`;
 
 interface Options {
   readonly caCert?: string;
   readonly caKey?: string;
+  readonly key?: string;
   readonly days: number;
   readonly dryRun?: true;
   readonly output: "text" | "json";
@@ -32,6 +34,7 @@ function renewCommand({ host }: CommandContext): Command {
     .description("sign certificates anew, for the same keys and names")
     .option("--ca-cert <file>", "the authority that signed them (default: ca.crt beside each file)")
     .option("--ca-key <file>", "its key (default: ca.key beside each file)")
+    .option("--key <file>", "the private key that it is to go with (default: the one that it was made for)")
     .addOption(new Option("--days <n>", "how long they are to be valid").argParser(parseDays).default(365))
     .option("--dry-run", "say what would be renewed, and write nothing")
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
@@ -47,6 +50,7 @@ function renewCommand({ host }: CommandContext): Command {
         files: files.map(path),
         authority:
           caCert === undefined || caKey === undefined ? undefined : { certificate: path(caCert), key: path(caKey) },
+        key: options.key === undefined ? undefined : path(options.key),
         days: options.days,
         dryRun: options.dryRun === true,
         now: host.now(),
