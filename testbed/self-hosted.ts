@@ -28,6 +28,11 @@ export interface SelfHostedOptions
 /** The nodes that run the control plane have it, and a taint of that name. */
 export const MASTER_LABEL = "node-role.kubernetes.io/master";
 export const MASTER_TAINT = `${MASTER_LABEL}=:NoSchedule`;
+/**
+ * A label that the kubelet gives its node itself. One that starts while no API server answers knows no others, and may reject for good a pod that selects by them
+ * (kubernetes/kubernetes#129463): a DaemonSet's is made anew, but nobody would make another controller manager.
+ */
+const KUBELET_LABEL = "node.kubernetes.io/controllers";
 
 /** Gives a node an address more, until it is turned off. */
 export async function holdAddress(node: Node, address: string): Promise<void> {
@@ -45,6 +50,7 @@ export async function startSelfHosted(options: SelfHostedOptions = {}): Promise<
       kubelet: false,
       images: [hyperkubeImage(kubernetes), ...(options.images ?? [])],
       taints: [MASTER_TAINT],
+      labels: { [KUBELET_LABEL]: "" },
     });
     const address = options.sharedAddress ?? node.address;
     if (address !== node.address) await holdAddress(node, address);
@@ -230,7 +236,12 @@ function deployment(
       selector: { matchLabels: labelsOf(name) },
       template: {
         metadata: pod.metadata,
-        spec: { ...pod.spec, serviceAccountName: name, containers: [{ ...container, livenessProbe }] },
+        spec: {
+          ...pod.spec,
+          nodeSelector: { [KUBELET_LABEL]: "" },
+          serviceAccountName: name,
+          containers: [{ ...container, livenessProbe }],
+        },
       },
     },
   };
