@@ -123,7 +123,8 @@ function judgeAnswer(
         evidence: failedChecks.map(checkText),
         consequence: etcd ? DOWN : "load balancers take it out; part of what it serves does not work",
         commands: [kubectl(access, "get", "--raw", "/readyz?verbose")],
-        explainedBy: etcd ? etcdCauses() : names.includes("informer-sync") ? ["etcd-quorum-lost"] : [],
+        advice: "its log says why; often an object in etcd that it cannot read",
+        explainedBy: etcd ? etcdCauses() : names.flatMap(causesOfCheck),
       }),
     );
   }
@@ -156,6 +157,12 @@ function judgeAnswer(
     );
   }
   return troubles;
+}
+
+/** Hooks after the start write what every cluster needs; informers read. */
+function causesOfCheck(name: string): string[] {
+  if (name === "informer-sync") return ["etcd-quorum-lost"];
+  return name.startsWith("poststarthook/") ? ["etcd-alarm-nospace", "webhook-without-backend"] : [];
 }
 
 function checkText({ name, reason }: FailedCheck): string {

@@ -139,11 +139,11 @@ function text(code: string): string {
     : "see docs/back-up-and-restore-etcd.md";
 }
 
-/** Compaction to the newest revision, then defragmentation of every member. */
+/** Compaction to the newest revision, to its end, because nothing else gives defragmentation something to give back; then that of every member. */
 function compact(etcd: EtcdFacts, etcdctl: (...words: string[]) => string): string[] {
   if ("error" in etcd.health) return [];
   const revision = Math.max(0, ...etcd.health.members.map(({ status }) => status?.revision ?? 0));
-  return [etcdctl("compact", String(revision)), etcdctl("defrag", "--cluster")];
+  return [etcdctl("compact", "--physical", String(revision)), etcdctl("defrag", "--cluster")];
 }
 
 function startMember(endpoint: string, facts: Facts): string {
