@@ -1,6 +1,6 @@
 /** `node clean` on directories, killed at every write, run again, and taken back. What it does to a kubelet and to containers is in test/e2e. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { prepareClean } from "../src/operations/node/clean.ts";
@@ -184,6 +184,76 @@ test("refuses directories that are links, and follows none inside", async () => 
     message: `"${world.path("manifests")}" leads to "${world.path("elsewhere/manifests")}" by a symbolic link, which is not followed`,
     hint: `if that is the place, pass --pod-manifest-path ${world.path("elsewhere/manifests")}`,
   });
+});
+
+test("nothing goes back through a directory that has become a link", async () => {
+  using world = new CleanWorld();
+  await world.clean();
+  rmdirSync(world.path("manifests"));
+  symlinkSync(world.path("elsewhere"), world.path("manifests"));
+  const cleaned = world.cleaned();
+  await expect(world.undo()).rejects.toMatchObject({
+    code: "usage",
+    message: `"${world.path("manifests")}" leads to "${world.path("elsewhere")}" by a symbolic link, which is not followed`,
+  });
+  expect(world.cleaned()).toEqual(cleaned);
+  expect(world.contents()["elsewhere/kube-apiserver.yaml"]).toBeUndefined();
+});
+
+test.each([
+  [
+    "etcd's data in a directory of other things",
+    { etcd: ["."] },
+    '"ROOT" holds what is not etcd\'s: "elsewhere", "kubelet", "log", and 1 more',
+  ],
+  ["nothing of etcd's", { etcd: ["kubelet"] }, '"ROOT/kubelet" holds what is not etcd\'s: "pods"'],
+  [
+    "manifests a level too high",
+    { manifests: "." },
+    '"ROOT/elsewhere" would be moved, and "ROOT/elsewhere/log" with it',
+  ],
+  [
+    "what was moved below pods",
+    { keep: "kubelet/pods/u1/keep" },
+    '"ROOT/kubelet/pods/u1" would be moved, and "ROOT/kubelet/pods/u1/keep" with it',
+  ],
+  [
+    "what was moved in etcd's data",
+    { keep: "etcd/member/keep" },
+    '"ROOT/etcd/member" would be moved, and "ROOT/etcd/member/keep" with it',
+  ],
+] as const)("refuses directories that lie in each other or are others': %s", async (_, places, text) => {
+  using world = new CleanWorld();
+  const before = world.contents();
+  const at = Object.entries(places).map(([name, path]) => [
+    name,
+    typeof path === "string" ? world.path(path) : (path as readonly string[]).map((each) => world.path(each)),
+  ]);
+  const wanted = { logs: world.path("elsewhere/log"), ...Object.fromEntries(at) };
+  await expect(world.clean(undefined, wanted)).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining(text.replaceAll("ROOT", world.root)),
+  });
+  expect(world.contents()).toEqual(before);
+});
+
+test("of a directory that was named, only what etcd writes is moved; also when it goes on", async () => {
+  using world = new CleanWorld();
+  world.write("etcd/notes.txt", "not etcd's");
+  const before = world.contents();
+  const whole = faultyFileSystem("crash", Number.POSITIVE_INFINITY);
+  {
+    using other = new CleanWorld();
+    await other.clean(whole);
+  }
+  // As the record begins to be saved that says that all is done.
+  const last = faultyFileSystem("crash", whole.operations() - 6);
+  await expect(world.clean(last)).rejects.toThrow(Fault);
+  const { backups } = await world.clean();
+  expect(backups).toHaveLength(1);
+  const after = world.contents();
+  expect(after["etcd/notes.txt"]).toBe(before["etcd/notes.txt"]);
+  expect(after["etcd/member"]).toBeUndefined();
 });
 
 test("what has come after the clean is not overwritten", async () => {

@@ -118,6 +118,19 @@ describeWithCluster("node clean", (kubernetes) => {
     expect(await names("/var/lib/kubemend")).toBe("");
   });
 
+  test("a mount in what is to be moved is refused before anything is stopped", async () => {
+    const point = "/var/lib/etcd/main/member/extra";
+    await node.run(["mkdir", point]);
+    await node.run(["mount", "-t", "tmpfs", "none", point]);
+    const { code, stderr } = await clean("--yes");
+    expect(code).toBe(1);
+    expect(stderr).toContain(`error: "${point}" is mounted, and other file systems are not entered\n`);
+    expect(await kubelets()).toHaveLength(1);
+    expect(await names("/var/lib/kubemend")).toBe("");
+    await node.run(["umount", point]);
+    await node.run(["rmdir", point]);
+  });
+
   test("cleans the node, and takes it back", async () => {
     await node.run(["sh", "-c", `echo written >$(echo ${TOKENS}/*/volumes/kubernetes.io~empty-dir/kept)/file`]);
     const pods = await names(TOKENS);

@@ -10,7 +10,7 @@ import { type TarEntry, writeTarGzip } from "../../io/files/tar-writer.ts";
 import type { CleanRecord } from "../../nodes/clean-record.ts";
 import { isBelow } from "../../nodes/mount-table.ts";
 import type { ProgressSink } from "../progress.ts";
-import { entriesOf } from "./survey-node.ts";
+import { entriesOf } from "./clean-places.ts";
 
 /** Where links may lead: what the runtimes write to. Others are archived as links. */
 const LOG_PLACES = ["/var/log/pods", "/var/lib/docker/containers"];

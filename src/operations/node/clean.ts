@@ -17,7 +17,8 @@ import { type CleanMove, type CleanRecord, type EtcdBackup, RECORD_NAME } from "
 import type { ProgressSink } from "../progress.ts";
 import { archiveLogs } from "./archive-logs.ts";
 import { backUpEtcd } from "./back-up-etcd.ts";
-import { type CleanLocations, databasesIn, entriesOf, type NodeSurvey, surveyNode } from "./survey-node.ts";
+import { databasesIn, entriesOf } from "./clean-places.ts";
+import { type CleanLocations, type NodeSurvey, surveyNode } from "./survey-node.ts";
 
 export interface CleanOptions extends CleanLocations {
   /** Milliseconds since 1970, for the name of the directory. */

@@ -1,12 +1,12 @@
 /** What there is on this node for `node clean`: looked at only. */
-import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parse } from "yaml";
 import { MendError } from "../../errors.ts";
 import { findDataDirUsers, STATIC_POD_DIRECTORY, stopHint } from "../../io/etcd/data-dir-users.ts";
 import { isThere, treeSize } from "../../io/files/move-aside.ts";
-import { fromSystemError, systemCode } from "../../io/files/system-error.ts";
+import { systemCode } from "../../io/files/system-error.ts";
 import { type CleanDirectory, freeDirectory, listCleaned } from "../../io/node/clean-directory.ts";
 import { findKubeletService, type KubeletService, kubeletText } from "../../io/node/kubelet-service.ts";
 import { findKubelet, runningContainers } from "../../io/node/local-node.ts";
@@ -16,6 +16,7 @@ import type { CleanFacts, ContainerFacts, EtcdFacts, FileSet } from "../../nodes
 import { type CleanPlaces, type CleanRecord, cleanedName, newRecord } from "../../nodes/clean-record.ts";
 import { etcdDirectories, etcdDirectoriesOfPod } from "../../nodes/etcd-location.ts";
 import { hostPathOf, isBelow, mountsBelow } from "../../nodes/mount-table.ts";
+import { checkPlaces, databasesIn, entriesOf, namedEtcd } from "./clean-places.ts";
 
 /** What the user may say about where things are. */
 export interface CleanLocations {
@@ -45,8 +46,6 @@ export interface NodeSurvey {
 export const KEEP = "/var/lib/kubemend";
 const LOGS = "/var/log/containers";
 const ETCD = ["/var/etcd", "/var/lib/etcd"];
-/** What etcd writes into a data dir or a WAL dir. */
-const ETCD_NAMES = /^member$|\.wal$|\.wal\.broken$|^\d+\.tmp$/;
 const MOST_MANIFEST_BYTES = 1 << 20;
 
 /** Throws what is in the way of a clean, before anything is done. */
@@ -77,25 +76,20 @@ export async function surveyNode(time: number, where: CleanLocations, signal?: A
     const list = (await containers?.list()) ?? [];
     const manifests = where.manifests ?? begun?.record.places.manifests ?? running?.staticPods ?? STATIC_POD_DIRECTORY;
     const kubeletDirectory = where.kubeletDirectory ?? running?.rootDirectory ?? "/var/lib/kubelet";
-    const given = where.etcd?.map((directory) => ({ directory, whole: true }));
+    const known = begun?.record.places.etcd ?? [];
+    // Of one that is half moved it can no longer be told what it was.
+    const given = where.etcd?.map((path) => known.find(({ directory }) => directory === path) ?? namedEtcd(path));
     const places: CleanPlaces = {
       manifests,
       pods:
         where.kubeletDirectory === undefined && begun !== undefined
           ? begun.record.places.pods
           : join(kubeletDirectory, "pods"),
-      etcd: given ?? mergeEtcd(begun?.record.places.etcd ?? [], findEtcd(manifests, list)),
+      etcd: given === undefined ? mergeEtcd(known, findEtcd(manifests, list)) : mergeEtcd([], given),
       runtime: where.runtime ?? begun?.record.places.runtime ?? running?.runtimeEndpoint ?? null,
     };
     const logs = where.logs ?? LOGS;
-    for (const [path, flag] of [
-      [places.manifests, "--pod-manifest-path"],
-      [places.pods, "--kubelet-dir"],
-      [logs, "--log-dir"],
-      ...places.etcd.map(({ directory }) => [directory, "--etcd-data-dir"] as const),
-    ] as const) {
-      checkNoLink(path, flag);
-    }
+    checkPlaces({ places, logs, staying: [keep, running?.staticPods ?? STATIC_POD_DIRECTORY] });
     const record: CleanRecord = { ...(begun?.record ?? newRecord(host, time, places)), places };
     if (kubelet !== undefined) record.kubelet = kubelet.start;
     const directory = { path: begun?.path ?? freeDirectory(keep, cleanedName(time)), record };
@@ -112,32 +106,6 @@ export async function surveyNode(time: number, where: CleanLocations, signal?: A
     containers?.close();
     throw error;
   }
-}
-
-/** The names in a directory that are to be moved. */
-export function entriesOf(directory: string, whole = true): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return [];
-    throw fromSystemError(error, "read directory", directory);
-  }
-  return names
-    .filter((name) => name !== "lost+found" && !name.endsWith(".kubemend-moved") && (whole || ETCD_NAMES.test(name)))
-    .sort();
-}
-
-/** The databases of members below a directory: its own, or of those one or two levels deeper, as self-hosted etcd has them. */
-export function databasesIn(directory: string, depth = 2): string[] {
-  const own = join(directory, "member/snap/db");
-  const found = isThere(own) ? [own] : [];
-  if (depth === 0) return found;
-  for (const name of entriesOf(directory)) {
-    const path = join(directory, name);
-    if (name !== "member" && lstatSync(path).isDirectory()) found.push(...databasesIn(path, depth - 1));
-  }
-  return found;
 }
 
 function factsOf(
@@ -321,20 +289,4 @@ function checkUsers(places: CleanPlaces, list: readonly NodeContainer[]): void {
       hint: `pass --keep-etcd to leave etcd alone; or ${stopHint(users)}`,
     });
   }
-}
-
-/** A link would lead everything that is done in a directory to another place. */
-function checkNoLink(path: string, flag: string): void {
-  let real: string;
-  try {
-    real = realpathSync(path);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return;
-    throw fromSystemError(error, "look at", path);
-  }
-  if (real === path) return;
-  throw new MendError("usage", `"${path}" leads to "${real}" by a symbolic link, which is not followed`, {
-    where: path,
-    hint: `if that is the place, pass ${flag} ${flag === "--kubelet-dir" ? join(real, "..") : real}`,
-  });
 }

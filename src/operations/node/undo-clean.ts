@@ -19,7 +19,8 @@ import { openNodeContainers } from "../../io/node/node-containers.ts";
 import { unmountBelow } from "../../io/node/unmount.ts";
 import type { CleanMove } from "../../nodes/clean-record.ts";
 import { type CleanOptions, stopAndRemove } from "./clean.ts";
-import { entriesOf, KEEP } from "./survey-node.ts";
+import { checkNoLink, entriesOf } from "./clean-places.ts";
+import { KEEP } from "./survey-node.ts";
 
 export interface UndoOptions
   extends Pick<
@@ -56,6 +57,8 @@ export async function prepareUndo(options: UndoOptions): Promise<PreparedUndo> {
   const directory = choose(options);
   const { record, path } = directory;
   const back = record.moves.filter(({ to }) => isThere(to));
+  for (const parent of new Set(back.map(({ from }) => dirname(from))))
+    checkNoLink(parent, (real) => `move what is in "${join(path, "moved")}" back by hand, to "${real}"`);
   const blocked = back.filter((move) => isThere(move.from) && !isSameTree(move.from, move.to));
   const inTheWay = blocked.filter(({ what }) => what !== "pods");
   if (inTheWay.length > 0) {
