@@ -1,6 +1,6 @@
 /**
  * The rescue pod: the component's own template, bound to a node, and made so that no controller takes it for one of its own and that it does not keep
- * the permanent pod away. What differs from the template, and why, is in docs/adr/0070-rescue-pods.md.
+ * the permanent pod away. What differs from the template, and why, is in docs/adr/0071-rescue-pods.md.
  */
 import { containerIndexOf } from "../controlplane/component.ts";
 import { flagValue } from "../controlplane/container-flags.ts";
