@@ -77,7 +77,7 @@ function mismatch(group: readonly CertificateFact[]): Trouble[] {
       where: wrong.place,
       text: `certificate "${wrong.subject}" does not go with its key`,
       evidence: [`${wrong.place} and ${wrong.keyPlace ?? "its key"}`],
-      consequence: owner?.without ?? "whoever serves it cannot start",
+      consequence: `what uses it cannot start${owner === undefined ? "" : `: ${owner.without}`}`,
       ...forKey(wrong),
       keys: [`certificate-key-mismatch:${wrong.owner}`],
     },
