@@ -15,6 +15,7 @@ import { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
 import { takeAgentLock } from "../../io/agent/agent-lock.ts";
 import { CheckpointStore, type StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
 import { NodePods } from "../../io/agent/node-pods.ts";
+import { keepHeapSmall } from "../../io/agent/small-heap.ts";
 import { Wakeups } from "../../io/agent/wakeups.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { watchDirectories } from "../../io/files/directory-watch.ts";
@@ -368,6 +369,7 @@ export async function findRuntime(): Promise<string> {
 
 export async function runCheckpointer(options: CheckpointerOptions): Promise<void> {
   const { signal, log, place, now } = options;
+  keepHeapSmall();
   const lock = await takeAgentLock(options.lockFile, signal, () =>
     log("info", "another agent of this node is at work: waiting for it to end", { lockFile: options.lockFile }),
   );
