@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { AGENT_NODE_OPTIONS } from "../src/bootstrap/cluster/checkpointer-manifests.ts";
 import { AGENT_KUBECONFIG, parentWeb, prepareCheckpointer } from "../test/e2e/checkpointing.ts";
 import { startControlPlane } from "../testbed/control-plane.ts";
 import type { Node } from "../testbed/node.ts";
@@ -31,6 +32,7 @@ for (let i = 0; i < parents; i++) await plane.api.apply(parentWeb(`web-${i}`, 82
 node.startService("checkpointer", [
   "env",
   "NODE_NAME=node1",
+  `NODE_OPTIONS=${AGENT_NODE_OPTIONS}`,
   ...command,
   ...["checkpoint", "run", `--kubeconfig=${AGENT_KUBECONFIG}`, "--healthy-after=5s", "--checkpoint-grace-period=5m"],
 ]);
@@ -86,12 +88,18 @@ function cpuSeconds(of: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
+/** What is resident; of that what is the process' own, and what are pages of files, Node's program above all, that the kernel may drop and read again. */
 function memory(of: number): [string, number][] {
-  const text = readFileSync(`/proc/${of}/status`, "utf8");
-  return ["VmRSS", "RssAnon", "RssFile"].map((name) => [
-    name,
-    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(text)?.[1]),
-  ]);
+  const text = readFileSync(`/proc/${of}/smaps_rollup`, "utf8");
+  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);
+  const resident = kilobytes("Rss");
+  const own = kilobytes("Anonymous");
+  return [
+    ["resident", resident],
+    ["  own", own],
+    ["  of files", resident - own],
+    ["PSS", kilobytes("Pss")],
+  ];
 }
 
 function print(line: string): void {

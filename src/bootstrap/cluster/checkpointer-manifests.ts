@@ -8,6 +8,11 @@ import { CHECKPOINT_ANNOTATION, CONTROL_PLANE_TOLERATIONS } from "./control-plan
 
 const NAME = "pod-checkpointer";
 const LABELS = { tier: "control-plane", "k8s-app": NAME };
+/**
+ * For the agent, which rests most of its life and makes little garbage at a time: without V8's compilers, whose code would stay in memory from the start on, and with a
+ * small young generation. The agent does the rest itself (src/io/agent/small-heap.ts).
+ */
+export const AGENT_NODE_OPTIONS = "--jitless --max-semi-space-size=1";
 
 export interface CheckpointerDeployment {
   readonly image: string;
@@ -62,8 +67,7 @@ function daemonSet({ image, nodeLabel, kubeconfigMap, flags = [] }: Checkpointer
       field("POD_NAME", "metadata.name"),
       field("POD_NAMESPACE", "metadata.namespace"),
       field("HOST_IP", "status.hostIP"),
-      // The agent makes little garbage at a time: V8's young generation may be small, and so is the agent.
-      { name: "NODE_OPTIONS", value: "--max-semi-space-size=1" },
+      { name: "NODE_OPTIONS", value: AGENT_NODE_OPTIONS },
     ],
     resources: { requests: { cpu: "10m", memory: "60Mi" } },
     // Root, with what it takes to write the files of others: the copies belong to whom their pods run as.
