@@ -21,14 +21,14 @@ export function rescueText(result: RescueResult): string {
   return `${lines}\n${podsText(result.pods)}`;
 }
 
-function outcomeText({ component, state, rescuePod, trouble, hint, namespace }: RescueOutcome): string {
+function outcomeText({ component, state, elects, rescuePod, trouble, hint, namespace }: RescueOutcome): string {
   const why = trouble === null ? "" : `  why:  ${trouble.text}\n`;
   const next = hint === null ? "" : `  next: ${hint}\n`;
   switch (state) {
     case "healthy":
       return `${component} is healthy: nothing was done.\n`;
     case "mended":
-      return `${component} runs, and renews its lease.\n`;
+      return `${component} runs, and ${elects ? "renews its lease" : "is ready"}.\n`;
     case "rescued":
       return (
         `${component} works by its rescue pod alone, "${namespace}/${rescuePod?.name}" on node "${rescuePod?.node}" ` +

@@ -194,7 +194,18 @@ describe("whether the permanent one can take over", () => {
       undefined,
       { can: "not-yet" },
     ],
-    ["its node is lost", [pod({ node: "m2", state: { running: {} } })], undefined, { can: "not-yet" }],
+    [
+      "its node is lost",
+      [pod({ node: "m2", state: { running: {} } })],
+      undefined,
+      { can: "not", trouble: { kind: "node-lost" } },
+    ],
+    [
+      "one's node is lost, another is on its way",
+      [pod({ node: "m2", state: { running: {} } }), pod({ node: "" })],
+      undefined,
+      { can: "not-yet" },
+    ],
     [
       "all have failed",
       [pod({ status: { phase: "Failed", reason: "Evicted" } })],
@@ -214,7 +225,9 @@ describe("whether the permanent one can take over", () => {
     });
     const known = staticTarget("kube-scheduler", [], [gone])!;
     expect(judgeReadiness([], known, "m1", () => undefined)).toMatchObject({ trouble: { kind: "manifest-missing" } });
-    expect(mendingHint(known, flag, false)).toContain("manifest directory");
+    expect(mendingHint(known, flag, false)).toContain("put a manifest that works");
+    expect(mendingHint(known, port, false)).toContain("restart the static pod");
+    expect(mendingHint(known, { kind: "node-lost", text: "" }, false)).toContain("bring the node back");
   });
 
   test.each([
@@ -222,6 +235,8 @@ describe("whether the permanent one can take over", () => {
     ["unschedulable", false, "node selector"],
     ["bad-flag", true, "kubectl -n kube-system rollout undo deployment/kube-scheduler"],
     ["image", false, "kubectl -n kube-system edit deployment/kube-scheduler"],
+    ["no-lease", false, "auth can-i update leases/kube-scheduler --as=system:serviceaccount:kube-system:default"],
+    ["node-lost", false, "bring the node back"],
   ] as const)("what to do about %s", (kind, older, text) => {
     expect(mendingHint(target, { kind, text: "" }, older)).toContain(text);
   });

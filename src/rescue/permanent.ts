@@ -64,10 +64,11 @@ export function judgeReadiness(
 ): Readiness {
   const troubles: Trouble[] = [];
   let waitingFor: string | undefined;
+  let lost: Trouble | undefined;
   let isOnItsWay = false;
   for (const { pod, state, alive } of seen) {
     if (!alive && state.is !== "gone") {
-      waitingFor ??= `node "${nodeOf(pod)}" of ${podTitle(pod)} to be Ready`;
+      lost ??= { kind: "node-lost", text: `${podTitle(pod)} is on node "${nodeOf(pod)}", which is not Ready` };
       continue;
     }
     switch (state.is) {
@@ -102,8 +103,9 @@ export function judgeReadiness(
   // One of a rollout may be stuck while the next one is on its way.
   if (first !== undefined && !isOnItsWay) return { can: "not", trouble: first };
   const rejected = seen.flatMap(({ state }) => (state.is === "gone" && state.trouble ? [state.trouble] : []));
-  if (waitingFor === undefined && rejected[0] !== undefined) return { can: "not", trouble: rejected[0] };
   if (waitingFor !== undefined) return { can: "not-yet", waitingFor };
+  const last = lost ?? rejected[0];
+  if (last !== undefined) return { can: "not", trouble: last };
   if (target.kind === "StaticPod") {
     const text = `no node runs ${target.component} as a static pod any more: its manifest is missing`;
     return { can: "not", trouble: { kind: "manifest-missing", text } };
@@ -116,9 +118,28 @@ export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemp
   const object = `${target.kind.toLowerCase()}/${target.name}`;
   const again = `kubemend rescue ${target.component.replace(/^kube-/, "")}`;
   if (target.kind === "StaticPod") {
-    return `put a manifest that works into the kubelet's manifest directory on a master, then run ${again} again: it takes the rescue pod away`;
+    const then = `then run ${again} again: it takes the rescue pod away`;
+    switch (trouble.kind) {
+      case "node-lost":
+        return `bring the node back, or put the manifest into the kubelet's manifest directory on a master that is Ready, ${then}`;
+      case "no-lease":
+      case "port-taken":
+        return `restart the static pod: move its manifest out of the kubelet's manifest directory, and back after some seconds, ${then}`;
+      default:
+        return `put a manifest that works into the kubelet's manifest directory on a master, ${then}`;
+    }
   }
   switch (trouble.kind) {
+    case "no-lease": {
+      const podSpec = objectOf(objectOf(objectOf(target.workload?.spec).template).spec);
+      const account = textOf(podSpec.serviceAccountName) || "default";
+      return (
+        `see whether its service account may write the lease: kubectl -n ${target.lease.namespace} auth can-i update leases/${target.lease.name} ` +
+        `--as=system:serviceaccount:${target.namespace}:${account}; then run ${again} again`
+      );
+    }
+    case "node-lost":
+      return `bring the node back, or label another master so that ${object} runs there, then run ${again} again`;
     case "quota":
     case "refused":
       return `change what forbids the pod (kubectl -n ${target.namespace} describe quota), then run ${again} again`;

@@ -41,6 +41,7 @@ export interface Trouble {
     | "rejected"
     | "manifest-missing"
     | "no-pod"
+    | "node-lost"
     | "no-lease"
     | "timeout";
   /** A sentence, without a full stop. */
@@ -170,12 +171,15 @@ export function creationTrouble(owner: KubeObject): Trouble | undefined {
   const failure = objectsOf(objectOf(owner.status).conditions).find(
     ({ type, status }) => type === "ReplicaFailure" && status === "True",
   );
-  return failure === undefined
-    ? undefined
-    : refusedTrouble(`${owner.kind} "${owner.metadata.name}"`, textOf(failure.message));
+  return failure === undefined ? undefined : uncreatedTrouble(owner, textOf(failure.message));
 }
 
-export function refusedTrouble(title: string, message: string): Trouble {
+export function uncreatedTrouble({ kind, metadata }: KubeObject, message: string): Trouble {
+  return refusedTrouble(`${kind} "${metadata.name}" may not create its pod`, message);
+}
+
+/** @param what happens, without the reason */
+export function refusedTrouble(what: string, message: string): Trouble {
   const kind = /exceeded quota|must specify (?:limits|requests)|failed quota/i.test(message) ? "quota" : "refused";
-  return { kind, text: `${title} may not create its pod: ${message}` };
+  return { kind, text: `${what}: ${message}` };
 }

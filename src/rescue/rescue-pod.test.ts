@@ -60,6 +60,13 @@ describe("the rescue pod", () => {
     expect(containers[0]).toHaveProperty("livenessProbe.httpGet.port", 10259);
   });
 
+  test("keeps its requests where a quota wants some", () => {
+    const resources = { requests: { cpu: "1" } };
+    const target = workloadTarget("kube-scheduler", workload("kube-scheduler", { container: { resources } }), []);
+    const { spec } = makeRescuePod(target, target.templates[0]!, node("m1"), undefined, { withResources: true });
+    expect(spec).toMatchObject({ containers: [{ resources }] });
+  });
+
   test.each([
     ["masters' taints", [], [], [MASTER, "node-role.kubernetes.io/control-plane"]],
     [

@@ -29,17 +29,22 @@ export function rescuePodName({ name }: Pick<RescueTarget, "name">): string {
   return `${name}-rescue`;
 }
 
-/** @param serviceAccount undefined for one that is reached without: a kubeconfig on the node */
+/**
+ * @param serviceAccount undefined for one that is reached without: a kubeconfig on the node
+ * @param options `withResources` leaves the containers' requests and limits, where a quota asks for them
+ */
 export function makeRescuePod(
   target: RescueTarget,
   template: RescueTemplate,
   node: KubeObject,
   serviceAccount: string | undefined,
+  { withResources = false }: { readonly withResources?: boolean } = {},
 ): KubeObject {
+  const modest = (container: JsonObject) => withoutClaims(container, withResources);
   const { podSpec } = template;
   const kept = Object.entries(template.annotations).filter(([key]) => RUNTIME_ANNOTATIONS.test(key));
   const spec: JsonObject = {
-    ...mapObjects(mapObjects(without(podSpec, DROPPED), "containers", withoutClaims), "initContainers", withoutClaims),
+    ...mapObjects(mapObjects(without(podSpec, DROPPED), "containers", modest), "initContainers", modest),
     nodeName: node.metadata.name,
     ...(serviceAccount === undefined
       ? { automountServiceAccountToken: false }
@@ -61,10 +66,10 @@ export function makeRescuePod(
 }
 
 /** On the host network a declared port is the node's: while the rescue pod claims it, the scheduler would not put the permanent one there. The same goes for CPU and memory. */
-function withoutClaims(container: JsonObject): JsonObject {
+function withoutClaims(container: JsonObject, withResources: boolean): JsonObject {
   // Its last words are then in its status, also when its log is gone with it.
   return {
-    ...without(withoutPorts(container), ["resources", "resizePolicy"]),
+    ...without(withoutPorts(container), withResources ? [] : ["resources", "resizePolicy"]),
     terminationMessagePolicy: "FallbackToLogsOnError",
   };
 }

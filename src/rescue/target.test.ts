@@ -108,6 +108,23 @@ describe("static pods", () => {
     expect(target.templates[0]!.podSpec).not.toHaveProperty("priority");
   });
 
+  const rescuePod = (labels: JsonObject) =>
+    object("v1", "Pod", "kube-system/kube-scheduler-rescue", {
+      metadata: { labels, annotations: { "kubemend/template": 'static pod "x", as it last was' } } as JsonObject,
+      spec: { nodeName: "m1", containers: [{ name: "kube-scheduler", image: "v0", command: ["kube-scheduler"] }] },
+    });
+
+  test("a rescue pod of an earlier run, when nothing else is left of them, and last otherwise", () => {
+    const earlier = rescuePod({ "kubemend/rescue-of": "kube-scheduler" });
+    const alone = staticTarget("kube-scheduler", [earlier], [earlier])!;
+    expect(alone.templates).toMatchObject([{ title: 'static pod "x", as it last was', node: "m1" }]);
+    expect(alone.name).toBe("kube-scheduler");
+    const { templates } = staticTarget("kube-scheduler", [earlier, pod("m2", true)])!;
+    expect(templates.map(({ node }) => node)).toEqual(["m2", "m1"]);
+    const others = rescuePod({ "kubemend/rescue-of": "kube-controller-manager" });
+    expect(staticTarget("kube-scheduler", [others])).toBeUndefined();
+  });
+
   test("a checkpoint and a temporary one do not count", () => {
     const checkpoint = mirrorPod("kube-scheduler", "m1", {
       annotations: { "checkpointer.alpha.coreos.com/checkpoint-of": "kube-scheduler" },

@@ -12,6 +12,8 @@ import { isMirrorPod, isTemporary, nodeOf } from "../controlplane/mirror-pod.ts"
 import { asCandidate, type Candidate, compare, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
 import { MendError } from "../errors.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { podTitle } from "./pod-state.ts";
+import { isRescuePodOf, TEMPLATE_ANNOTATION } from "./rescue-pod.ts";
 
 export interface RescueTarget {
   readonly component: LeaseHolderName;
@@ -102,7 +104,7 @@ export function workloadTarget(
 
 /**
  * Static pods of all masters. One that runs tells most, one that the API server no longer has (`gone`, from the time when the component was last alive) still tells how it ran,
- * one that crashes comes last. Undefined where there is none.
+ * one that crashes comes after. A rescue pod comes last: an earlier run's, which by now may be all that is left of them. Undefined where there is none.
  */
 export function staticTarget(
   component: LeaseHolderName,
@@ -112,17 +114,21 @@ export function staticTarget(
   const present = staticPodsOf(component, pods);
   const names = new Set(present.map(({ metadata }) => metadata.name));
   const lost = staticPodsOf(component, gone).filter(({ metadata }) => !names.has(metadata.name));
+  const isRescuePod = (pod: KubeObject) => isRescuePodOf(component, component, pod);
   const ordered = [
     ...present.filter(isRunning),
     ...lost.filter(isRunning),
     ...present.filter((pod) => !isRunning(pod)),
     ...lost.filter((pod) => !isRunning(pod)),
+    ...[...pods, ...gone].filter(isRescuePod),
   ];
   const templates: RescueTemplate[] = [];
   for (const pod of ordered) {
-    const when = lost.includes(pod) ? ", as it last was" : "";
-    const title = `static pod "${pod.metadata.namespace ?? ""}/${pod.metadata.name}"${when}`;
     const { annotations = {} } = pod.metadata;
+    const when = lost.includes(pod) ? ", as it last was" : "";
+    const title = isRescuePod(pod)
+      ? (annotations[TEMPLATE_ANNOTATION] ?? podTitle(pod))
+      : `static ${podTitle(pod)}${when}`;
     const podSpec = withoutDefaults(objectOf(pod.spec));
     if (templates.some((each) => isSame(each.podSpec, podSpec))) continue;
     templates.push({ title, annotations, podSpec, node: nodeOf(pod) });
@@ -141,7 +147,8 @@ export function staticPodsOf(component: LeaseHolderName, pods: readonly KubeObje
     .sort((a, b) => compare(a.metadata.name, b.metadata.name));
 }
 
-function isRunning(pod: KubeObject): boolean {
+/** By its containers: the phase of a pod whose containers crash is still `Running`. */
+export function isRunning(pod: KubeObject): boolean {
   const statuses = objectsOf(objectOf(pod.status).containerStatuses);
   return statuses.length > 0 && statuses.every((status) => objectOf(status.state).running !== undefined);
 }

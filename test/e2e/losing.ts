@@ -40,11 +40,18 @@ export interface Rescued {
   readonly stderr: string;
 }
 
-/** Runs `kubemend rescue`; with `at` it gets that signal as soon as it has told something that matches. */
+/** A signal that it gets as soon as it has told something that matches, after `first` was done. */
+export interface Interruption {
+  readonly told: RegExp;
+  readonly signal: NodeJS.Signals;
+  readonly first?: () => void;
+}
+
+/** Runs `kubemend rescue`, by the administrator's kubeconfig unless another is given. */
 export async function rescue(
-  plane: ControlPlane,
+  plane: Pick<ControlPlane, "kubeconfig">,
   args: readonly string[],
-  at?: { readonly told: RegExp; readonly signal: NodeJS.Signals },
+  at?: Interruption,
 ): Promise<Rescued> {
   const [program, ...rest] = [...KUBEMEND, "rescue", ...args, `--kubeconfig=${plane.kubeconfig}`];
   const child = spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"] });
@@ -58,6 +65,7 @@ export async function rescue(
     stderr += chunk.toString();
     if (sent || at === undefined || !at.told.test(stderr)) return;
     sent = true;
+    at.first?.();
     child.kill(at.signal);
   });
   const [code] = (await once(child, "close")) as [number | null];

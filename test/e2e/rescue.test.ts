@@ -1,14 +1,15 @@
 /** A self-hosted control plane loses its scheduler, its controller manager, or both, in many ways, and gets them back. One cluster for all of it. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { ControlPlane } from "../../testbed/control-plane.ts";
-import { hyperkubeImage } from "../../testbed/images.ts";
-import { STATIC_PODS_PATH } from "../../testbed/node.ts";
 import { leaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";
+import { startFaultyProxy } from "../faulty-proxy.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
-import { deploymentPath, lose, podsOf, type Rescued, rescue, rescuePods } from "./losing.ts";
+import { deploymentPath, lose, podsOf, rescue, rescuePods } from "./losing.ts";
+import { expectMended, expectRescued } from "./rescued.ts";
+import { SCHEDULER_CONF, SCHEDULER_MANIFEST, schedulerManifest } from "./static-scheduler.ts";
 import { webDeployment } from "./workloads.ts";
 
 const WEB = "/apis/apps/v1/namespaces/default/deployments/web";
@@ -24,12 +25,6 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
   afterAll(() => plane?.[Symbol.asyncDispose]());
 
   const scaleWeb = (replicas: number) => plane.api.patch(WEB, { spec: { replicas } });
-  const expectMended = async (result: Rescued, ...components: string[]) => {
-    expect(result, result.stderr + result.stdout).toMatchObject({ code: 0 });
-    for (const component of components) expect(result.stdout).toContain(`${component} runs, and renews its lease`);
-    expect(await rescuePods(plane)).toEqual([]);
-  };
-
   test("a scheduler: what waits for it is scheduled; one that is healthy is left alone", async () => {
     const healthy = await rescue(plane, ["scheduler", "-o", "json"]);
     expect(healthy.code).toBe(0);
@@ -42,7 +37,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(dry.stdout).toContain('would create pod "kube-system/kube-scheduler-rescue" on node "node1"');
     expect(await rescuePods(plane)).toEqual([]);
     const result = await rescue(plane, ["scheduler"]);
-    await expectMended(result, "kube-scheduler");
+    await expectMended(plane, result, "kube-scheduler");
     expect(result.stdout).toMatch(/default +web-\S+ +1\/1 +Running +0 +node1 +was Pending/);
     expect(result.stdout).toMatch(/^\d+ pods: all are well/m);
     expect(await leaseHolder(plane, "kube-scheduler")).not.toBe(before);
@@ -52,37 +47,69 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
   longTest("a controller manager: what was deleted is replaced", async () => {
     await lose(plane, ["kube-controller-manager"]);
     await scaleWeb(2);
-    await expectMended(await rescue(plane, ["controller-manager"]), "kube-controller-manager");
+    await expectMended(plane, await rescue(plane, ["controller-manager"]), "kube-controller-manager");
     await plane.podsReady("default", "app=web", 2);
   });
 
   longTest("both at once, and both scaled to 0 by hand", async () => {
     await lose(plane, ["kube-scheduler", "kube-controller-manager"]);
     await scaleWeb(3);
+    const alone = await rescue(plane, ["scheduler", "-o", "json"]);
+    const { trouble } = await expectRescued(plane, alone, "no-pod");
+    expect(trouble.text).toContain("rescue both (kubemend rescue scheduler controller-manager)");
     const both = ["kube-scheduler", "kube-controller-manager"];
-    await expectMended(await rescue(plane, ["scheduler", "controller-manager"]), ...both);
+    await expectMended(plane, await rescue(plane, ["scheduler", "controller-manager"]), ...both);
     await plane.podsReady("default", "app=web", 3);
 
     await lose(plane, ["kube-scheduler"]);
     await plane.api.patch(deploymentPath("kube-scheduler"), { spec: { replicas: 0 } });
     const result = await rescue(plane, ["scheduler"]);
-    await expectMended(result, "kube-scheduler");
+    await expectMended(plane, result, "kube-scheduler");
     expect(result.stderr).toContain("was scaled to 0: scaling it to 1");
   });
 
-  longTest("interrupted it leaves nothing behind; killed, it goes on when it is run again", async () => {
+  longTest("interrupted it leaves nothing behind, or says how to take it away; run again it goes on", async () => {
     await lose(plane, ["kube-scheduler"]);
-    const interrupted = await rescue(plane, ["scheduler"], { told: /created pod/, signal: "SIGINT" });
-    expect(interrupted).toMatchObject({ code: 130, stdout: "" });
-    expect(interrupted.stderr).toContain('removed pod "kube-system/kube-scheduler-rescue"');
+    const early = await rescue(plane, ["scheduler"], { told: /is lost/, signal: "SIGINT" });
+    expect(early, early.stderr).toMatchObject({ code: 130, stdout: "" });
     expect(await rescuePods(plane)).toEqual([]);
+    for (const told of [/created pod/, /renews the lease$/m]) {
+      const interrupted = await rescue(plane, ["scheduler"], { told, signal: "SIGINT" });
+      expect(interrupted, interrupted.stderr).toMatchObject({ code: 130, stdout: "" });
+      expect(interrupted.stderr).toContain('removed pod "kube-system/kube-scheduler-rescue"');
+      expect(await rescuePods(plane)).toEqual([]);
+    }
 
-    const killed = await rescue(plane, ["scheduler"], { told: /created pod/, signal: "SIGKILL" });
-    expect(killed.code).toBeNull();
+    const { proxy, kubeconfig } = await startCutter(plane);
+    const cut = () => void proxy.close();
+    const unreached = { told: /created pod/, signal: "SIGINT", first: cut } as const;
+    const left = await rescue({ kubeconfig }, ["scheduler"], unreached);
+    expect(left, left.stderr).toMatchObject({ code: 130, stdout: "" });
+    expect(left.stderr).toContain("is left over: kubectl -n kube-system delete pod kube-scheduler-rescue");
     expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
+
+    const goingOn = await rescue(plane, ["scheduler"], { told: /going on with it/, signal: "SIGINT" });
+    expect(goingOn, goingOn.stderr).toMatchObject({ code: 130, stdout: "" });
+    expect(goingOn.stderr).toContain(
+      "stays as it was found; to take it away: kubectl -n kube-system delete pod kube-scheduler-rescue",
+    );
+    expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
+    const killed = await rescue(plane, ["scheduler"], { told: /renews the lease$/m, signal: "SIGKILL" });
+    expect(killed.code).toBeNull();
     const again = await rescue(plane, ["scheduler"]);
-    await expectMended(again, "kube-scheduler");
+    await expectMended(plane, again, "kube-scheduler");
     expect(again.stderr).toContain("is there from an earlier rescue: going on with it");
+  });
+
+  longTest("interrupted in the middle of the hand-over, the permanent one comes by itself", async () => {
+    await lose(plane, ["kube-scheduler"]);
+    const interrupted = await rescue(plane, ["scheduler"], { told: /to end$|to hold its lease$/m, signal: "SIGINT" });
+    expect(interrupted, interrupted.stderr).toMatchObject({ code: 130, stdout: "" });
+    expect(await rescuePods(plane)).toEqual([]);
+    await plane.podsReady("kube-system", "k8s-app=kube-scheduler", 1);
+    const healthy = await rescue(plane, ["scheduler"]);
+    expect(healthy, healthy.stderr).toMatchObject({ code: 0 });
+    expect(healthy.stdout).toContain("kube-scheduler is healthy: nothing was done");
   });
 
   longTest("by hand: the printed pod is one that kubectl takes, and the next rescue takes over from it", async () => {
@@ -94,7 +121,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(pod).not.toHaveProperty("status");
     await plane.bed.run(["tee", plane.bed.path("rescue.yaml")], { input: printed.stdout });
     await plane.kubectl("create", "-f", plane.bed.path("rescue.yaml"));
-    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+    await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
   });
 
   const container = (change: object) => ({
@@ -122,7 +149,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
 
     const command = /kubectl (-n kube-system rollout undo deployment\/kube-scheduler)/.exec(result.stdout)![1]!;
     await plane.kubectl(...command.split(" "));
-    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+    await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
     await scaleWeb(2);
     await plane.podsReady("default", "app=web", 2);
   });
@@ -140,7 +167,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     await plane.api.patch(deploymentPath("kube-scheduler"), {
       spec: { template: { spec: { nodeSelector: { disk: null } } } },
     });
-    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+    await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
   });
 
   longTest("a scheduler that is a static pod whose manifest is gone: etcd still knows it", async () => {
@@ -149,26 +176,9 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     await plane.api.delete(deploymentPath("kube-scheduler"), { propagationPolicy: "Foreground" });
     await waitFor("the Deployment's pod to be gone", async () => (await podsOf(plane, "kube-scheduler")).length === 0);
     const config = await plane.issueKubeconfig("static-scheduler", "system:kube-scheduler");
-    await node.write("/etc/kubernetes/scheduler.conf", readFileSync(config, "utf8"));
-    const manifest = JSON.stringify({
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: "kube-scheduler", namespace: "kube-system", labels: { component: "kube-scheduler" } },
-      spec: {
-        hostNetwork: true,
-        containers: [
-          {
-            name: "kube-scheduler",
-            image: hyperkubeImage(plane.kubernetes).name,
-            imagePullPolicy: "IfNotPresent",
-            command: [...spec.template.spec.containers[0].command, "--kubeconfig=/etc/kubernetes/scheduler.conf"],
-            volumeMounts: [{ name: "kubeconfig", mountPath: "/etc/kubernetes/scheduler.conf", readOnly: true }],
-          },
-        ],
-        volumes: [{ name: "kubeconfig", hostPath: { path: "/etc/kubernetes/scheduler.conf", type: "File" } }],
-      },
-    });
-    const path = `${STATIC_PODS_PATH}/kube-scheduler.yaml`;
+    await node.write(SCHEDULER_CONF, readFileSync(config, "utf8"));
+    const manifest = schedulerManifest(plane, spec.template.spec.containers[0].command);
+    const path = SCHEDULER_MANIFEST;
     const before = await leaseHolder(plane, "kube-scheduler");
     await node.write(path, manifest);
     const led = () => waitFor("it to lead", async () => (await leaseHolder(plane, "kube-scheduler")) !== before);
@@ -189,9 +199,37 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(result.stdout).toContain("its manifest is missing");
     await scaleWeb(3);
     await plane.podsReady("default", "app=web", 3);
+    const still = await rescue(plane, ["scheduler", "-o", "json"]);
+    await expectRescued(plane, still, "manifest-missing"); // though etcd may know it no more
+    expect(still.stderr).toContain("going on with it");
 
     await node.write(path, manifest);
     await waitFor("its mirror pod", () => plane.api.get(mirror));
-    await expectMended(await rescue(plane, ["scheduler"]), "kube-scheduler");
+    await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
+
+    await node.write(path, manifest.replace("--leader-elect=true", "--no-such-flag"));
+    await waitFor("it to crash", async () => {
+      const [status] = (await plane.api.get(mirror)).status.containerStatuses ?? [];
+      return status?.restartCount > 0;
+    });
+    const broken = await rescue(plane, ["scheduler", "-o", "json"]);
+    const { rescuePod } = await expectRescued(plane, broken, "bad-flag");
+    expect(rescuePod.template).toContain("as it last was");
+    await node.write(path, manifest);
+    await waitFor(
+      "its mirror pod",
+      async () => !JSON.stringify((await plane.api.get(mirror)).spec).includes("no-such"),
+    );
+    await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
   });
 });
+
+/** A way to the API server that can be cut. */
+async function startCutter(plane: ControlPlane) {
+  const text = readFileSync(plane.kubeconfig, "utf8");
+  const [server] = /https:\/\/127\.0\.0\.1:\d+/.exec(text)!;
+  const proxy = await startFaultyProxy(server, "cut", Number.POSITIVE_INFINITY);
+  const kubeconfig = plane.bed.path("cut.kubeconfig");
+  writeFileSync(kubeconfig, text.replace(server, proxy.endpoint.replace("http:", "https:")));
+  return { proxy, kubeconfig };
+}

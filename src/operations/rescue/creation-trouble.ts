@@ -1,9 +1,10 @@
 /** Why a component's permanent pod does not even appear, or stays without a node: refused by the API server, or nobody there to make or to place it. */
-import { textOf } from "../../controlplane/fields.ts";
+import { objectOf, textOf } from "../../controlplane/fields.ts";
 import { isHeldAt, type LeaseHolderName, leasePlaceOf } from "../../controlplane/lease.ts";
-import { listAll, listFirst } from "../../io/api-server/api-lists.ts";
+import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import { creationTrouble, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
+import type { LeaseTrack } from "../../rescue/lease-track.ts";
+import { creationTrouble, podTitle, type Trouble, uncreatedTrouble } from "../../rescue/pod-state.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
 import type { KubeObject } from "../../storage/object.ts";
 import { readComponentLease } from "../read-leases.ts";
@@ -12,11 +13,14 @@ import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 /** A ReplicaSet says it in its conditions, a DaemonSet's controller in events. */
 export async function readCreationTrouble(
   api: ClusterApi,
-  { kind, workload, namespace }: RescueTarget,
+  { kind, name, workload: before, namespace }: RescueTarget,
   signal: AbortSignal,
 ): Promise<Trouble | undefined> {
-  if (workload === undefined) return undefined;
-  const { uid = "" } = workload.metadata;
+  if (before === undefined) return undefined;
+  const { uid = "" } = before.metadata;
+  const path = `/apis/${before.apiVersion}/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`;
+  const workload = await unlessAbsent(api.get(path, signal));
+  if (workload === undefined) return { kind: "no-pod", text: `${kind} "${namespace}/${name}" is gone` };
   const place = `namespaces/${encodeURIComponent(namespace)}`;
   if (kind === "Deployment") {
     const sets = await listFirst(api, WORKLOAD_VERSIONS, `${place}/replicasets`, signal);
@@ -24,20 +28,28 @@ export async function readCreationTrouble(
     return own.map(creationTrouble).find((each) => each !== undefined) ?? creationTrouble(workload);
   }
   const message = await lastWarning(api, namespace, uid, new Set(["FailedCreate"]), signal);
-  return message === undefined ? undefined : refusedTrouble(`${kind} "${workload.metadata.name}"`, message);
+  if (message !== undefined) return uncreatedTrouble(workload, message);
+  const { observedGeneration, desiredNumberScheduled } = objectOf(workload.status);
+  const isSeen = Number(observedGeneration ?? 0) >= Number(workload.metadata.generation ?? 0);
+  if (!isSeen || Number(desiredNumberScheduled ?? 0) > 0) return undefined;
+  const text = `${kind} "${namespace}/${name}" finds no node that it may run on: no node has what it selects and only taints that it tolerates`;
+  return { kind: "unschedulable", text };
 }
 
-/** Pods are made by the controller manager and placed by the scheduler: while one is rescued the other may be lost, too. */
+/**
+ * Pods are made by the controller manager and placed by the scheduler: while one is rescued the other may be lost, too.
+ * @param track of the other one's lease, from call to call: one that changes is held, whatever this machine's clock says
+ */
 export async function readMissingHelper(
   api: ClusterApi,
-  rescued: readonly LeaseHolderName[],
-  isUnmade: boolean,
+  other: LeaseHolderName,
+  track: LeaseTrack,
   now: number,
   signal: AbortSignal,
 ): Promise<Trouble | undefined> {
-  const other: LeaseHolderName = isUnmade ? "kube-controller-manager" : "kube-scheduler";
-  if (rescued.includes(other)) return undefined;
-  if (isHeldAt(await readComponentLease(api, leasePlaceOf(other), signal), now)) return undefined;
+  track.see(await readComponentLease(api, leasePlaceOf(other), signal));
+  if (track.isRenewed || isHeldAt(track.lease, now)) return undefined;
+  const isUnmade = other === "kube-controller-manager";
   const work = isUnmade ? "makes" : "schedules";
   return {
     kind: "no-pod",

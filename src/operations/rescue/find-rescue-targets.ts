@@ -6,7 +6,14 @@ import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { MendError } from "../../errors.ts";
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
-import { findWorkload, type RescueTarget, staticTarget, workloadTarget } from "../../rescue/target.ts";
+import {
+  findWorkload,
+  isRunning,
+  type RescueTarget,
+  staticPodsOf,
+  staticTarget,
+  workloadTarget,
+} from "../../rescue/target.ts";
 import type { KubeObject } from "../../storage/object.ts";
 import { readComponentLease } from "../read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
@@ -33,17 +40,11 @@ export async function findRescueTargets(
       const workload = findWorkload(component, workloads, search.namespace);
       if (workload !== undefined) return workloadTarget(component, workload, await revisionsOf(api, workload, signal));
       const present = staticTarget(component, pods);
-      if (present !== undefined && hasRunning(component, pods)) return present;
+      if (present !== undefined && staticPodsOf(component, pods).some(isRunning)) return present;
       const target = staticTarget(component, pods, await podsWhenAlive(api, component, signal));
       if (target === undefined) throw notFound(component, pods, search.namespace);
       return target;
     }),
-  );
-}
-
-function hasRunning(component: LeaseHolderName, pods: readonly KubeObject[]): boolean {
-  return pods.some(
-    (pod) => isMirrorPod(pod) && recognisePod(pod)?.component === component && objectOf(pod.status).phase === "Running",
   );
 }
 
@@ -81,7 +82,7 @@ function notFound(component: LeaseHolderName, pods: readonly KubeObject[], names
       hint:
         masters.length > 0
           ? `put the manifest of ${component} back into the kubelet's manifest directory on node ${nodes}: a backup of etcd has it (kubemend snapshot get BACKUP pods -n kube-system -o yaml)`
-          : "if it runs as a service of a machine, start it there (systemctl status kube-scheduler); if it lives elsewhere, pass --namespace",
+          : `if it runs as a service of a machine, start it there (systemctl status ${component}); if it lives elsewhere, pass --namespace`,
     },
   );
 }

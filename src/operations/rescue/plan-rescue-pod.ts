@@ -52,19 +52,34 @@ export async function planRescuePod(
     apiServerNodes: nodesOf(look.pods.filter((pod) => recognisePod(pod)?.component === "kube-apiserver")),
   });
   const own = templateServiceAccount(target.component, template);
-  const accounts =
-    wishes.serviceAccount === undefined ? await usableAccounts(api, target, own, wishes) : [wishes.serviceAccount];
+  const accounts: readonly Account[] =
+    wishes.serviceAccount === undefined
+      ? await usableAccounts(api, target, own, wishes)
+      : [{ name: wishes.serviceAccount, note: undefined }];
   let refusal: Trouble | undefined;
   let planned: KubeObject | undefined;
-  for (const account of accounts) {
-    const pod = makeRescuePod(target, template, node, account);
-    const refused = await tryOut(api, pod, wishes);
-    if (refused === undefined) return { pod, notes: accountNotes(pod, own, account, wishes), refusal: undefined };
+  for (const { name, note } of accounts) {
+    let pod = makeRescuePod(target, template, node, name);
+    let refused = await tryOut(api, pod, wishes);
+    if (refused !== undefined && REQUESTS_WANTED.test(refused.text)) {
+      pod = makeRescuePod(target, template, node, name, { withResources: true });
+      refused = await tryOut(api, pod, wishes);
+    }
+    if (refused === undefined) return { pod, notes: note === undefined ? [] : [note], refusal: undefined };
     refusal ??= refused;
     planned ??= pod;
     if (!/service ?account/i.test(refused.text)) break; // another one would not help
   }
   return { pod: planned!, notes: [], refusal };
+}
+
+/** A quota of CPU or memory takes only pods that say how much of it they want. */
+const REQUESTS_WANTED = /must specify/;
+
+/** A service account to try, undefined for none, and what a person should know where the pod gets it. */
+interface Account {
+  readonly name: string | undefined;
+  readonly note: string | undefined;
 }
 
 /** The component's own first, unless only the other one works; `default` is what people used before there were others. */
@@ -73,21 +88,29 @@ async function usableAccounts(
   target: RescueTarget,
   own: string | undefined,
   wishes: RescueWishes,
-): Promise<(string | undefined)[]> {
-  if (own === undefined || own === "default") return [own];
-  if (await serviceAccountWorks(api, target, own, wishes.signal)) return [own, "default"];
-  return (await serviceAccountWorks(api, target, "default", wishes.signal)) ? ["default", own] : [own, "default"];
-}
-
-function accountNotes(
-  pod: KubeObject,
-  own: string | undefined,
-  used: string | undefined,
-  wishes: RescueWishes,
-): string[] {
-  if (used === own || wishes.serviceAccount !== undefined) return [];
+): Promise<Account[]> {
+  const other = "default";
+  if (own === undefined || own === other) return [{ name: own, note: undefined }];
+  const { elects, namespace, name } = target.lease;
+  const works = (account: string) => serviceAccountWorks(api, target, account, wishes.signal);
+  const instead = `the rescue pod gets the service account "${other}", because "${own}" is not there`;
+  if (!elects || (await works(own))) {
+    return [
+      { name: own, note: undefined },
+      { name: other, note: instead },
+    ];
+  }
+  if (await works(other)) {
+    const note = `the rescue pod gets the service account "${other}", because "${own}" is not there or may not write the lease`;
+    return [
+      { name: other, note },
+      { name: own, note: undefined },
+    ];
+  }
+  const note = `neither service account "${own}" nor "${other}" may write the lease "${namespace}/${name}": without it the rescue pod cannot lead`;
   return [
-    `${podTitle(pod)} gets the service account "${used}", because "${own}" is not there or may not write the lease`,
+    { name: own, note },
+    { name: other, note: `${instead}; neither may it write the lease` },
   ];
 }
 
@@ -99,7 +122,8 @@ async function tryOut(api: ClusterApi, pod: KubeObject, { minor, signal }: Rescu
     return undefined;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return error.reason === "AlreadyExists" ? undefined : refusedTrouble(podTitle(pod), error.message);
+    if (error.reason === "AlreadyExists") return undefined;
+    return refusedTrouble(`the API server refuses ${podTitle(pod)}`, error.message);
   }
 }
 

@@ -3,9 +3,11 @@
 import { containerIndexOf } from "../../controlplane/component.ts";
 import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
 import { releasePatch } from "../../controlplane/lease.ts";
+import { nodeOf } from "../../controlplane/mirror-pod.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
+import { isReady } from "../../rescue/pick-node.ts";
 import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-pod.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
@@ -16,6 +18,9 @@ import type { RescueLook } from "./rescue-view.ts";
 
 /** What is wrong for this long is not expected to go away by itself: an image may be pulled at the second try, a pod fit a moment later. */
 export const FINAL_AFTER_MS = 12_000;
+
+/** A component that elects no leader has to be ready for this long: one that is about to crash is, too, for a moment. */
+export const STEADY_MS = 3_000;
 
 /** A rescue pod that leads. */
 export interface StandIn {
@@ -39,6 +44,8 @@ export class RescueCase {
   clock: ServerClock | undefined;
   /** Why a rescue pod of the component's current template did not work: its permanent pod has the same. */
   currentFailure: Trouble | undefined;
+  /** Permanent pods that run and were seen not to do their work, by UID. */
+  readonly idle = new Set<string>();
 
   constructor(session: RescueSession, target: RescueTarget, wishes: RescueWishes) {
     this.session = session;
@@ -58,6 +65,15 @@ export class RescueCase {
   /** Those of them that run on a node which answers. */
   running(look: RescueLook): SeenPod[] {
     return this.permanent(look).filter(({ state, alive }) => alive && state.is === "running");
+  }
+
+  /** What runs now has had its time to take the lease, and has not. */
+  noteIdle(look: RescueLook): void {
+    for (const { pod } of this.running(look)) this.idle.add(pod.metadata.uid ?? "");
+  }
+
+  isOnReadyNode(pod: KubeObject, { nodes }: RescueLook): boolean {
+    return nodes.some((node) => node.metadata.name === nodeOf(pod) && isReady(node));
   }
 
   crashOf(pod: KubeObject, crash: Crash): Trouble | undefined {
@@ -87,7 +103,8 @@ export class RescueCase {
       .split("\n")
       .findLast((each) => /^E\d{4} |error/i.test(each));
     const said = line === undefined ? "" : `: ${plainLine(line.trim())}`;
-    return { kind: "no-lease", text: `${podTitle(pod)} runs and does not get the lease${said}` };
+    const lacks = this.target.lease.elects ? "does not get the lease" : "does not become ready";
+    return { kind: "no-lease", text: `${podTitle(pod)} runs and ${lacks}${said}` };
   }
 
   /** Undefined where a pod is gone. */

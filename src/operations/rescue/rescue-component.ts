@@ -9,7 +9,7 @@ import type { RescueTarget } from "../../rescue/target.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { RescueCase, type StandIn } from "./rescue-case.ts";
 import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
-import { earlierStandIn, LEAD_WITHIN_MS, makeOf, makeStandIn } from "./stand-in.ts";
+import { earlierStandIn, goOnWith, LEAD_WITHIN_MS, makeOf, makeStandIn } from "./stand-in.ts";
 import { handOver, untilStarted } from "./take-over.ts";
 
 export interface RescueOutcome {
@@ -21,6 +21,8 @@ export interface RescueOutcome {
   readonly state: "healthy" | "mended" | "rescued" | "lost";
   readonly namespace: string;
   readonly name: string;
+  /** Whether it works by a lease at all; else what counts is that its pod is ready. */
+  readonly elects: boolean;
   /** Who holds the lease. */
   readonly holder: string;
   /** The rescue pod that is there in the end. */
@@ -46,9 +48,10 @@ export async function rescueComponent(
 async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
   const { session, target } = rescue;
   const earlier = await earlierStandIn(rescue);
-  if (earlier === undefined && (await isHealthy(rescue))) return outcome(rescue, "healthy");
+  const standingIn = earlier === undefined ? undefined : await goOnWith(rescue, earlier);
+  if (standingIn === undefined && (await isHealthy(rescue))) return outcome(rescue, "healthy");
   await raiseScaledAway(rescue);
-  const standIn = await makeStandIn(rescue, earlier);
+  const standIn = standingIn ?? (await makeStandIn(rescue));
   if (!("pod" in standIn)) return outcome(rescue, "lost", { trouble: standIn });
   const unready = await untilStarted(rescue, standIn);
   if (unready !== undefined) return leave(rescue, standIn, unready);
@@ -59,6 +62,7 @@ async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
 
   session.tell(`the permanent ${target.component} does not take over, so its rescue pod comes back: ${failure.text}`);
   const template = target.templates.find(({ title }) => title === standIn.template) ?? target.templates[0]!;
+  await session.until((look) => ({ done: rescue.noteIdle(look) }));
   const again = await makeOf(rescue, template);
   return "pod" in again ? leave(rescue, again, failure) : outcome(rescue, "lost", { trouble: again });
 }
@@ -77,6 +81,7 @@ async function isHealthy(rescue: RescueCase): Promise<boolean> {
       now: session.options.now(),
       lookedMs: session.options.now() - began,
     });
+    if (verdict === "lost") rescue.noteIdle(look);
     return verdict === "unsure" ? { waitingFor: `${component} to renew its lease` } : { done: verdict };
   });
   const { lease } = rescue.lease;
@@ -123,6 +128,7 @@ function outcome(
     state,
     namespace,
     name,
+    elects: target.lease.elects,
     holder: lease.lease?.holder ?? "",
     rescuePod:
       standIn === undefined

@@ -43,6 +43,7 @@ export class RescueSession {
   readonly options: SessionOptions;
   #deadline: number;
   readonly #made = new Map<string, KubeObject>();
+  readonly #adopted = new Map<string, KubeObject>();
   readonly #crashes = new Map<string, KnownCrash>();
 
   constructor(api: ClusterApi, view: RescueView, options: SessionOptions) {
@@ -112,15 +113,23 @@ export class RescueSession {
     }
   }
 
-  /** Deletes a pod of ours, or one that an earlier run has left; what is gone is gone, and gives false. `now`: without waiting for its kubelet, for what does not run. */
+  /** Goes on with a pod that this run has not made: it is not this run's to take away when it is interrupted. */
+  adoptPod(pod: KubeObject): void {
+    this.#adopted.set(podPath(pod), pod);
+  }
+
+  /**
+   * Deletes a pod of ours, or one that an earlier run has left; what is gone is gone, and gives false. `graceSeconds` instead of its own; 0 is without waiting for its
+   * kubelet, for what does not run.
+   */
   async removePod(
     pod: KubeObject,
-    options: { readonly now?: boolean; readonly signal?: AbortSignal } = {},
+    options: { readonly graceSeconds?: number | undefined; readonly signal?: AbortSignal } = {},
   ): Promise<boolean> {
     const { uid } = pod.metadata;
     const body = {
       ...(uid === undefined ? {} : { preconditions: { uid } }),
-      ...(options.now === true ? { gracePeriodSeconds: 0 } : {}),
+      ...(options.graceSeconds === undefined ? {} : { gracePeriodSeconds: options.graceSeconds }),
     };
     let wasThere = true;
     try {
@@ -129,13 +138,19 @@ export class RescueSession {
       if (!(error instanceof ApiError) || (error.status !== 404 && error.status !== 409)) throw error;
       wasThere = false;
     }
-    this.#made.delete(podPath(pod));
+    this.keepPod(pod);
     return wasThere;
   }
 
-  /** This pod stays when the run ends. */
+  /** This pod stays when the run ends, and nothing needs to be said of it. */
   keepPod(pod: KubeObject): void {
     this.#made.delete(podPath(pod));
+    this.#adopted.delete(podPath(pod));
+  }
+
+  /** Pods of an earlier run that this one was going on with when it ended. */
+  get adopted(): KubeObject[] {
+    return [...this.#adopted.values()];
   }
 
   /** Pods that this run has made, or may have made, and that are neither removed nor kept. */

@@ -139,8 +139,11 @@ async function settledPods(session: RescueSession, targets: readonly RescueTarge
   });
 }
 
-/** After Ctrl-C and after an error: a rescue pod without a rescue is nobody's. */
+/** After Ctrl-C and after an error: a rescue pod without a rescue is nobody's. One that was there before goes on doing its work. */
 async function cleanUp(session: RescueSession): Promise<void> {
+  for (const pod of session.adopted) {
+    session.tell(`${podTitle(pod)} stays as it was found; to take it away: ${deletionOf(pod)}`);
+  }
   const signal = AbortSignal.timeout(CLEAN_UP_MS);
   for (const pod of session.leftover) {
     try {
@@ -148,8 +151,11 @@ async function cleanUp(session: RescueSession): Promise<void> {
       if (pod.metadata.uid === undefined) await sleep(UNANSWERED_MS);
       if (await session.removePod(pod, { signal })) session.tell(`removed ${podTitle(pod)}`);
     } catch {
-      const { namespace = "default", name } = pod.metadata;
-      session.tell(`warning: ${podTitle(pod)} is left over: kubectl -n ${namespace} delete pod ${name}`);
+      session.tell(`warning: ${podTitle(pod)} is left over: ${deletionOf(pod)}`);
     }
   }
+}
+
+function deletionOf({ metadata }: KubeObject): string {
+  return `kubectl -n ${metadata.namespace ?? "default"} delete pod ${metadata.name}`;
 }

@@ -7,40 +7,48 @@ import { isRescuePodOf } from "../../rescue/rescue-pod.ts";
 import type { RescueTemplate } from "../../rescue/target.ts";
 import type { KubeObject } from "../../storage/object.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
-import { FINAL_AFTER_MS, type RescueCase, Since, type StandIn, templateTitle } from "./rescue-case.ts";
+import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn, templateTitle } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
 /** A rescue pod that runs gets so long for its first lease: 15 s until the last one's has run out, and some to start. */
 export const LEAD_WITHIN_MS = 60_000;
 
+/** What does not do its work has little to put in order. */
+const IDLE_GRACE_SECONDS = 2;
+
 /** The rescue pod of an earlier run, or one that was made by hand. One that is of no use any more is taken away first. */
 export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefined> {
   const { session, wishes } = rescue;
   const { component, name, namespace } = rescue.target;
-  return session.until(async ({ pods }): Promise<Verdict<KubeObject | undefined>> => {
-    const pod = pods.find((each) => each.metadata.namespace === namespace && isRescuePodOf(component, name, each));
+  return session.until(async (look): Promise<Verdict<KubeObject | undefined>> => {
+    const pod = look.pods.find((each) => each.metadata.namespace === namespace && isRescuePodOf(component, name, each));
     if (pod === undefined) return { done: undefined };
     const waitingFor = `${podTitle(pod)} of an earlier rescue to end`;
     if (pod.metadata.deletionTimestamp !== undefined) return { waitingFor };
     const state = podState(component, pod);
     const isElsewhere = wishes.node !== undefined && nodeOf(pod) !== wishes.node;
-    const isComing = state.is === "running" || (state.is === "bound" && state.trouble === undefined);
+    const isAlive = rescue.isOnReadyNode(pod, look);
+    const isComing = isAlive && (state.is === "running" || (state.is === "bound" && state.trouble === undefined));
     if (isComing && !isElsewhere) return { done: pod };
-    await session.removePod(pod, { now: state.is !== "running" });
+    await session.removePod(pod, { graceSeconds: isAlive && state.is === "running" ? undefined : 0 });
     return { waitingFor };
   });
 }
 
+/** The rescue pod of an earlier run, once it leads; undefined where it does not, and then it is gone. */
+export async function goOnWith(rescue: RescueCase, earlier: KubeObject): Promise<StandIn | undefined> {
+  rescue.session.tell(`${podTitle(earlier)} is there from an earlier rescue: going on with it`);
+  rescue.session.adoptPod(earlier);
+  const trouble = await untilItLeads(rescue, earlier);
+  if (trouble === undefined) return { pod: earlier, template: templateTitle(earlier) };
+  await discard(rescue, earlier, trouble);
+  return undefined;
+}
+
 /** A rescue pod that leads; or why none does. */
-export async function makeStandIn(rescue: RescueCase, earlier: KubeObject | undefined): Promise<StandIn | Trouble> {
-  const { session, target } = rescue;
-  if (earlier !== undefined) {
-    session.tell(`${podTitle(earlier)} is there from an earlier rescue: going on with it`);
-    const trouble = await untilItLeads(rescue, earlier);
-    if (trouble === undefined) return { pod: earlier, template: templateTitle(earlier) };
-    await discard(rescue, earlier, trouble);
-  }
+export async function makeStandIn(rescue: RescueCase): Promise<StandIn | Trouble> {
+  const { target } = rescue;
   let first: Trouble | undefined;
   for (const template of target.templates) {
     const made = await makeOf(rescue, template);
@@ -67,7 +75,7 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
   const { pod: planned, notes, refusal } = await planRescuePod(session.api, target, template, wishes, look);
   for (const note of notes) session.tell(note);
   if (refusal !== undefined) return refusal;
-  await endStuckPods(rescue, look, nodeOf(planned));
+  await endIdlePods(rescue, look);
   rescue.lease.forget();
   rescue.rescueHolder = undefined;
   try {
@@ -78,25 +86,32 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
   } catch (error) {
     // Servers too old for a dry run refuse it only here.
     if (!(error instanceof ApiError)) throw error;
-    return refusedTrouble(podTitle(planned), error.message);
+    return refusedTrouble(`the API server refuses ${podTitle(planned)}`, error.message);
   }
 }
 
-/** A permanent pod that runs and does nothing holds the port that the rescue pod needs. */
-async function endStuckPods(rescue: RescueCase, look: RescueLook, node: string): Promise<void> {
-  if (rescue.target.kind === "StaticPod") return;
-  for (const { pod, state } of rescue.permanent(look)) {
-    if (state.is !== "running" || nodeOf(pod) !== node) continue;
-    rescue.session.tell(`${podTitle(pod)} runs and does not renew its lease: deleting it`);
-    await rescue.session.removePod(pod);
-    await rescue.session.until((seen) => rescue.isGone(seen, pod));
+/**
+ * A permanent pod that runs and does nothing holds the port that the rescue pod needs, and as long as it runs no other one is made in its place, wherever it is. A static
+ * pod is its kubelet's alone.
+ */
+async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> {
+  const { session, target, idle } = rescue;
+  if (target.kind === "StaticPod") return;
+  const idlePods = rescue.running(look).filter(({ pod }) => idle.has(pod.metadata.uid ?? ""));
+  for (const { pod } of idlePods) {
+    const what = target.lease.elects ? "does not renew its lease" : "is not ready";
+    session.tell(`${podTitle(pod)} runs and ${what}: deleting it`);
+    await session.removePod(pod, { graceSeconds: IDLE_GRACE_SECONDS });
   }
+  for (const { pod } of idlePods) await session.until((seen) => rescue.isGone(seen, pod));
 }
 
 async function discard(rescue: RescueCase, pod: KubeObject, trouble: Trouble): Promise<void> {
   rescue.session.tell(`${podTitle(pod)} is of no use: ${trouble.text}`);
   // The kubelet takes most of a minute to tell of the end of a pod that crashes or was never started.
-  await rescue.session.removePod(pod, { now: trouble.kind !== "no-lease" });
+  const look = await rescue.session.until((seen) => ({ done: seen }));
+  const isRunning = trouble.kind === "no-lease" && rescue.isOnReadyNode(pod, look);
+  await rescue.session.removePod(pod, { graceSeconds: isRunning ? undefined : 0 });
   await rescue.session.until((look) => rescue.isGone(look, pod));
 }
 
@@ -106,6 +121,7 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | u
   const { component, lease: place } = rescue.target;
   const { now } = session.options;
   const since = new Since(now);
+  const ready = new Since(now);
   let runningSince: number | undefined;
   return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
     const pod = look.pods.find(({ metadata }) => metadata.uid === made.metadata.uid);
@@ -117,7 +133,8 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | u
     const state = podState(component, pod);
     if (!lease.isRenewed) await freeDeadLease(rescue, look);
     if (state.is === "running") {
-      if (place.elects ? lease.isRenewed : state.ready) return { done: noteLeader(rescue, look, pod) };
+      const leads = place.elects ? lease.isRenewed : ready.isFor(String(state.ready && state.crash?.id), STEADY_MS);
+      if (leads && (place.elects || state.ready)) return { done: noteLeader(rescue, look, pod) };
       runningSince ??= now();
       if (now() - runningSince > LEAD_WITHIN_MS) return { done: await rescue.withoutLease(pod) };
       return { waitingFor: `${podTitle(pod)} to hold the lease` };

@@ -1,10 +1,12 @@
 /** The permanent component takes over from its rescue pod: until one of its pods is started, the hand-over, and until it renews its lease. */
+import { LEASE_HOLDERS, type LeaseHolderName } from "../../controlplane/lease.ts";
 import { nodeOf } from "../../controlplane/mirror-pod.ts";
+import { LeaseTrack } from "../../rescue/lease-track.ts";
 import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
 import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import type { KubeObject } from "../../storage/object.ts";
 import { readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
-import { FINAL_AFTER_MS, type RescueCase, Since, type StandIn } from "./rescue-case.ts";
+import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
@@ -44,6 +46,9 @@ export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<Trou
       if (!since.isFor(trouble.kind, FINAL_AFTER_MS)) {
         return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
       }
+      if (trouble.kind === "node-lost" && (await replaceLost(rescue, look, replaced))) {
+        return { waitingFor: "a pod on another node" };
+      }
       // It may well have been the port: the hand-over will tell, and can be taken back.
       if (trouble.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
       return { done: trouble.kind === "unexplained" ? rescue.currentFailure! : trouble };
@@ -66,15 +71,32 @@ async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<
     if (replaced.has(uid)) continue;
     replaced.add(uid);
     rescue.session.tell(`${podTitle(pod)} has crashed often over the port: having it made anew`);
-    await rescue.session.removePod(pod, { now: true });
+    await rescue.session.removePod(pod, { graceSeconds: 0 });
   }
   return tired.length > 0;
+}
+
+/**
+ * The pod of a node that is lost counts as one of its ReplicaSet's until it is evicted, after five minutes or never. Deleted, though only its kubelet can end it,
+ * another is made at once; the lease keeps the two from working both. Returns whether there was any.
+ */
+async function replaceLost(rescue: RescueCase, look: RescueLook, replaced: Set<string>): Promise<boolean> {
+  if (rescue.target.kind !== "Deployment") return false;
+  const lost = rescue.permanent(look).filter(({ alive, state }) => !alive && state.is !== "gone");
+  const isNew = ({ pod }: SeenPod) => !replaced.has(pod.metadata.uid ?? "");
+  for (const { pod } of lost.filter(isNew)) {
+    replaced.add(pod.metadata.uid ?? "");
+    rescue.session.tell(`node "${nodeOf(pod)}" is not Ready: deleting ${podTitle(pod)}, so that another is made`);
+    await rescue.session.removePod(pod);
+  }
+  return lost.length > 0;
 }
 
 /** Why no pod is made, none bound to a node, or none started; asked for now and then. */
 function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Trouble | undefined> {
   const { now, signal } = rescue.session.options;
   const { api } = rescue.session;
+  const helpers = new Map<LeaseHolderName, LeaseTrack>(LEASE_HOLDERS.map((name) => [name, new LeaseTrack()]));
   let askedAt = 0;
   let trouble: Trouble | undefined;
   return async (look) => {
@@ -86,9 +108,11 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
       trouble = bound.state.is === "bound" ? await readStartTrouble(api, bound.pod, signal) : undefined;
     } else {
       const isUnmade = alive.length === 0;
-      trouble =
-        (isUnmade ? await readCreationTrouble(api, rescue.target, signal) : undefined) ??
-        (await readMissingHelper(api, rescue.wishes.together, isUnmade, now(), signal));
+      const helper = isUnmade ? "kube-controller-manager" : "kube-scheduler";
+      trouble = isUnmade ? await readCreationTrouble(api, rescue.target, signal) : undefined;
+      if (trouble === undefined && !rescue.wishes.together.includes(helper)) {
+        trouble = await readMissingHelper(api, helper, helpers.get(helper)!, now(), signal);
+      }
     }
     return trouble;
   };
@@ -106,21 +130,24 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
   const began = now();
   const within = kind === "StaticPod" ? STATIC_TAKE_OVER_WITHIN_MS : TAKE_OVER_WITHIN_MS;
   const since = new Since(now);
+  const ready = new Since(now);
   let crashesBefore: Set<string> | undefined;
   return rescue.onTime(
     session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
       if (!hasEnded(rescue, look, rescuePod)) return { waitingFor: `${podTitle(rescuePod)} to end` };
-      crashesBefore ??= new Set(rescue.permanent(look).flatMap(crashId));
+      if (crashesBefore === undefined) {
+        crashesBefore = new Set(rescue.permanent(look).flatMap(crashId));
+        track.forget(); // until now it may have been the rescue pod that renewed it
+      }
       if (ended !== undefined && track.lease?.holder === ended) await rescue.release(ended);
       const running = rescue.running(look);
-      const leads = place.elects
-        ? track.isRenewed && track.lease?.holder !== ended
-        : running.some(({ state }) => state.is === "running" && state.ready);
+      const leads = place.elects ? track.isRenewed && track.lease?.holder !== ended : isSteady(running, ready);
       if (leads && running.length > 0) {
-        session.tell(`the permanent ${component} does its work: "${track.lease?.holder ?? ""}" renews its lease`);
+        const why = place.elects ? `"${track.lease?.holder ?? ""}" renews its lease` : "its pod is ready";
+        session.tell(`the permanent ${component} does its work: ${why}`);
         return { done: undefined };
       }
-      const waitingFor = `the permanent ${component} to hold its lease`;
+      const waitingFor = `the permanent ${component} to ${place.elects ? "hold its lease" : "be ready"}`;
       // What crashed while the rescue pod had the port tells nothing.
       const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
       const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);
@@ -133,6 +160,13 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
       return { done: { kind: "no-lease", text: `the permanent ${component} does not take its lease` } };
     }),
   );
+}
+
+/** Whether some pod has been ready for a while. */
+function isSteady(running: readonly SeenPod[], since: Since): boolean {
+  const ready = running.filter(({ state }) => state.is === "running" && state.ready);
+  const which = ready.flatMap((each) => [each.pod.metadata.uid ?? "", ...crashId(each)]).join(" ");
+  return since.isFor(which, STEADY_MS) && ready.length > 0;
 }
 
 /** Of its last end, where it has ended. */
