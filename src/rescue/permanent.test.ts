@@ -237,6 +237,7 @@ describe("whether the permanent one can take over", () => {
     ["image", false, "kubectl -n kube-system edit deployment/kube-scheduler"],
     ["no-lease", false, "auth can-i update leases/kube-scheduler --as=system:serviceaccount:kube-system:default"],
     ["node-lost", false, "bring the node back"],
+    ["no-pod", false, "once that is mended, run kubemend rescue scheduler again"],
   ] as const)("what to do about %s", (kind, older, text) => {
     expect(mendingHint(target, { kind, text: "" }, older)).toContain(text);
   });

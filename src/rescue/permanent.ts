@@ -138,6 +138,9 @@ export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemp
         `--as=system:serviceaccount:${target.namespace}:${account}; then run ${again} again`
       );
     }
+    case "no-pod":
+    case "timeout":
+      return `once that is mended, run ${again} again`;
     case "node-lost":
       return `bring the node back, or label another master so that ${object} runs there, then run ${again} again`;
     case "quota":
