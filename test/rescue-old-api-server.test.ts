@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { JsonObject, KubeObject } from "../src/storage/object.ts";
-import { ApiServerStandIn } from "./api-server-stand-in.ts";
+import { ApiServerStandIn, type StandInOptions } from "./api-server-stand-in.ts";
 import { node, object, workload } from "./cluster-objects.ts";
 import { kubemend } from "./kubemend.ts";
 
@@ -23,8 +23,11 @@ afterEach(() => {
   rmSync(base, { recursive: true, force: true });
 });
 
-async function serve(objects: readonly KubeObject[]): Promise<string> {
-  server = await ApiServerStandIn.start(base, { version: "v1.7.16", objects });
+async function serve(
+  objects: readonly KubeObject[],
+  answer: StandInOptions["answer"] = () => undefined,
+): Promise<string> {
+  server = await ApiServerStandIn.start(base, { version: "v1.7.16", objects, answer });
   return `--kubeconfig=${server.kubeconfig}`;
 }
 
@@ -32,12 +35,12 @@ const ready = (each: KubeObject): KubeObject => ({
   ...each,
   status: { conditions: [{ type: "Ready", status: "True" }] },
 });
-const leader = (renewTime: string) =>
+const leader = (renewTime: string, holderIdentity = "m1") =>
   object("v1", "Endpoints", "kube-system/kube-scheduler", {
     metadata: {
       annotations: {
         "control-plane.alpha.kubernetes.io/leader": JSON.stringify({
-          holderIdentity: "m1",
+          holderIdentity,
           leaseDurationSeconds: 15,
           renewTime,
         }),
@@ -82,6 +85,53 @@ test("a scheduler whose Endpoints annotation changes is healthy", async () => {
   } finally {
     clearInterval(renewing);
   }
+});
+
+test("a whole rescue: the Deployment is scaled where it is, the annotation is given up, and nothing is tried out", async () => {
+  const [workloadOf17, ...others] = CLUSTER as [KubeObject, ...KubeObject[]];
+  const spec = workloadOf17.spec as JsonObject;
+  const running = (pod: KubeObject): KubeObject => ({
+    ...pod,
+    ...{ apiVersion: "v1", kind: "Pod" },
+    metadata: { ...pod.metadata, uid: pod.metadata.name, creationTimestamp: new Date().toISOString() },
+    status: { phase: "Running", containerStatuses: [{ name: "kube-scheduler", state: { running: {} }, ready: true }] },
+  });
+  const { metadata, spec: podSpec } = spec.template as unknown as KubeObject;
+  const permanent = { metadata: { ...metadata, name: "kube-scheduler-1", namespace: "kube-system" } } as KubeObject;
+  const rescuePod = () => server.get("Pod", "kube-system/kube-scheduler-rescue");
+  // Whoever finds the record given up takes it: the rescue pod as long as it is there.
+  const beat = setInterval(() => {
+    if (server.writes.every(({ method }) => method !== "POST")) return;
+    const record = server.get("Endpoints", "kube-system/kube-scheduler")?.metadata.annotations ?? {};
+    const { holderIdentity } = JSON.parse(Object.values(record)[0]!);
+    const self = rescuePod() === undefined ? "permanent" : "rescue";
+    if (holderIdentity === "" || holderIdentity === self) server.put(leader(new Date().toISOString(), self));
+  }, 100);
+  const flag = await serve(
+    [{ ...workloadOf17, spec: { ...spec, replicas: 0 } }, ...others, leader("2026-11-21T03:00:00Z")],
+    ({ method, path, body }) => {
+      if (method !== "POST" || !path.endsWith("/pods")) return undefined;
+      setTimeout(
+        () => server.put(running({ ...permanent, spec: { ...(podSpec as JsonObject), nodeName: "m1" } })),
+        1000,
+      );
+      return { status: 201, body: server.put(running(body as KubeObject)) };
+    },
+  );
+  try {
+    const { code, stdout, stderr } = await kubemend(base, ["rescue", "scheduler", "-o", "json", flag]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout).components).toMatchObject([{ state: "mended", holder: "permanent" }]);
+  } finally {
+    clearInterval(beat);
+  }
+  const wrote = server.writes.map(({ method, path, query }) => `${method} ${path}?${query}`);
+  expect([...new Set(wrote)].sort()).toEqual([
+    "DELETE /api/v1/namespaces/kube-system/pods/kube-scheduler-rescue?",
+    "PATCH /api/v1/namespaces/kube-system/endpoints/kube-scheduler?",
+    "PATCH /apis/extensions/v1beta1/namespaces/kube-system/deployments/kube-scheduler?",
+    "POST /api/v1/namespaces/kube-system/pods?",
+  ]);
 });
 
 test.each([
