@@ -101,6 +101,7 @@ describe("static pods", () => {
     ["another master's, that runs", [pod("m1", false, "bad"), pod("m2", true)], [], ["m2", "m1"]],
     ["the last one that etcd knows", [], [pod("m1", true)], ["m1"]],
     ["what ran before what crashes", [pod("m1", false, "bad")], [pod("m2", true)], ["m2", "m1"]],
+    ["the same one's manifest before it was broken", [pod("m1", false, "bad")], [pod("m1", true)], ["m1", "m1"]],
     ["the same one only once", [pod("m1", true), pod("m2", true)], [], ["m1"]],
   ])("%s", (_, present, gone, nodes) => {
     const target = staticTarget("kube-scheduler", present, gone)!;

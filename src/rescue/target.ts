@@ -112,8 +112,7 @@ export function staticTarget(
   gone: readonly KubeObject[] = [],
 ): RescueTarget | undefined {
   const present = staticPodsOf(component, pods);
-  const names = new Set(present.map(({ metadata }) => metadata.name));
-  const lost = staticPodsOf(component, gone).filter(({ metadata }) => !names.has(metadata.name));
+  const lost = staticPodsOf(component, gone).filter((was) => !present.some((is) => isSameStaticPod(is, was)));
   const isRescuePod = (pod: KubeObject) => isRescuePodOf(component, component, pod);
   const ordered = [
     ...present.filter(isRunning),
@@ -151,6 +150,12 @@ export function staticPodsOf(component: LeaseHolderName, pods: readonly KubeObje
 export function isRunning(pod: KubeObject): boolean {
   const statuses = objectsOf(objectOf(pod.status).containerStatuses);
   return statuses.length > 0 && statuses.every((status) => objectOf(status.state).running !== undefined);
+}
+
+/** Of the same manifest: one that was edited is another. */
+function isSameStaticPod(a: KubeObject, b: KubeObject): boolean {
+  const specOf = ({ spec }: KubeObject) => withoutDefaults(objectOf(spec));
+  return a.metadata.name === b.metadata.name && isSame(specOf(a), specOf(b));
 }
 
 function templateOf(title: string, template: JsonObject): RescueTemplate {

@@ -10,30 +10,57 @@ import type { KubeObject } from "../../storage/object.ts";
 import { readComponentLease } from "../read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
+/** What keeps a controller from creating a pod, and for whom it would: a ReplicaSet, or a Deployment or DaemonSet itself. */
+export interface CreationTrouble {
+  readonly trouble: Trouble;
+  readonly owner: KubeObject;
+}
+
 /** A ReplicaSet says it in its conditions, a DaemonSet's controller in events. */
 export async function readCreationTrouble(
   api: ClusterApi,
   { kind, name, workload: before, namespace }: RescueTarget,
   signal: AbortSignal,
-): Promise<Trouble | undefined> {
+): Promise<CreationTrouble | undefined> {
   if (before === undefined) return undefined;
   const { uid = "" } = before.metadata;
-  const path = `/apis/${before.apiVersion}/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`;
-  const workload = await unlessAbsent(api.get(path, signal));
-  if (workload === undefined) return { kind: "no-pod", text: `${kind} "${namespace}/${name}" is gone` };
+  const workload = await unlessAbsent(api.get(pathOf(before), signal));
+  if (workload === undefined) {
+    return { owner: before, trouble: { kind: "no-pod", text: `${kind} "${namespace}/${name}" is gone` } };
+  }
   const place = `namespaces/${encodeURIComponent(namespace)}`;
   if (kind === "Deployment") {
     const sets = await listFirst(api, WORKLOAD_VERSIONS, `${place}/replicasets`, signal);
     const own = sets.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
-    return own.map(creationTrouble).find((each) => each !== undefined) ?? creationTrouble(workload);
+    for (const owner of [...own, workload]) {
+      const trouble = creationTrouble(owner);
+      if (trouble !== undefined) return { owner, trouble };
+    }
+    return undefined;
   }
   const message = await lastWarning(api, namespace, uid, new Set(["FailedCreate"]), signal);
-  if (message !== undefined) return uncreatedTrouble(workload, message);
+  if (message !== undefined) return { owner: workload, trouble: uncreatedTrouble(workload, message) };
   const { observedGeneration, desiredNumberScheduled } = objectOf(workload.status);
   const isSeen = Number(observedGeneration ?? 0) >= Number(workload.metadata.generation ?? 0);
   if (!isSeen || Number(desiredNumberScheduled ?? 0) > 0) return undefined;
   const text = `${kind} "${namespace}/${name}" finds no node that it may run on: no node has what it selects and only taints that it tolerates`;
-  return { kind: "unschedulable", text };
+  return { owner: workload, trouble: { kind: "unschedulable", text } };
+}
+
+const TRIED_AGAIN = "kubemend/tried-again";
+
+/**
+ * A controller that was refused tries again ever later, in the end after a quarter of an hour, and until then what it says may have been mended. A change of the object
+ * has it try at once; nothing of it is left.
+ */
+export async function haveTriedAgain(api: ClusterApi, owner: KubeObject, signal: AbortSignal): Promise<void> {
+  for (const value of ["now", null]) {
+    await unlessAbsent(api.patch(pathOf(owner), { metadata: { annotations: { [TRIED_AGAIN]: value } } }, signal));
+  }
+}
+
+function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
+  return `/apis/${apiVersion}/namespaces/${metadata.namespace}/${kind.toLowerCase()}s/${metadata.name}`;
 }
 
 /**

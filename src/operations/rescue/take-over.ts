@@ -5,7 +5,7 @@ import { LeaseTrack } from "../../rescue/lease-track.ts";
 import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
 import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import type { KubeObject } from "../../storage/object.ts";
-import { readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
+import { haveTriedAgain, readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
@@ -98,6 +98,7 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
   const { api } = rescue.session;
   const helpers = new Map<LeaseHolderName, LeaseTrack>(LEASE_HOLDERS.map((name) => [name, new LeaseTrack()]));
   let askedAt = 0;
+  let isTriedAgain = false;
   let trouble: Trouble | undefined;
   return async (look) => {
     if (now() - askedAt < ASK_EVERY_MS) return trouble;
@@ -109,7 +110,13 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
     } else {
       const isUnmade = alive.length === 0;
       const helper = isUnmade ? "kube-controller-manager" : "kube-scheduler";
-      trouble = isUnmade ? await readCreationTrouble(api, rescue.target, signal) : undefined;
+      const creation = isUnmade ? await readCreationTrouble(api, rescue.target, signal) : undefined;
+      if (creation !== undefined && !isTriedAgain) {
+        isTriedAgain = true;
+        await haveTriedAgain(api, creation.owner, signal);
+        return undefined; // what it says now is seen next time
+      }
+      trouble = creation?.trouble;
       if (trouble === undefined && !rescue.wishes.together.includes(helper)) {
         trouble = await readMissingHelper(api, helper, helpers.get(helper)!, now(), signal);
       }
