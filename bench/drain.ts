@@ -4,14 +4,15 @@
  * usage: sudo npm run bench:drain -- [--nodes 200] [--pods 5000] [--drain 20] [--kubectl PROGRAM] [--only kubemend|kubectl]
  * Needs what the end-to-end tests need (docs/testbed.md), and kubemark. Runs what `npm run build` made. A hollow node takes some 40 MB of memory.
  *
- * Both drain the same nodes of one cluster, one after the other; in between the nodes are filled again. Requests go through a proxy that counts them.
+ * Both drain the same nodes of one cluster, one after the other, filled anew with the same workloads before each turn; what is evicted starts on the other nodes. Requests go
+ * through a proxy that counts them.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readKubeconfig } from "../src/io/api-server/kubeconfig.ts";
-import { type ControlPlane, startControlPlane } from "../testbed/control-plane.ts";
+import { startControlPlane } from "../testbed/control-plane.ts";
 import { runForResult } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
 import { startCountingProxy } from "./counting-proxy.ts";
@@ -37,13 +38,22 @@ if (!existsSync(program)) {
   process.exit(1);
 }
 
-await using plane = await startControlPlane();
+const WORKLOADS = 20;
+const DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments";
+const MINUTES = 60;
+/** Of `/proc/PID/stat`, on every architecture that Linux runs Node on. */
+const TICKS_PER_SECOND = 100;
+
+// A machine at its limit must not have the node controller give nodes up.
+await using plane = await startControlPlane({ nodeMonitorGraceSeconds: 4 * MINUTES });
 console.error(`starting ${nodeCount} hollow nodes`);
 for (let done = 0; done < nodeCount; done += 20) await plane.addHollowNodes(Math.min(20, nodeCount - done), 600);
-console.error(`starting ${podCount} pods`);
-const DEPLOYMENTS = 20;
-for (let i = 0; i < DEPLOYMENTS; i++) await plane.api.apply(deployment(`web-${i}`, Math.ceil(podCount / DEPLOYMENTS)));
-await allReady(plane);
+const nodes = Array.from({ length: nodeCount }, (_, i) => `hollow-${i + 1}`);
+const [names, others] = [nodes.slice(0, drainCount), nodes.slice(drainCount)];
+const leaving = Math.round((podCount * drainCount) / nodeCount);
+console.error(`starting ${podCount - leaving} pods that stay where they are`);
+await cordon(names, true);
+await startWorkloads("web", podCount - leaving);
 
 const scratch = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
 const proxy = await startCountingProxy(readKubeconfig(plane.kubeconfig));
@@ -56,35 +66,66 @@ writeFileSync(
     clusters: [{ name: "bench", cluster: { server: proxy.url } }],
   }),
 );
-const names = Array.from({ length: drainCount }, (_, i) => `hollow-${i + 1}`);
 const kubectl = values.kubectl ?? plane.kubernetes.program("kubectl");
 const tools: readonly (readonly [name: string, command: readonly string[]])[] = [
   ["kubemend", [process.execPath, program, "node", "drain", ...names, "--kubeconfig", kubeconfig]],
   ["kubectl", [kubectl, "drain", ...names, `--kubeconfig=${kubeconfig}`]],
 ];
 console.log(
-  `${drainCount} of ${nodeCount} nodes, ${podCount} pods, Kubernetes ${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | requests | of these |\n|---|--:|--:|--:|--:|---|`,
+  `${drainCount} of ${nodeCount} nodes, ${leaving} of ${podCount} pods, Kubernetes ${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | API server CPU s | requests | of these |\n|---|--:|--:|--:|--:|--:|---|`,
 );
 for (const [name, command] of tools.filter(([name]) => name.includes(values.only))) {
+  console.error(`filling the nodes that ${name} drains`);
+  await cordon(others, true);
+  await cordon(names, false);
+  await startWorkloads("leaving", leaving);
+  await cordon(others, false);
   proxy.take();
+  const before = apiServerCpu();
   const cost = await costOf(command);
-  console.log(`| ${name} | ${typeof cost === "string" ? `${cost} | | | | |` : row(cost, proxy.take())}`);
-  await plane.kubectl("uncordon", ...names);
-  // The drained nodes are filled again before the next one's turn.
-  await plane.kubectl("delete", "pods", "--all", "--wait=false");
-  await allReady(plane);
+  const apiServer = apiServerCpu() - before;
+  console.log(`| ${name} | ${typeof cost === "string" ? `${cost} | | | | | |` : row(cost, apiServer, proxy.take())}`);
+  for (let i = 0; i < WORKLOADS; i++)
+    await plane.api.delete(`${DEPLOYMENTS}/leaving-${i}`, { propagationPolicy: "Background" });
+  const left = "/api/v1/namespaces/default/pods?limit=1&labelSelector=group%3Dleaving";
+  await waitFor("the evicted pods' successors to go", async () => (await plane.api.list(left)).length === 0, {
+    seconds: 60 * MINUTES,
+    everyMilliseconds: 2000,
+  });
 }
 proxy.close();
 rmSync(scratch, { recursive: true });
 
-function row({ wallSeconds, cpuSeconds, peakMemory }: Cost, counts: ReadonlyMap<string, number>): string {
+function row(
+  { wallSeconds, cpuSeconds, peakMemory }: Cost,
+  apiServer: number,
+  counts: ReadonlyMap<string, number>,
+): string {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6);
   const parts = most.map(([what, count]) => `${count} ${what}`).join(", ");
-  return `${wallSeconds.toFixed(1)} | ${cpuSeconds.toFixed(1)} | ${Math.round(peakMemory)} | ${total} | ${parts} |`;
+  return `${wallSeconds.toFixed(1)} | ${cpuSeconds.toFixed(1)} | ${Math.round(peakMemory)} | ${apiServer.toFixed(1)} | ${total} | ${parts} |`;
 }
 
-function deployment(name: string, replicas: number): string {
+/** So many pods, of some Deployments, once they are all ready. */
+async function startWorkloads(group: string, pods: number): Promise<void> {
+  for (let i = 0; i < WORKLOADS; i++) {
+    const replicas = Math.floor(pods / WORKLOADS) + (i < pods % WORKLOADS ? 1 : 0);
+    await plane.api.apply(deployment(`${group}-${i}`, group, replicas));
+  }
+  await waitFor(
+    `${pods} pods to be ready`,
+    async () => {
+      const deployments = await plane.api.list(DEPLOYMENTS);
+      return deployments.every(
+        ({ status, spec }) => (status.readyReplicas ?? 0) === spec.replicas && (status.replicas ?? 0) === spec.replicas,
+      );
+    },
+    { seconds: 60 * MINUTES, everyMilliseconds: 2000 },
+  );
+}
+
+function deployment(name: string, group: string, replicas: number): string {
   return `
 apiVersion: apps/v1
 kind: Deployment
@@ -93,24 +134,27 @@ spec:
   replicas: ${replicas}
   selector: {matchLabels: {app: ${name}}}
   template:
-    metadata: {labels: {app: ${name}}}
+    metadata: {labels: {app: ${name}, group: ${group}}}
     spec:
       terminationGracePeriodSeconds: 1
       containers: [{name: web, image: "kubemend.test/web:1", imagePullPolicy: IfNotPresent}]
 `;
 }
 
-async function allReady(on: ControlPlane): Promise<void> {
-  await waitFor(
-    "all pods to be ready",
-    async () => {
-      const deployments = await on.api.list("/apis/apps/v1/namespaces/default/deployments");
-      return deployments.every(
-        ({ status, spec }) => status.readyReplicas === spec.replicas && status.replicas === spec.replicas,
-      );
-    },
-    { seconds: 1800, everyMilliseconds: 2000 },
-  );
+async function cordon(which: readonly string[], unschedulable: boolean): Promise<void> {
+  for (const name of which) await plane.api.patch(`/api/v1/nodes/${name}`, { spec: { unschedulable } });
+}
+
+/** Seconds that the API server has computed since it was started: for all of its clients, of which the nodes and controllers are always there. */
+function apiServerCpu(): number {
+  const { pid } = plane.bed.processes.get("kube-apiserver")!;
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  return (user! + system!) / TICKS_PER_SECOND;
 }
 
 /** Wall time by our own clock, the rest by GNU time. What it prints is thrown away unless it fails. */

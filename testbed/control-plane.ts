@@ -134,7 +134,7 @@ export class ControlPlane {
       },
       {
         seconds,
-        everyMilliseconds: 250,
+        everyMilliseconds: Math.max(250, 50 * names.length), // the list of hundreds is long
         explain: () => {
           const programs = missing.flatMap((name) => [name, `${name}-kubelet`]); // a hollow node's has the node's name
           return `not Ready: ${missing.join(", ")}\n${this.logs(programs)}`;

@@ -232,7 +232,7 @@ metadata: {name: looker}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: looker}
 subjects: [{kind: User, name: looker, apiGroup: rbac.authorization.k8s.io}]
 `);
-    const server = /server: (\S+)/.exec(readFileSync(plane.kubeconfig, "utf8"))![1]!;
+    const server = serverOf(plane);
     const looker = await plane.issueKubeconfig("looker", "looker", [], server);
     await plane.api.apply(workload("web", { replicas: 1, nodes: ["hollow-1"] }));
     await settled(plane);
@@ -310,6 +310,29 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
     expect(dry.stdout).toMatch(/^2 pods to move \(dry run\)$/m);
     expect(await webOn("hollow-3")).toEqual([]);
 
+    await plane.api.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: node-viewer}
+rules: [{apiGroups: [""], resources: [nodes], verbs: [get, list, watch]}]
+${["view", "node-viewer"]
+  .map(
+    (role) => `---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: viewer-${role}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ${role}}
+subjects: [{kind: User, name: viewer, apiGroup: rbac.authorization.k8s.io}]
+`,
+  )
+  .join("")}`);
+    const viewer = await plane.issueKubeconfig("viewer", "viewer", [], serverOf(plane));
+    const denied = await kubemendNode(plane, ["rebalance", "hollow-3"], viewer);
+    expect(denied.code).toBe(1);
+    expect(denied.stderr).toMatch(
+      /^error: you may not patch deployments in namespace "default".*; nothing was changed$/m,
+    );
+
     const interrupted = startNode(plane, ["rebalance", "hollow-3"]);
     await interrupted.said(/Deployment default\/web: one more replica/);
     interrupted.kill("SIGINT");
@@ -348,6 +371,33 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
     expect(again.stdout).toMatch(/^nothing to move$/m);
   });
 
+  longTest("a rebalance that cannot take its extra replica back says so, and the next one does", async (context) => {
+    if (!hasNodes) context.skip("this Kubernetes has no kubemark");
+    const path = "/apis/apps/v1/namespaces/default/deployments/web";
+    const node = (...args: string[]) => kubemendNode(plane, args);
+    await node("cordon", "hollow-3");
+    await plane.api.apply(workload("web", { replicas: 6, nodes: ["hollow-1", "hollow-2", "hollow-3"] }));
+    await settled(plane);
+    await node("uncordon", "hollow-3");
+    const apiServer = plane.bed.processes.get("kube-apiserver")!;
+    const child = startNode(plane, ["rebalance", "hollow-3"]);
+    await waitFor("the extra replica", async () => (await plane.api.get(path)).spec.replicas === 7);
+    apiServer.signal("SIGSTOP"); // it no longer answers
+    child.kill("SIGINT");
+    const { code, stderr } = await child.ended;
+    apiServer.signal("SIGCONT");
+    expect(code, stderr).toBe(130);
+    expect(stderr).toContain(
+      "Deployment default/web may be left with 7 replicas instead of 6: kubemend node rebalance, run again, puts that right\n",
+    );
+    const left = await waitFor("the API server to answer", () => plane.api.get(path));
+    expect([left.spec.replicas, left.metadata.annotations["kubemend/rebalance-replicas"]]).toEqual([7, "6"]);
+    const again = await node("rebalance", "hollow-3");
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stderr).toContain('deployments "default/web" has 6 replicas again: an earlier run had been cut off\n');
+    expect((await plane.api.get(path)).spec.replicas).toBe(6);
+  });
+
   longTest(
     "an API server that goes away in the middle and comes back does not end a drain; one that stays away does",
     async (context) => {
@@ -370,6 +420,8 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
 
       await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
       await settled(plane);
+      const watching = startNode(plane, ["status", "--watch"]);
+      await watching.said(/^hollow-2 +Ready /m);
       const second = startNode(plane, ["drain", "hollow-2", "--force", ...IGNORE]);
       await second.said(/held by finalizer/);
       await apiServer.kill();
@@ -380,7 +432,15 @@ spec: {minReplicas: 2, maxReplicas: 4, scaleTargetRef: {apiVersion: apps/v1, kin
         /error: the API server at .* refuses connections|error: the API server at .* ends connections/,
       );
       expect(stderr).toContain('node "hollow-2" stays cordoned');
+      await watching.said(/^warning: the API server does not answer: what is shown is what it said last$/m);
+      watching.kill("SIGINT");
+      expect((await watching.ended).code).toBe(130);
       hasNodes = false; // nobody to tidy up with
     },
   );
 });
+
+/** The API server's address for clients on this machine. */
+function serverOf(plane: ControlPlane): string {
+  return /server: (\S+)/.exec(readFileSync(plane.kubeconfig, "utf8"))![1]!;
+}

@@ -7,7 +7,7 @@ import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
 import { nodeOf } from "../../controlplane/mirror-pod.ts";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
-import { ApiError, type ClusterApi, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
+import { ApiError, type ClusterApi, isConnectionError, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import {
   DEFAULT_EVICTION_TIMEOUT_S,
@@ -87,8 +87,8 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
 const STUCK_EVERY_MS = 60_000;
 
 /**
- * Shows it again and again, from watches. `show` is called at least every `everyMs`, and sooner when something changes. Resolves never; throws when the
- * signal aborts.
+ * Shows it again and again, from watches. `show` is called at least every `everyMs`, and sooner when something changes; while the API server does not answer, what it
+ * said last is shown with a warning. Resolves never; throws when the signal aborts.
  */
 export function watchNodeStatus(
   options: NodeStatusOptions,
@@ -113,6 +113,7 @@ export function watchNodeStatus(
     for (;;) {
       const all = live.get(NODES);
       if (all === undefined) {
+        if (!live.reachable) throw live.trouble;
         await live.changed(everyMs, signal);
         continue;
       }
@@ -125,13 +126,22 @@ export function watchNodeStatus(
         followed.add(path);
         pods.set(metadata.name, live.get(path) ?? []);
       }
-      if (stuck === undefined || now() - stuck.at > STUCK_EVERY_MS)
-        stuck = { at: now(), pods: await stuckPods(api, nodes, options) };
-      await show(statusOf({ nodes, leases, pods, mode, stuck: stuck.pods, warnings }, now()));
+      if (stuck === undefined || (now() - stuck.at > STUCK_EVERY_MS && live.reachable))
+        stuck = { at: now(), pods: await stuckPods(api, nodes, options).catch(unlessUnreachable(stuck?.pods)) };
+      const silent = live.reachable ? [] : ["the API server does not answer: what is shown is what it said last"];
+      await show(statusOf({ nodes, leases, pods, mode, stuck: stuck.pods, warnings: [...warnings, ...silent] }, now()));
       await sleep(AT_MOST_EVERY_MS, undefined, { signal });
       await live.changed(everyMs, signal);
     }
   });
+}
+
+/** The watches tell that nobody answers. */
+function unlessUnreachable(pods: readonly PodPrediction[] = []): (error: unknown) => readonly PodPrediction[] {
+  return (error) => {
+    if (isConnectionError(error)) return pods;
+    throw error;
+  };
 }
 
 /** What is shown anew follows each other no faster. */
