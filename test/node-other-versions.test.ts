@@ -269,3 +269,40 @@ describe("status of a failed node that is evicted by --pod-eviction-timeout", ()
     expect(pods[0].due).toMatchObject({ when: "held", because: expect.stringContaining("has not tainted the node") });
   });
 });
+
+test("rebalance takes back an extra replica of a Deployment in extensions/v1beta1", async () => {
+  const surged = object("extensions/v1beta1", "Deployment", "default/web", {
+    metadata: { annotations: { "kubemend/rebalance-replicas": "2", mine: "kept" } },
+    spec: { replicas: 3 },
+  });
+  const resources = { status: 200, body: coreResources(EVICTION("v1beta1")) };
+  await serve({
+    version: "v1.7.16",
+    objects: [machine("w1", "True"), machine("w2", "True"), surged],
+    answer: ({ path }) => (path === "/api/v1" ? resources : undefined),
+  });
+  const { code, stdout, stderr } = await node("rebalance", "w1");
+  expect([code, stderr]).toEqual([
+    0,
+    'deployments "default/web" has 2 replicas again: an earlier run had been cut off\n',
+  ]);
+  expect(stdout).toMatch(/^nothing to move$/m);
+  const left = server.get("Deployment", "default/web")!;
+  expect([left.spec, left.metadata.annotations]).toEqual([{ replicas: 2 }, { mine: "kept" }]);
+});
+
+test("without the permission to take pods away nothing is cordoned", async () => {
+  await serve({
+    version: "v1.28.4",
+    objects: [machine("w1", "Unknown"), pod("web-1")],
+    answer: ({ path, body }) => {
+      const asked = (body?.spec as JsonObject | undefined)?.resourceAttributes as JsonObject | undefined;
+      return path.endsWith("accessreviews") && asked?.resource === "pods"
+        ? { status: 201, body: { status: { allowed: false } } }
+        : undefined;
+    },
+  });
+  const { code, stderr } = await node("evict", "w1", "--yes");
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: you may not delete pods; nothing was changed$/m)]);
+  expect(writes()).toEqual([]);
+});

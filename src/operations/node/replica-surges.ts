@@ -12,7 +12,12 @@ export interface Surge {
 }
 
 const SURGE_ANNOTATION = "kubemend/rebalance-replicas";
-const SCALED = ["/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/replicationcontrollers"];
+/** Each at the API version of today, and of before 1.9. */
+const SCALED: readonly (readonly string[])[] = [
+  ["/apis/apps/v1/deployments", "/apis/extensions/v1beta1/deployments"],
+  ["/apis/apps/v1/replicasets", "/apis/extensions/v1beta1/replicasets"],
+  ["/api/v1/replicationcontrollers"],
+];
 const MOST_CONFLICTS = 8;
 
 export class ReplicaSurges {
@@ -44,26 +49,31 @@ export class ReplicaSurges {
 
   /** Those that an earlier run, which was killed, has left. */
   async endOld(signal: AbortSignal, tell: (text: string) => void): Promise<void> {
-    for (const collection of SCALED) {
-      let next = "";
-      do {
-        const query = `limit=500${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
-        const page = await this.#api.request("GET", `${collection}?${query}`, undefined, {
-          signal,
-          accept: METADATA_ONLY,
-        });
-        for (const item of objectsOf(page.items) as KubeObject[]) {
-          const wanted = Number(item.metadata.annotations?.[SURGE_ANNOTATION]);
-          if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
-          const resource = collection.slice(collection.lastIndexOf("/") + 1);
-          const group = collection.slice(0, collection.lastIndexOf("/"));
-          const path = `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}/${resource}/${encodeURIComponent(item.metadata.name)}`;
-          await this.end({ path, wanted }, signal);
-          tell(`${resource} "${podKey(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
-        }
-        next = textOf(objectOf(page.metadata).continue);
-      } while (next !== "");
+    for (const versions of SCALED) {
+      for (const collection of versions) if (await this.#endOldIn(collection, signal, tell)) break;
     }
+  }
+
+  /** False where the collection is not served. */
+  async #endOldIn(collection: string, signal: AbortSignal, tell: (text: string) => void): Promise<boolean> {
+    const slash = collection.lastIndexOf("/");
+    const [group, resource] = [collection.slice(0, slash), collection.slice(slash + 1)];
+    let next = "";
+    do {
+      const query = `limit=500${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
+      const choices = { signal, accept: METADATA_ONLY };
+      const page = await unlessAbsent(this.#api.request("GET", `${collection}?${query}`, undefined, choices));
+      if (page === undefined) return false;
+      for (const item of objectsOf(page.items) as KubeObject[]) {
+        const wanted = Number(item.metadata.annotations?.[SURGE_ANNOTATION]);
+        if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
+        const path = `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}/${resource}/${encodeURIComponent(item.metadata.name)}`;
+        await this.end({ path, wanted }, signal);
+        tell(`${resource} "${podKey(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
+      }
+      next = textOf(objectOf(page.metadata).continue);
+    } while (next !== "");
+    return true;
   }
 
   /** Patches what was just read, and reads again where that has changed, as controllers do all the time. False where there is nothing to change. */
