@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { deadlineOf, foundState, isRun, next, type Observed, PATIENCE, type State, type StateKind } from "./state.ts";
+import {
+  awaitsWord,
+  deadlineOf,
+  foundState,
+  isRun,
+  next,
+  type Observed,
+  PATIENCE,
+  type State,
+  type StateKind,
+} from "./state.ts";
 
 const NOW = 1_000_000;
 const API = ["unavailable", "scheduled", "absent"] as const;
@@ -116,6 +126,8 @@ describe("every state against every observation", () => {
   test("nothing is removed on a word from before the time was up: who said it may answer no more", () => {
     const word = (heardAt: number) => seen({ api: "absent", heardAt });
     expect(next(inactiveGrace(late), word(late - 1), NOW, PATIENCE)).toEqual(inactiveGrace(late));
+    expect(awaitsWord(inactiveGrace(late), NOW)).toBe(true);
+    expect(awaitsWord(inactiveGrace(early), NOW)).toBe(false);
     expect(next(inactiveGrace(late), word(late), NOW, PATIENCE).kind).toBe("remove");
   });
 

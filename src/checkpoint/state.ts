@@ -141,6 +141,11 @@ export function deadlineOf(state: State, now: number, patience: Patience): numbe
   }
 }
 
+/** Whether only a fresh word of the API server's is missing. */
+export function awaitsWord(state: State, now: number): boolean {
+  return state.kind === "inactive-grace" && now >= state.until;
+}
+
 export function next(state: State, seen: Observed, now: number, patience: Patience): State {
   if (state.kind === "remove") return state;
   if (seen.generations === 0) return withoutCopies(state, seen);

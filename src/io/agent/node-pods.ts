@@ -28,6 +28,7 @@ export class NodePods {
   #asked = false;
   #lostAt: number | undefined;
   #heardAt = 0;
+  #rest = new AbortController();
   readonly #path: string;
   readonly #options: NodePodsOptions;
 
@@ -67,6 +68,11 @@ export class NodePods {
   /** When one last said anything, on the same clock. */
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  /** Asks the API server for a word now, where it has nothing else to say. */
+  confirm(): void {
+    this.#rest.abort();
   }
 
   /** Whether an attempt has come to an end, one way or the other. */
@@ -131,10 +137,13 @@ export class NodePods {
 
   async #probe(api: ClusterApi, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await sleep(PROBE_MS, undefined, { signal }).catch(() => {});
+      this.#rest = new AbortController();
+      const { signal: asked } = this.#rest;
+      await sleep(PROBE_MS, undefined, { signal: AbortSignal.any([signal, asked]) }).catch(() => {});
       if (signal.aborted) return;
-      if (performance.now() - this.#heardAt < PROBE_MS) continue;
+      if (!asked.aborted && performance.now() - this.#heardAt < PROBE_MS) continue;
       await this.#ask(api, signal);
+      if (asked.aborted) this.#options.changed();
     }
   }
 

@@ -9,7 +9,7 @@ import { judge, kept, numbered } from "../../checkpoint/generation.ts";
 import { observe, type RuntimeContainer, type RuntimePod, type Seen } from "../../checkpoint/observe.ts";
 import { isLeftover } from "../../checkpoint/parent.ts";
 import { type Action, generationToRun, plan, step, type Transition } from "../../checkpoint/plan.ts";
-import { deadlineOf, foundState, isRun, type State } from "../../checkpoint/state.ts";
+import { awaitsWord, deadlineOf, foundState, isRun, type State } from "../../checkpoint/state.ts";
 import { MendError } from "../../errors.ts";
 import { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
 import { takeAgentLock } from "../../io/agent/agent-lock.ts";
@@ -164,6 +164,7 @@ export class Checkpointer {
     if (runtime !== undefined) this.#forgetContainers(runtime);
     const { states, transitions } = step(this.#states, this.#seen, now, this.#options.patience);
     this.#states = states;
+    if ([...states.values()].some((state) => awaitsWord(state, now))) this.#pods.confirm();
     for (const transition of transitions) this.#record(transition);
     await this.#act(transitions, now);
     // Its own checkpoint may be an earlier pod's: only without one, too, nobody wants it.
