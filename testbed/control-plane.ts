@@ -28,6 +28,8 @@ export interface ControlPlaneOptions {
   readonly kubernetes?: Kubernetes;
   /** How many members etcd has: 1 unless told. */
   readonly members?: number;
+  /** For each of them, such as `--quota-backend-bytes=…`. */
+  readonly etcdFlags?: readonly string[];
   /** How long a silent node counts as healthy: the version's default unless told. */
   readonly nodeMonitorGraceSeconds?: number;
   /** Evict by time instead of by taints; for Kubernetes before 1.27. */
@@ -202,11 +204,11 @@ export async function startControlPlaneIn(
   kubernetes: Kubernetes,
   options: Pick<
     ControlPlaneOptions,
-    "members" | "nodeMonitorGraceSeconds" | "podEvictionTimeoutSeconds" | "components"
+    "members" | "etcdFlags" | "nodeMonitorGraceSeconds" | "podEvictionTimeoutSeconds" | "components"
   >,
   host?: ApiServerHost,
 ): Promise<ControlPlane> {
-  const etcd = await startEtcd(bed, options.members ?? 1);
+  const etcd = await startEtcd(bed, options.members ?? 1, options.etcdFlags);
   const directory = bed.path("pki", "kubernetes");
   const authority = await Authority.create(directory, "kubernetes-ca");
   const serviceAccount = await writeSigningKey(directory, "service-account");

@@ -109,8 +109,8 @@ export class Etcd {
   }
 }
 
-/** Starts an etcd of that many members. */
-export async function startEtcd(bed: Bed, size: number): Promise<Etcd> {
+/** Starts an etcd of that many members. `flags`: for each of them, besides those that it needs. */
+export async function startEtcd(bed: Bed, size: number, flags: readonly string[] = []): Promise<Etcd> {
   const authority = await Authority.create(bed.path("pki", "etcd"), "etcd-ca");
   const hosts = Array.from({ length: size }, (_, i) => ({
     name: `etcd${i + 1}`,
@@ -135,6 +135,7 @@ export async function startEtcd(bed: Bed, size: number): Promise<Etcd> {
         `--initial-cluster=${initial}`,
         `--initial-cluster-token=${bed.id}`,
         "--logger=zap",
+        ...flags,
       ]);
     }),
   );

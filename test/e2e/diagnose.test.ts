@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { diagnosed, mended, type Place, runPrinted } from "./diagnosing.ts";
+import { diagnosed, mended, type Place, placeIn, runPrinted } from "./diagnosing.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { webDeployment } from "./workloads.ts";
 
@@ -17,23 +17,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     await plane.addHollowNodes(3);
     await plane.api.apply(webDeployment(6));
     await plane.podsReady("default", "app=web", 6);
-    const { bed } = plane;
-    const env = { KUBECONFIG: `${plane.authority.directory}/admin-inside.kubeconfig` };
-    here = {
-      run: (command, options) => bed.runForResult(command, { ...options, env }),
-      flags: [],
-      bin: bed.path("bin"),
-      kubernetes,
-      async systemctl(_verb, unit, host) {
-        const member = plane.etcd.members.find(
-          ({ clientUrl }) => host !== undefined && clientUrl.includes(`//${host}:`),
-        );
-        const name = unit === "etcd" ? member?.name : unit;
-        if (name === undefined) throw new Error(`there is no "${unit}" on "${host}"`);
-        await bed.processes.get(name)?.kill();
-        bed.startAgain(name);
-      },
-    };
+    here = placeIn(plane);
   });
   afterAll(() => plane?.[Symbol.asyncDispose]());
 

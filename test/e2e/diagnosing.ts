@@ -3,6 +3,7 @@ import { appendFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { Trouble } from "../../src/diagnosis/trouble.ts";
 import type { DiagnoseResult } from "../../src/operations/diagnose/diagnose.ts";
+import type { ControlPlane } from "../../testbed/control-plane.ts";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import type { RunOptions, RunResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";
@@ -19,6 +20,24 @@ export interface Place {
   readonly kubernetes: Kubernetes;
   /** `systemctl VERB UNIT`, of this machine or of a host: a test bed has no systemd. */
   systemctl(verb: string, unit: string, host: string | undefined): Promise<void>;
+}
+
+/** A control plane of processes: it is looked at from where they run, and a unit is the process of that name, or the etcd of a host. */
+export function placeIn({ bed, authority, etcd, kubernetes }: ControlPlane): Place {
+  const env = { KUBECONFIG: `${authority.directory}/admin-inside.kubeconfig` };
+  return {
+    run: (command, options) => bed.runForResult(command, { ...options, env: { ...env, ...options?.env } }),
+    flags: [],
+    bin: bed.path("bin"),
+    kubernetes,
+    async systemctl(_verb, unit, host) {
+      const member = etcd.members.find(({ clientUrl }) => host !== undefined && clientUrl.includes(`//${host}:`));
+      const name = unit === "etcd" ? member?.name : unit;
+      if (name === undefined) throw new Error(`there is no "${unit}" on "${host}"`);
+      await bed.processes.get(name)?.kill();
+      bed.startAgain(name);
+    },
+  };
 }
 
 export async function diagnoseAt({ run, flags }: Place): Promise<DiagnoseResult> {
