@@ -38,7 +38,6 @@ export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFile
           () => file.write(bytes, position),
           () => file.write(bytes.subarray(0, bytes.length >> 1), position),
         ),
-      writeLater: async (bytes, position) => step("writeLater", () => file.writeLater(bytes, position)),
       truncate: (size) => step("truncate", () => file.truncate(size)),
       sync: async () => step("sync", () => file.sync()),
       close: () => file.close(),

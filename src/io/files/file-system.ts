@@ -19,7 +19,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  write,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -30,17 +29,19 @@ import { MendError } from "../../errors.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const copyAsync = promisify(copyFile);
-const writeAsync = promisify(write);
 const syncAsync = promisify(fdatasync);
 const run = promisify(execFile);
 const FLUSH_INTERVAL_MS = 50;
+/**
+ * The kernel keeps the memory of one write together. Large pieces of memory are often ones that a virtual machine has to get from its host first, small ones were in
+ * use a moment ago: to write 1.5 GB took 0.4 s of CPU time in pieces of this size, and up to 2.6 s in pieces of a megabyte.
+ */
+const PIECE_BYTES = 16 << 10;
 
 export interface OutputFile extends ByteSink {
   readonly path: string;
   /** Open for reading too. */
   readonly descriptor: number;
-  /** As {@link ByteSink.write}, by a thread of the system's, while this one goes on. The bytes must stay as they are until then. */
-  writeLater(bytes: Uint8Array, position: number): Promise<void>;
   truncate(size: number): void;
   sync(): Promise<void>;
   close(): void;
@@ -171,18 +172,9 @@ function outputFile(path: string, descriptor: number): OutputFile {
     write(bytes, position) {
       attempt("write", path, () => {
         for (let done = 0; done < bytes.length; ) {
-          done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+          done += writeSync(descriptor, bytes, done, Math.min(PIECE_BYTES, bytes.length - done), position + done);
         }
       });
-    },
-    async writeLater(bytes, position) {
-      try {
-        for (let done = 0; done < bytes.length; ) {
-          done += (await writeAsync(descriptor, bytes, done, bytes.length - done, position + done)).bytesWritten;
-        }
-      } catch (error) {
-        throw fromSystemError(error, "write", path);
-      }
     },
     truncate: (size) => attempt("resize", path, () => ftruncateSync(descriptor, size)),
     async sync() {

@@ -17,7 +17,7 @@ export interface GrpcConnection {
   readonly endpoint: string;
   /** One message to, one message back. */
   call(method: string, message: Uint8Array, options?: GrpcOptions): Promise<Uint8Array>;
-  /** One message to, many back. The timeout counts from message to message. */
+  /** One message to, many back, each valid until the next is asked for. The timeout counts from message to message. */
   stream(method: string, message: Uint8Array, options?: GrpcOptions): AsyncGenerator<Uint8Array, void, void>;
   close(): void;
 }
@@ -125,13 +125,14 @@ function frame(message: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Cuts a stream into messages. A message that arrives in one piece is a view of it; one that comes in many is put together once. */
+/** Cuts a stream into messages. A message that arrives in one piece is a view of it; one that comes in many is put together once, in memory that the next one reuses. */
 async function* messages(
   request: ClientHttp2Stream,
   endpoint: string,
   failures: GrpcFailures,
 ): AsyncGenerator<Uint8Array> {
   let pending: Buffer = Buffer.alloc(0);
+  let room: Buffer = Buffer.alloc(0);
   let whole: Buffer | undefined; // a message that has begun
   let filled = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -151,7 +152,8 @@ async function* messages(
       if (size > MOST_MESSAGE_BYTES) throw failures.tooLarge(size, endpoint);
       at += HEADER_SIZE;
       if (pending.length - at < size) {
-        whole = Buffer.allocUnsafe(size);
+        if (room.length < size) room = Buffer.allocUnsafeSlow(size);
+        whole = room.subarray(0, size);
         filled = pending.copy(whole, 0, at);
         at = pending.length;
         break;

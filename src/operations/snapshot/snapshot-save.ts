@@ -40,7 +40,8 @@ export interface SaveResult {
 }
 
 const HASH_SIZE = 32;
-const BUFFER_BYTES = 1024 * 1024;
+/** Small enough for the cache of a core. */
+const BUFFER_BYTES = 128 * 1024;
 
 /** Takes the endpoints in turn until one has sent a whole snapshot. Throws `snapshot-hash-mismatch` where what arrived is not what was sent. */
 export async function saveSnapshot(path: string, options: SaveOptions): Promise<SaveResult> {
@@ -89,7 +90,7 @@ async function saveToFile(
   const file = fs.create(staged, 0o600);
   let isOpen = true;
   try {
-    const received = await receive(endpoint, access, options, (bytes, position) => file.writeLater(bytes, position));
+    const received = await receive(endpoint, access, options, (bytes, position) => file.write(bytes, position));
     // The disk takes the rest while it is being read again.
     const work = [checkSaved(staged, path, options), file.sync()] as const;
     await Promise.allSettled(work);
@@ -128,9 +129,9 @@ async function saveToStdout(
   }
 }
 
-type Sink = (bytes: Uint8Array, position: number) => Promise<void>;
+type Sink = (bytes: Uint8Array, position: number) => Promise<void> | void;
 
-/** Streams the snapshot into `sink`, hashing on the way; two buffers take turns, so that writing and receiving overlap. */
+/** Streams the snapshot into `sink`, hashing on the way. */
 async function receive(
   endpoint: string,
   access: EtcdAccess,
@@ -152,21 +153,16 @@ async function receiveFrom(
 ): Promise<{ size: number; sha256: string }> {
   const hash = createHash("sha256");
   // The hash is the last 32 bytes, whatever pieces it comes in: they are held back.
-  let buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  let other = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   let filled = 0;
   let position = 0;
-  let written = Promise.resolve();
-  const flush = async (keep: number): Promise<void> => {
-    const bytes = buffer.subarray(0, filled - keep);
-    await written;
+  const flush = async (): Promise<void> => {
+    const bytes = buffer.subarray(0, filled - HASH_SIZE);
     hash.update(bytes);
-    written = sink(bytes, position);
-    written.catch(() => {}); // awaited before the next one
+    await sink(bytes, position);
     position += bytes.length;
-    bytes.length === filled || buffer.copy(other, 0, bytes.length, filled);
-    filled = keep;
-    [buffer, other] = [other, buffer];
+    buffer.copyWithin(0, bytes.length, filled);
+    filled = HASH_SIZE;
   };
   for await (const { blob, remaining } of client.snapshot()) {
     for (let at = 0; at < blob.length; ) {
@@ -174,7 +170,7 @@ async function receiveFrom(
       buffer.set(part, filled);
       filled += part.length;
       at += part.length;
-      if (filled === buffer.length) await flush(HASH_SIZE);
+      if (filled === buffer.length) await flush();
     }
     const done = position + filled;
     progress?.({ step: "saving", done, total: done + remaining, unit: "bytes" });
@@ -190,9 +186,8 @@ async function receiveFrom(
       },
     );
   }
-  await flush(HASH_SIZE);
-  await written;
-  const stored = Buffer.from(buffer.subarray(0, HASH_SIZE));
+  await flush();
+  const stored = buffer.subarray(0, HASH_SIZE);
   const found = hash.digest();
   if (!found.equals(stored)) {
     throw new MendError("snapshot-hash-mismatch", `what "${client.endpoint}" sent does not match its own SHA-256`, {
