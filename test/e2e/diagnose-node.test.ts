@@ -10,7 +10,7 @@ import { waitFor } from "../../testbed/wait.ts";
 import { diagnosed, mended, type Place, runPrinted } from "./diagnosing.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { expectWebServes } from "./starting.ts";
-import { apiServerReady, type StaticMaster, startMaster } from "./static-master.ts";
+import { apiServerReady, PKI, type StaticMaster, startMaster } from "./static-master.ts";
 import { webDeployment } from "./workloads.ts";
 
 const WEB = "/apis/apps/v1/namespaces/default/deployments/web";
@@ -106,6 +106,19 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
     const { evidence } = await mended(here, "error kube-apiserver-crash-loop", 120);
     expect(evidence.join("\n")).toContain("unknown flag: --insecure-everything");
     expect(await node.read(path)).toBe(manifest);
+  });
+
+  longTest("an API server whose key is not its certificate's: it cannot start", async () => {
+    const { node, cluster, api } = master;
+    const other = await cluster.issue("other", { commonName: "other", use: "server" });
+    await node.write(`${PKI}/apiserver.key`, other.key);
+    await node.killContainers("kube-apiserver");
+    await waitFor("the API server to end again and again", async () => {
+      const { evidence } = (await diagnosed(here, ["error certificate-key-mismatch"])).troubles[0]!;
+      return evidence.some((line) => line.includes("kube-apiserver ends again and again"));
+    });
+    await mended(here, "error certificate-key-mismatch");
+    await apiServerReady(api, node);
   });
 
   longTest("etcd's manifest put away: the API server and all else is its consequence", async () => {
