@@ -64,11 +64,16 @@ export class CheckpointDrafts {
     if (due === undefined || parent === undefined) return;
     this.#busy = true;
     const { places, place } = this.#options;
-    const signal = AbortSignal.any([this.#options.signal, AbortSignal.timeout(REQUEST_MS)]);
+    const limit = AbortSignal.timeout(REQUEST_MS);
+    const signal = AbortSignal.any([this.#options.signal, limit]);
     draftCheckpoint(parent, { api, places, place, tokens: this.#tokens, signal })
       .then(
         (outcome) => this.#fetched(due.id, parent, outcome),
-        (error: unknown) => this.#failed(due.id, parent, error),
+        (error: unknown) => {
+          const text = error instanceof Error ? error.message : String(error);
+          const late = "the API server does not answer in time for what the pod mounts";
+          this.#failed(due.id, parent, limit.aborted ? late : text);
+        },
       )
       .finally(() => {
         this.#busy = false;
@@ -93,7 +98,7 @@ export class CheckpointDrafts {
   }
 
   /** What was fetched before stays good. */
-  #failed(id: CheckpointId, parent: KubeObject, error: unknown): void {
+  #failed(id: CheckpointId, parent: KubeObject, text: string): void {
     if (this.#options.signal.aborted) return;
     const before = this.#drafts.get(id);
     const uid = parent.metadata.uid ?? "";
@@ -106,7 +111,6 @@ export class CheckpointDrafts {
       outcome: kept?.outcome,
       since: kept?.since ?? now,
     });
-    const text = error instanceof Error ? error.message : String(error);
     this.#troubles.begin(`copy ${id}`, { level: "warning", code: "checkpoint-outdated", where: id, text });
   }
 }
