@@ -123,7 +123,7 @@ async function tryOut(api: ClusterApi, pod: KubeObject, { minor, signal }: Rescu
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.reason === "AlreadyExists") return undefined;
-    return refusedTrouble(`the API server refuses ${podTitle(pod)}`, error.message);
+    return refusedTrouble(`${podTitle(pod)} cannot be created`, error.message);
   }
 }
 

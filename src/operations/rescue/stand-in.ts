@@ -54,7 +54,9 @@ export async function makeStandIn(rescue: RescueCase): Promise<StandIn | Trouble
     const made = await makeOf(rescue, template);
     if ("pod" in made) return made;
     first ??= made;
-    if (template === target.templates[0] && target.kind !== "StaticPod") rescue.currentFailure = made;
+    if (template === target.templates[0] && target.kind !== "StaticPod") {
+      rescue.currentFailure = { kind: made.kind, text: `${template.title} does not work: ${made.text}` };
+    }
   }
   return first!;
 }
@@ -86,7 +88,7 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
   } catch (error) {
     // Servers too old for a dry run refuse it only here.
     if (!(error instanceof ApiError)) throw error;
-    return refusedTrouble(`the API server refuses ${podTitle(planned)}`, error.message);
+    return refusedTrouble(`${podTitle(planned)} cannot be created`, error.message);
   }
 }
 
