@@ -139,7 +139,7 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | u
       if (leads && (place.elects || state.ready)) return { done: noteLeader(rescue, look, pod) };
       runningSince ??= now();
       if (now() - runningSince > LEAD_WITHIN_MS) return { done: await rescue.withoutLease(pod) };
-      return { waitingFor: `${podTitle(pod)} to hold the lease` };
+      return { waitingFor: `${podTitle(pod)} to ${place.elects ? "hold the lease" : "be ready"}` };
     }
     const trouble = state.is === "crashed" ? rescue.crashOf(pod, state.crash) : state.trouble;
     if (trouble === undefined) return { waitingFor: `${podTitle(pod)} to be started` };
