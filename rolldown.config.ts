@@ -11,5 +11,5 @@ export default defineConfig({
   platform: "node",
   transform: { target: "node22.12" },
   external: [/^@node-rs\//],
-  output: { dir: "dist", format: "esm", chunkFileNames: "[name]-[hash].js", minify: false },
+  output: { dir: "dist", format: "esm", chunkFileNames: "[name]-[hash].js", minify: false, cleanDir: true },
 });

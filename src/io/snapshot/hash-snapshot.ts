@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { ByteSource } from "../../bolt/byte-source.ts";
 import { MendError } from "../../errors.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
-import { startThread } from "./start-thread.ts";
+import { startThread, thrownByThread } from "./start-thread.ts";
 import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 
 /** `absent`: a raw copy of `member/snap/db` carries no hash. */
@@ -46,7 +46,7 @@ export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const worker = startThread("hash-worker", { workerData: order });
   const verdict = new Promise<HashVerdict>((resolve, reject) => {
     worker.once("message", (digest: Uint8Array) => resolve(judge(digest)));
-    worker.once("error", reject);
+    worker.once("error", (error) => reject(thrownByThread(error)));
     worker.once("exit", (code) => reject(new MendError("internal", `the hashing thread ended with code ${code}`)));
   });
   verdict.catch(() => {}); // awaited later; an abort may come first

@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { MendError } from "../../errors.ts";
-import { startThread } from "./start-thread.ts";
+import { startThread, thrownByThread } from "./start-thread.ts";
 import type { SweepOrder, SweepReport } from "./sweep-worker.ts";
 
 /** Below this a thread costs more than it saves. Bytes. */
@@ -52,7 +52,7 @@ function runOn(worker: Worker, order: SweepOrder): Promise<SweepReport> {
     };
     const failed = (error: unknown): void => {
       end();
-      reject(error);
+      reject(thrownByThread(error));
     };
     const ended = (code: number): void => failed(new MendError("internal", `a worker thread ended with code ${code}`));
     worker.on("message", done).on("error", failed).on("exit", ended).ref();
