@@ -1,11 +1,11 @@
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { leaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { describeWithCluster } from "./kubernetes.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { webDeployment } from "./workloads.ts";
 
 describeWithCluster("a self-hosted control plane", (kubernetes) => {
-  test("runs its own pods and others', and is gone for good after a reboot of its only master", async () => {
+  longTest("runs its own pods and others', and is gone for good after a reboot of its only master", async () => {
     await using plane = await startSelfHosted({ kubernetes });
     const node = plane.nodes.get("node1")!;
     expect([...plane.bed.processes.keys()].filter((name) => name.startsWith("kube-"))).toEqual([]);
