@@ -16,7 +16,6 @@ const PURE = [
   "bootstrap",
   "checkpoint",
   "diagnosis",
-  "backup",
   "nodes",
   "rescue",
 ];

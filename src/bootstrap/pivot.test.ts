@@ -82,7 +82,6 @@ describe("a scheduler that crashes beside the temporary one", () => {
       { localLog: () => TAKEN },
       true,
     ],
-    ["with a port of the host", { containers: [{ ports: [{ hostPort: 10259 }] }] }, { localLog: () => TAKEN }, true],
     ["whose last words cannot be read", { hostNetwork: true }, {}, true],
     ["for another reason", { hostNetwork: true }, { localLog: () => ["unknown flag: --nonsense"] }, false],
     ["that has said nothing yet", { hostNetwork: true }, { localLog: () => [] }, false],

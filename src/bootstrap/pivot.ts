@@ -7,7 +7,6 @@
  * the temporary one had ended.
  */
 import { objectsOf as arrayOf, objectOf, textOf } from "../controlplane/fields.ts";
-import { isOnHostPorts } from "../controlplane/host-ports.ts";
 import type { JsonObject, KubeObject } from "../storage/object.ts";
 
 /** One look at the cluster. */
@@ -63,7 +62,7 @@ export function beforeHandOver(
 function waitsForPort(pod: KubeObject, component: string, look: Observation): boolean {
   if (!isInHand(pod)) return false;
   if (component === "kube-apiserver") return true;
-  if (nodeOf(pod) !== look.localNode || !isOnHostPorts(objectOf(pod.spec))) return false;
+  if (nodeOf(pod) !== look.localNode || objectOf(pod.spec).hostNetwork !== true) return false;
   const log = look.localLog?.(pod);
   return log === undefined || log.some((line) => line.includes("address already in use"));
 }

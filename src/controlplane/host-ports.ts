@@ -17,14 +17,6 @@ export function withoutHostPorts(podSpec: JsonObject): JsonObject {
   return mapObjects(mapObjects(podSpec, "initContainers", withoutPorts), "containers", withoutPorts);
 }
 
-/** Whether a pod needs a port of its node for itself. */
-export function isOnHostPorts(podSpec: JsonObject): boolean {
-  if (podSpec.hostNetwork === true) return true;
-  return objectsOf(podSpec.containers).some(({ ports }) =>
-    objectsOf(ports).some(({ hostPort }) => Number(hostPort) > 0),
-  );
-}
-
 /** A container without its list of ports, of which probes and hooks that name one get the number. */
 export function withoutPorts(container: JsonObject): JsonObject {
   const numbers = new Map(objectsOf(container.ports).map((port) => [textOf(port.name), port.containerPort]));

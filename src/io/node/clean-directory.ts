@@ -5,6 +5,7 @@ import { MendError } from "../../errors.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
 import type { FileSystem } from "../files/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
+import { startOf } from "./local-node.ts";
 
 export interface CleanDirectory {
   readonly path: string;
@@ -90,8 +91,8 @@ export function lockCleaning(keep: string): () => void {
       } catch (error) {
         if (systemCode(error) !== "EEXIST" || tries > 2) throw error;
       }
-      const [pid = "", start = ""] = readFileSync(path, "utf8").trim().split(" ");
-      if (startOf(pid) === start && start !== "") {
+      const [pid, start] = readFileSync(path, "utf8").trim().split(" ").map(Number);
+      if (pid !== undefined && start !== undefined && startOf(pid) === start) {
         throw new MendError("already-exists", `process ${pid} is cleaning this node`, {
           where: path,
           hint: "wait until it has ended",
@@ -101,15 +102,5 @@ export function lockCleaning(keep: string): () => void {
     }
   } catch (error) {
     throw fromSystemError(error, "lock", path);
-  }
-}
-
-/** When a process was started, which tells it from a later one of the same number. */
-function startOf(pid: string): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return "";
   }
 }

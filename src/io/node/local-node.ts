@@ -209,10 +209,19 @@ function logFiles(directory: string): { path: string; time: number; size: number
   });
 }
 
-/** How long a process has run, in milliseconds: by field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that Kubernetes runs on. */
-export function ageOf(pid: number): number {
+/**
+ * When a process was started: field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that Kubernetes runs on. It tells the process from a later one of
+ * the same number. Undefined where there is none.
+ */
+export function startOf(pid: number | "self"): number | undefined {
   const stat = readQuietly(`/proc/${pid}/stat`);
-  const started = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  const field = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return field === undefined ? undefined : Number(field);
+}
+
+/** How long a process has run, in milliseconds. */
+export function ageOf(pid: number): number {
+  const started = startOf(pid) ?? Number.NaN;
   const uptime = Number(readQuietly("/proc/uptime").split(" ")[0]);
   return Math.max(0, uptime * 1000 - started * 10) || 0;
 }
