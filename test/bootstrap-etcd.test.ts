@@ -17,7 +17,7 @@ import { readAssetFiles } from "../src/io/files/asset-files.ts";
 import { inspectRecoveredEtcd } from "../src/io/node/recovered-etcd-files.ts";
 import { recoverControlPlane } from "../src/operations/recover/recover.ts";
 import { bringEtcdBack } from "../src/operations/start/bring-etcd-back.ts";
-import { freePorts } from "./etcd-server.ts";
+import { freePorts } from "./free-ports.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
 
 const exec = promisify(execFile);

@@ -5,9 +5,12 @@ import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { DiagnoseResult } from "../src/operations/diagnose/diagnose.ts";
 import { kubemend } from "./kubemend.ts";
+
+// The etcd servers of tests that run beside these are none of theirs.
+vi.mock("../src/operations/diagnose/gather/local-control-plane.ts", () => ({ gatherLocal: () => undefined }));
 
 let directory: string;
 beforeAll(() => {
@@ -20,7 +23,7 @@ async function diagnose(server: string, ...flags: string[]): Promise<DiagnoseRes
   const cluster = `{name: c, cluster: {server: "${server}"}}`;
   const context = "{name: c, context: {cluster: c, user: u}}";
   writeFileSync(path, `clusters: [${cluster}]\ncontexts: [${context}]\ncurrent-context: c\nusers: []\n`);
-  const words = ["diagnose", `--kubeconfig=${path}`, "-o", "json", "--probe-timeout=700ms", ...flags];
+  const words = ["diagnose", `--kubeconfig=${path}`, "-o", "json", ...flags];
   const { code, stdout, stderr } = await kubemend(directory, words);
   if (stdout === "") throw new Error(stderr);
   const result = JSON.parse(stdout) as DiagnoseResult;
@@ -55,7 +58,8 @@ describe("an API server that", () => {
     const server = createTcpServer(() => {}).listen(0, "127.0.0.1");
     await once(server, "listening");
     try {
-      const result = await diagnose(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const result = await diagnose(url, "--probe-timeout=700ms");
       expect(troubleOf(result, "api-server")).toMatchObject([{ code: "api-server-silent" }]);
     } finally {
       server.close();

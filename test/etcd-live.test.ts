@@ -7,9 +7,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../src/cli/run.ts";
 import { saveSnapshot } from "../src/operations/snapshot/snapshot-save.ts";
 import { type CertificateFiles, makeCertificates } from "./etcd-certificates.ts";
-import { type EtcdServer, freePorts, program, startEtcd } from "./etcd-server.ts";
+import { type EtcdServer, program, startEtcd } from "./etcd-server.ts";
 import { Fault, faultyFileSystem } from "./faulty-file-system.ts";
 import { type FaultyProxy, startFaultyProxy } from "./faulty-proxy.ts";
+import { freePorts } from "./free-ports.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
 import { planMembers, startMembers } from "./restored-cluster.ts";
 

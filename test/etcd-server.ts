@@ -1,8 +1,8 @@
 /** Real etcd servers for tests, on loopback and free ports, ended by their own process id. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { promisify } from "node:util";
+import { freePorts } from "./free-ports.ts";
 import { findProgram, type Suite } from "./programs.ts";
 
 const run = promisify(execFile);
@@ -12,6 +12,8 @@ export interface EtcdServer {
   readonly endpoint: string;
   readonly peer: string;
   readonly pid: number;
+  /** Whether the process has ended, by itself or by `stop`. */
+  readonly ended: boolean;
   /** Runs etcdctl (API v3) against this server and returns what it prints. */
   etcdctl(...args: string[]): Promise<string>;
   /** Ends the process and waits for its end. SIGKILL is a crash. */
@@ -57,18 +59,21 @@ export async function startEtcd(options: EtcdOptions, waitForReady = true): Prom
     endpoint,
     peer,
     pid: child.pid ?? -1,
+    get ended() {
+      return child.exitCode !== null || child.signalCode !== null;
+    },
     etcdctl: async (...args) => (await etcdctl(suite, endpoint, args)).stdout,
     stop: (signal = "SIGTERM") => stop(child, signal),
     log: () => stderr,
   };
-  if (waitForReady) await ready(server, child);
+  if (waitForReady) await ready(server);
   return server;
 }
 
-/** Resolves once the member has a leader and answers. */
-export async function ready(server: EtcdServer, child?: ChildProcess): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (child?.exitCode !== null && child?.exitCode !== undefined) break;
+/** Resolves once the member has a leader and answers, within half a minute. */
+export async function ready(server: EtcdServer): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!server.ended && Date.now() < deadline) {
     try {
       await server.etcdctl("get", "any", "--command-timeout=2s");
       return;
@@ -76,22 +81,15 @@ export async function ready(server: EtcdServer, child?: ChildProcess): Promise<v
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+  const what = server.ended ? "ended by itself" : "does not serve";
   await server.stop("SIGKILL");
-  throw new Error(`etcd at ${server.endpoint} does not serve:\n${server.log().slice(-4000)}`);
+  throw new Error(`etcd at ${server.endpoint} ${what}:\n${server.log().slice(-4000)}`);
 }
 
 export function program(suite: Suite, name: "etcd" | "etcdctl" | "etcdutl"): string {
   const path = findProgram(suite, name);
   if (path === undefined) throw new Error(`${name} of ${suite} is missing`);
   return path;
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function etcdctl(suite: Suite, endpoint: string, args: readonly string[]): Promise<{ stdout: string }> {

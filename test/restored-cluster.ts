@@ -1,6 +1,7 @@
 /** What a cluster holds, as its own etcdctl tells it: to compare a restored cluster with the one that the snapshot was taken of. */
 import { join } from "node:path";
-import { type EtcdServer, freePorts, ready, startEtcd } from "./etcd-server.ts";
+import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
+import { freePorts } from "./free-ports.ts";
 import type { Suite } from "./programs.ts";
 
 export interface KeyspaceView {

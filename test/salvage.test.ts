@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/etcd/salvage.ts";
-import { type EtcdServer, freePorts, ready, startEtcd } from "./etcd-server.ts";
+import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
+import { freePorts } from "./free-ports.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
 import { memberNames, type PlannedMember, planMembers, startMembers } from "./restored-cluster.ts";
 

@@ -8,7 +8,7 @@ import { parse, stringify } from "yaml";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import { Authority } from "../../testbed/pki.ts";
 import { kubernetesOrWhyNot } from "../../testbed/requirements.ts";
-import { freePorts } from "../etcd-server.ts";
+import { freePorts } from "../free-ports.ts";
 import { kubemend, type Outcome } from "../kubemend.ts";
 import { LiveCluster } from "./live-cluster.ts";
 

@@ -10,7 +10,7 @@ import { Api } from "../../testbed/api.ts";
 import { apiServerFlags, toArguments } from "../../testbed/flags.ts";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import { Authority, type Credential, kubeconfig, writeSigningKey } from "../../testbed/pki.ts";
-import { freePorts } from "../etcd-server.ts";
+import { freePorts } from "../free-ports.ts";
 import { kubemend } from "../kubemend.ts";
 
 export class LiveCluster {

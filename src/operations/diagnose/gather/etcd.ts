@@ -44,9 +44,19 @@ async function reasonOf(error: unknown, text: string, flags: EtcdFlags): Promise
   const where = commandLine(...flags.endpoints);
   if (!(error instanceof MendError)) return `etcd at ${where} gives ${text}`;
   if (error.code !== "etcd-unreachable" && error.code !== "tls-failed") return `etcd: ${error.message}`;
-  const access = await prepareEtcdAccess(flags);
-  const explained = await explainEtcdFailure(error, error.where ?? access.endpoints[0]!, access);
+  const explained = await explain(error, flags);
   return `etcd: ${explained.message.split("\n")[0]}`;
+}
+
+/** The files that the flags name may be gone since they were read: then that is what is told. */
+async function explain(error: MendError, flags: EtcdFlags): Promise<MendError> {
+  try {
+    const access = await prepareEtcdAccess(flags);
+    return await explainEtcdFailure(error, error.where ?? access.endpoints[0]!, access);
+  } catch (other) {
+    if (other instanceof MendError) return other;
+    throw other;
+  }
 }
 
 function flagsOfApiServer(local: LocalFacts | undefined, timeout: number): EtcdFlags | undefined {
