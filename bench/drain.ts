@@ -1,8 +1,9 @@
 /**
  * Draining many nodes of a large cluster at once, beside kubectl: wall time, memory, and what the API server is asked.
  *
- * usage: sudo npm run bench:drain -- [--nodes 200] [--pods 5000] [--drain 20] [--kubectl PROGRAM] [--only kubemend|kubectl]
- * Needs what the end-to-end tests need (docs/testbed.md), and kubemark. Runs what `npm run build` made. A hollow node takes some 40 MB of memory.
+ * usage: sudo npm run bench:drain -- [--nodes 200] [--pods 5000] [--drain 20] [--simulated] [--kubectl PROGRAM] [--only kubemend|kubectl]
+ * Needs what the end-to-end tests need (docs/testbed.md), and kubemark, of which a hollow node takes some 40 MB of memory and, with its pods, a hundredth of a core and more;
+ * with `--simulated` the nodes are those of simulated-nodes.ts. Runs what `npm run build` made.
  *
  * Both drain the same nodes of one cluster, one after the other, filled anew with the same workloads before each turn; what is evicted starts on the other nodes. Requests go
  * through a proxy that counts them.
@@ -17,6 +18,7 @@ import { runForResult } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
 import { startCountingProxy } from "./counting-proxy.ts";
 import type { Cost } from "./measure.ts";
+import { startSimulatedNodes } from "./simulated-nodes.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,6 +27,7 @@ const { values } = parseArgs({
     drain: { type: "string", default: "20" },
     kubectl: { type: "string" },
     only: { type: "string", default: "" },
+    simulated: { type: "boolean", default: false },
   },
 });
 const [nodeCount, podCount, drainCount] = [values.nodes, values.pods, values.drain].map(Number) as [
@@ -46,9 +49,12 @@ const TICKS_PER_SECOND = 100;
 
 // A machine at its limit must not have the node controller give nodes up.
 await using plane = await startControlPlane({ nodeMonitorGraceSeconds: 4 * MINUTES });
-console.error(`starting ${nodeCount} hollow nodes`);
-for (let done = 0; done < nodeCount; done += 20) await plane.addHollowNodes(Math.min(20, nodeCount - done), 600);
-const nodes = Array.from({ length: nodeCount }, (_, i) => `hollow-${i + 1}`);
+const kind = values.simulated ? "simulated" : "hollow";
+console.error(`starting ${nodeCount} ${kind} nodes`);
+await using simulated = values.simulated ? await startSimulatedNodes(plane, nodeCount) : undefined;
+const nodes = [...(simulated?.names ?? [])];
+while (nodes.length < nodeCount)
+  nodes.push(...(await plane.addHollowNodes(Math.min(20, nodeCount - nodes.length), 600)));
 const [names, others] = [nodes.slice(0, drainCount), nodes.slice(drainCount)];
 const leaving = Math.round((podCount * drainCount) / nodeCount);
 console.error(`starting ${podCount - leaving} pods that stay where they are`);
@@ -72,7 +78,7 @@ const tools: readonly (readonly [name: string, command: readonly string[]])[] = 
   ["kubectl", [kubectl, "drain", ...names, `--kubeconfig=${kubeconfig}`]],
 ];
 console.log(
-  `${drainCount} of ${nodeCount} nodes, ${leaving} of ${podCount} pods, Kubernetes ${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | API server CPU s | requests | of these |\n|---|--:|--:|--:|--:|--:|---|`,
+  `${drainCount} of ${nodeCount} ${kind} nodes, ${leaving} of ${podCount} pods, Kubernetes ${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | API server CPU s | requests | of these |\n|---|--:|--:|--:|--:|--:|---|`,
 );
 for (const [name, command] of tools.filter(([name]) => name.includes(values.only))) {
   console.error(`filling the nodes that ${name} drains`);

@@ -19,15 +19,13 @@ const ENTRIES = {
 };
 const LOADER = "load-chunk.cjs";
 const MINIFY = { mangle: false, compress: false, codegen: { removeWhitespace: true } };
-/** What Node looks for in itself at the start (its documentation: "Injecting the preparation blob"). */
-const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
 /** Our code as chunks of CommonJS, and what loads them. Returns their names. */
 async function bundle(directory: string): Promise<string[]> {
-  const options = { platform: "node", transform: { target: "node24" }, cwd: ROOT } as const;
+  const options = { platform: "node", transform: { target: "node26" }, cwd: ROOT } as const;
   const alias = { "@node-rs/crc32": join(ROOT, "src/executable/crc32c.ts") };
   const chunks = await rolldown({ ...options, input: ENTRIES, resolve: { alias } });
   const names = { entryFileNames: "[name].cjs", chunkFileNames: "[name]-[hash].cjs" };
@@ -73,19 +71,10 @@ async function build(): Promise<void> {
       ...Object.fromEntries(names.map((name) => [name, name])),
       "crc32.node": nativeCrc32c(),
     };
-    writeFileSync(
-      inDraft("sea.json"),
-      JSON.stringify({
-        main: "main.cjs",
-        output: "blob",
-        disableExperimentalSEAWarning: true,
-        assets,
-      }),
-    );
-    await run(node, ["--experimental-sea-config", "sea.json"], { cwd: draft });
-    const postject = require.resolve("postject/dist/cli.js");
-    await run(process.execPath, [postject, node, "NODE_SEA_BLOB", inDraft("blob"), "--sentinel-fuse", FUSE]);
-    renameSync(node, OUT);
+    const options = { executable: "node", main: "main.cjs", output: "kubemend", disableExperimentalSEAWarning: true };
+    writeFileSync(inDraft("sea.json"), JSON.stringify({ ...options, assets }));
+    await run(process.execPath, ["--build-sea", "sea.json"], { cwd: draft });
+    renameSync(inDraft("kubemend"), OUT);
   } finally {
     rmSync(draft, { recursive: true });
   }

@@ -15,6 +15,7 @@ import { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
 import { takeAgentLock } from "../../io/agent/agent-lock.ts";
 import { CheckpointStore, type StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
 import { NodePods } from "../../io/agent/node-pods.ts";
+import { releaseProgramPages } from "../../io/agent/program-pages.ts";
 import { keepHeapSmall } from "../../io/agent/small-heap.ts";
 import { Wakeups } from "../../io/agent/wakeups.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
@@ -30,13 +31,15 @@ import { type AgentView, reportOf } from "./checkpointer-report.ts";
 import type { ManifestGuard } from "./manifest-guard.ts";
 
 /** Between two looks at the runtime: with an API server that answers and nothing going on, and otherwise. */
-const CALM_MS = 5000;
+const CALM_MS = 10_000;
 const ALERT_MS = 500;
 /** Events come in crowds: one look is for all of them. */
 const COALESCE_MS = 20;
 const KUBELET_MS = 10_000;
 /** The files of volumes are not watched, and a directory that was made anew is no longer: now and then all is read again, which tells damage early. */
 const RELOAD_MS = 60_000;
+/** How often an agent at rest gives back the pages of its own program. */
+const RELEASE_MS = 60_000;
 /** An agent that no API server accepts lets another have the lock after this: its token may have expired while the other's is new. */
 const DENIED_MS = 60_000;
 
@@ -59,6 +62,7 @@ export class Checkpointer {
   #kubelet: { readonly at: number; readonly pods: readonly KubeObject[] | undefined } | undefined;
   #diskChanged = true;
   #loadedAt = 0;
+  #releasedAt = Number.NEGATIVE_INFINITY;
   #deniedSince: number | undefined;
   /** Whether it has removed itself: the kubelet ends it soon, and it does nothing until then. */
   #isOver = false;
@@ -335,6 +339,10 @@ export class Checkpointer {
       this.#pods.pods === undefined ||
       this.#seen.some(({ observed }) => observed.parent === "starting" || observed.parent === "created") ||
       [...this.#states.values()].some(({ kind }) => kind !== "inactive" && kind !== "self" && kind !== "none");
+    if (!isAlert && now - this.#releasedAt >= RELEASE_MS) {
+      releaseProgramPages();
+      this.#releasedAt = now;
+    }
     const { patience } = this.#options;
     const deadlines = [...this.#states.values()].flatMap((state) => deadlineOf(state, now, patience) ?? []);
     const next = Math.min(...deadlines, this.#wakeups.nextAt, this.#guard?.nextAt ?? Number.POSITIVE_INFINITY) - now;
