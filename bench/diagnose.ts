@@ -1,6 +1,7 @@
 /**
  * `kubemend diagnose` on a healthy control plane of processes with hollow nodes and their pods, beside the lists that a person would pipe through jq.
- * KUBEMEND_BENCH_NODES and KUBEMEND_BENCH_PODS say how many there are: 100 and 3,000 unless told.
+ * KUBEMEND_BENCH_NODES and KUBEMEND_BENCH_PODS say how many there are: 100 and 3,000 unless told. KUBEMEND_BENCH_SIMULATED=1 takes the nodes of simulated-nodes.ts, where a machine has no
+ * room for as many kubelets.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +9,11 @@ import { startControlPlane } from "../testbed/control-plane.ts";
 import { runForResult } from "../testbed/processes.ts";
 import { kubernetesOrWhyNot } from "../testbed/requirements.ts";
 import { waitFor } from "../testbed/wait.ts";
+import { startSimulatedNodes } from "./simulated-nodes.ts";
 
 const NODES = Number(process.env.KUBEMEND_BENCH_NODES ?? 100);
 const PODS = Number(process.env.KUBEMEND_BENCH_PODS ?? 3000);
+const SIMULATED = process.env.KUBEMEND_BENCH_SIMULATED === "1";
 const REPLICAS = 50;
 
 /** Prints a table. Runs what `npm run build` made, else the sources. */
@@ -23,8 +26,10 @@ export async function benchDiagnose(runs: number): Promise<void> {
   const built = join(import.meta.dirname, "../dist/kubemend.js");
   const program = existsSync(built) ? built : join(import.meta.dirname, "../src/cli/main.ts");
   await using plane = await startControlPlane({ kubernetes, members: 3 });
-  console.error(`starting ${NODES} hollow nodes, then ${PODS} pods`);
-  await plane.addHollowNodes(NODES);
+  const kind = SIMULATED ? "simulated" : "hollow";
+  console.error(`starting ${NODES} ${kind} nodes, then ${PODS} pods`);
+  await using _nodes = SIMULATED ? await startSimulatedNodes(plane, NODES) : undefined;
+  if (!SIMULATED) await plane.addHollowNodes(NODES);
   for (let i = 0; i * REPLICAS < PODS; i++) {
     await plane.api.applyObject(deployment(`load-${i}`, Math.min(REPLICAS, PODS - i * REPLICAS)));
   }
@@ -42,7 +47,7 @@ export async function benchDiagnose(runs: number): Promise<void> {
     "kubemend diagnose": [process.execPath, program, "diagnose", "-o", "json", `--kubeconfig=${kubeconfig}`],
     "kubectl get pods,nodes,deployments,replicasets -o json": [...kubectl, "pods,nodes,deployments,replicasets"],
   };
-  console.log(`\nA healthy cluster of ${NODES} nodes and ${PODS} pods, ${runs} runs each\n`);
+  console.log(`\nA healthy cluster of ${NODES} ${kind} nodes and ${PODS} pods, ${runs} runs each\n`);
   console.log("| what | best s | all |\n|---|--:|---|");
   for (const [way, command] of Object.entries(ways)) {
     const times: number[] = [];
