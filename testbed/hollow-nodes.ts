@@ -10,9 +10,7 @@ const INOTIFY_INSTANCES = 8192;
 export async function startHollowNode(plane: ControlPlane, name: string, number: number): Promise<void> {
   allowInotify();
   const kubeconfig = await plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
-  // Hundreds of them must not take from the control plane what it renews its leases with.
   const command = [
-    ...["nice", "-n", "10", "env", "GOMAXPROCS=1"],
     plane.kubernetes.program("kubemark"),
     "--morph=kubelet",
     `--name=${name}`,
