@@ -6,9 +6,10 @@ const FIRST_PORT = 20_000;
 /** Each takes two, of 128 that many systems allow; one that gets none crashes again and again, which looks like a machine that is too small. */
 const INOTIFY_LIMIT = "/proc/sys/fs/inotify/max_user_instances";
 const INOTIFY_INSTANCES = 8192;
+const OTHERS_INSTANCES = 64;
 
 export async function startHollowNode(plane: ControlPlane, name: string, number: number): Promise<void> {
-  allowInotify();
+  allowInotify(number);
   const kubeconfig = await plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
   const command = [
     plane.kubernetes.program("kubemark"),
@@ -21,9 +22,9 @@ export async function startHollowNode(plane: ControlPlane, name: string, number:
   plane.bed.start(name, command, { restart: true }); // one of hundreds that crashes must not fail a bench
 }
 
-/** Lasts until the machine starts again. */
-function allowInotify(): void {
-  if (Number(readFileSync(INOTIFY_LIMIT, "utf8")) < INOTIFY_INSTANCES) {
+/** Raises the limit where so many nodes need it, until the machine starts again. */
+function allowInotify(nodes: number): void {
+  if (Number(readFileSync(INOTIFY_LIMIT, "utf8")) < OTHERS_INSTANCES + 2 * nodes) {
     writeFileSync(INOTIFY_LIMIT, String(INOTIFY_INSTANCES));
   }
 }
