@@ -290,7 +290,7 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
       await compacting;
     }
     expect(outcomes.flat()).not.toContain("members-disagree");
-    expect(outcomes).toContainEqual([]); // asked again, they could be compared
+    expect(outcomes).toContainEqual([]);
   });
 });
 

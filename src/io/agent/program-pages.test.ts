@@ -6,17 +6,19 @@ const mapping = (head: string, anonymous = 0): string =>
   `${head}\nSize:                 64 kB\nRss:                  40 kB\nAnonymous:            ${anonymous} kB\nVmFlags: rd ex mr mw me\n`;
 
 describe("mappings that are given back", () => {
-  const head = "7f0000001000-7f0000003000 r-xp 00001000 fe:00 1234                       /usr/bin/program";
+  const program = "/usr/bin/program";
+  const head = `7f0000001000-7f0000003000 r-xp 00001000 fe:00 1234                       ${program}`;
 
-  test("code and constants of files", () => {
-    expect(releasable(mapping(head))).toEqual([{ start: 0x7f0000001000n, length: 0x2000n }]);
-    expect(releasable(mapping(head.replace("r-xp", "r--p")) + mapping(head))).toHaveLength(2);
+  test("code and constants of the program", () => {
+    expect(releasable(mapping(head), program)).toEqual([{ start: 0x7f0000001000n, length: 0x2000n }]);
+    expect(releasable(mapping(head.replace("r-xp", "r--p")) + mapping(head), program)).toHaveLength(2);
   });
 
   test.each([
     ["what is written", mapping(head.replace("r-xp", "rw-p"))],
     ["what is shared", mapping(head.replace("r-xp", "r-xs"))],
     ["where a page was changed before it became read-only, as relocations are", mapping(head, 4)],
+    ["what is of another file, which may be unmapped meanwhile", mapping(head.replace(program, "/lib/libc.so.6"))],
     ["what is of no file", mapping("7f0000001000-7f0000003000 r-xp 00000000 00:00 0 ")],
     [
       "what the kernel brings",
@@ -24,7 +26,7 @@ describe("mappings that are given back", () => {
     ],
     ["what does not tell", head],
   ])("not %s", (_, smaps) => {
-    expect(releasable(smaps)).toEqual([]);
+    expect(releasable(smaps, program)).toEqual([]);
   });
 });
 

@@ -22,6 +22,7 @@ import { memorySource } from "../../bolt/byte-source.ts";
 import { checkBolt } from "../../bolt/check.ts";
 import { readSmallBucket } from "../../bolt/edit.ts";
 import type { Finding } from "../../errors.ts";
+import { THREAD_WORTHY_BYTES } from "../../io/snapshot/sweep-threads.ts";
 import { readLog } from "../../wal/log.ts";
 import { decodeRaftSnapshot } from "../../wal/raft-snapshot.ts";
 import { type RestoreOptions, restoreSnapshot } from "./restore.ts";
@@ -172,17 +173,30 @@ test("a WAL that is not the leftover of a killed run is refused, whatever was st
   expect(readFileSync(join(walDir, FIRST_SEGMENT), "utf8")).toBe("precious");
 });
 
-test("an interrupted restore leaves nothing", async () => {
-  const abort = new AbortController();
-  const attempt = restoreSnapshot(snapshot, {
-    ...MEMBER,
-    dataDir,
-    signal: abort.signal,
-    progress: () => abort.abort(),
-  });
-  await expect(attempt).rejects.toMatchObject({ name: "AbortError" });
-  expect(readdirSync(directory)).toEqual(["snapshot.db"]);
-});
+test.each(["a small one", "one that is hashed in a thread"])(
+  "an interrupted restore leaves nothing: %s",
+  async (which) => {
+    if (which !== "a small one") {
+      const metadata = { namespace: "default", annotations: { filler: "x".repeat(1_000_000) } };
+      const maps = Array.from({ length: 40 }, (_, i) => ({
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { ...metadata, name: `large-${i}` },
+      }));
+      writeFileSync(snapshot, madeSnapshot(clusterEntries(maps)));
+      expect(statSync(snapshot).size).toBeGreaterThan(THREAD_WORTHY_BYTES);
+    }
+    const abort = new AbortController();
+    const attempt = restoreSnapshot(snapshot, {
+      ...MEMBER,
+      dataDir,
+      signal: abort.signal,
+      progress: () => abort.abort(),
+    });
+    await expect(attempt).rejects.toMatchObject({ name: "AbortError" });
+    expect(readdirSync(directory)).toEqual(["snapshot.db"]);
+  },
+);
 
 test("an archive is restored like the file in it", async () => {
   await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });

@@ -98,15 +98,12 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     const work = [
       copyFlushed(writer, snapshot),
       checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
+      hashing.verdict,
     ] as const;
-    let sha256: HashVerdict;
-    try {
-      sha256 = await hashing.verdict;
-    } finally {
-      await Promise.allSettled(work);
-      await hashing.stop();
-    }
-    const [db, checked] = await Promise.all(work);
+    for (const each of work) each.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
+    await Promise.allSettled(work);
+    await hashing.stop();
+    const [db, checked, sha256] = await Promise.all(work);
     refuseFindings(snapshot, sha256, options);
     const { leftovers, notes } = await findLeftovers(snapshot, checked, options);
 
