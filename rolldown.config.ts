@@ -5,8 +5,8 @@ export default defineConfig({
   input: {
     kubemend: "src/cli/main.ts",
     index: "src/index.ts",
-    "sweep-worker": "src/io/snapshot/sweep-worker.ts",
-    "hash-worker": "src/io/snapshot/hash-worker.ts",
+    "sweep-worker": "src/snapshot/sweep-worker.ts",
+    "hash-worker": "src/snapshot/hash-worker.ts",
   },
   platform: "node",
   transform: { target: "node22.12" },

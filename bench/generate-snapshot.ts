@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { type BoltWriter, createBoltWriter } from "../src/bolt/writer.ts";
-import { encodeMessage } from "../src/wal/wire.ts";
+import { encodeMessage } from "../src/protobuf/message.ts";
 import { encodeKeyValue } from "./key-value-out.ts";
 import { createPodTemplate, POD_KEY, type PodNames, podKey } from "./pod-template.ts";
 

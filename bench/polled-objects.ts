@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterApi } from "../src/io/api-server/cluster-api.ts";
 import type { LiveObjects } from "../src/io/api-server/live-objects.ts";
+import type { KubeObject } from "../src/kube/object.ts";
 import type { ClusterView } from "../src/operations/start/cluster-view.ts";
-import type { KubeObject } from "../src/storage/object.ts";
 
 export class PolledObjects implements Pick<LiveObjects, keyof ClusterView["live"]> {
   readonly #api: ClusterApi;

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClusterApi } from "../src/io/api-server/cluster-api.ts";
 import { readKubeconfig } from "../src/io/api-server/kubeconfig.ts";
-import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import type { ControlPlane } from "../testbed/control-plane.ts";
 
 /** Longer than a kubelet's 10 s: the bench's control plane is patient. */

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LEASE_HOLDERS } from "../src/controlplane/lease.ts";
+import { LEASE_HOLDERS } from "../src/kube/lease.ts";
 import { KUBEMEND, type RenderedCluster, renderedCluster } from "../test/e2e/rendered-cluster.ts";
 import { diskPath, STATIC_PODS_PATH } from "../testbed/node.ts";
 import { kubernetesOrWhyNot } from "../testbed/requirements.ts";

@@ -2,16 +2,20 @@
 export { type BoltFile, readBolt } from "./bolt/bolt.ts";
 export { type ByteSource, memorySource } from "./bolt/byte-source.ts";
 export { checkBolt } from "./bolt/check.ts";
-export { type ErrorCode, type Finding, type FindingLevel, MendError, type MendErrorDetails } from "./errors.ts";
+export { type ErrorCode, type Finding, type FindingLevel, MendError, type MendErrorDetails } from "./errors/errors.ts";
+export type { DecodedValue, JsonObject, JsonValue, KubeObject, StoredValue, Transformer } from "./kube/object.ts";
 export type { KeyValue } from "./mvcc/key-value.ts";
 export type { StoreInfo } from "./mvcc/store-info.ts";
-export { loadEncryptionConfig } from "./operations/snapshot/load-encryption-config.ts";
+export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot/stats.ts";
+export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot/status.ts";
+export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot/verify.ts";
+export { loadEncryptionConfig } from "./snapshot/load-encryption-config.ts";
 export {
   openSnapshot,
   readStoreInfo,
   type Snapshot,
   type SnapshotOptions,
-} from "./operations/snapshot/open-snapshot.ts";
+} from "./snapshot/open-snapshot.ts";
 export {
   type KeyRevision,
   type Keyspace,
@@ -19,12 +23,8 @@ export {
   readKeyHistory,
   readKeyspace,
   selectKeys,
-} from "./operations/snapshot/read-keyspace.ts";
-export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot/snapshot-stats.ts";
-export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot/snapshot-status.ts";
-export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot/snapshot-verify.ts";
+} from "./snapshot/read-keyspace.ts";
 export { decodeValue } from "./storage/decode.ts";
 export { createTransformer } from "./storage/encryption.ts";
 export { type EncryptionConfig, parseEncryptionConfig } from "./storage/encryption-config.ts";
 export { findEtcdPrefixes } from "./storage/etcd-prefix.ts";
-export type { DecodedValue, JsonObject, JsonValue, KubeObject, StoredValue, Transformer } from "./storage/object.ts";

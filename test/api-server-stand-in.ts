@@ -6,8 +6,8 @@ import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { matchesLabels, parseLabelSelector } from "../src/storage/label-selector.ts";
-import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import { matchesLabels, parseLabelSelector } from "../src/kube/label-selector.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 
 export interface StandInOptions {
   /** Such as `v1.7.16`. */

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FileSystem } from "../src/io/files/file-system.ts";
-import { type CleanOptions, type CleanResult, prepareClean } from "../src/operations/node/clean.ts";
-import { prepareUndo, type UndoResult } from "../src/operations/node/undo-clean.ts";
+import { type CleanOptions, type CleanResult, prepareClean } from "../src/operations/clean/clean.ts";
+import { prepareUndo, type UndoResult } from "../src/operations/clean/undo-clean.ts";
 import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
 
 const SHA256_SIZE = 32;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 
 /** What an API server answered, from a fixture such as `kubeadm-k120/pods.json.gz`. */
 export function answeredObjects(path: string): KubeObject[] {

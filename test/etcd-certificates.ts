@@ -1,7 +1,7 @@
 /** Throw-away certificates for etcd servers and clients. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { generateKey, issueCertificate, issueSelfSigned } from "../src/bootstrap/certificate.ts";
+import { generateKey, issueCertificate, issueSelfSigned } from "../src/certificates/issue.ts";
 
 export interface CertificateFiles {
   readonly ca: string;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../src/cli/run.ts";
-import { saveSnapshot } from "../src/operations/snapshot/snapshot-save.ts";
+import { saveSnapshot } from "../src/operations/snapshot/save.ts";
 import { type CertificateFiles, makeCertificates } from "./etcd-certificates.ts";
 import { type EtcdServer, program, startEtcd } from "./etcd-server.ts";
 import { Fault, faultyFileSystem } from "./faulty-file-system.ts";

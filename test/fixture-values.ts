@@ -5,11 +5,11 @@ import { gunzipSync } from "node:zlib";
 import { readBolt } from "../src/bolt/bolt.ts";
 import { readBuckets, readEntries } from "../src/bolt/bucket.ts";
 import { memorySource } from "../src/bolt/byte-source.ts";
+import type { JsonObject, JsonValue, StoredValue } from "../src/kube/object.ts";
 import { decodeKeyValue } from "../src/mvcc/key-value.ts";
 import { TOMBSTONE_SIZE } from "../src/mvcc/revision.ts";
 import { compareStrings } from "../src/storage/arrange.ts";
 import { parseJson } from "../src/storage/json-parse.ts";
-import type { JsonObject, JsonValue, StoredValue } from "../src/storage/object.ts";
 
 export const SNAPSHOTS = [
   "k120-broad",

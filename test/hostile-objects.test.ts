@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { renderBootstrap } from "../src/bootstrap/render.ts";
 import { selectControlPlane } from "../src/controlplane/select.ts";
-import { MendError } from "../src/errors.ts";
-import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import { MendError } from "../src/errors/errors.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import { companions, configMap, mirrorPod, node, object, secret, workload } from "./cluster-objects.ts";
 
 const volumes = [

@@ -1,9 +1,9 @@
 /** Snapshots made for a test: a handful of keys, as `etcdctl snapshot save` would have written them. Real ones are in `test/fixtures`. */
 import { createCipheriv } from "node:crypto";
 import { createBoltWriter } from "../src/bolt/writer.ts";
+import type { KubeObject } from "../src/kube/object.ts";
 import { encodeKeyValue } from "../src/mvcc/key-value.ts";
 import { encodeRevision } from "../src/mvcc/revision.ts";
-import type { KubeObject } from "../src/storage/object.ts";
 import { withHash } from "./damage/sample-snapshot.ts";
 
 /** Each entry is a revision of its own, in order. */

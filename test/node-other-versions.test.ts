@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import { ApiServerStandIn, type StandInOptions, type StandInRequest, status } from "./api-server-stand-in.ts";
 import { object, node as plainNode } from "./cluster-objects.ts";
 import { kubemend, type Outcome } from "./kubemend.ts";

@@ -5,18 +5,13 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  generateKey,
-  issueCertificate,
-  issueSelfSigned,
-  type SigningCertificate,
-} from "../src/bootstrap/certificate.ts";
+import { generateKey, issueCertificate, issueSelfSigned, type SigningCertificate } from "../src/certificates/issue.ts";
 import { openEtcd } from "../src/io/etcd/etcd-client.ts";
 import type { EtcdAccess } from "../src/io/etcd/etcd-connection.ts";
 import { createEtcdReader } from "../src/io/etcd/etcd-reader.ts";
+import type { KubeObject } from "../src/kube/object.ts";
 import { readLiveEtcd } from "../src/operations/recover/read-live-etcd.ts";
 import { restoreSnapshot } from "../src/operations/snapshot/restore.ts";
-import type { KubeObject } from "../src/storage/object.ts";
 import { companions, mirrorPod, node, secret, workload } from "./cluster-objects.ts";
 import { type EtcdServer, program, startEtcd } from "./etcd-server.ts";
 import { freePorts } from "./free-ports.ts";

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { KubeObject } from "../src/storage/object.ts";
+import type { KubeObject } from "../src/kube/object.ts";
 import { ApiServerStandIn, status } from "./api-server-stand-in.ts";
 import { companions, configMap, mirrorPod, node, secret, workload } from "./cluster-objects.ts";
 import { kubemend } from "./kubemend.ts";

@@ -17,7 +17,7 @@ import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { run } from "../src/cli/run.ts";
-import type { JsonObject } from "../src/storage/object.ts";
+import type { JsonObject } from "../src/kube/object.ts";
 import { companions, mirrorPod, node, secret, workload } from "./cluster-objects.ts";
 import { clusterEntries, encryptAesCbc, madeSnapshot } from "./made-snapshot.ts";
 

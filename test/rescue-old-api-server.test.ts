@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
-import type { JsonObject, KubeObject } from "../src/storage/object.ts";
+import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import { ApiServerStandIn, type StandInOptions } from "./api-server-stand-in.ts";
 import { node, object, workload } from "./cluster-objects.ts";
 import { kubemend } from "./kubemend.ts";

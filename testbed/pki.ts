@@ -8,7 +8,7 @@ import {
   issueSelfSigned,
   type KeyPair,
   type SigningCertificate,
-} from "../src/bootstrap/certificate.ts";
+} from "../src/certificates/issue.ts";
 
 const DAY = 24 * 3600 * 1000;
 

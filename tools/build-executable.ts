@@ -11,11 +11,11 @@ import { rolldown } from "rolldown";
 
 const ROOT = join(import.meta.dirname, "..");
 const OUT = join(ROOT, "build/kubemend");
-/** The threads' entry files, by the names that src/io/snapshot/start-thread.ts knows them by. */
+/** The threads' entry files, by the names that src/snapshot/start-thread.ts knows them by. */
 const ENTRIES = {
   kubemend: "src/cli/main.ts",
-  "sweep-worker": "src/io/snapshot/sweep-worker.ts",
-  "hash-worker": "src/io/snapshot/hash-worker.ts",
+  "sweep-worker": "src/snapshot/sweep-worker.ts",
+  "hash-worker": "src/snapshot/hash-worker.ts",
 };
 const LOADER = "load-chunk.cjs";
 const MINIFY = { mangle: false, compress: false, codegen: { removeWhitespace: true } };

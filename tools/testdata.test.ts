@@ -5,11 +5,11 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../src/kube/object.ts";
 import { decodeValue } from "../src/storage/decode.ts";
 import { encodeObject } from "../src/storage/encode.ts";
 import { parseJson } from "../src/storage/json-parse.ts";
 import { printJson } from "../src/storage/json-text.ts";
-import type { KubeObject } from "../src/storage/object.ts";
 import { findResource } from "../src/storage/resources.ts";
 import { printYaml } from "../src/storage/yaml-text.ts";
 import { SOURCES, sourceDirectory } from "./kubernetes-sources.ts";

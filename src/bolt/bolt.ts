@@ -1,5 +1,5 @@
 /** Opens a bbolt file: both metas judged, the newest valid one used, pages read on demand with their bounds checked first. */
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import type { ByteSource } from "./byte-source.ts";
 import {
   decodeMeta,

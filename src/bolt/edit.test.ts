@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { findProgram, PROGRAMS_MISSING } from "../../test/programs.ts";
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../errors/errors.ts";
 import { readBolt } from "./bolt.ts";
 import { readBuckets, readEntries } from "./bucket.ts";
 import { memorySource } from "./byte-source.ts";

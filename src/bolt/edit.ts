@@ -2,7 +2,7 @@
  * Changes small parts of a large bbolt file the way bbolt itself does: new pages behind the last one in use, then both metas. Pages that
  * nothing points to any more become free when a program opens the file and rebuilds its freelist, as etcd does.
  */
-import { type Finding, invariant, MendError } from "../errors.ts";
+import { type Finding, invariant, MendError } from "../errors/errors.ts";
 import type { BoltFile } from "./bolt.ts";
 import { readPage } from "./bolt.ts";
 import { type Bucket, decodeBucket, readEntries } from "./bucket.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sampleBolt } from "../../test/damage/sample-bolt.ts";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import { readBolt } from "./bolt.ts";
 import { memorySource } from "./byte-source.ts";
 import { decodeMeta, encodeMeta, fnv1a64, type Meta } from "./meta.ts";

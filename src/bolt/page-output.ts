@@ -1,5 +1,5 @@
 /** Pages in ascending order, gathered into large writes. */
-import { invariant } from "../errors.ts";
+import { invariant } from "../errors/errors.ts";
 
 /** Where written bytes go. Throws a `MendError` when the medium fails. The bytes are reused after the call. */
 export interface ByteSink {

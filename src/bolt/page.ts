@@ -8,7 +8,7 @@
  * `pos` counts from the start of the element itself.
  */
 
-import { invariant } from "../errors.ts";
+import { invariant } from "../errors/errors.ts";
 
 export const PAGE_HEADER_SIZE = 16;
 export const ELEMENT_SIZE = 16;

@@ -2,7 +2,7 @@
  * One bucket's B+ tree, built bottom-up from keys in ascending order: a leaf is written as soon as it is full, and each level of branches
  * keeps only the page it is filling, so memory is a few pages a level whatever the size of the bucket.
  */
-import { invariant } from "../errors.ts";
+import { invariant } from "../errors/errors.ts";
 import {
   BUCKET_HEADER_SIZE,
   ELEMENT_SIZE,

@@ -2,7 +2,7 @@
  * Walks the B+tree of a bucket down to, but not into, its leaves. Leaves are most of a file: they are found here by their ids alone and read later in file order
  * (`sweep.ts`), which turns a million small reads into large ones and lets several threads share them.
  */
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../errors/errors.ts";
 import { type BoltFile, isTreePage, readPage, wrongType } from "./bolt.ts";
 import {
   branchChild,

@@ -2,7 +2,7 @@
  * Writes a whole bbolt file in one pass: buckets and keys come in ascending byte order, pages go out in ascending order, and the two metas
  * last, so a file that was cut short has no valid meta. The result is what bbolt's own compaction leaves: no free pages.
  */
-import { invariant, MendError } from "../errors.ts";
+import { invariant, MendError } from "../errors/errors.ts";
 import { encodeMeta } from "./meta.ts";
 import { BUCKET_ELEMENT, BUCKET_HEADER_SIZE, encodePageHeader, PageFlag } from "./page.ts";
 import { type ByteSink, createPageOutput } from "./page-output.ts";

@@ -2,12 +2,13 @@
  * Whether the kubeconfig among the assets and the API server that they start fit each other, judged by their certificates before anything runs. They do not
  * where the assets were recovered from one cluster with the kubeconfig of another.
  */
-import { containerIndexOf } from "../controlplane/component.ts";
-import { flagValue } from "../controlplane/container-flags.ts";
-import { objectOf, objectsOf } from "../controlplane/fields.ts";
+
+import { clientFaults, readCertificates, serverFaults } from "../certificates/faults.ts";
 import { hostPathOf } from "../controlplane/host-files.ts";
-import { clientFaults, readCertificates, serverFaults } from "../diagnosis/certificate-faults.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { objectOf, objectsOf } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { BOOTSTRAP_SECRETS_DIR } from "./fix-up.ts";
 import type { AssetFile, StartPlan } from "./start-plan.ts";
 

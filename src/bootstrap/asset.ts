@@ -1,6 +1,6 @@
 /** What a rendering makes: files by path, all of them in hand before any of them is written. */
 import type { ByteSource } from "../bolt/byte-source.ts";
-import { invariant, MendError } from "../errors.ts";
+import { invariant, MendError } from "../errors/errors.ts";
 
 export interface Asset {
   /** Relative to the asset dir, with slashes, such as `tls/secrets/kube-apiserver/ca.crt`. */

@@ -3,9 +3,9 @@
  * the EtcdCluster made anew, whose first member joins the boot member, takes the data over and sees it off.
  */
 import type { SelfHostedEtcd } from "../controlplane/control-plane.ts";
-import { isObject, objectOf } from "../controlplane/fields.ts";
 import { ETCD_CLUSTER_GROUP, hostOf } from "../controlplane/self-hosted-etcd.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { isObject, objectOf } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { BOOTSTRAP_SECRETS_DIR, type BootEtcd } from "./fix-up.ts";
 
 const CLIENT_PORT = 12379;

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { companions, configMap, object, secret, type WorkloadShape, workload } from "../../test/cluster-objects.ts";
 import type { SelfHostedControlPlane } from "../controlplane/control-plane.ts";
-import { objectsOf } from "../controlplane/fields.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
-import type { Finding } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { Finding } from "../errors/errors.ts";
+import { objectsOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { AssetSet } from "./asset.ts";
 import { bootstrapPod } from "./bootstrap-pod.ts";
 

@@ -1,8 +1,9 @@
 /** The bootstrap pod of a self-hosted component: its pod template, made fit for a kubelet that has no API server yet. */
-import { dataKey, type SelfHostedControlPlane, type Workload } from "../controlplane/control-plane.ts";
-import { RUNTIME_ANNOTATIONS } from "../controlplane/pod-template.ts";
-import type { Finding } from "../errors.ts";
-import type { JsonObject } from "../storage/object.ts";
+import type { SelfHostedControlPlane, Workload } from "../controlplane/control-plane.ts";
+import type { Finding } from "../errors/errors.ts";
+import { dataKey } from "../kube/data-object.ts";
+import type { JsonObject } from "../kube/object.ts";
+import { RUNTIME_ANNOTATIONS } from "../kube/pod-template.ts";
 import type { AssetSet } from "./asset.ts";
 import { dialBootEtcd } from "./dial-boot-etcd.ts";
 import { dropScheduling } from "./drop-scheduling.ts";

@@ -2,10 +2,10 @@
  * With self-hosted etcd the API server also dials the boot member, on the same node: the permanent members come back only once it runs. As in
  * bootkube, the other endpoints stay, so that it goes on when the boot member has handed over.
  */
-import { containerIndexOf } from "../controlplane/component.ts";
-import { addFlag, changeFlag, flagValue, runsThroughShell } from "../controlplane/container-flags.ts";
-import { objectsOf } from "../controlplane/fields.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { addFlag, changeFlag, flagValue, runsThroughShell } from "../kube/container-flags.ts";
+import { objectsOf } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { BOOTSTRAP_SECRETS_DIR, type BootEtcd, type FixUpContext } from "./fix-up.ts";
 
 const CLIENT_FLAGS = [

@@ -2,9 +2,9 @@
  * Nobody schedules a static pod, and the kubelet would turn it away over a node label that it cannot ask for (it checks node selectors and
  * affinity at admission). A service account has no token without an API server, and newer kubelets refuse static pods that name API objects.
  */
-import { objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
-import { SCHEDULING_FIELDS } from "../controlplane/pod-template.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
+import { SCHEDULING_FIELDS } from "../kube/pod-template.ts";
 import type { FixUpContext } from "./fix-up.ts";
 
 export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, "note">): JsonObject {

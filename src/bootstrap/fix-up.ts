@@ -2,9 +2,11 @@
  * A fix-up turns the pod template of a permanent component into something that a kubelet can run with no API server there. One file each,
  * applied in the order of `bootstrap-pod.ts`.
  */
-import type { ComponentName, DataKind, DataObject } from "../controlplane/control-plane.ts";
-import type { Finding } from "../errors.ts";
-import type { JsonObject } from "../storage/object.ts";
+
+import type { Finding } from "../errors/errors.ts";
+import type { ComponentName } from "../kube/component.ts";
+import type { DataKind, DataObject } from "../kube/data-object.ts";
+import type { JsonObject } from "../kube/object.ts";
 import type { AssetSet } from "./asset.ts";
 
 /** Where `start` puts the asset dir's `tls/` and its kubeconfig on the node (bootkube's pkg/asset). */

@@ -2,10 +2,10 @@
  * Self-hosted, the controller manager and the scheduler find the API server by their service account. A static pod has none, so they get
  * the kubeconfig that recovery was given; `start` puts it on the node.
  */
-import { containerIndexOf } from "../controlplane/component.ts";
-import { addFlag, changeFlag, containerFlags, runsThroughShell } from "../controlplane/container-flags.ts";
-import { objectsOf, textOf } from "../controlplane/fields.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { addFlag, changeFlag, containerFlags, runsThroughShell } from "../kube/container-flags.ts";
+import { objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { BOOTSTRAP_SECRETS_DIR, type FixUpContext } from "./fix-up.ts";
 
 /** Flags that name a kubeconfig: all of them stop the program when the file's token is not there. */

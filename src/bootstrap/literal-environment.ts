@@ -2,8 +2,8 @@
  * Environment variables that come from secrets and config maps become values in the manifest: the kubelet would ask the API server for them.
  * Files are no way here, since a program reads its environment; the manifest is 0600 like the secrets themselves.
  */
-import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 import type { FixUpContext } from "./fix-up.ts";
 
 /** What this one needs of a context: pods other than the bootstrap ones have their own. */

@@ -1,8 +1,8 @@
 /** The objects in manifest files: several documents in a file, lists, documents that a template left empty; and the order to create them in. */
 import { parseAllDocuments } from "yaml";
-import { isObject } from "../controlplane/fields.ts";
-import { MendError } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { MendError } from "../errors/errors.ts";
+import { isObject } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 export interface ManifestObject {
   /** The file, and which document of it where it has several. */

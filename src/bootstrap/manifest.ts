@@ -1,6 +1,6 @@
 /** Kubernetes manifests as text. */
 import { Document, Scalar, visit } from "yaml";
-import type { JsonObject } from "../storage/object.ts";
+import type { JsonObject } from "../kube/object.ts";
 
 /** Plain words that parsers of YAML 1.1 or later take for something else, and that the writer does not quote: `=`, `0o17`. */
 const MISREAD = /^(?:=|[-+]?0o[0-7_]+)$/;

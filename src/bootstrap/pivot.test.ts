@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { objectOf } from "../controlplane/fields.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { objectOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import {
   afterHandOver,
   beforeHandOver,

@@ -6,8 +6,8 @@
  * renewed, a pod of this machine only when its containers have processes here, and a component only when its lease was renewed after
  * the temporary one had ended.
  */
-import { objectsOf as arrayOf, objectOf, textOf } from "../controlplane/fields.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { objectsOf as arrayOf, objectOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 /** One look at the cluster. */
 export interface Observation {

@@ -3,11 +3,11 @@
  * on. A static pod, its data and its certificates in places of this machine that stay.
  */
 import { z } from "zod";
-import { containerIndexOf } from "../controlplane/component.ts";
-import { changeFlag } from "../controlplane/container-flags.ts";
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import { MendError } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { MendError } from "../errors/errors.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { changeFlag } from "../kube/container-flags.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { type EtcdRecovery, RECOVERY_ANNOTATION } from "./bootstrap-etcd.ts";
 import { manifestYaml } from "./manifest.ts";
 

@@ -1,8 +1,8 @@
 /** From a control plane to the assets that bring it back: pure, and everything in hand before anything is written. */
 import type { ControlPlane, SelfHostedControlPlane, StaticPodControlPlane } from "../controlplane/control-plane.ts";
-import { dataKey } from "../controlplane/control-plane.ts";
 import { type HostFile, hostFilesOf } from "../controlplane/host-files.ts";
-import { type Finding, MendError } from "../errors.ts";
+import { type Finding, MendError } from "../errors/errors.ts";
+import { dataKey } from "../kube/data-object.ts";
 import { type Asset, AssetSet } from "./asset.ts";
 import {
   bootEtcdOf,

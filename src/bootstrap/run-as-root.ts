@@ -2,8 +2,8 @@
  * The secrets that become files belong to root and are for root only, so the pod runs as root, whatever user its template or its image asks
  * for. bootkube cleared the user; that leaves the image's own.
  */
-import { mapObjects, objectOf, without } from "../controlplane/fields.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { mapObjects, objectOf, without } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 
 const USER_FIELDS = ["runAsUser", "runAsGroup", "runAsNonRoot"];
 const POD_USER_FIELDS = [

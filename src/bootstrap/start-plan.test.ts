@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { generateKey } from "./certificate.ts";
+import { generateKey } from "../certificates/issue.ts";
 import { checkCluster } from "./cluster/cluster.ts";
 import { renderCluster } from "./cluster/render-cluster.ts";
 import { type AssetFile, planStart } from "./start-plan.ts";

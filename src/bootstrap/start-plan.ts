@@ -1,11 +1,11 @@
 /** What `start` is to put on the node and to create, read from an asset dir; and everything that is wrong with it, before anything is touched. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { containerIndexOf, programOf } from "../controlplane/component.ts";
-import { flagValue } from "../controlplane/container-flags.ts";
-import type { ComponentName } from "../controlplane/control-plane.ts";
-import { isObject, objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import { MendError } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { MendError } from "../errors/errors.ts";
+import type { ComponentName } from "../kube/component.ts";
+import { containerIndexOf, programOf } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { isObject, objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { BOOTSTRAP_SECRETS_DIR } from "./fix-up.ts";
 import { manifestYaml } from "./manifest.ts";
 import { creationOrder, type ManifestObject, parseManifest } from "./manifest-objects.ts";

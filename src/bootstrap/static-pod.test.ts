@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { answeredObjects, mirrorPod } from "../../test/cluster-objects.ts";
 import type { StaticPodControlPlane } from "../controlplane/control-plane.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
-import type { JsonObject } from "../storage/object.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { manifestYaml } from "./manifest.ts";
 import { staticPodManifest } from "./static-pod.ts";
 

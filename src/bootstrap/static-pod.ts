@@ -3,8 +3,8 @@
  * at their defaults (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go) with it, because nobody can tell whether they were written.
  */
 import type { StaticPod } from "../controlplane/control-plane.ts";
-import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
-import type { JsonObject, JsonValue } from "../storage/object.ts";
+import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 
 /** `config.hash`, `config.seen`, `config.source`, `config.mirror`. */
 const KUBELET_ANNOTATION = /^kubernetes\.io\/config\.(hash|seen|source|mirror)$/;

@@ -1,6 +1,6 @@
 /** There is no pod network before the control plane runs, and no cluster DNS to ask. The permanent pod, which may declare the same ports, must fit beside it. */
-import { withoutHostPorts } from "../controlplane/host-ports.ts";
-import type { JsonObject } from "../storage/object.ts";
+import { withoutHostPorts } from "../kube/host-ports.ts";
+import type { JsonObject } from "../kube/object.ts";
 
 export function useHostNetwork(podSpec: JsonObject): JsonObject {
   const dnsPolicy = podSpec.dnsPolicy === "None" ? "None" : "Default";

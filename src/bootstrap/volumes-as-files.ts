@@ -4,9 +4,9 @@
  * joins several sources, gets a directory of its own, `tls/volumes/POD/VOLUME`.
  */
 
-import type { DataKind } from "../controlplane/control-plane.ts";
-import { isObject, listOf, mapObjects, objectsOf, textOf } from "../controlplane/fields.ts";
-import type { JsonObject, JsonValue } from "../storage/object.ts";
+import type { DataKind } from "../kube/data-object.ts";
+import { isObject, listOf, mapObjects, objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { BOOTSTRAP_SECRETS_DIR, type FixUpContext } from "./fix-up.ts";
 
 const FOLDERS: Readonly<Record<DataKind, string>> = { Secret: "secrets", ConfigMap: "config-maps" };

@@ -5,7 +5,7 @@
  * `parent.ts` selects, `sanitize.ts` makes the copy, `generation.ts` says which copies are kept, `state.ts` decides what runs, `plan.ts` orders
  * what is to be done. Facts of the original: bootkube's pkg/checkpoint and cmd/checkpoint.
  */
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 /** On a parent, with the value `true`. */
 export const PARENT_ANNOTATION = "checkpointer.alpha.coreos.com/checkpoint";

@@ -2,9 +2,9 @@
  * Volumes of secrets, config maps and projections become directories on the node. Modes, `items`, `optional`, and who may read come out as the kubelet
  * makes them (kubernetes/pkg/volume/{secret,configmap,projected}), but for a secret: nobody but its owner and its group ever reads it.
  */
-import type { DataObject } from "../controlplane/control-plane.ts";
-import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
+import type { DataObject } from "../kube/data-object.ts";
+import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import type { DataDirectory, DataFile } from "./checkpoint.ts";
 import { dataDirectory, isInside, type Places } from "./data-directory.ts";
 import { downwardText } from "./downward.ts";

@@ -1,6 +1,6 @@
 /** What the downward API would write of a pod, for projections that have to become files. */
-import { textOf } from "../controlplane/fields.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { textOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 /** Undefined for what only a running pod has, such as its address. */
 export function downwardText(pod: KubeObject, fieldRef: JsonObject): string | undefined {

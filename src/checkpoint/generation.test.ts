@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import type { Generation } from "./checkpoint.ts";
 import { decodeGeneration, encodeGeneration, fingerprintOf, judge, kept, numbered } from "./generation.ts";
 

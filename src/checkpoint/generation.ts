@@ -1,7 +1,7 @@
 /** Generations of a checkpoint: what makes two the same, how one is written and read back, and when a new one takes the place of the last good one. */
 import { createHash } from "node:crypto";
-import { isObject, textOf } from "../controlplane/fields.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
+import { isObject, textOf } from "../kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import {
   CHECKPOINT_OF_ANNOTATION,
   DATA_ANNOTATION,

@@ -3,7 +3,7 @@
  * given, encrypted with AES-256-GCM (docs/formats/protected-manifests.md).
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import type { GuardedFile } from "./guarded-manifest.ts";
 
 export interface GuardedCopy {

@@ -3,8 +3,8 @@
  * were when they last ran well, and when they are to be put back. `guarded-copy.ts` is how they are kept.
  */
 import { parseManifest } from "../bootstrap/manifest-objects.ts";
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import type { KubeObject } from "../storage/object.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
 
 /** On what the checkpointer itself puts there: it looks after those otherwise. */
 const CHECKPOINT_OF_ANNOTATION = "checkpointer.alpha.coreos.com/checkpoint-of";

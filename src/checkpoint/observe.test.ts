@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import type { Generation } from "./checkpoint.ts";
 import { placesIn } from "./data-directory.ts";
 import { numbered } from "./generation.ts";

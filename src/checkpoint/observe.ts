@@ -1,7 +1,7 @@
 /** What the sources say of each checkpoint: the API server, the kubelet's list, the container runtime, the disk. */
-import { recogniseComponent } from "../controlplane/component.ts";
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import type { KubeObject } from "../storage/object.ts";
+import { recogniseComponent } from "../kube/component.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
 import {
   type AgentPlace,
   CHECKPOINT_OF_ANNOTATION,

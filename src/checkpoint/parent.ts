@@ -1,6 +1,6 @@
 /** Which pods are parents, and which checkpoint stands for them. */
-import { objectOf, textOf } from "../controlplane/fields.ts";
-import type { KubeObject } from "../storage/object.ts";
+import { objectOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
 import {
   type AgentPlace,
   CHECKPOINT_OF_ANNOTATION,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { DataObject } from "../controlplane/control-plane.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { DataObject } from "../kube/data-object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import type { DataDirectory } from "./checkpoint.ts";
 import { placesIn } from "./data-directory.ts";
 import { type Draft, sanitize } from "./sanitize.ts";

@@ -4,9 +4,9 @@
  */
 import { dropScheduling } from "../bootstrap/drop-scheduling.ts";
 import { makeEnvironmentLiteral } from "../bootstrap/literal-environment.ts";
-import { mapObjects, objectOf, without } from "../controlplane/fields.ts";
-import { withoutHostPorts } from "../controlplane/host-ports.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { mapObjects, objectOf, without } from "../kube/fields.ts";
+import { withoutHostPorts } from "../kube/host-ports.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import {
   CHECKPOINT_OF_ANNOTATION,
   CONTROLLER_ANNOTATION,

@@ -1,6 +1,6 @@
 /** Runs one command line against a {@link Host} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 130 interrupted. */
 import { CommanderError } from "commander";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import type { Host } from "./host.ts";
 import { createProgram } from "./program.ts";
 

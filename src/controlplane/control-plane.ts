@@ -1,12 +1,9 @@
 /** What a recovery needs to know of a control plane. Every source of objects, a backup file or a live server, ends in these types. */
-import type { Finding } from "../errors.ts";
-import type { JsonObject } from "../storage/object.ts";
-
-/** The programs that make a control plane, by the names that Kubernetes gives them. */
-export type ComponentName = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler";
-
-/** What a self-hosted control plane runs as a DaemonSet or a Deployment. etcd is apart: it may be outside, or an EtcdCluster. */
-export const WORKLOAD_COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
+import type { Finding } from "../errors/errors.ts";
+import type { ComponentName } from "../kube/component.ts";
+import type { DataObject } from "../kube/data-object.ts";
+import type { LastSign } from "../kube/last-sign.ts";
+import type { JsonObject } from "../kube/object.ts";
 
 export type ControlPlane = SelfHostedControlPlane | StaticPodControlPlane;
 export type Flavour = ControlPlane["flavour"];
@@ -48,20 +45,6 @@ export interface Workload {
   /** Of the pod template. */
   readonly annotations: { readonly [name: string]: string };
   readonly podSpec: JsonObject;
-}
-
-/** A secret or a config map as bytes by key. */
-export interface DataObject {
-  readonly kind: DataKind;
-  readonly namespace: string;
-  readonly name: string;
-  readonly data: ReadonlyMap<string, Uint8Array>;
-}
-
-export type DataKind = "Secret" | "ConfigMap";
-
-export function dataKey(kind: DataKind, namespace: string, name: string): string {
-  return `${kind} ${namespace}/${name}`;
 }
 
 /** An etcd that etcd-operator runs on the cluster whose state it holds. */
@@ -131,14 +114,6 @@ export interface Missing {
   readonly reason: "absent" | "encrypted" | "unreadable";
   /** A sentence that names the missing thing: for people. */
   readonly text: string;
-}
-
-/** A moment and what it was read from. */
-export interface LastSign {
-  /** RFC 3339. */
-  readonly time: string;
-  /** Such as `lease kube-node-lease/node1 renewed`. */
-  readonly source: string;
 }
 
 /** An object that is in the source and could not be read. */

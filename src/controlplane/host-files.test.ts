@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { mirrorPod } from "../../test/cluster-objects.ts";
-import type { JsonObject } from "../storage/object.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { hostFilesOf } from "./host-files.ts";
 
 const pod = (spec: JsonObject) => ({ name: "p", component: undefined, mirrorPod: mirrorPod("p", "m1", { spec }) });

@@ -3,10 +3,10 @@
  * container mounts, and each path on its command line that lies in one, by the name that it has on the host.
  */
 
-import type { JsonObject } from "../storage/object.ts";
-import { containerFlags } from "./container-flags.ts";
+import { containerFlags } from "../kube/container-flags.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject } from "../kube/object.ts";
 import type { StaticPod } from "./control-plane.ts";
-import { objectOf, objectsOf, textOf } from "./fields.ts";
 
 export interface HostFile {
   /** Absolute, on the node. */

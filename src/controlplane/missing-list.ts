@@ -1,5 +1,7 @@
 /** Collects what a control plane refers to and does not find, each thing once with all that need it. */
-import type { ComponentName, Missing, SealedObject } from "./control-plane.ts";
+
+import type { ComponentName } from "../kube/component.ts";
+import type { Missing, SealedObject } from "./control-plane.ts";
 
 export class MissingList {
   readonly #found = new Map<

@@ -1,23 +1,16 @@
 /** A control plane that runs on its own cluster: what it refers to, and the etcd that may run there too. */
-import type { Finding } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
-import { componentImage, containerIndexOf, imageVersion } from "./component.ts";
-import { flagValue } from "./container-flags.ts";
-import {
-  type DataKind,
-  type DataObject,
-  dataKey,
-  type SelfHostedControlPlane,
-  type SelfHostedEtcd,
-  WORKLOAD_COMPONENTS,
-  type Workload,
-} from "./control-plane.ts";
-import { dataObjectOf } from "./data-object.ts";
-import { objectsOf } from "./fields.ts";
+import type { Finding } from "../errors/errors.ts";
+import { compare } from "../kube/compare-text.ts";
+import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { type DataKind, type DataObject, dataKey, dataObjectOf } from "../kube/data-object.ts";
+import { objectsOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { dataReferences } from "../kube/references.ts";
+import type { SelfHostedControlPlane, SelfHostedEtcd, Workload } from "./control-plane.ts";
 import { MissingList } from "./missing-list.ts";
-import { dataReferences } from "./references.ts";
 import { describeEtcd, etcdTlsSecrets, holdsOwnState } from "./self-hosted-etcd.ts";
-import { compare, type SortedObjects } from "./sorted-objects.ts";
+import type { SortedObjects } from "./sorted-objects.ts";
 
 /** bootkube's names for the keys of the etcd secrets: bootstrap-etcd reads them as files of these names. */
 const PEER_KEYS = ["peer-ca.crt", "peer.crt", "peer.key"];

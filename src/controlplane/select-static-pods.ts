@@ -1,20 +1,15 @@
 /** A control plane of static pods: what each of its nodes runs, from the mirror pods. */
-import type { Finding } from "../errors.ts";
-import type { KubeObject } from "../storage/object.ts";
-import { componentImage, containerIndexOf, imageVersion } from "./component.ts";
-import { flagValue } from "./container-flags.ts";
-import {
-  type StaticPod,
-  type StaticPodControlPlane,
-  type StaticPodNode,
-  WORKLOAD_COMPONENTS,
-  type Workload,
-} from "./control-plane.ts";
-import { objectOf, objectsOf, textOf } from "./fields.ts";
-import { nodeOf, staticPodName } from "./mirror-pod.ts";
+import type { Finding } from "../errors/errors.ts";
+import { compare } from "../kube/compare-text.ts";
+import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { nodeOf, staticPodName } from "../kube/mirror-pod.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { StaticPod, StaticPodControlPlane, StaticPodNode, Workload } from "./control-plane.ts";
 import { MissingList } from "./missing-list.ts";
 import { hostOf } from "./self-hosted-etcd.ts";
-import { compare, recognisePod, type SortedObjects } from "./sorted-objects.ts";
+import { recognisePod, type SortedObjects } from "./sorted-objects.ts";
 
 /**
  * A node counts as soon as it runs one component; all its static pods come along, because a load balancer or a virtual address beside the

@@ -9,8 +9,8 @@ import {
   secret,
   workload,
 } from "../../test/cluster-objects.ts";
-import type { MendError } from "../errors.ts";
-import type { KubeObject } from "../storage/object.ts";
+import type { MendError } from "../errors/errors.ts";
+import type { KubeObject } from "../kube/object.ts";
 import type { SelfHostedControlPlane, StaticPodControlPlane } from "./control-plane.ts";
 import { dataNamespaces, type SelectOptions, selectControlPlane } from "./select.ts";
 

@@ -1,16 +1,16 @@
 /** From a cluster's objects to its control plane: which flavour it is, what runs it, what that refers to and what of it is missing. */
-import { MendError } from "../errors.ts";
-import type { KubeObject } from "../storage/object.ts";
-import { RECOGNISED_BY } from "./component.ts";
+import { MendError } from "../errors/errors.ts";
+import { compare } from "../kube/compare-text.ts";
+import { RECOGNISED_BY } from "../kube/component.ts";
+import { isTemporary } from "../kube/mirror-pod.ts";
+import type { KubeObject } from "../kube/object.ts";
 import type { ControlPlane, SealedObject } from "./control-plane.ts";
-import { isTemporary } from "./mirror-pod.ts";
 import { selectSelfHosted } from "./select-self-hosted.ts";
 import { selectStaticPods } from "./select-static-pods.ts";
 import { isEtcdCluster } from "./self-hosted-etcd.ts";
 import {
   asCandidate,
   type Candidate,
-  compare,
   recognisePod,
   type SortedObjects,
   sortObjects,

@@ -3,11 +3,12 @@
  * `etcd-service` at a fixed address, and for bootstrapping a boot member at another (pkg/recovery/etcd.go, pkg/asset of bootkube 0.8).
  */
 import { X509Certificate } from "node:crypto";
-import type { KubeObject } from "../storage/object.ts";
-import { flagValue } from "./container-flags.ts";
-import type { DataObject, SelfHostedEtcd, SelfHostedEtcdTls } from "./control-plane.ts";
-import { isObject, objectOf, objectsOf, textOf } from "./fields.ts";
-import { isInNetwork, offsetAddress } from "./ip-network.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import type { DataObject } from "../kube/data-object.ts";
+import { isObject, objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { isInNetwork, offsetAddress } from "../kube/ip-network.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { SelfHostedEtcd, SelfHostedEtcdTls } from "./control-plane.ts";
 
 export const ETCD_CLUSTER_GROUP = "etcd.database.coreos.com";
 const CLUSTER_NAME = "kube-etcd";

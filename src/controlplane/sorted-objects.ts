@@ -1,10 +1,12 @@
 /** A first look at a cluster's objects: what could belong to a control plane, by what it is. */
-import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
-import { type Recognition, recogniseComponent } from "./component.ts";
-import type { LastSign, SealedObject, Workload } from "./control-plane.ts";
-import { isObject, objectOf } from "./fields.ts";
-import { lastSignOf, laterSign } from "./last-sign.ts";
-import { isMirrorPod } from "./mirror-pod.ts";
+
+import { type Recognition, recogniseComponent } from "../kube/component.ts";
+import { isObject, objectOf } from "../kube/fields.ts";
+import type { LastSign } from "../kube/last-sign.ts";
+import { lastSignOf, laterSign } from "../kube/last-sign.ts";
+import { isMirrorPod } from "../kube/mirror-pod.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
+import type { SealedObject, Workload } from "./control-plane.ts";
 import { isEtcdCluster } from "./self-hosted-etcd.ts";
 
 export interface SortedObjects {
@@ -99,8 +101,4 @@ export function asCandidate(object: KubeObject): Candidate | undefined {
 
 export function recognisePod(pod: KubeObject): Recognition | undefined {
   return recogniseComponent(pod.metadata.labels ?? {}, pod.metadata.name, objectOf(pod.spec));
-}
-
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 /** The etcd members that static pods run, by their own flags: what restoring their data takes. */
-import { containerIndexOf } from "./component.ts";
-import { flagValue } from "./container-flags.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { objectOf, objectsOf } from "../kube/fields.ts";
 import type { StaticPodControlPlane } from "./control-plane.ts";
-import { objectOf, objectsOf } from "./fields.ts";
 import { hostFilesOf } from "./host-files.ts";
 
 export interface StaticEtcdMember {

@@ -1,6 +1,7 @@
 /** Which nodes carry a control plane of static pods, before all pods of a large cluster were looked at. */
-import type { KubeObject } from "../storage/object.ts";
-import { isMirrorPod, nodeOf } from "./mirror-pod.ts";
+
+import { isMirrorPod, nodeOf } from "../kube/mirror-pod.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { controlPlaneNodes } from "./select-self-hosted.ts";
 import { recognisePod, wellFormed } from "./sorted-objects.ts";
 

@@ -1,5 +1,5 @@
 /** What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the keys of the snapshot. */
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../errors/errors.ts";
 
 /** Where the keys lie that {@link readLeftovers} looks at, in a cluster under the etcd prefix `prefix`. */
 export function leftoverPrefixes(prefix: string): string[] {

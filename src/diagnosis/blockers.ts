@@ -1,6 +1,6 @@
 /** What blocks everything, or a namespace, or a drain, while all programs run: webhooks, aggregated APIs, finalizers, quotas, disruption budgets. */
 
-import { parseQuantity, quantityText } from "../nodes/quantity.ts";
+import { parseQuantity, quantityText } from "../kube/quantity.ts";
 import { type CommandAccess, commandLine, kubectl } from "./command-line.ts";
 import type {
   ApiServiceFacts,

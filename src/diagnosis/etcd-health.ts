@@ -1,5 +1,5 @@
 /** What the members of an etcd cluster say, judged: quorum, disagreement, members that are not there, alarms, quotas. */
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../errors/errors.ts";
 
 /** One member as it was found. */
 export interface MemberHealth {

@@ -1,5 +1,5 @@
 /** What `etcd health` finds, as troubles of the control plane: with consequences and commands, and consequences of a lost member under the member. */
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../errors/errors.ts";
 import { commandLine, onHost } from "./command-line.ts";
 import type { MemberHealth } from "./etcd-health.ts";
 import type { EtcdFacts, Facts } from "./facts.ts";

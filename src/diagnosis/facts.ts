@@ -1,6 +1,7 @@
 /** What was observed, as plain values: what `operations/diagnose/diagnose.ts` gathers and the rules judge. Times are milliseconds since the epoch. */
-import type { Flag } from "../controlplane/container-flags.ts";
-import type { ComponentName } from "../controlplane/control-plane.ts";
+
+import type { ComponentName } from "../kube/component.ts";
+import type { Flag } from "../kube/container-flags.ts";
 import type { CommandAccess } from "./command-line.ts";
 import type { ClusterVerdict, MemberHealth } from "./etcd-health.ts";
 import type { Area } from "./trouble.ts";

@@ -2,7 +2,7 @@
  * Scheduler and controller manager, judged by their lease: who holds it and when it was renewed. A pod that is Running and Ready and cannot renew is
  * down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader election).
  */
-import { holderHost } from "../controlplane/lease.ts";
+import { holderHost } from "../kube/lease.ts";
 import { commandLine, kubemend, onHost } from "./command-line.ts";
 import type { ComponentFacts, ComponentPod, Facts, LeaseFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";

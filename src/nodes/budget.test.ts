@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { allowedBy, budgetsOf, describeBudget } from "./budget.ts";
 
 function budget(spec: object, status: object = {}, version = "policy/v1"): KubeObject {

@@ -2,9 +2,9 @@
  * PodDisruptionBudgets: which protect a pod, and what would free it. Source of the rules: k8s.io/api/policy and kubernetes/pkg/registry/core/pod/storage/
  * eviction.go.
  */
-import { listOf, objectOf, textOf } from "../controlplane/fields.ts";
-import { matchesLabels, readLabelSelector } from "../storage/label-selector.ts";
-import type { JsonValue, KubeObject } from "../storage/object.ts";
+import { listOf, objectOf, textOf } from "../kube/fields.ts";
+import { matchesLabels, readLabelSelector } from "../kube/label-selector.ts";
+import type { JsonValue, KubeObject } from "../kube/object.ts";
 
 /** The budgets of the pod's namespace that select it. An empty selector selects all in policy/v1, and nothing in v1beta1. */
 export function budgetsOf(pod: KubeObject, budgets: readonly KubeObject[]): KubeObject[] {

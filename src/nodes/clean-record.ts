@@ -3,7 +3,7 @@
  * before each thing that it tells of is done.
  */
 import { z } from "zod";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 
 const kubeletSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("systemd"), unit: z.string() }),

@@ -1,10 +1,11 @@
 /** Whether a cluster keeps a control plane, and etcd its quorum, when some nodes are taken out of service. */
-import type { ComponentName } from "../controlplane/control-plane.ts";
-import { nodeOf } from "../controlplane/mirror-pod.ts";
+
 import { recognisePod } from "../controlplane/sorted-objects.ts";
-import type { KubeObject } from "../storage/object.ts";
-import { isNodeReady, rolesOf } from "./node-state.ts";
-import { isFinished, isServing } from "./pod.ts";
+import type { ComponentName } from "../kube/component.ts";
+import { nodeOf } from "../kube/mirror-pod.ts";
+import { isNodeReady, rolesOf } from "../kube/node-state.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { isFinished, isServing } from "../kube/pod.ts";
 
 export interface GuardInput {
   /** Names of the nodes that are taken out of service. */

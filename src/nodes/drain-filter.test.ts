@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { aggregateText, type DaemonSetAnswer, type DrainRules, judgePod, selectForDrain } from "./drain-filter.ts";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");

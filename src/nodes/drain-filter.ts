@@ -2,9 +2,9 @@
  * Which pods of a node a drain takes away, which it leaves, and which it refuses to touch: kubectl's filters, in kubectl's order and words, so
  * that runbooks go on to work. Source of the rules: kubernetes/kubectl, pkg/drain/filters.go.
  */
-import { isMirrorPod } from "../controlplane/mirror-pod.ts";
-import type { KubeObject } from "../storage/object.ts";
-import { controllerOf, daemonSetOf, hasEmptyDir, isFinished, podKey } from "./pod.ts";
+import { isMirrorPod } from "../kube/mirror-pod.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { controllerOf, daemonSetOf, hasEmptyDir, isFinished, podKey } from "../kube/pod.ts";
 
 export interface DrainRules {
   /** Pods without a controller go too, and those of a DaemonSet that is no more. */

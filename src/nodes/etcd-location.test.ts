@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { JsonObject } from "../storage/object.ts";
+import type { JsonObject } from "../kube/object.ts";
 import { etcdDirectories, etcdDirectoriesOfPod } from "./etcd-location.ts";
 
 test("of a command", () => {

@@ -1,6 +1,6 @@
 /** Where an etcd on this node keeps its data, from how it is started: a static pod's manifest, or a process's words. */
-import { objectOf, objectsOf, textOf, textsOf } from "../controlplane/fields.ts";
-import type { JsonObject, JsonValue } from "../storage/object.ts";
+import { objectOf, objectsOf, textOf, textsOf } from "../kube/fields.ts";
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 
 export interface EtcdDirectories {
   /** As etcd itself sees them. */

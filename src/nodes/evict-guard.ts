@@ -3,10 +3,10 @@
  * gone. Force takes it away without that: right when the machine is off, and otherwise two pods of the same name may run.
  */
 
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import { isMirrorPod } from "../controlplane/mirror-pod.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
-import { controllerOf, daemonSetOf, isFinished, isTerminating } from "./pod.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { isMirrorPod } from "../kube/mirror-pod.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { controllerOf, daemonSetOf, isFinished, isTerminating } from "../kube/pod.ts";
 
 /** Source: k8s.io/api/core/v1, TaintNodeOutOfService. Acted on since 1.26, where it became beta; general since 1.28. */
 export const OUT_OF_SERVICE: JsonObject = {

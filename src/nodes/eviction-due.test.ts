@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { type EvictionMode, evictionDue } from "./eviction-due.ts";
 
 const TAINTED = "2026-11-21T12:00:00Z";

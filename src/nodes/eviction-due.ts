@@ -3,11 +3,11 @@
  * before Kubernetes 1.13 (and without the taint manager, up to 1.26) all pods went together, `--pod-eviction-timeout` after the node's last sign of
  * life, or after its kubelet had said that it is not ready. Source of the rules: kubernetes/pkg/controller/nodelifecycle and tainteviction.
  */
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import { isMirrorPod } from "../controlplane/mirror-pod.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
-import { nodeState, readyCondition } from "./node-state.ts";
-import { daemonSetOf, isFinished } from "./pod.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { isMirrorPod } from "../kube/mirror-pod.ts";
+import { nodeState, readyCondition } from "../kube/node-state.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { daemonSetOf, isFinished } from "../kube/pod.ts";
 
 /** How the controller manager evicts. */
 export type EvictionMode =

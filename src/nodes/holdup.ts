@@ -1,7 +1,7 @@
 /** Why a pod that was told to go is still there. */
-import { textOf } from "../controlplane/fields.ts";
-import type { KubeObject } from "../storage/object.ts";
-import { finalizersOf } from "./pod.ts";
+import { textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { finalizersOf } from "../kube/pod.ts";
 
 export type Holdup =
   /** Its containers may still use their grace period, which ends then (milliseconds since the epoch). */

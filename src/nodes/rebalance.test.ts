@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "../storage/object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { isSteady, nodeLoads, planRebalance, type RebalanceInput } from "./rebalance.ts";
 
 function node(name: string, spec: object = {}, labels: object = {}): KubeObject {

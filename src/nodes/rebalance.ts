@@ -3,13 +3,10 @@
  * enough: first it evens out each owner's replicas, then what the nodes' pods ask for. It is made of single moves, and is to be made anew after
  * each, because where a pod comes to run is the scheduler's to say.
  */
-import { objectOf, textOf } from "../controlplane/fields.ts";
-import { nodeOf } from "../controlplane/mirror-pod.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
-import { budgetsOf } from "./budget.ts";
-import { taintsOf } from "./evict-guard.ts";
-import { toleratesAll } from "./eviction-due.ts";
-import { isCordoned, isNodeReady } from "./node-state.ts";
+import { objectOf, textOf } from "../kube/fields.ts";
+import { nodeOf } from "../kube/mirror-pod.ts";
+import { isCordoned, isNodeReady } from "../kube/node-state.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import {
   controllerOf,
   daemonSetOf,
@@ -20,8 +17,11 @@ import {
   podKey,
   type Requests,
   requestsOf,
-} from "./pod.ts";
-import { parseQuantity } from "./quantity.ts";
+} from "../kube/pod.ts";
+import { parseQuantity } from "../kube/quantity.ts";
+import { budgetsOf } from "./budget.ts";
+import { taintsOf } from "./evict-guard.ts";
+import { toleratesAll } from "./eviction-due.ts";
 
 export interface RebalanceInput {
   readonly nodes: readonly KubeObject[];

@@ -1,5 +1,5 @@
 /** Whether a component's leader is alive, by its lease alone: it changes while the holder lives. Times of other machines' clocks are not compared. */
-import { isHeldAt, type LeaderLease } from "../controlplane/lease.ts";
+import { isHeldAt, type LeaderLease } from "../kube/lease.ts";
 
 export class LeaseTrack {
   #lease: LeaderLease | undefined;

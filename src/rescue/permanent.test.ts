@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { node as makeNode, object, workload } from "../../test/cluster-objects.ts";
-import type { LeaderLease } from "../controlplane/lease.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { LeaderLease } from "../kube/lease.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { judgeHealth, LeaseTrack } from "./lease-track.ts";
 import { judgeReadiness, mendingHint, permanentPods, seePods } from "./permanent.ts";
 import { comparePods } from "./pod-changes.ts";

@@ -1,8 +1,9 @@
 /** The permanent pods of a component, as opposed to its rescue pod: whether one of them can take over, and if none can, why. */
-import { objectOf, textOf } from "../controlplane/fields.ts";
-import { nodeOf } from "../controlplane/mirror-pod.ts";
-import { compare } from "../controlplane/sorted-objects.ts";
-import type { KubeObject } from "../storage/object.ts";
+
+import { compare } from "../kube/compare-text.ts";
+import { objectOf, textOf } from "../kube/fields.ts";
+import { nodeOf } from "../kube/mirror-pod.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { isReady } from "./pick-node.ts";
 import { type Crash, type PodState, podState, podTitle, type Trouble } from "./pod-state.ts";
 import { isRescuePodOf } from "./rescue-pod.ts";

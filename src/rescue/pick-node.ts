@@ -1,8 +1,9 @@
 /** Which node a rescue pod is put on: nobody schedules it. */
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import { compare } from "../controlplane/sorted-objects.ts";
-import { MendError } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+
+import { MendError } from "../errors/errors.ts";
+import { compare } from "../kube/compare-text.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 export interface NodeWishes {
   /** `--node`: this one and no other. */

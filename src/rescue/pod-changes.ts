@@ -1,7 +1,8 @@
 /** The pods of a cluster before and after: what has changed, what is not well, and the rest, in this order. */
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import { compare } from "../controlplane/sorted-objects.ts";
-import type { KubeObject } from "../storage/object.ts";
+
+import { compare } from "../kube/compare-text.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
 
 export interface PodRow {
   readonly pod: KubeObject;

@@ -1,8 +1,8 @@
 /** How far a pod of a component has come, by what the API server tells of it, and what is wrong with it where something is. */
-import { containerIndexOf } from "../controlplane/component.ts";
-import { objectOf, objectsOf, textOf } from "../controlplane/fields.ts";
-import type { LeaseHolderName } from "../controlplane/lease.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { LeaseHolderName } from "../kube/lease.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 export type PodState =
   /** Ended, or on its way out. */

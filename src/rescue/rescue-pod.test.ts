@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { node as makeNode, object, workload } from "../../test/cluster-objects.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { isMaster, pickNode } from "./pick-node.ts";
 import { isRescuePodOf, makeRescuePod, templateServiceAccount } from "./rescue-pod.ts";
 import { workloadTarget } from "./target.ts";

@@ -2,14 +2,15 @@
  * The rescue pod: the component's own template, bound to a node, and made so that no controller takes it for one of its own and that it does not keep
  * the permanent pod away. What differs from the template, and why, is in docs/adr/0071-rescue-pods.md.
  */
-import { containerIndexOf } from "../controlplane/component.ts";
-import { flagValue } from "../controlplane/container-flags.ts";
-import { mapObjects, objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
-import { withoutPorts } from "../controlplane/host-ports.ts";
-import type { LeaseHolderName } from "../controlplane/lease.ts";
-import { RUNTIME_ANNOTATIONS, SCHEDULING_FIELDS } from "../controlplane/pod-template.ts";
+
 import { recognisePod } from "../controlplane/sorted-objects.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
+import { withoutPorts } from "../kube/host-ports.ts";
+import type { LeaseHolderName } from "../kube/lease.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { RUNTIME_ANNOTATIONS, SCHEDULING_FIELDS } from "../kube/pod-template.ts";
 import type { RescueTarget, RescueTemplate } from "./target.ts";
 
 /** Says whose place the pod takes. No selector of any workload asks for it. */

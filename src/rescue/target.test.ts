@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mirrorPod, object, type WorkloadShape, workload } from "../../test/cluster-objects.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { findWorkload, staticTarget, workloadTarget } from "./target.ts";
 
 const scheduler = (shape: WorkloadShape = {}) => workload("kube-scheduler", shape);

@@ -5,13 +5,15 @@
  *
  * The target is what is to be rescued: the component's Deployment, DaemonSet or static pods, with the pod templates that it has had.
  */
-import { RECOGNISED_BY } from "../controlplane/component.ts";
-import { objectOf, objectsOf, textOf, without } from "../controlplane/fields.ts";
-import { type LeaseHolderName, type LeasePlace, leasePlaceOf } from "../controlplane/lease.ts";
-import { isMirrorPod, isTemporary, nodeOf } from "../controlplane/mirror-pod.ts";
-import { asCandidate, type Candidate, compare, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
-import { MendError } from "../errors.ts";
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+
+import { asCandidate, type Candidate, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
+import { MendError } from "../errors/errors.ts";
+import { compare } from "../kube/compare-text.ts";
+import { RECOGNISED_BY } from "../kube/component.ts";
+import { objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
+import { type LeaseHolderName, type LeasePlace, leasePlaceOf } from "../kube/lease.ts";
+import { isMirrorPod, isTemporary, nodeOf } from "../kube/mirror-pod.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { podTitle } from "./pod-state.ts";
 import { isRescuePodOf, TEMPLATE_ANNOTATION } from "./rescue-pod.ts";
 

@@ -2,8 +2,9 @@
  * The order in which the API server prints fields, for objects that are not stored in it: a built-in kind's fields come as Go declares them,
  * a custom resource's keys are sorted.
  */
+
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { Card, type MessagePlan, Op, Shape } from "./message-plan.ts";
-import type { JsonObject, JsonValue } from "./object.ts";
 
 type Json = { [field: string]: JsonValue | undefined };
 

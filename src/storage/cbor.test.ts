@@ -1,10 +1,10 @@
 import { decode as decodeElsewhere } from "cborg";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { JsonValue } from "../kube/object.ts";
+import { WireError } from "../protobuf/reader.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { printJson } from "./json-text.ts";
-import type { JsonValue } from "./object.ts";
-import { WireError } from "./wire.ts";
 
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
 

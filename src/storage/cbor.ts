@@ -2,10 +2,11 @@
  * CBOR (RFC 8949) as Kubernetes stores it (apimachinery, pkg/runtime/serializer/cbor): the self-describe tag first, Go strings as byte
  * strings, Go bytes as byte strings under tag 22, maps in bytewise order of their encoded keys, numbers in their shortest form.
  */
+
+import type { JsonValue } from "../kube/object.ts";
+import { WireError } from "../protobuf/reader.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
-import type { JsonValue } from "./object.ts";
 import { readText } from "./strings.ts";
-import { WireError } from "./wire.ts";
 
 export const CBOR_MAGIC: Uint8Array = Uint8Array.of(0xd9, 0xd9, 0xf7);
 /** Expected later encodings: a byte string under one of these is text in JSON. */

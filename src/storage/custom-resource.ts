@@ -1,5 +1,5 @@
 /** Custom resources, as the CustomResourceDefinitions in a snapshot describe them: names, scope, and the columns that they print. */
-import type { JsonValue, KubeObject } from "./object.ts";
+import type { JsonValue, KubeObject } from "../kube/object.ts";
 
 /** `additionalPrinterColumns` of the version that kubectl would ask for. */
 export interface PrinterColumn {

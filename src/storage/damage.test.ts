@@ -2,6 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
+import type { DecodedValue, JsonValue } from "../kube/object.ts";
+import { WireWriter } from "../protobuf/backward-writer.ts";
 import { encodeCbor } from "./cbor.ts";
 import { surelyDecodes } from "./check-value.ts";
 import { decodeValue, MAX_VALUE_BYTES } from "./decode.ts";
@@ -9,10 +11,8 @@ import { encodeObject } from "./encode.ts";
 import { PROTOBUF_MAGIC } from "./envelope.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
 import { printJson } from "./json-text.ts";
-import type { DecodedValue, JsonValue } from "./object.ts";
 import { peekType } from "./peek-type.ts";
 import { RESOURCES } from "./resources.ts";
-import { WireWriter } from "./wire-writer.ts";
 
 const live = liveValues("k120-broad");
 /** One object of every kind, the smallest. */

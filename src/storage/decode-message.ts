@@ -2,18 +2,19 @@
  * Protobuf to JSON, by the tables: the object as the API server prints it. This is the inner loop of every walk over a snapshot, so values are
  * gathered in one reused array of slots, field order and zero values come from the plan, and little is allocated that is not in the result.
  */
+
+import type { JsonValue } from "../kube/object.ts";
+import { BYTES, FIXED32, FIXED64, VARINT, WireError, WireReader } from "../protobuf/reader.ts";
 import { decodeCbor, isCbor } from "./cbor.ts";
 import { formatDuration, readDuration } from "./duration.ts";
 import { isProtobuf, readEnvelope } from "./envelope.ts";
 import { readIntOrString } from "./int-or-string.ts";
 import { parseFields, parseJson } from "./json-parse.ts";
 import { Card, Empty, type FieldPlan, type FieldTable, type MessagePlan, Op, planOf, Shape } from "./message-plan.ts";
-import type { JsonValue } from "./object.ts";
 import { readQuantity } from "./quantity.ts";
 import { findResource } from "./resources.ts";
 import { readText } from "./strings.ts";
 import { readTime } from "./time.ts";
-import { BYTES, FIXED32, FIXED64, VARINT, WireError, WireReader } from "./wire.ts";
 
 /** Messages within messages: a CRD's schema nests deepest, and the API server stops long before this. */
 const MAX_MESSAGE_DEPTH = 200;

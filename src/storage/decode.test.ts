@@ -10,15 +10,15 @@ import {
   type SnapshotName,
   storedVersions,
 } from "../../test/fixture-values.ts";
+import type { DecodedValue, JsonObject, KubeObject } from "../kube/object.ts";
+import { WireWriter } from "../protobuf/backward-writer.ts";
 import { encodeCbor } from "./cbor.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";
 import { parseEncryptionConfig } from "./encryption-config.ts";
 import { printJson } from "./json-text.ts";
-import type { DecodedValue, JsonObject, KubeObject } from "./object.ts";
 import { peekType } from "./peek-type.ts";
 import { findResource } from "./resources.ts";
-import { WireWriter } from "./wire-writer.ts";
 import { printYaml } from "./yaml-text.ts";
 
 const fixture = (name: string) => readFileSync(join(import.meta.dirname, "../../test/fixtures", name));

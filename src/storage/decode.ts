@@ -4,6 +4,9 @@
  * `decode-message.ts` and `encode-message.ts` are the one interpreter of each direction, and the small files beside them are the types
  * with a form of their own. The layouts are described in docs/formats/kubernetes-storage.md.
  */
+
+import type { DecodedValue, JsonValue, KubeObject, StorageEncoding, StoredValue, Transformer } from "../kube/object.ts";
+import { WireError } from "../protobuf/reader.ts";
 import { arrange, isObject, sortKeys, withResourceVersion } from "./arrange.ts";
 import { decodeCbor, isCbor } from "./cbor.ts";
 import { decodeMessage } from "./decode-message.ts";
@@ -11,9 +14,7 @@ import { readEncryptionHeader } from "./encryption.ts";
 import { isProtobuf, readEnvelope } from "./envelope.ts";
 import { parseJson } from "./json-parse.ts";
 import { planOf } from "./message-plan.ts";
-import type { DecodedValue, JsonValue, KubeObject, StorageEncoding, StoredValue, Transformer } from "./object.ts";
 import { findResource } from "./resources.ts";
-import { WireError } from "./wire.ts";
 import { decodeYaml, looksLikeYaml } from "./yaml-parse.ts";
 
 /**

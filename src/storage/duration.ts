@@ -1,5 +1,5 @@
 /** metav1.Duration: nanoseconds in protobuf, the text of Go's `time.Duration.String` in JSON. */
-import type { WireReader } from "./wire.ts";
+import type { WireReader } from "../protobuf/reader.ts";
 
 /** Nanoseconds as Go prints them: `1m30s`, `1.5ms`, `0s`. */
 export function formatDuration(nanoseconds: number | bigint): string {

@@ -1,12 +1,12 @@
 /** The types with a JSON form of their own, back to the content of their messages. */
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
+import type { JsonValue } from "../kube/object.ts";
+import { WireWriter } from "../protobuf/backward-writer.ts";
 import { decodeLeaf } from "./decode-message.ts";
 import { parseDuration } from "./duration.ts";
 import { printJson } from "./json-text.ts";
 import { Op } from "./message-plan.ts";
-import type { JsonValue } from "./object.ts";
 import { parseTime } from "./time.ts";
-import { WireWriter } from "./wire-writer.ts";
 
 /**
  * The content of a field of one of the types from `Op.Bytes` on, `Op.Message` apart. `stored` is the content that the value came from: used as it is where it means

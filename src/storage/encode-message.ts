@@ -4,14 +4,14 @@
  * came from: it tells which zero values the server that wrote it knew of, keeps the fields that the tables do not know, and supplies the
  * exact bytes of raw JSON and of times that did not change.
  */
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
+import type { JsonObject, JsonValue } from "../kube/object.ts";
+import { WireWriter } from "../protobuf/backward-writer.ts";
+import { BYTES, FIXED32, FIXED64, VARINT } from "../protobuf/reader.ts";
 import { compareStrings, isObject } from "./arrange.ts";
 import { encodeLeaf } from "./encode-leaf.ts";
 import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op, Shape } from "./message-plan.ts";
-import type { JsonObject, JsonValue } from "./object.ts";
 import { type StoredField, StoredMessage } from "./stored-fields.ts";
-import { BYTES, FIXED32, FIXED64, VARINT } from "./wire.ts";
-import { WireWriter } from "./wire-writer.ts";
 
 /** The bytes of an object's root message. `like`: the message that it was decoded from. Throws a MendError ("object-invalid"). */
 export function encodeMessage(plan: MessagePlan, object: JsonObject, like?: StoredMessage): Uint8Array {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { liveValues, SNAPSHOTS, storedVersions } from "../../test/fixture-values.ts";
+import type { DecodedValue, JsonObject, KubeObject, StorageEncoding, StoredValue } from "../kube/object.ts";
+import { WireWriter } from "../protobuf/backward-writer.ts";
 import { decodeValue } from "./decode.ts";
 import { encodeObject } from "./encode.ts";
 import { readEncryptionHeader } from "./encryption.ts";
 import { readEnvelope } from "./envelope.ts";
 import { printJson } from "./json-text.ts";
-import type { DecodedValue, JsonObject, KubeObject, StorageEncoding, StoredValue } from "./object.ts";
 import { StoredMessage } from "./stored-fields.ts";
-import { WireWriter } from "./wire-writer.ts";
 
 type Decoded = Extract<DecodedValue, { state: "object" }>;
 

@@ -1,5 +1,7 @@
 /** Objects back to the bytes that the API server stores: the inverse of `decode.ts`. */
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
+import type { DecodedValue, JsonObject, JsonValue, KubeObject, StorageEncoding } from "../kube/object.ts";
+import { WireWriter } from "../protobuf/backward-writer.ts";
 import { arrange, isObject } from "./arrange.ts";
 import { encodeCbor } from "./cbor.ts";
 import { decodeValue, detectEncoding } from "./decode.ts";
@@ -7,10 +9,8 @@ import { encodeMessage } from "./encode-message.ts";
 import { isProtobuf, PROTOBUF_MAGIC, readEnvelope } from "./envelope.ts";
 import { printJson } from "./json-text.ts";
 import { planOf } from "./message-plan.ts";
-import type { DecodedValue, JsonObject, JsonValue, KubeObject, StorageEncoding } from "./object.ts";
 import { findResource } from "./resources.ts";
 import { StoredMessage } from "./stored-fields.ts";
-import { WireWriter } from "./wire-writer.ts";
 import { printYaml } from "./yaml-text.ts";
 
 export interface EncodeOptions {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import { parseEncryptionConfig } from "./encryption-config.ts";
 
 const FIXTURE = join(import.meta.dirname, "../../test/fixtures/k136-encrypted/encryption.yaml");

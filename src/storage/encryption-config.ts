@@ -5,7 +5,7 @@
  */
 import { parseDocument } from "yaml";
 import { z } from "zod";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 
 export type CipherName = "aescbc" | "aesgcm" | "secretbox";
 

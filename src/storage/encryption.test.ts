@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { describe, expect, test } from "vitest";
+import type { StoredValue } from "../kube/object.ts";
 import { createTransformer, readEncryptionHeader } from "./encryption.ts";
 import { type EncryptionConfig, type EncryptionRule, parseEncryptionConfig } from "./encryption-config.ts";
-import type { StoredValue } from "./object.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../test/fixtures");
 const config = (file: string) => parseEncryptionConfig(readFileSync(join(FIXTURES, file), "utf8"), file);

@@ -5,8 +5,8 @@
  */
 import { createDecipheriv } from "node:crypto";
 import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
+import type { DecodedValue, StoredValue, Transformer } from "../kube/object.ts";
 import type { CipherName, EncryptionConfig, EncryptionKey, EncryptionProvider } from "./encryption-config.ts";
-import type { DecodedValue, StoredValue, Transformer } from "./object.ts";
 import { type ResourceId, resourceOfKey } from "./object-key.ts";
 
 type Opened = ReturnType<Transformer["open"]>;

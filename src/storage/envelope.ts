@@ -2,8 +2,9 @@
  * The envelope of a protobuf value: `k8s\0`, then runtime.Unknown with the kind, the object's own message, and how that is encoded
  * (apimachinery, pkg/runtime/serializer/protobuf/protobuf.go and pkg/runtime/generated.proto).
  */
+
+import { BYTES, WireError, WireReader } from "../protobuf/reader.ts";
 import { readText } from "./strings.ts";
-import { BYTES, WireError, WireReader } from "./wire.ts";
 
 export const PROTOBUF_MAGIC: Uint8Array = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
 

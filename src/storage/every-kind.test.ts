@@ -1,11 +1,11 @@
 /** Every message of the tables, with made-up values in every field: what is encoded decodes to the same JSON, with Go's zero values filled in. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { decodeValue } from "./decode.ts";
 import { encodeObject } from "./encode.ts";
 import { printJson } from "./json-text.ts";
 import { Card, type FieldPlan, type MessagePlan, Op, planOf, Shape } from "./message-plan.ts";
-import type { JsonObject, JsonValue, KubeObject } from "./object.ts";
 import { apiVersionOf, findResource, RESOURCES } from "./resources.ts";
 
 /** Messages nest without end (a schema in a schema): how deep made-up objects go. */

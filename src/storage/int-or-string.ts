@@ -1,6 +1,7 @@
 /** intstr.IntOrString: `{ type, intVal, strVal }` in protobuf, the number or the string alone in JSON. */
+
+import type { WireReader } from "../protobuf/reader.ts";
 import { readText } from "./strings.ts";
-import type { WireReader } from "./wire.ts";
 
 /** The value of an `IntOrString` message that ends at `end`. */
 export function readIntOrString(reader: WireReader, end: number): number | string {

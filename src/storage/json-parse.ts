@@ -1,5 +1,5 @@
 /** JSON as Go reads it: integers beyond 2^53 exactly, as bigint, and minus zero as zero. Nesting is limited. */
-import type { JsonValue } from "./object.ts";
+import type { JsonValue } from "../kube/object.ts";
 
 /** Deeper than any object that the API server takes, shallow enough for a recursive walk. */
 export const MAX_DEPTH = 500;

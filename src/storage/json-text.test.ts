@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { JsonValue } from "../kube/object.ts";
 import { compareStrings, sortKeys } from "./arrange.ts";
 import { MAX_DEPTH, parseJson } from "./json-parse.ts";
 import { printJson } from "./json-text.ts";
-import type { JsonValue } from "./object.ts";
 
 describe("printing", () => {
   test.each([

@@ -2,8 +2,9 @@
  * JSON text as Go's encoding/json prints it: the API server's answers, `kubectl -o json`, and what is stored. Unlike `JSON.stringify` it
  * prints integers beyond 2^53 exactly, keeps maps with integer-like keys sorted, and escapes <, > and &.
  */
+
+import type { JsonValue } from "../kube/object.ts";
 import { compareStrings } from "./arrange.ts";
-import type { JsonValue } from "./object.ts";
 
 /** Deeper than anything that is decoded. */
 const MAX_PRINT_DEPTH = 2000;

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { differences } from "../../test/fixture-values.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { decodeValue } from "./decode.ts";
 import { encodeObject } from "./encode.ts";
 import { parseJson } from "./json-parse.ts";
 import { printJson } from "./json-text.ts";
-import type { JsonObject, KubeObject } from "./object.ts";
 import { peekType } from "./peek-type.ts";
 
 interface Line {

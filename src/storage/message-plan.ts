@@ -2,7 +2,7 @@
  * What the tables say about a message, made ready for the interpreters of both directions. Plans are made on first use and kept: a program
  * that reads pods never looks at the fields of a CSIDriver.
  */
-import { invariant } from "../errors.ts";
+import { invariant } from "../errors/errors.ts";
 import table from "./tables/messages.json" with { type: "json" };
 
 /** What a field's bytes mean. Everything from `Time` on has a JSON form of its own. */

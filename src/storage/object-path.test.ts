@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { KubeObject } from "./object.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { objectPath, safeName } from "./object-path.ts";
 
 const object = (apiVersion: string, kind: string, name: string, namespace?: string): KubeObject => ({

@@ -1,10 +1,11 @@
 /** Names a stored object's type without decoding it, for whoever needs no more. For protobuf in bulk, see `peek-kind.ts`. */
+
+import type { JsonValue, StorageEncoding } from "../kube/object.ts";
+import { WireError } from "../protobuf/reader.ts";
 import { decodeCbor } from "./cbor.ts";
 import { detectEncoding } from "./decode.ts";
 import { readEnvelope } from "./envelope.ts";
 import { parseJson } from "./json-parse.ts";
-import type { JsonValue, StorageEncoding } from "./object.ts";
-import { WireError } from "./wire.ts";
 
 export interface StoredType {
   readonly encoding: StorageEncoding;

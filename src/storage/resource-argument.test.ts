@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
+import type { KubeObject } from "../kube/object.ts";
 import { type CustomResource, compareVersions, readCustomResource } from "./custom-resource.ts";
-import type { KubeObject } from "./object.ts";
 import { needsDefinitions, readObjectRequests, resolveResources } from "./resource-argument.ts";
 
 function definition(group: string, plural: string, more: object = {}, spec: object = {}): CustomResource {

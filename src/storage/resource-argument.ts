@@ -2,7 +2,7 @@
  * What a user calls a kind of objects: plural, singular or short name, with or without group and version (`deploy`, `deployments.apps`,
  * `deployments.v1.apps`), resolved to a place in etcd. Source: kubectl's RESTMapper and category expander.
  */
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import type { CustomResource, PrinterColumn } from "./custom-resource.ts";
 import { RESOURCE_TYPES, type ResourceType } from "./object-key.ts";
 import { RESOURCES } from "./resources.ts";

@@ -1,5 +1,5 @@
 /** The fields of a stored message as they lie: what an encoder needs to know about the bytes that an object came from. */
-import { BYTES, WireReader } from "./wire.ts";
+import { BYTES, WireReader } from "../protobuf/reader.ts";
 
 export interface StoredField {
   readonly wireType: number;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { WireReader } from "../protobuf/reader.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatTime, parseTime, readTime } from "./time.ts";
-import { WireReader } from "./wire.ts";
 
 test("times print as JavaScript prints them, without fractions", () => {
   fc.assert(

@@ -1,5 +1,5 @@
 /** metav1.Time and metav1.MicroTime: seconds and nanoseconds since 1970 in protobuf, RFC 3339 in UTC in JSON. Go's zero time is null. */
-import { WireError, type WireReader } from "./wire.ts";
+import { WireError, type WireReader } from "../protobuf/reader.ts";
 
 const DAY = 86_400;
 /** 0001-01-01T00:00:00Z, which Go's `IsZero` means. */

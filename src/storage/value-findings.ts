@@ -1,7 +1,7 @@
 /** What is to be said about a value that was decoded: damage by its place, and what many values have in common once. */
-import type { Finding } from "../errors.ts";
-import { addTally, type Tally } from "../findings.ts";
-import type { DecodedValue } from "./object.ts";
+import type { Finding } from "../errors/errors.ts";
+import { addTally, type Tally } from "../errors/findings.ts";
+import type { DecodedValue } from "../kube/object.ts";
 
 export interface ValueFindings {
   /** Whether an encryption config was given: then a value that stays encrypted lacks its key, which is an error. */

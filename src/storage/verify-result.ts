@@ -1,7 +1,7 @@
 /** What reading every version of every key comes to, and how the parts of several threads join. */
-import type { Tally } from "../findings.ts";
+import type { Tally } from "../errors/findings.ts";
+import type { DecodedValue } from "../kube/object.ts";
 import type { EncryptionConfig } from "./encryption-config.ts";
-import type { DecodedValue } from "./object.ts";
 
 export interface VerifyOptions {
   readonly encryption?: EncryptionConfig;

@@ -1,11 +1,11 @@
 /** Reads every version of every key as `snapshot verify` wants it: its place in etcd's history is right, and Kubernetes' object decodes. */
 import type { Report } from "../bolt/tree.ts";
-import type { Tally } from "../findings.ts";
+import type { Tally } from "../errors/findings.ts";
+import type { DecodedValue } from "../kube/object.ts";
 import { entryPlace, type RevisionEntry, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
 import { surelyDecodes } from "./check-value.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";
-import type { DecodedValue } from "./object.ts";
 import { noteValue } from "./value-findings.ts";
 import type { VerifyOptions, VerifyResult } from "./verify-result.ts";
 

@@ -1,7 +1,7 @@
 /** YAML as `--storage-media-type=application/yaml` writes it: the JSON of an object, printed with sorted keys by Go's yaml package. */
 import { type Document, parseDocument } from "yaml";
+import type { JsonValue } from "../kube/object.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
-import type { JsonValue } from "./object.ts";
 
 /** Whether the bytes begin as such YAML does: with a field's name, a colon and a space or line break. */
 export function looksLikeYaml(value: Uint8Array): boolean {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { sortKeys } from "./arrange.ts";
 import { decodeValue } from "./decode.ts";
 import { printJson } from "./json-text.ts";
-import type { JsonObject, JsonValue } from "./object.ts";
 import { decodeYaml } from "./yaml-parse.ts";
 import { printYaml } from "./yaml-text.ts";
 

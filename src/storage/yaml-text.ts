@@ -2,8 +2,9 @@
  * YAML as `kubectl -o yaml` prints it: the JSON of an object with its keys sorted, by the rules of Go's yaml.v2 (which strings are
  * quoted and how, lists not indented below their key), so that a diff against kubectl's output is empty.
  */
+
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { isObject } from "./arrange.ts";
-import type { JsonObject, JsonValue } from "./object.ts";
 import { printYamlString } from "./yaml-string.ts";
 
 const MAX_PRINT_DEPTH = 2000;

@@ -1,6 +1,6 @@
 /** What a member's WAL says: who the member is, its raft state, and where each entry of its log lies. */
 import type { ByteSource } from "../bolt/byte-source.ts";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 import {
   decodeEntry,
   decodeHardState,

@@ -4,7 +4,7 @@
  * `server/etcdserver/api/membership/member.go`, `cluster.go`.
  */
 import { createHash } from "node:crypto";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 
 export interface Member {
   readonly id: bigint;

@@ -1,5 +1,5 @@
 /** Peer URLs and `--initial-cluster`, by etcd's own rules (`client/pkg/types/urls.go`, `urlsmap.go`, `server/config`). */
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
 
 /** Sorted. Throws `usage` for what etcd refuses; `flag` is where they came from. */
 export function parsePeerUrls(urls: readonly string[], flag: string): string[] {

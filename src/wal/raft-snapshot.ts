@@ -3,9 +3,9 @@
  * `server/etcdserver/api/snap/snapshotter.go`, `snappb/snap.proto`.
  */
 import { crc32c } from "@node-rs/crc32";
-import { MendError } from "../errors.ts";
+import { MendError } from "../errors/errors.ts";
+import { createWireCursor, encodeMessage } from "../protobuf/message.ts";
 import { type ConfState, decodeConfState, votersOnly, writeConfState } from "./raft.ts";
-import { createWireCursor, encodeMessage } from "./wire.ts";
 
 export interface RaftSnapshot {
   /** The v2 store: members, cluster version, and v2 keys where a cluster has them. */

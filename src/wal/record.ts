@@ -4,7 +4,7 @@
  * began: each segment starts with a record that repeats its value. Source: etcd, `server/storage/wal/encoder.go`, `decoder.go`.
  */
 import { crc32c } from "@node-rs/crc32";
-import { createWireCursor, encodeMessage } from "./wire.ts";
+import { createWireCursor, encodeMessage } from "../protobuf/message.ts";
 
 export const METADATA_RECORD = 1;
 export const ENTRY_RECORD = 2;

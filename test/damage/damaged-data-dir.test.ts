@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
 import { checkBolt } from "../../src/bolt/check.ts";
-import { type Finding, MendError } from "../../src/errors.ts";
+import { type Finding, MendError } from "../../src/errors/errors.ts";
 import { salvage } from "../../src/operations/etcd/salvage.ts";
 import { restoreSnapshot } from "../../src/operations/snapshot/restore.ts";
 import { readLog } from "../../src/wal/log.ts";

@@ -1,11 +1,11 @@
 /** Everything that kubemend reads from a snapshot, run on a file that may be damaged in any way. */
 import { writeFileSync } from "node:fs";
-import { MendError } from "../../src/errors.ts";
-import { openSnapshot } from "../../src/operations/snapshot/open-snapshot.ts";
-import { readKeyspace } from "../../src/operations/snapshot/read-keyspace.ts";
-import { readSnapshotStats } from "../../src/operations/snapshot/snapshot-stats.ts";
-import { readSnapshotStatus } from "../../src/operations/snapshot/snapshot-status.ts";
-import { verifySnapshot } from "../../src/operations/snapshot/snapshot-verify.ts";
+import { MendError } from "../../src/errors/errors.ts";
+import { readSnapshotStats } from "../../src/operations/snapshot/stats.ts";
+import { readSnapshotStatus } from "../../src/operations/snapshot/status.ts";
+import { verifySnapshot } from "../../src/operations/snapshot/verify.ts";
+import { openSnapshot } from "../../src/snapshot/open-snapshot.ts";
+import { readKeyspace } from "../../src/snapshot/read-keyspace.ts";
 import { decodeValue } from "../../src/storage/decode.ts";
 
 /**

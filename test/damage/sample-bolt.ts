@@ -4,7 +4,7 @@ import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
 import { checkBolt } from "../../src/bolt/check.ts";
 import { type BoltWriterOptions, createBoltWriter } from "../../src/bolt/writer.ts";
-import type { Finding } from "../../src/errors.ts";
+import type { Finding } from "../../src/errors/errors.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,6 +1,6 @@
 /** Pod sandboxes and containers as the kubelet makes them, where a test has none. kubemend itself never makes any. */
 import { type GrpcConnection, openGrpc } from "../../src/io/network/grpc.ts";
-import { createWireCursor, encodeMessage, type WireWriter } from "../../src/wal/wire.ts";
+import { createWireCursor, encodeMessage, type WireWriter } from "../../src/protobuf/message.ts";
 import { WEB } from "../../testbed/images.ts";
 
 const HOST_NETWORK = 2;

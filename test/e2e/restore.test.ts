@@ -7,7 +7,7 @@ import type { EtcdFlags } from "../../src/operations/etcd/etcd-flags.ts";
 import { checkHealth } from "../../src/operations/etcd/etcd-health.ts";
 import { salvage } from "../../src/operations/etcd/salvage.ts";
 import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../../src/operations/snapshot/restore.ts";
-import { saveSnapshot } from "../../src/operations/snapshot/snapshot-save.ts";
+import { saveSnapshot } from "../../src/operations/snapshot/save.ts";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, needs } from "./kubernetes.ts";

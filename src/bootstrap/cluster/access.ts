@@ -1,5 +1,5 @@
 /** Service accounts and what they may do. */
-import type { JsonObject } from "../../storage/object.ts";
+import type { JsonObject } from "../../kube/object.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
 

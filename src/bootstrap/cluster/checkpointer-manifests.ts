@@ -2,7 +2,7 @@
  * The pod checkpointer on every control-plane node: it brings the API server's pod back when there is no API server to ask. The one source of what
  * `render` writes, `checkpoint manifests` prints and `deploy/checkpointer` has. Its rights are those of bootkube's.
  */
-import type { JsonObject } from "../../storage/object.ts";
+import type { JsonObject } from "../../kube/object.ts";
 import { binding, role, serviceAccount } from "./access.ts";
 import { CHECKPOINT_ANNOTATION, CONTROL_PLANE_TOLERATIONS } from "./control-plane-manifests.ts";
 

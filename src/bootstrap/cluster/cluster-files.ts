@@ -1,6 +1,5 @@
 /** The certificates, keys and kubeconfigs of a new cluster, under bootkube's paths in the asset dir. */
 import { randomInt } from "node:crypto";
-import { MendError } from "../../errors.ts";
 import {
   type CertificateRequest,
   generateKey,
@@ -8,7 +7,8 @@ import {
   issueSelfSigned,
   readAuthority,
   type SigningCertificate,
-} from "../certificate.ts";
+} from "../../certificates/issue.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** What the user has already; each as PEM. */

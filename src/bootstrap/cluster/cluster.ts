@@ -2,6 +2,9 @@
  * A new self-hosted cluster, as `render` writes it: what a person may say of one, checked. The rest of this folder turns it into certificates and
  * manifests, the way bootkube's default renderer did (cmd/render/plugin/default), for any Kubernetes from 1.20 on.
  */
+
+import type { KeyAlgorithm } from "../../certificates/issue.ts";
+import { MendError } from "../../errors/errors.ts";
 import {
   isAddress,
   type Network,
@@ -9,9 +12,7 @@ import {
   networkText,
   offsetAddress,
   parseNetwork,
-} from "../../controlplane/ip-network.ts";
-import { MendError } from "../../errors.ts";
-import type { KeyAlgorithm } from "../certificate.ts";
+} from "../../kube/ip-network.ts";
 import { CHECKPOINTER_IMAGE } from "../checkpointer-image.ts";
 
 export type NetworkProvider = "flannel" | "none";

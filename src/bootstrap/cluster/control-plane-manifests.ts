@@ -1,5 +1,5 @@
 /** The permanent control plane: API server as a DaemonSet, controller manager and scheduler as Deployments that survive the loss of a pod. */
-import type { JsonObject } from "../../storage/object.ts";
+import type { JsonObject } from "../../kube/object.ts";
 import { binding, clusterRoleBinding, serviceAccount } from "./access.ts";
 import type { Cluster } from "./cluster.ts";
 import { base64, type TlsFiles } from "./cluster-files.ts";

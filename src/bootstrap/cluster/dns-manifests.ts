@@ -1,5 +1,5 @@
 /** Cluster DNS: CoreDNS in two pods behind the service address that kubelets give to pods. */
-import type { JsonObject } from "../../storage/object.ts";
+import type { JsonObject } from "../../kube/object.ts";
 import { clusterRoleBinding, role, serviceAccount } from "./access.ts";
 import type { Cluster } from "./cluster.ts";
 import { CONTROL_PLANE_TOLERATIONS } from "./control-plane-manifests.ts";

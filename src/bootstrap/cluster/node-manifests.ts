@@ -1,5 +1,5 @@
 /** What runs on every node, and how nodes join: kube-proxy, flannel, bootstrap tokens and the approval of certificates. */
-import type { JsonObject } from "../../storage/object.ts";
+import type { JsonObject } from "../../kube/object.ts";
 import { clusterRoleBinding, groupBinding, role, serviceAccount } from "./access.ts";
 import type { Cluster } from "./cluster.ts";
 import type { BootstrapToken } from "./cluster-files.ts";

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { generateKey, issueSelfSigned } from "../../certificates/issue.ts";
 import type { Asset } from "../asset.ts";
-import { generateKey, issueSelfSigned } from "../certificate.ts";
 import { type ClusterRequest, checkCluster } from "./cluster.ts";
 import { renderCluster } from "./render-cluster.ts";
 

@@ -3,8 +3,8 @@
  * a cluster starts for the first time the way it starts again.
  */
 import { selectControlPlane } from "../../controlplane/select.ts";
-import { invariant, MendError } from "../../errors.ts";
-import type { JsonObject, KubeObject } from "../../storage/object.ts";
+import { invariant, MendError } from "../../errors/errors.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { type Asset, AssetSet } from "../asset.ts";
 import { manifestYaml } from "../manifest.ts";
 import { renderBootstrap } from "../render.ts";

@@ -1,5 +1,5 @@
 /** Rows of nodes, namespaces, events and what else is about the cluster itself. Source: pkg/printers/internalversion. */
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { humanDuration, since } from "./age.ts";
 import { count, entries, field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";

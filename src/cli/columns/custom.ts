@@ -1,6 +1,7 @@
 /** A custom resource's row: the name and its definition's columns. Source: apiextensions-apiserver/pkg/registry/customresource/tableconvertor. */
+
+import type { JsonValue } from "../../kube/object.ts";
 import type { PrinterColumn } from "../../storage/custom-resource.ts";
-import type { JsonValue } from "../../storage/object.ts";
 import { since } from "./age.ts";
 import { text } from "./field.ts";
 import { findJsonPath, parseJsonPath } from "./json-path.ts";

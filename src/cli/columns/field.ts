@@ -1,5 +1,5 @@
 /** Reads fields of objects whose shape nobody vouches for: what is absent or of another type reads as empty. */
-import type { JsonObject, JsonValue } from "../../storage/object.ts";
+import type { JsonObject, JsonValue } from "../../kube/object.ts";
 
 type Value = JsonValue | undefined;
 

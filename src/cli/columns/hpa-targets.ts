@@ -3,7 +3,7 @@
  * in the form of v2beta1. Source: pkg/printers/internalversion, formatHPAMetrics; pkg/apis/autoscaling/v1, conversion.
  */
 
-import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { field, isObject, list, text } from "./field.ts";
 
 const SHOWN = 2;

@@ -2,7 +2,7 @@
  * The JSONPath that printer columns may use: `.spec.replicas`, `.metadata.labels['a.b/c']`, `.metadata.labels.a\.b`, `.items[0]`, `[-1]`, `[0:2]`, `[*]`,
  * `.status.conditions[?(@.type=="Ready")].status`. What is not understood finds nothing. Source: k8s.io/client-go/util/jsonpath.
  */
-import type { JsonValue } from "../../storage/object.ts";
+import type { JsonValue } from "../../kube/object.ts";
 import { field, isObject } from "./field.ts";
 
 type Step =

@@ -1,5 +1,5 @@
 /** What `kubectl get` shows of a kind: its columns, and a row of cells for an object. */
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 
 export interface Column {
   /** As kubectl prints it, in capitals. */

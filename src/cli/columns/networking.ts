@@ -1,5 +1,5 @@
 /** Rows of services, endpoints, ingresses and policies. Source: pkg/printers/internalversion. */
-import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { since } from "./age.ts";
 import { field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { RESOURCE_TYPES } from "../../storage/object-key.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
-import { jsonText, shownObject, yamlText } from "../object-text.ts";
+import { jsonText, shownObject, yamlText } from "../reports/object-text.ts";
 import { objectTable, type TableItem, type TableOptions } from "./object-table.ts";
 
 const OPTIONS: TableOptions = {

@@ -1,7 +1,7 @@
 /** The tables of `snapshot get`: one a resource, as kubectl prints them. */
-import type { JsonObject, KubeObject } from "../../storage/object.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
-import { alignedText, cellText } from "./aligned-text.ts";
+import { alignedText, cellText } from "../terminal/aligned-text.ts";
 import { builtInTable } from "./built-in.ts";
 import { customTable } from "./custom.ts";
 import { isObject, plainText, text } from "./field.ts";

@@ -1,5 +1,5 @@
 /** A pod's row: the STATUS that kubectl makes up from phase, containers and deletion. Source: pkg/printers/internalversion, printPod. */
-import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { since } from "./age.ts";
 import { field, list, text } from "./field.ts";
 import { columns, type KindTable } from "./kind-table.ts";

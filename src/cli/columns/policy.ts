@@ -1,5 +1,5 @@
 /** Rows of accounts, secrets, roles, admission and what else guards a cluster. Source: pkg/printers/internalversion. */
-import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { since } from "./age.ts";
 import { entries, field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";

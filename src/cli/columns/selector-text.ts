@@ -1,5 +1,5 @@
 /** Labels and label selectors in one cell, as kubectl writes them. Source: k8s.io/apimachinery/pkg/labels and pkg/apis/meta/v1. */
-import type { JsonValue } from "../../storage/object.ts";
+import type { JsonValue } from "../../kube/object.ts";
 import { entries, field, isObject, list, plainText, text } from "./field.ts";
 
 /** `a=1,b=2`, sorted; `<none>` when there are none. */

@@ -1,5 +1,5 @@
 /** Rows of volumes, claims, classes and drivers. Source: pkg/printers/internalversion, pkg/apis/core/helper. */
-import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { since } from "./age.ts";
 import { field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";

@@ -1,6 +1,6 @@
 /** What newer Kubernetes shows; the rest is compared with kubectl's own output in test/kubectl-get.test.ts. */
 import { expect, test } from "vitest";
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { cronJobTable, horizontalPodAutoscalerTable, jobTable } from "./workloads.ts";
 
 const now = Date.parse("2026-11-21T12:00:00Z");

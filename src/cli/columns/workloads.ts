@@ -1,5 +1,5 @@
 /** Rows of what runs pods: deployments, sets, jobs, autoscalers, budgets. Source: pkg/printers/internalversion. */
-import type { JsonValue, KubeObject } from "../../storage/object.ts";
+import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { humanDuration, since } from "./age.ts";
 import { count, entries, field, list, text } from "./field.ts";
 import { targetsText } from "./hpa-targets.ts";

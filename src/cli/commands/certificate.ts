@@ -1,9 +1,9 @@
 /** `kubemend certificate …`: certificates of this machine. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { CommandContext } from "../program.ts";
-import { tableText } from "../table.ts";
+import { tableText } from "../terminal/table.ts";
 
 const EXAMPLES = `
 Examples:
@@ -45,7 +45,7 @@ function renewCommand({ host }: CommandContext): Command {
         throw new MendError("usage", "--ca-cert and --ca-key belong together", { hint: "pass both of them, or none" });
       }
       const path = (file: string) => resolve(host.cwd, file);
-      const { renewCertificates } = await import("../../operations/renew-certificates.ts");
+      const { renewCertificates } = await import("../../operations/certificate/renew-certificates.ts");
       const renewed = await renewCertificates({
         files: files.map(path),
         authority:

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { CHECKPOINTER_IMAGE } from "../../bootstrap/checkpointer-image.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { CommandContext } from "../program.ts";
 
 const EXAMPLES = `

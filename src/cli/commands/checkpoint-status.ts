@@ -2,13 +2,13 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { STATE_TEXT } from "../../checkpoint/cause.ts";
 import { placesIn } from "../../checkpoint/data-directory.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import { humanDuration } from "../columns/age.ts";
-import { alignedText } from "../columns/aligned-text.ts";
-import { findingsText } from "../findings-text.ts";
 import type { CommandContext } from "../program.ts";
+import { findingsText } from "../reports/findings-text.ts";
 import { EXIT } from "../run.ts";
+import { alignedText } from "../terminal/aligned-text.ts";
 import { DEFAULT_ADDRESS } from "./checkpoint-run.ts";
 
 const EXAMPLES = `

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
-import { diagnosisText } from "../diagnosis-text.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../etcd-options.ts";
 import type { Host } from "../host.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../options/etcd-options.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { diagnosisText } from "../reports/diagnosis-text.ts";
 import { EXIT } from "../run.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import type { MemberList } from "../../operations/etcd/etcd-members.ts";
-import { boxTable } from "../box-table.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions } from "../etcd-options.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
 import type { CommandContext } from "../program.ts";
+import { boxTable } from "../terminal/box-table.ts";
 
 const EXAMPLES = `
 Examples:

@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
-import { findingsText } from "../findings-text.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
-import { tableText } from "../table.ts";
+import { findingsText } from "../reports/findings-text.ts";
+import { tableText } from "../terminal/table.ts";
 
 const EXAMPLES = `
 Examples:

@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import type { CleanOptions } from "../../operations/node/clean.ts";
-import type { PreparedUndo } from "../../operations/node/undo-clean.ts";
-import { byteText } from "../byte-text.ts";
-import { nothingText, planText, questionText, resultText } from "../clean-text.ts";
-import { confirm } from "../confirm.ts";
+import type { CleanOptions } from "../../operations/clean/clean.ts";
+import type { PreparedUndo } from "../../operations/clean/undo-clean.ts";
 import type { Host } from "../host.ts";
+import { type OutputOptions, outputOptions, snapshotOptions, storyTeller } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type OutputOptions, outputOptions, snapshotOptions, storyTeller } from "../shared-options.ts";
+import { nothingText, planText, questionText, resultText } from "../reports/clean-text.ts";
+import { byteText } from "../terminal/byte-text.ts";
+import { confirm } from "../terminal/confirm.ts";
 
 const EXAMPLES = `
 Examples:
@@ -63,7 +63,7 @@ export function nodeCleanCommand({ host }: CommandContext): Command {
 }
 
 async function clean(host: Host, options: Options): Promise<void> {
-  const { prepareClean } = await import("../../operations/node/clean.ts");
+  const { prepareClean } = await import("../../operations/clean/clean.ts");
   const { line, ...common } = cleanOptions(host, options);
   const prepared = await prepareClean(common);
   try {
@@ -90,7 +90,7 @@ async function clean(host: Host, options: Options): Promise<void> {
 }
 
 async function undo(host: Host, options: Options): Promise<void> {
-  const { prepareUndo } = await import("../../operations/node/undo-clean.ts");
+  const { prepareUndo } = await import("../../operations/clean/undo-clean.ts");
   const { line, ...common } = cleanOptions(host, options);
   const prepared = await prepareUndo({ ...common, name: options.undo === true ? undefined : options.undo });
   const isJson = options.output === "json";

@@ -1,7 +1,7 @@
 import { Argument, Command, Option } from "commander";
-import type { DryRun } from "../../operations/node/cordon-nodes.ts";
+import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
 
 interface Options extends ClusterOptions {
   readonly selector?: string;
@@ -34,7 +34,7 @@ function command({ host }: CommandContext, name: string, cordon: boolean): Comma
     .addOption(dryRunOption())
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .action(async (names: string[], options: Options) => {
-      const { cordonNodes } = await import("../../operations/node/cordon-nodes.ts");
+      const { cordonNodes } = await import("../../operations/drain/cordon-nodes.ts");
       const { selector, dryRun, output } = options;
       await cordonNodes({
         cluster: clusterFlags(host, options),

@@ -1,12 +1,12 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { MendError } from "../../errors.ts";
-import type { DryRun } from "../../operations/node/cordon-nodes.ts";
-import type { NodeOutcome } from "../../operations/node/drain-nodes.ts";
+import { MendError } from "../../errors/errors.ts";
+import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
+import type { NodeOutcome } from "../../operations/drain/drain-nodes.ts";
 import { parseDuration } from "../../storage/duration.ts";
-import { DrainReport } from "../drain-report.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import type { ProgressMode } from "../progress.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
+import { DrainReport } from "../reports/drain-report.ts";
+import type { ProgressMode } from "../terminal/progress.ts";
 import { dryRunOption } from "./node-cordon.ts";
 
 const EXAMPLES = `
@@ -74,7 +74,7 @@ export function nodeDrainCommand({ host }: CommandContext): Command {
     .addOption(new Option("--progress <mode>", "progress on stderr").choices(["auto", "plain", "none"]).default("auto"))
     .addHelpText("after", EXAMPLES)
     .action(async (names: string[], options: Options) => {
-      const { drainNodes } = await import("../../operations/node/drain-nodes.ts");
+      const { drainNodes } = await import("../../operations/drain/drain-nodes.ts");
       const { dryRun, progress, output } = options;
       const report = new DrainReport(host, { dryRun, progress, json: output === "json" });
       let outcomes: NodeOutcome[];

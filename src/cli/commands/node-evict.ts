@@ -1,12 +1,12 @@
 import { Argument, Command, Option } from "commander";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
+import { podKey } from "../../kube/pod.ts";
 import { claimsOf } from "../../nodes/evict-guard.ts";
-import { podKey } from "../../nodes/pod.ts";
-import type { HalfEvicted, NodeEvictionPlan } from "../../operations/node/evict-node.ts";
+import type { HalfEvicted, NodeEvictionPlan } from "../../operations/evict/evict-node.ts";
 import { since } from "../columns/age.ts";
-import { confirm } from "../confirm.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
+import { confirm } from "../terminal/confirm.ts";
 
 const EXAMPLES = `
 Examples:
@@ -36,7 +36,7 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .addHelpText("after", EXAMPLES)
     .action(async (node: string, options: Options) => {
-      const { evictNode, undoEviction } = await import("../../operations/node/evict-node.ts");
+      const { evictNode, undoEviction } = await import("../../operations/evict/evict-node.ts");
       const isJson = options.output === "json";
       const common = {
         cluster: clusterFlags(host, options),

@@ -1,10 +1,10 @@
 import { Argument, Command, Option } from "commander";
-import { podKey } from "../../nodes/pod.ts";
+import { podKey } from "../../kube/pod.ts";
 import type { NodeLoad } from "../../nodes/rebalance.ts";
-import type { Rebalance } from "../../operations/node/rebalance-nodes.ts";
-import { loadChart } from "../load-chart.ts";
+import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions, parseTime } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions, parseTime } from "../shared-options.ts";
+import { loadChart } from "../reports/load-chart.ts";
 
 const EXAMPLES = `
 Examples:
@@ -36,7 +36,7 @@ export function nodeRebalanceCommand({ host }: CommandContext): Command {
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .addHelpText("after", EXAMPLES)
     .action(async (nodes: string[], options: Options) => {
-      const { rebalanceNodes } = await import("../../operations/node/rebalance-nodes.ts");
+      const { rebalanceNodes } = await import("../../operations/rebalance/rebalance-nodes.ts");
       const isDryRun = options.dryRun === true;
       const result = await rebalanceNodes({
         cluster: clusterFlags(host, options),

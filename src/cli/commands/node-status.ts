@@ -1,9 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import type { NodesStatus } from "../../operations/node/node-status.ts";
-import { nodeStatusText } from "../node-status-text.ts";
+import type { NodesStatus } from "../../operations/node-status/node-status.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { nodeStatusText } from "../reports/node-status-text.ts";
 import { EXIT } from "../run.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -37,7 +37,7 @@ export function nodeStatusCommand({ host, exit }: CommandContext): Command {
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .addHelpText("after", EXAMPLES)
     .action(async (names: string[], options: Options) => {
-      const { readNodeStatus, watchNodeStatus } = await import("../../operations/node/node-status.ts");
+      const { readNodeStatus, watchNodeStatus } = await import("../../operations/node-status/node-status.ts");
       const request = {
         cluster: clusterFlags(host, options),
         targets: { names, selector: options.selector },

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
-import { findingsText } from "../findings-text.ts";
 import type { Host } from "../host.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { recoveryJson, recoveryText } from "../recovery-report.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
+import { findingsText } from "../reports/findings-text.ts";
+import { recoveryJson, recoveryText } from "../reports/recovery-report.ts";
 
 const EXAMPLES = `
 Examples:

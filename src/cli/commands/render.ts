@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import type { KeyAlgorithm } from "../../bootstrap/certificate.ts";
-import { MendError } from "../../errors.ts";
-import { byteText } from "../byte-text.ts";
+import type { KeyAlgorithm } from "../../certificates/issue.ts";
+import { MendError } from "../../errors/errors.ts";
+import { type OutputOptions, outputOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type OutputOptions, outputOptions } from "../shared-options.ts";
+import { byteText } from "../terminal/byte-text.ts";
 
 const EXAMPLES = `
 Examples:
@@ -78,7 +78,7 @@ export function registerRender(program: Command, context: CommandContext): void 
         options.etcdPrivateKeyPath,
       ]);
       const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
-      const { renderAssets } = await import("../../operations/render.ts");
+      const { renderAssets } = await import("../../operations/render/render.ts");
       const { assets, written, dnsAddresses } = await renderAssets({
         cluster: {
           clusterName: options.clusterName,

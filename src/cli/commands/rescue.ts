@@ -1,11 +1,17 @@
 import { Argument, type Command, Option } from "commander";
-import type { LeaseHolderName } from "../../controlplane/lease.ts";
+import type { LeaseHolderName } from "../../kube/lease.ts";
 import type { RescueOptions, RescuePlan } from "../../operations/rescue/rescue.ts";
-import { yamlText } from "../object-text.ts";
+import {
+  type ClusterOptions,
+  clusterFlags,
+  clusterOptions,
+  parseTime,
+  storyTeller,
+} from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { isWhole, podSummary, rescueJson, rescueText } from "../rescue-report.ts";
+import { yamlText } from "../reports/object-text.ts";
+import { isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
 import { EXIT } from "../run.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions, parseTime, storyTeller } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:

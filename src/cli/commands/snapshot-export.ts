@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { MendError } from "../../errors.ts";
-import type { ExportCounts } from "../../operations/snapshot/export-snapshot.ts";
-import { findingsText } from "../findings-text.ts";
+import { MendError } from "../../errors/errors.ts";
+import type { ExportCounts } from "../../operations/snapshot/export.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { findingsText } from "../reports/findings-text.ts";
 import { EXIT } from "../run.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -44,8 +44,8 @@ export function snapshotExportCommand({ host, exit }: CommandContext): Command {
           },
         );
       }
-      const { exportLines, exportTree } = await import("../../operations/snapshot/export-snapshot.ts");
-      const { loadEncryptionConfig } = await import("../../operations/snapshot/load-encryption-config.ts");
+      const { exportLines, exportTree } = await import("../../operations/snapshot/export.ts");
+      const { loadEncryptionConfig } = await import("../../snapshot/load-encryption-config.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const encryption = loadEncryptionConfig(encryptionConfig);
       const operation = {

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import type { GetFlags } from "../get-objects.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
+import type { GetFlags } from "../reports/get-objects.ts";
 
 const EXAMPLES = `
 Examples:
@@ -38,7 +38,7 @@ export function snapshotGetCommand({ host, exit }: CommandContext): Command {
     .option("--show-managed-fields", "print metadata.managedFields")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, type: string, names: readonly string[], options: Options) => {
-      const { getAndPrint } = await import("../get-objects.ts");
+      const { getAndPrint } = await import("../reports/get-objects.ts");
       const { line, ...common } = snapshotOptions(host, options);
       await getAndPrint(file, [type, ...names], { ...options, common, line }, host, exit);
     });

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
-import { findingsText } from "../findings-text.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { findingsText } from "../reports/findings-text.ts";
 import { EXIT } from "../run.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +22,7 @@ export function snapshotKeysCommand({ host, exit }: CommandContext): Command {
     .addOption(new Option("--at-revision <revision>", "as they were at an earlier revision").argParser(parseRevision))
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, prefix: string, options: Options) => {
-      const { readSnapshotKeys } = await import("../../operations/snapshot/snapshot-keys.ts");
+      const { readSnapshotKeys } = await import("../../operations/snapshot/keys.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const { atRevision } = options;
       const { text, findings } = await readSnapshotKeys(file, {

@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { RestoreResult } from "../../operations/snapshot/restore.ts";
-import { findingsText } from "../findings-text.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../shared-options.ts";
+import { findingsText } from "../reports/findings-text.ts";
 
 const EXAMPLES = `
 Examples:

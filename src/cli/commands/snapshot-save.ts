@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import { byteText } from "../byte-text.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions } from "../etcd-options.ts";
-import { findingsText } from "../findings-text.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
+import { findingsText } from "../reports/findings-text.ts";
+import { byteText } from "../terminal/byte-text.ts";
 
 const EXAMPLES = `
 Examples:
@@ -17,7 +17,7 @@ export function snapshotSaveCommand({ host }: CommandContext): Command {
     .argument("<file>", "where to; - for standard output")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: OutputOptions & EtcdOptions) => {
-      const { saveSnapshot } = await import("../../operations/snapshot/snapshot-save.ts");
+      const { saveSnapshot } = await import("../../operations/snapshot/save.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const result = await saveSnapshot(file, { ...common, etcd: etcdFlags(host, options) });
       await line.end();

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { SnapshotStats } from "../../operations/snapshot/snapshot-stats.ts";
-import { byteText } from "../byte-text.ts";
-import { findingsText } from "../findings-text.ts";
+import type { SnapshotStats } from "../../operations/snapshot/stats.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { findingsText } from "../reports/findings-text.ts";
 import { EXIT } from "../run.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
-import { tableText } from "../table.ts";
+import { byteText } from "../terminal/byte-text.ts";
+import { tableText } from "../terminal/table.ts";
 
 const EXAMPLES = `
 Examples:
@@ -26,7 +26,7 @@ export function snapshotStatsCommand({ host, exit }: CommandContext): Command {
     .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
-      const { readSnapshotStats } = await import("../../operations/snapshot/snapshot-stats.ts");
+      const { readSnapshotStats } = await import("../../operations/snapshot/stats.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const { top, etcdPrefix } = options;
       const stats = await readSnapshotStats(file, {

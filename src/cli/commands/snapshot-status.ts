@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import type { SnapshotStatus } from "../../operations/snapshot/snapshot-status.ts";
-import { byteText } from "../byte-text.ts";
-import { findingsText } from "../findings-text.ts";
+import type { SnapshotStatus } from "../../operations/snapshot/status.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { findingsText } from "../reports/findings-text.ts";
 import { EXIT } from "../run.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
+import { byteText } from "../terminal/byte-text.ts";
 
 const EXAMPLES = `
 Examples:
@@ -23,7 +23,7 @@ export function snapshotStatusCommand({ host, exit }: CommandContext): Command {
     .option("--skip-hash-check", "leave the SHA-256 at the end of the file unverified (faster)")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
-      const { readSnapshotStatus } = await import("../../operations/snapshot/snapshot-status.ts");
+      const { readSnapshotStatus } = await import("../../operations/snapshot/status.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const status = await readSnapshotStatus(file, { ...common, skipHashCheck: options.skipHashCheck === true });
       await line.end();

@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import type { SnapshotVerdict } from "../../operations/snapshot/snapshot-verify.ts";
-import { findingsSummary, findingText } from "../findings-text.ts";
+import type { SnapshotVerdict } from "../../operations/snapshot/verify.ts";
+import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
+import { findingsSummary, findingText } from "../reports/findings-text.ts";
 import { EXIT } from "../run.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../shared-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -26,8 +26,8 @@ export function snapshotVerifyCommand({ host, exit }: CommandContext): Command {
     .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
-      const { verifySnapshot } = await import("../../operations/snapshot/snapshot-verify.ts");
-      const { loadEncryptionConfig } = await import("../../operations/snapshot/load-encryption-config.ts");
+      const { verifySnapshot } = await import("../../operations/snapshot/verify.ts");
+      const { loadEncryptionConfig } = await import("../../snapshot/load-encryption-config.ts");
       const { encryptionConfig, etcdPrefix } = options;
       const encryption = loadEncryptionConfig(encryptionConfig);
       const { line, ...common } = snapshotOptions(host, options);

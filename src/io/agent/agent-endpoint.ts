@@ -3,7 +3,7 @@
  * Node's would be more of the agent's memory than all of its own code (plain-http.ts).
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
 import { plainHttp } from "../network/plain-http.ts";
 

@@ -1,5 +1,5 @@
 /** The agent's kubeconfig, read anew for each connection, because a token may have been renewed; parsed anew when its text has changed. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { accessOf, type ClusterAccess, unsupportedCredentials } from "../api-server/kubeconfig-access.ts";
 import { parsePlainYaml } from "../files/plain-yaml.ts";
 import { readTextFile } from "../files/read-file.ts";

@@ -4,7 +4,7 @@ import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { DataDirectory, DataFile } from "../../checkpoint/checkpoint.ts";
 import { hashOf } from "../../checkpoint/data-directory.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { FileSystem } from "../files/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 

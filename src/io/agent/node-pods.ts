@@ -1,8 +1,8 @@
 /** The pods of one node and namespace, as an API server has them, for an agent that outlives API servers: it always knows whether it can be asked right now. */
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MendError } from "../../errors.ts";
-import type { KubeObject } from "../../storage/object.ts";
+import { MendError } from "../../errors/errors.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { ClusterApi } from "../api-server/cluster-api.ts";
 
 const REQUEST_MS = 5000;

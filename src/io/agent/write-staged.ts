@@ -1,7 +1,7 @@
 /** A file of the node agent's, replaced so that a crash at any moment leaves the old one or the new one. */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { FileSystem } from "../files/file-system.ts";
 
 export interface FileToWrite {

@@ -1,6 +1,6 @@
 /** An API server that cannot be asked, with what is wrong: its certificate, ours, the protocol, or that it does not know us. */
-import { clientFaults, describeCertificate, readCertificates } from "../../diagnosis/certificate-faults.ts";
-import { MendError } from "../../errors.ts";
+import { clientFaults, describeCertificate, readCertificates } from "../../certificates/faults.ts";
+import { MendError } from "../../errors/errors.ts";
 import { findConnectionFault } from "../network/connection-fault.ts";
 import { ApiError } from "./cluster-api.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";

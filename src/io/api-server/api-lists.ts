@@ -1,5 +1,5 @@
 /** Lists of the API server in pages: whole collections, and the API version under which a server of any age has them. */
-import type { JsonObject, KubeObject } from "../../storage/object.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { ApiError, type ClusterApi } from "./cluster-api.ts";
 
 /**

@@ -2,9 +2,9 @@
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
-import { type ErrorCode, MendError } from "../../errors.ts";
-import type { JsonObject, KubeObject } from "../../storage/object.ts";
+import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { plainHttp } from "../network/plain-http.ts";
 import { ProxyAgent } from "../network/proxy-agent.ts";
 import type { ClusterAccess } from "./kubeconfig-access.ts";

@@ -1,7 +1,7 @@
 /** Credentials from a program that a kubeconfig names (`client.authentication.k8s.io`, as kubectl runs it; never interactive here). */
 import { execFile } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 
 export interface ExecPlugin {
   readonly command: string;

@@ -1,6 +1,6 @@
 /** What a kubeconfig says, once it is read: a server, whom to trust, and a certificate or a token. */
 import { dirname, resolve } from "node:path";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { readTextFile } from "../files/read-file.ts";
 import type { ExecPlugin } from "./exec-credential.ts";
 

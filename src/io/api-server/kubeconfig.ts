@@ -1,7 +1,7 @@
 /** Reads a kubeconfig as far as a machine's own needs it. */
 import { dirname, isAbsolute } from "node:path";
 import { parse } from "yaml";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { type ExecPlugin, runExecPlugin } from "./exec-credential.ts";
 import { accessOf, type ClusterAccess, entries, record, text, unsupportedCredentials } from "./kubeconfig-access.ts";

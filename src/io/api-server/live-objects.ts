@@ -1,6 +1,6 @@
 /** Lists of objects kept up to date by watches, through outages of the API server. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { type ClusterApi, isConnectionError } from "./cluster-api.ts";
 
 const RETRY_MS = 250;

@@ -4,7 +4,7 @@
  */
 import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { FileSystem, OutputFile } from "../files/file-system.ts";
 import { fromSystemError } from "../files/system-error.ts";
 import { findDataDirUsers, stopHint } from "./data-dir-users.ts";

@@ -1,5 +1,5 @@
 /** One etcd member over its v3 API. */
-import { invariant, MendError } from "../../errors.ts";
+import { invariant, MendError } from "../../errors/errors.ts";
 import { type GrpcOptions, openGrpc } from "../network/grpc.ts";
 import type { EtcdAccess } from "./etcd-connection.ts";
 import { ETCDCTL_WORDS, explainEtcdFailure } from "./etcd-failure.ts";

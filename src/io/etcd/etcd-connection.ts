@@ -2,7 +2,7 @@
 import { resolveSrv } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 
 /** What the command line and etcdctl's environment variables say. */

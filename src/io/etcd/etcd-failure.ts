@@ -1,5 +1,5 @@
 /** An etcd that cannot be reached, with what is wrong: its certificate, ours, or the protocol. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { findConnectionFault } from "../network/connection-fault.ts";
 import type { EtcdAccess } from "./etcd-connection.ts";
 

@@ -1,5 +1,5 @@
 /** etcd's v3 messages, as much of them as we use (`etcdserverpb/rpc.proto`). 64-bit ids are bigint. */
-import { createWireCursor, encodeMessage, type WireCursor } from "../../wal/wire.ts";
+import { createWireCursor, encodeMessage, type WireCursor } from "../../protobuf/message.ts";
 
 export interface ResponseHeader {
   readonly clusterId: bigint;

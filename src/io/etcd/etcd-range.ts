@@ -1,7 +1,7 @@
 /** Reading a live etcd's keys (`KV/Range` of `etcdserverpb/rpc.proto`): what is asked, and what comes back. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { decodeKeyValue, type KeyValue } from "../../mvcc/key-value.ts";
-import { createWireCursor, encodeMessage } from "../../wal/wire.ts";
+import { createWireCursor, encodeMessage } from "../../protobuf/message.ts";
 import { decodeHeader, type ResponseHeader } from "./etcd-messages.ts";
 
 export interface RangeRequest {

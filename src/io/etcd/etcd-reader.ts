@@ -1,5 +1,5 @@
 /** The keyspace of a live etcd at one revision, in pages that stay small whatever the values' sizes are. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import type { EtcdClient } from "./etcd-client.ts";
 import type { RangeAnswer } from "./etcd-range.ts";

@@ -2,7 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { z } from "zod";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { transportError } from "../network/transport-error.ts";
 import type { EtcdAccess } from "./etcd-connection.ts";
 

@@ -1,7 +1,7 @@
 /** Opens what a stopped etcd member left on disk: its WAL segments and raft snapshots. Nothing is changed. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Finding, MendError } from "../../errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
 import { decodeRaftSnapshot, type RaftSnapshot } from "../../wal/raft-snapshot.ts";
 import { parseSegmentName, parseSnapshotName } from "../../wal/segment-name.ts";
 import { type FileSource, openFileSource } from "../files/file-source.ts";

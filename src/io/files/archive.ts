@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { zipContent } from "./zip.ts";
 
 export type ArchiveKind = "gzip" | "zstd" | "zip";

@@ -8,7 +8,7 @@ import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:f
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { AssetFile, BootstrapManifest } from "../../bootstrap/start-plan.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
 
 export interface BootstrapPlaces {

@@ -3,9 +3,9 @@ import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { parse } from "yaml";
-import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
-import { readCertificates } from "../../diagnosis/certificate-faults.ts";
-import type { JsonObject } from "../../storage/object.ts";
+import { readCertificates } from "../../certificates/faults.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject } from "../../kube/object.ts";
 
 const MOST_BYTES = 4 << 20;
 

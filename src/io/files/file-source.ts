@@ -1,7 +1,7 @@
 /** A file as a {@link ByteSource}: positional reads on a descriptor that was opened read-only. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteSource } from "../../bolt/byte-source.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { fromSystemError } from "./system-error.ts";
 
 export interface FileSource extends ByteSource {

@@ -25,7 +25,7 @@ import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../../bolt/page-output.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const copyAsync = promisify(copyFile);

@@ -15,7 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
 
 export interface FileTree {

@@ -1,5 +1,5 @@
 /** Reads small text files whole: configuration, kubeconfigs, manifests. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { openFileSource } from "./file-source.ts";
 
 /** A larger configuration file is a mistake, such as a snapshot given in its place. */

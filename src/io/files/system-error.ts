@@ -1,5 +1,5 @@
 /** Turns what the operating system says into a {@link MendError}, by its code and never by its text. */
-import { type ErrorCode, MendError } from "../../errors.ts";
+import { type ErrorCode, MendError } from "../../errors/errors.ts";
 
 const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   ENOENT: ["not-found", "no such file or directory", "check the path"],

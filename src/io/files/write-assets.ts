@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import type { Asset } from "../../bootstrap/asset.ts";
-import { invariant, MendError } from "../../errors.ts";
+import { invariant, MendError } from "../../errors/errors.ts";
 import { type AssetDisk, assetDisk } from "./asset-disk.ts";
 import { type AssetDirState, encodeRecord, hashFile, RECORD_NAME, readAssetDir } from "./asset-record.ts";
 import { fromSystemError } from "./system-error.ts";

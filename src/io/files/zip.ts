@@ -1,7 +1,7 @@
 /** A zip archive that holds a snapshot, as k3s writes with `etcd-snapshot-compress`: finds the one entry that is a snapshot, by content. */
 import { crc32 } from "node:zlib";
 import * as yauzl from "yauzl";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { ArchiveContent } from "./archive.ts";
 
 /** A backup archive has a handful of entries; looking into each of more than this would only serve a hostile one. */

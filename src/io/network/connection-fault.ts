@@ -11,7 +11,7 @@ import {
   type Fault,
   readCertificates,
   serverFaults,
-} from "../../diagnosis/certificate-faults.ts";
+} from "../../certificates/faults.ts";
 import type { TlsMaterial } from "../etcd/etcd-connection.ts";
 
 export interface FaultyTarget {

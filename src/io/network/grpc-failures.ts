@@ -1,5 +1,5 @@
 /** What failures of gRPC mean, in words. The transport is the same for every server; whom it reaches and what the user can do about it is not. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { transportError } from "./transport-error.ts";
 
 /** Failures as errors for the user, one of these for each kind of server. */

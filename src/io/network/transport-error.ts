@@ -1,5 +1,5 @@
 /** Failed connections, in words, by the code that Node gives them. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 
 const TLS: Readonly<Record<string, readonly [text: string, hint: string]>> = {
   CERT_HAS_EXPIRED: [

@@ -1,7 +1,7 @@
 /** `/var/lib/kubemend/cleaned-<time>/`: what `node clean` keeps on the disk, and finds again. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
 import type { FileSystem } from "../files/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";

@@ -3,7 +3,7 @@
  * `runtime.v1`, or `runtime.v1alpha2` where that is all it serves. Nothing of it needs an API server or a kubelet.
  */
 import { existsSync, statSync } from "node:fs";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
 import { openGrpc } from "../network/grpc.ts";
 import { type GrpcFailures, waited } from "../network/grpc-failures.ts";

@@ -1,7 +1,7 @@
 /** Docker's own API over its socket (`docs.docker.com/engine/api`, version 1.24 and later), as much as it takes to end what the kubelet has started. */
 import { request } from "node:http";
 import { z } from "zod";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
 import type { NodeContainers } from "./node-containers.ts";
 

@@ -7,7 +7,7 @@ import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from "nod
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { KubeletStart } from "../../nodes/clean-record.ts";
 import { findKubelet } from "./local-node.ts";
 

@@ -4,8 +4,8 @@
  */
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
-import { MendError } from "../../errors.ts";
-import type { JsonObject, KubeObject } from "../../storage/object.ts";
+import { MendError } from "../../errors/errors.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import type { ClusterAccess } from "../api-server/kubeconfig-access.ts";
 
 const SECURE_PORT = 10_250;

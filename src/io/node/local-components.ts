@@ -2,12 +2,12 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
-import { containerIndexOf, recogniseComponent } from "../../controlplane/component.ts";
-import { containerFlags, type Flag } from "../../controlplane/container-flags.ts";
-import type { ComponentName } from "../../controlplane/control-plane.ts";
-import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
-import type { JsonObject } from "../../storage/object.ts";
+import type { ComponentName } from "../../kube/component.ts";
+import { containerIndexOf, recogniseComponent } from "../../kube/component.ts";
+import { containerFlags, type Flag } from "../../kube/container-flags.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject } from "../../kube/object.ts";
 import { ageOf, commandLine, names, processes, readQuietly, sharesNetwork } from "./local-node.ts";
 
 const POD_LOGS = "/var/log/pods";

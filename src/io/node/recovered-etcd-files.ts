@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RECOVERED_ETCD_DATA, RECOVERED_ETCD_SECRETS } from "../../bootstrap/recovered-etcd.ts";
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { readLog } from "../../wal/log.ts";
 import { newMembership } from "../../wal/membership.ts";
 import { contents } from "../etcd/data-dir-writer.ts";

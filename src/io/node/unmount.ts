@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { type Mount, mountsBelow, parseMountTable } from "../../nodes/mount-table.ts";
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 /** What is wrong now, each told once when it begins and once when it is over: a log of an outage is a few lines, however long it takes. */
-import { type Finding, MendError } from "../../errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
 import type { AgentLog } from "./checkpointer-options.ts";
 
 /** Findings that have no end of their own are remembered by their text, so many at most. */

@@ -5,14 +5,14 @@ import type { Places } from "../../checkpoint/data-directory.ts";
 import { fingerprintOf } from "../../checkpoint/generation.ts";
 import { isAgentsOwn } from "../../checkpoint/parent.ts";
 import { type Draft, sanitize } from "../../checkpoint/sanitize.ts";
-import type { DataObject } from "../../controlplane/control-plane.ts";
-import { dataObjectOf } from "../../controlplane/data-object.ts";
-import { objectOf, textOf } from "../../controlplane/fields.ts";
-import { dataReferences } from "../../controlplane/references.ts";
-import type { Finding } from "../../errors.ts";
+import type { Finding } from "../../errors/errors.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
-import type { KubeObject } from "../../storage/object.ts";
+import type { DataObject } from "../../kube/data-object.ts";
+import { dataObjectOf } from "../../kube/data-object.ts";
+import { objectOf, textOf } from "../../kube/fields.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { dataReferences } from "../../kube/references.ts";
 
 export interface DraftSources {
   readonly api: ClusterApi;

@@ -3,7 +3,7 @@ import type { CheckpointId } from "../../checkpoint/checkpoint.ts";
 import { specOf } from "../../checkpoint/checkpoint.ts";
 import type { Seen } from "../../checkpoint/observe.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { AgentTroubles } from "./agent-troubles.ts";
 import { type DraftOutcome, draftCheckpoint, Tokens } from "./checkpoint-draft.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";

@@ -3,7 +3,7 @@ import type { AgentPlace, CheckpointId } from "../../checkpoint/checkpoint.ts";
 import type { Seen } from "../../checkpoint/observe.ts";
 import { generationToRun } from "../../checkpoint/plan.ts";
 import { isRun, type State } from "../../checkpoint/state.ts";
-import type { Finding } from "../../errors.ts";
+import type { Finding } from "../../errors/errors.ts";
 import type { StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
 import type { AgentReport, CheckpointReport } from "./checkpointer-options.ts";
 

@@ -10,7 +10,7 @@ import { observe, type RuntimeContainer, type RuntimePod, type Seen } from "../.
 import { isLeftover } from "../../checkpoint/parent.ts";
 import { type Action, generationToRun, plan, step, type Transition } from "../../checkpoint/plan.ts";
 import { awaitsWord, deadlineOf, foundState, isRun, type State } from "../../checkpoint/state.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
 import { takeAgentLock } from "../../io/agent/agent-lock.ts";
 import { CheckpointStore, type StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
@@ -23,7 +23,7 @@ import { watchDirectories } from "../../io/files/directory-watch.ts";
 import { findRuntimeEndpoint } from "../../io/node/container-runtime.ts";
 import { readKubeletPods } from "../../io/node/kubelet.ts";
 import { RuntimePods } from "../../io/node/runtime-pods.ts";
-import type { KubeObject } from "../../storage/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { AgentTroubles } from "./agent-troubles.ts";
 import { CheckpointDrafts } from "./checkpoint-drafts.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";

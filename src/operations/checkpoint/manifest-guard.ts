@@ -15,7 +15,7 @@ import {
 } from "../../checkpoint/guarded-manifest.ts";
 import { phaseOf, type RuntimePod, type Sight } from "../../checkpoint/observe.ts";
 import { staticPodNameOf } from "../../checkpoint/parent.ts";
-import { type Finding, MendError } from "../../errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
 import { GuardedFiles } from "../../io/agent/guarded-files.ts";
 import type { FileSystem } from "../../io/files/file-system.ts";
 import { readTextFile } from "../../io/files/read-file.ts";

@@ -2,11 +2,11 @@
 import { join } from "node:path";
 import { type Diagnosis, diagnose } from "../../diagnosis/diagnose.ts";
 import type { ClusterFacts, Facts, LocalFacts } from "../../diagnosis/facts.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { ClusterAccess } from "../../io/api-server/kubeconfig.ts";
+import { type ClusterFlags, findClusterAccess } from "../cluster-access/open-cluster.ts";
 import type { EtcdFlags } from "../etcd/etcd-flags.ts";
-import { type ClusterFlags, findClusterAccess } from "../open-cluster.ts";
 import { isOwnAddress, probeApiServer } from "./gather/api-server.ts";
 import { certificatesOnDisk, memberEndpoints, servedCertificates } from "./gather/certificates.ts";
 import { gatherCluster } from "./gather/cluster.ts";

@@ -6,7 +6,7 @@ import {
   type MemberAnswer,
   type MemberHealth,
 } from "../../diagnosis/etcd-health.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, parseEndpoint, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import type { ClusterMember, KeyspaceHash, MemberStatus } from "../../io/etcd/etcd-messages.ts";

@@ -1,5 +1,5 @@
 /** Which prefix of a live etcd holds the cluster: found by asking for single keys, so that millions of others stay where they are. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { EtcdReader } from "../../io/etcd/etcd-reader.ts";
 import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix, PREFIX_SIGNS } from "../../storage/etcd-prefix.ts";
 

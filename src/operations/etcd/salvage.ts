@@ -4,13 +4,15 @@
  */
 import { readBolt } from "../../bolt/bolt.ts";
 import { readLastKey } from "../../bolt/edit.ts";
-import { type Finding, invariant, MendError } from "../../errors.ts";
+import { type Finding, invariant, MendError } from "../../errors/errors.ts";
 import { findDataDirUsers, stopHint } from "../../io/etcd/data-dir-users.ts";
 import { createDataDirWriter, type DataDirTarget, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
 import { type MemberDirectory, openMemberDirectory } from "../../io/etcd/member-directory.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/file-system.ts";
 import { decodeRevision } from "../../mvcc/revision.ts";
+import { checkStructure } from "../../snapshot/check-structure.ts";
+import { openSnapshot, readStoreInfo, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { createEntryReader, type Log, type LogEntry, readLog } from "../../wal/log.ts";
 import { formatMemberId, type Member } from "../../wal/membership.ts";
 import { parsePeerUrls } from "../../wal/peer-urls.ts";
@@ -36,8 +38,6 @@ import {
   planBase,
 } from "../../wal/survivor.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../../wal/writer.ts";
-import { checkStructure } from "../snapshot/check-structure.ts";
-import { openSnapshot, readStoreInfo, type SnapshotOptions } from "../snapshot/open-snapshot.ts";
 
 export interface SalvageOptions extends SnapshotOptions, DataDirTarget {
   readonly name: string;

@@ -4,13 +4,13 @@ import type { SealedObject } from "../../controlplane/control-plane.ts";
 import { dataNamespaces, isSurelySelfHosted } from "../../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP } from "../../controlplane/self-hosted-etcd.ts";
 import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
-import type { Finding } from "../../errors.ts";
+import type { Finding } from "../../errors/errors.ts";
+import type { KubeObject, Transformer } from "../../kube/object.ts";
 import { keyOf } from "../../mvcc/key-index.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
+import type { Keyspace } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { readEncryptionHeader } from "../../storage/encryption.ts";
-import type { KubeObject, Transformer } from "../../storage/object.ts";
-import type { Keyspace } from "../snapshot/read-keyspace.ts";
 
 export interface ControlPlaneObjects {
   readonly objects: readonly KubeObject[];

@@ -2,16 +2,17 @@
  * The control plane's objects from an API server. It is asked for no more than a recovery needs: workloads, nodes, the pods that may be the control
  * plane's, and those secrets and config maps by name that the components refer to.
  */
-import type { DataKind } from "../../controlplane/control-plane.ts";
-import { dataReferences } from "../../controlplane/references.ts";
+
 import { isSurelySelfHosted } from "../../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP, etcdTlsSecrets, isEtcdCluster } from "../../controlplane/self-hosted-etcd.ts";
 import { asCandidate } from "../../controlplane/sorted-objects.ts";
 import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import type { KubeObject } from "../../storage/object.ts";
-import { withCluster } from "../open-cluster.ts";
+import type { DataKind } from "../../kube/data-object.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import { dataReferences } from "../../kube/references.ts";
+import { withCluster } from "../cluster-access/open-cluster.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
 

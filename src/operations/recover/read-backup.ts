@@ -1,13 +1,13 @@
 /** The control plane's objects from a backup of etcd: offline, with its integrity judged on the way. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { MendError } from "../../errors.ts";
-import { type HashVerdict, startHash } from "../../io/snapshot/hash-snapshot.ts";
+import { MendError } from "../../errors/errors.ts";
+import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
+import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
+import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { createTransformer } from "../../storage/encryption.ts";
-import { chooseEtcdPrefix } from "../snapshot/choose-etcd-prefix.ts";
-import { loadEncryptionConfig } from "../snapshot/load-encryption-config.ts";
-import { openSnapshot, type Snapshot } from "../snapshot/open-snapshot.ts";
-import { type Keyspace, readKeyspace } from "../snapshot/read-keyspace.ts";
 import { readControlPlaneObjects, snapshotValues } from "./control-plane-objects.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
 

@@ -1,13 +1,13 @@
 /** The control plane's objects from an etcd that runs, read at one revision. */
-import { MendError } from "../../errors.ts";
-import { collectFindings, type FindingCollector } from "../../findings.ts";
+import { MendError } from "../../errors/errors.ts";
+import { collectFindings, type FindingCollector } from "../../errors/findings.ts";
 import { type EtcdClient, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
 import { createEtcdReader, type EtcdReader } from "../../io/etcd/etcd-reader.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import { findLivePrefix } from "../etcd/find-live-prefix.ts";
-import { loadEncryptionConfig } from "../snapshot/load-encryption-config.ts";
 import { type ControlPlaneObjects, readControlPlaneObjects, type StoredValues } from "./control-plane-objects.ts";
 import type { EtcdSource, SourceOptions, SourceReading } from "./recovery-source.ts";
 

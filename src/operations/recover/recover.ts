@@ -7,7 +7,7 @@ import { sep } from "node:path";
 import { type Rendering, renderBootstrap } from "../../bootstrap/render.ts";
 import type { ControlPlane } from "../../controlplane/control-plane.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
-import { type Finding, MendError } from "../../errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
 import { filesBeside } from "../../io/api-server/kubeconfig.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import {

@@ -2,10 +2,10 @@
 import type { Asset } from "../../bootstrap/asset.ts";
 import type { EtcdBackup } from "../../bootstrap/bootstrap-etcd.ts";
 import type { SelfHostedEtcd } from "../../controlplane/control-plane.ts";
-import type { Finding } from "../../errors.ts";
+import type { Finding } from "../../errors/errors.ts";
 import type { EtcdFlags } from "../../io/etcd/etcd-connection.ts";
-import type { HashVerdict } from "../../io/snapshot/hash-snapshot.ts";
-import type { SnapshotOptions } from "../snapshot/open-snapshot.ts";
+import type { HashVerdict } from "../../snapshot/hash-snapshot.ts";
+import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
 
 /** What is read, and how. Paths are absolute. Without `backupFile` and `etcd` the API server of `kubeconfig` is asked. */

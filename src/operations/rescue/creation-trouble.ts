@@ -1,13 +1,14 @@
 /** Why a component's permanent pod does not even appear, or stays without a node: refused by the API server, or nobody there to make or to place it. */
-import { objectOf, textOf } from "../../controlplane/fields.ts";
-import { isHeldAt, type LeaseHolderName, leasePlaceOf } from "../../controlplane/lease.ts";
+
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { objectOf, textOf } from "../../kube/fields.ts";
+import { isHeldAt, type LeaseHolderName, leasePlaceOf } from "../../kube/lease.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { creationTrouble, podTitle, type Trouble, uncreatedTrouble } from "../../rescue/pod-state.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
-import { readComponentLease } from "../read-leases.ts";
+import { readComponentLease } from "../cluster-access/read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
 /** What keeps a controller from creating a pod, and for whom it would: a ReplicaSet, or a Deployment or DaemonSet itself. */

@@ -1,11 +1,13 @@
 /** Finds what is to be rescued in a cluster of any age: the component's workload with its earlier revisions, or its static pods, also those that are gone. */
-import { objectOf } from "../../controlplane/fields.ts";
-import { type LeaseHolderName, leasePlaceOf } from "../../controlplane/lease.ts";
-import { isMirrorPod, nodeOf } from "../../controlplane/mirror-pod.ts";
+
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { objectOf } from "../../kube/fields.ts";
+import { type LeaseHolderName, leasePlaceOf } from "../../kube/lease.ts";
+import { isMirrorPod, nodeOf } from "../../kube/mirror-pod.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import {
   findWorkload,
   isRunning,
@@ -14,8 +16,7 @@ import {
   staticTarget,
   workloadTarget,
 } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
-import { readComponentLease } from "../read-leases.ts";
+import { readComponentLease } from "../cluster-access/read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
 export interface TargetSearch {

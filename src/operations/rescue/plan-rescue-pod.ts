@@ -1,15 +1,16 @@
 /** The rescue pod as it is to be created: on which node, with which service account, and whether the API server would take it. */
-import { objectOf } from "../../controlplane/fields.ts";
-import type { LeaseHolderName } from "../../controlplane/lease.ts";
-import { nodeOf } from "../../controlplane/mirror-pod.ts";
+
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { objectOf } from "../../kube/fields.ts";
+import type { LeaseHolderName } from "../../kube/lease.ts";
+import { nodeOf } from "../../kube/mirror-pod.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
 import { pickNode } from "../../rescue/pick-node.ts";
 import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
 import { makeRescuePod, templateServiceAccount } from "../../rescue/rescue-pod.ts";
 import type { RescueTarget, RescueTemplate } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
 import { serviceAccountWorks } from "./find-rescue-targets.ts";
 import { collectionOf } from "./rescue-session.ts";
 

@@ -1,17 +1,17 @@
 /** The rescue of one component: what is known of it while it goes on, and what all its steps need. */
 
-import { containerIndexOf } from "../../controlplane/component.ts";
-import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
-import { releasePatch } from "../../controlplane/lease.ts";
-import { nodeOf } from "../../controlplane/mirror-pod.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
+import { containerIndexOf } from "../../kube/component.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import { releasePatch } from "../../kube/lease.ts";
+import { nodeOf } from "../../kube/mirror-pod.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
 import { isReady } from "../../rescue/pick-node.ts";
 import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-pod.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { podPath, type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";

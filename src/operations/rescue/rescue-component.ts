@@ -1,7 +1,7 @@
 /** The rescue of one component, step by step: is it lost, a pod that stands in, the permanent one started, the hand-over, and its lease renewed. */
-import { objectOf } from "../../controlplane/fields.ts";
-import type { LeaseHolderName } from "../../controlplane/lease.ts";
-import { nodeOf } from "../../controlplane/mirror-pod.ts";
+import { objectOf } from "../../kube/fields.ts";
+import type { LeaseHolderName } from "../../kube/lease.ts";
+import { nodeOf } from "../../kube/mirror-pod.ts";
 import { judgeHealth } from "../../rescue/lease-track.ts";
 import { mendingHint } from "../../rescue/permanent.ts";
 import type { Trouble } from "../../rescue/pod-state.ts";

@@ -1,8 +1,8 @@
 /** One run of a rescue: what it works with, how it waits, and the pods that it has made, so that none is left behind unnoticed. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { type Crash, crashTrouble, type Trouble } from "../../rescue/pod-state.ts";
-import type { KubeObject } from "../../storage/object.ts";
 import type { RescueLook, RescueView } from "./rescue-view.ts";
 
 const TICK_MS = 500;

@@ -1,11 +1,12 @@
 /** What a rescue sees: live lists of all pods and nodes, and the leases of the components, wherever they keep them. */
-import { type LeaderLease, type LeaseHolderName, latestLease, readLease } from "../../controlplane/lease.ts";
+
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { type LeaderLease, type LeaseHolderName, latestLease, readLease } from "../../kube/lease.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
-import { leaseCollections } from "../read-leases.ts";
+import { leaseCollections } from "../cluster-access/read-leases.ts";
 
 const PODS = "/api/v1/pods";
 const NODES = "/api/v1/nodes";

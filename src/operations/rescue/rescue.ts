@@ -1,13 +1,13 @@
 /** Brings back a scheduler or a controller manager that is lost, while the API server is there: a pod in its place until the permanent one does its work. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LeaseHolderName } from "../../controlplane/lease.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
+import type { LeaseHolderName } from "../../kube/lease.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
 import { comparePods, isPending, type PodRow } from "../../rescue/pod-changes.ts";
 import { podTitle } from "../../rescue/pod-state.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
-import { type ClusterFlags, type OpenCluster, withCluster } from "../open-cluster.ts";
+import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
 import { findRescueTargets } from "./find-rescue-targets.ts";
 import { type PlannedPod, planRescuePod, type RescueWishes } from "./plan-rescue-pod.ts";
 import { type RescueOutcome, rescueComponent } from "./rescue-component.ts";

@@ -1,11 +1,12 @@
 /** The pod that stands in for a lost component: made of the first template that works, and waited for until it leads. */
-import { isHeldAt } from "../../controlplane/lease.ts";
-import { nodeOf } from "../../controlplane/mirror-pod.ts";
+
 import { ApiError } from "../../io/api-server/cluster-api.ts";
+import { isHeldAt } from "../../kube/lease.ts";
+import { nodeOf } from "../../kube/mirror-pod.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
 import { isRescuePodOf } from "../../rescue/rescue-pod.ts";
 import type { RescueTemplate } from "../../rescue/target.ts";
-import type { KubeObject } from "../../storage/object.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn, templateTitle } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";

@@ -1,10 +1,10 @@
 /** The permanent component takes over from its rescue pod: until one of its pods is started, the hand-over, and until it renews its lease. */
-import { LEASE_HOLDERS, type LeaseHolderName } from "../../controlplane/lease.ts";
-import { nodeOf } from "../../controlplane/mirror-pod.ts";
+import { LEASE_HOLDERS, type LeaseHolderName } from "../../kube/lease.ts";
+import { nodeOf } from "../../kube/mirror-pod.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
 import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
-import type { KubeObject } from "../../storage/object.ts";
 import { haveTriedAgain, readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";

@@ -1,5 +1,5 @@
 /** The findings that `snapshot restore --allow` may name: whatever can be wrong with a snapshot's pages, revisions and objects. */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 
 const ALLOWABLE = [
   "bucket-invalid",

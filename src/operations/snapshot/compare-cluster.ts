@@ -1,12 +1,12 @@
 /** Whether a snapshot is of the cluster that a kubeconfig points to, and how far that one has come since: asked before anything is written. */
-import { type Finding, MendError } from "../../errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { type ClusterAccess, readKubeconfig } from "../../io/api-server/kubeconfig.ts";
+import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { findPrefixes, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { DEFAULT_ETCD_PREFIX } from "../../storage/etcd-prefix.ts";
-import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
-import { findPrefixes, readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 export interface LiveCluster {
   /** The newest revision that the API server told; undefined where it did not answer. */

@@ -1,13 +1,13 @@
 /** What a snapshot has of the cluster that wrote it, and its restored cluster will have too: told from keys that the check of the file found on its way. */
 import { type Leftovers, leftoverPrefixes, readLeftovers } from "../../diagnosis/after-restore.ts";
-import type { Finding } from "../../errors.ts";
+import type { Finding } from "../../errors/errors.ts";
 import type { IndexResult, KeySelection } from "../../mvcc/index-task.ts";
 import { keyOf, sortedEntries } from "../../mvcc/key-index.ts";
+import type { CheckedStructure } from "../../snapshot/check-structure.ts";
+import { checkPrefixFound } from "../../snapshot/choose-etcd-prefix.ts";
+import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { DEFAULT_ETCD_PREFIX } from "../../storage/etcd-prefix.ts";
-import type { CheckedStructure } from "./check-structure.ts";
-import { checkPrefixFound } from "./choose-etcd-prefix.ts";
-import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
-import { readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 export interface LeftoverOptions extends SnapshotOptions {
   /** Normalized; found unless given. */

@@ -1,11 +1,16 @@
 /** `snapshot get`: the objects of some resources in a snapshot, by name, namespace and label, without reading any other. */
-import { type Finding, MendError } from "../../errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
+import { type LabelSelector, matchesLabels } from "../../kube/label-selector.ts";
+import type { KubeObject, Transformer } from "../../kube/object.ts";
+import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
+import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readDefinitions } from "../../snapshot/read-definitions.ts";
+import { type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import type { CustomResource } from "../../storage/custom-resource.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
-import { type LabelSelector, matchesLabels } from "../../storage/label-selector.ts";
-import type { KubeObject, Transformer } from "../../storage/object.ts";
 import {
   type NamedResource,
   needsDefinitions,
@@ -14,11 +19,6 @@ import {
   resourceName,
   unknownResource,
 } from "../../storage/resource-argument.ts";
-import { chooseEtcdPrefix } from "./choose-etcd-prefix.ts";
-import { loadEncryptionConfig } from "./load-encryption-config.ts";
-import { openSnapshot, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
-import { readDefinitions } from "./read-definitions.ts";
-import { type Keyspace, readKeyspace, selectKeys } from "./read-keyspace.ts";
 
 export interface GetOptions extends SnapshotOptions {
   readonly requests: readonly ObjectRequest[];

@@ -6,12 +6,12 @@ import { readEntries } from "../../bolt/bucket.ts";
 import type { KeyAndValue } from "../../bolt/edit.ts";
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { createBoltWriter } from "../../bolt/writer.ts";
-import { invariant } from "../../errors.ts";
+import { invariant } from "../../errors/errors.ts";
 import { findKey, type KeyIndex } from "../../mvcc/key-index.ts";
 import { createKeyValueFields, encodeKeyValue, locateKeyValue } from "../../mvcc/key-value.ts";
 import { decodeRevision, encodeRevision, type Revision } from "../../mvcc/revision.ts";
-import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
-import { readKeyspace } from "./read-keyspace.ts";
+import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readKeyspace } from "../../snapshot/read-keyspace.ts";
 
 export interface RewriteOptions extends SnapshotOptions {
   /** The keyspace as it was at this revision; the newest unless given. */

@@ -1,6 +1,6 @@
 /** Which images this machine does not have, so that its kubelet has to pull them before a pod can start. */
 
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { findRuntimeEndpoint, openContainerRuntime } from "../../io/node/container-runtime.ts";
 import type { LocalKubelet } from "../../io/node/local-node.ts";
 

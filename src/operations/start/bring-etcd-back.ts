@@ -4,7 +4,7 @@
  */
 import { connect } from "node:net";
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { listenerOf, staticPodLog } from "../../io/node/local-node.ts";
 import {
   inspectRecoveredEtcd,

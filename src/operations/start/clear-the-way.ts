@@ -12,9 +12,9 @@ import {
   strandedPods,
   turnedAwayPods,
 } from "../../bootstrap/pivot.ts";
-import { objectOf, textOf } from "../../controlplane/fields.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { objectOf, textOf } from "../../kube/fields.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 /** The part of a start that is needed here. */

@@ -1,9 +1,9 @@
 /** What `start` sees of a cluster: live lists of pods, nodes and leases, and which leases were renewed while it looked. */
 import type { Observation } from "../../bootstrap/pivot.ts";
-import { type LeaderLease, RenewalWatch, readLease } from "../../controlplane/lease.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { ownAddresses, podLog, runningContainers } from "../../io/node/local-node.ts";
-import type { KubeObject } from "../../storage/object.ts";
+import { type LeaderLease, RenewalWatch, readLease } from "../../kube/lease.ts";
+import type { KubeObject } from "../../kube/object.ts";
 
 const PODS = "/api/v1/pods";
 const NODES = "/api/v1/nodes";

@@ -1,10 +1,10 @@
 /** Creates the objects of manifests, in order, each as soon as the API server knows its kind; what exists already is left as it is. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDefinition, type ManifestObject, objectTitle } from "../../bootstrap/manifest-objects.ts";
-import { objectsOf, textOf } from "../../controlplane/fields.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
-import type { JsonObject, KubeObject } from "../../storage/object.ts";
+import { objectsOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 
 const RETRY_MS = 300;
 /** How long an object is tried whose kind is not known, or that the API server cannot take yet. */

@@ -4,11 +4,11 @@
  * the way client-go does it: a record without a holder.
  */
 import { hostname } from "node:os";
-import { holderHost, LEASE_HOLDERS, readLease, releasePatch } from "../../controlplane/lease.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { hasLogged, programRuns } from "../../io/node/local-node.ts";
-import { leaseCollections } from "../read-leases.ts";
+import { holderHost, LEASE_HOLDERS, readLease, releasePatch } from "../../kube/lease.ts";
+import { leaseCollections } from "../cluster-access/read-leases.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { Start } from "./prepare-start.ts";
 import { temporaryPods } from "./start-api-server.ts";

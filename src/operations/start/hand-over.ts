@@ -8,8 +8,8 @@ import {
   replacedNodes,
   stillThere,
 } from "../../bootstrap/pivot.ts";
-import { objectOf, textOf } from "../../controlplane/fields.ts";
-import { LEASE_HOLDERS } from "../../controlplane/lease.ts";
+import { objectOf, textOf } from "../../kube/fields.ts";
+import { LEASE_HOLDERS } from "../../kube/lease.ts";
 import { etcdOutOfReach } from "./bring-etcd-back.ts";
 import {
   deletePod,

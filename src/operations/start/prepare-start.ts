@@ -2,7 +2,7 @@
 import { accessProblems } from "../../bootstrap/asset-access.ts";
 import type { RequiredPod } from "../../bootstrap/pivot.ts";
 import { type AssetFile, type BootstrapManifest, planStart, type StartPlan } from "../../bootstrap/start-plan.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubeconfig.ts";

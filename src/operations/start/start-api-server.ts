@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TemporaryPod } from "../../bootstrap/pivot.ts";
 import type { BootstrapManifest, StartPlan } from "../../bootstrap/start-plan.ts";
-import { objectOf, objectsOf, textOf } from "../../controlplane/fields.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import { listenerOf, runningContainers, staticPodContainers, staticPodLog } from "../../io/node/local-node.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { absentImages } from "./absent-images.ts";
 import { etcdTrouble } from "./bring-etcd-back.ts";
 import type { Start, StartOptions } from "./prepare-start.ts";

@@ -1,6 +1,6 @@
 /** Waiting during a start: for every change, with what is in the way told as it comes up, and an end to it. */
 import type { Observation } from "../../bootstrap/pivot.ts";
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { ApiError, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { Start } from "./prepare-start.ts";

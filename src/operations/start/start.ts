@@ -2,7 +2,7 @@
  * Starts a cluster from an asset dir, new or recovered: a temporary control plane on this machine, from files alone, creates the permanent one, waits
  * until that can take over, makes way for it, and stays to see that it does its work.
  */
-import { MendError } from "../../errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { placeFiles, removeManifests, removeSecrets } from "../../io/files/bootstrap-files.ts";

@@ -1,6 +1,6 @@
 /** How the API server answers: its checks, one read that etcd has to answer, its clock; and why not, where it does not. */
 import type { ApiOutcome, ApiServerFacts, FailedCheck } from "../../../diagnosis/facts.ts";
-import { MendError } from "../../../errors.ts";
+import { MendError } from "../../../errors/errors.ts";
 import { explainApiFailure } from "../../../io/api-server/api-failure.ts";
 import { ApiError, type ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { ownAddresses } from "../../../io/node/local-node.ts";

@@ -1,5 +1,5 @@
 /** What may stand in everybody's way: webhooks and aggregated APIs without backend, namespaces that do not go, quotas, disruption budgets. */
-import { objectOf, objectsOf, textOf, textsOf } from "../../../controlplane/fields.ts";
+
 import type {
   ApiServiceFacts,
   DisruptionBudgetFacts,
@@ -10,8 +10,9 @@ import type {
 } from "../../../diagnosis/facts.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../../../io/api-server/api-lists.ts";
 import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
-import { parseQuantity } from "../../../nodes/quantity.ts";
-import type { JsonObject, KubeObject } from "../../../storage/object.ts";
+import { objectOf, objectsOf, textOf, textsOf } from "../../../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
+import { parseQuantity } from "../../../kube/quantity.ts";
 
 type ServiceName = WebhookFacts["service"];
 const ADMISSION = ["admissionregistration.k8s.io/v1", "admissionregistration.k8s.io/v1beta1"];

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CertificateFact, ClusterFacts, ComponentFacts } from "../../../diagnosis/facts.ts";
 import { looksAbandoned } from "../../../diagnosis/leases.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
-import type { KubeObject } from "../../../storage/object.ts";
+import type { KubeObject } from "../../../kube/object.ts";
 import { apiServices, disruptionBudgets, quotas, stuckNamespaces, webhooks } from "./blockers.ts";
 import { kubeletCertificates } from "./certificates.ts";
 import { gatherComponents, type LeaseLook, lookAtLeases } from "./components.ts";

@@ -1,18 +1,13 @@
 /** Scheduler and controller manager: their leases, and what in the cluster makes their pods. */
-import { recogniseComponent } from "../../../controlplane/component.ts";
-import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
-import {
-  LEASE_HOLDERS,
-  type LeaderLease,
-  type LeaseHolderName,
-  leasePlaceOf,
-  renewedAt,
-} from "../../../controlplane/lease.ts";
+
 import type { ComponentFacts, ComponentPod, LeaseFacts } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
-import type { KubeObject } from "../../../storage/object.ts";
-import { readHeldLeases } from "../../read-leases.ts";
+import { recogniseComponent } from "../../../kube/component.ts";
+import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
+import { LEASE_HOLDERS, type LeaderLease, type LeaseHolderName, leasePlaceOf, renewedAt } from "../../../kube/lease.ts";
+import type { KubeObject } from "../../../kube/object.ts";
+import { readHeldLeases } from "../../cluster-access/read-leases.ts";
 import type { Probes } from "./probes.ts";
 
 export type LeaseLook = ReadonlyMap<LeaseHolderName, LeaseFacts>;

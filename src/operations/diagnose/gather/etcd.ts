@@ -1,11 +1,12 @@
 /** etcd, asked directly: with the flags given, else as this machine's API server or etcd member is told to reach it. */
-import type { Flag } from "../../../controlplane/container-flags.ts";
+
 import { commandLine } from "../../../diagnosis/command-line.ts";
 import type { EtcdFacts, LocalComponent, LocalFacts } from "../../../diagnosis/facts.ts";
-import { MendError } from "../../../errors.ts";
+import { MendError } from "../../../errors/errors.ts";
 import { prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../../io/etcd/etcd-failure.ts";
 import { reachableFile } from "../../../io/node/component-files.ts";
+import type { Flag } from "../../../kube/container-flags.ts";
 import type { EtcdFlags } from "../../etcd/etcd-flags.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 import type { Probes } from "./probes.ts";

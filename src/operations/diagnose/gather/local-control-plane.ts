@@ -1,7 +1,5 @@
 /** What this machine carries of a control plane. */
 import { hostname } from "node:os";
-import type { Flag } from "../../../controlplane/container-flags.ts";
-import type { ComponentName } from "../../../controlplane/control-plane.ts";
 import type { LocalComponent, LocalFacts } from "../../../diagnosis/facts.ts";
 import {
   type ComponentManifest,
@@ -14,6 +12,8 @@ import {
   unitOf,
 } from "../../../io/node/local-components.ts";
 import { ageOf, findKubelet, findListener, names } from "../../../io/node/local-node.ts";
+import type { ComponentName } from "../../../kube/component.ts";
+import type { Flag } from "../../../kube/container-flags.ts";
 
 const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const STATIC_PODS = "/etc/kubernetes/manifests";

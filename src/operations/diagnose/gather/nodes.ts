@@ -1,10 +1,11 @@
 /** Nodes, and the pods of those that are lost. */
-import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
+
 import type { NodeFacts, NodePod } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
+import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { DEFAULT_EVICTION_TIMEOUT_S, type EvictionMode, evictionDue } from "../../../nodes/eviction-due.ts";
-import type { JsonObject, KubeObject } from "../../../storage/object.ts";
 import type { KubeletAddress } from "./certificates.ts";
 import type { Probes } from "./probes.ts";
 

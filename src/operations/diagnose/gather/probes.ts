@@ -1,7 +1,7 @@
 /** Probes: each with a deadline of its own, so that what is dead takes nothing from what lives; what fails is a gap, and not the end. */
 import type { Gap } from "../../../diagnosis/facts.ts";
 import type { Area } from "../../../diagnosis/trouble.ts";
-import { MendError } from "../../../errors.ts";
+import { MendError } from "../../../errors/errors.ts";
 
 export class Probes {
   readonly gaps: Gap[] = [];

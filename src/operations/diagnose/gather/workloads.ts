@@ -1,9 +1,10 @@
 /** Pods that wait, Deployments that lag, ReplicaSets that are short, without reading the pods that run. */
-import { objectOf, objectsOf, textOf } from "../../../controlplane/fields.ts";
+
 import type { LaggingDeployment, PendingPod, ShortReplicaSet } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll, listFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
-import type { JsonObject, KubeObject } from "../../../storage/object.ts";
+import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
+import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 
 const APPS = ["apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"];
 const REPLICA_SETS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];

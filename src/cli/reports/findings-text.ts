@@ -1,0 +1,19 @@
+/** Findings for people: one a line, the level first, then where, then what. */
+import type { Finding } from "../../errors/errors.ts";
+
+export function findingText({ level, code, where, text }: Finding): string {
+  return `${level}: ${where === "" ? "" : `${where}: `}${text} [${code}]\n`;
+}
+
+export function findingsText(findings: readonly Finding[]): string {
+  return findings.map(findingText).join("");
+}
+
+/** Such as `2 errors, 1 warning`, or `no findings`. */
+export function findingsSummary(findings: readonly Finding[]): string {
+  const parts = (["error", "warning", "info"] as const).flatMap((level) => {
+    const count = findings.filter((finding) => finding.level === level).length;
+    return count === 0 ? [] : [`${count} ${level}${count === 1 || level === "info" ? "" : "s"}`];
+  });
+  return parts.length === 0 ? "no findings" : parts.join(", ");
+}

@@ -1,0 +1,123 @@
+/** `certificate renew`: new certificates for the same keys, or for one that was changed, in PEM files and kubeconfigs, signed by an authority whose key is at hand. */
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { readCertificates } from "../../certificates/faults.ts";
+import { readAuthority } from "../../certificates/issue.ts";
+import { renewCertificate } from "../../certificates/renewal.ts";
+import { MendError } from "../../errors/errors.ts";
+import { authorityBeside } from "../../io/files/certificate-files.ts";
+import { readTextFile } from "../../io/files/read-file.ts";
+import { replaceFile } from "../../io/files/replace-file.ts";
+
+export interface RenewOptions {
+  /** PEM files whose first certificate is meant, or kubeconfigs with certificates in them. */
+  readonly files: readonly string[];
+  /** Undefined: the `ca.crt` and `ca.key` beside each file, or in the directory above it. */
+  readonly authority: { readonly certificate: string; readonly key: string } | undefined;
+  /** The private key that the certificate of a single PEM file is to go with; undefined: each keeps its own. */
+  readonly key: string | undefined;
+  readonly days: number;
+  readonly dryRun: boolean;
+  readonly now: number;
+}
+
+export interface Renewed {
+  readonly file: string;
+  readonly subject: string;
+  /** RFC 3339. */
+  readonly notAfter: string;
+  /** Where the file is kept as it was; null in a dry run. */
+  readonly kept: string | null;
+}
+
+const DAY_MS = 86_400_000;
+/** For clocks that disagree. */
+const EARLIER_MS = 5 * 60_000;
+const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/;
+const EMBEDDED = /(client-certificate-data:\s*)(["']?)([A-Za-z0-9+/=]+)\2/g;
+
+/** All are made before the first is written. Throws `certificate-invalid` for what cannot be renewed, `usage` for one key of several files or of a kubeconfig. */
+export async function renewCertificates(options: RenewOptions): Promise<Renewed[]> {
+  if (options.key !== undefined && options.files.length > 1) {
+    throw new MendError("usage", "a key goes with one certificate, and several files are given", {
+      hint: "renew one file at a time with --key",
+    });
+  }
+  const plans = await Promise.all(options.files.map((file) => planRenewal(file, options)));
+  const suffix = `until-${new Date(options.now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
+  return plans.flatMap(({ file, text, renewed }) => {
+    const kept = options.dryRun ? null : replaceFile(file, text, suffix);
+    return renewed.map((each) => ({ file, ...each, kept }));
+  });
+}
+
+interface Plan {
+  readonly file: string;
+  readonly text: string;
+  readonly renewed: readonly Pick<Renewed, "subject" | "notAfter">[];
+}
+
+async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
+  const old = readTextFile(file);
+  const renewed: Pick<Renewed, "subject" | "notAfter">[] = [];
+  const renew = async (pem: string): Promise<string> => {
+    const [certificate] = readCertificates(pem);
+    if (certificate === undefined) throw noCertificate(file);
+    const paths = options.authority ?? authorityBeside(certificate, file);
+    if (paths === undefined) {
+      throw new MendError("usage", `no authority is given for "${file}", and none that signed it lies beside it`, {
+        where: file,
+        hint: "pass --ca-cert and --ca-key",
+      });
+    }
+    const authority = readAuthority(readTextFile(paths.certificate), readTextFile(paths.key));
+    const validity = {
+      notBefore: new Date(options.now - EARLIER_MS),
+      notAfter: new Date(options.now + options.days * DAY_MS),
+    };
+    const publicKey = options.key === undefined ? undefined : publicKeyOf(options.key);
+    const next = await renewCertificate(certificate, authority, validity, publicKey);
+    const [made] = readCertificates(next);
+    renewed.push({
+      subject: certificate.subject.replaceAll("\n", ", "),
+      notAfter: new Date(made!.validTo).toISOString(),
+    });
+    return next;
+  };
+  const found = PEM.exec(old)?.[0];
+  if (found !== undefined) {
+    const next = await renew(found);
+    return { file, text: old.replace(found, () => next), renewed };
+  }
+  let text = old;
+  if (options.key !== undefined) {
+    throw new MendError("usage", `"${file}" is no PEM file of a certificate, and a kubeconfig holds its key itself`, {
+      where: file,
+      hint: "leave --key out",
+    });
+  }
+  for (const [all, field, quote, data] of old.matchAll(EMBEDDED)) {
+    const next = await renew(Buffer.from(data!, "base64").toString("utf8"));
+    text = text.replace(all, () => `${field}${quote}${Buffer.from(next).toString("base64")}${quote}`);
+  }
+  if (renewed.length === 0) throw noCertificate(file);
+  return { file, text, renewed };
+}
+
+function publicKeyOf(path: string): KeyObject {
+  const text = readTextFile(path);
+  try {
+    return createPublicKey(createPrivateKey(text));
+  } catch {
+    throw new MendError("certificate-invalid", `"${path}" holds no private key`, {
+      where: path,
+      hint: "pass a PEM file that holds one, not encrypted",
+    });
+  }
+}
+
+function noCertificate(file: string): MendError {
+  return new MendError("certificate-invalid", `"${file}" holds no certificate`, {
+    where: file,
+    hint: "pass a PEM file, or a kubeconfig with client-certificate-data",
+  });
+}

@@ -1,0 +1,169 @@
+/** Moves the pods of a node that does not answer at once, instead of waiting until the node controller does. */
+import { MendError } from "../../errors/errors.ts";
+import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { isNodeReady, type NodeState, nodeState } from "../../kube/node-state.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import {
+  type EvictPlan,
+  isOutOfService,
+  planEviction,
+  servesOutOfService,
+  withOutOfService,
+} from "../../nodes/evict-guard.ts";
+import { inParallel } from "../cluster-access/in-parallel.ts";
+import { findNodes, nodePath, podPath, podsOfNode } from "../cluster-access/node-targets.ts";
+import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
+import { demandPermission } from "../cluster-access/permissions.ts";
+import { cordonNode } from "../drain/cordon-nodes.ts";
+
+export interface EvictNodeOptions {
+  readonly cluster: ClusterFlags;
+  readonly node: string;
+  /** Take pods away without the kubelet's word that they have ended. */
+  readonly force: boolean;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** Asked with everything in hand and before anything is done; false ends it. */
+  readonly confirm: (plan: NodeEvictionPlan) => Promise<boolean>;
+  readonly tell: (text: string) => void;
+  /** Called before an error ends what was begun: what state it leaves. */
+  readonly leftBehind: (state: HalfEvicted) => void;
+}
+
+export interface HalfEvicted {
+  readonly node: string;
+  /** How many of the pods were told to go, or taken away. */
+  readonly told: number;
+  readonly pods: number;
+}
+
+export interface NodeEvictionPlan extends EvictPlan {
+  readonly state: NodeState;
+  readonly force: boolean;
+  /** How force is used: by the taint, which also frees volumes, or pod by pod. */
+  readonly by: "out-of-service" | "deletion";
+}
+
+export interface NodeEviction {
+  readonly plan: NodeEvictionPlan;
+  /** False where it was not confirmed, or with `dryRun`. */
+  readonly done: boolean;
+  readonly failed: readonly { readonly pod: KubeObject; readonly said: string }[];
+}
+
+/** Throws `node-answers` for a node that is ready: that one is drained. */
+export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
+  const { signal, now } = options;
+  return withCluster(options.cluster, { signal, now }, async ({ api, minor }) => {
+    const [node] = (await findNodes(api, { names: [options.node] }, signal)) as [KubeObject];
+    const { name } = node.metadata;
+    if (isNodeReady(node)) {
+      throw new MendError("node-answers", `node "${name}" is ready: its kubelet can end its pods in order`, {
+        hint: `drain it: kubemend node drain ${name} --ignore-daemonsets`,
+      });
+    }
+    const { items } = await api.list(podsOfNode(name), signal);
+    const lease = await api
+      .get(`/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(name)}`, signal)
+      .catch((error: unknown) => {
+        if (error instanceof ApiError) return undefined; // Before 1.14, or not readable: the condition tells as well.
+        throw error;
+      });
+    const state = nodeState(node, lease);
+    const by = options.force && servesOutOfService(minor) ? "out-of-service" : "deletion";
+    if (options.force && state.ready !== "Unknown") {
+      throw new MendError("node-answers", `node "${name}" is not ready, but its kubelet speaks: ${state.why}`, {
+        hint: "its pods run for all that is known: leave --force-delete-pods out, or stop the machine first",
+      });
+    }
+    const plan: NodeEvictionPlan = { ...planEviction(items), state, force: options.force, by };
+    if (!options.dryRun) {
+      await demandPermission(api, { verb: "delete", resource: "pods" }, signal);
+      await demandPermission(api, { verb: "patch", resource: "nodes" }, signal);
+    }
+    if (options.dryRun || !(await options.confirm(plan))) return { plan, done: false, failed: [] };
+    const failed = await carryOut(api, node, plan, options);
+    return { plan, done: true, failed };
+  });
+}
+
+async function carryOut(
+  api: ClusterApi,
+  node: KubeObject,
+  plan: NodeEvictionPlan,
+  { signal, tell, leftBehind }: EvictNodeOptions,
+): Promise<NodeEviction["failed"]> {
+  const { name } = node.metadata;
+  // When the machine comes back, nothing new is to begin there before somebody has looked at it.
+  const { changed } = await cordonNode(api, node, true, "none", signal);
+  tell(`node/${name} ${changed ? "" : "already "}cordoned`);
+  const failed: { pod: KubeObject; said: string }[] = [];
+  const isForced = plan.force && plan.by === "deletion";
+  const pods = isForced ? [...plan.remove, ...plan.terminating] : plan.remove;
+  let told = 0;
+  try {
+    if (plan.by === "out-of-service" && (await setOutOfService(api, name, true, signal)))
+      tell(`node/${name} tainted node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`);
+    await inParallel(pods, async (pod) => {
+      try {
+        const options = { preconditions: { uid: pod.metadata.uid }, ...(isForced && { gracePeriodSeconds: 0 }) };
+        await api.delete(podPath(pod), options, signal);
+        tell(`pod/${pod.metadata.name} ${isForced ? "force deleted" : "deleted"}`);
+        told++;
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status === 404 || error.status === 409)
+          told++; // gone, or another of its name by now
+        else failed.push({ pod, said: error.said });
+      }
+    });
+  } catch (error) {
+    leftBehind({ node: name, told, pods: pods.length });
+    throw error;
+  }
+  return failed;
+}
+
+/** A node that is changed by somebody else in the same moment is read again. */
+const MOST_CONFLICTS = 5;
+
+/** Whether something had to be changed. Writes over the version that was read, so that a taint that the node controller sets meanwhile is not lost. */
+async function setOutOfService(api: ClusterApi, name: string, isOut: boolean, signal: AbortSignal): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    const node = await api.get(nodePath(name), signal);
+    if (isOutOfService(node) === isOut) return false;
+    const { resourceVersion } = node.metadata;
+    try {
+      const patch = { metadata: { resourceVersion }, spec: { taints: withOutOfService(node, isOut) } };
+      await api.patch(nodePath(name), patch, signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 409 || attempt === MOST_CONFLICTS) throw error;
+    }
+  }
+}
+
+export interface UndoEvictionOptions {
+  readonly cluster: ClusterFlags;
+  readonly node: string;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly tell: (text: string) => void;
+}
+
+/** For a node that is back: takes off what an eviction has put on. Throws `node-silent` for one that is not. */
+export function undoEviction({ cluster, node: given, signal, now, tell }: UndoEvictionOptions): Promise<void> {
+  return withCluster(cluster, { signal, now }, async ({ api }) => {
+    const [node] = (await findNodes(api, { names: [given] }, signal)) as [KubeObject];
+    const { name } = node.metadata;
+    if (!isNodeReady(node)) {
+      throw new MendError("node-silent", `node "${name}" is not ready yet; nothing was changed`, {
+        hint: `wait until its kubelet answers: kubemend node status ${name} --watch`,
+      });
+    }
+    if (isOutOfService(node) && (await setOutOfService(api, name, false, signal))) tell(`node/${name} untainted`);
+    const { changed } = await cordonNode(api, node, false, "none", signal);
+    tell(`node/${name} ${changed ? "" : "already "}uncordoned`);
+  });
+}

@@ -1,0 +1,142 @@
+/** `snapshot export`: every object of a snapshot, as lines of JSON or as a tree of YAML files. */
+import type { Finding } from "../../errors/errors.ts";
+import { reportTallies, type Tally } from "../../errors/findings.ts";
+import { openFileTree } from "../../io/files/file-tree.ts";
+import type { DecodedValue } from "../../kube/object.ts";
+import type { KeySelection } from "../../mvcc/index-task.ts";
+import type { KeyValue } from "../../mvcc/key-value.ts";
+import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readDefinitions } from "../../snapshot/read-definitions.ts";
+import { type KeyspaceOptions, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import { decodeValue } from "../../storage/decode.ts";
+import { createTransformer } from "../../storage/encryption.ts";
+import type { EncryptionConfig } from "../../storage/encryption-config.ts";
+import { printJson } from "../../storage/json-text.ts";
+import { objectPath } from "../../storage/object-path.ts";
+import { resolveResources } from "../../storage/resource-argument.ts";
+import { noteValue } from "../../storage/value-findings.ts";
+import { printYaml } from "../../storage/yaml-text.ts";
+
+export interface ExportOptions extends SnapshotOptions {
+  readonly atRevision?: number;
+  readonly encryption?: EncryptionConfig;
+  readonly etcdPrefix?: string;
+  /** Only these, as for kubectl: `deployments`, `cm`, `widgets.example.com`. None for every key, Kubernetes' or not. */
+  readonly types: readonly string[];
+}
+
+export interface ExportCounts {
+  readonly objects: number;
+  /** Values that are not among the objects, by why. */
+  readonly encrypted: number;
+  readonly unreadable: number;
+  readonly opaque: number;
+  readonly findings: readonly Finding[];
+}
+
+/** A key-value and what it turned out to be. */
+interface ExportedValue {
+  readonly key: string;
+  readonly keyValue: KeyValue;
+  readonly decoded: DecodedValue;
+}
+
+/** Writes a line of JSON for each key to `write`, in the order of the keys. What is no object has `object: null` and says why in `state` and `text`. */
+export async function exportLines(
+  path: string,
+  options: ExportOptions,
+  write: (text: string) => Promise<void>,
+): Promise<ExportCounts> {
+  using snapshot = await openSnapshot(path, options);
+  let part = "";
+  const counts = await eachValue(snapshot, options, async (value) => {
+    part += `${lineOf(value)}\n`;
+    if (part.length < 256 * 1024) return;
+    await write(part);
+    part = "";
+  });
+  await write(part);
+  return counts;
+}
+
+function lineOf({ key, keyValue, decoded }: ExportedValue): string {
+  const { createRevision, modRevision, version, lease } = keyValue;
+  const head = { key, createRevision, modRevision, version, lease: lease === 0n ? 0 : lease };
+  if (decoded.state === "object") {
+    const { apiVersion, kind } = decoded.object;
+    return printJson({ ...head, apiVersion, kind, object: decoded.object });
+  }
+  return printJson({ ...head, apiVersion: null, kind: null, object: null, state: decoded.state, text: decoded.text });
+}
+
+/** Writes each object to a file of its own below `directory`, which is new or empty. Nothing is there until all is written. */
+export async function exportTree(path: string, directory: string, options: ExportOptions): Promise<ExportCounts> {
+  using snapshot = await openSnapshot(path, options);
+  const tree = openFileTree(directory);
+  try {
+    const counts = await eachValue(snapshot, options, async ({ key, decoded }) => {
+      if (decoded.state !== "object") return;
+      const parts = objectPath(decoded.object, key.slice(key.lastIndexOf("/") + 1));
+      const text = printYaml(decoded.object);
+      // The same object can lie under two keys, such as an event that two groups serve.
+      for (let copy = 1; !tree.add(copy === 1 ? parts : numbered(parts, copy), text); copy++);
+    });
+    tree.commit();
+    return counts;
+  } finally {
+    tree.discard();
+  }
+}
+
+function numbered(parts: readonly string[], copy: number): readonly string[] {
+  const file = parts.at(-1)!;
+  return [...parts.slice(0, -1), `${file.slice(0, -".yaml".length).slice(0, 240)}~${copy}.yaml`];
+}
+
+async function eachValue(
+  snapshot: Snapshot,
+  options: ExportOptions,
+  use: (value: ExportedValue) => Promise<void>,
+): Promise<ExportCounts> {
+  const { atRevision, signal, progress, encryption, etcdPrefix } = options;
+  const reading = {
+    ...(atRevision === undefined ? {} : { atRevision }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(progress === undefined ? {} : { progress }),
+  };
+  const select = await selectTypes(snapshot, options, reading);
+  const keyspace = await readKeyspace(snapshot, { ...reading, select });
+  const transformer = createTransformer(encryption, etcdPrefix);
+  const decoder = new TextDecoder();
+  const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
+  const tallies = new Map<string, Tally>();
+  const notes = { hasKeys: encryption !== undefined, tallies, report: snapshot.findings.report };
+  let done = 0;
+  for (const keyValue of keyspace.entries()) {
+    signal?.throwIfAborted();
+    const key = decoder.decode(keyValue.key);
+    const decoded = decodeValue({ key, value: keyValue.value, modRevision: keyValue.modRevision }, transformer);
+    counts[decoded.state] += 1;
+    noteValue(notes, decoded, () => `revision ${keyValue.modRevision} · ${key}`);
+    await use({ key, keyValue, decoded });
+    done += 1;
+    progress?.({ step: "exporting", done, total: keyspace.size, unit: "objects" });
+  }
+  reportTallies(tallies, snapshot.findings.report);
+  const { object, encrypted, unreadable, opaque } = counts;
+  return { objects: object, encrypted, unreadable, opaque, findings: snapshot.findings.list() };
+}
+
+/** Where the keys of the wanted types begin. Throws `kind-unknown`, and `not-kubernetes` where no cluster tells the etcd prefix. */
+async function selectTypes(
+  snapshot: Snapshot,
+  { types, etcdPrefix }: ExportOptions,
+  reading: Omit<KeyspaceOptions, "select">,
+): Promise<readonly KeySelection[]> {
+  if (types.length === 0) return [];
+  const prefix = chooseEtcdPrefix(await readKeyspace(snapshot, reading), etcdPrefix, snapshot.file.path);
+  const custom = await readDefinitions(snapshot, reading, prefix);
+  const resources = types.flatMap((type) => resolveResources(type, custom));
+  return resources.map((resource) => selectKeys(`${prefix}/${resource.path}/`));
+}

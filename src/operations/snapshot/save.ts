@@ -1,0 +1,228 @@
+/** `snapshot save`: a snapshot of a live member, under its final name only when it is whole. */
+import { createHash, randomBytes } from "node:crypto";
+import { closeSync, constants, openSync, statSync, write } from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { readLastKey } from "../../bolt/edit.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
+import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
+import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
+import { ETCDCTL_WORDS, explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
+import { type FileSystem, realFileSystem } from "../../io/files/file-system.ts";
+import { fromSystemError } from "../../io/files/system-error.ts";
+import { decodeRevision } from "../../mvcc/revision.ts";
+import { checkStructure } from "../../snapshot/check-structure.ts";
+import { openSnapshot } from "../../snapshot/open-snapshot.ts";
+import type { ProgressSink } from "../../snapshot/progress.ts";
+
+const writeAsync = promisify(write);
+
+export interface SaveOptions {
+  readonly etcd: EtcdFlags;
+  readonly signal?: AbortSignal;
+  readonly progress?: ProgressSink;
+  readonly fileSystem?: FileSystem;
+}
+
+export interface SaveResult {
+  /** Null for standard output. */
+  readonly file: string | null;
+  readonly endpoint: string;
+  /** Bytes of the file, the hash at its end included. */
+  readonly size: number;
+  /** Of the database, in hex, as the server sent it and as it was found. */
+  readonly sha256: string;
+  /** Null for standard output, which cannot be read again. */
+  readonly revision: number | null;
+  /** Endpoints that failed before this one, and why. */
+  readonly failed: readonly { readonly endpoint: string; readonly error: string }[];
+  readonly findings: readonly Finding[];
+}
+
+const HASH_SIZE = 32;
+/** Small enough for the cache of a core. */
+const BUFFER_BYTES = 128 * 1024;
+
+/** Takes the endpoints in turn until one has sent a whole snapshot. Throws `snapshot-hash-mismatch` where what arrived is not what was sent. */
+export async function saveSnapshot(path: string, options: SaveOptions): Promise<SaveResult> {
+  const access = await prepareEtcdAccess(options.etcd);
+  const failed: { endpoint: string; error: string }[] = [];
+  for (const [i, endpoint] of access.endpoints.entries()) {
+    try {
+      const saved =
+        path === "-"
+          ? await saveToStdout(endpoint, access, options)
+          : await saveToFile(path, endpoint, access, options);
+      return { ...saved, failed };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      // A snapshot cannot be continued: the file of another member is another file. So the next one starts anew.
+      const isLast = i + 1 === access.endpoints.length;
+      if (isLast || path === "-" || !(error instanceof MendError) || !FROM_THE_SERVER.has(error.code)) {
+        throw isUnreached(error) ? await explainEtcdFailure(error, endpoint, access, undefined, ETCDCTL_WORDS) : error;
+      }
+      failed.push({ endpoint, error: error.message });
+    }
+  }
+  throw new MendError("usage", "no endpoint is given");
+}
+
+const FROM_THE_SERVER: ReadonlySet<string> = new Set([
+  "etcd-unreachable",
+  "etcd-refused",
+  "tls-failed",
+  "timeout",
+  "unsupported",
+  "snapshot-truncated",
+  "snapshot-hash-mismatch",
+  "snapshot-damaged",
+]);
+
+async function saveToFile(
+  path: string,
+  endpoint: string,
+  access: EtcdAccess,
+  options: SaveOptions,
+): Promise<Omit<SaveResult, "failed">> {
+  refuseDirectory(path);
+  const fs = options.fileSystem ?? realFileSystem;
+  const staged = `${path}.part-${randomBytes(4).toString("hex")}`;
+  const file = fs.create(staged, 0o600);
+  let isOpen = true;
+  try {
+    const received = await receive(endpoint, access, options, (bytes, position) => file.write(bytes, position));
+    // The disk takes the rest while it is being read again.
+    const work = [checkSaved(staged, path, options), file.sync()] as const;
+    await Promise.allSettled(work);
+    const [{ revision, findings }] = await Promise.all(work);
+    file.close();
+    isOpen = false;
+    fs.rename(staged, path);
+    fs.syncDirectory(dirname(path) || ".");
+    return { file: path, endpoint, ...received, revision, findings };
+  } catch (error) {
+    if (isOpen) file.close();
+    fs.remove(staged);
+    throw error;
+  }
+}
+
+async function saveToStdout(
+  endpoint: string,
+  access: EtcdAccess,
+  options: SaveOptions,
+): Promise<Omit<SaveResult, "failed">> {
+  const descriptor = openSync("/dev/stdout", constants.O_WRONLY | constants.O_APPEND);
+  try {
+    const received = await receive(endpoint, access, options, async (bytes) => {
+      for (let done = 0; done < bytes.length; ) {
+        try {
+          done += (await writeAsync(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
+        } catch (error) {
+          throw fromSystemError(error, "write", "standard output");
+        }
+      }
+    });
+    return { file: null, endpoint, ...received, revision: null, findings: [] };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+type Sink = (bytes: Uint8Array, position: number) => Promise<void> | void;
+
+/** Streams the snapshot into `sink`, hashing on the way. */
+async function receive(
+  endpoint: string,
+  access: EtcdAccess,
+  options: SaveOptions,
+  sink: Sink,
+): Promise<{ size: number; sha256: string }> {
+  const client = openEtcd(endpoint, access, options.signal);
+  try {
+    return await receiveFrom(client, options, sink);
+  } finally {
+    client.close();
+  }
+}
+
+async function receiveFrom(
+  client: EtcdClient,
+  { progress }: SaveOptions,
+  sink: Sink,
+): Promise<{ size: number; sha256: string }> {
+  const hash = createHash("sha256");
+  // The hash is the last 32 bytes, whatever pieces it comes in: they are held back.
+  const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  let filled = 0;
+  let position = 0;
+  const flush = async (): Promise<void> => {
+    const bytes = buffer.subarray(0, filled - HASH_SIZE);
+    hash.update(bytes);
+    await sink(bytes, position);
+    position += bytes.length;
+    buffer.copyWithin(0, bytes.length, filled);
+    filled = HASH_SIZE;
+  };
+  for await (const { blob, remaining } of client.snapshot()) {
+    for (let at = 0; at < blob.length; ) {
+      const part = blob.subarray(at, at + buffer.length - filled);
+      buffer.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled === buffer.length) await flush();
+    }
+    const done = position + filled;
+    progress?.({ step: "saving", done, total: done + remaining, unit: "bytes" });
+  }
+  const size = position + filled;
+  if (filled < HASH_SIZE || size % 512 !== HASH_SIZE) {
+    throw new MendError(
+      "snapshot-truncated",
+      `"${client.endpoint}" sent ${size} bytes without a SHA-256 at their end`,
+      {
+        where: client.endpoint,
+        hint: "try again, or another endpoint",
+      },
+    );
+  }
+  await flush();
+  const stored = buffer.subarray(0, HASH_SIZE);
+  const found = hash.digest();
+  if (!found.equals(stored)) {
+    throw new MendError("snapshot-hash-mismatch", `what "${client.endpoint}" sent does not match its own SHA-256`, {
+      where: client.endpoint,
+      hint: "try again, or another endpoint; if it happens again, suspect that member's disk or memory",
+    });
+  }
+  await sink(stored, position);
+  return { size, sha256: found.toString("hex") };
+}
+
+/** Every page and key-value of what was saved. */
+async function checkSaved(
+  staged: string,
+  path: string,
+  options: SaveOptions,
+): Promise<{ revision: number; findings: Finding[] }> {
+  using snapshot = await openSnapshot(staged, options);
+  await checkStructure(snapshot, options);
+  const findings = snapshot.findings
+    .list()
+    .map((finding) => ({ ...finding, where: finding.where.replace(staged, path) }));
+  const error = findings.find((finding) => finding.level === "error");
+  if (error !== undefined) {
+    throw new MendError("snapshot-damaged", `the member's database is damaged: ${error.text}`, {
+      where: error.where,
+      hint: "save from another member, and replace this one",
+    });
+  }
+  const key = readLastKey(snapshot.bolt, "key");
+  return { revision: key === undefined ? 0 : (decodeRevision(key)?.main ?? 0), findings };
+}
+
+function refuseDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new MendError("not-a-file", `"${path}" is a directory`, { where: path, hint: "give the name of a file" });
+  }
+}

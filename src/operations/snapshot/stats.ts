@@ -1,0 +1,151 @@
+/** `snapshot stats`: what fills a database, by kind, by namespace, and the largest values. */
+import { compareBytes } from "../../bolt/page.ts";
+import type { Finding } from "../../errors/errors.ts";
+import { type KeyIndex, keyOf } from "../../mvcc/key-index.ts";
+import { openSnapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { findEtcdPrefixes } from "../../storage/etcd-prefix.ts";
+import { readObjectKey } from "../../storage/object-key.ts";
+import { findResource } from "../../storage/resources.ts";
+
+export interface StatsOptions extends SnapshotOptions {
+  readonly etcdPrefix?: string;
+  /** How many of the largest keys and namespaces. */
+  readonly top: number;
+}
+
+export interface ResourceStats {
+  /** `pods`, `deployments.apps`; a key outside Kubernetes' prefix counts under `(other)`. */
+  readonly resource: string;
+  readonly objects: number;
+  /** Versions of live and deleted objects that the file holds, tombstones included. */
+  readonly revisions: number;
+  /** Bytes of keys and values: of the live versions, and of all others. */
+  readonly liveBytes: number;
+  readonly historyBytes: number;
+}
+
+export interface SnapshotStats {
+  readonly revision: number;
+  readonly objects: number;
+  readonly liveBytes: number;
+  readonly historyBytes: number;
+  /** By bytes, the largest first. */
+  readonly resources: readonly ResourceStats[];
+  readonly largest: readonly { readonly key: string; readonly bytes: number; readonly revisions: number }[];
+  readonly namespaces: readonly { readonly namespace: string; readonly keys: number; readonly liveBytes: number }[];
+  readonly findings: readonly Finding[];
+}
+
+export async function readSnapshotStats(path: string, options: StatsOptions): Promise<SnapshotStats> {
+  using snapshot = await openSnapshot(path, options);
+  const keyspace = await readKeyspace(snapshot, { ...options, labelKinds: true });
+  const { index, labels, revision } = keyspace;
+  const prefix = options.etcdPrefix ?? findEtcdPrefixes(keysOf(index))[0]?.prefix;
+  const placeOf = createPlacer(prefix, labels);
+  const resources = new Map<string, { -readonly [K in keyof ResourceStats]: ResourceStats[K] }>();
+  const namespaces = new Map<string, { namespace: string; keys: number; liveBytes: number }>();
+  const largest = createLargest(index, options.top);
+  for (let i = 0; i < index.count; i++) {
+    const { resource, namespace } = placeOf(index, i);
+    const row = resources.get(resource) ?? { resource, objects: 0, revisions: 0, liveBytes: 0, historyBytes: 0 };
+    resources.set(resource, row);
+    const live = index.tombstone[i] === 0;
+    const liveBytes = live ? index.valueSize[i]! + keyOf(index, i).length : 0;
+    row.revisions += index.versions[i]!;
+    row.liveBytes += liveBytes;
+    row.historyBytes += index.bytes[i]! - liveBytes;
+    if (!live) continue;
+    row.objects += 1;
+    largest.add(i);
+    if (namespace === undefined) continue;
+    const space = namespaces.get(namespace) ?? { namespace, keys: 0, liveBytes: 0 };
+    namespaces.set(namespace, space);
+    space.keys += 1;
+    space.liveBytes += liveBytes;
+  }
+  const rows = [...resources.values()].sort((a, b) => total(b) - total(a) || (a.resource < b.resource ? -1 : 1));
+  const decoder = new TextDecoder();
+  return {
+    revision,
+    objects: sum(rows, (row) => row.objects),
+    liveBytes: sum(rows, (row) => row.liveBytes),
+    historyBytes: sum(rows, (row) => row.historyBytes),
+    resources: rows,
+    largest: largest.list().map((i) => ({
+      key: decoder.decode(keyOf(index, i)),
+      bytes: index.valueSize[i]!,
+      revisions: index.versions[i]!,
+    })),
+    namespaces: [...namespaces.values()]
+      .sort((a, b) => b.liveBytes - a.liveBytes || (a.namespace < b.namespace ? -1 : 1))
+      .slice(0, options.top),
+    findings: snapshot.findings.list(),
+  };
+}
+
+function total(row: ResourceStats): number {
+  return row.liveBytes + row.historyBytes;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((all, item) => all + of(item), 0);
+}
+
+function* keysOf(index: KeyIndex): Generator<Uint8Array> {
+  for (let i = 0; i < index.count; i++) yield keyOf(index, i);
+}
+
+interface Place {
+  readonly resource: string;
+  readonly namespace: string | undefined;
+}
+
+/**
+ * Tells the resource and the namespace of a key. Keys share all but their names, so that the answer is kept by what precedes the last "/".
+ */
+function createPlacer(prefix: string | undefined, labels: readonly string[]): (index: KeyIndex, i: number) => Place {
+  const known = new Map<string, Place>();
+  const kinds = labels.map((label) => {
+    const cut = label.lastIndexOf("/");
+    return findResource(label.slice(0, cut), label.slice(cut + 1));
+  });
+  return (index, i) => {
+    const key = keyOf(index, i);
+    const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
+    const folder = bytes.toString("latin1", 0, bytes.lastIndexOf(0x2f));
+    const cached = known.get(folder);
+    if (cached !== undefined) return cached;
+    const parts = prefix === undefined ? undefined : readObjectKey(bytes.toString(), prefix);
+    const kind = kinds[index.label[i]! - 1];
+    const groups = kind === undefined ? parts?.groups : [kind.group];
+    const group = groups?.[0] ?? "";
+    const place: Place =
+      parts === undefined
+        ? { resource: "(other)", namespace: undefined }
+        : {
+            resource: group === "" ? parts.resource : `${parts.resource}.${group}`,
+            namespace: parts.rest.includes("/") ? parts.rest.slice(0, parts.rest.indexOf("/")) : undefined,
+          };
+    known.set(folder, place);
+    return place;
+  };
+}
+
+/** Keeps the entries with the largest values, of equal ones those with the lower keys: threads fill the index in any order. */
+function createLargest(index: KeyIndex, most: number): { add(i: number): void; list(): readonly number[] } {
+  const kept: number[] = [];
+  const before = (a: number, b: number): boolean => {
+    const difference = index.valueSize[b]! - index.valueSize[a]!;
+    return difference < 0 || (difference === 0 && compareBytes(keyOf(index, a), keyOf(index, b)) < 0);
+  };
+  return {
+    add(i) {
+      if (kept.length === most && (most === 0 || !before(i, kept[most - 1]!))) return;
+      const at = kept.findIndex((other) => before(i, other));
+      kept.splice(at < 0 ? kept.length : at, 0, i);
+      if (kept.length > most) kept.pop();
+    },
+    list: () => kept,
+  };
+}

@@ -1,0 +1,59 @@
+/** The SHA-256 that etcd puts at the end of a snapshot, computed beside everything else: for a large file in a thread of its own. */
+import { createHash } from "node:crypto";
+import type { ByteSource } from "../bolt/byte-source.ts";
+import { MendError } from "../errors/errors.ts";
+import type { SnapshotFile } from "./snapshot-file.ts";
+import { startThread, thrownByThread } from "./start-thread.ts";
+import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
+
+/** `absent`: a raw copy of `member/snap/db` carries no hash. */
+export type HashVerdict = "verified" | "absent" | "mismatch";
+
+const BUFFER_BYTES = 1 << 20;
+
+export interface HashOrder {
+  readonly descriptor: number;
+  readonly name: string;
+  readonly size: number;
+}
+
+/** The SHA-256 of a source, read a megabyte at a time. */
+export function sha256(source: ByteSource): Uint8Array {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(BUFFER_BYTES);
+  for (let position = 0; position < source.size; ) {
+    const got = source.read(buffer, position);
+    if (got === 0) break;
+    hash.update(buffer.subarray(0, got));
+    position += got;
+  }
+  return hash.digest();
+}
+
+export interface RunningHashJob {
+  readonly verdict: Promise<HashVerdict>;
+  stop(): Promise<void>;
+}
+
+/** Starts to hash a snapshot; the verdict comes while the caller goes on. */
+export function startHash(snapshot: SnapshotFile): RunningHashJob {
+  const { storedHash, source, descriptor } = snapshot;
+  if (storedHash === undefined) return { verdict: Promise.resolve("absent"), stop: async () => {} };
+  const judge = (digest: Uint8Array): HashVerdict => (Buffer.from(digest).equals(storedHash) ? "verified" : "mismatch");
+  if (source.size < THREAD_WORTHY_BYTES)
+    return { verdict: Promise.resolve(judge(sha256(source))), stop: async () => {} };
+  const order: HashOrder = { descriptor, name: source.name, size: source.size };
+  const worker = startThread("hash-worker", { workerData: order });
+  const verdict = new Promise<HashVerdict>((resolve, reject) => {
+    worker.once("message", (digest: Uint8Array) => resolve(judge(digest)));
+    worker.once("error", (error) => reject(thrownByThread(error)));
+    worker.once("exit", (code) => reject(new MendError("internal", `the hashing thread ended with code ${code}`)));
+  });
+  verdict.catch(() => {}); // awaited later; an abort may come first
+  return {
+    verdict,
+    async stop() {
+      await worker.terminate();
+    },
+  };
+}

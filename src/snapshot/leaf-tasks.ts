@@ -1,0 +1,103 @@
+/** What can be done with leaves while a file is swept. A specification is plain data, so that it can be sent to another thread. */
+import type { LeafMap } from "../bolt/leaf-map.ts";
+import type { LeafVisitor } from "../bolt/sweep.ts";
+import type { Report } from "../bolt/tree.ts";
+import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
+import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
+import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
+import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
+import { createKindPeek } from "../storage/peek-kind.ts";
+import { createSignTask } from "../storage/sign-task.ts";
+import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
+import { mergeVerifyResults } from "../storage/verify-result.ts";
+
+export interface LeafTaskSpec {
+  /** Index the keys of the `key` bucket. */
+  readonly index?: IndexOptions;
+  /** Label each key with the kind of its value. */
+  readonly labelKinds?: boolean;
+  /** Hash every leaf. */
+  readonly hash?: LeafHashes;
+  /** Decode every object. */
+  readonly verify?: VerifyOptions;
+  /** Gather the keys that every Kubernetes cluster has. */
+  readonly signs?: boolean;
+  /** Find every revision of this key. */
+  readonly historyOf?: Uint8Array;
+}
+
+export interface LeafTaskResult {
+  readonly index?: IndexResult;
+  readonly verify?: VerifyResult;
+  readonly signs?: readonly Uint8Array[];
+  readonly history?: readonly RevisionPlace[];
+}
+
+export interface LeafTasks {
+  readonly visit: LeafVisitor;
+  finish(): LeafTaskResult;
+}
+
+/** About: more only costs memory until the sweep is over, less costs copies. */
+const KEYS_PER_LEAF = 2;
+
+/** The bucket that holds the keyspace. */
+export const KEY_BUCKET = "key";
+
+/** `threads` share the leaves. Decoding is loaded only where it is asked for: it is most of the code. */
+export async function createLeafTasks(
+  spec: LeafTaskSpec,
+  map: LeafMap,
+  report: Report,
+  threads = 1,
+): Promise<LeafTasks> {
+  const [first, end] = keyLeaves(map);
+  const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
+  const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
+  const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
+  const index = spec.index && createIndexTask(spec.index, expected, labeller);
+  const signs = spec.signs === true ? createSignTask() : undefined;
+  const history = spec.historyOf && createHistoryTask(spec.historyOf);
+  const visits = [index, verify, signs, history].flatMap((task) => (task === undefined ? [] : [task.visit]));
+  const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
+  const { hash } = spec;
+  return {
+    visit(page, position) {
+      if (position >= first && position < end) readLeaf?.(page);
+      if (hash !== undefined) hashLeaf(hash, page, position);
+    },
+    finish: () => ({
+      ...(index === undefined ? {} : { index: index.finish() }),
+      ...(verify === undefined ? {} : { verify: verify.finish() }),
+      ...(signs === undefined ? {} : { signs: signs.finish() }),
+      ...(history === undefined ? {} : { history: history.finish() }),
+    }),
+  };
+}
+
+function joinVisits(visits: readonly RevisionVisitor[]): RevisionVisitor {
+  const [only, second] = visits;
+  if (only !== undefined && second === undefined) return only;
+  return (entry) => {
+    for (const visit of visits) visit(entry);
+  };
+}
+
+export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
+  const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
+  const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
+  const signs = results.flatMap((result) => (result.signs === undefined ? [] : [result.signs]));
+  const histories = results.flatMap((result) => (result.history === undefined ? [] : [result.history]));
+  return {
+    ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
+    ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
+    ...(signs.length === 0 ? {} : { signs: signs.flat() }),
+    ...(histories.length === 0 ? {} : { history: mergeHistories(histories) }),
+  };
+}
+
+function keyLeaves(map: LeafMap): readonly [number, number] {
+  const bucket = map.buckets.indexOf(KEY_BUCKET);
+  if (bucket < 0) return [0, 0];
+  return [bucket === 0 ? 0 : map.bucketEnds[bucket - 1]!, map.bucketEnds[bucket]!];
+}

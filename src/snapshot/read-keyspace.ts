@@ -1,0 +1,176 @@
+/** The keyspace of a snapshot at a revision: which keys are live, and their values on demand. */
+import { randomInt } from "node:crypto";
+import { readPage } from "../bolt/bolt.ts";
+import { mapLeaves } from "../bolt/leaf-map.ts";
+import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
+import { createPageSet } from "../bolt/page-set.ts";
+import { MendError } from "../errors/errors.ts";
+import type { RevisionPlace } from "../mvcc/history-task.ts";
+import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
+import { findKey, type KeyIndex, keyOf, sortedEntries } from "../mvcc/key-index.ts";
+import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
+import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
+import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
+import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
+import { sweepInParallel } from "./parallel-sweep.ts";
+
+export interface KeyspaceOptions extends SnapshotOptions {
+  /** Prefixes or whole keys; none for every key. */
+  readonly select?: readonly KeySelection[];
+  /** As it was at this revision; the newest unless given. */
+  readonly atRevision?: number;
+  /** Label each key with the kind of its value. */
+  readonly labelKinds?: boolean;
+}
+
+export interface Keyspace {
+  /** The revision that is shown. */
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly index: KeyIndex;
+  readonly labels: readonly string[];
+  /** Live keys. */
+  readonly size: number;
+  /** Live keys in byte order; views. */
+  keys(): Iterable<Uint8Array>;
+  /** The live key-values in the order of their keys, read one at a time. Damaged ones are reported and left out. */
+  entries(): Generator<KeyValue>;
+  get(key: string): KeyValue | undefined;
+  /** The key-value of entry `i` of {@link index}. Whoever reads many of them does well to go by `index.page`: neighbours share a page. */
+  read(i: number): KeyValue | undefined;
+}
+
+/** `text` as a selection: all keys that begin with it, or the one that it is. */
+export function selectKeys(text: string, exact = false): KeySelection {
+  return { prefix: new TextEncoder().encode(text), exact };
+}
+
+/** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. */
+export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions = {}): Promise<Keyspace> {
+  const { findings, file } = snapshot;
+  const { compactRevision, result } = await indexKeys(snapshot, options);
+  const { index, lastRevision } = result;
+  const { atRevision } = options;
+  if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
+  let sorted: Uint32Array | undefined;
+  const order = (): Uint32Array => {
+    sorted ??= sortedEntries(index);
+    return sorted;
+  };
+  const read = createValueReader(snapshot);
+  const entry = (i: number): KeyValue | undefined => {
+    const found = read(index.page[i]!, index.item[i]!);
+    if (typeof found !== "string") return found;
+    const where = `page ${index.page[i]} item ${index.item[i]} · ${new TextDecoder().decode(keyOf(index, i))}`;
+    findings.report({ level: "error", code: "value-unreadable", where, text: found });
+    return undefined;
+  };
+  return {
+    revision: atRevision ?? lastRevision,
+    compactRevision,
+    index,
+    labels: result.labels,
+    get size() {
+      return order().length;
+    },
+    *keys() {
+      for (const i of order()) yield keyOf(index, i);
+    },
+    *entries() {
+      for (const i of order()) {
+        const found = entry(i);
+        if (found !== undefined) yield found;
+      }
+    },
+    get(key) {
+      const i = findKey(index, new TextEncoder().encode(key));
+      return i < 0 || index.tombstone[i] === 1 ? undefined : entry(i);
+    },
+    read: entry,
+  };
+}
+
+async function indexKeys(
+  snapshot: Snapshot,
+  options: KeyspaceOptions,
+): Promise<{ readonly result: IndexResult; readonly compactRevision: number }> {
+  const { select = [], atRevision, labelKinds } = options;
+  const info = readStoreInfo(snapshot);
+  const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
+  const swept = await sweepKeys(snapshot, { index, labelKinds: labelKinds === true }, options);
+  return { result: swept.index!, compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
+}
+
+/** The prefixes under which the snapshot holds clusters, the likeliest first. */
+export async function findPrefixes(snapshot: Snapshot, options: SnapshotOptions = {}): Promise<string[]> {
+  const { signs } = await sweepKeys(snapshot, { signs: true }, options);
+  return findEtcdPrefixes(signs!).map((found) => found.prefix);
+}
+
+function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOptions): Promise<LeafTaskResult> {
+  const { bolt, buckets, findings } = snapshot;
+  const { signal, progress } = options;
+  const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
+  const map = mapLeaves(bolt, keyBuckets, findings.report);
+  return sweepInParallel(snapshot, map, spec, createPageSet(bolt.pageCount), findings.report, {
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),
+  });
+}
+
+/** One revision of a key; a deletion has no value. */
+export interface KeyRevision {
+  readonly revision: Pick<RevisionPlace, "main" | "sub">;
+  readonly keyValue: KeyValue | undefined;
+}
+
+/**
+ * Every revision of a key that the file still holds, the oldest first. A deletion ends a life of the key: what follows it is a new object of the same name.
+ * Damaged revisions are reported and left out.
+ */
+export async function readKeyHistory(
+  snapshot: Snapshot,
+  key: string,
+  options: SnapshotOptions = {},
+): Promise<readonly KeyRevision[]> {
+  const swept = await sweepKeys(snapshot, { historyOf: new TextEncoder().encode(key) }, options);
+  const read = createValueReader(snapshot);
+  return swept.history!.flatMap(({ main, sub, tombstone, page, item }): KeyRevision[] => {
+    if (tombstone) return [{ revision: { main, sub }, keyValue: undefined }];
+    const found = read(page, item);
+    if (typeof found !== "string") return [{ revision: { main, sub }, keyValue: found }];
+    const where = `page ${page} item ${item} · revision ${main}/${sub} · ${key}`;
+    snapshot.findings.report({ level: "error", code: "value-unreadable", where, text: found });
+    return [];
+  });
+}
+
+function checkRevision(at: number, compacted: number, last: number, path: string): void {
+  const range = `the snapshot holds revisions ${Math.max(compacted, 1)} to ${Math.max(last, compacted)}`;
+  if (at > Math.max(last, compacted)) {
+    throw new MendError("revision-in-future", `revision ${at} is not in the snapshot yet`, {
+      where: path,
+      hint: range,
+    });
+  }
+  if (at < compacted) {
+    throw new MendError("revision-compacted", `revision ${at} was compacted away`, { where: path, hint: range });
+  }
+}
+
+/** Reads key-values by page and item, keeping the last page at hand: neighbours in key order often share one. */
+function createValueReader({ bolt, buckets }: Snapshot): (pageId: number, item: number) => KeyValue | string {
+  const keyRoot = buckets.find((bucket) => bucket.path === KEY_BUCKET)?.root;
+  let last: Page | undefined = typeof keyRoot === "object" ? keyRoot : undefined; // inline: its id is 0, which no other leaf has
+  return (pageId, item) => {
+    if (last?.id !== pageId) {
+      const result = readPage(bolt, pageId);
+      if ("fault" in result) return result.fault;
+      if (result.flags !== PageFlag.leaf || item >= result.page.count) return "the page changed while it was read";
+      const fault = checkLeaf(result.page);
+      if (fault?.code === "page-out-of-bounds") return fault.text;
+      last = result.page;
+    }
+    return decodeKeyValue(leafValue(last, item));
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * The threads that sweep a large file. They are started when it is opened, so that they load their code while the tree is walked, and serve every sweep
+ * until it is closed. A small file gets none.
+ */
+import { availableParallelism } from "node:os";
+import type { Worker } from "node:worker_threads";
+import { MendError } from "../errors/errors.ts";
+import { startThread, thrownByThread } from "./start-thread.ts";
+import type { SweepOrder, SweepReport } from "./sweep-worker.ts";
+
+/** Below this a thread costs more than it saves. Bytes. */
+export const THREAD_WORTHY_BYTES = 32 << 20;
+const MOST_THREADS = 4;
+/** Threads decode objects one at a time: a small young generation keeps them in the cache and the process small. */
+const YOUNG_GENERATION_MB = 8;
+
+export interface SweepThreads {
+  readonly count: number;
+  /** Sends the order to every thread; one report each. */
+  run(order: SweepOrder): Promise<SweepReport>[];
+  stop(): void;
+}
+
+/** Starts as many threads as help with a file of `size` bytes: none, or one a core. */
+export function startSweepThreads(size: number): SweepThreads {
+  const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(availableParallelism(), MOST_THREADS);
+  const workers = Array.from({ length: count }, () => {
+    const worker = startThread("sweep-worker", {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+    worker.unref(); // a thread without work keeps nothing alive
+    worker.on("error", () => {}); // said by the run that it breaks
+    return worker;
+  });
+  return {
+    count,
+    run: (order) => workers.map((worker) => runOn(worker, order)),
+    stop() {
+      for (const worker of workers) void worker.terminate();
+    },
+  };
+}
+
+function runOn(worker: Worker, order: SweepOrder): Promise<SweepReport> {
+  const report = new Promise<SweepReport>((resolve, reject) => {
+    const end = (): void => {
+      worker.off("message", done).off("error", failed).off("exit", ended).unref();
+    };
+    const done = (result: SweepReport): void => {
+      end();
+      resolve(result);
+    };
+    const failed = (error: unknown): void => {
+      end();
+      reject(thrownByThread(error));
+    };
+    const ended = (code: number): void => failed(new MendError("internal", `a worker thread ended with code ${code}`));
+    worker.on("message", done).on("error", failed).on("exit", ended).ref();
+  });
+  report.catch(() => {}); // awaited later; an abort may come first
+  worker.postMessage(order);
+  return report;
+}

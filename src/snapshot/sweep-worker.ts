@@ -1,0 +1,60 @@
+/** A thread of `sweep-threads.ts`: sweeps chunks until none are left, sends what it found, and waits for the next order. Threads share descriptors. */
+import { isMainThread, parentPort } from "node:worker_threads";
+import type { BoltFile } from "../bolt/bolt.ts";
+import type { LeafMap } from "../bolt/leaf-map.ts";
+import { openLeafWindow } from "../bolt/leaf-window.ts";
+import { createPageSet, type PageSet } from "../bolt/page-set.ts";
+import { sweepLeaves } from "../bolt/sweep.ts";
+import type { Finding } from "../errors/errors.ts";
+import { descriptorSource } from "../io/files/file-source.ts";
+import { createLeafTasks, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
+import { finishChunk, type SweepCounters, takeChunks } from "./sweep-chunks.ts";
+
+/** All that a thread needs to know: plain data and shared memory. */
+export interface SweepOrder extends Omit<BoltFile, "source"> {
+  readonly descriptor: number;
+  readonly name: string;
+  readonly size: number;
+  readonly map: LeafMap;
+  readonly spec: LeafTaskSpec;
+  readonly counters: SweepCounters;
+  /** How many share the sweep. */
+  readonly threads: number;
+}
+
+export interface SweepReport {
+  readonly result: LeafTaskResult;
+  readonly findings: readonly Finding[];
+  readonly seen: PageSet;
+}
+
+async function work(order: SweepOrder): Promise<SweepReport> {
+  const { descriptor, name, size, meta, metas, pageCount, map, spec, counters } = order;
+  const bolt: BoltFile = { source: descriptorSource(descriptor, name, size), meta, metas, pageCount };
+  const findings: Finding[] = [];
+  const report = (finding: Finding): void => {
+    findings.push(finding);
+  };
+  const seen = createPageSet(pageCount);
+  const tasks = await createLeafTasks(spec, map, report, order.threads);
+  const window = openLeafWindow(bolt, map.slots);
+  for (const chunk of takeChunks(counters)) {
+    for (const _ of sweepLeaves(map, window, chunk, seen, tasks.visit, report));
+    finishChunk(counters);
+  }
+  return { result: tasks.finish(), findings, seen };
+}
+
+/** The memory of the index, which is handed over instead of copied. */
+function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
+  const columns = Object.values(result.index?.index ?? {}).filter((column) => ArrayBuffer.isView(column));
+  return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];
+}
+
+if (!isMainThread) {
+  const port = parentPort!;
+  port.on("message", async (order: SweepOrder) => {
+    const report = await work(order);
+    port.postMessage(report, movableBuffers(report));
+  });
+}
