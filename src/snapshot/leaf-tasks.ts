@@ -6,6 +6,7 @@ import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
 import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
+import { createTimelineTask, type GatheredTimeline, mergeTimelines, type TimelineSpec } from "../mvcc/timeline-task.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
 import { createSignTask } from "../storage/sign-task.ts";
 import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
@@ -24,6 +25,8 @@ export interface LeafTaskSpec {
   readonly signs?: boolean;
   /** Find every revision of this key. */
   readonly historyOf?: Uint8Array;
+  /** Find every revision of every key. */
+  readonly timeline?: TimelineSpec;
 }
 
 export interface LeafTaskResult {
@@ -31,6 +34,7 @@ export interface LeafTaskResult {
   readonly verify?: VerifyResult;
   readonly signs?: readonly Uint8Array[];
   readonly history?: readonly RevisionPlace[];
+  readonly timeline?: GatheredTimeline;
 }
 
 export interface LeafTasks {
@@ -58,7 +62,8 @@ export async function createLeafTasks(
   const index = spec.index && createIndexTask(spec.index, expected, labeller);
   const signs = spec.signs === true ? createSignTask() : undefined;
   const history = spec.historyOf && createHistoryTask(spec.historyOf);
-  const visits = [index, verify, signs, history].flatMap((task) => (task === undefined ? [] : [task.visit]));
+  const timeline = spec.timeline && createTimelineTask(spec.timeline, expected);
+  const visits = [index, verify, signs, history, timeline].flatMap((task) => (task === undefined ? [] : [task.visit]));
   const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
   const { hash } = spec;
   return {
@@ -71,6 +76,7 @@ export async function createLeafTasks(
       ...(verify === undefined ? {} : { verify: verify.finish() }),
       ...(signs === undefined ? {} : { signs: signs.finish() }),
       ...(history === undefined ? {} : { history: history.finish() }),
+      ...(timeline === undefined ? {} : { timeline: timeline.finish() }),
     }),
   };
 }
@@ -88,11 +94,13 @@ export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTa
   const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
   const signs = results.flatMap((result) => (result.signs === undefined ? [] : [result.signs]));
   const histories = results.flatMap((result) => (result.history === undefined ? [] : [result.history]));
+  const timelines = results.flatMap((result) => (result.timeline === undefined ? [] : [result.timeline]));
   return {
     ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
     ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
     ...(signs.length === 0 ? {} : { signs: signs.flat() }),
     ...(histories.length === 0 ? {} : { history: mergeHistories(histories) }),
+    ...(timelines.length === 0 ? {} : { timeline: mergeTimelines(timelines) }),
   };
 }
 

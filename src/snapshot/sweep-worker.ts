@@ -45,9 +45,12 @@ async function work(order: SweepOrder): Promise<SweepReport> {
   return { result: tasks.finish(), findings, seen };
 }
 
-/** The memory of the index, which is handed over instead of copied. */
+/** The memory of the indexes, which is handed over instead of copied. */
 function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
-  const columns = Object.values(result.index?.index ?? {}).filter((column) => ArrayBuffer.isView(column));
+  const { index, timeline } = result;
+  const columns = [index?.index, timeline?.keys, timeline?.revisions]
+    .flatMap((each) => Object.values(each ?? {}))
+    .filter((column) => ArrayBuffer.isView(column));
   return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];
 }
 
