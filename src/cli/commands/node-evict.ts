@@ -1,9 +1,9 @@
 import { Argument, Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import { podKey } from "../../kube/pod.ts";
+import { since } from "../../kubeapi/columns/age.ts";
 import { claimsOf } from "../../nodes/evict-guard.ts";
 import type { HalfEvicted, NodeEvictionPlan } from "../../operations/evict/evict-node.ts";
-import { since } from "../columns/age.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import type { CommandContext } from "../program.ts";
 import { confirm } from "../terminal/confirm.ts";

@@ -5,12 +5,12 @@ import type { KubeObject } from "../../kube/object.ts";
 import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../../operations/snapshot/get-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
-import { objectTable, type TableItem } from "../columns/object-table.ts";
 import type { Host } from "../host.ts";
 import { EXIT } from "../run.ts";
 import { cellText } from "../terminal/aligned-text.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { findingsText } from "./findings-text.ts";
+import { objectTable, type TableItem } from "./object-table.ts";
 import { jsonText, shownObject, yamlText } from "./object-text.ts";
 import { Unreadable } from "./unreadable-objects.ts";
 

@@ -1,9 +1,9 @@
 /** `node status` as text: the nodes, then the pods of those that fail, then pods that are stuck elsewhere. */
 
 import type { NodeState } from "../../kube/node-state.ts";
+import { humanDuration, since } from "../../kubeapi/columns/age.ts";
 import { holdupText } from "../../nodes/holdup.ts";
 import type { NodesStatus, PodPrediction } from "../../operations/node-status/node-status.ts";
-import { humanDuration, since } from "../columns/age.ts";
 import { alignedText, cellText } from "../terminal/aligned-text.ts";
 
 export function nodeStatusText({ nodes, pods, at }: NodesStatus): string {

@@ -1,8 +1,8 @@
 /** What a rescue says in the end: what became of each component, and the pods of the cluster, changed ones first. */
 import { objectOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { summarize } from "../../kubeapi/columns/pod.ts";
 import type { PodRow, RescueOutcome, RescueResult } from "../../operations/rescue/rescue.ts";
-import { summarize } from "../columns/pod.ts";
 import { tableText } from "../terminal/table.ts";
 
 /** Such as `Running 1/1`, or `Pending`. */

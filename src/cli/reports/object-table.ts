@@ -1,11 +1,11 @@
 /** The tables of `snapshot get`: one a resource, as kubectl prints them. */
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { builtInTable } from "../../kubeapi/columns/built-in.ts";
+import { customTable } from "../../kubeapi/columns/custom.ts";
+import { isObject, plainText, text } from "../../kubeapi/columns/field.ts";
+import type { KindTable } from "../../kubeapi/columns/kind-table.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
 import { alignedText, cellText } from "../terminal/aligned-text.ts";
-import { builtInTable } from "./built-in.ts";
-import { customTable } from "./custom.ts";
-import { isObject, plainText, text } from "./field.ts";
-import type { KindTable } from "./kind-table.ts";
 
 /** What a row shows: an object, or the name of one that cannot be read. */
 export type TableItem =

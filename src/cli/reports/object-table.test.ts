@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../../kube/object.ts";
 import { RESOURCE_TYPES } from "../../storage/object-key.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
-import { jsonText, shownObject, yamlText } from "../reports/object-text.ts";
 import { objectTable, type TableItem, type TableOptions } from "./object-table.ts";
+import { jsonText, shownObject, yamlText } from "./object-text.ts";
 
 const OPTIONS: TableOptions = {
   now: Date.parse("2026-11-21T12:00:00Z"),
