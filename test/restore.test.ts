@@ -134,6 +134,55 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     await etcd.stop();
   });
 
+  test.each(suites)(
+    "%s: keys whose lease ended after the revision are left out, with all their versions",
+    async (suite) => {
+      const file = join(directory, "snapshot.db");
+      const etcd = await startEtcd({ suite, dataDir: join(directory, "source") });
+      running.push(etcd);
+      const grant = async (): Promise<string> =>
+        /lease ([0-9a-f]+) /.exec(await etcd.etcdctl("lease", "grant", "86400"))![1]!;
+      const [ended, kept] = [await grant(), await grant()];
+      await etcd.etcdctl("put", "/registry/masterleases/10.0.0.9", "without a lease at first");
+      await etcd.etcdctl("put", "/registry/masterleases/10.0.0.9", "gone", `--lease=${ended}`);
+      await etcd.etcdctl("put", "/registry/events/default/a", "gone", `--lease=${ended}`);
+      await etcd.etcdctl("put", "/registry/events/default/b", "stays", `--lease=${kept}`);
+      await etcd.etcdctl("put", "/registry/events/default/c", "was leased", `--lease=${ended}`);
+      await etcd.etcdctl("put", "/registry/events/default/c", "stays");
+      await etcd.etcdctl("lease", "revoke", ended);
+      await etcd.etcdctl("put", "/registry/things/later", "not yet");
+      await etcd.etcdctl("snapshot", "save", file);
+      await etcd.stop();
+
+      for (const compact of [false, true]) {
+        const { members, initialCluster } = await planMembers(1);
+        const result = await restore(file, "m1", initialCluster, members[0]!.peer, {
+          atRevision: 7,
+          compact,
+          replace: true,
+        });
+        expect(result.keysOfEndedLeases).toEqual(["/registry/events/default/a", "/registry/masterleases/10.0.0.9"]);
+        expect(result.notes.find((note) => note.code === "ended-leases-left-out")?.text).toMatch(
+          /^2 keys were left out.*: \/registry\/events\/ 1, \/registry\/masterleases\/ 1$/,
+        );
+        expect(result.notes.some((note) => note.code === "masterleases-restored")).toBe(false);
+        running = await startMembers(suite, directory, members, initialCluster);
+        const view = await viewKeyspace(running[0]!);
+        expect(view.revision).toBe(7);
+        expect(view.keys.map((kv) => Buffer.from((kv as { key: string }).key, "base64").toString())).toEqual([
+          "/registry/events/default/b",
+          "/registry/events/default/c",
+        ]);
+        expect(await running[0]!.etcdctl("lease", "timetolive", kept, "--keys")).toContain(
+          "/registry/events/default/b",
+        );
+        expect(running[0]!.log()).not.toContain("failed to attach a lease");
+        await running[0]!.stop();
+        running = [];
+      }
+    },
+  );
+
   test.each(suites)("%s: users and roles are restored", async (suite) => {
     const etcd = await startEtcd({ suite, dataDir: join(directory, "source") });
     running.push(etcd);

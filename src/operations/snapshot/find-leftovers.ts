@@ -15,6 +15,8 @@ export interface LeftoverOptions extends SnapshotOptions {
   readonly atRevision?: number;
   /** Prefixes of keys that are left out. */
   readonly exclude?: readonly string[];
+  /** Keys that are left out. */
+  readonly excludeKeys?: readonly string[];
 }
 
 /** What the check is to select for {@link findLeftovers}. Clusters are nearly always where Kubernetes puts them; others cost another sweep. */
@@ -28,7 +30,8 @@ export async function findLeftovers(
   { index, prefixes }: CheckedStructure,
   options: LeftoverOptions,
 ): Promise<{ readonly leftovers: Leftovers; readonly notes: readonly Finding[] }> {
-  const { etcdPrefix, exclude = [] } = options;
+  const { etcdPrefix, exclude = [], excludeKeys = [] } = options;
+  const leftOut = new Set(excludeKeys);
   if (etcdPrefix !== undefined) checkPrefixFound(etcdPrefix, prefixes, snapshot.file.path);
   const found = keysOf(index);
   const prefix = etcdPrefix ?? prefixes[0] ?? (found.length > 0 ? DEFAULT_ETCD_PREFIX : undefined);
@@ -36,7 +39,7 @@ export async function findLeftovers(
   const selected = isElsewhere
     ? keysOf(await readKeyspace(snapshot, { ...options, select: leftoverSelection({ etcdPrefix: prefix }) }))
     : found;
-  const keys = selected.filter((key) => !exclude.some((excluded) => key.startsWith(excluded)));
+  const keys = selected.filter((key) => !leftOut.has(key) && !exclude.some((excluded) => key.startsWith(excluded)));
   const notes: Finding[] = [];
   if (etcdPrefix === undefined && prefixes.length > 1) {
     const listed = prefixes.map((each) => `"${each}"`).join(", ");

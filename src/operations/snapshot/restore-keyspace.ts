@@ -2,16 +2,19 @@
  * The keyspace of a snapshot, rewritten: as it was at a revision, without some keys, or without history. Every entry that stays keeps its
  * revision, so the order of the file is the order of the new one.
  */
-import { readEntries } from "../../bolt/bucket.ts";
+import { type Bucket, type Entry, readEntries } from "../../bolt/bucket.ts";
 import type { KeyAndValue } from "../../bolt/edit.ts";
+import { compareBytes } from "../../bolt/page.ts";
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { createBoltWriter } from "../../bolt/writer.ts";
-import { invariant } from "../../errors/errors.ts";
+import type { Finding } from "../../errors/errors.ts";
+import { collectFindings } from "../../errors/findings.ts";
 import { findKey, type KeyIndex } from "../../mvcc/key-index.ts";
 import { createKeyValueFields, encodeKeyValue, locateKeyValue } from "../../mvcc/key-value.ts";
 import { decodeRevision, encodeRevision, type Revision } from "../../mvcc/revision.ts";
-import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { findKeysOfEndedLeases } from "./ended-leases.ts";
 
 export interface RewriteOptions extends SnapshotOptions {
   /** The keyspace as it was at this revision; the newest unless given. */
@@ -19,7 +22,7 @@ export interface RewriteOptions extends SnapshotOptions {
   /** Keys that begin with one of these are left out, with all their versions. */
   readonly exclude: readonly string[];
   /** These keys are left out, with all their versions. */
-  readonly excludeKeys?: readonly string[];
+  readonly excludeKeys?: readonly Uint8Array[];
   /** Only the live version of each key stays. */
   readonly compact: boolean;
 }
@@ -32,6 +35,8 @@ export interface Rewritten {
   /** Entries of the `key` bucket that were written, and that were left out. */
   readonly kept: number;
   readonly dropped: number;
+  /** Left out, because at the revision asked for they were attached to a lease that has ended since. */
+  readonly keysOfEndedLeases: readonly Uint8Array[];
 }
 
 /**
@@ -40,21 +45,28 @@ export interface Rewritten {
  */
 export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, options: RewriteOptions): Promise<Rewritten> {
   const { bolt, buckets, findings } = snapshot;
+  const reported = { ...snapshot, findings: collectFindings() }; // damage is the check's to report, and it has
   const { exclude, excludeKeys = [], compact, atRevision, signal, progress } = options;
-  const keyspace = await readKeyspace(snapshot, options);
+  const keyspace = await readKeyspace(reported, options);
   const { revision } = keyspace;
+  const ended = atRevision === undefined ? [] : findKeysOfEndedLeases(keyspace, readStoreInfo(reported).leases);
   const prefixes = exclude.map((prefix) => Buffer.from(prefix));
-  const keys = new Set(excludeKeys.map((key) => Buffer.from(key).toString("latin1")));
+  const keys = new Set([...excludeKeys, ...ended].map((key) => Buffer.from(key).toString("latin1")));
+  const isDamaged = findings.count("error") > 0;
+  const entriesOf = (bucket: Bucket): Iterable<KeyAndValue> => {
+    const entries = pairs(readEntries(bolt, bucket, reported.findings.report));
+    return isDamaged ? sorted(entries, bucket.path, findings.report) : entries;
+  };
   const newest = atRevision ?? Number.MAX_SAFE_INTEGER;
   const keeps = createFilter(newest, prefixes, keys, compact ? keyspace.index : undefined);
   const writer = createBoltWriter(sink, { pageSize: bolt.meta.pageSize });
   let kept = 0;
   let dropped = 0;
-  for (const bucket of buckets) {
+  for (const bucket of isDamaged ? distinct(buckets) : buckets) {
     writer.openBucket(bucket.name, BigInt(bucket.sequence));
     if (bucket.path === "key") {
       let last: Revision = { main: 0, sub: 0, tombstone: false };
-      for (const { key, value } of readEntries(bolt, bucket, findings.report)) {
+      for (const [key, value] of entriesOf(bucket)) {
         const found = decodeRevision(key);
         if (found === undefined || !keeps(found, value)) {
           dropped++;
@@ -73,17 +85,13 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
         kept++;
       }
     } else {
-      for (const { key, value } of sortedMeta(
-        bucket.path,
-        readEntries(bolt, bucket, findings.report),
-        compact ? revision : 0,
-      )) {
+      for (const [key, value] of withCompaction(bucket.path, entriesOf(bucket), compact ? revision : 0)) {
         writer.put(key, value);
       }
     }
     writer.closeBucket();
   }
-  return { size: writer.finish(), revision, kept, dropped };
+  return { size: writer.finish(), revision, kept, dropped, keysOfEndedLeases: ended };
 }
 
 /** A tombstone of a key that nobody has. */
@@ -109,7 +117,7 @@ function createFilter(
     if (excludeKeys.size > 0 && excludeKeys.has(Buffer.from(key).toString("latin1"))) return false;
     if (live === undefined) return true;
     const i = findKey(live, key);
-    invariant(i >= 0, "every key of the file is in its index");
+    if (i < 0) return true; // on a page that a damaged tree reaches twice, or not where it should
     return live.tombstone[i] === 0 && live.main[i] === revision.main && live.sub[i] === revision.sub;
   };
 }
@@ -118,19 +126,41 @@ function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
   return key.length >= prefix.length && Buffer.compare(key.subarray(0, prefix.length), prefix) === 0;
 }
 
-/** A bucket's entries; in `meta`, what says that everything before `compacted` is gone. */
-function* sortedMeta(
-  bucket: string,
-  entries: Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>,
-  compacted: number,
-): Generator<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
+/** In the order of their names; of two with one name the first. */
+function distinct(buckets: readonly Bucket[]): Bucket[] {
+  const ordered = [...buckets].sort((a, b) => compareBytes(a.name, b.name));
+  return ordered.filter(({ name }, i) => i === 0 || compareBytes(ordered[i - 1]!.name, name) !== 0);
+}
+
+function* pairs(entries: Iterable<Entry>): Generator<KeyAndValue> {
+  for (const { key, value } of entries) yield [key, value];
+}
+
+/** A damaged tree has keys out of order, or twice. All are in memory at once. The first of two with one key stays. */
+function sorted(entries: Iterable<KeyAndValue>, bucket: string, report: (finding: Finding) => void): KeyAndValue[] {
+  const all = Array.from(entries, ([key, value]): KeyAndValue => [key.slice(), value.slice()]);
+  all.sort(([a], [b]) => compareBytes(a, b));
+  return all.filter(([key, value], i) => {
+    const before = all[i - 1];
+    if (before === undefined || compareBytes(before[0], key) !== 0) return true;
+    if (compareBytes(before[1], value) !== 0) {
+      const where = `bucket "${bucket}" · key ${Buffer.from(key).toString("hex")}`;
+      const text = "the key is there twice with two values: one of them was left out";
+      report({ level: "warning", code: "key-twice", where, text });
+    }
+    return false;
+  });
+}
+
+/** A bucket's entries; in `meta`, with what says that everything before `compacted` is gone. */
+function* withCompaction(bucket: string, entries: Iterable<KeyAndValue>, compacted: number): Generator<KeyAndValue> {
   const set = bucket === "meta" && compacted > 0 ? ["finishedCompactRev", "scheduledCompactRev"] : [];
   const value = encodeRevision({ main: compacted, sub: 0, tombstone: false });
   for (const entry of entries) {
-    const name = Buffer.from(entry.key).toString("latin1");
-    while (set.length > 0 && set[0]! < name) yield { key: Buffer.from(set.shift()!), value };
-    if (set[0] === name) yield { key: Buffer.from(set.shift()!), value };
+    const name = Buffer.from(entry[0]).toString("latin1");
+    while (set.length > 0 && set[0]! < name) yield [Buffer.from(set.shift()!), value];
+    if (set[0] === name) yield [Buffer.from(set.shift()!), value];
     else yield entry;
   }
-  for (const name of set) yield { key: Buffer.from(name), value };
+  for (const name of set) yield [Buffer.from(name), value];
 }

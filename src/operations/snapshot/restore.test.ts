@@ -312,6 +312,18 @@ describe("refused, with nothing left behind", () => {
     await refused({ skipHashCheck: true }, "snapshot-refused", /damaged/);
   });
 
+  test("not where it is named: pages that the tree reaches twice do not stop a rewrite", async () => {
+    const damaged = gunzipSync(
+      readFileSync(join(import.meta.dirname, "../../../test/fixtures/damaged/pages-referenced-twice.db.gz")),
+    );
+    writeFileSync(snapshot, damaged);
+    const allow = ["page-double-referenced"];
+    const result = await restoreSnapshot(snapshot, { ...MEMBER, dataDir, compact: true, skipHashCheck: true, allow });
+    checkDataDir(dataDir);
+    const texts = result.findings.map(({ where, text }) => `${where}: ${text}`);
+    expect(new Set(texts).size).toBe(texts.length); // each once, though the file was read three times
+  });
+
   test("a target where nothing can be made", async () => {
     await refused({ dataDir: "/proc/none/data" }, "not-found", /cannot create directory/);
   });

@@ -24,6 +24,7 @@ import { formatSnapshotName } from "../../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../../wal/writer.ts";
 import { checkAllowed } from "./allowed-findings.ts";
 import { compareCluster } from "./compare-cluster.ts";
+import { endedLeasesNote } from "./ended-leases.ts";
 import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
 import { reportHash } from "./status.ts";
@@ -75,6 +76,8 @@ export interface RestoreResult {
   readonly sha256: HashVerdict;
   /** Versions of keys that were left out, where the keyspace was rewritten. */
   readonly droppedVersions: number;
+  /** Left out, because the lease that each was attached to at the revision asked for has ended since. */
+  readonly keysOfEndedLeases: readonly string[];
   readonly findings: readonly Finding[];
   /** What to look after in the restored cluster. */
   readonly notes: readonly Finding[];
@@ -105,21 +108,25 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     await hashing.stop();
     const [db, checked, sha256] = await Promise.all(work);
     refuseFindings(snapshot, sha256, options);
-    const { leftovers, notes } = await findLeftovers(snapshot, checked, options);
-
     const snapshotRevision = lastRevision(snapshot.bolt);
     let revision = snapshotRevision;
     let droppedVersions = 0;
+    let keysOfEndedLeases: readonly string[] = [];
     let bolt = snapshot.bolt;
     if (needsRewrite(options)) {
       const { atRevision, exclude = [], compact = false } = options;
-      const what = { ...options, exclude, compact, ...(atRevision === undefined ? {} : { atRevision }) };
+      const excludeKeys = (options.excludeKeys ?? []).map((key) => Buffer.from(key));
+      const what = { ...options, exclude, excludeKeys, compact, ...(atRevision === undefined ? {} : { atRevision }) };
       db.truncate(0);
       const rewritten = await rewriteDatabase(snapshot, db, what);
+      keysOfEndedLeases = rewritten.keysOfEndedLeases.map((key) => Buffer.from(key).toString());
       revision = rewritten.revision;
       droppedVersions = rewritten.dropped;
       bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
     }
+    const leftOut = [...(options.excludeKeys ?? []), ...keysOfEndedLeases];
+    const { leftovers, notes } = await findLeftovers(snapshot, checked, { ...options, excludeKeys: leftOut });
+    const endedLeases = endedLeasesNote(keysOfEndedLeases, revision);
     const seen = live?.revision ?? (await newestKnownRevision(options));
     const needed = seen === undefined ? BUMP_FOR_THE_UNKNOWN : Math.max(seen, snapshotRevision) - revision;
     revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
@@ -139,8 +146,13 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
       snapshotRevision,
       sha256,
       droppedVersions,
+      keysOfEndedLeases,
       findings: [...snapshot.findings.list(), ...remarks(snapshot)],
-      ...whatNext(leftovers, options, membership, needed, [...(live?.notes ?? []), ...notes]),
+      ...whatNext(leftovers, options, membership, needed, [
+        ...(live?.notes ?? []),
+        ...notes,
+        ...(endedLeases === undefined ? [] : [endedLeases]),
+      ]),
     };
   } finally {
     writer.discard();
