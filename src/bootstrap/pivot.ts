@@ -6,6 +6,7 @@
  * renewed, a pod of this machine only when its containers have processes here, and a component only when its lease was renewed after
  * the temporary one had ended.
  */
+import { conditionOf, isReady } from "../kube/conditions.ts";
 import { objectsOf as arrayOf, objectOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 
@@ -178,8 +179,8 @@ function localNodeProblems({ localNode, nodes, aliveNodes }: Observation): strin
   const node = nodes.find(({ metadata }) => metadata.name === localNode);
   if (node === undefined) return [`this machine's node "${localNode}" to register`];
   if (!aliveNodes.has(localNode)) return [`the kubelet of node "${localNode}" to renew its lease`];
-  if (condition(node, "Ready") === "True") return [];
-  const ready = conditions(node).find(({ type }) => type === "Ready");
+  if (isReady(node)) return [];
+  const ready = conditionOf(node, "Ready");
   return [`node "${localNode}" to be Ready${ready === undefined ? "" : `: ${textOf(ready.message)}`}`];
 }
 
@@ -199,7 +200,7 @@ function isInHand(pod: KubeObject): boolean {
 
 /** Ready by what the kubelet said; on this machine also by what is really there. */
 function runs(pod: KubeObject, { localNode, localContainers }: Observation): boolean {
-  if (condition(pod, "Ready") !== "True") return false;
+  if (!isReady(pod)) return false;
   if (nodeOf(pod) !== localNode || localContainers === undefined) return true;
   return statuses(pod).every((status) => localContainers.has(containerId(status)));
 }
@@ -210,7 +211,7 @@ function describe(required: RequiredPod, pods: readonly KubeObject[], look: Obse
   const [pod] = [...pods].sort((a, b) => Number(isAlive(b, look)) - Number(isAlive(a, look)));
   const name = `pod "${required.namespace}/${pod!.metadata.name}"`;
   if (nodeOf(pod!) === "") {
-    const scheduled = conditions(pod!).find(({ type }) => type === "PodScheduled");
+    const scheduled = conditionOf(pod!, "PodScheduled");
     return `${name} to be scheduled${textOf(scheduled?.message) === "" ? "" : `: ${textOf(scheduled?.message)}`}`;
   }
   if (!isAlive(pod!, look)) return `node "${nodeOf(pod!)}", which has ${name}, to give a sign of life`;
@@ -237,12 +238,4 @@ function nodeOf(pod: KubeObject): string {
 
 function statuses(pod: KubeObject): readonly JsonObject[] {
   return arrayOf(objectOf(pod.status).containerStatuses);
-}
-
-function conditions(object: KubeObject): readonly JsonObject[] {
-  return arrayOf(objectOf(object.status).conditions);
-}
-
-function condition(object: KubeObject, type: string): string {
-  return textOf(conditions(object).find((each) => each.type === type)?.status);
 }

@@ -67,10 +67,6 @@ export interface DataFile {
 /** What all parents of one controller have in common, and what the checkpoint is known by: `NAMESPACE/KIND/NAME`. */
 export type CheckpointId = string;
 
-export function podId(pod: KubeObject): string {
-  return `${pod.metadata.namespace ?? ""}/${pod.metadata.name}`;
-}
-
 /** The pod spec, or nothing. */
 export function specOf(pod: KubeObject): JsonObject {
   return (pod.spec ?? {}) as JsonObject;

@@ -1,6 +1,9 @@
 /** What the sources say of each checkpoint: the API server, the kubelet's list, the container runtime, the disk. */
+
 import { recogniseComponent } from "../kube/component.ts";
-import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { conditionStatus } from "../kube/conditions.ts";
+import { objectsOf, textOf } from "../kube/fields.ts";
+import { namespacedName } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
 import {
   type AgentPlace,
@@ -8,7 +11,6 @@ import {
   type CheckpointId,
   type Generation,
   PARENT_ANNOTATION,
-  podId,
   specOf,
 } from "./checkpoint.ts";
 import { checkpointIdOf, isAgentsOwn, isParent, staticPodNameOf } from "./parent.ts";
@@ -69,10 +71,10 @@ export function observe(sight: Sight, known: Iterable<CheckpointId>, place: Agen
   const all = new Set<CheckpointId>([
     ...known,
     ...sight.generations.keys(),
-    ...pods.map((pod) => ids.get(podId(pod))!),
+    ...pods.map((pod) => ids.get(namespacedName(pod))!),
   ]);
   return [...all].sort().map((id) => {
-    const mine = pods.filter((pod) => ids.get(podId(pod)) === id);
+    const mine = pods.filter((pod) => ids.get(namespacedName(pod)) === id);
     const copies = sight.generations.get(id) ?? [];
     const running = (sight.runtime ?? []).filter((pod) => identityOf(pod, ids, sight) === id);
     const best = bestOf(running, specsOf(mine, copies), sight.runningFor);
@@ -99,9 +101,9 @@ export function observe(sight: Sight, known: Iterable<CheckpointId>, place: Agen
 function identities(pods: readonly KubeObject[], sight: Sight): Map<string, CheckpointId> {
   const ids = new Map<string, CheckpointId>();
   for (const [id, generations] of sight.generations) {
-    for (const { manifest } of generations) ids.set(podId(manifest), id);
+    for (const { manifest } of generations) ids.set(namespacedName(manifest), id);
   }
-  for (const pod of pods) ids.set(podId(pod), checkpointIdOf(pod));
+  for (const pod of pods) ids.set(namespacedName(pod), checkpointIdOf(pod));
   return ids;
 }
 
@@ -132,7 +134,7 @@ function steadyLabels(labels: { readonly [name: string]: string }): string {
 function specsOf(pods: readonly KubeObject[], copies: readonly Generation[]): Map<string, readonly string[]> {
   const names = new Map<string, readonly string[]>();
   for (const pod of [...copies.map(({ manifest }) => manifest).reverse(), ...pods]) {
-    names.set(podId(pod), containerNames(pod));
+    names.set(namespacedName(pod), containerNames(pod));
   }
   return names;
 }
@@ -198,7 +200,7 @@ function isWanted(
   ids: ReadonlyMap<string, CheckpointId>,
   place: AgentPlace,
 ): boolean {
-  return api.some((pod) => isParent(pod, place.namespace) && ids.get(podId(pod)) === id);
+  return api.some((pod) => isParent(pod, place.namespace) && ids.get(namespacedName(pod)) === id);
 }
 
 function isApiServer(manifest: KubeObject | undefined): boolean {
@@ -209,7 +211,9 @@ function isApiServer(manifest: KubeObject | undefined): boolean {
 
 /** Whether its pod is here, and asks to be copied no more: it may run on. */
 function isReleased(id: CheckpointId, api: readonly KubeObject[], ids: ReadonlyMap<string, CheckpointId>): boolean {
-  return api.some((pod) => ids.get(podId(pod)) === id && pod.metadata.annotations?.[PARENT_ANNOTATION] !== "true");
+  return api.some(
+    (pod) => ids.get(namespacedName(pod)) === id && pod.metadata.annotations?.[PARENT_ANNOTATION] !== "true",
+  );
 }
 
 function isStaying(pod: KubeObject): boolean {
@@ -225,7 +229,7 @@ function newestFirst(a: KubeObject, b: KubeObject): number {
 function unique(pods: readonly KubeObject[]): KubeObject[] {
   const seen = new Set<string>();
   return pods.filter((pod) => {
-    const uid = pod.metadata.uid ?? podId(pod);
+    const uid = pod.metadata.uid ?? namespacedName(pod);
     if (seen.has(uid)) return false;
     seen.add(uid);
     return true;
@@ -236,7 +240,7 @@ function healthyFor(parent: KubeObject | undefined, sight: Sight): number | unde
   if (parent === undefined) return undefined;
   const { uid } = parent.metadata;
   const pod = (sight.runtime ?? []).find(
-    (each) => each.uid === uid && podId(parent) === `${each.namespace}/${each.name}`,
+    (each) => each.uid === uid && namespacedName(parent) === `${each.namespace}/${each.name}`,
   );
   if (pod === undefined || !pod.ready) return undefined;
   const latest = latestContainers(pod);
@@ -249,6 +253,5 @@ function healthyFor(parent: KubeObject | undefined, sight: Sight): number | unde
 }
 
 function isUnready(pod: KubeObject): boolean {
-  const conditions = objectsOf(objectOf(pod.status).conditions);
-  return conditions.some(({ type, status }) => type === "Ready" && status === "False");
+  return conditionStatus(pod, "Ready") === "False";
 }

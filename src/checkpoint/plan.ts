@@ -1,6 +1,7 @@
 /** From states to what is done on disk, in order: what runs wrongly ends, then what should run starts, then what is over goes; the agent itself is last. */
+
+import { namespacedName } from "../kube/names.ts";
 import type { CheckpointId, Generation } from "./checkpoint.ts";
-import { podId } from "./checkpoint.ts";
 import type { Seen } from "./observe.ts";
 import { isRun, next, type Patience, type State } from "./state.ts";
 
@@ -86,7 +87,7 @@ export function plan(
       continue;
     }
     const wanted = isRun(state) ? generationToRun(state, generations.get(id) ?? []) : undefined;
-    const inPlace = mine.find((file) => wanted !== undefined && file.pod === podId(wanted.manifest));
+    const inPlace = mine.find((file) => wanted !== undefined && file.pod === namespacedName(wanted.manifest));
     for (const file of mine) if (file !== inPlace) stops.push({ act: "stop", id, path: file.path });
     if (wanted !== undefined && inPlace?.fingerprint !== wanted.fingerprint) {
       starts.push({ act: "start", id, generation: wanted });

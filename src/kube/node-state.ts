@@ -1,4 +1,5 @@
 /** What a node says of itself, and what is said of it: its condition, since when, its heartbeat. */
+import { conditionOf } from "./conditions.ts";
 import { objectOf, objectsOf, textOf } from "./fields.ts";
 import type { KubeObject } from "./object.ts";
 
@@ -14,7 +15,7 @@ export interface ReadyCondition {
 }
 
 export function readyCondition(node: KubeObject): ReadyCondition {
-  const condition = objectsOf(objectOf(node.status).conditions).find(({ type }) => type === "Ready") ?? {};
+  const condition = conditionOf(node, "Ready") ?? {};
   const status = textOf(condition.status);
   return {
     status: status === "True" || status === "False" ? status : "Unknown",

@@ -1,17 +1,8 @@
-/**
- * This room decides what happens to the pods of a node: which of them a drain moves, what holds them back, when a dead node loses them, and which
- * go back to a node that returned. It looks at objects and at times that it is given; it asks nobody.
- *
- * This file: what is read off a single pod.
- */
+/** What a single pod says of itself: its phase, its owner, its requests. */
+import { isReady } from "./conditions.ts";
 import { objectOf, objectsOf, textOf, textsOf } from "./fields.ts";
 import type { KubeObject, OwnerReference } from "./object.ts";
 import { parseQuantity } from "./quantity.ts";
-
-/** `NAMESPACE/NAME`. */
-export function podKey(pod: KubeObject): string {
-  return `${pod.metadata.namespace ?? ""}/${pod.metadata.name}`;
-}
 
 export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
@@ -29,10 +20,6 @@ export function isFinished(pod: KubeObject): boolean {
 
 export function isTerminating(pod: KubeObject): boolean {
   return pod.metadata.deletionTimestamp !== undefined && pod.metadata.deletionTimestamp !== null;
-}
-
-export function isReady(pod: KubeObject): boolean {
-  return objectsOf(objectOf(pod.status).conditions).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
 /** Counts for its owner: it serves, and nobody has asked it to go. */

@@ -3,8 +3,9 @@
  * that runbooks go on to work. Source of the rules: kubernetes/kubectl, pkg/drain/filters.go.
  */
 import { isMirrorPod } from "../kube/mirror-pod.ts";
+import { namespacedName } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { controllerOf, daemonSetOf, hasEmptyDir, isFinished, podKey } from "../kube/pod.ts";
+import { controllerOf, daemonSetOf, hasEmptyDir, isFinished } from "../kube/pod.ts";
 
 export interface DrainRules {
   /** Pods without a controller go too, and those of a DaemonSet that is no more. */
@@ -102,8 +103,8 @@ export function selectForDrain(judged: readonly Judged[]): DrainSelection {
   const remove: KubeObject[] = [];
   for (const { pod, verdict } of judged) {
     if (verdict.action === "remove") remove.push(pod);
-    if (verdict.action === "refuse") group(errors, verdict.error).push(podKey(pod));
-    else if (verdict.warning !== undefined) group(warnings, verdict.warning).push(podKey(pod));
+    if (verdict.action === "refuse") group(errors, verdict.error).push(namespacedName(pod));
+    else if (verdict.warning !== undefined) group(warnings, verdict.warning).push(namespacedName(pod));
   }
   const texts = (groups: Map<string, string[]>, prefix: string) =>
     [...groups].map(([text, pods]) => `${prefix}${text}: ${pods.join(", ")}`);

@@ -5,6 +5,7 @@
  */
 import { objectOf, textOf } from "../kube/fields.ts";
 import { nodeOf } from "../kube/mirror-pod.ts";
+import { namespacedName } from "../kube/names.ts";
 import { isCordoned, isNodeReady } from "../kube/node-state.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import {
@@ -14,7 +15,6 @@ import {
   isFinished,
   isServing,
   isTerminating,
-  podKey,
   type Requests,
   requestsOf,
 } from "../kube/pod.ts";
@@ -206,11 +206,11 @@ class Spread {
     count(this.#counts, uid, from, -1);
     count(this.#counts, uid, to, 1);
     const byNode = this.#owners.get(uid);
-    const key = podKey(pod);
+    const key = namespacedName(pod);
     // Its successor is not there yet, so it cannot be moved on.
     byNode?.set(
       from,
-      (byNode.get(from) ?? []).filter((each) => podKey(each) !== key),
+      (byNode.get(from) ?? []).filter((each) => namespacedName(each) !== key),
     );
   }
 

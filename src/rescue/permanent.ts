@@ -1,10 +1,10 @@
 /** The permanent pods of a component, as opposed to its rescue pod: whether one of them can take over, and if none can, why. */
 
 import { compare } from "../kube/compare-text.ts";
+import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
 import { nodeOf } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { isReady } from "./pick-node.ts";
 import { type Crash, type PodState, podState, podTitle, type Trouble } from "./pod-state.ts";
 import { isRescuePodOf } from "./rescue-pod.ts";
 import { type RescueTarget, staticPodsOf } from "./target.ts";

@@ -2,7 +2,8 @@
 
 import { MendError } from "../errors/errors.ts";
 import { compare } from "../kube/compare-text.ts";
-import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { isReady } from "../kube/conditions.ts";
+import { objectOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 export interface NodeWishes {
@@ -26,10 +27,6 @@ export function isMaster({ metadata }: KubeObject): boolean {
     "node-role.kubernetes.io/master" in labels ||
     ("master" in labels && labels.master !== "false")
   );
-}
-
-export function isReady(node: KubeObject): boolean {
-  return objectsOf(objectOf(node.status).conditions).some(({ type, status }) => type === "Ready" && status === "True");
 }
 
 /** Throws `object-not-found` for a node that was asked for and is not there, `control-plane-not-found` where none will do, with the reason for each. */

@@ -1,8 +1,10 @@
 /** The pods of a cluster before and after: what has changed, what is not well, and the rest, in this order. */
 
 import { compare } from "../kube/compare-text.ts";
-import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import { isReady } from "../kube/conditions.ts";
+import { namespacedName } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
+import { isTerminating, phaseOf } from "../kube/pod.ts";
 
 export interface PodRow {
   readonly pod: KubeObject;
@@ -12,11 +14,8 @@ export interface PodRow {
 }
 
 /** Whether the pod does what it is there for: all containers ready, or done. */
-export function isWell({ metadata, status }: KubeObject): boolean {
-  if (metadata.deletionTimestamp !== undefined) return false;
-  const { phase, conditions } = objectOf(status);
-  if (phase === "Succeeded") return true;
-  return objectsOf(conditions).some(({ type, status: is }) => type === "Ready" && is === "True");
+export function isWell(pod: KubeObject): boolean {
+  return !isTerminating(pod) && (phaseOf(pod) === "Succeeded" || isReady(pod));
 }
 
 /**
@@ -38,18 +37,14 @@ export function comparePods(
   }
   for (const pod of earlier.values()) rows.push({ pod, change: "gone", isWell: false });
   const rank = ({ change, isWell: well }: PodRow) => (change === undefined ? (well ? 2 : 1) : 0);
-  return rows.sort((a, b) => rank(a) - rank(b) || compare(placeOf(a.pod), placeOf(b.pod)));
+  return rows.sort((a, b) => rank(a) - rank(b) || compare(namespacedName(a.pod), namespacedName(b.pod)));
 }
 
 /** Pods that wait for a scheduler, or for their containers: what a rescue is for. */
-export function isPending({ metadata, status }: KubeObject): boolean {
-  return metadata.deletionTimestamp === undefined && textOf(objectOf(status).phase) === "Pending";
+export function isPending(pod: KubeObject): boolean {
+  return !isTerminating(pod) && phaseOf(pod) === "Pending";
 }
 
-function identityOf({ metadata }: KubeObject): string {
-  return metadata.uid ?? placeOf({ metadata } as KubeObject);
-}
-
-function placeOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ""}/${metadata.name}`;
+function identityOf(pod: KubeObject): string {
+  return pod.metadata.uid ?? namespacedName(pod);
 }

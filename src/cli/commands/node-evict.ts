@@ -1,6 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
-import { podKey } from "../../kube/pod.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { since } from "../../kubeapi/columns/age.ts";
 import { claimsOf } from "../../nodes/evict-guard.ts";
 import type { HalfEvicted, NodeEvictionPlan } from "../../operations/evict/evict-node.ts";
@@ -58,7 +58,7 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
       });
       if (options.dryRun === true) await host.stderr.write(planText(plan, host.now()));
       if (isJson) {
-        const keys = (pods: NodeEvictionPlan["remove"]) => pods.map(podKey);
+        const keys = (pods: NodeEvictionPlan["remove"]) => pods.map(namespacedName);
         const { remove, terminating, stay, waitForProof, by, force, state } = plan;
         const lists = {
           remove: keys(remove),
@@ -69,7 +69,7 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
         await host.stdout.write(`${JSON.stringify({ node: state.name, done, force, by, ...lists })}\n`);
       }
       if (failed.length > 0) {
-        const list = failed.map(({ pod, said }) => `${podKey(pod)} (${said})`).join(", ");
+        const list = failed.map(({ pod, said }) => `${namespacedName(pod)} (${said})`).join(", ");
         throw new MendError("drain-incomplete", `pods that could not be deleted: ${list}`, {
           hint: "see to what is said of them, and run the same command again",
         });
@@ -90,7 +90,7 @@ function planText(plan: NodeEvictionPlan, now: number): string {
   const sign = state.lastSign === "" ? "" : `, last sign of life ${since(state.lastSign, now)} ago`;
   const lines = [`node "${state.name}" is not ready since ${since(state.since, now)}${sign}: ${state.why}`];
   const list = (text: string, pods: typeof remove) => {
-    if (pods.length > 0) lines.push(`${text}:`, ...pods.map((pod) => `  ${podKey(pod)}`));
+    if (pods.length > 0) lines.push(`${text}:`, ...pods.map((pod) => `  ${namespacedName(pod)}`));
   };
   list(
     force ? "taken away at once" : "told to go, and replaced elsewhere",
@@ -103,7 +103,7 @@ function planText(plan: NodeEvictionPlan, now: number): string {
       force
         ? "CAUTION: if the machine still runs, these run twice, with one name and maybe one volume:"
         : "not replaced until the node answers or is out of service (--force-delete-pods), because two may not run:",
-      ...waitForProof.map((pod) => `  ${podKey(pod)}`),
+      ...waitForProof.map((pod) => `  ${namespacedName(pod)}`),
     );
   }
   return `${lines.join("\n")}\n`;

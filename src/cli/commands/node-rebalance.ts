@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from "commander";
-import { podKey } from "../../kube/pod.ts";
+import { namespacedName } from "../../kube/names.ts";
 import type { NodeLoad } from "../../nodes/rebalance.ts";
 import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions, parseTime } from "../options/shared-options.ts";
@@ -56,7 +56,7 @@ export function nodeRebalanceCommand({ host }: CommandContext): Command {
 }
 
 function asJson({ before, after, moves, skipped }: Rebalance, dryRun: boolean) {
-  const shown = moves.map(({ pod, from, to, because }) => ({ pod: podKey(pod), from, to, because }));
+  const shown = moves.map(({ pod, from, to, because }) => ({ pod: namespacedName(pod), from, to, because }));
   return { dryRun, before, after, moves: shown, skipped };
 }
 

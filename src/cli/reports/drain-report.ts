@@ -1,5 +1,5 @@
 /** A drain as the terminal shows it: kubectl's lines on stdout, and on stderr what kubectl says there and what it keeps to itself. */
-import { podKey } from "../../kube/pod.ts";
+import { namespacedName } from "../../kube/names.ts";
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
 import type { BudgetNote, DrainEvent, DrainProgress } from "../../operations/drain/drain-events.ts";
 import type { Host } from "../host.ts";
@@ -40,7 +40,7 @@ export class DrainReport {
         this.#err(`Warning: ${event.text}`);
         return;
       case "removing":
-        if (event.evicting) this.#out(`evicting pod ${podKey(event.pod)}${this.#suffix}`);
+        if (event.evicting) this.#out(`evicting pod ${namespacedName(event.pod)}${this.#suffix}`);
         return;
       case "removed":
         this.#out(`pod/${event.pod.metadata.name} ${event.evicting ? "evicted" : "deleted"}`);
@@ -54,7 +54,7 @@ export class DrainReport {
         this.#refused(event);
         return;
       case "held":
-        this.#err(`pod "${podKey(event.pod)}" is still there: ${event.text}`);
+        this.#err(`pod "${namespacedName(event.pod)}" is still there: ${event.text}`);
         return;
       case "note":
         this.#err(`note: ${event.text}`);

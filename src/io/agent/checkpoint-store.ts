@@ -7,13 +7,14 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type CheckpointId, type DataDirectory, type Generation, podId, specOf } from "../../checkpoint/checkpoint.ts";
+import { type CheckpointId, type DataDirectory, type Generation, specOf } from "../../checkpoint/checkpoint.ts";
 import type { Places } from "../../checkpoint/data-directory.ts";
 import { decodeGeneration, encodeGeneration } from "../../checkpoint/generation.ts";
 import { checkpointIdOf } from "../../checkpoint/parent.ts";
 import type { ActiveFile } from "../../checkpoint/plan.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { type FileSystem, realFileSystem } from "../files/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { readDataDirectory, writeDataDirectory } from "./data-directory.ts";
@@ -84,7 +85,7 @@ export class CheckpointStore {
       active: active.map(({ path, generation }) => ({
         path,
         id: checkpointIdOf(generation.manifest),
-        pod: podId(generation.manifest),
+        pod: namespacedName(generation.manifest),
         fingerprint: generation.fingerprint,
         modified: modified(path),
       })),

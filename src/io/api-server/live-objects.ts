@@ -1,5 +1,7 @@
 /** Lists of objects kept up to date by watches, through outages of the API server. */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { namespacedName } from "../../kube/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type ClusterApi, isConnectionError } from "./cluster-api.ts";
 
@@ -77,11 +79,11 @@ export class LiveObjects {
         for await (const event of this.#api.watch(path, signal, limit)) {
           this.#unreachable.delete(path);
           if (event.type === "listed") {
-            this.#lists.set(path, new Map(event.objects.map((object) => [keyOf(object), object])));
+            this.#lists.set(path, new Map(event.objects.map((object) => [namespacedName(object), object])));
           } else if (event.type === "set") {
-            this.#lists.get(path)?.set(keyOf(event.object), event.object);
+            this.#lists.get(path)?.set(namespacedName(event.object), event.object);
           } else {
-            this.#lists.get(path)?.delete(keyOf(event.object));
+            this.#lists.get(path)?.delete(namespacedName(event.object));
           }
           this.wake();
         }
@@ -100,8 +102,4 @@ export class LiveObjects {
 function isPassing(error: unknown): boolean {
   const status = (error as { status?: unknown }).status;
   return typeof status === "number" && (status >= 500 || status === 429 || status === 401 || status === 403);
-}
-
-function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ""}/${metadata.name}`;
 }

@@ -1,12 +1,12 @@
 /** The nodes that a command is about, found before anything is done to any of them. */
+
 import { MendError } from "../../errors/errors.ts";
 import { listAll, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { NODES } from "../../kube/api-paths.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { inParallel } from "./in-parallel.ts";
-
-export const NODES = "/api/v1/nodes";
 
 export interface NodeTargets {
   /** May be empty where there is a selector. `node/NAME` is taken as `NAME`, as kubectl does. */

@@ -2,10 +2,11 @@
 
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { isReady } from "../../kube/conditions.ts";
 import { objectOf } from "../../kube/fields.ts";
 import { labelSelectorText, readLabelSelector } from "../../kube/label-selector.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { isReady, isTerminating, phaseOf } from "../../kube/pod.ts";
+import { isTerminating, phaseOf } from "../../kube/pod.ts";
 import { allowedBy, budgetsOf, describeBudget } from "../../nodes/budget.ts";
 import type { BudgetNote } from "./drain-events.ts";
 

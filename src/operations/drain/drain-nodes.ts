@@ -2,10 +2,12 @@
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { NODES } from "../../kube/api-paths.ts";
 import { matchesLabels, parseLabelSelector } from "../../kube/label-selector.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady } from "../../kube/node-state.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { controllerOf, daemonSetOf, podKey } from "../../kube/pod.ts";
+import { controllerOf, daemonSetOf } from "../../kube/pod.ts";
 import { checkControlPlane, mayCarryControlPlane } from "../../nodes/control-plane-guard.ts";
 import {
   aggregateText,
@@ -18,7 +20,7 @@ import {
 } from "../../nodes/drain-filter.ts";
 import { toleratesAll } from "../../nodes/eviction-due.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
-import { findNodes, NODES, type NodeTargets, podsOfNode, readTargets } from "../cluster-access/node-targets.ts";
+import { findNodes, type NodeTargets, podsOfNode, readTargets } from "../cluster-access/node-targets.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
 import { demandPermission, denied, whyNotAllowed } from "../cluster-access/permissions.ts";
 import { cordonNode, type DryRun } from "./cordon-nodes.ts";
@@ -227,7 +229,7 @@ class Drain {
         continue;
       }
       tell({ type: "node-failed", node: name, errors: [aggregateText(errors)], pending: [] });
-      outcomes.set(name, { node: name, drained: false, removed: [], pending: remove.map(podKey), errors });
+      outcomes.set(name, { node: name, drained: false, removed: [], pending: remove.map(namespacedName), errors });
     }
     const leaving = passing.flatMap((node) => selections.get(node.metadata.name)!.remove);
     if (dryRun === "client") {
@@ -332,7 +334,7 @@ class Drain {
     const { podSelector, rules, now, tell } = this.#options;
     if (podSelector !== "" && !matchesLabels(parseLabelSelector(podSelector), pod.metadata.labels)) return false;
     if (judgePod(pod, rules, this.#findDaemonSet, now()).action !== "remove") return false;
-    const key = podKey(pod);
+    const key = namespacedName(pod);
     if (toleratesAll(pod, [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }])) {
       tell({ type: "note", text: `pod "${key}" has come to the cordoned node, which it tolerates: it stays` });
       return false;
@@ -352,7 +354,13 @@ function made(
   pending: readonly KubeObject[],
   errors: readonly string[],
 ): NodeOutcome {
-  return { node, drained: errors.length === 0, removed: removed.map(podKey), pending: pending.map(podKey), errors };
+  return {
+    node,
+    drained: errors.length === 0,
+    removed: removed.map(namespacedName),
+    pending: pending.map(namespacedName),
+    errors,
+  };
 }
 
 function inOrder(nodes: readonly KubeObject[], outcomes: ReadonlyMap<string, NodeOutcome>): NodeOutcome[] {
@@ -360,7 +368,7 @@ function inOrder(nodes: readonly KubeObject[], outcomes: ReadonlyMap<string, Nod
 }
 
 function uidOf(pod: KubeObject): string {
-  return pod.metadata.uid ?? podKey(pod);
+  return pod.metadata.uid ?? namespacedName(pod);
 }
 
 /** As Go prints whole milliseconds: `1m30s`. */

@@ -5,9 +5,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady } from "../../kube/node-state.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { isTerminating, podKey } from "../../kube/pod.ts";
+import { isTerminating } from "../../kube/pod.ts";
 import { allowedBy } from "../../nodes/budget.ts";
 import { isSkippedWhileDeleted } from "../../nodes/drain-filter.ts";
 import { holdupOf, holdupText } from "../../nodes/holdup.ts";
@@ -96,7 +97,7 @@ export class PodRemoval {
   }
 
   add(pod: KubeObject, node: string): void {
-    this.#tracked.set(pod.metadata.uid ?? podKey(pod), {
+    this.#tracked.set(pod.metadata.uid ?? namespacedName(pod), {
       node,
       pod,
       state: "queued",
@@ -176,7 +177,7 @@ export class PodRemoval {
   #look(): void {
     for (const node of this.#open) {
       const listed = this.#options.live.get(podsOfNode(node)) ?? [];
-      const present = new Map(listed.map((pod) => [pod.metadata.uid ?? podKey(pod), pod]));
+      const present = new Map(listed.map((pod) => [pod.metadata.uid ?? namespacedName(pod), pod]));
       for (const [uid, tracked] of this.#tracked) {
         if (tracked.node === node) this.#compare(tracked, present.get(uid));
       }
@@ -269,11 +270,11 @@ export class PodRemoval {
     const isFirstLook = tracked.refusedAt === undefined;
     tracked.refusedAt ??= versions;
     if (budgets.length === 0) return;
-    const left = (budget: KubeObject) => allowances.get(podKey(budget)) ?? allowedBy(budget);
+    const left = (budget: KubeObject) => allowances.get(namespacedName(budget)) ?? allowedBy(budget);
     if (!budgets.every((budget) => left(budget) > 0)) return;
     if (isFirstLook) tracked.tryAt = Math.min(tracked.tryAt, this.#options.now() + RETRY_UNDECIDED_MS); // it allows since, or what is known of it is old
     if (versions === tracked.refusedAt) return;
-    for (const budget of budgets) allowances.set(podKey(budget), left(budget) - 1);
+    for (const budget of budgets) allowances.set(namespacedName(budget), left(budget) - 1);
     tracked.tryAt = 0;
   }
 
@@ -343,7 +344,8 @@ export class PodRemoval {
     const { name, namespace } = tracked.pod.metadata;
     tracked.state = "failed";
     const budgets = this.#budgets.of(tracked.pod);
-    const names = Array.isArray(budgets) && budgets.length > 1 ? ` (budgets: ${budgets.map(podKey).join(", ")})` : "";
+    const names =
+      Array.isArray(budgets) && budgets.length > 1 ? ` (budgets: ${budgets.map(namespacedName).join(", ")})` : "";
     tracked.error = `error when ${this.#evicting ? "evicting" : "deleting"} pods/"${name}" -n "${namespace}": ${said}${names}`;
   }
 

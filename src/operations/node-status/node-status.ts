@@ -5,13 +5,15 @@ import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi, isConnectionError, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { NODE_LEASES, NODES } from "../../kube/api-paths.ts";
 import { containerIndexOf } from "../../kube/component.ts";
 import { flagValue } from "../../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady, type NodeState, nodeState } from "../../kube/node-state.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { isTerminating, podKey } from "../../kube/pod.ts";
+import { isTerminating } from "../../kube/pod.ts";
 import {
   DEFAULT_EVICTION_TIMEOUT_S,
   type EvictionDue,
@@ -20,7 +22,7 @@ import {
 } from "../../nodes/eviction-due.ts";
 import { type Holdup, holdupOf } from "../../nodes/holdup.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
-import { findNodes, NODES, type NodeTargets, podPath, podsOfNode } from "../cluster-access/node-targets.ts";
+import { findNodes, type NodeTargets, podPath, podsOfNode } from "../cluster-access/node-targets.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
 
 export interface NodeStatusOptions {
@@ -59,7 +61,6 @@ export interface PodPrediction {
 /** A kubelet takes some time beyond the grace period to end a pod. */
 const OVERDUE_MS = 15_000;
 const BY_TAINTS: EvictionMode = { by: "taints" };
-const LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 
 export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus> {
   const { signal, now } = options;
@@ -106,7 +107,7 @@ export function watchNodeStatus(
     // Asked once in the plain: what is forbidden, a watch would ask for without end.
     await api.list(`${NODES}?limit=1`, signal);
     const hasLeases = await mayReadLeases(api, warnings, signal);
-    const live = new LiveObjects(api, hasLeases ? [NODES, LEASES] : [NODES], signal);
+    const live = new LiveObjects(api, hasLeases ? [NODES, NODE_LEASES] : [NODES], signal);
     const mode = await evictionMode(cluster, options);
     const followed = new Set<string>();
     let stuck: { readonly at: number; readonly pods: readonly PodPrediction[] } | undefined;
@@ -118,7 +119,9 @@ export function watchNodeStatus(
         continue;
       }
       const nodes = all.filter(({ metadata }) => chosen?.has(metadata.name) ?? true);
-      const leases = new Map((hasLeases ? live.get(LEASES) : undefined)?.map((lease) => [lease.metadata.name, lease]));
+      const leases = new Map(
+        (hasLeases ? live.get(NODE_LEASES) : undefined)?.map((lease) => [lease.metadata.name, lease]),
+      );
       const pods = new Map<string, readonly KubeObject[]>();
       for (const { metadata } of nodes.filter((node) => !isNodeReady(node))) {
         const path = podsOfNode(metadata.name);
@@ -173,7 +176,7 @@ function statusOf({ nodes, leases, pods, mode, stuck, warnings }: Facts, at: num
 
 async function mayReadLeases(api: ClusterApi, warnings: string[], signal: AbortSignal): Promise<boolean> {
   try {
-    return (await unlessAbsent(api.list(`${LEASES}?limit=1`, signal))) !== undefined;
+    return (await unlessAbsent(api.list(`${NODE_LEASES}?limit=1`, signal))) !== undefined;
   } catch (error) {
     warnings.push(leasesUnreadable(error));
     return false;
@@ -196,9 +199,9 @@ async function readLeases(
   try {
     const leases =
       nodes === undefined
-        ? ((await unlessAbsent(api.list(LEASES, signal)))?.items ?? [])
+        ? ((await unlessAbsent(api.list(NODE_LEASES, signal)))?.items ?? [])
         : await inParallel(nodes, ({ metadata }) =>
-            unlessAbsent(api.get(`${LEASES}/${encodeURIComponent(metadata.name)}`, signal)),
+            unlessAbsent(api.get(`${NODE_LEASES}/${encodeURIComponent(metadata.name)}`, signal)),
           );
     return new Map(leases.filter((lease) => lease !== undefined).map((lease) => [lease.metadata.name, lease]));
   } catch (error) {
@@ -242,7 +245,7 @@ function describe(pod: KubeObject, nodeAnswers: boolean, now: number): PodPredic
   // Before 1.13 the node controller said so of pods whose node had gone silent.
   const isLost = status.reason === "NodeLost";
   return {
-    pod: podKey(pod),
+    pod: namespacedName(pod),
     node: nodeOf(pod),
     state: isLost ? "Unknown" : isTerminating(pod) ? "Terminating" : textOf(status.phase) || "Unknown",
     due: undefined,

@@ -1,14 +1,17 @@
 /** Moves replicas back to nodes that returned: one more is started, and when it is ready one is taken away where there are too many. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { NODES, PODS } from "../../kube/api-paths.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { isCordoned, isNodeReady } from "../../kube/node-state.ts";
 import type { KubeObject, OwnerReference } from "../../kube/object.ts";
-import { controllerOf, isServing, isTerminating, podKey } from "../../kube/pod.ts";
+import { controllerOf, isServing, isTerminating } from "../../kube/pod.ts";
 import {
   DELETION_COST,
   isSteady,
@@ -18,7 +21,7 @@ import {
   planRebalance,
   type RebalanceInput,
 } from "../../nodes/rebalance.ts";
-import { findNodes, NODES, podPath } from "../cluster-access/node-targets.ts";
+import { findNodes, podPath } from "../cluster-access/node-targets.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
 import { demandPermission, type Permission } from "../cluster-access/permissions.ts";
 import { ApiPatience } from "../drain/api-patience.ts";
@@ -49,7 +52,6 @@ export interface Rebalance {
   readonly skipped: readonly { readonly owner: string; readonly reason: string }[];
 }
 
-const PODS = "/api/v1/pods";
 /** Kubernetes 1.22 and later let us say which pod goes when an owner is scaled down. */
 const DELETION_COST_MINOR = 22;
 const POLL_MS = 1000;
@@ -210,7 +212,7 @@ class Rebalancing {
       return this.#bar(owner, namespace, `a ${above.kind} has the say over it`);
     let scaled = above === undefined ? own : await this.#read(above, namespace);
     if (scaled === undefined) return this.#bar(owner, namespace, "its Deployment is no more");
-    if (this.#autoscaled.has(`${scaled.object.kind} ${podKey(scaled.object)}`))
+    if (this.#autoscaled.has(`${scaled.object.kind} ${namespacedName(scaled.object)}`))
       return this.#bar(owner, namespace, "an autoscaler would take the extra replica back");
     // A controller takes a moment to say that all is well again after the move before.
     const deadline = this.#options.now() + patienceMs;

@@ -3,8 +3,8 @@
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import { namespacedName } from "../../kube/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { podKey } from "../../kube/pod.ts";
 
 /** An owner that has one replica too many for a while: where it is, and how many it is to have. */
 export interface Surge {
@@ -70,7 +70,7 @@ export class ReplicaSurges {
         if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
         const path = `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}/${resource}/${encodeURIComponent(item.metadata.name)}`;
         await this.end({ path, wanted }, signal);
-        tell(`${resource} "${podKey(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
+        tell(`${resource} "${namespacedName(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
       }
       next = textOf(objectOf(page.metadata).continue);
     } while (next !== "");

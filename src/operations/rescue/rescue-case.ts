@@ -2,13 +2,13 @@
 
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { containerIndexOf } from "../../kube/component.ts";
+import { isReady } from "../../kube/conditions.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { releasePatch } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
-import { isReady } from "../../rescue/pick-node.ts";
 import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-pod.ts";
 import type { RescueTarget } from "../../rescue/target.ts";

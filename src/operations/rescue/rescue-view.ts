@@ -2,14 +2,12 @@
 
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { NODES, PODS } from "../../kube/api-paths.ts";
 import { type LeaderLease, type LeaseHolderName, latestLease, readLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
 import { leaseCollections } from "../cluster-access/read-leases.ts";
-
-const PODS = "/api/v1/pods";
-const NODES = "/api/v1/nodes";
 
 export interface RescueLook {
   readonly pods: readonly KubeObject[];

@@ -1,14 +1,11 @@
 /** What `start` sees of a cluster: live lists of pods, nodes and leases, and which leases were renewed while it looked. */
+
 import type { Observation } from "../../bootstrap/pivot.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { ownAddresses, podLog, runningContainers } from "../../io/node/local-node.ts";
+import { COMPONENT_LEASES, NODE_LEASES, NODES, PODS } from "../../kube/api-paths.ts";
 import { type LeaderLease, RenewalWatch, readLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
-
-const PODS = "/api/v1/pods";
-const NODES = "/api/v1/nodes";
-const NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
-const COMPONENT_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 
 /** The collections that are looked at. */
 export const VIEWED = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES];

@@ -4,6 +4,7 @@ import type { ComponentFacts, ComponentPod, LeaseFacts } from "../../../diagnosi
 import { FROM_CACHE, listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { recogniseComponent } from "../../../kube/component.ts";
+import { isReady } from "../../../kube/conditions.ts";
 import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
 import { LEASE_HOLDERS, type LeaderLease, type LeaseHolderName, leasePlaceOf, renewedAt } from "../../../kube/lease.ts";
 import type { KubeObject } from "../../../kube/object.ts";
@@ -98,9 +99,10 @@ function isPodOf(pod: KubeObject, name: LeaseHolderName): boolean {
   return recogniseComponent(pod.metadata.labels ?? {}, pod.metadata.name, objectOf(pod.spec))?.component === name;
 }
 
-function podFacts({ metadata, spec, status }: KubeObject): ComponentPod {
+function podFacts(pod: KubeObject): ComponentPod {
+  const { metadata, spec, status } = pod;
   const state = objectOf(status);
-  const ready = objectsOf(state.conditions).some(({ type, status }) => type === "Ready" && status === "True");
+  const ready = isReady(pod);
   const waiting = objectsOf(state.containerStatuses)
     .map((each) => objectOf(objectOf(each.state).waiting))
     .find((each) => textOf(each.reason) !== "");

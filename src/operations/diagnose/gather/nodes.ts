@@ -3,6 +3,7 @@
 import type { NodeFacts, NodePod } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
+import { conditionOf } from "../../../kube/conditions.ts";
 import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { DEFAULT_EVICTION_TIMEOUT_S, type EvictionMode, evictionDue } from "../../../nodes/eviction-due.ts";
@@ -44,8 +45,9 @@ export async function gatherNodes(api: ClusterApi, probes: Probes, minor: number
   };
 }
 
-function nodeFacts({ metadata, spec, status }: KubeObject): NodeFacts {
-  const ready = objectsOf(objectOf(status).conditions).find(({ type }) => type === "Ready");
+function nodeFacts(node: KubeObject): NodeFacts {
+  const { metadata, spec, status } = node;
+  const ready = conditionOf(node, "Ready");
   const taints = objectsOf(objectOf(spec).taints);
   const state = textOf(ready?.status);
   const labels = metadata.labels ?? {};
