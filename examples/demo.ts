@@ -4,8 +4,9 @@
  * ignores.
  */
 import { join } from "node:path";
-import type { Host, TextSink } from "../src/cli/host.ts";
+import type { ProcessHost } from "../src/cli/host.ts";
 import { run } from "../src/cli/run.ts";
+import type { TextSink } from "../src/cli/terminal/printer.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -17,7 +18,7 @@ function sink(stream: NodeJS.WriteStream): TextSink {
   };
 }
 
-const host: Host = {
+const host: ProcessHost = {
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
   env: {},

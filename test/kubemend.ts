@@ -1,6 +1,7 @@
 /** The command line as a user runs it, in this process. */
-import type { Host, TextSink } from "../src/cli/host.ts";
+import type { ProcessHost } from "../src/cli/host.ts";
 import { run } from "../src/cli/run.ts";
+import type { TextSink } from "../src/cli/terminal/printer.ts";
 
 export interface Outcome {
   readonly code: number;
@@ -11,8 +12,8 @@ export interface Outcome {
 export async function kubemend(
   cwd: string,
   argv: readonly string[],
-  env: Host["env"] = {},
-  more: Pick<Host, "ask"> = {},
+  env: ProcessHost["env"] = {},
+  more: Pick<ProcessHost, "ask"> = {},
 ): Promise<Outcome> {
   const written = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof written): TextSink => ({
@@ -24,6 +25,14 @@ export async function kubemend(
     },
   });
   const { signal } = new AbortController();
-  const host: Host = { stdout: sink("stdout"), stderr: sink("stderr"), env, cwd, now: Date.now, signal, ...more };
+  const host: ProcessHost = {
+    stdout: sink("stdout"),
+    stderr: sink("stderr"),
+    env,
+    cwd,
+    now: Date.now,
+    signal,
+    ...more,
+  };
   return { code: await run(argv, host), ...written };
 }

@@ -20,8 +20,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
-import type { Host, TextSink } from "../src/cli/host.ts";
+import type { ProcessHost } from "../src/cli/host.ts";
 import { run } from "../src/cli/run.ts";
+import type { TextSink } from "../src/cli/terminal/printer.ts";
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
 const VERSION_LINE = new RegExp(`^${packageJson.version.replaceAll(".", "\\.")}$`, "gm");
@@ -89,7 +90,7 @@ export async function runTranscript(text: string): Promise<string> {
           return Promise.resolve();
         },
       });
-      const host: Host = {
+      const host: ProcessHost = {
         stdout: sink("stdout"),
         stderr: sink("stderr"),
         env: { TMPDIR: directory, ...transcript.env },

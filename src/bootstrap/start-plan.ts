@@ -93,13 +93,9 @@ export function planStart(files: readonly AssetFile[], now: Date): StartPlan {
     .filter((file) => (file.path.startsWith("manifests/") && isManifest(file)) || file.path === ETCD_SERVICE)
     .flatMap((file) => collect(() => parseManifest(file.path, decoder.decode(file.bytes))) ?? []);
   if (problems.length > 0) {
-    throw new MendError(
-      "config-invalid",
-      `the asset dir cannot be started:\n  ${[...new Set(problems)].join("\n  ")}`,
-      {
-        hint: "render or recover it again",
-      },
-    );
+    throw new MendError("config-invalid", `the asset dir cannot be started:\n${[...new Set(problems)].join("\n")}`, {
+      hint: "render or recover it again",
+    });
   }
   const etcd = member === undefined ? undefined : { ...member, secrets: member.hasTls ? under("tls/etcd") : [] };
   return { pods, secrets, etcd, objects: creationOrder(objects) };

@@ -1,10 +1,11 @@
 /**
- * What a command may know of the process it runs in. Only `main.ts` makes one from the real process; tests make their own,
- * which is how transcripts run without a child process.
+ * What a command may know of the process it runs in. Only `main.ts` makes a {@link ProcessHost} from the real process; tests make their own,
+ * which is how transcripts run without a child process. Commands get a {@link Host}, whose streams escape what they write.
  */
-export interface Host {
-  readonly stdout: TextSink;
-  readonly stderr: TextSink;
+import { escapeText } from "./terminal/escape.ts";
+import { createPrinter, type Printer, type TextSink } from "./terminal/printer.ts";
+
+interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The directory that relative paths start from. */
   readonly cwd: string;
@@ -16,12 +17,27 @@ export interface Host {
   readonly ask?: (question: string) => Promise<string>;
 }
 
-/** A stream of text: the result (stdout) or the story (stderr). */
-export interface TextSink {
-  /** Resolves when the sink is ready for more, so that an export of gigabytes never piles up in memory. */
-  write(text: string): Promise<void>;
-  /** True on a terminal: the only place for colours and moving progress. */
-  readonly isTTY: boolean;
-  /** The terminal's width in columns, or undefined where there is none. */
-  readonly columns: number | undefined;
+/** With streams that take text as it is. */
+export interface ProcessHost extends Surroundings {
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+}
+
+/** With streams that escape. */
+export interface Host extends Surroundings {
+  readonly stdout: Printer;
+  readonly stderr: Printer;
+}
+
+export function hostOf(outer: ProcessHost): Host {
+  const { env, cwd, signal, ask } = outer;
+  return {
+    env,
+    cwd,
+    signal,
+    now: () => outer.now(),
+    stdout: createPrinter(outer.stdout, env),
+    stderr: createPrinter(outer.stderr, env),
+    ...(ask !== undefined && { ask: (question: string) => ask(escapeText(question)) }),
+  };
 }

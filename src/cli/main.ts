@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /**
- * The executable: makes a {@link Host} from the real process, runs the command line, and sets the exit code. The only file that
+ * The executable: makes a {@link ProcessHost} from the real process, runs the command line, and sets the exit code. The only file that
  * touches `process`.
  */
 import { once } from "node:events";
-import type { Host, TextSink } from "./host.ts";
-import { EXIT, run } from "./run.ts";
+import { EXIT } from "./command.ts";
+import type { ProcessHost } from "./host.ts";
+import { run } from "./run.ts";
+import type { TextSink } from "./terminal/printer.ts";
 
 function sink(stream: NodeJS.WriteStream): TextSink {
   return {
@@ -44,7 +46,7 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-const host: Host = {
+const host: ProcessHost = {
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
   env: process.env,

@@ -1,19 +1,11 @@
 /** The command tree. A command lives in `commands/<what the user types>.ts`, and is loaded when it is typed; its operation, when it runs. */
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
-import type { Host } from "./host.ts";
-
-/** What a command file gets to register itself. */
-export interface CommandContext {
-  readonly host: Host;
-  /** Sets the exit code of a command that ended without an error, such as `snapshot verify` with findings. */
-  exit(code: number): void;
-}
+import type { CommandContext } from "./command.ts";
 
 /** The program with the command that is typed, or with all of them where it is none, as for help. */
 export async function createProgram(
-  host: Host,
-  exit: (code: number) => void,
+  context: CommandContext,
   output: OutputConfiguration,
   typed: string | undefined,
 ): Promise<Command> {
@@ -24,7 +16,6 @@ export async function createProgram(
     .exitOverride()
     .configureOutput(output)
     .showHelpAfterError("run with --help for examples");
-  const context: CommandContext = { host, exit };
   const load = typed !== undefined && Object.hasOwn(COMMANDS, typed) ? [COMMANDS[typed]!] : Object.values(COMMANDS);
   for (const register of await Promise.all(load.map((each) => each()))) register(program, context);
   return program;

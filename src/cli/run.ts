@@ -1,19 +1,21 @@
-/** Runs one command line against a {@link Host} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 130 interrupted. */
+/** Runs one command line against a {@link ProcessHost} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 130 interrupted. */
 import { CommanderError } from "commander";
 import { MendError } from "../errors/errors.ts";
-import type { Host } from "./host.ts";
+import { EXIT, type ExitCode } from "./command.ts";
+import { hostOf, type ProcessHost } from "./host.ts";
 import { createProgram } from "./program.ts";
+import { hanging, oneLine } from "./terminal/escape.ts";
 
-/** Exit codes that scripts rely on. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
-
-export async function run(argv: readonly string[], host: Host): Promise<number> {
-  let code: number = EXIT.done;
+export async function run(argv: readonly string[], process: ProcessHost): Promise<ExitCode> {
+  const host = hostOf(process);
+  let code: ExitCode = EXIT.done;
   const pending: Promise<void>[] = [];
   const program = await createProgram(
-    host,
-    (exitCode) => {
-      code = exitCode;
+    {
+      host,
+      exit(exitCode) {
+        code = exitCode;
+      },
     },
     {
       writeOut: (text) => pending.push(host.stdout.write(text)),
@@ -49,9 +51,9 @@ function asMendError(error: unknown): MendError {
 }
 
 function errorText(error: MendError): string {
-  const lines = [`error: ${error.message}`];
-  if (error.where !== undefined) lines.push(`where: ${error.where}`);
-  if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
+  const lines = [`error: ${hanging(error.message)}`];
+  if (error.where !== undefined) lines.push(`where: ${oneLine(error.where)}`);
+  if (error.hint !== undefined) lines.push(`hint: ${hanging(error.hint)}`);
   return `${lines.join("\n")}\n`;
 }
 

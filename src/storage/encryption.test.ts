@@ -282,9 +282,13 @@ test("an unknown provider is named", () => {
   });
 });
 
-test("names in messages do not steer a terminal", () => {
+test("names are exact: what prints them escapes them", () => {
   const value = Buffer.from("k8s:enc:aes\u001b[31m:v1:key\u0007\n:abc");
-  expect(readEncryptionHeader(value)).toEqual({ provider: "aes\uFFFD[31m", version: "v1", keyName: "key\uFFFD\uFFFD" });
+  expect(readEncryptionHeader(value)).toEqual({
+    provider: "aes\u001b[31m",
+    version: "v1",
+    keyName: "key\u0007\n",
+  });
 });
 
 test("plain values come back as they are", () => {

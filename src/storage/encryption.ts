@@ -31,9 +31,9 @@ export function readEncryptionHeader(value: Uint8Array): EncryptionHeader | unde
   const [provider = "", version = "", keyName] = text.split(":", 3);
   const closed = text.startsWith(`${provider}:${version}:${keyName}:`);
   return {
-    provider: printable(provider),
-    version: printable(version),
-    keyName: closed ? printable(utf8(keyName!)) : "",
+    provider,
+    version,
+    keyName: closed ? utf8(keyName!) : "",
   };
 }
 
@@ -207,8 +207,6 @@ function startsWith(bytes: Uint8Array, text: string): boolean {
   return bytes.length >= start.length && start.equals(bytes.subarray(0, start.length));
 }
 
-/** Names end up in messages: what steers a terminal does not. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, "\uFFFD");
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 const utf8 = (text: string): string => Buffer.from(text, "latin1").toString("utf8");

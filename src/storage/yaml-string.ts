@@ -65,13 +65,27 @@ function meansSomethingElse(text: string): boolean {
   return INTEGER.test(bare) || FLOAT.test(bare) || BASE60.test(text) || TIMESTAMP.test(text);
 }
 
-/** What Go's emitter calls printable: tabs and everything beyond U+FFFF are not. */
+/** What Go's emitter calls printable: tabs and everything beyond U+FFFF are not. Neither is, unlike there, what reorders or hides text on a terminal. */
 function isPrintable(code: number): boolean {
+  if (code >= 0x061c && isHiding(code)) return false;
   return (
     code === 0x0a ||
     (code >= 0x20 && code <= 0x7e) ||
     (code >= 0xa0 && code < 0xd800) ||
     (code >= 0xe000 && code <= 0xfffd && code !== 0xfeff)
+  );
+}
+
+/** As src/cli/terminal/escape.ts has them, which could not escape them in YAML without changing what it means. */
+function isHiding(code: number): boolean {
+  return (
+    code === 0x061c ||
+    code === 0x200b ||
+    code === 0x200e ||
+    code === 0x200f ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    (code >= 0x2060 && code <= 0x206f) ||
+    (code >= 0xfff9 && code <= 0xfffb)
   );
 }
 

@@ -118,7 +118,7 @@ export function checkCluster(request: ClusterRequest): Cluster {
   const altNames = checkAltNames(request.altNames, problems) ?? apiServers.map(hostOf);
   const images = chooseImages(request, problems);
   if (problems.length > 0) {
-    throw new MendError("usage", `the cluster cannot be rendered:\n  ${problems.join("\n  ")}`, {
+    throw new MendError("usage", `the cluster cannot be rendered:\n${problems.join("\n")}`, {
       hint: "change these options",
     });
   }

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { CHECKPOINTER_IMAGE } from "../../bootstrap/checkpointer-image.ts";
 import { MendError } from "../../errors/errors.ts";
-import type { CommandContext } from "../program.ts";
+import type { CommandContext } from "../command.ts";
 
 const EXAMPLES = `
 The agent reaches the API server by the ConfigMap "kubeconfig-in-cluster" of kube-system, which clusters of bootkube and of kubemend render have.

@@ -4,9 +4,9 @@ import { placesIn } from "../../checkpoint/data-directory.ts";
 import { PATIENCE } from "../../checkpoint/state.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { AgentLog } from "../../operations/checkpoint/checkpointer-options.ts";
+import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
 import { parseTime } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 
 const EXAMPLES = `
 The node, the pod and its namespace come from NODE_NAME, POD_NAME and POD_NAMESPACE (the downward API), the node's address from HOST_IP.

@@ -5,9 +5,8 @@ import { placesIn } from "../../checkpoint/data-directory.ts";
 import { MendError } from "../../errors/errors.ts";
 import { humanDuration } from "../../kubeapi/columns/age.ts";
 import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
-import type { CommandContext } from "../program.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { findingsText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
 import { alignedText } from "../terminal/aligned-text.ts";
 import { DEFAULT_ADDRESS } from "./checkpoint-run.ts";
 

@@ -1,6 +1,6 @@
 /** `kubemend checkpoint …`: the pod checkpointer of a node. One file a subcommand. */
 import type { Command } from "commander";
-import type { CommandContext } from "../program.ts";
+import type { CommandContext } from "../command.ts";
 import { checkpointManifestsCommand } from "./checkpoint-manifests.ts";
 import { checkpointRunCommand } from "./checkpoint-run.ts";
 import { checkpointStatusCommand } from "./checkpoint-status.ts";

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import type { Host } from "../host.ts";
+import type { ProcessHost } from "../host.ts";
 import { run } from "../run.ts";
 
 async function ask(...argv: string[]): Promise<string> {
@@ -13,7 +13,7 @@ async function ask(...argv: string[]): Promise<string> {
     },
   };
   const signal = new AbortController().signal;
-  const host: Host = { stdout: sink, stderr: sink, env: {}, cwd: "/", now: () => 0, signal };
+  const host: ProcessHost = { stdout: sink, stderr: sink, env: {}, cwd: "/", now: () => 0, signal };
   expect(await run(argv, host)).toBe(0);
   return parts.join("");
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import type { Host } from "../host.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../options/etcd-options.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { diagnosisText } from "../reports/diagnosis-text.ts";
-import { EXIT } from "../run.ts";
+import type { Text } from "../terminal/styled.ts";
 
 const EXAMPLES = `
 Examples:
@@ -38,7 +38,7 @@ export function registerDiagnose(program: Command, { host, exit }: CommandContex
       const { diagnoseCluster } = await import("../../operations/diagnose/diagnose.ts");
       const look = () => diagnoseCluster(operationOptions(host, options));
       const result = options.watch === true ? await watch(look, host, options) : await look();
-      if (options.watch !== true) await host.stdout.write(render(result!, options, host));
+      if (options.watch !== true) await host.stdout.write(render(result!, options));
       if (result?.healthy === false) exit(EXIT.failed);
     });
 }
@@ -55,9 +55,8 @@ function operationOptions(host: Host, options: Options): DiagnoseOptions {
   };
 }
 
-function render(result: DiagnoseResult, { output }: Options, host: Host): string {
-  if (output === "json") return `${JSON.stringify(result)}\n`;
-  return diagnosisText(result, { colour: host.stdout.isTTY && !host.env.NO_COLOR });
+function render(result: DiagnoseResult, { output }: Options): Text {
+  return output === "json" ? `${JSON.stringify(result)}\n` : diagnosisText(result);
 }
 
 /** On a terminal the screen is drawn anew; elsewhere what changed is printed. Ends with the last look when it is interrupted. */
@@ -73,8 +72,9 @@ async function watch(
       last = await look();
       const summary = JSON.stringify(last.troubles.map(({ code, where }) => [code, where]));
       if (host.stdout.isTTY && options.output === "text") {
-        await host.stdout.write(`\u001b[H\u001b[2J${render(last, options, host)}`);
-      } else if (summary !== shown) await host.stdout.write(render(last, options, host));
+        await host.stdout.clearScreen();
+        await host.stdout.write(render(last, options));
+      } else if (summary !== shown) await host.stdout.write(render(last, options));
       shown = summary;
       await sleep(options.interval, undefined, { signal: host.signal });
     }

@@ -1,10 +1,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { MemberHealth } from "../../diagnosis/etcd-health.ts";
 import type { ClusterHealth } from "../../operations/etcd/etcd-health.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { tableText } from "../terminal/table.ts";
 

@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import type { MemberList } from "../../operations/etcd/etcd-members.ts";
+import type { CommandContext } from "../command.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
-import type { CommandContext } from "../program.ts";
 import { boxTable } from "../terminal/box-table.ts";
+import { lineOf, oneLine } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -49,8 +50,8 @@ export function etcdMembersCommand({ host }: CommandContext): Command {
       }
       const lines = members.map(({ id, name, peerURLs, clientURLs, isLeader }) =>
         name === ""
-          ? `${id}[unstarted]: peerURLs=${peerURLs.join(",")}\n`
-          : `${id}: name=${name} peerURLs=${peerURLs.join(",")} clientURLs=${clientURLs.join(",")} isLeader=${isLeader}\n`,
+          ? lineOf`${id}[unstarted]: peerURLs=${peerURLs.join(",")}`
+          : lineOf`${id}: name=${name} peerURLs=${peerURLs.join(",")} clientURLs=${clientURLs.join(",")} isLeader=${String(isLeader)}`,
       );
       await host.stdout.write(lines.join(""));
     });
@@ -66,7 +67,7 @@ function membersText(list: MemberList, format: Options["output"]): string {
     clientUrls.join(","),
     String(isLearner),
   ]);
-  if (format === "text") return rows.map((row) => `${row.join(", ")}\n`).join("");
+  if (format === "text") return rows.map((row) => `${row.map(oneLine).join(", ")}\n`).join("");
   return boxTable(["ID", "Status", "Name", "Peer Addrs", "Client Addrs", "Is Learner"], rows);
 }
 

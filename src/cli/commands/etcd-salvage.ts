@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
+import type { CommandContext } from "../command.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { tableText } from "../terminal/table.ts";
 

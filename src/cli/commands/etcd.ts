@@ -1,6 +1,6 @@
 /** `kubemend etcd …`: members of a cluster, alive or not. One file a subcommand. */
 import type { Command } from "commander";
-import type { CommandContext } from "../program.ts";
+import type { CommandContext } from "../command.ts";
 import { etcdHealthCommand } from "./etcd-health.ts";
 import { etcdMembersCommand } from "./etcd-members.ts";
 import { etcdSalvageCommand } from "./etcd-salvage.ts";

@@ -1,7 +1,7 @@
 import { Argument, Command, Option } from "commander";
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
+import type { CommandContext } from "../command.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 
 interface Options extends ClusterOptions {
   readonly selector?: string;

@@ -4,8 +4,8 @@ import { namespacedName } from "../../kube/names.ts";
 import { since } from "../../kubeapi/columns/age.ts";
 import { claimsOf } from "../../nodes/evict-guard.ts";
 import type { HalfEvicted, NodeEvictionPlan } from "../../operations/evict/evict-node.ts";
+import type { CommandContext } from "../command.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { confirm } from "../terminal/confirm.ts";
 
 const EXAMPLES = `

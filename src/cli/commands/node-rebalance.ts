@@ -2,9 +2,10 @@ import { Argument, Command, Option } from "commander";
 import { namespacedName } from "../../kube/names.ts";
 import type { NodeLoad } from "../../nodes/rebalance.ts";
 import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
+import type { CommandContext } from "../command.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions, parseTime } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { loadChart } from "../reports/load-chart.ts";
+import { hanging, lineOf } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -46,12 +47,12 @@ export function nodeRebalanceCommand({ host }: CommandContext): Command {
         readyTimeoutMs: options.readyTimeout,
         signal: host.signal,
         now: host.now,
-        tell: (text) => void host.stderr.write(`${text}\n`),
+        tell: (text) => void host.stderr.write(`${hanging(text)}\n`),
       });
       await host.stdout.write(
         options.output === "json" ? `${JSON.stringify(asJson(result, isDryRun))}\n` : asText(result, isDryRun),
       );
-      for (const { owner, reason } of result.skipped) await host.stderr.write(`left alone: ${owner}: ${reason}\n`);
+      for (const { owner, reason } of result.skipped) await host.stderr.write(lineOf`left alone: ${owner}: ${reason}`);
     });
 }
 

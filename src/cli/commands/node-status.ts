@@ -1,9 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import type { NodesStatus } from "../../operations/node-status/node-status.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { nodeStatusText } from "../reports/node-status-text.ts";
-import { EXIT } from "../run.ts";
+import { lineOf } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -47,21 +47,22 @@ export function nodeStatusCommand({ host, exit }: CommandContext): Command {
       };
       const show = async (status: NodesStatus) => {
         const text = options.output === "json" ? `${JSON.stringify(status)}\n` : nodeStatusText(status);
-        await host.stderr.write(status.warnings.map((warning) => `warning: ${warning}\n`).join(""));
+        await host.stderr.write(status.warnings.map((warning) => lineOf`warning: ${warning}`).join(""));
         await host.stdout.write(text);
       };
       if (options.watch === true) {
-        const clear = host.stdout.isTTY && options.output === "text" ? "\u001b[H\u001b[2J" : "";
+        const redraws = host.stdout.isTTY && options.output === "text";
         let last = "";
         const showChange = async (status: NodesStatus) => {
           // Ages alone are no change, except where somebody looks at them.
           const facts = JSON.stringify({ ...status, at: 0, nodes: status.nodes.map((n) => ({ ...n, lastSign: "" })) });
-          if (clear === "" && facts === last) return;
-          await host.stdout.write(last === "" || options.output === "json" ? clear : clear || "\n");
+          if (!redraws && facts === last) return;
+          if (redraws) await host.stdout.clearScreen();
+          else if (last !== "" && options.output === "text") await host.stdout.write("\n");
           last = facts;
           await show(status);
         };
-        return await watchNodeStatus(request, clear === "" ? WATCH_MS : 1000, showChange);
+        return await watchNodeStatus(request, redraws ? 1000 : WATCH_MS, showChange);
       }
       const status = await readNodeStatus(request);
       await show(status);

@@ -1,6 +1,6 @@
 /** `kubemend node …`: nodes taken out of service, brought back, and cleaned up. One file a subcommand. */
 import type { Command } from "commander";
-import type { CommandContext } from "../program.ts";
+import type { CommandContext } from "../command.ts";
 import { nodeCleanCommand } from "./node-clean.ts";
 import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
 import { nodeDrainCommand } from "./node-drain.ts";

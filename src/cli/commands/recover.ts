@@ -2,11 +2,12 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
+import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { recoveryJson, recoveryText } from "../reports/recovery-report.ts";
+import { lineOf } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -109,7 +110,7 @@ export function registerRecover(program: Command, context: CommandContext): void
         return;
       }
       await host.stdout.write(recoveryText(recovery, report));
-      const missing = recovery.plane.missing.map((each) => `warning: ${each.text}\n`).join("");
+      const missing = recovery.plane.missing.map((each) => lineOf`warning: ${each.text}`).join("");
       await host.stderr.write(findingsText(recovery.findings) + missing);
     });
 }

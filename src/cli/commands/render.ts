@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { KeyAlgorithm } from "../../certificates/issue.ts";
 import { MendError } from "../../errors/errors.ts";
+import type { CommandContext } from "../command.ts";
 import { type OutputOptions, outputOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { byteText } from "../terminal/byte-text.ts";
 
 const EXAMPLES = `

@@ -1,6 +1,7 @@
 import { Argument, type Command, Option } from "commander";
 import type { LeaseHolderName } from "../../kube/lease.ts";
 import type { RescueOptions, RescuePlan } from "../../operations/rescue/rescue.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import {
   type ClusterOptions,
   clusterFlags,
@@ -8,10 +9,8 @@ import {
   parseTime,
   storyTeller,
 } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { yamlText } from "../reports/object-text.ts";
 import { isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
-import { EXIT } from "../run.ts";
 
 const EXAMPLES = `
 Examples:

@@ -2,10 +2,9 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { ExportCounts } from "../../operations/snapshot/export.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
 
 const EXAMPLES = `
 Examples:

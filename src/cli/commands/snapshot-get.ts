@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
+import type { CommandContext } from "../command.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import type { GetFlags } from "../reports/get-objects.ts";
 
 const EXAMPLES = `

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
+import { lineOf } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -25,18 +25,44 @@ export function snapshotKeysCommand({ host, exit }: CommandContext): Command {
       const { readSnapshotKeys } = await import("../../operations/snapshot/keys.ts");
       const { line, ...common } = snapshotOptions(host, options);
       const { atRevision } = options;
-      const { text, findings } = await readSnapshotKeys(file, {
+      const { keys, findings } = await readSnapshotKeys(file, {
         ...common,
         prefix,
-        json: options.output === "json",
         ...(atRevision === undefined ? {} : { atRevision }),
       });
       await line.end();
-      for (const part of text()) {
+      for (const part of inParts(options.output === "json" ? jsonArray(keys()) : lines(keys()))) {
         host.signal.throwIfAborted();
         await host.stdout.write(part);
       }
       await host.stderr.write(findingsText(findings));
       if (findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
     });
+}
+
+function* lines(keys: Iterable<string>): Generator<string> {
+  for (const key of keys) yield lineOf`${key}`;
+}
+
+function* jsonArray(keys: Iterable<string>): Generator<string> {
+  let before = "[";
+  for (const key of keys) {
+    yield `${before}${JSON.stringify(key)}`;
+    before = ",";
+  }
+  yield before === "[" ? "[]\n" : "]\n";
+}
+
+const PART = 64 * 1024;
+
+/** Fewer and larger texts. */
+function* inParts(texts: Iterable<string>): Generator<string> {
+  let part = "";
+  for (const text of texts) {
+    part += text;
+    if (part.length < PART) continue;
+    yield part;
+    part = "";
+  }
+  yield part;
 }

@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { RestoreResult } from "../../operations/snapshot/restore.ts";
+import type { CommandContext } from "../command.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
 
 const EXAMPLES = `

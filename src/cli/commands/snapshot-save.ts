@@ -1,9 +1,10 @@
 import { Command } from "commander";
+import type { CommandContext } from "../command.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
+import { lineOf } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +22,7 @@ export function snapshotSaveCommand({ host }: CommandContext): Command {
       const { line, ...common } = snapshotOptions(host, options);
       const result = await saveSnapshot(file, { ...common, etcd: etcdFlags(host, options) });
       await line.end();
-      for (const { error } of result.failed) await host.stderr.write(`warning: ${error}\n`);
+      for (const { error } of result.failed) await host.stderr.write(lineOf`warning: ${error}`);
       if (options.output === "text") await host.stderr.write(findingsText(result.findings));
       const { size, endpoint, revision, sha256 } = result;
       const json = `${JSON.stringify(result)}\n`;

@@ -1,9 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { SnapshotStats } from "../../operations/snapshot/stats.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { tableText } from "../terminal/table.ts";
 

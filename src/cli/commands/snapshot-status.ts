@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import type { SnapshotStatus } from "../../operations/snapshot/status.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
 import { byteText } from "../terminal/byte-text.ts";
+import { oneLine } from "../terminal/escape.ts";
 
 const EXAMPLES = `
 Examples:
@@ -50,7 +50,7 @@ function statusText(status: SnapshotStatus): string {
   ];
   if (status.alarms.length > 0) rows.push(["alarms", status.alarms.join(", ")]);
   const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${value}\n`).join("");
+  return rows.map(([name, value]) => `${`${name}:`.padEnd(width + 2)}${oneLine(value)}\n`).join("");
 }
 
 function raftText({ consistentIndex, term }: SnapshotStatus): string {

@@ -1,9 +1,8 @@
 import { Command } from "commander";
 import type { SnapshotVerdict } from "../../operations/snapshot/verify.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { findingsSummary, findingText } from "../reports/findings-text.ts";
-import { EXIT } from "../run.ts";
 
 const EXAMPLES = `
 Examples:

@@ -1,6 +1,6 @@
 /** `kubemend snapshot …`: a snapshot file, offline. One file a subcommand. */
 import type { Command } from "commander";
-import type { CommandContext } from "../program.ts";
+import type { CommandContext } from "../command.ts";
 import { snapshotExportCommand } from "./snapshot-export.ts";
 import { snapshotGetCommand } from "./snapshot-get.ts";
 import { snapshotKeysCommand } from "./snapshot-keys.ts";

@@ -3,8 +3,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
+import type { CommandContext } from "../command.ts";
 import { parseTime, storyTeller } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 
 const EXAMPLES = `
 Examples:

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { Host } from "../host.ts";
+import { hanging } from "../terminal/escape.ts";
 import { type ProgressLine, type ProgressMode, showProgress } from "../terminal/progress.ts";
 
 export interface OutputOptions {
@@ -76,6 +77,6 @@ export function storyTeller(host: Host, quiet: boolean): (text: string) => void 
   return (text) => {
     if (quiet) return;
     const seconds = String(Math.round((host.now() - began) / 1000)).padStart(4);
-    void host.stderr.write(`${seconds} s  ${text}\n`);
+    void host.stderr.write(`${seconds} s  ${hanging(text, " ".repeat(8))}\n`);
   };
 }

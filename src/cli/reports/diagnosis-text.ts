@@ -2,10 +2,18 @@
 import type { AreaSummary } from "../../diagnosis/diagnose.ts";
 import type { Trouble } from "../../diagnosis/trouble.ts";
 import type { DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { oneLine } from "../terminal/escape.ts";
+import { type Style, styled, type Text } from "../terminal/styled.ts";
 
 const LABELS = { error: "BROKEN", warning: "WARNING", info: "NOTE" } as const;
-const COLOURS = { error: 31, warning: 33, info: 36, ok: 32, broken: 31, unknown: 33 } as const;
+const STYLES = {
+  error: "error",
+  warning: "warning",
+  info: "note",
+  ok: "good",
+  broken: "error",
+  unknown: "warning",
+} as const satisfies Record<string, Style>;
 const TITLES: Readonly<Record<Trouble["area"], string>> = {
   "api-server": "API server",
   etcd: "etcd",
@@ -18,30 +26,20 @@ const TITLES: Readonly<Record<Trouble["area"], string>> = {
 };
 const WIDTH = 20;
 
-export interface TextOptions {
-  readonly colour: boolean;
-}
-
-export function diagnosisText(result: DiagnoseResult, { colour }: TextOptions): string {
-  const paint = (text: string, kind: keyof typeof COLOURS) =>
-    colour ? `\u001b[1;${COLOURS[kind]}m${text}\u001b[0m` : text;
+export function diagnosisText(result: DiagnoseResult): Text {
   const from = result.node === null ? "" : `, seen from node ${result.node}`;
   const head = `${result.server ?? "a control plane without a kubeconfig"}${from}, at ${result.time.replace(/\.\d+Z$/, "Z")}\n\n`;
-  const troubles = result.troubles.map((trouble) => troubleText(trouble, paint)).join("");
-  const areas = result.areas.map((area) => areaText(area, paint)).join("");
-  return `${head}${troubles}${areas}\n${verdict(result)}\n`;
+  return [head, result.troubles.map(troubleText), result.areas.map(areaText), `\n${verdict(result)}\n`];
 }
 
-type Paint = (text: string, kind: keyof typeof COLOURS) => string;
-
-function troubleText(trouble: Trouble, paint: Paint): string {
+function troubleText(trouble: Trouble): Text {
   const { level, area, text, code, evidence, consequence, commands, advice } = trouble;
-  const lines = [`${paint(LABELS[level].padEnd(8), level)} ${TITLES[area]}: ${shown(text)} [${code}]`];
+  const lines = [` ${TITLES[area]}: ${shown(text)} [${code}]`];
   lines.push(...labelled("evidence", evidence), ...labelled("so", [consequence]));
   const steps = commands.length > 0 ? commands : advice === undefined ? [] : [advice];
   lines.push(...labelled("mend", steps));
   if (commands.length > 0 && advice !== undefined) lines.push(...labelled("", [`(${advice})`]));
-  return `${lines.join("\n")}\n\n`;
+  return [styled(STYLES[level], LABELS[level].padEnd(8)), `${lines.join("\n")}\n\n`];
 }
 
 function labelled(label: string, texts: readonly string[]): string[] {
@@ -52,13 +50,12 @@ function labelled(label: string, texts: readonly string[]): string[] {
 function shown(text: string): string {
   return text
     .split("\n")
-    .map((line) => cellText(line))
+    .map((line) => oneLine(line))
     .join("\n            ");
 }
 
-function areaText({ area, state, text }: AreaSummary, paint: Paint): string {
-  const kind = state === "warning" ? "warning" : state;
-  return `${paint(state.padEnd(8), kind)} ${TITLES[area].padEnd(WIDTH)} ${shown(text)}\n`;
+function areaText({ area, state, text }: AreaSummary): Text {
+  return [styled(STYLES[state], state.padEnd(8)), ` ${TITLES[area].padEnd(WIDTH)} ${shown(text)}\n`];
 }
 
 function verdict({ troubles, areas }: DiagnoseResult): string {

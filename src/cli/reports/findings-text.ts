@@ -1,8 +1,9 @@
 /** Findings for people: one a line, the level first, then where, then what. */
 import type { Finding } from "../../errors/errors.ts";
+import { oneLine } from "../terminal/escape.ts";
 
 export function findingText({ level, code, where, text }: Finding): string {
-  return `${level}: ${where === "" ? "" : `${where}: `}${text} [${code}]\n`;
+  return `${level}: ${where === "" ? "" : `${oneLine(where)}: `}${oneLine(text)} [${code}]\n`;
 }
 
 export function findingsText(findings: readonly Finding[]): string {

@@ -5,9 +5,9 @@ import type { KubeObject } from "../../kube/object.ts";
 import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../../operations/snapshot/get-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
+import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
-import { EXIT } from "../run.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { lineOf, oneLine } from "../terminal/escape.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { findingsText } from "./findings-text.ts";
 import { objectTable, type TableItem } from "./object-table.ts";
@@ -41,7 +41,7 @@ export async function getAndPrint(
   words: readonly string[],
   options: GetPrintOptions,
   host: Host,
-  exit: (code: number) => void,
+  exit: (code: ExitCode) => void,
 ): Promise<void> {
   const { atRevision, encryptionConfig, etcdPrefix } = options;
   const requests = readObjectRequests(words);
@@ -142,7 +142,7 @@ async function printNames({ groups }: FoundObjects, host: Host): Promise<boolean
     const { singular, group: apiGroup } = group.resource;
     const kind = apiGroup === "" ? singular : `${singular}.${apiGroup}`;
     for (const name of group.names()) {
-      await out.write(`${kind}/${cellText(name)}\n`);
+      await out.write(`${kind}/${oneLine(name)}\n`);
       printed = true;
     }
   }
@@ -181,7 +181,7 @@ async function printDocuments(
     const whose = hidden === 1 ? "a secret" : `${hidden} secrets`;
     await host.stderr.write(`note: the data of ${whose} is hidden, pass --show-secrets to print it\n`);
   }
-  for (const version of otherVersions) await host.stderr.write(`note: stored as ${version}, and shown as stored\n`);
+  for (const version of otherVersions) await host.stderr.write(lineOf`note: stored as ${version}, and shown as stored`);
   return true;
 }
 

@@ -4,11 +4,11 @@ import type { NodeState } from "../../kube/node-state.ts";
 import { humanDuration, since } from "../../kubeapi/columns/age.ts";
 import { holdupText } from "../../nodes/holdup.ts";
 import type { NodesStatus, PodPrediction } from "../../operations/node-status/node-status.ts";
-import { alignedText, cellText } from "../terminal/aligned-text.ts";
+import { alignedText } from "../terminal/aligned-text.ts";
 
 export function nodeStatusText({ nodes, pods, at }: NodesStatus): string {
   const head = ["NAME", "STATUS", "SINCE", "LAST SIGN", "ROLES", "VERSION", "REMARKS"];
-  let text = alignedText([head, ...nodes.map((node) => nodeRow(node, at).map(cellText))]);
+  let text = alignedText([head, ...nodes.map((node) => nodeRow(node, at))]);
   for (const node of nodes.filter(({ ready }) => ready !== "True")) {
     const own = pods.filter((pod) => pod.node === node.name).sort(byDue);
     if (own.length > 0) text += `\nPods of ${node.name}:\n${podsText(own, at)}`;
@@ -29,7 +29,7 @@ function nodeRow(node: NodeState, at: number): string[] {
 
 function podsText(pods: readonly PodPrediction[], at: number): string {
   const head = ["POD", "STATE", "EVICTED", "WHY"];
-  const rows = pods.map((pod) => [pod.pod, pod.state, dueText(pod, at), whyText(pod, at)].map(cellText));
+  const rows = pods.map((pod) => [pod.pod, pod.state, dueText(pod, at), whyText(pod, at)]);
   return alignedText([head, ...rows]);
 }
 

@@ -5,7 +5,7 @@ import { customTable } from "../../kubeapi/columns/custom.ts";
 import { isObject, plainText, text } from "../../kubeapi/columns/field.ts";
 import type { KindTable } from "../../kubeapi/columns/kind-table.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
-import { alignedText, cellText } from "../terminal/aligned-text.ts";
+import { alignedText, firstLine } from "../terminal/aligned-text.ts";
 
 /** What a row shows: an object, or the name of one that cannot be read. */
 export type TableItem =
@@ -62,17 +62,17 @@ function rowOf(resource: NamedResource, table: KindTable, item: TableItem, optio
   const object = "object" in item ? withPlainMetadata(item.object, item.name) : undefined;
   const cells = object === undefined ? unreadableCells(table, item) : table.row(object, options);
   const kind = resource.group === "" ? resource.singular : `${resource.singular}.${resource.group}`;
-  const row: string[] = hasNamespace(resource, options) ? [cellText(item.namespace ?? "")] : [];
+  const row: string[] = hasNamespace(resource, options) ? [firstLine(item.namespace ?? "")] : [];
   for (const [i, cell] of cells.entries()) {
     const column = table.columns[i];
     if (column === undefined || (column.wide && !wide)) continue;
-    row.push(cellText(withKind && column.name === "NAME" ? `${kind}/${cell}` : cell));
+    row.push(firstLine(withKind && column.name === "NAME" ? `${kind}/${cell}` : cell));
   }
   const labels = object?.metadata.labels ?? {};
-  for (const label of options.labelColumns) row.push(cellText(text(labels, [label])));
+  for (const label of options.labelColumns) row.push(firstLine(text(labels, [label])));
   if (options.showLabels) {
     const pairs = Object.entries(labels).map(([name, value]) => `${name}=${plainText(value)}`);
-    row.push(cellText(pairs.sort().join(",") || "<none>"));
+    row.push(firstLine(pairs.sort().join(",") || "<none>"));
   }
   return row;
 }

@@ -6,6 +6,7 @@ import { objectOf } from "../../kube/fields.ts";
 import type { Recovery } from "../../operations/recover/recover.ts";
 import type { RecoverySource } from "../../operations/recover/recovery-source.ts";
 import { byteText } from "../terminal/byte-text.ts";
+import { oneLine } from "../terminal/escape.ts";
 import { nextSteps } from "./recovery-next-steps.ts";
 
 const FLAVOURS: Readonly<Record<ControlPlane["flavour"], string>> = {
@@ -36,10 +37,10 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
     asset.content instanceof Uint8Array ? asset.content.length : asset.content.size,
   );
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  const text = [
+  return [
     `Recovering from ${sourceTitle(source)}`,
-    ...rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`),
-    ...rendering.assets.map((asset) => `${verb}: ${directory}/${asset.path}`),
+    ...rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${oneLine(value)}`),
+    ...rendering.assets.map((asset) => `${verb}: ${oneLine(`${directory}/${asset.path}`)}`),
     `${written === undefined ? "Dry run: would write" : written.replaced ? "Replaced" : "Wrote"}: ${rendering.assets.length} files, ${byteText(total)}`,
     ...(written?.keptAt === undefined
       ? []
@@ -49,11 +50,7 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
     ...nextSteps(recovery, options).map((step) => `  ${step}`),
     "",
   ].join("\n");
-  return text.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
-
-/** Names come from the snapshot: whatever is in them, it must not steer a terminal. */
-const CONTROL = /[^\P{Cc}\n]/gu;
 
 /** A value for `-o json`: no bytes, no secrets. */
 export function recoveryJson(recovery: Recovery, options: ReportOptions): object {

@@ -2,7 +2,7 @@
 import { MendError } from "../../errors/errors.ts";
 import type { FoundObject, ObjectGroup } from "../../operations/snapshot/get-objects.ts";
 import { resourceName } from "../../storage/resource-argument.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { hanging, oneLine } from "../terminal/escape.ts";
 
 /** Objects that cannot be shown, by the reason. */
 export class Unreadable {
@@ -26,14 +26,14 @@ export class Unreadable {
       resource: resourceName(resource),
       encrypted: found.state === "encrypted",
     };
-    known.names.push(cellText(namespace === undefined ? name : `${namespace}/${name}`));
+    known.names.push(oneLine(namespace === undefined ? name : `${namespace}/${name}`));
     this.#byReason.set(reason, known);
   }
 
   /** Lines for people. */
   text(): string {
     const hint = this.#hint();
-    const lines = this.#sentences().map((sentence) => `error: ${sentence}\n`);
+    const lines = this.#sentences().map((sentence) => `error: ${hanging(sentence)}\n`);
     return lines.join("") + (hint === undefined ? "" : `hint: ${hint}\n`);
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { alignedText, cellText } from "./aligned-text.ts";
+import { alignedText, firstLine } from "./aligned-text.ts";
 
 test("columns are three apart and six wide at least; the last one is left as it is", () => {
   expect(
@@ -17,6 +17,6 @@ test("rows may be shorter", () => {
 });
 
 test("a cell is one line and does not steer the terminal", () => {
-  expect(cellText("one\ntwo")).toBe("one...");
-  expect(cellText("red \u001b[31m bell \u0007 tab \t")).toBe("red ^[[31m bell ^G tab ^I");
+  expect(firstLine("one\ntwo")).toBe("one...");
+  expect(alignedText([["red \u001b[31m bell \u0007", "one\ntwo"]])).toBe("red \\u001b[31m bell \\u0007   one\\ntwo\n");
 });

@@ -1,15 +1,19 @@
 /** A table in a box, as etcdctl prints it: centred headings in capitals, cells to the left or to the right. */
+import { oneLine } from "./escape.ts";
+import { padded, textWidth } from "./width.ts";
 
-export function boxTable(heading: readonly string[], rows: readonly (readonly string[])[], alignRight = true): string {
+/** Lines of text. Cells are escaped, each to a line. */
+export function boxTable(heading: readonly string[], cells: readonly (readonly string[])[], alignRight = true): string {
   const titles = heading.map((title) => title.toUpperCase());
-  const widths = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const rows = cells.map((row) => row.map(oneLine));
+  const widths = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => textWidth(row[i] ?? ""))));
   const rule = `+${widths.map((width) => "-".repeat(width + 2)).join("+")}+\n`;
-  const line = (cells: readonly string[], pad: (cell: string, width: number) => string): string =>
-    `|${cells.map((cell, i) => ` ${pad(cell, widths[i]!)} `).join("|")}|\n`;
+  const line = (row: readonly string[], pad: (cell: string, width: number) => string): string =>
+    `|${row.map((cell, i) => ` ${pad(cell, widths[i]!)} `).join("|")}|\n`;
   const head = line(titles, (cell, width) => {
     const left = Math.floor((width - cell.length) / 2);
     return " ".repeat(left) + cell + " ".repeat(width - cell.length - left);
   });
-  const body = rows.map((row) => line(row, (cell, width) => (alignRight ? cell.padStart(width) : cell.padEnd(width))));
+  const body = rows.map((row) => line(row, (cell, width) => padded(cell, width, alignRight ? "start" : "end")));
   return rule + head + rule + body.join("") + rule;
 }

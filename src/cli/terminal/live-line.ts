@@ -1,5 +1,6 @@
-/** A line at the bottom of the terminal that tells how things stand, while other lines go by above it. Without a terminal: a line now and then, where asked for. */
+/** A line at the bottom of the terminal that says how things stand, while other lines go by above it. Without a terminal: a line now and then, where asked for. */
 import type { Host } from "../host.ts";
+import { oneLine } from "./escape.ts";
 import type { ProgressMode } from "./progress.ts";
 
 const QUIET_MS = 1000;
@@ -31,23 +32,22 @@ export class LiveLine {
       return;
     this.#last = now;
     this.#text = text;
-    if (this.#isPlain) void this.#host.stderr.write(`${text}\n`);
+    if (this.#isPlain) void this.#host.stderr.write(`${oneLine(text)}\n`);
     if (!this.#isMoving) return;
-    const { columns = 80 } = this.#host.stderr;
     this.#isShown = true;
-    void this.#host.stderr.write(`\r${text.slice(0, columns - 1)}\u001b[K`);
+    void this.#host.stderr.moveLine(text);
   }
 
   /** A line that stays, on stdout or stderr. */
   say(stream: "stdout" | "stderr", text: string): void {
     this.clear();
-    void this.#host[stream].write(`${text}\n`);
+    void this.#host[stream].write(`${oneLine(text)}\n`);
   }
 
   /** Takes the moving line away. */
   clear(): void {
     if (!this.#isShown) return;
     this.#isShown = false;
-    void this.#host.stderr.write("\r\u001b[K");
+    void this.#host.stderr.clearLine();
   }
 }

@@ -29,10 +29,10 @@ export function showProgress(host: Host, mode: ProgressMode): ProgressLine {
       last = now;
       shown = true;
       const text = progressText(progress, (now - started) / 1000);
-      void host.stderr.write(moving ? `\r${text}\u001b[K` : `${text}\n`);
+      void (moving ? host.stderr.moveLine(text) : host.stderr.write(`${text}\n`));
     },
     async end() {
-      if (shown && moving) await host.stderr.write("\r\u001b[K");
+      if (shown && moving) await host.stderr.clearLine();
     },
   };
 }

@@ -6,21 +6,16 @@ import { readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 export interface KeysOptions extends SnapshotOptions {
   readonly prefix: string;
   readonly atRevision?: number;
-  /** One JSON array instead of lines. */
-  readonly json: boolean;
 }
 
 export interface SnapshotKeys {
   readonly findings: readonly Finding[];
-  /** The result in parts of about 64 kB. */
-  text(): Generator<string>;
+  keys(): Iterable<string>;
 }
-
-const PART = 64 * 1024;
 
 export async function readSnapshotKeys(path: string, options: KeysOptions): Promise<SnapshotKeys> {
   using snapshot = await openSnapshot(path, options);
-  const { prefix, atRevision, signal, progress, json } = options;
+  const { prefix, atRevision, signal, progress } = options;
   const keyspace = await readKeyspace(snapshot, {
     select: prefix === "" ? [] : [selectKeys(prefix)],
     ...(atRevision === undefined ? {} : { atRevision }),
@@ -29,34 +24,12 @@ export async function readSnapshotKeys(path: string, options: KeysOptions): Prom
   });
   return {
     findings: snapshot.findings.list(),
-    text: () => (json ? jsonText(keyspace.keys()) : lines(keyspace.keys())),
+    keys: () => texts(keyspace.keys()),
   };
 }
 
-/** Keys are bytes: what is not UTF-8, or would break a line, is escaped as in JSON. */
-function* lines(keys: Iterable<Uint8Array>): Generator<string> {
+/** Keys are bytes: what is not UTF-8 is U+FFFD. */
+function* texts(keys: Iterable<Uint8Array>): Generator<string> {
   const decoder = new TextDecoder();
-  let part = "";
-  for (const key of keys) {
-    const text = decoder.decode(key);
-    part += /[\p{Cc}\uFFFD]/u.test(text) ? `${JSON.stringify(text).slice(1, -1)}\n` : `${text}\n`;
-    if (part.length < PART) continue;
-    yield part;
-    part = "";
-  }
-  yield part;
-}
-
-function* jsonText(keys: Iterable<Uint8Array>): Generator<string> {
-  const decoder = new TextDecoder();
-  let part = "[";
-  let first = true;
-  for (const key of keys) {
-    part += `${first ? "" : ","}${JSON.stringify(decoder.decode(key))}`;
-    first = false;
-    if (part.length < PART) continue;
-    yield part;
-    part = "";
-  }
-  yield `${part}]\n`;
+  for (const key of keys) yield decoder.decode(key);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { withHash } from "../../../test/damage/sample-snapshot.ts";
 import { createBoltWriter } from "../../bolt/writer.ts";
-import type { Host } from "../../cli/host.ts";
+import type { ProcessHost } from "../../cli/host.ts";
 import { run } from "../../cli/run.ts";
 import { encodeKeyValue } from "../../mvcc/key-value.ts";
 import { encodeRevision } from "../../mvcc/revision.ts";
@@ -15,7 +15,7 @@ const directory = mkdtempSync(join(tmpdir(), "kubemend-verify-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const sink = { isTTY: false, columns: undefined, write: async () => {} };
-const host: Host = {
+const host: ProcessHost = {
   stdout: sink,
   stderr: sink,
   env: {},

@@ -97,7 +97,7 @@ function checkAccess(plan: StartPlan, access: ClusterAccess, now: number): void 
   if (problems.length === 0) return;
   throw new MendError(
     "config-invalid",
-    `the assets' auth/kubeconfig does not fit their API server:\n  ${problems.join("\n  ")}`,
+    `the assets' auth/kubeconfig does not fit their API server:\n${problems.join("\n")}`,
     {
       where: access.source,
       hint: "recover again, with the kubeconfig of an administrator of this cluster",

@@ -66,7 +66,7 @@ export function waitingLine({ options, deadline }: Start): (waiting: readonly st
     if (now > deadline) {
       throw new MendError(
         "timeout",
-        `the control plane did not come up in ${Math.round(options.timeoutMs / 1000)} s; waiting for:\n  ${waiting.join("\n  ")}`,
+        `the control plane did not come up in ${Math.round(options.timeoutMs / 1000)} s; waiting for:\n${waiting.join("\n")}`,
         { hint: "mend what is in the way and start again, or pass a longer --timeout" },
       );
     }

@@ -1,0 +1,55 @@
+/**
+ * The one edge to the terminal: all that kubemend writes passes here, and comes out with what could steer a terminal escaped. Escape sequences exist in
+ * this file only: for colours, a line that moves, and a screen drawn anew.
+ */
+import { escapeText, oneLine } from "./escape.ts";
+import { piecesOf, type Style, type Text } from "./styled.ts";
+
+/** A stream of text as the process has it. Takes text as it is. */
+export interface TextSink {
+  /** Resolves when the sink is ready for more, so that an export of gigabytes never piles up in memory. */
+  write(text: string): Promise<void>;
+  /** True on a terminal: the only place for colours and moving progress. */
+  readonly isTTY: boolean;
+  /** The terminal's width in columns, or undefined where there is none. */
+  readonly columns: number | undefined;
+}
+
+/** A stream of text as commands have it: the result (stdout), or what goes on meanwhile (stderr). */
+export interface Printer {
+  readonly isTTY: boolean;
+  readonly columns: number | undefined;
+  /** Writes text with what could steer a terminal escaped; JSON keeps its exact meaning. Resolves when there is room for more. */
+  write(text: Text): Promise<void>;
+  /** Replaces the line that the cursor is on, cut at the terminal's width. Nothing where there is no terminal. */
+  moveLine(text: string): Promise<void>;
+  /** Empties that line. Nothing where there is no terminal. */
+  clearLine(): Promise<void>;
+  /** Empties the screen. Nothing where there is no terminal. */
+  clearScreen(): Promise<void>;
+}
+
+const ESC = "\u001b";
+const COLOURS: Readonly<Record<Style, number>> = { error: 31, warning: 33, note: 36, good: 32 };
+
+export function createPrinter(sink: TextSink, env: Readonly<Record<string, string | undefined>>): Printer {
+  const hasColour = sink.isTTY && !env.NO_COLOR;
+  const control = (sequence: string) => (sink.isTTY ? sink.write(sequence) : Promise.resolve());
+  return {
+    isTTY: sink.isTTY,
+    columns: sink.columns,
+    write(text) {
+      if (typeof text === "string") return sink.write(escapeText(text));
+      let all = "";
+      for (const piece of piecesOf(text)) {
+        const isStyled = typeof piece !== "string";
+        const escaped = escapeText(isStyled ? piece.text : piece);
+        all += isStyled && hasColour ? `${ESC}[1;${COLOURS[piece.style]}m${escaped}${ESC}[0m` : escaped;
+      }
+      return sink.write(all);
+    },
+    moveLine: (text) => control(`\r${oneLine(text).slice(0, (sink.columns ?? 80) - 1)}${ESC}[K`),
+    clearLine: () => control(`\r${ESC}[K`),
+    clearScreen: () => control(`${ESC}[H${ESC}[2J`),
+  };
+}
