@@ -37,6 +37,8 @@ const PLURALS: Readonly<Record<string, string>> = {
   DaemonSet: "daemonsets",
   Deployment: "deployments",
   Endpoints: "endpoints",
+  Lease: "leases",
+  Namespace: "namespaces",
   Node: "nodes",
   Pod: "pods",
   PodDisruptionBudget: "poddisruptionbudgets",

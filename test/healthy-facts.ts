@@ -21,6 +21,7 @@ export function component(name: ComponentFacts["name"], given: Partial<Component
       durationSeconds: 15,
       renewedMeanwhile: undefined,
     },
+    leaseDoubt: undefined,
     workload: { kind: "Deployment", namespace: "kube-system", name, replicas: 2 },
     pods: [
       {

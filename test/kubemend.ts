@@ -13,7 +13,7 @@ export async function kubemend(
   cwd: string,
   argv: readonly string[],
   env: ProcessHost["env"] = {},
-  more: Pick<ProcessHost, "ask"> = {},
+  more: Partial<Pick<ProcessHost, "ask" | "now">> = {},
 ): Promise<Outcome> {
   const written = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof written): TextSink => ({

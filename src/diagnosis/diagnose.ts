@@ -4,7 +4,7 @@ import { judgeBlockers } from "./blockers.ts";
 import { judgeCertificates } from "./certificates.ts";
 import { judgeEtcd } from "./etcd.ts";
 import type { ComponentFacts, Facts } from "./facts.ts";
-import { judgeLeases } from "./leases.ts";
+import { judgeLeases, looksAbandoned } from "./leases.ts";
 import { judgeLocal } from "./local-control-plane.ts";
 import { judgeNodes } from "./nodes.ts";
 import { suppressConsequences } from "./suppression.ts";
@@ -57,7 +57,8 @@ function summarise(area: Area, troubles: readonly Trouble[], facts: Facts): Area
 
 function whyUnknown(area: Area, { api, cluster }: Facts): string {
   if ((area === "scheduler" || area === "controller-manager") && cluster !== undefined) {
-    return "nobody has ever held its lease: one that runs without leader election cannot be judged";
+    const doubt = cluster.components.find(({ name }) => name === `kube-${area}`)?.leaseDoubt;
+    return doubt ?? "nobody has ever held its lease: one that runs without leader election cannot be judged";
   }
   if (area === "etcd")
     return "how to reach it is not known from here: run this on a control-plane node, or pass --endpoints";
@@ -109,7 +110,11 @@ const SUMMARIES: Readonly<Record<Area, (facts: Facts) => string | undefined>> = 
 };
 
 function leaseText(name: ComponentFacts["name"], { cluster }: Facts): string | undefined {
-  const lease = cluster?.components.find((each) => each.name === name)?.lease;
+  const component = cluster?.components.find((each) => each.name === name);
+  const lease = component?.lease;
   if (cluster === undefined || lease === undefined) return undefined;
+  if (component?.leaseDoubt !== undefined && lease.renewedMeanwhile !== true && looksAbandoned(lease, cluster.now)) {
+    return undefined;
+  }
   return `"${lease.holder}", renewed ${spanText(cluster.now - lease.renewed)} ago`;
 }

@@ -142,6 +142,8 @@ export interface ComponentFacts {
   readonly name: "kube-scheduler" | "kube-controller-manager";
   /** Undefined where there never was one. */
   readonly lease: LeaseFacts | undefined;
+  /** Why it cannot be judged by that lease; undefined where it can. */
+  readonly leaseDoubt: string | undefined;
   /** What makes its pods, if anything in the cluster does. */
   readonly workload:
     | { readonly kind: string; readonly namespace: string; readonly name: string; readonly replicas: number }

@@ -28,7 +28,9 @@ export function looksAbandoned({ holder, renewed, durationSeconds }: LeaseFacts,
 export function judgeLeases(facts: Facts): Trouble[] {
   const { cluster } = facts;
   if (cluster === undefined) return [];
-  const down = cluster.components.filter(({ lease }) => lease?.renewedMeanwhile === false);
+  const down = cluster.components.filter(
+    ({ lease, leaseDoubt }) => lease?.renewedMeanwhile === false && leaseDoubt === undefined,
+  );
   return down.map((component) => downTrouble(component, down, facts, cluster.now));
 }
 

@@ -4,7 +4,6 @@ import {
   isHeldAt,
   isRenewedAfter,
   latestLease,
-  leasePlaceOf,
   RenewalWatch,
   readLease,
   releasePatch,
@@ -81,20 +80,6 @@ test.each([
   ["ip-10-0-0-1.us_west_x", "ip-10-0-0-1.us_west"],
   ["", ""],
 ])("the holder %j is on %j", (holder, host) => expect(holderHost({ holder })).toBe(host));
-
-test.each([
-  ["nothing known", undefined, { namespace: "kube-system", name: "kube-scheduler", elects: true }],
-  ["no flags", [], { namespace: "kube-system", name: "kube-scheduler", elects: true }],
-  ["no election", ["--leader-elect=false"], { elects: false }],
-  [
-    "elsewhere",
-    ["--leader-elect-resource-name=s", "--leader-elect-resource-namespace", "x"],
-    { namespace: "x", name: "s", elects: true },
-  ],
-])("where the lease is: %s", (_, flags, expected) => {
-  const spec = flags && { containers: [{ name: "kube-scheduler", command: ["kube-scheduler", ...flags] }] };
-  expect(leasePlaceOf("kube-scheduler", spec)).toMatchObject(expected);
-});
 
 test("a lease counts as renewed when it was seen to change", () => {
   const watch = new RenewalWatch();

@@ -6,9 +6,7 @@
  */
 
 import type { ComponentName } from "./component.ts";
-import { containerIndexOf } from "./component.ts";
-import { flagValue } from "./container-flags.ts";
-import { objectOf, objectsOf, textOf } from "./fields.ts";
+import { objectOf, textOf } from "./fields.ts";
 import type { JsonObject, KubeObject } from "./object.ts";
 
 const LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader";
@@ -104,25 +102,6 @@ export function releasePatch({ kind, resourceVersion, renewTime, transitions }: 
 /** The name of the machine that the holder runs on, as the holder says. */
 export function holderHost({ holder }: Pick<LeaderLease, "holder">): string {
   return holder.replace(/_[^_]*$/, "");
-}
-
-/** Where a component keeps its lease. */
-export interface LeasePlace {
-  readonly namespace: string;
-  readonly name: string;
-  /** False where it runs without leader election, so that there is none. */
-  readonly elects: boolean;
-}
-
-/** By the component's flags, where its pod is known. */
-export function leasePlaceOf(component: LeaseHolderName, podSpec?: JsonObject): LeasePlace {
-  const container = podSpec && objectsOf(podSpec.containers)[containerIndexOf(component, podSpec)];
-  const flag = (name: string) => (container === undefined ? undefined : flagValue(container, name));
-  return {
-    namespace: flag("leader-elect-resource-namespace") ?? "kube-system",
-    name: flag("leader-elect-resource-name") ?? component,
-    elects: flag("leader-elect") !== "false",
-  };
 }
 
 /** A dead holder leaves its lease as it was: only one that changes is held by somebody. Clocks of other machines do not matter. */

@@ -37,6 +37,8 @@ export interface HealthEvidence {
   readonly track: LeaseTrack;
   /** Whether the component elects a leader at all. */
   readonly elects: boolean;
+  /** Whether one of its pods may have another lease than those that were looked at. */
+  readonly isDoubtful: boolean;
   /** Pods of the component whose container runs on a node that is Ready; `ready` of them are Ready. */
   readonly running: number;
   readonly ready: number;
@@ -46,18 +48,27 @@ export interface HealthEvidence {
   readonly lookedMs: number;
 }
 
-/** Whether the component does its work; `unsure` while it has to be looked at longer. */
+/**
+ * Whether the component does its work; `unsure` while it has to be looked at longer. `unknown` where its pods run and nothing proves that they do not work: their lease is
+ * not known, or they have none and are not ready.
+ */
 export function judgeHealth({
   track,
   elects,
+  isDoubtful,
   running,
   ready,
   now,
   lookedMs,
-}: HealthEvidence): "healthy" | "lost" | "unsure" {
-  if (!elects) return ready > 0 ? "healthy" : running > 0 && lookedMs < PATIENCE_MS ? "unsure" : "lost";
+}: HealthEvidence): "healthy" | "lost" | "unsure" | "unknown" {
+  if (!elects) {
+    if (ready > 0) return "healthy";
+    if (running === 0) return "lost";
+    return lookedMs < PATIENCE_MS ? "unsure" : "unknown";
+  }
   if (track.isRenewed) return "healthy";
   if (running === 0 && lookedMs >= LEAST_LOOK_MS && !isHeldAt(track.lease, now)) return "lost";
   const durationMs = (track.lease?.durationSeconds ?? 15) * 1000;
-  return lookedMs > durationMs + PATIENCE_MS ? "lost" : "unsure";
+  if (lookedMs <= durationMs + PATIENCE_MS) return "unsure";
+  return isDoubtful && running > 0 ? "unknown" : "lost";
 }

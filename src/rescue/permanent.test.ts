@@ -266,7 +266,7 @@ describe("whether it is lost", () => {
     for (const each of seen) made.see(each);
     return made;
   };
-  const alive = { elects: true, running: 1, ready: 1, now: T0 + 5000, lookedMs: 3000 };
+  const alive = { elects: true, isDoubtful: false, running: 1, ready: 1, now: T0 + 5000, lookedMs: 3000 };
   test.each([
     ["renewed while looked at", track(lease(at(0)), lease(at(2))), {}, "healthy"],
     ["seen once", track(lease(at(0))), {}, "unsure"],
@@ -279,6 +279,15 @@ describe("whether it is lost", () => {
     ["run out, something runs, looked at for long", track(lease(at(-60))), { lookedMs: 20_001 }, "lost"],
     ["not run out, and nothing runs", track(lease(at(0))), { running: 0 }, "unsure"],
     ["never held", track(undefined), { running: 0 }, "lost"],
+    [
+      "run out, and another lease may be the one",
+      track(lease(at(-60))),
+      { isDoubtful: true, lookedMs: 20_001 },
+      "unknown",
+    ],
+    ["another lease may be the one, not looked at for long", track(lease(at(-60))), { isDoubtful: true }, "unsure"],
+    ["another lease may be the one, and nothing runs", track(lease(at(-60))), { isDoubtful: true, running: 0 }, "lost"],
+    ["no election, not ready for long", track(), { elects: false, ready: 0, lookedMs: 20_001 }, "unknown"],
     ["no election, ready", track(), { elects: false }, "healthy"],
     ["no election, not ready", track(), { elects: false, ready: 0 }, "unsure"],
     ["no election, none", track(), { elects: false, running: 0, ready: 0 }, "lost"],

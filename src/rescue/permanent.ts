@@ -118,6 +118,10 @@ export function judgeReadiness(
 export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemplate: boolean): string {
   const object = `${target.kind.toLowerCase()}/${target.name}`;
   const again = `kubemend rescue ${target.component.replace(/^kube-/, "")}`;
+  if (trouble.kind === "undecided") {
+    const { namespace } = target;
+    return `see what its log says (kubectl -n ${namespace} logs POD); where it does no work, delete the pod, then run ${again} again`;
+  }
   if (target.kind === "StaticPod") {
     const then = `then run ${again} again: it takes the rescue pod away`;
     switch (trouble.kind) {

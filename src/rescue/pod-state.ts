@@ -43,6 +43,7 @@ export interface Trouble {
     | "no-pod"
     | "node-lost"
     | "no-lease"
+    | "undecided"
     | "timeout";
   /** A sentence, without a full stop. */
   readonly text: string;

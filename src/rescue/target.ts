@@ -6,12 +6,13 @@
  * The target is what is to be rescued: the component's Deployment, DaemonSet or static pods, with the pod templates that it has had.
  */
 
+import { type LeasePlace, leasePlaceOf } from "../controlplane/lease-place.ts";
 import { asCandidate, type Candidate, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
 import { MendError } from "../errors/errors.ts";
 import { compare } from "../kube/compare-text.ts";
 import { RECOGNISED_BY } from "../kube/component.ts";
 import { objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
-import { type LeaseHolderName, type LeasePlace, leasePlaceOf } from "../kube/lease.ts";
+import type { LeaseHolderName } from "../kube/lease.ts";
 import { isMirrorPod, isTemporary, nodeOf } from "../kube/mirror-pod.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { podTitle } from "./pod-state.ts";
@@ -27,7 +28,15 @@ export interface RescueTarget {
   readonly workload: KubeObject | undefined;
   /** The one that counts now first, then those before it, the latest first. Never empty. */
   readonly templates: readonly RescueTemplate[];
+  /** That a pod of the current template takes. */
   readonly lease: LeasePlace;
+  /** Those that its pods take which are there, since they may be of another template; that of the template where there are none. */
+  readonly leases: readonly LeasePlace[];
+}
+
+/** Whether a pod of it works can be told by its lease; else by no more than that it is ready. */
+export function worksByLease({ lease }: Pick<RescueTarget, "lease">): boolean {
+  return lease.elects && lease.doubt === undefined;
 }
 
 /** What a rescue pod is made of. */
@@ -101,7 +110,8 @@ export function workloadTarget(
     if (!templates.some(({ podSpec }) => isSame(podSpec, each.podSpec))) templates.push(each);
   }
   const kind = workload.kind as "Deployment" | "DaemonSet";
-  return { component, kind, namespace, name, workload, templates, lease: leasePlaceOf(component, current.podSpec) };
+  const lease = leasePlaceOf(component, current.podSpec);
+  return { component, kind, namespace, name, workload, templates, lease, leases: [lease] };
 }
 
 /**
@@ -138,7 +148,16 @@ export function staticTarget(
   if (first === undefined) return undefined;
   const namespace = ordered[0]!.metadata.namespace ?? "kube-system";
   const lease = leasePlaceOf(component, first.podSpec);
-  return { component, kind: "StaticPod", namespace, name: component, workload: undefined, templates, lease };
+  return {
+    component,
+    kind: "StaticPod",
+    namespace,
+    name: component,
+    workload: undefined,
+    templates,
+    lease,
+    leases: [lease],
+  };
 }
 
 /** Mirror pods of the component's static pods, on all nodes. */

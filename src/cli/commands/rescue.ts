@@ -10,7 +10,12 @@ import {
   storyTeller,
 } from "../options/shared-options.ts";
 import { yamlText } from "../reports/object-text.ts";
+<<<<<<< HEAD
 import { isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
+=======
+import { isUndecided, isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
+import { EXIT } from "../run.ts";
+>>>>>>> 135a24a (Rescue knows leases that a configuration file names, and deletes nothing that is not proved dead)
 
 const EXAMPLES = `
 Examples:
@@ -20,7 +25,8 @@ Examples:
   by hand:
   kubemend rescue scheduler -o yaml > rescue.yaml && kubectl create -f rescue.yaml
 
-A component that renews its lease is left alone. Exit code 1 where one does not come back; its rescue pod stays where it works.`;
+A component that renews its lease is left alone. Exit code 1 where one does not come back; its rescue pod stays where it works. Exit code 3 where its pods run and
+whether they work cannot be told: nothing is changed then.`;
 
 const COMPONENTS: Readonly<Record<string, LeaseHolderName>> = {
   scheduler: "kube-scheduler",
@@ -88,7 +94,8 @@ export function registerRescue(program: Command, context: CommandContext): void 
       await host.stdout.write(
         options.output === "json" ? `${JSON.stringify(rescueJson(result))}\n` : rescueText(result),
       );
-      if (!isWhole(result)) exit(EXIT.failed);
+      if (isUndecided(result)) exit(EXIT.unknown);
+      else if (!isWhole(result)) exit(EXIT.failed);
     });
 }
 

@@ -11,6 +11,14 @@ export function podSummary(pod: KubeObject): string {
   return reason === "Running" || reason === "NotReady" ? `${reason} ${ready}/${total}` : reason;
 }
 
+/** Whether nothing is broken as far as is known, and that is not known of all. */
+export function isUndecided({ components }: RescueResult): boolean {
+  return (
+    components.some(({ state }) => state === "unknown") &&
+    components.every(({ state }) => state !== "rescued" && state !== "lost")
+  );
+}
+
 /** Whether each component does its work by its permanent pod. */
 export function isWhole({ components }: RescueResult): boolean {
   return components.every(({ state }) => state === "healthy" || state === "mended");
@@ -34,6 +42,8 @@ function outcomeText({ component, state, elects, rescuePod, trouble, hint, names
         `${component} works by its rescue pod alone, "${namespace}/${rescuePod?.name}" on node "${rescuePod?.node}" ` +
         `(from ${rescuePod?.template}), which stays.\n${why}${next}`
       );
+    case "unknown":
+      return `whether ${component} works is not known: nothing was done.\n${why}${next}`;
     case "lost":
       return `${component} could not be rescued.\n${why}${next}`;
     default:

@@ -1,8 +1,9 @@
 /** A component's lease from an API server of any age: a Lease, or the annotation that came before it. */
 
+import type { LeasePlace } from "../../controlplane/lease-place.ts";
 import { unlessAbsent, versionsOfGroup } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import { isHeldAt, type LeaderLease, type LeasePlace, latestLease, readLease } from "../../kube/lease.ts";
+import { isHeldAt, type LeaderLease, latestLease, readLease } from "../../kube/lease.ts";
 
 /** The collections of a namespace where leaders may keep their record, as this server has them; each lists with `fieldSelector=metadata.name=…`. */
 export async function leaseCollections(api: ClusterApi, namespace: string, signal?: AbortSignal): Promise<string[]> {

@@ -72,7 +72,7 @@ async function gather(
   const api = access === undefined ? undefined : new ClusterApi(access);
   try {
     const [apiSide, etcdSide] = await Promise.all([
-      api === undefined ? undefined : askCluster(api, probes, now),
+      api === undefined ? undefined : askCluster(api, local, probes, now),
       probeEtcd(etcd, local, probes).then(async (found) => ({
         found,
         certificates: await servedCertificates(access, memberEndpoints(found), probes),
@@ -104,6 +104,7 @@ function namedKubeconfig(
 
 async function askCluster(
   api: ClusterApi,
+  local: LocalFacts | undefined,
   probes: Probes,
   now: () => number,
 ): Promise<Pick<Facts, "certificates"> & { readonly facts: Facts["api"]; readonly cluster: ClusterFacts | undefined }> {
@@ -111,7 +112,7 @@ async function askCluster(
   const { outcome } = facts;
   if (outcome.state !== "answers") return { facts, cluster: undefined, certificates: [] };
   const minor = Number(/^v?1\.(\d+)/.exec(outcome.version)?.[1] ?? Number.NaN);
-  const look = () => gatherCluster(api, minor, probes, () => now() + skew);
+  const look = () => gatherCluster(api, minor, local, probes, () => now() + skew);
   const found = await probes.try("workloads", "the cluster", look, GATHERING_MS);
   return { facts, cluster: found?.facts, certificates: found?.certificates ?? [] };
 }

@@ -3,11 +3,12 @@
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
-import { isHeldAt, type LeaseHolderName, leasePlaceOf } from "../../kube/lease.ts";
+import { isHeldAt, type LeaseHolderName, latestLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { creationTrouble, podTitle, type Trouble, uncreatedTrouble } from "../../rescue/pod-state.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
+import { findComponentLeases } from "../cluster-access/lease-places.ts";
 import { readComponentLease } from "../cluster-access/read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
@@ -72,10 +73,14 @@ export async function readMissingHelper(
   api: ClusterApi,
   other: LeaseHolderName,
   track: LeaseTrack,
+  pods: readonly KubeObject[],
   now: number,
   signal: AbortSignal,
 ): Promise<Trouble | undefined> {
-  track.see(await readComponentLease(api, leasePlaceOf(other), signal));
+  const places = await findComponentLeases(api, other, pods, signal);
+  // One whose lease is not known, or that has none, may well be there.
+  if (places.some(({ elects, doubt }) => !elects || doubt !== undefined)) return undefined;
+  track.see(latestLease(await Promise.all(places.map((place) => readComponentLease(api, place, signal)))));
   if (track.isRenewed || isHeldAt(track.lease, now)) return undefined;
   const isUnmade = other === "kube-controller-manager";
   const work = isUnmade ? "makes" : "schedules";

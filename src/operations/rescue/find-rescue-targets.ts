@@ -1,13 +1,16 @@
 /** Finds what is to be rescued in a cluster of any age: the component's workload with its earlier revisions, or its static pods, also those that are gone. */
 
+import { leasePlaceOf } from "../../controlplane/lease-place.ts";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { MendError } from "../../errors/errors.ts";
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { objectOf } from "../../kube/fields.ts";
-import { type LeaseHolderName, leasePlaceOf } from "../../kube/lease.ts";
+import type { LeaseHolderName } from "../../kube/lease.ts";
 import { isMirrorPod, nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { permanentPods } from "../../rescue/permanent.ts";
+import { podState } from "../../rescue/pod-state.ts";
 import {
   findWorkload,
   isRunning,
@@ -16,6 +19,7 @@ import {
   staticTarget,
   workloadTarget,
 } from "../../rescue/target.ts";
+import { distinctPlaces, findLeasePlace, findPodLease } from "../cluster-access/lease-places.ts";
 import { readComponentLease } from "../cluster-access/read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
@@ -39,14 +43,41 @@ export async function findRescueTargets(
   return Promise.all(
     search.components.map(async (component) => {
       const workload = findWorkload(component, workloads, search.namespace);
-      if (workload !== undefined) return workloadTarget(component, workload, await revisionsOf(api, workload, signal));
+      if (workload !== undefined) {
+        const target = workloadTarget(component, workload, await revisionsOf(api, workload, signal));
+        return withLeases(api, target, pods, signal);
+      }
       const present = staticTarget(component, pods);
-      if (present !== undefined && staticPodsOf(component, pods).some(isRunning)) return present;
+      if (present !== undefined && staticPodsOf(component, pods).some(isRunning)) {
+        return withLeases(api, present, pods, signal);
+      }
       const target = staticTarget(component, pods, await podsWhenAlive(api, component, signal));
       if (target === undefined) throw notFound(component, pods, search.namespace);
-      return target;
+      return withLeases(api, target, pods, signal);
     }),
   );
+}
+
+/** Where a pod of its template has its lease, and where those do that are there. */
+async function withLeases(
+  api: ClusterApi,
+  target: RescueTarget,
+  pods: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<RescueTarget> {
+  const { component, namespace } = target;
+  const [{ podSpec, node }] = target.templates as [RescueTarget["templates"][0]];
+  const template = { namespace, podSpec, ...(node !== undefined && { node }) };
+  const alive = permanentPods(target, pods).filter((pod) => podState(component, pod).is === "running");
+  const [place, ...own] = await Promise.all([
+    findLeasePlace(api, component, template, signal),
+    ...alive.map((pod) => findPodLease(api, component, pod, signal)),
+  ]);
+  const leases = distinctPlaces(own);
+  // What cannot be read of the template its pods may have said.
+  const known = leases.find(({ doubt }) => doubt === undefined);
+  const lease = place.doubt === undefined || known === undefined ? place : known;
+  return { ...target, lease, leases: leases.length > 0 ? leases : [lease] };
 }
 
 /** What the workload's controller keeps of earlier templates. */

@@ -10,7 +10,7 @@ import { permanentPods } from "../../rescue/permanent.ts";
 import { pickNode } from "../../rescue/pick-node.ts";
 import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
 import { makeRescuePod, templateServiceAccount } from "../../rescue/rescue-pod.ts";
-import type { RescueTarget, RescueTemplate } from "../../rescue/target.ts";
+import { type RescueTarget, type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { serviceAccountWorks } from "./find-rescue-targets.ts";
 import { collectionOf } from "./rescue-session.ts";
 
@@ -92,10 +92,10 @@ async function usableAccounts(
 ): Promise<Account[]> {
   const other = "default";
   if (own === undefined || own === other) return [{ name: own, note: undefined }];
-  const { elects, namespace, name } = target.lease;
+  const { namespace, name } = target.lease;
   const works = (account: string) => serviceAccountWorks(api, target, account, wishes.signal);
   const instead = `the rescue pod gets the service account "${other}", because "${own}" is not there`;
-  if (!elects || (await works(own))) {
+  if (!worksByLease(target) || (await works(own))) {
     return [
       { name: own, note: undefined },
       { name: other, note: instead },

@@ -1,5 +1,6 @@
 /** The rescue of one component: what is known of it while it goes on, and what all its steps need. */
 
+import { isSamePlace } from "../../controlplane/lease-place.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { containerIndexOf } from "../../kube/component.ts";
 import { isReady } from "../../kube/conditions.ts";
@@ -11,7 +12,8 @@ import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
 import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-pod.ts";
-import type { RescueTarget } from "../../rescue/target.ts";
+import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
+import { findPodLease, leaseSaid } from "../cluster-access/lease-places.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { podPath, type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
@@ -67,9 +69,28 @@ export class RescueCase {
     return this.permanent(look).filter(({ state, alive }) => alive && state.is === "running");
   }
 
-  /** What runs now has had its time to take the lease, and has not. */
-  noteIdle(look: RescueLook): void {
-    for (const { pod } of this.running(look)) this.idle.add(pod.metadata.uid ?? "");
+  /**
+   * What runs now has had its time to take the lease, and has not: noted as idle where that lease surely is the pod's own, by what the pod itself says too. Else nothing is
+   * noted, and what is in doubt is returned.
+   */
+  async noteIdle(): Promise<Trouble | undefined> {
+    const { session, target } = this;
+    const look = await session.until((seen) => ({ done: seen }));
+    const running = this.running(look);
+    const watched = [target.lease, ...target.leases];
+    for (const { pod } of running) {
+      const { api, options } = session;
+      const place = await findPodLease(api, target.component, pod, options.signal);
+      const said = await leaseSaid(api, target.component, pod, options.signal);
+      const other = [place, ...(said === undefined ? [] : [said])].find(
+        (each) => !watched.some((lease) => isSamePlace(lease, each)),
+      );
+      const doubt =
+        place.doubt ?? (other && `it takes the lease "${other.namespace}/${other.name}", which was not looked at`);
+      if (doubt !== undefined) return { kind: "undecided", text: `${podTitle(pod)} runs: ${doubt}` };
+    }
+    for (const { pod } of running) this.idle.add(pod.metadata.uid ?? "");
+    return undefined;
   }
 
   isOnReadyNode(pod: KubeObject, { nodes }: RescueLook): boolean {
@@ -103,7 +124,7 @@ export class RescueCase {
       .split("\n")
       .findLast((each) => /^E\d{4} |error/i.test(each));
     const said = line === undefined ? "" : `: ${plainLine(line.trim())}`;
-    const lacks = this.target.lease.elects ? "does not get the lease" : "does not become ready";
+    const lacks = worksByLease(this.target) ? "does not get the lease" : "does not become ready";
     return { kind: "no-lease", text: `${podTitle(pod)} runs and ${lacks}${said}` };
   }
 

@@ -5,7 +5,7 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import { judgeHealth } from "../../rescue/lease-track.ts";
 import { mendingHint } from "../../rescue/permanent.ts";
 import type { Trouble } from "../../rescue/pod-state.ts";
-import type { RescueTarget } from "../../rescue/target.ts";
+import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { RescueCase, type StandIn } from "./rescue-case.ts";
 import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
@@ -16,9 +16,9 @@ export interface RescueOutcome {
   readonly component: LeaseHolderName;
   /**
    * `healthy`: it was, and nothing was done. `mended`: the permanent one has its lease. `rescued`: it works by its rescue pod, and the permanent one cannot come back.
-   * `lost`: nothing helped.
+   * `lost`: nothing helped. `unknown`: its pods run, and whether they work cannot be told: nothing was done.
    */
-  readonly state: "healthy" | "mended" | "rescued" | "lost";
+  readonly state: "healthy" | "mended" | "rescued" | "lost" | "unknown";
   readonly namespace: string;
   readonly name: string;
   /** Whether it works by a lease at all; else what counts is that its pod is ready. */
@@ -49,7 +49,11 @@ async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
   const { session, target } = rescue;
   const earlier = await earlierStandIn(rescue);
   const standingIn = earlier === undefined ? undefined : await goOnWith(rescue, earlier);
-  if (standingIn === undefined && (await isHealthy(rescue))) return outcome(rescue, "healthy");
+  if (standingIn === undefined) {
+    const health = await lookAtHealth(rescue);
+    if (health === "healthy") return outcome(rescue, "healthy");
+    if (health !== "lost") return outcome(rescue, "unknown", { trouble: health });
+  }
   await raiseScaledAway(rescue);
   const standIn = standingIn ?? (await makeStandIn(rescue));
   if (!("pod" in standIn)) return outcome(rescue, "lost", { trouble: standIn });
@@ -62,35 +66,41 @@ async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
 
   session.tell(`the permanent ${target.component} does not take over, so its rescue pod comes back: ${failure.text}`);
   const template = target.templates.find(({ title }) => title === standIn.template) ?? target.templates[0]!;
-  await session.until((look) => ({ done: rescue.noteIdle(look) }));
+  await rescue.noteIdle();
   const again = await makeOf(rescue, template);
   return "pod" in again ? leave(rescue, again, failure) : outcome(rescue, "lost", { trouble: again });
 }
 
-async function isHealthy(rescue: RescueCase): Promise<boolean> {
+/** A trouble where its pods run and nothing proves that they do not work. */
+async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | Trouble> {
   const { session, target } = rescue;
   const { component } = target;
   const began = session.options.now();
-  const health = await session.until((look): Verdict<"healthy" | "lost"> => {
+  const health = await session.until((look): Verdict<"healthy" | "lost" | "unknown"> => {
     const running = rescue.running(look);
     const verdict = judgeHealth({
       track: rescue.lease,
-      elects: target.lease.elects,
+      elects: target.leases.some(({ elects }) => elects),
+      isDoubtful: target.leases.some(({ doubt }) => doubt !== undefined),
       running: running.length,
       ready: running.filter(({ state }) => state.is === "running" && state.ready).length,
       now: session.options.now(),
       lookedMs: session.options.now() - began,
     });
-    if (verdict === "lost") rescue.noteIdle(look);
     return verdict === "unsure" ? { waitingFor: `${component} to renew its lease` } : { done: verdict };
   });
   const { lease } = rescue.lease;
   if (health === "healthy") {
-    const why = target.lease.elects ? `"${lease?.holder ?? ""}" renews its lease` : "its pod is ready";
+    const why = rescue.lease.isRenewed ? `"${lease?.holder ?? ""}" renews its lease` : "its pod is ready";
     session.tell(`${component} is healthy: ${why}`);
-    return true;
+    return "healthy";
   }
-  const evidence = !target.lease.elects
+  const doubt = health === "unknown" ? undecided(rescue) : await rescue.noteIdle();
+  if (doubt !== undefined) {
+    session.tell(`whether ${component} works is not known: ${doubt.text}`);
+    return doubt;
+  }
+  const evidence = !worksByLease(target)
     ? "none of its pods is ready"
     : lease === undefined
       ? "nobody has ever held its lease"
@@ -98,7 +108,16 @@ async function isHealthy(rescue: RescueCase): Promise<boolean> {
         ? `nobody has held its lease since ${lease.renewTime}`
         : `"${lease.holder}" renewed its lease last at ${lease.renewTime}`;
   session.tell(`${component} is lost: ${evidence}`);
-  return false;
+  return "lost";
+}
+
+function undecided({ target }: RescueCase): Trouble {
+  const doubt = target.leases.find((each) => each.doubt !== undefined)?.doubt;
+  const text =
+    doubt === undefined
+      ? "it runs without leader election and is not ready, which does not prove that it does not work"
+      : `its pods run, and which lease they take is not known: ${doubt}`;
+  return { kind: "undecided", text };
 }
 
 /** What was scaled to 0 never comes back, and it is what is asked for. */
@@ -128,7 +147,7 @@ function outcome(
     state,
     namespace,
     name,
-    elects: target.lease.elects,
+    elects: worksByLease(target),
     holder: lease.lease?.holder ?? "",
     rescuePod:
       standIn === undefined

@@ -7,6 +7,7 @@ import { type LeaderLease, type LeaseHolderName, latestLease, readLease } from "
 import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
+import { distinctPlaces } from "../cluster-access/lease-places.ts";
 import { leaseCollections } from "../cluster-access/read-leases.ts";
 
 export interface RescueLook {
@@ -34,10 +35,14 @@ export class RescueView {
 
   /** Follows the components' leases too, from now on. */
   async followLeases(targets: readonly RescueTarget[]): Promise<void> {
-    for (const { component, lease } of targets) {
-      const query = `?fieldSelector=${encodeURIComponent(`metadata.name=${lease.name}`)}`;
-      const collections = await leaseCollections(this.#api, lease.namespace, this.#signal);
-      this.#leases.set(component, { paths: collections.map((path) => path + query), track: new LeaseTrack() });
+    for (const { component, lease: own, leases } of targets) {
+      const paths: string[] = [];
+      for (const { namespace, name } of distinctPlaces([own, ...leases])) {
+        const query = `?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
+        const collections = await leaseCollections(this.#api, namespace, this.#signal);
+        paths.push(...collections.map((path) => path + query));
+      }
+      this.#leases.set(component, { paths: [...new Set(paths)], track: new LeaseTrack() });
     }
     const paths = [...this.#leases.values()].flatMap((each) => each.paths);
     this.#leaseObjects = new LiveObjects(this.#api, paths, this.#signal);

@@ -6,7 +6,7 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
 import { isRescuePodOf } from "../../rescue/rescue-pod.ts";
-import type { RescueTemplate } from "../../rescue/target.ts";
+import { type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn, templateTitle } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";
@@ -99,11 +99,11 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
  */
 async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> {
   const { session, target, idle } = rescue;
-  if (target.kind === "StaticPod") return;
+  // Without a lease nothing proves that a pod does not work.
+  if (target.kind === "StaticPod" || !worksByLease(target)) return;
   const idlePods = rescue.running(look).filter(({ pod }) => idle.has(pod.metadata.uid ?? ""));
   for (const { pod } of idlePods) {
-    const what = target.lease.elects ? "does not renew its lease" : "is not ready";
-    session.tell(`${podTitle(pod)} runs and ${what}: deleting it`);
+    session.tell(`${podTitle(pod)} runs and does not renew its lease: deleting it`);
     await session.removePod(pod, { graceSeconds: IDLE_GRACE_SECONDS });
   }
   for (const { pod } of idlePods) await session.until((seen) => rescue.isGone(seen, pod));
@@ -121,7 +121,8 @@ async function discard(rescue: RescueCase, pod: KubeObject, trouble: Trouble): P
 /** Until the lease is renewed while the rescue pod runs; or why the pod cannot lead. */
 function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | undefined> {
   const { session, lease } = rescue;
-  const { component, lease: place } = rescue.target;
+  const { component } = rescue.target;
+  const byLease = worksByLease(rescue.target);
   const { now } = session.options;
   const since = new Since(now);
   const ready = new Since(now);
@@ -136,11 +137,11 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | u
     const state = podState(component, pod);
     if (!lease.isRenewed) await freeDeadLease(rescue, look);
     if (state.is === "running") {
-      const leads = place.elects ? lease.isRenewed : ready.isFor(String(state.ready && state.crash?.id), STEADY_MS);
-      if (leads && (place.elects || state.ready)) return { done: noteLeader(rescue, look, pod) };
+      const leads = byLease ? lease.isRenewed : ready.isFor(String(state.ready && state.crash?.id), STEADY_MS);
+      if (leads && (byLease || state.ready)) return { done: noteLeader(rescue, look, pod) };
       runningSince ??= now();
       if (now() - runningSince > LEAD_WITHIN_MS) return { done: await rescue.withoutLease(pod) };
-      return { waitingFor: `${podTitle(pod)} to ${place.elects ? "hold the lease" : "be ready"}` };
+      return { waitingFor: `${podTitle(pod)} to ${byLease ? "hold the lease" : "be ready"}` };
     }
     const trouble = state.is === "crashed" ? rescue.crashOf(pod, state.crash) : state.trouble;
     if (trouble === undefined) return { waitingFor: `${podTitle(pod)} to be started` };
@@ -155,8 +156,9 @@ function noteLeader(rescue: RescueCase, look: RescueLook, pod: KubeObject): unde
   const holder = rescue.lease.lease?.holder;
   const others = rescue.permanent(look).filter(({ state }) => state.is === "running");
   if (others.length === 0) rescue.rescueHolder = holder;
-  const { elects } = rescue.target.lease;
-  rescue.session.tell(`${podTitle(pod)} ${elects ? `runs, and "${holder}" renews the lease` : "is ready"}`);
+  rescue.session.tell(
+    `${podTitle(pod)} ${worksByLease(rescue.target) ? `runs, and "${holder}" renews the lease` : "is ready"}`,
+  );
 }
 
 /**
@@ -165,7 +167,7 @@ function noteLeader(rescue: RescueCase, look: RescueLook, pod: KubeObject): unde
  */
 async function freeDeadLease(rescue: RescueCase, look: RescueLook): Promise<void> {
   const { lease } = rescue.lease;
-  if (lease === undefined || lease.holder === "" || !rescue.target.lease.elects || rescue.clock === undefined) return;
+  if (lease === undefined || lease.holder === "" || !worksByLease(rescue.target) || rescue.clock === undefined) return;
   if (rescue.permanent(look).some(({ state }) => state.is === "running")) return;
   const { created, at } = rescue.clock;
   const now = created + rescue.session.options.now() - at; // at least

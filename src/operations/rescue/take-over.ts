@@ -5,6 +5,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
 import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
+import { worksByLease } from "../../rescue/target.ts";
 import { haveTriedAgain, readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";
@@ -118,7 +119,7 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
       }
       trouble = creation?.trouble;
       if (trouble === undefined && !rescue.wishes.together.includes(helper)) {
-        trouble = await readMissingHelper(api, helper, helpers.get(helper)!, now(), signal);
+        trouble = await readMissingHelper(api, helper, helpers.get(helper)!, look.pods, now(), signal);
       }
     }
     return trouble;
@@ -128,7 +129,8 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
 /** Takes the rescue pod away, and waits until the permanent one has its lease and renews it. Returns what goes wrong. */
 export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn): Promise<Trouble | undefined> {
   const { session, target, lease: track } = rescue;
-  const { component, kind, lease: place } = target;
+  const { component, kind } = target;
+  const byLease = worksByLease(target);
   const { now } = session.options;
   session.tell(`the permanent ${component} is started: removing ${podTitle(rescuePod)}`);
   await session.removePod(rescuePod);
@@ -148,13 +150,13 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
       }
       if (ended !== undefined && track.lease?.holder === ended) await rescue.release(ended);
       const running = rescue.running(look);
-      const leads = place.elects ? track.isRenewed && track.lease?.holder !== ended : isSteady(running, ready);
+      const leads = byLease ? track.isRenewed && track.lease?.holder !== ended : isSteady(running, ready);
       if (leads && running.length > 0) {
-        const why = place.elects ? `"${track.lease?.holder ?? ""}" renews its lease` : "its pod is ready";
+        const why = byLease ? `"${track.lease?.holder ?? ""}" renews its lease` : "its pod is ready";
         session.tell(`the permanent ${component} does its work: ${why}`);
         return { done: undefined };
       }
-      const waitingFor = `the permanent ${component} to ${place.elects ? "hold its lease" : "be ready"}`;
+      const waitingFor = `the permanent ${component} to ${byLease ? "hold its lease" : "be ready"}`;
       // What crashed while the rescue pod had the port tells nothing.
       const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
       const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);

@@ -1,12 +1,12 @@
 /** What the API server tells of the cluster, in parallel lists that are no larger than they need be. What looks wrong for a moment is looked at twice. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CertificateFact, ClusterFacts, ComponentFacts } from "../../../diagnosis/facts.ts";
+import type { CertificateFact, ClusterFacts, ComponentFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { looksAbandoned } from "../../../diagnosis/leases.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { apiServices, disruptionBudgets, quotas, stuckNamespaces, webhooks } from "./blockers.ts";
 import { kubeletCertificates } from "./certificates.ts";
-import { gatherComponents, type LeaseLook, lookAtLeases } from "./components.ts";
+import { gatherComponents, type LeaseLook, type LeasePlaces, lookAtLeases } from "./components.ts";
 import { gatherNodes, type NodeLook } from "./nodes.ts";
 import type { Probes } from "./probes.ts";
 import {
@@ -31,6 +31,7 @@ export interface ClusterLook {
 export async function gatherCluster(
   api: ClusterApi,
   minor: number,
+  local: LocalFacts | undefined,
   probes: Probes,
   serverNow: () => number,
 ): Promise<ClusterLook> {
@@ -38,27 +39,24 @@ export async function gatherCluster(
   const certificatesOf = ({ kubelets }: NodeLook) =>
     api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
   const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
-  const leases = probes
-    .try("scheduler", "leases", (signal) => lookAtLeases(api, serverNow, signal))
-    .then((found) => {
-      const gap = found === undefined ? probes.gaps.find(({ area }) => area === "scheduler") : undefined;
-      if (gap !== undefined) probes.gaps.push({ ...gap, area: "controller-manager" });
-      return found;
-    });
   const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
-  const [components, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] = await Promise.all([
-    gatherComponents(api, probes, deployments, leases),
-    gatherNodes(api, probes, minor).then(async (look) => look && { ...look, certificates: await certificatesOf(look) }),
-    probes.try("workloads", "pods", (signal) => countPods(api, signal)),
-    probes.try("workloads", "pods", (signal) => pendingPods(api, signal)),
-    probes.try("blockers", "webhooks", async (signal) => webhooks(api, (await deployments) ?? [], signal)),
-    probes.try("blockers", "APIServices", async (signal) => apiServices(api, (await deployments) ?? [], signal)),
-    probes.try("blockers", "namespaces", (signal) => stuckNamespaces(api, signal)),
-    probes.try("blockers", "quotas", (signal) => quotas(api, signal)),
-    probes.try("blockers", "disruption budgets", (signal) => disruptionBudgets(api, signal)),
-  ]);
+  const [{ components, places }, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] =
+    await Promise.all([
+      gatherComponents(api, probes, deployments, local, serverNow),
+      gatherNodes(api, probes, minor).then(
+        async (look) => look && { ...look, certificates: await certificatesOf(look) },
+      ),
+      probes.try("workloads", "pods", (signal) => countPods(api, signal)),
+      probes.try("workloads", "pods", (signal) => pendingPods(api, signal)),
+      probes.try("blockers", "webhooks", async (signal) => webhooks(api, (await deployments) ?? [], signal)),
+      probes.try("blockers", "APIServices", async (signal) => apiServices(api, (await deployments) ?? [], signal)),
+      probes.try("blockers", "namespaces", (signal) => stuckNamespaces(api, signal)),
+      probes.try("blockers", "quotas", (signal) => quotas(api, signal)),
+      probes.try("blockers", "disruption budgets", (signal) => disruptionBudgets(api, signal)),
+    ]);
   const again = await lookAgain(api, probes, serverNow, {
     components,
+    places,
     deployments: (await deployments) ?? [],
     short: (await short) ?? [],
   });
@@ -82,6 +80,7 @@ export async function gatherCluster(
 
 interface FirstLook {
   readonly components: readonly ComponentFacts[];
+  readonly places: LeasePlaces;
   readonly deployments: readonly KubeObject[];
   readonly short: ClusterFacts["shortReplicaSets"];
 }
@@ -91,7 +90,7 @@ async function lookAgain(
   api: ClusterApi,
   probes: Probes,
   serverNow: () => number,
-  { components, deployments, short }: FirstLook,
+  { components, places, deployments, short }: FirstLook,
 ): Promise<Pick<ClusterFacts, "components" | "laggingDeployments" | "shortReplicaSets">> {
   const lagging = laggingDeployments(deployments);
   const doubtful = components.filter(({ lease }) => lease !== undefined && looksAbandoned(lease, serverNow()));
@@ -102,13 +101,14 @@ async function lookAgain(
   const [leases, deploymentsNow, shortNow] = await Promise.all([
     doubtful.length === 0
       ? undefined
-      : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, serverNow, signal)),
+      : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, places, serverNow, signal)),
     lagging.length === 0 ? [] : probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal)),
     short.length === 0 ? [] : probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal)),
   ]);
   const judged = components.map((component) => watched(component, doubtful.includes(component), leases));
   const managerDown = judged.some(
-    ({ name, lease }) => name === "kube-controller-manager" && lease?.renewedMeanwhile === false,
+    ({ name, lease, leaseDoubt }) =>
+      name === "kube-controller-manager" && lease?.renewedMeanwhile === false && leaseDoubt === undefined,
   );
   const key = (each: { readonly namespace: string; readonly name: string }) => `${each.namespace}/${each.name}`;
   const before = new Map([...lagging, ...short].map((each) => [key(each), each]));

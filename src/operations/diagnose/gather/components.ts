@@ -1,29 +1,48 @@
 /** Scheduler and controller manager: their leases, and what in the cluster makes their pods. */
 
-import type { ComponentFacts, ComponentPod, LeaseFacts } from "../../../diagnosis/facts.ts";
+import { type LeasePlace, leasePlaceOf } from "../../../controlplane/lease-place.ts";
+import type { ComponentFacts, ComponentPod, LeaseFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { recogniseComponent } from "../../../kube/component.ts";
 import { isReady } from "../../../kube/conditions.ts";
 import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
-import { LEASE_HOLDERS, type LeaderLease, type LeaseHolderName, leasePlaceOf, renewedAt } from "../../../kube/lease.ts";
+import { LEASE_HOLDERS, type LeaderLease, type LeaseHolderName, latestLease, renewedAt } from "../../../kube/lease.ts";
 import type { KubeObject } from "../../../kube/object.ts";
+import { podState } from "../../../rescue/pod-state.ts";
+import { distinctPlaces, findLeasePlace, findPodLease, localLeasePlace } from "../../cluster-access/lease-places.ts";
 import { readHeldLeases } from "../../cluster-access/read-leases.ts";
 import type { Probes } from "./probes.ts";
 
 export type LeaseLook = ReadonlyMap<LeaseHolderName, LeaseFacts>;
 
-/** Those that there are. `now`: the API server's clock. */
-export async function lookAtLeases(api: ClusterApi, now: () => number, signal: AbortSignal): Promise<LeaseLook> {
-  const found = await readHeldLeases(
-    api,
-    LEASE_HOLDERS.map((name) => leasePlaceOf(name)),
-    now,
-    signal,
+/** Where each component's leases are. */
+export type LeasePlaces = ReadonlyMap<LeaseHolderName, readonly LeasePlace[]>;
+
+/** Of each component the lease that was renewed last, where there is one. `now`: the API server's clock. */
+export async function lookAtLeases(
+  api: ClusterApi,
+  places: LeasePlaces,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<LeaseLook> {
+  const wanted = [...places].flatMap(([name, own]) =>
+    own.filter(({ elects }) => elects).map((place) => ({ name, place })),
+  );
+  const byNamespace = [...Map.groupBy(wanted, ({ place }) => place.namespace).values()];
+  const found = await Promise.all(
+    byNamespace.map(async (group) => {
+      const each = group.map(({ place }) => place);
+      const leases = await readHeldLeases(api, each, now, signal);
+      return group.map(({ name }, i) => ({ name, lease: leases[i] }));
+    }),
+  );
+  const latest = [...Map.groupBy(found.flat(), ({ name }) => name)].map(
+    ([name, leases]) => [name, latestLease(leases.map(({ lease }) => lease))] as const,
   );
   return new Map(
-    found.flatMap((lease, i): [LeaseHolderName, LeaseFacts][] =>
-      lease === undefined ? [] : [[LEASE_HOLDERS[i]!, leaseFacts(lease)]],
+    latest.flatMap(([name, lease]): [LeaseHolderName, LeaseFacts][] =>
+      lease === undefined ? [] : [[name, leaseFacts(lease)]],
     ),
   );
 }
@@ -38,12 +57,18 @@ function leaseFacts(lease: LeaderLease): LeaseFacts {
   };
 }
 
+export interface ComponentLook {
+  readonly components: readonly ComponentFacts[];
+  readonly places: LeasePlaces;
+}
+
 export async function gatherComponents(
   api: ClusterApi,
   probes: Probes,
   deployments: Promise<readonly KubeObject[] | undefined>,
-  leases: Promise<LeaseLook | undefined>,
-): Promise<ComponentFacts[]> {
+  local: LocalFacts | undefined,
+  now: () => number,
+): Promise<ComponentLook> {
   const [daemonSets, pods] = await Promise.all([
     probes.try("scheduler", "DaemonSets", async (signal) => {
       const path = "/apis/apps/v1/namespaces/kube-system/daemonsets";
@@ -55,21 +80,67 @@ export async function gatherComponents(
     ...((await deployments) ?? []).map((object) => ({ kind: "Deployment", object })),
     ...(daemonSets ?? []).map((object) => ({ kind: "DaemonSet", object })),
   ];
-  const found = await leases;
-  return LEASE_HOLDERS.map((name): ComponentFacts => {
+  const ofName = (name: LeaseHolderName) => ({
+    own: workloads.find(({ object }) => runs(object, name))?.object,
+    pods: (pods ?? []).filter((pod) => isPodOf(pod, name)),
+  });
+  const places = await probes.try("scheduler", "where its lease is", async (signal) => {
+    const entries = LEASE_HOLDERS.map(async (name) => {
+      const { own, pods } = ofName(name);
+      return [name, await placesOf(api, name, own, pods, local, signal)] as const;
+    });
+    return new Map(await Promise.all(entries));
+  });
+  const found = places && (await probes.try("scheduler", "leases", (signal) => lookAtLeases(api, places, now, signal)));
+  if (found === undefined) {
+    const gap = probes.gaps.find(({ area }) => area === "scheduler");
+    if (gap !== undefined) probes.gaps.push({ ...gap, area: "controller-manager" });
+  }
+  const components = LEASE_HOLDERS.map((name): ComponentFacts => {
     const own = workloads.find(({ object }) => runs(object, name));
     return {
       name,
       lease: found?.get(name),
+      leaseDoubt: doubtOf(places?.get(name) ?? []),
       workload: own && {
         kind: own.kind,
         namespace: own.object.metadata.namespace ?? "",
         name: own.object.metadata.name,
         replicas: replicasOf(own.kind, own.object),
       },
-      pods: (pods ?? []).filter((pod) => isPodOf(pod, name)).map(podFacts),
+      pods: ofName(name).pods.map(podFacts),
     };
   });
+  return { components, places: places ?? new Map() };
+}
+
+/** By its pods that run, by what makes them, by its process on this machine; the usual place where nothing is known of it. */
+async function placesOf(
+  api: ClusterApi,
+  name: LeaseHolderName,
+  workload: KubeObject | undefined,
+  pods: readonly KubeObject[],
+  local: LocalFacts | undefined,
+  signal: AbortSignal,
+): Promise<LeasePlace[]> {
+  const running = pods.filter((pod) => podState(name, pod).is === "running");
+  const places = await Promise.all(running.map((pod) => findPodLease(api, name, pod, signal)));
+  const template = workload && objectOf(objectOf(objectOf(workload.spec).template).spec);
+  if (places.length === 0 && template !== undefined) {
+    const { namespace = "default" } = workload!.metadata;
+    places.push(await findLeasePlace(api, name, { namespace, podSpec: template }, signal));
+  }
+  const component = local?.components.find((each) => each.name === name && each.process !== undefined);
+  if (component !== undefined) places.push(localLeasePlace(name, component.flags, component.process?.pid));
+  return places.length === 0 ? [leasePlaceOf(name)] : distinctPlaces(places);
+}
+
+function doubtOf(places: readonly LeasePlace[]): string | undefined {
+  const doubt = places.find((place) => place.doubt !== undefined)?.doubt;
+  if (doubt !== undefined) return `which lease it takes is not known: ${doubt}`;
+  return places.length > 0 && places.every(({ elects }) => !elects)
+    ? "it runs without leader election, so that no lease tells whether it works"
+    : undefined;
 }
 
 function runs(workload: KubeObject, name: LeaseHolderName): boolean {
