@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { namespacedName } from "../../kube/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type ClusterApi, isConnectionError } from "./cluster-api.ts";
+import { Refusals } from "./refusals.ts";
 
 const RETRY_MS = 250;
 
@@ -74,11 +75,14 @@ export class LiveObjects {
 
   async #follow(path: string, limit: number | undefined): Promise<void> {
     const signal = this.#signal;
+    const refusals = new Refusals();
     while (!signal.aborted) {
+      let opened = Number.POSITIVE_INFINITY;
       try {
         for await (const event of this.#api.watch(path, signal, limit)) {
           this.#unreachable.delete(path);
           if (event.type === "listed") {
+            opened = performance.now();
             this.#lists.set(path, new Map(event.objects.map((object) => [namespacedName(object), object])));
           } else if (event.type === "set") {
             this.#lists.get(path)?.set(namespacedName(event.object), event.object);
@@ -89,6 +93,8 @@ export class LiveObjects {
         }
       } catch (error) {
         if (signal.aborted) return;
+        refusals.noteEnd(performance.now() - opened);
+        if (await refusals.isFinal(error, this.#api, signal)) throw error;
         if (!isConnectionError(error) && !isPassing(error)) throw error;
         this.#unreachable.set(path, error);
         this.wake();

@@ -6,6 +6,7 @@ import { judgeHealth } from "../../rescue/lease-track.ts";
 import { mendingHint } from "../../rescue/permanent.ts";
 import type { Trouble } from "../../rescue/pod-state.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
+import { demandPermission } from "../cluster-access/permissions.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { RescueCase, type StandIn } from "./rescue-case.ts";
 import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
@@ -53,6 +54,10 @@ async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
     const health = await lookAtHealth(rescue);
     if (health === "healthy") return outcome(rescue, "healthy");
     if (health !== "lost") return outcome(rescue, "unknown", { trouble: health });
+  }
+  const { signal } = session.options;
+  for (const verb of ["create", "delete"]) {
+    await demandPermission(session.api, { verb, resource: "pods", namespace: target.namespace }, signal);
   }
   await raiseScaledAway(rescue);
   const standIn = standingIn ?? (await makeStandIn(rescue));
