@@ -142,6 +142,45 @@ describe("drain", () => {
   });
 });
 
+describe("evict and a pod that no controller makes anew", () => {
+  const BARE = pod("bare", "ReplicaSet", { metadata: { ownerReferences: [] } });
+  const objects = [machine("w1", "Unknown"), pod("web-1"), BARE];
+  const deleted = () => writes().filter((line) => line.startsWith("DELETE"));
+  const PODS = "DELETE /api/v1/namespaces/default/pods";
+
+  test.each(["v1.25.9", "v1.36.2"])("leaves it alone and lists it apart at %s", async (version) => {
+    await serve({ version, objects });
+    const { code, stderr } = await node("evict", "w1", "--yes");
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("asked to end, and replaced elsewhere:\n  default/web-1\n");
+    expect(stderr).toContain("no controller makes them anew (--force deletes them):\n  default/bare\n");
+    expect(deleted()).toEqual([`${PODS}/web-1`]);
+  });
+
+  test("deletes it with --force", async () => {
+    await serve({ version: "v1.36.2", objects });
+    const { code, stderr } = await node("evict", "w1", "--yes", "--force");
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("asked to end, and replaced elsewhere:\n  default/web-1\n");
+    expect(stderr).toContain("CAUTION: deleted for good, since no controller makes them anew:\n  default/bare\n");
+    expect(deleted().sort()).toEqual([`${PODS}/bare`, `${PODS}/web-1`]);
+  });
+
+  test("does not put a taint on the node that would delete it", async () => {
+    await serve({ version: "v1.36.2", objects });
+    const { code, stderr } = await node("evict", "w1", "--yes", "--force-delete-pods");
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("default/bare") });
+    expect(stderr).toContain("--force");
+    expect(writes()).toEqual([]);
+  });
+
+  test("leaves it alone where pods are taken away one by one", async () => {
+    await serve({ version: "v1.25.9", objects });
+    const { code } = await node("evict", "w1", "--yes", "--force-delete-pods");
+    expect([code, deleted()]).toEqual([0, [`${PODS}/web-1`]]);
+  });
+});
+
 describe("evict --force-delete-pods", () => {
   const UNREACHABLE = { key: "node.kubernetes.io/unreachable", effect: "NoExecute", timeAdded: SINCE };
   const OUT = { key: "node.kubernetes.io/out-of-service", value: "nodeshutdown", effect: "NoExecute" };
@@ -202,7 +241,7 @@ describe("evict --force-delete-pods", () => {
     const { code, stderr } = await node("evict", "w1", "--force-delete-pods", "--yes");
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^not finished: node "w1" is cordoned, and \d+ of 12 pods were told to go\nrun the same command again to go on, .*\nerror: the API server at ".*" /m,
+      /^not finished: node "w1" is cordoned, and \d+ of 12 pods were asked to end\nrun the same command again to go on, .*\nerror: the API server at ".*" /m,
     );
   });
 });

@@ -30,7 +30,20 @@ describe("of a dead node's pods", () => {
   const agent = pod("agent", "DaemonSet");
   const done = pod("done", "Job", { phase: "Succeeded" });
   const file = pod("file", "Node", { metadata: { annotations: { "kubernetes.io/config.mirror": "x" } } });
-  const plan = planEviction([web, db, disk, going, agent, done, file]);
+  const bare = pod("bare", "ReplicaSet", { metadata: { ownerReferences: [] } });
+  const owned = pod("owned", "Thing", {
+    metadata: { ownerReferences: [{ apiVersion: "x/v1", kind: "Thing", name: "o", uid: "u" }] },
+  });
+  const all = [web, db, disk, bare, owned, going, agent, done, file];
+  const plan = planEviction(all, false);
+
+  test("those that nobody makes anew are apart, and go only where that is asked for", () => {
+    expect(plan.unreplicated).toEqual([bare, owned]);
+    expect(planEviction(all, true)).toMatchObject({
+      remove: [web, db, disk, bare, owned],
+      unreplicated: [bare, owned],
+    });
+  });
 
   test("those that serve go", () => expect(plan.remove).toEqual([web, db, disk]));
   test("those that go already are left to it", () => expect(plan.terminating).toEqual([going]));

@@ -41,14 +41,21 @@ export interface EvictPlan {
   readonly terminating: readonly KubeObject[];
   /** Mirror pods, pods of DaemonSets, finished ones: nothing is gained by their going. */
   readonly stay: readonly KubeObject[];
+  /** Without a controller, so that nobody makes them anew anywhere: gone is gone. In `remove` only where that was asked for. */
+  readonly unreplicated: readonly KubeObject[];
   /** Of `remove` and `terminating`: those whose replacement waits until they are gone for certain. */
   readonly waitForProof: readonly KubeObject[];
 }
 
-export function planEviction(pods: readonly KubeObject[]): EvictPlan {
+/** @param removesUnreplicated whether pods without a controller go too */
+export function planEviction(pods: readonly KubeObject[], removesUnreplicated: boolean): EvictPlan {
   const stay = pods.filter((pod) => isMirrorPod(pod) || daemonSetOf(pod) !== undefined || isFinished(pod));
-  const go = pods.filter((pod) => !stay.includes(pod));
+  const unreplicated = pods.filter(
+    (pod) => !stay.includes(pod) && !isTerminating(pod) && controllerOf(pod) === undefined,
+  );
+  const go = pods.filter((pod) => !stay.includes(pod) && (removesUnreplicated || !unreplicated.includes(pod)));
   return {
+    unreplicated,
     remove: go.filter((pod) => !isTerminating(pod)),
     terminating: go.filter(isTerminating),
     stay,

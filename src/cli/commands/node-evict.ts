@@ -15,9 +15,11 @@ Examples:
   kubemend node evict worker-3 --undo
 
 For a node that does not answer: its pods are replaced elsewhere now, and not when their tolerations end. Pods of StatefulSets, and volumes that are
-for one node at a time, stay with the node until it is certain that it runs nothing: then pass --force-delete-pods.`;
+for one node at a time, stay with the node until it is certain that it runs nothing: then pass --force-delete-pods.
+Pods without a controller are left alone unless --force is given: nobody would make them anew.`;
 
 interface Options extends ClusterOptions {
+  readonly force?: true;
   readonly forceDeletePods?: true;
   readonly undo?: true;
   readonly yes?: true;
@@ -29,6 +31,7 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
   return clusterOptions(new Command("evict"))
     .description("move the pods of a node that does not answer, at once")
     .addArgument(new Argument("<node>", "name of the node"))
+    .option("--force", "delete pods without a controller too, which nobody makes anew")
     .option("--force-delete-pods", "the machine is certainly off: free names and volumes without its word")
     .option("--undo", "the node is back: take off the taint, and let it take pods again")
     .option("-y, --yes", "do not ask")
@@ -49,6 +52,7 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
       const { plan, done, failed } = await evictNode({
         ...common,
         force: options.forceDeletePods === true,
+        removesUnreplicated: options.force === true,
         dryRun: options.dryRun === true,
         confirm: async (plan) => {
           await host.stderr.write(planText(plan, host.now()));
@@ -59,9 +63,10 @@ export function nodeEvictCommand({ host }: CommandContext): Command {
       if (options.dryRun === true) await host.stderr.write(planText(plan, host.now()));
       if (isJson) {
         const keys = (pods: NodeEvictionPlan["remove"]) => pods.map(namespacedName);
-        const { remove, terminating, stay, waitForProof, by, force, state } = plan;
+        const { remove, unreplicated, terminating, stay, waitForProof, by, force, state } = plan;
         const lists = {
           remove: keys(remove),
+          unreplicated: keys(unreplicated),
           terminating: keys(terminating),
           stay: keys(stay),
           waitForProof: keys(waitForProof),
@@ -86,17 +91,24 @@ function question({ state, force }: NodeEvictionPlan): string {
 }
 
 function planText(plan: NodeEvictionPlan, now: number): string {
-  const { state, remove, terminating, waitForProof, stay, force } = plan;
+  const { state, remove, unreplicated, removesUnreplicated, terminating, waitForProof, stay, force } = plan;
   const sign = state.lastSign === "" ? "" : `, last sign of life ${since(state.lastSign, now)} ago`;
   const lines = [`node "${state.name}" is not ready since ${since(state.since, now)}${sign}: ${state.why}`];
   const list = (text: string, pods: typeof remove) => {
     if (pods.length > 0) lines.push(`${text}:`, ...pods.map((pod) => `  ${namespacedName(pod)}`));
   };
+  const replaced = remove.filter((pod) => !unreplicated.includes(pod));
   list(
-    force ? "taken away at once" : "told to go, and replaced elsewhere",
-    force ? [...remove, ...terminating] : remove,
+    force ? "taken away at once" : "asked to end, and replaced elsewhere",
+    force ? [...replaced, ...terminating] : replaced,
   );
-  if (!force) list("told to go already", terminating);
+  list(
+    removesUnreplicated
+      ? "CAUTION: deleted for good, since no controller makes them anew"
+      : "left alone, since no controller makes them anew (--force deletes them)",
+    unreplicated,
+  );
+  if (!force) list("asked to end already", terminating);
   if (stay.length > 0) lines.push(`left alone: ${stay.length} of DaemonSets, of the machine's files, or finished`);
   if (waitForProof.length > 0) {
     lines.push(
@@ -110,7 +122,7 @@ function planText(plan: NodeEvictionPlan, now: number): string {
 }
 
 function halfText({ node, told, pods }: HalfEvicted): string {
-  return `not finished: node "${node}" is cordoned, and ${told} of ${pods} pods were told to go
+  return `not finished: node "${node}" is cordoned, and ${told} of ${pods} pods were asked to end
 run the same command again to go on, or once the machine is back: kubemend node evict ${node} --undo
 `;
 }

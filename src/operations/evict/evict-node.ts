@@ -1,6 +1,7 @@
 /** Moves the pods of a node that does not answer at once, instead of waiting until the node controller does. */
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady, type NodeState, nodeState } from "../../kube/node-state.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import {
@@ -21,6 +22,8 @@ export interface EvictNodeOptions {
   readonly node: string;
   /** Take pods away without the kubelet's word that they have ended. */
   readonly force: boolean;
+  /** Pods without a controller, which nobody makes anew, go too. */
+  readonly removesUnreplicated: boolean;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -33,7 +36,7 @@ export interface EvictNodeOptions {
 
 export interface HalfEvicted {
   readonly node: string;
-  /** How many of the pods were told to go, or taken away. */
+  /** How many of the pods were asked to end, or taken away. */
   readonly told: number;
   readonly pods: number;
 }
@@ -41,6 +44,7 @@ export interface HalfEvicted {
 export interface NodeEvictionPlan extends EvictPlan {
   readonly state: NodeState;
   readonly force: boolean;
+  readonly removesUnreplicated: boolean;
   /** How force is used: by the taint, which also frees volumes, or pod by pod. */
   readonly by: "out-of-service" | "deletion";
 }
@@ -77,7 +81,19 @@ export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
         hint: "its pods run for all that is known: leave --force-delete-pods out, or stop the machine first",
       });
     }
-    const plan: NodeEvictionPlan = { ...planEviction(items), state, force: options.force, by };
+    const { removesUnreplicated } = options;
+    const plan: NodeEvictionPlan = {
+      ...planEviction(items, removesUnreplicated),
+      ...{ state, force: options.force, by, removesUnreplicated },
+    };
+    // The taint takes every pod of the node away, whoever owns it.
+    if (by === "out-of-service" && !removesUnreplicated && plan.unreplicated.length > 0) {
+      const keys = plan.unreplicated.map(namespacedName).join(", ");
+      throw new MendError("control-plane-at-risk", `pods without a controller would be lost for good: ${keys}`, {
+        where: `node "${name}"`,
+        hint: "keep their manifests (kubectl get pod -o yaml), then pass --force to have them deleted too",
+      });
+    }
     if (!options.dryRun) {
       await demandPermission(api, { verb: "delete", resource: "pods" }, signal);
       await demandPermission(api, { verb: "patch", resource: "nodes" }, signal);
