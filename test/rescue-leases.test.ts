@@ -78,7 +78,13 @@ async function serve(objects: readonly KubeObject[], renewed: readonly string[],
   const stale = [lease("kube-scheduler", long), lease(MANAGER, Date.now())];
   server = await ApiServerStandIn.start(base, {
     version: "v1.36.2",
-    objects: [...objects, MASTER, object("v1", "Namespace", "kube-system"), ...stale, ...renewed.map((name) => lease(name, Date.now()))],
+    objects: [
+      ...objects,
+      MASTER,
+      object("v1", "Namespace", "kube-system"),
+      ...stale,
+      ...renewed.map((name) => lease(name, Date.now())),
+    ],
     answer: ({ path }) => {
       const version = { groupVersion: "coordination.k8s.io/v1" };
       if (path === "/readyz") return { status: 200, body: {} };

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-/** Runs one command line against a {@link ProcessHost} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 130 interrupted. */
-=======
-/** Runs one command line against a {@link Host} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 3 nothing could be judged, 130 interrupted. */
->>>>>>> 135a24a (Rescue knows leases that a configuration file names, and deletes nothing that is not proved dead)
+/** Runs one command line against a {@link ProcessHost} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 3 nothing could be judged, 130 interrupted. */
 import { CommanderError } from "commander";
 import { MendError } from "../errors/errors.ts";
 import { EXIT, type ExitCode } from "./command.ts";
@@ -10,17 +6,9 @@ import { hostOf, type ProcessHost } from "./host.ts";
 import { createProgram } from "./program.ts";
 import { hanging, oneLine } from "./terminal/escape.ts";
 
-<<<<<<< HEAD
 export async function run(argv: readonly string[], process: ProcessHost): Promise<ExitCode> {
   const host = hostOf(process);
   let code: ExitCode = EXIT.done;
-=======
-/** Exit codes that scripts rely on. */
-export const EXIT = { done: 0, failed: 1, usage: 2, unknown: 3, interrupted: 130 } as const;
-
-export async function run(argv: readonly string[], host: Host): Promise<number> {
-  let code: number = EXIT.done;
->>>>>>> 135a24a (Rescue knows leases that a configuration file names, and deletes nothing that is not proved dead)
   const pending: Promise<void>[] = [];
   const program = await createProgram(
     {

@@ -10,12 +10,7 @@ import {
   storyTeller,
 } from "../options/shared-options.ts";
 import { yamlText } from "../reports/object-text.ts";
-<<<<<<< HEAD
-import { isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
-=======
 import { isUndecided, isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
-import { EXIT } from "../run.ts";
->>>>>>> 135a24a (Rescue knows leases that a configuration file names, and deletes nothing that is not proved dead)
 
 const EXAMPLES = `
 Examples:
