@@ -1,0 +1,187 @@
+/** Two values walked side by side: the fields in which they differ, by meaning. */
+import { compareStrings, isObject } from "../storage/arrange.ts";
+import { parseDuration } from "../storage/duration.ts";
+import { printJson } from "../storage/json-text.ts";
+import type { JsonObject, JsonValue } from "../storage/object.ts";
+import { parseTime } from "../storage/time.ts";
+import { quantityInNanos } from "./exact-quantity.ts";
+import type { ListRule, ValueType } from "./value-type.ts";
+
+/** A step to a field: a name, a place in a list, or the merge keys of a list's item. */
+export type PathStep = string | number | { readonly [key: string]: JsonValue };
+
+export interface FieldChange {
+  readonly change: "added" | "removed" | "changed" | "reordered";
+  readonly path: readonly PathStep[];
+  /** Undefined where the field was added, or a list reordered. */
+  readonly before?: JsonValue;
+  readonly after?: JsonValue;
+}
+
+/** Deeper than any object that is decoded. */
+const MOST_DEPTH = 600;
+
+/** Fields in which `after` differs from `before`, in the order of their names. */
+export function compareValues(
+  before: JsonValue | undefined,
+  after: JsonValue | undefined,
+  type: ValueType | undefined,
+): FieldChange[] {
+  const changes: FieldChange[] = [];
+  compare(before, after, type, [], changes);
+  return changes;
+}
+
+function compare(
+  before: JsonValue | undefined,
+  after: JsonValue | undefined,
+  type: ValueType | undefined,
+  path: readonly PathStep[],
+  changes: FieldChange[],
+): void {
+  if (before === after || path.length > MOST_DEPTH) return;
+  const isAbsent = (value: JsonValue | undefined) => meansAbsent(value, type);
+  if (isAbsent(before) && isAbsent(after)) return;
+  // What is empty on one side is compared piece by piece where it is a map or a list: only what is in it is new.
+  if (before === undefined || before === null) {
+    changes.push({ change: "added", path, after: after! });
+  } else if (after === undefined || after === null) {
+    changes.push({ change: "removed", path, before });
+  } else if (isObject(before) && isObject(after)) compareObjects(before, after, type, path, changes);
+  else if (Array.isArray(before) && Array.isArray(after)) compareLists(before, after, type, path, changes);
+  else if (!sameScalar(before, after, type?.scalar)) changes.push({ change: "changed", path, before, after });
+}
+
+/** Whether a value says no more than a field that is not there. */
+function meansAbsent(value: JsonValue | undefined, type: ValueType | undefined): boolean {
+  if (value === undefined || value === null) return true;
+  const absent = type?.absentIs;
+  if (absent === undefined) return false;
+  if (absent !== "empty") return value === absent;
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) && Object.entries(value).every(([name, each]) => meansAbsent(each, type?.field?.(name)));
+}
+
+function compareObjects(
+  before: JsonObject,
+  after: JsonObject,
+  type: ValueType | undefined,
+  path: readonly PathStep[],
+  changes: FieldChange[],
+): void {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  for (const name of [...names].sort(compareStrings)) {
+    compare(own(before, name), own(after, name), type?.field?.(name), [...path, name], changes);
+  }
+}
+
+function compareLists(
+  before: readonly JsonValue[],
+  after: readonly JsonValue[],
+  type: ValueType | undefined,
+  path: readonly PathStep[],
+  changes: FieldChange[],
+): void {
+  const itemType = type?.item?.();
+  const rule = type?.list;
+  const keyed = rule && [keyItems(before, rule), keyItems(after, rule)];
+  if (keyed?.[0] === undefined || keyed[1] === undefined) {
+    for (let i = 0; i < Math.max(before.length, after.length); i++) {
+      compare(before[i], after[i], itemType, [...path, i], changes);
+    }
+    return;
+  }
+  const [one, two] = keyed as [Map<string, KeyedItem>, Map<string, KeyedItem>];
+  for (const [key, { item, step }] of one) {
+    const other = two.get(key);
+    if (other === undefined) changes.push({ change: "removed", path: [...path, step], before: item });
+    else compare(item, other.item, itemType, [...path, step], changes);
+  }
+  for (const [key, { item, step }] of two) {
+    if (!one.has(key)) changes.push({ change: "added", path: [...path, step], after: item });
+  }
+  if (rule!.ordered) {
+    const common = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>) =>
+      [...a.keys()].filter((key) => b.has(key)).join("\n");
+    if (common(one, two) !== common(two, one)) changes.push({ change: "reordered", path, before, after });
+  }
+}
+
+interface KeyedItem {
+  readonly item: JsonValue;
+  readonly step: PathStep;
+}
+
+/** Items by what tells them apart; undefined where two have the same keys, or one has none: then the place tells. */
+function keyItems(list: readonly JsonValue[], { keys }: ListRule): Map<string, KeyedItem> | undefined {
+  const found = new Map<string, KeyedItem>();
+  for (const item of list) {
+    let step: PathStep;
+    if (keys.length === 0) step = { "": item };
+    else {
+      const values = keys.flatMap((key) => {
+        const value = valueAt(item, key);
+        return value === undefined || value === null ? [] : [[key, value] as const];
+      });
+      if (values.length === 0) return undefined;
+      step = Object.fromEntries(values);
+    }
+    const key = printJson(step as JsonValue);
+    if (found.has(key)) return undefined;
+    found.set(key, { item, step });
+  }
+  return found;
+}
+
+function valueAt(item: JsonValue, key: string): JsonValue | undefined {
+  let value: JsonValue | undefined = item;
+  for (const name of key.split(".")) value = isObject(value) ? own(value, name) : undefined;
+  return value;
+}
+
+function own(object: JsonObject, name: string): JsonValue | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function sameScalar(before: JsonValue, after: JsonValue, scalar: ValueType["scalar"]): boolean {
+  if (typeof before !== "object" && typeof after !== "object") {
+    if (isNumber(before) && isNumber(after) && before == after) return true; // a number and a bigint
+    if (scalar === "quantity") return sameBy(quantityInNanos, before, after);
+    if (scalar === "time") return sameBy(instant, before, after);
+    if (scalar === "duration") return sameBy((each) => parseDuration(String(each)), before, after);
+  }
+  return false;
+}
+
+const isNumber = (value: JsonValue): value is number | bigint => typeof value === "number" || typeof value === "bigint";
+
+function instant(value: JsonValue): string | undefined {
+  const time = parseTime(String(value));
+  return time && `${time.seconds}.${time.nanos}`;
+}
+
+function sameBy(read: (value: JsonValue) => unknown, before: JsonValue, after: JsonValue): boolean {
+  const value = read(before);
+  return value !== undefined && value === read(after);
+}
+
+/** As people write a path: `spec.containers[name=web].image`, `metadata.annotations["a.b/c"]`, `spec.rules[0]`. */
+export function pathText(path: readonly PathStep[]): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (typeof step !== "string") text += `[${stepText(step)}]`;
+    else if (/^[A-Za-z_$][\w$-]*$/.test(step)) text += text === "" ? step : `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text;
+}
+
+function stepText(step: { readonly [key: string]: JsonValue }): string {
+  return Object.entries(step)
+    .map(([key, value]) => {
+      const shown = typeof value === "string" && value !== "" ? value : printJson(value);
+      return key === "" ? shown : `${key}=${shown}`;
+    })
+    .join(",");
+}
