@@ -1,6 +1,7 @@
 /** What the storage tables say of the fields of Kubernetes' own kinds. */
 import { Card, type FieldPlan, type MessagePlan, Op, planOf, Shape } from "../storage/message-plan.ts";
 import { findResource } from "../storage/resources.ts";
+import { defaultOf } from "./api-defaults.ts";
 import { builtInListRule } from "./list-rules.ts";
 import type { ValueType } from "./value-type.ts";
 
@@ -18,10 +19,22 @@ function objectType(plan: MessagePlan): ValueType {
   let type = objects.get(plan);
   if (type === undefined) {
     const isPlain = plan.shape === Shape.Object;
-    type = isPlain ? { field: (name) => fieldType(plan.byName.get(name)) } : ANY;
+    type = isPlain ? { field: (name) => fieldOf(plan, name) } : ANY;
     objects.set(plan, type);
   }
   return type;
+}
+
+/** What an object in another one says of its own type, such as a claim template, is filled on reading. */
+const TYPE_FIELDS = ["kind", "apiVersion"];
+const IGNORED: ValueType = { ignored: true };
+
+function fieldOf(plan: MessagePlan, name: string): ValueType | undefined {
+  const field = plan.byName.get(name);
+  if (field === undefined) return TYPE_FIELDS.includes(name) && !plan.byName.has(name) ? IGNORED : undefined;
+  const type = fieldType(field);
+  const value = defaultOf(plan.name, name);
+  return value === undefined ? type : { ...type, absentIs: value };
 }
 
 function fieldType(field: FieldPlan | undefined): ValueType | undefined {

@@ -1,5 +1,5 @@
 /** Two objects of one name: what differs by meaning, and whether the second is another object that took the name. */
-import type { JsonObject, KubeObject } from "../storage/object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { compareValues, type FieldChange } from "./compare-values.ts";
 import { withoutNoise } from "./noise.ts";
 import type { ValueType } from "./value-type.ts";

@@ -1,8 +1,9 @@
 /** Two values walked side by side: the fields in which they differ, by meaning. */
+
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { compareStrings, isObject } from "../storage/arrange.ts";
 import { parseDuration } from "../storage/duration.ts";
 import { printJson } from "../storage/json-text.ts";
-import type { JsonObject, JsonValue } from "../storage/object.ts";
 import { parseTime } from "../storage/time.ts";
 import { quantityInNanos } from "./exact-quantity.ts";
 import type { ListRule, ValueType } from "./value-type.ts";
@@ -39,7 +40,7 @@ function compare(
   path: readonly PathStep[],
   changes: FieldChange[],
 ): void {
-  if (before === after || path.length > MOST_DEPTH) return;
+  if (before === after || type?.ignored === true || path.length > MOST_DEPTH) return;
   const isAbsent = (value: JsonValue | undefined) => meansAbsent(value, type);
   if (isAbsent(before) && isAbsent(after)) return;
   // What is empty on one side is compared piece by piece where it is a map or a list: only what is in it is new.
@@ -54,7 +55,7 @@ function compare(
 
 /** Whether a value says no more than a field that is not there. */
 function meansAbsent(value: JsonValue | undefined, type: ValueType | undefined): boolean {
-  if (value === undefined || value === null) return true;
+  if (value === undefined || value === null || type?.ignored === true) return true;
   const absent = type?.absentIs;
   if (absent === undefined) return false;
   if (absent !== "empty") return value === absent;
@@ -145,7 +146,8 @@ function own(object: JsonObject, name: string): JsonValue | undefined {
 
 function sameScalar(before: JsonValue, after: JsonValue, scalar: ValueType["scalar"]): boolean {
   if (typeof before !== "object" && typeof after !== "object") {
-    if (isNumber(before) && isNumber(after) && before == after) return true; // a number and a bigint
+    // The API client reads large integers as numbers.
+    if (isNumber(before) && isNumber(after) && typeof before !== typeof after) return Number(before) === Number(after);
     if (scalar === "quantity") return sameBy(quantityInNanos, before, after);
     if (scalar === "time") return sameBy(instant, before, after);
     if (scalar === "duration") return sameBy((each) => parseDuration(String(each)), before, after);

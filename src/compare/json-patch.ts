@@ -1,7 +1,8 @@
 /** RFC 6902: the operations that turn one JSON value into another. Lists are patched by place, as the format has it. */
+
+import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { compareStrings, isObject } from "../storage/arrange.ts";
 import { printJson } from "../storage/json-text.ts";
-import type { JsonObject, JsonValue } from "../storage/object.ts";
 
 export type PatchOperation =
   | { readonly op: "add" | "replace"; readonly path: string; readonly value: JsonValue }
@@ -23,13 +24,17 @@ function patch(before: JsonValue, after: JsonValue, path: string, operations: Pa
 function patchObject(before: JsonObject, after: JsonObject, path: string, operations: PatchOperation[]): void {
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   for (const name of [...names].sort(compareStrings)) {
-    const [old, value] = [before[name], after[name]];
+    const [old, value] = [own(before, name), own(after, name)];
     const at = `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     if (value === undefined) {
       if (old !== undefined) operations.push({ op: "remove", path: at });
     } else if (old === undefined) operations.push({ op: "add", path: at, value });
     else patch(old, value, at, operations);
   }
+}
+
+function own(object: JsonObject, name: string): JsonValue | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 /** What is alike at both ends stays; of the rest, items are patched in place, then removed from the end or added. */

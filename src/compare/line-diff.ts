@@ -23,7 +23,11 @@ export function diffLines(before: readonly string[], after: readonly string[], c
   const one = before.slice(start, before.length - tail);
   const two = after.slice(start, after.length - tail);
   const keep = (text: string): Line => [" ", text];
-  const lines = [...before.slice(0, start).map(keep), ...edits(one, two), ...before.slice(before.length - tail).map(keep)];
+  const lines = [
+    ...before.slice(0, start).map(keep),
+    ...edits(one, two),
+    ...before.slice(before.length - tail).map(keep),
+  ];
   return toHunks(lines, context);
 }
 

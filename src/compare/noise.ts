@@ -1,6 +1,7 @@
 /** What changes in a cluster without anybody changing anything: left out of comparisons unless asked for, and named. */
+
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { isObject } from "../storage/arrange.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
 
 /** Whole objects that are noise, by where etcd keeps them. */
 const NOISY_PATHS: Readonly<Record<string, string>> = {

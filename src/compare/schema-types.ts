@@ -1,6 +1,7 @@
 /** What the OpenAPI schema of a CustomResourceDefinition says of the fields of its custom resources. */
+
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { isObject } from "../storage/arrange.ts";
-import type { JsonObject, JsonValue, KubeObject } from "../storage/object.ts";
 import { builtInType } from "./built-in-types.ts";
 import type { ValueType } from "./value-type.ts";
 

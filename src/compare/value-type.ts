@@ -8,8 +8,10 @@
 export interface ValueType {
   /** A scalar whose spellings may differ. */
   readonly scalar?: "quantity" | "time" | "duration";
-  /** What an absent field means; undefined where absent and empty differ, as for pointers. */
-  readonly absentIs?: "" | 0 | false | "empty";
+  /** What an absent field means, `"empty"` for an object or list; undefined where absent and empty differ, as for pointers. */
+  readonly absentIs?: string | number | boolean;
+  /** Says nothing: the API server fills it on reading. */
+  readonly ignored?: true;
   /** The type of a field of an object, or of a map's value. */
   readonly field?: (name: string) => ValueType | undefined;
   /** The type of a list's items. */

@@ -9,6 +9,7 @@ import type { RevisionPlace } from "../mvcc/history-task.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
 import { findKey, type KeyIndex, keyOf, sortedEntries } from "../mvcc/key-index.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
+import { createTimeline } from "../mvcc/timeline.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
 import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
@@ -143,6 +144,53 @@ export async function readKeyHistory(
     snapshot.findings.report({ level: "error", code: "value-unreadable", where, text: found });
     return [];
   });
+}
+
+/** A revision of some key. */
+export interface KeyChange {
+  readonly key: string;
+  readonly main: number;
+  readonly tombstone: boolean;
+  /** The key-value; undefined for a deletion, and where it is damaged, which is reported. */
+  read(): KeyValue | undefined;
+  /** The key-value that it replaced or deleted; undefined where there was none, or it was compacted away. */
+  readBefore(): KeyValue | undefined;
+}
+
+/** Every revision of every key that the file still holds in full, up to `upTo`, the oldest first: those after the compaction. */
+export async function readChanges(
+  snapshot: Snapshot,
+  range: { readonly compactRevision: number; readonly upTo: number },
+  options: SnapshotOptions = {},
+): Promise<readonly KeyChange[]> {
+  const { timeline: gathered } = await sweepKeys(snapshot, { timeline: { seed: randomInt(2 ** 31) } }, options);
+  const timeline = createTimeline(gathered!, range.compactRevision);
+  const { rows, byRevision } = timeline;
+  const read = createValueReader(snapshot);
+  const decoder = new TextDecoder();
+  const changes: KeyChange[] = [];
+  for (let at = timeline.firstAfter(range.compactRevision); at < timeline.firstAfter(range.upTo); at++) {
+    const row = byRevision[at]!;
+    const number = timeline.keyOfRow(row);
+    const key = decoder.decode(timeline.keyBytes(number));
+    const main = rows.main[row]!;
+    const value = (from: number): KeyValue | undefined => {
+      if (from < 0 || rows.tombstone[from] === 1) return undefined;
+      const found = read(rows.page[from]!, rows.item[from]!);
+      if (typeof found !== "string") return found;
+      const where = `page ${rows.page[from]} item ${rows.item[from]} · revision ${rows.main[from]}/${rows.sub[from]} · ${key}`;
+      snapshot.findings.report({ level: "error", code: "value-unreadable", where, text: found });
+      return undefined;
+    };
+    changes.push({
+      key,
+      main,
+      tombstone: rows.tombstone[row] === 1,
+      read: () => value(row),
+      readBefore: () => value(timeline.rowAt(number, main - 1)),
+    });
+  }
+  return changes;
 }
 
 function checkRevision(at: number, compacted: number, last: number, path: string): void {

@@ -1,0 +1,100 @@
+import { existsSync } from "node:fs";
+import { Command, Option } from "commander";
+import type { JsonValue } from "../../kube/object.ts";
+import type { HistoryEntry, ObjectHistory } from "../../operations/objects/history.ts";
+import { printJson } from "../../storage/json-text.ts";
+import { readObjectRequests } from "../../storage/resource-argument.ts";
+import { type DecodingOptions, decodingFlags, decodingOptions } from "../options/object-options.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
+import type { CommandContext } from "../program.ts";
+import { fieldRows, fieldsJson } from "../reports/difference-text.ts";
+import { findingsText } from "../reports/findings-text.ts";
+import { hideFields, isSecret } from "../reports/hidden-secrets.ts";
+import { writersText } from "../reports/writers-text.ts";
+import { EXIT } from "../run.ts";
+import { cellText } from "../terminal/aligned-text.ts";
+import { tableText } from "../terminal/table.ts";
+
+const EXAMPLES = `
+Examples:
+  kubemend objects history backup.db deployment/web -n shop
+  kubemend objects history backup.db clusterrolebinding/admins -o json
+
+A snapshot holds what was written since etcd compacted last (Kubernetes has it do so every 5 minutes), and of older objects the newest revision.`;
+
+interface Options extends OutputOptions, DecodingOptions {
+  readonly namespace: string;
+  readonly atRevision?: number;
+}
+
+export function objectsHistoryCommand({ host, exit }: CommandContext): Command {
+  const command = outputOptions(new Command("history"), ["text", "json"])
+    .description("every revision of an object that a backup holds: what changed, when, and by whom")
+    .argument("<snapshot>", "snapshot, raw database, or an archive of one")
+    .argument("<object>", "TYPE/NAME")
+    .option("-n, --namespace <namespace>", "its namespace", "default")
+    .addOption(new Option("--at-revision <revision>", "not beyond this revision").argParser(parseRevision));
+  return decodingOptions(command)
+    .addHelpText("after", EXAMPLES)
+    .action(async (first: string, second: string, options: Options) => {
+      const { readObjectHistory } = await import("../../operations/objects/history.ts");
+      // In either order: what is a file is the snapshot.
+      const [file, object] = !existsSync(first) && existsSync(second) ? [second, first] : [first, second];
+      const [request] = readObjectRequests([object]);
+      const { atRevision } = options;
+      const { line, ...common } = snapshotOptions(host, options);
+      const history = await readObjectHistory(file, {
+        ...common,
+        ...decodingFlags(options),
+        request: request!,
+        namespace: options.namespace,
+        all: options.all === true,
+        ...(atRevision === undefined ? {} : { atRevision }),
+      });
+      await line.end();
+      const shown = options.showSecrets === true ? history : withoutSecrets(history);
+      await host.stdout.write(options.output === "json" ? json(shown) : historyText(shown));
+      await host.stderr.write(findingsText(history.findings));
+      if (options.output === "text" && options.quiet !== true) await host.stderr.write(noteText(history));
+      const isBroken = history.entries.some(({ change }) => change === "unreadable");
+      if (isBroken || history.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
+    });
+}
+
+function withoutSecrets(history: ObjectHistory): ObjectHistory {
+  const hide = (entry: HistoryEntry): HistoryEntry => {
+    const secret = entry.object !== undefined && isSecret(entry.object);
+    return secret ? { ...entry, fields: hideFields(entry.fields) } : entry;
+  };
+  return { ...history, entries: history.entries.map(hide) };
+}
+
+function json({ entries, ...rest }: ObjectHistory): string {
+  const shown = entries.map(({ object: _, fields, ...entry }) => ({ ...entry, fields: fieldsJson(fields) }));
+  return `${printJson({ ...rest, entries: shown } as unknown as JsonValue)}\n`;
+}
+
+function historyText({ entries }: ObjectHistory): string {
+  const rows: (readonly string[])[] = [["REVISION", "TIME", "CHANGE", "BY", "FIELD", "BEFORE", "AFTER"]];
+  for (const { revision, writers, change, fields, text } of entries) {
+    const { time, by } = writersText(writers);
+    const name = change === "first" ? "older" : change;
+    const head = [`${revision}`, time, name, by];
+    const list = fieldRows(fields);
+    if (list.length === 0) rows.push([...head, cellText(text ?? "")]);
+    for (const [i, row] of list.entries()) rows.push([...(i === 0 ? head : ["", "", "", ""]), ...row]);
+  }
+  return tableText(rows);
+}
+
+function noteText({ leftOut, compactRevision, entries }: ObjectHistory): string {
+  const lines: string[] = [];
+  if (leftOut > 0) {
+    const what = leftOut === 1 ? "1 revision is" : `${leftOut} revisions are`;
+    lines.push(`${what} left out, in which only status and the like changed (--all shows them)`);
+  }
+  if (entries[0]?.change === "first") {
+    lines.push(`what was before is not in the snapshot: etcd had compacted up to revision ${compactRevision}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}

@@ -1,0 +1,156 @@
+/** Differences between objects as tables, unified YAML, JSON patches and JSON. */
+import { type FieldChange, pathText } from "../../compare/compare-values.ts";
+import { jsonPatch } from "../../compare/json-patch.ts";
+import { diffLines } from "../../compare/line-diff.ts";
+import { withoutNoise } from "../../compare/noise.ts";
+import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
+import type { DiffSummary, ObjectDifference } from "../../operations/objects/diff.ts";
+import { printJson } from "../../storage/json-text.ts";
+import { cellText } from "../terminal/aligned-text.ts";
+import { tableText } from "../terminal/table.ts";
+import { hideFields, isSecret, markHiddenChanges } from "./hidden-secrets.ts";
+import { shownObject, yamlText } from "./object-text.ts";
+
+/** Longer values are cut in tables. */
+const LONGEST_CELL = 60;
+
+/** `deployment.apps/web`, as kubectl names objects. */
+export function objectName({ kind, apiVersion, name }: Pick<ObjectDifference, "kind" | "apiVersion" | "name">): string {
+  const slash = apiVersion.indexOf("/");
+  const group = slash < 0 ? "" : `.${apiVersion.slice(0, slash)}`;
+  return cellText(`${kind.toLowerCase()}${group}/${name}`);
+}
+
+/** A value on one line, cut where it is long. */
+export function valueText(value: JsonValue | undefined): string {
+  if (value === undefined) return "";
+  const text = cellText(typeof value === "string" && value !== "" ? value : printJson(value));
+  const characters = [...text];
+  return characters.length <= LONGEST_CELL ? text : `${characters.slice(0, LONGEST_CELL - 3).join("")}...`;
+}
+
+/** One row a field: what it was, and what it is. */
+export function fieldRows(fields: readonly FieldChange[]): readonly (readonly [string, string, string])[] {
+  return fields.map(({ change, path, before, after }) => {
+    const name = cellText(pathText(path));
+    if (change === "reordered") return [name, "", "(another order)"];
+    return [name, valueText(before), valueText(after)];
+  });
+}
+
+export function shownFields(difference: ObjectDifference, showSecrets: boolean): readonly FieldChange[] {
+  return isSecret(difference) && !showSecrets ? hideFields(difference.fields) : difference.fields;
+}
+
+/** The table of all differences. */
+export class DifferenceTable {
+  readonly #rows: string[][] = [["CHANGE", "NAMESPACE", "OBJECT", "FIELD", "BEFORE", "AFTER"]];
+  readonly #showSecrets: boolean;
+
+  constructor(showSecrets: boolean) {
+    this.#showSecrets = showSecrets;
+  }
+
+  add(difference: ObjectDifference): void {
+    const { change, namespace, recreated } = difference;
+    const head = [recreated ? `${change}*` : change, cellText(namespace ?? ""), objectName(difference)];
+    const fields = fieldRows(shownFields(difference, this.#showSecrets));
+    if (fields.length === 0) this.#rows.push(head);
+    for (const [i, field] of fields.entries()) this.#rows.push([...(i === 0 ? head : ["", "", ""]), ...field]);
+  }
+
+  text(): string {
+    return this.#rows.length === 1 ? "" : tableText(this.#rows);
+  }
+}
+
+export interface ShownObjects {
+  readonly showSecrets: boolean;
+  /** Noise is shown, too. */
+  readonly all: boolean;
+}
+
+/** Both objects as they may be shown. */
+function shownPair({ before, after }: ObjectDifference, { showSecrets, all }: ShownObjects) {
+  const shown = (object: KubeObject | undefined): JsonObject | undefined => {
+    if (object === undefined) return undefined;
+    const chosen = all ? object : (withoutNoise(object) as KubeObject);
+    return shownObject(chosen, { showSecrets, showManagedFields: all }).object;
+  };
+  const [old, found] = [shown(before), shown(after)];
+  if (showSecrets || old === undefined || found === undefined || !isSecret(before!)) return [old, found] as const;
+  return [old, markHiddenChanges(found as KubeObject, before!, after!)] as const;
+}
+
+/** As `diff -u` shows two YAML files. `isColored`: with the colours of a terminal. */
+export function unifiedText(difference: ObjectDifference, options: ShownObjects, isColored: boolean): string {
+  const [before, after] = shownPair(difference, options);
+  const lines = (object: JsonObject | undefined) =>
+    object === undefined ? [] : yamlText(object).trimEnd().split("\n");
+  const { namespace } = difference;
+  const name = namespace === undefined ? objectName(difference) : `${cellText(namespace)}/${objectName(difference)}`;
+  const { change } = difference;
+  const head = [
+    `--- ${change === "added" ? "/dev/null" : `before/${name}`}`,
+    `+++ ${change === "removed" ? "/dev/null" : `after/${name}`}`,
+  ];
+  if (before === undefined && after === undefined) head.push("# it cannot be read");
+  const parts = head.map((line) => paint(line, "\u001b[1m", isColored));
+  for (const hunk of diffLines(lines(before), lines(after))) {
+    const count = (without: string) => hunk.lines.filter((line) => line[0] !== without).length;
+    const range = (start: number, size: number) => `${size === 0 ? start - 1 : start},${size}`;
+    const place = `@@ -${range(hunk.beforeStart, count("+"))} +${range(hunk.afterStart, count("-"))} @@`;
+    parts.push(paint(place, "\u001b[36m", isColored));
+    for (const line of hunk.lines) {
+      const color = line[0] === "-" ? "\u001b[31m" : line[0] === "+" ? "\u001b[32m" : "";
+      parts.push(paint(line, color, isColored && color !== ""));
+    }
+  }
+  return `${parts.join("\n")}\n`;
+}
+
+function paint(line: string, color: string, isColored: boolean): string {
+  return isColored ? `${color}${line}\u001b[0m` : line;
+}
+
+/** The objects, each with the RFC 6902 operations that make the newer one of the older one. */
+export function patchValue(difference: ObjectDifference, options: ShownObjects): JsonObject {
+  const [before, after] = shownPair(difference, options);
+  const { kind, apiVersion, namespace, name } = difference;
+  const patch =
+    before !== undefined && after !== undefined
+      ? jsonPatch(before, after)
+      : difference.change === "added"
+        ? [{ op: "add", path: "", value: after ?? null }] // null: it cannot be read
+        : [{ op: "remove", path: "" }];
+  return { apiVersion, kind, ...(namespace !== undefined && { namespace }), name, patch: patch as JsonValue };
+}
+
+export function differenceJson(difference: ObjectDifference, showSecrets: boolean): JsonObject {
+  const { change, kind, apiVersion, namespace, name, recreated } = difference;
+  const fields = fieldsJson(shownFields(difference, showSecrets));
+  return { change, apiVersion, kind, namespace: namespace ?? null, name, recreated, fields };
+}
+
+export function fieldsJson(fields: readonly FieldChange[]): JsonValue {
+  return fields.map(({ path, ...rest }) => ({ path: pathText(path), ...rest }) as JsonObject);
+}
+
+/** One paragraph of what was compared, for people. */
+export function summaryText(summary: DiffSummary): string {
+  const { added, removed, changed, equal, recreated, noise, unjudged, before, after } = summary;
+  const lines = summary.warnings.map((warning) => `warning: ${cellText(warning)}`);
+  for (const { namespace, name, path, text } of unjudged.slice(0, 10)) {
+    const full = namespace === undefined ? name : `${namespace}/${name}`;
+    lines.push(`error: ${cellText(`${path}/${full}`)} cannot be compared: ${cellText(text)}`);
+  }
+  if (unjudged.length > 10) lines.push(`error: ${unjudged.length - 10} more objects cannot be compared`);
+  lines.push(`from ${before} to ${after}: ${changed} changed, ${added} added, ${removed} removed, ${equal} equal`);
+  if (recreated > 0) lines.push(`${recreated} of the equal ones were deleted and made anew: they have other UIDs`);
+  const left = Object.entries(noise).map(([name, count]) => `${count} ${name}`);
+  const kinds = left.length === 0 ? "" : `${left.join(", ")}, and of all objects `;
+  lines.push(
+    `left out (--all shows it): ${kinds}managedFields, resourceVersion, generation, uid, creationTimestamp, status`,
+  );
+  return `${lines.join("\n")}\n`;
+}

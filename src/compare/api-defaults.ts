@@ -1,0 +1,40 @@
+/**
+ * Defaults that the API server fills on reading where a field was stored without: stored by another version of the API, or by a Kubernetes that did not have the
+ * field. Most defaults are stored with the object and are not needed here. Source: `defaults.go` of k8s.io/kubernetes/pkg/apis.
+ */
+
+/** By the Go type and the field. */
+const DEFAULTS: Readonly<Record<string, string | number | boolean>> = {
+  "CronJobSpec.successfulJobsHistoryLimit": 3,
+  "CronJobSpec.failedJobsHistoryLimit": 1,
+  "CronJobSpec.suspend": false,
+  "CronJobSpec.concurrencyPolicy": "Allow",
+  "JobSpec.completionMode": "NonIndexed",
+  "JobSpec.suspend": false,
+  "JobSpec.podReplacementPolicy": "TerminatingOrFailed",
+  "ConfigMapVolumeSource.defaultMode": 420,
+  "DownwardAPIVolumeSource.defaultMode": 420,
+  "ProjectedVolumeSource.defaultMode": 420,
+  "SecretVolumeSource.defaultMode": 420,
+  "PersistentVolumeClaimStatus.phase": "Pending",
+  "PersistentVolumeClaimSpec.volumeMode": "Filesystem",
+  "PersistentVolumeSpec.volumeMode": "Filesystem",
+  "PodSpec.enableServiceLinks": true,
+  "PodSpec.preemptionPolicy": "PreemptLowerPriority",
+  "ServiceSpec.internalTrafficPolicy": "Cluster",
+  "ServiceSpec.allocateLoadBalancerNodePorts": true,
+  "ServiceSpec.sessionAffinity": "None",
+  "StatefulSetSpec.revisionHistoryLimit": 10,
+  "PriorityClass.preemptionPolicy": "PreemptLowerPriority",
+  "CSIDriverSpec.fsGroupPolicy": "ReadWriteOnceWithFSType",
+  "CSIDriverSpec.storageCapacity": false,
+  "CSIDriverSpec.requiresRepublish": false,
+  "CSIDriverSpec.seLinuxMount": false,
+  "HTTPGetAction.scheme": "HTTP",
+};
+
+/** What an absent field of a message such as `batch/v1beta1.CronJobSpec` means; undefined where it is nothing in particular. */
+export function defaultOf(message: string, field: string): string | number | boolean | undefined {
+  const name = `${message.slice(message.lastIndexOf(".") + 1)}.${field}`;
+  return Object.hasOwn(DEFAULTS, name) ? DEFAULTS[name] : undefined;
+}

@@ -1,0 +1,140 @@
+/** A snapshot at a revision as a place that holds objects. */
+import { keyOf, sortedEntries } from "../../mvcc/key-index.ts";
+import type { KeyValue } from "../../mvcc/key-value.ts";
+import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
+import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { readCustomResource } from "../../storage/custom-resource.ts";
+import { decodeValue } from "../../storage/decode.ts";
+import { createTransformer } from "../../storage/encryption.ts";
+import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
+import { readObjectKey } from "../../storage/object-key.ts";
+import { peekType } from "../../storage/peek-type.ts";
+import type { Moment } from "./moment.ts";
+import type { ReadObject, Side, SideEntry } from "./side.ts";
+
+export interface SnapshotSideOptions extends SnapshotOptions {
+  readonly etcdPrefix?: string;
+  /** The path of an EncryptionConfiguration. */
+  readonly encryptionConfig?: string;
+}
+
+export interface SnapshotSide extends Side, Disposable {
+  readonly snapshot: Snapshot;
+  readonly keyspace: Keyspace;
+  /** Etcd's prefix without a slash at its end. */
+  readonly prefix: string;
+  readonly revision: number;
+  decode(keyValue: KeyValue): ReadObject;
+}
+
+interface Range {
+  readonly start: number;
+  end: number;
+}
+
+/** Throws what opening throws, `revision-compacted` and `revision-in-future`, and `not-kubernetes`. */
+export async function openSnapshotSide(
+  { file, atRevision }: Moment,
+  options: SnapshotSideOptions = {},
+): Promise<SnapshotSide> {
+  const config = loadEncryptionConfig(options.encryptionConfig);
+  const snapshot = await openSnapshot(file, options);
+  try {
+    const keyspace = await readKeyspace(snapshot, { ...options, ...(atRevision === undefined ? {} : { atRevision }) });
+    const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
+    const prefix = chooseEtcdPrefix(keyspace, flag, file);
+    const order = sortedEntries(keyspace.index);
+    const ranges = findRanges(keyspace, order, prefix);
+    const transformer = createTransformer(config, prefix);
+    const decoder = new TextDecoder();
+    const decode = (keyValue: KeyValue): ReadObject => {
+      const { value, modRevision } = keyValue;
+      const decoded = decodeValue({ key: decoder.decode(keyValue.key), value, modRevision }, transformer);
+      if (decoded.state === "object") return { state: "object", object: decoded.object };
+      return { state: decoded.state === "encrypted" ? "encrypted" : "unreadable", text: decoded.text };
+    };
+    const openRange = (path: string): Map<string, SideEntry> => {
+      const found = new Map<string, SideEntry>();
+      const range = ranges.get(path);
+      if (range === undefined) return found;
+      const skip = Buffer.byteLength(`${prefix}/${path}/`);
+      for (let at = range.start; at < range.end; at++) {
+        const i = order[at]!;
+        found.set(decoder.decode(keyOf(keyspace.index, i).subarray(skip)), {
+          place: keyspace.index.page[i]! * 0x10000 + keyspace.index.item[i]!,
+          bytes: () => keyspace.read(i)?.value,
+          read() {
+            const keyValue = keyspace.read(i);
+            return keyValue && decode(keyValue);
+          },
+        });
+      }
+      return found;
+    };
+    const definitions = openRange("apiextensions.k8s.io/customresourcedefinitions").values();
+    const custom = [...definitions].flatMap((entry) => {
+      const found = entry.read();
+      const resource = found?.state === "object" ? readCustomResource(found.object) : undefined;
+      return resource === undefined ? [] : [resource];
+    });
+    return {
+      label: atRevision === undefined ? file : `${file} at revision ${atRevision}`,
+      snapshot,
+      keyspace,
+      prefix,
+      revision: keyspace.revision,
+      paths: [...ranges.keys()],
+      custom,
+      warnings: [],
+      decode,
+      open: async (path) => openRange(path),
+      versionAt(path) {
+        const range = ranges.get(path);
+        const first = range && keyspace.read(order[range.start]!);
+        if (first === undefined) return undefined;
+        const opened = transformer.open({ ...first, key: decoder.decode(first.key) });
+        return opened instanceof Uint8Array ? peekType(opened)?.apiVersion : undefined;
+      },
+      [Symbol.dispose]: () => snapshot[Symbol.dispose](),
+    };
+  } catch (error) {
+    snapshot[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Where the keys of each resource are among the sorted ones: all keys of one begin alike, so they follow each other. */
+function findRanges(keyspace: Keyspace, order: Uint32Array, prefix: string): Map<string, Range> {
+  const ranges = new Map<string, Range>();
+  const decoder = new TextDecoder();
+  let start = new Uint8Array();
+  let range: Range | undefined;
+  for (let at = 0; at < order.length; at++) {
+    const key = keyOf(keyspace.index, order[at]!);
+    if (range !== undefined && startsWith(key, start)) {
+      range.end = at + 1;
+      continue;
+    }
+    const parts = readObjectKey(decoder.decode(key), prefix);
+    range = undefined;
+    if (parts === undefined || parts.rest === "") continue;
+    start = new TextEncoder().encode(`${prefix}/${parts.path}/`);
+    const known = ranges.get(parts.path);
+    if (known !== undefined && known.end === at) {
+      known.end = at + 1;
+      range = known;
+    } else {
+      range = { start: at, end: at + 1 };
+      ranges.set(parts.path, range);
+    }
+  }
+  return ranges;
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  if (bytes.length <= start.length) return false;
+  for (let i = start.length - 1; i >= 0; i--) if (bytes[i] !== start[i]) return false;
+  return true;
+}
