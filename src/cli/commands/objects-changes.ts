@@ -3,6 +3,7 @@ import { MendError } from "../../errors/errors.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import type { ChangesResult, ObjectChange } from "../../operations/objects/changes.ts";
 import { printJson } from "../../storage/json-text.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import {
   type DecodingOptions,
   decodingFlags,
@@ -18,13 +19,11 @@ import {
   parseTime,
   snapshotOptions,
 } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { fieldRows, fieldsJson, objectName } from "../reports/difference-text.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { hideFields, isSecret } from "../reports/hidden-secrets.ts";
 import { writersText } from "../reports/writers-text.ts";
-import { EXIT } from "../run.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { oneLine } from "../terminal/escape.ts";
 import { tableText } from "../terminal/table.ts";
 
 const EXAMPLES = `
@@ -118,9 +117,9 @@ function changeRows(change: ObjectChange): (readonly string[])[] {
   const { revision, time, about, writers, namespace, fields, text } = change;
   const { by } = writersText(writers);
   const shownTime = time === null ? "unknown" : `${about ? "~" : ""}${time}`;
-  const head = [`${revision}`, shownTime, change.change, by, cellText(namespace ?? ""), objectName(change)];
+  const head = [`${revision}`, shownTime, change.change, by, oneLine(namespace ?? ""), objectName(change)];
   const list = fieldRows(fields);
-  if (list.length === 0) return [[...head, cellText(text ?? "")]];
+  if (list.length === 0) return [[...head, oneLine(text ?? "")]];
   return list.map((row, i) => [...(i === 0 ? head : ["", "", "", "", "", ""]), ...row]);
 }
 

@@ -4,6 +4,7 @@ import type { JsonValue } from "../../kube/object.ts";
 import type { ObjectDifference } from "../../operations/objects/diff.ts";
 import type { Moment } from "../../operations/objects/moment.ts";
 import { printJson } from "../../storage/json-text.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import {
   type DecodingOptions,
   decodingFlags,
@@ -21,9 +22,7 @@ import {
   parseRevision,
   snapshotOptions,
 } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { DifferenceTable, differenceJson, patchValue, summaryText, unifiedText } from "../reports/difference-text.ts";
-import { EXIT } from "../run.ts";
 
 const EXAMPLES = `
 Examples:
@@ -72,7 +71,7 @@ export function objectsDiffCommand({ host, exit }: CommandContext): Command {
         if (output === "text") table.add(difference);
         else if (output === "json") await item(differenceJson(difference, showSecrets));
         else if (output === "json-patch") await item(patchValue(difference, shown));
-        else await host.stdout.write(unifiedText(difference, shown, host.stdout.isTTY && !host.env.NO_COLOR));
+        else await host.stdout.write(unifiedText(difference, shown));
       };
       const request = {
         ...common,
@@ -100,6 +99,8 @@ export function objectsDiffCommand({ host, exit }: CommandContext): Command {
       }
       if (options.quiet !== true && output !== "json") await host.stderr.write(summaryText(summary));
       const differs = summary.added + summary.removed + summary.changed > 0;
-      if (differs || summary.unjudged.length > 0) exit(EXIT.failed);
+      const isUnknown = summary.unjudged.length > 0;
+      if (differs) exit(EXIT.failed);
+      else if (isUnknown) exit(summary.equal > 0 ? EXIT.failed : EXIT.unknown);
     });
 }

@@ -4,15 +4,14 @@ import type { JsonValue } from "../../kube/object.ts";
 import type { HistoryEntry, ObjectHistory } from "../../operations/objects/history.ts";
 import { printJson } from "../../storage/json-text.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
+import { type CommandContext, EXIT } from "../command.ts";
 import { type DecodingOptions, decodingFlags, decodingOptions } from "../options/object-options.ts";
 import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
-import type { CommandContext } from "../program.ts";
 import { fieldRows, fieldsJson } from "../reports/difference-text.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { hideFields, isSecret } from "../reports/hidden-secrets.ts";
 import { writersText } from "../reports/writers-text.ts";
-import { EXIT } from "../run.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { oneLine } from "../terminal/escape.ts";
 import { tableText } from "../terminal/table.ts";
 
 const EXAMPLES = `
@@ -81,7 +80,7 @@ function historyText({ entries }: ObjectHistory): string {
     const name = change === "first" ? "older" : change;
     const head = [`${revision}`, time, name, by];
     const list = fieldRows(fields);
-    if (list.length === 0) rows.push([...head, cellText(text ?? "")]);
+    if (list.length === 0) rows.push([...head, oneLine(text ?? "")]);
     for (const [i, row] of list.entries()) rows.push([...(i === 0 ? head : ["", "", "", ""]), ...row]);
   }
   return tableText(rows);

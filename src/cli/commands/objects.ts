@@ -1,6 +1,6 @@
 /** `kubemend objects …`: chosen objects of a backup and of a cluster. One file a subcommand. */
 import type { Command } from "commander";
-import type { CommandContext } from "../program.ts";
+import type { CommandContext } from "../command.ts";
 import { objectsChangesCommand } from "./objects-changes.ts";
 import { objectsDiffCommand } from "./objects-diff.ts";
 import { objectsHistoryCommand } from "./objects-history.ts";

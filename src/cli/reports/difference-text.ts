@@ -6,7 +6,8 @@ import { withoutNoise } from "../../compare/noise.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import type { DiffSummary, ObjectDifference } from "../../operations/objects/diff.ts";
 import { printJson } from "../../storage/json-text.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { oneLine } from "../terminal/escape.ts";
+import { styled, type Text } from "../terminal/styled.ts";
 import { tableText } from "../terminal/table.ts";
 import { hideFields, isSecret, markHiddenChanges } from "./hidden-secrets.ts";
 import { shownObject, yamlText } from "./object-text.ts";
@@ -18,13 +19,13 @@ const LONGEST_CELL = 60;
 export function objectName({ kind, apiVersion, name }: Pick<ObjectDifference, "kind" | "apiVersion" | "name">): string {
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : `.${apiVersion.slice(0, slash)}`;
-  return cellText(`${kind.toLowerCase()}${group}/${name}`);
+  return oneLine(`${kind.toLowerCase()}${group}/${name}`);
 }
 
 /** A value on one line, cut where it is long. */
 export function valueText(value: JsonValue | undefined): string {
   if (value === undefined) return "";
-  const text = cellText(typeof value === "string" && value !== "" ? value : printJson(value));
+  const text = oneLine(typeof value === "string" && value !== "" ? value : printJson(value));
   const characters = [...text];
   return characters.length <= LONGEST_CELL ? text : `${characters.slice(0, LONGEST_CELL - 3).join("")}...`;
 }
@@ -32,7 +33,7 @@ export function valueText(value: JsonValue | undefined): string {
 /** One row a field: what it was, and what it is. */
 export function fieldRows(fields: readonly FieldChange[]): readonly (readonly [string, string, string])[] {
   return fields.map(({ change, path, before, after }) => {
-    const name = cellText(pathText(path));
+    const name = oneLine(pathText(path));
     if (change === "reordered") return [name, "", "(another order)"];
     return [name, valueText(before), valueText(after)];
   });
@@ -53,7 +54,7 @@ export class DifferenceTable {
 
   add(difference: ObjectDifference): void {
     const { change, namespace, recreated } = difference;
-    const head = [recreated ? `${change}*` : change, cellText(namespace ?? ""), objectName(difference)];
+    const head = [recreated ? `${change}*` : change, oneLine(namespace ?? ""), objectName(difference)];
     const fields = fieldRows(shownFields(difference, this.#showSecrets));
     if (fields.length === 0) this.#rows.push(head);
     for (const [i, field] of fields.entries()) this.#rows.push([...(i === 0 ? head : ["", "", ""]), ...field]);
@@ -82,35 +83,30 @@ function shownPair({ before, after }: ObjectDifference, { showSecrets, all }: Sh
   return [old, markHiddenChanges(found as KubeObject, before!, after!)] as const;
 }
 
-/** As `diff -u` shows two YAML files. `isColored`: with the colours of a terminal. */
-export function unifiedText(difference: ObjectDifference, options: ShownObjects, isColored: boolean): string {
+/** As `diff -u` shows two YAML files. */
+export function unifiedText(difference: ObjectDifference, options: ShownObjects): readonly Text[] {
   const [before, after] = shownPair(difference, options);
   const lines = (object: JsonObject | undefined) =>
     object === undefined ? [] : yamlText(object).trimEnd().split("\n");
   const { namespace } = difference;
-  const name = namespace === undefined ? objectName(difference) : `${cellText(namespace)}/${objectName(difference)}`;
+  const name = namespace === undefined ? objectName(difference) : `${oneLine(namespace)}/${objectName(difference)}`;
   const { change } = difference;
-  const head = [
-    `--- ${change === "added" ? "/dev/null" : `before/${name}`}`,
-    `+++ ${change === "removed" ? "/dev/null" : `after/${name}`}`,
+  const parts: Text[] = [
+    `--- ${change === "added" ? "/dev/null" : `before/${name}`}\n`,
+    `+++ ${change === "removed" ? "/dev/null" : `after/${name}`}\n`,
   ];
-  if (before === undefined && after === undefined) head.push("# it cannot be read");
-  const parts = head.map((line) => paint(line, "\u001b[1m", isColored));
+  if (before === undefined && after === undefined) parts.push("# it cannot be read\n");
   for (const hunk of diffLines(lines(before), lines(after))) {
     const count = (without: string) => hunk.lines.filter((line) => line[0] !== without).length;
     const range = (start: number, size: number) => `${size === 0 ? start - 1 : start},${size}`;
     const place = `@@ -${range(hunk.beforeStart, count("+"))} +${range(hunk.afterStart, count("-"))} @@`;
-    parts.push(paint(place, "\u001b[36m", isColored));
+    parts.push(styled("note", place), "\n");
     for (const line of hunk.lines) {
-      const color = line[0] === "-" ? "\u001b[31m" : line[0] === "+" ? "\u001b[32m" : "";
-      parts.push(paint(line, color, isColored && color !== ""));
+      if (line[0] === " ") parts.push(`${line}\n`);
+      else parts.push(styled(line[0] === "-" ? "error" : "good", line), "\n");
     }
   }
-  return `${parts.join("\n")}\n`;
-}
-
-function paint(line: string, color: string, isColored: boolean): string {
-  return isColored ? `${color}${line}\u001b[0m` : line;
+  return parts;
 }
 
 /** The objects, each with the RFC 6902 operations that make the newer one of the older one. */
@@ -139,10 +135,10 @@ export function fieldsJson(fields: readonly FieldChange[]): JsonValue {
 /** One paragraph of what was compared, for people. */
 export function summaryText(summary: DiffSummary): string {
   const { added, removed, changed, equal, recreated, noise, unjudged, before, after } = summary;
-  const lines = summary.warnings.map((warning) => `warning: ${cellText(warning)}`);
+  const lines = summary.warnings.map((warning) => `warning: ${oneLine(warning)}`);
   for (const { namespace, name, path, text } of unjudged.slice(0, 10)) {
     const full = namespace === undefined ? name : `${namespace}/${name}`;
-    lines.push(`error: ${cellText(`${path}/${full}`)} cannot be compared: ${cellText(text)}`);
+    lines.push(`error: ${oneLine(`${path}/${full}`)} cannot be compared: ${oneLine(text)}`);
   }
   if (unjudged.length > 10) lines.push(`error: ${unjudged.length - 10} more objects cannot be compared`);
   lines.push(`from ${before} to ${after}: ${changed} changed, ${added} added, ${removed} removed, ${equal} equal`);

@@ -1,6 +1,6 @@
 /** Who wrote an object and when, in two cells. */
 import type { Writer } from "../../compare/writers.ts";
-import { cellText } from "../terminal/aligned-text.ts";
+import { oneLine } from "../terminal/escape.ts";
 
 export function writersText(writers: readonly Writer[]): { readonly time: string; readonly by: string } {
   const names = writers.map(({ manager, subresource }) =>
@@ -8,6 +8,6 @@ export function writersText(writers: readonly Writer[]): { readonly time: string
   );
   return {
     time: writers.find(({ time }) => time !== "")?.time ?? "unknown",
-    by: cellText([...new Set(names)].join(", ")) || "unknown",
+    by: oneLine([...new Set(names)].join(", ")) || "unknown",
   };
 }
