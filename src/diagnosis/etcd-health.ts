@@ -50,6 +50,12 @@ export interface ClusterVerdict {
   readonly findings: readonly Finding[];
 }
 
+export interface ClusterHealth extends ClusterVerdict {
+  /** In hex. */
+  readonly clusterId: string;
+  readonly members: readonly MemberHealth[];
+}
+
 type Say = (level: Finding["level"], code: string, where: string, text: string) => void;
 type Answering = MemberHealth & { readonly status: MemberAnswer };
 

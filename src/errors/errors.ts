@@ -60,6 +60,7 @@ export type ErrorCode =
   | "node-silent"
   | "agent-silent"
   | "drain-incomplete"
+  | "member-change-refused"
   | "unsupported";
 
 /** What an error may say beyond its sentence. */

@@ -1,6 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { MemberHealth } from "../../diagnosis/etcd-health.ts";
-import type { ClusterHealth } from "../../operations/etcd/etcd-health.ts";
+import type { ClusterHealth, MemberHealth } from "../../diagnosis/etcd-health.ts";
 import { type CommandContext, EXIT } from "../command.ts";
 import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
 import { findingsText } from "../reports/findings-text.ts";
@@ -41,7 +40,7 @@ export function etcdHealthCommand({ host, exit }: CommandContext): Command {
     });
 }
 
-function parseBytes(text: string): number {
+export function parseBytes(text: string): number {
   const bytes = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(bytes) || bytes === 0) {
     throw new InvalidArgumentError("expected a number of bytes");

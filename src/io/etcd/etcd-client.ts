@@ -30,6 +30,8 @@ export interface EtcdClient {
   range(request: RangeRequest): Promise<RangeAnswer>;
   /** The database in pieces, at last its SHA-256; each piece may be overwritten by the next. */
   snapshot(): AsyncGenerator<{ remaining: number; blob: Uint8Array }, void, void>;
+  /** A request of our own encoding to `etcdserverpb.METHOD`, such as `Cluster/MemberAdd`. `timeout` in milliseconds, instead of the connection's. */
+  call(method: string, message?: Uint8Array, timeout?: number): Promise<Uint8Array>;
   close(): void;
 }
 
@@ -54,11 +56,12 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
       });
     return { signal, token: await token };
   }
-  const call = async (method: string, message: Uint8Array = NOTHING): Promise<Uint8Array> =>
-    grpc.call(`/etcdserverpb.${method}`, message, await options());
+  const call = async (method: string, message: Uint8Array = NOTHING, timeout?: number): Promise<Uint8Array> =>
+    grpc.call(`/etcdserverpb.${method}`, message, { ...(await options()), timeout });
 
   return {
     endpoint,
+    call,
     members: async () => decodeMemberList(await call("Cluster/MemberList")),
     status: async () => decodeStatus(await call("Maintenance/Status")),
     hashKv: async (revision) => decodeHashKv(await call("Maintenance/HashKV", encodeHashKvRequest(revision))),

@@ -71,6 +71,24 @@ export function decodeMemberList(message: Uint8Array): { header: ResponseHeader;
   return { header, members };
 }
 
+/** MemberAddResponse: the header, the new member, and all of them. */
+export function decodeAddedMember(message: Uint8Array): {
+  header: ResponseHeader;
+  member: ClusterMember;
+  members: ClusterMember[];
+} {
+  const fields = cursor(message);
+  let header = NO_HEADER;
+  let member: ClusterMember = { id: 0n, name: "", peerUrls: [], clientUrls: [], isLearner: false };
+  const members: ClusterMember[] = [];
+  while (fields.next()) {
+    if (fields.field === 1) header = decodeHeader(fields.bytes());
+    else if (fields.field === 2) member = decodeClusterMember(fields.bytes());
+    else if (fields.field === 3) members.push(decodeClusterMember(fields.bytes()));
+  }
+  return { header, member, members };
+}
+
 function decodeClusterMember(message: Uint8Array): ClusterMember {
   const fields = cursor(message);
   let id = 0n;

@@ -1,11 +1,6 @@
 /** `etcd health`: asks every member, and judges the cluster. */
 import { setTimeout } from "node:timers/promises";
-import {
-  type ClusterVerdict,
-  judgeCluster,
-  type MemberAnswer,
-  type MemberHealth,
-} from "../../diagnosis/etcd-health.ts";
+import { type ClusterHealth, judgeCluster, type MemberAnswer, type MemberHealth } from "../../diagnosis/etcd-health.ts";
 import { MendError } from "../../errors/errors.ts";
 import { openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, parseEndpoint, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
@@ -17,11 +12,6 @@ export interface HealthOptions {
   readonly quota?: number;
   /** Ask the given endpoints only, not the other members by their client URLs. */
   readonly onlyEndpoints?: boolean;
-}
-
-export interface ClusterHealth extends ClusterVerdict {
-  readonly clusterId: string;
-  readonly members: readonly MemberHealth[];
 }
 
 interface Answer {
