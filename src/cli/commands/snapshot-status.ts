@@ -1,37 +1,37 @@
-import { Command } from "commander";
 import type { SnapshotStatus } from "../../operations/snapshot/status.ts";
-import { type CommandContext, EXIT } from "../command.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
-import { findingsText } from "../reports/findings-text.ts";
+import { EXIT } from "../command.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { toggle } from "../options/flag.ts";
+import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { oneLine } from "../terminal/escape.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend snapshot status backup.db
-  kubemend snapshot status backup.db.gz -o json
-  kubemend snapshot status /var/lib/etcd/member/snap/db   # a raw copy: no hash to verify`;
-
-interface Options extends OutputOptions {
-  readonly skipHashCheck?: true;
-}
-
-export function snapshotStatusCommand({ host, exit }: CommandContext): Command {
-  return outputOptions(new Command("status"), ["text", "json"])
-    .description("what a snapshot is: hash, revision, keys, members, and whether it is whole")
-    .argument("<file>", "snapshot, raw database, or an archive of one (.gz, .zst, .zip)")
-    .option("--skip-hash-check", "leave the SHA-256 at the end of the file unverified (faster)")
-    .addHelpText("after", EXAMPLES)
-    .action(async (file: string, options: Options) => {
-      const { readSnapshotStatus } = await import("../../operations/snapshot/status.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const status = await readSnapshotStatus(file, { ...common, skipHashCheck: options.skipHashCheck === true });
-      await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(status)}\n` : statusText(status));
-      if (options.output === "text") await host.stderr.write(findingsText(status.findings));
-      if (status.findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
-    });
-}
+export const snapshotStatus = defineCommand({
+  name: "status",
+  text: "what a snapshot is: hash, revision, keys, members, and whether it is whole",
+  args: { file: SNAPSHOT_ARGUMENT },
+  flags: {
+    ...resultFlags(["text", "json"]),
+    skipHashCheck: toggle("--skip-hash-check", "leave the SHA-256 at the end of the file unverified (faster)"),
+  },
+  examples: [
+    "kubemend snapshot status backup.db",
+    "kubemend snapshot status backup.db.gz -o json",
+    "kubemend snapshot status /var/lib/etcd/member/snap/db   # a raw copy: no hash to verify",
+  ],
+  page: "docs/read-a-snapshot.md",
+  async run({ file }, flags, { host }) {
+    const { readSnapshotStatus } = await import("../../operations/snapshot/status.ts");
+    const { line, ...common } = snapshotOptions(host, flags);
+    const status = await readSnapshotStatus(file, { ...common, skipHashCheck: flags.skipHashCheck });
+    await line.end();
+    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(status)}\n` : statusText(status));
+    if (flags.output === "text") await host.stderr.write(findingsText(status.findings));
+    return hasErrors(status.findings) ? EXIT.failed : EXIT.done;
+  },
+});
 
 function statusText(status: SnapshotStatus): string {
   const { members } = status;

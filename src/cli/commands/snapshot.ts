@@ -1,30 +1,25 @@
 /** `kubemend snapshot …`: a snapshot file, offline. One file a subcommand. */
-import type { Command } from "commander";
-import type { CommandContext } from "../command.ts";
-import { snapshotExportCommand } from "./snapshot-export.ts";
-import { snapshotGetCommand } from "./snapshot-get.ts";
-import { snapshotKeysCommand } from "./snapshot-keys.ts";
-import { snapshotRestoreCommand } from "./snapshot-restore.ts";
-import { snapshotSaveCommand } from "./snapshot-save.ts";
-import { snapshotStatsCommand } from "./snapshot-stats.ts";
-import { snapshotStatusCommand } from "./snapshot-status.ts";
-import { snapshotVerifyCommand } from "./snapshot-verify.ts";
+import { defineGroup } from "../options/define-command.ts";
+import { snapshotExport } from "./snapshot-export.ts";
+import { snapshotGet } from "./snapshot-get.ts";
+import { snapshotKeys } from "./snapshot-keys.ts";
+import { snapshotRestore } from "./snapshot-restore.ts";
+import { snapshotSave } from "./snapshot-save.ts";
+import { snapshotStats } from "./snapshot-stats.ts";
+import { snapshotStatus } from "./snapshot-status.ts";
+import { snapshotVerify } from "./snapshot-verify.ts";
 
-export function registerSnapshot(program: Command, context: CommandContext): void {
-  const snapshot = program
-    .command("snapshot")
-    .description("look into an etcd snapshot, with no etcd and no cluster running")
-    .helpCommand(false);
-  for (const make of [
-    snapshotStatusCommand,
-    snapshotVerifyCommand,
-    snapshotKeysCommand,
-    snapshotGetCommand,
-    snapshotExportCommand,
-    snapshotStatsCommand,
-    snapshotRestoreCommand,
-    snapshotSaveCommand,
-  ]) {
-    snapshot.addCommand(make(context).copyInheritedSettings(snapshot));
-  }
-}
+export const registerSnapshot = defineGroup(
+  "snapshot",
+  "look into an etcd snapshot, with no etcd and no cluster running",
+  [
+    snapshotStatus,
+    snapshotVerify,
+    snapshotKeys,
+    snapshotGet,
+    snapshotExport,
+    snapshotStats,
+    snapshotRestore,
+    snapshotSave,
+  ],
+);

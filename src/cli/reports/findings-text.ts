@@ -10,6 +10,11 @@ export function findingsText(findings: readonly Finding[]): string {
   return findings.map(findingText).join("");
 }
 
+/** Whether data is lost or cannot be trusted: exit code 1. */
+export function hasErrors(findings: readonly Finding[]): boolean {
+  return findings.some(({ level }) => level === "error");
+}
+
 /** Such as `2 errors, 1 warning`, or `no findings`. */
 export function findingsSummary(findings: readonly Finding[]): string {
   const parts = (["error", "warning", "info"] as const).flatMap((level) => {

@@ -7,28 +7,14 @@ import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
+import type { GetFlags } from "../options/get-flags.ts";
+import { given } from "../options/given.ts";
 import { lineOf, oneLine } from "../terminal/escape.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
-import { findingsText } from "./findings-text.ts";
+import { findingsText, hasErrors } from "./findings-text.ts";
 import { objectTable, type TableItem } from "./object-table.ts";
 import { jsonText, shownObject, yamlText } from "./object-text.ts";
 import { Unreadable } from "./unreadable-objects.ts";
-
-/** What a command line says about which objects, and how they are shown. */
-export interface GetFlags {
-  readonly output: string;
-  readonly namespace: string;
-  readonly allNamespaces?: true;
-  readonly selector: string;
-  readonly labelColumns: readonly string[];
-  readonly showLabels?: true;
-  readonly headers: boolean;
-  readonly atRevision?: number;
-  readonly encryptionConfig?: string;
-  readonly etcdPrefix?: string;
-  readonly showSecrets?: true;
-  readonly showManagedFields?: true;
-}
 
 export interface GetPrintOptions extends GetFlags {
   readonly common: SnapshotOptions;
@@ -41,8 +27,7 @@ export async function getAndPrint(
   words: readonly string[],
   options: GetPrintOptions,
   host: Host,
-  exit: (code: ExitCode) => void,
-): Promise<void> {
+): Promise<ExitCode> {
   const { atRevision, encryptionConfig, etcdPrefix } = options;
   const requests = readObjectRequests(words);
   using objects = await getObjects(file, {
@@ -50,9 +35,7 @@ export async function getAndPrint(
     requests,
     namespace: options.allNamespaces ? undefined : options.namespace,
     selector: parseLabelSelector(options.selector),
-    ...(atRevision === undefined ? {} : { atRevision }),
-    ...(encryptionConfig === undefined ? {} : { encryptionConfig }),
-    ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
+    ...given({ atRevision, encryptionConfig, etcdPrefix }),
   });
   await options.line.end();
   const unreadable = new Unreadable(encryptionConfig !== undefined);
@@ -62,8 +45,9 @@ export async function getAndPrint(
   const missing = await notFound(objects);
   if (missing !== undefined) throw missing;
   if (options.output === "json" && unreadable.count > 0) throw unreadable.error();
-  if (unreadable.count > 0 || objects.findings().some((finding) => finding.level === "error")) exit(EXIT.failed);
-  else if (!printed) await host.stderr.write(nothingFound(objects, options));
+  if (unreadable.count > 0 || hasErrors(objects.findings())) return EXIT.failed;
+  if (!printed) await host.stderr.write(nothingFound(objects, options));
+  return EXIT.done;
 }
 
 /** As kubectl says it. */
@@ -104,10 +88,10 @@ async function printTables(
     const table = objectTable(group.resource, tableItems(group, unreadable), {
       now: host.now(),
       wide: options.output === "wide",
-      withNamespace: options.allNamespaces === true,
+      withNamespace: options.allNamespaces,
       withKind,
       headers: options.headers,
-      showLabels: options.showLabels === true,
+      showLabels: options.showLabels,
       labelColumns: options.labelColumns,
     });
     if (table === "") continue;
@@ -160,8 +144,8 @@ async function printDocuments(
   let hidden = 0;
   const shown = (object: KubeObject) => {
     const result = shownObject(object, {
-      showSecrets: options.showSecrets === true,
-      showManagedFields: options.showManagedFields === true,
+      showSecrets: options.showSecrets,
+      showManagedFields: options.showManagedFields,
     });
     if (result.hidden) hidden++;
     return result.object;

@@ -1,0 +1,33 @@
+/** Which cluster, by its API server. */
+import { resolve } from "node:path";
+import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.ts";
+import type { Host } from "../host.ts";
+import { path, type ValuesOf, words } from "./flag.ts";
+
+export const CLUSTER_FLAGS = {
+  kubeconfig: words(
+    "--kubeconfig <file>",
+    "how to reach the cluster (default: $KUBECONFIG, else ~/.kube/config, else /etc/kubernetes/admin.conf)",
+  ),
+  context: words("--context <name>", "of the kubeconfig (default: its current one)"),
+};
+
+export function clusterFlags(host: Host, { kubeconfig, context }: ValuesOf<typeof CLUSTER_FLAGS>): ClusterFlags {
+  return {
+    kubeconfig: kubeconfig === undefined ? undefined : resolve(host.cwd, kubeconfig),
+    context,
+    environment: host.env.KUBECONFIG,
+    home: host.env.HOME,
+  };
+}
+
+export const NODE_SELECTOR_FLAG = words("-l, --selector <selector>", "nodes by their labels, instead of by name");
+
+export const RUNTIME_FLAG = words(
+  "--container-runtime-endpoint <url>",
+  "the runtime's socket (default: the kubelet's, or where runtimes usually listen)",
+);
+
+export const POD_MANIFEST_FLAG = path("--pod-manifest-path <dir>", "where the kubelet looks for static pods", {
+  default: "/etc/kubernetes/manifests",
+});

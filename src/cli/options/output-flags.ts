@@ -1,0 +1,34 @@
+/** What a command prints, and how much it says meanwhile. */
+import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import type { Host } from "../host.ts";
+import { type ProgressLine, type ProgressMode, showProgress } from "../terminal/progress.ts";
+import { oneOf, toggle } from "./flag.ts";
+
+/** `-o`. The first format is the default. */
+export function outputFlag<const F extends string>(formats: readonly [F, ...F[]]) {
+  return oneOf("-o, --output <format>", formats, "output format", { default: formats[0] });
+}
+
+export const PROGRESS_FLAG = oneOf("--progress <mode>", ["auto", "plain", "none"], "progress on stderr", {
+  default: "auto",
+});
+
+export const QUIET_FLAG = toggle("-q, --quiet", "print errors and the result only");
+
+export const DRY_RUN_FLAG = toggle("--dry-run", "change nothing: print what would be done");
+
+export const YES_FLAG = toggle("-y, --yes", "do not ask");
+
+/** `-o`, `--progress` and `-q`. */
+export function resultFlags<const F extends string>(formats: readonly [F, ...F[]]) {
+  return { output: outputFlag(formats), progress: PROGRESS_FLAG, quiet: QUIET_FLAG };
+}
+
+/** What every operation on a snapshot gets from the command line. */
+export function snapshotOptions(
+  host: Host,
+  { progress, quiet }: { readonly progress: ProgressMode; readonly quiet: boolean },
+): SnapshotOptions & { readonly line: ProgressLine } {
+  const line = showProgress(host, quiet ? "none" : progress);
+  return { signal: host.signal, progress: line.sink, line };
+}

@@ -1,0 +1,18 @@
+/** What commands that read a backup have in common. */
+import { argument } from "./define-command.ts";
+import { repeated, wholeNumber, words } from "./flag.ts";
+
+export const SNAPSHOT_ARGUMENT = argument("<file>", "snapshot, raw database, or an archive of one (.gz, .zst, .zip)");
+
+export const AT_REVISION_FLAG = wholeNumber("--at-revision <revision>", "as it was at an earlier revision", {
+  least: 1,
+});
+
+export const ETCD_PREFIX_FLAG = words("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)");
+
+export const ENCRYPTION_FLAG = words(
+  "--encryption-config <file>",
+  "the API server's EncryptionConfiguration (its --encryption-provider-config), to read encrypted objects",
+);
+
+export const ALLOW_FLAG = repeated("--allow <code>", "go on in spite of findings with this code");
