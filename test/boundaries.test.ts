@@ -14,6 +14,7 @@ const PURE = [
   "mvcc",
   "protobuf",
   "wal",
+  "salvage",
   "kube",
   "storage",
   "certificates",

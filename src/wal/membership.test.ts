@@ -68,8 +68,10 @@ test.skipIf(!etcdutl)(`what etcdutl writes for odd flags (${etcdutl ? "etcdutl" 
     const segments = wal.map((name) => memorySource(readFileSync(join(out, "member/wal", name))));
     const log = readLog(segments);
     const { clusterId, members } = newMembership(parseInitialCluster(cluster), "t");
-    expect(log.metadata.clusterId).toBe(clusterId);
-    const contexts = log.entries.map((entry) => decodeConfChange(createEntryReader(segments)(entry).data!).context!);
+    expect(log.metadata?.clusterId).toBe(clusterId);
+    const contexts = log.fragments[0]!.entries.map(
+      (entry) => decodeConfChange(createEntryReader(segments)(entry).data!).context!,
+    );
     expect(contexts.map((context) => Buffer.from(context).toString())).toEqual(
       members.map((member) => Buffer.from(encodeMember(member)).toString()),
     );

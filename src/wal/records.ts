@@ -8,6 +8,8 @@ import {
   decodeRecord,
   FRAME_HEADER_SIZE,
   type FrameSize,
+  METADATA_RECORD,
+  SNAPSHOT_RECORD,
   type WalRecord,
 } from "./record.ts";
 
@@ -19,9 +21,11 @@ export interface PlacedRecord {
   readonly segment: number;
   /** Byte in the segment at which the record's header starts. */
   readonly position: number;
+  /** Bytes behind the header. */
+  readonly size: number;
 }
 
-/** How a WAL ends. */
+/** How a segment ends, or reading it. */
 export interface WalEnd {
   /**
    * `complete`: at the end of the last segment or the zeros that follow the last record. `torn`: the last record was not written whole, as a
@@ -39,56 +43,131 @@ const MOST_RECORD_BYTES = 256 * 1024 * 1024;
 const WINDOW = 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
-export function* readRecords(segments: readonly ByteSource[]): Generator<PlacedRecord, WalEnd> {
-  let crc = 0;
-  for (let segment = 0; segment < segments.length; segment++) {
-    const source = segments[segment]!;
-    const window = createWindow(source);
-    const last = segment === segments.length - 1;
-    const end = (kind: WalEnd["kind"], position: number, text: string): WalEnd => ({ kind, segment, position, text });
-    let position = 0;
-    for (;;) {
-      const rest = source.size - position;
-      if (rest === 0) break;
-      if (rest < FRAME_HEADER_SIZE) {
-        const text = `${rest} bytes are left, too few for a record`;
-        return end(last ? "torn" : "damaged", position, text);
-      }
-      const size = decodeFrameSize(window(position, FRAME_HEADER_SIZE));
-      if (size === undefined) break; // zeros that were allocated ahead
-      const total = FRAME_HEADER_SIZE + size.record + size.padding;
-      if (total > rest) {
-        const text = `a record of ${size.record} bytes is longer than the segment's rest of ${rest} bytes`;
-        return end(last ? "torn" : "damaged", position, text);
-      }
-      if (size.record > MOST_RECORD_BYTES) {
-        return end("damaged", position, `a record claims ${size.record} bytes`);
-      }
-      const body = window(position + FRAME_HEADER_SIZE, size.record + size.padding);
-      const read = check(body, size, crc);
-      if (typeof read === "string") {
-        const torn = last && hasZeroSector(body, position + FRAME_HEADER_SIZE);
-        return end(torn ? "torn" : "damaged", position, torn ? "a record was not written whole" : read);
-      }
-      crc = read.crc;
-      yield { type: read.type, data: read.data ?? NOTHING, segment, position };
-      position += total;
-    }
-    if (last) {
-      const stray = firstNonZero(source, position);
-      if (stray === undefined) return end("complete", position, "the log ends here");
-      return end("torn", position, `a record was not written whole: zeros here, other bytes at ${stray}`);
-    }
-  }
-  return { kind: "complete", segment: 0, position: 0, text: "there is no segment" };
+/** How the records of one segment end, and the chain's CRC there. */
+export interface SegmentEnd extends WalEnd {
+  readonly crc: number;
 }
 
-/** Reads records again, at places that {@link readRecords} gave. Those that follow each other share their reads; the data is a view. */
-export function createRecordReader(segments: readonly ByteSource[]): (segment: number, position: number) => WalRecord {
+/** Where to read on, and the CRC that the records before it left; undefined where the segment's first record is to say so. */
+export interface ChainStart {
+  readonly position: number;
+  readonly crc: number | undefined;
+}
+
+/**
+ * Reads the records of one segment from `start` on. What does not verify ends it; {@link findNextRecord} tells whether the segment goes on behind that place.
+ */
+export function* readSegment(
+  source: ByteSource,
+  segment: number,
+  isLast: boolean,
+  start: ChainStart,
+): Generator<PlacedRecord, SegmentEnd> {
+  const window = createWindow(source);
+  let { position, crc } = start;
+  const end = (kind: WalEnd["kind"], text: string): SegmentEnd => ({ kind, segment, position, text, crc: crc ?? 0 });
+  for (;;) {
+    const rest = source.size - position;
+    if (rest === 0) break;
+    if (rest < FRAME_HEADER_SIZE)
+      return end(isLast ? "torn" : "damaged", `${rest} bytes are left, too few for a record`);
+    const size = decodeFrameSize(window(position, FRAME_HEADER_SIZE));
+    if (size === undefined) break; // zeros that were allocated ahead
+    const total = FRAME_HEADER_SIZE + size.record + size.padding;
+    if (total > rest) {
+      const text = `a record of ${size.record} bytes is longer than the segment's rest of ${rest} bytes`;
+      return end(isLast ? "torn" : "damaged", text);
+    }
+    if (size.record > MOST_RECORD_BYTES) return end("damaged", `a record claims ${size.record} bytes`);
+    const body = window(position + FRAME_HEADER_SIZE, size.record + size.padding);
+    const read = check(body, size, crc);
+    if (typeof read === "string") {
+      const torn = isLast && hasZeroSector(body, position + FRAME_HEADER_SIZE);
+      return end(torn ? "torn" : "damaged", torn ? "a record was not written whole" : read);
+    }
+    crc = read.crc;
+    yield { type: read.type, data: read.data ?? NOTHING, segment, position, size: size.record + size.padding };
+    position += total;
+  }
+  const stray = firstNonZero(source, position);
+  if (stray === undefined) return end("complete", "the log ends here");
+  const text = `zeros here, other bytes at ${stray}`;
+  return end(isLast ? "torn" : "damaged", isLast ? `a record was not written whole: ${text}` : text);
+}
+
+/** How far a search goes: four times what etcd's segments have. */
+const MOST_SEARCHED_BYTES = 256 * 1024 * 1024;
+/** How many times as much it may read: bytes that look like records by chance are few, unless they are made to. */
+const SEARCH_EFFORT = 8;
+
+/**
+ * Looks behind a damaged place for the next record that can be verified, and returns where reading goes on. That takes two records in a row: the first only
+ * gives the CRC by which the second is verified. Records begin at multiples of 8.
+ */
+export function findNextRecord(source: ByteSource, from: number): ChainStart | undefined {
+  const scan = createWindow(source);
+  const bodies = createWindow(source);
+  const end = Math.min(source.size, from + MOST_SEARCHED_BYTES);
+  let effort = SEARCH_EFFORT * (end - from) + WINDOW;
+  const frameAt = (position: number): FrameSize | undefined => {
+    if (source.size - position < FRAME_HEADER_SIZE) return undefined;
+    return plausibleFrame(scan(position, FRAME_HEADER_SIZE), source.size - position - FRAME_HEADER_SIZE);
+  };
+  const bodyAt = (position: number, size: FrameSize): Uint8Array => {
+    effort -= size.record + WINDOW / 64;
+    return bodies(position + FRAME_HEADER_SIZE, size.record + size.padding);
+  };
+  for (let position = align(from); position + FRAME_HEADER_SIZE <= end && effort > 0; position += 8) {
+    const seed = frameAt(position);
+    if (seed === undefined) continue;
+    const next = position + FRAME_HEADER_SIZE + seed.record + seed.padding;
+    const second = frameAt(next);
+    if (second === undefined) continue;
+    const seedRecord = tryDecode(bodyAt(position, seed).subarray(0, seed.record));
+    if (seedRecord === undefined || !isRecordType(seedRecord.type)) continue;
+    const verified = check(bodyAt(next, second), second, seedRecord.crc);
+    if (typeof verified === "string" || verified.data === undefined) continue; // a record without data verifies nothing
+    return { position: next, crc: seedRecord.crc };
+  }
+  return undefined;
+}
+
+function align(position: number): number {
+  return Math.ceil(position / 8) * 8;
+}
+
+function isRecordType(type: number): boolean {
+  return type >= METADATA_RECORD && type <= SNAPSHOT_RECORD;
+}
+
+/** A header as etcd writes it, of a record that fits into `rest` bytes. */
+function plausibleFrame(header: Uint8Array, rest: number): FrameSize | undefined {
+  const size = decodeFrameSize(header);
+  if (size === undefined || size.record < 4 || size.record > MOST_RECORD_BYTES) return undefined;
+  const padding = (8 - (size.record % 8)) % 8;
+  if (header[7] !== (padding === 0 ? 0 : 0x80 | padding)) return undefined;
+  return size.record + padding <= rest ? size : undefined;
+}
+
+function tryDecode(bytes: Uint8Array): WalRecord | undefined {
+  try {
+    return decodeRecord(bytes);
+  } catch (error) {
+    if (error instanceof MendError && error.code === "wal-damaged") return undefined;
+    throw error;
+  }
+}
+
+/** Reads records again, at places that {@link readSegment} gave. Those that follow each other share their reads; the data is a view. */
+export function createRecordReader(
+  segments: readonly (ByteSource | { readonly name: string; readonly problem: string })[],
+): (segment: number, position: number) => WalRecord {
   let current = -1;
   let window: ReturnType<typeof createWindow>;
   return (segment, position) => {
-    const source = segments[segment]!;
+    const source = segments[segment];
+    if (source === undefined || "problem" in source)
+      throw new MendError("wal-damaged", `segment ${segment} is not readable`);
     if (segment !== current) window = createWindow(source);
     current = segment;
     const size = decodeFrameSize(window(position, FRAME_HEADER_SIZE));
@@ -97,7 +176,7 @@ export function createRecordReader(segments: readonly ByteSource[]): (segment: n
   };
 }
 
-function check(body: Uint8Array, size: FrameSize, previousCrc: number): WalRecord | string {
+function check(body: Uint8Array, size: FrameSize, previousCrc: number | undefined): WalRecord | string {
   let record: WalRecord;
   try {
     record = decodeRecord(body.subarray(0, size.record));
@@ -107,8 +186,10 @@ function check(body: Uint8Array, size: FrameSize, previousCrc: number): WalRecor
   }
   // The first record of a segment repeats the chain's value; a chain may also begin with it (older segments are removed by etcd).
   if (record.type === CRC_RECORD) {
-    return previousCrc === 0 || record.crc === previousCrc ? record : mismatch("the chain", previousCrc, record.crc);
+    if (previousCrc === undefined || record.crc === previousCrc) return record;
+    return mismatch("the chain", previousCrc, record.crc);
   }
+  if (previousCrc === undefined) return "the segment does not begin with its chain's CRC";
   const crc = record.data === undefined ? previousCrc : crc32c(record.data, previousCrc);
   return crc === record.crc ? record : mismatch("a record", crc, record.crc);
 }

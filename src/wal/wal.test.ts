@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEtcd } from "../../test/etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "../../test/programs.ts";
 import { type ByteSource, memorySource } from "../bolt/byte-source.ts";
-import { createEntryReader, type Log, readLog } from "./log.ts";
+import { createEntryReader, type Log, type LogEntry, readLog } from "./log.ts";
 import {
   decodeEntry,
   decodeHardState,
@@ -23,7 +23,7 @@ import {
 } from "./raft.ts";
 import { decodeRaftSnapshot, encodeRaftSnapshot } from "./raft-snapshot.ts";
 import { CRC_RECORD, ENTRY_RECORD, encodeRecord, METADATA_RECORD, SNAPSHOT_RECORD, STATE_RECORD } from "./record.ts";
-import { readRecords } from "./records.ts";
+import { readSegment } from "./records.ts";
 import { parseSegmentName, parseSnapshotName } from "./segment-name.ts";
 import { createWalWriter } from "./writer.ts";
 
@@ -62,6 +62,8 @@ function write(entries: readonly Entry[], commit: number, segmentSize?: number):
 const sources = (segments: readonly Segment[]): ByteSource[] =>
   segments.map((segment) => memorySource(segment.bytes, segment.name));
 
+const entriesOf = (log: Log): readonly LogEntry[] => log.fragments.flatMap((fragment) => fragment.entries);
+
 const numbered = (count: number, size: (i: number) => number): Entry[] =>
   Array.from({ length: count }, (_, i) => ({
     type: ENTRY_NORMAL,
@@ -77,11 +79,11 @@ describe("what is written is read", () => {
         const entries = numbered(sizes.length, (i) => sizes[i]!);
         const segments = write(entries, sizes.length, 8000);
         const log = readLog(sources(segments));
-        expect(log.end.kind).toBe("complete");
+        expect(log.breaks).toEqual([]);
         expect(log.metadata).toEqual(METADATA);
         expect(log.state).toEqual({ term: 2, vote: METADATA.nodeId, commit: sizes.length });
         expect(log.marks).toEqual([{ index: 0, term: 0, confState: undefined }]);
-        expect(log.entries.map((entry) => createEntryReader(sources(segments))(entry))).toEqual(entries);
+        expect(entriesOf(log).map((entry) => createEntryReader(sources(segments))(entry))).toEqual(entries);
         segments.forEach((segment, sequence) => {
           expect(parseSegmentName(segment.name)?.sequence).toBe(sequence);
         });
@@ -96,7 +98,7 @@ describe("what is written is read", () => {
       { type: ENTRY_NORMAL, term: 3, index: 4, data: undefined },
       { type: ENTRY_NORMAL, term: 3, index: 5, data: undefined },
     ];
-    const { entries: kept } = readLog(sources(write(entries, 3)));
+    const kept = entriesOf(readLog(sources(write(entries, 3))));
     expect(kept.map(({ index, term }) => [index, term])).toEqual([
       [1, 2],
       [2, 2],
@@ -106,10 +108,32 @@ describe("what is written is read", () => {
     ]);
   });
 
-  test("a gap is damage", () => {
+  test("a gap is damage, and what is behind it is read", () => {
     const log = readLog(sources(write([...numbered(3, () => 8), { ...numbered(6, () => 8)[5]! }], 3)));
-    expect(log.end).toMatchObject({ kind: "damaged", text: "entry 6 follows entry 3: entries in between are missing" });
-    expect(log.entries).toHaveLength(3);
+    expect(log.breaks).toMatchObject([
+      { kind: "damaged", before: 3, behind: 6, text: "entry 6 follows entry 3: entries in between are missing" },
+    ]);
+    expect(log.fragments.map(({ entries }) => entries.map(({ index }) => index))).toEqual([[1, 2, 3], [6]]);
+  });
+
+  test("a snapshot that was received is no damage", () => {
+    const [segment] = write(
+      numbered(3, () => 8),
+      3,
+    );
+    let crc = 0;
+    const records = readSegment(memorySource(segment!.bytes), 0, true, { position: 0, crc: undefined });
+    for (let step = records.next(); ; step = records.next()) {
+      if (step.done) {
+        crc = step.value.crc;
+        break;
+      }
+    }
+    const mark = encodeRecord(SNAPSHOT_RECORD, encodeSnapshotMark({ index: 20, term: 2, confState: undefined }), crc);
+    const entry = encodeRecord(ENTRY_RECORD, encodeEntry({ ...numbered(1, () => 8)[0]!, index: 21 }), mark.crc);
+    const log = readLog([memorySource(Buffer.concat([segment!.bytes, mark.frame, entry.frame]))]);
+    expect(log.breaks).toEqual([]);
+    expect(log.fragments.map(({ entries }) => entries.map(({ index }) => index))).toEqual([[1, 2, 3], [21]]);
   });
 });
 
@@ -119,59 +143,94 @@ describe("damage at the end", () => {
   test("a log cut at any byte of its last record is torn, and the entries before it are kept", () => {
     const [segment] = write(entries, 10);
     const whole = segment!.bytes;
-    const last = readLog([memorySource(whole)]).entries.at(-1)!;
+    const last = entriesOf(readLog([memorySource(whole)])).at(-1)!;
     for (let size = last.position + 1; size < whole.length; size += 13) {
       const log = readLog([memorySource(whole.subarray(0, size))]);
-      expect(log.entries).toHaveLength(9);
-      expect(log.end).toMatchObject({ kind: "torn", position: last.position });
+      expect(entriesOf(log)).toHaveLength(9);
+      expect(log.breaks).toMatchObject([{ kind: "torn", position: last.position, before: 9, behind: undefined }]);
     }
-    expect(readLog([memorySource(whole.subarray(0, last.position))]).end.kind).toBe("complete");
+    expect(readLog([memorySource(whole.subarray(0, last.position))]).breaks).toEqual([]);
   });
 
   test("a last record with a sector of zeros is torn, with another byte changed it is damaged", () => {
     const [segment] = write(entries, 10);
-    const { position } = readLog([memorySource(segment!.bytes)]).entries.at(-1)!;
+    const { position } = entriesOf(readLog([memorySource(segment!.bytes)])).at(-1)!;
     const zeroed = segment!.bytes.slice();
     const sector = Math.ceil((position + 100) / 512) * 512;
     zeroed.fill(0, sector, sector + 512);
-    expect(readLog([memorySource(zeroed)]).end).toMatchObject({ kind: "torn", position });
+    expect(readLog([memorySource(zeroed)]).breaks).toMatchObject([{ kind: "torn", position }]);
     const flipped = segment!.bytes.slice();
     flipped[position + 100]! ^= 1;
-    expect(readLog([memorySource(flipped)]).end).toMatchObject({ kind: "damaged", position });
+    expect(readLog([memorySource(flipped)]).breaks).toMatchObject([{ kind: "damaged", position }]);
   });
 
   test("zeros after the last record are no damage; other bytes after the zeros are a torn write", () => {
     const [segment] = write(entries, 10);
     const padded = new Uint8Array(segment!.bytes.length + 3_000_000);
     padded.set(segment!.bytes);
-    expect(readLog([memorySource(padded)]).end.kind).toBe("complete");
+    expect(readLog([memorySource(padded)]).breaks).toEqual([]);
     padded[padded.length - 5] = 7;
     const log = readLog([memorySource(padded)]);
-    expect(log.end).toMatchObject({ kind: "torn", position: segment!.bytes.length });
-    expect(log.entries).toHaveLength(10);
+    expect(log.breaks).toMatchObject([{ kind: "torn", position: segment!.bytes.length }]);
+    expect(entriesOf(log)).toHaveLength(10);
   });
 
-  test("a flipped bit anywhere never goes unnoticed, never throws but for the first records, and never hangs", () => {
+  test("a flipped bit anywhere never goes unnoticed, costs two entries at most, never throws, and never hangs", () => {
     const [segment] = write(entries, 10);
     fc.assert(
       fc.property(fc.nat(segment!.bytes.length - 1), fc.nat(7), (at, bit) => {
         const bytes = segment!.bytes.slice();
         bytes[at]! ^= 1 << bit;
-        let log: Log;
-        try {
-          log = readLog([memorySource(bytes)]);
-        } catch (error) {
-          expect(error).toMatchObject({ code: "wal-damaged" });
-          return;
-        }
+        const log = readLog([memorySource(bytes)]);
         // A flip in the padding of a record, or in a field's number that nobody knows, may change nothing.
-        if (log.entries.length < 10) expect(log.end.kind).not.toBe("complete");
-        log.entries.forEach((entry, i) => {
-          expect(createEntryReader([memorySource(bytes)])(entry)).toEqual(entries[i]);
-        });
+        const found = entriesOf(log);
+        if (found.length < 10) expect(log.breaks).not.toEqual([]);
+        expect(found.length).toBeGreaterThanOrEqual(8);
+        for (const entry of found) {
+          expect(createEntryReader([memorySource(bytes)])(entry)).toEqual(entries[entry.index - 1]);
+        }
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("behind a zeroed piece the log is read on, from the second whole record", () => {
+    const [segment] = write(
+      numbered(100, () => 300),
+      100,
+    );
+    const places = entriesOf(readLog([memorySource(segment!.bytes)]));
+    const zeroed = segment!.bytes.slice();
+    zeroed.fill(0, places[30]!.position + 100, places[40]!.position + 50);
+    const log = readLog([memorySource(zeroed)]);
+    expect(log.breaks).toMatchObject([{ kind: "damaged", before: 30, behind: 43 }]);
+    expect(log.fragments.map(({ entries: [first], ...rest }) => [first!.index, rest.commit])).toEqual([
+      [1, 100],
+      [43, 0],
+    ]);
+    for (const entry of entriesOf(log)) {
+      expect(createEntryReader([memorySource(zeroed)])(entry)).toEqual(numbered(100, () => 300)[entry.index - 1]);
+    }
+  });
+
+  test("entries that a later leader overwrote behind a damaged place are gone too", () => {
+    const rewritten = numbered(6, () => 300)
+      .slice(3)
+      .map((entry) => ({ ...entry, term: 3 }));
+    const [segment] = write([...numbered(8, () => 300), ...rewritten], 3);
+    const { position } = entriesOf(readLog([memorySource(segment!.bytes)])).at(-3)!;
+    const damaged = segment!.bytes.slice();
+    damaged[position + 50]! ^= 1; // entry 4 of term 3
+    const log = readLog([memorySource(damaged)]);
+    expect(entriesOf(log).map(({ index, term }) => [index, term])).toEqual([
+      [1, 2],
+      [2, 2],
+      [3, 2],
+      [4, 2],
+      [5, 3],
+      [6, 3],
+    ]);
+    expect(log.fragments).toHaveLength(2);
   });
 
   test("a record that claims more than any record has is damage, and nothing is allocated for it", () => {
@@ -190,14 +249,48 @@ describe("damage at the end", () => {
         return target.length;
       },
     };
-    expect(readLog([source])).toMatchObject({ end: { kind: "damaged", position: segment!.bytes.length } });
+    expect(readLog([source]).breaks).toMatchObject([{ kind: "damaged", position: segment!.bytes.length }]);
   });
 
-  test("a damaged segment in the middle is not torn", () => {
+  test("a damaged segment in the middle is not torn, and the segments behind it are read", () => {
     const segments = write(entries, 10, 4000);
     expect(segments.length).toBeGreaterThan(2);
     segments[1]!.bytes = segments[1]!.bytes.subarray(0, segments[1]!.bytes.length - 4);
-    expect(readLog(sources(segments)).end).toMatchObject({ kind: "damaged", segment: 1 });
+    const log = readLog(sources(segments));
+    expect(log.breaks).toMatchObject([{ kind: "damaged", segment: 1 }]);
+    expect(entriesOf(log).at(-1)!.index).toBe(10);
+    expect(entriesOf(log)).toHaveLength(9);
+  });
+
+  test("segments that are missing, empty, zeroed, cut at a record, or unreadable are named, and the others are read", () => {
+    const segments = write(entries, 10, 4000);
+    const [first, second, third] = segments as [Segment, Segment, Segment];
+    const kinds = (changed: Parameters<typeof readLog>[0]): unknown[] => {
+      const log = readLog(changed);
+      expect(entriesOf(log).at(-1)!.index).toBe(10);
+      return log.breaks.map(({ kind, segment, before, behind }) => [kind, segment, before, behind]);
+    };
+    const all = sources(segments);
+    const at = (i: number, change: (typeof all)[number] | { name: string; problem: string }): typeof all =>
+      all.map((source, j) => (i === j ? change : source)) as typeof all;
+    const lastOf = (segment: Segment): number => entriesOf(readLog(sources([segment]))).at(-1)!.index;
+    const [one, two] = [lastOf(first), lastOf(second)];
+    expect(kinds(all.filter((_, i) => i !== 1))).toEqual([["missing", 1, one, two + 1]]);
+    expect(kinds(at(1, memorySource(new Uint8Array(0), second.name)))).toEqual([["empty", 1, one, two + 1]]);
+    expect(kinds(at(1, memorySource(new Uint8Array(9000), second.name)))).toEqual([["empty", 1, one, two + 1]]);
+    expect(kinds(at(1, { name: second.name, problem: "no permission" }))).toEqual([["unreadable", 1, one, two + 1]]);
+    const cut = entriesOf(readLog(sources([second]))).at(-1)!.position;
+    const expected = [["damaged", 2, two - 1, lastOf(second) + 1]];
+    expect(kinds(at(1, memorySource(second.bytes.subarray(0, cut), second.name)))).toEqual(expected);
+    expect(third.bytes.length).toBeGreaterThan(0);
+  });
+
+  test("a WAL of nothing says so", () => {
+    expect(readLog([])).toMatchObject({ metadata: undefined, fragments: [], breaks: [] });
+    expect(readLog([memorySource(new Uint8Array(0))])).toMatchObject({
+      metadata: undefined,
+      breaks: [{ kind: "empty" }],
+    });
   });
 });
 
@@ -212,10 +305,12 @@ function rewritten(segments: readonly ByteSource[], wanted: number): Buffer {
     [CRC_RECORD]: () => undefined,
     [SNAPSHOT_RECORD]: (data) => encodeSnapshotMark(decodeSnapshotMark(data)),
   };
-  for (const { type, data, segment } of readRecords(segments)) {
-    const encoded = encodeRecord(type, again[type]!(data), crc);
-    crc = encoded.crc;
-    if (segment === wanted) frames.push(encoded.frame);
+  for (const [segment, source] of segments.entries()) {
+    for (const { type, data } of readSegment(source, segment, true, { position: 0, crc: undefined })) {
+      const encoded = encodeRecord(type, again[type]!(data), crc);
+      crc = encoded.crc;
+      if (segment === wanted) frames.push(encoded.frame);
+    }
   }
   return Buffer.concat(frames);
 }
@@ -242,15 +337,15 @@ describe.skipIf(suites.length === 0)(`WALs of real servers (${suites.length ? su
       return { ...memorySource(bytes, name), bytes };
     });
     const log = readLog(segments);
-    expect(log.end.kind).toBe("complete");
+    expect(log.breaks).toEqual([]);
     expect(log.state.commit).toBeGreaterThanOrEqual(25);
-    expect(log.entries.at(-1)!.index).toBeGreaterThanOrEqual(log.state.commit);
-    expect(log.entries[0]).toMatchObject({ type: ENTRY_CONF_CHANGE, index: 1, term: 1 });
+    expect(entriesOf(log).at(-1)!.index).toBeGreaterThanOrEqual(log.state.commit);
+    expect(entriesOf(log)[0]).toMatchObject({ type: ENTRY_CONF_CHANGE, index: 1, term: 1 });
     segments.forEach((segment, i) => {
       const bytes = rewritten(segments, i);
       expect(bytes.equals(segment.bytes.subarray(0, bytes.length))).toBe(true);
     });
-    const values = log.entries.map((entry) =>
+    const values = entriesOf(log).map((entry) =>
       Buffer.from(createEntryReader(segments)(entry).data ?? []).toString("latin1"),
     );
     for (let i = 0; i < 25; i++) {
@@ -262,7 +357,7 @@ describe.skipIf(suites.length === 0)(`WALs of real servers (${suites.length ? su
     for (const name of snapshots) {
       const snapshot = decodeRaftSnapshot(readFileSync(join(dataDir, "member/snap", name)), name);
       expect(snapshot).toMatchObject(parseSnapshotName(name)!);
-      expect(snapshot.confState).toEqual(votersOnly([log.metadata.nodeId]));
+      expect(snapshot.confState).toEqual(votersOnly([log.metadata!.nodeId]));
       expect(Buffer.compare(encodeRaftSnapshot(snapshot), readFileSync(join(dataDir, "member/snap", name)))).toBe(0);
       expect(JSON.parse(Buffer.from(snapshot.data).toString())).toHaveProperty("Root");
       expect(log.marks.some((mark) => mark.index === snapshot.index && mark.term === snapshot.term)).toBe(true);

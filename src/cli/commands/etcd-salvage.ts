@@ -15,8 +15,11 @@ Examples:
   kubemend etcd salvage from-infra0 --survivor-wal-dir from-infra0-wal --data-dir out --wal-dir out-wal \\
     --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380
 
-Give the data dirs of all survivors: the most up-to-date log is used, also beyond its commit index, because a write that
-was acknowledged may lie there. With --committed-only, what is beyond it is dropped, as etcd's --force-new-cluster does.`;
+Give the data dirs of all survivors, the damaged ones too: of the databases the newest is used, and behind it the entries of
+any log, also beyond the commit index, because a write that was acknowledged may lie there. With --committed-only, what is
+beyond it is dropped, as etcd's --force-new-cluster does.
+
+Exit code 1 where entries are known to be missing; the data dir is written all the same, and the errors say which.`;
 
 interface Options extends OutputOptions {
   readonly dataDir: string;
@@ -26,6 +29,7 @@ interface Options extends OutputOptions {
   readonly name: string;
   readonly initialAdvertisePeerUrls: string;
   readonly committedOnly?: true;
+  readonly dryRun?: true;
 }
 
 const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
@@ -44,7 +48,7 @@ function parseSurvivorWalDirs(values: readonly string[], dataDirs: readonly stri
   );
 }
 
-export function etcdSalvageCommand({ host }: CommandContext): Command {
+export function etcdSalvageCommand({ host, exit }: CommandContext): Command {
   return outputOptions(new Command("salvage"), ["text", "json"])
     .description("after quorum is lost, a one-member data dir from what the survivors have (offline)")
     .argument("<data-dir...>", "data dirs of the stopped survivors, which are only read")
@@ -59,6 +63,7 @@ export function etcdSalvageCommand({ host }: CommandContext): Command {
       [],
     )
     .option("--committed-only", "drop entries that were not known to be committed")
+    .option("--dry-run", "say what would be used and why, and write nothing")
     .option("--replace", "move what is at --data-dir (and --wal-dir) aside")
     .addHelpText("after", EXAMPLES)
     .action(async (dataDirs: string[], options: Options) => {
@@ -73,36 +78,54 @@ export function etcdSalvageCommand({ host }: CommandContext): Command {
         name: options.name,
         initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
         committedOnly: options.committedOnly === true,
+        dryRun: options.dryRun === true,
         survivorWalDirs: parseSurvivorWalDirs(options.survivorWalDir, dataDirs),
       });
       await line.end();
       await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result));
       const findings = [...result.survivors.flatMap((survivor) => survivor.findings), ...result.findings];
       if (options.output === "text") await host.stderr.write(findingsText(findings));
+      if (!result.isComplete) exit(1);
     });
 }
 
 function salvagedText(result: SalvageResult): string {
+  const text = (value: string | number | null): string => (value === null ? "-" : String(value));
   const rows = result.survivors.map((survivor) => [
     survivor.dataDir,
-    survivor.memberId,
+    text(survivor.memberId),
+    survivor.role,
     String(survivor.lastIndex),
     String(survivor.lastTerm),
     String(survivor.commitIndex),
-    survivor.appliedIndex === null ? "-" : String(survivor.appliedIndex),
-    survivor.revision === null ? "-" : String(survivor.revision),
+    text(survivor.appliedIndex),
+    text(survivor.revision),
+    text(survivor.reach),
     survivor.walEnd,
   ]);
-  const head = ["DATA DIR", "MEMBER", "LAST INDEX", "LAST TERM", "COMMIT", "APPLIED", "REVISION", "WAL"];
+  const head = [
+    "DATA DIR",
+    "MEMBER",
+    "ROLE",
+    "LAST INDEX",
+    "LAST TERM",
+    "COMMIT",
+    "APPLIED",
+    "REVISION",
+    "REACH",
+    "WAL",
+  ];
+  const { memberId, clusterId, isDryRun } = result;
   const lines = [
-    `"${result.chosen}" is used: ${result.reason}`,
-    `wrote "${result.dataDir}": member ${result.memberId} alone in cluster ${result.clusterId}`,
+    result.reason,
+    `${isDryRun ? "would write" : "wrote"} "${result.dataDir}": member ${memberId} alone in cluster ${clusterId}, up to entry ${result.lastIndex} of term ${result.lastTerm}`,
     `${result.replayedEntries} entries are replayed when etcd starts, ${result.uncommittedEntries} of them beyond the commit index`,
   ];
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
   if (result.walMovedAside !== null) lines.push(`the old WAL dir is in "${result.walMovedAside}"`);
   if (result.droppedEntries > 0) lines.push(`${result.droppedEntries} entries beyond the commit index were dropped`);
   if (result.removedMembers.length > 0) lines.push(`removed members: ${result.removedMembers.join(", ")}`);
-  lines.push("start etcd on it without --force-new-cluster, then add members to it");
+  if (!result.isComplete) lines.push("NOT COMPLETE: writes are lost, see the errors below for which");
+  if (!isDryRun) lines.push("start etcd on it without --force-new-cluster, then add members to it");
   return `${tableText([head, ...rows])}\n${lines.join("\n")}\n`;
 }

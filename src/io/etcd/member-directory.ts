@@ -1,7 +1,8 @@
-/** Opens what a stopped etcd member left on disk: its WAL segments and raft snapshots. Nothing is changed. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+/** Opens what a stopped etcd member left on disk: its WAL segments, raft snapshots and databases. Nothing is changed. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import type { Segment } from "../../wal/log.ts";
 import { decodeRaftSnapshot, type RaftSnapshot } from "../../wal/raft-snapshot.ts";
 import { parseSegmentName, parseSnapshotName } from "../../wal/segment-name.ts";
 import { type FileSource, openFileSource } from "../files/file-source.ts";
@@ -12,24 +13,36 @@ const MOST_SNAPSHOT_BYTES = 256 * 1024 * 1024;
 
 export interface MemberDirectory extends Disposable {
   readonly path: string;
-  /** Oldest first, without gaps between their numbers. */
-  readonly segments: readonly FileSource[];
+  /** Where the WAL is. */
+  readonly wal: string;
+  /** By their numbers; numbers may be missing. Empty where there is no WAL. */
+  readonly segments: readonly Segment[];
   readonly snapshots: readonly RaftSnapshot[];
-  /** `member/snap/db`. */
-  readonly database: string;
+  /** `member/snap/db`; undefined where there is none. */
+  readonly database: string | undefined;
   /** Databases that came with a raft snapshot and were not taken over yet, by index. */
   readonly receivedDatabases: ReadonlyMap<number, string>;
+  /** What is not there or cannot be read. */
   readonly findings: readonly Finding[];
 }
 
-/** `walDir`: where etcd's `--wal-dir` has the WAL, if not in the data dir. Throws `not-found` where `path` is no data dir. */
+/**
+ * `walDir`: where etcd's `--wal-dir` has the WAL, if not in the data dir. Throws `not-found` where `path` has neither a WAL nor a database; whatever else is missing
+ * or unreadable is among the findings.
+ */
 export function openMemberDirectory(path: string, walDir?: string): MemberDirectory {
   const snap = join(path, "member/snap");
   const wal = walDir ?? join(path, "member/wal");
+  if (!isThere(wal) && !isThere(snap)) {
+    throw new MendError("not-found", `"${path}" is no etcd data dir: "${join(path, "member")}" is missing`, {
+      where: path,
+      hint: "give the directory that etcd's --data-dir names, which holds member/wal and member/snap",
+    });
+  }
   const findings: Finding[] = [];
   const snapshots: RaftSnapshot[] = [];
   const receivedDatabases = new Map<number, string>();
-  for (const name of list(snap, path, DATA_DIR_HINT)) {
+  for (const name of list(snap, "snap-unreadable", findings)) {
     const received = /^([0-9a-f]{16})\.snap\.db$/.exec(name);
     if (received !== null) receivedDatabases.set(Number.parseInt(received[1]!, 16), join(snap, name));
     if (parseSnapshotName(name) === undefined) continue;
@@ -40,60 +53,68 @@ export function openMemberDirectory(path: string, walDir?: string): MemberDirect
       findings.push({ level: "warning", code: "raft-snapshot-damaged", where: join(snap, name), text: error.message });
     }
   }
-  const names = continuous(list(wal, path, walDir === undefined ? WAL_HINT : DATA_DIR_HINT), wal, findings);
-  const segments: FileSource[] = [];
-  const close = (): void => {
-    for (const segment of segments.splice(0)) segment.close();
-  };
-  try {
-    for (const name of names) segments.push(openFileSource(join(wal, name)));
-  } catch (error) {
-    close();
-    throw error;
+  const names = list(wal, "wal-unreadable", findings).filter((name) => parseSegmentName(name) !== undefined);
+  if (names.length === 0 && !findings.some((finding) => finding.code === "wal-unreadable")) {
+    const text = "no WAL is here: entries that its database has not taken in, if there were any, cannot be used";
+    findings.push({ level: "error", code: "wal-missing", where: wal, text });
   }
+  const open: FileSource[] = [];
+  const close = (): void => {
+    for (const segment of open.splice(0)) segment.close();
+  };
+  const database = join(snap, "db");
   return {
     path,
-    segments,
+    wal,
+    segments: names.map((name) => openSegment(join(wal, name), open)),
     snapshots,
-    database: join(snap, "db"),
+    database: existsSync(database) ? database : undefined,
     receivedDatabases,
     findings,
     [Symbol.dispose]: close,
   };
 }
 
-function readSnapshot(path: string, name: string): RaftSnapshot {
-  if (statSync(path).size > MOST_SNAPSHOT_BYTES) {
-    throw new MendError("wal-damaged", `raft snapshot "${name}" is larger than ${MOST_SNAPSHOT_BYTES} bytes`);
+function openSegment(path: string, open: FileSource[]): Segment {
+  try {
+    const source = openFileSource(path);
+    open.push(source);
+    return source;
+  } catch (error) {
+    if (!(error instanceof MendError) || error.code === "internal") throw error;
+    return { name: path, problem: error.message };
   }
-  return decodeRaftSnapshot(readFileSync(path), name);
 }
 
-const DATA_DIR_HINT = "give the directory that etcd's --data-dir names, which holds member/wal and member/snap";
-const WAL_HINT = "where etcd runs with --wal-dir, say where with --survivor-wal-dir";
+function readSnapshot(path: string, name: string): RaftSnapshot {
+  try {
+    if (statSync(path).size <= MOST_SNAPSHOT_BYTES) return decodeRaftSnapshot(readFileSync(path), name);
+  } catch (error) {
+    throw error instanceof MendError ? error : fromSystemError(error, "read", path);
+  }
+  throw new MendError("wal-damaged", `raft snapshot "${name}" is larger than ${MOST_SNAPSHOT_BYTES} bytes`);
+}
 
-function list(directory: string, dataDir: string, hint: string): string[] {
+/** Whether there is anything of this name, readable or not. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== "ENOENT" && code !== "ENOTDIR";
+  }
+}
+
+/** The names in a directory; none where it is missing, and a finding where it cannot be read. */
+function list(directory: string, code: string, findings: Finding[]): string[] {
   try {
     return readdirSync(directory).sort();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fromSystemError(error, "read directory", directory);
-    throw new MendError("not-found", `"${dataDir}" is no etcd data dir: "${directory}" is missing`, {
-      where: dataDir,
-      hint,
-    });
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    const read = fromSystemError(error, "read directory", directory);
+    if (!(read instanceof MendError)) throw read;
+    findings.push({ level: "error", code, where: directory, text: read.message });
+    return [];
   }
-}
-
-/** The last run of segments whose numbers follow each other. */
-function continuous(files: readonly string[], directory: string, findings: Finding[]): string[] {
-  const names = files.filter((file) => parseSegmentName(file) !== undefined);
-  const sequence = (i: number): number => parseSegmentName(names[i]!)!.sequence;
-  let first = 0;
-  for (let i = 1; i < names.length; i++) {
-    if (sequence(i) === sequence(i - 1) + 1) continue;
-    const text = `segment ${sequence(i)} follows segment ${sequence(i - 1)}: those in between are missing, and what was before cannot be used`;
-    findings.push({ level: "error", code: "wal-segment-missing", where: join(directory, names[i]!), text });
-    first = i;
-  }
-  return names.slice(first);
 }

@@ -92,7 +92,7 @@ function isOfThisBackup({ recovery }: EtcdPlan, dataDir: string): boolean {
   const { clusterId } = newMembership(new Map([[recovery.name, [recovery.peerUrl]]]), recovery.clusterToken);
   try {
     using member = openMemberDirectory(dataDir);
-    return readLog(member.segments.slice(0, 1)).metadata.clusterId === clusterId;
+    return readLog(member.segments.slice(0, 1)).metadata?.clusterId === clusterId;
   } catch (error) {
     if (error instanceof MendError && error.code !== "internal") return false; // no etcd's, or damaged
     throw error;

@@ -15,7 +15,7 @@ import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
-import { readLog } from "../../wal/log.ts";
+import { lastEntry, readLog } from "../../wal/log.ts";
 import { formatMemberId, type Membership, newMembership } from "../../wal/membership.ts";
 import { newClusterBuckets, newClusterLog } from "../../wal/new-cluster.ts";
 import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "../../wal/peer-urls.ts";
@@ -185,9 +185,10 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
   if (replace !== true || !existsSync(join(dataDir, "member"))) return undefined;
   try {
     using directory = openMemberDirectory(dataDir, existsSync(join(dataDir, "member/wal")) ? undefined : walDir);
+    if (directory.database === undefined) return undefined;
     using old = await openSnapshot(directory.database);
     const { consistentIndex = 0 } = readStoreInfo(old);
-    const lastIndex = readLog(directory.segments).entries.at(-1)?.index ?? 0;
+    const lastIndex = lastEntry(readLog(directory.segments))?.index ?? 0;
     return lastRevision(old.bolt) + Math.max(0, lastIndex - consistentIndex);
   } catch (error) {
     if (error instanceof MendError && error.code !== "internal") return undefined; // it is being replaced because it is broken

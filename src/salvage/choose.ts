@@ -1,0 +1,328 @@
+/** Survivors in, a plan out: which database, which entries behind it, from where the log is written, and as which member it goes on. */
+import { type Finding, MendError } from "../errors/errors.ts";
+import { formatMemberId } from "../wal/membership.ts";
+import { CONF_CHANGE_REMOVE_NODE, type ConfState, votersOnly } from "../wal/raft.ts";
+import { chooseIdentity, type Identity } from "./identity.ts";
+import { type Broken, isJoin, type Join, type JoinBase, joinTo } from "./join.ts";
+import { type LogStart, partEntries, planLogStart, termOf } from "./log-start.ts";
+import { findLosses, type Loss } from "./losses.ts";
+import { clusterIds, findContradiction, findSkippedEntries } from "./one-history.ts";
+import { applyConfChanges } from "./sole-member.ts";
+import {
+  committedEnd,
+  compareLogs,
+  type HeldFragment,
+  heldFragments,
+  type LogPosition,
+  type Survivor,
+  type SurvivorDatabase,
+  termAt,
+} from "./survivor.ts";
+
+export interface SalvagePlan {
+  /** As they were given, with what is known against their databases. */
+  readonly survivors: readonly Survivor[];
+  /** Undefined where the log has every entry from the first on and no database is sound. */
+  readonly database: { readonly survivor: Survivor; readonly database: SurvivorDatabase } | undefined;
+  /** Entries behind the database. */
+  readonly join: Join;
+  readonly start: LogStart;
+  /** The last entry. */
+  readonly last: LogPosition;
+  /** Entries up to this one were committed, as far as anybody says it. */
+  readonly commit: number;
+  readonly identity: Identity;
+  /** The members at the end of the log, and those that may not come back. */
+  readonly cluster: ConfState;
+  readonly removed: ReadonlySet<bigint>;
+  /** The highest term that any survivor knew. */
+  readonly term: number;
+  /** How many entries were left out because they were not known to be committed. */
+  readonly dropped: number;
+  /** What survivors hold, or knew to be committed, and the plan does not have. */
+  readonly losses: readonly Loss[];
+  readonly findings: readonly Finding[];
+}
+
+export interface PlanOptions {
+  /** Of the new member, for an id of its own where it needs one. */
+  readonly peerUrls: readonly string[];
+  /** Leave out entries that were not known to be committed. */
+  readonly committedOnly?: boolean;
+}
+
+/** Throws `usage` where the survivors are not of one cluster, `wal-damaged` where nothing can be made of them. */
+export function planSalvage(given: readonly Survivor[], options: PlanOptions): SalvagePlan {
+  const findings: Finding[] = [];
+  refuseSeveralClusters(given);
+  const survivors = membersFirst(markSkippedEntries(markForeignDatabases(given, findings), findings));
+  const fragments = heldFragments(survivors);
+  refuseContradiction(fragments);
+  const { database, join: whole } = chooseEntries(survivors, fragments);
+  const base = database?.database.index ?? 0;
+  const commit = Math.max(base, committedOn(whole, fragments));
+  const join = options.committedOnly === true ? cutAfter(whole, commit) : whole;
+  const start = planLogStart(survivors, fragments, database?.database, join);
+  if (start === undefined) throw nothingUsable(survivors);
+  const last = lastPosition(join, start, database?.database, fragments);
+  const cluster = applyConfChanges(
+    start.snapshot?.confState ?? votersOnly([]),
+    start.parts.flatMap(partEntries).flatMap((entry) => entry.changes ?? []),
+  );
+  const removed = removedMembers(database?.database, start);
+  const preferred = inOrderOfUse(survivors, join, database?.survivor);
+  const identity = chooseIdentity(preferred, cluster, removed, options.peerUrls);
+  if (identity === undefined || cluster.voters.length === 0) throw nothingUsable(survivors);
+  const wholeEnd = lastOf(whole) ?? last;
+  const losses = findLosses(survivors, fragments, whole, { base, last: wholeEnd });
+  return {
+    survivors,
+    database,
+    join,
+    start,
+    last,
+    commit,
+    dropped: wholeEnd.index - last.index,
+    identity,
+    cluster,
+    removed,
+    term: Math.max(last.term, ...survivors.map(({ log }) => log.state.term)),
+    losses,
+    findings,
+  };
+}
+
+/** A database and what follows it in any log: one database has everything that another one with a lower index has. */
+export function chooseEntries(
+  survivors: readonly Survivor[],
+  fragments: readonly HeldFragment[],
+): { readonly database: SalvagePlan["database"]; readonly join: Join } {
+  const all = survivors
+    .flatMap((survivor) => survivor.databases.map((database) => ({ survivor, database })))
+    .filter(({ database }) => database.problem === undefined);
+  const highest = Math.max(0, ...all.map(({ database }) => database.index));
+  // An index of 0 beside revisions is not known: such a database cannot be continued.
+  const candidates = all.filter(
+    ({ database }) => database.index === highest && (highest > 0 || database.revision === 0),
+  );
+  const [first] = candidates;
+  if (first === undefined) return { database: undefined, join: fromFirstEntry(survivors, fragments) };
+  const base = { index: highest, term: termOf(first.database, undefined, fragments) };
+  const own = candidates.map((candidate) => bestJoin({ ...base, survivor: candidate.survivor }, fragments));
+  const best = own.reduce((a, b) => (b.unproved.length < a.unproved.length ? b : a));
+  // Among equals, the database of who has the entries behind it.
+  const holder = best.parts[0]?.fragment.survivor;
+  const chosen = candidates.find(({ survivor }) => survivor === holder) ?? first;
+  return { database: chosen, join: best };
+}
+
+/** The highest last entry that can be reached from the base, as raft compares logs, and that contradicts nothing that is committed. */
+export function bestJoin(base: JoinBase, fragments: readonly HeldFragment[]): Join {
+  const nothing: Join = { parts: [], unproved: [] };
+  const joins = fragments
+    .filter((fragment) => fragment.last > base.index)
+    .map((fragment): Join | Broken => joinTo(fragment, base, fragments))
+    .filter(isJoin)
+    .filter((join) => agreesWithCommitted(join, fragments));
+  const rank = (join: Join): readonly [committed: number, last: LogPosition] => {
+    return [committedOn(join, fragments), lastOf(join) ?? { index: base.index, term: base.term ?? 0 }];
+  };
+  return joins.reduce((a, b) => {
+    const [committedA, lastA] = rank(a);
+    const [committedB, lastB] = rank(b);
+    return (committedB - committedA || compareLogs(lastB, lastA) || a.unproved.length - b.unproved.length) > 0 ? b : a;
+  }, nothing);
+}
+
+/** Without the entries behind `index`. */
+function cutAfter({ parts, unproved }: Join, index: number): Join {
+  const kept = parts.filter(({ from }) => from <= index).map((part) => ({ ...part, to: Math.min(part.to, index) }));
+  return { parts: kept, unproved: unproved.filter((each) => each <= index) };
+}
+
+function lastOf({ parts }: Join): LogPosition | undefined {
+  const part = parts.at(-1);
+  return part === undefined ? undefined : { index: part.to, term: termAt(part.fragment, part.to)! };
+}
+
+function termOn({ parts }: Join, index: number): number | undefined {
+  const part = parts.find(({ from, to }) => from <= index && index <= to);
+  return part === undefined ? undefined : termAt(part.fragment, index);
+}
+
+/** The last entry of the join that some member knew to be committed; 0 where none was. */
+function committedOn(join: Join, fragments: readonly HeldFragment[]): number {
+  const first = join.parts[0]?.from ?? 0;
+  const end = join.parts.at(-1)?.to ?? 0;
+  let found = 0;
+  for (const fragment of fragments) {
+    const index = Math.min(committedEnd(fragment), end);
+    if (index >= Math.max(first, fragment.first) && termOn(join, index) === termAt(fragment, index))
+      found = Math.max(found, index);
+  }
+  return found;
+}
+
+function agreesWithCommitted(join: Join, fragments: readonly HeldFragment[]): boolean {
+  const end = join.parts.at(-1)?.to ?? 0;
+  return fragments.every((fragment) => {
+    const index = Math.min(committedEnd(fragment), end);
+    const own = termAt(fragment, index);
+    const on = termOn(join, index);
+    return own === undefined || on === undefined || own === on;
+  });
+}
+
+/** No database is sound, but the log may have every entry from the first on. */
+function fromFirstEntry(survivors: readonly Survivor[], fragments: readonly HeldFragment[]): Join {
+  // A member that began with a restored database has only configuration changes before its first raft snapshot: its keys are not in the log.
+  const isRestored = survivors.some(({ log }) => {
+    const mark = log.marks.map((each) => each.index).filter((index) => index > 0);
+    if (mark.length === 0) return false;
+    const first = Math.min(...mark);
+    const entries = fragments.flatMap((fragment) => fragment.entries.filter((entry) => entry.index <= first));
+    return entries.every((entry) => entry.changes !== undefined);
+  });
+  const join = isRestored ? undefined : bestJoin({ index: 0, term: 0, survivor: undefined }, fragments);
+  if (join === undefined || join.parts.length === 0) throw nothingUsable(survivors);
+  return join;
+}
+
+function lastPosition(
+  join: Join,
+  start: LogStart,
+  database: SurvivorDatabase | undefined,
+  fragments: readonly HeldFragment[],
+): LogPosition {
+  const term = termOf(database, join, fragments) ?? start.snapshot?.term ?? 0;
+  return lastOf(join) ?? { index: database?.index ?? 0, term };
+}
+
+function removedMembers(database: SurvivorDatabase | undefined, start: LogStart): ReadonlySet<bigint> {
+  const removed = new Set(database?.removedMembers);
+  for (const { changes = [] } of start.parts.flatMap(partEntries)) {
+    for (const { type, nodeId } of changes) {
+      if (type === CONF_CHANGE_REMOVE_NODE) removed.add(nodeId);
+    }
+  }
+  return removed;
+}
+
+/** Whoever brought the end of the log, then the database, then the others. */
+function inOrderOfUse(survivors: readonly Survivor[], join: Join, database: Survivor | undefined): readonly Survivor[] {
+  const users = [
+    ...join.parts.map(({ fragment }) => fragment.survivor).reverse(),
+    ...(database === undefined ? [] : [database]),
+  ];
+  return [...new Set([...users, ...survivors])];
+}
+
+/** Voters first, then learners, then those that were removed or never joined: among equals, the first is used. */
+function membersFirst(survivors: readonly Survivor[]): Survivor[] {
+  const databases = survivors.flatMap((survivor) => survivor.databases);
+  const newest = databases.reduce<SurvivorDatabase | undefined>(
+    (a, b) => (a === undefined || b.index > a.index ? b : a),
+    undefined,
+  );
+  const rank = ({ log }: Survivor): number => {
+    const id = log.metadata?.nodeId;
+    if (id === undefined) return 2;
+    const member = newest?.members.find((each) => each.id === id);
+    if (member === undefined || newest?.removedMembers.includes(id) === true) return 3;
+    return member.isLearner ? 1 : 0;
+  };
+  return survivors.toSorted((a, b) => rank(a) - rank(b));
+}
+
+function refuseSeveralClusters(survivors: readonly Survivor[]): void {
+  if (clusterIds(survivors).length > 1) {
+    const named = survivors.flatMap(({ dataDir, log }) => {
+      return log.metadata === undefined ? [] : [`"${dataDir}" of cluster ${formatMemberId(log.metadata.clusterId)}`];
+    });
+    throw new MendError("usage", `the data dirs are of several clusters: ${named.join(", ")}`, {
+      hint: "give data dirs of one cluster, and leave the others out",
+    });
+  }
+  for (const survivor of survivors) {
+    const id = survivor.log.metadata?.nodeId;
+    const twin = survivors.find((other) => other !== survivor && id !== undefined && other.log.metadata?.nodeId === id);
+    if (twin === undefined) continue;
+    const text = `"${survivor.dataDir}" and "${twin.dataDir}" are of the same member ${formatMemberId(id!)}`;
+    throw new MendError("usage", text, { hint: "give one data dir of each member" });
+  }
+}
+
+function refuseContradiction(fragments: readonly HeldFragment[]): void {
+  const found = findContradiction(fragments);
+  if (found === undefined) return;
+  const { one, other, text } = found;
+  throw new MendError("usage", `"${one.dataDir}" and "${other.dataDir}" are not of one history: ${text}`, {
+    where: other.dataDir,
+    hint: "one of them is of a cluster that was made anew, or that went on alone: leave that one out",
+  });
+}
+
+/** A database without a WAL does not say its cluster: its members do. */
+function markForeignDatabases(survivors: readonly Survivor[], findings: Finding[]): Survivor[] {
+  const known = new Set(
+    survivors.flatMap(({ log, databases }) => {
+      if (log.metadata === undefined) return [];
+      return [log.metadata.nodeId, ...databases.flatMap(idsOf)];
+    }),
+  );
+  return survivors.flatMap((survivor) => {
+    const isForeign = (database: SurvivorDatabase): boolean => !idsOf(database).some((id) => known.has(id));
+    if (survivor.log.metadata !== undefined || known.size === 0) return [survivor];
+    for (const { path } of survivor.databases.filter(isForeign)) {
+      const text = "its members are none of the other survivors' cluster, so it is not used";
+      findings.push({ level: "error", code: "database-foreign", where: path, text });
+    }
+    // Its index says nothing about this cluster.
+    return [{ ...survivor, databases: survivor.databases.filter((database) => !isForeign(database)) }];
+  });
+}
+
+function idsOf({ members, removedMembers: removed }: SurvivorDatabase): readonly bigint[] {
+  return [...members.map((member) => member.id), ...removed];
+}
+
+function markSkippedEntries(survivors: readonly Survivor[], findings: Finding[]): Survivor[] {
+  const skipped = new Map(findSkippedEntries(survivors).map((found) => [found.path, found.text]));
+  for (const [path, text] of skipped) {
+    findings.push({ level: "error", code: "database-inconsistent", where: path, text: `${text}, so it is not used` });
+  }
+  return survivors.map((survivor) => ({
+    ...survivor,
+    databases: survivor.databases.map((database) => ({
+      ...database,
+      problem: database.problem ?? skipped.get(database.path),
+    })),
+  }));
+}
+
+/** Says what there is all the same. */
+function nothingUsable(survivors: readonly Survivor[]): MendError {
+  const databases = survivors.flatMap((survivor) => survivor.databases);
+  const best = databases.reduce<SurvivorDatabase | undefined>(
+    (a, b) => (a === undefined || b.index > a.index || (b.index === a.index && b.revision > a.revision) ? b : a),
+    undefined,
+  );
+  if (best !== undefined && best.revision > 0) {
+    const why = survivors.every(({ log }) => log.metadata === undefined)
+      ? "no WAL says which cluster and member this is"
+      : "no log and no database fit together";
+    return new MendError("wal-damaged", `no data dir can be salvaged: ${why}`, {
+      where: best.path,
+      hint: `make a new cluster of the newest database: kubemend snapshot restore ${best.path} --skip-hash-check`,
+    });
+  }
+  const isNew =
+    survivors.every(({ log }) => log.fragments.length === 0) && survivors.some(({ log }) => log.metadata !== undefined);
+  const text = isNew
+    ? "its member has never taken part in the cluster"
+    : "none has a sound database or a log from the first entry on";
+  return new MendError("wal-damaged", `no data dir can be salvaged: ${text}`, {
+    where: survivors.map(({ dataDir }) => dataDir).join(" · "),
+    hint: "restore the newest snapshot with kubemend snapshot restore",
+  });
+}
