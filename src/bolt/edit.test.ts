@@ -9,7 +9,7 @@ import { readBolt } from "./bolt.ts";
 import { readBuckets, readEntries } from "./bucket.ts";
 import { memorySource } from "./byte-source.ts";
 import { checkBolt } from "./check.ts";
-import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "./edit.ts";
+import { type BucketEdit, editBolt, readLastKey, readSmallBucket, resumeBucket } from "./edit.ts";
 import type { ByteSink } from "./page-output.ts";
 import { type BoltWriterOptions, createBoltWriter } from "./writer.ts";
 
@@ -147,4 +147,37 @@ test("a file that was cut in the middle of an edit still shows the old content, 
     for (const { bytes, position } of writes.slice(0, kept)) file.write(bytes, position);
     expect(content(file).meta).toEqual(kept < 2 ? [["a", "b"]] : [["c", "d"]]);
   }
+});
+
+describe("appending many keys", () => {
+  const name = (i: number): string => String(i).padStart(8, "0");
+  const value = (i: number): string => "v".repeat((i * 37) % 300);
+  const range = (from: number, to: number): [string, string][] =>
+    Array.from({ length: to - from }, (_, i) => [name(from + i), value(from + i)]);
+
+  test.each([
+    [0, 0],
+    [0, 5],
+    [1, 1],
+    [3, 2000],
+    [40, 0],
+    [40, 1],
+    [500, 3],
+    [3000, 1],
+    [3000, 5000],
+    [20_000, 30_000],
+  ])("%i keys and %i more: what was there stays, what is new follows, and every page is sound", (had, count) => {
+    const before = { alpha: range(0, 3), key: range(0, had), zeta: range(0, 2) };
+    const file = build(before, { inlineBuckets: had < 10, pageSize: 1024 });
+    const more = range(had, had + count).map(([key, item]) => [text(key), text(item)] as const);
+    const bolt = readBolt(memorySource(file.bytes));
+    const resumed = resumeBucket(bolt, file, "key");
+    for (const [key, item] of more) resumed.put(key, item);
+    const size = resumed.finish(new Map([["alpha", { replace: [[text("a"), text("b")]] }]]));
+    file.bytes = file.bytes.slice(0, Math.max(size, file.bytes.length));
+    expect(content(file)).toEqual({ ...before, alpha: [["a", "b"]], key: range(0, had + count) });
+    const findings: Finding[] = [];
+    checkBolt(readBolt(memorySource(file.bytes)), (finding) => findings.push(finding));
+    expect(findings.filter(({ level }) => level === "error")).toEqual([]);
+  });
 });

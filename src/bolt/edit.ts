@@ -24,7 +24,7 @@ import {
   PageFlag,
 } from "./page.ts";
 import { type ByteSink, createPageOutput, type PageOutput } from "./page-output.ts";
-import { createTreeWriter } from "./tree-writer.ts";
+import { type Child, createTreeWriter, type TreeWriter } from "./tree-writer.ts";
 
 export type KeyAndValue = readonly [key: Uint8Array, value: Uint8Array];
 
@@ -32,9 +32,13 @@ export type BucketEdit =
   /** All that the bucket holds from now on, in ascending order. A bucket that is not there is created. */
   | { readonly replace: readonly KeyAndValue[] }
   /** One more key, above all that the bucket holds. */
-  | { readonly append: KeyAndValue };
+  | { readonly append: KeyAndValue }
+  /** The page of a tree that {@link resumeBucket} wrote. */
+  | { readonly root: number };
 
 const FILL_PERCENT = 0.5;
+/** For keys that nothing is inserted between later. */
+const BULK_FILL_PERCENT = 0.9;
 const MAX_DEPTH = 64;
 
 /**
@@ -42,8 +46,39 @@ const MAX_DEPTH = 64;
  * afterwards. Throws `snapshot-damaged` where the pages on the way are not sound.
  */
 export function editBolt(bolt: BoltFile, sink: ByteSink, edits: ReadonlyMap<string, BucketEdit>): number {
-  const { pageSize, highWater, transaction, rootSequence } = bolt.meta;
-  const output = createPageOutput(sink, pageSize, highWater);
+  return editFrom(bolt, sink, edits, createPageOutput(sink, bolt.meta.pageSize, bolt.meta.highWater));
+}
+
+/** Any number of keys behind those that a bucket holds. */
+export interface ResumedBucket {
+  /** A key above all before it. The bytes may be reused after the call. */
+  put(key: Uint8Array, value: Uint8Array): void;
+  /** Applies these edits too, and returns the size that the file has to be given. */
+  finish(edits: ReadonlyMap<string, BucketEdit>): number;
+}
+
+/** Goes on with a bucket at the root, as {@link editBolt} does: its pages but the branches on the way to its end stay where they are. */
+export function resumeBucket(bolt: BoltFile, sink: ByteSink, name: string): ResumedBucket {
+  const output = createPageOutput(sink, bolt.meta.pageSize, bolt.meta.highWater);
+  const bucket = findBucket(bolt, name);
+  const { tree, lastKey } = resumeTree(bolt, output, bucket);
+  let isFirst = true;
+  return {
+    put(key, value) {
+      const isAbove = !isFirst || lastKey === undefined || compareBytes(lastKey, key) < 0;
+      invariant(isAbove, "appended keys are above all others");
+      isFirst = false;
+      tree.add(0, key, value);
+    },
+    finish(edits) {
+      if (isFirst) return editFrom(bolt, sink, edits, output);
+      return editFrom(bolt, sink, new Map([...edits, [name, { root: tree.finish() }]]), output);
+    },
+  };
+}
+
+function editFrom(bolt: BoltFile, sink: ByteSink, edits: ReadonlyMap<string, BucketEdit>, output: PageOutput): number {
+  const { pageSize, transaction, rootSequence } = bolt.meta;
   const root = createTreeWriter(output, pageSize, FILL_PERCENT);
   const pending = new Map([...edits].sort(([a], [b]) => compareBytes(Buffer.from(a), Buffer.from(b))));
 
@@ -100,6 +135,16 @@ export function readSmallBucket(bolt: BoltFile, name: string): KeyAndValue[] | u
   return undefined;
 }
 
+function findBucket(bolt: BoltFile, name: string): Bucket | undefined {
+  for (const entry of readEntries(bolt, rootBucket(bolt), refuse)) {
+    if (Buffer.from(entry.key).toString() !== name) continue;
+    const bucket = decodeBucket(entry.page, entry.index, "", refuse);
+    invariant(bucket !== undefined, "a damaged bucket was refused");
+    return bucket;
+  }
+  return undefined;
+}
+
 /** The highest key of a bucket at the root, found without reading the others. Undefined where it is empty or missing. */
 export function readLastKey(bolt: BoltFile, name: string): Uint8Array | undefined {
   for (const entry of readEntries(bolt, rootBucket(bolt), refuse)) {
@@ -117,6 +162,7 @@ function edited(bolt: BoltFile, output: PageOutput, bucket: Bucket | undefined, 
   if ("append" in edit && bucket !== undefined && typeof bucket.root === "number") {
     return bucketHeader(appended(bolt, output, bucket.root, edit.append), bucket.sequence);
   }
+  if ("root" in edit) return bucketHeader(edit.root, bucket?.sequence ?? 0);
   const entries = [...("replace" in edit ? edit.replace : [])];
   if ("append" in edit) {
     if (bucket !== undefined)
@@ -162,13 +208,39 @@ function appended(bolt: BoltFile, output: PageOutput, rootPage: number, [key, va
   return page;
 }
 
-interface Child {
-  readonly key: Uint8Array;
-  readonly page: number;
+/** A tree that goes on where a bucket's last leaf ends, and the last key that it has. */
+function resumeTree(
+  bolt: BoltFile,
+  output: PageOutput,
+  bucket: Bucket | undefined,
+): { readonly tree: TreeWriter; readonly lastKey: Uint8Array | undefined } {
+  const { pageSize } = bolt.meta;
+  if (bucket === undefined || typeof bucket.root !== "number") {
+    const tree = createTreeWriter(output, pageSize, BULK_FILL_PERCENT);
+    let lastKey: Uint8Array | undefined;
+    for (const { key, value } of bucket === undefined ? [] : readEntries(bolt, bucket, refuse)) {
+      tree.add(0, key, value);
+      lastKey = key.slice();
+    }
+    return { tree, lastKey };
+  }
+  const path = rightmostPath(bolt, bucket.root);
+  const lastLeaf = path.pop()!;
+  const lastKey = lastLeaf.count === 0 ? undefined : leafKey(lastLeaf, lastLeaf.count - 1).slice();
+  // The lowest branch keeps all its leaves; those above lose the child that is written anew.
+  const resumed = path
+    .reverse()
+    .map((branch, level) => (level === 0 ? children(branch) : children(branch).slice(0, -1)));
+  if (resumed.length === 0 && lastKey !== undefined)
+    resumed.push([{ key: leafKey(lastLeaf, 0).slice(), page: lastLeaf.id }]);
+  return { tree: createTreeWriter(output, pageSize, BULK_FILL_PERCENT, resumed), lastKey };
 }
 
 function children(branch: Page): Child[] {
-  return Array.from({ length: branch.count }, (_, i) => ({ key: branchKey(branch, i), page: branchChild(branch, i) }));
+  return Array.from({ length: branch.count }, (_, i) => ({
+    key: branchKey(branch, i).slice(),
+    page: branchChild(branch, i),
+  }));
 }
 
 function writeBranch(output: PageOutput, list: readonly Child[]): number {

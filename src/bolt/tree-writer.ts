@@ -20,7 +20,7 @@ export const MAX_VALUE_SIZE = 2 ** 31 - 2;
 /** bbolt never splits below two keys a page: a page that cannot hold two takes overflow pages. */
 const MIN_KEYS = 2;
 
-interface Child {
+export interface Child {
   readonly key: Uint8Array;
   readonly page: number;
 }
@@ -33,7 +33,13 @@ export interface TreeWriter {
   finish(): number;
 }
 
-export function createTreeWriter(output: PageOutput, pageSize: number, fillPercent: number): TreeWriter {
+/** `resumed`: the children of branches that a tree has already, those of the lowest level first, behind which the new leaves go. */
+export function createTreeWriter(
+  output: PageOutput,
+  pageSize: number,
+  fillPercent: number,
+  resumed: readonly (readonly Child[])[] = [],
+): TreeWriter {
   const threshold = Math.floor(pageSize * fillPercent);
   // Elements of the leaf that is being filled: flags, key size, value size.
   const elements: number[] = [];
@@ -43,7 +49,7 @@ export function createTreeWriter(output: PageOutput, pageSize: number, fillPerce
   let lastKey = new Uint8Array(64);
   let lastKeySize = -1;
   let hasBuckets = false;
-  const levels: Child[][] = [];
+  const levels: Child[][] = resumed.map((children) => [...children]);
 
   function leafSize(): number {
     return PAGE_HEADER_SIZE + (elements.length / 3) * ELEMENT_SIZE + dataUsed;

@@ -61,6 +61,13 @@ export type ErrorCode =
   | "agent-silent"
   | "drain-incomplete"
   | "member-change-refused"
+  | "repository-not-found"
+  | "repository-damaged"
+  | "moment-not-covered"
+  | "store-unreachable"
+  | "store-refused"
+  | "identity-missing"
+  | "backup-unproved"
   | "unsupported";
 
 /** What an error may say beyond its sentence. */

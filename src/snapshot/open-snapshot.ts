@@ -1,10 +1,14 @@
 /** Opens a snapshot for an operation: the file, its database, its buckets, and a place for what is found wrong on the way. */
+import { statSync } from "node:fs";
 import { type BoltFile, readBolt } from "../bolt/bolt.ts";
 import { type Bucket, readBuckets, readEntries } from "../bolt/bucket.ts";
 import { createPageSet, type PageSet } from "../bolt/page-set.ts";
 import { MendError } from "../errors/errors.ts";
 import { collectFindings, type FindingCollector } from "../errors/findings.ts";
 import { createStoreInfo, INFO_BUCKETS, type StoreInfo } from "../mvcc/store-info.ts";
+import type { HashMark } from "../repository/head.ts";
+import { hashRevision } from "./hash-revision.ts";
+import type { MomentAccess } from "./moment-access.ts";
 import type { ProgressSink } from "./progress.ts";
 import { openSnapshotFile, type SnapshotFile } from "./snapshot-file.ts";
 import { type SweepThreads, startSweepThreads } from "./sweep-threads.ts";
@@ -22,6 +26,8 @@ export interface Snapshot extends Disposable {
 
 export interface SnapshotOptions {
   readonly signal?: AbortSignal;
+  /** How moments of repositories are reached; without it a path is a path. */
+  readonly moments?: MomentAccess;
   readonly progress?: ProgressSink;
 }
 
@@ -30,11 +36,62 @@ export interface SnapshotOptions {
  * is somebody else's: `not-a-snapshot`.
  */
 export async function openSnapshot(path: string, options: SnapshotOptions = {}): Promise<Snapshot> {
-  const { progress, signal } = options;
-  const file = await openSnapshotFile(path, {
+  const { moments } = options;
+  if (moments === undefined || statSync(path, { throwIfNoEntry: false })?.isFile() === true) {
+    return startReading(await openFile(path, options), path);
+  }
+  const { momentPlace, openFileRevision, openRepositoryMoment } = await import("./open-moment.ts");
+  const place = momentPlace(path, moments);
+  if (place === undefined) return startReading(await openFile(path, options), path);
+  if (place.kind === "file") {
+    return startReading(await openFileRevision(await openFile(place.path, options), place.revision), path);
+  }
+  const moment = await openRepositoryMoment(place, path, moments, options);
+  const snapshot = startReading(moment.file, path);
+  try {
+    const proof =
+      moments.prove === true && moment.hash !== undefined ? await prove(snapshot, moment.hash, options) : null;
+    const { repository, pieces, notes } = moment;
+    moments.onOpened?.({ repository, pieces, revision: pieces.revision, proof, notes });
+    return snapshot;
+  } catch (error) {
+    snapshot[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Throws `backup-unproved` where etcd had another keyspace at the revision of `mark`. */
+async function prove(
+  snapshot: Snapshot,
+  mark: HashMark,
+  options: SnapshotOptions,
+): Promise<HashMark & { readonly verdict: "equal" }> {
+  const found = await hashRevision(
+    snapshot,
+    mark.revision,
+    mark.compactRevision,
+    snapshot.findings.report,
+    options.signal,
+  );
+  if (found === mark.hash) return { ...mark, verdict: "equal" };
+  throw new MendError(
+    "backup-unproved",
+    `what the repository holds is not what etcd had at revision ${mark.revision}: its HashKV is ${found}, etcd's was ${mark.hash}`,
+    {
+      where: snapshot.file.path,
+      hint: "restore to a revision before it, and report this with the output of kubemend backup verify",
+    },
+  );
+}
+
+function openFile(path: string, { progress, signal }: SnapshotOptions): Promise<SnapshotFile> {
+  return openSnapshotFile(path, {
     ...(signal === undefined ? {} : { signal }),
     onProgress: (bytes) => progress?.({ step: "unpacking", done: bytes, unit: "bytes" }),
   });
+}
+
+function startReading(file: SnapshotFile, path: string): Snapshot {
   let threads: SweepThreads | undefined;
   try {
     const bolt = readBolt(file.source);

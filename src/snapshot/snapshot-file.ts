@@ -19,6 +19,8 @@ export interface SnapshotFile {
   readonly descriptor: number;
   /** The SHA-256 that the file carries, or undefined for a raw copy. */
   readonly storedHash: Uint8Array | undefined;
+  /** Whether what it was made from was checked against hashes of its own: a moment of a backup repository. */
+  readonly vouched?: boolean;
   /** What the file came in, or undefined. */
   readonly archive: "gzip" | "zstd" | "zip" | undefined;
   close(): void;

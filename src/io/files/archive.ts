@@ -162,7 +162,7 @@ async function* fileChunks(fd: number, start: number): AsyncIterable<Uint8Array>
 }
 
 /** A new file that only its descriptor reaches. */
-function openUnnamed(directory: string): number {
+export function openUnnamed(directory: string): number {
   const path = join(directory, `kubemend-${randomBytes(12).toString("hex")}`);
   try {
     const fd = openSync(path, "wx+", 0o600);

@@ -10,7 +10,8 @@ import { createBoltWriter } from "../../bolt/writer.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { collectFindings } from "../../errors/findings.ts";
 import { findKey, type KeyIndex } from "../../mvcc/key-index.ts";
-import { createKeyValueFields, encodeKeyValue, locateKeyValue } from "../../mvcc/key-value.ts";
+import { createKeyValueFields, locateKeyValue } from "../../mvcc/key-value.ts";
+import { revisionPlaceholder } from "../../mvcc/placeholder.ts";
 import { decodeRevision, encodeRevision, type Revision } from "../../mvcc/revision.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readKeyspace } from "../../snapshot/read-keyspace.ts";
@@ -81,7 +82,7 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
       }
       if (last.main < revision) {
         // A deletion of a key that never was: etcd takes its revision and nothing else.
-        writer.put(...placeholder(revision));
+        writer.put(...revisionPlaceholder(revision));
         kept++;
       }
     } else {
@@ -92,13 +93,6 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
     writer.closeBucket();
   }
   return { size: writer.finish(), revision, kept, dropped, keysOfEndedLeases: ended };
-}
-
-/** A tombstone of a key that nobody has. */
-export function placeholder(revision: number): KeyAndValue {
-  const nobody = { value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0n };
-  const key = encodeRevision({ main: revision, sub: 0, tombstone: true });
-  return [key, encodeKeyValue({ ...nobody, key: Buffer.from("\0kubemend/revision") })];
 }
 
 function createFilter(

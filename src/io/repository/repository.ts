@@ -1,0 +1,147 @@
+/** A repository in a store: its description, the heads of its links, and what they hold. */
+import { MendError } from "../../errors/errors.ts";
+import { type Delta, decodeDelta } from "../../repository/delta.ts";
+import { decodeDescription, type RepositoryDescription } from "../../repository/description.ts";
+import { type DeltaHead, decodeHead, type Head, MOST_HEAD_BYTES, type SignedHead } from "../../repository/head.ts";
+import { DESCRIPTION_NAME, linkName } from "../../repository/names.ts";
+import type { Store } from "../stores/store.ts";
+import { type Identity, NO_IDENTITY } from "./identity.ts";
+import { openSealed, readSealed } from "./seal.ts";
+
+export interface Repository {
+  readonly store: Store;
+  readonly description: RepositoryDescription;
+  /** Who the reader trusts: the identity's signer where it names one, else the description's. */
+  readonly signer: string;
+  readonly identity: Identity;
+}
+
+/** Where a link's bytes are: an object of its own, or a part of a bundle. */
+export interface Link {
+  readonly sequence: number;
+  readonly signed: SignedHead;
+  readonly object: string;
+  /** Where its payload begins in `object`. */
+  readonly payloadAt: number;
+}
+
+/** Bytes that hold nearly every head: one request for each. */
+const HEAD_GUESS = 4096;
+
+/** Throws `repository-not-found`, `repository-damaged`, and what the store throws. */
+export async function openRepository(store: Store, identity: Identity = NO_IDENTITY): Promise<Repository> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await store.read(DESCRIPTION_NAME);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new MendError("repository-not-found", `there is no backup repository at "${store.url}"`, {
+      where: store.url,
+      hint: "check the address, or make one with kubemend backup init",
+      cause: error,
+    });
+  }
+  const description = decodeDescription(bytes, `${store.url}/${DESCRIPTION_NAME}`);
+  const { signers } = identity;
+  if (signers.length > 0 && !signers.includes(description.signer)) {
+    throw new MendError("repository-damaged", `"${store.url}" is signed by another key than the identity file names`, {
+      where: `${store.url}/${DESCRIPTION_NAME}`,
+      hint: "check that the identity is this repository's; if it is, somebody replaced the repository",
+    });
+  }
+  return { store, description, signer: description.signer, identity };
+}
+
+/** A link by its number. Throws `not-found`, and `repository-damaged` where its head cannot be read. */
+export async function readLink(store: Store, sequence: number): Promise<Link> {
+  const object = linkName(sequence);
+  const where = `${store.url}/${object}`;
+  for (let size = HEAD_GUESS; ; size = MOST_HEAD_BYTES) {
+    const bytes = await store.read(object, { from: 0, size });
+    const signed = decodeHead(bytes, where);
+    if (signed !== undefined) return { sequence, signed, object, payloadAt: signed.bytes.length };
+    if (bytes.length < size) {
+      throw new MendError("repository-damaged", `"${where}" is cut off within its head`, {
+        where,
+        hint: "see all damage with kubemend backup verify",
+      });
+    }
+  }
+}
+
+export function whereOf(repository: Repository, link: Link): string {
+  const name = link.signed.head.content.object ?? link.object;
+  const bundled = link.object === linkName(link.sequence) ? "" : ` · link ${link.sequence}`;
+  return `${repository.store.url}/${name}${bundled}`;
+}
+
+/** The stored bytes of a link's content. */
+export async function* readStored(repository: Repository, link: Link): AsyncGenerator<Uint8Array> {
+  const { content } = link.signed.head;
+  if (content.object !== null) yield* repository.store.stream(content.object);
+  else yield await repository.store.read(link.object, { from: link.payloadAt, size: content.size });
+}
+
+/** The content of a large link, plain, piece by piece; whether it is whole shows at the end. Throws `repository-damaged`, `identity-missing`. */
+export async function* streamContent(repository: Repository, link: Link): AsyncGenerator<Uint8Array> {
+  const { content } = link.signed.head;
+  const where = whereOf(repository, link);
+  try {
+    yield* openSealed(readStored(repository, link), content, repository.identity.keys, where);
+  } catch (error) {
+    throw isNotFound(error) ? missing(where, error) : error;
+  }
+}
+
+/** The content of a small link. Throws as {@link streamContent} does. */
+export async function readContent(repository: Repository, link: Link): Promise<Uint8Array> {
+  const where = whereOf(repository, link);
+  try {
+    return await readSealed(readStored(repository, link), link.signed.head.content, repository.identity.keys, where);
+  } catch (error) {
+    throw isNotFound(error) ? missing(where, error) : error;
+  }
+}
+
+export async function readDelta(repository: Repository, link: Link): Promise<Delta> {
+  const where = whereOf(repository, link);
+  const delta = decodeDelta(await readContent(repository, link), where);
+  checkDelta(delta, link.signed.head as DeltaHead, where);
+  return delta;
+}
+
+/** A delta that is not what its head says would be applied wrongly without a word. */
+function checkDelta(delta: Delta, head: DeltaHead, where: string): void {
+  const { from, to } = head.revisions;
+  let [revision, sub] = [from - 1, -1];
+  const wrong = (text: string): never => {
+    throw new MendError("repository-damaged", `the content of "${where}" is not what its head says: ${text}`, {
+      where,
+    });
+  };
+  if (delta.changes.length !== head.events) wrong(`it holds ${delta.changes.length} changes, expected ${head.events}`);
+  for (const change of delta.changes) {
+    const isNext =
+      change.revision === revision ? change.sub === sub + 1 : change.revision === revision + 1 && change.sub === 0;
+    if (!isNext) wrong(`revision ${change.revision}/${change.sub} follows ${revision}/${sub}`);
+    revision = change.revision;
+    sub = change.sub;
+  }
+  if (revision !== to) wrong(`it ends at revision ${revision}, expected ${to}`);
+}
+
+export function isNotFound(error: unknown): boolean {
+  return error instanceof MendError && error.code === "not-found";
+}
+
+function missing(where: string, cause: unknown): MendError {
+  return new MendError("repository-damaged", `"${where}" is missing`, {
+    where,
+    hint: "see all damage with kubemend backup verify",
+    cause,
+  });
+}
+
+export function headsOf(links: readonly Link[]): Head[] {
+  return links.map((link) => link.signed.head);
+}

@@ -1,0 +1,33 @@
+/** Which kind of store an address means. */
+import { resolve } from "node:path";
+import { MendError } from "../../errors/errors.ts";
+import { openDirectoryStore } from "./directory-store.ts";
+import type { Store } from "./store.ts";
+
+export interface StoreOptions {
+  /** The process' environment: where credentials and endpoints are looked for. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths start from it. */
+  readonly cwd: string;
+  readonly signal?: AbortSignal;
+}
+
+type Opener = (url: URL, options: StoreOptions) => Promise<Store>;
+
+const OPENERS: Readonly<Record<string, Opener>> = {};
+
+/** A directory, or an URL of {@link OPENERS}. Throws `usage`. Nothing is asked of the store yet. */
+export async function openStore(address: string, options: StoreOptions): Promise<Store> {
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(address)?.[1]?.toLowerCase();
+  if (scheme === undefined) return openDirectoryStore(resolve(options.cwd, address));
+  if (scheme === "file") return openDirectoryStore(new URL(address).pathname);
+  const open = OPENERS[scheme];
+  if (open === undefined || !URL.canParse(address)) {
+    throw new MendError("usage", `"${address}" is not the address of a backup repository`, {
+      hint: `give a directory${Object.keys(OPENERS)
+        .map((name) => `, ${name}://…`)
+        .join("")}`,
+    });
+  }
+  return await open(new URL(address), options);
+}

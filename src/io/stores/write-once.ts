@@ -1,0 +1,54 @@
+/** Files that are written once: under their name only when they are whole and on the disk, and never over another. */
+import { randomBytes } from "node:crypto";
+import { link, mkdir, open, rm, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fromSystemError, systemCode } from "../files/system-error.ts";
+
+/** What a process that was killed may leave: names that no listing shows. */
+export const STAGED = ".kubemend-staged-";
+
+/** Returns false where a file of that name is there already. Throws a `MendError`. */
+export async function writeOnce(path: string, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<boolean> {
+  const directory = dirname(path);
+  const staged = join(directory, `${STAGED}${basename(path)}-${randomBytes(6).toString("hex")}`);
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    try {
+      const file = await open(staged, "wx", 0o600);
+      try {
+        const pieces = content instanceof Uint8Array ? [content] : content;
+        for await (const piece of pieces) await file.writeFile(piece);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await link(staged, path);
+    } finally {
+      await rm(staged, { force: true });
+    }
+    await syncDirectory(directory);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    throw fromSystemError(error, "write", path);
+  }
+}
+
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return;
+    throw fromSystemError(error, "remove", path);
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * A record of what `backup prune` removes, signed and written before anything is, so that a link that is missing without one was removed by somebody else:
+ *
+ *     kubemend pruned 1 {JSON}
+ *     SIGNATURE
+ */
+import { z } from "zod";
+import { MendError } from "../errors/errors.ts";
+import { isSignedBy, type SigningKey } from "./signing.ts";
+
+const MAGIC = "kubemend pruned 1 ";
+
+const RANGE = z.object({
+  from: z.number().int().positive(),
+  to: z.number().int().positive(),
+  /** The hash of the last link of the range, which the link after it holds. */
+  lastHash: z.string().regex(/^[0-9a-f]{64}$/),
+});
+const SCHEMA = z.object({ repository: z.string(), time: z.iso.datetime(), ranges: z.array(RANGE) });
+
+export type PrunedRange = z.infer<typeof RANGE>;
+export type PruneRecord = z.infer<typeof SCHEMA>;
+
+export function encodePruneRecord(record: PruneRecord, key: SigningKey): Uint8Array {
+  const line = Buffer.from(`${MAGIC}${JSON.stringify(record)}\n`);
+  return Buffer.concat([line, Buffer.from(`${Buffer.from(key.sign(line)).toString("base64")}\n`)]);
+}
+
+/** Throws `repository-damaged` for what is no record of this repository, signed by its key. */
+export function decodePruneRecord(bytes: Uint8Array, repository: string, signer: string, where: string): PruneRecord {
+  const buffer = Buffer.from(bytes);
+  const end = buffer.indexOf(0x0a) + 1;
+  const refuse = (text: string): never => {
+    throw new MendError("repository-damaged", `"${where}" is not a record of a prune: ${text}`, { where });
+  };
+  if (end === 0 || buffer.subarray(0, MAGIC.length).toString("latin1") !== MAGIC)
+    return refuse("it does not begin as one does");
+  const line = buffer.subarray(0, end);
+  const signature = Buffer.from(buffer.subarray(end).toString("latin1").trim(), "base64");
+  if (!isSignedBy(signer, line, signature))
+    return refuse("its signature was not made with the repository's signing key");
+  let value: unknown;
+  try {
+    value = JSON.parse(line.subarray(MAGIC.length).toString());
+  } catch {
+    return refuse("it is not JSON");
+  }
+  const result = SCHEMA.safeParse(value);
+  if (!result.success) return refuse(result.error.issues[0]?.message ?? "it lacks something");
+  if (result.data.repository !== repository) return refuse(`it belongs to the repository ${result.data.repository}`);
+  return result.data;
+}
