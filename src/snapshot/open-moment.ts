@@ -53,13 +53,18 @@ export interface OpenedRepository {
   readonly links: readonly Link[];
 }
 
-/** Opens a repository for reading and reads its heads. */
-export async function openForReading(address: string, access: MomentAccess): Promise<OpenedRepository> {
+/** Opens a repository for reading, with the identity that was given. */
+export async function openRepositoryAt(address: string, access: MomentAccess): Promise<Repository> {
   const store = await openStore(address, access);
   const identityFile = access.identityFile ?? access.env.KUBEMEND_BACKUP_IDENTITY;
   const identity =
     identityFile === undefined || identityFile === "" ? NO_IDENTITY : readIdentity(resolve(access.cwd, identityFile));
-  const repository = await openRepository(store, identity);
+  return await openRepository(store, identity);
+}
+
+/** Opens a repository for reading and reads its heads. */
+export async function openForReading(address: string, access: MomentAccess): Promise<OpenedRepository> {
+  const repository = await openRepositoryAt(address, access);
   const { links } = await readLinks(repository);
   return { repository, links: trusted(repository, links) };
 }

@@ -1,0 +1,112 @@
+/** `backup init`: a new repository, and the two keys that go with it: one to write with, one to read with. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { MendError } from "../../errors/errors.ts";
+import { encodeIdentity } from "../../io/repository/identity.ts";
+import { openStore, type StoreOptions } from "../../io/stores/open-store.ts";
+import type { Store } from "../../io/stores/store.ts";
+import { writeOnce } from "../../io/stores/write-once.ts";
+import { encodeDescription } from "../../repository/description.ts";
+import { DESCRIPTION_NAME, REPORTS } from "../../repository/names.ts";
+import { generateSigningKey, parseSigningKey } from "../../repository/signing.ts";
+
+export interface InitOptions extends StoreOptions {
+  /** Where the signing key goes, which who writes needs. */
+  readonly signingKeyFile: string;
+  /** Where the identity goes, which who reads needs; undefined where recipients are given or nothing is encrypted. */
+  readonly identityFile: string | undefined;
+  /** `age1…` each; empty for a new identity. */
+  readonly recipients: readonly string[];
+  /** Leave everything readable for whoever can read the store. */
+  readonly unencrypted: boolean;
+  readonly now: () => number;
+}
+
+export interface InitResult {
+  readonly repository: string;
+  readonly id: string;
+  readonly signer: string;
+  readonly signingKeyFile: string;
+  readonly identityFile: string | null;
+  readonly recipients: readonly string[] | null;
+  /** Whether the store refuses a second object of the same name, so that several agents can share the repository. */
+  readonly exclusive: boolean;
+}
+
+/** Throws `already-exists` for a repository or a key file that is there. */
+export async function initRepository(address: string, options: InitOptions): Promise<InitResult> {
+  const { signingKeyFile, identityFile, recipients, unencrypted } = options;
+  for (const path of [signingKeyFile, identityFile]) {
+    if (path === undefined || !existsSync(path)) continue;
+    throw new MendError("already-exists", `"${path}" exists already`, {
+      where: path,
+      hint: "a key that was lost cannot be made again: choose another path, or move that file away",
+    });
+  }
+  const { generateIdentity, identityToRecipient, Encrypter } = await import("age-encryption");
+  for (const recipient of recipients) {
+    try {
+      new Encrypter().addRecipient(recipient);
+    } catch (error) {
+      throw new MendError("usage", `"${recipient}" is not an age recipient`, {
+        hint: "give a public key that begins with age1, as age-keygen prints it",
+        cause: error,
+      });
+    }
+  }
+  const store = await openStore(address, options);
+  try {
+    for await (const { name } of store.list("")) {
+      if (name === DESCRIPTION_NAME) throw repositoryExists(store);
+    }
+    const exclusive = await isExclusive(store);
+    const id = randomBytes(16).toString("hex");
+    const pem = generateSigningKey();
+    const { publicKey: signer } = parseSigningKey(pem, signingKeyFile);
+    const secret = identityFile === undefined ? undefined : await generateIdentity();
+    const own = secret === undefined ? [] : [await identityToRecipient(secret)];
+    const all = unencrypted ? null : [...own, ...recipients];
+    // The keys first: a repository without them would be of no use to anybody.
+    await writeKey(signingKeyFile, pem);
+    if (identityFile !== undefined && secret !== undefined) {
+      await writeKey(identityFile, encodeIdentity(secret, own[0]!, signer, id));
+    }
+    const created = new Date(options.now()).toISOString();
+    const description = { id, created, signer, recipients: all, exclusive };
+    if (!(await store.create(DESCRIPTION_NAME, encodeDescription(description)))) throw repositoryExists(store);
+    return {
+      repository: store.url,
+      id,
+      signer,
+      signingKeyFile,
+      identityFile: identityFile ?? null,
+      recipients: all,
+      exclusive,
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+/** Asks the store itself: some accept the condition and do not keep it. */
+async function isExclusive(store: Store): Promise<boolean> {
+  const name = `${REPORTS}probe-${randomBytes(8).toString("hex")}`;
+  try {
+    await store.create(name, Buffer.from("first\n"));
+    return !(await store.create(name, Buffer.from("second\n")));
+  } finally {
+    await store.remove(name).catch(() => {}); // whoever may only add cannot remove it: it is not in anybody's way
+  }
+}
+
+async function writeKey(path: string, text: string): Promise<void> {
+  if (await writeOnce(path, Buffer.from(text))) return;
+  throw new MendError("already-exists", `"${path}" exists already`, { where: path, hint: "choose another path" });
+}
+
+function repositoryExists(store: Store): MendError {
+  return new MendError("already-exists", `there is a backup repository at "${store.url}" already`, {
+    where: store.url,
+    hint: "use it as it is, or choose another address",
+  });
+}

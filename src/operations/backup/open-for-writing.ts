@@ -1,0 +1,49 @@
+/** Opens a repository to add to it. */
+import { readFileSync } from "node:fs";
+import { fromSystemError } from "../../io/files/system-error.ts";
+import { type Appender, createAppender } from "../../io/repository/append.ts";
+import { readLinks, trusted } from "../../io/repository/read-links.ts";
+import { type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
+import { openStore, type StoreOptions } from "../../io/stores/open-store.ts";
+import { parseSigningKey, type SigningKey } from "../../repository/signing.ts";
+
+export interface WriteAccess extends StoreOptions {
+  /** Of the PEM file that `backup init` wrote. */
+  readonly signingKeyFile: string;
+  /** The name of who writes, such as the node's. */
+  readonly writer: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Called with the place of a link that is damaged, which is passed over. */
+  readonly onUnusable?: (where: string) => void;
+}
+
+export interface WritableRepository {
+  readonly repository: Repository;
+  readonly key: SigningKey;
+  readonly appender: Appender;
+  /** Those that can be trusted, ascending, as they were when it was opened. */
+  readonly links: readonly Link[];
+}
+
+export async function openForWriting(address: string, access: WriteAccess): Promise<WritableRepository> {
+  const key = readSigningKey(access.signingKeyFile);
+  const store = await openStore(address, access);
+  const repository = await openRepository(store);
+  const found = await readLinks(repository);
+  const links = trusted(repository, found.links);
+  // The chain goes on behind the last link that can be trusted; what is damaged behind it is passed over when the next one is written.
+  const appender = createAppender(repository, links, { ...access, key });
+  await appender.catchUp();
+  return { repository, key, appender, links };
+}
+
+export function readSigningKey(path: string): SigningKey {
+  let pem: string;
+  try {
+    pem = readFileSync(path, "utf8");
+  } catch (error) {
+    throw fromSystemError(error, "read the signing key", path);
+  }
+  return parseSigningKey(pem, path);
+}

@@ -1,0 +1,33 @@
+/** What `verify` and `drill` leave in the repository, so that `list` and `status` can say when they last ran. A report proves nothing: it is a note of when to look again. */
+import { MendError } from "../../errors/errors.ts";
+import type { Store } from "../../io/stores/store.ts";
+import { REPORTS } from "../../repository/names.ts";
+
+export type ReportKind = "verify" | "drill";
+
+export interface ReportTimes {
+  /** ISO 8601; null where there was none. */
+  readonly lastVerified: string | null;
+  readonly lastDrill: string | null;
+}
+
+/** Leaves a report. Where the credentials may not write, nothing is left, and `false` says so. */
+export async function leaveReport(store: Store, kind: ReportKind, time: number, report: object): Promise<boolean> {
+  const name = `${REPORTS}${kind}-${new Date(time).toISOString().replace(/[:.]/g, "-")}.json`;
+  try {
+    return await store.create(name, Buffer.from(`${JSON.stringify(report)}\n`));
+  } catch (error) {
+    if (error instanceof MendError && ["permission-denied", "store-refused"].includes(error.code)) return false;
+    throw error;
+  }
+}
+
+export async function newestReports(store: Store): Promise<ReportTimes> {
+  const newest: Record<ReportKind, string | null> = { verify: null, drill: null };
+  for await (const { name } of store.list(REPORTS)) {
+    const [, kind, date, clock, fraction] =
+      /^reports\/(verify|drill)-(\d{4}-\d{2}-\d{2})T(\d{2}-\d{2}-\d{2})-(\d{3})Z\.json$/.exec(name) ?? [];
+    if (kind !== undefined) newest[kind as ReportKind] = `${date}T${clock?.replaceAll("-", ":")}.${fraction}Z`;
+  }
+  return { lastVerified: newest.verify, lastDrill: newest.drill };
+}

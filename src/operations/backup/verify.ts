@@ -1,0 +1,184 @@
+/**
+ * `backup verify`: every object of a repository. That the links form one chain needs no identity; that their contents are what was written needs none either, by their SHA-256; that they
+ * can be read, and hold what their heads say, does.
+ */
+import { createHash } from "node:crypto";
+import { type Finding, MendError } from "../../errors/errors.ts";
+import { collectFindings } from "../../errors/findings.ts";
+import { damageOf, eachOf, readBundle, readLinks } from "../../io/repository/read-links.ts";
+import {
+  type Link,
+  type Repository,
+  readContent,
+  readDelta,
+  readLink,
+  streamContent,
+  whereOf,
+} from "../../io/repository/repository.ts";
+import { checkChain } from "../../repository/chain.ts";
+import { BUNDLES, CHAIN, DATA, linkName, linkSequence } from "../../repository/names.ts";
+import { decodeNodeFiles } from "../../repository/node-files.ts";
+import { readTimeline } from "../../repository/timeline.ts";
+import type { MomentAccess } from "../../snapshot/moment-access.ts";
+import { openRepositoryAt } from "../../snapshot/open-moment.ts";
+import type { ProgressSink } from "../../snapshot/progress.ts";
+import { leaveReport } from "./reports.ts";
+
+export interface VerifyOptions extends MomentAccess {
+  /** Read heads only: whether the chain is whole, and every content there. */
+  readonly headsOnly?: boolean;
+  /** How far the chain is known to have come. */
+  readonly knownTip?: { readonly sequence: number; readonly hash?: string };
+  readonly signal?: AbortSignal;
+  readonly progress?: ProgressSink;
+}
+
+export interface BackupVerification {
+  readonly repository: string;
+  readonly links: number;
+  readonly tip: { readonly sequence: number; readonly hash: string } | null;
+  /** What was read: heads alone, the stored bytes, or what is in them. */
+  readonly depth: "heads" | "stored" | "content";
+  readonly bytesRead: number;
+  readonly findings: readonly Finding[];
+}
+
+const AT_ONCE = 4;
+
+export async function verifyBackups(address: string, options: VerifyOptions): Promise<BackupVerification> {
+  const repository = await openRepositoryAt(address, options);
+  const { store, description, identity, signer } = repository;
+  try {
+    const { links, unreadable, pruned, findings: damage } = await readLinks(repository);
+    const findings = collectFindings();
+    for (const finding of damage) findings.report(finding);
+    const facts = { repository: description.id, signer, unreadable, pruned, links };
+    const known = options.knownTip;
+    for (const finding of checkChain(known === undefined ? facts : { ...facts, knownTip: known }))
+      findings.report(finding);
+    for (const delta of readTimeline(links.map(({ signed }) => signed.head)).orphans) {
+      const text = "there is no full below its changes: they cannot be restored";
+      findings.report({ level: "warning", code: "delta-unusable", where: linkName(delta.sequence), text });
+    }
+    const depth =
+      options.headsOnly === true
+        ? "heads"
+        : description.recipients === null || identity.keys.length > 0
+          ? "content"
+          : "stored";
+    const bytesRead = await checkContents(repository, links, depth, findings.report, options);
+    const last = links.at(-1);
+    const tip = last === undefined ? null : { sequence: last.sequence, hash: last.signed.hash };
+    const result = {
+      repository: store.url,
+      links: links.length,
+      tip,
+      depth,
+      bytesRead,
+      findings: findings.list(),
+    } as const;
+    if (depth !== "heads") {
+      const errors = findings.count("error");
+      await leaveReport(store, "verify", options.now(), {
+        time: new Date(options.now()).toISOString(),
+        tip,
+        depth,
+        errors,
+      });
+    }
+    return result;
+  } finally {
+    await store.close();
+  }
+}
+
+async function checkContents(
+  repository: Repository,
+  links: readonly Link[],
+  depth: BackupVerification["depth"],
+  report: (finding: Finding) => void,
+  { signal, progress }: VerifyOptions,
+): Promise<number> {
+  const { store } = repository;
+  const sizes = new Map<string, number>();
+  for (const prefix of [CHAIN, BUNDLES, DATA])
+    for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
+  const used = new Set(links.flatMap(({ signed }) => signed.head.content.object ?? []));
+  for (const name of sizes.keys()) {
+    if (!name.startsWith(DATA) || used.has(name)) continue;
+    const text = "no link names it: a full is being stored, or who stored it died; prune removes it";
+    report({ level: "info", code: "object-unused", where: name, text });
+  }
+  const copies = await allCopies(repository, links, [...sizes.keys()]);
+  const total = copies.reduce((sum, { signed }) => sum + signed.head.content.size, 0);
+  let bytesRead = 0;
+  await eachOf(copies, AT_ONCE, async (link) => {
+    signal?.throwIfAborted();
+    const { content } = link.signed.head;
+    const name = content.object ?? link.object;
+    try {
+      if (depth === "heads") {
+        const size = sizes.get(name) ?? 0;
+        const needed = content.object === null ? link.payloadAt + content.size : content.size;
+        const isWhole = link.object.startsWith(BUNDLES) && content.object === null ? size >= needed : size === needed;
+        if (!isWhole)
+          throw new MendError("repository-damaged", `"${name}" has ${size} bytes, expected ${needed}`, { where: name });
+      } else if (depth === "stored") await checkStored(repository, link);
+      else await checkContent(repository, link);
+    } catch (error) {
+      report(damageOf(error, name));
+    }
+    if (depth !== "heads") bytesRead += content.size;
+    progress?.({ step: "verifying", done: bytesRead, total, unit: "bytes" });
+  });
+  return bytesRead;
+}
+
+/** A link may lie in a bundle and in an object of its own: both are read. */
+async function allCopies(repository: Repository, links: readonly Link[], names: readonly string[]): Promise<Link[]> {
+  const copies = [...links];
+  const chosen = new Map(links.map((link) => [link.sequence, link.object]));
+  const add = (link: Link): void => {
+    const isOwn = link.signed.head.content.object === null; // a full's data is one object, whoever names it
+    if (chosen.get(link.sequence) !== link.object && isOwn) copies.push(link);
+  };
+  for (const name of names) {
+    try {
+      const sequence = linkSequence(name);
+      if (sequence !== undefined && chosen.get(sequence) !== name) add(await readLink(repository.store, sequence));
+      if (name.startsWith(BUNDLES)) for (const link of await readBundle(repository.store, name)) add(link);
+    } catch (error) {
+      damageOf(error, name); // a finding already; what is no damage is thrown
+    }
+  }
+  return copies;
+}
+
+async function checkStored(repository: Repository, link: Link): Promise<void> {
+  const { content } = link.signed.head;
+  const { store } = repository;
+  const where = whereOf(repository, link);
+  const hash = createHash("sha256");
+  let size = 0;
+  const whole =
+    content.object === null
+      ? await store.read(link.object, { from: link.payloadAt, size: content.size + 1 })
+      : undefined;
+  const isLast = link.object === linkName(link.sequence);
+  const bytes = whole !== undefined && !isLast ? whole.subarray(0, content.size) : whole;
+  for await (const chunk of bytes === undefined ? store.stream(content.object!) : [bytes]) {
+    size += chunk.length;
+    hash.update(chunk);
+  }
+  if (size === content.size && hash.digest("hex") === content.sha256) return;
+  const text = size === content.size ? "does not match its SHA-256" : `has ${size} bytes, expected ${content.size}`;
+  throw new MendError("repository-damaged", `"${where}" ${text}`, { where });
+}
+
+async function checkContent(repository: Repository, link: Link): Promise<void> {
+  const { head } = link.signed;
+  await checkStored(repository, link);
+  if (head.kind === "delta") await readDelta(repository, link);
+  else if (head.kind === "node") decodeNodeFiles(await readContent(repository, link), whereOf(repository, link));
+  else for await (const _ of streamContent(repository, link)); // its own hashes are checked on the way
+}
