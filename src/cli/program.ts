@@ -26,6 +26,7 @@ type Register = (program: Command, context: CommandContext) => void;
 /** In the order in which the help lists them. */
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   snapshot: async () => (await import("./commands/snapshot.ts")).registerSnapshot,
+  backup: async () => (await import("./commands/backup.ts")).registerBackup,
   objects: async () => (await import("./commands/objects.ts")).registerObjects,
   etcd: async () => (await import("./commands/etcd.ts")).registerEtcd,
   diagnose: async () => (await import("./commands/diagnose.ts")).registerDiagnose,

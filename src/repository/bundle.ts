@@ -1,8 +1,8 @@
 /**
  * Many links in one object, so that a reader of a long chain asks for few. All heads come first, so that a listing reads nothing but them:
  *
- *     kubemend bundle 1 {"from":1,"to":360,"headBytes":N}
- *     the heads, N bytes
+ *     kubemend bundle 1 {JSON: from, to, headBytes}
+ *     the heads, so many bytes
  *     the payloads of those that hold their own, in the same order
  *
  * A bundle needs no signature: each head has its own, and holds the hash of its payload.

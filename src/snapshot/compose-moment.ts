@@ -14,7 +14,7 @@ import { type Link, type Repository, readDelta, streamContent, whereOf } from ".
 import { revisionPlaceholder } from "../mvcc/placeholder.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
 import { createStoreInfo } from "../mvcc/store-info.ts";
-import { createLeaseTracker, encodeStoredLease } from "../repository/leases.ts";
+import { createLeaseTracker, encodeStoredLease, SHORT_TTL } from "../repository/leases.ts";
 import type { Pieces } from "../repository/pieces.ts";
 import type { ProgressSink } from "./progress.ts";
 
@@ -55,7 +55,7 @@ export async function composeMoment(
     if (revision < newest) {
       const cut = await cutOff(descriptorSource(file.descriptor, where, size), revision);
       file.close();
-      return { ...cut, revision, guessedLeases: [] };
+      return { ...cut, revision };
     }
     let guessedLeases: readonly bigint[] = [];
     if (deltas.length > 0) {
@@ -149,12 +149,10 @@ async function applyDeltas(
   }
   if (reached !== to) throw wrongRevision(where, reached, to);
   const { leases, guessed } = tracker.finish();
-  const all = new Map(
-    (readSmallBucket(bolt, "lease") ?? []).map((entry) => [Buffer.from(entry[0]).toString("hex"), entry]),
-  );
+  const all = new Map((readSmallBucket(bolt, "lease") ?? []).map((entry) => [hexOf(entry[0]), entry]));
   for (const [id, ttl] of leases) {
     const entry = encodeStoredLease(id, ttl);
-    all.set(Buffer.from(entry[0]).toString("hex"), entry);
+    all.set(hexOf(entry[0]), entry);
   }
   const replace = [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   const grown = keys.finish(new Map([["lease", { replace }]]));
@@ -162,8 +160,14 @@ async function applyDeltas(
   return { size: grown, guessedLeases: guessed };
 }
 
+export interface CutOff {
+  readonly file: UnnamedFile;
+  readonly size: number;
+  readonly guessedLeases: readonly bigint[];
+}
+
 /** The same database without what came after a revision that it still shows, in another file. Throws `revision-compacted`. */
-export async function cutOff(source: FileSource, revision: number): Promise<{ file: UnnamedFile; size: number }> {
+export async function cutOff(source: FileSource, revision: number): Promise<CutOff> {
   const refuse = (finding: Finding): void => {
     if (finding.level !== "error") return;
     throw new MendError("snapshot-damaged", `the database is damaged: ${finding.text}`, { where: finding.where });
@@ -185,14 +189,36 @@ export async function cutOff(source: FileSource, revision: number): Promise<{ fi
   const file = createUnnamedFile();
   try {
     const writer = createBoltWriter(file, { pageSize: bolt.meta.pageSize });
+    // A lease that has ended since is no longer in the file: its keys would never end.
+    const tracker = createLeaseTracker();
+    let guessed: readonly bigint[] = [];
     for (const bucket of buckets) {
       writer.openBucket(bucket.name, BigInt(bucket.sequence));
       let last = 0;
       for (const { key, value } of readEntries(bolt, bucket, refuse)) {
         const main = bucket.path === "key" ? (decodeRevision(key)?.main ?? 0) : 0;
         if (main > revision) break;
-        writer.put(key, value);
+        if (bucket.path === "key") {
+          const { sub, tombstone: deletion } = decodeRevision(key) ?? { sub: 0, tombstone: false };
+          tracker.change({ revision: main, sub, deletion, keyValue: value });
+        }
+        if (bucket.path !== "lease") writer.put(key, value);
         last = main;
+      }
+      if (bucket.path === "lease") {
+        const stored = new Map<string, readonly [Uint8Array, Uint8Array]>(
+          [...readEntries(bolt, bucket, refuse)].map(({ key, value }) => [
+            hexOf(key),
+            [key.slice(), value.slice()] as const,
+          ]),
+        );
+        tracker.grants([...stored.keys()].map((id) => ({ id: BigInt.asIntN(64, BigInt(`0x${id}`)), ttl: SHORT_TTL })));
+        ({ guessed } = tracker.finish());
+        for (const id of guessed) {
+          const entry = encodeStoredLease(id, SHORT_TTL);
+          stored.set(hexOf(entry[0]), entry);
+        }
+        for (const [, [key, value]] of [...stored].sort(([a], [b]) => (a < b ? -1 : 1))) writer.put(key, value);
       }
       if (bucket.path === "key" && last < revision) {
         const [key, value] = revisionPlaceholder(revision);
@@ -200,11 +226,15 @@ export async function cutOff(source: FileSource, revision: number): Promise<{ fi
       }
       writer.closeBucket();
     }
-    return { file, size: writer.finish() };
+    return { file, size: writer.finish(), guessedLeases: guessed };
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+function hexOf(key: Uint8Array): string {
+  return Buffer.from(key).toString("hex");
 }
 
 const AHEAD = 4;

@@ -34,20 +34,27 @@ export async function* decryptAge(
   identities: readonly string[],
   where: string,
 ): AsyncGenerator<Uint8Array> {
-  const { header, nonce, rest } = await splitHeader(content, where);
-  const key = payloadKey(await openHeader(header, identities, where), nonce);
-  let counter = 0;
-  for await (const { piece, isLast } of pieces(rest, PIECE + TAG)) {
-    if (piece.length < TAG) throw damaged(where, "it is cut off");
-    const decipher = createDecipheriv("chacha20-poly1305", key, pieceNonce(counter++, isLast), { authTagLength: TAG });
-    decipher.setAuthTag(piece.subarray(piece.length - TAG));
-    const plain = decipher.update(piece.subarray(0, piece.length - TAG));
-    try {
-      decipher.final();
-    } catch (error) {
-      throw damaged(where, isLast ? "it is cut off, or its end was changed" : "it was changed", error);
+  const source = content[Symbol.asyncIterator]();
+  try {
+    const { header, nonce, begun } = await splitHeader(source, where);
+    const key = payloadKey(await openHeader(header, identities, where), nonce);
+    let counter = 0;
+    for await (const { piece, isLast } of pieces(restOf(begun, source), PIECE + TAG)) {
+      if (piece.length < TAG) throw damaged(where, "it is cut off");
+      const decipher = createDecipheriv("chacha20-poly1305", key, pieceNonce(counter++, isLast), {
+        authTagLength: TAG,
+      });
+      decipher.setAuthTag(piece.subarray(piece.length - TAG));
+      const plain = decipher.update(piece.subarray(0, piece.length - TAG));
+      try {
+        decipher.final();
+      } catch (error) {
+        throw damaged(where, isLast ? "it is cut off, or its end was changed" : "it was changed", error);
+      }
+      yield plain;
     }
-    yield plain;
+  } finally {
+    await source.return?.();
   }
 }
 
@@ -102,10 +109,9 @@ async function openHeader(header: Uint8Array, identities: readonly string[], whe
 }
 
 async function splitHeader(
-  content: AsyncIterable<Uint8Array>,
+  source: AsyncIterator<Uint8Array>,
   where: string,
-): Promise<{ header: Buffer; nonce: Buffer; rest: AsyncGenerator<Uint8Array> }> {
-  const source = content[Symbol.asyncIterator]();
+): Promise<{ header: Buffer; nonce: Buffer; begun: Buffer }> {
   let begun = Buffer.alloc(0);
   for (;;) {
     const mac = begun.indexOf("\n--- ");
@@ -113,7 +119,7 @@ async function splitHeader(
     if (end >= 0 && begun.length >= end + 1 + NONCE) {
       const header = begun.subarray(0, end + 1);
       const nonce = begun.subarray(end + 1, end + 1 + NONCE);
-      return { header, nonce, rest: restOf(begun.subarray(end + 1 + NONCE), source) };
+      return { header, nonce, begun: begun.subarray(end + 1 + NONCE) };
     }
     if (begun.length > MOST_HEADER) throw damaged(where, "it has no header of age's");
     const next = await source.next();
@@ -123,12 +129,8 @@ async function splitHeader(
 }
 
 async function* restOf(first: Uint8Array, source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    yield first;
-    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
-  } finally {
-    await source.return?.();
-  }
+  yield first;
+  for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
 }
 
 /** Pieces of exactly `size` bytes but the last, which is empty only where there is nothing at all. Each is valid until the next. */
