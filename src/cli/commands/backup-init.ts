@@ -1,69 +1,60 @@
-import { resolve } from "node:path";
-import { Command } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { InitResult } from "../../operations/backup/init.ts";
-import type { CommandContext } from "../command.ts";
-import { REPOSITORY_ARGUMENT } from "../options/backup-options.ts";
-import { type OutputOptions, outputOptions } from "../options/shared-options.ts";
+import { REPOSITORY_ARGUMENT } from "../options/backup-flags.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { path, repeated, toggle } from "../options/flag.ts";
+import { resultFlags } from "../options/output-flags.ts";
 
-const EXAMPLES = `
-Two files are written. The signing key goes to each control-plane node: who has it can add backups. The identity opens
-them: keep it where you keep what must not be lost, and never on the nodes. Without it nobody can read the backups.
-
-Examples:
-  kubemend backup init /mnt/backup/prod --signing-key prod.key --identity prod.identity
-  kubemend backup init /mnt/backup/prod --signing-key prod.key --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`;
-
-interface Options extends OutputOptions {
-  readonly signingKey: string;
-  readonly identity?: string;
-  readonly recipient: readonly string[];
-  readonly unencrypted?: true;
-}
-
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
-
-export function backupInitCommand({ host }: CommandContext): Command {
-  return outputOptions(new Command("init"), ["text", "json"])
-    .description("make a repository, the key that adds to it, and the identity that opens it")
-    .argument("<repository>", REPOSITORY_ARGUMENT)
-    .requiredOption("--signing-key <file>", "where the new signing key goes")
-    .option("--identity <file>", "where a new identity goes")
-    .option(
-      "--recipient <age1...>",
-      "who can read it, instead of or besides the new identity (repeatable)",
-      collect,
-      [],
-    )
-    .option("--unencrypted", "let everybody read it who can read the store: every secret of the cluster is in it")
-    .addHelpText("after", EXAMPLES)
-    .action(async (repository: string, options: Options) => {
-      const { identity, recipient, unencrypted = false } = options;
-      if (unencrypted && (identity !== undefined || recipient.length > 0)) {
-        throw new MendError("usage", "--unencrypted excludes --identity and --recipient", {
-          hint: "leave --unencrypted out to have the repository encrypted",
-        });
-      }
-      if (!unencrypted && identity === undefined && recipient.length === 0) {
-        throw new MendError("usage", "nobody could read this repository", {
-          hint: "pass --identity FILE to have an identity made, --recipient age1... for one that you have, or --unencrypted",
-        });
-      }
-      const { initRepository } = await import("../../operations/backup/init.ts");
-      const { env, cwd, now, signal } = host;
-      const result = await initRepository(repository, {
-        env,
-        cwd,
-        now,
-        signal,
-        signingKeyFile: resolve(cwd, options.signingKey),
-        identityFile: identity === undefined ? undefined : resolve(cwd, identity),
-        recipients: recipient,
-        unencrypted,
+export const backupInit = defineCommand({
+  name: "init",
+  text: "make a repository, the key that adds to it, and the identity that opens it",
+  args: { repository: REPOSITORY_ARGUMENT },
+  flags: {
+    ...resultFlags(["text", "json"]),
+    signingKey: path("--signing-key <file>", "where the new signing key goes", { required: true }),
+    identity: path("--identity <file>", "where a new identity goes"),
+    recipient: repeated("--recipient <age1...>", "who can read it, instead of or besides the new identity"),
+    unencrypted: toggle(
+      "--unencrypted",
+      "let everybody read it who can read the store: every secret of the cluster is in it",
+    ),
+  },
+  examples: [
+    "kubemend backup init /mnt/backup/prod --signing-key prod.key --identity prod.identity",
+    `kubemend backup init /mnt/backup/prod --signing-key prod.key \\
+  --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`,
+  ],
+  notes: `Two files are written. The signing key goes to each control-plane node: who has it can add backups. The identity
+opens them: keep it where you keep what must not be lost, and never on the nodes. Without it nobody can read the
+backups.`,
+  page: "docs/back-up-continuously.md",
+  async run({ repository }, flags, { host }) {
+    const { identity, recipient, unencrypted } = flags;
+    if (unencrypted && (identity !== undefined || recipient.length > 0)) {
+      throw new MendError("usage", "--unencrypted excludes --identity and --recipient", {
+        hint: "leave --unencrypted out to have the repository encrypted",
       });
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : initText(result));
+    }
+    if (!unencrypted && identity === undefined && recipient.length === 0) {
+      throw new MendError("usage", "nobody could read this repository", {
+        hint: "pass --identity FILE to have an identity made, --recipient age1... for one that you have, or --unencrypted",
+      });
+    }
+    const { initRepository } = await import("../../operations/backup/init.ts");
+    const { env, cwd, now, signal } = host;
+    const result = await initRepository(repository, {
+      env,
+      cwd,
+      now,
+      signal,
+      signingKeyFile: flags.signingKey,
+      identityFile: identity,
+      recipients: recipient,
+      unencrypted,
     });
-}
+    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : initText(result));
+  },
+});
 
 function initText(result: InitResult): string {
   const lines = [
@@ -71,9 +62,8 @@ function initText(result: InitResult): string {
     `signing key: ${result.signingKeyFile} (for each control-plane node)`,
   ];
   if (result.identityFile !== null) {
-    lines.push(
-      `identity:    ${result.identityFile} (keep it safe, away from the cluster: without it nothing can be restored)`,
-    );
+    const advice = "keep it safe, away from the cluster: without it nothing can be restored";
+    lines.push(`identity:    ${result.identityFile} (${advice})`);
   }
   lines.push(`signed by:   ${result.signer}`);
   if (result.recipients === null) lines.push("not encrypted: whoever can read the store reads every secret");

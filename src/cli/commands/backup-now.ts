@@ -1,35 +1,33 @@
-import { Command } from "commander";
 import type { FullHead } from "../../repository/head.ts";
-import type { CommandContext } from "../command.ts";
-import { REPOSITORY_ARGUMENT, type WriterOptions, writeAccess, writerOptions } from "../options/backup-options.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
+import { REPOSITORY_ARGUMENT, SIGNING_KEY_FLAG, writeAccess } from "../options/backup-flags.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
+import { given } from "../options/given.ts";
+import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
 import { byteText } from "../terminal/byte-text.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend backup now /mnt/backup/prod --signing-key prod.key --endpoints https://10.0.0.1:2379 \\
-    --cacert ca.crt --cert client.crt --key client.key`;
-
-type Options = OutputOptions & EtcdOptions & WriterOptions;
-
-export function backupNowCommand({ host }: CommandContext): Command {
-  return writerOptions(etcdOptions(outputOptions(new Command("now"), ["text", "json"])))
-    .description("add a full backup of a live etcd, from a follower where there is one")
-    .argument("<repository>", REPOSITORY_ARGUMENT)
-    .addHelpText("after", EXAMPLES)
-    .action(async (repository: string, options: Options) => {
-      const { backUpNow } = await import("../../operations/backup/now.ts");
-      const { line, progress } = snapshotOptions(host, options);
-      const full = await backUpNow(repository, {
-        ...writeAccess(host, options),
-        etcd: etcdFlags(host, options),
-        ...(progress === undefined ? {} : { progress }),
-      });
-      await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(full)}\n` : fullText(full));
+export const backupNow = defineCommand({
+  name: "now",
+  text: "add a full backup of a live etcd, from a follower where there is one",
+  args: { repository: REPOSITORY_ARGUMENT },
+  flags: { ...resultFlags(["text", "json"]), signingKey: SIGNING_KEY_FLAG, ...ETCD_FLAGS },
+  examples: [
+    `kubemend backup now /mnt/backup/prod --signing-key prod.key --endpoints https://10.0.0.1:2379 \\
+  --cacert ca.crt --cert client.crt --key client.key`,
+  ],
+  page: "docs/back-up-continuously.md",
+  async run({ repository }, flags, { host }) {
+    const { backUpNow } = await import("../../operations/backup/now.ts");
+    const { line, progress } = snapshotOptions(host, flags);
+    const full = await backUpNow(repository, {
+      ...writeAccess(host, flags.signingKey),
+      etcd: etcdFlags(host, flags),
+      ...given({ progress }),
     });
-}
+    await line.end();
+    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(full)}\n` : fullText(full));
+  },
+});
 
 export function fullText({ sequence, revisions, content, source, hashes }: FullHead): string {
   const size = `${byteText(content.size)} stored of ${byteText(content.plainSize)}`;

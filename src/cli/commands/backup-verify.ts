@@ -1,55 +1,49 @@
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import type { BackupVerification } from "../../operations/backup/verify.ts";
-import { type CommandContext, EXIT } from "../command.ts";
-import { REPOSITORY_ARGUMENT } from "../options/backup-options.ts";
-import {
-  type IdentityOptions,
-  identityOption,
-  type OutputOptions,
-  outputOptions,
-  snapshotOptions,
-} from "../options/shared-options.ts";
+import { EXIT } from "../command.ts";
+import { REPOSITORY_ARGUMENT } from "../options/backup-flags.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { parsed, toggle } from "../options/flag.ts";
+import { given } from "../options/given.ts";
+import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { IDENTITY_FLAG } from "../options/snapshot-flags.ts";
 import { findingsSummary, findingsText } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
 
-const EXAMPLES = `
-Without an identity it proves that every stored byte is what was written, signed and in its place; with one, that it can
-be read too. Links that were removed from the end of the chain leave no trace in it: keep the tip that this prints, and
-give it to the next run.
-
-Examples:
-  kubemend backup verify /mnt/backup/prod
-  kubemend backup verify /mnt/backup/prod --identity prod.identity
-  kubemend backup verify /mnt/backup/prod --known-tip 48120:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8`;
-
-interface Options extends OutputOptions, IdentityOptions {
-  readonly headsOnly?: true;
-  readonly knownTip?: { readonly sequence: number; readonly hash?: string };
-}
-
-export function backupVerifyCommand({ host, exit }: CommandContext): Command {
-  return identityOption(outputOptions(new Command("verify"), ["text", "json"]))
-    .description("read every object, and name what is damaged, missing, moved or not ours")
-    .argument("<repository>", REPOSITORY_ARGUMENT)
-    .option("--heads-only", "read the chain alone, and that every content is there with its size")
-    .option("--known-tip <link[:hash]>", "the end of the chain as an earlier run printed it", parseTip)
-    .addHelpText("after", EXAMPLES)
-    .action(async (repository: string, options: Options) => {
-      const { verifyBackups } = await import("../../operations/backup/verify.ts");
-      const { line, moments, progress } = snapshotOptions(host, options);
-      const result = await verifyBackups(repository, {
-        ...moments!,
-        signal: host.signal,
-        ...(progress === undefined ? {} : { progress }),
-        headsOnly: options.headsOnly === true,
-        ...(options.knownTip === undefined ? {} : { knownTip: options.knownTip }),
-      });
-      await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : verifyText(result));
-      if (result.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
-      else if (result.links === 0) exit(EXIT.unknown);
+export const backupVerify = defineCommand({
+  name: "verify",
+  text: "read every object, and name what is damaged, missing, moved or not ours",
+  args: { repository: REPOSITORY_ARGUMENT },
+  flags: {
+    ...resultFlags(["text", "json"]),
+    identity: IDENTITY_FLAG,
+    headsOnly: toggle("--heads-only", "read the chain alone, and that every content is there with its size"),
+    knownTip: parsed("--known-tip <link[:hash]>", "the end of the chain as an earlier run printed it", parseTip),
+  },
+  examples: [
+    "kubemend backup verify /mnt/backup/prod",
+    "kubemend backup verify /mnt/backup/prod --identity prod.identity",
+    "kubemend backup verify /mnt/backup/prod --known-tip 48120",
+  ],
+  notes: `Without an identity it proves that every stored byte is what was written, signed and in its place; with one, that
+it can be read too. Links that were removed from the end of the chain leave no trace in it: keep the tip that this
+prints, and give it to the next run.`,
+  page: "docs/back-up-continuously.md",
+  async run({ repository }, flags, { host }) {
+    const { verifyBackups } = await import("../../operations/backup/verify.ts");
+    const { line, moments, progress } = snapshotOptions(host, flags);
+    const result = await verifyBackups(repository, {
+      ...moments,
+      signal: host.signal,
+      headsOnly: flags.headsOnly,
+      ...given({ progress, knownTip: flags.knownTip }),
     });
-}
+    await line.end();
+    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : verifyText(result));
+    if (result.findings.some(({ level }) => level === "error")) return EXIT.failed;
+    return result.links === 0 ? EXIT.unknown : EXIT.done;
+  },
+});
 
 const DEPTHS = {
   heads: "heads alone",

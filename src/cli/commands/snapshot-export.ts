@@ -1,13 +1,18 @@
 import { resolve } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import type { ExportCounts } from "../../operations/snapshot/export.ts";
-<<<<<<< HEAD
 import { EXIT } from "../command.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
-import { AT_REVISION_FLAG, ENCRYPTION_FLAG, ETCD_PREFIX_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import {
+  AT_REVISION_FLAG,
+  ENCRYPTION_FLAG,
+  ETCD_PREFIX_FLAG,
+  IDENTITY_FLAG,
+  SNAPSHOT_ARGUMENT,
+} from "../options/snapshot-flags.ts";
 import { findingsText, hasErrors } from "../reports/findings-text.ts";
 
 export const snapshotExport = defineCommand({
@@ -19,6 +24,7 @@ export const snapshotExport = defineCommand({
   },
   flags: {
     ...resultFlags(["text", "jsonl", "json"]),
+    identity: IDENTITY_FLAG,
     dir: words("--dir <dir>", "write a tree of YAML files here: empty, or not there yet"),
     atRevision: AT_REVISION_FLAG,
     encryptionConfig: ENCRYPTION_FLAG,
@@ -58,80 +64,6 @@ clear: files are 0600 in directories of 0700.`,
     return hasErrors(counts.findings) ? EXIT.failed : EXIT.done;
   },
 });
-=======
-import { type CommandContext, EXIT } from "../command.ts";
-import {
-  identityOption,
-  type OutputOptions,
-  outputOptions,
-  parseRevision,
-  SNAPSHOT_ARGUMENT,
-  snapshotOptions,
-} from "../options/shared-options.ts";
-import { findingsText } from "../reports/findings-text.ts";
-
-const EXAMPLES = `
-Examples:
-  kubemend snapshot export backup.db --dir objects
-  kubemend snapshot export backup.db -o jsonl | jq -r 'select(.kind == "Secret") | .key'
-  kubemend snapshot export backup.db --dir before --at-revision 184596 deployments configmaps
-
-The tree is NAMESPACE/KIND.GROUP/NAME.yaml, and _cluster in place of a namespace. It holds every secret in the
-clear: files are 0600 in directories of 0700.`;
-
-interface Options extends OutputOptions {
-  readonly dir?: string;
-  readonly atRevision?: number;
-  readonly encryptionConfig?: string;
-  readonly etcdPrefix?: string;
-}
-
-export function snapshotExportCommand({ host, exit }: CommandContext): Command {
-  return identityOption(outputOptions(new Command("export"), ["text", "jsonl", "json"]))
-    .description("every object: a tree of YAML files, or a line of JSON for each key")
-    .argument("<file>", SNAPSHOT_ARGUMENT)
-    .argument("[type...]", "only these, such as deployments, cm or widgets.example.com")
-    .option("--dir <dir>", "write a tree of YAML files here: empty, or not there yet")
-    .addOption(new Option("--at-revision <revision>", "as it was at an earlier revision").argParser(parseRevision))
-    .option("--encryption-config <file>", "the API server's EncryptionConfiguration, to read encrypted objects")
-    .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
-    .addHelpText("after", EXAMPLES)
-    .action(async (file: string, types: readonly string[], options: Options) => {
-      const { dir, atRevision, encryptionConfig, etcdPrefix, output } = options;
-      if ((dir === undefined) === (output !== "jsonl")) {
-        throw new MendError(
-          "usage",
-          dir === undefined ? "where to is missing" : "--dir and -o jsonl exclude each other",
-          {
-            hint: "give --dir DIR for a tree of files, or -o jsonl for lines on stdout",
-          },
-        );
-      }
-      const { exportLines, exportTree } = await import("../../operations/snapshot/export.ts");
-      const { loadEncryptionConfig } = await import("../../snapshot/load-encryption-config.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const encryption = loadEncryptionConfig(encryptionConfig);
-      const operation = {
-        ...common,
-        types,
-        ...(atRevision === undefined ? {} : { atRevision }),
-        ...(encryption === undefined ? {} : { encryption }),
-        ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
-      };
-      const counts =
-        dir === undefined
-          ? await exportLines(file, operation, (text) => host.stdout.write(text))
-          : await exportTree(file, resolve(host.cwd, dir), operation);
-      await line.end();
-      if (output === "json") await host.stdout.write(`${JSON.stringify({ directory: dir, ...counts })}\n`);
-      else
-        await host.stderr.write(
-          `${findingsText(counts.findings)}${options.quiet ? "" : `${countsText(counts, dir)}\n`}`,
-        );
-      if (counts.findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
-    });
-}
->>>>>>> f181ba8 (Moments of backup repositories everywhere a snapshot is taken; the format and why it is so)
 
 function countsText({ objects, encrypted, unreadable, opaque }: ExportCounts, dir: string | undefined): string {
   const left = [

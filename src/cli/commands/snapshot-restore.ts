@@ -1,53 +1,58 @@
 import { MendError } from "../../errors/errors.ts";
-<<<<<<< HEAD
-import type { RestoreResult } from "../../operations/snapshot/restore.ts";
+import type { RestoreOptions, RestoreResult } from "../../operations/snapshot/restore.ts";
 import { defineCommand } from "../options/define-command.ts";
-import { repeated, toggle, wholeNumber, words } from "../options/flag.ts";
+import { repeated, toggle, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
-import { ALLOW_FLAG, ETCD_PREFIX_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { ALLOW_FLAG, ETCD_PREFIX_FLAG, IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
+
+/** Every flag of a restore but the moment. */
+export const RESTORE_FLAGS = {
+  ...resultFlags(["text", "json"]),
+  identity: IDENTITY_FLAG,
+  dataDir: words("--data-dir <dir>", "the new data dir (default: NAME.etcd)"),
+  walDir: words("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal"),
+  name: words("--name <name>", "this member's name", { default: "default" }),
+  initialCluster: words("--initial-cluster <members>", "all members, name=URL,name=URL", {
+    default: "default=http://localhost:2380",
+  }),
+  initialClusterToken: words(
+    "--initial-cluster-token <token>",
+    "makes ids unlike those of clusters with another token",
+    { default: "etcd-cluster" },
+  ),
+  initialAdvertisePeerUrls: words("--initial-advertise-peer-urls <urls>", "this member's peer URLs", {
+    default: "http://localhost:2380",
+  }),
+  skipHashCheck: toggle("--skip-hash-check", "accept a file without a SHA-256, or with another one"),
+  skipObjectCheck: toggle(
+    "--skip-object-check",
+    "do not check that Kubernetes objects decode: saves a second of CPU time a gigabyte",
+  ),
+  bumpRevision: wholeNumber("--bump-revision <n>", "raise the newest revision by so many (with --mark-compacted)", {
+    most: 2 ** 50,
+  }),
+  markCompacted: toggle(
+    "--mark-compacted",
+    "mark every revision before the raised one compacted, so that watchers list anew",
+  ),
+  exclude: repeated("--exclude <prefix>", "leave keys with this prefix out"),
+  compact: toggle("--compact", "keep only the live version of each key, in a file without free pages"),
+  allow: ALLOW_FLAG,
+  etcdPrefix: ETCD_PREFIX_FLAG,
+  kubeconfig: words("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's"),
+  context: words("--context <name>", "of the kubeconfig"),
+  replace: toggle("--replace", "move a data dir (and WAL dir) that is there aside"),
+};
 
 export const snapshotRestore = defineCommand({
   name: "restore",
   text: "write a data dir that a stock etcd starts from; needs no etcd binary",
   args: { file: SNAPSHOT_ARGUMENT },
   flags: {
-    ...resultFlags(["text", "json"]),
-    dataDir: words("--data-dir <dir>", "the new data dir (default: NAME.etcd)"),
-    walDir: words("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal"),
-    name: words("--name <name>", "this member's name", { default: "default" }),
-    initialCluster: words("--initial-cluster <members>", "all members, name=URL,name=URL", {
-      default: "default=http://localhost:2380",
-    }),
-    initialClusterToken: words(
-      "--initial-cluster-token <token>",
-      "makes ids unlike those of clusters with another token",
-      { default: "etcd-cluster" },
-    ),
-    initialAdvertisePeerUrls: words("--initial-advertise-peer-urls <urls>", "this member's peer URLs", {
-      default: "http://localhost:2380",
-    }),
-    skipHashCheck: toggle("--skip-hash-check", "accept a file without a SHA-256, or with another one"),
-    skipObjectCheck: toggle(
-      "--skip-object-check",
-      "do not check that Kubernetes objects decode: saves a second of CPU time a gigabyte",
-    ),
-    bumpRevision: wholeNumber("--bump-revision <n>", "raise the newest revision by so many (with --mark-compacted)", {
-      most: 2 ** 50,
-    }),
-    markCompacted: toggle(
-      "--mark-compacted",
-      "mark every revision before the raised one compacted, so that watchers list anew",
-    ),
+    ...RESTORE_FLAGS,
     revision: wholeNumber("--revision <revision>", "the keyspace as it was at this revision", { least: 1 }),
-    exclude: repeated("--exclude <prefix>", "leave keys with this prefix out"),
-    compact: toggle("--compact", "keep only the live version of each key, in a file without free pages"),
-    allow: ALLOW_FLAG,
-    etcdPrefix: ETCD_PREFIX_FLAG,
-    kubeconfig: words("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's"),
-    context: words("--context <name>", "of the kubeconfig"),
-    replace: toggle("--replace", "move a data dir (and WAL dir) that is there aside"),
   },
   examples: [
     "kubemend snapshot restore backup.db --data-dir /var/lib/etcd",
@@ -59,161 +64,43 @@ export const snapshotRestore = defineCommand({
   ],
   page: "docs/back-up-and-restore-etcd.md",
   async run({ file }, flags, { host }) {
-    const { bumpRevision = 0, markCompacted } = flags;
-    if (bumpRevision > 0 !== markCompacted) {
-      const missing = markCompacted ? "--bump-revision" : "--mark-compacted";
-      throw new MendError("usage", `${missing} is missing: --bump-revision and --mark-compacted belong together`, {
-        hint: "pass both, such as --bump-revision 1000000000 --mark-compacted",
-      });
-    }
     const { restoreSnapshot } = await import("../../operations/snapshot/restore.ts");
     const { line, ...common } = snapshotOptions(host, flags);
-    const { walDir, revision: atRevision, etcdPrefix, kubeconfig: path, context } = flags;
-    const kubeconfig = path === undefined ? undefined : { path, ...given({ context }) };
-    const result = await restoreSnapshot(file, {
-      ...common,
-      dataDir: flags.dataDir ?? `${flags.name}.etcd`,
-      replace: flags.replace,
-      name: flags.name,
-      initialCluster: flags.initialCluster,
-      initialClusterToken: flags.initialClusterToken,
-      initialAdvertisePeerUrls: flags.initialAdvertisePeerUrls,
-      skipHashCheck: flags.skipHashCheck,
-      skipObjectCheck: flags.skipObjectCheck,
-      allow: flags.allow,
-      bumpRevision,
-      exclude: flags.exclude,
-      compact: flags.compact,
-      ...given({ walDir, atRevision, etcdPrefix, kubeconfig }),
-    });
+    const { revision: atRevision } = flags;
+    const result = await restoreSnapshot(file, { ...common, ...restoreOptions(flags), ...given({ atRevision }) });
     await line.end();
     await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
     if (flags.output === "text") await host.stderr.write(findingsText([...result.findings, ...result.notes]));
   },
 });
-=======
-import type { RestoreOptions, RestoreResult } from "../../operations/snapshot/restore.ts";
-import type { CommandContext } from "../command.ts";
-import {
-  type IdentityOptions,
-  identityOption,
-  type OutputOptions,
-  outputOptions,
-  parseRevision,
-  SNAPSHOT_ARGUMENT,
-  snapshotOptions,
-} from "../options/shared-options.ts";
-import { findingsText } from "../reports/findings-text.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend snapshot restore backup.db --data-dir /var/lib/etcd
-  kubemend snapshot restore backup.db --data-dir /var/lib/etcd --name infra0 \\
-    --initial-cluster infra0=https://10.0.0.1:2380,infra1=https://10.0.0.2:2380,infra2=https://10.0.0.3:2380 \\
-    --initial-cluster-token after-the-flood --initial-advertise-peer-urls https://10.0.0.1:2380
-  kubemend snapshot restore backup.db --data-dir out --bump-revision 1000000000 --mark-compacted
-  kubemend snapshot restore backup.db --data-dir out --revision 48120 --exclude /registry/events/ --compact`;
-
-export interface RestoreFlags extends OutputOptions, IdentityOptions {
-  readonly dataDir?: string;
-  readonly walDir?: string;
-  readonly replace?: true;
-  readonly name: string;
-  readonly initialCluster: string;
-  readonly initialClusterToken: string;
-  readonly initialAdvertisePeerUrls: string;
-  readonly skipHashCheck?: true;
-  readonly skipObjectCheck?: true;
-  readonly bumpRevision?: number;
-  readonly markCompacted?: true;
-  readonly revision?: number;
-  readonly exclude: readonly string[];
-  readonly compact?: true;
-  readonly allow: readonly string[];
-  readonly etcdPrefix?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-}
-
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
-
-export function snapshotRestoreCommand({ host }: CommandContext): Command {
-  return restoreOptions(outputOptions(new Command("restore"), ["text", "json"]))
-    .description("write a data dir that a stock etcd starts from; needs no etcd binary")
-    .argument("<file>", SNAPSHOT_ARGUMENT)
-    .option("--revision <revision>", "the keyspace as it was at this revision", parseRevision)
-    .addHelpText("after", EXAMPLES)
-    .action(async (file: string, options: RestoreFlags) => {
-      const { restoreSnapshot } = await import("../../operations/snapshot/restore.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const result = await restoreSnapshot(file, { ...common, ...restoreFlags(options) });
-      await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
-      if (options.output === "text") await host.stderr.write(findingsText([...result.findings, ...result.notes]));
-    });
-}
-
-/** Every flag of a restore but the moment. */
-export function restoreOptions(command: Command): Command {
-  return identityOption(command)
-    .option("--data-dir <dir>", "the new data dir (default: NAME.etcd)")
-    .option("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal")
-    .option("--name <name>", "this member's name", "default")
-    .option("--initial-cluster <members>", "all members, name=URL,name=URL", "default=http://localhost:2380")
-    .option("--initial-cluster-token <token>", "makes ids unlike those of clusters with another token", "etcd-cluster")
-    .option("--initial-advertise-peer-urls <urls>", "this member's peer URLs", "http://localhost:2380")
-    .option("--skip-hash-check", "accept a file without a SHA-256, or with another one")
-    .option("--skip-object-check", "do not check that Kubernetes objects decode: saves a second of CPU time a gigabyte")
-    .option("--bump-revision <n>", "raise the newest revision by so many (with --mark-compacted)", parseBump)
-    .option("--mark-compacted", "mark every revision before the raised one compacted, so that watchers list anew")
-    .option("--exclude <prefix>", "leave keys with this prefix out (repeatable)", collect, [])
-    .option("--compact", "keep only the live version of each key, in a file without free pages")
-    .option("--allow <code>", "restore in spite of findings with this code (repeatable)", collect, [])
-    .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
-    .option("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's")
-    .option("--context <name>", "of the kubeconfig")
-    .option("--replace", "move a data dir (and WAL dir) that is there aside");
-}
-
-export function restoreFlags(options: RestoreFlags): RestoreOptions {
-  const { bumpRevision = 0, markCompacted = false } = options;
+/** What the flags ask for. Throws `usage`. */
+export function restoreOptions(flags: ValuesOf<typeof RESTORE_FLAGS>): RestoreOptions {
+  const { bumpRevision = 0, markCompacted } = flags;
   if (bumpRevision > 0 !== markCompacted) {
     const missing = markCompacted ? "--bump-revision" : "--mark-compacted";
-    throw new MendError("usage", `${missing} is missing: --bump-revision and --mark-compacted go together`, {
+    throw new MendError("usage", `${missing} is missing: --bump-revision and --mark-compacted belong together`, {
       hint: "pass both, such as --bump-revision 1000000000 --mark-compacted",
     });
   }
-  const { walDir, revision, etcdPrefix, kubeconfig, context } = options;
+  const { walDir, etcdPrefix, kubeconfig: path, context } = flags;
+  const kubeconfig = path === undefined ? undefined : { path, ...given({ context }) };
   return {
-    dataDir: options.dataDir ?? `${options.name}.etcd`,
-    ...(walDir === undefined ? {} : { walDir }),
-    replace: options.replace === true,
-    ...(kubeconfig === undefined
-      ? {}
-      : { kubeconfig: { path: kubeconfig, ...(context === undefined ? {} : { context }) } }),
-    name: options.name,
-    initialCluster: options.initialCluster,
-    initialClusterToken: options.initialClusterToken,
-    initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
-    skipHashCheck: options.skipHashCheck === true,
-    skipObjectCheck: options.skipObjectCheck === true,
-    allow: options.allow,
+    dataDir: flags.dataDir ?? `${flags.name}.etcd`,
+    replace: flags.replace,
+    name: flags.name,
+    initialCluster: flags.initialCluster,
+    initialClusterToken: flags.initialClusterToken,
+    initialAdvertisePeerUrls: flags.initialAdvertisePeerUrls,
+    skipHashCheck: flags.skipHashCheck,
+    skipObjectCheck: flags.skipObjectCheck,
+    allow: flags.allow,
     bumpRevision,
-    ...(revision === undefined ? {} : { atRevision: revision }),
-    exclude: options.exclude,
-    compact: options.compact === true,
-    ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
+    exclude: flags.exclude,
+    compact: flags.compact,
+    ...given({ walDir, etcdPrefix, kubeconfig }),
   };
 }
-
-function parseBump(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value > 2 ** 50) {
-    throw new InvalidArgumentError("expected a whole number");
-  }
-  return value;
-}
->>>>>>> f181ba8 (Moments of backup repositories everywhere a snapshot is taken; the format and why it is so)
 
 export function restoredText(result: RestoreResult): string {
   const lines = [

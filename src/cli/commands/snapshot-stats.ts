@@ -1,11 +1,10 @@
 import type { SnapshotStats } from "../../operations/snapshot/stats.ts";
-<<<<<<< HEAD
 import { EXIT } from "../command.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { wholeNumber } from "../options/flag.ts";
 import { given } from "../options/given.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
-import { ETCD_PREFIX_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { ETCD_PREFIX_FLAG, IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { tableText } from "../terminal/table.ts";
@@ -16,6 +15,7 @@ export const snapshotStats = defineCommand({
   args: { file: SNAPSHOT_ARGUMENT },
   flags: {
     ...resultFlags(["text", "json"]),
+    identity: IDENTITY_FLAG,
     top: wholeNumber("--top <n>", "how many keys and namespaces to list", { default: 10, most: 999_999 }),
     etcdPrefix: ETCD_PREFIX_FLAG,
   },
@@ -36,58 +36,6 @@ export const snapshotStats = defineCommand({
     return hasErrors(stats.findings) ? EXIT.failed : EXIT.done;
   },
 });
-=======
-import { type CommandContext, EXIT } from "../command.ts";
-import {
-  identityOption,
-  type OutputOptions,
-  outputOptions,
-  SNAPSHOT_ARGUMENT,
-  snapshotOptions,
-} from "../options/shared-options.ts";
-import { findingsText } from "../reports/findings-text.ts";
-import { byteText } from "../terminal/byte-text.ts";
-import { tableText } from "../terminal/table.ts";
-
-const EXAMPLES = `
-Examples:
-  kubemend snapshot stats backup.db
-  kubemend snapshot stats backup.db --top 20
-  kubemend snapshot stats backup.db -o json | jq '.resources[0]'`;
-
-interface Options extends OutputOptions {
-  readonly top: number;
-  readonly etcdPrefix?: string;
-}
-
-export function snapshotStatsCommand({ host, exit }: CommandContext): Command {
-  return identityOption(outputOptions(new Command("stats"), ["text", "json"]))
-    .description("what fills the database: objects, revisions and bytes by kind, the largest keys, keys by namespace")
-    .argument("<file>", SNAPSHOT_ARGUMENT)
-    .addOption(new Option("--top <n>", "how many keys and namespaces to list").argParser(parseCount).default(10))
-    .option("--etcd-prefix <prefix>", "where the cluster lives in etcd (default: found)")
-    .addHelpText("after", EXAMPLES)
-    .action(async (file: string, options: Options) => {
-      const { readSnapshotStats } = await import("../../operations/snapshot/stats.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const { top, etcdPrefix } = options;
-      const stats = await readSnapshotStats(file, {
-        ...common,
-        top,
-        ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
-      });
-      await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(stats)}\n` : statsText(stats));
-      if (options.output === "text") await host.stderr.write(findingsText(stats.findings));
-      if (stats.findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
-    });
-}
-
-function parseCount(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
-  return Number(text);
-}
->>>>>>> f181ba8 (Moments of backup repositories everywhere a snapshot is taken; the format and why it is so)
 
 function statsText(stats: SnapshotStats): string {
   const resources = tableText(

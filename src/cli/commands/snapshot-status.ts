@@ -1,10 +1,9 @@
 import type { SnapshotStatus } from "../../operations/snapshot/status.ts";
-<<<<<<< HEAD
 import { EXIT } from "../command.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { toggle } from "../options/flag.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
-import { SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { oneLine } from "../terminal/escape.ts";
@@ -15,6 +14,7 @@ export const snapshotStatus = defineCommand({
   args: { file: SNAPSHOT_ARGUMENT },
   flags: {
     ...resultFlags(["text", "json"]),
+    identity: IDENTITY_FLAG,
     skipHashCheck: toggle("--skip-hash-check", "leave the SHA-256 at the end of the file unverified (faster)"),
   },
   examples: [
@@ -33,46 +33,6 @@ export const snapshotStatus = defineCommand({
     return hasErrors(status.findings) ? EXIT.failed : EXIT.done;
   },
 });
-=======
-import { type CommandContext, EXIT } from "../command.ts";
-import {
-  identityOption,
-  type OutputOptions,
-  outputOptions,
-  SNAPSHOT_ARGUMENT,
-  snapshotOptions,
-} from "../options/shared-options.ts";
-import { findingsText } from "../reports/findings-text.ts";
-import { byteText } from "../terminal/byte-text.ts";
-import { oneLine } from "../terminal/escape.ts";
-
-const EXAMPLES = `
-Examples:
-  kubemend snapshot status backup.db
-  kubemend snapshot status backup.db.gz -o json
-  kubemend snapshot status /var/lib/etcd/member/snap/db   # a raw copy: no hash to verify`;
-
-interface Options extends OutputOptions {
-  readonly skipHashCheck?: true;
-}
-
-export function snapshotStatusCommand({ host, exit }: CommandContext): Command {
-  return identityOption(outputOptions(new Command("status"), ["text", "json"]))
-    .description("what a snapshot is: hash, revision, keys, members, and whether it is whole")
-    .argument("<file>", SNAPSHOT_ARGUMENT)
-    .option("--skip-hash-check", "leave the SHA-256 at the end of the file unverified (faster)")
-    .addHelpText("after", EXAMPLES)
-    .action(async (file: string, options: Options) => {
-      const { readSnapshotStatus } = await import("../../operations/snapshot/status.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const status = await readSnapshotStatus(file, { ...common, skipHashCheck: options.skipHashCheck === true });
-      await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(status)}\n` : statusText(status));
-      if (options.output === "text") await host.stderr.write(findingsText(status.findings));
-      if (status.findings.some((finding) => finding.level === "error")) exit(EXIT.failed);
-    });
-}
->>>>>>> f181ba8 (Moments of backup repositories everywhere a snapshot is taken; the format and why it is so)
 
 function statusText(status: SnapshotStatus): string {
   const { members } = status;

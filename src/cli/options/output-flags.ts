@@ -1,4 +1,5 @@
 /** What a command prints, and how much it says meanwhile. */
+import type { MomentAccess } from "../../snapshot/moment-access.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { Host } from "../host.ts";
 import { type ProgressLine, type ProgressMode, showProgress } from "../terminal/progress.ts";
@@ -27,8 +28,19 @@ export function resultFlags<const F extends string>(formats: readonly [F, ...F[]
 /** What every operation on a snapshot gets from the command line. */
 export function snapshotOptions(
   host: Host,
-  { progress, quiet }: { readonly progress: ProgressMode; readonly quiet: boolean },
-): SnapshotOptions & { readonly line: ProgressLine } {
+  { progress, quiet, identity }: ResultValues & { readonly identity?: string | undefined },
+): SnapshotOptions & { readonly moments: MomentAccess; readonly line: ProgressLine } {
   const line = showProgress(host, quiet ? "none" : progress);
-  return { signal: host.signal, progress: line.sink, line };
+  return { signal: host.signal, progress: line.sink, moments: momentAccess(host, identity), line };
+}
+
+interface ResultValues {
+  readonly progress: ProgressMode;
+  readonly quiet: boolean;
+}
+
+/** How a moment of a backup repository is reached. */
+function momentAccess(host: Host, identityFile: string | undefined): MomentAccess {
+  const { env, cwd, now } = host;
+  return { env, cwd, now, ...(identityFile === undefined ? {} : { identityFile }) };
 }

@@ -2,7 +2,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.ts";
-import type { MomentAccess } from "../../snapshot/moment-access.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { Host } from "../host.ts";
 import { hanging } from "../terminal/escape.ts";
@@ -34,30 +33,9 @@ export function parseRevision(text: string): number {
 }
 
 /** What every operation on a snapshot gets from the command line. */
-export function snapshotOptions(
-  host: Host,
-  options: OutputOptions & IdentityOptions,
-): SnapshotOptions & { readonly line: ProgressLine } {
+export function snapshotOptions(host: Host, options: OutputOptions): SnapshotOptions & { readonly line: ProgressLine } {
   const line = showProgress(host, options.quiet === true ? "none" : options.progress);
-  return { signal: host.signal, progress: line.sink, moments: momentAccess(host, options), line };
-}
-
-export interface IdentityOptions {
-  readonly identity?: string;
-}
-
-/** `--identity`, for whatever reads a moment of a repository. */
-export function identityOption(command: Command): Command {
-  return command.option(
-    "--identity <file>",
-    "opens an encrypted backup repository (default: $KUBEMEND_BACKUP_IDENTITY)",
-  );
-}
-
-/** How a moment of a backup repository is reached. */
-export function momentAccess(host: Host, { identity }: IdentityOptions): MomentAccess {
-  const { env, cwd, now } = host;
-  return { env, cwd, now, ...(identity === undefined ? {} : { identityFile: identity }) };
+  return { signal: host.signal, progress: line.sink, line };
 }
 
 export interface ClusterOptions {
@@ -102,7 +80,3 @@ export function storyTeller(host: Host, quiet: boolean): (text: string) => void 
     void host.stderr.write(`${seconds} s  ${hanging(text, " ".repeat(8))}\n`);
   };
 }
-
-/** What a command that takes a snapshot takes. */
-export const SNAPSHOT_ARGUMENT =
-  "snapshot, raw database, or an archive of one (.gz, .zst, .zip); FILE@REVISION; or a moment of a backup repository: REPOSITORY@latest, @TIME or @REVISION";

@@ -2,7 +2,16 @@
 import { argument } from "./define-command.ts";
 import { repeated, wholeNumber, words } from "./flag.ts";
 
-export const SNAPSHOT_ARGUMENT = argument("<file>", "snapshot, raw database, or an archive of one (.gz, .zst, .zip)");
+export const SNAPSHOT_ARGUMENT = argument(
+  "<file>",
+  "snapshot, raw database, or an archive of one (.gz, .zst, .zip); FILE@REVISION; or a moment of a backup repository: REPOSITORY@latest, @TIME or @REVISION",
+);
+
+/** For whatever reads a moment of a repository. */
+export const IDENTITY_FLAG = words(
+  "--identity <file>",
+  "opens an encrypted backup repository (default: $KUBEMEND_BACKUP_IDENTITY)",
+);
 
 export const AT_REVISION_FLAG = wholeNumber("--at-revision <revision>", "as it was at an earlier revision", {
   least: 1,

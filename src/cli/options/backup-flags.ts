@@ -1,30 +1,26 @@
-/** Options of the commands that use a backup repository. */
+/** What commands that use a backup repository have in common. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { Command } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { WriteAccess } from "../../operations/backup/open-for-writing.ts";
 import type { Host } from "../host.ts";
+import { argument } from "./define-command.ts";
+import { words } from "./flag.ts";
 
 /** What a repository is given as. */
-export const REPOSITORY_ARGUMENT = "a directory";
+export const REPOSITORY_TEXT = "a directory";
+export const REPOSITORY_ARGUMENT = argument("<repository>", REPOSITORY_TEXT);
 
-export interface WriterOptions {
-  readonly signingKey?: string;
-}
-
-/** `--signing-key`, for whatever adds to a repository. */
-export function writerOptions(command: Command): Command {
-  return command.option(
-    "--signing-key <file>",
-    "the key that backup init wrote (default: $KUBEMEND_BACKUP_SIGNING_KEY)",
-  );
-}
+/** For whatever adds to a repository. */
+export const SIGNING_KEY_FLAG = words(
+  "--signing-key <file>",
+  "the key that backup init wrote (default: $KUBEMEND_BACKUP_SIGNING_KEY)",
+);
 
 /** Throws `usage` where no key is given. */
-export function writeAccess(host: Host, options: WriterOptions): WriteAccess {
+export function writeAccess(host: Host, signingKey: string | undefined): WriteAccess {
   const { env, cwd, now, signal } = host;
-  const file = options.signingKey ?? env.KUBEMEND_BACKUP_SIGNING_KEY;
+  const file = signingKey ?? env.KUBEMEND_BACKUP_SIGNING_KEY;
   if (file === undefined || file === "") {
     throw new MendError("usage", "no signing key is given", {
       hint: "pass --signing-key FILE, the file that kubemend backup init wrote",
