@@ -131,7 +131,10 @@ test.skipIf(etcdProgram === undefined)(
         return state;
       };
       // As a restore that was killed leaves it, in a data dir that is a mount point: the next one starts anew.
-      mkdirSync(join(places.dataDir, "member.kubemend-staging-4194305/snap"), { recursive: true });
+      const nonce = "0123456789abcdef";
+      const staged = join(places.dataDir, `.member.kubemend-${nonce}`);
+      mkdirSync(join(staged, "new/snap"), { recursive: true, mode: 0o700 });
+      await writeFile(join(staged, "journal.json"), JSON.stringify({ madeBy: "kubemend", target: "member", nonce }));
       expect(await bring()).toEqual({ isRestored: false, isPlaced: false });
       expect(readdirSync(places.dataDir)).toEqual(["member"]);
       expect(plan.pod.metadata.labels).toMatchObject({ app: "etcd", etcd_cluster: "kube-etcd" });

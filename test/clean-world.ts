@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { FileSystem } from "../src/io/files/file-system.ts";
+import type { FileSystem } from "../src/io/files/durable/file-system.ts";
 import { type CleanOptions, type CleanResult, prepareClean } from "../src/operations/clean/clean.ts";
 import { prepareUndo, type UndoResult } from "../src/operations/clean/undo-clean.ts";
 import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";

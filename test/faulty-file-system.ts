@@ -1,6 +1,6 @@
 /** A layer over the real file system that fails, or ends everything as a crash does, at the n-th operation that changes something. */
-import type { FileSystem, OutputFile } from "../src/io/files/file-system.ts";
-import { realFileSystem } from "../src/io/files/file-system.ts";
+import type { FileSystem, OutputFile } from "../src/io/files/durable/file-system.ts";
+import { realFileSystem } from "../src/io/files/durable/file-system.ts";
 
 export class Fault extends Error {}
 
@@ -40,6 +40,7 @@ export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFile
         ),
       truncate: (size) => step("truncate", () => file.truncate(size)),
       sync: async () => step("sync", () => file.sync()),
+      own: (mode, uid, gid) => step("own", () => file.own(mode, uid, gid)),
       close: () => file.close(),
     };
   }

@@ -11,6 +11,8 @@ interface Surroundings {
   readonly cwd: string;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** When the process began, in milliseconds since the epoch. Undefined in tests, which run many commands in one. */
+  readonly startedAt?: number;
   /** Aborted by the first SIGINT or SIGTERM. Long operations check it between chunks. */
   readonly signal: AbortSignal;
   /** Puts a question to the person at the terminal and returns the answer without its line feed. Undefined where nobody sits there. */
@@ -36,6 +38,7 @@ export function hostOf(outer: ProcessHost): Host {
     cwd,
     signal,
     now: () => outer.now(),
+    ...(outer.startedAt === undefined ? {} : { startedAt: outer.startedAt }),
     stdout: createPrinter(outer.stdout, env),
     stderr: createPrinter(outer.stderr, env),
     ...(ask !== undefined && { ask: (question: string) => ask(escapeText(question)) }),

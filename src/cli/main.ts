@@ -52,6 +52,7 @@ const host: ProcessHost = {
   env: process.env,
   cwd: process.cwd(),
   now: Date.now,
+  startedAt: performance.timeOrigin,
   signal: interruption.signal,
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
 };

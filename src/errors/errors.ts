@@ -23,6 +23,8 @@ export type ErrorCode =
   | "snapshot-refused"
   | "wal-damaged"
   | "data-dir-in-use"
+  | "target-locked"
+  | "directory-untrusted"
   | "wrong-cluster"
   | "etcd-unreachable"
   | "etcd-refused"

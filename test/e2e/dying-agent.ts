@@ -4,7 +4,7 @@
  */
 import { placesIn } from "../../src/checkpoint/data-directory.ts";
 import { PATIENCE } from "../../src/checkpoint/state.ts";
-import type { FileSystem } from "../../src/io/files/file-system.ts";
+import type { FileSystem } from "../../src/io/files/durable/file-system.ts";
 import { runCheckpointer } from "../../src/operations/checkpoint/checkpointer.ts";
 import { Fault, faultyFileSystem } from "../faulty-file-system.ts";
 

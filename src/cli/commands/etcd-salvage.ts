@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
 import type { CommandContext } from "../command.ts";
+import { given } from "../options/given.ts";
 import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { tableText } from "../terminal/table.ts";
@@ -75,6 +76,7 @@ export function etcdSalvageCommand({ host, exit }: CommandContext): Command {
         dataDir: options.dataDir,
         ...(walDir === undefined ? {} : { walDir }),
         replace: options.replace === true,
+        ...given({ startedAt: host.startedAt }),
         name: options.name,
         initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
         committedOnly: options.committedOnly === true,

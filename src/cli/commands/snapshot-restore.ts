@@ -67,7 +67,11 @@ export const snapshotRestore = defineCommand({
     const { restoreSnapshot } = await import("../../operations/snapshot/restore.ts");
     const { line, ...common } = snapshotOptions(host, flags);
     const { revision: atRevision } = flags;
-    const result = await restoreSnapshot(file, { ...common, ...restoreOptions(flags), ...given({ atRevision }) });
+    const result = await restoreSnapshot(file, {
+      ...common,
+      ...restoreOptions(flags),
+      ...given({ atRevision, startedAt: host.startedAt }),
+    });
     await line.end();
     await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
     if (flags.output === "text") await host.stderr.write(findingsText([...result.findings, ...result.notes]));

@@ -20,7 +20,7 @@ import { sanitize } from "../../checkpoint/sanitize.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { DataObject } from "../../kube/data-object.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import type { FileSystem } from "../files/file-system.ts";
+import type { FileSystem } from "../files/durable/file-system.ts";
 import { CheckpointStore } from "./checkpoint-store.ts";
 import { readDataDirectory } from "./data-directory.ts";
 

@@ -15,7 +15,7 @@ import type { ActiveFile } from "../../checkpoint/plan.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { namespacedName } from "../../kube/names.ts";
-import { type FileSystem, realFileSystem } from "../files/file-system.ts";
+import { type FileSystem, realFileSystem } from "../files/durable/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { readDataDirectory, writeDataDirectory } from "./data-directory.ts";
 import { writeStaged } from "./write-staged.ts";

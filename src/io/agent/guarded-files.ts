@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { decodeGuardedCopy, encodeGuardedCopy, type GuardedCopy } from "../../checkpoint/guarded-copy.ts";
 import type { GuardedFile } from "../../checkpoint/guarded-manifest.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { type FileSystem, realFileSystem } from "../files/file-system.ts";
+import { type FileSystem, realFileSystem } from "../files/durable/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { writeStaged } from "./write-staged.ts";
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import type { FileSystem } from "../files/file-system.ts";
+import type { FileSystem } from "../files/durable/file-system.ts";
 
 export interface FileToWrite {
   readonly path: string;

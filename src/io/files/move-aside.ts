@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import type { FileSystem } from "./file-system.ts";
+import type { FileSystem } from "./durable/file-system.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
 
 const CHUNK = 1 << 20;

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
 import { createGzip } from "node:zlib";
-import type { FileSystem } from "./file-system.ts";
+import type { FileSystem } from "./durable/file-system.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const BLOCK = 512;

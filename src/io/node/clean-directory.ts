@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, w
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
-import type { FileSystem } from "../files/file-system.ts";
+import type { FileSystem } from "../files/durable/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { startOf } from "./local-node.ts";
 

@@ -6,7 +6,7 @@ import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
 import { readLog } from "../../wal/log.ts";
 import { newMembership } from "../../wal/membership.ts";
-import { contents } from "../etcd/data-dir-writer.ts";
+import { contents } from "../etcd/data-dir-place.ts";
 import { openMemberDirectory } from "../etcd/member-directory.ts";
 import { hashOf, placeManifest, sha256, writeDurably } from "../files/bootstrap-files.ts";
 import { fromSystemError } from "../files/system-error.ts";

@@ -3,7 +3,7 @@ import type { AgentPlace } from "../../checkpoint/checkpoint.ts";
 import type { Places } from "../../checkpoint/data-directory.ts";
 import type { Patience, State } from "../../checkpoint/state.ts";
 import type { Finding } from "../../errors/errors.ts";
-import type { FileSystem } from "../../io/files/file-system.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
 
 export type AgentLog = (
   level: "debug" | "info" | "warn" | "error",

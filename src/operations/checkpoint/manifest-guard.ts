@@ -17,7 +17,7 @@ import { phaseOf, type RuntimePod, type Sight } from "../../checkpoint/observe.t
 import { staticPodNameOf } from "../../checkpoint/parent.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { GuardedFiles } from "../../io/agent/guarded-files.ts";
-import type { FileSystem } from "../../io/files/file-system.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 

@@ -5,7 +5,7 @@ import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { MendError } from "../../errors/errors.ts";
-import type { FileSystem } from "../../io/files/file-system.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { type TarEntry, writeTarGzip } from "../../io/files/tar-writer.ts";
 import type { CleanRecord } from "../../nodes/clean-record.ts";
 import { isBelow } from "../../nodes/mount-table.ts";

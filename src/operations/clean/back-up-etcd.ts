@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, createReadStream, fstatSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import type { FileSystem } from "../../io/files/file-system.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
 import type { EtcdBackup } from "../../nodes/clean-record.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";

@@ -5,7 +5,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import { type FileSystem, realFileSystem } from "../../io/files/file-system.ts";
+import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { finishMove, isSameTree, isThere, moveAside } from "../../io/files/move-aside.ts";
 import { checkSpace, lockCleaning, removeUnbegun, saveRecord } from "../../io/node/clean-directory.ts";
 import { assertKubeletStopped, startKubelet, stopKubelet } from "../../io/node/kubelet-service.ts";

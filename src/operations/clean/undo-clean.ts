@@ -4,7 +4,7 @@
  */
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import { type FileSystem, realFileSystem } from "../../io/files/file-system.ts";
+import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { finishMove, isSameTree, isThere, moveAside, treeSize } from "../../io/files/move-aside.ts";
 import { type CleanDirectory, listCleaned, lockCleaning, saveRecord } from "../../io/node/clean-directory.ts";
 import {

@@ -4,7 +4,7 @@
  */
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { checkDataDirTarget, type DataDirTarget } from "../../io/etcd/data-dir-writer.ts";
-import type { FileSystem } from "../../io/files/file-system.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { chooseEntries, planSalvage, type SalvagePlan } from "../../salvage/choose.ts";
 import { type Role, roleOf } from "../../salvage/identity.ts";
 import { heldFragments, knownCommit, type Survivor } from "../../salvage/survivor.ts";

@@ -7,8 +7,8 @@ import {
   type DataDirWriter,
   type MovedAside,
 } from "../../io/etcd/data-dir-writer.ts";
+import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
-import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/file-system.ts";
 import type { Alarm } from "../../mvcc/store-info.ts";
 import { alarmsAfter } from "../../salvage/alarms.ts";
 import type { SalvagePlan } from "../../salvage/choose.ts";
@@ -49,20 +49,16 @@ export async function writeSalvaged(
   survivors: readonly OpenSurvivor[],
   options: WriteOptions,
 ): Promise<WrittenDataDir | DamagedDatabase> {
-  const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
-  try {
-    const copied = await copyDatabase(writer, plan, options);
-    if (copied !== undefined && "damaged" in copied) return copied;
-    const alarms = writeLog(writer, plan, survivors, options);
-    if (copied !== undefined) {
-      const { db, size } = copied;
-      invariant(readBolt(descriptorSource(db.descriptor, db.path, size)).meta.root > 1, "the copied database opens");
-    }
-    options.signal?.throwIfAborted();
-    return { moved: await writer.commit(), findings: copied?.findings ?? [], alarms };
-  } finally {
-    writer.discard();
+  using writer = await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "etcd salvage");
+  const copied = await copyDatabase(writer, plan, options);
+  if (copied !== undefined && "damaged" in copied) return copied;
+  const alarms = writeLog(writer, plan, survivors, options);
+  if (copied !== undefined) {
+    const { db, size } = copied;
+    invariant(readBolt(descriptorSource(db.descriptor, db.path, size)).meta.root > 1, "the copied database opens");
   }
+  options.signal?.throwIfAborted();
+  return { moved: await writer.commit(), findings: copied?.findings ?? [], alarms };
 }
 
 interface CopiedDatabase {

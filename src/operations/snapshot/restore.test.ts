@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -9,6 +11,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -80,7 +83,7 @@ describe.each([
     const { walDir, emptyWalDir, ...more } = { walDir: undefined, emptyWalDir: false, ...flags };
     if (emptyWalDir && !existsSync(join(directory, "WAL"))) mkdirSync(join(directory, "WAL"), { mode: 0o700 });
     if ("replace" in flags && !existsSync(dataDir)) {
-      mkdirSync(dataDir);
+      mkdirSync(dataDir, { mode: 0o700 });
       writeFileSync(join(dataDir, "old"), "old");
       mkdirSync(join(directory, "WAL"));
       writeFileSync(join(directory, "WAL/old"), "old WAL");
@@ -112,7 +115,7 @@ describe.each([
       if (old) expect(existsSync(join(directory, "WAL/old"))).toBe(true); // an old data dir never has a WAL that is not its own
       await restoreSnapshot(snapshot, given);
       checkDataDir(dataDir, given.walDir);
-      const names = readdirSync(directory).filter((name) => name.includes("staging"));
+      const names = readdirSync(directory).filter((name) => name.includes(".kubemend-"));
       expect(names).toEqual([]);
       if (given.walDir !== undefined) expect(readdirSync(given.walDir)).toEqual([FIRST_SEGMENT]);
       if (!("replace" in flags)) continue;
@@ -160,12 +163,12 @@ test("so does an empty WAL dir", async () => {
 
 test("a WAL that is not the leftover of a killed run is refused, whatever was staged beside it", async () => {
   const walDir = join(directory, "WAL");
-  for (const path of [
-    `${dataDir}.kubemend-staging-${process.pid}`,
-    `${walDir}.kubemend-staging-${process.pid}/moving`,
-  ]) {
-    mkdirSync(path, { recursive: true });
-    writeFileSync(join(path, FIRST_SEGMENT), "");
+  for (const name of ["data", "WAL"]) {
+    const nonce = "0123456789abcdef";
+    const path = join(directory, `.${name}.kubemend-${nonce}`);
+    mkdirSync(join(path, "moving"), { recursive: true, mode: 0o700 });
+    writeFileSync(join(path, "moving", FIRST_SEGMENT), "");
+    writeFileSync(join(path, "journal.json"), JSON.stringify({ madeBy: "kubemend", target: name, nonce }));
   }
   mkdirSync(walDir);
   writeFileSync(join(walDir, FIRST_SEGMENT), "precious");
@@ -197,6 +200,54 @@ test.each(["a small one", "one that is hashed in a thread"])(
     expect(readdirSync(directory)).toEqual(["snapshot.db"]);
   },
 );
+
+test.runIf(process.geteuid?.() === 0)("what replaces a data dir has its owner, group and mode", async () => {
+  const walDir = join(directory, "WAL");
+  for (const path of [join(dataDir, "member"), walDir]) mkdirSync(path, { recursive: true });
+  writeFileSync(join(walDir, "old"), "old");
+  chmodSync(dataDir, 0o750);
+  chmodSync(walDir, 0o770);
+  for (const path of [dataDir, join(dataDir, "member")]) chownSync(path, 1000, 1001);
+  chownSync(walDir, 1002, 1003);
+  await restoreSnapshot(snapshot, { ...MEMBER, dataDir, walDir, replace: true });
+  const seen = ["data", "data/member", "data/member/snap", "data/member/snap/db", "WAL", `WAL/${FIRST_SEGMENT}`].map(
+    (name) => {
+      const { uid, gid, mode } = statSync(join(directory, name));
+      return `${name} ${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
+    },
+  );
+  expect(seen).toEqual([
+    "data 1000:1001 750",
+    "data/member 1000:1001 700",
+    "data/member/snap 1000:1001 700",
+    "data/member/snap/db 1000:1001 600",
+    "WAL 1002:1003 770",
+    `WAL/${FIRST_SEGMENT} 1002:1003 600`,
+  ]);
+});
+
+test("what a dead run staged is removed, but not what is not ours", async () => {
+  const nonce = "0123456789abcdef";
+  const leftover = (suffix: string, journal: object | undefined, mode = 0o700): void => {
+    const path = join(directory, `.data.kubemend-${nonce.slice(0, -1)}${suffix}`);
+    mkdirSync(join(path, "new"), { recursive: true });
+    chmodSync(path, mode);
+    if (journal !== undefined) writeFileSync(join(path, "journal.json"), JSON.stringify(journal));
+  };
+  const ours = (suffix: string) => ({ madeBy: "kubemend", target: "data", nonce: `${nonce.slice(0, -1)}${suffix}` });
+  leftover("0", ours("0"));
+  leftover("1", ours("0")); // the journal of another
+  leftover("2", { ...ours("2"), target: "other" });
+  leftover("3", ours("3"), 0o755); // others may look into it
+  leftover("4", undefined);
+  mkdirSync(join(directory, "elsewhere"));
+  writeFileSync(join(directory, "elsewhere/precious"), "precious");
+  symlinkSync("elsewhere", join(directory, `.data.kubemend-${nonce.slice(0, -1)}5`));
+  await restoreSnapshot(snapshot, { ...MEMBER, dataDir });
+  const left = readdirSync(directory).filter((name) => name.startsWith(".data"));
+  expect(left.map((name) => name.at(-1))).toEqual(["1", "2", "3", "4", "5"]);
+  expect(readFileSync(join(directory, "elsewhere/precious"), "utf8")).toBe("precious");
+});
 
 test("an archive is restored like the file in it", async () => {
   await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });

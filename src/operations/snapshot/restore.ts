@@ -7,8 +7,8 @@ import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/afte
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
+import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
-import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/file-system.ts";
 import { resolveHosts } from "../../io/network/resolve-hosts.ts";
 import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
@@ -34,6 +34,8 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly walDir?: string;
   /** Move a data dir that is there aside. */
   readonly replace?: boolean;
+  /** When this run began, in milliseconds since the epoch. */
+  readonly startedAt?: number;
   readonly name: string;
   /** As etcd's flags of the same names. */
   readonly initialCluster: string;
@@ -95,68 +97,64 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   using snapshot = await openSnapshot(path, options);
   const { kubeconfig } = options;
   const live = kubeconfig === undefined ? undefined : await compareCluster(snapshot, kubeconfig, options);
-  const writer = createDataDirWriter(options.fileSystem ?? realFileSystem, options);
-  try {
-    const hashing = startHash(snapshot.file);
-    const work = [
-      copyFlushed(writer, snapshot),
-      checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
-      hashing.verdict,
-    ] as const;
-    for (const each of work) each.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
-    await Promise.allSettled(work);
-    await hashing.stop();
-    const [db, checked, sha256] = await Promise.all(work);
-    refuseFindings(snapshot, sha256, options);
-    const snapshotRevision = lastRevision(snapshot.bolt);
-    let revision = snapshotRevision;
-    let droppedVersions = 0;
-    let keysOfEndedLeases: readonly string[] = [];
-    let bolt = snapshot.bolt;
-    if (needsRewrite(options)) {
-      const { atRevision, exclude = [], compact = false } = options;
-      const excludeKeys = (options.excludeKeys ?? []).map((key) => Buffer.from(key));
-      const what = { ...options, exclude, excludeKeys, compact, ...(atRevision === undefined ? {} : { atRevision }) };
-      db.truncate(0);
-      const rewritten = await rewriteDatabase(snapshot, db, what);
-      keysOfEndedLeases = rewritten.keysOfEndedLeases.map((key) => Buffer.from(key).toString());
-      revision = rewritten.revision;
-      droppedVersions = rewritten.dropped;
-      bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
-    }
-    const leftOut = [...(options.excludeKeys ?? []), ...keysOfEndedLeases];
-    const { leftovers, notes } = await findLeftovers(snapshot, checked, { ...options, excludeKeys: leftOut });
-    const endedLeases = endedLeasesNote(keysOfEndedLeases, revision);
-    const seen = live?.revision ?? (await newestKnownRevision(options));
-    const needed = seen === undefined ? BUMP_FOR_THE_UNKNOWN : Math.max(seen, snapshotRevision) - revision;
-    revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
-    writeLog(writer, membership, own.id);
-    options.signal?.throwIfAborted();
-    const moved = await writer.commit();
-    return {
-      dataDir: options.dataDir,
-      walDir: options.walDir ?? null,
-      movedAside: moved.dataDir,
-      walMovedAside: moved.walDir,
-      name: own.name,
-      memberId: formatMemberId(own.id),
-      clusterId: formatMemberId(membership.clusterId),
-      members: membership.members.map(({ id, name, peerUrls }) => ({ id: formatMemberId(id), name, peerUrls })),
-      revision,
-      snapshotRevision,
-      sha256,
-      droppedVersions,
-      keysOfEndedLeases,
-      findings: [...snapshot.findings.list(), ...remarks(snapshot)],
-      ...whatNext(leftovers, options, membership, needed, [
-        ...(live?.notes ?? []),
-        ...notes,
-        ...(endedLeases === undefined ? [] : [endedLeases]),
-      ]),
-    };
-  } finally {
-    writer.discard();
+  using writer = await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
+  const hashing = startHash(snapshot.file);
+  const work = [
+    copyFlushed(writer, snapshot),
+    checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
+    hashing.verdict,
+  ] as const;
+  for (const each of work) each.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
+  await Promise.allSettled(work);
+  await hashing.stop();
+  const [db, checked, sha256] = await Promise.all(work);
+  refuseFindings(snapshot, sha256, options);
+  const snapshotRevision = lastRevision(snapshot.bolt);
+  let revision = snapshotRevision;
+  let droppedVersions = 0;
+  let keysOfEndedLeases: readonly string[] = [];
+  let bolt = snapshot.bolt;
+  if (needsRewrite(options)) {
+    const { atRevision, exclude = [], compact = false } = options;
+    const excludeKeys = (options.excludeKeys ?? []).map((key) => Buffer.from(key));
+    const what = { ...options, exclude, excludeKeys, compact, ...(atRevision === undefined ? {} : { atRevision }) };
+    db.truncate(0);
+    const rewritten = await rewriteDatabase(snapshot, db, what);
+    keysOfEndedLeases = rewritten.keysOfEndedLeases.map((key) => Buffer.from(key).toString());
+    revision = rewritten.revision;
+    droppedVersions = rewritten.dropped;
+    bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
   }
+  const leftOut = [...(options.excludeKeys ?? []), ...keysOfEndedLeases];
+  const { leftovers, notes } = await findLeftovers(snapshot, checked, { ...options, excludeKeys: leftOut });
+  const endedLeases = endedLeasesNote(keysOfEndedLeases, revision);
+  const seen = live?.revision ?? (await newestKnownRevision(options));
+  const needed = seen === undefined ? BUMP_FOR_THE_UNKNOWN : Math.max(seen, snapshotRevision) - revision;
+  revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
+  writeLog(writer, membership, own.id);
+  options.signal?.throwIfAborted();
+  const moved = await writer.commit();
+  return {
+    dataDir: options.dataDir,
+    walDir: options.walDir ?? null,
+    movedAside: moved.dataDir,
+    walMovedAside: moved.walDir,
+    name: own.name,
+    memberId: formatMemberId(own.id),
+    clusterId: formatMemberId(membership.clusterId),
+    members: membership.members.map(({ id, name, peerUrls }) => ({ id: formatMemberId(id), name, peerUrls })),
+    revision,
+    snapshotRevision,
+    sha256,
+    droppedVersions,
+    keysOfEndedLeases,
+    findings: [...snapshot.findings.list(), ...remarks(snapshot)],
+    ...whatNext(leftovers, options, membership, needed, [
+      ...(live?.notes ?? []),
+      ...notes,
+      ...(endedLeases === undefined ? [] : [endedLeases]),
+    ]),
+  };
 }
 
 /** etcd's own advice where nobody knows how far the cluster had come: a billion, which takes years to reach. */

@@ -8,7 +8,7 @@ import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import { ETCDCTL_WORDS, explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
-import { type FileSystem, realFileSystem } from "../../io/files/file-system.ts";
+import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
 import { decodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";

@@ -4,13 +4,14 @@
  */
 import { execFile } from "node:child_process";
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
   copyFile,
   existsSync,
+  fchmodSync,
+  fchownSync,
   fdatasync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   linkSync,
@@ -24,9 +25,10 @@ import {
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { ByteSink } from "../../bolt/page-output.ts";
-import { MendError } from "../../errors/errors.ts";
-import { fromSystemError } from "./system-error.ts";
+import type { ByteSink } from "../../../bolt/page-output.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError } from "../system-error.ts";
+import { shownPath } from "./shown-path.ts";
 
 const copyAsync = promisify(copyFile);
 const syncAsync = promisify(fdatasync);
@@ -38,12 +40,17 @@ const FLUSH_INTERVAL_MS = 50;
  */
 const PIECE_BYTES = 16 << 10;
 
+/** A new file: whatever has its name, a link too, is an error. */
+const CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
 export interface OutputFile extends ByteSink {
   readonly path: string;
   /** Open for reading too. */
   readonly descriptor: number;
   truncate(size: number): void;
   sync(): Promise<void>;
+  /** Gives it its mode, whatever the process' mask is, and its owner. */
+  own(mode: number, uid: number, gid: number): void;
   close(): void;
 }
 
@@ -75,7 +82,7 @@ export const realFileSystem: FileSystem = {
   create: (path, mode) =>
     outputFile(
       path,
-      attempt("create", path, () => openSync(path, "wx+", mode)),
+      attempt("create", path, () => openSync(path, CREATE, mode)),
     ),
   async copy(descriptor, path, mode) {
     // By the descriptor, because an unpacked archive has no name.
@@ -84,13 +91,14 @@ export const realFileSystem: FileSystem = {
     try {
       await copying;
     } catch (error) {
-      throw fromSystemError(error, "copy to", path);
+      throw fromSystemError(error, "copy to", shownPath(path));
     } finally {
       await flushing;
     }
     return attempt("open", path, () => {
-      chmodSync(path, mode);
-      return outputFile(path, openSync(path, "r+"));
+      const copied = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+      fchmodSync(copied, mode);
+      return outputFile(path, copied);
     });
   },
   async copyTree(from, to, signal) {
@@ -106,13 +114,16 @@ export const realFileSystem: FileSystem = {
       });
     }
   },
-  rename: (from, to) => attempt("rename", `${from}" to "${to}`, () => renameSync(from, to)),
-  link: (from, to) => attempt("link", `${from}" to "${to}`, () => linkSync(from, to)),
+  rename: (from, to) => attempt("rename", `${shownPath(from)}" to "${shownPath(to)}`, () => renameSync(from, to)),
+  link: (from, to) => attempt("link", `${shownPath(from)}" to "${shownPath(to)}`, () => linkSync(from, to)),
   own(path, mode, uid, gid) {
     attempt("change the owner of", path, () => {
-      const found = statSync(path);
-      if (found.uid !== uid || found.gid !== gid) chownSync(path, uid, gid);
-      if ((found.mode & 0o7777) !== mode) chmodSync(path, mode);
+      const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      try {
+        ownDescriptor(descriptor, mode, uid, gid);
+      } finally {
+        closeSync(descriptor);
+      }
     });
   },
   syncDirectory(path) {
@@ -125,10 +136,15 @@ export const realFileSystem: FileSystem = {
       }
     });
   },
-  remove: (path) => {
-    if (existsSync(path)) attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
-  },
+  remove: (path) => attempt("remove", path, () => rmSync(path, { recursive: true, force: true })),
 };
+
+/** The owner first: changing it takes set-id bits away. */
+function ownDescriptor(descriptor: number, mode: number, uid: number, gid: number): void {
+  const found = fstatSync(descriptor);
+  if (found.uid !== uid || found.gid !== gid) fchownSync(descriptor, uid, gid);
+  if ((fstatSync(descriptor).mode & 0o7777) !== mode) fchmodSync(descriptor, mode);
+}
 
 /** Node's own recursive way never ends where the parent is there and the system still says that it is not, as it does below /proc. */
 function makeDirectories(path: string, mode: number): void {
@@ -181,9 +197,10 @@ function outputFile(path: string, descriptor: number): OutputFile {
       try {
         await syncAsync(descriptor);
       } catch (error) {
-        throw fromSystemError(error, "flush", path);
+        throw fromSystemError(error, "flush", shownPath(path));
       }
     },
+    own: (mode, uid, gid) => attempt("change the owner of", path, () => ownDescriptor(descriptor, mode, uid, gid)),
     close: () => closeSync(descriptor),
   };
 }
@@ -192,6 +209,6 @@ function attempt<T>(action: string, path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw fromSystemError(error, action, path);
+    throw fromSystemError(error, action, shownPath(path));
   }
 }

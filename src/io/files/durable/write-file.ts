@@ -1,0 +1,91 @@
+/** Writes one file for good or not at all: staged beside its place, flushed, given its owner and mode, and renamed. */
+import { constants, lstatSync, readFileSync } from "node:fs";
+import { MendError } from "../../../errors/errors.ts";
+import type { FileSystem, OutputFile } from "./file-system.ts";
+import { newNonce, removeDeadFiles, stagingName } from "./staging.ts";
+import type { Target } from "./target.ts";
+
+export interface FileOwner {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface WriteFileOptions {
+  /** Of the file that is there, unless given; else ours and 0600. */
+  readonly owner?: FileOwner;
+  /** Looks at the whole, flushed file before it gets its name; what it throws ends the write. `path` is where it lies meanwhile. */
+  readonly check?: (path: string) => Promise<void>;
+}
+
+/**
+ * `fill` writes the content. Whatever fails, the file is as it was and nothing staged stays, but where that cannot be removed: then the next run does. Throws
+ * `not-a-file` where a directory, a device or another thing that is no file has the name.
+ */
+export async function writeFile<T>(
+  fs: FileSystem,
+  target: Target,
+  command: string,
+  fill: (file: OutputFile) => Promise<T> | T,
+  options: WriteFileOptions = {},
+): Promise<T> {
+  const owner = options.owner ?? ownerOf(target);
+  refuseOthers(target);
+  removeDeadFiles(fs, target, command);
+  const staged = target.at(stagingName(target.name, newNonce()));
+  const file = fs.create(staged, 0o600);
+  let isOpen = true;
+  try {
+    const result = await fill(file);
+    if (owner !== undefined) file.own(owner.mode, owner.uid, owner.gid);
+    const work = [file.sync(), options.check?.(staged)] as const; // the disk takes the rest while it is being read again
+    await Promise.allSettled(work);
+    await Promise.all(work);
+    file.close();
+    isOpen = false;
+    refuseOthers(target);
+    fs.rename(staged, target.at());
+    fs.syncDirectory(target.parent.anchor);
+    return result;
+  } catch (error) {
+    if (isOpen) file.close();
+    try {
+      fs.remove(staged);
+    } catch {
+      // The first failure is the one to report; the next run removes it.
+    }
+    throw error;
+  }
+}
+
+/** Undefined where nothing is there, and where only its owner could keep it: that is for root to do. */
+export function ownerOf(target: Target): FileOwner | undefined {
+  const stat = lstatSync(target.at(), { throwIfNoEntry: false });
+  if (stat?.isFile() !== true) return undefined;
+  const mode = stat.mode & 0o777;
+  if (process.geteuid?.() === 0) return { mode, uid: stat.uid, gid: stat.gid };
+  return { mode, uid: process.geteuid?.() ?? stat.uid, gid: process.getegid?.() ?? stat.gid };
+}
+
+function refuseOthers(target: Target): void {
+  const stat = lstatSync(target.at(), { throwIfNoEntry: false });
+  if (stat === undefined || stat.isFile() || stat.isSymbolicLink()) return;
+  const kinds: readonly (readonly [number, string])[] = [
+    [constants.S_IFDIR, "a directory"],
+    [constants.S_IFCHR, "a device"],
+    [constants.S_IFBLK, "a device"],
+    [constants.S_IFIFO, "a pipe"],
+    [constants.S_IFSOCK, "a socket"],
+  ];
+  const what = kinds.find(([bits]) => (stat.mode & constants.S_IFMT) === bits)?.[1] ?? "not a file";
+  throw new MendError("not-a-file", `"${target.path}" is ${what}`, {
+    where: target.path,
+    hint: "give the name of a file, or of one that does not exist yet",
+  });
+}
+
+/** Reads a file that was staged back. Throws `io` where it is not `bytes`. */
+export function checkReadsBack(staged: string, path: string, bytes: Uint8Array): void {
+  if (Buffer.compare(readFileSync(staged), bytes) === 0) return;
+  throw new MendError("io", `"${path}" reads back other than it was written`, { where: path, hint: "check the disk" });
+}

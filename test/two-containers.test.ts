@@ -1,0 +1,154 @@
+/**
+ * Two runs on one target in two containers, which share nothing but the file system: namespaces of their own for processes, mounts, network and host names, so that both
+ * may have the same process id. `KUBEMEND_RACES=100` runs as many of each.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readBolt } from "../src/bolt/bolt.ts";
+import { memorySource } from "../src/bolt/byte-source.ts";
+import { checkBolt } from "../src/bolt/check.ts";
+import type { Finding } from "../src/errors/errors.ts";
+import { readLog } from "../src/wal/log.ts";
+import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
+
+const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
+const RACES = Number(process.env.KUBEMEND_RACES || 3);
+const isRoot = process.geteuid?.() === 0;
+
+let directory: string;
+let disk: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "containers-"));
+  disk = join(directory, "disk");
+  mkdirSync(disk);
+  const maps = Array.from({ length: 200 }, (_, i) => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { namespace: "default", name: `map-${i}`, annotations: { filler: "x".repeat(1000) } },
+  }));
+  writeFileSync(join(directory, "snapshot.db"), madeSnapshot(clusterEntries(maps)));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly stderr: string;
+}
+
+/** A shell in a container of its own, which waits for the file `go`, and then becomes kubemend. `before` is run first. */
+async function contain(host: string, args: readonly string[], before = "true"): Promise<Ended> {
+  const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(" ");
+  const script = `hostname ${host}; ${before}; until [ -e '${directory}/go' ]; do sleep 0.01; done; exec ${words}`;
+  const flags = ["--pid", "--fork", "--mount", "--net", "--uts", "--ipc", "--mount-proc", "--kill-child"];
+  const child = spawn("unshare", [...flags, "sh", "-c", script], { stdio: ["ignore", "ignore", "pipe"] });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stderr };
+}
+
+async function race(
+  commands: readonly (readonly string[])[],
+  before: readonly string[] = [],
+): Promise<readonly Ended[]> {
+  rmSync(join(directory, "go"), { force: true });
+  const runs = commands.map((command, i) => contain(`node-${i + 1}`, command, before[i]));
+  await new Promise((resolve) => setTimeout(resolve, 300)); // both wait for it by then, or are late and the race is an easier one
+  writeFileSync(join(directory, "go"), "");
+  return Promise.all(runs);
+}
+
+const restoreTo = (dataDir: string, ...more: string[]): string[] => [
+  "snapshot",
+  "restore",
+  join(directory, "snapshot.db"),
+  `--data-dir=${dataDir}`,
+  ...more,
+];
+
+function checkDataDir(path: string): void {
+  const findings: Finding[] = [];
+  checkBolt(readBolt(memorySource(readFileSync(join(path, "member/snap/db")))), (finding) => findings.push(finding));
+  expect(findings).toEqual([]);
+  const wal = join(path, "member/wal");
+  const log = readLog(readdirSync(wal).map((name) => memorySource(readFileSync(join(wal, name)))));
+  expect(log).toMatchObject({ state: { commit: 1, term: 1 }, end: { kind: "complete" } });
+}
+
+/** One has done it, and the other says who that is, or where that had ended already, that something has come. */
+function checkOutcome(ended: readonly Ended[]): void {
+  expect(ended.map(({ code }) => code).sort(), JSON.stringify(ended)).toEqual([0, 1]);
+  const loser = ended.find(({ code }) => code === 1)!;
+  expect(loser.stderr).toMatch(
+    /is being written by process \d+ on "node-[12]" \(kubemend snapshot restore\)|was changed by another run|is not empty/,
+  );
+}
+
+describe.runIf(isRoot)("two containers", () => {
+  test.each(["absent", "there, and to be replaced"])(
+    "a data dir that is %s",
+    { timeout: 30_000 + RACES * 10_000 },
+    async (what) => {
+      for (let i = 0; i < RACES; i++) {
+        const dataDir = join(disk, "etcd");
+        rmSync(disk, { recursive: true });
+        mkdirSync(disk);
+        if (what !== "absent") {
+          mkdirSync(join(dataDir, "member"), { recursive: true });
+          writeFileSync(join(dataDir, "member/old"), "old");
+        }
+        const command = restoreTo(dataDir, ...(what === "absent" ? [] : ["--replace"]));
+        checkOutcome(await race([command, command]));
+        checkDataDir(dataDir);
+        expect(readdirSync(disk).sort()).toEqual(what === "absent" ? ["etcd"] : ["etcd", "etcd.before-restore"]);
+      }
+    },
+  );
+
+  test("one sees the data dir as a mount point, the other as a directory", {
+    timeout: 30_000 + RACES * 10_000,
+  }, async () => {
+    for (let i = 0; i < RACES; i++) {
+      const dataDir = join(disk, "etcd");
+      const mounted = join(directory, "mounted");
+      rmSync(disk, { recursive: true });
+      for (const each of [dataDir, mounted]) mkdirSync(each, { recursive: true });
+      checkOutcome(
+        await race([restoreTo(dataDir), restoreTo(mounted)], ["true", `mount --bind '${dataDir}' '${mounted}'`]),
+      );
+      checkDataDir(dataDir);
+      expect(readdirSync(disk)).toEqual(["etcd"]);
+      expect(readdirSync(dataDir)).toEqual(["member"]);
+    }
+  });
+
+  test("a mount point with an old data dir in it: what is in it moves, and keeps its owner", async () => {
+    const dataDir = join(disk, "etcd");
+    const mounted = join(directory, "mounted");
+    for (const each of [join(dataDir, "member"), mounted]) mkdirSync(each, { recursive: true });
+    writeFileSync(join(dataDir, "member/old"), "old");
+    mkdirSync(join(dataDir, "lost+found"));
+    for (const each of [dataDir, join(dataDir, "member")]) chownSync(each, 1000, 1001);
+    const [first] = await race([restoreTo(mounted, "--replace")], [`mount --bind '${dataDir}' '${mounted}'`]);
+    expect(first?.stderr).not.toMatch(/error/);
+    expect(first?.code).toBe(0);
+    checkDataDir(dataDir);
+    expect(readdirSync(dataDir).sort()).toEqual(["before-restore", "lost+found", "member"]);
+    expect(readFileSync(join(dataDir, "before-restore/member/old"), "utf8")).toBe("old");
+    for (const name of [".", "member", "member/snap/db", "member/wal", "before-restore"]) {
+      const { uid, gid } = statSync(join(dataDir, name));
+      expect({ name, uid, gid }).toEqual({ name, uid: 1000, gid: 1001 });
+    }
+    // Once more: the first one's output moves too, and what was moved before stays.
+    const [again] = await race([restoreTo(mounted, "--replace")], [`mount --bind '${dataDir}' '${mounted}'`]);
+    expect(again?.code).toBe(0);
+    expect(readdirSync(dataDir).sort()).toEqual(["before-restore", "before-restore-2", "lost+found", "member"]);
+    checkDataDir(dataDir);
+  });
+});
