@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   snapshot: async () => (await import("./commands/snapshot.ts")).registerSnapshot,
   backup: async () => (await import("./commands/backup.ts")).registerBackup,
   objects: async () => (await import("./commands/objects.ts")).registerObjects,
+  serve: async () => (await import("./commands/serve.ts")).registerServe,
   etcd: async () => (await import("./commands/etcd.ts")).registerEtcd,
   diagnose: async () => (await import("./commands/diagnose.ts")).registerDiagnose,
   recover: async () => (await import("./commands/recover.ts")).registerRecover,

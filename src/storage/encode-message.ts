@@ -13,12 +13,20 @@ import { encodeLeaf } from "./encode-leaf.ts";
 import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op, Shape } from "./message-plan.ts";
 import { type StoredField, StoredMessage } from "./stored-fields.ts";
 
-/** The bytes of an object's root message. `like`: the message that it was decoded from. Throws a MendError ("object-invalid"). */
+/** The bytes of an object's root message, as it is stored. `like`: the message that it was decoded from. Throws a MendError ("object-invalid"). */
 export function encodeMessage(plan: MessagePlan, object: JsonObject, like?: StoredMessage): Uint8Array {
   const writer = new WireWriter();
   const { kind: _kind, apiVersion: _apiVersion, ...fields } = object;
   const encoder = new MessageEncoder(writer);
   encoder.message(plan, withStoredResourceVersion(plan, fields, like), like, "");
+  return writer.finish();
+}
+
+/** The bytes of a message as an API server sends it: with `metadata.resourceVersion`. Throws a MendError ("object-invalid"). */
+export function encodeAnswer(plan: MessagePlan, object: JsonObject): Uint8Array {
+  const writer = new WireWriter();
+  const { kind: _kind, apiVersion: _apiVersion, ...fields } = object;
+  new MessageEncoder(writer).message(plan, fields, undefined, "");
   return writer.finish();
 }
 

@@ -1,9 +1,10 @@
 /** The tables of `snapshot get`: one a resource, as kubectl prints them. */
-import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { builtInTable } from "../../kubeapi/columns/built-in.ts";
 import { customTable } from "../../kubeapi/columns/custom.ts";
-import { isObject, plainText, text } from "../../kubeapi/columns/field.ts";
+import { plainText, text } from "../../kubeapi/columns/field.ts";
 import type { KindTable } from "../../kubeapi/columns/kind-table.ts";
+import { withPlainMetadata } from "../../kubeapi/columns/plain-metadata.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
 import { alignedText, firstLine } from "../terminal/aligned-text.ts";
 
@@ -75,28 +76,6 @@ function rowOf(resource: NamedResource, table: KindTable, item: TableItem, optio
     row.push(firstLine(pairs.sort().join(",") || "<none>"));
   }
   return row;
-}
-
-/** Nobody vouches for what was stored as JSON or CBOR: metadata that is of another type, or has no name, is read as if it were not there. */
-function withPlainMetadata(object: KubeObject, name: string): KubeObject {
-  const metadata: JsonObject = isObject(object.metadata) ? object.metadata : {};
-  const { labels, annotations, ownerReferences } = metadata;
-  if (
-    typeof metadata.name === "string" &&
-    (labels === undefined || isObject(labels)) &&
-    (annotations === undefined || isObject(annotations)) &&
-    (ownerReferences === undefined || Array.isArray(ownerReferences))
-  ) {
-    return object;
-  }
-  const plain = {
-    ...metadata,
-    name: typeof metadata.name === "string" ? metadata.name : name,
-    labels: isObject(labels) ? labels : undefined,
-    annotations: isObject(annotations) ? annotations : undefined,
-    ownerReferences: Array.isArray(ownerReferences) ? ownerReferences : undefined,
-  };
-  return { ...object, metadata: plain } as unknown as KubeObject;
 }
 
 function unreadableCells(table: KindTable, item: TableItem): readonly string[] {

@@ -1,0 +1,88 @@
+/**
+ * One port for two protocols: kubectl sends its token over TLS only, and a browser on the same machine takes plain HTTP without a warning about an unknown authority. The first byte of a connection
+ * says which it is. Plain HTTP is for loopback addresses; elsewhere it is refused.
+ */
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { createServer, type Socket } from "node:net";
+import { MendError } from "../../errors/errors.ts";
+import { fromSystemError } from "../files/system-error.ts";
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+export interface Listening {
+  readonly port: number;
+  /** Ends every connection, open streams too. */
+  close(): Promise<void>;
+}
+
+/** The first byte of a TLS handshake. */
+const HANDSHAKE = 0x16;
+const FIRST_BYTE_MS = 10_000;
+
+export async function listen(options: ListenOptions): Promise<Listening> {
+  const { host, port, certificatePem, privateKeyPem, handle } = options;
+  const plainAllowed = isLoopback(host);
+  const secure = createHttpsServer({ cert: certificatePem, key: privateKeyPem, minVersion: "TLSv1.2" }, handle);
+  const plain = createHttpServer(handle);
+  for (const server of [secure, plain]) {
+    server.keepAliveTimeout = 60_000;
+    server.requestTimeout = 30_000;
+    server.headersTimeout = 10_000;
+    server.on("clientError", (_error, socket) => socket.destroy());
+  }
+  secure.on("tlsClientError", (_error, socket) => socket.destroy());
+  const sockets = new Set<Socket>();
+  const front = createServer({ pauseOnConnect: false, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    socket.setTimeout(FIRST_BYTE_MS, () => socket.destroy());
+    socket.once("data", (first: Buffer) => {
+      socket.setTimeout(0);
+      socket.pause();
+      socket.unshift(first);
+      if (first[0] === HANDSHAKE) secure.emit("connection", socket);
+      else if (plainAllowed) plain.emit("connection", socket);
+      else socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nThis port speaks HTTPS.\n");
+      process.nextTick(() => socket.resume());
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    front.once("error", (error) => reject(listenError(error, host, port)));
+    front.listen({ host, port }, resolve);
+  });
+  const address = front.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : port,
+    async close() {
+      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      secure.close();
+      plain.close();
+      await closed;
+    },
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): unknown {
+  const where = `${host}:${port}`;
+  if (error.code === "EADDRINUSE")
+    return new MendError("already-exists", "something else listens on this port", {
+      where,
+      hint: "give another port, or port 0 for any that is free",
+    });
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND")
+    return new MendError("usage", `"${host}" is no address of this machine`, { where });
+  return fromSystemError(error, "listen on", where);
+}

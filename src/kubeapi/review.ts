@@ -1,0 +1,56 @@
+/** Access reviews: clients ask what they may do before they show a screen. Whoever has the token may read everything and write nothing. */
+import type { JsonObject, JsonValue } from "../kube/object.ts";
+import { isObject } from "../storage/arrange.ts";
+import { ApiFailure } from "./status.ts";
+
+const READS = new Set(["get", "list", "watch"]);
+const USER = { username: "kubemend:reader", groups: ["system:authenticated"] };
+
+/** The answer to a posted review, or undefined for what is none. */
+export function answerReview(plural: string, body: JsonValue | undefined, description: string): JsonObject | undefined {
+  switch (plural) {
+    case "selfsubjectaccessreviews":
+      return accessReview(reviewOf(body, "SelfSubjectAccessReview"), description);
+    case "selfsubjectrulesreviews":
+      return { ...reviewOf(body, "SelfSubjectRulesReview"), status: rulesStatus() };
+    case "selfsubjectreviews":
+      return { ...reviewOf(body, "SelfSubjectReview"), status: { userInfo: USER } };
+    default:
+      return undefined;
+  }
+}
+
+function reviewOf(body: JsonValue | undefined, kind: string): JsonObject {
+  if (!isObject(body) || body.kind !== kind) throw new ApiFailure("BadRequest", `the body is not a ${kind}`);
+  return body;
+}
+
+function accessReview(review: JsonObject, description: string): JsonObject {
+  const spec = isObject(review.spec) ? review.spec : {};
+  const attributes = isObject(spec.resourceAttributes) ? spec.resourceAttributes : spec.nonResourceAttributes;
+  const verb = isObject(attributes) ? String(attributes.verb ?? "") : "";
+  const { subresource } = isObject(spec.resourceAttributes) ? spec.resourceAttributes : {};
+  const readable =
+    subresource === undefined || subresource === "" || subresource === "status" || subresource === "scale";
+  const allowed = READS.has(verb) && readable;
+  return {
+    ...review,
+    status: allowed ? { allowed } : { allowed, denied: true, reason: `this is ${description}: it can only be read` },
+  };
+}
+
+function rulesStatus(): JsonObject {
+  const verbs = [...READS];
+  return {
+    resourceRules: [
+      { verbs, apiGroups: ["*"], resources: ["*"] },
+      {
+        verbs: ["create"],
+        apiGroups: ["authorization.k8s.io"],
+        resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+      },
+    ],
+    nonResourceRules: [{ verbs: ["get"], nonResourceURLs: ["*"] }],
+    incomplete: false,
+  };
+}

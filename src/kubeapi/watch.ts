@@ -1,0 +1,187 @@
+/**
+ * Watches: the state, then what was recorded after the revision that the client knows, then bookmarks. Nothing new ever happens in a file, so that the events come to an end; the
+ * stream stays open as long as the client wants it. Source: apiserver's storage/cacher and the API concepts of Kubernetes.
+ */
+import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
+import { encodeCbor } from "../storage/cbor.ts";
+import { printJson } from "../storage/json-text.ts";
+import { type BodyPart, encodeBody, type MessageOf, metadataMessage } from "./body.ts";
+import { groupVersion } from "./catalog.ts";
+import { isSelected, messageOf, parseRevision, placeOf, readInclude, type Selection } from "./list.ts";
+import type { Negotiated } from "./negotiate.ts";
+import { ApiFailure, statusOf } from "./status.ts";
+import { partialMetadata, tableForm, tableHead, tableRow } from "./table.ts";
+import { placeholder, type Viewed, viewRow } from "./view.ts";
+import type { World } from "./world.ts";
+
+export interface WatchAnswer {
+  readonly events: Generator<BodyPart>;
+  /** Made while the stream is idle, for clients that asked for bookmarks. */
+  readonly bookmark: (() => BodyPart) | undefined;
+  readonly timeoutSeconds: number | undefined;
+}
+
+type EventType = "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+
+interface WatchEvent {
+  readonly type: EventType;
+  readonly viewed: Viewed | JsonObject;
+}
+
+/** Ends the initial events of a streaming list. */
+const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
+
+export function answerWatch(
+  world: World,
+  selection: Selection,
+  negotiated: Negotiated,
+  query: URLSearchParams,
+): WatchAnswer {
+  const since = parseRevision(query.get("resourceVersion") ?? "");
+  const wantsInitial = isTrue(query.get("sendInitialEvents"));
+  const bookmarks = isTrue(query.get("allowWatchBookmarks"));
+  if (query.has("sendInitialEvents") && query.get("resourceVersionMatch") !== "NotOlderThan")
+    throw new ApiFailure("BadRequest", "sendInitialEvents requires resourceVersionMatch=NotOlderThan");
+  const seconds = Number(query.get("timeoutSeconds") ?? 0);
+  const write = eventWriter(world, selection, negotiated, query);
+  const bookmark = (annotations?: JsonObject): WatchEvent => ({
+    type: "BOOKMARK",
+    viewed: {
+      kind: selection.resource.kind,
+      apiVersion: groupVersion(selection.resource),
+      metadata: {
+        resourceVersion: String(world.revision),
+        creationTimestamp: null,
+        ...(annotations === undefined ? {} : { annotations }),
+      },
+    },
+  });
+  function* events(): Generator<BodyPart> {
+    if (since > 0 && !wantsInitial && since < world.history.firstRevision) {
+      yield write({
+        type: "ERROR",
+        viewed: statusOf(
+          new ApiFailure("Expired", `too old resource version: ${since} (${world.history.firstRevision})`),
+        ),
+      });
+      return;
+    }
+    const withState = wantsInitial || (since === 0 && query.get("sendInitialEvents") !== "false");
+    if (withState) for (const event of stateEvents(world, selection)) yield write(event);
+    if (wantsInitial && bookmarks) yield write(bookmark({ [INITIAL_EVENTS_END]: "true" }));
+    if (!withState && since > 0) for (const event of recordedEvents(world, selection, since)) yield write(event);
+    if (bookmarks && !wantsInitial) yield write(bookmark());
+  }
+  return {
+    events: events(),
+    bookmark: bookmarks ? () => write(bookmark()) : undefined,
+    timeoutSeconds: Number.isFinite(seconds) && seconds > 0 ? seconds : undefined,
+  };
+}
+
+const isTrue = (text: string | null): boolean => text === "true" || text === "1";
+
+function* stateEvents(world: World, selection: Selection): Generator<WatchEvent> {
+  const { history, revision, showSecrets } = world;
+  for (const key of world.liveKeys(placeOf(selection), revision)) {
+    const viewed = viewRow(history, history.rowAt(key, revision), selection.resource, showSecrets);
+    if (isSelected(selection, viewed)) yield { type: "ADDED", viewed };
+  }
+}
+
+/** What happened after `since`, as a client with this selection would have heard of it. */
+export function* recordedEvents(world: World, selection: Selection, since: number): Generator<WatchEvent> {
+  const { history, revision, showSecrets } = world;
+  const [from, to] = history.range(placeOf(selection));
+  for (const row of history.rowsAfter(since)) {
+    const at = history.revisionOf(row);
+    if (at > revision) return;
+    const key = history.keyOfRow(row);
+    if (key < from || key >= to) continue;
+    const rows = history.rowsOf(key);
+    const before = rows[rows.indexOf(row) - 1];
+    const view = (of: number) => viewRow(history, of, selection.resource, showSecrets);
+    const old = before === undefined || history.isDeletion(before) ? undefined : view(before);
+    const wasSelected = old !== undefined && isSelected(selection, old);
+    const now = history.isDeletion(row) ? undefined : view(row);
+    const isNow = now !== undefined && isSelected(selection, now);
+    if (isNow) yield { type: wasSelected ? "MODIFIED" : "ADDED", viewed: now };
+    else if (wasSelected) yield { type: "DELETED", viewed: atRevision(old, at) };
+  }
+}
+
+/** A deletion shows the last state, at the revision of the deletion. */
+function atRevision(viewed: Viewed, revision: number): Viewed {
+  if (viewed.state !== "object") return { ...viewed, revision };
+  const { object } = viewed;
+  return {
+    state: "object",
+    object: { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } },
+  };
+}
+
+function isViewed(viewed: Viewed | JsonObject): viewed is Viewed {
+  return "state" in viewed;
+}
+
+/** Turns events into frames of the stream. */
+function eventWriter(
+  world: World,
+  { resource }: Selection,
+  { encoding, form, formVersion }: Negotiated,
+  query: URLSearchParams,
+): (event: WatchEvent) => BodyPart {
+  const table = form === "table" ? tableForm(resource, formVersion, readInclude(query), world.now) : undefined;
+  let hasColumns = false;
+  const bodyOf = ({ type, viewed }: WatchEvent): JsonObject => {
+    if (type === "ERROR" || (type === "BOOKMARK" && form === "object")) return viewed as JsonObject;
+    const object = isViewed(viewed)
+      ? viewed.state === "object"
+        ? viewed.object
+        : placeholder(viewed, resource)
+      : (viewed as KubeObject);
+    if (form === "metadata") return partialMetadata(object, formVersion);
+    if (table === undefined) return object;
+    const definitions = hasColumns ? [] : table.definitions;
+    hasColumns = true;
+    const { resourceVersion = "" } = object.metadata;
+    const head = tableHead({ ...table, definitions }, { resourceVersion });
+    const row = type === "BOOKMARK" ? bookmarkRow(object, formVersion) : tableRow(table, viewed as Viewed);
+    return { ...head, columnDefinitions: definitions.length === 0 ? null : definitions, rows: [row] };
+  };
+  const message: MessageOf | undefined = form === "metadata" ? metadataMessage : messageOf(resource);
+  return (event) => {
+    const object = bodyOf(event);
+    switch (encoding) {
+      case "cbor":
+        return encodeCbor({ type: event.type, object });
+      case "protobuf":
+        return protobufFrame(event.type, encodeBody(object, "protobuf", event.type === "ERROR" ? undefined : message));
+      case "yaml":
+      case "json":
+        return `${printJson({ type: event.type, object })}\n`;
+    }
+  };
+}
+
+function bookmarkRow(object: KubeObject, version: string): JsonValue {
+  return { cells: [], object: partialMetadata(object, version) };
+}
+
+/** Four bytes of length, then metav1.WatchEvent `type = 1, object = 2 (RawExtension: raw = 1)` without an envelope of its own. */
+function protobufFrame(type: EventType, object: BodyPart): Uint8Array {
+  const raw = typeof object === "string" ? Buffer.from(object) : object;
+  const extension = field(1, raw);
+  const event = Buffer.concat([field(1, Buffer.from(type)), field(2, extension)]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(event.length);
+  return Buffer.concat([length, event]);
+}
+
+function field(number: number, bytes: Uint8Array): Uint8Array {
+  const head = [number * 8 + 2];
+  let rest = bytes.length;
+  for (; rest > 0x7f; rest >>>= 7) head.push((rest & 0x7f) | 0x80);
+  head.push(rest);
+  return Buffer.concat([Uint8Array.from(head), bytes]);
+}

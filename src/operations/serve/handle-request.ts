@@ -1,0 +1,138 @@
+/** From an HTTP request to its answer: who asks, at which moment, for the API or for the page. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Part, pump, type Sent, send } from "../../io/serve/send.ts";
+import type { JsonValue } from "../../kube/object.ts";
+import { type ApiAnswer, answerRequest, failureAnswer } from "../../kubeapi/answer.ts";
+import { resolveMoment } from "../../kubeapi/moment.ts";
+import { ApiFailure } from "../../kubeapi/status.ts";
+import { parseJson } from "../../storage/json-parse.ts";
+import { isToken } from "./identity.ts";
+import type { Worlds } from "./worlds.ts";
+
+export interface HandlerOptions {
+  readonly worlds: Worlds;
+  /** The moment that is served where a path names no other. */
+  readonly revision: number;
+  readonly token: string;
+  /** What is served, as the contexts call it. */
+  readonly name: string;
+}
+
+/** Reviews are small. Bytes. */
+const LARGEST_BODY = 1 << 20;
+const BOOKMARK_MS = 60_000;
+/** Nobody who watches a file for longer is still there. */
+const LONGEST_WATCH_S = 3600;
+
+export function createHandler(options: HandlerOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    handle(request, response, options).catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else {
+        const message = error instanceof Error ? error.message : String(error);
+        const failure = new ApiFailure("InternalError", `kubemend failed at this request: ${message}`);
+        void send(request, response, sentAnswer(failureAnswer(failure, undefined)));
+      }
+    });
+  };
+}
+
+/** Answered to everybody: whether the server is there says nothing about the cluster. */
+const OPEN_PATHS = new Set(["/healthz", "/livez", "/readyz"]);
+
+async function handle(request: IncomingMessage, response: ServerResponse, options: HandlerOptions): Promise<void> {
+  const { worlds, token } = options;
+  const url = new URL(request.url ?? "/", "http://localhost");
+  const accept = request.headers.accept;
+  const path = url.pathname;
+  if (!OPEN_PATHS.has(path) && !isToken(bearerToken(request), token)) {
+    request.resume();
+    await send(request, response, sentAnswer(failureAnswer(new ApiFailure("Unauthorized", "Unauthorized"), accept)));
+    return;
+  }
+  const body = await readBody(request);
+  let answer: ApiAnswer;
+  try {
+    const { revision, rest } = momentOf(path, options);
+    const host = request.headers.host ?? "";
+    const { method = "GET" } = request;
+    answer = answerRequest({ method, path: rest, query: url.searchParams, accept, host, body }, worlds.at(revision));
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error;
+    answer = failureAnswer(error, accept);
+  }
+  await send(request, response, sentAnswer(answer));
+  if (answer.watch !== undefined && request.method !== "HEAD") await keepOpen(answer, response);
+}
+
+/** `/at/MOMENT/REST`; a client that puts a prefix before a path that has it already means it once. */
+function momentOf(path: string, { worlds, revision }: HandlerOptions): { revision: number; rest: string } {
+  let found: { revision: number; rest: string } = { revision, rest: path };
+  for (;;) {
+    const match = /^\/at\/([^/]+)(\/.*)?$/.exec(found.rest);
+    if (match === null) return found;
+    const text = decodeMoment(match[1]!);
+    found = { revision: resolveMoment(text, worlds.history, () => worlds.clock()), rest: match[2] ?? "/" };
+  }
+}
+
+function decodeMoment(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ApiFailure("BadRequest", "the moment in the path is not well-formed");
+  }
+}
+
+function bearerToken(request: IncomingMessage): string | undefined {
+  const [, token] = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? "") ?? [];
+  return token?.trim();
+}
+
+/** What was posted, where it is JSON; reviews are all that is read. */
+async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
+  const type = request.headers["content-type"] ?? "application/json";
+  if (request.method !== "POST" || !/^application\/json\b/.test(type)) {
+    request.resume();
+    return undefined;
+  }
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > LARGEST_BODY) return undefined;
+    parts.push(part);
+  }
+  try {
+    return parseJson(Buffer.concat(parts).toString("utf8"), "int64");
+  } catch {
+    return undefined; // no review, then
+  }
+}
+
+export function sentAnswer({ status, contentType, warning, body, watch }: ApiAnswer): Sent {
+  const headers = {
+    "content-type": contentType,
+    "cache-control": "no-cache, private",
+    ...(warning === undefined ? {} : { warning: `299 - ${JSON.stringify(warning)}` }),
+  };
+  return { status, headers, body, ...(watch === undefined ? {} : { isStream: true }) };
+}
+
+/** After the recorded events nothing more comes but bookmarks, until the client or its deadline ends the watch. */
+async function keepOpen({ watch }: ApiAnswer, response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  const seconds = Math.min(watch?.timeoutSeconds ?? LONGEST_WATCH_S, LONGEST_WATCH_S);
+  const bookmark = watch?.bookmark;
+  const timer = setTimeout(() => response.end(), seconds * 1000);
+  const bookmarks =
+    bookmark === undefined
+      ? undefined
+      : setInterval(() => void pump([bookmark() as Part][Symbol.iterator](), response, response), BOOKMARK_MS);
+  timer.unref();
+  bookmarks?.unref();
+  response.on("close", () => {
+    clearTimeout(timer);
+    clearInterval(bookmarks);
+  });
+}

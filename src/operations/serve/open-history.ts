@@ -1,0 +1,79 @@
+/** A snapshot as a history that `kubeapi/` can serve. */
+import { MendError } from "../../errors/errors.ts";
+import type { KeyspaceHistory } from "../../kubeapi/history.ts";
+import { checkPrefixFound } from "../../snapshot/choose-etcd-prefix.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
+import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { readTimeline } from "../../snapshot/read-timeline.ts";
+import { decodeValue } from "../../storage/decode.ts";
+import { createTransformer } from "../../storage/encryption.ts";
+import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
+
+export interface HistoryOptions extends SnapshotOptions {
+  /** The path of an EncryptionConfiguration. */
+  readonly encryptionConfig?: string;
+  readonly etcdPrefix?: string;
+}
+
+export interface OpenedHistory {
+  readonly history: KeyspaceHistory;
+  /** Etcd's prefix, without a slash at its end. */
+  readonly prefix: string;
+}
+
+/** Throws `not-kubernetes`, `usage` where there are several clusters, and `encryption-config-invalid`. */
+export async function openHistory(snapshot: Snapshot, options: HistoryOptions): Promise<OpenedHistory> {
+  const config = loadEncryptionConfig(options.encryptionConfig);
+  const { timeline, prefixes, read } = await readTimeline(snapshot, options);
+  const prefix = choosePrefix(prefixes, options.etcdPrefix, snapshot.file.path);
+  const transformer = createTransformer(config, prefix);
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder();
+  const { rows, starts, byKey, byRevision } = timeline;
+  const history: KeyspaceHistory = {
+    firstRevision: timeline.firstRevision,
+    lastRevision: timeline.lastRevision,
+    range: (text) => timeline.range(encoder.encode(text)),
+    find: (text) => timeline.find(encoder.encode(text)),
+    key: (number) => decoder.decode(timeline.keyBytes(number)),
+    rowAt: (key, revision) => timeline.rowAt(key, revision),
+    rowsOf: (key) => Array.from(byKey.subarray(starts[key]!, starts[key + 1]!)),
+    *rowsAfter(revision) {
+      for (let i = timeline.firstAfter(revision); i < byRevision.length; i++) yield byRevision[i]!;
+    },
+    keyOfRow: (row) => timeline.keyOfRow(row),
+    revisionOf: (row) => rows.main[row]!,
+    isDeletion: (row) => rows.tombstone[row] === 1,
+    sizeOf: (row) => rows.size[row]!,
+    decode(row) {
+      const stored = read(row);
+      if (typeof stored === "string") return { state: "unreadable", text: stored };
+      const key = decoder.decode(stored.key);
+      return decodeValue({ key, value: stored.value, modRevision: stored.modRevision }, transformer);
+    },
+  };
+  return { history, prefix };
+}
+
+function choosePrefix(found: readonly string[], given: string | undefined, path: string): string {
+  if (given !== undefined) {
+    const prefix = normalizeEtcdPrefix(given);
+    checkPrefixFound(prefix, found, path);
+    return prefix;
+  }
+  const [first, second] = found;
+  if (first === undefined) {
+    throw new MendError("not-kubernetes", "no Kubernetes cluster in this snapshot", {
+      where: path,
+      hint: "list what is there with snapshot keys, or pass --etcd-prefix",
+    });
+  }
+  if (second !== undefined) {
+    const listed = found.map((prefix) => `"${prefix}"`).join(", ");
+    throw new MendError("usage", `the snapshot holds ${found.length} clusters, under ${listed}`, {
+      where: path,
+      hint: "choose one with --etcd-prefix",
+    });
+  }
+  return first;
+}

@@ -1,0 +1,132 @@
+/** `serve`: a read-only API server on a snapshot. */
+import { basename } from "node:path";
+import { writeKubeconfig } from "../../io/serve/kubeconfig-file.ts";
+import { isLoopback, listen } from "../../io/serve/two-protocol-server.ts";
+import { parseSpan, resolveMoment } from "../../kubeapi/moment.ts";
+import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
+import { createHandler } from "./handle-request.ts";
+import { createIdentity, type Identity } from "./identity.ts";
+import { kubeconfigText, type ServedMoment } from "./kubeconfig.ts";
+import { type HistoryOptions, openHistory } from "./open-history.ts";
+import { createWorlds, type Worlds } from "./worlds.ts";
+
+export interface ServeOptions extends HistoryOptions {
+  readonly atRevision?: number;
+  readonly host: string;
+  readonly port: number;
+  readonly showSecrets: boolean;
+  /** Where to write the kubeconfig; a temporary file unless given. */
+  readonly kubeconfig?: string;
+  readonly now: () => number;
+}
+
+export interface Serving {
+  /** Such as `https://127.0.0.1:40123`. */
+  readonly server: string;
+  /** The page, with the token that it takes once. */
+  readonly page: string;
+  readonly kubeconfig: string;
+  readonly contexts: readonly string[];
+  readonly revision: number;
+  readonly firstRevision: number;
+  readonly lastRevision: number;
+  readonly kubernetesVersion: string | undefined;
+  /** What was found wrong with the file while it was read. */
+  readonly findings: Snapshot["findings"];
+  close(): Promise<void>;
+}
+
+/** Moments that get a context of their own, where the history reaches back that far. */
+const SPANS = ["1m", "10m", "1h", "1d"];
+
+/** Opens the snapshot and listens. Whoever calls closes it. */
+export async function startServing(path: string, options: ServeOptions): Promise<Serving> {
+  const { host, now } = options;
+  const identity = createIdentity(host, now());
+  identity.catch(() => {}); // awaited below; opening the snapshot may fail first
+  const snapshot = await openSnapshot(path, options);
+  try {
+    const { history, prefix } = await openHistory(snapshot, options);
+    const revision = resolveMoment(String(options.atRevision ?? history.lastRevision), history, () => worlds.clock());
+    const name = contextName(path);
+    const description = `a backup (${basename(path)})`;
+    const worlds = createWorlds({ history, prefix, showSecrets: options.showSecrets, description, now });
+    return await open(await identity, worlds, revision, name, options, snapshot);
+  } catch (error) {
+    snapshot[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function open(
+  identity: Identity,
+  worlds: Worlds,
+  revision: number,
+  name: string,
+  options: ServeOptions,
+  snapshot: Snapshot,
+): Promise<Serving> {
+  const { host } = options;
+  const { history } = worlds;
+  const handle = createHandler({ worlds, revision, token: identity.token, name });
+  const listening = await listen({
+    host,
+    port: options.port,
+    certificatePem: identity.certificatePem,
+    privateKeyPem: identity.privateKeyPem,
+    handle,
+  });
+  const address = `${clientHost(host)}:${listening.port}`;
+  const server = `https://${address}`;
+  const moments = servedMoments(worlds, revision, name);
+  try {
+    const file = writeKubeconfig(kubeconfigText(server, identity, moments), options.kubeconfig);
+    return {
+      server,
+      page: `${isLoopback(host) ? "http" : "https"}://${address}/ui/?token=${identity.token}`,
+      kubeconfig: file.path,
+      contexts: moments.map((moment) => moment.name),
+      revision,
+      firstRevision: history.firstRevision,
+      lastRevision: history.lastRevision,
+      kubernetesVersion: worlds.at(revision).version,
+      findings: snapshot.findings,
+      async close() {
+        file.remove();
+        await listening.close();
+        snapshot[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    await listening.close();
+    throw error;
+  }
+}
+
+/** What clients on this machine dial where a server listens on all addresses. */
+function clientHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
+}
+
+/** The file's name, without what says that it is a backup. */
+export function contextName(path: string): string {
+  const name = basename(path)
+    .replace(/\.(gz|zst|zip|tgz|tar)$/i, "")
+    .replace(/\.(db|snap|snapshot|bak)$/i, "");
+  return name.replace(/[^A-Za-z0-9._-]/g, "-") || "backup";
+}
+
+function servedMoments(worlds: Worlds, revision: number, name: string): readonly ServedMoment[] {
+  const { history } = worlds;
+  const moments: ServedMoment[] = [{ name, path: "" }];
+  const clock = worlds.clock();
+  const end = clock.timeOf(revision);
+  if (end === undefined) return moments;
+  for (const span of SPANS) {
+    const at = clock.revisionAt(end - parseSpan(span)!);
+    if (at === undefined || at < history.firstRevision || at >= revision) continue;
+    moments.push({ name: `${name}@${span}`, path: `/at/${at}` });
+  }
+  return moments;
+}
