@@ -3,25 +3,10 @@
  * the objects of the fixture's snapshot, and when. Most answers must be the same text. Kubernetes has changed some tables since: there, every column
  * that both have is compared cell by cell, and the rules below say what else may differ.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { run } from "../src/cli/run.ts";
-
-const FIXTURES = join(import.meta.dirname, "fixtures");
-
-interface Recorded {
-  readonly args: readonly string[];
-  readonly now: number;
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function read(fixture: string, file: string): readonly Recorded[] {
-  return JSON.parse(gunzipSync(readFileSync(join(FIXTURES, fixture, file))).toString("utf8"));
-}
+import { common, FIXTURES, type Row, readRecorded, tables } from "./kubectl-tables.ts";
 
 async function get(fixture: string, args: readonly string[], now: number) {
   const written = { stdout: "", stderr: "" };
@@ -44,45 +29,6 @@ async function get(fixture: string, args: readonly string[], now: number) {
   return { code, ...written };
 }
 
-type Row = Readonly<Record<string, string>>;
-
-/** The tables of an output: rows by column name. Columns start where their names do. */
-function tables(text: string): readonly (readonly Row[])[] {
-  return text.split("\n\n").map((block) => {
-    const [header = "", ...lines] = block.split("\n").filter((line) => line !== "");
-    const columns = [...header.matchAll(/\S+(?: \S+)*/g)].map((match) => ({ name: match[0], start: match.index }));
-    return lines.map((line) => {
-      const characters = [...line];
-      const cell = (i: number) =>
-        characters
-          .slice(columns[i]!.start, columns[i + 1]?.start)
-          .join("")
-          .trim();
-      return Object.fromEntries(columns.map(({ name }, i) => [name, cell(i)]));
-    });
-  });
-}
-
-const SINCE_1_20: readonly ((column: string, cell: string, row: Row) => string)[] = [
-  // 1.22 tells when a container restarted last.
-  (column, cell) => (column === "RESTARTS" ? cell.replace(/ \(.* ago\)$/, "") : cell),
-  // 1.27: a pod that ended is not called Terminating.
-  (column, cell, row) => (column === "STATUS" && /\bsucceeded$/.test(row.NAME ?? "") ? "ended" : cell),
-  // 1.29 names the metrics of autoscalers.
-  (column, cell) => (column === "TARGETS" ? cell.replace(/(^|, )\w+: /g, "$1") : cell),
-  // A series was counted one too many.
-  (column, cell, row) => (column === "COUNT" && /(new|series)\.17a|3bbb08feb/.test(row.NAME ?? "") ? "series" : cell),
-  // The API server makes these anew when it starts.
-  (column, cell, row) => (column === "AGE" && /^v\w+\..*fx\.example\.com$/.test(row.NAME ?? "") ? "new" : cell),
-];
-
-const common = (row: Row, other: Row): Row =>
-  Object.fromEntries(
-    Object.keys(row)
-      .filter((column) => column in other)
-      .map((column) => [column, SINCE_1_20.reduce((cell, rule) => rule(column, cell, row), row[column]!)]),
-  );
-
 /** A conversion webhook that is not there fails kubectl; it does not concern a file. */
 const NEEDS_WEBHOOK = "hooks.conv.fx.example.com";
 
@@ -90,7 +36,7 @@ describe.each([
   ["k120-broad", 110],
   ["kubectl-tables", 15],
 ])("%s", (fixture, mostlySame) => {
-  const recorded = read(fixture, "kubectl-get.json.gz").filter(({ args }) => args[1] !== NEEDS_WEBHOOK);
+  const recorded = readRecorded(fixture, "kubectl-get.json.gz").filter(({ args }) => args[1] !== NEEDS_WEBHOOK);
   let same = 0;
 
   test.each(recorded.map((each) => [each.args.join(" "), each] as const))("%s", async (_, expected) => {
@@ -120,7 +66,7 @@ describe.each([
 });
 
 describe("documents are kubectl's to the letter", () => {
-  const recorded = read("kubectl-tables", "kubectl-documents.json.gz");
+  const recorded = readRecorded("kubectl-tables", "kubectl-documents.json.gz");
 
   test.each(recorded.map((each) => [each.args.join(" "), each] as const))("%s", async (_, { args, stdout }) => {
     const actual = await get("kubectl-tables", [...args.slice(1), "--show-managed-fields"], 0);

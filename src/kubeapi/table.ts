@@ -123,8 +123,8 @@ export function tableRow(form: TableForm, viewed: Viewed): JsonObject {
   if (viewed.state !== "object") {
     return { cells: hiddenCells(form, viewed), object: rowObject(form, placeholder(viewed, resource)) };
   }
-  const { object } = viewed;
-  const cells = table.row(object, { now }).map((cell, i) => typedCell(cell, form.definitions[i]?.type));
+  const { object, stored } = viewed;
+  const cells = table.row(stored, { now }).map((cell, i) => typedCell(cell, form.definitions[i]?.type));
   const conditions = rowConditions(resource, object);
   return { cells, ...(conditions === undefined ? {} : { conditions }), object: rowObject(form, object) };
 }
@@ -167,5 +167,5 @@ function hiddenCells({ table }: TableForm, { name, state }: HiddenObject): strin
 /** Rows in the table's own order, where it has one. */
 export function sortViewed({ compare }: KindTable, viewed: Iterable<Viewed>): Iterable<Viewed> {
   if (compare === undefined) return viewed;
-  return [...viewed].sort((a, b) => (a.state === "object" && b.state === "object" ? compare(a.object, b.object) : 0));
+  return [...viewed].sort((a, b) => (a.state === "object" && b.state === "object" ? compare(a.stored, b.stored) : 0));
 }

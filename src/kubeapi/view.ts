@@ -9,6 +9,8 @@ import type { KeyspaceHistory } from "./history.ts";
 export interface ViewedObject {
   readonly state: "object";
   readonly object: KubeObject;
+  /** In the version that it is stored in, which is what tables are made from. */
+  readonly stored: KubeObject;
 }
 
 export interface HiddenObject {
@@ -55,7 +57,8 @@ export function viewRow(history: KeyspaceHistory, row: number, resource: ServedR
   if (converted === undefined) {
     return hidden("unreadable", `stored as ${object.apiVersion}, which has no form in ${groupVersion(resource)} here`);
   }
-  return { state: "object", object: showSecrets ? converted : hideSecrets(converted) };
+  const shown = showSecrets ? converted : hideSecrets(converted);
+  return { state: "object", object: shown, stored: converted === object ? shown : object };
 }
 
 /** Marks an object of which a list can show only that it is there. */

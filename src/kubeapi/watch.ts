@@ -113,11 +113,11 @@ export function* recordedEvents(world: World, selection: Selection, since: numbe
 /** A deletion shows the last state, at the revision of the deletion. */
 function atRevision(viewed: Viewed, revision: number): Viewed {
   if (viewed.state !== "object") return { ...viewed, revision };
-  const { object } = viewed;
-  return {
-    state: "object",
-    object: { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } },
-  };
+  const at = (object: KubeObject): KubeObject => ({
+    ...object,
+    metadata: { ...object.metadata, resourceVersion: String(revision) },
+  });
+  return { state: "object", object: at(viewed.object), stored: at(viewed.stored) };
 }
 
 function isViewed(viewed: Viewed | JsonObject): viewed is Viewed {
