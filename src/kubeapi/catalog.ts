@@ -103,13 +103,18 @@ const SCALED = new Set(["deployments", "replicasets", "statefulsets", "replicati
 /** Only ever another view of what a newer group has, or of nothing that clusters keep. */
 const LEFT_GROUPS = new Set(["extensions", "settings.k8s.io", "auditregistration.k8s.io"]);
 
+/** Stored, but never served by an API server. */
+const INTERNAL_KINDS = new Set(["RangeAllocation", "ThirdPartyResourceData"]);
+
 /** Objects of each kind that are looked at to learn in which versions it is stored. */
 const SAMPLES = 16;
 
 /** Reads the definitions and some objects of each kind at a revision. `prefix`: etcd's, without a slash at its end. */
 export function readCatalog(history: KeyspaceHistory, revision: number, prefix: string): Catalog {
   const resources = [
-    ...RESOURCE_TYPES.flatMap((type) => builtIn(history, revision, prefix, type)),
+    ...RESOURCE_TYPES.filter(({ kind }) => !INTERNAL_KINDS.has(kind)).flatMap((type) =>
+      builtIn(history, revision, prefix, type),
+    ),
     ...customResources(history, revision, prefix),
   ].sort(compareResources);
   const groups = [...Map.groupBy(resources, (each) => each.group)].map(([name, members]) => ({

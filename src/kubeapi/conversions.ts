@@ -73,7 +73,7 @@ function autoscalerFromV1(object: KubeObject): KubeObject | undefined {
     metrics = (carried(METRICS) as JsonValue[] | undefined)?.map(metricSpec) ?? [];
     current = (carried(CURRENT_METRICS) as JsonValue[] | undefined)?.map(metricStatus) ?? [];
     conditions = carried(CONDITIONS);
-    behavior = carried(BEHAVIOR);
+    behavior = lowerFirst(carried(BEHAVIOR));
   } catch {
     return undefined; // annotations that are no JSON
   }
@@ -111,6 +111,17 @@ function autoscalerFromV1(object: KubeObject): KubeObject | undefined {
   };
 }
 
+/** This annotation is written from a type without JSON names: its fields begin with capitals. */
+function lowerFirst(value: JsonValue | undefined): JsonValue | undefined {
+  if (Array.isArray(value)) return value.map((each) => lowerFirst(each as JsonValue)!);
+  if (!isObject(value)) return value;
+  const named = Object.entries(value).map(([name, each]) => [
+    name.charAt(0).toLowerCase() + name.slice(1),
+    lowerFirst(each),
+  ]);
+  return Object.fromEntries(named) as JsonObject;
+}
+
 const isCpu = (metric: JsonValue): boolean => text(metric, "resource.name") === "cpu";
 
 /** The annotations are of the shape of v2beta1: targets beside the metric. */
@@ -129,6 +140,18 @@ function metricSpec(metric: JsonValue): JsonValue {
         type,
         resource: {
           name: source.name,
+          target:
+            source.targetAverageUtilization !== undefined
+              ? { type: "Utilization", averageUtilization: source.targetAverageUtilization }
+              : { type: "AverageValue", averageValue: source.targetAverageValue },
+        },
+      };
+    case "ContainerResource":
+      return {
+        type,
+        containerResource: {
+          name: source.name,
+          container: source.container,
           target:
             source.targetAverageUtilization !== undefined
               ? { type: "Utilization", averageUtilization: source.targetAverageUtilization }
@@ -185,6 +208,18 @@ function metricStatus(metric: JsonValue): JsonValue {
           }),
         },
       };
+    case "ContainerResource":
+      return {
+        type,
+        containerResource: {
+          name: source.name,
+          container: source.container,
+          current: defined({
+            averageValue: source.currentAverageValue,
+            averageUtilization: source.currentAverageUtilization,
+          }),
+        },
+      };
     case "Pods":
       return { type, pods: { ...identifier, current: { averageValue: source.currentAverageValue } } };
     case "Object":
@@ -231,13 +266,14 @@ function endpointSliceToV1(object: KubeObject): KubeObject {
 
 /** The view that events.k8s.io has of core events. */
 function eventToGroup(object: KubeObject): KubeObject {
-  const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, reportingComponent, ...rest } =
-    object as JsonObject;
+  const { involvedObject, message, source, firstTimestamp, lastTimestamp, count, ...others } = object as JsonObject;
+  const { reportingComponent, reportingInstance: _reportingInstance, ...rest } = others;
   return {
     ...(rest as KubeObject),
     ...defined({
       eventTime: object.eventTime ?? null,
-      reportingController: reportingComponent,
+      reportingController: reportingComponent === "" ? undefined : reportingComponent,
+      reportingInstance: object.reportingInstance === "" ? undefined : object.reportingInstance,
       regarding: involvedObject,
       note: message,
       deprecatedSource: source,
@@ -252,7 +288,8 @@ function ingressToV1(object: KubeObject): KubeObject {
   const backend = (value: JsonValue | undefined): JsonValue | undefined => {
     if (!isObject(value)) return value;
     const { serviceName, servicePort, ...rest } = value;
-    if (serviceName === undefined && servicePort === undefined) return rest;
+    if ((serviceName === undefined || serviceName === "") && (servicePort === undefined || servicePort === 0))
+      return rest;
     const port = typeof servicePort === "string" ? { name: servicePort } : { number: servicePort };
     return { service: { name: serviceName, port }, ...rest };
   };

@@ -7,7 +7,7 @@ export interface CustomVersion {
   readonly name: string;
   /** An OpenAPI v3 schema; undefined where the definition has none. */
   readonly schema: JsonObject | undefined;
-  readonly columns: readonly PrinterColumn[];
+  readonly columns: readonly (PrinterColumn & { readonly format: string })[];
   readonly hasStatus: boolean;
   readonly scale: ScalePaths | undefined;
   /** JSON paths, such as `.spec.color`, that field selectors may use. */
@@ -32,8 +32,12 @@ export interface CustomDefinition {
   readonly namespaced: boolean;
   /** Served versions, the preferred one first. */
   readonly versions: readonly CustomVersion[];
+  /** Of all versions, those that are not served too. */
+  readonly schemas: ReadonlyMap<string, JsonObject | undefined>;
   /** Whether an object of one version is an object of any other, but for its apiVersion. False where a webhook converts. */
   readonly sameInAllVersions: boolean;
+  /** Whether fields that no schema knows are dropped, which defaults need. */
+  readonly prunes: boolean;
 }
 
 /** Reads a CustomResourceDefinition of apiextensions.k8s.io/v1 or v1beta1; undefined where it names no resource. */
@@ -57,6 +61,8 @@ export function readCustomDefinition(definition: KubeObject): CustomDefinition |
       .filter((version) => field(version, "served") !== false)
       .map((version) => readVersion(version, spec))
       .sort((a, b) => compareVersions(a.name, b.name)),
+    schemas: new Map(versions.map((each) => readVersion(each, spec)).map(({ name, schema }) => [name, schema])),
+    prunes: definition.apiVersion === "apiextensions.k8s.io/v1" || spec.preserveUnknownFields === false,
     sameInAllVersions: text(spec, "conversion.strategy", "None") === "None",
   };
 }
@@ -73,6 +79,7 @@ function readVersion(version: JsonValue, spec: JsonObject): CustomVersion {
     columns: (Array.isArray(columns) ? columns : []).map((column: JsonValue) => ({
       name: text(column, "name"),
       type: text(column, "type"),
+      format: text(column, "format"),
       jsonPath: text(column, "jsonPath") || text(column, "JSONPath"), // v1, v1beta1
       priority: Number(text(column, "priority", "0")),
     })),

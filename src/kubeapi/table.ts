@@ -4,7 +4,7 @@ import type { ServedResource } from "./catalog.ts";
 import { builtInTable } from "./columns/built-in.ts";
 import { customTable } from "./columns/custom.ts";
 import { text } from "./columns/field.ts";
-import type { KindTable } from "./columns/kind-table.ts";
+import type { Column, KindTable } from "./columns/kind-table.ts";
 import { type HiddenObject, placeholder, type Viewed } from "./view.ts";
 
 export interface TableForm {
@@ -32,8 +32,8 @@ export function tableForm(
     const name = custom?.name ?? columnTitle(column.name);
     return {
       name,
-      type: custom?.type ?? columnType(column.name),
-      format: i === 0 && column.name === "NAME" ? "name" : "",
+      type: custom?.type ?? columnType(column.name, resource.plural),
+      format: column.name === "NAME" && custom === undefined ? "name" : (custom?.format ?? ""),
       description: "",
       priority: custom?.priority ?? (column.wide ? 1 : 0),
     };
@@ -41,77 +41,60 @@ export function tableForm(
   return { resource, table, definitions, version, include, now };
 }
 
-const AGE = { name: "Age", type: "date", priority: 0 };
+const AGE = { name: "Age", type: "date", format: "", priority: 0 };
 
-const TITLES: Readonly<Record<string, string>> = {
-  IP: "IP",
-  "CLUSTER-IP": "Cluster-IP",
-  "EXTERNAL-IP": "External-IP",
-  "INTERNAL-IP": "Internal-IP",
-  "OS-IMAGE": "OS-Image",
-  "PORT(S)": "Port(s)",
-  "UP-TO-DATE": "Up-to-date",
-  CLUSTERROLE: "ClusterRole",
-  SERVICEACCOUNTS: "ServiceAccounts",
-  MINPODS: "MinPods",
-  MAXPODS: "MaxPods",
-  APIGROUP: "APIGroup",
-  ADDRESSTYPE: "AddressType",
-  RECLAIMPOLICY: "ReclaimPolicy",
-  VOLUMEBINDINGMODE: "VolumeBindingMode",
-  ALLOWVOLUMEEXPANSION: "AllowVolumeExpansion",
-  VOLUMEMODE: "VolumeMode",
-  MATCHINGPRECEDENCE: "MatchingPrecedence",
-  DISTINGUISHERMETHOD: "DistinguisherMethod",
-  MISSINGPL: "MissingPL",
-  NOMINALCONCURRENCYSHARES: "NominalConcurrencyShares",
-  ASSUREDCONCURRENCYSHARES: "AssuredConcurrencyShares",
-  HANDSIZE: "HandSize",
-  QUEUELENGTHLIMIT: "QueueLengthLimit",
-  ATTACHREQUIRED: "AttachRequired",
-  PODINFOONMOUNT: "PodInfoOnMount",
-  STORAGECAPACITY: "StorageCapacity",
-  TOKENREQUESTS: "TokenRequests",
-  REQUIRESREPUBLISH: "RequiresRepublish",
-  SIGNERNAME: "SignerName",
-  REQUESTEDDURATION: "RequestedDuration",
-  PARAMKIND: "ParamKind",
-  PARAMREF: "ParamRef",
-  POLICYNAME: "PolicyName",
-  DRIVERNAME: "DriverName",
-};
+/** Words of column names that are not written like others. */
+const TITLES: ReadonlyMap<string, string> = new Map(
+  [
+    ...["IP", "Cluster-IP", "External-IP", "Internal-IP", "OS-Image", "Up-to-date", "ClusterRole", "ServiceAccounts"],
+    ...["MinPods", "MaxPods", "AddressType", "ReclaimPolicy", "VolumeBindingMode", "AllowVolumeExpansion"],
+    ...["VolumeMode", "StorageClass", "VolumeAttributesClass", "MatchingPrecedence", "PriorityLevel", "MissingPL"],
+    ...["DistinguisherMethod", "NominalConcurrencyShares", "HandSize", "QueueLengthLimit", "AttachRequired"],
+    ...["PodInfoOnMount", "StorageCapacity", "TokenRequests", "RequiresRepublish", "SignerName", "RequestedDuration"],
+    ...["ParamKind", "ParamRef", "PolicyName", "DriverName", "PreemptionPolicy", "SELinux", "RunAsUser", "FsGroup"],
+    ...["SupGroup", "ReadOnlyRootFs", "PV", "TimeZone"],
+  ].map((title) => [title.toUpperCase(), title]),
+);
 
 /** `NOMINATED NODE` as the API server writes it: `Nominated Node`. */
 function columnTitle(name: string): string {
-  const known = Object.hasOwn(TITLES, name) ? TITLES[name] : undefined;
-  return known ?? name.toLowerCase().replace(/(^|[ -])\p{L}/gu, (start) => start.toUpperCase());
+  return TITLES.get(name) ?? name.toLowerCase().replace(/(^|[ -])\p{L}/gu, (start) => start.toUpperCase());
 }
 
-/** Columns whose cells are numbers. */
-const NUMBERS = new Set([
-  "DESIRED",
-  "CURRENT",
-  "AVAILABLE",
-  "UP-TO-DATE",
-  "REPLICAS",
-  "DATA",
-  "SECRETS",
-  "REVISION",
-  "WEBHOOKS",
-  "VALIDATIONS",
-  "MUTATIONS",
-  "COUNT",
-  "MATCHINGPRECEDENCE",
-  "VALUE",
-  "DRIVERS",
-  "PARAMS",
-  "ALLOWED DISRUPTIONS",
-  "LAST REQUESTED",
+const INTEGERS = new Set([
+  ...[
+    "DESIRED",
+    "CURRENT",
+    "WEBHOOKS",
+    "VALUE",
+    "DRIVERS",
+    "ALLOWED DISRUPTIONS",
+    "ACTIVE",
+    "VALIDATIONS",
+    "MUTATIONS",
+  ],
 ]);
+const BOOLEANS = new Set(
+  "SUSPEND ATTACHREQUIRED PODINFOONMOUNT STORAGECAPACITY REQUIRESREPUBLISH ATTACHED GLOBAL-DEFAULT".split(" "),
+);
+/** Counts of pods are numbers for these, and texts for others. */
+const COUNTED = new Set(["replicationcontrollers", "replicasets", "daemonsets"]);
 
-function columnType(name: string): string {
-  return NUMBERS.has(name) ? "integer" : "string";
+function columnType(name: string, plural: string): string {
+  if (INTEGERS.has(name)) return "integer";
+  if (BOOLEANS.has(name)) return "boolean";
+  if (name === "CREATED AT") return "date";
+  const counted = name === "READY" || (plural === "daemonsets" && (name === "UP-TO-DATE" || name === "AVAILABLE"));
+  return counted && COUNTED.has(plural) ? "integer" : "string";
 }
+
+/** Columns whose cells are numbers whatever their type says. */
+const NUMBER_CELLS = new Set([
+  ...INTEGERS,
+  ...["READY", "UP-TO-DATE", "AVAILABLE", "REPLICAS", "MAXPODS", "DATA", "SECRETS", "REVISION", "COUNT", "QUEUES"],
+  ...["NOMINALCONCURRENCYSHARES", "HANDSIZE", "QUEUELENGTHLIMIT"],
+]);
+const BOOLEAN_CELLS = new Set([...BOOLEANS, "ALLOWVOLUMEEXPANSION", "READONLYROOTFS"]);
 
 /** A table without its rows, which go between its last two brackets. */
 export function tableHead({ version, definitions }: TableForm, metadata: JsonObject): JsonObject {
@@ -124,14 +107,24 @@ export function tableRow(form: TableForm, viewed: Viewed): JsonObject {
     return { cells: hiddenCells(form, viewed), object: rowObject(form, placeholder(viewed, resource)) };
   }
   const { object, stored } = viewed;
-  const cells = table.row(stored, { now }).map((cell, i) => typedCell(cell, form.definitions[i]?.type));
+  const cells = table
+    .row(stored, { now })
+    .map((cell, i) =>
+      typedCell(cell, table.columns[i], resource.type.custom && i > 0 ? form.definitions[i]?.type : undefined),
+    );
   const conditions = rowConditions(resource, object);
   return { cells, ...(conditions === undefined ? {} : { conditions }), object: rowObject(form, object) };
 }
 
-function typedCell(cell: string, type: JsonValue | undefined): JsonValue {
-  if (type === "integer" && /^-?\d{1,15}$/.test(cell)) return Number(cell);
-  return cell;
+function typedCell(cell: string, column: Column | undefined, customType: JsonValue | undefined): JsonValue {
+  const isNumber = customType === undefined ? NUMBER_CELLS.has(column?.name ?? "") : customType === "integer";
+  if (isNumber && /^-?\d{1,19}$/.test(cell)) {
+    const number = Number(cell);
+    return Number.isSafeInteger(number) ? number : BigInt(cell);
+  }
+  const isBoolean = customType === undefined ? BOOLEAN_CELLS.has(column?.name ?? "") : customType === "boolean";
+  if (isBoolean && (cell === "true" || cell === "false")) return cell === "true";
+  return customType !== undefined && cell === "" ? null : cell;
 }
 
 function rowObject({ include, version }: TableForm, object: KubeObject): JsonValue {

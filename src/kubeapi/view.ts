@@ -3,6 +3,8 @@ import type { DecodedValue, JsonObject, KubeObject } from "../kube/object.ts";
 import { groupVersion, type ServedResource } from "./catalog.ts";
 import { withPlainMetadata } from "./columns/plain-metadata.ts";
 import { convertCustom, convertObject } from "./convert.ts";
+import { withDefaults } from "./custom-defaults.ts";
+import type { CustomDefinition } from "./custom-definition.ts";
 import { hideSecrets } from "./hide-secrets.ts";
 import type { KeyspaceHistory } from "./history.ts";
 
@@ -51,7 +53,7 @@ export function viewRow(history: KeyspaceHistory, row: number, resource: ServedR
   const { type } = resource;
   const converted = type.custom
     ? type.definition.sameInAllVersions || object.apiVersion === groupVersion(resource)
-      ? convertCustom(object, groupVersion(resource))
+      ? convertCustom(withStoredDefaults(object, type.definition), groupVersion(resource))
       : undefined
     : convertObject(object, type.resource);
   if (converted === undefined) {
@@ -59,6 +61,12 @@ export function viewRow(history: KeyspaceHistory, row: number, resource: ServedR
   }
   const shown = showSecrets ? converted : hideSecrets(converted);
   return { state: "object", object: shown, stored: converted === object ? shown : object };
+}
+
+/** As API servers do it, by the schema of the version that is stored. Without pruning there are no defaults. */
+function withStoredDefaults(object: KubeObject, { prunes, schemas }: CustomDefinition): KubeObject {
+  const version = object.apiVersion.slice(object.apiVersion.lastIndexOf("/") + 1);
+  return prunes ? withDefaults(object, schemas.get(version)) : object;
 }
 
 /** Marks an object of which a list can show only that it is there. */

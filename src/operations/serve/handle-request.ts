@@ -4,6 +4,7 @@ import { type Part, pump, type Sent, send } from "../../io/serve/send.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import { type ApiAnswer, answerRequest, failureAnswer } from "../../kubeapi/answer.ts";
 import { resolveMoment } from "../../kubeapi/moment.ts";
+import { decodeReview } from "../../kubeapi/review-protobuf.ts";
 import { ApiFailure } from "../../kubeapi/status.ts";
 import { parseJson } from "../../storage/json-parse.ts";
 import { isToken } from "./identity.ts";
@@ -89,10 +90,11 @@ function bearerToken(request: IncomingMessage): string | undefined {
   return token?.trim();
 }
 
-/** What was posted, where it is JSON; reviews are all that is read. */
+/** What was posted, where it is JSON or a review in protobuf: nothing else is read. */
 async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
   const type = request.headers["content-type"] ?? "application/json";
-  if (request.method !== "POST" || !/^application\/json\b/.test(type)) {
+  const isJson = /^application\/json\b/.test(type);
+  if (request.method !== "POST" || !(isJson || /^application\/vnd\.kubernetes\.protobuf\b/.test(type))) {
     request.resume();
     return undefined;
   }
@@ -104,7 +106,8 @@ async function readBody(request: IncomingMessage): Promise<JsonValue | undefined
     parts.push(part);
   }
   try {
-    return parseJson(Buffer.concat(parts).toString("utf8"), "int64");
+    const bytes = Buffer.concat(parts);
+    return isJson ? parseJson(bytes.toString("utf8"), "int64") : decodeReview(bytes);
   } catch {
     return undefined; // no review, then
   }
