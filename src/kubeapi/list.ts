@@ -291,11 +291,16 @@ function positionAfter(world: World, keys: Uint32Array, start: string): number {
   return low;
 }
 
-/** Said where the first objects of a place are encrypted: then all of them likely are. */
+/** Objects of a list that are looked at before its head is sent. */
+const PROBES = 24;
+
+/** Said where some objects from all over a list cannot be read. */
 function unreadableWarning(world: World, selection: Selection, revision: number): string | undefined {
   const { history, showSecrets } = world;
   const keys = world.liveKeys(placeOf(selection), revision);
-  for (const key of keys.subarray(0, 3)) {
+  const step = Math.max(1, Math.floor(keys.length / PROBES));
+  for (let i = 0; i < keys.length; i += step) {
+    const key = keys[i]!;
     const viewed = viewRow(history, history.rowAt(key, revision), selection.resource, showSecrets);
     if (viewed.state === "object") continue;
     const { plural } = selection.resource;
