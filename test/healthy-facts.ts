@@ -31,6 +31,7 @@ export function component(name: ComponentFacts["name"], given: Partial<Component
         phase: "Running",
         ready: true,
         isMirror: false,
+        isRescuePod: false,
         waiting: undefined,
       },
     ],
@@ -49,6 +50,7 @@ export function node(name: string, given: Partial<NodeFacts> = {}): NodeFacts {
     name,
     address: `10.0.0.${name.at(-1)}`,
     isMaster: false,
+    osImage: "Debian GNU/Linux 12 (bookworm)",
     ready: "True",
     since: NOW - 86_400_000,
     reason: "KubeletReady",
@@ -63,6 +65,7 @@ export function cluster(given: Partial<ClusterFacts> = {}): ClusterFacts {
   return {
     now: NOW,
     minor: 20,
+    staticPods: [],
     components: [component("kube-controller-manager"), component("kube-scheduler")],
     nodes: [node("node1"), node("node2"), node("node3")],
     podCount: 30,
@@ -81,7 +84,7 @@ export function cluster(given: Partial<ClusterFacts> = {}): ClusterFacts {
 export function localComponent(name: LocalComponent["name"], given: Partial<LocalComponent> = {}): LocalComponent {
   return {
     name,
-    process: { pid: 100, ageMilliseconds: 86_400_000 },
+    process: { pid: 100, ageMilliseconds: 86_400_000, state: "alive" },
     flags: [],
     manifest: { path: `/etc/kubernetes/manifests/${name}.yaml`, fault: undefined },
     strayManifest: undefined,
@@ -97,7 +100,7 @@ export function local(given: Partial<LocalFacts> = {}): LocalFacts {
   return {
     nodeName: "master1",
     kubelet: {
-      process: { pid: 7, ageMilliseconds: 3_600_000 },
+      process: { pid: 7, ageMilliseconds: 3_600_000, state: "alive" },
       installed: true,
       staticPods: "/etc/kubernetes/manifests",
     },
@@ -107,6 +110,10 @@ export function local(given: Partial<LocalFacts> = {}): LocalFacts {
       localComponent("kube-controller-manager"),
       localComponent("kube-scheduler"),
     ],
+    serviceManager: "systemd",
+    addresses: ["10.0.0.1"],
+    files: [],
+    etcdData: { path: "/var/lib/etcd", state: "member" },
     ...given,
   };
 }

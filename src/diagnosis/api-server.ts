@@ -1,6 +1,8 @@
 /** The API server, as it answers the kubeconfig's address. What is wrong behind it is told by `local-control-plane.ts`, `etcd.ts` and `certificates.ts`. */
-import { commandLine, kubectl } from "./command-line.ts";
+import { kubectl } from "./command-line.ts";
+import { restartHere } from "./component-commands.ts";
 import type { ApiOutcome, Facts, FailedCheck } from "./facts.ts";
+import { serviceCommands } from "./service-command.ts";
 import type { Trouble } from "./trouble.ts";
 import { spanText } from "./words.ts";
 
@@ -151,12 +153,16 @@ function judgeAnswer(
         text: `the API server's clock is ${spanText(Math.abs(skewMilliseconds))} ${way} this machine's`,
         evidence: [],
         consequence: "certificates and tokens count as expired or not valid yet, on one side or the other",
-        commands: [commandLine("sudo", "systemctl", "restart", local === undefined ? "systemd-timesyncd" : "chronyd")],
-        advice: "on the machine whose clock is wrong",
+        commands: serviceCommands(local?.serviceManager ?? "systemd", "restart", clockService(local)),
+        advice: "set the clock of the machine where it is wrong: restart its time service",
       }),
     );
   }
   return troubles;
+}
+
+function clockService(local: Facts["local"]): string {
+  return local === undefined ? "systemd-timesyncd" : "chronyd";
 }
 
 /** Hooks after the start write what every cluster needs; informers read. */
@@ -170,9 +176,9 @@ function checkText({ name, reason }: FailedCheck): string {
 }
 
 /** Nothing more is known of an API server elsewhere: there is more to be seen on its machine. */
-function reach({ api, local }: Facts): Pick<Trouble, "commands" | "advice"> {
+function reach({ api, local, ...rest }: Facts): Pick<Trouble, "commands" | "advice"> {
   if (api?.isLocal === true && local !== undefined) {
-    return { commands: [commandLine("sudo", "systemctl", "restart", "kube-apiserver")] };
+    return restartHere("kube-apiserver", { api, local, ...rest });
   }
   return { commands: ["sudo kubemend diagnose"], advice: "on a control-plane node, where its cause can be seen" };
 }

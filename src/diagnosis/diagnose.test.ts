@@ -124,7 +124,11 @@ describe("each failure is named, and nothing else", () => {
       "etcd behind it in a crash loop",
       {
         ...silentMaster(dead("etcd", { log: crashLog("panic") }), dead("kube-apiserver", { log: crashLog("no etcd") })),
-        etcd: { ...facts().etcd!, endpoints: ["https://127.0.0.1:2379"], health: { error: "nothing listens there" } },
+        etcd: {
+          ...facts().etcd!,
+          endpoints: ["https://127.0.0.1:2379"],
+          health: { error: "nothing listens there", hangs: false },
+        },
       },
       ["error etcd-crash-loop"],
     ],
@@ -132,7 +136,7 @@ describe("each failure is named, and nothing else", () => {
       "etcd behind it out of reach",
       {
         ...silentMaster(dead("kube-apiserver", { log: crashLog("no etcd") })),
-        etcd: { ...facts().etcd!, health: { error: "nothing listens there" } },
+        etcd: { ...facts().etcd!, health: { error: "nothing listens there", hangs: false } },
       },
       ["error etcd-unreachable"],
     ],
@@ -151,7 +155,7 @@ describe("each failure is named, and nothing else", () => {
     [
       "a self-hosted API server after a reboot, that had crashed before",
       withKubelet(
-        { pid: 7, ageMilliseconds: 4000 },
+        { pid: 7, ageMilliseconds: 4000, state: "alive" },
         dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false } }),
       ),
       ["error kube-apiserver-not-running"],
@@ -621,6 +625,7 @@ describe("etcd", () => {
     endpoint: `https://10.0.0.${id}:2379`,
     status: answers ? status : null,
     error: answers ? null : "nothing listens there",
+    hangs: false,
   });
   const withMembers = (members: MemberHealth[], alarms: Parameters<typeof judgeCluster>[1] = []): Facts =>
     facts({ etcd: { ...facts().etcd!, health: { ...judgeCluster(members, alarms), members } } });

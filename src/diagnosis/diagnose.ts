@@ -13,7 +13,9 @@ import { countText, someOf, spanText } from "./words.ts";
 import { judgeWorkloads } from "./workloads.ts";
 
 export interface Diagnosis {
-  /** Whether nothing is broken: warnings do not count. */
+  /** `unknown`: nothing broken was found, and nothing of the cluster itself could be judged. Warnings do not count. */
+  readonly verdict: "healthy" | "broken" | "unknown";
+  /** Whether the verdict is `healthy`. */
   readonly healthy: boolean;
   /** The worst first. */
   readonly troubles: readonly Trouble[];
@@ -37,11 +39,18 @@ export function diagnose(facts: Facts): Diagnosis {
     ...judgeBlockers(facts),
     ...judgeWorkloads(facts),
   ]);
-  return {
-    healthy: troubles.every(({ level }) => level !== "error"),
-    troubles,
-    areas: AREAS.map((area) => summarise(area, troubles, facts)),
-  };
+  const areas = AREAS.map((area) => summarise(area, troubles, facts));
+  const verdict = verdictOf(troubles, areas);
+  return { verdict, healthy: verdict === "healthy", troubles, areas };
+}
+
+/** What a cluster is judged by: certificates, and an API server that answers and shows nothing, say nothing of it. */
+const JUDGED: readonly Area[] = ["etcd", "scheduler", "controller-manager", "nodes", "workloads"];
+
+function verdictOf(troubles: readonly Trouble[], areas: readonly AreaSummary[]): Diagnosis["verdict"] {
+  if (troubles.some(({ level }) => level === "error")) return "broken";
+  const isKnown = areas.some(({ area, state }) => JUDGED.includes(area) && state !== "unknown");
+  return isKnown ? "healthy" : "unknown";
 }
 
 function summarise(area: Area, troubles: readonly Trouble[], facts: Facts): AreaSummary {
@@ -103,9 +112,16 @@ const SUMMARIES: Readonly<Record<Area, (facts: Facts) => string | undefined>> = 
   },
   certificates: ({ certificates, now }) => {
     if (certificates.length === 0) return undefined;
-    const first = Math.min(...certificates.map(({ notAfter }) => notAfter));
-    const count = new Set(certificates.map(({ fingerprint }) => fingerprint)).size;
-    return `${count} looked at, the first expires in ${spanText(first - now)}`;
+    const distinct = [...new Map(certificates.map((each) => [each.fingerprint, each])).values()];
+    const valid = distinct.filter(({ notAfter }) => notAfter >= now);
+    const expired = distinct.length - valid.length;
+    const first = Math.min(...valid.map(({ notAfter }) => notAfter));
+    const parts = [
+      `${distinct.length} looked at`,
+      ...(expired === 0 ? [] : [`${expired} expired`]),
+      ...(valid.length === 0 ? [] : [`the ${expired === 0 ? "first" : "next"} expires in ${spanText(first - now)}`]),
+    ];
+    return parts.join(", ");
   },
 };
 

@@ -25,6 +25,7 @@ const member = (id: string, more: Partial<MemberHealth> = {}): MemberHealth => (
   endpoint: `http://${id}:2379`,
   status: answer(),
   error: null,
+  hangs: false,
   ...more,
 });
 

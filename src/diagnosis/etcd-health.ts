@@ -14,6 +14,8 @@ export interface MemberHealth {
   readonly status: MemberAnswer | null;
   /** Why it did not answer. */
   readonly error: string | null;
+  /** Whether it takes connections and does not answer. */
+  readonly hangs: boolean;
 }
 
 export interface MemberAnswer {

@@ -1,8 +1,11 @@
 /** What `etcd health` finds, as troubles of the control plane: with consequences and commands, and consequences of a lost member under the member. */
 import type { Finding } from "../errors/errors.ts";
-import { commandLine, onHost } from "./command-line.ts";
+import { flagNamed } from "../kube/container-flags.ts";
+import { commandLine } from "./command-line.ts";
+import { mendElsewhere, restartHere, startHere } from "./component-commands.ts";
 import type { MemberHealth } from "./etcd-health.ts";
 import type { EtcdFacts, Facts } from "./facts.ts";
+import { isOwn } from "./static-pods.ts";
 import type { Trouble } from "./trouble.ts";
 
 const ALL_STOPS = "the API server cannot answer, and the control plane stands still; pods that run go on and serve";
@@ -33,7 +36,7 @@ const CONSEQUENCES: Readonly<Record<string, string>> = {
 export function judgeEtcd(facts: Facts): Trouble[] {
   const { etcd } = facts;
   if (etcd === undefined) return [];
-  if ("error" in etcd.health) return [unreachable(etcd, etcd.health.error, facts)];
+  if ("error" in etcd.health) return [unreachable(etcd, etcd.health, facts)];
   const { findings, members } = etcd.health;
   return joinFull(findings).map((finding) => asTrouble(finding, members, etcd, facts));
 }
@@ -45,7 +48,13 @@ function joinFull(findings: readonly Finding[]): Finding[] {
   return findings.flatMap((each) => (each === first ? { ...each, where } : others.includes(each) ? [] : each));
 }
 
-function unreachable(etcd: EtcdFacts, error: string, facts: Facts): Trouble {
+function unreachable(
+  etcd: EtcdFacts,
+  { error, hangs }: { readonly error: string; readonly hangs: boolean },
+  facts: Facts,
+): Trouble {
+  const mending = etcd.endpoints.map((endpoint) => mendMember(endpoint, hangs, facts));
+  const advice = [...new Set(mending.flatMap((each) => each.advice ?? []))];
   return {
     area: "etcd",
     level: "error",
@@ -54,8 +63,8 @@ function unreachable(etcd: EtcdFacts, error: string, facts: Facts): Trouble {
     text: error,
     evidence: [],
     consequence: ALL_STOPS,
-    commands: etcd.endpoints.map((endpoint) => startMember(endpoint, facts)),
-    advice: SALVAGE,
+    commands: [...new Set(mending.flatMap(({ commands }) => commands))],
+    advice: [...advice, SALVAGE].join("; "),
     explainedBy: [...LOCAL_CAUSES, "certificate-expired:etcd", "certificate-key-mismatch:etcd"],
   };
 }
@@ -101,20 +110,26 @@ function explainedBy(code: string, member: MemberHealth | undefined, facts: Fact
   }
 }
 
+type Mending = Pick<Trouble, "commands" | "advice">;
+
 function mend(
   code: string,
   member: MemberHealth | undefined,
   silent: readonly MemberHealth[],
   etcd: EtcdFacts,
   facts: Facts,
-): Pick<Trouble, "commands" | "advice"> {
+): Mending {
   const etcdctl = (...words: string[]) => `ETCDCTL_API=3 ${commandLine("etcdctl", ...etcd.flags, ...words)}`;
-  const start = (each: MemberHealth) => (each.endpoint === null ? [] : [startMember(each.endpoint, facts)]);
+  const start = ({ endpoint, hangs }: MemberHealth): Mending =>
+    endpoint === null ? { commands: [] } : mendMember(endpoint, hangs, facts);
   switch (code) {
     case "member-unreachable":
-      return { commands: member === undefined ? [] : start(member) };
-    case "quorum-lost":
-      return { commands: silent.flatMap(start), advice: SALVAGE };
+      return member === undefined ? { commands: [] } : start(member);
+    case "quorum-lost": {
+      const each = silent.map(start);
+      const advice = [...new Set(each.flatMap((mending) => mending.advice ?? []))];
+      return { commands: each.flatMap(({ commands }) => commands), advice: [...advice, SALVAGE].join("; ") };
+    }
     case "no-member-to-spare":
       return { commands: [etcdctl("member", "list")], advice: "add a member, up to an odd number of them" };
     case "alarm-nospace":
@@ -125,9 +140,7 @@ function mend(
     case "member-never-started":
       return { commands: member === undefined ? [] : [etcdctl("member", "remove", member.id)] };
     case "member-without-leader":
-      return {
-        commands: member === undefined ? [] : start(member).map((line) => line.replace(" start ", " restart ")),
-      };
+      return member?.endpoint ? mendMember(member.endpoint, true, facts) : { commands: [] };
     default:
       return { commands: [commandLine("kubemend", "etcd", "health", ...etcd.flags)], advice: text(code) };
   }
@@ -146,17 +159,22 @@ function compact(etcd: EtcdFacts, etcdctl: (...words: string[]) => string): stri
   return [etcdctl("compact", "--physical", String(revision)), etcdctl("defrag", "--cluster")];
 }
 
-function startMember(endpoint: string, facts: Facts): string {
-  const words = ["sudo", "systemctl", "start", "etcd"];
-  return isHere(endpoint, facts) ? commandLine(...words) : onHost(new URL(endpoint).hostname, ...words);
+/** A member that hangs runs already: it is restarted. */
+function mendMember(endpoint: string, hangs: boolean, facts: Facts): Mending {
+  if (isHere(endpoint, facts)) return hangs || runsHere(facts) ? restartHere("etcd", facts) : startHere("etcd", facts);
+  const host = URL.parse(endpoint)?.hostname;
+  return { commands: host === undefined ? [] : mendElsewhere("etcd", host, hangs, facts) };
 }
 
-/** Whether a member of this machine is meant: it carries an etcd, and the endpoint is one of its own. */
+function runsHere({ local }: Facts): boolean {
+  return local?.components.find(({ name }) => name === "etcd")?.process !== undefined;
+}
+
+/** Whether a member of this machine is meant. */
 function isHere(endpoint: string | null | undefined, { local }: Facts): boolean {
-  if (endpoint === null || endpoint === undefined) return false;
-  const own = local?.components.find(({ name }) => name === "etcd");
-  if (own === undefined) return false;
-  const { hostname } = new URL(endpoint);
-  if (hostname === "127.0.0.1" || hostname === "localhost" || hostname === "[::1]") return true;
-  return own.flags.some(({ name, value }) => name === "advertise-client-urls" && (value ?? "").includes(hostname));
+  if (endpoint === null || endpoint === undefined || local === undefined) return false;
+  const own = local.components.find(({ name }) => name === "etcd");
+  const hostname = URL.parse(endpoint)?.hostname ?? "";
+  if (flagNamed(own?.flags, "advertise-client-urls")?.includes(hostname) === true) return true;
+  return isOwn(endpoint, local);
 }

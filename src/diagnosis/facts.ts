@@ -4,6 +4,7 @@ import type { ComponentName } from "../kube/component.ts";
 import type { Flag } from "../kube/container-flags.ts";
 import type { CommandAccess } from "./command-line.ts";
 import type { ClusterVerdict, MemberHealth } from "./etcd-health.ts";
+import type { ServiceManager } from "./service-command.ts";
 import type { Area } from "./trouble.ts";
 
 export interface Facts {
@@ -76,11 +77,26 @@ export interface LocalFacts {
   };
   /** Those that this machine runs, or has run. */
   readonly components: readonly LocalComponent[];
+  readonly serviceManager: ServiceManager;
+  /** Of its network interfaces, without the loopback. */
+  readonly addresses: readonly string[];
+  /** Of the files that tell control-plane nodes from others, those that are there. */
+  readonly files: readonly string[];
+  readonly etcdData: EtcdDataFacts;
+}
+
+/** Where an etcd of this machine has its data: by its flags, else where kubeadm puts it. */
+export interface EtcdDataFacts {
+  readonly path: string;
+  /** `member`: there is a member's data. */
+  readonly state: "member" | "empty" | "absent" | "unreadable";
 }
 
 export interface LocalProcess {
   readonly pid: number;
   readonly ageMilliseconds: number;
+  /** `stopped`: by a signal; `disk`: it waits for the disk and cannot be killed. */
+  readonly state: "alive" | "stopped" | "disk";
 }
 
 export interface LocalComponent {
@@ -116,7 +132,9 @@ export interface EtcdFacts {
   readonly flags: readonly string[];
   /** As `recover` takes them. */
   readonly recoverFlags: readonly string[];
-  readonly health: (ClusterVerdict & { readonly members: readonly MemberHealth[] }) | { readonly error: string };
+  readonly health:
+    | (ClusterVerdict & { readonly members: readonly MemberHealth[] })
+    | { readonly error: string /** Whether it takes connections and does not answer. */; readonly hangs: boolean };
 }
 
 export interface ClusterFacts {
@@ -125,6 +143,8 @@ export interface ClusterFacts {
   /** Of `major.minor`: NaN where it is not known. */
   readonly minor: number;
   readonly components: readonly ComponentFacts[];
+  /** Mirror pods of control-plane components: what the API server remembers of static pods. */
+  readonly staticPods: readonly { readonly component: ComponentName; readonly node: string }[];
   readonly nodes: readonly NodeFacts[];
   readonly podCount: number | undefined;
   readonly pendingPods: readonly PendingPod[];
@@ -169,6 +189,8 @@ export interface ComponentPod {
   readonly phase: string;
   readonly ready: boolean;
   readonly isMirror: boolean;
+  /** Whether it stands in for the component's own pods. */
+  readonly isRescuePod: boolean;
   /** Such as `CrashLoopBackOff`, `ImagePullBackOff`; with the runtime's message. */
   readonly waiting: string | undefined;
 }
@@ -177,6 +199,8 @@ export interface NodeFacts {
   readonly name: string;
   readonly address: string;
   readonly isMaster: boolean;
+  /** Such as `Debian GNU/Linux 12 (bookworm)`. */
+  readonly osImage: string;
   readonly ready: "True" | "False" | "Unknown";
   /** When that became so. */
   readonly since: number;

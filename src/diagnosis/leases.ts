@@ -3,8 +3,11 @@
  * down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader election).
  */
 import { holderHost } from "../kube/lease.ts";
-import { commandLine, kubemend, onHost } from "./command-line.ts";
+import { kubemend } from "./command-line.ts";
+import { restartHere } from "./component-commands.ts";
 import type { ComponentFacts, ComponentPod, Facts, LeaseFacts } from "./facts.ts";
+import { remoteServiceCommands } from "./service-command.ts";
+import { usesStaticPods } from "./static-pods.ts";
 import type { Trouble } from "./trouble.ts";
 import { spanText } from "./words.ts";
 
@@ -31,7 +34,32 @@ export function judgeLeases(facts: Facts): Trouble[] {
   const down = cluster.components.filter(
     ({ lease, leaseDoubt }) => lease?.renewedMeanwhile === false && leaseDoubt === undefined,
   );
-  return down.map((component) => downTrouble(component, down, facts, cluster.now));
+  return [
+    ...down.map((component) => downTrouble(component, down, facts, cluster.now)),
+    ...cluster.components.filter((each) => !down.includes(each)).flatMap((each) => standInTrouble(each, facts)),
+  ];
+}
+
+/** It works, and only until its rescue pod ends: nobody starts that one again. */
+function standInTrouble(component: ComponentFacts, { access }: Facts): Trouble[] {
+  const { name, pods, lease } = component;
+  const standIn = pods.find(({ isRescuePod, phase }) => isRescuePod && phase === "Running");
+  const own = pods.filter(({ isRescuePod }) => !isRescuePod);
+  if (standIn === undefined || own.some(({ phase, ready }) => phase === "Running" && ready)) return [];
+  const short = name.replace("kube-", "");
+  return [
+    {
+      area: name === "kube-scheduler" ? "scheduler" : "controller-manager",
+      level: "error",
+      code: `${short}-by-rescue-pod`,
+      where: lease?.place ?? name,
+      text: `the ${short.replace("-", " ")} works by its rescue pod ${standIn.namespace}/${standIn.name} alone`,
+      evidence: [...workloadEvidence(component), ...own.map(podEvidence)],
+      consequence: `once that pod or its node ends: ${CONSEQUENCE[name]}`,
+      commands: [kubemend(access, "rescue", short)],
+      explainedBy: LOCAL_CAUSES.map((cause) => `${cause}:${name}`),
+    },
+  ];
 }
 
 function downTrouble(component: ComponentFacts, down: readonly ComponentFacts[], facts: Facts, now: number): Trouble {
@@ -87,9 +115,10 @@ function podEvidence({ namespace, name, node, phase, ready, waiting }: Component
 function mend(
   component: ComponentFacts,
   down: readonly ComponentFacts[],
-  { access, local }: Facts,
+  facts: Facts,
 ): Pick<Trouble, "commands" | "advice"> {
-  const { name, pods, lease } = component;
+  const { access, local } = facts;
+  const { name, lease } = component;
   const rescuable = (each: ComponentFacts) => each.workload !== undefined || each.pods.length > 0;
   if (rescuable(component)) {
     const words = down.filter(rescuable).map((each) => each.name.replace("kube-", ""));
@@ -98,9 +127,18 @@ function mend(
   }
   // A program of the machine itself: its holder's name begins with the machine's.
   const host = lease?.holder ? holderHost(lease) : undefined;
-  const restart = ["sudo", "systemctl", "restart", name];
-  if (host === undefined || pods.length > 0)
-    return { commands: [commandLine(...restart)], advice: "on a control-plane node" };
-  const isHere = local !== undefined && local.nodeName === host;
-  return { commands: [isHere ? commandLine(...restart) : onHost(host, ...restart)] };
+  if (usesStaticPods(facts)) {
+    // Its manifest is gone, and with it what the API server knew of it; etcd still remembers it for some minutes.
+    const words = down.filter((each) => !rescuable(each)).map((each) => each.name.replace("kube-", ""));
+    const there = host === undefined ? "on a control-plane node" : `on ${host}`;
+    return {
+      commands: [kubemend(access, "rescue", ...words)],
+      advice: `that is for the meantime: ${there}, sudo kubemend diagnose says what became of its static pod`,
+    };
+  }
+  if (host === undefined)
+    return { commands: [], advice: `start ${name} on a control-plane node, as it is started there` };
+  if (local !== undefined && local.nodeName === host) return restartHere(name, facts);
+  const osImage = facts.cluster?.nodes.find((node) => node.name === host)?.osImage ?? "";
+  return { commands: remoteServiceCommands(host, osImage, "restart", name) };
 }

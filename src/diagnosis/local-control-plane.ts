@@ -3,7 +3,11 @@
  * Of a self-hosted scheduler or controller manager nothing is judged here: which machine runs it is the cluster's affair, and its lease tells.
  */
 import { commandLine } from "./command-line.ts";
-import type { EtcdFacts, Facts, LocalComponent, LocalFacts } from "./facts.ts";
+import { startHere } from "./component-commands.ts";
+import type { Facts, LocalComponent, LocalFacts } from "./facts.ts";
+import { type MissingManifest, missingManifests, RECOVERED_DIR, source } from "./missing-manifests.ts";
+import { serviceCommands } from "./service-command.ts";
+import { expectedStaticPods, isStaticPod } from "./static-pods.ts";
 import type { Area, Trouble } from "./trouble.ts";
 import { spanText } from "./words.ts";
 
@@ -25,7 +29,6 @@ const CONSEQUENCE: Readonly<Record<LocalComponent["name"], string>> = {
 const SETTLED_MS = 60_000;
 /** Words of a log older than this tell nothing of now. */
 const FRESH_LOG_MS = 15 * 60_000;
-export const RECOVERED_DIR = "/var/lib/kubemend/recovered";
 
 export function judgeLocal(facts: Facts): Trouble[] {
   const { local } = facts;
@@ -34,6 +37,7 @@ export function judgeLocal(facts: Facts): Trouble[] {
   const troubles: Trouble[] = [];
   const waiting = local.components.filter(({ process, manifest }) => manifest !== undefined && process === undefined);
   if (kubelet.process === undefined && kubelet.installed) {
+    const commands = serviceCommands(local.serviceManager, "start", "kubelet");
     troubles.push({
       area: "nodes",
       level: "error",
@@ -45,32 +49,73 @@ export function judgeLocal(facts: Facts): Trouble[] {
         waiting.length > 0
           ? "nobody starts this machine's control plane; containers that run go on"
           : "its containers go on and serve; nothing on it is started, restarted or reported, and its pods are evicted after a while",
-      commands: [commandLine("sudo", "systemctl", "start", "kubelet")],
+      commands,
+      ...(commands.length === 0 && {
+        advice: "start it as it is started on this machine: no service manager was found",
+      }),
       keys: [`kubelet-stopped:${local.nodeName}`, ...waiting.map(({ name }) => `kubelet-stopped:${name}`)],
-      explainedBy: ["certificate-expired:kubelet"],
+      explainedBy: ["certificate-expired:kubelet", `certificate-expired:kubelet:${local.nodeName}`],
     });
   }
+  const missing = missingHere(facts, local);
+  if (missing.length > 0) troubles.push(missingTrouble(missing, facts, local));
   for (const component of local.components) {
+    if (missing.some(({ name }) => name === component.name)) continue;
     const trouble = judgeComponent(component, local, facts);
     if (trouble !== undefined) troubles.push(trouble);
   }
   return troubles;
 }
 
+const ORDER: readonly LocalComponent["name"][] = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+];
+
+/** Static pods without a manifest anywhere and without a process. */
+function missingHere(facts: Facts, local: LocalFacts): MissingManifest[] {
+  const expected = expectedStaticPods(facts);
+  return ORDER.flatMap((name): MissingManifest[] => {
+    const component = local.components.find((each) => each.name === name);
+    if (component?.process !== undefined || component?.portTakenBy !== undefined) return [];
+    if (component?.manifest !== undefined || component?.strayManifest !== undefined) return [];
+    const isExpected = expected.has(name) || (component !== undefined && isStaticPod(component));
+    return isExpected ? [{ name, component, why: expected.get(name) }] : [];
+  });
+}
+
+/** One recovery brings them all back: one trouble. It is no consequence of anything: somebody or something has taken them away. */
+function missingTrouble(missing: readonly MissingManifest[], facts: Facts, local: LocalFacts): Trouble {
+  const [first] = missing as readonly [MissingManifest];
+  const levels = missing.map(({ name }) => levelOf(name, facts));
+  return {
+    area: AREA_OF[first.name],
+    level: levels.includes("error") ? "error" : "warning",
+    code: missing.length === 1 ? `${first.name}-manifest-missing` : "manifests-missing",
+    where: local.nodeName,
+    consequence: CONSEQUENCE[first.name],
+    keys: missing.map(({ name }) => `manifest-missing:${name}`),
+    ...missingManifests(missing, facts, local),
+  };
+}
+
 function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Facts): Trouble | undefined {
-  const { name, process, manifest, log, strayManifest, unit, portTakenBy } = component;
-  const isStatic = manifest !== undefined || strayManifest !== undefined || log?.staticPod === true;
+  const { name, process, log, unit, portTakenBy } = component;
+  const isStatic = isStaticPod(component);
   const isSelfHosted = !isStatic && log !== undefined;
   if (isSelfHosted && (name === "kube-scheduler" || name === "kube-controller-manager")) return undefined;
   if (process !== undefined && !isFalling(component, facts)) return undefined;
   const make = (code: string, given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>): Trouble => ({
     area: AREA_OF[name],
-    level: levelOf(component, facts),
+    level: levelOf(name, facts),
     code: `${name}-${code}`,
     where: local.nodeName,
     consequence: CONSEQUENCE[name],
     keys: [`${code}:${name}`],
-    explainedBy: [...causesOf(component), ...(local.kubelet.process === undefined ? ["kubelet-stopped"] : [])],
+    // Without a kubelet nothing starts the pod of a manifest that is there.
+    explainedBy: [...causesOf(component), `kubelet-stopped:${name}`],
     ...given,
   });
   if (portTakenBy !== undefined) {
@@ -82,12 +127,12 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
       explainedBy: [],
     });
   }
-  if (isStatic) return judgeStaticPod(component, local, facts, make);
+  if (isStatic) return judgeStaticPod(component, local, make);
   if (unit !== undefined || !isSelfHosted) {
     return make("not-running", {
       text: `${name} does not run on this machine`,
       evidence: [unit === undefined ? "no process of it, no static pod manifest, no container" : `its unit is ${unit}`],
-      commands: [commandLine("sudo", "systemctl", "start", unit?.replace(/\.service$/, "") ?? name)],
+      ...startHere(name, facts),
     });
   }
   return judgeSelfHosted(component, facts, make);
@@ -95,21 +140,17 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
 
 type Make = (code: string, given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>) => Trouble;
 
-function judgeStaticPod(component: LocalComponent, local: LocalFacts, facts: Facts, make: Make): Trouble {
+function judgeStaticPod(component: LocalComponent, local: LocalFacts, make: Make): Trouble | undefined {
   const { name, manifest, strayManifest, log } = component;
   const directory = local.kubelet.staticPods;
   if (manifest === undefined) {
-    const text = `the static pod manifest of ${name} is missing from ${directory}`;
-    if (strayManifest !== undefined) {
-      return make("manifest-missing", {
-        text,
-        evidence: [`it lies at ${strayManifest}, where no kubelet looks for it`],
-        commands: [commandLine("sudo", "mv", strayManifest, `${directory}/`)],
-      });
-    }
-    const evidence =
-      log === undefined ? [] : [`it ran here until ${spanText(log.ageMilliseconds)} ago, by ${log.path}`];
-    return make("manifest-missing", { text, evidence, ...recoverManifest(name, local, facts) });
+    if (strayManifest === undefined) return undefined; // named with the others that are missing
+    return make("manifest-missing", {
+      text: `the static pod manifest of ${name} is missing from ${directory}`,
+      evidence: [`it lies at ${strayManifest}, where no kubelet looks for it`],
+      commands: [commandLine("sudo", "mv", strayManifest, `${directory}/`)],
+      explainedBy: [],
+    });
   }
   if (manifest.fault !== undefined) {
     return make("manifest-invalid", {
@@ -157,29 +198,18 @@ function recoverSelfHosted({ etcd, api }: Facts): string[] {
   ];
 }
 
-function recoverManifest(
-  name: LocalComponent["name"],
-  { nodeName, kubelet }: LocalFacts,
-  { etcd }: Facts,
-): Pick<Trouble, "commands"> {
-  const from = `${RECOVERED_DIR}/nodes/${nodeName}/manifests/${name}.yaml`;
-  return {
-    commands: [
-      `sudo ${commandLine("kubemend", "recover", `--recovery-dir=${RECOVERED_DIR}`, "--force", ...source(etcd))}`,
-      commandLine("sudo", "cp", from, `${kubelet.staticPods}/`),
-    ],
-  };
-}
-
-function source(etcd: EtcdFacts | undefined): readonly string[] {
-  const reached = etcd !== undefined && !("error" in etcd.health) && etcd.health.healthy;
-  return reached ? etcd.recoverFlags : ["--etcd-backup-file=BACKUP.db"];
-}
+/** What a leader says that ends because it could not renew. */
+const LOST_LEASE = /leader ?election lost|failed to renew lease/i;
 
 /** An unknown flag is the one mistake that a command can take back; for the rest, the log and the manifest. */
 function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" | "advice"> {
   const path = manifest!.path;
   const flag = /unknown flag: --([\w-]+)/.exec(log?.lastLines.join("\n") ?? "")?.[1];
+  if (LOST_LEASE.test(log?.lastLines.join("\n") ?? "")) {
+    const advice =
+      "it ends itself when it cannot renew its lease, and the kubelet starts it again: look at the API server and etcd";
+    return { commands: [], advice };
+  }
   if (flag !== undefined) {
     return {
       commands: [commandLine("sudo", "sed", "-i", `/- --${flag}\\(=\\|$\\)/d`, path)],
@@ -192,19 +222,18 @@ function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" 
 /** What a component that does not come up may lack: told by other rules. */
 function causesOf({ name }: LocalComponent): string[] {
   if (name === "etcd") return ["certificate-expired:etcd", "certificate-key-mismatch:etcd"];
-  if (name !== "kube-apiserver")
-    return [
-      "crash-loop:kube-apiserver",
-      "manifest-missing:kube-apiserver",
-      "not-running:kube-apiserver",
-      "port-taken:kube-apiserver",
-    ];
-  return [
-    ...["manifest-missing", "manifest-invalid", "crash-loop", "port-taken", "not-running"].map(
-      (code) => `${code}:etcd`,
-    ),
-    ...["etcd-unreachable", "etcd-quorum-lost", "certificate-expired:etcd"],
+  const local = ["manifest-missing", "manifest-invalid", "crash-loop", "port-taken", "not-running"];
+  const behind = [
+    ...local.map((code) => `${code}:etcd`),
+    ...["etcd-unreachable", "etcd-quorum-lost", "etcd-no-leader", "etcd-alarm-nospace", "certificate-expired:etcd"],
     ...["certificate-expired:api-server", "certificate-key-mismatch:api-server"],
+  ];
+  if (name === "kube-apiserver") return behind;
+  // They end themselves where they cannot renew their lease: with the API server, or with the etcd behind it.
+  return [
+    ...behind,
+    ...local.map((code) => `${code}:kube-apiserver`),
+    ...["api-server-unreachable", "api-server-silent", "api-server-failing", "api-server-not-ready"],
   ];
 }
 
@@ -218,7 +247,7 @@ function isFalling({ name, process, log, portTakenBy }: LocalComponent, { api }:
 }
 
 /** Another machine may stand in: then it is no more than a warning. */
-function levelOf({ name }: LocalComponent, { api, cluster }: Facts): Trouble["level"] {
+function levelOf(name: LocalComponent["name"], { api, cluster }: Facts): Trouble["level"] {
   const answers = api?.outcome.state === "answers" && !api.isLocal;
   if (name === "kube-apiserver") return answers ? "warning" : "error";
   if (name === "etcd") return "error";

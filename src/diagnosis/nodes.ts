@@ -1,6 +1,7 @@
 /** Nodes that are lost, and since when; when their pods are evicted; nodes that somebody cordoned and forgot. */
-import { commandLine, kubectl, onHost } from "./command-line.ts";
+import { kubectl } from "./command-line.ts";
 import type { ClusterFacts, Facts, NodeFacts } from "./facts.ts";
+import { remoteServiceCommands, serviceCommands } from "./service-command.ts";
 import type { Trouble } from "./trouble.ts";
 import { clockText, countText, someOf, spanText } from "./words.ts";
 
@@ -34,11 +35,7 @@ function lostNode(node: NodeFacts, { now }: ClusterFacts, facts: Facts): Trouble
     evidence: evictionEvidence(node, now),
     consequence: "its containers may run on and serve, unseen; nothing on it is started or stopped",
     ...restartKubelet(node, facts),
-    explainedBy: [
-      `kubelet-stopped:${node.name}`,
-      "certificate-expired:kubelet",
-      `certificate-expired:kubelet:${node.name}`,
-    ],
+    explainedBy: [`kubelet-stopped:${node.name}`, `certificate-expired:kubelet:${node.name}`],
   };
 }
 
@@ -55,7 +52,6 @@ function manyLost(nodes: readonly NodeFacts[], { now, nodes: all }: ClusterFacts
     consequence: "their containers may run on and serve, unseen; where most nodes of a zone are lost, none is evicted",
     ...restartKubelet(first, facts),
     advice: "look first at what they share: the network, the load balancer in front of the API servers, certificates",
-    explainedBy: ["certificate-expired:kubelet"],
   };
 }
 
@@ -82,9 +78,12 @@ export function evictionEvidence(node: NodeFacts, now: number): string[] {
   return lines;
 }
 
-function restartKubelet({ name, address }: NodeFacts, { local }: Facts): Pick<Trouble, "commands"> {
-  const words = ["sudo", "systemctl", "restart", "kubelet"];
-  return { commands: [local?.nodeName === name ? commandLine(...words) : onHost(address || name, ...words)] };
+function restartKubelet({ name, address, osImage }: NodeFacts, { local }: Facts): Pick<Trouble, "commands" | "advice"> {
+  if (local?.nodeName !== name)
+    return { commands: remoteServiceCommands(address || name, osImage, "restart", "kubelet") };
+  const commands = serviceCommands(local.serviceManager, "restart", "kubelet");
+  const advice = "restart the kubelet as it is started on this machine: no service manager was found";
+  return { commands, ...(commands.length === 0 && { advice }) };
 }
 
 function cordonedNode(node: NodeFacts, { now }: ClusterFacts, { access }: Facts): Trouble {

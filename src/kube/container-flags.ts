@@ -49,6 +49,11 @@ export function containerFlags(container: JsonObject): Flag[] {
   return flags;
 }
 
+/** The last value of a flag of that name; undefined where it has none. */
+export function flagNamed(flags: readonly Flag[] | undefined, name: string): string | undefined {
+  return flags?.findLast((flag) => flag.name === name)?.value;
+}
+
 /** The flag's last value, which is the one that counts for all but list flags. */
 export function flagValue(container: JsonObject, name: string): string | undefined {
   return containerFlags(container).findLast((flag) => flag.name === name && flag.value !== undefined)?.value;

@@ -15,7 +15,8 @@ Examples:
   kubemend diagnose -o json | jq -r '.troubles[].commands[]'
   kubemend diagnose --watch
 
-etcd is asked as this machine's API server or etcd member reaches it, or with --endpoints and its kin. Changes nothing. Exit code 0 where nothing is broken, 1 where something is.`;
+etcd is asked as this machine's API server or etcd member reaches it, or with --endpoints and its kin. Changes nothing. Exit code 0 where nothing is broken, 1 where something is, 3 where nothing
+of the cluster could be judged.`;
 
 interface Options extends ClusterOptions, EtcdOptions {
   readonly output: "text" | "json";
@@ -39,7 +40,8 @@ export function registerDiagnose(program: Command, { host, exit }: CommandContex
       const look = () => diagnoseCluster(operationOptions(host, options));
       const result = options.watch === true ? await watch(look, host, options) : await look();
       if (options.watch !== true) await host.stdout.write(render(result!, options));
-      if (result?.healthy === false) exit(EXIT.failed);
+      if (result?.verdict === "broken") exit(EXIT.failed);
+      if (result?.verdict === "unknown") exit(EXIT.unknown);
     });
 }
 

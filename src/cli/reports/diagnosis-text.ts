@@ -58,12 +58,18 @@ function areaText({ area, state, text }: AreaSummary): Text {
   return [styled(STYLES[state], state.padEnd(8)), ` ${TITLES[area].padEnd(WIDTH)} ${shown(text)}\n`];
 }
 
-function verdict({ troubles, areas }: DiagnoseResult): string {
+function verdict({ verdict: found, troubles, areas }: DiagnoseResult): string {
   const count = (level: Trouble["level"]) => troubles.filter((trouble) => trouble.level === level).length;
   const [errors, warnings] = [count("error"), count("warning")];
   const unknown = areas.filter(({ state }) => state === "unknown").length;
+  const nothing =
+    found === "unknown"
+      ? "nothing of the cluster could be judged"
+      : unknown === 0
+        ? "nothing is broken"
+        : "nothing broken was found";
   const parts = [
-    errors === 0 ? "nothing is broken" : errors === 1 ? "one thing is broken" : `${errors} things are broken`,
+    errors === 0 ? nothing : errors === 1 ? "one thing is broken" : `${errors} things are broken`,
     ...(warnings === 0 ? [] : [`${warnings} warning${warnings === 1 ? "" : "s"}`]),
     ...(unknown === 0 ? [] : [`${unknown} area${unknown === 1 ? " is" : "s are"} not known`]),
   ];

@@ -5,6 +5,7 @@ import { MendError } from "../../errors/errors.ts";
 import { openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, parseEndpoint, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import type { ClusterMember, KeyspaceHash, MemberStatus } from "../../io/etcd/etcd-messages.ts";
+import { acceptsConnections } from "../../io/network/accepts-connections.ts";
 
 export interface HealthOptions {
   readonly signal?: AbortSignal;
@@ -20,20 +21,24 @@ interface Answer {
   readonly latency: number;
 }
 
+/** For a connection alone, without a word. */
+const ACCEPT_MS = 1000;
+
 const hex = (id: bigint): string => id.toString(16);
 
 export async function checkHealth(flags: EtcdFlags, options: HealthOptions = {}): Promise<ClusterHealth> {
   const access = await prepareEtcdAccess(flags);
   const { signal } = options;
   const list = await withAnyEndpoint(access, (client) => client.members(), signal);
-  const failures = new Map<string, string>();
+  const failures = new Map<string, { readonly text: string; readonly hangs: boolean }>();
   const ask = async (endpoint: string): Promise<Answer | undefined> => {
     try {
       return await askStatus(endpoint, access, signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof MendError)) throw error;
-      failures.set(endpoint, error.message);
+      const hangs = error.code === "timeout" && (await acceptsConnections(endpoint, ACCEPT_MS));
+      failures.set(endpoint, { text: error.message, hangs });
       return undefined;
     }
   };
@@ -63,7 +68,8 @@ export async function checkHealth(flags: EtcdFlags, options: HealthOptions = {})
       isLearner: member.isLearner,
       endpoint: answer?.endpoint ?? tried ?? null,
       status: answer === undefined ? null : memberAnswer(answer, hashes.get(answer.endpoint)),
-      error: answer === undefined && tried !== undefined ? (failures.get(tried) ?? null) : null,
+      error: answer === undefined && tried !== undefined ? (failures.get(tried)?.text ?? null) : null,
+      hangs: answer === undefined && tried !== undefined && failures.get(tried)?.hangs === true,
     };
   });
   const alarms = await withAnyEndpoint(

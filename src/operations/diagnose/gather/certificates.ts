@@ -10,7 +10,7 @@ import {
 } from "../../../io/files/certificate-files.ts";
 import { servedCertificate } from "../../../io/network/served-certificate.ts";
 import { reachableFile } from "../../../io/node/component-files.ts";
-import { flagNamed } from "./etcd.ts";
+import { flagNamed } from "../../../kube/container-flags.ts";
 import type { Probes } from "./probes.ts";
 
 const PKI = "/etc/kubernetes/pki";

@@ -40,7 +40,7 @@ export async function gatherCluster(
     api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
   const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
   const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
-  const [{ components, places }, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] =
+  const [{ components, places, staticPods }, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] =
     await Promise.all([
       gatherComponents(api, probes, deployments, local, serverNow),
       gatherNodes(api, probes, minor).then(
@@ -64,6 +64,7 @@ export async function gatherCluster(
     facts: {
       now: serverNow(),
       minor,
+      staticPods,
       nodes: nodes?.nodes ?? [],
       podCount,
       pendingPods: pending ?? [],

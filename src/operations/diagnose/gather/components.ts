@@ -1,15 +1,18 @@
 /** Scheduler and controller manager: their leases, and what in the cluster makes their pods. */
 
 import { type LeasePlace, leasePlaceOf } from "../../../controlplane/lease-place.ts";
-import type { ComponentFacts, ComponentPod, LeaseFacts, LocalFacts } from "../../../diagnosis/facts.ts";
+import { recognisePod } from "../../../controlplane/sorted-objects.ts";
+import type { ClusterFacts, ComponentFacts, ComponentPod, LeaseFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { recogniseComponent } from "../../../kube/component.ts";
 import { isReady } from "../../../kube/conditions.ts";
 import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
 import { LEASE_HOLDERS, type LeaderLease, type LeaseHolderName, latestLease, renewedAt } from "../../../kube/lease.ts";
+import { isMirrorPod, isTemporary, nodeOf } from "../../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { podState } from "../../../rescue/pod-state.ts";
+import { RESCUE_LABEL } from "../../../rescue/rescue-pod.ts";
 import { distinctPlaces, findLeasePlace, findPodLease, localLeasePlace } from "../../cluster-access/lease-places.ts";
 import { readHeldLeases } from "../../cluster-access/read-leases.ts";
 import type { Probes } from "./probes.ts";
@@ -58,6 +61,7 @@ function leaseFacts(lease: LeaderLease): LeaseFacts {
 }
 
 export interface ComponentLook {
+  readonly staticPods: ClusterFacts["staticPods"];
   readonly components: readonly ComponentFacts[];
   readonly places: LeasePlaces;
 }
@@ -111,7 +115,7 @@ export async function gatherComponents(
       pods: ofName(name).pods.map(podFacts),
     };
   });
-  return { components, places: places ?? new Map() };
+  return { components, places: places ?? new Map(), staticPods: staticPodsAmong(pods ?? []) };
 }
 
 /** By its pods that run, by what makes them, by its process on this machine; the usual place where nothing is known of it. */
@@ -155,19 +159,27 @@ function replicasOf(kind: string, { spec, status }: KubeObject): number {
     : Number(objectOf(status).desiredNumberScheduled ?? 0);
 }
 
-/** By the labels that bootkube and kubeadm give them: lists of a few pods each. */
+/** By the labels that bootkube and kubeadm give them, and rescue pods: lists of a few pods each. */
 async function controlPlanePods(api: ClusterApi, signal: AbortSignal): Promise<KubeObject[]> {
+  const components = ["etcd", "kube-apiserver", ...LEASE_HOLDERS].join(",");
+  const selectors = [`k8s-app in (${components})`, `component in (${components})`, RESCUE_LABEL];
   const lists = await Promise.all(
-    ["k8s-app", "component"].map((label) => {
-      const selector = encodeURIComponent(`${label} in (${LEASE_HOLDERS.join(",")})`);
-      return listAll(api, "/api/v1/pods", `labelSelector=${selector}&${FROM_CACHE}`, signal);
-    }),
+    selectors.map((selector) =>
+      listAll(api, "/api/v1/pods", `labelSelector=${encodeURIComponent(selector)}&${FROM_CACHE}`, signal),
+    ),
   );
   return [...new Map(lists.flat().map((pod) => [pod.metadata.uid, pod])).values()];
 }
 
 function isPodOf(pod: KubeObject, name: LeaseHolderName): boolean {
   return recogniseComponent(pod.metadata.labels ?? {}, pod.metadata.name, objectOf(pod.spec))?.component === name;
+}
+
+function staticPodsAmong(pods: readonly KubeObject[]): ClusterFacts["staticPods"] {
+  return pods.flatMap((pod) => {
+    const component = isMirrorPod(pod) && !isTemporary(pod) ? recognisePod(pod)?.component : undefined;
+    return component === undefined ? [] : [{ component, node: nodeOf(pod) }];
+  });
 }
 
 function podFacts(pod: KubeObject): ComponentPod {
@@ -183,6 +195,7 @@ function podFacts(pod: KubeObject): ComponentPod {
     node: textOf(objectOf(spec).nodeName),
     phase: textOf(state.phase),
     ready,
+    isRescuePod: metadata.labels?.[RESCUE_LABEL] !== undefined,
     isMirror: metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined,
     waiting: waiting && [textOf(waiting.reason), textOf(waiting.message)].filter(Boolean).join(": "),
   };

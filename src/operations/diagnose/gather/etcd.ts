@@ -5,11 +5,15 @@ import type { EtcdFacts, LocalComponent, LocalFacts } from "../../../diagnosis/f
 import { MendError } from "../../../errors/errors.ts";
 import { prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../../io/etcd/etcd-failure.ts";
+import { acceptsConnections } from "../../../io/network/accepts-connections.ts";
 import { reachableFile } from "../../../io/node/component-files.ts";
-import type { Flag } from "../../../kube/container-flags.ts";
+import { flagNamed } from "../../../kube/container-flags.ts";
 import type { EtcdFlags } from "../../etcd/etcd-flags.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 import type { Probes } from "./probes.ts";
+
+/** For a connection alone, without a word. */
+const ACCEPT_MS = 1000;
 
 /** Undefined where it is not known how to reach it. */
 export async function probeEtcd(
@@ -37,8 +41,23 @@ export async function probeEtcd(
       ...flag("etcd-certificate-path", cert),
       ...flag("etcd-private-key-path", key),
     ],
-    health: health.ok ? health.value : { error: await reasonOf(health.error, health.text, flags) },
+    health: health.ok
+      ? health.value
+      : {
+          error: await reasonOf(health.error, health.text, flags),
+          hangs: await someHang(health, endpoints),
+        },
   };
+}
+
+/** Whether one of them takes connections, where none answers. */
+async function someHang(
+  { late, error }: { readonly late: boolean; readonly error: unknown },
+  endpoints: readonly string[],
+): Promise<boolean> {
+  if (!late && !(error instanceof MendError && error.code === "timeout")) return false;
+  const accepted = await Promise.all(endpoints.map((endpoint) => acceptsConnections(endpoint, ACCEPT_MS)));
+  return accepted.includes(true);
 }
 
 async function reasonOf(error: unknown, text: string, flags: EtcdFlags): Promise<string> {
@@ -93,8 +112,4 @@ function flagsFrom(
     ...(Object.fromEntries(known) as Pick<EtcdFlags, "cacert" | "cert" | "key">),
     timeout,
   };
-}
-
-export function flagNamed(flags: readonly Flag[] | undefined, name: string): string | undefined {
-  return flags?.findLast((flag) => flag.name === name)?.value;
 }

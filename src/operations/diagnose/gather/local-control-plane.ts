@@ -1,6 +1,13 @@
 /** What this machine carries of a control plane. */
 import { hostname } from "node:os";
-import type { LocalComponent, LocalFacts } from "../../../diagnosis/facts.ts";
+import type { LocalComponent, LocalFacts, LocalProcess } from "../../../diagnosis/facts.ts";
+import {
+  configuredStaticPods,
+  controlPlaneFiles,
+  etcdData,
+  processState,
+  serviceManager,
+} from "../../../io/node/control-plane-traces.ts";
 import {
   type ComponentManifest,
   type ComponentProcess,
@@ -11,9 +18,9 @@ import {
   strayManifest,
   unitOf,
 } from "../../../io/node/local-components.ts";
-import { ageOf, findKubelet, findListener, names } from "../../../io/node/local-node.ts";
+import { ageOf, findKubelet, findListener, names, ownAddresses } from "../../../io/node/local-node.ts";
 import type { ComponentName } from "../../../kube/component.ts";
-import type { Flag } from "../../../kube/container-flags.ts";
+import { type Flag, flagNamed } from "../../../kube/container-flags.ts";
 
 const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const STATIC_PODS = "/etc/kubernetes/manifests";
@@ -24,7 +31,7 @@ const LOG_LINES = 4;
 /** Undefined where there is nothing of a control plane here, and no kubelet. `callsHere`: the API server is called by an address of this machine. */
 export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undefined {
   const kubelet = findKubelet();
-  const staticPods = kubelet?.staticPods ?? STATIC_PODS;
+  const staticPods = kubelet?.staticPods ?? configuredStaticPods() ?? STATIC_PODS;
   const processes = componentProcesses();
   const manifests = componentManifests(staticPods);
   const checkpoints = checkpointedManifests();
@@ -56,11 +63,16 @@ export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undef
     ];
   });
   const installed = kubelet !== undefined || names(KUBELET_PKI).length > 0;
-  if (components.length === 0 && !installed) return undefined;
+  const files = controlPlaneFiles();
+  if (components.length === 0 && !installed && files.length === 0) return undefined;
   return {
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
-    kubelet: { process: kubelet && { pid: kubelet.pid, ageMilliseconds: ageOf(kubelet.pid) }, installed, staticPods },
+    kubelet: { process: kubelet && processFacts(kubelet.pid), installed, staticPods },
     components,
+    serviceManager: serviceManager(),
+    addresses: [...ownAddresses()],
+    files,
+    etcdData: etcdData(flagNamed(components.find(({ name }) => name === "etcd")?.flags, "data-dir")),
   };
 }
 
@@ -72,9 +84,13 @@ function describe({
   readonly manifest: ComponentManifest | undefined;
 }): Pick<LocalComponent, "process" | "manifest"> {
   return {
-    process: process && { pid: process.pid, ageMilliseconds: process.ageMilliseconds },
+    process: process && processFacts(process.pid),
     manifest: manifest && { path: manifest.path, fault: manifest.fault },
   };
+}
+
+function processFacts(pid: number): LocalProcess {
+  return { pid, ageMilliseconds: ageOf(pid), state: processState(pid) };
 }
 
 const PORTS: Readonly<Record<ComponentName, number>> = {
