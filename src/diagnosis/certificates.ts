@@ -1,6 +1,7 @@
 /** Certificates that are served or on disk: what has expired, what expires within 30 days, what does not go with its key. */
 import { commandLine } from "./command-line.ts";
-import type { CertificateFact, Facts } from "./facts.ts";
+import type { CertificateFact, Facts, LocalFacts } from "./facts.ts";
+import { serviceCommands } from "./service-command.ts";
 import type { Area, Trouble } from "./trouble.ts";
 import { someOf, spanText } from "./words.ts";
 
@@ -28,40 +29,107 @@ const OWNERS: Readonly<Record<string, { readonly area: Area; readonly without: s
 
 export function judgeCertificates(facts: Facts): Trouble[] {
   const groups = [...Map.groupBy(facts.certificates, ({ fingerprint }) => fingerprint).values()];
-  return groups.flatMap((group) => [...validity(group, facts), ...mismatch(group)]);
-}
-
-function validity(group: readonly CertificateFact[], { now }: Facts): Trouble[] {
-  const [first] = group;
-  const { notAfter, notBefore, subject, isAuthority } = first!;
-  const left = notAfter - now;
-  if (left > SOON_MS && now >= notBefore) return [];
-  const name = `${isAuthority ? "authority" : "certificate"} "${subject}"`;
-  const owners = [...new Set(group.map(({ owner }) => owner))];
-  const owner = OWNERS[owners[0]!];
-  const expired = left < 0;
-  const early = now < notBefore;
+  const states = groups.map((group) => ({ group, state: stateOf(group[0]!, facts.now) }));
+  const together = (["expired", "expires"] as const).flatMap((state) => {
+    const own = states.filter((each) => each.state === state && isRenewable(each.group)).map(({ group }) => group);
+    return own.length < 2 ? [] : [renewedTogether(own, state, facts)];
+  });
+  const joined = new Set(together.flatMap(({ groups }) => groups));
   return [
-    {
-      area: expired || early ? (owner?.area ?? "certificates") : "certificates",
-      level: expired || early ? "error" : "warning",
-      code: expired ? "certificate-expired" : early ? "certificate-not-yet-valid" : "certificate-expires",
-      where: first!.place,
-      text: expired
-        ? `${name} expired ${spanText(-left)} ago`
-        : early
-          ? `${name} is not valid for another ${spanText(notBefore - now)}: check this machine's clock`
-          : `${name} expires in ${spanText(left)}`,
-      evidence: [someOf([...new Set(group.map(({ place }) => place))], 4)],
-      consequence: `${expired || early ? "" : "from then on "}${owner?.without ?? "whoever checks it refuses it"}`,
-      ...(early ? { commands: [commandLine("sudo", "systemctl", "restart", "chronyd")] } : renewal(group)),
-      keys: expired || early ? owners.flatMap((each) => keysOf(each, group)) : [],
-    },
+    ...together.map(({ trouble }) => trouble),
+    ...states.flatMap(({ group, state }) =>
+      state === "valid" || joined.has(group) ? [] : [validity(group, state, facts)],
+    ),
+    ...groups.flatMap((group) => mismatch(group)),
   ];
 }
 
-function keysOf(owner: string, group: readonly CertificateFact[]): string[] {
-  const nodes = group.flatMap(({ node }) => node ?? []);
+type Group = readonly CertificateFact[];
+type State = "expired" | "early" | "expires" | "valid";
+
+function stateOf({ notAfter, notBefore }: CertificateFact, now: number): State {
+  if (notAfter < now) return "expired";
+  if (now < notBefore) return "early";
+  return notAfter - now > SOON_MS ? "valid" : "expires";
+}
+
+/** Whether `certificate renew all` renews it: a file of kubeadm's, whose authority's key is at hand. */
+function isRenewable(group: Group): boolean {
+  const isKubeadms = (path: string) => /^\/etc\/kubernetes\/|^\/var\/lib\/kubelet\/pki\//.test(path);
+  return group.some(
+    ({ isAuthority, files }) => !isAuthority && files?.authority !== undefined && isKubeadms(files.certificate),
+  );
+}
+
+/** Whatever expires on a control-plane node expires with all that was made on the same day: one command renews it. */
+function renewedTogether(
+  groups: readonly Group[],
+  state: "expired" | "expires",
+  { now }: Facts,
+): { readonly groups: readonly Group[]; readonly trouble: Trouble } {
+  const sorted = groups.toSorted((a, b) => a[0]!.notAfter - b[0]!.notAfter);
+  const first = sorted[0]![0]!;
+  const expired = state === "expired";
+  const owners = [...new Set(sorted.flatMap((group) => group.map(({ owner }) => owner)))];
+  const [owner] = [...AREA_ORDER, ...owners].filter((each) => owners.includes(each));
+  const left = Math.abs(first.notAfter - now);
+  const trouble: Trouble = {
+    area: expired ? (OWNERS[owner!]?.area ?? "certificates") : "certificates",
+    level: expired ? "error" : "warning",
+    code: expired ? "certificate-expired" : "certificate-expires",
+    where: first.place,
+    text: expired
+      ? `${groups.length} certificates have expired, the first ${spanText(left)} ago`
+      : `${groups.length} certificates expire within 30 days, the first in ${spanText(left)}`,
+    evidence: sorted.map((group) => `"${group[0]!.subject}": ${group[0]!.place}`),
+    consequence: `${expired ? "" : "from then on "}${OWNERS[owner!]?.without ?? "whoever checks them refuses them"}`,
+    commands: ["sudo kubemend certificate renew all"],
+    advice: "it says which programs must be started anew to take them up",
+    keys: expired ? sorted.flatMap((group) => owners.flatMap((each) => keysOf(each, group))) : [],
+  };
+  return { groups, trouble };
+}
+
+/** Whose certificate matters most to everybody, first. */
+const AREA_ORDER = ["api-server", "etcd", "kubelet", "kubelet-client"];
+
+function validity(group: Group, state: Exclude<State, "valid">, { now, local }: Facts): Trouble {
+  const [first] = group;
+  const { notAfter, notBefore, subject, isAuthority } = first!;
+  const left = notAfter - now;
+  const name = `${isAuthority ? "authority" : "certificate"} "${subject}"`;
+  const owners = [...new Set(group.map(({ owner }) => owner))];
+  const owner = OWNERS[owners[0]!];
+  const [expired, early] = [state === "expired", state === "early"];
+  return {
+    area: expired || early ? (owner?.area ?? "certificates") : "certificates",
+    level: expired || early ? "error" : "warning",
+    code: expired ? "certificate-expired" : early ? "certificate-not-yet-valid" : "certificate-expires",
+    where: first!.place,
+    text: expired
+      ? `${name} expired ${spanText(-left)} ago`
+      : early
+        ? `${name} is not valid for another ${spanText(notBefore - now)}: check this machine's clock`
+        : `${name} expires in ${spanText(left)}`,
+    evidence: [someOf([...new Set(group.map(({ place }) => place))], 4)],
+    consequence: `${expired || early ? "" : "from then on "}${owner?.without ?? "whoever checks it refuses it"}`,
+    ...(early ? setClock(local) : renewal(group, local)),
+    keys: expired || early ? owners.flatMap((each) => keysOf(each, group)) : [],
+  };
+}
+
+function setClock(local: LocalFacts | undefined): Pick<Trouble, "commands" | "advice"> {
+  const commands = serviceCommands(local === undefined ? "systemd" : local.serviceManager, "restart", "chronyd");
+  return {
+    commands,
+    ...(commands.length === 0 && { advice: "set this machine's clock, and start what keeps it right" }),
+  };
+}
+
+function keysOf(owner: string, group: Group): string[] {
+  const own = group.filter((each) => each.owner === owner);
+  if (own.length === 0) return [];
+  const nodes = own.flatMap(({ node }) => node ?? []);
   return [`certificate-expired:${owner}`, ...nodes.map((node) => `certificate-expired:${owner}:${node}`)];
 }
 
@@ -101,7 +169,7 @@ function forKey({ files, keyPlace }: CertificateFact): Pick<Trouble, "commands" 
 }
 
 /** By the authority's key, where it is at hand; what cannot take a new certificate up by itself is started anew. */
-function renewal(group: readonly CertificateFact[]): Pick<Trouble, "commands" | "advice"> {
+function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "commands" | "advice"> {
   if (group[0]!.isAuthority) {
     return { commands: [], advice: "give the cluster a new authority; everything that it signed must be made anew" };
   }
@@ -110,7 +178,7 @@ function renewal(group: readonly CertificateFact[]): Pick<Trouble, "commands" | 
   ];
   const renewable = files.filter(({ authority }) => authority !== undefined);
   const restart = group.some(({ owner }) => owner === "kubelet")
-    ? [commandLine("sudo", "systemctl", "restart", "kubelet")]
+    ? serviceCommands(local === undefined ? "systemd" : local.serviceManager, "restart", "kubelet")
     : [];
   if (renewable.length > 0) {
     const { authority } = renewable[0]!;
@@ -121,9 +189,9 @@ function renewal(group: readonly CertificateFact[]): Pick<Trouble, "commands" | 
       advice: "programs that do not take a new certificate up by themselves must be started anew",
     };
   }
-  if (restart.length > 0) {
+  if (group.some(({ owner }) => owner === "kubelet")) {
     const advice =
-      "with a bootstrap kubeconfig, once the expired certificate is moved away, the kubelet asks for a new one";
+      "with a bootstrap kubeconfig, once the expired certificate is moved away, a kubelet that is restarted asks for a new one";
     return { commands: restart, advice };
   }
   const places = group.map(({ place }) => place);
