@@ -37,6 +37,7 @@ function cluster(states: string): ClusterHealth {
       endpoint: `https://10.0.0.${index}:2379`,
       status: answers ? status : null,
       error: answers ? null : "connection refused",
+      hangs: false,
     };
   });
   return { ...judgeCluster(members, []), clusterId: "c", members };

@@ -1,6 +1,6 @@
 /** Certificates on this machine's disk, as files or inside kubeconfigs, with the keys that should belong to them. */
 import { createPrivateKey, type X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { readCertificates } from "../../certificates/faults.ts";
@@ -49,18 +49,53 @@ export function kubeconfigCertificates(
   });
 }
 
-/** The authority beside a certificate that signed it, with its key where that is there as well. */
+export interface AuthorityFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** How authorities' files are called: `ca.crt`, `front-proxy-ca.crt`, `ca.pem`, with their keys beside them. */
+const AUTHORITY = /^(.*ca)\.(crt|pem)$/;
+
+/**
+ * The authority that signed a certificate, with its key where both are at hand: beside it, in the directory above, or in those given besides. A certificate that is in a
+ * kubeconfig is looked for from that file.
+ */
 export function authorityBeside(
   certificate: X509Certificate,
   path: string,
-): { readonly certificate: string; readonly key: string } | undefined {
-  for (const directory of [dirname(path), dirname(dirname(path))]) {
-    const found = { certificate: join(directory, "ca.crt"), key: join(directory, "ca.key") };
-    const authority = certificateOf(found.certificate);
-    if (authority === undefined || read(found.key) === undefined) continue;
-    if (certificate.checkIssued(authority) && certificate.verify(authority.publicKey)) return found;
+  elsewhere: readonly string[] = [],
+): AuthorityFiles | undefined {
+  const near = [dirname(path), dirname(dirname(path))];
+  // kubeadm keeps its authorities, etcd's among them, in pki and pki/etcd.
+  const directories = new Set([
+    ...near,
+    ...near.flatMap((each) => [join(each, "pki"), join(each, "etcd")]),
+    ...elsewhere,
+  ]);
+  for (const directory of directories) {
+    for (const found of authoritiesIn(directory)) {
+      const authority = certificateOf(found.certificate);
+      if (authority === undefined || read(found.key) === undefined) continue;
+      if (certificate.checkIssued(authority) && certificate.verify(authority.publicKey)) return found;
+    }
   }
   return undefined;
+}
+
+function authoritiesIn(directory: string): AuthorityFiles[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => {
+    const stem = AUTHORITY.exec(name)?.[1];
+    if (stem === undefined) return [];
+    const keys = [`${stem}.key`, `${stem}-key.pem`].filter((key) => names.includes(key));
+    return keys.map((key) => ({ certificate: join(directory, name), key: join(directory, key) }));
+  });
 }
 
 function read(path: string): string | undefined {

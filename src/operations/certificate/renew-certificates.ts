@@ -4,18 +4,21 @@ import { readCertificates } from "../../certificates/faults.ts";
 import { readAuthority } from "../../certificates/issue.ts";
 import { renewCertificate } from "../../certificates/renewal.ts";
 import { MendError } from "../../errors/errors.ts";
-import { authorityBeside } from "../../io/files/certificate-files.ts";
+import { type AuthorityFiles, authorityBeside } from "../../io/files/certificate-files.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import { replaceFile } from "../../io/files/replace-file.ts";
 
 export interface RenewOptions {
   /** PEM files whose first certificate is meant, or kubeconfigs with certificates in them. */
   readonly files: readonly string[];
-  /** Undefined: the `ca.crt` and `ca.key` beside each file, or in the directory above it. */
-  readonly authority: { readonly certificate: string; readonly key: string } | undefined;
+  /** Undefined: the one that signed each, where it lies beside the file, above it, or where kubeadm keeps its authorities. */
+  readonly authority: AuthorityFiles | undefined;
+  /** Directories besides where authorities may be. */
+  readonly authorityDirs?: readonly string[];
   /** The private key that the certificate of a single PEM file is to go with; undefined: each keeps its own. */
   readonly key: string | undefined;
-  readonly days: number;
+  /** Undefined: as long as the old one was valid, and a year at least. */
+  readonly days: number | undefined;
   readonly dryRun: boolean;
   readonly now: number;
 }
@@ -25,11 +28,14 @@ export interface Renewed {
   readonly subject: string;
   /** RFC 3339. */
   readonly notAfter: string;
+  /** Until when the old one is valid, RFC 3339, where that is longer: as the authority ends sooner, or fewer days were asked for. */
+  readonly shortenedFrom: string | null;
   /** Where the file is kept as it was; null in a dry run. */
   readonly kept: string | null;
 }
 
 const DAY_MS = 86_400_000;
+const LEAST_DAYS = 365;
 /** For clocks that disagree. */
 const EARLIER_MS = 5 * 60_000;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/;
@@ -53,16 +59,16 @@ export async function renewCertificates(options: RenewOptions): Promise<Renewed[
 interface Plan {
   readonly file: string;
   readonly text: string;
-  readonly renewed: readonly Pick<Renewed, "subject" | "notAfter">[];
+  readonly renewed: readonly Pick<Renewed, "subject" | "notAfter" | "shortenedFrom">[];
 }
 
 async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
   const old = readTextFile(file);
-  const renewed: Pick<Renewed, "subject" | "notAfter">[] = [];
+  const renewed: Pick<Renewed, "subject" | "notAfter" | "shortenedFrom">[] = [];
   const renew = async (pem: string): Promise<string> => {
     const [certificate] = readCertificates(pem);
     if (certificate === undefined) throw noCertificate(file);
-    const paths = options.authority ?? authorityBeside(certificate, file);
+    const paths = options.authority ?? authorityBeside(certificate, file, options.authorityDirs);
     if (paths === undefined) {
       throw new MendError("usage", `no authority is given for "${file}", and none that signed it lies beside it`, {
         where: file,
@@ -70,16 +76,17 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
       });
     }
     const authority = readAuthority(readTextFile(paths.certificate), readTextFile(paths.key));
-    const validity = {
-      notBefore: new Date(options.now - EARLIER_MS),
-      notAfter: new Date(options.now + options.days * DAY_MS),
-    };
+    const span = certificate.validToDate.getTime() - certificate.validFromDate.getTime();
+    const lasts = options.days === undefined ? Math.max(span, LEAST_DAYS * DAY_MS) : options.days * DAY_MS;
+    const validity = { notBefore: new Date(options.now - EARLIER_MS), notAfter: new Date(options.now + lasts) };
     const publicKey = options.key === undefined ? undefined : publicKeyOf(options.key);
     const next = await renewCertificate(certificate, authority, validity, publicKey);
     const [made] = readCertificates(next);
+    const isShorter = made!.validToDate < certificate.validToDate;
     renewed.push({
       subject: certificate.subject.replaceAll("\n", ", "),
-      notAfter: new Date(made!.validTo).toISOString(),
+      notAfter: made!.validToDate.toISOString(),
+      shortenedFrom: isShorter ? certificate.validToDate.toISOString() : null,
     });
     return next;
   };

@@ -1,5 +1,7 @@
 /** Every certificate that can be seen from here: served by API server, etcd and kubelets, named by flags, in kubeconfigs. */
 import type { X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import { type AuthorityName, CERTIFICATES } from "../../../certificates/kubeadm.ts";
 import type { CertificateFact, EtcdFacts, LocalComponent, LocalFacts, NodeFacts } from "../../../diagnosis/facts.ts";
 import type { ClusterAccess } from "../../../io/api-server/kubeconfig.ts";
 import {
@@ -13,7 +15,14 @@ import { reachableFile } from "../../../io/node/component-files.ts";
 import { flagNamed } from "../../../kube/container-flags.ts";
 import type { Probes } from "./probes.ts";
 
-const PKI = "/etc/kubernetes/pki";
+const KUBERNETES = "/etc/kubernetes";
+const PKI = `${KUBERNETES}/pki`;
+/** Whose a file of kubeadm's is, by its authority. */
+const OWNER_OF: Readonly<Record<AuthorityName, string>> = {
+  ca: "api-server",
+  "etcd-ca": "etcd",
+  "front-proxy-ca": "aggregation",
+};
 const CONFIGS = [
   "admin.conf",
   "super-admin.conf",
@@ -68,6 +77,10 @@ export function certificatesOnDisk(
       const owner = file === "kubelet.conf" || file === "kubeconfig" ? "kubelet" : "kubeconfig";
       facts.push(...configFacts(`/etc/kubernetes/${file}`, owner, local.nodeName));
     }
+    for (const { certificate, key, authority } of CERTIFICATES) {
+      const fact = standardFact(join(KUBERNETES, certificate), join(KUBERNETES, key), OWNER_OF[authority]);
+      if (fact !== undefined) facts.push(fact);
+    }
     const found = certificateOf(KUBELET_CLIENT);
     if (found !== undefined) {
       const files = { certificate: KUBELET_CLIENT, authority: authorityOf(found, KUBELET_CLIENT) };
@@ -75,6 +88,7 @@ export function certificatesOnDisk(
     }
   }
   if (access !== undefined) facts.push(...configFacts(access.source, "kubeconfig"));
+  // What a flag names says more than where kubeadm would put it.
   const seen = new Set<string>();
   return facts.filter(({ place, fingerprint }) => {
     const key = `${place} ${fingerprint}`;
@@ -82,9 +96,21 @@ export function certificatesOnDisk(
   });
 }
 
+/** Of kubeadm's files what no component's flags name: those of a component that is gone, and what probes and etcdctl use. */
+function standardFact(path: string, key: string, owner: string): CertificateFact | undefined {
+  const certificate = certificateOf(path);
+  if (certificate === undefined) return undefined;
+  return {
+    ...describe(certificate, owner, path),
+    keyMatches: belongsTogether(certificate, key),
+    keyPlace: key,
+    files: { certificate: path, authority: authorityOf(certificate, path) },
+  };
+}
+
 /** Beside the certificate, else where kubeadm has it. */
 function authorityOf(certificate: X509Certificate, path: string): ReturnType<typeof authorityBeside> {
-  return authorityBeside(certificate, path) ?? authorityBeside(certificate, `${PKI}/any`);
+  return authorityBeside(certificate, path, [PKI, `${PKI}/etcd`]);
 }
 
 function fileFact(

@@ -1,0 +1,90 @@
+/** `kubemend certificate list`: what `kubeadm certs check-expiration` shows, and what is wrong. */
+import { Command, Option } from "commander";
+import type { CertificateList, CertificateState } from "../../operations/certificate/list-certificates.ts";
+import { type CommandContext, EXIT } from "../command.ts";
+import { tableText } from "../terminal/table.ts";
+import { type PlaceOptions, placeOptions, placesOf } from "./certificate-places.ts";
+
+const EXAMPLES = `
+Examples:
+  sudo kubemend certificate list
+  sudo kubemend certificate list -o json | jq -r '.certificates[] | select(.state != "valid") | .file'
+
+Every certificate and kubeconfig of this node, as kubeadm lays them out. Exit code 1 where one has expired, is missing, or does not match its key or its authority.`;
+
+interface Options extends PlaceOptions {
+  readonly output: "text" | "json";
+}
+
+export function listCommand({ host, exit }: CommandContext): Command {
+  return placeOptions(new Command("list"))
+    .alias("check-expiration")
+    .description("every certificate and kubeconfig of this node: purpose, authority, expiry")
+    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      const { listCertificates } = await import("../../operations/certificate/list-certificates.ts");
+      const list = listCertificates(placesOf(host, options), host.now());
+      await host.stdout.write(options.output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now()));
+      const states = [...list.certificates, ...list.authorities].map(({ state }) => state);
+      if (states.some((state) => state !== "valid" && state !== "expires")) exit(EXIT.failed);
+    });
+}
+
+function listText({ certificates, authorities, serviceAccountKey }: CertificateList, now: number): string {
+  const rows = certificates.map(({ name, notAfter, authority, externallyManaged, state, purpose }) => [
+    name,
+    notAfter === null ? "-" : timeText(notAfter),
+    notAfter === null ? "-" : leftText(notAfter, now),
+    authority ?? "itself",
+    externallyManaged ? "yes" : "no",
+    stateText(state),
+    purpose,
+  ]);
+  const head = [
+    "CERTIFICATE",
+    "EXPIRES",
+    "RESIDUAL TIME",
+    "CERTIFICATE AUTHORITY",
+    "EXTERNALLY MANAGED",
+    "STATE",
+    "FOR",
+  ];
+  const signers = authorities.map(({ name, notAfter, hasKey, state }) => [
+    name,
+    notAfter === null ? "-" : timeText(notAfter),
+    notAfter === null ? "-" : leftText(notAfter, now),
+    hasKey ? "no" : "yes",
+    stateText(state),
+  ]);
+  const heads = ["CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "EXTERNALLY MANAGED", "STATE"];
+  const lost = authorities.flatMap(({ name, loss }) => (loss === null ? [] : [`${name} cannot sign here: ${loss}\n`]));
+  const key =
+    serviceAccountKey.state === "missing"
+      ? `${serviceAccountKey.file} is missing: no token of a service account can be signed; copy it from another control-plane node\n`
+      : "";
+  const notes = `${lost.join("")}${key}`;
+  return `${tableText([head, ...rows])}\n${tableText([heads, ...signers])}${notes === "" ? "" : `\n${notes}`}`;
+}
+
+function stateText(state: CertificateState): string {
+  return state === "valid" ? "valid" : state === "expires" ? "expires soon" : state.replaceAll("-", " ").toUpperCase();
+}
+
+/** Such as `Nov 29, 2027 12:34 UTC`, as kubeadm has it. */
+function timeText(time: string): string {
+  const date = new Date(time);
+  const month = date.toLocaleString("en-US", { month: "short", timeZone: "UTC" });
+  const day = String(date.getUTCDate()).padStart(2, "0");
+  return `${month} ${day}, ${date.getUTCFullYear()} ${time.slice(11, 16)} UTC`;
+}
+
+/** Whole days, years and days, or hours, as kubeadm has it; negative once it is over. */
+function leftText(time: string, now: number): string {
+  const milliseconds = Date.parse(time) - now;
+  const sign = milliseconds < 0 ? "-" : "";
+  const hours = Math.floor(Math.abs(milliseconds) / 3_600_000);
+  if (hours < 24) return `${sign}${hours}h`;
+  const days = Math.floor(hours / 24);
+  return days < 730 ? `${sign}${days}d` : `${sign}${Math.floor(days / 365)}y`;
+}
