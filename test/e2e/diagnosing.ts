@@ -40,8 +40,16 @@ export function placeIn({ bed, authority, etcd, kubernetes }: ControlPlane): Pla
   };
 }
 
+/** A test bed has no systemd, and commands of it are printed only where it runs: this makes the one sign of it, for one command alone. */
+export function asWithSystemd(command: readonly string[]): string[] {
+  const script = 'mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && exec "$@"';
+  return ["unshare", "--mount", "sh", "-c", script, "sh", ...command];
+}
+
 export async function diagnoseAt({ run, flags }: Place): Promise<DiagnoseResult> {
-  const { code, stdout, stderr } = await run([...KUBEMEND, "diagnose", ...flags, "-o", "json"], { timeoutSeconds: 60 });
+  const { code, stdout, stderr } = await run(asWithSystemd([...KUBEMEND, "diagnose", ...flags, "-o", "json"]), {
+    timeoutSeconds: 60,
+  });
   if (stdout === "") throw new Error(`diagnose printed nothing: ${stderr}`);
   const result = JSON.parse(stdout) as DiagnoseResult;
   expect(code).toBe({ healthy: 0, broken: 1, unknown: 3 }[result.verdict]);
@@ -71,7 +79,8 @@ export async function diagnosed(place: Place, expected: readonly string[], secon
 /** For the guide: what a person sees, appended to the file that `KUBEMEND_E2E_TRANSCRIPT` names. */
 async function record({ run, flags }: Place): Promise<void> {
   const file = process.env.KUBEMEND_E2E_TRANSCRIPT;
-  if (file !== undefined) appendFileSync(file, `${(await run([...KUBEMEND, "diagnose", ...flags])).stdout}\n`);
+  if (file !== undefined)
+    appendFileSync(file, `${(await run(asWithSystemd([...KUBEMEND, "diagnose", ...flags]))).stdout}\n`);
 }
 
 /** Runs commands as a person pastes them: kubemend and kubectl are those of the test. */
