@@ -74,7 +74,7 @@ const ORDER: readonly LocalComponent["name"][] = [
   "kube-scheduler",
 ];
 
-/** Static pods without a manifest anywhere and without a process. */
+/** Static pods that have neither a process nor a manifest anywhere. */
 function missingHere(facts: Facts, local: LocalFacts): MissingManifest[] {
   const expected = expectedStaticPods(facts);
   return ORDER.flatMap((name): MissingManifest[] => {
