@@ -59,6 +59,10 @@ const host: ProcessHost = {
 
 process.exitCode = EXIT.failed; // until the end is reached
 // Not awaited at the top level: the single executable is a CommonJS bundle, which cannot.
-void run(process.argv.slice(2), host).then((code) => {
+void run(process.argv.slice(2), host).then(async (code) => {
   process.exitCode = code;
+  // The answer is known: whatever a peer still keeps open, such as a name that nobody resolves, is not waited for.
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((flushed) => void stream.write("", () => flushed()));
+  process.exit();
 });

@@ -36,6 +36,7 @@ export interface EtcdClient {
 }
 
 const NOTHING = new Uint8Array(0);
+const SHA256_BYTES = 32;
 
 export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSignal): EtcdClient {
   const { user } = access;
@@ -68,8 +69,17 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
     range: async (request) => decodeRangeAnswer(await call("KV/Range", encodeRangeRequest(request))),
     alarms: async () => decodeAlarms(await call("Maintenance/Alarm")),
     async *snapshot() {
+      let left: number | undefined; // what the first piece announces, and the SHA-256 behind it
       for await (const part of grpc.stream("/etcdserverpb.Maintenance/Snapshot", NOTHING, await options())) {
-        yield decodeSnapshotPart(part);
+        const { blob, remaining } = decodeSnapshotPart(part);
+        left = (left ?? blob.length + remaining + SHA256_BYTES) - blob.length;
+        if (left < 0) {
+          throw new MendError("etcd-refused", `"${endpoint}" sends more than the snapshot that it announced`, {
+            where: endpoint,
+            hint: "check that etcd listens there, or try another endpoint",
+          });
+        }
+        yield { blob, remaining };
       }
     },
     close: grpc.close,

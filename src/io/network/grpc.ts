@@ -11,13 +11,17 @@ import {
 } from "node:http2";
 import { createConnection } from "node:net";
 import type { TlsMaterial } from "../etcd/etcd-connection.ts";
+import { Deadline, DeadlinePassed, SLOWEST_PACE } from "./deadline.ts";
 import { ETCD_FAILURES, type GrpcFailures } from "./grpc-failures.ts";
 
 export interface GrpcConnection {
   readonly endpoint: string;
   /** One message to, one message back. */
   call(method: string, message: Uint8Array, options?: GrpcOptions): Promise<Uint8Array>;
-  /** One message to, many back, each valid until the next is asked for. The timeout counts from message to message. */
+  /**
+   * One message to, many back, each valid until the next is asked for. The timeout is for the first bytes, for each silence, and for bytes that come more slowly than
+   * {@link SLOWEST_PACE}; messages without content count for nothing.
+   */
   stream(method: string, message: Uint8Array, options?: GrpcOptions): AsyncGenerator<Uint8Array, void, void>;
   close(): void;
 }
@@ -45,32 +49,36 @@ export function openGrpc(
   const socket = endpoint.startsWith("unix:") ? endpoint.replace(/^unix:(\/\/)?/, "") : undefined;
   let session: ClientHttp2Session | undefined;
 
-  function connected(): Promise<ClientHttp2Session> {
-    if (session !== undefined && !session.closed && !session.destroyed) return Promise.resolve(session);
-    return new Promise((resolve, reject) => {
-      const settings = { enablePush: false, initialWindowSize: WINDOW };
-      const opened =
-        socket === undefined
-          ? connect(endpoint, { ...tls, settings })
-          : connect("http://localhost", { createConnection: () => createConnection(socket), settings });
-      const timer = setTimeout(() => opened.destroy(failures.timedOut(endpoint, "connect", timeout)), timeout);
-      opened.once("connect", () => {
-        clearTimeout(timer);
-        opened.setLocalWindowSize(WINDOW);
-        session = opened;
-        resolve(opened);
-      });
-      opened.on("error", (error) => {
-        clearTimeout(timer);
-        reject(failures.transport(error, endpoint));
-      });
+  /** A connection that has not come about when the deadline passes is given up, and whatever it holds with it. */
+  async function connected(deadline: Deadline): Promise<ClientHttp2Session> {
+    if (session !== undefined && !session.closed && !session.destroyed) return session;
+    const settings = { enablePush: false, initialWindowSize: WINDOW };
+    const opened =
+      socket === undefined
+        ? connect(endpoint, { ...tls, settings })
+        : connect("http://localhost", { createConnection: () => createConnection(socket), settings });
+    const answered = new Promise<void>((resolve, reject) => {
+      // Node reports a connection when the socket has one; a server of HTTP/2 then sends its settings, and anything else does not.
+      opened.once("remoteSettings", () => resolve());
+      opened.on("error", (error) => reject(failures.transport(error, endpoint)));
       opened.once("close", () => reject(failures.transport(new Error("closed"), endpoint)));
     });
+    try {
+      await deadline.race(answered);
+    } catch (error) {
+      opened.destroy();
+      throw error instanceof DeadlinePassed ? failures.timedOut(endpoint, "connect", error.milliseconds) : error;
+    }
+    opened.setLocalWindowSize(WINDOW);
+    session = opened;
+    return opened;
   }
 
   async function* stream(method: string, message: Uint8Array, options: GrpcOptions = {}): AsyncGenerator<Uint8Array> {
-    options.signal?.throwIfAborted();
-    const request = (await connected()).request({
+    using deadline = new Deadline(options.timeout ?? timeout, { signal: options.signal, pace: SLOWEST_PACE });
+    const { signal } = deadline;
+    signal.throwIfAborted();
+    const request = (await connected(deadline)).request({
       ":method": "POST",
       ":path": method,
       "content-type": "application/grpc",
@@ -78,29 +86,27 @@ export function openGrpc(
       "user-agent": "kubemend",
       ...(options.token === undefined ? {} : { token: options.token }),
     });
-    const abort = (): void => request.close(constants.NGHTTP2_CANCEL);
-    options.signal?.addEventListener("abort", abort, { once: true });
     let failure: unknown;
     request.on("error", (error) => {
       failure ??= failures.transport(error, endpoint);
     });
-    const patience = options.timeout ?? timeout;
-    request.setTimeout(patience, () => {
-      failure ??= failures.timedOut(endpoint, "answer", patience);
-      request.close(constants.NGHTTP2_CANCEL);
-    });
+    // Destroyed, and not only closed: a peer that hangs answers no RST_STREAM, and what is half read would be waited for.
+    const end = (): void => void request.destroy();
+    signal.addEventListener("abort", end, { once: true });
     const headers = watchHeaders(request);
     try {
       request.end(frame(message));
-      yield* messages(request, endpoint, failures);
-      options.signal?.throwIfAborted();
+      yield* messages(request, endpoint, failures, deadline, headers);
+      signal.throwIfAborted();
       if (failure !== undefined) throw failure;
       checkStatus(headers(), endpoint, method, failures);
     } catch (error) {
       options.signal?.throwIfAborted();
+      const { reason } = signal;
+      if (reason instanceof DeadlinePassed) throw failures.timedOut(endpoint, "answer", reason.milliseconds);
       throw failure ?? failures.transport(error, endpoint);
     } finally {
-      options.signal?.removeEventListener("abort", abort);
+      signal.removeEventListener("abort", end);
       if (!request.closed) request.close(constants.NGHTTP2_CANCEL);
     }
   }
@@ -110,11 +116,15 @@ export function openGrpc(
     stream,
     async call(method, message, options) {
       let answer: Uint8Array | undefined;
-      for await (const part of stream(method, message, options)) answer = part;
+      for await (const part of stream(method, message, options)) {
+        if (answer !== undefined) throw failures.foreign("a second message where one was due", endpoint);
+        answer = part;
+      }
       if (answer === undefined) throw failures.noAnswer(endpoint, method);
       return answer;
     },
-    close: () => session?.close(),
+    // Not `close()`: that waits for a peer that may never answer again.
+    close: () => session?.destroy(),
   };
 }
 
@@ -130,18 +140,25 @@ async function* messages(
   request: ClientHttp2Stream,
   endpoint: string,
   failures: GrpcFailures,
+  deadline: Deadline,
+  headers: () => IncomingHttpHeaders,
 ): AsyncGenerator<Uint8Array> {
   let pending: Buffer = Buffer.alloc(0);
   let room: Buffer = Buffer.alloc(0);
   let whole: Buffer | undefined; // a message that has begun
   let filled = 0;
+  const isGrpc = (): boolean => /^application\/grpc\b/.test(String(headers()["content-type"] ?? ""));
   for await (const chunk of request as AsyncIterable<Buffer>) {
+    if (!isGrpc()) throw failures.foreign(describeForeign(headers()), endpoint);
     let at = 0;
     if (whole !== undefined) {
       at = chunk.copy(whole, filled);
       filled += at;
+      deadline.advance(at);
       if (filled < whole.length) continue;
+      deadline.pause(); // the reader's time is not the server's
       yield whole;
+      deadline.resume();
       whole = undefined;
     }
     pending = pending.length === 0 ? chunk.subarray(at) : Buffer.concat([pending, chunk]);
@@ -155,10 +172,15 @@ async function* messages(
         if (room.length < size) room = Buffer.allocUnsafeSlow(size);
         whole = room.subarray(0, size);
         filled = pending.copy(whole, 0, at);
+        deadline.advance(filled);
         at = pending.length;
         break;
       }
+      deadline.advance(size);
+      deadline.pause();
       yield pending.subarray(at, at + size);
+      deadline.resume();
+      deadline.signal.throwIfAborted(); // small messages without end come in one piece
       at += size;
     }
     pending = pending.subarray(at);
@@ -178,11 +200,19 @@ function checkStatus(headers: IncomingHttpHeaders, endpoint: string, method: str
   const status = headers["grpc-status"];
   if (status === "0") return;
   if (status === undefined) {
-    const http = headers[":status"];
-    throw failures.foreign(http === undefined ? "the connection ended" : `HTTP status ${http}`, endpoint);
+    throw failures.foreign(describeForeign(headers), endpoint);
   }
   const said = decodeURIComponentSafely(String(headers["grpc-message"] ?? ""));
   throw failures.status(Number(status), said, endpoint, method);
+}
+
+function describeForeign(headers: IncomingHttpHeaders): string {
+  const http = headers[":status"];
+  if (http === undefined) return "the connection ended";
+  if (String(http) !== "200") return `HTTP status ${http}`;
+  const type = headers["content-type"];
+  if (type === undefined || !/^application\/grpc\b/.test(type)) return `content of type ${type ?? "unknown"}`;
+  return "it ended without a status";
 }
 
 function decodeURIComponentSafely(text: string): string {
