@@ -13,6 +13,7 @@ import {
   serverFaults,
 } from "../../certificates/faults.ts";
 import type { TlsMaterial } from "../etcd/etcd-connection.ts";
+import { connectionCode } from "./connection-codes.ts";
 
 export interface FaultyTarget {
   readonly url: URL;
@@ -50,7 +51,7 @@ export async function findConnectionFault(
     };
   }
   if (probe.chain.length === 0) {
-    if (!CUT_OFF.has(probe.code ?? "") || !(await speaksPlainHttp(target.url))) return undefined;
+    if (!isCutOff(probe.code) || !(await speaksPlainHttp(target.url))) return undefined;
     return { text: "it speaks plain HTTP, and was called with TLS", hint: "use http:// for it", details: [] };
   }
   const details = [`its certificate: ${describeCertificate(probe.chain[0]!)}`];
@@ -71,12 +72,10 @@ export async function findConnectionFault(
 }
 
 /** How a TLS handshake ends where the other side does not shake hands. */
-const CUT_OFF: ReadonlySet<string> = new Set([
-  "ERR_SSL_WRONG_VERSION_NUMBER",
-  "ERR_SSL_PACKET_LENGTH_TOO_LONG",
-  "EPROTO",
-  "ECONNRESET",
-]);
+function isCutOff(code: string | undefined): boolean {
+  const trouble = connectionCode(code)?.trouble;
+  return trouble === "protocol" || trouble === "broken-off";
+}
 
 /** The server's certificate is good, and it ended the connection nevertheless: it does not like ours. */
 function clientFault(
@@ -95,7 +94,7 @@ function clientFault(
     };
   }
   const faults = clientFaults(own, { authorities, now });
-  const said = ALERTS[probe.code ?? ""];
+  const said = connectionCode(probe.code)?.text;
   const reason = faults.map(({ text }) => `it ${text}`).join("; ") || said || `it says ${probe.code}`;
   return {
     text: `it refuses our client certificate: ${reason}`,
@@ -103,12 +102,6 @@ function clientFault(
     details: [`our certificate: ${describeCertificate(own)}`, ...details],
   };
 }
-
-const ALERTS: Readonly<Record<string, string>> = {
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: "it calls it bad",
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "it does not know its authority",
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: "it calls it expired",
-};
 
 function hintFor(fault: Fault, { words }: FaultyTarget): string {
   switch (fault.kind) {
