@@ -1,0 +1,170 @@
+/**
+ * YAML, read in this one place: as Kubernetes reads its files (`sigs.k8s.io/yaml`), and within limits that are checked on the text before the library sees it. What the
+ * library takes minutes for (`? ` nested in itself, tens of thousands of repeated keys, anchors and tags by the thousand) is no file that anybody writes.
+ *
+ * Kubernetes reads the first document of a file and no other, takes the last of two fields with the same name, and YAML 1.1, where `yes` is true.
+ */
+import {
+  type CollectionTag,
+  type Document,
+  isMap,
+  isScalar,
+  parseAllDocuments,
+  parseDocument,
+  type ScalarTag,
+  type Tags,
+  visit,
+} from "yaml";
+
+export interface YamlLimits {
+  readonly bytes: number;
+  /** `? ` before a key that is not a word. */
+  readonly explicitKeys: number;
+  /** `&name`, `*name` and `!tag`, each. */
+  readonly anchors: number;
+}
+
+export const YAML_LIMITS: YamlLimits = { bytes: 16 << 20, explicitKeys: 64, anchors: 1000 };
+
+export interface YamlOptions {
+  /** Of two fields with the same name: the last one, as Kubernetes does, or a fault. */
+  readonly repeated?: "last" | "fault";
+  /** 1.1 unless given. */
+  readonly version?: "1.1" | "1.2";
+  readonly limits?: Partial<YamlLimits>;
+}
+
+/** Why a text is not YAML, in our own words: what the library says quotes the file, which may be a secret. */
+export class YamlFault extends Error {
+  override readonly name = "YamlFault";
+  /** From 1; undefined where the fault is the whole file's. */
+  readonly line: number | undefined;
+
+  constructor(message: string, line?: number) {
+    super(line === undefined ? message : `${message} in line ${line}`);
+    this.line = line;
+  }
+}
+
+/** The value of the first document that has one; undefined where none has. Throws {@link YamlFault}. */
+export function readYaml(text: string, options: YamlOptions = {}): unknown {
+  return readYamlDocuments(firstDocument(text), options).find((value) => value !== undefined);
+}
+
+/** Every document's value. Throws {@link YamlFault}. */
+export function readYamlDocuments(text: string, options: YamlOptions = {}): unknown[] {
+  checkLimits(text, { ...YAML_LIMITS, ...options.limits });
+  const json = readJson(text);
+  if (json !== undefined) return [json];
+  const settings = {
+    version: options.version ?? "1.1",
+    customTags: (tags: Tags) => tags.filter((tag) => typeof tag === "string" || !isUnknownToGo(tag)),
+    uniqueKeys: false, // by its own walk, which takes the square of a map's size
+    prettyErrors: false,
+    logLevel: "silent",
+  } as const;
+  let documents: Document[];
+  try {
+    const parsed = parseAllDocuments(text, settings);
+    documents = Array.isArray(parsed) ? (parsed as Document[]) : [parseDocument(text, settings)];
+  } catch (error) {
+    if (error instanceof RangeError) throw new YamlFault("it is nested too deeply");
+    throw error;
+  }
+  return documents.map((document) => documentValue(document, text, options));
+}
+
+/** Times and numbers of base 60 are text for Go's YAML, whatever YAML 1.1 says. */
+function isUnknownToGo(tag: ScalarTag | CollectionTag): boolean {
+  return tag.tag === "tag:yaml.org,2002:timestamp" || ("format" in tag && tag.format === "TIME");
+}
+
+/** A file that is JSON, as many are, takes the short way; a number that JavaScript cannot hold takes the long one. */
+function readJson(text: string): unknown {
+  if (!/^\s*[[{]/.test(text) || /[0-9]{16}|"__proto__"/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // flow YAML, or none at all
+  }
+}
+
+function documentValue(document: Document, text: string, { repeated = "last" }: YamlOptions): unknown {
+  const [fault] = document.errors;
+  if (fault !== undefined)
+    throw new YamlFault(FAULTS[fault.code] ?? "it is not well-formed", lineAt(text, fault.pos[0]));
+  if (repeated === "fault") refuseRepeated(document, text);
+  try {
+    return document.toJS({ maxAliasCount: 100 }) ?? undefined;
+  } catch (error) {
+    if (error instanceof ReferenceError) throw new YamlFault("it has an alias that leads nowhere, or to far too much");
+    if (error instanceof RangeError) throw new YamlFault("it is nested too deeply");
+    throw error;
+  }
+}
+
+const FAULTS: Readonly<Record<string, string>> = {
+  BAD_INDENT: "a line is not indented as its block is",
+  TAB_AS_INDENT: "a line is indented by a tab",
+  MULTILINE_IMPLICIT_KEY: "a key goes over several lines",
+  MISSING_CHAR: "a bracket, a quote or a colon is missing",
+  UNEXPECTED_TOKEN: "something stands where nothing may",
+  BLOCK_AS_IMPLICIT_KEY: "a key has two values in one line",
+  BLOCK_IN_FLOW: "a block stands inside brackets",
+  BAD_ALIAS: "an alias has no name",
+  TAG_RESOLVE_FAILED: "a tag is not known",
+  RESOURCE_EXHAUSTION: "it is nested too deeply",
+  MULTIPLE_DOCS: "it has several documents",
+};
+
+function refuseRepeated(document: Document, text: string): void {
+  visit(document, {
+    Map(_, node) {
+      if (!isMap(node)) return;
+      const seen = new Set<unknown>();
+      for (const { key } of node.items) {
+        const name = isScalar(key) ? key.value : undefined;
+        if (name !== undefined && seen.has(name)) {
+          const at = isScalar(key) ? key.range?.[0] : undefined;
+          throw new YamlFault("a field is given twice", at === undefined ? undefined : lineAt(text, at));
+        }
+        seen.add(name);
+      }
+    },
+  });
+}
+
+function checkLimits(text: string, { bytes, explicitKeys, anchors }: YamlLimits): void {
+  if (text.length > bytes) throw new YamlFault(`it has more than ${bytes} characters`);
+  const count = (pattern: RegExp, most: number): boolean => {
+    let found = 0;
+    while (pattern.test(text)) if (++found > most) return true;
+    return false;
+  };
+  if (count(/(?:^|[\s[{,])\?(?=\s)/gm, explicitKeys))
+    throw new YamlFault("it has too many keys that begin with a question mark");
+  if (count(/(?:^|[\s[{,])&[^\s,[\]{}]/gm, anchors)) throw new YamlFault("it has too many anchors");
+  if (count(/(?:^|[\s[{,])\*[^\s,[\]{}]/gm, anchors)) throw new YamlFault("it has too many aliases");
+  if (count(/(?:^|[\s[{,])![^\s=]/gm, anchors)) throw new YamlFault("it has too many tags");
+}
+
+/** Up to the second document, or to the mark of the first one's end. */
+function firstDocument(text: string): string {
+  const marks = /^(?:---(?=\s|$)|\.\.\.(?=\s|$))/gm;
+  for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
+    const before = text.slice(0, mark.index);
+    const isEmpty = before.split("\n").every((line) => /^\s*(#|%|$)/.test(line) || /^---\s*(#|$)/.test(line));
+    if (!isEmpty) return before;
+    if (mark[0] === "...") continue;
+    // `--- value` begins the document in the same line.
+    const rest = text.slice(mark.index + 3).split("\n")[0]!;
+    if (!/^\s*(#|$)/.test(rest)) continue;
+  }
+  return text;
+}
+
+function lineAt(text: string, position: number): number {
+  let line = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && at < position; at = text.indexOf("\n", at + 1)) line++;
+  return line;
+}
