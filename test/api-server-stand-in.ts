@@ -43,6 +43,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   Pod: "pods",
   PodDisruptionBudget: "poddisruptionbudgets",
   ReplicaSet: "replicasets",
+  ReplicationController: "replicationcontrollers",
   Secret: "secrets",
   ServiceAccount: "serviceaccounts",
 };
@@ -167,7 +168,7 @@ export class ApiServerStandIn {
   #answer(request: StandInRequest, place: Place | undefined): StandInAnswer {
     const { method, path, body = {} } = request;
     if (path === "/version") return { status: 200, body: { gitVersion: this.#options.version } };
-    if (path.endsWith("accessreviews")) return { status: 201, body: { status: { allowed: true } } };
+    if (path.endsWith("accessreviews")) return { status: 201, body: { ...body, status: { allowed: true } } };
     if (place === undefined || !this.#serves(place.apiVersion)) return absent(path);
     if (method === "GET" && place.name === undefined) return this.#list(place, request.query);
     const object = this.#select(place)[0];

@@ -43,7 +43,12 @@ for (const suite of ["bookworm", "trixie"] as const) {
       await writeFile(kubeconfig, "kind: Config\n");
       const out = join(base, "out");
       const common = { allowMissing: false, skipHashCheck: false, force: false, dryRun: false };
-      await recoverControlPlane({ ...common, recoveryDir: out, backupFile: backup, kubeconfig });
+      await recoverControlPlane({
+        ...common,
+        recoveryDir: out,
+        backupFile: backup,
+        cluster: { kubeconfig, context: undefined, variables: {} },
+      });
       const pod = parse(await readFile(join(out, "bootstrap-manifests/bootstrap-etcd.yaml"), "utf8")) as Pod;
       const ports = await freePorts(4);
       const mapped = (text: string): string =>
@@ -114,7 +119,12 @@ test.skipIf(etcdProgram === undefined)(
       await writeFile(kubeconfig, "kind: Config\n");
       const out = join(base, "out");
       const common = { allowMissing: false, skipHashCheck: false, force: false, dryRun: false };
-      await recoverControlPlane({ ...common, recoveryDir: out, backupFile: backup, kubeconfig });
+      await recoverControlPlane({
+        ...common,
+        recoveryDir: out,
+        backupFile: backup,
+        cluster: { kubeconfig, context: undefined, variables: {} },
+      });
       const { etcd: etcdPlan, pods } = planStart(readAssetFiles(out), new Date("2026-11-21T05:00:00Z"));
       const plan = etcdPlan!;
       const apiServer = pods.find(({ component }) => component === "kube-apiserver")!;

@@ -22,7 +22,7 @@ async function diagnose(server: string, ...flags: string[]): Promise<DiagnoseRes
   const path = join(directory, "kubeconfig");
   const cluster = `{name: c, cluster: {server: "${server}"}}`;
   const context = "{name: c, context: {cluster: c, user: u}}";
-  writeFileSync(path, `clusters: [${cluster}]\ncontexts: [${context}]\ncurrent-context: c\nusers: []\n`);
+  writeFileSync(path, `clusters: [${cluster}]\ncontexts: [${context}]\ncurrent-context: c\nusers: [{name: u}]\n`);
   const words = ["diagnose", `--kubeconfig=${path}`, "-o", "json", ...flags];
   const { code, stdout, stderr } = await kubemend(directory, words);
   if (stdout === "") throw new Error(stderr);
@@ -50,7 +50,7 @@ describe("an API server that", () => {
   test("is not there is unreachable, and the rest is not known", async () => {
     const result = await diagnose("https://127.0.0.1:1");
     expect(troubleOf(result, "api-server")).toEqual([
-      { code: "api-server-unreachable", text: expect.stringContaining("refuses connections") },
+      { code: "api-server-unreachable", text: expect.stringContaining("nothing listens there") },
     ]);
     expect(result.areas.find(({ area }) => area === "nodes")).toMatchObject({ state: "unknown" });
   });
@@ -95,8 +95,12 @@ describe("an API server that", () => {
     for (const answer of answers) {
       const result = await serving(
         (request, response) => {
-          const well = request.url === "/version" ? '{"gitVersion":"v1.20.2"}' : '{"kind":"Namespace","metadata":{}}';
+          const well =
+            request.url === "/version"
+              ? '{"gitVersion":"v1.20.2"}'
+              : '{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"kube-system"}}';
           const isBase = request.url === "/version" || request.url === "/api/v1/namespaces/kube-system";
+          response.setHeader("content-type", "application/json");
           response.end(isBase ? well : answer);
         },
         (url) => diagnose(url),

@@ -54,7 +54,11 @@ function pod(
 
 /** How a server tells of the eviction API: before 1.22 without `policy/v1`, before 1.4 not at all. */
 function coreResources(eviction: JsonObject | undefined): JsonObject {
-  return { kind: "APIResourceList", resources: [{ name: "pods", kind: "Pod" }, ...(eviction ? [eviction] : [])] };
+  return {
+    kind: "APIResourceList",
+    groupVersion: "v1",
+    resources: [{ name: "pods", kind: "Pod" }, ...(eviction ? [eviction] : [])],
+  };
 }
 const EVICTION = (version: string) => ({ name: "pods/eviction", kind: "Eviction", group: "policy", version });
 
@@ -241,7 +245,7 @@ describe("evict --force-delete-pods", () => {
     const { code, stderr } = await node("evict", "w1", "--force-delete-pods", "--yes");
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^not finished: node "w1" is cordoned, and \d+ of 12 pods were asked to end\nrun the same command again to go on, .*\nerror: the API server at ".*" /m,
+      /^not finished: node "w1" is cordoned, and \d+ of 12 pods were asked to end\nrun the same command again to go on, .*\nerror: cannot reach the API server at ".*": /m,
     );
   });
 });
@@ -337,7 +341,7 @@ test("without the permission to take pods away nothing is cordoned", async () =>
     answer: ({ path, body }) => {
       const asked = (body?.spec as JsonObject | undefined)?.resourceAttributes as JsonObject | undefined;
       return path.endsWith("accessreviews") && asked?.resource === "pods"
-        ? { status: 201, body: { status: { allowed: false } } }
+        ? { status: 201, body: { ...body, status: { allowed: false } } }
         : undefined;
     },
   });

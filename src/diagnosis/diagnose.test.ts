@@ -25,7 +25,7 @@ const unreachable = (isLocal: boolean): Facts["api"] => ({
   server: "10.0.0.1:6443",
   source: "/root/.kube/config",
   isLocal,
-  outcome: { state: "unreachable", text: 'the API server at "10.0.0.1:6443" refuses connections' },
+  outcome: { state: "unreachable", text: 'cannot reach the API server at "10.0.0.1:6443": nothing listens there' },
 });
 
 /** A machine whose API server does not answer, with changes to its components. */

@@ -146,7 +146,7 @@ describe.skipIf(why !== "")(`an API server that cannot be read${why}`, () => {
     const [port] = await freePorts(1);
     await refused(
       changed("gone", { cluster: { server: `https://127.0.0.1:${port}` } }),
-      `the API server at "127.0.0.1:${port}" refuses connections: nothing listens there`,
+      `cannot reach the API server at "127.0.0.1:${port}": nothing listens there`,
     );
     await refused(
       changed("plain", { cluster: { server: `http://127.0.0.1:${cluster.apiServerPort}` } }),

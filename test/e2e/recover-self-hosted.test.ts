@@ -32,7 +32,7 @@ describeWithCluster("a self-hosted control plane that is gone", (kubernetes) => 
       const { plane: found } = await recoverControlPlane({
         recoveryDir: out,
         backupFile: backup,
-        kubeconfig,
+        cluster: { kubeconfig, context: undefined, variables: {} },
         allowMissing: false,
         skipHashCheck: false,
         force: false,

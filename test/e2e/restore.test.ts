@@ -37,7 +37,7 @@ describeWithCluster("etcd that is gone", (kubernetes) => {
       const asked = await restoreSnapshot(backup, {
         ...flagsOf(plane, 0),
         dataDir: join(base, "trial"),
-        kubeconfig: { path: plane.kubeconfig },
+        cluster: { kubeconfig: plane.kubeconfig, context: undefined, variables: {} },
       });
       const note = asked.notes.find((found) => found.code === "revision-goes-back")!.text;
       const bump = Number(/--bump-revision (\d+)/.exec(note)![1]) + 1000; // the cluster goes on while this is decided
@@ -125,7 +125,7 @@ function restore(plane: ControlPlane, file: string, i: number, more: Partial<Res
   return restoreSnapshot(file, {
     ...flagsOf(plane, i),
     dataDir: isTrial ? `${dataDir}-trial` : dataDir,
-    ...(isTrial ? { kubeconfig: { path: plane.kubeconfig } } : {}),
+    ...(isTrial ? { cluster: { kubeconfig: plane.kubeconfig, context: undefined, variables: {} } } : {}),
     ...more,
   });
 }

@@ -43,7 +43,7 @@ export const backupRestore = defineCommand({
       if (!isJson) await host.stderr.write(findingsText(saved.moment.notes));
       return;
     }
-    const result = await restoreBackup(place, { ...common, ...restoreOptions(flags) });
+    const result = await restoreBackup(place, { ...common, ...restoreOptions(host, flags) });
     await line.end();
     await host.stdout.write(isJson ? `${JSON.stringify(result)}\n` : restoredText(result) + proofText(result.moment));
     const findings = [...result.moment.notes, ...result.findings, ...result.notes];

@@ -1,10 +1,18 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
+import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.ts";
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
 import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
+import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
+import {
+  clusterFlags,
+  type OutputOptions,
+  outputOptions,
+  parseRevision,
+  snapshotOptions,
+} from "../options/shared-options.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { recoveryJson, recoveryText } from "../reports/recovery-report.ts";
 import { lineOf } from "../terminal/escape.ts";
@@ -28,6 +36,7 @@ interface Options extends OutputOptions {
   readonly recoveryDir: string;
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly requestTimeout?: number;
   readonly etcdServers?: string;
   readonly etcdBackupFile?: string;
   readonly etcdCaPath?: string;
@@ -56,6 +65,7 @@ export function registerRecover(program: Command, context: CommandContext): void
       "what the recovered control plane is reached with, and the API server to read from unless etcd or a backup is given ($KUBECONFIG)",
     )
     .option("--context <name>", "of the kubeconfig, for reading from its API server")
+    .addOption(REQUEST_TIMEOUT_FLAG.option())
     .option("--etcd-servers <urls>", "read from etcd that runs: client URLs of its members")
     .option("--etcd-ca-path <file>", "the CA of etcd's certificates ($ETCDCTL_CACERT)")
     .option("--etcd-certificate-path <file>", "the client certificate for etcd ($ETCDCTL_CERT)")
@@ -87,9 +97,8 @@ export function registerRecover(program: Command, context: CommandContext): void
         recoveryDir: path(options.recoveryDir)!,
         backupFile: path(options.etcdBackupFile),
         etcd: etcdFlags(host, options),
-        context: options.context,
         now: host.now,
-        kubeconfig: path(options.kubeconfig ?? (host.env.KUBECONFIG || undefined)),
+        cluster: options.kubeconfig || host.env.KUBECONFIG ? namedCluster(host, options) : undefined,
         encryptionConfig: path(options.encryptionConfig),
         etcdPrefix: options.etcdPrefix,
         namespace: options.namespace,
@@ -113,6 +122,12 @@ export function registerRecover(program: Command, context: CommandContext): void
       const missing = recovery.plane.missing.map((each) => lineOf`warning: ${each.text}`).join("");
       await host.stderr.write(findingsText(recovery.findings) + missing);
     });
+}
+
+/** What was named, and nothing else: it goes into the assets, and is not to be whatever lies at home. */
+function namedCluster(host: Host, options: Options): ClusterFlags {
+  const { HOME: _, ...variables } = host.env;
+  return { ...clusterFlags(host, options), variables };
 }
 
 /** How long one request to etcd may take. */

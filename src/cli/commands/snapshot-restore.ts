@@ -1,5 +1,7 @@
 import { MendError } from "../../errors/errors.ts";
 import type { RestoreOptions, RestoreResult } from "../../operations/snapshot/restore.ts";
+import type { Host } from "../host.ts";
+import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { repeated, toggle, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
@@ -41,8 +43,8 @@ export const RESTORE_FLAGS = {
   compact: toggle("--compact", "keep only the live version of each key, in a file without free pages"),
   allow: ALLOW_FLAG,
   etcdPrefix: ETCD_PREFIX_FLAG,
+  ...CLUSTER_FLAGS,
   kubeconfig: words("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's"),
-  context: words("--context <name>", "of the kubeconfig"),
   replace: toggle("--replace", "move a data dir (and WAL dir) that is there aside"),
 };
 
@@ -69,7 +71,7 @@ export const snapshotRestore = defineCommand({
     const { revision: atRevision } = flags;
     const result = await restoreSnapshot(file, {
       ...common,
-      ...restoreOptions(flags),
+      ...restoreOptions(host, flags),
       ...given({ atRevision, startedAt: host.startedAt }),
     });
     await line.end();
@@ -79,7 +81,7 @@ export const snapshotRestore = defineCommand({
 });
 
 /** What the flags ask for. Throws `usage`. */
-export function restoreOptions(flags: ValuesOf<typeof RESTORE_FLAGS>): RestoreOptions {
+export function restoreOptions(host: Host, flags: ValuesOf<typeof RESTORE_FLAGS>): RestoreOptions {
   const { bumpRevision = 0, markCompacted } = flags;
   if (bumpRevision > 0 !== markCompacted) {
     const missing = markCompacted ? "--bump-revision" : "--mark-compacted";
@@ -87,8 +89,8 @@ export function restoreOptions(flags: ValuesOf<typeof RESTORE_FLAGS>): RestoreOp
       hint: "pass both, such as --bump-revision 1000000000 --mark-compacted",
     });
   }
-  const { walDir, etcdPrefix, kubeconfig: path, context } = flags;
-  const kubeconfig = path === undefined ? undefined : { path, ...given({ context }) };
+  const { walDir, etcdPrefix } = flags;
+  const cluster = flags.kubeconfig === undefined ? undefined : clusterFlags(host, flags);
   return {
     dataDir: flags.dataDir ?? `${flags.name}.etcd`,
     replace: flags.replace,
@@ -102,7 +104,7 @@ export function restoreOptions(flags: ValuesOf<typeof RESTORE_FLAGS>): RestoreOp
     bumpRevision,
     exclude: flags.exclude,
     compact: flags.compact,
-    ...given({ walDir, etcdPrefix, kubeconfig }),
+    ...given({ walDir, etcdPrefix, cluster }),
   };
 }
 

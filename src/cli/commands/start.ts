@@ -4,6 +4,7 @@ import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
 import type { CommandContext } from "../command.ts";
+import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
 import { parseTime, storyTeller } from "../options/shared-options.ts";
 
 const EXAMPLES = `
@@ -18,6 +19,7 @@ interface Options {
   readonly requiredPods?: readonly RequiredPod[];
   readonly strict?: true;
   readonly timeout: number;
+  readonly requestTimeout?: number;
   readonly output: string;
   readonly quiet?: true;
 }
@@ -38,6 +40,7 @@ export function registerStart(program: Command, context: CommandContext): void {
     .addOption(
       new Option("--timeout <time>", "how long to wait in all").argParser(parseTime).default(20 * 60_000, "20m"),
     )
+    .addOption(REQUEST_TIMEOUT_FLAG.option())
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
     .option("-q, --quiet", "print errors and the result only")
     .addHelpText("after", EXAMPLES)
@@ -52,6 +55,8 @@ export function registerStart(program: Command, context: CommandContext): void {
         strict: options.strict === true,
         timeoutMs: options.timeout,
         signal: host.signal,
+        variables: host.env,
+        manners: { requestTimeoutMs: options.requestTimeout }, // it starts an API server, and says itself that it waits for it
         now: host.now,
         tell: storyTeller(host, options.quiet === true),
       });

@@ -6,6 +6,7 @@ import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { Host } from "../host.ts";
 import { hanging } from "../terminal/escape.ts";
 import { type ProgressLine, type ProgressMode, showProgress } from "../terminal/progress.ts";
+import { apiManners, REQUEST_TIMEOUT_FLAG } from "./request-timeout.ts";
 
 export interface OutputOptions {
   readonly output: string;
@@ -41,25 +42,27 @@ export function snapshotOptions(host: Host, options: OutputOptions): SnapshotOpt
 export interface ClusterOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly requestTimeout?: number;
 }
 
-/** `--kubeconfig` and `--context`. */
+/** `--kubeconfig`, `--context` and `--request-timeout`. */
 export function clusterOptions(command: Command): Command {
   return command
     .option(
       "--kubeconfig <file>",
       "how to reach the cluster ($KUBECONFIG; else ~/.kube/config, else /etc/kubernetes/admin.conf)",
     )
-    .option("--context <name>", "of the kubeconfig");
+    .option("--context <name>", "of the kubeconfig")
+    .addOption(REQUEST_TIMEOUT_FLAG.option());
 }
 
 export function clusterFlags(host: Host, options: ClusterOptions): ClusterFlags {
-  const { kubeconfig, context } = options;
+  const { kubeconfig, context, requestTimeout } = options;
   return {
     kubeconfig: kubeconfig === undefined ? undefined : resolve(host.cwd, kubeconfig),
     context,
-    environment: host.env.KUBECONFIG,
-    home: host.env.HOME,
+    variables: host.env,
+    manners: apiManners(host, requestTimeout),
   };
 }
 

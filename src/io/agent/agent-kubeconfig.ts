@@ -1,6 +1,6 @@
 /** The agent's kubeconfig, read anew for each connection, because a token may have been renewed; parsed anew when its text has changed. */
-import { MendError } from "../../errors/errors.ts";
 import { accessOf, type ClusterAccess, unsupportedCredentials } from "../api-server/kubeconfig-access.ts";
+import { invalidKubeconfig, parseKubeconfig } from "../api-server/kubeconfig-file.ts";
 import { parsePlainYaml } from "../files/plain-yaml.ts";
 import { readTextFile } from "../files/read-file.ts";
 
@@ -18,7 +18,7 @@ export class AgentKubeconfig {
   async read(): Promise<ClusterAccess> {
     const text = readTextFile(this.#path);
     if (this.#parsed?.text !== text) this.#parsed = { text, value: await this.#parse(text) };
-    const { access, exec } = accessOf(this.#parsed.value, this.#path, this.#context);
+    const { access, exec } = accessOf(parseKubeconfig(this.#parsed.value, this.#path), this.#context);
     if (exec !== undefined) throw unsupportedCredentials(this.#path, "exec");
     return access;
   }
@@ -26,11 +26,12 @@ export class AgentKubeconfig {
   async #parse(text: string): Promise<unknown> {
     const plain = parsePlainYaml(text);
     if (plain !== undefined) return plain;
-    const { parse } = await import("yaml");
+    const { readYaml, YamlFault } = await import("../../kube/read-yaml.ts");
     try {
-      return parse(text);
+      return readYaml(text);
     } catch (cause) {
-      throw new MendError("config-invalid", `"${this.#path}" is not YAML`, { hint: "pass a kubeconfig", cause });
+      if (cause instanceof YamlFault) throw invalidKubeconfig(this.#path, `is not YAML: ${cause.message}`);
+      throw cause;
     }
   }
 }

@@ -4,12 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { ClusterApi } from "../api-server/cluster-api.ts";
+import { Backoff, type BackoffOptions } from "../network/backoff.ts";
 
 const REQUEST_MS = 5000;
 /** A connection that says nothing for so long is tried: a cable that was pulled closes none. */
 const PROBE_MS = 10_000;
 const SHORTEST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 2000;
+/** Each node has an agent, and all of them lose the same API server: they do not come back in step. */
+const RETRY: BackoffOptions = { firstMs: SHORTEST_PAUSE_MS, longestMs: 2000 };
 
 export interface NodePodsOptions {
   /** Called for each attempt, because a token or a certificate may have been renewed meanwhile. The result is closed here. */
@@ -83,7 +85,7 @@ export class NodePods {
   /** Follows them until the signal aborts. */
   async run(): Promise<void> {
     const { signal } = this.#options;
-    let pause = SHORTEST_PAUSE_MS;
+    const backoff = new Backoff(RETRY);
     while (!signal.aborted) {
       try {
         const api = await this.#options.open();
@@ -96,11 +98,10 @@ export class NodePods {
         if (signal.aborted) return;
         // One broken connection is none: another API server behind the same address may answer the next.
         const worked = this.#pods !== undefined;
-        if (worked) pause = SHORTEST_PAUSE_MS;
+        if (worked) backoff.reset();
         if (!worked || !(await this.#answers())) this.#lose(error);
       }
-      await sleep(pause, undefined, { signal }).catch(() => {});
-      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      await sleep(backoff.next(), undefined, { signal }).catch(() => {});
     }
   }
 

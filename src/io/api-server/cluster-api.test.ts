@@ -21,7 +21,9 @@ test("a deletion's options reach the server, and the connection stays good for t
     let body = "";
     for await (const chunk of request) body += String(chunk);
     seen.push({ method: request.method, body });
-    response.end("{}");
+    const name = request.url!.split("/").at(-1)!;
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default" } }));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   try {
@@ -57,19 +59,26 @@ async function against(
 
 test("a server that is too busy is asked again; one that refuses an eviction is not", async () => {
   let [busy, refused] = [0, 0];
-  const refusal = { reason: "TooManyRequests", message: "no", details: { causes: [{ reason: "DisruptionBudget" }] } };
+  const refusal = {
+    kind: "Status",
+    reason: "TooManyRequests",
+    message: "no",
+    details: { causes: [{ reason: "DisruptionBudget" }] },
+  };
+  const eviction = "/api/v1/namespaces/default/pods/a/eviction";
   await against(
     (request, response) => {
-      if (request.url === "/eviction") {
+      response.setHeader("content-type", "application/json");
+      if (request.url === eviction) {
         refused++;
         response.writeHead(429, { "retry-after": "0" }).end(JSON.stringify(refusal));
-      } else if (++busy < 3) response.writeHead(429, { "retry-after": "0" }).end("Too many requests");
-      else response.end('{"kind":"Pod"}');
+      } else if (++busy < 3) response.writeHead(429, { "retry-after": "0", "content-type": "text/plain" }).end("busy");
+      else response.end('{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}');
     },
     async (api) => {
-      expect(await api.get("/pod")).toEqual({ kind: "Pod" });
+      expect(await api.get("/api/v1/namespaces/default/pods/a")).toMatchObject({ kind: "Pod" });
       expect(busy).toBe(3);
-      const error = await api.create("/eviction", {}).catch((thrown: unknown) => thrown);
+      const error = await api.create(eviction, {}).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ status: 429, said: "no", causes: ["DisruptionBudget"] });
       expect(refused).toBe(1);
     },
@@ -84,11 +93,13 @@ test("a list is read page by page, and anew where it has changed too much", asyn
       seen.push(url.search);
       const next = url.searchParams.get("continue");
       if (next === "b" && seen.length === 2) {
-        response.writeHead(410).end('{"reason":"Expired","message":"too old"}');
+        response.writeHead(410, { "content-type": "application/json" });
+        response.end('{"kind":"Status","reason":"Expired","message":"too old"}');
         return;
       }
       const items = [{ metadata: { name: next ?? "a" } }];
       const metadata = { resourceVersion: "7", ...(next === null && { continue: "b" }) };
+      response.writeHead(200, { "content-type": "application/json" });
       response.end(JSON.stringify({ apiVersion: "v1", kind: "PodList", metadata, items }));
     },
     async (api) => {

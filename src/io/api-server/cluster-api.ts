@@ -1,32 +1,24 @@
 /** The API server, spoken to in JSON: requests, lists, and watches that resume by themselves. Its errors become {@link MendError}s by code. */
-import type { IncomingMessage } from "node:http";
-import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { createHash } from "node:crypto";
+import type { Agent as HttpAgent, IncomingMessage } from "node:http";
+import { Agent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import { MendError } from "../../errors/errors.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { plainHttp } from "../network/plain-http.ts";
-import { ProxyAgent } from "../network/proxy-agent.ts";
+import { Backoff, WATCH_BACKOFF } from "../network/backoff.ts";
+import { connectionTrouble, errorCode } from "../network/connection-codes.ts";
+import { Deadline, DeadlinePassed, SLOWEST_PACE } from "../network/deadline.ts";
+import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
+import { ProxyAgent, plainProxyAgent } from "../network/proxy-agent.ts";
+import { faultOfAnswer } from "./api-answer.ts";
+import { ApiError, describeType, foreignAnswer, isConnectionError, isJson, parseObject, refusal } from "./api-error.ts";
+import { type ApiManners, DEFAULT_REQUEST_MS, SilenceReport } from "./api-manners.ts";
+import { credentialHeaders, type Headers } from "./credential-headers.ts";
 import type { ClusterAccess } from "./kubeconfig-access.ts";
+import { BrokenWatch, readWatch, Stale } from "./watch-stream.ts";
 
-/** An answer of 400 or more, with the API server's own words. */
-export class ApiError extends MendError {
-  readonly status: number;
-  /** `AlreadyExists`, `Conflict` and the like. */
-  readonly reason: string;
-  /** What the API server said, without our words around it. */
-  readonly said: string;
-  /** The reasons in detail, such as `DisruptionBudget` and `NamespaceTerminating`. */
-  readonly causes: readonly string[];
-  constructor(code: ErrorCode, status: number, answer: JsonObject, what: string, hint: string) {
-    const said = typeof answer.message === "string" ? answer.message : `status ${status}`;
-    super(code, `the API server refuses ${what}: ${said}`, { hint });
-    this.status = status;
-    this.reason = typeof answer.reason === "string" ? answer.reason : "";
-    this.said = said;
-    this.causes = objectsOf(objectOf(answer.details).causes).map(({ reason }) => textOf(reason));
-  }
-}
+export { ApiError, isConnectionError } from "./api-error.ts";
 
 export type WatchEvent =
   | { readonly type: "listed"; readonly objects: readonly KubeObject[] }
@@ -39,13 +31,18 @@ export interface ProbeAnswer {
   readonly date: number;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
 /** A watch is asked for anew after this, so that a connection that died silently is noticed. */
 const WATCH_SECONDS = 240;
+/** A watch that ends sooner, and has brought nothing, is none. */
+const SHORT_WATCH_MS = 1000;
+/** A watch that went well for so long has forgotten earlier failures. */
+const LONG_WATCH_MS = 120_000;
 /** An answer larger than this is no API server's. */
 const MOST_BYTES = 512 << 20;
 /** Objects that a list answers at once; a longer one goes on. */
 const PAGE = 500;
+/** More than etcd holds: a list of more pages has no end. */
+const MOST_PAGES = 20_000;
 /** A list that changes too much while it is paged through is begun again. */
 const MOST_ATTEMPTS = 3;
 /** How often a request that the API server is too busy for is made again, and how long it waits at most, in seconds. */
@@ -62,16 +59,31 @@ export interface RequestChoices {
 /** Asks for lists of objects without their specs and states. Every API server since 1.15 can; an older one answers in full. */
 export const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
+interface Sending {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: JsonObject | undefined;
+  readonly choices: RequestChoices;
+  readonly agent?: HttpAgent | undefined;
+}
+
 export class ClusterApi {
   readonly access: ClusterAccess;
-  readonly #agent: Agent;
+  readonly #manners: ApiManners;
+  readonly #silence: SilenceReport;
+  readonly #credentials: Headers;
+  /** Undefined for Node's own, which serves where there is neither TLS nor a proxy. */
+  readonly #agent: HttpAgent | undefined;
   /** The address that answered last. */
   remoteAddress: string | undefined;
   /** Watches keep their connections to themselves: however many there are, requests are not held up by them. */
-  readonly #watchAgent: Agent;
+  readonly #watchAgent: HttpAgent | undefined;
 
-  constructor(access: ClusterAccess) {
+  constructor(access: ClusterAccess, manners: ApiManners = {}) {
     this.access = access;
+    this.#manners = manners;
+    this.#credentials = credentialHeaders(access);
+    this.#silence = new SilenceReport(access.server.host, manners);
     const options = {
       keepAlive: true,
       maxSockets: 20,
@@ -81,8 +93,11 @@ export class ClusterApi {
       ...(access.key !== undefined && { key: access.key }),
       ...(access.serverName !== undefined && { servername: access.serverName }),
     };
-    const makeAgent = (own: typeof options) =>
-      access.proxy === undefined ? new Agent(own) : new ProxyAgent(access.proxy, own);
+    const makeAgent = (own: typeof options): HttpAgent | undefined => {
+      const { proxy } = access;
+      if (access.server.protocol === "http:") return proxy === undefined ? undefined : plainProxyAgent(proxy);
+      return proxy === undefined ? new Agent(own) : new ProxyAgent(proxy, own);
+    };
     this.#agent = makeAgent(options);
     this.#watchAgent = makeAgent({ ...options, maxSockets: Number.POSITIVE_INFINITY });
   }
@@ -91,7 +106,10 @@ export class ClusterApi {
     return this.request("GET", path, undefined, { signal }) as Promise<KubeObject>;
   }
 
-  /** Read page by page, to the end, unless the path has a `limit` of its own. `limit`: objects a page; 0 for all at once. */
+  /**
+   * Read page by page, to the end, unless the path has a `limit` of its own. `limit`: objects a page; 0 for all at once. Without `resourceVersion` in the path the answer
+   * is what etcd's quorum has, and no older.
+   */
   async list(
     path: string,
     signal?: AbortSignal,
@@ -99,29 +117,43 @@ export class ClusterApi {
   ): Promise<{ readonly items: KubeObject[]; readonly resourceVersion: string }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#listPages(path, signal, limit);
+        const items: KubeObject[] = [];
+        let resourceVersion = "";
+        const seen = new Set<string>();
+        for await (const page of this.pages(path, { signal }, limit)) {
+          const kind = textOf(page.kind).replace(/List$/, "");
+          const type = { apiVersion: page.apiVersion, kind }; // which the items of a list do not repeat
+          for (const item of objectsOf(page.items)) {
+            const object = { ...type, ...item } as KubeObject;
+            const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+            if (seen.has(key)) throw this.#foreign(`its list of ${path.split("?")[0]} has "${key}" twice`);
+            seen.add(key);
+            items.push(object);
+          }
+          resourceVersion = textOf(objectOf(page.metadata).resourceVersion);
+        }
+        return { items, resourceVersion };
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 410 || attempt === MOST_ATTEMPTS) throw error;
       }
     }
   }
 
-  async #listPages(path: string, signal: AbortSignal | undefined, limit: number) {
+  /** The pages of a list as they come, each checked; at last all of it, or an error. `limit`: objects a page; 0 for all at once. */
+  async *pages(path: string, choices: RequestChoices = {}, limit = PAGE): AsyncGenerator<JsonObject> {
     const isPaged = limit > 0 && !/[?&]limit=/.test(path);
-    const items: KubeObject[] = [];
-    let resourceVersion: string;
+    const tokens = new Set<string>();
     let next = "";
     do {
       const query = [isPaged ? `limit=${limit}` : "", next === "" ? "" : `continue=${encodeURIComponent(next)}`];
-      const answer = await this.request("GET", withQuery(path, query.filter(Boolean).join("&")), undefined, { signal });
-      const kind = String(answer.kind ?? "").replace(/List$/, "");
-      const type = { apiVersion: answer.apiVersion, kind }; // which the items of a list do not repeat
-      for (const item of (answer.items ?? []) as readonly JsonObject[]) items.push({ ...type, ...item } as KubeObject);
-      const metadata = objectOf(answer.metadata);
-      resourceVersion = textOf(metadata.resourceVersion);
-      next = isPaged ? textOf(metadata.continue) : "";
+      const page = await this.request("GET", withQuery(path, query.filter(Boolean).join("&")), undefined, choices);
+      yield page;
+      next = isPaged ? textOf(objectOf(page.metadata).continue) : "";
+      const token = next === "" ? "" : createHash("sha256").update(next).digest("base64");
+      if (tokens.has(token) || tokens.size > MOST_PAGES)
+        throw this.#foreign(`its list of ${path.split("?")[0]} has no end`);
+      if (token !== "") tokens.add(token);
     } while (next !== "");
-    return { items, resourceVersion };
   }
 
   create(path: string, object: JsonObject, signal?: AbortSignal): Promise<KubeObject> {
@@ -140,234 +172,234 @@ export class ClusterApi {
     return this.request("DELETE", path, options, { signal });
   }
 
-  /** A request that the API server is too busy for is made again when it says so. */
-  async request(method: string, path: string, body?: JsonObject, options: RequestChoices = {}): Promise<JsonObject> {
-    const text = await this.#exchange(method, path, body, options);
-    return parseJson(text) ?? { text };
+  /**
+   * A request that the API server is too busy for is made again when it says so, within the time of one request. The answer is one to what was asked, whole and of its
+   * kind (`api-answer.ts`); anything else is `api-refused`.
+   */
+  async request(method: string, path: string, body?: JsonObject, choices: RequestChoices = {}): Promise<JsonObject> {
+    const text = await this.#exchange({ method, path, body, choices }, true);
+    const answer = parseObject(text);
+    const what = `${method} ${path.split("?")[0]}`;
+    if (answer === undefined) throw this.#foreign(`it answers ${what} with what is not a JSON object`);
+    const fault = faultOfAnswer({ method, path, body }, answer);
+    if (fault !== undefined) throw this.#foreign(fault);
+    return answer;
   }
 
   /** A GET whose answer counts whatever its status: for health checks. Throws only where there is no answer. */
-  async probe(path: string, signal?: AbortSignal): Promise<ProbeAnswer> {
-    const response = await this.#send("GET", path, undefined, { signal });
-    const text = await this.#read(response);
-    return { status: response.statusCode ?? 0, text, date: Date.parse(response.headers.date ?? "") };
+  probe(path: string, signal?: AbortSignal): Promise<ProbeAnswer> {
+    return this.#within(signal, async (deadline) => {
+      const response = await this.#send({ method: "GET", path, choices: {} }, deadline);
+      const text = await this.#read(response, deadline);
+      return { status: response.statusCode ?? 0, text, date: Date.parse(response.headers.date ?? "") };
+    });
   }
 
   /** An answer that is no object, such as a container's log. */
   text(path: string, signal?: AbortSignal): Promise<string> {
-    return this.#exchange("GET", path, undefined, { signal });
+    return this.#exchange({ method: "GET", path, choices: { signal } }, false);
   }
 
-  async #exchange(
-    method: string,
-    path: string,
-    body: JsonObject | undefined,
-    options: RequestChoices,
-  ): Promise<string> {
-    for (let attempt = 1; ; attempt++) {
-      const response = await this.#send(method, path, body, options);
-      const retryAfter = Number(response.headers["retry-after"]);
-      try {
-        return await this.#answer(response, `${method} ${path.split("?")[0]}`);
-      } catch (error) {
-        // A refused eviction is a 429 as well, and then it is not the server that needs the time.
-        const isThrottled = error instanceof ApiError && error.status === 429 && error.causes.length === 0;
-        if (!isThrottled || !(retryAfter >= 0) || attempt === MOST_THROTTLED) throw error;
-        const seconds = Math.min(Math.max(retryAfter, 0.1), MOST_RETRY_AFTER) * (1 + Math.random() / 4);
-        await sleep(seconds * 1000, undefined, { signal: options.signal });
+  #exchange(sending: Sending, wantsJson: boolean): Promise<string> {
+    const { signal } = sending.choices;
+    return this.#within(signal, async (deadline) => {
+      for (let attempt = 1; ; attempt++) {
+        const response = await this.#send(sending, deadline);
+        const retryAfter = Number(response.headers["retry-after"]);
+        try {
+          return await this.#answer(response, sending, deadline, wantsJson);
+        } catch (error) {
+          // A refused eviction is a 429 as well, and then it is not the server that needs the time.
+          const isThrottled = error instanceof ApiError && error.status === 429 && error.causes.length === 0;
+          if (!isThrottled || !(retryAfter >= 0) || attempt === MOST_THROTTLED) throw error;
+          const seconds = Math.min(Math.max(retryAfter, 0.1), MOST_RETRY_AFTER) * (1 + Math.random() / 4);
+          try {
+            await sleep(seconds * 1000, undefined, { signal: deadline.signal });
+          } catch {
+            throw signal?.aborted === true ? signal.reason : error; // its own words say more than that time has passed
+          }
+        }
       }
-    }
+    });
   }
 
-  async #answer(response: IncomingMessage, what: string): Promise<string> {
-    const text = await this.#read(response);
+  async #answer(response: IncomingMessage, sending: Sending, deadline: Deadline, wantsJson: boolean): Promise<string> {
     const status = response.statusCode ?? 0;
-    if (status >= 400) throw apiError(status, parseJson(text) ?? {}, what);
+    const contentType = response.headers["content-type"] ?? "";
+    if (status >= 300 && status < 400) {
+      response.destroy();
+      throw this.#foreign(`it redirects to ${describeLocation(response.headers.location)}, as no API server does`);
+    }
+    const what = `${sending.method} ${sending.path.split("?")[0]}`;
+    const text = await this.#read(response, deadline);
+    const { host } = this.access.server;
+    if (status >= 400) throw refusal({ status, contentType, text }, what, host, this.access.source);
+    if (status < 200) throw this.#foreign(`it answers ${what} with status ${status}`);
+    if (wantsJson && !isJson(contentType)) throw this.#foreign(`it answers ${what} with ${describeType(contentType)}`);
     return text;
   }
 
-  async #read(response: IncomingMessage): Promise<string> {
-    const chunks: Buffer[] = [];
-    let size = 0;
+  async #read(response: IncomingMessage, deadline: Deadline): Promise<string> {
     try {
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > MOST_BYTES)
-          throw new MendError("api-unreachable", `"${this.access.server.host}" answers without end`);
-        chunks.push(chunk);
-      }
+      return (await readBody(response, deadline, MOST_BYTES)).toString("utf8");
     } catch (error) {
+      if (error instanceof AnswerTooLong) throw this.#foreign("its answer has no end");
+      throw error;
+    }
+  }
+
+  /** One request with all its attempts, in its time. What goes wrong with the connection is said in words. */
+  async #within<T>(signal: AbortSignal | undefined, run: (deadline: Deadline) => Promise<T>): Promise<T> {
+    using deadline = this.#startDeadline(signal);
+    using _ = this.#silence.watch(deadline.milliseconds);
+    try {
+      return await run(deadline);
+    } catch (error) {
+      signal?.throwIfAborted();
       throw this.#convert(error);
     }
-    return Buffer.concat(chunks).toString("utf8");
+  }
+
+  /** A time that the user set is for the whole answer; else a long answer may take longer, as long as it comes along. */
+  #startDeadline(signal: AbortSignal | undefined): Deadline {
+    const { requestTimeoutMs } = this.#manners;
+    if (requestTimeoutMs === undefined) return new Deadline(DEFAULT_REQUEST_MS, { signal, pace: SLOWEST_PACE });
+    return new Deadline(requestTimeoutMs === 0 ? Number.POSITIVE_INFINITY : requestTimeoutMs, { signal });
   }
 
   /**
    * A list and every change after it. When the connection ends, or the API server has forgotten the place, it goes on by itself, with a new
-   * `listed` where changes may have been missed. Ends when the signal aborts; throws what a list throws.
+   * `listed` where changes may have been missed. Watches that end as soon as they begin are asked for more and more seldom. Ends when the signal aborts; throws what a
+   * list throws, and `api-unreachable` for a watch that brings what is no event.
    */
   async *watch(path: string, signal: AbortSignal, limit = PAGE): AsyncGenerator<WatchEvent> {
+    const backoff = new Backoff(WATCH_BACKOFF);
     for (;;) {
       const { items, resourceVersion } = await this.list(path, signal, limit);
       yield { type: "listed", objects: items };
       let version = resourceVersion;
-      try {
-        for (;;) {
-          const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${version}`;
-          const options = { signal, agent: this.#watchAgent };
-          const response = await this.#send("GET", withQuery(path, query), undefined, options);
-          if (response.statusCode === 410) {
-            response.resume();
-            break;
-          }
-          if ((response.statusCode ?? 0) >= 400) await this.#answer(response, `WATCH ${path.split("?")[0]}`);
-          for await (const line of lines(response)) {
-            const event = JSON.parse(line) as { type: string; object: KubeObject };
-            if (event.type === "ERROR") throw new Stale();
+      for (let isWhole = true; isWhole; ) {
+        const began = performance.now();
+        let events = 0;
+        try {
+          for await (const event of this.#watchFrom(path, version, signal)) {
+            events++;
             version = event.object.metadata.resourceVersion ?? version;
             if (event.type === "BOOKMARK") continue;
             yield { type: event.type === "DELETED" ? "deleted" : "set", object: event.object };
           }
+        } catch (error) {
+          signal.throwIfAborted();
+          const converted = this.#convert(error);
+          if (error instanceof BrokenWatch || !(error instanceof Stale || isConnectionError(converted)))
+            throw converted;
+          isWhole = false;
         }
-      } catch (error) {
-        if (signal.aborted || !(error instanceof Stale || isConnectionError(this.#convert(error)))) throw error;
+        const lasted = performance.now() - began;
+        if (lasted > LONG_WATCH_MS) backoff.reset();
+        if (lasted >= SHORT_WATCH_MS) continue;
+        // What ends as soon as it begins may have kept something back.
+        if (events === 0) isWhole = false;
+        await sleep(backoff.next(), undefined, { signal });
       }
     }
   }
 
-  /** Ends idle connections. */
-  close(): void {
-    this.#agent.destroy();
-    this.#watchAgent.destroy();
+  /** One watch, until it ends. */
+  async *#watchFrom(path: string, version: string, signal: AbortSignal): ReturnType<typeof readWatch> {
+    const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${version}`;
+    const sending = { method: "GET", path: withQuery(path, query), choices: { signal }, agent: this.#watchAgent };
+    let response: IncomingMessage;
+    {
+      using deadline = this.#startDeadline(signal);
+      using _ = this.#silence.watch(deadline.milliseconds);
+      response = await this.#send(sending, deadline);
+      if (response.statusCode === 410) {
+        response.destroy();
+        throw new Stale();
+      }
+      const contentType = response.headers["content-type"] ?? "";
+      if (response.statusCode !== 200 || !isJson(contentType)) {
+        await this.#answer(response, { ...sending, method: "WATCH" }, deadline, true);
+        throw this.#foreign(`it answers WATCH ${path.split("?")[0]} with status ${response.statusCode}`);
+      }
+    }
+    using idle = new Deadline((WATCH_SECONDS + 30) * 1000, { signal });
+    try {
+      yield* readWatch(response, path, idle);
+    } finally {
+      response.destroy();
+    }
   }
 
-  #send(
-    method: string,
-    path: string,
-    body: JsonObject | undefined,
-    choices: RequestChoices & { readonly agent?: Agent },
-  ): Promise<IncomingMessage> {
-    const { signal, contentType = "application/json", accept = "application/json", agent = this.#agent } = choices;
-    const { server, token } = this.access;
-    const isTls = server.protocol === "https:";
+  /** Ends idle connections, and those that have not come about. */
+  close(): void {
+    this.#agent?.destroy();
+    this.#watchAgent?.destroy();
+    this.#silence.close();
+  }
+
+  async #send({ method, path, body, choices, agent = this.#agent }: Sending, deadline: Deadline) {
+    const { contentType = "application/json", accept = "application/json" } = choices;
+    const { server } = this.access;
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const options: RequestOptions = {
-      host: server.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: server.port || (isTls ? 443 : 80),
-      method,
-      path: `${server.pathname.replace(/\/$/, "")}${path}`,
-      headers: {
-        accept,
-        // Node does not say the length of a DELETE's body by itself: the server would take it for the next request.
-        ...(text !== undefined && { "content-type": contentType, "content-length": Buffer.byteLength(text) }),
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    const response = await sendRequest(
+      {
+        url: server,
+        method,
+        path: `${server.pathname.replace(/\/$/, "")}${path}`,
+        headers: { accept, ...(text !== undefined && { "content-type": contentType }), ...this.#credentials },
+        body: text,
+        agent,
       },
-      ...(isTls && { agent }),
-      ...(signal !== undefined && { signal }),
-    };
-    return new Promise((resolve, reject) => {
-      const sent = (isTls ? httpsRequest : plainHttp().request)(options, (response) => {
-        sent.setTimeout(0);
-        this.remoteAddress = response.socket.remoteAddress;
-        resolve(response);
-      });
-      sent.setTimeout(REQUEST_TIMEOUT_MS, () =>
-        sent.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
-      );
-      sent.on("error", (error) => reject(this.#convert(error)));
-      sent.end(text);
+      deadline,
+    );
+    this.remoteAddress = response.socket.remoteAddress;
+    return response;
+  }
+
+  #foreign(found: string): MendError {
+    return foreignAnswer(this.access.server.host, this.access.source, found);
+  }
+
+  #unreachable(what: string, cause?: unknown): MendError {
+    return new MendError("api-unreachable", `cannot reach the API server at "${this.access.server.host}": ${what}`, {
+      where: this.access.source,
+      hint: "check that it runs, and that the kubeconfig names it",
+      cause,
     });
   }
 
   #convert(error: unknown): unknown {
     if (error instanceof MendError || !(error instanceof Error)) return error;
-    const code = (error as NodeJS.ErrnoException).code ?? "";
-    if (error.name === "AbortError") return error;
-    const { host } = this.access.server;
-    const trust = TRUST[code];
-    if (trust !== undefined) {
-      return new MendError("api-untrusted", `the API server at "${host}" ${trust}`, {
+    if (error instanceof DeadlinePassed) {
+      const seconds = error.milliseconds / 1000;
+      return this.#unreachable(`it did not answer within ${seconds} s`, error);
+    }
+    // It may come from something on the way: it is asked again, as after any connection that broke.
+    if (error instanceof BrokenWatch) return this.#unreachable(`it breaks off a watch: ${error.message}`, error);
+    if (error.name === "AbortError" && errorCode(error) === "ABORT_ERR") return error;
+    const { trouble, text } = connectionTrouble(error);
+    if (trouble !== "server-certificate" && trouble !== "client-certificate") return this.#unreachable(text, error);
+    return new MendError(
+      "api-untrusted",
+      `no secure connection to the API server at "${this.access.server.host}": ${text}`,
+      {
         where: this.access.source,
         hint: "check the cluster's certificates, and the authority in the kubeconfig",
         cause: error,
-      });
-    }
-    const what = UNREACHABLE[code] ?? `cannot be reached (${code || error.message})`;
-    return new MendError("api-unreachable", `the API server at "${host}" ${what}`, {
-      where: this.access.source,
-      hint: "check that it runs, and that the kubeconfig names it",
-      cause: error,
-    });
+      },
+    );
   }
-}
-
-/** What Node and OpenSSL say of a server's certificate. */
-const TRUST: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "has a certificate that has expired",
-  CERT_NOT_YET_VALID: "has a certificate that is not valid yet: check this machine's clock",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "has a certificate that it signed itself",
-  ERR_TLS_CERT_ALTNAME_INVALID: "has a certificate for other names",
-  SELF_SIGNED_CERT_IN_CHAIN: "has a certificate of another authority",
-  UNABLE_TO_GET_ISSUER_CERT: "has a certificate of another authority",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "has a certificate of another authority",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "has a certificate of another authority",
-  CERT_SIGNATURE_FAILURE: "has a certificate of another authority with the same name",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "wants a client certificate",
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: "does not trust the authority of the client certificate",
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: "does not accept the client certificate",
-  ERR_SSL_SSL_TLSV1_ALERT_EXPIRED_CERTIFICATE: "says that the client certificate has expired",
-};
-
-const UNREACHABLE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "refuses connections: nothing listens there",
-  ECONNRESET: "ends connections",
-  EHOSTUNREACH: "cannot be reached: no route to the host",
-  ENETUNREACH: "cannot be reached: no route to the network",
-  ENOTFOUND: "cannot be found: its name does not resolve",
-  EAI_AGAIN: "cannot be found: name resolution fails",
-  ETIMEDOUT: "does not answer",
-  EPROTO: "does not speak TLS there",
-  EPROXY: "cannot be reached: the proxy refuses to connect to it",
-};
-
-/** Whether the API server could not be reached, rather than having answered. */
-export function isConnectionError(error: unknown): boolean {
-  return error instanceof MendError && error.code === "api-unreachable";
-}
-
-class Stale extends Error {}
-
-function apiError(status: number, answer: JsonObject, what: string): ApiError {
-  const [code, hint]: [ErrorCode, string] =
-    status === 401
-      ? ["api-denied", "its authority or token is not this cluster's: pass the kubeconfig of this cluster"]
-      : status === 403
-        ? ["api-denied", "pass the kubeconfig of an administrator"]
-        : status === 404
-          ? ["object-not-found", "check the name and the namespace"]
-          : ["api-refused", "see the API server's log"];
-  return new ApiError(code, status, answer, what, hint);
 }
 
 function withQuery(path: string, query: string): string {
   return query === "" ? path : `${path}${path.includes("?") ? "&" : "?"}${query}`;
 }
 
-function parseJson(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as JsonObject) : undefined;
-  } catch {
-    return undefined; // health checks answer in plain text
-  }
-}
-
-async function* lines(response: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of response) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    for (const part of parts) if (part !== "") yield part;
-  }
+/** A redirect may carry anything in its query. */
+function describeLocation(location: string | undefined): string {
+  const url = URL.parse(location ?? "", "http://same-host");
+  if (location === undefined || url === null) return "nowhere";
+  return url.host === "same-host" ? `"${url.pathname}"` : `"${url.host}"`;
 }

@@ -10,6 +10,10 @@ export interface ExecPlugin {
   readonly apiVersion: string;
   /** What the kubeconfig says to those who lack the program. */
   readonly installHint: string;
+  /** The kubeconfig's own path: a command with a slash in it is found beside it. */
+  readonly file: string;
+  /** What the plugin asks to be told of the cluster. */
+  readonly cluster?: Readonly<Record<string, unknown>>;
 }
 
 export interface ExecCredential {
@@ -27,9 +31,9 @@ export async function runExecPlugin(
   directory: string,
   signal?: AbortSignal,
 ): Promise<ExecCredential> {
-  const { command, args, env, apiVersion } = plugin;
+  const { command, args, env, apiVersion, cluster } = plugin;
   const program = command.includes("/") && !isAbsolute(command) ? resolve(directory, command) : command;
-  const info = JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { interactive: false } });
+  const info = JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { interactive: false, cluster } });
   const options = { env: { ...process.env, ...env, KUBERNETES_EXEC_INFO: info }, timeout: PLUGIN_TIMEOUT_MS };
   const printed = await new Promise<string>((done, fail) => {
     const child = execFile(program, [...args], { ...options, ...(signal && { signal }) }, (error, stdout, stderr) => {

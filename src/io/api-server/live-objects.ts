@@ -3,10 +3,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { namespacedName } from "../../kube/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import { Backoff, type BackoffOptions } from "../network/backoff.ts";
 import { type ClusterApi, isConnectionError } from "./cluster-api.ts";
 import { Refusals } from "./refusals.ts";
 
-const RETRY_MS = 250;
+/** One command is no crowd, and somebody waits for it: it asks again soon. */
+const RETRY: BackoffOptions = { firstMs: 250, longestMs: 2000 };
 
 export class LiveObjects {
   readonly #lists = new Map<string, Map<string, KubeObject>>();
@@ -76,6 +78,7 @@ export class LiveObjects {
   async #follow(path: string, limit: number | undefined): Promise<void> {
     const signal = this.#signal;
     const refusals = new Refusals();
+    const backoff = new Backoff(RETRY);
     while (!signal.aborted) {
       let opened = Number.POSITIVE_INFINITY;
       try {
@@ -83,6 +86,7 @@ export class LiveObjects {
           this.#unreachable.delete(path);
           if (event.type === "listed") {
             opened = performance.now();
+            backoff.reset();
             this.#lists.set(path, new Map(event.objects.map((object) => [namespacedName(object), object])));
           } else if (event.type === "set") {
             this.#lists.get(path)?.set(namespacedName(event.object), event.object);
@@ -98,7 +102,7 @@ export class LiveObjects {
         if (!isConnectionError(error) && !isPassing(error)) throw error;
         this.#unreachable.set(path, error);
         this.wake();
-        await sleep(RETRY_MS, undefined, { signal });
+        await sleep(backoff.next(), undefined, { signal });
       }
     }
   }

@@ -1,8 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { makeCertificates } from "../../../test/etcd-certificates.ts";
 import { readClusterAccess, readKubeconfig } from "./kubeconfig.ts";
 import { isSelfContained, selfContainedKubeconfig } from "./self-contained-kubeconfig.ts";
 
@@ -21,23 +22,25 @@ function kubeconfig(cluster: object, user: object): string {
 async function rewritten(content: string) {
   const [before, after] = [join(directory, "before"), join(directory, "after")];
   writeFileSync(before, content);
-  const access = await readClusterAccess(before);
+  const access = await readClusterAccess([before]);
   const text = selfContainedKubeconfig(access);
   writeFileSync(after, text);
   return { text, access: { ...access, source: "" }, again: { ...readKubeconfig(after), source: "" } };
 }
 
 test("files and a token's file come along", async () => {
-  for (const name of ["ca.crt", "me.crt", "me.key", "token"]) writeFileSync(join(directory, name), `of ${name}`);
+  const { ca, cert, key } = await makeCertificates(directory, "me");
+  writeFileSync(join(directory, "token"), "of token\n");
   const content = kubeconfig(
-    { "certificate-authority": "ca.crt", "tls-server-name": "kubernetes" },
+    { "certificate-authority": "me-ca.crt", "tls-server-name": "kubernetes" },
     { "client-certificate": join(directory, "me.crt"), "client-key": "me.key", tokenFile: "token" },
   );
   expect(isSelfContained(content)).toBe(false);
   const { text, access, again } = await rewritten(content);
   expect(isSelfContained(text)).toBe(true);
   expect(again).toEqual(access);
-  expect(again).toMatchObject({ ca: "of ca.crt", certificate: "of me.crt", key: "of me.key", token: "of token" });
+  const read = (path: string) => readFileSync(path, "utf8");
+  expect(again).toMatchObject({ ca: read(ca), certificate: read(cert), key: read(key), token: "of token" });
 });
 
 test("what a program gives comes along", async () => {
@@ -51,6 +54,20 @@ test("what a program gives comes along", async () => {
   expect(isSelfContained(text)).toBe(true);
   expect(again).toEqual(access);
   expect(again.token).toBe("given");
+});
+
+test("a password and another user come along", async () => {
+  const user = {
+    username: "me",
+    password: "p:w",
+    as: "other",
+    "as-uid": "1",
+    "as-groups": ["a", "b"],
+    "as-user-extra": { reason: ["x", "z"] },
+  };
+  const { access, again } = await rewritten(kubeconfig({ "proxy-url": "socks5://127.0.0.1:1080" }, user));
+  expect(again).toEqual(access);
+  expect(again.impersonate).toEqual({ user: "other", uid: "1", groups: ["a", "b"], extra: { reason: ["x", "z"] } });
 });
 
 test("one with everything in it stays as it is", () => {

@@ -2,7 +2,8 @@
  * A kubeconfig that needs nothing beside it, for programs in containers: they have neither the files that a kubeconfig may name nor the program that may give
  * its credentials.
  */
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
+import { readYaml } from "../../kube/read-yaml.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
 
 /** Fields that name a file where the same field with `-data` does not come before them. */
@@ -12,7 +13,7 @@ const FILES = ["certificate-authority", "client-certificate", "client-key"];
 export function isSelfContained(content: string): boolean {
   let config: unknown;
   try {
-    config = parse(content);
+    config = readYaml(content);
   } catch {
     return false;
   }
@@ -30,7 +31,7 @@ export function isSelfContained(content: string): boolean {
 
 /** The same access in one file, as long as its credentials last. It is a secret. */
 export function selfContainedKubeconfig(access: ClusterAccess): string {
-  const { server, serverName, ca, insecure, proxy, certificate, key, token } = access;
+  const { server, serverName, ca, insecure, proxy, certificate, key, token, basic, impersonate } = access;
   const base64 = (text: string | undefined) => text && Buffer.from(text).toString("base64");
   const name = "cluster";
   const cluster = {
@@ -40,7 +41,17 @@ export function selfContainedKubeconfig(access: ClusterAccess): string {
     "insecure-skip-tls-verify": insecure || undefined,
     "proxy-url": proxy?.href,
   };
-  const user = { "client-certificate-data": base64(certificate), "client-key-data": base64(key), token };
+  const user = {
+    "client-certificate-data": base64(certificate),
+    "client-key-data": base64(key),
+    token,
+    username: basic?.username,
+    password: basic?.password,
+    as: impersonate?.user,
+    "as-uid": impersonate?.uid,
+    "as-groups": impersonate?.groups,
+    "as-user-extra": impersonate?.extra,
+  };
   return stringify({
     apiVersion: "v1",
     kind: "Config",

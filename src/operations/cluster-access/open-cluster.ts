@@ -4,18 +4,21 @@ import { delimiter, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
+import type { ApiManners } from "../../io/api-server/api-manners.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubeconfig.ts";
+import { inClusterAccess } from "../../io/api-server/in-cluster.ts";
+import { type ClusterAccess, readClusterAccess, withProxy } from "../../io/api-server/kubeconfig.ts";
 
 /** What the command line and the environment say of the cluster that is meant. Paths are absolute. */
 export interface ClusterFlags {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
-  /** `$KUBECONFIG`: one path, or several. */
-  readonly environment: string | undefined;
-  /** `$HOME`. */
-  readonly home: string | undefined;
+  /** The environment: `KUBECONFIG`, one path or several; `HOME`; proxies; what a pod has for its service account. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly manners?: ApiManners;
 }
+
+export type { ApiManners } from "../../io/api-server/api-manners.ts";
 
 export interface OpenCluster {
   readonly api: ClusterApi;
@@ -35,22 +38,34 @@ interface Asking {
 /** Where kubeadm puts the administrator's kubeconfig: what there is on a master when nothing was said. */
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
 
-/** The kubeconfig that counts: `--kubeconfig`, the first there is of `$KUBECONFIG`, the user's own, the machine's. Throws `usage` where there is none. */
-export function chooseKubeconfig({ kubeconfig, environment, home }: ClusterFlags): string {
-  if (kubeconfig !== undefined) return kubeconfig;
-  const named = (environment ?? "").split(delimiter).filter((path) => path !== "");
-  if (named.length > 0) return named.find((path) => existsSync(path)) ?? named[0]!; // opening it says what is wrong
-  const usual = [...(home ? [join(home, ".kube/config")] : []), ADMIN_KUBECONFIG];
-  const found = usual.find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw new MendError("usage", `there is no kubeconfig: none was given, and there is none at ${usual.join(" or ")}`, {
-    hint: "pass --kubeconfig, or set KUBECONFIG",
-  });
+/** The kubeconfigs that count: `--kubeconfig`, those of `$KUBECONFIG` that are there, the user's own. Undefined where there is none. */
+export function chooseKubeconfigs({ kubeconfig, variables }: ClusterFlags): readonly string[] | undefined {
+  if (kubeconfig !== undefined) return [kubeconfig];
+  const named = (variables.KUBECONFIG ?? "").split(delimiter).filter((path) => path !== "");
+  if (named.length > 0) {
+    const there = named.filter((path) => existsSync(path));
+    return there.length > 0 ? there : [named[0]!]; // opening it says what is wrong
+  }
+  const own = variables.HOME ? join(variables.HOME, ".kube/config") : undefined;
+  return own !== undefined && existsSync(own) ? [own] : undefined;
 }
 
-/** As whom the cluster is asked. Throws `config-invalid` and the like; asks no server. */
-export function findClusterAccess(flags: ClusterFlags, asking: Asking = {}): Promise<ClusterAccess> {
-  return readClusterAccess(chooseKubeconfig(flags), flags.context, asking.signal);
+/**
+ * As whom the cluster is asked: by a kubeconfig, by the service account of the pod that this runs in, or by the machine's own administrator. Throws `usage` where there is
+ * none of them, `config-invalid` and the like; asks no server.
+ */
+export async function findClusterAccess(flags: ClusterFlags, asking: Asking = {}): Promise<ClusterAccess> {
+  const { variables } = flags;
+  const options = { contextName: flags.context, signal: asking.signal, variables };
+  const chosen = chooseKubeconfigs(flags);
+  if (chosen !== undefined) return readClusterAccess(chosen, options);
+  const pod = inClusterAccess(variables);
+  if (pod !== undefined) return withProxy(pod, variables);
+  if (existsSync(ADMIN_KUBECONFIG)) return readClusterAccess([ADMIN_KUBECONFIG], options);
+  const usual = [...(variables.HOME ? [join(variables.HOME, ".kube/config")] : []), ADMIN_KUBECONFIG].join(" or ");
+  throw new MendError("usage", `there is no kubeconfig: none was given, and there is none at ${usual}`, {
+    hint: "pass --kubeconfig, or set KUBECONFIG",
+  });
 }
 
 /** Opens the cluster, does something with it, and closes it. What fails on the way to the API server is thrown with its reason. */
@@ -60,7 +75,7 @@ export async function withCluster<T>(
   use: (cluster: OpenCluster) => Promise<T>,
 ): Promise<T> {
   const access = await findClusterAccess(flags, asking);
-  const api = new ClusterApi(access);
+  const api = new ClusterApi(access, flags.manners);
   try {
     return await use({ api, access, ...(await readServerVersion(api, asking.signal)) });
   } catch (error) {

@@ -69,7 +69,7 @@ async function gather(
   local: LocalFacts | undefined,
 ): Promise<Facts> {
   const probes = new Probes(deadlineMs, signal);
-  const api = access === undefined ? undefined : new ClusterApi(access);
+  const api = access === undefined ? undefined : new ClusterApi(access, cluster.manners);
   try {
     const [apiSide, etcdSide] = await Promise.all([
       api === undefined ? undefined : askCluster(api, local, probes, now),
@@ -95,7 +95,7 @@ async function gather(
 
 /** What commands have to name: what was given, and the machine's own, which kubectl would not find by itself. */
 function namedKubeconfig(
-  { kubeconfig, environment, home }: ClusterFlags,
+  { kubeconfig, variables: { KUBECONFIG: environment, HOME: home } }: ClusterFlags,
   access: ClusterAccess | undefined,
 ): string | undefined {
   if (kubeconfig !== undefined || environment || access === undefined) return kubeconfig;

@@ -16,6 +16,7 @@ import { nodePath, podsOfNode } from "../cluster-access/node-targets.ts";
 import { ApiPatience } from "./api-patience.ts";
 import { BudgetView } from "./budget-view.ts";
 import type { DrainProgress, DrainSink } from "./drain-events.ts";
+import { NodeProofs } from "./node-proof.ts";
 import { type RemovalAnswer, type RemovalChoices, type RemovalMethod, removePod } from "./pod-eviction.ts";
 
 const AT_ONCE = 10;
@@ -78,6 +79,7 @@ export class PodRemoval {
   readonly #options: PodRemovalOptions;
   readonly #budgets: BudgetView;
   readonly #patience: ApiPatience;
+  readonly #proofs: NodeProofs;
   readonly #tracked = new Map<string, Tracked>();
   readonly #nodes = new Map<string, { answers: boolean; lookedAt: number; looking: boolean }>();
   /** Nodes with pods that have not ended. */
@@ -89,6 +91,7 @@ export class PodRemoval {
     this.#options = options;
     const version = options.method.by === "eviction" ? options.method.apiVersion : "policy/v1beta1";
     this.#budgets = new BudgetView(options.api, options.live, version, options.signal);
+    this.#proofs = new NodeProofs(options.api, options.live, options.now);
     this.#patience = new ApiPatience(options.live, options.now, (text) => options.tell({ type: "note", text }));
     for (const node of nodes) {
       this.#open.add(node.metadata.name);
@@ -125,8 +128,8 @@ export class PodRemoval {
       if (deadline !== undefined && now() >= deadline) this.#giveUp();
       this.#askAll();
       this.#options.tell({ type: "progress", progress: this.progress });
-      for (const node of open) {
-        if (this.outcomes(node) === undefined) continue;
+      for (const node of [...open]) {
+        if (this.outcomes(node) === undefined || !(await this.#isProved(node))) continue;
         open.delete(node);
         ended(node);
       }
@@ -134,6 +137,21 @@ export class PodRemoval {
       await live.changed(this.#pause(), signal);
       await sleep(COALESCE_MS, undefined, { signal }); // changes come in crowds
     }
+  }
+
+  /** What the watch has brought is confirmed by a read before it is said. Where nothing is to be said of a node but failures, they stand. */
+  async #isProved(node: string): Promise<boolean> {
+    if (this.#options.choices.serverDryRun) return true;
+    const own = [...this.#tracked].filter(([, tracked]) => tracked.node === node);
+    const gone = new Set(own.filter(([, { state }]) => state === "gone").map(([uid]) => uid));
+    const proof = await this.#proofs.check(node, gone, this.#options.signal);
+    if (proof.state !== "refuted") return proof.state === "proved";
+    for (const pod of proof.pods) {
+      const tracked = this.#tracked.get(pod.metadata.uid ?? namespacedName(pod))!;
+      tracked.state = "failed";
+      tracked.error = `pod "${namespacedName(pod)}" is gone by what the API server's watch says, and is there by what its list says`;
+    }
+    return true;
   }
 
   /** Undefined while some pod of the node is neither gone nor given up. */

@@ -219,19 +219,12 @@ async function stuckPods(
   const time = options.now();
   const ready = new Set(nodes.filter(isNodeReady).map(({ metadata }) => metadata.name));
   const overdue: KubeObject[] = [];
-  let next = "";
-  do {
-    const query = `limit=500${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
-    const page = await api.request("GET", `/api/v1/pods?${query}`, undefined, {
-      signal: options.signal,
-      accept: METADATA_ONLY,
-    });
+  for await (const page of api.pages("/api/v1/pods", { signal: options.signal, accept: METADATA_ONLY })) {
     for (const item of objectsOf(page.items)) {
       const ends = Date.parse(textOf(objectOf(item.metadata).deletionTimestamp));
       if (ends + OVERDUE_MS < time) overdue.push(item as KubeObject);
     }
-    next = textOf(objectOf(page.metadata).continue);
-  } while (next !== "");
+  }
   const pods = await inParallel(overdue, (pod) => unlessAbsent(api.get(podPath(pod), options.signal)));
   return pods
     .filter((pod) => pod !== undefined)

@@ -2,7 +2,7 @@
 
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
-import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import { objectOf, objectsOf } from "../../kube/fields.ts";
 import { namespacedName } from "../../kube/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 
@@ -59,21 +59,17 @@ export class ReplicaSurges {
   async #endOldIn(collection: string, signal: AbortSignal, tell: (text: string) => void): Promise<boolean> {
     const slash = collection.lastIndexOf("/");
     const [group, resource] = [collection.slice(0, slash), collection.slice(slash + 1)];
-    let next = "";
-    do {
-      const query = `limit=500${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
-      const choices = { signal, accept: METADATA_ONLY };
-      const page = await unlessAbsent(this.#api.request("GET", `${collection}?${query}`, undefined, choices));
+    const pages = this.#api.pages(collection, { signal, accept: METADATA_ONLY });
+    for (let page = await unlessAbsent(pages.next()); page?.done !== true; page = await pages.next()) {
       if (page === undefined) return false;
-      for (const item of objectsOf(page.items) as KubeObject[]) {
+      for (const item of objectsOf(page.value.items) as KubeObject[]) {
         const wanted = Number(item.metadata.annotations?.[SURGE_ANNOTATION]);
         if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
         const path = `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}/${resource}/${encodeURIComponent(item.metadata.name)}`;
         await this.end({ path, wanted }, signal);
         tell(`${resource} "${namespacedName(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
       }
-      next = textOf(objectOf(page.metadata).continue);
-    } while (next !== "");
+    }
     return true;
   }
 

@@ -12,16 +12,15 @@ import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { DataKind } from "../../kube/data-object.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { dataReferences } from "../../kube/references.ts";
-import { withCluster } from "../cluster-access/open-cluster.ts";
+import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
 
 /** Where workloads are, from today to Kubernetes 1.2. */
 export const WORKLOAD_VERSIONS = ["apps/v1", "apps/v1beta2", "extensions/v1beta1"];
 
-export async function readApiServer(kubeconfig: string, options: SourceOptions): Promise<SourceReading> {
-  const flags = { kubeconfig, context: options.context, environment: undefined, home: undefined };
-  return withCluster(flags, options, async ({ api, access, version }) => {
+export async function readApiServer(cluster: ClusterFlags, options: SourceOptions): Promise<SourceReading> {
+  return withCluster(cluster, options, async ({ api, access, version }) => {
     const found = await readObjects(api, options);
     return {
       source: { kind: "api-server", server: access.server.href.replace(/\/$/, ""), version },

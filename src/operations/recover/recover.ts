@@ -4,11 +4,13 @@
  */
 import { realpath } from "node:fs/promises";
 import { sep } from "node:path";
+import { stringify } from "yaml";
 import { type Rendering, renderBootstrap } from "../../bootstrap/render.ts";
 import type { ControlPlane } from "../../controlplane/control-plane.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { filesBeside } from "../../io/api-server/kubeconfig.ts";
+import { filesBeside, readKubeconfigFiles } from "../../io/api-server/kubeconfig.ts";
+import { chooseContext, oneContext } from "../../io/api-server/kubeconfig-file.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import {
   checkAssetDir,
@@ -16,6 +18,7 @@ import {
   type WrittenAssets,
   writeAssets,
 } from "../../io/files/write-assets.ts";
+import { chooseKubeconfigs } from "../cluster-access/open-cluster.ts";
 import type { RecoverySource, SourceOptions, SourceReading } from "./recovery-source.ts";
 
 /** Paths are absolute. */
@@ -45,9 +48,10 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
     force: options.force,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  await checkInputsOutside(options);
+  const kubeconfigs = options.cluster === undefined ? [] : (chooseKubeconfigs(options.cluster) ?? []);
+  await checkInputsOutside(options, kubeconfigs);
   await checkAssetDir(options.recoveryDir, target);
-  const content = options.kubeconfig === undefined ? undefined : readTextFile(options.kubeconfig);
+  const content = readKubeconfigText(kubeconfigs, options.cluster?.context);
 
   using reading = await readSource(options);
   const { objects, sealed, podCount } = reading.found;
@@ -75,7 +79,13 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
   return { source: reading.source, plane, rendering: all, written, findings };
 }
 
-/** The kubeconfig goes into the assets as it is. */
+/** One file goes into the assets as it is; of several, what the context needs. Undefined where there is none. */
+function readKubeconfigText(paths: readonly string[], context: string | undefined): string | undefined {
+  if (paths.length < 2) return paths[0] === undefined ? undefined : readTextFile(paths[0]);
+  const merged = readKubeconfigFiles(paths);
+  return stringify(oneContext(merged, chooseContext(merged, context)));
+}
+
 function kubeconfigFindings(content: string): Finding[] {
   const files = filesBeside(content);
   if (files.length === 0) return [];
@@ -85,22 +95,22 @@ function kubeconfigFindings(content: string): Finding[] {
 
 /** Each source's code is loaded when it is asked for. */
 async function readSource(options: RecoverOptions): Promise<SourceReading> {
-  const { backupFile, etcd, kubeconfig } = options;
+  const { backupFile, etcd, cluster } = options;
   if (backupFile !== undefined) {
     return (await import("./read-backup.ts")).readBackup(backupFile, options.recoveryDir, options);
   }
   if (etcd !== undefined) return (await import("./read-live-etcd.ts")).readLiveEtcd(etcd, options);
-  if (kubeconfig !== undefined) return (await import("./read-api-server.ts")).readApiServer(kubeconfig, options);
+  if (cluster !== undefined) return (await import("./read-api-server.ts")).readApiServer(cluster, options);
   throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
     hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
   });
 }
 
 /** An input inside the directory that is about to be replaced would be lost with it. */
-async function checkInputsOutside(options: RecoverOptions): Promise<void> {
+async function checkInputsOutside(options: RecoverOptions, kubeconfigs: readonly string[]): Promise<void> {
   const directory = await resolved(options.recoveryDir);
   const { cacert, cert, key } = options.etcd ?? {};
-  for (const path of [options.backupFile, options.kubeconfig, options.encryptionConfig, cacert, cert, key]) {
+  for (const path of [options.backupFile, ...kubeconfigs, options.encryptionConfig, cacert, cert, key]) {
     if (path === undefined || !(await resolved(path)).startsWith(directory + sep)) continue;
     throw new MendError("usage", `"${path}" lies inside the recovery dir "${options.recoveryDir}"`, {
       hint: "copy it somewhere else, or choose another --recovery-dir",

@@ -6,15 +6,15 @@ import type { Finding } from "../../errors/errors.ts";
 import type { EtcdFlags } from "../../io/etcd/etcd-connection.ts";
 import type { HashVerdict } from "../../snapshot/hash-snapshot.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import type { ClusterFlags } from "../cluster-access/open-cluster.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
 
-/** What is read, and how. Paths are absolute. Without `backupFile` and `etcd` the API server of `kubeconfig` is asked. */
+/** What is read, and how. Paths are absolute. Without `backupFile` and `etcd` the API server of `cluster` is asked. */
 export interface SourceOptions extends SnapshotOptions {
   readonly backupFile?: string | undefined;
   readonly etcd?: EtcdFlags | undefined;
-  readonly kubeconfig?: string | undefined;
-  /** Of the kubeconfig; its current one unless given. */
-  readonly context?: string | undefined;
+  /** The API server to read from, and what the recovered control plane is reached with. */
+  readonly cluster?: ClusterFlags | undefined;
   readonly etcdPrefix?: string | undefined;
   readonly encryptionConfig?: string | undefined;
   readonly namespace?: string | undefined;

@@ -2,11 +2,12 @@
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import { type ClusterAccess, readKubeconfig } from "../../io/api-server/kubeconfig.ts";
+import type { ClusterAccess } from "../../io/api-server/kubeconfig.ts";
 import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { findPrefixes, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { DEFAULT_ETCD_PREFIX } from "../../storage/etcd-prefix.ts";
+import { type ClusterFlags, findClusterAccess } from "../cluster-access/open-cluster.ts";
 
 export interface LiveCluster {
   /** The newest revision that the API server told; undefined where it did not answer. */
@@ -20,10 +21,10 @@ const KEY = "/namespaces/kube-system";
 /** Throws `wrong-cluster` where the API server's cluster is another one. An API server that does not answer is a note: it may be why one restores. */
 export async function compareCluster(
   snapshot: Snapshot,
-  kubeconfig: { readonly path: string; readonly context?: string },
+  cluster: ClusterFlags,
   options: SnapshotOptions & { readonly etcdPrefix?: string },
 ): Promise<LiveCluster> {
-  const access = readKubeconfig(kubeconfig.path, kubeconfig.context);
+  const access = await findClusterAccess(cluster, options);
   const own = await uidInSnapshot(snapshot, options);
   const note = (code: string, text: string): LiveCluster => ({
     revision: undefined,
@@ -35,7 +36,7 @@ export async function compareCluster(
   }
   let live: { uid: string; revision: number };
   try {
-    live = await askApiServer(access, options.signal);
+    live = await askApiServer(access, cluster, options.signal);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (!(error instanceof MendError) || error.code === "internal") throw error;
@@ -72,8 +73,12 @@ async function uidUnder(prefix: string, snapshot: Snapshot, options: SnapshotOpt
   return decoded.state === "object" ? decoded.object.metadata.uid : undefined;
 }
 
-async function askApiServer(access: ClusterAccess, signal?: AbortSignal): Promise<{ uid: string; revision: number }> {
-  const api = new ClusterApi(access);
+async function askApiServer(
+  access: ClusterAccess,
+  { manners }: ClusterFlags,
+  signal?: AbortSignal,
+): Promise<{ uid: string; revision: number }> {
+  const api = new ClusterApi(access, manners);
   try {
     const namespace = await api.get("/api/v1/namespaces/kube-system", signal);
     // A list's resourceVersion is etcd's revision when it was read.

@@ -301,7 +301,8 @@ describe("a cluster under another etcd prefix", () => {
     };
     writeFileSync(kubeconfig, JSON.stringify({ apiVersion: "v1", kind: "Config", ...config }));
     const notes = async (more: Partial<RestoreOptions>) =>
-      (await restored({ kubeconfig: { path: kubeconfig }, replace: true, ...more })).notes[0]!.text;
+      (await restored({ cluster: { kubeconfig, context: undefined, variables: {} }, replace: true, ...more })).notes[0]!
+        .text;
     expect(await notes({})).toContain("was not checked: ");
     expect(await notes({ etcdPrefix: "/kubernetes.io" })).toContain("was not checked: ");
   });

@@ -22,6 +22,7 @@ import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrl
 import { encodeRaftSnapshot } from "../../wal/raft-snapshot.ts";
 import { formatSnapshotName } from "../../wal/segment-name.ts";
 import { createWalWriter, SEGMENT_SIZE } from "../../wal/writer.ts";
+import type { ClusterFlags } from "../cluster-access/open-cluster.ts";
 import { checkAllowed } from "./allowed-findings.ts";
 import { compareCluster } from "./compare-cluster.ts";
 import { endedLeasesNote } from "./ended-leases.ts";
@@ -55,7 +56,7 @@ export interface RestoreOptions extends SnapshotOptions {
   /** Where in etcd the Kubernetes cluster is; found unless given. */
   readonly etcdPrefix?: string;
   /** The cluster that is to be restored, where it still answers. */
-  readonly kubeconfig?: { readonly path: string; readonly context?: string };
+  readonly cluster?: ClusterFlags;
   /** For tests: the layer below. */
   readonly fileSystem?: FileSystem;
 }
@@ -95,8 +96,8 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   const membership = await planMembership(options);
   const own = membership.members.find((member) => member.name === options.name)!;
   using snapshot = await openSnapshot(path, options);
-  const { kubeconfig } = options;
-  const live = kubeconfig === undefined ? undefined : await compareCluster(snapshot, kubeconfig, options);
+  const { cluster } = options;
+  const live = cluster === undefined ? undefined : await compareCluster(snapshot, cluster, options);
   using writer = await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
   const hashing = startHash(snapshot.file);
   const work = [

@@ -4,6 +4,7 @@ import type { RequiredPod } from "../../bootstrap/pivot.ts";
 import { type AssetFile, type BootstrapManifest, planStart, type StartPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
+import type { ApiManners } from "../../io/api-server/api-manners.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubeconfig.ts";
 import { isSelfContained, selfContainedKubeconfig } from "../../io/api-server/self-contained-kubeconfig.ts";
@@ -26,6 +27,9 @@ export interface StartOptions {
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly tell: (text: string) => void;
+  /** The environment, for proxies. */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
+  readonly manners?: ApiManners;
 }
 
 /** What a start works with, once everything was checked that can be checked without touching anything. */
@@ -55,10 +59,10 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
   const places = { secretsDir, podManifestPath };
   const leftover = await findLeftover(places);
   await checkPlaces(places, planned.pods);
-  const access = await readClusterAccess(`${assetDir}/auth/kubeconfig`, undefined, options.signal);
+  const access = await readClusterAccess([`${assetDir}/auth/kubeconfig`], options);
   const plan = { ...planned, secrets: planned.secrets.map((file) => inOneFile(file, access)) };
   checkAccess(plan, access, options.now());
-  const api = new ClusterApi(access);
+  const api = new ClusterApi(access, options.manners);
   const oursRuns = ownApiServerRuns(plan, node, leftover?.manifests ?? []);
   if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
   const answers = !oursRuns && (await answersAlready(api, plan, options));

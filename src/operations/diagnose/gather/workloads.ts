@@ -13,7 +13,6 @@ const TABLE = ["v1", "v1beta1"]
   .map((version) => `application/json;as=Table;v=${version};g=meta.k8s.io,`)
   .concat("application/json")
   .join("");
-const PAGE = 1000;
 /** The reasons of so many are asked for. */
 const MOST_REASONS = 10;
 
@@ -148,12 +147,6 @@ async function podsByOwner(api: ClusterApi, signal: AbortSignal): Promise<Map<st
 
 async function allPages(api: ClusterApi, path: string, accept: string, signal: AbortSignal): Promise<JsonObject[]> {
   const pages: JsonObject[] = [];
-  let next = "";
-  do {
-    const query = `limit=${PAGE}${next === "" ? "" : `&continue=${encodeURIComponent(next)}`}`;
-    const page = await api.request("GET", `${path}?${query}`, undefined, { signal, accept });
-    pages.push(page);
-    next = textOf(objectOf(page.metadata).continue);
-  } while (next !== "");
+  for await (const page of api.pages(path, { signal, accept })) pages.push(page);
   return pages;
 }

@@ -1,0 +1,175 @@
+/**
+ * Every command that dials, against every misbehaviour of a hostile server: each ends in its time, with an exit code that is true and a sentence that is one. Used in part
+ * by `npm test` and in whole by `npm run attack`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
+import { run } from "../../src/cli/run.ts";
+import type { HostileServer } from "./hostile-api.ts";
+
+/** What a run may take in all: many times the second that each request is given. */
+const MOST_MS = 45_000;
+
+export interface Attacked {
+  readonly name: string;
+  /** `@` stands for the kubeconfig or the endpoint. */
+  readonly argv: readonly string[];
+  /** What it ends with; 1 unless given. */
+  readonly codes?: readonly number[];
+}
+
+const BACKUP = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
+
+/** Of the API server. */
+export const API_COMMANDS: readonly Attacked[] = [
+  { name: "node status", argv: ["node", "status", "--kubeconfig=@"] },
+  { name: "node status NODE", argv: ["node", "status", "w1", "--kubeconfig=@"] },
+  { name: "node cordon", argv: ["node", "cordon", "w1", "--kubeconfig=@"] },
+  { name: "node uncordon", argv: ["node", "uncordon", "w1", "--kubeconfig=@"] },
+  { name: "node drain", argv: ["node", "drain", "w1", "--force", "--ignore-daemonsets", "--kubeconfig=@"] },
+  { name: "node evict", argv: ["node", "evict", "w1", "--yes", "--kubeconfig=@"] },
+  { name: "node rebalance", argv: ["node", "rebalance", "w1", "--kubeconfig=@"] },
+  { name: "rescue", argv: ["rescue", "scheduler", "--kubeconfig=@"] },
+  { name: "recover", argv: ["recover", "--recovery-dir=out", "--kubeconfig=@"] },
+  { name: "objects diff", argv: ["objects", "diff", BACKUP, "live", "nodes", "--kubeconfig=@"] },
+  { name: "diagnose", argv: ["diagnose", "--kubeconfig=@", "--probe-timeout=1s"], codes: [1, 3] },
+  // A cluster that cannot be asked is no reason not to restore: it is said.
+  {
+    name: "snapshot restore",
+    argv: [
+      "snapshot",
+      "restore",
+      BACKUP,
+      "--data-dir=data",
+      "--name=m",
+      "--initial-cluster=m=http://127.0.0.1:2380",
+      "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+      "--kubeconfig=@",
+    ],
+    codes: [0],
+  },
+].map((each) => ({ ...each, argv: [...each.argv, "--request-timeout=1s"] }));
+
+/** Of etcd. */
+export const ETCD_COMMANDS: readonly Attacked[] = [
+  { name: "etcd members", argv: ["etcd", "members"] },
+  { name: "etcd members --api v2", argv: ["etcd", "members", "--api=v2"] },
+  { name: "etcd health", argv: ["etcd", "health"] },
+  { name: "etcd alarm list", argv: ["etcd", "alarm", "list"] },
+  { name: "etcd move-leader", argv: ["etcd", "move-leader", "m2"] },
+  { name: "etcd compact", argv: ["etcd", "compact", "5"] },
+  { name: "etcd defrag", argv: ["etcd", "defrag", "--timeout=1s"] },
+  { name: "etcd member remove", argv: ["etcd", "member", "remove", "m2"] },
+  { name: "snapshot save", argv: ["snapshot", "save", "saved.db"] },
+]
+  .map((each): Attacked => ({ ...each, argv: [...each.argv, "--endpoints=@", "--command-timeout=1s"] }))
+  .concat([
+    { name: "recover", argv: ["recover", "--recovery-dir=out", "--etcd-servers=@"] },
+    {
+      name: "diagnose",
+      argv: ["diagnose", "--endpoints=@", "--probe-timeout=1s", "--command-timeout=1s"],
+      codes: [1, 3],
+    },
+  ]);
+
+/** The same with times that only an interruption can end. */
+export function patiently(attacked: Attacked): Attacked {
+  return { ...attacked, argv: attacked.argv.map((word) => word.replace(/^(--[a-z-]*timeout)=1s$/, "$1=10m")) };
+}
+
+export interface AttackOutcome {
+  readonly code: number | "still running";
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command in this process, in a directory of its own; interrupted once the server has been dialed, where that is asked for. */
+export async function attack(
+  { argv }: Attacked,
+  server: HostileServer,
+  { interrupted = false }: { readonly interrupted?: boolean } = {},
+): Promise<AttackOutcome> {
+  const directory = mkdtempSync(join(tmpdir(), "kubemend-attack-"));
+  try {
+    const kubeconfig = join(directory, "kubeconfig");
+    const config = {
+      clusters: [{ name: "c", cluster: { server: server.url } }],
+      contexts: [{ name: "x", context: { cluster: "c" } }],
+      "current-context": "x",
+    };
+    writeFileSync(kubeconfig, JSON.stringify(config));
+    const isApi = argv.some((word) => word.startsWith("--kubeconfig"));
+    const words = argv.map((word) => word.replace("@", isApi ? kubeconfig : server.url));
+    return await runIn(directory, words, interrupted ? server : undefined);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function runIn(
+  cwd: string,
+  argv: readonly string[],
+  interruptAt: HostileServer | undefined,
+): Promise<AttackOutcome> {
+  const out = { stdout: "", stderr: "" };
+  const sink = (name: keyof typeof out) => ({
+    isTTY: false,
+    columns: undefined,
+    write(text: string) {
+      out[name] += text;
+      return Promise.resolve();
+    },
+  });
+  const interruption = new AbortController();
+  const limit = new AbortController();
+  const host = {
+    cwd,
+    env: {},
+    now: Date.now,
+    signal: interruption.signal,
+    stdout: sink("stdout"),
+    stderr: sink("stderr"),
+  };
+  const ended = run(argv, host);
+  if (interruptAt !== undefined) void interruptOnceDialed(interruptAt, interruption, limit.signal);
+  const late = sleep(MOST_MS, "still running" as const, { signal: limit.signal }).catch(() => "still running" as const);
+  const code = await Promise.race([ended, late]);
+  limit.abort();
+  return { code, ...out };
+}
+
+async function interruptOnceDialed(
+  server: HostileServer,
+  interruption: AbortController,
+  over: AbortSignal,
+): Promise<void> {
+  while (server.connections === 0 && !over.aborted) await sleep(5);
+  await sleep(50);
+  interruption.abort(new DOMException("interrupted", "AbortError"));
+}
+
+/** What nothing may say of a server that has told it nothing. */
+const FALSE_CLAIMS =
+  /\b(drained|cordoned|uncordoned|evicted|saved|healthy|compacted|Finished|nothing is broken|0 pods)\b/;
+
+export function expectTrueEnd({ name, codes = [1] }: Attacked, outcome: AttackOutcome): void {
+  const { code, stdout, stderr } = outcome;
+  const all = `${name}: ${code}\n${stdout}${stderr}`;
+  expect(codes, all).toContain(code);
+  expect(all).not.toMatch(/internal error|this is a bug|TypeError|RangeError|\bat file:|SECRET/);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
+  expect(all).not.toMatch(/[\u001b\u0007]/);
+  if (codes.includes(0)) {
+    expect(stderr, all).toContain("was not checked");
+    return;
+  }
+  if (name === "diagnose") {
+    expect(stdout, all).not.toMatch(/^ *ok +(API server|etcd)/m);
+    return;
+  }
+  expect(stdout, all).not.toMatch(FALSE_CLAIMS);
+  expect(stderr, all).toMatch(/^error: \S.*$/m);
+}

@@ -1,0 +1,60 @@
+/** Part of the matrix of `test/attack`: all misbehaviours for the commands that do most harm with them, and the interruption of all that wait. */
+import { describe, expect, test } from "vitest";
+import { HOSTILE_API, startHostileApi } from "./attack/hostile-api.ts";
+import { HOSTILE_ETCD, startHostileEtcd } from "./attack/hostile-etcd.ts";
+import { API_COMMANDS, type Attacked, attack, ETCD_COMMANDS, expectTrueEnd, patiently } from "./attack/matrix.ts";
+
+const named = (all: readonly Attacked[], ...names: readonly string[]) => all.filter(({ name }) => names.includes(name));
+
+describe.concurrent("an API server that answers with", () => {
+  test.each(HOSTILE_API)("%s", async (mode) => {
+    const server = await startHostileApi(mode);
+    try {
+      for (const attacked of named(API_COMMANDS, "node drain", "node status"))
+        expectTrueEnd(attacked, await attack(attacked, server));
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.concurrent("an etcd that answers with", () => {
+  test.each(HOSTILE_ETCD)("%s", async (mode) => {
+    const server = await startHostileEtcd(mode);
+    try {
+      for (const attacked of named(ETCD_COMMANDS, "etcd health", "snapshot save"))
+        expectTrueEnd(attacked, await attack(attacked, server));
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.concurrent("the first interruption ends", () => {
+  test.each(API_COMMANDS)("$name", async (attacked) => {
+    for (const mode of ["silent", "headers-only", "drip", "too busy"]) {
+      const server = await startHostileApi(mode);
+      try {
+        const outcome = await attack(patiently(attacked), server, { interrupted: true });
+        expect(outcome, mode).toMatchObject({ code: 130 });
+      } finally {
+        server.close();
+      }
+    }
+  });
+
+  test.each(ETCD_COMMANDS)("$name of etcd", async (attacked) => {
+    // The v2 API is HTTP/1, where these are no answers at all; endless messages are waited for by a stream alone.
+    const modes = attacked.name.includes("v2") ? [] : ["headers only", "drip"];
+    if (attacked.name === "snapshot save") modes.push("empty messages without end");
+    for (const mode of ["silent", ...modes]) {
+      const server = await startHostileEtcd(mode);
+      try {
+        const outcome = await attack(patiently(attacked), server, { interrupted: true });
+        expect(outcome, mode).toMatchObject({ code: 130 });
+      } finally {
+        server.close();
+      }
+    }
+  });
+});
