@@ -185,19 +185,35 @@ function pairs(text: string | undefined): [string, string][] {
 
 /** One that never allows anything blocks every drain; one whose pods are not healthy waits for what is wrong with them. */
 function closedBudget(budget: DisruptionBudgetFacts, access: CommandAccess): Trouble[] {
-  const { namespace, name, allowed, expected, healthy, desired } = budget;
-  if (allowed > 0 || expected === 0) return [];
-  const never = desired >= expected;
+  const { namespace, name, allowed, expected, healthy, desired, replicasToFree: more, letsUnreadyGo } = budget;
+  if (allowed > 0 || (expected === 0 && healthy === 0)) return [];
+  const isUncounted = expected === 0;
+  const never = desired >= expected || isUncounted;
   const open = JSON.stringify({ spec: { minAvailable: null, maxUnavailable: 1 } });
   const where = `PodDisruptionBudget ${namespace}/${name}`;
+  const advice = [
+    ...(never && more !== undefined && !isUncounted ? [`or run ${countText(more, "pod")} more`] : []),
+    ...(never && (more === undefined || isUncounted)
+      ? [
+          isUncounted
+            ? "or delete these pods themselves"
+            : "more replicas never help: what must be healthy grows with them",
+        ]
+      : []),
+    ...(healthy < expected && !letsUnreadyGo
+      ? ["pods that are not ready go at once with unhealthyPodEvictionPolicy: AlwaysAllow (Kubernetes 1.27)"]
+      : []),
+  ];
   return [
     blocker({
       level: "warning",
       code: never ? "budget-allows-nothing" : "budget-waits",
       where,
-      text: never
-        ? `disruption budget "${namespace}/${name}" never allows an eviction: it wants ${desired} of ${countText(expected, "pod")} healthy`
-        : `disruption budget "${namespace}/${name}" allows no eviction now: ${healthy} of ${countText(expected, "pod")} healthy, and it wants ${desired}`,
+      text: isUncounted
+        ? `disruption budget "${namespace}/${name}" never allows an eviction: the pods that it selects have no controller that scales them`
+        : never
+          ? `disruption budget "${namespace}/${name}" never allows an eviction: it wants ${desired} of ${countText(expected, "pod")} healthy`
+          : `disruption budget "${namespace}/${name}" allows no eviction now: ${healthy} of ${countText(expected, "pod")} healthy, and it wants ${desired}`,
       evidence: [],
       consequence: "nodes that run these pods cannot be drained",
       commands: [
@@ -205,7 +221,7 @@ function closedBudget(budget: DisruptionBudgetFacts, access: CommandAccess): Tro
           ? kubectl(access, "-n", namespace, "patch", "pdb", name, "--type=merge", `-p=${open}`)
           : kubectl(access, "-n", namespace, "describe", "pdb", name),
       ],
-      ...(never && { advice: "or run one pod more" }),
+      ...(advice.length > 0 && { advice: advice.join("; ") }),
       explainedBy: [
         "controller-manager-down",
         ...(healthy < expected

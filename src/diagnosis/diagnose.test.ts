@@ -50,6 +50,7 @@ const crashLog = (...lastLines: string[]) => ({
   ageMilliseconds: 5000,
 });
 
+const FREED = { replicasToFree: 1, letsUnreadyGo: false };
 const pending = (verdict: { reason: string; message: string } | undefined, schedulerName = "default-scheduler") => ({
   namespace: "default",
   name: "web-1",
@@ -205,7 +206,7 @@ describe("each failure is named, and nothing else", () => {
         cluster: cluster({
           components: [component("kube-controller-manager"), abandoned("kube-scheduler")],
           pendingPods: [pending(undefined)],
-          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 3, healthy: 1, desired: 2 }],
+          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 3, healthy: 1, desired: 2, ...FREED }],
         }),
       }),
       ["error scheduler-down"],
@@ -381,7 +382,16 @@ describe("each failure is named, and nothing else", () => {
       "a disruption budget that never allows anything",
       facts({
         cluster: cluster({
-          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 3, healthy: 3, desired: 3 }],
+          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 3, healthy: 3, desired: 3, ...FREED }],
+        }),
+      }),
+      ["warning budget-allows-nothing"],
+    ],
+    [
+      "a disruption budget of pods that nobody counts",
+      facts({
+        cluster: cluster({
+          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 0, healthy: 1, desired: 0, ...FREED }],
         }),
       }),
       ["warning budget-allows-nothing"],
@@ -390,7 +400,7 @@ describe("each failure is named, and nothing else", () => {
       "a disruption budget of nothing",
       facts({
         cluster: cluster({
-          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 0, healthy: 0, desired: 0 }],
+          disruptionBudgets: [{ namespace: "a", name: "b", allowed: 0, expected: 0, healthy: 0, desired: 0, ...FREED }],
         }),
       }),
       [],
@@ -532,6 +542,19 @@ describe("what mends it", () => {
     ],
   ])("%s", (_, given, expected) => {
     expect(diagnose(given).troubles.flatMap(({ commands }) => commands)).toEqual(expected);
+  });
+});
+
+describe("a disruption budget", () => {
+  const advice = (replicasToFree: number | undefined, healthy: number) => {
+    const budget = { namespace: "a", name: "b", allowed: 0, expected: 3, healthy, desired: 3 };
+    const disruptionBudgets = [{ ...budget, replicasToFree, letsUnreadyGo: false }];
+    return only(facts({ cluster: cluster({ disruptionBudgets }) })).advice;
+  };
+  test("is helped by replicas where they help", () => {
+    expect(advice(2, 3)).toBe("or run 2 pods more");
+    expect(advice(undefined, 3)).toBe("more replicas never help: what must be healthy grows with them");
+    expect(advice(undefined, 2)).toContain("unhealthyPodEvictionPolicy: AlwaysAllow");
   });
 });
 

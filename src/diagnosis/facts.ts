@@ -302,6 +302,10 @@ export interface DisruptionBudgetFacts {
   readonly expected: number;
   readonly healthy: number;
   readonly desired: number;
+  /** How many replicas more would let one go; undefined where none ever would. */
+  readonly replicasToFree: number | undefined;
+  /** Whether it lets pods go at once that are not ready (`unhealthyPodEvictionPolicy: AlwaysAllow`). */
+  readonly letsUnreadyGo: boolean;
 }
 
 export interface CertificateFact {

@@ -62,23 +62,60 @@ describe("what frees a pod", () => {
     ],
     ["time", { maxUnavailable: 1 }, { expectedPods: 3, currentHealthy: 3, desiredHealthy: 2 }, "nothing more", false],
     [
-      "a replica",
-      { minAvailable: "100%" },
-      { expectedPods: 3, currentHealthy: 3, desiredHealthy: 3 },
-      "never by itself: add a replica, or",
+      "replicas of a fixed number",
+      { minAvailable: 4 },
+      { expectedPods: 3, currentHealthy: 3, desiredHealthy: 4 },
+      "never by itself: add 2 replicas, or lower its minAvailable",
       true,
     ],
     [
-      "replicas",
-      { minAvailable: 4 },
-      { expectedPods: 3, currentHealthy: 3, desiredHealthy: 4 },
-      "never by itself: add 2 replicas, or",
+      "one more of a percentage",
+      { minAvailable: "50%" },
+      { expectedPods: 1, currentHealthy: 1, desiredHealthy: 1 },
+      "never by itself: add a replica, or lower its minAvailable",
+      true,
+    ],
+    [
+      "several more of a percentage",
+      { minAvailable: "90%" },
+      { expectedPods: 2, currentHealthy: 2, desiredHealthy: 2 },
+      "never by itself: add 8 replicas, or",
       true,
     ],
   ])("%s", (_, spec, status, freedBy, never) => {
     const described = describeBudget(budget(spec, status));
     expect(described.freedBy).toContain(freedBy);
     expect(described.never).toBe(never);
+  });
+
+  test.each([
+    [{ maxUnavailable: 0 }, "raise its maxUnavailable"],
+    [{ maxUnavailable: "0%" }, "raise its maxUnavailable"],
+    [{ minAvailable: "100%" }, "lower its minAvailable"],
+  ])("no replica of %j: what must be healthy grows with them", (spec, change) => {
+    const status = { expectedPods: 3, currentHealthy: 3, desiredHealthy: 3 };
+    expect(describeBudget(budget(spec, status))).toMatchObject({ freedBy: `never by itself: ${change}`, never: true });
+  });
+
+  test("a pod that is not ready: as many healthy ones as must be, or the policy", () => {
+    const status = { expectedPods: 3, currentHealthy: 0, desiredHealthy: 1 };
+    const { freedBy } = describeBudget(budget({ minAvailable: 1 }, status), false);
+    expect(freedBy).toMatch(/^1 more healthy pod; or at once by unhealthyPodEvictionPolicy: AlwaysAllow/);
+    expect(describeBudget(budget({ minAvailable: 1 }, status)).freedBy).toBe("2 more healthy pods");
+    const all = { expectedPods: 3, currentHealthy: 2, desiredHealthy: 3 };
+    expect(describeBudget(budget({ maxUnavailable: 0 }, all), false).freedBy).toMatch(
+      /^1 more healthy pod, or raise its/,
+    );
+    const allowing = budget({ minAvailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" }, status);
+    expect(describeBudget(allowing, false).freedBy).toBe("1 more healthy pod");
+  });
+
+  test("a bare pod: no replica", () => {
+    const described = describeBudget(
+      budget({ maxUnavailable: 1 }, { expectedPods: 0, currentHealthy: 1, desiredHealthy: 0 }),
+    );
+    expect(described.state).not.toContain("1 of 0");
+    expect(described.freedBy).toBe("no replica: delete the pod itself, or raise its maxUnavailable");
   });
 
   test("a budget that cannot be computed", () => {

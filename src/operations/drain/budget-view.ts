@@ -58,10 +58,10 @@ export class BudgetView {
   }
 
   /** What a refused pod's budgets say, with those of their pods that are not ready. */
-  async notes(budgets: readonly KubeObject[]): Promise<BudgetNote[]> {
+  async notes(pod: KubeObject, budgets: readonly KubeObject[]): Promise<BudgetNote[]> {
     const notes: BudgetNote[] = [];
     for (const budget of budgets) {
-      const state = describeBudget(budget);
+      const state = describeBudget(budget, isReady(pod));
       notes.push({ ...state, unready: allowedBy(budget) > 0 ? [] : await this.#unreadyPods(budget) });
     }
     return notes;

@@ -300,7 +300,7 @@ export class PodRemoval {
     if (tracked.noted) return;
     tracked.noted = true;
     const { tell } = this.#options;
-    this.#budgets.notes(budgets).then(
+    this.#budgets.notes(tracked.pod, budgets).then(
       (notes) => tell({ type: "refused", pod: tracked.pod, said: tracked.said, budgets: notes }),
       () => tell({ type: "refused", pod: tracked.pod, said: tracked.said, budgets: [] }),
     );

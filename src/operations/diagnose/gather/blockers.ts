@@ -13,6 +13,7 @@ import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-a
 import { objectOf, objectsOf, textOf, textsOf } from "../../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 import { parseQuantity } from "../../../kube/quantity.ts";
+import { replicasToFree } from "../../../nodes/budget.ts";
 
 type ServiceName = WebhookFacts["service"];
 const ADMISSION = ["admissionregistration.k8s.io/v1", "admissionregistration.k8s.io/v1beta1"];
@@ -230,7 +231,8 @@ export async function quotas(api: ClusterApi, signal: AbortSignal): Promise<Quot
 
 export async function disruptionBudgets(api: ClusterApi, signal: AbortSignal): Promise<DisruptionBudgetFacts[]> {
   const found = await listFirst(api, ["policy/v1", "policy/v1beta1"], "poddisruptionbudgets", signal);
-  return found.flatMap(({ metadata, status }) => {
+  return found.flatMap((budget) => {
+    const { metadata, spec, status } = budget;
     const state = objectOf(status);
     // Not looked at yet by the controller: nothing is known of it.
     if (Number(state.observedGeneration ?? 0) < Number(metadata.generation ?? 0)) return [];
@@ -248,6 +250,8 @@ export async function disruptionBudgets(api: ClusterApi, signal: AbortSignal): P
         expected: expected!,
         healthy: healthy!,
         desired: desired!,
+        replicasToFree: replicasToFree(budget),
+        letsUnreadyGo: objectOf(spec).unhealthyPodEvictionPolicy === "AlwaysAllow",
       },
     ];
   });
