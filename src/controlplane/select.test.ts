@@ -10,7 +10,7 @@ import {
   workload,
 } from "../../test/cluster-objects.ts";
 import type { MendError } from "../errors/errors.ts";
-import type { KubeObject } from "../kube/object.ts";
+import type { JsonObject, KubeObject } from "../kube/object.ts";
 import type { SelfHostedControlPlane, StaticPodControlPlane } from "./control-plane.ts";
 import { dataNamespaces, type SelectOptions, selectControlPlane } from "./select.ts";
 
@@ -208,6 +208,63 @@ test("what other distributions run: RKE2's static pods; k3s and k0s have none, a
   const k3s = node("n1", { "node-role.kubernetes.io/control-plane": "true", "k3s.io/hostname": "n1" });
   expect(failure([k3s]).hint).toContain("this is a k3s cluster");
   expect(failure([node("n1", { "node.k0sproject.io/role": "control-plane" })]).hint).toContain("this is a k0s cluster");
+});
+
+test.each([
+  ["MicroK8s by its label", node("n1", { "microk8s.io/cluster": "true" }), "a MicroK8s cluster", "microk8s start"],
+  ["MicroK8s by its role", node("n1", { "node.kubernetes.io/microk8s-controlplane": "x" }), "a MicroK8s cluster", ""],
+  [
+    "RKE by its annotation",
+    object("v1", "Node", "n1", {
+      metadata: { annotations: { "rke.cattle.io/internal-ip": "10.0.0.1" } } as JsonObject,
+    }),
+    "an RKE cluster",
+    "rke etcd snapshot-restore",
+  ],
+  [
+    "services of a machine, by the lease of its scheduler",
+    object("coordination.k8s.io/v1", "Lease", "kube-system/kube-scheduler", {
+      spec: { holderIdentity: "master-7_a-b" },
+    }),
+    'last led from "master-7"',
+    "kubemend snapshot restore",
+  ],
+])("%s", (_, mark, what, instead) => {
+  const { code, message, hint } = failure([mark, node("n2")]);
+  expect(code).toBe("control-plane-not-found");
+  expect(message).toContain(what);
+  expect(hint).toContain(instead);
+  expect(hint).not.toContain("older snapshot");
+});
+
+test("OpenShift's static pods: by the pod's name, by its container's, or by what stands behind a launcher", () => {
+  const pod = (name: string, container: string, command: readonly string[]) =>
+    mirrorPod(name, "m0", {
+      labels: { app: `openshift-${container}`, revision: "7" },
+      spec: { nodeName: "m0", containers: [{ name: container, image: "quay.io/x@sha256:1", command }] },
+    });
+  const launched = [
+    "/bin/bash",
+    "-ec",
+    "exec watch-termination --a=b -- hyperkube kube-apiserver --etcd-servers=https://10.0.0.1:2379",
+  ];
+  const plane = staticPods([
+    pod("kube-apiserver", "kube-apiserver", launched),
+    pod("openshift-kube-scheduler", "kube-scheduler", ["/run.sh"]),
+    pod("kube-controller-manager", "controller", ["/run.sh"]),
+    pod("etcd", "etcd", [
+      "/bin/sh",
+      "-c",
+      "exec nice -n -19 ionice -c2 -n0 etcd --logger=zap --data-dir=/var/lib/etcd",
+    ]),
+  ]);
+  expect(plane.nodes[0]!.pods.map(({ component }) => component)).toEqual([
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+  ]);
+  expect(plane.missing).toEqual([]);
 });
 
 test("nothing at all", () => {

@@ -5,6 +5,7 @@ import { RECOGNISED_BY } from "../kube/component.ts";
 import { isTemporary } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ControlPlane, SealedObject } from "./control-plane.ts";
+import { distributionOf, runsAsServices } from "./distribution.ts";
 import { selectSelfHosted } from "./select-self-hosted.ts";
 import { selectStaticPods } from "./select-static-pods.ts";
 import { isEtcdCluster } from "./self-hosted-etcd.ts";
@@ -116,7 +117,8 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
       { hint: "pass the API server's EncryptionConfiguration with --encryption-config" },
     );
   }
-  const distribution = sorted.nodes.map(oneProcessDistribution).find((name) => name !== undefined);
+  const distribution =
+    distributionOf(sorted.nodes) ?? (sorted.leaderHosts.length > 0 ? runsAsServices(sorted.leaderHosts) : undefined);
   const temporary = sorted.mirrorPods.filter(isTemporary).length;
   const found = [
     count(sorted.nodes.length, "node"),
@@ -124,26 +126,23 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
     `${count(sorted.mirrorPods.length, "mirror pod")}${temporary > 0 ? ` (${temporary} of them temporary)` : ""}`,
     count(sorted.workloads.length, "DaemonSet or Deployment", "DaemonSets or Deployments"),
   ].join(", ");
+  if (distribution !== undefined) {
+    return new MendError(
+      "control-plane-not-found",
+      `no object defines this control plane: this is ${distribution.what}; of what could be one there were ${found}`,
+      { hint: `this is ${distribution.what}, ${distribution.instead}` },
+    );
+  }
   return new MendError(
     "control-plane-not-found",
     `no control plane found: looked for a DaemonSet and Deployments labelled "k8s-app" or "component", or so named (self-hosted), ` +
       `and for mirror pods of static pods (kubeadm); of what could be one there were ${found}`,
     {
       hint:
-        distribution === undefined
-          ? (options.notFoundHint ??
-            "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix")
-          : `this is a ${distribution} cluster, which runs its control plane inside one process: restore its data store and start its service`,
+        options.notFoundHint ??
+        "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix",
     },
   );
-}
-
-/** k3s, k0s and MicroK8s keep no pods of the control plane: its definition is in the service on the host. */
-function oneProcessDistribution(node: KubeObject): string | undefined {
-  const marks = Object.keys({ ...node.metadata.labels, ...node.metadata.annotations });
-  if (marks.some((mark) => mark.startsWith("k3s.io/"))) return "k3s";
-  if (marks.some((mark) => mark.includes("k0sproject.io/"))) return "k0s";
-  return marks.some((mark) => mark.startsWith("microk8s.io/")) ? "MicroK8s" : undefined;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

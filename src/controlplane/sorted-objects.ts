@@ -4,6 +4,7 @@ import { type Recognition, recogniseComponent } from "../kube/component.ts";
 import { isObject, objectOf } from "../kube/fields.ts";
 import type { LastSign } from "../kube/last-sign.ts";
 import { lastSignOf, laterSign } from "../kube/last-sign.ts";
+import { holderHost, readLease } from "../kube/lease.ts";
 import { isMirrorPod } from "../kube/mirror-pod.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import type { SealedObject, Workload } from "./control-plane.ts";
@@ -19,6 +20,8 @@ export interface SortedObjects {
   readonly nodes: readonly KubeObject[];
   /** Secrets and config maps. */
   readonly data: readonly KubeObject[];
+  /** Machines, or pods, from which a scheduler or controller manager was led, by the leases. */
+  readonly leaderHosts: readonly string[];
   readonly podCount: number;
   readonly lastSign: LastSign | undefined;
   readonly sealed: readonly SealedObject[];
@@ -38,12 +41,15 @@ export function sortObjects(objects: Iterable<KubeObject>, sealed: readonly Seal
   const services: KubeObject[] = [];
   const nodes: KubeObject[] = [];
   const data: KubeObject[] = [];
+  const leaderHosts = new Set<string>();
   let podCount = 0;
   let lastSign: LastSign | undefined;
   for (const stored of objects) {
     const object = wellFormed(stored);
     if (object === undefined) continue;
     lastSign = laterSign(lastSign, lastSignOf(object));
+    const leader = leaderHost(object);
+    if (leader !== "") leaderHosts.add(leader);
     if (object.kind === "Pod") {
       podCount++;
       if (isMirrorPod(object)) mirrorPods.push(object);
@@ -55,7 +61,26 @@ export function sortObjects(objects: Iterable<KubeObject>, sealed: readonly Seal
     const candidate = asCandidate(object);
     if (candidate !== undefined) workloads.push(candidate);
   }
-  return { workloads, mirrorPods, etcdPods, etcdClusters, services, nodes, data, podCount, lastSign, sealed };
+  return {
+    workloads,
+    mirrorPods,
+    etcdPods,
+    etcdClusters,
+    services,
+    nodes,
+    data,
+    leaderHosts: [...leaderHosts].sort(),
+    podCount,
+    lastSign,
+    sealed,
+  };
+}
+
+function leaderHost(object: KubeObject): string {
+  const { name, namespace } = object.metadata;
+  if (namespace !== "kube-system" || (name !== "kube-scheduler" && name !== "kube-controller-manager")) return "";
+  const lease = readLease(object);
+  return lease === undefined ? "" : holderHost(lease);
 }
 
 /**

@@ -11,7 +11,7 @@ export type ComponentName = "etcd" | "kube-apiserver" | "kube-controller-manager
 export const WORKLOAD_COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
 
 /** From the surest to the weakest. */
-export const RECOGNISED_BY = ["label", "name", "command"] as const;
+export const RECOGNISED_BY = ["label", "name", "command", "container"] as const;
 
 export interface Recognition {
   readonly component: ComponentName;
@@ -42,13 +42,23 @@ export function recogniseComponent(
 ): Recognition | undefined {
   const byLabel = asComponent(labels["k8s-app"] || labels.component);
   if (byLabel !== undefined) return { component: byLabel, by: "label" };
-  const byName = asComponent(name);
+  const byName = asComponent(name) ?? asComponent(withoutNode(name, textOf(podSpec.nodeName)));
   if (byName !== undefined) return { component: byName, by: "name" };
   for (const container of objectsOf(podSpec.containers)) {
     const component = programOf(container);
     if (component !== undefined) return { component, by: "command" };
   }
+  for (const { name: container } of objectsOf(podSpec.containers)) {
+    const component = asComponent(container);
+    if (component !== undefined) return { component, by: "container" };
+  }
   return undefined;
+}
+
+/** A mirror pod is named after its manifest and its node. */
+function withoutNode(name: string, node: string): string {
+  const suffix = `-${node.toLowerCase()}`;
+  return node !== "" && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
 }
 
 /** The container that runs a component: the one of its name, else the one that starts its program, else the only one. */
@@ -60,7 +70,7 @@ export function containerIndexOf(component: ComponentName, podSpec: JsonObject):
   return running >= 0 || containers.length !== 1 ? running : 0;
 }
 
-/** The component that a container's command line starts, if any: its program may stand behind `flock`, `hyperkube`, a shell. */
+/** The component that a container's command line starts, if any: its program may stand behind `flock`, `nice`, `hyperkube`, a shell. */
 export function programOf(container: JsonObject): ComponentName | undefined {
   for (const argument of commandLine(container)) {
     for (const command of argument.split(/[;&|\n]+/)) {
@@ -71,16 +81,59 @@ export function programOf(container: JsonObject): ComponentName | undefined {
   return undefined;
 }
 
-/** The program among the words before the first flag; hyperkube's short names count alone, or right behind it. */
-function programIn(words: readonly string[]): ComponentName | undefined {
+/** Programs that start another one, which stands behind their own flags. */
+const LAUNCHERS: ReadonlySet<string> = new Set([
+  ...[
+    "ash",
+    "bash",
+    "busybox",
+    "catatonit",
+    "catchsegv",
+    "chroot",
+    "chrt",
+    "command",
+    "dumb-init",
+    "env",
+    "exec",
+    "flock",
+  ],
+  ...[
+    "go-runner",
+    "gosu",
+    "ionice",
+    "nice",
+    "nohup",
+    "nsenter",
+    "numactl",
+    "prlimit",
+    "setpriv",
+    "setsid",
+    "sh",
+    "stdbuf",
+  ],
+  ...["su-exec", "sudo", "systemd-run", "taskset", "time", "timeout", "tini", "unshare", "watch-termination"],
+]);
+const ASSIGNMENT = /^[A-Za-z_]\w*=/;
+
+/**
+ * The program among the words before the first flag; behind a launcher, and before a `--`, flags are those of the launcher. hyperkube's short names count alone, or right
+ * behind it.
+ */
+function programIn(all: readonly string[]): ComponentName | undefined {
+  const words = all.filter((word, i) => !ASSIGNMENT.test(word) || i > all.findIndex((each) => !ASSIGNMENT.test(each)));
+  let isLaunched = false;
   for (const [i, word] of words.entries()) {
-    if (word.startsWith("-")) return undefined;
+    if (word.startsWith("-")) {
+      if (!isLaunched && !words.includes("--", i)) return undefined;
+      continue;
+    }
     const program = baseName(word);
     if (COMPONENTS.has(program)) return program as ComponentName;
     if (words.length === 1 || (i > 0 && baseName(words[i - 1]!) === "hyperkube")) {
       const known = HYPERKUBE_NAMES[program];
       if (known !== undefined) return known;
     }
+    isLaunched ||= LAUNCHERS.has(program);
   }
   return undefined;
 }
