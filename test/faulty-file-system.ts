@@ -67,6 +67,7 @@ export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFile
     link: (from, to) => step("link", () => realFileSystem.link(from, to)),
     own: (path, mode, uid, gid) => step("own", () => realFileSystem.own(path, mode, uid, gid)),
     syncDirectory: (path) => step("syncDirectory", () => realFileSystem.syncDirectory(path)),
+    syncTree: async (path) => step("syncTree", () => realFileSystem.syncTree(path)),
     remove: (path) =>
       kind === "crash" ? step("remove", () => realFileSystem.remove(path)) : realFileSystem.remove(path),
   };

@@ -5,8 +5,10 @@ import { readAuthority } from "../../certificates/issue.ts";
 import { renewCertificate } from "../../certificates/renewal.ts";
 import { MendError } from "../../errors/errors.ts";
 import { type AuthorityFiles, authorityBeside } from "../../io/files/certificate-files.ts";
+import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
+import { openReplacement, replaceFile } from "../../io/files/durable/replace-file.ts";
+import type { Target } from "../../io/files/durable/target.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
-import { replaceFile } from "../../io/files/replace-file.ts";
 
 export interface RenewOptions {
   /** PEM files whose first certificate is meant, or kubeconfigs with certificates in them. */
@@ -21,6 +23,8 @@ export interface RenewOptions {
   readonly days: number | undefined;
   readonly dryRun: boolean;
   readonly now: number;
+  /** For tests: the layer below. */
+  readonly fileSystem?: FileSystem;
 }
 
 export interface Renewed {
@@ -34,6 +38,7 @@ export interface Renewed {
   readonly kept: string | null;
 }
 
+const COMMAND = "certificate renew";
 const DAY_MS = 86_400_000;
 const LEAST_DAYS = 365;
 /** For clocks that disagree. */
@@ -48,12 +53,30 @@ export async function renewCertificates(options: RenewOptions): Promise<Renewed[
       hint: "renew one file at a time with --key",
     });
   }
-  const plans = await Promise.all(options.files.map((file) => planRenewal(file, options)));
-  const suffix = `until-${new Date(options.now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
-  return plans.flatMap(({ file, text, renewed }) => {
-    const kept = options.dryRun ? null : replaceFile(file, text, suffix);
-    return renewed.map((each) => ({ file, ...each, kept }));
-  });
+  const targets: Target[] = [];
+  try {
+    // Before they are read: what is read here is what is replaced.
+    const open = options.files.map((file) => {
+      const target = options.dryRun ? undefined : openReplacement(file, COMMAND);
+      if (target !== undefined) targets.push(target);
+      return { file, target };
+    });
+    const plans = await Promise.all(
+      open.map(async (each) => ({ ...each, ...(await planRenewal(each.file, options)) })),
+    );
+    const suffix = `until-${new Date(options.now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
+    const all: Renewed[] = [];
+    for (const { file, target, text, renewed } of plans) {
+      const kept =
+        target === undefined
+          ? null
+          : await replaceFile(options.fileSystem ?? realFileSystem, target, text, suffix, COMMAND);
+      all.push(...renewed.map((each) => ({ file, ...each, kept })));
+    }
+    return all;
+  } finally {
+    for (const target of targets) target[Symbol.dispose]();
+  }
 }
 
 interface Plan {

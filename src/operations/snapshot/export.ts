@@ -1,7 +1,8 @@
 /** `snapshot export`: every object of a snapshot, as lines of JSON or as a tree of YAML files. */
 import type { Finding } from "../../errors/errors.ts";
 import { reportTallies, type Tally } from "../../errors/findings.ts";
-import { openFileTree } from "../../io/files/file-tree.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
+import { openFileTree } from "../../io/files/durable/file-tree.ts";
 import type { DecodedValue } from "../../kube/object.ts";
 import type { KeySelection } from "../../mvcc/index-task.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
@@ -24,6 +25,8 @@ export interface ExportOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   /** Only these, as for kubectl: `deployments`, `cm`, `widgets.example.com`. None for every key, Kubernetes' or not. */
   readonly types: readonly string[];
+  /** For tests: the layer below. */
+  readonly fileSystem?: FileSystem;
 }
 
 export interface ExportCounts {
@@ -73,7 +76,11 @@ function lineOf({ key, keyValue, decoded }: ExportedValue): string {
 /** Writes each object to a file of its own below `directory`, which is new or empty. Nothing is there until all is written. */
 export async function exportTree(path: string, directory: string, options: ExportOptions): Promise<ExportCounts> {
   using snapshot = await openSnapshot(path, options);
-  const tree = openFileTree(directory);
+  const { fileSystem } = options;
+  const tree = await openFileTree(directory, {
+    command: "snapshot export",
+    ...(fileSystem === undefined ? {} : { fileSystem }),
+  });
   try {
     const counts = await eachValue(snapshot, options, async ({ key, decoded }) => {
       if (decoded.state !== "object") return;
@@ -82,10 +89,10 @@ export async function exportTree(path: string, directory: string, options: Expor
       // The same object can lie under two keys, such as an event that two groups serve.
       for (let copy = 1; !tree.add(copy === 1 ? parts : numbered(parts, copy), text); copy++);
     });
-    tree.commit();
+    await tree.commit();
     return counts;
   } finally {
-    tree.discard();
+    tree[Symbol.dispose]();
   }
 }
 

@@ -1,21 +1,20 @@
 /** `snapshot save`: a snapshot of a live member, under its final name only when it is whole. */
-import { createHash, randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, statSync, write } from "node:fs";
-import { dirname } from "node:path";
-import { promisify } from "node:util";
+import { createHash } from "node:crypto";
 import { readLastKey } from "../../bolt/edit.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import { ETCDCTL_WORDS, explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
-import { fromSystemError } from "../../io/files/system-error.ts";
+import { openStdout } from "../../io/files/durable/stdout.ts";
+import { openTarget, type Target } from "../../io/files/durable/target.ts";
+import { writeFile } from "../../io/files/durable/write-file.ts";
 import { decodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { openSnapshot } from "../../snapshot/open-snapshot.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 
-const writeAsync = promisify(write);
+const COMMAND = "snapshot save";
 
 export interface SaveOptions {
   readonly etcd: EtcdFlags;
@@ -46,13 +45,14 @@ const BUFFER_BYTES = 128 * 1024;
 /** Takes the endpoints in turn until one has sent a whole snapshot. Throws `snapshot-hash-mismatch` where what arrived is not what was sent. */
 export async function saveSnapshot(path: string, options: SaveOptions): Promise<SaveResult> {
   const access = await prepareEtcdAccess(options.etcd);
+  using target = path === "-" ? undefined : openTarget(path, { command: COMMAND, kind: "file" });
   const failed: { endpoint: string; error: string }[] = [];
   for (const [i, endpoint] of access.endpoints.entries()) {
     try {
       const saved =
-        path === "-"
+        target === undefined
           ? await saveToStdout(endpoint, access, options)
-          : await saveToFile(path, endpoint, access, options);
+          : { ...(await saveToFile(target, endpoint, access, options)), file: path };
       return { ...saved, failed };
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -79,32 +79,26 @@ const FROM_THE_SERVER: ReadonlySet<string> = new Set([
 ]);
 
 async function saveToFile(
-  path: string,
+  target: Target,
   endpoint: string,
   access: EtcdAccess,
   options: SaveOptions,
 ): Promise<Omit<SaveResult, "failed">> {
-  refuseDirectory(path);
   const fs = options.fileSystem ?? realFileSystem;
-  const staged = `${path}.part-${randomBytes(4).toString("hex")}`;
-  const file = fs.create(staged, 0o600);
-  let isOpen = true;
-  try {
-    const received = await receive(endpoint, access, options, (bytes, position) => file.write(bytes, position));
-    // The disk takes the rest while it is being read again.
-    const work = [checkSaved(staged, path, options), file.sync()] as const;
-    await Promise.allSettled(work);
-    const [{ revision, findings }] = await Promise.all(work);
-    file.close();
-    isOpen = false;
-    fs.rename(staged, path);
-    fs.syncDirectory(dirname(path) || ".");
-    return { file: path, endpoint, ...received, revision, findings };
-  } catch (error) {
-    if (isOpen) file.close();
-    fs.remove(staged);
-    throw error;
-  }
+  let checked: Awaited<ReturnType<typeof checkSaved>> | undefined;
+  const received = await writeFile(
+    fs,
+    target,
+    COMMAND,
+    (file) => receive(endpoint, access, options, (bytes, position) => file.write(bytes, position)),
+    {
+      mode: 0o600, // all the cluster's secrets are in it
+      async check(staged) {
+        checked = await checkSaved(staged, target.path, options);
+      },
+    },
+  );
+  return { file: target.path, endpoint, ...received, ...checked! };
 }
 
 async function saveToStdout(
@@ -112,21 +106,9 @@ async function saveToStdout(
   access: EtcdAccess,
   options: SaveOptions,
 ): Promise<Omit<SaveResult, "failed">> {
-  const descriptor = openSync("/dev/stdout", constants.O_WRONLY | constants.O_APPEND);
-  try {
-    const received = await receive(endpoint, access, options, async (bytes) => {
-      for (let done = 0; done < bytes.length; ) {
-        try {
-          done += (await writeAsync(descriptor, bytes, done, bytes.length - done, null)).bytesWritten;
-        } catch (error) {
-          throw fromSystemError(error, "write", "standard output");
-        }
-      }
-    });
-    return { file: null, endpoint, ...received, revision: null, findings: [] };
-  } finally {
-    closeSync(descriptor);
-  }
+  using output = openStdout();
+  const received = await receive(endpoint, access, options, (bytes) => output.write(bytes));
+  return { file: null, endpoint, ...received, revision: null, findings: [] };
 }
 
 type Sink = (bytes: Uint8Array, position: number) => Promise<void> | void;
@@ -219,10 +201,4 @@ async function checkSaved(
   }
   const key = readLastKey(snapshot.bolt, "key");
   return { revision: key === undefined ? 0 : (decodeRevision(key)?.main ?? 0), findings };
-}
-
-function refuseDirectory(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new MendError("not-a-file", `"${path}" is a directory`, { where: path, hint: "give the name of a file" });
-  }
 }

@@ -17,12 +17,14 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { open } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../../../bolt/page-output.ts";
@@ -72,6 +74,8 @@ export interface FileSystem {
   own(path: string, mode: number, uid: number, gid: number): void;
   /** Makes the names in a directory last. */
   syncDirectory(path: string): void;
+  /** Makes all files and names below a directory last. */
+  syncTree(path: string): Promise<void>;
   /** Removes a file or a directory with all it holds; nothing there is no error. */
   remove(path: string): void;
 }
@@ -136,6 +140,13 @@ export const realFileSystem: FileSystem = {
       }
     });
   },
+  async syncTree(path) {
+    try {
+      await syncTree(path);
+    } catch (error) {
+      throw fromSystemError(error, "flush", shownPath(path));
+    }
+  },
   remove: (path) => attempt("remove", path, () => rmSync(path, { recursive: true, force: true })),
 };
 
@@ -157,6 +168,27 @@ function makeDirectories(path: string, mode: number): void {
     makeDirectories(dirname(path), mode);
     mkdirSync(path, { mode });
   }
+}
+
+/** So many at a time: the journal of a file system takes them together. Links and others have nothing to flush but their names. */
+const SYNCS_AT_ONCE = 64;
+
+async function syncTree(root: string): Promise<void> {
+  const pending: string[] = [root];
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() || entry.isDirectory()) pending.push(join(entry.parentPath, entry.name));
+  }
+  const work = async (): Promise<void> => {
+    for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+      const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, work));
 }
 
 /** Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the end. */

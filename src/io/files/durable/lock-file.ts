@@ -46,10 +46,12 @@ const MOST_BYTES = 4096;
 const HOLDER_TRIES = 20;
 const HOLDER_WAIT_MS = 10;
 
-/** Does not wait. Throws what the system says, and `already-exists` where something else has the file's name. */
-export function takeLockFile(path: string, command: string): LockResult {
+/**
+ * Does not wait. Throws what the system says, about `target`, which is what is to be written, and `already-exists` where something else has the file's name.
+ */
+export function takeLockFile(path: string, target: string, command: string): LockResult {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const descriptor = openLockFile(path);
+    const descriptor = openLockFile(path, target);
     if (descriptor === undefined) continue; // it came or went between two looks
     const attempt = tryLock(descriptor);
     const stat = fstatSync(descriptor);
@@ -80,7 +82,7 @@ export function takeLockFile(path: string, command: string): LockResult {
 }
 
 /** Undefined where the file came or went in the meantime. */
-function openLockFile(path: string): number | undefined {
+function openLockFile(path: string, target: string): number | undefined {
   const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     const descriptor = openSync(path, flags);
@@ -90,13 +92,13 @@ function openLockFile(path: string): number | undefined {
   } catch (error) {
     const code = systemCode(error);
     if (code === "ELOOP" || code === "EISDIR" || code === "ENXIO") throw notALock(path);
-    if (code !== "ENOENT") throw fromSystemError(error, "lock", shownPath(path));
+    if (code !== "ENOENT") throw fromSystemError(error, "write", target);
   }
   try {
     return openSync(path, flags | constants.O_CREAT | constants.O_EXCL, 0o600);
   } catch (error) {
     if (systemCode(error) === "EEXIST") return undefined;
-    throw fromSystemError(error, "lock", shownPath(path));
+    throw fromSystemError(error, "write", target);
   }
 }
 

@@ -98,7 +98,7 @@ function lock(target: Target, options: TargetOptions, locks: HeldLock[]): void {
   const isMounted = isDirectory() && isMountPoint(target.path);
   const take = (path: string): void => {
     if (options.kind === "tree") refuseRemote(target, dirname(path));
-    const result = takeLockFile(path, options.command);
+    const result = takeLockFile(path, target.path, options.command);
     if (result.state === "others") throw locked(target, result.holder, result.owner);
     if (result.state === "ours") locks.push(result.lock);
     else if (options.kind === "tree" && process.platform === "linux") throw noLocks(target);

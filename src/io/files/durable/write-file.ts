@@ -14,6 +14,8 @@ export interface FileOwner {
 export interface WriteFileOptions {
   /** Of the file that is there, unless given; else ours and 0600. */
   readonly owner?: FileOwner;
+  /** Instead of the mode of the file that is there. */
+  readonly mode?: number;
   /** Looks at the whole, flushed file before it gets its name; what it throws ends the write. `path` is where it lies meanwhile. */
   readonly check?: (path: string) => Promise<void>;
 }
@@ -29,7 +31,8 @@ export async function writeFile<T>(
   fill: (file: OutputFile) => Promise<T> | T,
   options: WriteFileOptions = {},
 ): Promise<T> {
-  const owner = options.owner ?? ownerOf(target);
+  const found = options.owner ?? ownerOf(target);
+  const owner = found === undefined ? undefined : { ...found, mode: options.mode ?? found.mode };
   refuseOthers(target);
   removeDeadFiles(fs, target, command);
   const staged = target.at(stagingName(target.name, newNonce()));
@@ -37,6 +40,7 @@ export async function writeFile<T>(
   let isOpen = true;
   try {
     const result = await fill(file);
+    if (owner === undefined && options.mode !== undefined) file.own(options.mode, ...us());
     if (owner !== undefined) file.own(owner.mode, owner.uid, owner.gid);
     const work = [file.sync(), options.check?.(staged)] as const; // the disk takes the rest while it is being read again
     await Promise.allSettled(work);
@@ -64,7 +68,13 @@ export function ownerOf(target: Target): FileOwner | undefined {
   if (stat?.isFile() !== true) return undefined;
   const mode = stat.mode & 0o777;
   if (process.geteuid?.() === 0) return { mode, uid: stat.uid, gid: stat.gid };
-  return { mode, uid: process.geteuid?.() ?? stat.uid, gid: process.getegid?.() ?? stat.gid };
+  const [uid, gid] = us();
+  return { mode, uid, gid };
+}
+
+/** Whose files this process makes. */
+function us(): readonly [uid: number, gid: number] {
+  return [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
 }
 
 function refuseOthers(target: Target): void {
