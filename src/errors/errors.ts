@@ -70,6 +70,8 @@ export type ErrorCode =
   | "store-refused"
   | "identity-missing"
   | "backup-unproved"
+  | "ssh-failed"
+  | "plan-refused"
   | "unsupported";
 
 /** What an error may say beyond its sentence. */

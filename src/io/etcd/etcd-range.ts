@@ -14,6 +14,8 @@ export interface RangeRequest {
   /** Answered by the member alone, without asking its leader: may be behind, and works without a quorum. */
   readonly serializable: boolean;
   readonly keysOnly?: boolean;
+  /** Only {@link RangeAnswer.count}. */
+  readonly countOnly?: boolean;
 }
 
 export interface RangeAnswer {
@@ -22,6 +24,8 @@ export interface RangeAnswer {
   readonly keyValues: readonly KeyValue[];
   /** Whether the limit cut it. */
   readonly more: boolean;
+  /** How many keys there are in all, whatever the limit. */
+  readonly count: number;
 }
 
 export function encodeRangeRequest(request: RangeRequest): Uint8Array {
@@ -32,6 +36,7 @@ export function encodeRangeRequest(request: RangeRequest): Uint8Array {
     if (request.revision > 0) writer.varint(4, request.revision);
     if (request.serializable) writer.varint(7, 1);
     if (request.keysOnly === true) writer.varint(8, 1);
+    if (request.countOnly === true) writer.varint(9, 1);
   });
 }
 
@@ -40,10 +45,12 @@ export function decodeRangeAnswer(message: Uint8Array): RangeAnswer {
   const fields = createWireCursor(message, "etcd's answer", "etcd-refused");
   let header: ResponseHeader | undefined;
   let more = false;
+  let count = 0;
   const keyValues: KeyValue[] = [];
   while (fields.next()) {
     if (fields.field === 1) header = decodeHeader(fields.bytes());
     else if (fields.field === 3) more = fields.number() !== 0;
+    else if (fields.field === 4) count = fields.number();
     else if (fields.field === 2) {
       const found = decodeKeyValue(fields.bytes());
       if (typeof found === "string")
@@ -52,5 +59,5 @@ export function decodeRangeAnswer(message: Uint8Array): RangeAnswer {
     }
   }
   if (header === undefined) throw new MendError("etcd-refused", "etcd's answer has no header");
-  return { header, keyValues, more };
+  return { header, keyValues, more, count };
 }

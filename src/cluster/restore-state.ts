@@ -1,0 +1,49 @@
+/** Which step a restore of several nodes takes next: a pure transition, enumerated in its test. */
+import { NODE_STATES, type NodeJournal, type NodeState } from "./node-facts.ts";
+
+/** What is done on a node to bring it out of a state into the one that follows. */
+export const STEP_OF = {
+  new: "receive",
+  received: "stop",
+  stopped: "restore",
+  restored: "start-etcd",
+  "etcd-started": "start",
+  started: "finish",
+} as const;
+export type NodeStep = (typeof STEP_OF)[keyof typeof STEP_OF];
+
+export type Next =
+  | { readonly do: "step"; readonly step: NodeStep; readonly nodes: readonly string[] }
+  /** Some of the nodes were brought back to what they were: the operation cannot go on. */
+  | { readonly do: "refuse"; readonly undone: readonly string[] }
+  | { readonly do: "nothing" };
+
+/**
+ * The next step: that of the nodes that are least far, on all of these at once. A node that is further waits, so that no etcd starts before every old one has
+ * stopped, and no API server before etcd is proved. `states` holds what each node's journal says.
+ */
+export function nextStep(states: ReadonlyMap<string, NodeJournal["state"]>): Next {
+  const undone = [...states].filter(([, state]) => state === "undone").map(([node]) => node);
+  if (undone.length > 0) return { do: "refuse", undone };
+  const ranks = new Map<string, number>(
+    [...states].map(([node, state]) => [node, NODE_STATES.indexOf(state as NodeState)]),
+  );
+  const least = Math.min(...ranks.values());
+  const state = NODE_STATES[least];
+  if (state === undefined || state === "done") return { do: "nothing" };
+  return {
+    do: "step",
+    step: STEP_OF[state],
+    nodes: [...ranks].filter(([, rank]) => rank === least).map(([node]) => node),
+  };
+}
+
+/** What is left to undo on a node, the last thing first. Nothing was touched before `stop`. */
+export function undoSteps({ state, dataDir, manifests }: NodeJournal): readonly ("stop" | "data" | "manifests")[] {
+  if (state === "undone" || state === "new" || state === "received") return [];
+  return [
+    ...(state === "stopped" ? [] : (["stop"] as const)),
+    ...(dataDir === null ? [] : (["data"] as const)),
+    ...(manifests === null ? [] : (["manifests"] as const)),
+  ];
+}

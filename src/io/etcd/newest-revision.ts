@@ -1,0 +1,43 @@
+/** How far the clients of an etcd member can have seen, from its data directory alone. */
+import { readBolt } from "../../bolt/bolt.ts";
+import { readLastKey, readSmallBucket } from "../../bolt/edit.ts";
+import { MendError } from "../../errors/errors.ts";
+import { decodeRevision } from "../../mvcc/revision.ts";
+import { readLog } from "../../wal/log.ts";
+import { openFileSource } from "../files/file-source.ts";
+import { openMemberDirectory } from "./member-directory.ts";
+
+export interface NewestRevision {
+  /** An upper bound: what the database holds, and a revision for each entry of the log behind it. Null where that cannot be told. */
+  readonly revision: number | null;
+  readonly fault: string | null;
+}
+
+/** Never throws for what is in the directory: a member that was killed while it wrote is what this is for. */
+export function newestRevision(dataDir: string): NewestRevision {
+  try {
+    using member = openMemberDirectory(dataDir);
+    const { revision, index } = readDatabase(member.database);
+    const log = readLog(member.segments);
+    const behind = log.entries.filter((entry) => entry.index > index).length;
+    const fault = log.end.kind === "damaged" ? `the log is damaged: ${log.end.text}` : null;
+    return { revision: fault === null ? revision + behind : null, fault };
+  } catch (error) {
+    if (!(error instanceof MendError)) throw error;
+    return { revision: null, fault: error.message };
+  }
+}
+
+function readDatabase(path: string): { readonly revision: number; readonly index: number } {
+  const source = openFileSource(path);
+  try {
+    const bolt = readBolt(source);
+    const last = readLastKey(bolt, "key");
+    const meta = readSmallBucket(bolt, "meta") ?? [];
+    const stored = meta.find(([key]) => Buffer.from(key).toString() === "consistent_index")?.[1];
+    const index = stored?.length === 8 ? Number(Buffer.from(stored).readBigUInt64BE()) : 0;
+    return { revision: last === undefined ? 0 : (decodeRevision(last)?.main ?? 0), index };
+  } finally {
+    source.close();
+  }
+}

@@ -1,0 +1,59 @@
+/** What an operation on several nodes keeps on each of them: how far it has come there, and what it needs to take everything back. */
+import { join } from "node:path";
+import { type NodeJournal, nodeJournalSchema } from "../../../cluster/node-facts.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { writeStaged } from "../../../io/agent/write-staged.ts";
+import { type FileSystem, realFileSystem } from "../../../io/files/file-system.ts";
+import { readTextFile } from "../../../io/files/read-file.ts";
+import { names } from "../../../io/node/local-node.ts";
+
+/** On every node, of root's alone: the snapshot that is restored is there for a while, and it holds every secret of the cluster. */
+export const OPERATIONS = "/var/lib/kubemend/cluster";
+const JOURNAL = "journal.json";
+
+export function operationDirectory(id: string, root = OPERATIONS): string {
+  if (!/^[a-z0-9-]{1,80}$/.test(id)) throw new MendError("usage", `"${id}" is no name of an operation`);
+  return join(root, id);
+}
+
+/** All operations that this node knows, by their names. One whose journal cannot be read is an error: nobody may pass it over. */
+export function readJournals(root = OPERATIONS): NodeJournal[] {
+  return names(root)
+    .sort()
+    .filter((name) => names(join(root, name)).includes(JOURNAL))
+    .map((name) => readJournal(name, root));
+}
+
+/** Throws `not-found` where there is none, `config-invalid` where it is damaged. */
+export function readJournal(id: string, root = OPERATIONS): NodeJournal {
+  const path = join(operationDirectory(id, root), JOURNAL);
+  const parsed = nodeJournalSchema.safeParse(parseJson(readTextFile(path)));
+  if (parsed.success) return parsed.data;
+  throw new MendError("config-invalid", `"${path}" is no journal of kubemend's`, {
+    where: path,
+    hint: "look at it: it says what an operation has done on this node",
+  });
+}
+
+/** Replaced whole: a crash leaves the one before or the new one. */
+export async function writeJournal(
+  journal: NodeJournal,
+  root = OPERATIONS,
+  fs: FileSystem = realFileSystem,
+): Promise<NodeJournal> {
+  const directory = operationDirectory(journal.id, root);
+  fs.makeDirectory(directory, 0o700);
+  const path = join(directory, JOURNAL);
+  const bytes = new TextEncoder().encode(`${JSON.stringify(journal, undefined, 2)}\n`);
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  await writeStaged(fs, `${path}.draft`, { path, bytes, mode: 0o600, uid, gid });
+  return journal;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

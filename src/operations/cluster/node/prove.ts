@@ -1,0 +1,170 @@
+/** Proofs, asked from a control-plane node with the certificates that are on it: that etcd is what was restored, and that the control plane works. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import type { RestorePlan } from "../../../cluster/restore-plan.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { withAnyEndpoint } from "../../../io/etcd/etcd-client.ts";
+import { type EtcdFlags, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
+import { componentManifests } from "../../../io/node/local-components.ts";
+import { COMPONENT_LEASES, NODES, PODS } from "../../../kube/api-paths.ts";
+import { isReady } from "../../../kube/conditions.ts";
+import { objectOf, textOf } from "../../../kube/fields.ts";
+import { isMirrorPod, nodeOf, staticPodName } from "../../../kube/mirror-pod.ts";
+import { newMembership } from "../../../wal/membership.ts";
+import { parseInitialCluster } from "../../../wal/peer-urls.ts";
+import { withCluster } from "../../cluster-access/open-cluster.ts";
+import { checkHealth } from "../../etcd/etcd-health.ts";
+
+const POLL_MS = 1000;
+/** A member pulls its image, reads its data and finds the others. */
+const ETCD_MS = 300_000;
+const CONTROL_PLANE_MS = 420_000;
+const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
+
+export interface ProofOptions {
+  readonly signal?: AbortSignal;
+  readonly tell: (text: string) => void;
+}
+
+export interface EtcdProof {
+  readonly members: number;
+  readonly revision: number;
+  /** Live keys. */
+  readonly keys: number;
+  /** The hash that all members gave, in hex. */
+  readonly hash: string;
+}
+
+/**
+ * That the members that serve are those of the plan, hold the same, and hold what was restored: the cluster's id, which comes of the new token; a quorum and every
+ * member; one hash for all; the revision of the restore; as many keys as the backup has. Throws `timeout` with what is still missing.
+ */
+export async function proveEtcd(journal: NodeJournal, plan: RestorePlan, options: ProofOptions): Promise<EtcdProof> {
+  const flags = etcdFlagsOf(journal, plan);
+  const wanted = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
+  return until(ETCD_MS, options, async () => {
+    const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
+    if (health.clusterId !== wanted) {
+      const text = `the etcd that answers is cluster ${health.clusterId}, not the restored ${wanted}: an old member still runs`;
+      throw new MendError("wrong-cluster", text, { hint: "stop every old member, then run the same command again" });
+    }
+    const silent = health.members.filter((member) => member.status === null).map(({ name, id }) => name || id);
+    if (silent.length > 0) return `etcd on ${silent.join(", ")} does not answer yet`;
+    if (!health.healthy) return health.findings.find(({ level }) => level === "error")?.text ?? "etcd is not healthy";
+    const hashes = new Set(health.members.map(({ status }) => status?.hash?.hash));
+    if (plan.members.length > 1 && (hashes.size !== 1 || hashes.has(undefined))) return "the members' hashes differ";
+    const keys = await countKeys(flags, options.signal);
+    const { status } = health.members[0] ?? {};
+    const revision = Math.max(...health.members.map((member) => member.status?.revision ?? 0));
+    if (revision < (journal.revision ?? 0))
+      return `etcd is at revision ${revision}, before the restored ${journal.revision}`;
+    if (revision === journal.revision && keys !== plan.backup.keys) {
+      throw new MendError("snapshot-damaged", `etcd holds ${keys} keys, and the backup ${plan.backup.keys}`, {
+        hint: "take everything back with kubemend cluster undo, and report this",
+      });
+    }
+    return { members: health.members.length, revision, keys, hash: (status?.hash?.hash ?? 0).toString(16) };
+  });
+}
+
+export interface ControlPlaneProof {
+  /** Who holds each component's lease. */
+  readonly leases: Readonly<Record<string, string>>;
+  readonly nodesReady: readonly string[];
+  /** What is left to a person, such as workers that do not answer. */
+  readonly left: readonly string[];
+}
+
+/** That the API server answers, the leases are held since the restore, and the control plane's nodes are Ready with all of their static pods. */
+export async function proveControlPlane(
+  plan: RestorePlan,
+  began: number,
+  options: ProofOptions,
+): Promise<ControlPlaneProof> {
+  const access = { kubeconfig: ADMIN_KUBECONFIG, context: undefined, environment: undefined, home: undefined };
+  return until(CONTROL_PLANE_MS, options, async () =>
+    withCluster(access, { signal: options.signal }, async ({ api }) => {
+      const { signal } = options;
+      const leases: Record<string, string> = {};
+      for (const { metadata, spec } of (await api.list(COMPONENT_LEASES, signal)).items) {
+        if (!/^kube-(scheduler|controller-manager)$/.test(metadata.name)) continue;
+        const renewed = Date.parse(textOf(objectOf(spec).renewTime));
+        if (renewed >= began) leases[metadata.name] = textOf(objectOf(spec).holderIdentity);
+      }
+      for (const name of ["kube-controller-manager", "kube-scheduler"]) {
+        if (leases[name] === undefined) return `nobody holds the lease of ${name} yet`;
+      }
+      const nodes = (await api.list(NODES, signal)).items;
+      const ours = new Set(plan.members.map(({ node }) => node));
+      const unready = nodes.filter((node) => ours.has(node.metadata.name) && !isReady(node));
+      if (unready.length > 0) return `node ${unready.map(({ metadata }) => metadata.name).join(", ")} is not Ready yet`;
+      const mirrors = (await api.list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`, signal)).items.filter(
+        isMirrorPod,
+      );
+      for (const { node } of plan.members) {
+        for (const component of ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]) {
+          const pod = mirrors.find((each) => nodeOf(each) === node && staticPodName(each) === component);
+          if (pod === undefined || !isReady(pod)) return `${component} on ${node} is not Ready yet`;
+        }
+      }
+      const left = nodes
+        .filter((node) => !isReady(node))
+        .map(({ metadata }) => `node "${metadata.name}" is not Ready: bring it back, or see kubemend node evict`);
+      return {
+        leases,
+        nodesReady: nodes
+          .filter(isReady)
+          .map(({ metadata }) => metadata.name)
+          .sort(),
+        left,
+      };
+    }),
+  );
+}
+
+/** Tries again until it is no longer a sentence that says what is missing. What cannot be reached yet is such a sentence. */
+async function until<T extends object>(
+  milliseconds: number,
+  { signal, tell }: ProofOptions,
+  look: () => Promise<T | string>,
+): Promise<T> {
+  const deadline = performance.now() + milliseconds;
+  for (let last = ""; ; ) {
+    const seen = await look().catch((error: unknown) => {
+      signal?.throwIfAborted();
+      if (error instanceof MendError && !["wrong-cluster", "snapshot-damaged"].includes(error.code))
+        return error.message;
+      throw error;
+    });
+    if (typeof seen !== "string") return seen;
+    if (seen !== last) tell(seen);
+    last = seen;
+    if (performance.now() > deadline) {
+      throw new MendError("timeout", `not proved within ${milliseconds / 1000} s: ${seen}`, {
+        hint: "run the same command again to go on, kubemend diagnose on the node to see why, or kubemend cluster undo",
+      });
+    }
+    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
+/** How etcd is reached from here: its own certificates, which kubeadm makes for both directions. */
+function etcdFlagsOf({ manifests }: NodeJournal, plan: RestorePlan): EtcdFlags {
+  const directory = manifests?.kept ?? "";
+  const etcd = componentManifests(directory).find(({ name }) => name === "etcd");
+  const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value;
+  const [cacert, cert, key] = [flag("trusted-ca-file"), flag("cert-file"), flag("key-file")];
+  return {
+    endpoints: plan.members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)),
+    ...(cacert === undefined ? {} : { cacert }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    timeout: 5000,
+  };
+}
+
+async function countKeys(flags: EtcdFlags, signal: AbortSignal | undefined): Promise<number> {
+  const all = new Uint8Array(1); // from the first key on, and to the last
+  const request = { key: all, end: all, limit: 0, revision: 0, serializable: false, countOnly: true };
+  const { count } = await withAnyEndpoint(await prepareEtcdAccess(flags), (client) => client.range(request), signal);
+  return count;
+}

@@ -1,0 +1,145 @@
+/**
+ * The far end of an operation on several nodes: kubemend on one of them takes a request on stdin, does one step, and answers in lines of JSON on stdout. Each step
+ * can be asked for again: what it has done before it finds done.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import type { RestorePlan } from "../../../cluster/restore-plan.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { realFileSystem } from "../../../io/files/file-system.ts";
+import { fromSystemError } from "../../../io/files/system-error.ts";
+import { operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
+import { proveControlPlane, proveEtcd } from "./prove.ts";
+import { restoreMember } from "./restore-member.ts";
+import { startComponents, stopComponents } from "./stop-components.ts";
+import { type SurveyRequest, surveyNode } from "./survey.ts";
+import { finishUndo, undoData } from "./undo-restore.ts";
+
+export type StepRequest =
+  | ({ readonly step: "survey" } & SurveyRequest)
+  | { readonly step: "receive"; readonly plan: RestorePlan; readonly size: number; readonly sha256: string }
+  | {
+      readonly step: "stop";
+      readonly plan: RestorePlan;
+      readonly staticPods: string;
+      /** Manifests from the backup by file name, for those that are missing. */
+      readonly spare: Readonly<Record<string, string>>;
+    }
+  | { readonly step: "restore"; readonly plan: RestorePlan; readonly node: string }
+  | { readonly step: "start-etcd" | "prove-etcd" | "start" | "finish"; readonly plan: RestorePlan }
+  | { readonly step: "prove"; readonly plan: RestorePlan; readonly began: number }
+  | { readonly step: "undo-data" | "undo-finish"; readonly id: string };
+
+export interface StepEdges {
+  /** What follows the request on stdin. */
+  readonly input: AsyncIterable<Uint8Array>;
+  readonly tell: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const SNAPSHOT = "snapshot.db";
+
+/** Does one step and returns what it found, as JSON. */
+export async function runStep(request: StepRequest, edges: StepEdges): Promise<unknown> {
+  const { signal, tell } = edges;
+  switch (request.step) {
+    case "survey":
+      return surveyNode(request);
+    case "receive":
+      return receive(request, edges);
+    case "stop":
+      return stopComponents(readJournal(request.plan.id), { ...request, signal, tell });
+    case "restore": {
+      const member = request.plan.members.find(({ node }) => node === request.node);
+      if (member === undefined) throw new MendError("usage", `the plan has no member for node "${request.node}"`);
+      return restoreMember(readJournal(request.plan.id), request.plan, member, signal);
+    }
+    case "start-etcd": {
+      const journal = readJournal(request.plan.id);
+      await startComponents(journal, (component) => component === "etcd");
+      return writeJournal({ ...journal, state: "etcd-started" });
+    }
+    case "prove-etcd":
+      return proveEtcd(readJournal(request.plan.id), request.plan, { signal, tell });
+    case "start": {
+      const journal = readJournal(request.plan.id);
+      await startComponents(journal, () => true);
+      return writeJournal({ ...journal, state: "started" });
+    }
+    case "prove":
+      return proveControlPlane(request.plan, request.began, { signal, tell });
+    case "finish": {
+      const journal = readJournal(request.plan.id);
+      if (journal.snapshot !== null) rmSync(journal.snapshot, { force: true });
+      return writeJournal({ ...journal, snapshot: null, state: "done" });
+    }
+    case "undo-data": {
+      const journal = find(request.id);
+      if (journal !== undefined) await undoData(journal, { signal, tell });
+      return journal ?? null;
+    }
+    case "undo-finish": {
+      const journal = find(request.id);
+      return journal === undefined ? null : finishUndo(journal);
+    }
+  }
+}
+
+function find(id: string): NodeJournal | undefined {
+  return readJournals().find((journal) => journal.id === id);
+}
+
+/** Takes the snapshot from stdin into this operation's directory, and believes it only with its SHA-256. */
+async function receive(
+  { plan, size, sha256 }: StepRequest & { readonly step: "receive" },
+  { input }: StepEdges,
+): Promise<NodeJournal> {
+  const directory = operationDirectory(plan.id);
+  realFileSystem.makeDirectory(directory, 0o700);
+  const path = join(directory, SNAPSHOT);
+  const draft = `${path}.part`;
+  rmSync(draft, { force: true });
+  const hash = createHash("sha256");
+  let received = 0;
+  const out = open(draft);
+  try {
+    for await (const chunk of input) {
+      for (let at = 0; at < chunk.length; ) at += writeSync(out, chunk, at);
+      hash.update(chunk);
+      received += chunk.length;
+    }
+    fsyncSync(out);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw fromSystemError(error, "write", draft);
+  } finally {
+    closeSync(out);
+  }
+  if (received !== size || hash.digest("hex") !== sha256) {
+    rmSync(draft, { force: true });
+    throw new MendError(
+      "snapshot-truncated",
+      `the snapshot arrived with ${received} of ${size} bytes, or with other content`,
+      {
+        where: path,
+        hint: "run the same command again",
+      },
+    );
+  }
+  if (existsSync(path)) rmSync(path);
+  realFileSystem.rename(draft, path);
+  realFileSystem.syncDirectory(directory);
+  const { id, digest } = plan;
+  const empty = { id, digest, manifests: null, dataDir: null, revision: null };
+  return writeJournal({ ...empty, state: "received", snapshot: path });
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, "wx", 0o600);
+  } catch (error) {
+    throw fromSystemError(error, "create", path);
+  }
+}

@@ -1,0 +1,111 @@
+/** Stops this node's control plane: its static pods are taken from the kubelet's directory and kept, and their containers end. */
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { realFileSystem } from "../../../io/files/file-system.ts";
+import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
+import { names } from "../../../io/node/local-node.ts";
+import { operationDirectory, writeJournal } from "./journal.ts";
+
+/** The kubelet looks every 20 s, and gives containers 30 s to end. */
+const STOP_MS = 150_000;
+const POLL_MS = 300;
+
+export interface StopOptions {
+  /** The kubelet's directory. */
+  readonly staticPods: string;
+  /** Manifests by file name, for those that the node does not have. */
+  readonly spare: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  readonly tell: (text: string) => void;
+}
+
+export async function stopComponents(journal: NodeJournal, options: StopOptions): Promise<NodeJournal> {
+  const { staticPods } = options;
+  const kept = join(operationDirectory(journal.id), "manifests");
+  realFileSystem.makeDirectory(kept, 0o700);
+  const there = componentManifests(staticPods).map(({ path }) => path);
+  const spare = Object.keys(options.spare).filter((name) => !there.some((path) => basename(path) === name));
+  for (const path of there) keepCopy(path, join(kept, basename(path)));
+  const original = names(kept).filter((name) => !spare.includes(name) && !/^\.|\.draft$/.test(name));
+  for (const name of spare)
+    if (!names(kept).includes(name)) await keepText(join(kept, name), options.spare[name] ?? "");
+  realFileSystem.syncDirectory(kept);
+  const manifests = { from: staticPods, kept, names: original.sort(), spare };
+  const noted = await writeJournal({ ...journal, manifests: journal.manifests ?? manifests });
+  await removeManifests(staticPods, options);
+  return writeJournal({ ...noted, state: "stopped" });
+}
+
+/** Takes the components' manifests away, of which copies are kept, and waits until nothing of them runs. */
+export async function removeManifests(
+  staticPods: string,
+  options: Pick<StopOptions, "signal" | "tell">,
+): Promise<void> {
+  const there = componentManifests(staticPods);
+  for (const { path } of there) rmSync(path);
+  if (there.length > 0) realFileSystem.syncDirectory(staticPods);
+  await waitForEnd(options);
+}
+
+/** Puts manifests back, so that the kubelet starts them. `which` chooses by what the pod is, and by its file's name. */
+export async function startComponents(
+  { manifests }: NodeJournal,
+  which: (component: string, file: string) => boolean,
+): Promise<readonly string[]> {
+  if (manifests === null) return [];
+  const chosen = componentManifests(manifests.kept).filter(({ name, path }) => which(name, basename(path)));
+  for (const { path } of chosen) {
+    const target = join(manifests.from, basename(path));
+    if (isSame(path, target)) continue;
+    const draft = join(manifests.from, `.${basename(path)}.kubemend`);
+    realFileSystem.remove(draft);
+    await keepText(draft, readFileSync(path, "utf8"));
+    realFileSystem.rename(draft, target);
+  }
+  if (chosen.length > 0) realFileSystem.syncDirectory(manifests.from);
+  return chosen.map(({ name }) => name);
+}
+
+async function waitForEnd({ signal, tell }: Pick<StopOptions, "signal" | "tell">): Promise<void> {
+  const deadline = performance.now() + STOP_MS;
+  for (let last = ""; ; ) {
+    const running = [...new Set(componentProcesses().map(({ name }) => name))].sort().join(", ");
+    if (running === "") return;
+    if (running !== last) tell(`waiting for ${running} to end`);
+    last = running;
+    if (performance.now() > deadline) {
+      throw new MendError("timeout", `${running} did not end within ${STOP_MS / 1000} s`, {
+        hint: "see whether the kubelet runs, and what starts them if not the kubelet; then run the same command again",
+      });
+    }
+    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
+/** The first copy is the one that counts: a run that was cut off may have left less to copy. */
+function keepCopy(from: string, to: string): void {
+  if (isSame(from, to)) return;
+  copyFileSync(from, `${to}.draft`);
+  realFileSystem.rename(`${to}.draft`, to);
+}
+
+async function keepText(path: string, text: string): Promise<void> {
+  const file = realFileSystem.create(path, 0o600);
+  try {
+    file.write(new TextEncoder().encode(text), 0);
+    await file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+function isSame(a: string, b: string): boolean {
+  try {
+    return readFileSync(a).equals(readFileSync(b));
+  } catch {
+    return false; // one of them is not there
+  }
+}

@@ -1,0 +1,130 @@
+/** The control-plane nodes as this end sees them: how each is reached, and one request and its answer. */
+import { createHash } from "node:crypto";
+import { createReadStream, readFileSync } from "node:fs";
+import { z } from "zod";
+import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import { quote, runRemote, type SshOptions } from "../../io/ssh/ssh.ts";
+import type { StepRequest } from "./node/run-step.ts";
+
+export interface NodeTarget {
+  readonly name: string;
+  readonly address: string;
+}
+
+export interface Reach {
+  readonly ssh: SshOptions;
+  /** Words that run kubemend on a node. */
+  readonly command: readonly string[];
+}
+
+/** Where the executable is carried to. Not `/run`, which many systems mount without the right to execute. */
+const REMOTE_DIRECTORY = "/var/lib/kubemend/bin";
+
+const answerSchema = z.union([
+  z.object({ progress: z.string() }),
+  z.object({ result: z.unknown() }),
+  z.object({
+    error: z.object({
+      code: z.string(),
+      message: z.string(),
+      where: z.string().nullish(),
+      hint: z.string().nullish(),
+    }),
+  }),
+]);
+
+/** Asks a node for a step. Throws the node's own error, with the node's name before it. */
+export async function callNode(
+  target: NodeTarget,
+  request: StepRequest,
+  reach: Reach,
+  options: {
+    readonly signal: AbortSignal;
+    readonly tell?: (text: string) => void;
+    readonly payload?: Iterable<Uint8Array>;
+  },
+): Promise<unknown> {
+  let answer: z.infer<typeof answerSchema> | undefined;
+  const onLine = (line: string): void => {
+    const parsed = answerSchema.safeParse(parseJson(line));
+    if (!parsed.success) return; // a login banner
+    if ("progress" in parsed.data) options.tell?.(parsed.data.progress);
+    else answer = parsed.data;
+  };
+  const input = withHead(request, options.payload ?? []);
+  try {
+    await runRemote(target.address, [...reach.command, "cluster", "node"], reach.ssh, {
+      input,
+      onLine,
+      signal: options.signal,
+    });
+  } catch (error) {
+    if (answer === undefined || !("error" in answer)) throw named(target, error);
+  }
+  if (answer !== undefined && "error" in answer) {
+    const { code, message, where, hint } = answer.error;
+    throw new MendError(code as ErrorCode, `node "${target.name}": ${message}`, {
+      where: where ?? target.name,
+      ...(hint === undefined || hint === null ? {} : { hint }),
+    });
+  }
+  if (answer === undefined || !("result" in answer)) {
+    throw new MendError("ssh-failed", `node "${target.name}" gave no answer`, {
+      where: target.address,
+      hint: "check that a shell there prints nothing by itself, and that its kubemend is of this version",
+    });
+  }
+  return answer.result;
+}
+
+/** Brings this executable onto a node, unless it is there. Returns the words that run it. */
+export async function carryExecutable(
+  target: NodeTarget,
+  executable: string,
+  ssh: SshOptions,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const hash = createHash("sha256").update(readFileSync(executable)).digest("hex");
+  const path = `${REMOTE_DIRECTORY}/kubemend-${hash.slice(0, 16)}`;
+  const sum = `[ "$(sha256sum ${quote(path)} 2>/dev/null | cut -d' ' -f1)" = ${hash} ]`;
+  let isThere = false;
+  const onLine = (line: string): void => {
+    isThere ||= line === "there";
+  };
+  try {
+    const look = { input: [], onLine, signal };
+    await runRemote(target.address, ["sh", "-c", `${sum} && echo there || echo absent`], ssh, look);
+    if (isThere) return [path];
+    const take = `umask 077; mkdir -p ${REMOTE_DIRECTORY} && cat >${path}.part && chmod 0700 ${path}.part && mv ${path}.part ${path} && ${sum}`;
+    await runRemote(target.address, ["sh", "-c", take], ssh, {
+      input: createReadStream(executable) as AsyncIterable<Uint8Array>,
+      onLine: () => {},
+      signal,
+    });
+  } catch (error) {
+    throw named(target, error);
+  }
+  return [path];
+}
+
+function* withHead(request: StepRequest, payload: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield new TextEncoder().encode(`${JSON.stringify(request)}\n`);
+  yield* payload;
+}
+
+function named({ name }: NodeTarget, error: unknown): unknown {
+  if (!(error instanceof MendError)) return error;
+  const details = {
+    ...(error.where === undefined ? {} : { where: error.where }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  };
+  return new MendError(error.code, `node "${name}": ${error.message}`, { ...details, cause: error });
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

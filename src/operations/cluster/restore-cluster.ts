@@ -1,0 +1,228 @@
+/**
+ * `cluster restore`: a backup becomes the cluster again, on all control-plane nodes in step. Nothing is touched before every node was surveyed and the plan agreed
+ * to; each step is done on all nodes before the next begins; and what serves in the end was asked, not assumed.
+ */
+import { randomBytes } from "node:crypto";
+import { type NodeFacts, type NodeJournal, nodeFactsSchema } from "../../cluster/node-facts.ts";
+import {
+  checkRestore,
+  type PlanInput,
+  type PlanNotes,
+  planRestore,
+  type RestorePlan,
+  type Surveyed,
+} from "../../cluster/restore-plan.ts";
+import { type NodeStep, nextStep } from "../../cluster/restore-state.ts";
+import { MendError } from "../../errors/errors.ts";
+import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
+import type { StepRequest } from "./node/run-step.ts";
+import { callNode, type NodeTarget, type Reach } from "./nodes.ts";
+import { type BackupOptions, type ClusterBackup, readClusterBackup } from "./read-backup-plan.ts";
+
+export interface ClusterRestoreOptions extends BackupOptions {
+  /** Addresses by node, for those that are not reached by the one in the backup. */
+  readonly addresses: ReadonlyMap<string, string>;
+  /** Nodes of the backup that no longer are. */
+  readonly without: readonly string[];
+  /** How each node is reached; called once for each, before it is surveyed. */
+  readonly reach: (target: NodeTarget) => Promise<Reach>;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly on: (event: ClusterEvent) => void;
+  /** Whether to go on with this plan. */
+  readonly agree: (plan: RestorePlan, notes: PlanNotes) => Promise<boolean>;
+}
+
+export type ClusterEvent =
+  | { readonly kind: "surveying"; readonly nodes: readonly string[] }
+  | {
+      readonly kind: "step";
+      readonly step: NodeStep | "prove-etcd" | "prove" | "undo";
+      readonly node: string;
+      readonly state: "begun" | "done";
+    }
+  | { readonly kind: "progress"; readonly node: string; readonly text: string };
+
+export interface ClusterRestored {
+  readonly plan: RestorePlan;
+  readonly etcd: EtcdProof;
+  readonly controlPlane: ControlPlaneProof;
+  readonly seconds: number;
+}
+
+/** Undefined where the plan was not agreed to. Throws `plan-refused` with all problems at once. */
+export async function restoreCluster(
+  path: string,
+  options: ClusterRestoreOptions,
+): Promise<ClusterRestored | undefined> {
+  const { signal, on, now } = options;
+  const began = now();
+  using backup = await readClusterBackup(path, options);
+  const session = await openSession(backup, options);
+  const { plan, notes } = planFor(backup, session, options);
+  if (!(await options.agree(plan, notes))) return undefined;
+  if (notes.problems.length > 0) {
+    throw new MendError("plan-refused", `the cluster cannot be restored like this:\n  ${notes.problems.join("\n  ")}`, {
+      where: path,
+      hint: "mend these, or leave a node out with --without NAME",
+    });
+  }
+  const states = new Map<string, NodeJournal["state"]>(
+    plan.members.map(({ node }) => [node, journalOf(session, node, plan.id)?.state ?? "new"]),
+  );
+  let etcd: EtcdProof | undefined;
+  let controlPlane: ControlPlaneProof | undefined;
+  const [first] = plan.members;
+  const prover = session.targets.get(first?.node ?? "");
+  if (prover === undefined) throw new MendError("plan-refused", "the plan has no member");
+  const prove = async (request: StepRequest & { readonly step: "prove-etcd" | "prove" }): Promise<unknown> => {
+    on({ kind: "step", step: request.step, node: prover.name, state: "begun" });
+    const proof = await call(prover, request, session, options);
+    on({ kind: "step", step: request.step, node: prover.name, state: "done" });
+    return proof;
+  };
+  for (;;) {
+    signal.throwIfAborted();
+    const next = nextStep(states);
+    if (next.do === "refuse") {
+      throw new MendError("plan-refused", `this operation was taken back on ${next.undone.join(", ")}`, {
+        where: plan.id,
+        hint: `finish that first: kubemend cluster undo ${plan.id}`,
+      });
+    }
+    if (next.do === "nothing") break;
+    if (next.step === "start") etcd = (await prove({ step: "prove-etcd", plan })) as EtcdProof;
+    if (next.step === "finish") controlPlane = (await prove({ step: "prove", plan, began })) as ControlPlaneProof;
+    await Promise.all(
+      next.nodes.map(async (node) => {
+        const target = session.targets.get(node);
+        if (target === undefined) return;
+        on({ kind: "step", step: next.step, node, state: "begun" });
+        const journal = (await call(
+          target,
+          requestFor(next.step, plan, node, session, backup),
+          session,
+          options,
+          backup,
+        )) as NodeJournal;
+        states.set(node, journal.state);
+        on({ kind: "step", step: next.step, node, state: "done" });
+      }),
+    );
+  }
+  etcd ??= (await prove({ step: "prove-etcd", plan })) as EtcdProof;
+  controlPlane ??= (await prove({ step: "prove", plan, began: 0 })) as ControlPlaneProof;
+  return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
+}
+
+interface Session {
+  readonly targets: ReadonlyMap<string, NodeTarget>;
+  readonly reaches: ReadonlyMap<string, Reach>;
+  readonly surveys: ReadonlyMap<string, Surveyed>;
+}
+
+async function openSession(backup: ClusterBackup, options: ClusterRestoreOptions): Promise<Session> {
+  const members = backup.members.filter(({ node }) => !options.without.includes(node));
+  const unknown = [...options.addresses.keys(), ...options.without].filter(
+    (name) => !backup.members.some(({ node }) => node === name),
+  );
+  if (unknown.length > 0) {
+    throw new MendError("usage", `the backup knows no control-plane node "${unknown.join('", "')}"`, {
+      hint: `its nodes are ${backup.members.map(({ node }) => node).join(", ")}`,
+    });
+  }
+  options.on({ kind: "surveying", nodes: members.map(({ node }) => node) });
+  const targets = new Map<string, NodeTarget>();
+  const reaches = new Map<string, Reach>();
+  const surveys = new Map<string, Surveyed>();
+  await Promise.all(
+    members.map(async ({ node, address, dataDir }) => {
+      const target = { name: node, address: options.addresses.get(node) ?? address };
+      targets.set(node, target);
+      try {
+        reaches.set(node, await options.reach(target));
+        const request = { step: "survey", dataDir, files: backup.files.get(node) ?? [] } as const;
+        const answer = await callNode(target, request, reachOf(reaches, node), options);
+        surveys.set(node, { facts: nodeFactsSchema.parse(answer) });
+      } catch (error) {
+        options.signal.throwIfAborted();
+        if (!(error instanceof Error)) throw error;
+        surveys.set(node, { fault: error.message });
+      }
+    }),
+  );
+  return { targets, reaches, surveys };
+}
+
+function planFor(
+  backup: ClusterBackup,
+  { surveys, targets }: Session,
+  { without, now }: ClusterRestoreOptions,
+): { readonly plan: RestorePlan; readonly notes: PlanNotes } {
+  const members = backup.members
+    .filter(({ node }) => targets.has(node))
+    .map((member) => ({ ...member, address: targets.get(member.node)?.address ?? member.address }));
+  const input: PlanInput = {
+    backup: backup.backup,
+    members,
+    without,
+    surveys,
+    now: now(),
+    random: randomBytes(3).toString("hex"),
+  };
+  const plan = planRestore(input);
+  return { plan, notes: checkRestore(plan, input) };
+}
+
+function requestFor(
+  step: NodeStep,
+  plan: RestorePlan,
+  node: string,
+  session: Session,
+  backup: ClusterBackup,
+): StepRequest {
+  switch (step) {
+    case "receive":
+      return { step, plan, size: backup.size, sha256: backup.sha256 };
+    case "stop":
+      return {
+        step,
+        plan,
+        staticPods: factsOf(session, node)?.kubelet.staticPods ?? "/etc/kubernetes/manifests",
+        spare: backup.manifests.get(node) ?? {},
+      };
+    case "restore":
+      return { step, plan, node };
+    default:
+      return { step, plan };
+  }
+}
+
+function call(
+  target: NodeTarget,
+  request: StepRequest,
+  { reaches }: Session,
+  { signal, on }: ClusterRestoreOptions,
+  backup?: ClusterBackup,
+): Promise<unknown> {
+  return callNode(target, request, reachOf(reaches, target.name), {
+    signal,
+    tell: (text) => on({ kind: "progress", node: target.name, text }),
+    ...(request.step === "receive" && backup !== undefined ? { payload: backup.content() } : {}),
+  });
+}
+
+function reachOf(reaches: ReadonlyMap<string, Reach>, node: string): Reach {
+  const reach = reaches.get(node);
+  if (reach === undefined) throw new MendError("ssh-failed", `node "${node}" cannot be reached`, { where: node });
+  return reach;
+}
+
+function factsOf({ surveys }: Session, node: string): NodeFacts | undefined {
+  const found = surveys.get(node);
+  return found !== undefined && "facts" in found ? found.facts : undefined;
+}
+
+function journalOf(session: Session, node: string, id: string): NodeJournal | undefined {
+  return factsOf(session, node)?.journals.find((journal) => journal.id === id);
+}

@@ -1,0 +1,43 @@
+/** `cluster undo`: every node becomes what it was before an operation. The restored data stays beside the old. */
+
+import type { NodeJournal } from "../../cluster/node-facts.ts";
+import { MendError } from "../../errors/errors.ts";
+import { callNode, type NodeTarget, type Reach } from "./nodes.ts";
+import type { ClusterEvent } from "./restore-cluster.ts";
+
+export interface ClusterUndoOptions {
+  readonly targets: readonly NodeTarget[];
+  readonly reach: (target: NodeTarget) => Promise<Reach>;
+  readonly signal: AbortSignal;
+  readonly on: (event: ClusterEvent) => void;
+}
+
+/** Names of the nodes that were brought back. Throws `not-found` where no node knows the operation. */
+export async function undoCluster(id: string, options: ClusterUndoOptions): Promise<readonly string[]> {
+  const { targets, signal, on } = options;
+  const reaches = new Map<string, Reach>();
+  for (const target of targets) reaches.set(target.name, await options.reach(target));
+  const all = async (step: "undo-data" | "undo-finish"): Promise<Map<string, NodeJournal | null>> => {
+    const found = new Map<string, NodeJournal | null>();
+    await Promise.all(
+      targets.map(async (target) => {
+        const reach = reaches.get(target.name);
+        if (reach === undefined) return;
+        on({ kind: "step", step: "undo", node: target.name, state: "begun" });
+        const tell = (text: string): void => on({ kind: "progress", node: target.name, text });
+        found.set(target.name, (await callNode(target, { step, id }, reach, { signal, tell })) as NodeJournal | null);
+        on({ kind: "step", step: "undo", node: target.name, state: "done" });
+      }),
+    );
+    return found;
+  };
+  const known = [...(await all("undo-data"))].filter(([, journal]) => journal !== null);
+  if (known.length === 0) {
+    throw new MendError("not-found", `no node knows an operation "${id}"`, {
+      where: id,
+      hint: `look into /var/lib/kubemend/cluster on ${targets.map(({ name }) => name).join(", ")}`,
+    });
+  }
+  await all("undo-finish");
+  return known.map(([name]) => name);
+}
