@@ -3,7 +3,7 @@
 # None of the packages' own services is started: the test bed starts its own, inside its namespaces.
 set -eu
 
-packages="etcd-server etcd-client containerd runc containernetworking-plugins iptables iproute2 conntrack socat busybox-static xz-utils openssl procps"
+packages="etcd-server etcd-client containerd runc containernetworking-plugins iptables iproute2 conntrack socat busybox-static xz-utils openssl procps openssh-server openssh-client"
 
 [ "$(id -u)" = 0 ] || { echo "testbed/install.sh needs root" >&2; exit 1; }
 command -v apt-get >/dev/null || { echo "testbed/install.sh needs a Debian system: install by hand: $packages" >&2; exit 1; }
@@ -34,6 +34,7 @@ if command -v systemctl >/dev/null; then
   for package in $missing; do
     case "$package" in
       etcd-server) systemctl disable etcd.service >/dev/null 2>&1 || true ;;
+      openssh-server) systemctl disable ssh.service >/dev/null 2>&1 || true ;;
       containerd) systemctl disable containerd.service >/dev/null 2>&1 || true ;;
     esac
   done

@@ -2,7 +2,8 @@
  * A cluster made by the real kubeadm: control-plane nodes of static pods with stacked etcd, and workers, each a machine of its own. kubeadm finds what it
  * expects of a host: images under its own names, a kubelet that a supervisor starts once its configuration is there, and a `systemctl` that steers it.
  */
-import { chmod, stat } from "node:fs/promises";
+import { existsSync, mkdirSync } from "node:fs";
+import { chmod, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { Api, type ApiObject } from "./api.ts";
@@ -74,6 +75,29 @@ export class KubeadmCluster {
       cert: text(config.users[0].user["client-certificate-data"]),
       key: text(config.users[0].user["client-key-data"]),
     });
+  }
+
+  /** Starts an ssh server on every node. Returns the words of a client that gets in as root, to be run in the bed's own network: see {@link Bed.run}. */
+  async startSsh(): Promise<readonly string[]> {
+    const key = this.bed.path("ssh", "id_ed25519");
+    mkdirSync(this.bed.path("ssh"), { recursive: true, mode: 0o700 });
+    if (!existsSync(key)) await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
+    const authorized = await readFile(`${key}.pub`, "utf8");
+    for (const node of this.nodes) {
+      if (node.service("sshd") !== undefined) continue;
+      await node.write("/root/.ssh/authorized_keys", authorized);
+      await node.run(["sh", "-ec", "mkdir -p /run/sshd /etc/ssh; ssh-keygen -A"]);
+      const options = [
+        "PermitRootLogin=yes",
+        "UsePAM=no",
+        "StrictModes=no",
+        `SetEnv=PATH=${NODE_PATH}`,
+        "MaxStartups=100",
+      ];
+      node.startService("sshd", ["/usr/sbin/sshd", "-D", "-e", ...options.flatMap((option) => ["-o", option])]);
+    }
+    const client = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "User=root"];
+    return ["ssh", "-F", "none", "-i", key, ...client.flatMap((option) => ["-o", option])];
   }
 
   async joinControlPlane(): Promise<Node> {

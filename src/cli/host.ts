@@ -17,6 +17,8 @@ interface Surroundings {
   readonly signal: AbortSignal;
   /** Puts a question to the person at the terminal and returns the answer without its line feed. Undefined where nobody sits there. */
   readonly ask?: (question: string) => Promise<string>;
+  /** What comes on stdin. Undefined in tests. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
 }
 
 /** With streams that take text as it is. */
@@ -32,12 +34,13 @@ export interface Host extends Surroundings {
 }
 
 export function hostOf(outer: ProcessHost): Host {
-  const { env, cwd, signal, ask } = outer;
+  const { env, cwd, signal, ask, stdin } = outer;
   return {
     env,
     cwd,
     signal,
     now: () => outer.now(),
+    ...(stdin === undefined ? {} : { stdin }),
     ...(outer.startedAt === undefined ? {} : { startedAt: outer.startedAt }),
     stdout: createPrinter(outer.stdout, env),
     stderr: createPrinter(outer.stderr, env),

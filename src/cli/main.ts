@@ -54,6 +54,7 @@ const host: ProcessHost = {
   now: Date.now,
   startedAt: performance.timeOrigin,
   signal: interruption.signal,
+  stdin: process.stdin,
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
 };
 

@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   serve: async () => (await import("./commands/serve.ts")).registerServe,
   etcd: async () => (await import("./commands/etcd.ts")).registerEtcd,
   diagnose: async () => (await import("./commands/diagnose.ts")).registerDiagnose,
+  cluster: async () => (await import("./commands/cluster.ts")).registerCluster,
   recover: async () => (await import("./commands/recover.ts")).registerRecover,
   render: async () => (await import("./commands/render.ts")).registerRender,
   start: async () => (await import("./commands/start.ts")).registerStart,

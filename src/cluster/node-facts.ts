@@ -17,8 +17,8 @@ const journalSchema = z.object({
   manifests: z
     .object({ from: z.string(), kept: z.string(), names: z.array(z.string()), spare: z.array(z.string()) })
     .nullable(),
-  /** Of etcd: what was there, and where it was moved; null where there was none. */
-  dataDir: z.object({ path: z.string(), movedAside: z.string().nullable() }).nullable(),
+  /** Of etcd: which `member` directory was there (device and inode), null for none; and where it is since, as the last restore has put it. */
+  dataDir: z.object({ path: z.string(), member: z.string().nullable(), movedAside: z.string().nullable() }).nullable(),
   /** The newest revision of what was restored. */
   revision: z.number().nullable(),
 });

@@ -39,7 +39,7 @@ describe("what is undone, by state", () => {
       manifests: isAfter("stopped")
         ? { from: "/etc/kubernetes/manifests", kept: "/k", names: ["etcd.yaml"], spare: [] }
         : null,
-      dataDir: isAfter("restored") ? { path: "/var/lib/etcd", movedAside: null } : null,
+      dataDir: isAfter("restored") ? { path: "/var/lib/etcd", member: "1:2", movedAside: null } : null,
       revision: null,
     };
   };
@@ -55,7 +55,10 @@ describe("what is undone, by state", () => {
   ] as const)("%s", (state, expected) => expect(undoSteps(journal(state))).toEqual(expected));
 
   test("a restore that was cut off while data moved is undone like one that ended", () => {
-    const half = { ...journal("stopped"), dataDir: { path: "/var/lib/etcd", movedAside: "/var/lib/etcd.before" } };
+    const half = {
+      ...journal("stopped"),
+      dataDir: { path: "/var/lib/etcd", member: "1:2", movedAside: "/var/lib/etcd.before" },
+    };
     expect(undoSteps(half)).toEqual(["data", "manifests"]);
   });
 });

@@ -17,11 +17,14 @@ export interface NewestRevision {
 export function newestRevision(dataDir: string): NewestRevision {
   try {
     using member = openMemberDirectory(dataDir);
+    if (member.database === undefined) return { revision: null, fault: "it has no database" };
     const { revision, index } = readDatabase(member.database);
     const log = readLog(member.segments);
-    const behind = log.entries.filter((entry) => entry.index > index).length;
-    const fault = log.end.kind === "damaged" ? `the log is damaged: ${log.end.text}` : null;
-    return { revision: fault === null ? revision + behind : null, fault };
+    const last = Math.max(index, ...log.fragments.map(({ entries }) => entries.at(-1)?.index ?? 0));
+    // A log that ends in the middle of a write is what a killed member leaves; one that is damaged elsewhere may have lost more.
+    const broken = log.breaks.find(({ kind }) => kind !== "torn");
+    const fault = broken === undefined ? null : `the log is damaged: ${broken.text}`;
+    return { revision: fault === null ? revision + last - index : null, fault };
   } catch (error) {
     if (!(error instanceof MendError)) throw error;
     return { revision: null, fault: error.message };

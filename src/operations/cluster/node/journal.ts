@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type NodeJournal, nodeJournalSchema } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { writeStaged } from "../../../io/agent/write-staged.ts";
-import { type FileSystem, realFileSystem } from "../../../io/files/file-system.ts";
+import { type FileSystem, realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { readTextFile } from "../../../io/files/read-file.ts";
 import { names } from "../../../io/node/local-node.ts";
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { MendError } from "../../../errors/errors.ts";
-import { realFileSystem } from "../../../io/files/file-system.ts";
+import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { fromSystemError } from "../../../io/files/system-error.ts";
 import { operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
-import { realFileSystem } from "../../../io/files/file-system.ts";
+import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { names } from "../../../io/node/local-node.ts";
 import { operationDirectory, writeJournal } from "./journal.ts";

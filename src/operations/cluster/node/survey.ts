@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import packageJson from "../../../../package.json" with { type: "json" };
 import type { NodeFacts } from "../../../cluster/node-facts.ts";
-import { contents } from "../../../io/etcd/data-dir-writer.ts";
+import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { newestRevision } from "../../../io/etcd/newest-revision.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";

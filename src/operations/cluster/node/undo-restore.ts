@@ -1,11 +1,8 @@
 /** Brings this node back to what it was before an operation: the restored data goes aside, the old data and the manifests come back. */
-import { existsSync } from "node:fs";
-import { dirname } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { undoSteps } from "../../../cluster/restore-state.ts";
-import { contents } from "../../../io/etcd/data-dir-writer.ts";
-import { realFileSystem } from "../../../io/files/file-system.ts";
 import { writeJournal } from "./journal.ts";
+import { bringDataBack } from "./restore-member.ts";
 import { removeManifests, type StopOptions, startComponents } from "./stop-components.ts";
 
 /**
@@ -15,17 +12,7 @@ import { removeManifests, type StopOptions, startComponents } from "./stop-compo
 export async function undoData(journal: NodeJournal, options: Pick<StopOptions, "signal" | "tell">): Promise<void> {
   const steps = undoSteps(journal);
   if (steps.includes("stop") && journal.manifests !== null) await removeManifests(journal.manifests.from, options);
-  if (!steps.includes("data") || journal.dataDir === null) return;
-  const { path, movedAside } = journal.dataDir;
-  const undone = `${path}.undone-${journal.id}`;
-  if (contents(path).length > 0 && !existsSync(undone) && (movedAside === null || existsSync(movedAside))) {
-    realFileSystem.rename(path, undone);
-  }
-  if (movedAside !== null && existsSync(movedAside)) {
-    if (existsSync(path) && contents(path).length === 0) realFileSystem.remove(path);
-    realFileSystem.rename(movedAside, path);
-  }
-  realFileSystem.syncDirectory(dirname(path));
+  if (steps.includes("data")) bringDataBack(journal);
 }
 
 /** Second half: the manifests come back, and the kubelet starts what it ran. */

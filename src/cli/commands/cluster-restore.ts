@@ -1,0 +1,136 @@
+import type { PlanNotes, RestorePlan } from "../../cluster/restore-plan.ts";
+import type { ClusterEvent, ClusterRestored } from "../../operations/cluster/restore-cluster.ts";
+import { EXIT } from "../command.ts";
+import type { Host } from "../host.ts";
+import { argument, defineCommand } from "../options/define-command.ts";
+import { commaList, path, toggle, words } from "../options/flag.ts";
+import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
+import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
+import { byteText } from "../terminal/byte-text.ts";
+import { confirm } from "../terminal/confirm.ts";
+
+export const clusterRestore = defineCommand({
+  name: "restore",
+  text: "bring a cluster of static pods back from a backup, on all of its control-plane nodes in step",
+  args: { backup: argument("<backup>", "a snapshot, or a moment of a backup repository") },
+  flags: {
+    ...REACH_FLAGS,
+    without: commaList("--without <names>", "control-plane nodes that no longer are"),
+    plan: toggle("--plan", "survey the nodes, print the plan, and stop"),
+    encryptionConfig: path("--encryption-config <file>", "the API server's, for objects that are encrypted at rest"),
+    etcdPrefix: words(
+      "--etcd-prefix <prefix>",
+      "where the API server keeps its objects (default: found in the backup)",
+    ),
+    identity: path("--identity <file>", "the age identity of the repository"),
+    output: outputFlag(["text", "json"]),
+    progress: PROGRESS_FLAG,
+    quiet: QUIET_FLAG,
+    yes: YES_FLAG,
+  },
+  examples: [
+    "kubemend cluster restore backup.db --plan",
+    "kubemend cluster restore backup.db --ssh ubuntu@ --node cp1=10.0.0.11 --node cp2=10.0.0.12 --node cp3=10.0.0.13",
+    "kubemend cluster restore s3://backups/prod@latest --without cp3 --yes",
+  ],
+  notes: `Every node is surveyed before anything is touched. Old data is moved aside, never deleted: kubemend cluster undo brings it back. A run that was
+cut off goes on where it was when the same command is run again.`,
+  page: "docs/restore-a-cluster.md",
+  async run({ backup }, flags, { host }) {
+    const { restoreCluster } = await import("../../operations/cluster/restore-cluster.ts");
+    const { reachBySsh } = await import("../../operations/cluster/reach-nodes.ts");
+    const { line, ...common } = snapshotOptions(host, flags);
+    const isJson = flags.output === "json";
+    const tell = teller(host, flags.quiet);
+    let shown: { readonly plan: RestorePlan; readonly notes: PlanNotes } | undefined;
+    const restored = await restoreCluster(backup, {
+      ...common,
+      ...(flags.encryptionConfig === undefined ? {} : { encryptionConfig: flags.encryptionConfig }),
+      ...(flags.etcdPrefix === undefined ? {} : { etcdPrefix: flags.etcdPrefix }),
+      addresses: addresses(flags.node),
+      without: flags.without,
+      reach: reachBySsh(reachOptions(host, flags)),
+      signal: host.signal,
+      now: host.now,
+      on: tell,
+      agree: async (plan, notes) => {
+        await line.end();
+        shown = { plan, notes };
+        if (flags.plan) return false;
+        await host.stderr.write(planText(plan, notes));
+        if (notes.problems.length > 0) return true; // refused with all of them
+        return confirm(host, flags.yes, `restore ${plan.members.length} nodes to revision ${plan.backup.revision}?`);
+      },
+    });
+    await line.end();
+    if (restored !== undefined) {
+      await host.stdout.write(isJson ? `${JSON.stringify(restored)}\n` : restoredText(restored));
+      return undefined;
+    }
+    if (flags.plan && shown !== undefined) {
+      await host.stdout.write(isJson ? `${JSON.stringify(shown)}\n` : planText(shown.plan, shown.notes));
+      return shown.notes.problems.length > 0 ? EXIT.failed : undefined;
+    }
+    await host.stderr.write("nothing was changed\n");
+    return EXIT.failed;
+  },
+});
+
+export function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): string {
+  const { backup, members } = plan;
+  const lines = [
+    `operation ${plan.id}`,
+    `backup    ${backup.path}: revision ${backup.revision}, ${backup.keys} keys, ${byteText(backup.size)}`,
+    `token     ${plan.token}`,
+    `revision  raised by ${plan.bumpRevision}, so that no client waits for the past`,
+    "",
+    ...members.map(({ node, address, peerUrl, dataDir }) => `  ${node}  ${address}  ${peerUrl}  ${dataDir}`),
+    "",
+    "on all nodes, each step when all have done the one before:",
+    "  1. carry the backup there, and compare its SHA-256",
+    "  2. stop etcd, API server, controller manager and scheduler; their manifests are kept",
+    "  3. move the old data aside, and restore with the token above",
+    "  4. start etcd; prove the members, one hash, the revision and the number of keys",
+    "  5. start the rest; prove leases, nodes and static pods",
+    ...warnings.map((text) => `warning: ${text}`),
+    ...problems.map((text) => `problem: ${text}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+const STEP_TEXT: Readonly<Record<string, string>> = {
+  receive: "carrying the backup",
+  stop: "stopping the control plane",
+  restore: "restoring etcd's data",
+  "start-etcd": "starting etcd",
+  "prove-etcd": "proving etcd",
+  start: "starting the control plane",
+  prove: "proving the control plane",
+  finish: "finishing",
+  undo: "taking back",
+};
+
+/** Lines with the seconds since the beginning. */
+export function teller(host: Host, isQuiet: boolean): (event: ClusterEvent) => void {
+  const began = host.now();
+  return (event) => {
+    if (isQuiet) return;
+    const seconds = String(Math.round((host.now() - began) / 1000)).padStart(4);
+    if (event.kind === "surveying") void host.stderr.write(`${seconds} s  surveying ${event.nodes.join(", ")}\n`);
+    else if (event.kind === "progress") void host.stderr.write(`${seconds} s  ${event.node}: ${event.text}\n`);
+    else if (event.state === "begun") void host.stderr.write(`${seconds} s  ${event.node}: ${STEP_TEXT[event.step]}\n`);
+  };
+}
+
+function restoredText({ plan, etcd, controlPlane, seconds }: ClusterRestored): string {
+  const leases = Object.entries(controlPlane.leases).map(([name, holder]) => `${name} by ${holder}`);
+  const lines = [
+    `restored ${plan.members.map(({ node }) => node).join(", ")} in ${seconds} s`,
+    `etcd: ${etcd.members} members with one hash (${etcd.hash}), revision ${etcd.revision}, ${etcd.keys} keys`,
+    `leases: ${leases.join(", ")}`,
+    `nodes Ready: ${controlPlane.nodesReady.join(", ")}`,
+    ...controlPlane.left.map((text) => `left to do: ${text}`),
+    `to take it back: kubemend cluster undo ${plan.id}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,41 @@
+import { MendError } from "../../errors/errors.ts";
+import { EXIT } from "../command.ts";
+import { argument, defineCommand } from "../options/define-command.ts";
+import { outputFlag, QUIET_FLAG, YES_FLAG } from "../options/output-flags.ts";
+import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { teller } from "./cluster-restore.ts";
+
+export const clusterUndo = defineCommand({
+  name: "undo",
+  text: "bring every node back to what it was before an operation",
+  args: { operation: argument("<operation>", "as the restore printed it, such as restore-20261129-104217-3f9c2a") },
+  flags: { ...REACH_FLAGS, output: outputFlag(["text", "json"]), quiet: QUIET_FLAG, yes: YES_FLAG },
+  examples: [
+    "kubemend cluster undo restore-20261129-104217-3f9c2a --node cp1=10.0.0.11 --node cp2=10.0.0.12 --node cp3=10.0.0.13",
+  ],
+  notes:
+    "What was restored stays beside the old data. Writes since the restore are in it, and no longer in the cluster.",
+  page: "docs/restore-a-cluster.md",
+  async run({ operation }, flags, { host }) {
+    const { undoCluster } = await import("../../operations/cluster/undo-cluster.ts");
+    const { reachBySsh } = await import("../../operations/cluster/reach-nodes.ts");
+    const targets = [...addresses(flags.node)].map(([name, address]) => ({ name, address }));
+    if (targets.length === 0) {
+      throw new MendError("usage", "no node is given", {
+        hint: "pass --node NAME=ADDRESS for each node of the operation",
+      });
+    }
+    const names = targets.map(({ name }) => name).join(", ");
+    if (!(await confirm(host, flags.yes, `take back ${operation} on ${names}?`))) return EXIT.failed;
+    const undone = await undoCluster(operation, {
+      targets,
+      reach: reachBySsh(reachOptions(host, flags)),
+      signal: host.signal,
+      on: teller(host, flags.quiet),
+    });
+    const text = `${undone.join(", ")}: as before ${operation}\n`;
+    await host.stdout.write(flags.output === "json" ? `${JSON.stringify({ operation, nodes: undone })}\n` : text);
+    return undefined;
+  },
+});

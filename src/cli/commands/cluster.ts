@@ -1,0 +1,11 @@
+/** `kubemend cluster …`: all control-plane nodes in step. One file a subcommand. */
+import { defineGroup } from "../options/define-command.ts";
+import { clusterNode } from "./cluster-node.ts";
+import { clusterRestore } from "./cluster-restore.ts";
+import { clusterUndo } from "./cluster-undo.ts";
+
+export const registerCluster = defineGroup("cluster", "bring all control-plane nodes of a cluster back", [
+  clusterRestore,
+  clusterUndo,
+  clusterNode,
+]);
