@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import type { NodeFacts, NodeJournal } from "./node-facts.ts";
+import {
+  bumpFor,
+  checkRestore,
+  type PlanInput,
+  type PlannedMember,
+  planRestore,
+  type Surveyed,
+} from "./restore-plan.ts";
+
+const GIB = 1024 ** 3;
+const backup = { path: "backup.db", size: 50_000_000, revision: 1000, keys: 300, sha256: "ab".repeat(32) };
+
+function member(number: number): PlannedMember {
+  return {
+    node: `m${number}`,
+    name: `m${number}`,
+    address: `10.0.0.${number}`,
+    peerUrl: `https://10.0.0.${number}:2380`,
+    clientUrls: [`https://10.0.0.${number}:2379`],
+    dataDir: "/var/lib/etcd",
+  };
+}
+
+const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+function facts(number: number, more: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    version: "0.1.0",
+    nodeName: `m${number}`,
+    time: 1_000_000,
+    isRoot: true,
+    kubelet: { running: true, staticPods: "/etc/kubernetes/manifests" },
+    manifests: COMPONENTS,
+    running: COMPONENTS,
+    etcd: { present: true, newestRevision: 1200, fault: null, freeBytes: 10 * GIB },
+    missingFiles: [],
+    journals: [],
+    ...more,
+  };
+}
+
+function input(surveys: Record<string, Surveyed>, without: readonly string[] = []): PlanInput {
+  const members = [1, 2, 3].map(member).filter(({ node }) => !without.includes(node));
+  return {
+    backup,
+    members,
+    without,
+    surveys: new Map(Object.entries(surveys)),
+    now: Date.UTC(2026, 10, 29, 10, 42),
+    random: "3f9c2a",
+  };
+}
+
+const healthy = { m1: { facts: facts(1) }, m2: { facts: facts(2) }, m3: { facts: facts(3) } };
+
+describe("how far the revision is raised", () => {
+  test("above what the newest old data holds", () => expect(bumpFor(1000, [1200, 900])).toBe(1_000_200));
+  test("nothing is there: by the margin alone", () => expect(bumpFor(1000, [])).toBe(1_000_000));
+  test("old data that cannot be read may hold anything", () => expect(bumpFor(1000, [1200, null])).toBe(1_000_000_000));
+});
+
+test("the plan of three healthy nodes", () => {
+  const given = input(healthy);
+  const plan = planRestore(given);
+  expect(plan).toMatchObject({
+    id: "restore-20261129-104200-3f9c2a",
+    token: "kubemend-restore-20261129-104200-3f9c2a",
+    initialCluster: "m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380,m3=https://10.0.0.3:2380",
+    bumpRevision: 1_000_200,
+  });
+  expect(checkRestore(plan, given)).toEqual({
+    problems: [],
+    warnings: [1, 2, 3].map((n) => `node "m${n}": its data goes to revision 1200: 200 revisions are not in the backup`),
+  });
+});
+
+test("an operation that was begun goes on under its name, with its token", () => {
+  const first = planRestore(input(healthy));
+  const journal: NodeJournal = {
+    id: first.id,
+    state: "stopped",
+    digest: first.digest,
+    snapshot: "/x",
+    manifests: null,
+    dataDir: null,
+    revision: null,
+  };
+  const begun = { ...healthy, m2: { facts: facts(2, { journals: [journal], manifests: [], running: [] }) } };
+  const again = planRestore({ ...input(begun), random: "000000", now: 0 });
+  expect([again.id, again.token]).toEqual([first.id, first.token]);
+  expect(checkRestore(again, input(begun)).problems).toEqual([]);
+  const other = planRestore({ ...input(begun), backup: { ...backup, sha256: "cd".repeat(32) }, random: "111111" });
+  expect(other.id).not.toBe(first.id);
+  expect(checkRestore(other, input(begun)).problems).toEqual([
+    `node "m2": operation ${first.id} was begun and not finished`,
+  ]);
+  for (const state of ["done", "undone"] as const) {
+    const ended = { ...healthy, m2: { facts: facts(2, { journals: [{ ...journal, state }] }) } };
+    expect(planRestore({ ...input(ended), random: "000000" }).id).toBe("restore-20261129-104200-000000");
+  }
+});
+
+describe("what speaks against it", () => {
+  test.each<[string, Partial<NodeFacts>, string]>([
+    ["another machine", { nodeName: "worker-7" }, 'the machine at 10.0.0.2 is node "worker-7", not "m2"'],
+    ["no root", { isRoot: false }, 'node "m2": kubemend does not run as root there'],
+    [
+      "no kubelet",
+      { kubelet: { running: false, staticPods: "/m" } },
+      'node "m2": no kubelet runs, which starts and stops the static pods',
+    ],
+    ["certificates", { missingFiles: ["/etc/kubernetes/pki/ca.crt"] }, 'node "m2": missing /etc/kubernetes/pki/ca.crt'],
+    [
+      "space",
+      { etcd: { present: false, newestRevision: null, fault: null, freeBytes: 100_000_000 } },
+      'node "m2": 100 MB are free for /var/lib/etcd, and 235 MB are needed',
+    ],
+  ])("%s", (_, more, problem) => {
+    const given = input({ ...healthy, m2: { facts: facts(2, more) } });
+    expect(checkRestore(planRestore(given), given).problems).toEqual([problem]);
+  });
+
+  test("a node that cannot be reached, unless it is left out", () => {
+    const given = input({ ...healthy, m3: { fault: "no connection to 10.0.0.3" } });
+    expect(checkRestore(planRestore(given), given).problems).toEqual([
+      'node "m3" cannot be surveyed: no connection to 10.0.0.3',
+    ]);
+    const without = input(healthy, ["m3"]);
+    const plan = planRestore(without);
+    expect(plan.initialCluster).toBe("m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380");
+    expect(checkRestore(plan, without).warnings).toContain("without m3: the restored etcd has 2 of 3 members");
+  });
+
+  test("clocks, lost manifests and data that cannot be read are worth a warning", () => {
+    const etcd = { present: true, newestRevision: null, fault: "page 7 is damaged", freeBytes: 10 * GIB };
+    const given = input({
+      m1: { facts: facts(1, { time: 1_060_000 }) },
+      m2: { facts: facts(2, { manifests: ["etcd"] }) },
+      m3: { facts: facts(3, { etcd }) },
+    });
+    const { problems, warnings } = checkRestore(planRestore(given), given);
+    expect(problems).toEqual([]);
+    expect(warnings).toContain("the nodes' clocks are 60.0 s apart");
+    expect(warnings).toContain(
+      'node "m2": no manifest of kube-apiserver, kube-controller-manager, kube-scheduler: made again from the backup',
+    );
+    expect(warnings).toContain('node "m3": the old data cannot be read: page 7 is damaged');
+  });
+});
