@@ -81,7 +81,7 @@ export async function proveControlPlane(
   began: number,
   options: ProofOptions,
 ): Promise<ControlPlaneProof> {
-  const access = { kubeconfig: ADMIN_KUBECONFIG, context: undefined, environment: undefined, home: undefined };
+  const access = { kubeconfig: ADMIN_KUBECONFIG, context: undefined, variables: {} };
   return until(CONTROL_PLANE_MS, options, async () =>
     withCluster(access, { signal: options.signal }, async ({ api }) => {
       const { signal } = options;
