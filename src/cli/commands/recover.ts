@@ -107,6 +107,7 @@ export function registerRecover(program: Command, context: CommandContext): void
         skipHashCheck: options.skipHashCheck === true,
         force: options.force === true,
         dryRun: options.dryRun === true,
+        startedAt: host.startedAt,
       });
       await line.end();
       const report = {

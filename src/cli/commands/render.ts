@@ -105,6 +105,7 @@ export function registerRender(program: Command, context: CommandContext): void 
         extraManifests: path(options.extraManifests),
         force: options.force === true,
         dryRun: options.dryRun === true,
+        startedAt: host.startedAt,
         signal: host.signal,
       });
       const directory = written?.directory ?? path(options.assetDir)!;

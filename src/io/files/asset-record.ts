@@ -3,7 +3,10 @@
  * SHA-256. What is not in the record, or no longer has its hash, is somebody's own work.
  */
 import { createHash } from "node:crypto";
-import type { AssetDisk } from "./asset-disk.ts";
+import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { isOwnName } from "./durable/target.ts";
+import { systemCode } from "./system-error.ts";
 
 export const RECORD_NAME = ".kubemend-assets.json";
 
@@ -40,46 +43,64 @@ export function decodeRecord(text: string): AssetRecord | undefined {
   }
 }
 
-/** Compares a directory with its record; undefined when it has none. Follows no symbolic links. */
-export async function readAssetDir(directory: string, disk: AssetDisk): Promise<AssetDirState | undefined> {
-  const place = `${directory}/${RECORD_NAME}`;
-  if ((await disk.kindOf(place)) !== "file") return undefined;
-  const record = decodeRecord(await readText(place, disk));
+/** Compares a directory with its record; undefined when it has none. Follows no symbolic links. Throws what the system says. */
+export function readAssetDir(directory: string): AssetDirState | undefined {
+  const place = join(directory, RECORD_NAME);
+  if (kindOf(place) !== "file") return undefined;
+  const record = decodeRecord(readFileSync(place, "utf8"));
   if (record === undefined) return undefined;
   const changed: string[] = [];
   const foreign: string[] = [];
-  const walk = async (folder: string): Promise<number> => {
+  const walk = (folder: string): number => {
     let ours = 0;
-    for (const name of await disk.list(folder === "" ? directory : `${directory}/${folder}`)) {
+    for (const name of readdirSync(join(directory, folder)).sort()) {
       const path = folder === "" ? name : `${folder}/${name}`;
-      if (path === RECORD_NAME) continue;
-      const kind = await disk.kindOf(`${directory}/${path}`);
+      if (path === RECORD_NAME || (folder === "" && isOwnName(name))) continue;
+      const kind = kindOf(join(directory, path));
       const hash = Object.hasOwn(record.files, path) ? record.files[path] : undefined;
       if (kind === "directory" && hash === undefined) {
         const before = foreign.length;
-        const inside = await walk(path);
+        const inside = walk(path);
         ours += inside;
         if (inside === 0 && foreign.length === before) foreign.push(`${path}/`);
       } else if (hash === undefined) foreign.push(path);
       else {
         ours += 1;
-        if (kind !== "file" || (await hashFile(`${directory}/${path}`, disk)) !== hash) changed.push(path);
+        if (kind !== "file" || hashFile(join(directory, path)) !== hash) changed.push(path);
       }
     }
     return ours;
   };
-  await walk("");
+  walk("");
   return { record, changed: changed.sort(), foreign: foreign.sort() };
 }
 
-export async function hashFile(path: string, disk: AssetDisk): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const part of disk.read(path)) hash.update(part);
-  return hash.digest("hex");
+/** `missing` also where a part of the path is not there. Symbolic links are not followed. */
+export function kindOf(path: string): "missing" | "directory" | "file" | "other" {
+  try {
+    const found = lstatSync(path);
+    return found.isDirectory() ? "directory" : found.isFile() ? "file" : "other";
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return "missing";
+    throw error;
+  }
 }
 
-async function readText(path: string, disk: AssetDisk): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of disk.read(path)) parts.push(Buffer.from(part));
-  return Buffer.concat(parts).toString("utf8");
+const CHUNK = 1 << 20;
+
+/** SHA-256 in hex. */
+export function hashFile(path: string): string {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(CHUNK);
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    for (;;) {
+      const size = readSync(descriptor, buffer, 0, CHUNK, null);
+      if (size === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, size));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }

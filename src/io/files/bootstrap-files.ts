@@ -3,12 +3,23 @@
  * so that a start that was killed is found and taken further, or cleaned up, and nothing of others is ever overwritten or removed.
  */
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { link, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { lstatSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import type { AssetFile, BootstrapManifest } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { realFileSystem as fs } from "./durable/file-system.ts";
+import {
+  findStagings,
+  makeStaging,
+  newNonce,
+  removeStagedFiles,
+  removeStaging,
+  stagingName,
+} from "./durable/staging.ts";
+import { isOwnName, openTarget } from "./durable/target.ts";
+import { openTrustedDirectory } from "./durable/trusted-directory.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
 
 export interface BootstrapPlaces {
@@ -27,6 +38,20 @@ type BootstrapRecord = z.infer<typeof recordSchema>;
 export interface Leftover {
   /** Manifests of an earlier start that are still there. */
   readonly manifests: readonly string[];
+}
+
+/** One start at a time. Throws `target-locked`. What one that was killed left half done is put right. */
+export function lockBootstrap(places: BootstrapPlaces): Disposable {
+  const parent = dirname(places.secretsDir);
+  if (lstatSync(parent, { throwIfNoEntry: false }) === undefined) fs.makeDirectory(parent, 0o755);
+  const lock = openTarget(places.secretsDir, { command: "start", kind: "tree", strict: true });
+  try {
+    putSecretsRight(places);
+    return lock;
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** What an earlier start has left, or undefined. Throws `already-exists` where the secrets directory is somebody else's. */
@@ -77,7 +102,7 @@ export async function placeFiles(
   for (const pod of pods) await placeManifest(join(places.podManifestPath, pod.fileName), pod.bytes, earlier);
   // Pods of an earlier start from other assets.
   for (const { path, sha256: hash } of kept) {
-    if (!mine.some((each) => each.path === path) && (await hashOf(path)) === hash) await unlink(path);
+    if (!mine.some((each) => each.path === path) && (await hashOf(path)) === hash) fs.remove(path);
   }
 }
 
@@ -86,7 +111,7 @@ export async function removeManifests(places: BootstrapPlaces): Promise<string[]
   const changed: string[] = [];
   for (const { path, sha256: hash } of (await readRecord(places))?.manifests ?? []) {
     const actual = await hashOf(path);
-    if (actual === hash) await unlink(path);
+    if (actual === hash) fs.remove(path);
     else if (actual !== undefined) changed.push(path);
   }
   return changed;
@@ -95,7 +120,26 @@ export async function removeManifests(places: BootstrapPlaces): Promise<string[]
 /** Takes the secrets away, with the record: the last step, after the manifests. */
 export async function removeSecrets(places: BootstrapPlaces): Promise<void> {
   if ((await readRecord(places)) === undefined) return;
-  await rm(places.secretsDir, { recursive: true, force: true });
+  fs.remove(places.secretsDir);
+}
+
+/** In a staging directory: what is to get its name, and what had it. */
+const NEW = "new";
+const OLD = "old";
+
+/** What a start left that was killed while it replaced the secrets: those that were there go back. Only who holds their lock may do this. */
+function putSecretsRight({ secretsDir }: BootstrapPlaces): void {
+  using parent = openTrustedDirectory(dirname(secretsDir), { strict: true });
+  const name = basename(secretsDir);
+  for (const staging of findStagings(parent.anchor, name)) {
+    const isMissing = lstatSync(join(parent.anchor, name), { throwIfNoEntry: false }) === undefined;
+    const old = join(staging.path, OLD);
+    if (isMissing && lstatSync(old, { throwIfNoEntry: false }) !== undefined) {
+      fs.rename(old, join(parent.anchor, name));
+      fs.syncDirectory(parent.anchor);
+    }
+    removeStaging(fs, staging);
+  }
 }
 
 async function replaceSecrets(
@@ -103,20 +147,28 @@ async function replaceSecrets(
   secrets: readonly AssetFile[],
   record: BootstrapRecord,
 ): Promise<void> {
-  const draft = `${directory}.kubemend-new`;
+  if (lstatSync(dirname(directory), { throwIfNoEntry: false }) === undefined)
+    fs.makeDirectory(dirname(directory), 0o755);
+  const files = secrets.map(({ path, bytes, isExecutable }) => ({ path, bytes, mode: isExecutable ? 0o700 : 0o600 }));
+  files.push({ path: RECORD_NAME, bytes: Buffer.from(JSON.stringify(record)), mode: 0o600 });
+  using parent = openTrustedDirectory(dirname(directory), { strict: true });
+  const place = join(parent.anchor, basename(directory));
+  const staging = await makeStaging(fs, parent.anchor, basename(directory));
+  const [fresh, old] = [join(staging.path, NEW), join(staging.path, OLD)];
   try {
-    await mkdir(dirname(directory), { recursive: true });
-    await rm(draft, { recursive: true, force: true });
-    await mkdir(draft, { mode: 0o700 });
-    for (const { path, bytes, isExecutable } of secrets) {
-      await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o700 });
-      await writeDurably(join(draft, path), bytes, isExecutable ? 0o700 : 0o600);
+    for (const { path, bytes, mode } of files) await writeDurably(join(fresh, path), bytes, mode);
+    await fs.syncTree(fresh);
+    const isThere = lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+    if (isThere) fs.rename(place, old); // ours, or it would not have come to this
+    try {
+      fs.rename(fresh, place);
+    } catch (error) {
+      if (isThere) fs.rename(old, place);
+      throw error;
     }
-    await writeDurably(join(draft, RECORD_NAME), JSON.stringify(record), 0o600);
-    await rm(directory, { recursive: true, force: true }); // ours, or it would not have come to this
-    await rename(draft, directory);
-  } catch (error) {
-    throw fromSystemError(error, "write", directory);
+    fs.syncDirectory(parent.anchor);
+  } finally {
+    removeStaging(fs, staging);
   }
 }
 
@@ -132,38 +184,41 @@ export async function placeManifest(
   bytes: Uint8Array,
   earlier: BootstrapRecord["manifests"],
 ): Promise<void> {
-  const draft = join(dirname(path), `.${path.slice(dirname(path).length + 1)}.kubemend-new`);
+  const there = await hashOf(path);
+  if (there === sha256(bytes)) return;
+  using directory = openTrustedDirectory(dirname(path), { strict: true });
+  const name = basename(path);
+  removeStagedFiles(fs, directory.anchor, name);
+  const staged = join(directory.anchor, stagingName(name, newNonce()));
   try {
-    const there = await hashOf(path);
-    if (there === sha256(bytes)) return;
-    await rm(draft, { force: true });
-    await writeDurably(draft, bytes, 0o600);
+    await writeDurably(staged, bytes, 0o600);
     if (there !== undefined && earlier.some((old) => old.path === path && old.sha256 === there)) {
-      await rename(draft, path);
+      fs.rename(staged, join(directory.anchor, name));
     } else {
-      await link(draft, path); // fails where a file has come to be in the meantime
-      await unlink(draft);
+      fs.link(staged, join(directory.anchor, name)); // fails where a file has come to be in the meantime
     }
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw fromSystemError(error, "write", path);
+    fs.syncDirectory(directory.anchor);
+  } finally {
+    fs.remove(staged);
   }
 }
 
-export async function writeDurably(path: string, content: Uint8Array | string, mode: number): Promise<void> {
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+/** A new file, flushed, in directories of ours alone. */
+export async function writeDurably(path: string, content: Uint8Array, mode: number): Promise<void> {
+  fs.makeDirectory(dirname(path), 0o700);
+  const file = fs.create(path, mode);
   try {
-    await file.writeFile(content);
+    file.write(content, 0);
     await file.sync();
   } finally {
-    await file.close();
+    file.close();
   }
 }
 
 async function readRecord({ secretsDir }: BootstrapPlaces): Promise<BootstrapRecord | undefined> {
   let names: string[];
   try {
-    names = await readdir(secretsDir);
+    names = (await readdir(secretsDir)).filter((name) => !isOwnName(name));
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw fromSystemError(error, "read", secretsDir);

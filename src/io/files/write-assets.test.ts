@@ -12,10 +12,11 @@ import {
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Fault, faultyFileSystem } from "../../../test/faulty-file-system.ts";
 import { memorySource } from "../../bolt/byte-source.ts";
 import type { Asset } from "../../bootstrap/asset.ts";
-import { type AssetDisk, assetDisk } from "./asset-disk.ts";
 import { RECORD_NAME } from "./asset-record.ts";
+import { type FileSystem, realFileSystem } from "./durable/file-system.ts";
 import { checkAssetDir, writeAssets } from "./write-assets.ts";
 
 let base: string;
@@ -77,7 +78,9 @@ describe("what is in the way", () => {
     const before = tree(base);
     const error = { code, message: expect.stringContaining(message) };
     await expect(write(NEW, options)).rejects.toMatchObject(error);
-    await expect(checkAssetDir(join(base, "out"), { command: "recover", ...options })).rejects.toMatchObject(error);
+    expect(() => checkAssetDir(join(base, "out"), { command: "recover", ...options })).toThrow(
+      expect.objectContaining(error),
+    );
     expect(tree(base)).toEqual(before);
   };
 
@@ -164,14 +167,14 @@ test("an interruption leaves what was there", async () => {
 
 test("a disk that loses what was written is noticed before anything is replaced", async () => {
   await write(OLD);
-  const lossy: AssetDisk = {
-    ...assetDisk,
-    async create(path, mode) {
-      const file = await assetDisk.create(path, mode);
-      return path.endsWith("run") ? { ...file, write: async () => {} } : file;
+  const lossy: FileSystem = {
+    ...realFileSystem,
+    create(path, mode) {
+      const file = realFileSystem.create(path, mode);
+      return path.endsWith("run") ? { ...file, write: () => {} } : file;
     },
   };
-  await expect(write(NEW, { force: true, disk: lossy })).rejects.toMatchObject({
+  await expect(write(NEW, { force: true, fileSystem: lossy })).rejects.toMatchObject({
     code: "io",
     message: expect.stringContaining("reads back other"),
   });
@@ -179,42 +182,10 @@ test("a disk that loses what was written is noticed before anything is replaced"
   expect(readdirSync(base)).toEqual(["out"]);
 });
 
-/** A disk whose n-th call that changes something fails; after a crash every later one fails too, as if the process were gone. */
-function faultyDisk(n: number, crash: boolean): { readonly disk: AssetDisk; calls(): number } {
-  let count = 0;
-  const step = async <T>(work: () => Promise<T>): Promise<T> => {
-    count++;
-    if (count === n || (crash && count > n)) throw Object.assign(new Error("injected"), { code: "EIO" });
-    return work();
-  };
-  const disk: AssetDisk = {
-    ...assetDisk,
-    makeDirectory: (path) => step(() => assetDisk.makeDirectory(path)),
-    makeParents: (path) => step(() => assetDisk.makeParents(path)),
-    rename: (from, to) => step(() => assetDisk.rename(from, to)),
-    syncDirectory: (path) => step(() => assetDisk.syncDirectory(path)),
-    remove: (path) => step(() => assetDisk.remove(path)),
-    create: (path, mode) =>
-      step(async () => {
-        const file = await assetDisk.create(path, mode);
-        return {
-          // A failing write leaves half of it, as a full disk does.
-          write: (bytes) =>
-            step(() => file.write(bytes)).catch((error) =>
-              file.write(bytes.subarray(0, bytes.length >> 1)).then(() => Promise.reject(error)),
-            ),
-          sync: () => step(() => file.sync()),
-          close: () => step(() => file.close()).catch((error) => file.close().then(() => Promise.reject(error))),
-        };
-      }),
-  };
-  return { disk, calls: () => count };
-}
-
 describe.each([
-  ["a failure", false],
-  ["a crash", true],
-])("%s at any write", (_, crash) => {
+  ["a failure", "fail"],
+  ["a crash", "crash"],
+] as const)("%s at any write", (_, kind) => {
   test.each([
     ["where nothing was", "absent"],
     ["over earlier output", "pristine"],
@@ -231,19 +202,18 @@ describe.each([
     await prepare();
     const old = tree(out);
     const fresh = textOf(NEW);
-    const dry = faultyDisk(Number.POSITIVE_INFINITY, crash);
-    await write(NEW, { force: true, disk: dry.disk });
-    expect(dry.calls()).toBeGreaterThan(20);
-    for (let n = 1; n <= dry.calls(); n++) {
+    const dry = faultyFileSystem(kind, Number.POSITIVE_INFINITY);
+    await write(NEW, { force: true, fileSystem: dry });
+    expect(dry.operations()).toBeGreaterThan(18);
+    for (let n = 1; n <= dry.operations(); n++) {
       await prepare();
-      await write(NEW, { force: true, disk: faultyDisk(n, crash).disk }).then(
-        () => {},
-        (error: unknown) => expect(error).toMatchObject({ code: "io" }),
-      );
+      await expect(write(NEW, { force: true, fileSystem: faultyFileSystem(kind, n) })).rejects.toThrow(Fault);
       const found = tree(out);
-      const between = crash && found === undefined && before !== "absent";
-      if (between) expect(tree(join(base, ".out.kubemend-previous"))).toEqual(old);
-      else expect([old, fresh]).toContainEqual(found);
+      const between = kind === "crash" && found === undefined && before !== "absent";
+      if (between) {
+        const [staging] = readdirSync(base).filter((name) => name.startsWith(".out.kubemend-"));
+        expect(tree(join(base, staging!, "old"))).toEqual(old);
+      } else expect([old, fresh]).toContainEqual(found);
       // The next run puts everything right, and what somebody changed is still there.
       await write(NEW, { force: true });
       expect(tree(out)).toEqual(fresh);

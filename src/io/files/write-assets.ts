@@ -1,13 +1,16 @@
 /**
- * Writes an asset dir in one step: everything goes to a staging directory beside it, is fsynced and read back, and takes its place by a rename.
+ * Writes an asset dir in one step: everything goes to a staging directory beside it, is flushed and read back, and takes its place by a rename.
  * Whatever happens before that leaves what was there; docs/adr says what a power cut can do to a replacement.
  */
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "node:path";
+import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import type { Asset } from "../../bootstrap/asset.ts";
 import { invariant, MendError } from "../../errors/errors.ts";
-import { type AssetDisk, assetDisk } from "./asset-disk.ts";
-import { type AssetDirState, encodeRecord, hashFile, RECORD_NAME, readAssetDir } from "./asset-record.ts";
+import { type AssetDirState, encodeRecord, hashFile, kindOf, RECORD_NAME, readAssetDir } from "./asset-record.ts";
+import { type FileSystem, realFileSystem } from "./durable/file-system.ts";
+import { findStagings, makeStaging, removeStaging, type Staging } from "./durable/staging.ts";
+import { isMountPoint, isOwnName, openTarget, type Target } from "./durable/target.ts";
 import { fromSystemError } from "./system-error.ts";
 
 export interface WriteAssetsOptions {
@@ -15,8 +18,11 @@ export interface WriteAssetsOptions {
   readonly command: string;
   /** Replace that earlier output. */
   readonly force?: boolean;
+  /** When this run began, in milliseconds since the epoch: output that has come since is another run's. */
+  readonly startedAt?: number;
   readonly signal?: AbortSignal;
-  readonly disk?: AssetDisk;
+  /** For tests: the layer below. */
+  readonly fileSystem?: FileSystem;
 }
 
 export interface WrittenAssets {
@@ -31,20 +37,23 @@ export interface WrittenAssets {
   readonly keptAt: string | undefined;
 }
 
-/** Staging directories of this process that are being filled. */
-const inUse = new Set<string>();
+/** In a staging directory: what is to get its name, what had it, and an empty directory that had it. */
+const NEW = "new";
+const OLD = "old";
+const EMPTY = "empty";
 
 /** What is in the way at the place of an asset dir. */
-type Target =
-  | { readonly state: "absent" | "empty"; readonly path: string }
-  | { readonly state: "ours"; readonly path: string; readonly dir: AssetDirState };
+type Found = { readonly state: "absent" | "empty" } | { readonly state: "ours"; readonly dir: AssetDirState };
 
 /**
  * Says early, before any work, whether the assets could be written. Throws `not-empty` for a directory that is not the same command's
  * earlier output, or holds files besides it, and `already-exists` for what is no directory or would need `force`.
  */
-export async function checkAssetDir(directory: string, options: WriteAssetsOptions): Promise<void> {
-  await converting("use", directory, () => inspect(directory, options));
+export function checkAssetDir(directory: string, options: WriteAssetsOptions): void {
+  converting("use", directory, () => {
+    const kind = kindOf(directory);
+    inspect(kind === "other" ? realpathSync(directory) : directory, directory, options);
+  });
 }
 
 export async function writeAssets(
@@ -52,119 +61,124 @@ export async function writeAssets(
   assets: readonly Asset[],
   options: WriteAssetsOptions,
 ): Promise<WrittenAssets> {
-  const { disk = assetDisk, signal, command } = options;
-  return converting("write", directory, async () => {
-    await disk.makeParents(dirname(directory));
-    await tidyUp(directory, disk);
-    const target = await inspect(directory, options);
-    const parent = dirname(target.path);
-    const name = `${stagingPrefix(target.path)}${disk.uniqueName()}`;
-    const staging = join(parent, name);
-    let keptAt: string | undefined;
-    inUse.add(name);
+  const { fileSystem: fs = realFileSystem, signal, command, startedAt } = options;
+  const parent = dirname(resolve(directory));
+  if (statSync(parent, { throwIfNoEntry: false }) === undefined) fs.makeDirectory(parent, 0o755);
+  const begun = startedAt === undefined ? {} : { startedAt };
+  using target = openTarget(directory, { command, kind: "tree", followLinks: true, ...begun });
+  for (const left of findStagings(target.parent.anchor, target.name)) putRight(fs, target, left);
+  const found = converting("write", directory, () => inspect(target.at(), target.path, options));
+  const staging = await makeStaging(fs, target.parent.anchor, target.name);
+  let keptAt: string | undefined;
+  try {
+    await stage(fs, join(staging.path, NEW), assets, options);
+    signal?.throwIfAborted();
+    keptAt = putInPlace(fs, target, staging, found);
+  } catch (error) {
     try {
-      await stage(staging, assets, command, disk, signal);
-      signal?.throwIfAborted();
-      keptAt = await putInPlace(staging, target, disk);
-    } catch (error) {
-      await disk.remove(staging).catch(() => {}); // The first failure is the one to tell; what stays is removed by the next run.
-      throw error;
-    } finally {
-      inUse.delete(name);
+      if (kindOf(join(staging.path, OLD)) === "missing") removeStaging(fs, staging);
+    } catch {
+      // The first failure is the one to report; the next run removes what is left.
     }
-    const files = assets.map((asset) => ({ path: asset.path, size: sizeOf(asset) }));
-    const changed = target.state === "ours" ? target.dir.changed : [];
-    return { directory: target.path, files, replaced: target.state === "ours", changed, keptAt };
-  });
+    throw error;
+  }
+  removeStaging(fs, staging);
+  const files = assets.map((asset) => ({ path: asset.path, size: sizeOf(asset) }));
+  const changed = found.state === "ours" ? found.dir.changed : [];
+  return { directory: target.path, files, replaced: found.state === "ours", changed, keptAt };
 }
 
-async function inspect(directory: string, options: WriteAssetsOptions): Promise<Target> {
-  const { disk = assetDisk, command, force = false } = options;
-  let path = directory;
-  let kind = await disk.kindOf(path);
-  if (kind === "other") {
-    path = await disk.resolve(path);
-    kind = await disk.kindOf(path);
-  } else if (kind === "directory") path = await disk.resolve(path);
-  else if (kind === "missing" && (await disk.kindOf(dirname(path))) === "directory") {
-    path = join(await disk.resolve(dirname(path)), basename(path));
-  }
-  if (kind === "missing") return { state: "absent", path };
+function inspect(directory: string, shown: string, options: WriteAssetsOptions): Found {
+  const { command, force = false } = options;
+  const kind = kindOf(directory);
+  if (kind === "missing") return { state: "absent" };
   if (kind !== "directory") {
-    throw new MendError("already-exists", `"${directory}" is not a directory`, { hint: "choose another directory" });
+    throw new MendError("already-exists", `"${shown}" is not a directory`, { hint: "choose another directory" });
   }
-  const names = await disk.list(path);
-  if (names.length === 0) return { state: "empty", path };
-  const dir = await readAssetDir(path, disk);
+  const names = contentsOf(directory);
+  if (names.length === 0) return { state: "empty" };
+  const dir = readAssetDir(directory);
   if (dir === undefined || dir.record.command !== command) {
-    throw new MendError("not-empty", `"${directory}" is not empty: it holds ${quoted(names)}`, {
+    throw new MendError("not-empty", `"${shown}" is not empty: it holds ${quoted(names)}`, {
       hint: "choose a directory that is empty or does not exist yet",
     });
   }
   if (dir.foreign.length > 0) {
-    throw new MendError("not-empty", `"${directory}" holds files that kubemend did not write: ${quoted(dir.foreign)}`, {
+    throw new MendError("not-empty", `"${shown}" holds files that kubemend did not write: ${quoted(dir.foreign)}`, {
       hint: "move them away, or choose another directory",
     });
   }
   if (!force) {
     const changed = dir.changed.length === 0 ? "" : `, of which ${quoted(dir.changed)} changed since`;
-    throw new MendError("already-exists", `"${directory}" holds the output of an earlier run${changed}`, {
+    throw new MendError("already-exists", `"${shown}" holds the output of an earlier run${changed}`, {
       hint: "pass --force to replace it, or choose another directory",
     });
   }
-  return { state: "ours", path, dir };
+  if (isMountPoint(directory)) {
+    throw new MendError("not-empty", `"${shown}" is a mount point: what is in it cannot be replaced in one step`, {
+      hint: "choose a directory in it",
+    });
+  }
+  return { state: "ours", dir };
+}
+
+function contentsOf(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((name) => !isOwnName(name) && name !== "lost+found")
+    .sort();
 }
 
 async function stage(
-  staging: string,
+  fs: FileSystem,
+  root: string,
   assets: readonly Asset[],
-  command: string,
-  disk: AssetDisk,
-  signal: AbortSignal | undefined,
+  { command, signal }: WriteAssetsOptions,
 ): Promise<void> {
-  await disk.makeDirectory(staging);
+  fs.makeDirectory(root, 0o700);
   const directories = new Set<string>();
   const hashes: Record<string, string> = {};
   const write = async (path: string, mode: number, content: Asset["content"]) => {
     for (const folder of foldersOf(path)) {
       if (directories.has(folder)) continue;
-      await disk.makeDirectory(join(staging, folder));
+      fs.makeDirectory(join(root, folder), 0o700);
       directories.add(folder);
     }
-    return writeFile(join(staging, path), mode, content, disk, signal);
+    return writeContent(fs, join(root, path), mode, content, signal);
   };
   for (const { path, mode, content } of assets) hashes[path] = await write(path, mode, content);
   await write(RECORD_NAME, 0o600, encodeRecord({ command, files: hashes }));
-  for (const folder of [...directories].sort().reverse()) await disk.syncDirectory(join(staging, folder));
-  await disk.syncDirectory(staging);
+  for (const folder of [...directories].sort().reverse()) fs.syncDirectory(join(root, folder));
+  fs.syncDirectory(root);
   for (const [path, hash] of Object.entries(hashes)) {
     signal?.throwIfAborted();
-    if ((await hashFile(join(staging, path), disk)) !== hash) {
+    if (hashFile(join(root, path)) !== hash) {
       throw new MendError("io", `"${path}" reads back other than it was written`, { hint: "check the disk" });
     }
   }
 }
 
 /** Returns the SHA-256 of what was written. */
-async function writeFile(
+async function writeContent(
+  fs: FileSystem,
   path: string,
   mode: number,
   content: Asset["content"],
-  disk: AssetDisk,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   signal?.throwIfAborted();
   const hash = createHash("sha256");
-  const file = await disk.create(path, mode);
+  const file = fs.create(path, mode);
   try {
+    let position = 0;
     for (const part of partsOf(content)) {
       signal?.throwIfAborted();
       hash.update(part);
-      await file.write(part);
+      file.write(part, position);
+      position += part.length;
     }
     await file.sync();
   } finally {
-    await file.close();
+    file.close();
   }
   return hash.digest("hex");
 }
@@ -184,79 +198,67 @@ function* partsOf(content: Asset["content"]): Iterable<Uint8Array> {
 }
 
 /**
- * Nothing stands between two renames but a crash of the machine: then the earlier output lies whole under its hidden name beside, and the next
+ * Nothing stands between two renames but a crash of the machine: then the earlier output lies whole in the staging directory, and the next
  * run puts it back. Returns where the earlier output is kept, if it is.
  */
-async function putInPlace(staging: string, target: Target, disk: AssetDisk): Promise<string | undefined> {
-  const parent = dirname(target.path);
-  if (target.state !== "ours") {
-    await disk.rename(staging, target.path);
-    await disk.syncDirectory(parent);
+function putInPlace(fs: FileSystem, target: Target, staging: Staging, found: Found): string | undefined {
+  const fresh = join(staging.path, NEW);
+  if (found.state !== "absent") keepOwner(fs, target.at(), fresh);
+  if (found.state === "empty" && isMountPoint(target.path)) {
+    // The record first: with it a half is known to be ours.
+    const names = readdirSync(fresh).sort((a, b) => Number(b === RECORD_NAME) - Number(a === RECORD_NAME));
+    for (const name of names) fs.rename(join(fresh, name), join(target.at(), name));
+    fs.syncDirectory(target.at());
     return undefined;
   }
-  const previous = previousPath(target.path);
-  await disk.rename(target.path, previous);
+  const aside = join(staging.path, found.state === "ours" ? OLD : EMPTY);
+  if (found.state !== "absent") fs.rename(target.at(), aside);
   try {
-    await disk.rename(staging, target.path);
+    fs.rename(fresh, target.at());
   } catch (error) {
-    await disk.rename(previous, target.path);
+    if (found.state !== "absent") fs.rename(aside, target.at());
     throw error;
   }
-  await disk.syncDirectory(parent);
-  return discard(previous, target.path, target.dir.changed.length > 0, disk);
+  fs.syncDirectory(target.parent.anchor);
+  return found.state === "ours" ? discard(fs, target, aside, found.dir.changed.length > 0) : undefined;
+}
+
+/** What replaces a directory has its owner, group and mode. */
+function keepOwner(fs: FileSystem, old: string, fresh: string): void {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid, mode } = lstatSync(old);
+  if (uid !== 0 || gid !== 0) {
+    for (const entry of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      fs.own(path, lstatSync(path).mode & 0o7777, uid, gid);
+    }
+  }
+  fs.own(fresh, mode & 0o7777, uid, gid);
 }
 
 /** Removes earlier output, or, where somebody had changed it, keeps it under a name that says so. */
-async function discard(previous: string, path: string, keep: boolean, disk: AssetDisk): Promise<string | undefined> {
-  if (!keep) {
-    await disk.remove(previous);
-    return undefined;
-  }
-  let kept = `${path}.before`;
-  for (let i = 2; (await disk.kindOf(kept)) !== "missing"; i++) kept = `${path}.before-${i}`;
-  await disk.rename(previous, kept);
-  await disk.syncDirectory(dirname(path));
-  return kept;
+function discard(fs: FileSystem, target: Target, old: string, keep: boolean): string | undefined {
+  if (!keep) return undefined; // with the staging directory that it is in
+  let kept = `${target.name}.before`;
+  for (let i = 2; kindOf(target.at(kept)) !== "missing"; i++) kept = `${target.name}.before-${i}`;
+  fs.rename(old, target.at(kept));
+  fs.syncDirectory(target.parent.anchor);
+  return join(target.parent.path, kept);
 }
 
-/** What runs that were killed have left beside the target. */
-async function tidyUp(directory: string, disk: AssetDisk): Promise<void> {
-  const path = (await disk.kindOf(directory)) === "missing" ? directory : await disk.resolve(directory);
-  const parent = dirname(path);
-  if ((await disk.kindOf(parent)) !== "directory") return;
-  const previous = previousPath(path);
-  if ((await disk.kindOf(previous)) === "directory") {
-    if ((await disk.kindOf(path)) === "missing") await disk.rename(previous, path);
-    else {
-      const state = await readAssetDir(previous, disk);
-      await discard(previous, path, state === undefined || state.changed.length + state.foreign.length > 0, disk);
+/** What a run that was killed has left: earlier output goes back where it was, or is kept or removed as that run would have done. */
+function putRight(fs: FileSystem, target: Target, staging: Staging): void {
+  const old = join(staging.path, OLD);
+  if (kindOf(old) === "directory") {
+    if (kindOf(target.at()) === "missing") {
+      fs.rename(old, target.at());
+      fs.syncDirectory(target.parent.anchor);
+    } else {
+      const state = readAssetDir(old);
+      discard(fs, target, old, state === undefined || state.changed.length + state.foreign.length > 0);
     }
   }
-  for (const name of await disk.list(parent)) {
-    if (!name.startsWith(stagingPrefix(path))) continue;
-    if (inUse.has(name)) continue;
-    const pid = Number(name.slice(stagingPrefix(path).length).split("-")[0]);
-    if (!isRunning(pid)) await disk.remove(join(parent, name));
-  }
-}
-
-function stagingPrefix(path: string): string {
-  return `.${basename(path)}.kubemend-staging-`;
-}
-
-function previousPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.kubemend-previous`);
-}
-
-function isRunning(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return true; // Not a name of ours: left alone.
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  removeStaging(fs, staging);
 }
 
 function foldersOf(path: string): string[] {
@@ -274,9 +276,9 @@ function quoted(names: readonly string[]): string {
   return names.length > 5 ? `${shown.join(", ")} and ${names.length - 5} more` : shown.join(", ");
 }
 
-async function converting<T>(action: string, where: string, work: () => Promise<T>): Promise<T> {
+function converting<T>(action: string, where: string, work: () => T): T {
   try {
-    return await work();
+    return work();
   } catch (error) {
     throw fromSystemError(error, action, where);
   }

@@ -1,6 +1,6 @@
 /** The files of the etcd that a start brings back, on the node: its certificates, its manifest, its data. They stay; nothing of others is replaced. */
-import { mkdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { lstatSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { RECOVERED_ETCD_DATA, RECOVERED_ETCD_SECRETS } from "../../bootstrap/recovered-etcd.ts";
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
@@ -9,7 +9,9 @@ import { newMembership } from "../../wal/membership.ts";
 import { contents } from "../etcd/data-dir-place.ts";
 import { openMemberDirectory } from "../etcd/member-directory.ts";
 import { hashOf, placeManifest, sha256, writeDurably } from "../files/bootstrap-files.ts";
-import { fromSystemError } from "../files/system-error.ts";
+import { realFileSystem as fs } from "../files/durable/file-system.ts";
+import { findStagings, makeStaging, removeStaging } from "../files/durable/staging.ts";
+import { openTrustedDirectory } from "../files/durable/trusted-directory.ts";
 
 export interface RecoveredEtcdPlaces {
   readonly podManifestPath: string;
@@ -64,26 +66,28 @@ async function placeSecrets({ secrets }: EtcdPlan, directory: string): Promise<v
   if (secrets.length === 0) return;
   const hashes = await Promise.all(secrets.map(({ path }) => hashOf(join(directory, path))));
   if (hashes.every((hash, i) => hash === sha256(secrets[i]!.bytes))) return;
-  const draft = `${directory}.kubemend-new`;
+  if (lstatSync(dirname(directory), { throwIfNoEntry: false }) === undefined)
+    fs.makeDirectory(dirname(directory), 0o755);
+  using parent = openTrustedDirectory(dirname(directory), { strict: true });
+  const [name, place] = [basename(directory), join(parent.anchor, basename(directory))];
+  for (const left of findStagings(parent.anchor, name)) removeStaging(fs, left);
+  const staging = await makeStaging(fs, parent.anchor, name);
+  const fresh = join(staging.path, "new");
   try {
-    await rm(draft, { recursive: true, force: true });
-    await mkdir(draft, { recursive: true, mode: 0o700 });
-    for (const { path, bytes } of secrets) {
-      await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o700 });
-      await writeDurably(join(draft, path), bytes, 0o600);
-    }
-    if (contents(directory).length > 0) {
-      // Some of them were there, and were the same: the rest joins them.
+    for (const { path, bytes } of secrets) await writeDurably(join(fresh, path), bytes, 0o600);
+    await fs.syncTree(fresh);
+    if (lstatSync(place, { throwIfNoEntry: false }) === undefined) fs.rename(fresh, place);
+    else {
+      // It is empty, or some of them were there, and were the same: the rest joins them.
       for (const { path } of secrets) {
-        await mkdir(dirname(join(directory, path)), { recursive: true, mode: 0o700 });
-        await rename(join(draft, path), join(directory, path));
+        fs.makeDirectory(dirname(join(place, path)), 0o700);
+        fs.rename(join(fresh, path), join(place, path));
       }
-      await rm(draft, { recursive: true, force: true });
-    } else {
-      await rename(draft, directory);
+      await fs.syncTree(place);
     }
-  } catch (error) {
-    throw fromSystemError(error, "write", directory);
+    fs.syncDirectory(parent.anchor);
+  } finally {
+    removeStaging(fs, staging);
   }
 }
 

@@ -27,6 +27,8 @@ export interface RecoverOptions extends SourceOptions {
   /** Write what can be recovered although the control plane needs more, or the snapshot is damaged. */
   readonly allowMissing: boolean;
   readonly force: boolean;
+  /** When this run began, in milliseconds since the epoch. */
+  readonly startedAt?: number | undefined;
   /** Render, and write nothing. */
   readonly dryRun: boolean;
 }
@@ -47,10 +49,11 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
     command: COMMAND,
     force: options.force,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.startedAt === undefined ? {} : { startedAt: options.startedAt }),
   };
   const kubeconfigs = options.cluster === undefined ? [] : (chooseKubeconfigs(options.cluster) ?? []);
   await checkInputsOutside(options, kubeconfigs);
-  await checkAssetDir(options.recoveryDir, target);
+  checkAssetDir(options.recoveryDir, target);
   const content = readKubeconfigText(kubeconfigs, options.cluster?.context);
 
   using reading = await readSource(options);

@@ -22,6 +22,8 @@ export interface RenderOptions {
   readonly extraManifests: string | undefined;
   /** Replace the output of an earlier run. */
   readonly force: boolean;
+  /** When this run began, in milliseconds since the epoch. */
+  readonly startedAt?: number | undefined;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
 }
@@ -38,8 +40,9 @@ export async function renderAssets(options: RenderOptions): Promise<RenderResult
   const cluster = checkCluster(options.cluster);
   const given = readGiven(options);
   const extra = options.extraManifests === undefined ? [] : readExtra(options.extraManifests);
-  const target = { command: "render", force: options.force, signal: options.signal };
-  await checkAssetDir(options.assetDir, target);
+  const { force, signal, startedAt } = options;
+  const target = { command: "render", force, signal, ...(startedAt === undefined ? {} : { startedAt }) };
+  checkAssetDir(options.assetDir, target);
   const assets = await renderCluster(cluster, given, extra);
   const written = options.dryRun ? undefined : await writeAssets(options.assetDir, assets, target);
   return { assets, written, dnsAddresses: cluster.dnsAddresses };

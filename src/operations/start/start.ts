@@ -5,7 +5,7 @@
 import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
-import { placeFiles, removeManifests, removeSecrets } from "../../io/files/bootstrap-files.ts";
+import { lockBootstrap, placeFiles, removeManifests, removeSecrets } from "../../io/files/bootstrap-files.ts";
 import { bringEtcdBack, type EtcdOutcome, etcdOutcome } from "./bring-etcd-back.ts";
 import { removeTurnedAway, tellLostNodes } from "./clear-the-way.ts";
 import { ClusterView, VIEWED } from "./cluster-view.ts";
@@ -22,6 +22,8 @@ export interface StartResult extends Creation {
 }
 
 export async function startControlPlane(options: StartOptions): Promise<StartResult> {
+  // From the first look on: what an earlier start has left is not what another one is doing.
+  using _lock = lockBootstrap(options);
   const start = await prepareStart(options);
   try {
     if (start.etcd !== undefined) await bringEtcdBack(start.etcd, options);

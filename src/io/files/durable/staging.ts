@@ -87,6 +87,20 @@ function isOurs({ nonce, path }: Staging, name: string): boolean {
   }
 }
 
+/** Removes the files that dead runs staged for `name` in `directory`: nobody else may be at it. */
+export function removeStagedFiles(fs: FileSystem, directory: string, name: string): void {
+  const prefix = stagingName(name, "");
+  for (const each of readdirSync(directory)) {
+    if (!each.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(each.slice(prefix.length))) continue;
+    if (isOurFile(join(directory, each))) fs.remove(join(directory, each));
+  }
+}
+
+function isOurFile(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && stat.uid === process.geteuid?.() && stat.nlink === 1;
+}
+
 /**
  * Removes files that dead runs staged in a directory, for whatever target: they may hold a whole cluster's secrets, and the next run often has another target. A file
  * is ours by its owner and its name, and dead where its target's lock is free.
@@ -95,8 +109,7 @@ export function removeDeadFiles(fs: FileSystem, target: Target, command: string)
   for (const name of readdirSync(target.parent.anchor)) {
     const [, other] = /^\.(.+)\.kubemend-[0-9a-f]{16}$/.exec(name) ?? [];
     if (other === undefined) continue;
-    const stat = lstatSync(target.at(name), { throwIfNoEntry: false });
-    if (stat?.isFile() !== true || stat.uid !== process.geteuid?.() || stat.nlink !== 1) continue;
+    if (!isOurFile(target.at(name))) continue;
     if (other === target.name) fs.remove(target.at(name));
     else removeWhereFree(fs, target.parent, other, name, command);
   }
