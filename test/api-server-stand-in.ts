@@ -98,6 +98,10 @@ export class ApiServerStandIn {
     return standIn;
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
   /** What it has, such as `get("Pod", "default/web-1")`. */
   get(kind: string, place: string): KubeObject | undefined {
     return [...this.#objects.values()].find((each) => each.kind === kind && placeOf(each) === place);

@@ -2,6 +2,7 @@
  * The last word on a node: its pods as etcd's quorum has them, and not as a watch has brought them. A watch may have been broken off, cut or answered by somebody else; that a
  * node is drained is said only after this read.
  */
+import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { namespacedName } from "../../kube/names.ts";
@@ -9,7 +10,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { podsOfNode } from "../cluster-access/node-targets.ts";
 
 /** How long the watch may lag behind the read, and the read may fail. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 20_000;
 
 export type Proof =
   /** Every pod that was to go is gone. */
@@ -31,11 +32,19 @@ export class NodeProofs {
     this.#now = now;
   }
 
-  /** `gone` has the UIDs of the pods that were to go. Throws what the read throws, where it does not pass. */
-  async check(node: string, gone: ReadonlySet<string>, signal: AbortSignal): Promise<Proof> {
+  /**
+   * `gone` has the UIDs of the pods that were to go; `deadline` is the drain's own. Throws what the read throws, where it does not pass, and `drain-incomplete` where the watch
+   * goes on without pods that the list has.
+   */
+  async check(
+    node: string,
+    gone: ReadonlySet<string>,
+    deadline: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Proof> {
     const since = this.#since.get(node) ?? this.#now();
     this.#since.set(node, since);
-    const isLate = this.#now() - since > PATIENCE_MS;
+    const isLate = this.#now() >= Math.min(since + PATIENCE_MS, deadline ?? Number.POSITIVE_INFINITY);
     let items: readonly KubeObject[];
     try {
       ({ items } = await this.#api.list(podsOfNode(node), signal));
@@ -49,8 +58,13 @@ export class NodeProofs {
     const pods = items.filter((pod) => gone.has(uidOf(pod)));
     if (pods.length > 0) return { state: "refuted", pods };
     const known = new Set((this.#live.get(podsOfNode(node)) ?? []).map(uidOf));
-    const isBehind = items.some((pod) => !known.has(uidOf(pod)));
-    return { state: isBehind && !isLate ? "open" : "proved" };
+    const missed = items.find((pod) => !known.has(uidOf(pod)));
+    if (missed === undefined) return { state: "proved" };
+    if (!isLate) return { state: "open" };
+    const what = `the API server lists pod "${namespacedName(missed)}" on it, and its watch does not bring that pod`;
+    throw new MendError("drain-incomplete", `whether node "${node}" is drained is not known: ${what}`, {
+      hint: "check what stands before the API server, and run the same command again",
+    });
   }
 }
 

@@ -144,7 +144,7 @@ export class PodRemoval {
     if (this.#options.choices.serverDryRun) return true;
     const own = [...this.#tracked].filter(([, tracked]) => tracked.node === node);
     const gone = new Set(own.filter(([, { state }]) => state === "gone").map(([uid]) => uid));
-    const proof = await this.#proofs.check(node, gone, this.#options.signal);
+    const proof = await this.#proofs.check(node, gone, this.#options.deadline, this.#options.signal);
     if (proof.state !== "refuted") return proof.state === "proved";
     for (const pod of proof.pods) {
       const tracked = this.#tracked.get(pod.metadata.uid ?? namespacedName(pod))!;
