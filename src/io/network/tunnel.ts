@@ -3,7 +3,7 @@
  * when the signal aborts.
  */
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { hostOf } from "./http-exchange.ts";
 import { openSocks } from "./socks5.ts";
@@ -39,7 +39,8 @@ function dial(proxy: URL): Socket {
   const host = hostOf(proxy);
   const usual = { "https:": 443, "http:": 80 }[proxy.protocol] ?? 1080;
   const port = Number(proxy.port || usual);
-  return proxy.protocol === "https:" ? connectTls({ host, port, servername: host }) : connect({ host, port });
+  if (proxy.protocol !== "https:") return connect({ host, port });
+  return connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }) });
 }
 
 function loginOf({ username, password }: URL): { readonly username?: string; readonly password?: string } {
