@@ -24,11 +24,11 @@ import type { ProcessHost } from "../src/cli/host.ts";
 import { run } from "../src/cli/run.ts";
 import type { TextSink } from "../src/cli/terminal/printer.ts";
 
-const FIXTURES = join(import.meta.dirname, "fixtures");
+export const FIXTURES = join(import.meta.dirname, "fixtures");
 const VERSION_LINE = new RegExp(`^${packageJson.version.replaceAll(".", "\\.")}$`, "gm");
 const NO_LINE_FEED = "--- no line feed";
 
-interface Transcript {
+export interface Transcript {
   /** Comments, settings and empty lines before the first command, as they stand. */
   readonly preamble: readonly string[];
   readonly now: number;
@@ -70,8 +70,39 @@ export function parseTranscript(text: string): Transcript {
   return { preamble, now, env, ttyColumns, commands };
 }
 
+/** What a command writes, and its exit code. */
+export interface CommandOutcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+/** Runs a command line from the directory of fixtures. */
+export type RunCommand = (
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  transcript: Pick<Transcript, "now" | "ttyColumns">,
+) => Promise<CommandOutcome>;
+
+/** In this process. */
+const runHere: RunCommand = async (argv, env, { now, ttyColumns }) => {
+  const written = { stdout: "", stderr: "" };
+  const sink = (name: "stdout" | "stderr"): TextSink => ({
+    isTTY: ttyColumns !== undefined,
+    columns: ttyColumns,
+    write(output) {
+      written[name] += output;
+      return Promise.resolve();
+    },
+  });
+  const { signal } = new AbortController();
+  const streams = { stdout: sink("stdout"), stderr: sink("stderr") };
+  const host: ProcessHost = { ...streams, env, cwd: FIXTURES, now: () => now, signal };
+  return { code: await run(argv, host), ...written };
+};
+
 /** Runs a transcript's commands and returns the whole file as it should read. */
-export async function runTranscript(text: string): Promise<string> {
+export async function runTranscript(text: string, runCommand = runHere): Promise<string> {
   const transcript = parseTranscript(text);
   const directory = mkdtempSync(join(tmpdir(), "kubemend-transcript-"));
   const replace = (output: string) =>
@@ -81,24 +112,8 @@ export async function runTranscript(text: string): Promise<string> {
     for (const [index, { comments, line }] of transcript.commands.entries()) {
       const [program, ...argv] = splitWords(line).map((word) => word.replaceAll("$TMP", directory));
       if (program !== "kubemend") throw new Error(`a transcript runs kubemend only, found "${line}"`);
-      const written = { stdout: "", stderr: "" };
-      const sink = (name: "stdout" | "stderr"): TextSink => ({
-        isTTY: transcript.ttyColumns !== undefined,
-        columns: transcript.ttyColumns,
-        write(output) {
-          written[name] += output;
-          return Promise.resolve();
-        },
-      });
-      const host: ProcessHost = {
-        stdout: sink("stdout"),
-        stderr: sink("stderr"),
-        env: { TMPDIR: directory, ...transcript.env },
-        cwd: FIXTURES,
-        now: () => transcript.now,
-        signal: new AbortController().signal,
-      };
-      const code = await run(argv, host);
+      const env = { TMPDIR: directory, ...transcript.env };
+      const { code, ...written } = await runCommand(argv, env, transcript);
       const before = [...(index === 0 ? [] : [""]), ...comments].map((each) => `${each}\n`).join("");
       parts.push(
         `${before}$ ${line}\n`,

@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { rolldown } from "rolldown";
+import { linkAtomic } from "./link-atomic.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const OUT = join(ROOT, "build/kubemend");
@@ -29,7 +30,13 @@ async function bundle(directory: string): Promise<string[]> {
   const alias = { "@node-rs/crc32": join(ROOT, "src/executable/crc32c.ts") };
   const chunks = await rolldown({ ...options, input: ENTRIES, resolve: { alias } });
   const names = { entryFileNames: "[name].cjs", chunkFileNames: "[name]-[hash].cjs" };
-  const { output } = await chunks.write({ dir: directory, format: "cjs", minify: MINIFY, ...names });
+  // The loader compiles chunks as functions, in which import() fails: all of them become calls of require.
+  const format = { format: "cjs", dynamicImportInCjs: false } as const;
+  const { output } = await chunks.write({ dir: directory, ...format, minify: MINIFY, ...names });
+  for (const { fileName } of output) {
+    if (/\bimport\(\s*["'`]/.test(readFileSync(join(directory, fileName), "utf8")))
+      throw new Error(`${fileName} has an import(), which the executable cannot do`);
+  }
   const loader = await rolldown({ ...options, input: "src/executable/load-chunk.ts" });
   await loader.write({ file: join(directory, LOADER), format: "cjs" });
   return [...output.map(({ fileName }) => fileName), LOADER];
@@ -74,6 +81,8 @@ async function build(): Promise<void> {
     const options = { executable: "node", main: "main.cjs", output: "kubemend", disableExperimentalSEAWarning: true };
     writeFileSync(inDraft("sea.json"), JSON.stringify({ ...options, assets }));
     await run(process.execPath, ["--build-sea", "sea.json"], { cwd: draft });
+    const program = readFileSync(inDraft("kubemend"));
+    if (linkAtomic(program)) writeFileSync(inDraft("kubemend"), program, { mode: 0o755 });
     renameSync(inDraft("kubemend"), OUT);
   } finally {
     rmSync(draft, { recursive: true });

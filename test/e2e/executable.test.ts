@@ -1,6 +1,6 @@
 /**
- * The single executable in a root directory that has nothing but itself, the C and C++ libraries, and the kernel's own `/proc`: no Node, no shell. It does
- * what the sources do, byte for byte.
+ * The single executable in a root directory that has nothing but itself, the libraries that docs/install.md names, and the kernel's own `/proc`: no Node,
+ * no shell. It does what the sources do, byte for byte; all transcripts read the same from it.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -15,10 +15,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateSnapshot } from "../../bench/generate-snapshot.ts";
+import { FIXTURES, runTranscript } from "../transcript.ts";
 import { builtExecutable } from "./executable.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
@@ -26,6 +27,8 @@ const isRoot = process.platform === "linux" && process.getuid?.() === 0;
 
 /** More than 32 MB, so that threads read it. */
 const LARGE = { pods: 9000, history: 900, seed: 1 };
+/** As docs/install.md names them: glibc's, libstdc++, and GCC's own. */
+const NAMED = ["ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "libstdc++.so", "libgcc_s.so"];
 const MOUNT_AND_CHANGE_ROOT = `
 set -e
 mount --bind "$2" "$1$2"
@@ -34,6 +37,25 @@ root=$1 work=$2
 shift 2
 exec unshare --root="$root" --wd="$work" /bin/kubemend "$@"
 `;
+
+const TRANSCRIPTS = join(PROJECT, "test/transcripts");
+
+describe.skipIf(process.platform !== "linux")("what a user types and sees, from the executable", () => {
+  // Without those that need a terminal or another time than now.
+  const files = globSync("**/*.txt", { cwd: TRANSCRIPTS }).filter(
+    (file) => !/^#! (now|tty) |"at":/m.test(readFileSync(join(TRANSCRIPTS, file), "utf8")),
+  );
+  const withoutAges = (text: string) => text.replace(/ +(?<open>\(?)\d+[smhdy](?:\d+[smhd])?(?= |$)/gm, " $<open>AGE");
+  test.each(files.sort())("%s", async (file) => {
+    const executable = await builtExecutable();
+    const expected = readFileSync(join(TRANSCRIPTS, file), "utf8");
+    const found = await runTranscript(expected, async (argv, env) => {
+      const { stdout, stderr, status } = spawnSync(executable, argv, { encoding: "utf8", cwd: FIXTURES, env });
+      return { stdout, stderr, code: status ?? -1 };
+    });
+    expect(withoutAges(found)).toBe(withoutAges(expected));
+  });
+});
 
 describe.skipIf(!isRoot)(`the executable on a machine without Node${isRoot ? "" : " (needs root on Linux)"}`, () => {
   let base: string;
@@ -48,9 +70,14 @@ describe.skipIf(!isRoot)(`the executable on a machine without Node${isRoot ? "" 
     symlinkSync("/proc/self/fd", join(root, "dev/fd"));
     const executable = await builtExecutable();
     copyFileSync(executable, join(root, "bin/kubemend"));
-    for (const [, library] of execFileSync("ldd", [executable], { encoding: "utf8" }).matchAll(/(\/\S+) \(0x/g)) {
-      mkdirSync(dirname(root + library), { recursive: true });
-      copyFileSync(library!, root + library);
+    // The same loader finds them all, so that what is not in the list is not there.
+    for (const [, name, library] of execFileSync("ldd", [executable], { encoding: "utf8" }).matchAll(
+      /^\s*(\S+?)(?: => (\S+))? \(0x/gm,
+    )) {
+      const path = library ?? name!;
+      if (!NAMED.some((named) => basename(path).startsWith(named))) continue;
+      mkdirSync(dirname(root + path), { recursive: true });
+      copyFileSync(path, root + path);
     }
     mkdirSync(work);
     generateSnapshot(join(work, "large.db"), LARGE);
@@ -101,6 +128,20 @@ describe.skipIf(!isRoot)(`the executable on a machine without Node${isRoot ? "" 
     expect(executable).toEqual(sources);
     expect(sources!.stdout + sources!.stderr).not.toBe("");
     if (command.includes(" out")) expect(sources!.files.length).toBeGreaterThan(2);
+  });
+
+  test("asks a question on a terminal", () => {
+    for (const name of ["manifests", "kubelet/pods", "logs", "keep"]) mkdirSync(join(work, name), { recursive: true });
+    writeFileSync(join(work, "manifests/a.yaml"), "apiVersion: v1\n");
+    const places = "--keep-in keep --pod-manifest-path manifests --kubelet-dir kubelet --log-dir logs";
+    const command = `${join(root, "bin/kubemend")} node clean --skip-containers --keep-etcd --no-start-kubelet ${places}`;
+    // A terminal of util-linux's `script`; the answer is typed when the question stands there.
+    const typed = `(sleep 2; echo n) | script -qec ${JSON.stringify(command)} /dev/null`;
+    const { stdout, status } = spawnSync("sh", ["-c", typed], { encoding: "utf8", cwd: work, timeout: 60_000 });
+    expect(stdout).toContain("[y/N]");
+    expect(stdout).toContain("nothing was changed");
+    expect({ status, bug: /internal error|Warning/.test(stdout) }).toEqual({ status: 0, bug: false });
+    expect(readFileSync(join(work, "manifests/a.yaml"), "utf8")).toBe("apiVersion: v1\n");
   });
 
   test("takes the native checksum from a private file that is gone at once, and does without where there is no place for one", () => {
