@@ -389,9 +389,18 @@ test("several masters: a folder each, and the commands that restore each member"
   );
   expect(readdirSync(join(base, "out/nodes"))).toEqual(["m1", "m2"]);
   expect(stdout).toContain(`sudo cp ${base}/out/nodes/m2/manifests/*.yaml /srv/manifests/`);
-  expect(stdout).toContain(
-    `sudo kubemend snapshot restore ${base}/backup.db --data-dir=/data/etcd --name=m2 --initial-cluster=m1=https://m1:2380,m2=https://m2:2380 --initial-advertise-peer-urls=https://m2:2380`,
+  const restores = stdout.split("\n").filter((line) => line.includes("snapshot restore"));
+  expect(restores.map((line) => line.trim().replace(/(token=restored-)\d+T\d+Z/, "$1TIME"))).toEqual(
+    ["m1", "m2"].map(
+      (name) =>
+        `sudo kubemend snapshot restore ${base}/backup.db --data-dir=/data/etcd --name=${name} --initial-cluster=m1=https://m1:2380,m2=https://m2:2380 --initial-cluster-token=restored-TIME --initial-advertise-peer-urls=https://${name}:2380`,
+    ),
   );
+  // Members of one cluster have one token.
+  expect(new Set(restores.map((line) => /token=(\S+)/.exec(line)?.[1])).size).toBe(1);
+  const next = stdout.slice(stdout.indexOf("Next:"));
+  expect(next.indexOf("the healthy ones too: move etcd.yaml")).toBeLessThan(next.indexOf("snapshot restore"));
+  expect(next).toMatch(/at last, see that this is what serves: sudo kubemend etcd health --restored-from \S+\n$/);
 });
 
 test("changed earlier output is kept, and said", async () => {

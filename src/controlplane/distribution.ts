@@ -49,12 +49,11 @@ export function distributionOf(nodes: readonly KubeObject[]): Distribution | und
   return MARKS.find(([mark]) => marks.some((each) => mark.test(each)))?.[1];
 }
 
-/** A control plane that has run, by the leases of its leaders, and that no pod or workload makes: services of machines, or a provider's. */
-export function runsAsServices(leaderHosts: readonly string[]): Distribution {
+/** Where no object defines the control plane, though it was led from somewhere: services of machines, unless its objects were deleted. */
+export function asServicesHint(leaderHosts: readonly string[]): string {
   const hosts = leaderHosts.map((host) => `"${host}"`).join(", ");
-  return {
-    what: `a control plane outside of the cluster, last led from ${hosts}`,
-    instead:
-      "as services of machines (systemd) or at a provider: restore etcd's data (kubemend snapshot restore), then start etcd, kube-apiserver, kube-controller-manager and kube-scheduler where they are installed",
-  };
+  return (
+    `its scheduler or controller manager was last led from ${hosts}: where they are services there (systemd), restore etcd's data (kubemend snapshot restore), ` +
+    "then start etcd, kube-apiserver, kube-controller-manager and kube-scheduler where they are installed"
+  );
 }

@@ -221,20 +221,21 @@ test.each([
     "an RKE cluster",
     "rke etcd snapshot-restore",
   ],
-  [
-    "services of a machine, by the lease of its scheduler",
-    object("coordination.k8s.io/v1", "Lease", "kube-system/kube-scheduler", {
-      spec: { holderIdentity: "master-7_a-b" },
-    }),
-    'last led from "master-7"',
-    "kubemend snapshot restore",
-  ],
 ])("%s", (_, mark, what, instead) => {
   const { code, message, hint } = failure([mark, node("n2")]);
   expect(code).toBe("control-plane-not-found");
   expect(message).toContain(what);
   expect(hint).toContain(instead);
   expect(hint).not.toContain("older snapshot");
+});
+
+test("services of a machine, by the lease of its scheduler, unless its objects were deleted", () => {
+  const lease = object("coordination.k8s.io/v1", "Lease", "kube-system/kube-scheduler", {
+    spec: { holderIdentity: "master-7_a-b" },
+  });
+  const { hint } = failure([lease, node("n2")]);
+  expect(hint).toContain('was last led from "master-7": where they are services there (systemd)');
+  expect(hint).toContain("else try an older snapshot");
 });
 
 test("OpenShift's static pods: by the pod's name, by its container's, or by what stands behind a launcher", () => {

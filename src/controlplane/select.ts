@@ -5,7 +5,7 @@ import { RECOGNISED_BY } from "../kube/component.ts";
 import { isTemporary } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ControlPlane, SealedObject } from "./control-plane.ts";
-import { distributionOf, runsAsServices } from "./distribution.ts";
+import { asServicesHint, distributionOf } from "./distribution.ts";
 import { selectSelfHosted } from "./select-self-hosted.ts";
 import { selectStaticPods } from "./select-static-pods.ts";
 import { isEtcdCluster } from "./self-hosted-etcd.ts";
@@ -117,8 +117,7 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
       { hint: "pass the API server's EncryptionConfiguration with --encryption-config" },
     );
   }
-  const distribution =
-    distributionOf(sorted.nodes) ?? (sorted.leaderHosts.length > 0 ? runsAsServices(sorted.leaderHosts) : undefined);
+  const distribution = distributionOf(sorted.nodes);
   const temporary = sorted.mirrorPods.filter(isTemporary).length;
   const found = [
     count(sorted.nodes.length, "node"),
@@ -133,14 +132,15 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
       { hint: `this is ${distribution.what}, ${distribution.instead}` },
     );
   }
+  const hint =
+    options.notFoundHint ??
+    "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix";
   return new MendError(
     "control-plane-not-found",
     `no control plane found: looked for a DaemonSet and Deployments labelled "k8s-app" or "component", or so named (self-hosted), ` +
       `and for mirror pods of static pods (kubeadm); of what could be one there were ${found}`,
     {
-      hint:
-        options.notFoundHint ??
-        "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix",
+      hint: sorted.leaderHosts.length === 0 ? hint : `${asServicesHint(sorted.leaderHosts)}; else ${hint}`,
     },
   );
 }

@@ -14,12 +14,22 @@ test.each([
 ])("%s", (flavour, keys, step) => {
   const leftovers = readLeftovers(keys, "/registry");
   expect(leftovers).toMatchObject({ flavour, nodes: ["node1", "node2"] });
-  expect(restoreSteps(leftovers, []).join("\n")).toContain(step);
+  const steps = restoreSteps(leftovers, []);
+  expect(steps.join("\n")).toContain(step);
+  expect(steps[0]).toContain("the healthy ones too");
+  expect(steps.findIndex((each) => each.includes("--restored-from"))).toBeGreaterThan(
+    steps.findIndex((each) => each.includes("start etcd on the data dir")),
+  );
 });
 
 test("an etcd without Kubernetes is started, and that is all", () => {
   const leftovers = readLeftovers([], undefined);
-  expect(restoreSteps(leftovers, ["b"])).toEqual([expect.stringContaining('for "b"'), "start etcd on the data dir"]);
+  expect(restoreSteps(leftovers, ["b"])).toEqual([
+    expect.stringContaining("stop etcd on every member of the old cluster, the healthy ones too"),
+    expect.stringContaining('for "b"'),
+    "start etcd on the data dir",
+    expect.stringContaining("kubemend etcd health --restored-from"),
+  ]);
   expect(restoreNotes(leftovers, 5)).toEqual([]);
 });
 

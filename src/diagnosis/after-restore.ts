@@ -37,19 +37,24 @@ export function readLeftovers(keys: Iterable<string>, prefix: string | undefined
   };
 }
 
+const PROOF = "see that this is what serves: kubemend etcd health --restored-from with the same file";
+
 /** In the order in which they are to be done. */
 export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string[]): string[] {
-  const steps: string[] = [];
+  const steps = [
+    "stop etcd on every member of the old cluster, the healthy ones too: one that runs on may take the restored ones in, and everything since the snapshot is back",
+  ];
   if (otherMembers.length > 0) {
     const names = otherMembers.map((name) => `"${name}"`).join(", ");
     steps.push(`restore the same file with the same --initial-cluster and token for ${names}`);
   }
-  if (leftovers.prefix === undefined) return [...steps, "start etcd on the data dir"];
+  if (leftovers.prefix === undefined) return [...steps, "start etcd on the data dir", PROOF];
   if (leftovers.flavour === "static-pods") {
     return [
       ...steps,
       "on each control-plane node, move kube-apiserver.yaml, kube-controller-manager.yaml and kube-scheduler.yaml out of /etc/kubernetes/manifests, and wait until their containers are gone",
-      "start etcd on the data dir (move etcd.yaml back, where it is a static pod)",
+      "start etcd on the data dir: put etcd.yaml into /etc/kubernetes/manifests, where it is a static pod",
+      PROOF,
       "move the three manifests back: API servers first, then controller managers and schedulers",
       "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
     ];
@@ -58,6 +63,7 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
     return [
       ...steps,
       "start etcd on the data dir",
+      PROOF,
       "where the API server does not come back by itself: kubemend recover --etcd-backup-file with the same snapshot, then kubemend start",
       "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
       "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
@@ -66,6 +72,7 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
   return [
     ...steps,
     "stop every API server, then start etcd on the data dir",
+    PROOF,
     "start the API servers, then restart controller managers, schedulers and kubelets (systemctl restart, where they are services)",
     "see kubectl get nodes and kubectl get pods -A",
   ];

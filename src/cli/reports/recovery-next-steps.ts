@@ -6,13 +6,15 @@ import type { Recovery } from "../../operations/recover/recover.ts";
 export interface NextStepOptions {
   readonly recoveryDir: string;
   readonly podManifestPath: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 export function nextSteps({ plane, source, written }: Recovery, options: NextStepOptions): string[] {
   const directory = shellWord(written?.directory ?? options.recoveryDir);
   if (plane.flavour === "static-pods") {
     const backup = source.kind === "backup" ? shellWord(source.path) : undefined;
-    return staticPodSteps(plane, directory, backup, options.podManifestPath);
+    return staticPodSteps(plane, directory, backup, options);
   }
   const start = `sudo kubemend start --asset-dir=${directory}`;
   if (source.kind !== "backup") return [`on one control-plane node: ${start}`];
@@ -22,8 +24,10 @@ export function nextSteps({ plane, source, written }: Recovery, options: NextSte
     return [`on one control-plane node, with ${needs}: ${start}`];
   }
   return [
-    `1. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${shellWord(source.path)} --data-dir=... --name=... --initial-cluster=...`,
-    `2. on one control-plane node: ${start}`,
+    "1. stop etcd on every member, the healthy ones too: one that runs on takes the restored ones in, and everything since the backup is back",
+    `2. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${shellWord(source.path)} --data-dir=... --name=... --initial-cluster=... --initial-cluster-token=${freshToken(options)}`,
+    `3. start it, and see that this is what serves: ${proof(source.path)}`,
+    `4. on one control-plane node: ${start}`,
   ];
 }
 
@@ -32,17 +36,21 @@ function staticPodSteps(
   plane: StaticPodControlPlane,
   directory: string,
   backup: string | undefined,
-  podManifestPath: string,
+  options: NextStepOptions,
 ): string[] {
   const members = staticEtcdMembers(plane);
   const cluster = members.flatMap((each) => each.peerUrl.split(",").map((url) => `${each.name}=${url}`)).join(",");
-  return plane.nodes.flatMap((node) => {
+  const { podManifestPath } = options;
+  const restores = backup !== undefined && members.length > 0;
+  const first = `first, on every control-plane node, the healthy ones too: move etcd.yaml and kube-apiserver.yaml out of ${podManifestPath}, and wait until crictl ps shows neither; an etcd that runs on takes the restored ones in, and everything since the backup is back`;
+  const last = `at last, see that this is what serves: ${proof(backup ?? "")}`;
+  const steps = plane.nodes.flatMap((node) => {
     const member = backup === undefined ? undefined : members.find((each) => each.node === node.name);
     const restore =
       member === undefined
         ? []
         : [
-            `  sudo kubemend snapshot restore ${backup} ${[`--data-dir=${member.dataDir}`, `--name=${member.name}`, `--initial-cluster=${cluster}`, `--initial-advertise-peer-urls=${member.peerUrl}`].map(shellWord).join(" ")}`,
+            `  sudo kubemend snapshot restore ${backup} ${[`--data-dir=${member.dataDir}`, `--name=${member.name}`, `--initial-cluster=${cluster}`, `--initial-cluster-token=${freshToken(options)}`, `--initial-advertise-peer-urls=${member.peerUrl}`].map(shellWord).join(" ")}`,
           ];
     return [
       `on ${node.name}, when the files of ${directory}/nodes/${node.name}/host-files.txt are there:`,
@@ -50,6 +58,17 @@ function staticPodSteps(
       `  sudo cp ${directory}/nodes/${shellWord(node.name)}/manifests/*.yaml ${shellWord(podManifestPath)}/`,
     ];
   });
+  return restores ? [first, ...steps, last] : steps;
+}
+
+/** Another one for each recovery: members of one token, name and URL have the same ids, so that an old one that still runs takes the new ones for its own. */
+function freshToken({ now }: NextStepOptions): string {
+  return `restored-${new Date(now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
+}
+
+/** `file` is a word of a shell already. */
+function proof(file: string): string {
+  return `sudo kubemend etcd health --restored-from ${file}`;
 }
 
 /** A word of a command that people will paste. */

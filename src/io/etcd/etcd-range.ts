@@ -16,6 +16,9 @@ export interface RangeRequest {
   readonly keysOnly?: boolean;
   /** Only {@link RangeAnswer.count}. */
   readonly countOnly?: boolean;
+  /** Only keys that were last written at these revisions; both included. */
+  readonly minModRevision?: number;
+  readonly maxModRevision?: number;
 }
 
 export interface RangeAnswer {
@@ -37,6 +40,8 @@ export function encodeRangeRequest(request: RangeRequest): Uint8Array {
     if (request.serializable) writer.varint(7, 1);
     if (request.keysOnly === true) writer.varint(8, 1);
     if (request.countOnly === true) writer.varint(9, 1);
+    if (request.minModRevision !== undefined) writer.varint(10, request.minModRevision);
+    if (request.maxModRevision !== undefined) writer.varint(11, request.maxModRevision);
   });
 }
 
