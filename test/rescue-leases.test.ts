@@ -87,8 +87,9 @@ async function serve(objects: readonly KubeObject[], renewed: readonly string[],
     ],
     answer: ({ path }) => {
       const version = { groupVersion: "coordination.k8s.io/v1" };
+      const group = { kind: "APIGroup", name: "coordination.k8s.io", preferredVersion: version, versions: [version] };
       if (path === "/readyz") return { status: 200, body: {} };
-      if (path === "/apis/coordination.k8s.io") return { status: 200, body: { preferredVersion: version } };
+      if (path === "/apis/coordination.k8s.io") return { status: 200, body: group };
       return log !== undefined && path.endsWith("/log") ? { status: 200, body: { log } } : undefined;
     },
   });

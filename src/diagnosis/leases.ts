@@ -136,6 +136,14 @@ function mend(
       advice: `that is for the meantime: ${there}, sudo kubemend diagnose says what became of its static pod`,
     };
   }
+  if (facts.cluster?.components.some(({ workload }) => workload !== undefined)) {
+    // A control plane that runs on its own cluster: what made this one's pods was deleted.
+    const backup = `kubemend snapshot get BACKUP deployment/${name} -n kube-system -o yaml`;
+    return {
+      commands: [kubemend(access, "rescue", name.replace("kube-", ""))],
+      advice: `its Deployment is gone: create it again, from its manifest or a backup of etcd (${backup})`,
+    };
+  }
   if (host === undefined)
     return { commands: [], advice: `start ${name} on a control-plane node, as it is started there` };
   if (local !== undefined && local.nodeName === host) return restartHere(name, facts);

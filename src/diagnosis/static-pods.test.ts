@@ -309,6 +309,16 @@ describe("consequences are no causes", () => {
   });
 });
 
+test("a scheduler whose Deployment was deleted, beside others that run on the cluster", () => {
+  const components = [
+    component("kube-controller-manager"),
+    abandoned("kube-scheduler", { workload: undefined, pods: [] }),
+  ];
+  const [trouble] = all(facts({ cluster: cluster({ components }) }));
+  expect(trouble).toMatchObject({ code: "scheduler-down", commands: ["kubemend rescue scheduler"] });
+  expect(trouble!.advice).toContain("its Deployment is gone: create it again");
+});
+
 test("a component that works by its rescue pod alone is broken", () => {
   const [own] = component("kube-scheduler").pods as readonly [ReturnType<typeof component>["pods"][0]];
   const standIn = { ...own, name: "kube-scheduler-rescue", isRescuePod: true };

@@ -7,11 +7,14 @@ import { nodeOf } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type Crash, type PodState, podState, podTitle, type Trouble } from "./pod-state.ts";
 import { isRescuePodOf } from "./rescue-pod.ts";
-import { type RescueTarget, staticPodsOf } from "./target.ts";
+import { ownPods, type RescueTarget, staticPodsOf } from "./target.ts";
 
 /** Its own pods, whatever their state. */
 export function permanentPods(target: RescueTarget, pods: readonly KubeObject[]): KubeObject[] {
   if (target.kind === "StaticPod") return staticPodsOf(target.component, pods);
+  if (target.kind === "Gone") {
+    return ownPods(target.component, pods).filter(({ metadata }) => metadata.namespace === target.namespace);
+  }
   const spec = objectOf(target.workload?.spec);
   const { matchLabels } = objectOf(spec.selector);
   // Before apps/v1 the selector could be left out, and was the template's labels then.
@@ -111,6 +114,10 @@ export function judgeReadiness(
     const text = `no node runs ${target.component} as a static pod any more: its manifest is missing`;
     return { can: "not", trouble: { kind: "manifest-missing", text } };
   }
+  if (target.kind === "Gone") {
+    const text = `what made its pods, "${target.namespace}/${target.name}", was deleted: none will come by itself`;
+    return { can: "not", trouble: { kind: "workload-missing", text } };
+  }
   return { can: "not-yet", waitingFor: `${target.kind} "${target.namespace}/${target.name}" to create its pod` };
 }
 
@@ -121,6 +128,12 @@ export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemp
   if (trouble.kind === "undecided") {
     const { namespace } = target;
     return `see what its log says (kubectl -n ${namespace} logs POD); where it does no work, delete the pod, then run ${again} again`;
+  }
+  if (target.kind === "Gone") {
+    return (
+      `create its Deployment again, from its manifest or a backup of etcd (kubemend snapshot get BACKUP deployment/${target.name} -n ${target.namespace} -o yaml), ` +
+      `then run ${again} again: it takes the rescue pod away`
+    );
   }
   if (target.kind === "StaticPod") {
     const then = `then run ${again} again: it takes the rescue pod away`;

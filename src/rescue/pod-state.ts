@@ -40,6 +40,7 @@ export interface Trouble {
     | "refused"
     | "rejected"
     | "manifest-missing"
+    | "workload-missing"
     | "no-pod"
     | "node-lost"
     | "no-lease"

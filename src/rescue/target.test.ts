@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { mirrorPod, object, type WorkloadShape, workload } from "../../test/cluster-objects.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
-import { findWorkload, staticTarget, workloadTarget } from "./target.ts";
+import { judgeReadiness, mendingHint } from "./permanent.ts";
+import type { Trouble } from "./pod-state.ts";
+import { findWorkload, goneTarget, staticTarget, workloadTarget } from "./target.ts";
 
 const scheduler = (shape: WorkloadShape = {}) => workload("kube-scheduler", shape);
 
@@ -132,4 +134,19 @@ describe("static pods", () => {
     });
     expect(staticTarget("kube-scheduler", [checkpoint, mirrorPod("bootstrap-kube-scheduler", "m1")])).toBeUndefined();
   });
+});
+
+test("what made its pods is gone: its rescue pod works, and the hint says to create it again", () => {
+  const pod = object("v1", "Pod", "kube-system/kube-scheduler-x", {
+    metadata: { labels: { "k8s-app": "kube-scheduler" } },
+    spec: { containers: [{ name: "kube-scheduler", command: ["kube-scheduler"] }] },
+  });
+  const target = goneTarget("kube-scheduler", { replicaSets: [], pods: [pod], gone: [] })!;
+  expect(target).toMatchObject({ kind: "Gone", namespace: "kube-system", name: "kube-scheduler" });
+  const readiness = judgeReadiness([], target, "m1", () => undefined);
+  expect(readiness).toMatchObject({ can: "not", trouble: { kind: "workload-missing" } });
+  expect(mendingHint(target, (readiness as { trouble: Trouble }).trouble, false)).toContain(
+    "create its Deployment again",
+  );
+  expect(goneTarget("kube-scheduler", { replicaSets: [], pods: [], gone: [] })).toBeUndefined();
 });

@@ -20,7 +20,8 @@ import { isRescuePodOf, TEMPLATE_ANNOTATION } from "./rescue-pod.ts";
 
 export interface RescueTarget {
   readonly component: LeaseHolderName;
-  readonly kind: "Deployment" | "DaemonSet" | "StaticPod";
+  /** `Gone`: what made its pods was deleted; its templates are from what was left, or from etcd's last minutes. */
+  readonly kind: "Deployment" | "DaemonSet" | "ReplicaSet" | "StaticPod" | "Gone";
   readonly namespace: string;
   /** Of the Deployment or DaemonSet; the component's for static pods. */
   readonly name: string;
@@ -109,9 +110,103 @@ export function workloadTarget(
   for (const each of [current, ...earlier]) {
     if (!templates.some(({ podSpec }) => isSame(podSpec, each.podSpec))) templates.push(each);
   }
-  const kind = workload.kind as "Deployment" | "DaemonSet";
+  const kind = workload.kind as "Deployment" | "DaemonSet" | "ReplicaSet";
   const lease = leasePlaceOf(component, current.podSpec);
   return { component, kind, namespace, name, workload, templates, lease, leases: [lease] };
+}
+
+/** ReplicaSets that belong to nobody, as a Deployment leaves them that was deleted without them: they make pods by themselves. */
+export function findOrphanReplicaSet(
+  component: LeaseHolderName,
+  replicaSets: readonly KubeObject[],
+  namespace?: string,
+): KubeObject | undefined {
+  const own = replicaSets.filter(({ metadata }) => (metadata.ownerReferences?.length ?? 0) === 0);
+  const newest = own
+    .toSorted((a, b) => revisionOf(b) - revisionOf(a))
+    .find((each) => findWorkload(component, [asDeployment(each)], namespace) !== undefined);
+  return newest;
+}
+
+/**
+ * What made the component's pods was deleted, and no pod of it will come by itself. Its template is that of a ReplicaSet or a pod that is still there, else of the workload as it last was
+ * (`gone`). Undefined where nothing is left.
+ */
+export function goneTarget(
+  component: LeaseHolderName,
+  left: {
+    readonly replicaSets: readonly KubeObject[];
+    readonly pods: readonly KubeObject[];
+    readonly gone: readonly KubeObject[];
+  },
+  namespace?: string,
+): RescueTarget | undefined {
+  const templates: (RescueTemplate & { readonly namespace: string; readonly of: string })[] = [];
+  const add = (title: string, object: KubeObject, of: string, template: JsonObject) =>
+    templates.push({ ...templateOf(title, template), namespace: object.metadata.namespace ?? "default", of });
+  const last = findWorkload(component, left.gone, namespace);
+  if (last !== undefined) {
+    add(`${titleOf(last)}, as it last was`, last, last.metadata.name, objectOf(objectOf(last.spec).template));
+  }
+  for (const each of left.replicaSets.toSorted((a, b) => revisionOf(b) - revisionOf(a))) {
+    if (findWorkload(component, [asDeployment(each)], namespace) === undefined) continue;
+    const owner = each.metadata.ownerReferences?.[0]?.name ?? component;
+    add(titleOf(each), each, owner, objectOf(objectOf(each.spec).template));
+  }
+  for (const pod of ownPods(component, left.pods)) {
+    if (namespace !== undefined && pod.metadata.namespace !== namespace) continue;
+    const spec = without(withoutDefaults(objectOf(pod.spec)), ["volumes", "containers"]);
+    const plain = { ...spec, ...withoutToken(objectOf(pod.spec)) };
+    add(podTitle(pod), pod, component, { metadata: { annotations: pod.metadata.annotations ?? {} }, spec: plain });
+  }
+  const [first] = templates;
+  if (first === undefined) return undefined;
+  const own = templates.filter((each) => each.namespace === first.namespace);
+  const lease = leasePlaceOf(component, first.podSpec);
+  const common = { component, kind: "Gone" as const, namespace: first.namespace, name: first.of, workload: undefined };
+  return { ...common, templates: own, lease, leases: [lease] };
+}
+
+/** Pods of the component that are no static pods, whoever made them, and no rescue pods. */
+export function ownPods(component: LeaseHolderName, pods: readonly KubeObject[]): KubeObject[] {
+  return pods
+    .filter(
+      (pod) =>
+        !isMirrorPod(pod) &&
+        recognisePod(pod)?.component === component &&
+        !isRescuePodOf(component, component, pod) &&
+        !pod.metadata.name.endsWith("-rescue"),
+    )
+    .sort((a, b) => compare(a.metadata.name, b.metadata.name));
+}
+
+/** What admission has added to a pod for its service account's token: another pod gets its own. */
+function withoutToken(spec: JsonObject): JsonObject {
+  const isToken = ({ name }: JsonObject) => /^(?:kube-api-access-|.*-token-)\w{5}$/.test(textOf(name));
+  const unmounted = (container: JsonObject): JsonObject => ({
+    ...container,
+    ...(container.volumeMounts !== undefined && {
+      volumeMounts: objectsOf(container.volumeMounts).filter((mount) => !isToken(mount)),
+    }),
+  });
+  return {
+    ...(spec.volumes !== undefined && { volumes: objectsOf(spec.volumes).filter((volume) => !isToken(volume)) }),
+    containers: objectsOf(spec.containers).map(unmounted),
+  };
+}
+
+function titleOf({ kind, metadata }: KubeObject): string {
+  return `${kind} "${metadata.namespace ?? "default"}/${metadata.name}"`;
+}
+
+/** What recognises workloads knows Deployments: a ReplicaSet has the same template, and its name but for a hash. */
+function asDeployment(replicaSet: KubeObject): KubeObject {
+  const { metadata } = replicaSet;
+  return {
+    ...replicaSet,
+    kind: "Deployment",
+    metadata: { ...metadata, name: metadata.name.replace(/-[a-z0-9]+$/, "") },
+  };
 }
 
 /**

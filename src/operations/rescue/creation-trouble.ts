@@ -31,6 +31,10 @@ export async function readCreationTrouble(
     return { owner: before, trouble: { kind: "no-pod", text: `${kind} "${namespace}/${name}" is gone` } };
   }
   const place = `namespaces/${encodeURIComponent(namespace)}`;
+  if (kind === "ReplicaSet") {
+    const trouble = creationTrouble(workload);
+    return trouble === undefined ? undefined : { owner: workload, trouble };
+  }
   if (kind === "Deployment") {
     const sets = await listFirst(api, WORKLOAD_VERSIONS, `${place}/replicasets`, signal);
     const own = sets.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));

@@ -12,7 +12,9 @@ import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
 import { podState } from "../../rescue/pod-state.ts";
 import {
+  findOrphanReplicaSet,
   findWorkload,
+  goneTarget,
   isRunning,
   type RescueTarget,
   staticPodsOf,
@@ -51,11 +53,34 @@ export async function findRescueTargets(
       if (present !== undefined && staticPodsOf(component, pods).some(isRunning)) {
         return withLeases(api, present, pods, signal);
       }
-      const target = staticTarget(component, pods, await podsWhenAlive(api, component, signal));
+      const alive = await revisionWhenAlive(api, component, signal);
+      const gonePods = await asTheyWere(api, alive && `/api/v1/namespaces/${alive.namespace}/pods`, alive, signal);
+      const isStatic = [...pods, ...gonePods].some((pod) => staticPodsOf(component, [pod]).length > 0);
+      const target =
+        (isStatic ? staticTarget(component, pods, gonePods) : undefined) ??
+        (await deletedTarget(api, component, search, pods, alive)) ??
+        staticTarget(component, pods, gonePods);
       if (target === undefined) throw notFound(component, pods, search.namespace);
       return withLeases(api, target, pods, signal);
     }),
   );
+}
+
+/** Of a workload that was deleted: the ReplicaSet that it has left, and that makes pods; else what its pods were made of. */
+async function deletedTarget(
+  api: ClusterApi,
+  component: LeaseHolderName,
+  { namespace, signal }: TargetSearch,
+  pods: readonly KubeObject[],
+  alive: Moment | undefined,
+): Promise<RescueTarget | undefined> {
+  const replicaSets = await listFirst(api, WORKLOAD_VERSIONS, "replicasets", signal);
+  const orphan = findOrphanReplicaSet(component, replicaSets, namespace);
+  if (orphan !== undefined) return workloadTarget(component, orphan, []);
+  const gone = await Promise.all(
+    ["deployments", "daemonsets"].map((resource) => asTheyWere(api, `/apis/apps/v1/${resource}`, alive, signal)),
+  );
+  return goneTarget(component, { replicaSets, pods, gone: gone.flat() }, namespace);
 }
 
 /** Where a pod of its template has its lease, and where those do that are there. */
@@ -87,18 +112,37 @@ function revisionsOf(api: ClusterApi, workload: KubeObject, signal: AbortSignal)
   return listFirst(api, WORKLOAD_VERSIONS, place, signal);
 }
 
-/**
- * The pods of the lease's namespace as they were when the component last renewed its lease: etcd keeps what was before for some minutes, and the API server
- * reads it at a revision. Empty where that is too long ago.
- */
-async function podsWhenAlive(api: ClusterApi, component: LeaseHolderName, signal: AbortSignal): Promise<KubeObject[]> {
+interface Moment {
+  /** Of the lease. */
+  readonly namespace: string;
+  readonly resourceVersion: string;
+}
+
+/** When the component last renewed its lease. Undefined where nobody ever has. */
+async function revisionWhenAlive(
+  api: ClusterApi,
+  component: LeaseHolderName,
+  signal: AbortSignal,
+): Promise<Moment | undefined> {
   const lease = await readComponentLease(api, leasePlaceOf(component), signal);
-  if (lease === undefined || lease.resourceVersion === "") return [];
-  const query = `resourceVersion=${lease.resourceVersion}&resourceVersionMatch=Exact`;
+  return lease === undefined || lease.resourceVersion === "" ? undefined : lease;
+}
+
+/**
+ * A collection as it was at that moment: etcd keeps what was before for some minutes, and the API server reads it at a revision. Empty where that is too long ago, and from
+ * a server that does not know the collection.
+ */
+async function asTheyWere(
+  api: ClusterApi,
+  path: string | undefined,
+  moment: Moment | undefined,
+  signal: AbortSignal,
+): Promise<KubeObject[]> {
+  if (path === undefined || moment === undefined) return [];
   try {
-    return await listAll(api, `/api/v1/namespaces/${lease.namespace}/pods`, query, signal);
+    return await listAll(api, path, `resourceVersion=${moment.resourceVersion}&resourceVersionMatch=Exact`, signal);
   } catch (error) {
-    if (error instanceof ApiError && (error.status === 410 || error.status === 400)) return []; // compacted
+    if (error instanceof ApiError && [400, 404, 410].includes(error.status)) return []; // compacted
     throw error;
   }
 }
@@ -109,7 +153,7 @@ function notFound(component: LeaseHolderName, pods: readonly KubeObject[], names
   const nodes = masters.map((pod) => `"${nodeOf(pod)}"`).join(", ");
   return new MendError(
     "control-plane-not-found",
-    `no "${component}" found: looked for a Deployment or DaemonSet with its label, name or command ${where}, for static pods of it, and for those that etcd still remembers`,
+    `no "${component}" found: looked for a Deployment or DaemonSet with its label, name or command ${where}, for what one that was deleted has left, for static pods of it, and for what etcd still remembers`,
     {
       hint:
         masters.length > 0

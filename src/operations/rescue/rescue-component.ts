@@ -128,9 +128,9 @@ function undecided({ target }: RescueCase): Trouble {
 /** What was scaled to 0 never comes back, and it is what is asked for. */
 async function raiseScaledAway({ session, target }: RescueCase): Promise<void> {
   const { workload, kind, namespace, name } = target;
-  if (kind !== "Deployment" || objectOf(workload?.spec).replicas !== 0) return;
-  session.tell(`Deployment "${namespace}/${name}" was scaled to 0: scaling it to 1`);
-  const path = `/apis/${workload!.apiVersion}/namespaces/${namespace}/deployments/${name}`;
+  if ((kind !== "Deployment" && kind !== "ReplicaSet") || objectOf(workload?.spec).replicas !== 0) return;
+  session.tell(`${kind} "${namespace}/${name}" was scaled to 0: scaling it to 1`);
+  const path = `/apis/${workload!.apiVersion}/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`;
   await session.api.patch(path, { spec: { replicas: 1 } }, session.options.signal);
 }
 

@@ -55,7 +55,7 @@ export async function makeStandIn(rescue: RescueCase): Promise<StandIn | Trouble
     const made = await makeOf(rescue, template);
     if ("pod" in made) return made;
     first ??= made;
-    if (template === target.templates[0] && target.kind !== "StaticPod") {
+    if (template === target.templates[0] && target.kind !== "StaticPod" && target.kind !== "Gone") {
       rescue.currentFailure = { kind: made.kind, text: `${template.title} does not work: ${made.text}` };
     }
   }
@@ -95,12 +95,12 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
 
 /**
  * A permanent pod that runs and does nothing holds the port that the rescue pod needs, and as long as it runs no other one is made in its place, wherever it is. A static
- * pod is its kubelet's alone.
+ * pod is its kubelet's alone, and what nobody makes anew is not deleted.
  */
 async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> {
   const { session, target, idle } = rescue;
   // Without a lease nothing proves that a pod does not work.
-  if (target.kind === "StaticPod" || !worksByLease(target)) return;
+  if (target.kind === "StaticPod" || target.kind === "Gone" || !worksByLease(target)) return;
   const idlePods = rescue.running(look).filter(({ pod }) => idle.has(pod.metadata.uid ?? ""));
   for (const { pod } of idlePods) {
     session.tell(`${podTitle(pod)} runs and does not renew its lease: deleting it`);

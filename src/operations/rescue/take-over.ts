@@ -63,7 +63,7 @@ function judge(rescue: RescueCase, look: RescueLook, rescuePod: KubeObject, seen
 
 /** A pod that has crashed often over the port would be tried again in minutes only: a new one is tried at once. Returns whether there is one. */
 async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<string>): Promise<boolean> {
-  if (rescue.target.kind === "StaticPod") return false;
+  if (rescue.target.kind === "StaticPod" || rescue.target.kind === "Gone") return false;
   const tired = rescue
     .permanent(look)
     .filter(({ state }) => state.is === "crashed" && state.crash.restarts >= TIRED_AFTER_RESTARTS);
@@ -82,7 +82,7 @@ async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<
  * another is made at once; the lease keeps the two from working both. Returns whether there was any.
  */
 async function replaceLost(rescue: RescueCase, look: RescueLook, replaced: Set<string>): Promise<boolean> {
-  if (rescue.target.kind !== "Deployment") return false;
+  if (rescue.target.kind !== "Deployment" && rescue.target.kind !== "ReplicaSet") return false;
   const lost = rescue.permanent(look).filter(({ alive, state }) => !alive && state.is !== "gone");
   const isNew = ({ pod }: SeenPod) => !replaced.has(pod.metadata.uid ?? "");
   for (const { pod } of lost.filter(isNew)) {
