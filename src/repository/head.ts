@@ -96,6 +96,8 @@ const NODE = z.object({
   ...COMMON,
   node: z.string(),
   files: z.number().int().nonnegative(),
+  /** A keyed hash of the files, by which the node's agent knows whether they have changed. */
+  fingerprint: hex(64),
 });
 
 const SCHEMA = z.discriminatedUnion("kind", [FULL, DELTA, NODE]);

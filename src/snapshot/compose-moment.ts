@@ -5,12 +5,13 @@
 import { createHash } from "node:crypto";
 import { readBolt } from "../bolt/bolt.ts";
 import { readBuckets, readEntries } from "../bolt/bucket.ts";
-import { readLastKey, readSmallBucket, resumeBucket } from "../bolt/edit.ts";
+import { readSmallBucket, resumeBucket } from "../bolt/edit.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { descriptorSource, type FileSource } from "../io/files/file-source.ts";
 import { createUnnamedFile, type UnnamedFile } from "../io/files/unnamed-file.ts";
 import { type Link, type Repository, readDelta, streamContent, whereOf } from "../io/repository/repository.ts";
+import { newestRevision } from "../mvcc/newest-revision.ts";
 import { revisionPlaceholder } from "../mvcc/placeholder.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
 import { createStoreInfo } from "../mvcc/store-info.ts";
@@ -50,7 +51,7 @@ export async function composeMoment(
     let size = await writeFull(repository, fullLink, file, options);
     const where = whereOf(repository, fullLink);
     const bolt = readBolt(descriptorSource(file.descriptor, where, size));
-    const newest = decodeRevision(readLastKey(bolt, "key") ?? new Uint8Array(0))?.main ?? 0;
+    const newest = newestRevision(bolt);
     if (newest !== full.revisions.to) throw wrongRevision(where, newest, full.revisions.to);
     if (revision < newest) {
       const cut = await cutOff(descriptorSource(file.descriptor, where, size), revision);

@@ -4,10 +4,11 @@ import { backupInit } from "./backup-init.ts";
 import { backupList } from "./backup-list.ts";
 import { backupNow } from "./backup-now.ts";
 import { backupRestore } from "./backup-restore.ts";
+import { backupRun } from "./backup-run.ts";
 import { backupVerify } from "./backup-verify.ts";
 
 export const registerBackup = defineGroup(
   "backup",
   "keep etcd in a backup repository, and bring back any moment of it",
-  [backupInit, backupNow, backupList, backupVerify, backupRestore],
+  [backupInit, backupRun, backupNow, backupList, backupVerify, backupRestore],
 );

@@ -19,17 +19,29 @@ import {
   type ResponseHeader,
 } from "./etcd-messages.ts";
 import { decodeRangeAnswer, encodeRangeRequest, type RangeAnswer, type RangeRequest } from "./etcd-range.ts";
+import {
+  decodeTimeToLive,
+  decodeWatchAnswer,
+  encodeTimeToLive,
+  encodeWatchAll,
+  type WatchAnswer,
+} from "./etcd-watch.ts";
 
 export interface EtcdClient {
   readonly endpoint: string;
   members(): Promise<{ header: ResponseHeader; members: ClusterMember[] }>;
   status(): Promise<MemberStatus>;
-  hashKv(revision: number): Promise<KeyspaceHash>;
+  /** `timeout` in milliseconds, instead of the connection's: etcd reads its whole database. */
+  hashKv(revision: number, timeout?: number): Promise<KeyspaceHash>;
   alarms(): Promise<MemberAlarm[]>;
   /** Throws `revision-compacted` for a revision that is gone. */
   range(request: RangeRequest): Promise<RangeAnswer>;
   /** The database in pieces, at last its SHA-256; each piece may be overwritten by the next. */
   snapshot(): AsyncGenerator<{ remaining: number; blob: Uint8Array }, void, void>;
+  /** All changes from a revision on, until the watch is cancelled, the connection ends, or nothing comes for a quarter of an hour. Views are valid until the next answer. */
+  watch(revision: number, signal: AbortSignal): AsyncGenerator<WatchAnswer, void, void>;
+  /** The TTL that a lease was granted, in seconds; undefined for one that has ended. */
+  leaseTtl(lease: bigint): Promise<number | undefined>;
   /** A request of our own encoding to `etcdserverpb.METHOD`, such as `Cluster/MemberAdd`. `timeout` in milliseconds, instead of the connection's. */
   call(method: string, message?: Uint8Array, timeout?: number): Promise<Uint8Array>;
   close(): void;
@@ -37,6 +49,10 @@ export interface EtcdClient {
 
 const NOTHING = new Uint8Array(0);
 const SHA256_BYTES = 32;
+/** etcd says how far it is every 10 minutes where nothing changes. */
+const WATCH_PATIENCE_MS = 15 * 60_000;
+/** A watch is as slow as what is watched: a single byte gives back all of its time. */
+const ANY_PACE = 0.001;
 
 export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSignal): EtcdClient {
   const { user } = access;
@@ -65,7 +81,8 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
     call,
     members: async () => decodeMemberList(await call("Cluster/MemberList")),
     status: async () => decodeStatus(await call("Maintenance/Status")),
-    hashKv: async (revision) => decodeHashKv(await call("Maintenance/HashKV", encodeHashKvRequest(revision))),
+    hashKv: async (revision, timeout) =>
+      decodeHashKv(await call("Maintenance/HashKV", encodeHashKvRequest(revision), timeout)),
     range: async (request) => decodeRangeAnswer(await call("KV/Range", encodeRangeRequest(request))),
     alarms: async () => decodeAlarms(await call("Maintenance/Alarm")),
     async *snapshot() {
@@ -82,6 +99,13 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
         yield { blob, remaining };
       }
     },
+    async *watch(revision, watchSignal) {
+      const patient = { ...(await options()), timeout: WATCH_PATIENCE_MS, pace: ANY_PACE, signal: watchSignal };
+      for await (const part of grpc.stream("/etcdserverpb.Watch/Watch", encodeWatchAll(revision), patient)) {
+        yield decodeWatchAnswer(part);
+      }
+    },
+    leaseTtl: async (lease) => decodeTimeToLive(await call("Lease/LeaseTimeToLive", encodeTimeToLive(lease))),
     close: grpc.close,
   };
 }

@@ -31,6 +31,8 @@ export interface GrpcOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds, instead of the connection's. */
   readonly timeout?: number | undefined;
+  /** Bytes a second that a stream must bring at least, instead of {@link SLOWEST_PACE}. */
+  readonly pace?: number | undefined;
 }
 
 const HEADER_SIZE = 5;
@@ -75,7 +77,10 @@ export function openGrpc(
   }
 
   async function* stream(method: string, message: Uint8Array, options: GrpcOptions = {}): AsyncGenerator<Uint8Array> {
-    using deadline = new Deadline(options.timeout ?? timeout, { signal: options.signal, pace: SLOWEST_PACE });
+    using deadline = new Deadline(options.timeout ?? timeout, {
+      signal: options.signal,
+      pace: options.pace ?? SLOWEST_PACE,
+    });
     const { signal } = deadline;
     signal.throwIfAborted();
     const request = (await connected(deadline)).request({

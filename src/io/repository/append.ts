@@ -16,6 +16,8 @@ export interface Tip {
 
 export interface Appender {
   readonly tip: Tip;
+  /** Called with each link that is added, by this process or found by {@link catchUp}. */
+  onAdded: ((link: Link) => void) | undefined;
   /** Reads what others have added since, oldest first. */
   catchUp(): Promise<Link[]>;
   /**
@@ -52,7 +54,15 @@ export function createAppender(repository: Repository, links: readonly Link[], o
   const last = links.at(-1);
   let tip: Tip = { sequence: last?.sequence ?? 0, hash: last?.signed.hash ?? null };
 
-  async function catchUp(): Promise<Link[]> {
+  /** One after the other: two links that were made for the same number would cost a write each. */
+  let before: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = before.then(work, work);
+    before = result.catch(() => {});
+    return result;
+  }
+
+  async function readNewer(): Promise<Link[]> {
     const found: Link[] = [];
     for (;;) {
       const sequence = tip.sequence + 1;
@@ -66,6 +76,7 @@ export function createAppender(repository: Repository, links: readonly Link[], o
       }
       found.push(link);
       tip = { sequence, hash: link.signed.hash };
+      appender.onAdded?.(link);
     }
   }
 
@@ -81,26 +92,36 @@ export function createAppender(repository: Repository, links: readonly Link[], o
     }
   }
 
-  return {
+  async function append(
+    draft: HeadDraft,
+    payload: Uint8Array,
+    isWanted: (others: readonly Link[]) => boolean,
+  ): Promise<SignedHead | undefined> {
+    for (;;) {
+      const sequence = tip.sequence + 1;
+      invariant(sequence <= MOST_SEQUENCE, "the numbers of links are not used up");
+      const place = { repository: description.id, sequence, previous: tip.hash, writer };
+      const signed = encodeHead({ ...draft, ...place, written: new Date(now()).toISOString() } as Head, key);
+      const object = linkName(sequence);
+      const written = await store.create(object, Buffer.concat([signed.bytes, payload]));
+      if (written || (await isOurs(signed))) {
+        tip = { sequence, hash: signed.hash };
+        appender.onAdded?.({ sequence, signed, object, payloadAt: signed.bytes.length });
+        return signed;
+      }
+      if (!isWanted(await readNewer())) return undefined;
+    }
+  }
+
+  const appender: Appender = {
     get tip() {
       return tip;
     },
-    catchUp,
-    async append(draft, payload, isWanted = () => true) {
-      for (;;) {
-        const sequence = tip.sequence + 1;
-        invariant(sequence <= MOST_SEQUENCE, "the numbers of links are not used up");
-        const place = { repository: description.id, sequence, previous: tip.hash, writer };
-        const signed = encodeHead({ ...draft, ...place, written: new Date(now()).toISOString() } as Head, key);
-        const written = await store.create(linkName(sequence), Buffer.concat([signed.bytes, payload]));
-        if (written || (await isOurs(signed))) {
-          tip = { sequence, hash: signed.hash };
-          return signed;
-        }
-        if (!isWanted(await catchUp())) return undefined;
-      }
-    },
+    onAdded: undefined,
+    catchUp: () => inTurn(readNewer),
+    append: (draft, payload, isWanted = () => true) => inTurn(() => append(draft, payload, isWanted)),
   };
+  return appender;
 
   /** Whether the object of that number is the one that was just written: its answer may have been lost on the way, and the write repeated. */
   async function isOurs(signed: SignedHead): Promise<boolean> {

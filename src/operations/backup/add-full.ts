@@ -1,11 +1,11 @@
 /** Puts a snapshot file into a repository as a full: checked, sealed and stored, then named by a link. */
 import { randomUUID } from "node:crypto";
-import { readLastKey } from "../../bolt/edit.ts";
 import { readEntriesFrom } from "../../bolt/seek.ts";
 import { MendError } from "../../errors/errors.ts";
 import { openFileSource } from "../../io/files/file-source.ts";
 import { headsOf } from "../../io/repository/repository.ts";
 import { sealStream } from "../../io/repository/seal.ts";
+import { newestRevision } from "../../mvcc/newest-revision.ts";
 import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
 import type { Change } from "../../repository/delta.ts";
 import type { FullHead, HashMark } from "../../repository/head.ts";
@@ -32,6 +32,8 @@ export interface AddOptions {
   readonly progress?: ProgressSink;
   /** The newest link of the keyspace, where the caller knows a newer one than the repository had when it was opened. */
   readonly last?: KeyspaceHead | undefined;
+  /** The caller has seen that the cluster was restored. */
+  readonly isNewHistory?: boolean;
 }
 
 const CHUNK = 1 << 20;
@@ -47,11 +49,12 @@ export async function addFull(
   const seen = await look(path, last);
   const fingerprint = (changes: readonly Change[] | undefined): string | undefined =>
     changes === undefined || changes.length === 0 ? undefined : fingerprintChanges(key, changes);
-  const history = historyOf(last, {
+  const seenHistory = historyOf(last, {
     cluster: facts.cluster,
     revision: seen.revision,
     changesThere: fingerprint(seen.changesThere),
   });
+  const history = options.isNewHistory === true && seenHistory === last?.history ? seenHistory + 1 : seenHistory;
   const object = `${DATA}${randomUUID()}`;
   const seal = sealStream(readPlain(path, options), repository.description.recipients);
   await repository.store.upload(object, seal.stored);
@@ -87,7 +90,7 @@ interface SnapshotLook {
 
 async function look(path: string, last: KeyspaceHead | undefined): Promise<SnapshotLook> {
   using snapshot = await openSnapshot(path);
-  const revision = decodeRevision(readLastKey(snapshot.bolt, "key") ?? new Uint8Array(0))?.main ?? 0;
+  const revision = newestRevision(snapshot.bolt);
   const { finishedCompact, scheduledCompact } = readStoreInfo(snapshot);
   const compactRevision = Math.max(finishedCompact, scheduledCompact);
   const there = last?.revisions.to ?? 0;

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import { openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
+import { type EtcdClient, openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import type { MemberStatus } from "../../io/etcd/etcd-messages.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
@@ -52,7 +52,7 @@ export async function takeFull(writable: WritableRepository, options: TakeOption
         reason,
         source: saved.endpoint,
       },
-      { ...common, last: options.last },
+      { ...common, last: options.last, isNewHistory: options.isNewHistory === true },
     );
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -99,14 +99,17 @@ async function askAbout(
   );
 }
 
+/** A database of gigabytes takes seconds, and a busy member longer. */
+const HASH_TIMEOUT_MS = 120_000;
+
 /** Undefined where the revision is compacted by now, or etcd cannot hash it. */
 export async function askHash(
-  hashKv: (revision: number) => Promise<{ readonly hash: number; readonly compactRevision: number }>,
+  hashKv: EtcdClient["hashKv"],
   revision: number,
   member: string,
 ): Promise<HashMark | undefined> {
   try {
-    const { hash, compactRevision } = await hashKv(revision);
+    const { hash, compactRevision } = await hashKv(revision, HASH_TIMEOUT_MS);
     return { revision, hash, compactRevision: Math.max(0, compactRevision), member };
   } catch (error) {
     if (error instanceof MendError && ["revision-compacted", "etcd-refused", "unsupported"].includes(error.code)) {
