@@ -9,7 +9,7 @@ export default defineConfig({
       "tools/**/*.test.ts",
       "testbed/**/*.test.ts",
     ],
-    exclude: ["test/contract/**", "test/e2e/**", "test/clients/**"],
+    exclude: ["test/backup/**", "test/contract/**", "test/e2e/**", "test/clients/**"],
     // Half of the tests wait for etcd's disk: a core for Vitest itself would be idle.
     maxWorkers: "100%",
     testTimeout: 60_000,

@@ -68,7 +68,7 @@ export async function addFull(
       history,
       compactRevision: seen.compactRevision,
       hashes: [...facts.hashes],
-      revisions: { from: seen.compactRevision, to: seen.revision },
+      revisions: { from: Math.max(1, seen.compactRevision), to: seen.revision },
       times: facts.times,
       lastChanges: fingerprint(seen.lastChanges) ?? null,
       reason: facts.reason,
