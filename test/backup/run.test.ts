@@ -14,10 +14,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type BackupPlace, listed, makeRepository, type RunningAgent, startAgent, storedTo } from "./agent.ts";
 import { type EtcdServer, program, startEtcd } from "../etcd-server.ts";
 import { kubemend } from "../kubemend.ts";
 import { findProgram, PROGRAMS_MISSING } from "../programs.ts";
+import { type BackupPlace, listed, makeRepository, type RunningAgent, startAgent, storedTo } from "./agent.ts";
 
 const exec = promisify(execFile);
 const directory = mkdtempSync(join(tmpdir(), "kubemend-backup-run-"));
