@@ -63,7 +63,7 @@ test("the old kind, in JSON, with each provider", () => {
 });
 
 test.each([
-  ["not YAML", "a: [", `"enc.yaml" is neither YAML nor JSON`],
+  ["not YAML", "a: [", `"enc.yaml" is neither YAML nor JSON: a line is not indented as its block is in line 1`],
   [
     "empty",
     "",
@@ -101,6 +101,60 @@ test.each([
   ],
 ])("refuses %s", (_, text, message) => {
   expect(refusal(text)).toBe(message);
+});
+
+const AESCBC = `aescbc: {keys: [{name: key1, secret: ${KEY32}}]}`;
+const RULES = `resources:\n- resources: [secrets]\n  providers:\n  - ${AESCBC}\n  - identity: {}\n`;
+const HEAD = "kind: EncryptionConfiguration\napiVersion: apiserver.config.k8s.io/v1\n";
+/** As base64(1) and editors write a key. */
+const FOLDED = RULES.replace(
+  AESCBC,
+  `aescbc:\n      keys:\n      - name: key1\n        secret: |\n          ${KEY32.slice(0, 20)}\n          ${KEY32.slice(20)}`,
+);
+
+test.each([
+  ["line breaks inside base64", HEAD + FOLDED],
+  ["CR LF in them", (HEAD + FOLDED).replaceAll("\n", "\r\n")],
+  [
+    "base64 in quotes, with line breaks",
+    HEAD + RULES.replace(KEY32, `"${KEY32.slice(0, 9)}\\r\\n${KEY32.slice(9)}\\n"`),
+  ],
+  ["CR LF alone", `kind: EncryptionConfig\napiVersion: v1\n${RULES}`.replaceAll("\n", "\r\n")],
+  ["a mark and a comment in front, and another document", `---\n# by hand\n${HEAD}${RULES}---\nkind: Secret\n`],
+  ["a second document that is not even YAML", `${HEAD}${RULES}---\n{{ template }}: [\n`],
+  ["an end mark", `${HEAD}${RULES}...\n`],
+  ["null for a provider", HEAD + RULES.replace(AESCBC, `${AESCBC}\n    identity: null\n    kms:\n    aesgcm: ~`)],
+  ["a field twice, of which the last counts", `${HEAD}resources: []\n${RULES}`],
+])("as an API server, reads %s", (_, text) => {
+  const { rules, findings } = parseEncryptionConfig(text, "enc.yaml");
+  const keys = [{ name: "key1", secret: new Uint8Array(32) }];
+  expect(rules).toEqual([{ resources: ["secrets"], providers: [{ type: "aescbc", keys }, { type: "identity" }] }]);
+  expect(findings).toEqual([]);
+});
+
+test("fields that no API server knows are passed over, with a warning that names them and not their values", () => {
+  const key = `{name: key1, secret: ${KEY32}, created: hunter2}`;
+  const text = HEAD + RULES.replace(/\{name.*?\}/, key).replace("resources:", "metadata: {name: enc}\nresources:");
+  const { rules, findings } = parseEncryptionConfig(text, "enc.yaml");
+  expect(rules[0]?.providers).toHaveLength(2);
+  expect(findings).toMatchObject([{ level: "warning", code: "encryption-config-unknown-field", where: "enc.yaml" }]);
+  expect(findings[0]?.text).toContain("(metadata, resources[0].providers[0].aescbc.keys[0].created)");
+  expect(findings[0]?.text).not.toContain("hunter2");
+});
+
+test.each([
+  ["null alone is no provider", "[{identity: null}]"],
+  ["a space inside base64", `[{aescbc: {keys: [{name: k, secret: "${KEY32.slice(0, 8)} ${KEY32.slice(8)}"}]}}]`],
+  ["base64 for URLs", `[{aescbc: {keys: [{name: k, secret: "${KEY32.replace("AA", "-_")}"}]}}]`],
+  ["base64 without its end", `[{aescbc: {keys: [{name: k, secret: "${KEY32.replace("=", "")}"}]}}]`],
+  ["a name that is a number", `[{aescbc: {keys: [{name: 12, secret: "${KEY32}"}]}}]`],
+])("as an API server, refuses %s", (_, providers) => {
+  refusal(config(providers));
+});
+
+test("a file made to exhaust the parser is refused", () => {
+  for (const text of [`a:\n${"? ".repeat(5000)}`, `${"[".repeat(50_000)}`, `a: ${"{a: ".repeat(20_000)}`])
+    refusal(text);
 });
 
 test("never prints a secret", () => {

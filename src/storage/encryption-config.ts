@@ -3,9 +3,9 @@
  * `EncryptionConfiguration` of apiserver.config.k8s.io/v1, and `EncryptionConfig` of v1 (before Kubernetes 1.13), in YAML or JSON.
  * Source: k8s.io/apiserver/pkg/apis/apiserver/v1 and its validation.
  */
-import { parseDocument } from "yaml";
 import { z } from "zod";
-import { MendError } from "../errors/errors.ts";
+import { type Finding, MendError } from "../errors/errors.ts";
+import { readYaml, YamlFault } from "../kube/read-yaml.ts";
 
 export type CipherName = "aescbc" | "aesgcm" | "secretbox";
 
@@ -29,25 +29,28 @@ export interface EncryptionRule {
 
 export interface EncryptionConfig {
   readonly rules: readonly EncryptionRule[];
+  /** Fields that no API server knows: newer ones refuse a file that has any, older ones pass over them. */
+  readonly findings: readonly Finding[];
 }
 
 function keysOf(lengths: readonly number[]) {
   const allowed = lengths.length === 1 ? `${lengths[0]}` : `${lengths.slice(0, -1).join(", ")} or ${lengths.at(-1)}`;
   const secret = z.string().transform((text, context) => {
-    const trimmed = text.trim();
-    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(trimmed) || trimmed === "") {
+    // Go's base64 passes over line breaks, wherever they are, and over nothing else.
+    const joined = text.replace(/[\r\n]/g, "");
+    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(joined) || joined === "") {
       context.addIssue({ code: "custom", message: `expected base64 of ${allowed} bytes, found other text` });
       return z.NEVER;
     }
-    const bytes = new Uint8Array(Buffer.from(trimmed, "base64"));
+    const bytes = new Uint8Array(Buffer.from(joined, "base64"));
     if (!lengths.includes(bytes.length)) {
       context.addIssue({ code: "custom", message: `expected a key of ${allowed} bytes, found ${bytes.length}` });
       return z.NEVER;
     }
     return bytes;
   });
-  const key = z.strictObject({ name: z.string().min(1, "expected a key name, found an empty one"), secret });
-  return z.strictObject({ keys: z.array(key).min(1, "expected at least one key") });
+  const key = z.looseObject({ name: z.string().min(1, "expected a key name, found an empty one"), secret });
+  return z.looseObject({ keys: z.array(key).min(1, "expected at least one key") });
 }
 
 const AES = keysOf([16, 24, 32]);
@@ -60,16 +63,18 @@ const KMS = z.looseObject({
 const PROVIDER_NAMES = ["identity", "aescbc", "aesgcm", "secretbox", "kms"];
 const PROVIDER = z
   .looseObject({
-    identity: z.union([z.looseObject({}), z.null()]).optional(),
-    aescbc: AES.optional(),
-    aesgcm: AES.optional(),
-    secretbox: SECRETBOX.optional(),
-    kms: KMS.optional(),
+    identity: z.looseObject({}).nullish(),
+    aescbc: AES.nullish(),
+    aesgcm: AES.nullish(),
+    secretbox: SECRETBOX.nullish(),
+    kms: KMS.nullish(),
   })
   .transform((given, context): EncryptionProvider => {
-    const named = Object.entries(given).filter(([, value]) => value !== undefined);
-    const unknown = named.find(([name]) => !PROVIDER_NAMES.includes(name));
-    if (unknown !== undefined) {
+    // null is as good as left out, and another name is a field that an API server does not know.
+    const all = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
+    const named = all.filter(([name]) => PROVIDER_NAMES.includes(name));
+    const unknown = all.find(([name]) => !PROVIDER_NAMES.includes(name));
+    if (named.length === 0 && unknown !== undefined) {
       context.addIssue({ code: "custom", message: `unknown provider "${unknown[0]}"` });
       return z.NEVER;
     }
@@ -88,12 +93,12 @@ const PROVIDER = z
     return { type: "identity" };
   });
 
-const CONFIG = z.strictObject({
+const CONFIG = z.looseObject({
   apiVersion: z.string(),
   kind: z.string(),
   resources: z
     .array(
-      z.strictObject({
+      z.looseObject({
         resources: z.array(z.string().min(1)).min(1, "expected at least one resource"),
         providers: z.array(PROVIDER).min(1, "expected at least one provider"),
       }),
@@ -129,24 +134,53 @@ export function parseEncryptionConfig(text: string, name: string): EncryptionCon
       hint: "pass the file as kube-apiserver was given it",
     });
   }
-  return { rules: result.data.resources };
+  const rules = result.data.resources.map(({ resources, providers }) => ({ resources, providers }));
+  const unknown = [...unknownFields(value as Fields, FIELDS, "")];
+  if (unknown.length === 0) return { rules, findings: [] };
+  const noted = `the encryption config has fields that nobody knows (${unknown.join(", ")}): a newer API server refuses it`;
+  return { rules, findings: [{ level: "warning", code: "encryption-config-unknown-field", where: name, text: noted }] };
 }
 
-function parseYaml(text: string, name: string): unknown {
-  const document = parseDocument(text, { prettyErrors: false, logLevel: "error" });
-  const [syntaxError] = document.errors;
-  const message = `"${name}" is neither YAML nor JSON`;
-  if (syntaxError !== undefined) {
-    const line = text.slice(0, syntaxError.pos[0]).split("\n").length;
-    throw new MendError("encryption-config-invalid", message, {
-      where: `${name} · line ${line}`,
-      cause: syntaxError,
-    });
+type Fields = Readonly<Record<string, unknown>>;
+/** Known fields, with those of the objects in them. */
+interface Known {
+  readonly [name: string]: Known | undefined;
+}
+
+const KEYS: Known = { keys: { name: {}, secret: {} } };
+const KMS_FIELDS: Known = { apiVersion: {}, name: {}, cachesize: {}, endpoint: {}, timeout: {} };
+const FIELDS: Known = {
+  apiVersion: {},
+  kind: {},
+  resources: {
+    resources: {},
+    providers: { identity: {}, aescbc: KEYS, aesgcm: KEYS, secretbox: KEYS, kms: KMS_FIELDS },
+  },
+};
+
+/** Their paths, never their values. */
+function* unknownFields(value: unknown, known: Known, path: string): Generator<string> {
+  if (Array.isArray(value)) {
+    for (const [i, each] of value.entries()) yield* unknownFields(each, known, `${path}[${i}]`);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [name, each] of Object.entries(value)) {
+      const place = path === "" ? name : `${path}.${name}`;
+      if (!Object.hasOwn(known, name)) yield place;
+      else yield* unknownFields(each, known[name] ?? {}, place);
+    }
   }
+}
+
+/** The first document, as Kubernetes reads a file. */
+function parseYaml(text: string, name: string): unknown {
   try {
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    throw new MendError("encryption-config-invalid", message, { cause }); // aliases that resolve to nothing, or to far too much
+    return readYaml(text);
+  } catch (error) {
+    if (!(error instanceof YamlFault)) throw error;
+    throw new MendError("encryption-config-invalid", `"${name}" is neither YAML nor JSON: ${error.message}`, {
+      where: error.line === undefined ? name : `${name} · line ${error.line}`,
+      hint: "pass the file as kube-apiserver was given it",
+    });
   }
 }
 
@@ -159,7 +193,6 @@ function pathText(path: readonly PropertyKey[]): string {
 
 /** zod's sentences in this project's grammar. */
 function issueText(issue: z.core.$ZodIssue): string {
-  if (issue.code === "unrecognized_keys") return `unknown field ${issue.keys.map((key) => `"${key}"`).join(", ")}`;
   if (issue.code === "custom") return issue.message;
   const text = issue.message.replace(/^Invalid \w+: /, "").replace("received", "found");
   return text[0] === undefined ? text : text[0].toLowerCase() + text.slice(1);

@@ -41,7 +41,7 @@ export function readEncryptionHeader(value: Uint8Array): EncryptionHeader | unde
  * A transformer with the keys of `config`, or, without one, one that only recognises encrypted values. Values that are not encrypted, such as those
  * written before encryption was turned on, come back as they are. `prefix` is the etcd prefix without a slash at its end.
  */
-export function createTransformer(config?: EncryptionConfig, prefix?: string): Transformer {
+export function createTransformer(config?: Pick<EncryptionConfig, "rules">, prefix?: string): Transformer {
   if (config === undefined) return { open: (stored) => withoutKeys(stored) };
   const providersOf = rulesByResource(config);
   return {
@@ -84,7 +84,7 @@ function encrypted(
  * rule that comes after a wildcard which covers it is never used; and rules that name the same resource add up.
  */
 function rulesByResource(
-  config: EncryptionConfig,
+  config: Pick<EncryptionConfig, "rules">,
 ): (resource: ResourceId) => readonly EncryptionProvider[] | undefined {
   const rules = new Map<string, EncryptionProvider[]>();
   for (const { resources, providers } of config.rules) {

@@ -22,11 +22,13 @@ export async function readBackup(
 ): Promise<SourceReading> {
   const snapshot = await openSnapshot(path, options);
   try {
+    const config = loadEncryptionConfig(options.encryptionConfig);
+    for (const finding of config?.findings ?? []) snapshot.findings.report(finding);
     const { keyspace, sha256 } = await readAndVerify(snapshot, options);
     const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, path);
     const found = await readControlPlaneObjects(snapshotValues(keyspace), {
       etcdPrefix,
-      transformer: createTransformer(loadEncryptionConfig(options.encryptionConfig), etcdPrefix),
+      transformer: createTransformer(config, etcdPrefix),
       namespace: options.namespace,
       report: snapshot.findings.report,
     });

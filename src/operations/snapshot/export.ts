@@ -8,7 +8,7 @@ import type { KeySelection } from "../../mvcc/index-task.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { readDefinitions } from "../../snapshot/read-definitions.ts";
+import { explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
 import { type KeyspaceOptions, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
@@ -112,6 +112,7 @@ async function eachValue(
     ...(signal === undefined ? {} : { signal }),
     ...(progress === undefined ? {} : { progress }),
   };
+  for (const finding of encryption?.findings ?? []) snapshot.findings.report(finding);
   const select = await selectTypes(snapshot, options, reading);
   const keyspace = await readKeyspace(snapshot, { ...reading, select });
   const transformer = createTransformer(encryption, etcdPrefix);
@@ -138,12 +139,16 @@ async function eachValue(
 /** Where the keys of the wanted types begin. Throws `kind-unknown`, and `not-kubernetes` where no cluster tells the etcd prefix. */
 async function selectTypes(
   snapshot: Snapshot,
-  { types, etcdPrefix }: ExportOptions,
+  { types, etcdPrefix, encryption }: ExportOptions,
   reading: Omit<KeyspaceOptions, "select">,
 ): Promise<readonly KeySelection[]> {
   if (types.length === 0) return [];
   const prefix = chooseEtcdPrefix(await readKeyspace(snapshot, reading), etcdPrefix, snapshot.file.path);
-  const custom = await readDefinitions(snapshot, reading, prefix);
-  const resources = types.flatMap((type) => resolveResources(type, custom));
-  return resources.map((resource) => selectKeys(`${prefix}/${resource.path}/`));
+  const definitions = await readDefinitions(snapshot, reading, prefix, createTransformer(encryption, prefix));
+  try {
+    const resources = types.flatMap((type) => resolveResources(type, definitions.custom));
+    return resources.map((resource) => selectKeys(`${prefix}/${resource.path}/`));
+  } catch (error) {
+    throw explainUnknownKind(error, definitions);
+  }
 }

@@ -5,11 +5,11 @@ import type { KubeObject, Transformer } from "../../kube/object.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { readDefinitions } from "../../snapshot/read-definitions.ts";
+import { type Definitions, explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
 import { type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
-import type { CustomResource } from "../../storage/custom-resource.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
+import type { EncryptionConfig } from "../../storage/encryption-config.ts";
 import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
 import {
   type NamedResource,
@@ -64,11 +64,12 @@ export interface FoundObjects extends Disposable {
 export async function getObjects(path: string, options: GetOptions): Promise<FoundObjects> {
   const config = loadEncryptionConfig(options.encryptionConfig);
   const snapshot = await openSnapshot(path, options);
+  for (const finding of config?.findings ?? []) snapshot.findings.report(finding);
   try {
     const given = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
-    const first = await readGroups(snapshot, options, given ?? DEFAULT_ETCD_PREFIX);
+    const first = await readGroups(snapshot, options, given ?? DEFAULT_ETCD_PREFIX, config);
     const prefix = first.isCluster ? first.prefix : await findPrefix(snapshot, options, path);
-    const { keyspace, wanted } = prefix === first.prefix ? first : await readGroups(snapshot, options, prefix);
+    const { keyspace, wanted } = prefix === first.prefix ? first : await readGroups(snapshot, options, prefix, config);
     for (const { resource, place } of wanted) {
       if (resource.namespaced === undefined && !hasKeys(keyspace, place))
         throw unknownResource(resourceName(resource), []);
@@ -103,12 +104,17 @@ interface Groups {
 }
 
 /** Reads only keys that were asked for, and a few that every cluster has. */
-async function readGroups(snapshot: Snapshot, options: GetOptions, prefix: string): Promise<Groups> {
-  const custom = options.requests.some(({ resources }) => needsDefinitions(resources))
-    ? await readDefinitions(snapshot, keyspaceOptions(options), prefix)
-    : [];
+async function readGroups(
+  snapshot: Snapshot,
+  options: GetOptions,
+  prefix: string,
+  config: EncryptionConfig | undefined,
+): Promise<Groups> {
+  const definitions = options.requests.some(({ resources }) => needsDefinitions(resources))
+    ? await readDefinitions(snapshot, keyspaceOptions(options), prefix, createTransformer(config, prefix))
+    : { custom: [], encrypted: 0 };
   const wanted = options.requests.flatMap(({ resources, names }) =>
-    resolve(resources, custom, options).map(
+    resolve(resources, definitions, options).map(
       (resource): Wanted => ({ resource, names, place: `${prefix}/${resource.path}/` }),
     ),
   );
@@ -123,11 +129,19 @@ async function readGroups(snapshot: Snapshot, options: GetOptions, prefix: strin
   return { prefix, keyspace, wanted, isCluster: keyspace.size > 0 };
 }
 
-function resolve(resources: string, custom: readonly CustomResource[], options: GetOptions): readonly NamedResource[] {
+function resolve(resources: string, definitions: Definitions, options: GetOptions): readonly NamedResource[] {
   const { namespace } = options;
-  const found = resolveResources(resources, custom);
+  const found = resolveKinds(resources, definitions);
   // As for kubectl: "all" of a namespace is what belongs to one.
   return resources === "all" && namespace !== undefined ? found.filter((each) => each.namespaced !== false) : found;
+}
+
+function resolveKinds(resources: string, definitions: Definitions): readonly NamedResource[] {
+  try {
+    return resolveResources(resources, definitions.custom);
+  } catch (error) {
+    throw explainUnknownKind(error, definitions);
+  }
 }
 
 function selections({ resource, names, place }: Wanted, namespace: string | undefined) {

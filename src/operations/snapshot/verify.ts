@@ -38,6 +38,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
   const { file, bolt, buckets, findings, reached } = snapshot;
   const { report } = findings;
   const { encryption, etcdPrefix, signal, progress } = options;
+  for (const finding of encryption?.findings ?? []) report(finding);
   const hashing = startHash(file);
   try {
     checkMetas(bolt, report);
