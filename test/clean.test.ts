@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { openTarget } from "../src/io/files/durable/target.ts";
 import { prepareClean } from "../src/operations/clean/clean.ts";
 import { prepareUndo } from "../src/operations/clean/undo-clean.ts";
 import { CleanWorld, hasOtherDisk } from "./clean-world.ts";
@@ -337,11 +338,12 @@ test("an interruption says how to go on", async () => {
 test("one at a time, and a record that is none is said", async () => {
   using world = new CleanWorld();
   mkdirSync(world.keep, { recursive: true });
-  const stat = readFileSync("/proc/self/stat", "utf8");
-  const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  writeFileSync(join(world.keep, "clean.lock"), `${process.pid} ${start}\n`);
-  await expect(world.clean()).rejects.toMatchObject({ message: `process ${process.pid} is cleaning this node` });
-  writeFileSync(join(world.keep, "clean.lock"), `${process.pid} 1\n`); // one of an earlier process of that number
+  const other = openTarget(join(world.keep, "cleaned"), { command: "node clean", kind: "tree" });
+  await expect(world.clean()).rejects.toMatchObject({
+    code: "target-locked",
+    message: expect.stringContaining(`is being written by process ${process.pid} on `),
+  });
+  other[Symbol.dispose]();
   const { directory } = await world.clean();
   writeFileSync(join(directory, "manifest.json"), "{}");
   await expect(world.undo()).rejects.toMatchObject({ code: "config-invalid" });

@@ -1,6 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -27,8 +37,8 @@ test("one has it, the next gets it when that one lets go", async () => {
   });
   while (waited === 0) await new Promise((done) => setTimeout(done, 5));
   expect(hasIt).toBe(false);
-  await first.release();
-  await (await second).release();
+  first.release();
+  (await second).release();
   expect(waited).toBe(1);
 });
 
@@ -48,8 +58,40 @@ test("a process that is killed holds it no more", async () => {
     waited = true;
     child.kill("SIGKILL");
   });
-  await (await next).release();
+  (await next).release();
   expect(waited).toBe(true);
+});
+
+test.runIf(process.geteuid?.() === 0)("another user cannot keep it, though the directory is everybody's", async () => {
+  mkdirSync(join(directory, "run"));
+  chmodSync(join(directory, "run"), 0o1777);
+  writeFileSync(path, "");
+  chownSync(path, 1000, 1000);
+  // The other user holds it, as far as that is theirs.
+  const child = spawn("flock", [path, "sh", "-c", "echo held; sleep 60"], {
+    uid: 1000,
+    gid: 1000,
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  chmodSync(directory, 0o755);
+  await once(child.stdout, "data");
+  try {
+    const lock = await takeAgentLock(path, signal, () => expect.unreachable("it is not theirs to hold"));
+    expect(statSync(path).uid).toBe(0);
+    expect(statSync(path).mode & 0o7777).toBe(0o600);
+    lock.release();
+  } finally {
+    process.kill(-child.pid!, "SIGKILL");
+  }
+});
+
+test("a link in its place is not written through", async () => {
+  mkdirSync(join(directory, "run"));
+  writeFileSync(join(directory, "precious"), "precious");
+  symlinkSync("../precious", path);
+  await expect(takeAgentLock(path, signal, () => {})).rejects.toMatchObject({ code: "already-exists" });
+  expect(readFileSync(join(directory, "precious"), "utf8")).toBe("precious");
 });
 
 test("waiting ends with the signal", async () => {
@@ -57,5 +99,5 @@ test("waiting ends with the signal", async () => {
   const stop = new AbortController();
   const waiting = takeAgentLock(path, stop.signal, () => stop.abort());
   await expect(waiting).rejects.toThrow();
-  await held.release();
+  held.release();
 });

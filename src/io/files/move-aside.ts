@@ -3,7 +3,7 @@
  * flushed, given its name, and only then removed. Links are moved, never followed. Doing it again after a crash finishes it.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import type { FileSystem } from "./durable/file-system.ts";
@@ -58,7 +58,7 @@ export async function moveAside(fs: FileSystem, from: string, to: string, signal
     fs.remove(partial);
     await fs.copyTree(from, partial, signal);
     compareTrees(from, partial);
-    flushTree(partial);
+    await fs.syncTree(partial);
     fs.rename(partial, to);
     fs.syncDirectory(dirname(to));
   } else {
@@ -104,18 +104,6 @@ function compareTrees(from: string, to: string): void {
   }
   if (copies.next().done !== true) {
     throw new MendError("already-exists", `"${to}" has more than "${from}"`, { where: to });
-  }
-}
-
-function flushTree(root: string): void {
-  for (const { at, stat } of walk(root)) {
-    if (!stat.isFile() && !stat.isDirectory()) continue;
-    const descriptor = openSync(at, "r");
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
   }
 }
 

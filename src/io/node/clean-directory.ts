@@ -1,11 +1,11 @@
 /** `/var/lib/kubemend/cleaned-<time>/`: what `node clean` keeps on the disk, and finds again. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
+import { openTarget } from "../files/durable/target.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
-import { startOf } from "./local-node.ts";
 
 export interface CleanDirectory {
   readonly path: string;
@@ -79,28 +79,8 @@ export function checkSpace(directory: string, bytes: number): void {
   });
 }
 
-/** Two at a time would take each other's steps. Returns what releases it; a holder that is gone holds nothing. */
-export function lockCleaning(keep: string): () => void {
-  const path = join(keep, "clean.lock");
-  try {
-    mkdirSync(keep, { recursive: true, mode: 0o700 });
-    for (let tries = 0; ; tries++) {
-      try {
-        writeFileSync(path, `${process.pid} ${startOf("self")}\n`, { flag: "wx", mode: 0o600 });
-        return () => rmSync(path, { force: true });
-      } catch (error) {
-        if (systemCode(error) !== "EEXIST" || tries > 2) throw error;
-      }
-      const [pid, start] = readFileSync(path, "utf8").trim().split(" ").map(Number);
-      if (pid !== undefined && start !== undefined && startOf(pid) === start) {
-        throw new MendError("already-exists", `process ${pid} is cleaning this node`, {
-          where: path,
-          hint: "wait until it has ended",
-        });
-      }
-      rmSync(path, { force: true });
-    }
-  } catch (error) {
-    throw fromSystemError(error, "lock", path);
-  }
+/** Two at a time would take each other's steps. Throws `target-locked` with who is at it. */
+export function lockCleaning(fs: FileSystem, keep: string): Disposable {
+  if (!existsSync(keep)) fs.makeDirectory(keep, 0o700);
+  return openTarget(join(keep, "cleaned"), { command: "node clean", kind: "tree", strict: true });
 }

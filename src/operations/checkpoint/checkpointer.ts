@@ -397,7 +397,7 @@ export async function runCheckpointer(options: CheckpointerOptions): Promise<voi
   } finally {
     stop.abort();
     pages?.close();
-    await lock.release();
+    lock.release();
     log("info", "ended", {});
   }
 }

@@ -78,7 +78,7 @@ async function runClean(survey: NodeSurvey, plan: CleanPlan, options: CleanOptio
   const fs = options.fileSystem ?? realFileSystem;
   checkSpace(directory.path, plan.needs);
   const isWork = plan.steps.length > 0 || survey.goesOn;
-  const release = lockCleaning(join(directory.path, ".."));
+  const lock = lockCleaning(fs, join(directory.path, ".."));
   let kubelet: number | null = null;
   try {
     removeUnbegun(fs, dirname(directory.path));
@@ -97,7 +97,7 @@ async function runClean(survey: NodeSurvey, plan: CleanPlan, options: CleanOptio
     tellHowItStands(survey, options);
     throw error;
   } finally {
-    release();
+    lock[Symbol.dispose]();
   }
   return {
     host: record.host,

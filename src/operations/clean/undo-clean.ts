@@ -109,7 +109,7 @@ async function runUndo(
   const { path, record } = directory;
   const { tell, signal } = options;
   const fs = options.fileSystem ?? realFileSystem;
-  const release = lockCleaning(join(path, ".."));
+  const lock = lockCleaning(fs, join(path, ".."));
   const replaced: { from: string; to: string }[] = [];
   const done: CleanMove[] = [];
   try {
@@ -162,7 +162,7 @@ async function runUndo(
     if (record.state === "undoing") tell("not finished: kubemend node clean --undo goes on");
     throw error;
   } finally {
-    release();
+    lock[Symbol.dispose]();
   }
 }
 

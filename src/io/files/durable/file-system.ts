@@ -15,6 +15,7 @@ import {
   fsyncSync,
   ftruncateSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -24,7 +25,7 @@ import {
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../../../bolt/page-output.ts";
@@ -74,7 +75,7 @@ export interface FileSystem {
   own(path: string, mode: number, uid: number, gid: number): void;
   /** Makes the names in a directory last. */
   syncDirectory(path: string): void;
-  /** Makes all files and names below a directory last. */
+  /** Makes a file, or all files and names below a directory, last. */
   syncTree(path: string): Promise<void>;
   /** Removes a file or a directory with all it holds; nothing there is no error. */
   remove(path: string): void;
@@ -173,10 +174,20 @@ function makeDirectories(path: string, mode: number): void {
 /** So many at a time: the journal of a file system takes them together. Links and others have nothing to flush but their names. */
 const SYNCS_AT_ONCE = 64;
 
+/** Names need not be UTF-8. Other file systems below are others' to flush. */
 async function syncTree(root: string): Promise<void> {
-  const pending: string[] = [root];
-  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() || entry.isDirectory()) pending.push(join(entry.parentPath, entry.name));
+  const top = lstatSync(root);
+  const { dev } = top;
+  const pending: Buffer[] = top.isDirectory() || top.isFile() ? [Buffer.from(root)] : [];
+  for (const directories = top.isDirectory() ? [...pending] : []; directories.length > 0; ) {
+    const directory = directories.pop()!;
+    for (const entry of readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
+      const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
+      if (entry.isFile()) pending.push(path);
+      if (!entry.isDirectory() || lstatSync(path).dev !== dev) continue;
+      pending.push(path);
+      directories.push(path);
+    }
   }
   const work = async (): Promise<void> => {
     for (let path = pending.pop(); path !== undefined; path = pending.pop()) {

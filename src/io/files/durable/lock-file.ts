@@ -82,7 +82,7 @@ export function takeLockFile(path: string, target: string, command: string): Loc
 }
 
 /** Undefined where the file came or went in the meantime. */
-function openLockFile(path: string, target: string): number | undefined {
+export function openLockFile(path: string, target: string): number | undefined {
   const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
     const descriptor = openSync(path, flags);

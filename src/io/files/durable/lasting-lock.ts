@@ -1,0 +1,61 @@
+/** A lock on a file that stays, such as that of a node agent, in a directory where others may make files too (`/run/lock` is everybody's). */
+import { closeSync, fstatSync, ftruncateSync, lstatSync, unlinkSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError } from "../system-error.ts";
+import { tryLock } from "./flock.ts";
+import { type HeldLock, openLockFile } from "./lock-file.ts";
+import { openTrustedDirectory } from "./trusted-directory.ts";
+
+const MOST_TRIES = 100;
+
+/**
+ * Undefined while another process has it. The file holds our process id. One of another user's is removed, held or not: nobody but us can open ours, so nobody
+ * else can hold it. Throws `unsupported` where nothing can be locked.
+ */
+export function takeLastingLock(path: string): HeldLock | undefined {
+  using directory = openTrustedDirectory(dirname(path), { strict: true });
+  const file = join(directory.anchor, basename(path));
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const descriptor = openLockFile(file, path);
+    if (descriptor === undefined) continue;
+    const stat = fstatSync(descriptor);
+    const attempt = stat.uid === process.geteuid?.() ? tryLock(descriptor) : "theirs";
+    const named = lstatSync(file, { throwIfNoEntry: false });
+    const isNamed = named?.ino === stat.ino && named.dev === stat.dev;
+    if (attempt === "ours" && isNamed) {
+      write(descriptor, path);
+      return { release: () => closeSync(descriptor) };
+    }
+    closeSync(descriptor);
+    if (attempt === "unsupported") throw unsupported(path);
+    if (attempt === "others" && isNamed) return undefined;
+    if (attempt === "theirs" && isNamed) remove(file, path);
+  }
+  throw new MendError("io", `cannot lock "${path}": it changes all the time`, { where: path });
+}
+
+function write(descriptor: number, path: string): void {
+  try {
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, `${process.pid}\n`, 0);
+  } catch (error) {
+    closeSync(descriptor);
+    throw fromSystemError(error, "write the lock file", path);
+  }
+}
+
+function remove(file: string, path: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    throw fromSystemError(error, "remove another user's lock file", path);
+  }
+}
+
+function unsupported(path: string): MendError {
+  return new MendError("unsupported", `"${path}" cannot be locked`, {
+    where: path,
+    hint: "use kubemend's executable or Node 26, or install util-linux (the program flock)",
+  });
+}
