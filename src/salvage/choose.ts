@@ -9,7 +9,7 @@ import { findLosses, type Loss } from "./losses.ts";
 import { clusterIds, findContradiction, findSkippedEntries } from "./one-history.ts";
 import { applyConfChanges } from "./sole-member.ts";
 import {
-  committedEnd,
+  committedPositions,
   compareLogs,
   type HeldFragment,
   heldFragments,
@@ -60,11 +60,12 @@ export function planSalvage(given: readonly Survivor[], options: PlanOptions): S
   refuseContradiction(fragments);
   const { database, join: whole } = chooseEntries(survivors, fragments);
   const base = database?.database.index ?? 0;
-  const commit = Math.max(base, committedOn(whole, fragments));
+  const committed = committedPositions(survivors, fragments);
+  const commit = Math.max(base, committedOn(whole, committed));
   const join = options.committedOnly === true ? cutAfter(whole, commit) : whole;
-  const start = planLogStart(survivors, fragments, database?.database, join);
+  const start = planLogStart(survivors, fragments, committed, database?.database, join);
   if (start === undefined) throw nothingUsable(survivors);
-  const last = lastPosition(join, start, database?.database, fragments);
+  const last = lastPosition(join, start, database?.database, fragments, committed);
   const cluster = applyConfChanges(
     start.snapshot?.confState ?? votersOnly([]),
     start.parts.flatMap(partEntries).flatMap((entry) => entry.changes ?? []),
@@ -97,6 +98,7 @@ export function chooseEntries(
   survivors: readonly Survivor[],
   fragments: readonly HeldFragment[],
 ): { readonly database: SalvagePlan["database"]; readonly join: Join } {
+  const committed = committedPositions(survivors, fragments);
   const all = survivors
     .flatMap((survivor) => survivor.databases.map((database) => ({ survivor, database })))
     .filter(({ database }) => database.problem === undefined);
@@ -106,9 +108,9 @@ export function chooseEntries(
     ({ database }) => database.index === highest && (highest > 0 || database.revision === 0),
   );
   const [first] = candidates;
-  if (first === undefined) return { database: undefined, join: fromFirstEntry(survivors, fragments) };
-  const base = { index: highest, term: termOf(first.database, undefined, fragments) };
-  const own = candidates.map((candidate) => bestJoin({ ...base, survivor: candidate.survivor }, fragments));
+  if (first === undefined) return { database: undefined, join: fromFirstEntry(survivors, fragments, committed) };
+  const base = { index: highest, term: termOf(first.database, undefined, fragments, committed) };
+  const own = candidates.map((candidate) => bestJoin({ ...base, survivor: candidate.survivor }, fragments, committed));
   const best = own.reduce((a, b) => (b.unproved.length < a.unproved.length ? b : a));
   // Among equals, the database of who has the entries behind it.
   const holder = best.parts[0]?.fragment.survivor;
@@ -117,15 +119,15 @@ export function chooseEntries(
 }
 
 /** The highest last entry that can be reached from the base, as raft compares logs, and that contradicts nothing that is committed. */
-export function bestJoin(base: JoinBase, fragments: readonly HeldFragment[]): Join {
+export function bestJoin(base: JoinBase, fragments: readonly HeldFragment[], committed: readonly LogPosition[]): Join {
   const nothing: Join = { parts: [], unproved: [] };
   const joins = fragments
     .filter((fragment) => fragment.last > base.index)
     .map((fragment): Join | Broken => joinTo(fragment, base, fragments))
     .filter(isJoin)
-    .filter((join) => agreesWithCommitted(join, fragments));
+    .filter((join) => agreesWithCommitted(join, committed));
   const rank = (join: Join): readonly [committed: number, last: LogPosition] => {
-    return [committedOn(join, fragments), lastOf(join) ?? { index: base.index, term: base.term ?? 0 }];
+    return [committedOn(join, committed), lastOf(join) ?? { index: base.index, term: base.term ?? 0 }];
   };
   return joins.reduce((a, b) => {
     const [committedA, lastA] = rank(a);
@@ -150,31 +152,22 @@ function termOn({ parts }: Join, index: number): number | undefined {
   return part === undefined ? undefined : termAt(part.fragment, index);
 }
 
-/** The last entry of the join that some member knew to be committed; 0 where none was. */
-function committedOn(join: Join, fragments: readonly HeldFragment[]): number {
-  const first = join.parts[0]?.from ?? 0;
-  const end = join.parts.at(-1)?.to ?? 0;
-  let found = 0;
-  for (const fragment of fragments) {
-    const index = Math.min(committedEnd(fragment), end);
-    if (index >= Math.max(first, fragment.first) && termOn(join, index) === termAt(fragment, index))
-      found = Math.max(found, index);
-  }
-  return found;
+/** The last entry of the join that is known to be committed; 0 where none is. */
+function committedOn(join: Join, committed: readonly LogPosition[]): number {
+  const on = committed.filter(({ index, term }) => termOn(join, index) === term);
+  return Math.max(0, ...on.map(({ index }) => index));
 }
 
-function agreesWithCommitted(join: Join, fragments: readonly HeldFragment[]): boolean {
-  const end = join.parts.at(-1)?.to ?? 0;
-  return fragments.every((fragment) => {
-    const index = Math.min(committedEnd(fragment), end);
-    const own = termAt(fragment, index);
-    const on = termOn(join, index);
-    return own === undefined || on === undefined || own === on;
-  });
+function agreesWithCommitted(join: Join, committed: readonly LogPosition[]): boolean {
+  return committed.every(({ index, term }) => (termOn(join, index) ?? term) === term);
 }
 
 /** No database is sound, but the log may have every entry from the first on. */
-function fromFirstEntry(survivors: readonly Survivor[], fragments: readonly HeldFragment[]): Join {
+function fromFirstEntry(
+  survivors: readonly Survivor[],
+  fragments: readonly HeldFragment[],
+  committed: readonly LogPosition[],
+): Join {
   // A member that began with a restored database has only configuration changes before its first raft snapshot: its keys are not in the log.
   const isRestored = survivors.some(({ log }) => {
     const mark = log.marks.map((each) => each.index).filter((index) => index > 0);
@@ -183,7 +176,7 @@ function fromFirstEntry(survivors: readonly Survivor[], fragments: readonly Held
     const entries = fragments.flatMap((fragment) => fragment.entries.filter((entry) => entry.index <= first));
     return entries.every((entry) => entry.changes !== undefined);
   });
-  const join = isRestored ? undefined : bestJoin({ index: 0, term: 0, survivor: undefined }, fragments);
+  const join = isRestored ? undefined : bestJoin({ index: 0, term: 0, survivor: undefined }, fragments, committed);
   if (join === undefined || join.parts.length === 0) throw nothingUsable(survivors);
   return join;
 }
@@ -193,8 +186,9 @@ function lastPosition(
   start: LogStart,
   database: SurvivorDatabase | undefined,
   fragments: readonly HeldFragment[],
+  committed: readonly LogPosition[],
 ): LogPosition {
-  const term = termOf(database, join, fragments) ?? start.snapshot?.term ?? 0;
+  const term = termOf(database, join, fragments, committed) ?? start.snapshot?.term ?? 0;
   return lastOf(join) ?? { index: database?.index ?? 0, term };
 }
 

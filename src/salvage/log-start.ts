@@ -25,10 +25,12 @@ export interface LogStart {
 export function planLogStart(
   survivors: readonly Survivor[],
   fragments: readonly HeldFragment[],
+  committed: readonly LogPosition[],
   database: SurvivorDatabase | undefined,
   join: Join,
 ): LogStart | undefined {
   const index = database?.index ?? 0;
+  const term = termOf(database, join, fragments, committed);
   const old = survivors
     .flatMap((survivor) => survivor.snapshots.map((snapshot) => ({ survivor, snapshot })))
     .filter(({ snapshot }) => snapshot.index <= index)
@@ -37,7 +39,7 @@ export function planLogStart(
   for (const candidate of [...old, undefined]) {
     const from = candidate?.snapshot;
     const start = { index: from?.index ?? 0, term: from?.term ?? 0, survivor: candidate?.survivor };
-    const behind = before(start, index, termOf(database, join, fragments), fragments);
+    const behind = before(start, index, term, fragments);
     if (behind === undefined) continue;
     const parts = mergeParts([...behind, ...join.parts]);
     isTooLarge = hasSmallEntriesOnly(database) && behind.some((part) => partEntries(part).some(isTooLargeFor34));
@@ -50,8 +52,7 @@ export function planLogStart(
   return {
     snapshot: {
       index,
-      term:
-        termOf(database, join, fragments) ?? firstTerm(join) ?? Math.max(...survivors.map(({ log }) => log.state.term)),
+      term: term ?? firstTerm(join) ?? Math.max(...survivors.map(({ log }) => log.state.term)),
       confState: { ...votersOnly(voters), learners },
       data: encodeMemberStore(database.members),
     },
@@ -88,21 +89,28 @@ function before(
   return undefined;
 }
 
-/** The term of the last entry that the database has taken in, as far as anything says it. */
+/**
+ * The term of the last entry that the database has taken in, as far as anything says it. Where an etcd 3.4 went on with a database of 3.5, the database's own word is
+ * too old: a log that has a later term there is right, because nobody writes another entry in place of one that was committed.
+ */
 export function termOf(
   database: SurvivorDatabase | undefined,
   join: Join | undefined,
   fragments: readonly HeldFragment[],
+  committed: readonly LogPosition[],
 ): number | undefined {
   if (database === undefined || database.index === 0) return 0;
-  if (database.term !== undefined) return database.term;
   const { index } = database;
   const first = join?.parts[0];
   const onTheWay = first === undefined ? undefined : termAt(first.fragment, index);
   if (onTheWay !== undefined) return onTheWay;
   const holders = fragments.filter((fragment) => termAt(fragment, index) !== undefined);
-  const committed = holders.find((fragment) => Math.min(fragment.commit, fragment.last) >= index);
-  if (committed !== undefined) return termAt(committed, index);
+  const isCommitted = holders.find((fragment) => fragment.commit >= index);
+  if (isCommitted !== undefined) return termAt(isCommitted, index);
+  const own = database.term;
+  if (own !== undefined && !holders.some((fragment) => termAt(fragment, index)! > own)) return own;
+  const known = committed.find((position) => position.index === index && position.term !== own);
+  if (known !== undefined) return known.term;
   const terms = new Set(holders.map((fragment) => termAt(fragment, index)));
   return terms.size === 1 ? [...terms][0] : undefined;
 }

@@ -89,3 +89,21 @@ export function knownCommit({ log, databases, snapshots }: Survivor): number {
     ...snapshots.map((snapshot) => snapshot.index),
   );
 }
+
+/** Entries that were committed for certain: those that fragments, raft snapshots and databases say. Whatever is before them in the same log was, too. */
+export function committedPositions(survivors: readonly Survivor[], fragments: readonly HeldFragment[]): LogPosition[] {
+  const positions: LogPosition[] = [];
+  for (const { log, snapshots, databases } of survivors) {
+    for (const { index, term } of [...log.marks, ...snapshots]) positions.push({ index, term });
+    for (const { index, term } of databases) {
+      if (term !== undefined && !fragments.some((fragment) => (termAt(fragment, index) ?? 0) > term)) {
+        positions.push({ index, term });
+      }
+    }
+  }
+  for (const fragment of fragments) {
+    const index = committedEnd(fragment);
+    if (index > 0) positions.push({ index, term: termAt(fragment, index)! });
+  }
+  return positions.filter(({ index }) => index > 0);
+}

@@ -206,6 +206,13 @@ function createLogBuilder(): LogBuilder {
     current = { entries: [], commit: 0 };
     fragments.push(current);
   };
+  /** Removes the entry of this index and all behind it. */
+  const dropFrom = (index: number): void => {
+    for (const { entries } of fragments) {
+      const last = entries.at(-1);
+      if (last !== undefined && last.index >= index) entries.length = Math.max(0, index - entries[0]!.index);
+    }
+  };
   const breakAt: LogBuilder["breakAt"] = (kind, segment, position, text) => {
     breaks.push({ kind, segment, position, text, before: undefined, behind: undefined, fragment: fragments.length });
     startFragment();
@@ -213,17 +220,22 @@ function createLogBuilder(): LogBuilder {
   const addEntry = (entry: LogEntry): void => {
     const last = current.entries.at(-1);
     // A new leader overwrites what was never committed, in the fragments before too.
-    if (entry.index <= highest) for (const { entries } of fragments) dropFrom(entries, entry.index);
+    if (entry.index <= highest) dropFrom(entry.index);
     highest = entry.index;
     if (last !== undefined && entry.index > last.index + 1) {
-      // A member that was far behind got a snapshot: its log goes on after that.
-      if (marks.some((mark) => mark.index === entry.index - 1)) startFragment();
-      else {
-        const text = `entry ${entry.index} follows entry ${last.index}: entries in between are missing`;
-        breakAt("damaged", entry.segment, entry.position, text);
-      }
+      const text = `entry ${entry.index} follows entry ${last.index}: entries in between are missing`;
+      breakAt("damaged", entry.segment, entry.position, text);
     }
     current.entries.push(entry);
+  };
+  const addMark = (mark: SnapshotMark): void => {
+    marks.push(mark);
+    const [first, last] = [current.entries[0], current.entries.at(-1)];
+    if (first === undefined || last === undefined || mark.index < first.index) return;
+    if (current.entries[mark.index - first.index]?.term === mark.term) return; // its own snapshot
+    // A member that was far behind, or on another leader's way, got a snapshot: its log begins anew behind that.
+    dropFrom(mark.index);
+    startFragment();
   };
   const addMetadata = (found: Metadata): void => {
     if (metadata !== undefined && (metadata.nodeId !== found.nodeId || metadata.clusterId !== found.clusterId)) {
@@ -237,7 +249,7 @@ function createLogBuilder(): LogBuilder {
       const { type, data } = record;
       if (type === ENTRY_RECORD) addEntry(placeEntry(record));
       else if (type === METADATA_RECORD) addMetadata(decodeMetadata(data));
-      else if (type === SNAPSHOT_RECORD) marks.push(decodeSnapshotMark(data));
+      else if (type === SNAPSHOT_RECORD) addMark(decodeSnapshotMark(data));
       else if (type === STATE_RECORD) {
         state = decodeHardState(data);
         current.commit = Math.max(current.commit, state.commit);
@@ -269,13 +281,6 @@ function placeEntry({ data, segment, position, size }: PlacedRecord): LogEntry {
   if (type === ENTRY_CONF_CHANGE) return { ...entry, changes: [decodeConfChange(content)] };
   if (type === ENTRY_CONF_CHANGE_V2) return { ...entry, changes: decodeConfChangeV2(content) };
   return entry;
-}
-
-/** Removes the entry of this index and all behind it. */
-function dropFrom(entries: LogEntry[], index: number): void {
-  const last = entries.at(-1);
-  if (last === undefined || last.index < index) return;
-  entries.length = Math.max(0, index - entries[0]!.index);
 }
 
 /** The last entry of a log, whatever is missing before it. */
