@@ -55,7 +55,7 @@ export interface PlanOptions {
 export function planSalvage(given: readonly Survivor[], options: PlanOptions): SalvagePlan {
   const findings: Finding[] = [];
   refuseSeveralClusters(given);
-  const survivors = membersFirst(markSkippedEntries(markForeignDatabases(given, findings), findings));
+  const survivors = membersFirst(markSkippedEntries(dropForeignDatabases(given, findings), findings));
   const fragments = heldFragments(survivors);
   refuseContradiction(fragments);
   const { database, join: whole } = chooseEntries(survivors, fragments);
@@ -125,7 +125,7 @@ export function bestJoin(base: JoinBase, fragments: readonly HeldFragment[], com
     .filter((fragment) => fragment.last > base.index)
     .map((fragment): Join | Broken => joinTo(fragment, base, fragments))
     .filter(isJoin)
-    .filter((join) => agreesWithCommitted(join, committed));
+    .map((join) => untilContradicted(join, committed));
   const rank = (join: Join): readonly [committed: number, last: LogPosition] => {
     return [committedOn(join, committed), lastOf(join) ?? { index: base.index, term: base.term ?? 0 }];
   };
@@ -158,8 +158,10 @@ function committedOn(join: Join, committed: readonly LogPosition[]): number {
   return Math.max(0, ...on.map(({ index }) => index));
 }
 
-function agreesWithCommitted(join: Join, committed: readonly LogPosition[]): boolean {
-  return committed.every(({ index, term }) => (termOn(join, index) ?? term) === term);
+/** Another entry was committed than the join has: from there on it is of no use. Before, nobody knows where the two part, so all of that is kept. */
+function untilContradicted(join: Join, committed: readonly LogPosition[]): Join {
+  const wrong = committed.filter(({ index, term }) => (termOn(join, index) ?? term) !== term);
+  return wrong.length === 0 ? join : cutAfter(join, Math.min(...wrong.map(({ index }) => index)) - 1);
 }
 
 /** No database is sound, but the log may have every entry from the first on. */
@@ -256,24 +258,43 @@ function refuseContradiction(fragments: readonly HeldFragment[]): void {
   });
 }
 
-/** A database without a WAL does not say its cluster: its members do. */
-function markForeignDatabases(survivors: readonly Survivor[], findings: Finding[]): Survivor[] {
-  const known = new Set(
-    survivors.flatMap(({ log, databases }) => {
-      if (log.metadata === undefined) return [];
-      return [log.metadata.nodeId, ...databases.flatMap(idsOf)];
-    }),
-  );
-  return survivors.flatMap((survivor) => {
-    const isForeign = (database: SurvivorDatabase): boolean => !idsOf(database).some((id) => known.has(id));
-    if (survivor.log.metadata !== undefined || known.size === 0) return [survivor];
-    for (const { path } of survivor.databases.filter(isForeign)) {
-      const text = "its members are none of the other survivors' cluster, so it is not used";
-      findings.push({ level: "error", code: "database-foreign", where: path, text });
-    }
-    // Its index says nothing about this cluster.
-    return [{ ...survivor, databases: survivor.databases.filter((database) => !isForeign(database)) }];
+/**
+ * A database without a WAL does not say its cluster: its members do. Where the others say nothing of their members, it is taken for one of theirs, with a warning.
+ */
+function dropForeignDatabases(survivors: readonly Survivor[], findings: Finding[]): Survivor[] {
+  const whose = survivors.filter(({ log }) => log.metadata !== undefined);
+  const own = new Set(whose.map(({ log }) => log.metadata?.nodeId));
+  const known = new Set(whose.flatMap(knownMembers));
+  if (whose.length === 0) return [...survivors];
+  return survivors.map((survivor) => {
+    if (survivor.log.metadata !== undefined) return survivor;
+    const databases = survivor.databases.filter((database) => {
+      const ids = idsOf(database);
+      if (database.index === 0 || ids.some((id) => known.has(id) || own.has(id))) return true;
+      const isUnknown = ids.length === 0 || known.size === 0;
+      const text = isUnknown
+        ? "nothing says of which cluster it is; it is taken for one of the cluster that the others are of"
+        : "its members are none of the cluster that the others are of, so it is not used";
+      const [level, code] = isUnknown
+        ? (["warning", "database-unproved"] as const)
+        : (["error", "database-foreign"] as const);
+      findings.push({ level, code, where: database.path, text });
+      return isUnknown;
+    });
+    return { ...survivor, databases };
   });
+}
+
+/** Ids of members, past ones too, that a survivor's files name beside its own. */
+function knownMembers({ log, databases, snapshots }: Survivor): readonly bigint[] {
+  const states = [...snapshots, ...log.marks].flatMap(({ confState }) => (confState === undefined ? [] : [confState]));
+  return [
+    ...databases.flatMap(idsOf),
+    ...states.flatMap(({ voters, learners }) => [...voters, ...learners]),
+    ...log.fragments.flatMap(({ entries }) =>
+      entries.flatMap(({ changes = [] }) => changes.map(({ nodeId }) => nodeId)),
+    ),
+  ];
 }
 
 function idsOf({ members, removedMembers: removed }: SurvivorDatabase): readonly bigint[] {

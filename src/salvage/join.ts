@@ -90,7 +90,9 @@ function predecessor(
   const index = fragment.first - 1;
   const { term } = fragment.entries[0]!;
   const isCommitted = committedEnd(fragment) > 0;
+  const least = leastTermBefore(fragment, fragments);
   if (index === base.index) {
+    if (base.term !== undefined && base.term < least) return undefined;
     const isProved = index === 0 || isCommitted || base.term === term || base.survivor === fragment.survivor;
     return { isBase: true, term: base.term, isProved };
   }
@@ -101,7 +103,7 @@ function predecessor(
   if (mark !== undefined && holders.some((other) => termAt(other, index) === mark.term)) {
     return { isBase: false, term: mark.term, isProved: true };
   }
-  const earlier = holders.filter((other) => termAt(other, index)! < term);
+  const earlier = holders.filter((other) => termAt(other, index)! < term && termAt(other, index)! >= least);
   const committed = earlier.find((other) => committedEnd(other) >= index);
   const isOwn = committed?.survivor === fragment.survivor;
   if (committed !== undefined) {
@@ -109,4 +111,23 @@ function predecessor(
   }
   const [latest] = earlier.map((other) => termAt(other, index)!).sort((a, b) => b - a);
   return latest === undefined ? undefined : { isBase: false, term: latest, isProved: false };
+}
+
+/**
+ * The term that the entry before a fragment's first one has at least. Terms only rise along a log, so it is not below that of what the same log, or what was committed,
+ * has before it; and where any log has an entry of the fragment's own first term farther ahead, all in between are of that term, because one leader wrote them.
+ */
+function leastTermBefore(fragment: HeldFragment, fragments: readonly HeldFragment[]): number {
+  const { first, survivor } = fragment;
+  const { term } = fragment.entries[0]!;
+  let least = 0;
+  for (const other of fragments) {
+    if (other.first >= first) continue;
+    const end = Math.min(other.last, first - 1);
+    const committed = Math.min(committedEnd(other), end);
+    if (committed >= other.first) least = Math.max(least, termAt(other, committed)!);
+    if (other.survivor === survivor && other.last < first) least = Math.max(least, termAt(other, end)!);
+    if (other.entries.some((entry) => entry.index < first && entry.term === term)) least = Math.max(least, term);
+  }
+  return least;
 }

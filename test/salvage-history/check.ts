@@ -106,7 +106,7 @@ export function checkSeed(seed: number): Verdict {
     return { scenario, plan: undefined, refusal: error, faults, classes: ["refused"] };
   }
   const faults = [...lostEntries(scenario, holdings, plan), ...untrueClaims(scenario, holdings, plan)];
-  return { scenario, plan, refusal: undefined, faults, classes: classesOf(scenario, plan) };
+  return { scenario, plan, refusal: undefined, faults, classes: classesOf(scenario, holdings, plan) };
 }
 
 /** Nothing can be written where no log says who anybody is, or where there is neither a database nor a first entry. */
@@ -118,7 +118,20 @@ function isRefusalRight({ survivors }: Scenario, { reach }: Holdings): boolean {
 interface Included {
   readonly index: number;
   readonly term: number;
+  readonly data: Uint8Array | undefined;
   readonly isSame: boolean;
+}
+
+/** The keys that an etcd serves which starts on the plan. */
+export function plannedKeys(scenario: Scenario, plan: SalvagePlan): string[] {
+  const applied = scenario.history.committed.slice(0, plan.database?.database.index ?? 0);
+  const later = [...includedEntries(scenario, plan).values()].map(({ data }) => data && keyOf(data));
+  return [...applied.map(({ key }) => key), ...later].filter((key) => key !== undefined).sort();
+}
+
+/** The key of a put; undefined for any other entry. */
+function keyOf(data: Uint8Array): string | undefined {
+  return /\/k\/\d{5}/.exec(Buffer.from(data).toString("latin1"))?.[0];
 }
 
 /** The entries of the plan behind its database, beside what was really committed there. */
@@ -133,7 +146,7 @@ function includedEntries({ history, survivors }: Scenario, plan: SalvagePlan): M
         real !== undefined &&
         real.term === entry.term &&
         Buffer.compare(real.data ?? new Uint8Array(0), entry.data ?? new Uint8Array(0)) === 0;
-      included.set(entry.index, { index: entry.index, term: entry.term, isSame });
+      included.set(entry.index, { index: entry.index, term: entry.term, data: entry.data?.slice(), isSame });
     }
   }
   return included;
@@ -143,6 +156,9 @@ function lostEntries(scenario: Scenario, { committed, reach }: Holdings, plan: S
   const base = plan.database?.database.index ?? 0;
   const included = includedEntries(scenario, plan);
   const isSaid = (index: number): boolean => plan.losses.some(({ from, to }) => from <= index && index <= to);
+  // Which of two leaders' entries was committed cannot be known where neither says so and those who took part in the later one's election are gone.
+  const isSuperseded = (index: number): boolean =>
+    plan.losses.some(({ kind, from, to }) => kind === "superseded" && from <= index && index <= to);
   const isUnproved = plan.losses.some(({ kind }) => kind === "unproved");
   const faults: string[] = [];
   for (const index of committed) {
@@ -150,7 +166,7 @@ function lostEntries(scenario: Scenario, { committed, reach }: Holdings, plan: S
     faults.push(`entry ${index} was committed, a survivor has it, and it is lost without a word`);
   }
   for (let index = base + 1; index <= reach; index++) {
-    if (included.get(index)?.isSame === true || isUnproved) continue;
+    if (included.get(index)?.isSame === true || isUnproved || isSuperseded(index)) continue;
     faults.push(`entry ${index} could be kept: survivors have all up to ${reach}`);
   }
   return faults;
@@ -187,7 +203,8 @@ function untrueClaims(scenario: Scenario, holdings: Holdings, plan: SalvagePlan)
   return faults;
 }
 
-function classesOf({ survivors, history }: Scenario, plan: SalvagePlan): string[] {
+function classesOf(scenario: Scenario, holdings: Holdings, plan: SalvagePlan): string[] {
+  const { survivors, history } = scenario;
   const classes = survivors.flatMap(({ damage }) => damage);
   const users = new Set(plan.join.parts.map(({ fragment }) => fragment.survivor));
   if (plan.database !== undefined) users.add(plan.database.survivor);
@@ -199,6 +216,15 @@ function classesOf({ survivors, history }: Scenario, plan: SalvagePlan): string[
   if (plan.last.index > history.committed.length) classes.push("uncommitted end");
   const role = (id: bigint): string => (plan.cluster.learners.includes(id) ? "learner" : "voter");
   if (plan.identity.survivor !== undefined) classes.push(`goes on as ${role(plan.identity.memberId)}`);
+  const included = includedEntries(scenario, plan);
+  const base = plan.database?.database.index ?? 0;
+  const isLost = (index: number): boolean => index > base && included.get(index)?.isSame !== true;
+  const lost = [...holdings.committed].filter(isLost);
+  for (const kind of ["superseded", "behind-a-hole", "unproved"]) {
+    const said = plan.losses.filter((loss) => loss.kind === kind);
+    if (lost.some((index) => said.some(({ from, to }) => from <= index && index <= to)))
+      classes.push(`lost and said: ${kind}`);
+  }
   classes.push(...plan.losses.map(({ kind }) => `said: ${kind}`), `of ${history.members.length} members`);
   classes.push(survivors.every(({ damage }) => damage.length === 0) ? "whole" : "damaged");
   return [...new Set(classes)];
