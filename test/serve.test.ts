@@ -298,7 +298,7 @@ describe("secrets", () => {
       const unreadable = closed.items.filter(isUnreadable);
       expect(unreadable.length).toBeGreaterThan(0);
       for (const { metadata } of unreadable)
-        expect((metadata.annotations as unknown as Json)["kubemend.io/unreadable"]).toMatch(/encrypted at rest/);
+        expect((metadata.annotations as unknown as Json)["kubemend.io/unreadable"]).toMatch(/encrypted with aescbc/);
       expect(open.items.filter(isUnreadable)).toEqual([]);
       const one = await encrypted.fetch(
         `/api/v1/namespaces/${unreadable[0]!.metadata.namespace}/secrets/${unreadable[0]!.metadata.name}`,
