@@ -8,6 +8,7 @@ export default defineConfig({
       "test/**/*.test.ts",
       "tools/**/*.test.ts",
       "testbed/**/*.test.ts",
+      "web/**/*.test.ts",
     ],
     exclude: ["test/backup/**", "test/contract/**", "test/e2e/**", "test/clients/**"],
     // Half of the tests wait for etcd's disk: a core for Vitest itself would be idle.

@@ -108,3 +108,19 @@ test("arrows point one way", () => {
   expect(files.length).toBeGreaterThan(3);
   expect(files.flatMap((file) => [...wrongImports(file), ...wrongGlobals(file)])).toEqual([]);
 });
+
+test("the page imports nothing but itself and its framework", () => {
+  const web = join(import.meta.dirname, "../web");
+  const wrong = globSync("**/*.{ts,tsx}", { cwd: web })
+    .filter((file) => !file.endsWith(".test.ts"))
+    .flatMap((file) => {
+      const text = readFileSync(join(web, file), "utf8");
+      const found = [...text.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)"([^"]+)"/g)].map((match) => match[1]!);
+      const isOwn = (specifier: string) =>
+        specifier.startsWith(".") && !normalize(join(dirname(file), specifier)).startsWith("..");
+      return found
+        .filter((specifier) => !isOwn(specifier) && packageOf(specifier) !== "preact")
+        .map((specifier) => `web/${file} must not import ${specifier}`);
+    });
+  expect(wrong).toEqual([]);
+});

@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { rolldown } from "rolldown";
+import { buildPage } from "./build-page.ts";
 import { linkAtomic } from "./link-atomic.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -74,7 +75,9 @@ async function build(): Promise<void> {
     chmodSync(node, 0o755);
     await strip(node);
 
+    const pages = await buildPage(inDraft("ui"));
     const assets = {
+      ...Object.fromEntries(pages.map((name) => [`ui/${name}`, `ui/${name}`])),
       ...Object.fromEntries(names.map((name) => [name, name])),
       "crc32.node": nativeCrc32c(),
     };

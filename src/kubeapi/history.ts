@@ -19,6 +19,8 @@ export interface KeyspaceHistory {
   rowAt(key: number, revision: number): number;
   /** The rows of a key, the oldest first; deletions are rows too. */
   rowsOf(key: number): readonly number[];
+  /** How many rows a key has. */
+  rowCount(key: number): number;
   /** The rows of all keys after a revision, the oldest first. */
   rowsAfter(revision: number): Iterable<number>;
   keyOfRow(row: number): number;
@@ -26,6 +28,8 @@ export interface KeyspaceHistory {
   isDeletion(row: number): boolean;
   /** The value's size in bytes. */
   sizeOf(row: number): number;
+  /** The bytes of a row's value as they are stored; undefined where they cannot be read. A view that the next read may overwrite. */
+  raw(row: number): Buffer | undefined;
   /** Reads and decodes a row's value, its metadata with the row's revision. Not for deletions. */
   decode(row: number): DecodedValue;
 }

@@ -8,6 +8,7 @@ import { decodeReview } from "../../kubeapi/review-protobuf.ts";
 import { ApiFailure } from "../../kubeapi/status.ts";
 import { parseJson } from "../../storage/json-parse.ts";
 import { isToken } from "./identity.ts";
+import { answerPageData, answerPageFile, cookieToken } from "./serve-page.ts";
 import type { Worlds } from "./worlds.ts";
 
 export interface HandlerOptions {
@@ -43,10 +44,22 @@ const OPEN_PATHS = new Set(["/healthz", "/livez", "/readyz"]);
 
 async function handle(request: IncomingMessage, response: ServerResponse, options: HandlerOptions): Promise<void> {
   const { worlds, token } = options;
-  const url = new URL(request.url ?? "/", "http://localhost");
   const accept = request.headers.accept;
+  const url = readUrl(request);
+  if (url === undefined) {
+    request.resume();
+    const failure = new ApiFailure("BadRequest", "the path is not well-formed");
+    await send(request, response, sentAnswer(failureAnswer(failure, accept)));
+    return;
+  }
   const path = url.pathname;
-  if (!OPEN_PATHS.has(path) && !isToken(bearerToken(request), token)) {
+  const pageFile = answerPageFile(request, url, token);
+  if (pageFile !== undefined) {
+    request.resume();
+    await send(request, response, pageFile);
+    return;
+  }
+  if (!OPEN_PATHS.has(path) && !isToken(bearerToken(request) ?? cookieToken(request), token)) {
     request.resume();
     await send(request, response, sentAnswer(failureAnswer(new ApiFailure("Unauthorized", "Unauthorized"), accept)));
     return;
@@ -55,6 +68,10 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   let answer: ApiAnswer;
   try {
     const { revision, rest } = momentOf(path, options);
+    if (rest.startsWith("/ui/data/")) {
+      await send(request, response, answerPageData(rest.slice("/ui/data/".length), url.searchParams, worlds, revision));
+      return;
+    }
     const host = request.headers.host ?? "";
     const { method = "GET" } = request;
     answer = answerRequest({ method, path: rest, query: url.searchParams, accept, host, body }, worlds.at(revision));
@@ -64,6 +81,12 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   }
   await send(request, response, sentAnswer(answer));
   if (answer.watch !== undefined && request.method !== "HEAD") await keepOpen(answer, response);
+}
+
+function readUrl({ url = "/" }: IncomingMessage): URL | undefined {
+  return URL.canParse(`http://localhost${url.startsWith("/") ? "" : "/"}${url}`)
+    ? new URL(`http://localhost${url.startsWith("/") ? "" : "/"}${url}`)
+    : undefined;
 }
 
 /** `/at/MOMENT/REST`; a client that puts a prefix before a path that has it already means it once. */

@@ -38,6 +38,7 @@ export async function openHistory(snapshot: Snapshot, options: HistoryOptions): 
     key: (number) => decoder.decode(timeline.keyBytes(number)),
     rowAt: (key, revision) => timeline.rowAt(key, revision),
     rowsOf: (key) => Array.from(byKey.subarray(starts[key]!, starts[key + 1]!)),
+    rowCount: (key) => starts[key + 1]! - starts[key]!,
     *rowsAfter(revision) {
       for (let i = timeline.firstAfter(revision); i < byRevision.length; i++) yield byRevision[i]!;
     },
@@ -45,6 +46,12 @@ export async function openHistory(snapshot: Snapshot, options: HistoryOptions): 
     revisionOf: (row) => rows.main[row]!,
     isDeletion: (row) => rows.tombstone[row] === 1,
     sizeOf: (row) => rows.size[row]!,
+    raw(row) {
+      const stored = read(row);
+      if (typeof stored === "string") return undefined;
+      const { buffer, byteOffset, byteLength } = stored.value;
+      return Buffer.from(buffer, byteOffset, byteLength);
+    },
     decode(row) {
       const stored = read(row);
       if (typeof stored === "string") return { state: "unreadable", text: stored };

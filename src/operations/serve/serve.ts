@@ -4,6 +4,7 @@ import { writeKubeconfig } from "../../io/serve/kubeconfig-file.ts";
 import { isLoopback, listen } from "../../io/serve/two-protocol-server.ts";
 import { parseSpan, resolveMoment } from "../../kubeapi/moment.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
+import { watchBackup } from "./backup-facts.ts";
 import { createHandler } from "./handle-request.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { kubeconfigText, type ServedMoment } from "./kubeconfig.ts";
@@ -50,8 +51,14 @@ export async function startServing(path: string, options: ServeOptions): Promise
     const revision = resolveMoment(String(options.atRevision ?? history.lastRevision), history, () => worlds.clock());
     const name = contextName(path);
     const description = `a backup (${basename(path)})`;
-    const worlds = createWorlds({ history, prefix, showSecrets: options.showSecrets, description, now });
-    return await open(await identity, worlds, revision, name, options, snapshot);
+    const facts = watchBackup(snapshot, path);
+    const { showSecrets } = options;
+    const worlds = createWorlds({ history, prefix, showSecrets, description, now, backup: facts.read });
+    const close = async () => {
+      await facts.stop();
+      snapshot[Symbol.dispose]();
+    };
+    return { ...(await open(await identity, worlds, revision, name, options, close)), findings: snapshot.findings };
   } catch (error) {
     snapshot[Symbol.dispose]();
     throw error;
@@ -64,8 +71,8 @@ async function open(
   revision: number,
   name: string,
   options: ServeOptions,
-  snapshot: Snapshot,
-): Promise<Serving> {
+  closeBackup: () => Promise<void>,
+): Promise<Omit<Serving, "findings">> {
   const { host } = options;
   const { history } = worlds;
   const handle = createHandler({ worlds, revision, token: identity.token, name });
@@ -90,11 +97,10 @@ async function open(
       firstRevision: history.firstRevision,
       lastRevision: history.lastRevision,
       kubernetesVersion: worlds.at(revision).version,
-      findings: snapshot.findings,
       async close() {
         file.remove();
         await listening.close();
-        snapshot[Symbol.dispose]();
+        await closeBackup();
       },
     };
   } catch (error) {

@@ -1,8 +1,11 @@
 /** The moments that are being served: each with its catalog and the keys of the lists that were read last. */
+
+import type { JsonObject } from "../../kube/object.ts";
 import { type Catalog, readCatalog } from "../../kubeapi/catalog.ts";
 import { type Clock, readClock } from "../../kubeapi/clock.ts";
 import { readClusterVersion } from "../../kubeapi/cluster-version.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
+import { indexNames, type NameIndex } from "../../kubeapi/page/search.ts";
 import { findLiveKeys, type World } from "../../kubeapi/world.ts";
 
 export interface WorldOptions {
@@ -11,6 +14,8 @@ export interface WorldOptions {
   readonly showSecrets: boolean;
   readonly description: string;
   readonly now: () => number;
+  /** What is known of the backup itself, for the page. */
+  readonly backup: () => JsonObject;
 }
 
 export interface Worlds {
@@ -18,6 +23,8 @@ export interface Worlds {
   readonly prefix: string;
   at(revision: number): World;
   clock(): Clock;
+  names(): NameIndex;
+  readonly backup: () => JsonObject;
 }
 
 /** Catalogs and lists of keys that are kept. */
@@ -25,13 +32,15 @@ const MOST_CATALOGS = 8;
 const MOST_LISTS = 16;
 
 export function createWorlds(options: WorldOptions): Worlds {
-  const { history, prefix, showSecrets, description, now } = options;
+  const { history, prefix, showSecrets, description, now, backup } = options;
   const catalogs = createCache<{ readonly catalog: Catalog; readonly version: string | undefined }>(MOST_CATALOGS);
   const lists = createCache<Uint32Array>(MOST_LISTS);
   let clock: Clock | undefined;
+  let names: NameIndex | undefined;
   return {
     history,
     prefix,
+    backup,
     at(revision) {
       const { catalog, version } = catalogs.get(String(revision), () => ({
         catalog: readCatalog(history, revision, prefix),
@@ -51,6 +60,10 @@ export function createWorlds(options: WorldOptions): Worlds {
     clock() {
       clock ??= readClock(history, prefix);
       return clock;
+    },
+    names() {
+      names ??= indexNames(history, prefix);
+      return names;
     },
   };
 }

@@ -1,0 +1,109 @@
+/** Builds the command lines that give marked objects back. The page itself writes nothing, anywhere. */
+import { useState } from "preact/hooks";
+import type { Overview } from "../api.ts";
+import type { Basket, Marked } from "../basket.ts";
+import { useBasket } from "../basket.ts";
+import { commandLines } from "../command-lines.ts";
+import { Failure } from "../parts/failure.tsx";
+import { objectHref } from "../route.ts";
+
+export function GiveBack({
+  at,
+  overview,
+  basket,
+}: {
+  readonly at: string;
+  readonly overview: Overview | undefined;
+  readonly basket: Basket;
+}) {
+  const marked = useBasket();
+  const place = overview?.backup.place ?? "BACKUP";
+  if (marked.length === 0) {
+    return (
+      <div class="gapped">
+        <h1>Give back</h1>
+        <p>
+          Mark objects in their own view, or with <kbd>m</kbd> in a table. The command that gives them back to a cluster
+          appears here, to copy and run where that cluster can be reached.
+        </p>
+      </div>
+    );
+  }
+  const newest = overview?.lastRevision ?? 0;
+  const commands = commandLines(place, newest, marked);
+  return (
+    <div class="gapped">
+      <h1>Give back</h1>
+      <p>This page never writes. Each command shows its plan first, and asks before it changes anything.</p>
+      {overview !== undefined && !overview.showSecrets && marked.some(({ kind }) => kind === "Secret") && (
+        <Failure text="Secrets are hidden on this page only: the command reads them from the backup." />
+      )}
+      {commands.map((command) => (
+        <Command key={command} text={command} />
+      ))}
+      <table class="plain">
+        <thead>
+          <tr>
+            <th>Object</th>
+            <th>From</th>
+            <th>
+              <span class="visually-hidden">Remove</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {marked.map((each) => (
+            <Item each={each} at={at} basket={basket} />
+          ))}
+        </tbody>
+      </table>
+      <div>
+        <button type="button" onClick={() => basket.clear()}>
+          Remove all marks
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function Item({ each, at, basket }: { readonly each: Marked; readonly at: string; readonly basket: Basket }) {
+  return (
+    <tr>
+      <td>
+        <a href={objectHref(each, each.namespace, each.name, each.revision === 0 ? at : String(each.revision))}>
+          {each.namespace === null ? "" : `${each.namespace} / `}
+          {each.name}
+        </a>{" "}
+        <span class="dim">{each.kind}</span>
+      </td>
+      <td class="number">{each.revision === 0 ? "the newest moment" : `revision ${each.revision}`}</td>
+      <td class="right">
+        <button
+          type="button"
+          class="plain"
+          onClick={() => basket.toggle(each)}
+          aria-label={`Remove the mark of ${each.name}`}
+        >
+          ✕
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+function Command({ text }: { readonly text: string }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 2000);
+  };
+  return (
+    <div class="command">
+      <pre>{text}</pre>
+      <button type="button" onClick={() => void copy()}>
+        {copied ? "Copied" : "Copy"}
+      </button>
+    </div>
+  );
+}
