@@ -18,7 +18,7 @@ export function Changes({ query, at, overview }: Props) {
   const from = query.from ?? "";
   const all = query.all === "1";
   const offset = Number(query.offset ?? 0);
-  const answer = useAnswer<Data>("changes", { from, all, offset, limit: PAGE }, at);
+  const answer = useAnswer<Data>("changes", { since: from, all, offset, limit: PAGE }, at);
   const set = (changes: Readonly<Record<string, string>>) =>
     go(href(["changes"], { ...query, offset: "", ...changes }), true);
   const { value, error } = answer;

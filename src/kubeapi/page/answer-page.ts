@@ -61,7 +61,7 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
     }
     case "changes": {
       const to = text("to") === "" ? world.revision : moment(text("to"));
-      const from = text("from") === "" ? world.history.firstRevision : moment(text("from"));
+      const from = text("since") === "" ? world.history.firstRevision : moment(text("since"));
       const [offset, limit] = [number("offset", 0, 100_000, 0), number("limit", 1, 500, 100)];
       return changes(world, clock(), { from, to, all: text("all") === "true", offset, limit });
     }
