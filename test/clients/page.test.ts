@@ -164,7 +164,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
   test("the slider moves every view", async () => {
     await open(server, "#/browse/apps/v1/deployments?ns=shop");
     await page.waitForSelector(".row .cell.first");
-    const rows = () => page.locator(".toolbar [role=status]").innerText();
+    const rows = () => page.locator(".toolbar [role=status]").textContent();
     const newest = await rows();
     await page.locator("input[type=range]").focus();
     await page.keyboard.press("Home");
@@ -181,7 +181,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
     await page.waitForSelector("#results [role=option]");
     await page.keyboard.press("Enter");
     await page.waitForSelector(".code .line");
-    expect(await page.locator("h1").innerText()).toBe("web-conf");
+    expect(await page.locator("h1").textContent()).toBe("web-conf");
     await page.keyboard.press("g");
     await page.keyboard.press("b");
     await page.waitForSelector("main .cards");
@@ -192,7 +192,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
     await page.keyboard.press("g");
     await page.keyboard.press("r");
     await page.waitForSelector(".command pre");
-    const command = await page.locator(".command pre").first().innerText();
+    const command = await page.locator(".command pre").first().textContent();
     expect(command).toMatch(/^kubemend objects restore \S+snapshot\.db\.gz deployments\.apps\/\S+ -n shop$/);
   });
 
@@ -242,7 +242,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
     await page.keyboard.press("g");
     await page.keyboard.press("r");
     await page.waitForSelector(".command pre");
-    expect(await page.locator(".command pre").innerText()).toContain(
+    expect(await page.locator(".command pre").textContent()).toContain(
       "'configmaps/<img src=x onerror=window.hacked=1>'",
     );
     expect(await page.evaluate(() => (globalThis as { hacked?: number }).hacked)).toBeUndefined();
