@@ -1,6 +1,7 @@
 /** Part of the matrix of `test/attack`: all misbehaviours for the commands that do most harm with them, and the interruption of all that wait. */
 import { describe, expect, test } from "vitest";
-import { HOSTILE_API, startHostileApi } from "./attack/hostile-api.ts";
+import { ClusterApi } from "../src/io/api-server/cluster-api.ts";
+import { HOSTILE_API, HOSTILE_WATCHES, startHostileApi } from "./attack/hostile-api.ts";
 import { HOSTILE_ETCD, startHostileEtcd } from "./attack/hostile-etcd.ts";
 import { API_COMMANDS, type Attacked, attack, ETCD_COMMANDS, expectTrueEnd, patiently } from "./attack/matrix.ts";
 
@@ -29,6 +30,34 @@ describe.concurrent("an etcd that answers with", () => {
     }
   });
 });
+
+describe.concurrent("an API server with", () => {
+  test.each(HOSTILE_WATCHES)("%s is asked a few times and not thousands", async (mode) => {
+    const server = await startHostileApi(mode);
+    const api = new ClusterApi({ ...NOBODY, server: new URL(server.url) });
+    const over = new AbortController();
+    const watching = (async () => {
+      for await (const _ of api.watch("/api/v1/pods", over.signal));
+    })();
+    setTimeout(() => over.abort(), 2500);
+    await expect(watching).rejects.toThrow("abort");
+    api.close();
+    server.close();
+    expect(server.requests).toBeGreaterThan(2);
+    expect(server.requests).toBeLessThan(20);
+  });
+});
+
+const NOBODY = {
+  source: "test",
+  ca: undefined,
+  serverName: undefined,
+  insecure: false,
+  certificate: undefined,
+  key: undefined,
+  token: undefined,
+  proxy: undefined,
+};
 
 describe.concurrent("the first interruption ends", () => {
   test.each(API_COMMANDS)("$name", async (attacked) => {

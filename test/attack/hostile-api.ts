@@ -8,6 +8,8 @@ export interface HostileServer {
   readonly port: number;
   /** Connections that were made so far. */
   readonly connections: number;
+  /** Requests that came by HTTP. */
+  readonly requests: number;
   close(): void;
 }
 
@@ -163,6 +165,8 @@ export async function startHostileApi(
     });
   }
   let connections = 0;
+  let requests = 0;
+  server.on("request", () => requests++);
   server.on("connection", (socket: Socket) => {
     connections++;
     sockets.add(socket);
@@ -177,6 +181,9 @@ export async function startHostileApi(
     port,
     get connections() {
       return connections;
+    },
+    get requests() {
+      return requests;
     },
     close() {
       server.close();

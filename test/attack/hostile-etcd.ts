@@ -144,6 +144,8 @@ export async function startHostileEtcd(mode: string): Promise<HostileServer> {
       });
   }
   let connections = 0;
+  let requests = 0;
+  server.on("request", () => requests++);
   server.on("connection", (socket: Socket) => {
     connections++;
     sockets.add(socket);
@@ -158,6 +160,9 @@ export async function startHostileEtcd(mode: string): Promise<HostileServer> {
     port,
     get connections() {
       return connections;
+    },
+    get requests() {
+      return requests;
     },
     close() {
       server.close();

@@ -15,7 +15,7 @@ const MOST_MS = 45_000;
 
 export interface Attacked {
   readonly name: string;
-  /** `@` stands for the kubeconfig or the endpoint. */
+  /** `@` stands for the kubeconfig or the endpoint, `$OUT` for a directory of its own. */
   readonly argv: readonly string[];
   /** What it ends with; 1 unless given. */
   readonly codes?: readonly number[];
@@ -33,7 +33,7 @@ export const API_COMMANDS: readonly Attacked[] = [
   { name: "node evict", argv: ["node", "evict", "w1", "--yes", "--kubeconfig=@"] },
   { name: "node rebalance", argv: ["node", "rebalance", "w1", "--kubeconfig=@"] },
   { name: "rescue", argv: ["rescue", "scheduler", "--kubeconfig=@"] },
-  { name: "recover", argv: ["recover", "--recovery-dir=out", "--kubeconfig=@"] },
+  { name: "recover", argv: ["recover", "--recovery-dir=$OUT/out", "--kubeconfig=@"] },
   { name: "objects diff", argv: ["objects", "diff", BACKUP, "live", "nodes", "--kubeconfig=@"] },
   { name: "diagnose", argv: ["diagnose", "--kubeconfig=@", "--probe-timeout=1s"], codes: [1, 3] },
   // A cluster that cannot be asked is no reason not to restore: it is said.
@@ -43,7 +43,7 @@ export const API_COMMANDS: readonly Attacked[] = [
       "snapshot",
       "restore",
       BACKUP,
-      "--data-dir=data",
+      "--data-dir=$OUT/data",
       "--name=m",
       "--initial-cluster=m=http://127.0.0.1:2380",
       "--initial-advertise-peer-urls=http://127.0.0.1:2380",
@@ -63,11 +63,11 @@ export const ETCD_COMMANDS: readonly Attacked[] = [
   { name: "etcd compact", argv: ["etcd", "compact", "5"] },
   { name: "etcd defrag", argv: ["etcd", "defrag", "--timeout=1s"] },
   { name: "etcd member remove", argv: ["etcd", "member", "remove", "m2"] },
-  { name: "snapshot save", argv: ["snapshot", "save", "saved.db"] },
+  { name: "snapshot save", argv: ["snapshot", "save", "$OUT/saved.db"] },
 ]
   .map((each): Attacked => ({ ...each, argv: [...each.argv, "--endpoints=@", "--command-timeout=1s"] }))
   .concat([
-    { name: "recover", argv: ["recover", "--recovery-dir=out", "--etcd-servers=@"] },
+    { name: "recover", argv: ["recover", "--recovery-dir=$OUT/out", "--etcd-servers=@"] },
     {
       name: "diagnose",
       argv: ["diagnose", "--endpoints=@", "--probe-timeout=1s", "--command-timeout=1s"],
@@ -102,7 +102,7 @@ export async function attack(
     };
     writeFileSync(kubeconfig, JSON.stringify(config));
     const isApi = argv.some((word) => word.startsWith("--kubeconfig"));
-    const words = argv.map((word) => word.replace("@", isApi ? kubeconfig : server.url));
+    const words = argv.map((word) => word.replace("@", isApi ? kubeconfig : server.url).replace("$OUT", directory));
     return await runIn(directory, words, interrupted ? server : undefined);
   } finally {
     rmSync(directory, { recursive: true, force: true });

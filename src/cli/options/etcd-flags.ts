@@ -13,7 +13,10 @@ const INSECURE_DISCOVERY = parsed(
 ) as Flag<boolean | undefined>;
 
 export const ETCD_FLAGS = {
-  endpoints: words("--endpoints <urls>", "client URLs of members (default: $ETCDCTL_ENDPOINTS, else 127.0.0.1:2379)"),
+  endpoints: words(
+    "--endpoints <urls>",
+    "client URLs of members (default: $ETCDCTL_ENDPOINTS, else as this machine's control plane reaches etcd, else 127.0.0.1:2379)",
+  ),
   discoverySrv: words("--discovery-srv <domain>", "find the endpoints by the domain's SRV records"),
   discoverySrvName: words(
     "--discovery-srv-name <name>",
@@ -34,8 +37,11 @@ export type EtcdValues = ValuesOf<typeof ETCD_FLAGS>;
 /** Flags win over environment variables. Throws `usage` for a variable that cannot be read. */
 export function etcdFlags(host: Host, values: EtcdValues): EtcdFlags {
   const { env } = host;
-  const endpoints = values.endpoints ?? env.ETCDCTL_ENDPOINTS ?? "127.0.0.1:2379";
+  const endpoints = values.endpoints ?? env.ETCDCTL_ENDPOINTS ?? "";
   const variable = (name: string) => env[name] || undefined;
+  if (values.endpoints !== undefined && !/[^\s,]/.test(values.endpoints)) {
+    throw new MendError("usage", "no endpoint is given", { hint: "pass --endpoints https://10.0.0.1:2379,..." });
+  }
   return {
     endpoints: endpoints.split(",").filter((endpoint) => endpoint.trim() !== ""),
     ...given({

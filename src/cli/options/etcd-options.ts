@@ -1,5 +1,6 @@
 /** How etcd is reached, with etcdctl's flags and environment variables. */
 import { type Command, InvalidArgumentError } from "commander";
+import { MendError } from "../../errors/errors.ts";
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
 import type { Host } from "../host.ts";
 
@@ -19,7 +20,10 @@ export interface EtcdOptions {
 
 export function etcdOptions(command: Command): Command {
   return command
-    .option("--endpoints <urls>", "client URLs of members (default: $ETCDCTL_ENDPOINTS, else 127.0.0.1:2379)")
+    .option(
+      "--endpoints <urls>",
+      "client URLs of members (default: $ETCDCTL_ENDPOINTS, else as this machine's control plane reaches etcd, else 127.0.0.1:2379)",
+    )
     .option("--discovery-srv <domain>", "find the endpoints by the domain's SRV records")
     .option(
       "--discovery-srv-name <name>",
@@ -37,7 +41,7 @@ export function etcdOptions(command: Command): Command {
 
 export function etcdFlags(host: Host, options: EtcdOptions): EtcdFlags {
   const { env } = host;
-  const endpoints = options.endpoints ?? env.ETCDCTL_ENDPOINTS ?? "127.0.0.1:2379";
+  const endpoints = options.endpoints ?? env.ETCDCTL_ENDPOINTS ?? "";
   const texts = {
     discoverySrv: options.discoverySrv ?? env.ETCDCTL_DISCOVERY_SRV,
     discoverySrvName: options.discoverySrvName ?? env.ETCDCTL_DISCOVERY_SRV_NAME,
@@ -48,6 +52,9 @@ export function etcdFlags(host: Host, options: EtcdOptions): EtcdFlags {
     password: options.password ?? env.ETCDCTL_PASSWORD,
   };
   const given = Object.entries(texts).filter(([, value]) => value !== undefined && value !== "");
+  if (options.endpoints !== undefined && !/[^\s,]/.test(options.endpoints)) {
+    throw new MendError("usage", "no endpoint is given", { hint: "pass --endpoints https://10.0.0.1:2379,..." });
+  }
   return {
     endpoints: endpoints.split(",").filter((endpoint) => endpoint.trim() !== ""),
     ...(Object.fromEntries(given) as Partial<Record<keyof typeof texts, string>>),

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
+import { findLocalEtcd } from "./local-etcd.ts";
 
 /** What the command line and etcdctl's environment variables say. */
 export interface EtcdFlags {
@@ -38,8 +39,9 @@ export interface TlsMaterial extends Pick<SecureContextOptions, "ca" | "cert" | 
 }
 
 /** Reads the files and resolves the names. Throws `usage`, and what reading a file throws. */
-export async function prepareEtcdAccess(flags: EtcdFlags): Promise<EtcdAccess> {
-  const { cacert, cert, key, discoverySrv } = flags;
+export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
+  const flags = withLocalEtcd(named);
+  const { cacert, cert, key } = flags;
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? "--cert" : "--key";
     throw new MendError("usage", `${missing} is missing: --cert and --key go together`, {
@@ -52,20 +54,38 @@ export async function prepareEtcdAccess(flags: EtcdFlags): Promise<EtcdAccess> {
     ...(cert === undefined || key === undefined ? {} : { cert: readPem(cert), key: readPem(key) }),
   };
   checkMaterial(tls, flags);
+  return { endpoints: await findEndpoints(flags), tls, user: parseUser(flags), timeout: flags.timeout };
+}
+
+const DEFAULT_ENDPOINT = "127.0.0.1:2379";
+
+/** Where no endpoint is named: as this machine's control plane reaches etcd, else etcdctl's default. Files that are named win. */
+function withLocalEtcd(flags: EtcdFlags): EtcdFlags {
+  if (flags.endpoints.length > 0 || flags.discoverySrv !== undefined) return flags;
+  const own = findLocalEtcd();
+  if (own === undefined) return { ...flags, endpoints: [DEFAULT_ENDPOINT] };
+  const { cacert, cert, key } = flags;
+  const isNamed = cacert !== undefined || cert !== undefined || key !== undefined;
+  return isNamed ? { ...flags, endpoints: own.endpoints } : { ...flags, ...own };
+}
+
+/** The endpoints that flags name, each as a URL, by DNS where that is asked for. Throws `usage` and `etcd-unreachable`. */
+export async function findEndpoints(flags: EtcdFlags): Promise<string[]> {
+  const { cacert, cert, discoverySrv } = flags;
   const found = discoverySrv === undefined ? flags.endpoints : await discoverEndpoints(discoverySrv, flags);
   const scheme = cacert !== undefined || cert !== undefined ? "https" : "http";
   const endpoints = found.map((endpoint) => parseEndpoint(endpoint, scheme));
   if (endpoints.length === 0) {
     throw new MendError("usage", "no endpoint is given", { hint: "pass --endpoints https://10.0.0.1:2379,..." });
   }
-  return { endpoints: [...new Set(endpoints)], tls, user: parseUser(flags), timeout: flags.timeout };
+  return [...new Set(endpoints)];
 }
 
 /** An URL without a path; what has no scheme gets `scheme`. */
 export function parseEndpoint(text: string, scheme: "http" | "https"): string {
   const given = text.trim();
   const refuse = (reason: string): never => {
-    throw new MendError("usage", `endpoint "${given}" ${reason}`, {
+    throw new MendError("usage", `endpoint "${withoutLogin(given)}" ${reason}`, {
       hint: "give endpoints such as https://10.0.0.1:2379 or https://[fd00::1]:2379",
     });
   };
@@ -78,6 +98,11 @@ export function parseEndpoint(text: string, scheme: "http" | "https"): string {
   // URL drops the scheme's own port, which is none of etcd's.
   const port = url.port === "" ? (/:(80|443)\/?$/.exec(full)?.[1] ?? "2379") : url.port;
   return `${url.protocol}//${url.hostname}:${port}`;
+}
+
+/** A user and a password in a URL are not for messages. */
+function withoutLogin(endpoint: string): string {
+  return endpoint.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^@/]*@/i, "$1…@");
 }
 
 function parseUser(flags: EtcdFlags): EtcdAccess["user"] {

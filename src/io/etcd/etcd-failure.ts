@@ -18,7 +18,9 @@ export async function explainEtcdFailure(
   now?: number,
   words = RECOVER_WORDS,
 ): Promise<MendError> {
-  const fault = await findConnectionFault({ url: new URL(endpoint), tls, protocol: "h2", words }, now);
+  const url = URL.parse(endpoint);
+  if (url === null) return error; // it is about a file
+  const fault = await findConnectionFault({ url, tls, protocol: "h2", words }, now);
   if (fault === undefined) return error;
   const details = fault.details.map((detail) => `\n  ${detail}`).join("");
   return new MendError("tls-failed", `no connection to etcd at "${endpoint}": ${fault.text}${details}`, {

@@ -1,4 +1,5 @@
 /** etcd's v3 messages, as much of them as we use (`etcdserverpb/rpc.proto`). 64-bit ids are bigint. */
+import { MendError } from "../../errors/errors.ts";
 import { createWireCursor, encodeMessage, type WireCursor } from "../../protobuf/message.ts";
 
 export interface ResponseHeader {
@@ -68,7 +69,17 @@ export function decodeMemberList(message: Uint8Array): { header: ResponseHeader;
     if (fields.field === 1) header = decodeHeader(fields.bytes());
     else if (fields.field === 2) members.push(decodeClusterMember(fields.bytes()));
   }
+  requireHeader(header);
+  if (members.length === 0) throw new MendError("etcd-refused", "etcd's answer names no member of its cluster");
   return { header, members };
+}
+
+/** Every answer of etcd says which member of which cluster gives it: one that does not is somebody else's. */
+function requireHeader({ clusterId, memberId }: ResponseHeader): void {
+  if (clusterId !== 0n && memberId !== 0n) return;
+  throw new MendError("etcd-refused", "etcd's answer does not say which member gives it", {
+    hint: "check that etcd listens at the endpoint",
+  });
 }
 
 /** MemberAddResponse: the header, the new member, and all of them. */
@@ -121,6 +132,7 @@ export function decodeStatus(message: Uint8Array): MemberStatus {
     else if (field === 8) errors.push(text(fields.bytes()));
     else if (field <= 12 && fields.wireType === 0) numbers.set(field, fields.number());
   }
+  requireHeader(header);
   const at = (field: number): number => numbers.get(field) ?? 0;
   return {
     header,
@@ -144,12 +156,15 @@ export function encodeHashKvRequest(revision: number): Uint8Array {
 
 export function decodeHashKv(message: Uint8Array): KeyspaceHash {
   const fields = cursor(message);
+  let header = NO_HEADER;
   let hash = 0;
   let compactRevision = 0;
   while (fields.next()) {
-    if (fields.field === 2) hash = fields.number();
+    if (fields.field === 1) header = decodeHeader(fields.bytes());
+    else if (fields.field === 2) hash = fields.number();
     else if (fields.field === 3) compactRevision = Number(BigInt.asIntN(64, fields.bigint()));
   }
+  requireHeader(header);
   return { hash, compactRevision };
 }
 
@@ -158,7 +173,9 @@ const ALARMS = ["UNKNOWN", "NOSPACE", "CORRUPT"] as const;
 export function decodeAlarms(message: Uint8Array): MemberAlarm[] {
   const alarms: MemberAlarm[] = [];
   const fields = cursor(message);
+  let header = NO_HEADER;
   while (fields.next()) {
+    if (fields.field === 1) header = decodeHeader(fields.bytes());
     if (fields.field !== 2) continue;
     const inner = cursor(fields.bytes());
     let memberId = 0n;
@@ -169,6 +186,7 @@ export function decodeAlarms(message: Uint8Array): MemberAlarm[] {
     }
     alarms.push({ memberId, type: ALARMS[type] ?? "UNKNOWN" });
   }
+  requireHeader(header);
   return alarms;
 }
 

@@ -1,13 +1,12 @@
 /** etcd, asked directly: with the flags given, else as this machine's API server or etcd member is told to reach it. */
 
 import { commandLine } from "../../../diagnosis/command-line.ts";
-import type { EtcdFacts, LocalComponent, LocalFacts } from "../../../diagnosis/facts.ts";
+import type { EtcdFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { MendError } from "../../../errors/errors.ts";
-import { prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
+import { findEndpoints, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../../io/etcd/etcd-failure.ts";
+import { etcdOf } from "../../../io/etcd/local-etcd.ts";
 import { acceptsConnections } from "../../../io/network/accepts-connections.ts";
-import { reachableFile } from "../../../io/node/component-files.ts";
-import { flagNamed } from "../../../kube/container-flags.ts";
 import type { EtcdFlags } from "../../etcd/etcd-flags.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 import type { Probes } from "./probes.ts";
@@ -21,9 +20,11 @@ export async function probeEtcd(
   local: LocalFacts | undefined,
   probes: Probes,
 ): Promise<EtcdFacts | undefined> {
-  const flags = given ?? flagsOfApiServer(local, probes.deadlineMs) ?? flagsOfMember(local, probes.deadlineMs);
+  const own = etcdOf((local?.components ?? []).map((each) => ({ ...each, pid: each.process?.pid })));
+  const flags = given ?? (own && { ...own, timeout: probes.deadlineMs });
   if (flags === undefined) return undefined;
-  const { endpoints, cacert, cert, key } = flags;
+  const endpoints = await urlsOf(flags);
+  const { cacert, cert, key } = flags;
   const flag = (name: string, value: string | undefined) => (value === undefined ? [] : [`--${name}=${value}`]);
   // A member that is cut off takes a whole deadline before the next one is asked.
   const health = await probes.attempt((signal) => checkHealth(flags, { signal }), 3 * probes.deadlineMs);
@@ -48,6 +49,16 @@ export async function probeEtcd(
           hangs: await someHang(health, endpoints),
         },
   };
+}
+
+/** What is given as `HOST:PORT` as a URL, and what DNS has; as it is given where it is none of them, which asking it says. */
+async function urlsOf(flags: EtcdFlags): Promise<readonly string[]> {
+  try {
+    return await findEndpoints(flags);
+  } catch (error) {
+    if (error instanceof MendError) return flags.endpoints;
+    throw error;
+  }
 }
 
 /** Whether one of them takes connections, where none answers. */
@@ -77,39 +88,4 @@ async function explain(error: MendError, flags: EtcdFlags): Promise<MendError> {
     if (other instanceof MendError) return other;
     throw other;
   }
-}
-
-function flagsOfApiServer(local: LocalFacts | undefined, timeout: number): EtcdFlags | undefined {
-  const component = local?.components.find(({ name }) => name === "kube-apiserver");
-  const servers = flagNamed(component?.flags, "etcd-servers");
-  if (component === undefined || servers === undefined) return undefined;
-  return flagsFrom(component, servers, ["etcd-cafile", "etcd-certfile", "etcd-keyfile"], timeout);
-}
-
-/** A member's own certificate often is a client's as well; where it is not, etcd says so. */
-function flagsOfMember(local: LocalFacts | undefined, timeout: number): EtcdFlags | undefined {
-  const component = local?.components.find(({ name }) => name === "etcd");
-  const urls =
-    flagNamed(component?.flags, "advertise-client-urls") ?? flagNamed(component?.flags, "listen-client-urls");
-  if (component === undefined || urls === undefined) return undefined;
-  return flagsFrom(component, urls, ["trusted-ca-file", "cert-file", "key-file"], timeout);
-}
-
-function flagsFrom(
-  component: LocalComponent,
-  urls: string,
-  [ca, cert, key]: readonly [string, string, string],
-  timeout: number,
-): EtcdFlags {
-  const file = (flag: string) => {
-    const path = flagNamed(component.flags, flag);
-    return path === undefined ? undefined : reachableFile(path, component.process?.pid);
-  };
-  const files = { cacert: file(ca), cert: file(cert), key: file(key) };
-  const known = Object.entries(files).filter(([, path]) => path !== undefined);
-  return {
-    endpoints: urls.split(",").filter((url) => url !== ""),
-    ...(Object.fromEntries(known) as Pick<EtcdFlags, "cacert" | "cert" | "key">),
-    timeout,
-  };
 }
