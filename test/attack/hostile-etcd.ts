@@ -25,7 +25,9 @@ function pour(stream: ServerHttp2Stream, bytes: Buffer): void {
 function answerWith(message: Uint8Array): Answer {
   return (stream) => {
     stream.respond(OK, { waitForTrailers: true });
-    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.on("wantTrailers", () => {
+      if (!stream.destroyed && !stream.sentTrailers) stream.sendTrailers({ "grpc-status": "0" });
+    });
     stream.end(frame(message));
   };
 }
