@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { JsonObject, KubeObject } from "../src/kube/object.ts";
-import { ApiServerStandIn } from "./api-server-stand-in.ts";
+import { ApiServerStandIn, status } from "./api-server-stand-in.ts";
 import { configMap, node, object, workload } from "./cluster-objects.ts";
 import { kubemend } from "./kubemend.ts";
 
@@ -73,7 +73,12 @@ const MASTER: KubeObject = {
 };
 
 /** `renewed`: the names of leases that their holders renew; `log`: what the scheduler's pod has logged. */
-async function serve(objects: readonly KubeObject[], renewed: readonly string[], log?: string): Promise<string> {
+async function serve(
+  objects: readonly KubeObject[],
+  renewed: readonly string[],
+  log?: string,
+  takesPods = true,
+): Promise<string> {
   const long = Date.now() - 3_600_000;
   const stale = [lease("kube-scheduler", long), lease(MANAGER, Date.now())];
   server = await ApiServerStandIn.start(base, {
@@ -85,7 +90,9 @@ async function serve(objects: readonly KubeObject[], renewed: readonly string[],
       ...stale,
       ...renewed.map((name) => lease(name, Date.now())),
     ],
-    answer: ({ path }) => {
+    answer: ({ method, path }) => {
+      if (!takesPods && method === "POST" && path.endsWith("/pods"))
+        return status(403, "Forbidden", "a policy refuses it");
       const version = { groupVersion: "coordination.k8s.io/v1" };
       const group = { kind: "APIGroup", name: "coordination.k8s.io", preferredVersion: version, versions: [version] };
       if (path === "/readyz") return { status: 200, body: {} };
@@ -183,4 +190,39 @@ test("one that surely has the lease and does not renew it makes way", async () =
   expect(stderr).toContain("runs and does not renew its lease: deleting it");
   expect(writes).toContain("DELETE /api/v1/namespaces/kube-system/pods/kube-scheduler-1");
   expect(await diagnosedScheduler(flag)).toMatchObject({ state: "broken", codes: ["scheduler-down"] });
+});
+
+test("a static scheduler that comes back by itself is mended, whatever became of the rescue pod", async () => {
+  const metadata = {
+    labels: { component: "kube-scheduler" },
+    annotations: { "kubernetes.io/config.mirror": "x", "kubernetes.io/config.source": "file" },
+  } as JsonObject;
+  const spec = {
+    nodeName: "m1",
+    hostNetwork: true,
+    containers: [{ name: "kube-scheduler", command: ["kube-scheduler"] }],
+  };
+  const pod = running(object("v1", "Pod", "kube-system/kube-scheduler-m1", { metadata, spec }));
+  const waiting = { waiting: { reason: "CrashLoopBackOff" } };
+  const ended = { terminated: { exitCode: 1, finishedAt: "2026-11-21T03:00:00Z", containerID: "c" } };
+  const crashed = {
+    ...pod,
+    status: {
+      phase: "Running",
+      containerStatuses: [{ name: "kube-scheduler", state: waiting, lastState: ended, restartCount: 3 }],
+    },
+  };
+  const flag = await serve([crashed], [], undefined, false);
+  // No rescue pod comes about. In the meantime the kubelet has tried the static one again.
+  const back = setTimeout(() => {
+    server.put(pod);
+    renewing = setInterval(() => server.put(lease("kube-scheduler", Date.now(), "m1_b")), 100);
+  }, 800);
+  try {
+    const { code, outcome, stderr } = await rescue(flag);
+    expect({ code, outcome }, stderr).toMatchObject({ code: 0, outcome: { state: "mended", trouble: null } });
+    expect(stderr).toContain("has come back by itself");
+  } finally {
+    clearTimeout(back);
+  }
 });

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
-import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { NODES, PODS } from "../../kube/api-paths.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
@@ -258,7 +258,15 @@ class Rebalancing {
     const before = new Set(this.#podsOf(owner).map(({ metadata }) => metadata.uid));
     const surge = { path: scaled.path, wanted };
     tell(`${scaled.name}: one more replica, to replace "${move.pod.metadata.name}" of "${move.from}"`);
-    if (!(await this.#surges.begin(surge, this.#signal))) {
+    let isBegun: boolean;
+    try {
+      isBegun = await this.#surges.begin(surge, this.#signal);
+    } catch (error) {
+      // What was asked for and not answered may have been done all the same.
+      if (!(error instanceof ApiError) || error.status >= 500) await this.#leave(scaled.name, surge, true);
+      throw error;
+    }
+    if (!isBegun) {
       this.#bar(owner, namespace, "somebody else has scaled it");
       return false;
     }
@@ -275,9 +283,9 @@ class Rebalancing {
   }
 
   /** Also when interrupted, the owner is left with as many replicas as it had; where that cannot be, it is said. */
-  async #leave(name: string, surge: Surge): Promise<MendError | undefined> {
+  async #leave(name: string, surge: Surge, unanswered = false): Promise<MendError | undefined> {
     try {
-      await this.#surges.end(surge, AbortSignal.timeout(CLEAN_UP_MS));
+      await this.#surges.end(surge, AbortSignal.timeout(CLEAN_UP_MS), unanswered);
       return undefined;
     } catch (error) {
       const { wanted } = surge;

@@ -1,5 +1,6 @@
 /** One replica more than an owner is to have, for as long as a pod is moved. An annotation on the owner tells how many it is to have, so that a rerun after a crash finds it. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
 import { objectOf, objectsOf } from "../../kube/fields.ts";
@@ -20,6 +21,9 @@ const SCALED: readonly (readonly string[])[] = [
   ["/api/v1/replicationcontrollers"],
 ];
 const MOST_CONFLICTS = 8;
+/** A request that was given up is done within these looks, or never: an API server drops what waits for longer. */
+const LATE_LOOKS = 5;
+const LATE_MS = 500;
 
 export class ReplicaSurges {
   readonly #api: ClusterApi;
@@ -36,9 +40,18 @@ export class ReplicaSurges {
     });
   }
 
-  /** Takes the replica away only where nobody has scaled the owner since. */
-  async end({ path, wanted }: Surge, signal: AbortSignal): Promise<void> {
-    await this.#change(path, signal, ({ metadata, spec }) => {
+  /**
+   * Takes the replica away only where nobody has scaled the owner since. `unanswered`: the beginning was asked for and no answer came, so that it may be done only now.
+   */
+  async end(surge: Surge, signal: AbortSignal, unanswered = false): Promise<void> {
+    for (let look = 1; !(await this.#endNow(surge, signal)) && unanswered && look < LATE_LOOKS; look++) {
+      await sleep(LATE_MS, undefined, { signal });
+    }
+  }
+
+  /** False where there is nothing of it. */
+  #endNow({ path, wanted }: Surge, signal: AbortSignal): Promise<boolean> {
+    return this.#change(path, signal, ({ metadata, spec }) => {
       if (metadata.annotations?.[SURGE_ANNOTATION] === undefined) return undefined;
       const isOurs = objectOf(spec).replicas === wanted + 1;
       return {

@@ -11,7 +11,7 @@ import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { RescueCase, type StandIn } from "./rescue-case.ts";
 import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
 import { earlierStandIn, goOnWith, LEAD_WITHIN_MS, makeOf, makeStandIn } from "./stand-in.ts";
-import { handOver, untilStarted } from "./take-over.ts";
+import { handOver, leadsAfterAll, untilStarted } from "./take-over.ts";
 
 export interface RescueOutcome {
   readonly component: LeaseHolderName;
@@ -42,7 +42,7 @@ export async function rescueComponent(
     return await stepByStep(rescue);
   } catch (error) {
     if (!(error instanceof TimeIsUp)) throw error;
-    return outcome(rescue, "lost", { trouble: rescue.late(error) });
+    return lost(rescue, rescue.late(error));
   }
 }
 
@@ -61,7 +61,7 @@ async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
   }
   await raiseScaledAway(rescue);
   const standIn = standingIn ?? (await makeStandIn(rescue));
-  if (!("pod" in standIn)) return outcome(rescue, "lost", { trouble: standIn });
+  if (!("pod" in standIn)) return lost(rescue, standIn);
   const unready = await untilStarted(rescue, standIn);
   if (unready !== undefined) return leave(rescue, standIn, unready);
   const failure = await handOver(rescue, standIn);
@@ -73,7 +73,14 @@ async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
   const template = target.templates.find(({ title }) => title === standIn.template) ?? target.templates[0]!;
   await rescue.noteIdle();
   const again = await makeOf(rescue, template);
-  return "pod" in again ? leave(rescue, again, failure) : outcome(rescue, "lost", { trouble: again });
+  return "pod" in again ? leave(rescue, again, failure) : lost(rescue, again);
+}
+
+/** No rescue pod helps; but meanwhile the permanent one may have come back by itself, as a static pod does that its kubelet tries again. */
+async function lost(rescue: RescueCase, trouble: Trouble): Promise<RescueOutcome> {
+  if (!(await leadsAfterAll(rescue))) return outcome(rescue, "lost", { trouble });
+  rescue.session.tell(`the permanent ${rescue.target.component} has come back by itself`);
+  return outcome(rescue, "mended");
 }
 
 /** A trouble where its pods run and nothing proves that they do not work. */

@@ -8,7 +8,7 @@ import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
 import { worksByLease } from "../../rescue/target.ts";
 import { haveTriedAgain, readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
-import type { Verdict } from "./rescue-session.ts";
+import { TimeIsUp, type Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
 /** A permanent pod that the kubelet tries again after its crash over the port: the kubelet's back-off, then a lease. */
@@ -169,6 +169,34 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
       return { done: { kind: "no-lease", text: `the permanent ${component} does not take its lease` } };
     }),
   );
+}
+
+/** A leader renews every 2 s, and one that has just started first waits until the last lease has run out. */
+const LEADS_WITHIN_MS = 25_000;
+
+/** Whether a permanent pod that runs does its work, given the time that it takes to be seen. At once false where none is there. */
+export async function leadsAfterAll(rescue: RescueCase): Promise<boolean> {
+  const { session, target, lease: track } = rescue;
+  const { now } = session.options;
+  const byLease = worksByLease(target);
+  const ready = new Since(now);
+  const began = now();
+  session.allow(LEADS_WITHIN_MS + STEADY_MS);
+  track.forget();
+  try {
+    return await session.until((look): Verdict<boolean> => {
+      const alive = rescue.permanent(look).filter(({ state, alive }) => alive && state.is !== "gone");
+      const running = rescue.running(look);
+      if (alive.length === 0) return { done: false };
+      const leads = byLease ? track.isRenewed : isSteady(running, ready);
+      if (leads && running.length > 0) return { done: true };
+      if (now() - began > LEADS_WITHIN_MS) return { done: false };
+      return { waitingFor: `the permanent ${target.component}, which may come back by itself` };
+    });
+  } catch (error) {
+    if (error instanceof TimeIsUp) return false;
+    throw error;
+  }
 }
 
 /** Whether some pod has been ready for a while. */
