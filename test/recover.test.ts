@@ -19,6 +19,7 @@ import { parse } from "yaml";
 import { run } from "../src/cli/run.ts";
 import type { JsonObject } from "../src/kube/object.ts";
 import { companions, mirrorPod, node, secret, workload } from "./cluster-objects.ts";
+import { kubemend } from "./kubemend.ts";
 import { clusterEntries, encryptAesCbc, madeSnapshot } from "./made-snapshot.ts";
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
@@ -389,6 +390,9 @@ test("several masters: a folder each, and the commands that restore each member"
   );
   expect(readdirSync(join(base, "out/nodes"))).toEqual(["m1", "m2"]);
   expect(stdout).toContain(`sudo cp ${base}/out/nodes/m2/manifests/*.yaml /srv/manifests/`);
+  const started = await kubemend(base, ["start", "--asset-dir=out", "--pod-manifest-path=/srv/manifests"]);
+  expect(started).toMatchObject({ code: 1, stderr: expect.stringContaining('holds static pods of "m1", "m2"') });
+  expect(started.stderr).toContain("/out/nodes/m1/manifests/*.yaml /srv/manifests/");
   const restores = stdout.split("\n").filter((line) => line.includes("snapshot restore"));
   expect(restores.map((line) => line.trim().replace(/(token=restored-)\d+T\d+Z/, "$1TIME"))).toEqual(
     ["m1", "m2"].map(

@@ -1,5 +1,5 @@
 /** Reads an asset dir whole: certificates, kubeconfigs and manifests are small. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { AssetFile } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
@@ -9,6 +9,20 @@ import { fromSystemError } from "./system-error.ts";
 const FOLDERS = ["auth", "tls", "bootstrap-manifests", "manifests", "etcd"];
 const BACKUP = /^etcd\/.*\.db$/;
 const MOST_BYTES = 64 << 20;
+
+/** The nodes of an asset dir that a recovery of static pods has written: it has their manifests, and no temporary control plane. Empty for any other. */
+export function staticPodAssets(directory: string): string[] {
+  if (existsSync(join(directory, "bootstrap-manifests"))) return [];
+  try {
+    const nodes = readdirSync(join(directory, "nodes"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return nodes
+      .map(({ name }) => name)
+      .filter((name) => existsSync(join(directory, "nodes", name, "manifests")))
+      .sort();
+  } catch {
+    return []; // no such folder
+  }
+}
 
 export function readAssetFiles(directory: string): AssetFile[] {
   try {

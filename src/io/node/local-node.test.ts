@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import { listenerOf, programRuns } from "./local-node.ts";
+import { listenerOf, newestLog, programRuns } from "./local-node.ts";
 
 /** A process by that command line, of which only the first words count. */
 async function run(name: string, ...words: string[]) {
@@ -40,4 +40,13 @@ test.skipIf(process.platform !== "linux")("who listens on a port is told while i
   server.close();
   await once(server, "close");
   expect(listenerOf(port)).toBeUndefined();
+});
+
+test("an older container's last words are not taken for those of one that has not started", () => {
+  const old = { time: 1000, size: 9 };
+  const empty = { time: 3000, size: 0 };
+  expect(newestLog([old], 0)).toBe(old);
+  expect(newestLog([old], 2000)).toBeUndefined();
+  expect(newestLog([old, empty], 0)).toBe(old);
+  expect(newestLog([old, empty], 2000)).toBe(empty);
 });

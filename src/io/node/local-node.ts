@@ -152,10 +152,19 @@ export function ownAddresses(): Set<string> {
 
 /**
  * The last lines that a static pod's containers have logged, newest attempt, without the runtime's time stamps; undefined when none has started
- * yet. The kubelet's directories are `NAMESPACE_POD-NODE_UID/CONTAINER/ATTEMPT.log`.
+ * yet. What ended before `since`, in milliseconds since the epoch, is another time's: an older container's last words say nothing of one that has not started. The kubelet's
+ * directories are `NAMESPACE_POD-NODE_UID/CONTAINER/ATTEMPT.log`.
  */
-export function staticPodLog(namespace: string, pod: string, nodeName: string, lines: number): string[] | undefined {
-  return lastLogged(`${namespace}_${pod}-${nodeName}_`, lines);
+export function staticPodLog(
+  namespace: string,
+  pod: string,
+  nodeName: string,
+  lines: number,
+  since = 0,
+): string[] | undefined {
+  const running = runningContainers();
+  const runs = staticPodContainers(namespace, `${pod}-${nodeName}`).some((id) => running.has(id));
+  return lastLogged(`${namespace}_${pod}-${nodeName}_`, lines, runs ? 0 : since);
 }
 
 /** The same of any pod that the API server knows. */
@@ -164,12 +173,11 @@ export function podLog(namespace: string, pod: string, uid: string, lines: numbe
 }
 
 /** Of the pods whose directory's name begins so. */
-function lastLogged(prefix: string, lines: number): string[] | undefined {
+function lastLogged(prefix: string, lines: number, since = 0): string[] | undefined {
   const files = names(POD_LOGS)
     .filter((name) => name.startsWith(prefix))
-    .flatMap((name) => names(join(POD_LOGS, name)).flatMap((container) => logFiles(join(POD_LOGS, name, container))))
-    .sort((a, b) => b.time - a.time);
-  const newest = files.find(({ size }) => size > 0) ?? files[0];
+    .flatMap((name) => names(join(POD_LOGS, name)).flatMap((container) => logFiles(join(POD_LOGS, name, container))));
+  const newest = newestLog(files, since);
   if (newest === undefined) return undefined;
   const text = readQuietly(newest.path).trimEnd();
   return text === ""
@@ -178,6 +186,15 @@ function lastLogged(prefix: string, lines: number): string[] | undefined {
         .split("\n")
         .slice(-lines)
         .map((line) => line.replace(/^\S+ (?:stdout|stderr) [FP] /, ""));
+}
+
+/** The newest that says something, else the newest; undefined where none was written since. */
+export function newestLog<T extends { readonly time: number; readonly size: number }>(
+  files: readonly T[],
+  since: number,
+): T | undefined {
+  const fresh = files.filter(({ time }) => time >= since).sort((a, b) => b.time - a.time);
+  return fresh.find(({ size }) => size > 0) ?? fresh[0];
 }
 
 /** Ids of the containers that a static pod has had here: the kubelet links their logs as `POD-NODE_NAMESPACE_CONTAINER-ID.log`. */

@@ -108,10 +108,10 @@ async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSig
   }
 }
 
-/** Why etcd has not started, as far as this machine tells; empty where it has. */
-export function etcdTrouble({ plan }: EtcdReturn, node: string): string {
+/** Why etcd has not started, as far as this machine tells; empty where it has. `since`: when the start began. */
+export function etcdTrouble({ plan }: EtcdReturn, node: string, since = 0): string {
   const { name, namespace } = plan.pod.metadata;
-  const log = staticPodLog(namespace ?? "default", name, node, 2);
+  const log = staticPodLog(namespace ?? "default", name, node, 2, since);
   if (log === undefined) {
     const images = plan.images.map((image) => `"${image}"`).join(", ");
     return `; etcd has not started: is the image ${images} on this node, or can it be pulled?`;

@@ -8,7 +8,7 @@ import type { ApiManners } from "../../io/api-server/api-manners.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubeconfig.ts";
 import { isSelfContained, selfContainedKubeconfig } from "../../io/api-server/self-contained-kubeconfig.ts";
-import { readAssetFiles } from "../../io/files/asset-files.ts";
+import { readAssetFiles, staticPodAssets } from "../../io/files/asset-files.ts";
 import { type BootstrapPlaces, checkPlaces, findLeftover } from "../../io/files/bootstrap-files.ts";
 import { findKubelet, isSameDirectory, type LocalKubelet } from "../../io/node/local-node.ts";
 import { absentImages } from "./absent-images.ts";
@@ -52,6 +52,7 @@ export interface Start {
 
 export async function prepareStart(options: StartOptions): Promise<Start> {
   const { assetDir, podManifestPath, secretsDir } = options;
+  refuseStaticPods(options);
   const planned = planStart(readAssetFiles(assetDir), new Date(options.now()));
   const kubelet = checkKubelet(podManifestPath);
   const node = kubelet.nodeName;
@@ -91,6 +92,23 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
     deadline: options.now() + options.timeoutMs,
     ended: new AbortController(),
   };
+}
+
+/** A control plane of static pods has no temporary one: the kubelets start it from the manifests, once they and their files are in place. */
+function refuseStaticPods({ assetDir, podManifestPath }: StartOptions): void {
+  const nodes = staticPodAssets(assetDir);
+  const [first] = nodes;
+  if (first === undefined) return;
+  const own = nodes.find((node) => node === findKubelet()?.nodeName) ?? first;
+  const folder = `${assetDir}/nodes/${own}`;
+  throw new MendError(
+    "unsupported",
+    `"${assetDir}" holds static pods of ${nodes.map((node) => `"${node}"`).join(", ")}: the kubelet of each node starts them, and there is nothing for start to do`,
+    {
+      where: `${assetDir}/nodes`,
+      hint: `on ${own}, when the files of ${folder}/host-files.txt are there and etcd's data is restored: sudo cp ${folder}/manifests/*.yaml ${podManifestPath}/`,
+    },
+  );
 }
 
 /** An API server that would not know us, or that we would not know, is not worth starting; and one that would is another cluster's. */

@@ -115,7 +115,7 @@ function troubleTeller(start: Start): () => Promise<string> {
     if (options.now() - since < (hasStarted ? REPEAT_MS : UNSTARTED_MS)) return said;
     since = options.now();
     const own = hasStarted ? `; it says last: ${log.join(" / ")}` : await whyNotStarted(start);
-    said = (etcd && etcdTrouble(etcd, node)) || own;
+    said = (etcd && etcdTrouble(etcd, node, beganAt(start))) || own;
     return said;
   };
 }
@@ -140,7 +140,12 @@ export function imagesOf({ pod }: BootstrapManifest): string[] {
 /** The last that the temporary API server has logged; undefined before it has started, and where there is none. */
 function ownLog(start: Start): string[] | undefined {
   const own = temporaryApiServer(start)?.pod.metadata;
-  return own && staticPodLog(own.namespace ?? "default", own.name, start.node, 3);
+  return own && staticPodLog(own.namespace ?? "default", own.name, start.node, 3, beganAt(start));
+}
+
+/** When this start was ready to place its files, in milliseconds since the epoch. */
+function beganAt({ deadline, options }: Start): number {
+  return deadline - options.timeoutMs;
 }
 
 function temporaryApiServer({ pods }: Start): BootstrapManifest | undefined {
