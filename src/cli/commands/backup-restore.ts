@@ -1,9 +1,11 @@
 import { MendError } from "../../errors/errors.ts";
 import type { BackupMoment } from "../../operations/backup/restore.ts";
-import { splitMoment } from "../../repository/moment.ts";
+import { parseTimeOfDay, splitMoment } from "../../repository/moment.ts";
+import type { Host } from "../host.ts";
 import { REPOSITORY_TEXT } from "../options/backup-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
-import { path, wholeNumber, words } from "../options/flag.ts";
+import { path, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
+import { given } from "../options/given.ts";
 import { snapshotOptions } from "../options/output-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
@@ -21,15 +23,19 @@ export const backupRestore = defineCommand({
     toTime: words("--to-time <time>", "as it was at this time"),
     toRevision: wholeNumber("--to-revision <revision>", "as it was at this revision", { least: 1 }),
     outputFile: path("--output-file <file>", "write a snapshot file instead of a data dir"),
+    node: words("--node <name>", "write this control-plane node's files instead: manifests, keys, kubeconfigs"),
+    filesDir: path("--files-dir <dir>", "where they go, with their modes and owners"),
   },
   examples: [
     "kubemend backup restore /mnt/backup/prod --identity prod.identity --data-dir /var/lib/etcd",
     "kubemend backup restore /mnt/backup/prod --to-time '90m ago' --data-dir /var/lib/etcd --replace",
     "kubemend backup restore /mnt/backup/prod --to-revision 48120 --output-file before.db",
+    "kubemend backup restore /mnt/backup/prod --identity prod.identity --node master-1 --files-dir master-1",
   ],
   notes: `Times: 2026-11-29T10:42:17Z, "2026-11-29 10:42" (local), 10:42:17 (the last time it was that late), "90m ago".`,
   page: "docs/back-up-continuously.md",
   async run({ repository, moment }, flags, { host }) {
+    if (flags.node !== undefined) return await restoreFiles(repository, flags.node, flags, host);
     const place = chosenMoment(repository, moment, flags, host.now());
     const { restoreBackup, saveMoment } = await import("../../operations/backup/restore.ts");
     const { line, ...common } = snapshotOptions(host, flags);
@@ -50,6 +56,32 @@ export const backupRestore = defineCommand({
     if (!isJson) await host.stderr.write(findingsText(findings));
   },
 });
+
+async function restoreFiles(
+  repository: string,
+  node: string,
+  flags: ValuesOf<typeof RESTORE_FLAGS> & {
+    readonly filesDir: string | undefined;
+    readonly toTime: string | undefined;
+  },
+  host: Host,
+): Promise<void> {
+  const { filesDir, toTime } = flags;
+  if (filesDir === undefined) {
+    throw new MendError("usage", "--files-dir is missing", { hint: "name a directory that the node's files go below" });
+  }
+  const { restoreNodeFiles } = await import("../../operations/backup/restore-node-files.ts");
+  const { moments } = snapshotOptions(host, flags);
+  const before = toTime === undefined ? undefined : parseTimeOfDay(toTime, host.now());
+  const result = await restoreNodeFiles(repository, node, filesDir, { ...moments, ...given({ before }) });
+  const text = `wrote ${result.files} files of node "${node}" below "${filesDir}", as they were stored at ${result.time}\n`;
+  await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : text);
+  if (result.withoutOwner.length > 0) {
+    await host.stderr.write(
+      `warning: ${result.withoutOwner.length} files belong to you: only root can give them their owners\n`,
+    );
+  }
+}
 
 interface Chosen {
   readonly toTime: string | undefined;

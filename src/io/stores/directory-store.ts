@@ -1,6 +1,6 @@
 /** A directory as a store: a disk, or a network file system that has hard links. */
 import { open, readdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
@@ -16,11 +16,21 @@ export function openDirectoryStore(path: string): Store {
     exclusive: true,
     async *list(prefix, after = "") {
       const folder = prefix.endsWith("/") ? prefix : dirname(prefix);
-      const names = (await namesIn(at(folder))).map((name) => (folder === "." ? name : join(folder, name)));
+      const names =
+        prefix === "" ? await allNames(path) : (await namesIn(at(folder))).map((name) => join(folder, name));
       for (const name of names.sort()) {
         if (!name.startsWith(prefix) || name <= after) continue;
         const found = await statOf(at(name), name);
         if (found !== undefined) yield found;
+      }
+    },
+    async folders() {
+      try {
+        const entries = await readdir(path, { withFileTypes: true });
+        return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+      } catch (error) {
+        if (systemCode(error) === "ENOENT") return [];
+        throw fromSystemError(error, "read directory", path);
       }
     },
     async read(name, range) {
@@ -71,6 +81,18 @@ export function openDirectoryStore(path: string): Store {
 function within(range: ByteRange | undefined, size: number): ByteRange {
   if (range === undefined) return { from: 0, size };
   return { from: range.from, size: Math.max(0, Math.min(range.size, size - range.from)) };
+}
+
+/** Of all files, with the folders that they are in. */
+async function allNames(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true, recursive: true });
+    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(STAGED));
+    return files.map((entry) => relative(path, join(entry.parentPath, entry.name)));
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw fromSystemError(error, "read directory", path);
+  }
 }
 
 async function namesIn(path: string): Promise<string[]> {

@@ -23,6 +23,8 @@ export interface Store {
   readonly exclusive: boolean;
   /** The objects whose names begin with `prefix` and come after `after`, in the order of their names. A listing may lag behind what was written. */
   list(prefix: string, after?: string): AsyncIterable<StoredObject>;
+  /** Names of the folders at the top, as `list` would show them before a slash, ascending. */
+  folders(): Promise<string[]>;
   /** The whole object, or what there is of a range of it. */
   read(name: string, range?: ByteRange): Promise<Uint8Array>;
   /** A large object piece by piece; each is valid until the next. */

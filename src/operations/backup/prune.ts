@@ -1,0 +1,182 @@
+/**
+ * `backup prune`: removes what no rule keeps. A signed record of it is written first, so that `verify` can tell it from damage; a prune that is interrupted is finished by the next one.
+ */
+import { randomUUID } from "node:crypto";
+import { invariant, MendError } from "../../errors/errors.ts";
+import { eachOf, readLinks, trusted } from "../../io/repository/read-links.ts";
+import { headsOf, type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
+import { openStore, type StoreOptions } from "../../io/stores/open-store.ts";
+import { checkChain } from "../../repository/chain.ts";
+import type { KeepPolicy } from "../../repository/keep.ts";
+import { BUNDLES, bundleRange, DATA, linkName, PRUNED, REPORTS } from "../../repository/names.ts";
+import { type PrunePlan, planPrune, rangesOf } from "../../repository/prune-plan.ts";
+import { encodePruneRecord, type PrunedRange } from "../../repository/pruned.ts";
+import type { ProgressSink } from "../../snapshot/progress.ts";
+import { readSigningKey } from "./open-for-writing.ts";
+
+export interface PruneOptions extends StoreOptions {
+  readonly signingKeyFile: string;
+  readonly policy: KeepPolicy;
+  readonly dryRun: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly progress?: ProgressSink;
+}
+
+export interface PruneResult {
+  readonly repository: string;
+  readonly dryRun: boolean;
+  /** Fulls that stay, each with why. */
+  readonly keptFulls: readonly {
+    readonly sequence: number;
+    readonly revision: number;
+    readonly time: string | null;
+    readonly reasons: readonly string[];
+  }[];
+  readonly keptLinks: number;
+  /** From this link on every moment stays. */
+  readonly continuousFrom: number;
+  readonly removedLinks: number;
+  readonly removedObjects: number;
+  readonly removedBytes: number;
+}
+
+/** An object that nobody names may belong to a full that is being stored. */
+const ORPHAN_AGE_MS = 48 * 3_600_000;
+const AT_ONCE = 8;
+
+/** Throws `repository-damaged` where the chain is not whole: what is missing must not be covered up. */
+export async function pruneRepository(address: string, options: PruneOptions): Promise<PruneResult> {
+  const key = readSigningKey(options.signingKeyFile);
+  const store = await openStore(address, options);
+  try {
+    const repository = await openRepository(store);
+    if (key.publicKey !== repository.signer) {
+      throw new MendError("config-invalid", `the signing key is not that of the repository "${store.url}"`, {
+        where: store.url,
+        hint: "use the signing key that kubemend backup init wrote for this repository",
+      });
+    }
+    const found = await readLinks(repository);
+    refuseDamage(repository, found);
+    const links = trusted(repository, found.links);
+    const plan = planPrune(headsOf(links), options.policy);
+    const doomed = await findDoomed(repository, links, found.pruned, plan, options);
+    if (!options.dryRun && doomed.objects.length > 0) {
+      await writeRecord(repository, links, plan, key, options);
+      let done = 0;
+      await eachOf(doomed.objects, AT_ONCE, async (name) => {
+        options.signal?.throwIfAborted();
+        await store.remove(name);
+        options.progress?.({ step: "removing", done: ++done, total: doomed.objects.length, unit: "objects" });
+      });
+    }
+    return resultOf(repository, links, plan, doomed, options);
+  } finally {
+    await store.close();
+  }
+}
+
+function refuseDamage(repository: Repository, found: Awaited<ReturnType<typeof readLinks>>): void {
+  const { description, signer } = repository;
+  const broken = [...found.findings, ...checkChain({ ...found, repository: description.id, signer })];
+  const first = broken.find(({ level }) => level === "error");
+  if (first === undefined) return;
+  throw new MendError("repository-damaged", `the chain is not whole, so nothing is removed: ${first.text}`, {
+    where: first.where,
+    hint: "see all damage with kubemend backup verify",
+  });
+}
+
+interface Doomed {
+  readonly objects: readonly string[];
+  readonly bytes: number;
+}
+
+/** Objects of links that go, copies of links in bundles, what an earlier prune left, and data that nobody names. */
+async function findDoomed(
+  { store }: Repository,
+  links: readonly Link[],
+  pruned: readonly PrunedRange[],
+  plan: PrunePlan,
+  { now }: PruneOptions,
+): Promise<Doomed> {
+  const removed = new Set(plan.removed.map(({ sequence }) => sequence));
+  const names = new Set([...removed].map(linkName));
+  const needed = new Set<string>();
+  for (const { signed, sequence } of links) {
+    const { object } = signed.head.content;
+    if (object === null) continue;
+    if (removed.has(sequence)) names.add(object);
+    else needed.add(object);
+  }
+  const isGone = (sequence: number): boolean =>
+    removed.has(sequence) ||
+    pruned.some(({ from, to }) => from <= sequence && sequence <= to && !plan.kept.has(sequence));
+  let bytes = 0;
+  const objects: string[] = [];
+  for await (const { name, size, modified } of store.list("")) {
+    const range = bundleRange(name);
+    const isOrphan = name.startsWith(DATA) && !needed.has(name) && !names.has(name) && now() - modified > ORPHAN_AGE_MS;
+    const isEmptyBundle = range !== undefined && allOf(range.from, range.to, isGone);
+    const isProbe = name.startsWith(`${REPORTS}probe-`);
+    const isBundled = name.startsWith(BUNDLES) && isEmptyBundle;
+    if (!names.has(name) && !isOrphan && !isBundled && !isProbe) continue;
+    invariant(!needed.has(name), "what a kept link names stays");
+    objects.push(name);
+    bytes += size;
+  }
+  return { objects, bytes };
+}
+
+function allOf(from: number, to: number, test: (sequence: number) => boolean): boolean {
+  for (let sequence = from; sequence <= to; sequence++) if (!test(sequence)) return false;
+  return true;
+}
+
+async function writeRecord(
+  { store, description }: Repository,
+  links: readonly Link[],
+  plan: PrunePlan,
+  key: ReturnType<typeof readSigningKey>,
+  { now }: PruneOptions,
+): Promise<void> {
+  if (plan.removed.length === 0) return;
+  const hashOf = new Map(links.map(({ sequence, signed }) => [sequence, signed.hash]));
+  const ranges = rangesOf(plan.removed.map(({ sequence }) => sequence)).map(({ from, to }) => ({
+    from,
+    to,
+    lastHash: hashOf.get(to)!,
+  }));
+  const time = new Date(now()).toISOString();
+  const name = `${PRUNED}${time.replace(/[:.]/g, "-")}-${randomUUID()}`;
+  const written = await store.create(name, encodePruneRecord({ repository: description.id, time, ranges }, key));
+  invariant(written, "a name with a random part is new");
+}
+
+function resultOf(
+  { store }: Repository,
+  links: readonly Link[],
+  plan: PrunePlan,
+  doomed: Doomed,
+  { dryRun }: PruneOptions,
+): PruneResult {
+  const fulls = headsOf(links).filter((head) => head.kind === "full");
+  return {
+    repository: store.url,
+    dryRun,
+    keptFulls: fulls
+      .filter(({ sequence }) => plan.kept.has(sequence))
+      .map(({ sequence, revisions, times }) => ({
+        sequence,
+        revision: revisions.to,
+        time: times?.to ?? null,
+        reasons: plan.kept.get(sequence) ?? [],
+      })),
+    keptLinks: plan.kept.size,
+    continuousFrom: plan.continuousFrom,
+    removedLinks: plan.removed.length,
+    removedObjects: doomed.objects.length,
+    removedBytes: doomed.bytes,
+  };
+}

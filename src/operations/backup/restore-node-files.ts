@@ -1,0 +1,106 @@
+/** `backup restore --node`: the files of a control-plane node, below a directory, with their modes and owners. */
+import { chmod, chown, lchown, mkdir, open, readdir, symlink } from "node:fs/promises";
+import { dirname, join, normalize } from "node:path";
+import { MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../io/files/system-error.ts";
+import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
+import type { NodeHead } from "../../repository/head.ts";
+import { decodeNodeFiles, type NodeFile } from "../../repository/node-files.ts";
+import type { MomentAccess } from "../../snapshot/moment-access.ts";
+import { openForReading } from "../../snapshot/open-moment.ts";
+
+export interface RestoredNodeFiles {
+  readonly node: string;
+  /** ISO 8601: when they were stored. */
+  readonly time: string;
+  readonly directory: string;
+  readonly files: number;
+  /** Paths whose owners could not be set, because only root may. */
+  readonly withoutOwner: readonly string[];
+}
+
+/** `before`: the newest ones that were stored until then, in milliseconds. Throws `not-empty`, and `object-not-found` for a node that the repository does not have. */
+export async function restoreNodeFiles(
+  address: string,
+  node: string,
+  directory: string,
+  access: MomentAccess & { readonly before?: number },
+): Promise<RestoredNodeFiles> {
+  const { repository, links } = await openForReading(address, access);
+  try {
+    const { before = Number.POSITIVE_INFINITY } = access;
+    const own = links.filter(isOfNode);
+    const link = own.findLast(({ signed: { head } }) => head.node === node && Date.parse(head.written) <= before);
+    if (link === undefined) {
+      const known = [...new Set(own.map(({ signed: { head } }) => head.node))];
+      throw new MendError("object-not-found", `the repository holds no files of node "${node}"`, {
+        where: repository.store.url,
+        hint: known.length === 0 ? "agents store them with nodeFiles: true" : `it has those of ${known.join(", ")}`,
+      });
+    }
+    await refuseContents(directory);
+    const { files } = decodeNodeFiles(await readContent(repository, link), whereOf(repository, link));
+    const withoutOwner: string[] = [];
+    // Links last: nothing is ever written through one.
+    const ordered = [...files].sort((a, b) =>
+      a.type === b.type ? (a.path < b.path ? -1 : 1) : a.type === "link" ? 1 : -1,
+    );
+    for (const file of ordered) if (!(await place(file, directory))) withoutOwner.push(file.path);
+    return { node, time: link.signed.head.written, directory, files: files.length, withoutOwner };
+  } finally {
+    await repository.store.close();
+  }
+}
+
+function isOfNode(link: Link): link is Link & { readonly signed: { readonly head: NodeHead } } {
+  return link.signed.head.kind === "node";
+}
+
+async function refuseContents(directory: string): Promise<void> {
+  try {
+    if ((await readdir(directory)).length === 0) return;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return;
+    throw fromSystemError(error, "read directory", directory);
+  }
+  throw new MendError("not-empty", `"${directory}" is not empty`, {
+    where: directory,
+    hint: "give another directory, compare, and copy what you need with cp -a",
+  });
+}
+
+/** Returns false where the owner could not be set. */
+async function place(file: NodeFile, directory: string): Promise<boolean> {
+  if (normalize(file.path) !== file.path || file.path.split("/").includes("..")) {
+    throw new MendError("repository-damaged", `"${file.path}" is no path of a file`, { where: file.path });
+  }
+  const path = join(directory, file.path);
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    if (file.type === "link") await symlink(file.target ?? "", path);
+    else {
+      const handle = await open(path, "wx", 0o600);
+      try {
+        await handle.writeFile(Buffer.from(file.content ?? "", "base64"));
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    }
+    const isOwned = await own(file, path);
+    if (file.type === "file") await chmod(path, file.mode);
+    return isOwned;
+  } catch (error) {
+    throw fromSystemError(error, "write", path);
+  }
+}
+
+async function own({ type, uid, gid }: NodeFile, path: string): Promise<boolean> {
+  try {
+    await (type === "link" ? lchown(path, uid, gid) : chown(path, uid, gid));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EPERM") return false;
+    throw error;
+  }
+}
