@@ -327,7 +327,7 @@ describe("refusals, each before anything is written", () => {
       "--skip-hash-check",
     );
     const { code, stderr } = await recover(`${COMMON} --etcd-backup-file backup.db --skip-hash-check`);
-    expect([code, stderr]).toEqual([0, expect.stringContaining("[hash-mismatch]")]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining("[snapshot-hash-mismatch]")]);
   });
 
   test("a damaged snapshot, until what can be read is enough", async () => {
@@ -339,7 +339,7 @@ describe("refusals, each before anything is written", () => {
     const { code, stderr } = await recover(`${COMMON} --etcd-backup-file backup.db --allow-missing`);
     expect(code).toBe(0);
     expect(stderr).toMatch(/^error: page \d+/);
-    expect(stderr).toContain("[hash-absent]");
+    expect(stderr).toContain("[snapshot-hash-absent]");
   });
 
   test("a recovery dir with an input in it, or with a user's file", async () => {

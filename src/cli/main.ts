@@ -40,7 +40,9 @@ async function ask(question: string): Promise<string> {
   const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return await terminal.question(question, { signal: interruption.signal });
+    // A terminal that is closed (Ctrl-D) gives no answer.
+    const closed = once(terminal, "close").then(() => "");
+    return await Promise.race([terminal.question(question, { signal: interruption.signal }), closed]);
   } finally {
     terminal.close();
   }

@@ -15,7 +15,7 @@ export async function createProgram(
     .helpCommand(false)
     .exitOverride()
     .configureOutput(output)
-    .showHelpAfterError("run with --help for examples");
+    .showSuggestionAfterError(false);
   const load = typed !== undefined && Object.hasOwn(COMMANDS, typed) ? [COMMANDS[typed]!] : Object.values(COMMANDS);
   for (const register of await Promise.all(load.map((each) => each()))) register(program, context);
   return program;

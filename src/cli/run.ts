@@ -1,74 +1,59 @@
 /** Runs one command line against a {@link ProcessHost} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 3 nothing could be judged, 130 interrupted. */
-import { CommanderError } from "commander";
-import { MendError } from "../errors/errors.ts";
-import { EXIT, type ExitCode } from "./command.ts";
+import { type Command, CommanderError } from "commander";
+import { type CommandContext, EXIT, type ExitCode } from "./command.ts";
+import { asMendError, errorJson, errorText, type TypedCommand, wantsJson } from "./error-text.ts";
 import { hostOf, type ProcessHost } from "./host.ts";
 import { createProgram } from "./program.ts";
-import { hanging, oneLine } from "./terminal/escape.ts";
+import { ownWords } from "./runbook-words.ts";
 
-export async function run(argv: readonly string[], process: ProcessHost): Promise<ExitCode> {
+export async function run(typed: readonly string[], process: ProcessHost): Promise<ExitCode> {
   const host = hostOf(process);
   let code: ExitCode = EXIT.done;
   const pending: Promise<void>[] = [];
-  const program = await createProgram(
-    {
-      host,
-      exit(exitCode) {
-        code = exitCode;
-      },
+  const context: CommandContext = {
+    host,
+    exit(exitCode) {
+      code = exitCode;
     },
-    {
-      writeOut: (text) => pending.push(host.stdout.write(text)),
-      writeErr: (text) => pending.push(host.stderr.write(text)),
-    },
-    argv[0],
-  );
+  };
+  const output = {
+    writeOut: (text: string) => pending.push(host.stdout.write(text)),
+    writeErr: (text: string) => pending.push(host.stderr.write(text)),
+    outputError: () => {}, // printed below, as any other error
+  };
+  let argv = typed;
+  let program: Command | undefined;
   try {
+    argv = await ownWords(typed, () => createProgram(context, output, undefined));
+    program = await createProgram(context, output, argv[0]);
     await program.parseAsync([...argv], { from: "user" });
     await Promise.all(pending);
     return code;
   } catch (error) {
     await Promise.all(pending);
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    if (host.signal.aborted) {
-      await host.stderr.write("interrupted\n");
-      return EXIT.interrupted;
-    }
-    const mend = asMendError(error);
+    // Help that was asked for, or that stands in for a command that is missing.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+    if (error instanceof CommanderError && error.code === "commander.help") return EXIT.usage;
+    const mend = asMendError(error, host.signal.aborted, typedCommand(program, argv));
     await host.stderr.write(wantsJson(argv) ? errorJson(mend) : errorText(mend));
     if (mend.code === "internal" && error instanceof Error && error.stack) await host.stderr.write(`${error.stack}\n`);
+    if (mend.code === "interrupted") return EXIT.interrupted;
     return mend.code === "usage" ? EXIT.usage : EXIT.failed;
   }
 }
 
-function asMendError(error: unknown): MendError {
-  if (error instanceof MendError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new MendError("internal", `internal error: ${message}`, {
-    hint: "this is a bug: report it with the command you ran and the lines below",
-    cause: error,
-  });
-}
-
-function errorText(error: MendError): string {
-  const lines = [`error: ${hanging(error.message)}`];
-  if (error.where !== undefined) lines.push(`where: ${oneLine(error.where)}`);
-  if (error.hint !== undefined) lines.push(`hint: ${hanging(error.hint)}`);
-  return `${lines.join("\n")}\n`;
-}
-
-function errorJson(error: MendError): string {
-  const { code, message, where, hint } = error;
-  return `${JSON.stringify({ error: { code, message, where, hint } })}\n`;
-}
-
-/** Whether `-o json` was asked for: known before parsing, because parsing itself may be what failed. */
-function wantsJson(argv: readonly string[]): boolean {
-  return argv.some(
-    (word, i) =>
-      word === "-ojson" ||
-      word === "--output=json" ||
-      word === "-o=json" ||
-      ((word === "-o" || word === "--output") && argv[i + 1] === "json"),
-  );
+function typedCommand(program: Command | undefined, argv: readonly string[]): TypedCommand {
+  const words: string[] = [];
+  let command = program;
+  for (const word of argv) {
+    const next = command?.commands.find((each) => each.name() === word || each.aliases().includes(word));
+    if (next === undefined) break;
+    words.push(next.name());
+    command = next;
+  }
+  return {
+    words: words.join(" "),
+    subcommands: command?.commands.map((each) => each.name()).filter((name) => !name.startsWith("_")) ?? [],
+    flags: command?.options.flatMap(({ long, hidden }) => (long == null || hidden ? [] : [long])) ?? [],
+  };
 }

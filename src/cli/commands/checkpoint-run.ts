@@ -6,7 +6,7 @@ import { MendError } from "../../errors/errors.ts";
 import type { AgentLog } from "../../operations/checkpoint/checkpointer-options.ts";
 import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
-import { parseTime } from "../options/shared-options.ts";
+import { duration } from "../options/flag.ts";
 
 const EXAMPLES = `
 The node, the pod and its namespace come from NODE_NAME, POD_NAME and POD_NAMESPACE (the downward API), the node's address from HOST_IP.
@@ -48,25 +48,31 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
       "the runtime's socket (the kubelet's, or where runtimes usually listen)",
     )
     .addOption(new Option("--remote-runtime-endpoint <url>", "the same").hideHelp())
-    .addOption(duration("--runtime-request-timeout <time>", "for one request to the runtime", 10_000, "10s"))
     .addOption(
-      duration(
-        "--checkpoint-grace-period <time>",
-        "how long a checkpoint outlives its parent, 15s at least",
-        PATIENCE.grace,
-        "1m",
-      ),
+      duration("--runtime-request-timeout <duration>", "for one request to the runtime", {
+        default: "10s",
+        least: "1s",
+      }).option(),
+    )
+    .addOption(
+      duration("--checkpoint-grace-period <duration>", "how long a checkpoint outlives its parent, 15s at least", {
+        default: "1m",
+        least: "15s",
+      }).option(),
     )
     .addOption(new Option("--generations <n>", "good copies to keep of each").argParser(parseCount).default(3, "3"))
     .addOption(
-      duration(
-        "--healthy-after <time>",
-        "how long a parent runs healthy before its copy replaces the last",
-        30_000,
-        "30s",
-      ),
+      duration("--healthy-after <duration>", "how long a parent runs healthy before its copy replaces the last", {
+        default: "30s",
+        least: "0",
+      }).option(),
     )
-    .addOption(duration("--refresh-interval <time>", "how often secrets and config maps are asked for", 60_000, "1m"))
+    .addOption(
+      duration("--refresh-interval <duration>", "how often secrets and config maps are asked for", {
+        default: "1m",
+        least: "1s",
+      }).option(),
+    )
     .option("--kubernetes-directory <dir>", "where manifests and checkpoints are", "/etc/kubernetes")
     .option("--metrics-address <address>", "/metrics, /healthz and /status on the loopback, or none", DEFAULT_ADDRESS)
     .addOption(
@@ -78,7 +84,10 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
         .preset("mend"),
     )
     .addOption(
-      duration("--protect-after <time>", "how long a manifest must be gone before it is put back", 300_000, "5m"),
+      duration("--protect-after <duration>", "how long a manifest must be gone before it is put back", {
+        default: "5m",
+        least: "0",
+      }).option(),
     )
     .option("--protect-key-file <file>", "encrypts these copies: 32 bytes in base64")
     .addOption(new Option("--log-level <level>", "what is logged").choices([...LEVELS]).default("info"))
@@ -123,12 +132,6 @@ function need(nodeName: string | undefined): string {
   throw new MendError("usage", "NODE_NAME is not set", {
     hint: "set it to the node's name: in a pod by the downward API, spec.nodeName",
   });
-}
-
-function duration(flags: string, text: string, value: number, shown: string): Option {
-  return new Option(flags, text)
-    .argParser((given) => (/^0[smh]?$/.test(given) ? 0 : parseTime(given)))
-    .default(value, shown);
 }
 
 function parseCount(text: string): number {

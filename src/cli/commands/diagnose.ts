@@ -3,7 +3,8 @@ import { type Command, Option } from "commander";
 import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
 import { type CommandContext, EXIT } from "../command.ts";
 import type { Host } from "../host.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../options/etcd-options.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import { duration } from "../options/flag.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import { diagnosisText } from "../reports/diagnosis-text.ts";
 import type { Text } from "../terminal/styled.ts";
@@ -31,8 +32,8 @@ export function registerDiagnose(program: Command, { host, exit }: CommandContex
   )
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
     .option("-w, --watch", "look again and again, until interrupted")
-    .addOption(new Option("--interval <time>", "between two looks").argParser(parseDuration).default(5000, "5s"))
-    .addOption(new Option("--probe-timeout <time>", "for one probe").argParser(parseDuration).default(3000, "3s"));
+    .addOption(duration("--interval <duration>", "between two looks", { default: "5s" }).option())
+    .addOption(duration("--probe-timeout <duration>", "for one probe", { default: "3s" }).option());
   etcdOptions(command)
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {

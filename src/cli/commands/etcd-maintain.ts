@@ -1,7 +1,8 @@
 /** `kubemend etcd move-leader|compact|defrag|alarm`: etcdctl's commands and its output, guarded. */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "../command.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../options/etcd-options.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import { duration } from "../options/flag.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { parseBytes } from "./etcd-health.ts";
 
@@ -48,7 +49,7 @@ export function etcdDefragCommand({ host }: CommandContext): Command {
     .description("give the free space of members' databases back to the disk")
     .option("--cluster", "every member, not only the given endpoints")
     .option("--force", "also where no quorum answers meanwhile")
-    .option("--timeout <duration>", "for one member", parseDuration, 600_000)
+    .addOption(duration("--timeout <duration>", "for one member", { default: "10m" }).option())
     .addHelpText("after", DEFRAG_TEXT)
     .action(async (options: EtcdOptions & Output & DefragFlags) => {
       const { defragment } = await import("../../operations/etcd/maintain.ts");

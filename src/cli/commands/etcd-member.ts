@@ -2,7 +2,8 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import type { AddedMember, ChangedMember } from "../../operations/etcd/change-members.ts";
 import type { CommandContext } from "../command.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions, parseDuration } from "../options/etcd-options.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import { duration } from "../options/flag.ts";
 import { etcdMembersCommand } from "./etcd-members.ts";
 
 const ADD_EXAMPLES = `
@@ -98,7 +99,9 @@ function promoteCommand({ host }: CommandContext): Command {
   return memberCommand("promote")
     .description("make a voter of a learner that has caught up")
     .addArgument(new Argument("<member>", "its id in hex, or its name"))
-    .option("--wait <duration>", "how long to wait until it has caught up", parseDuration, 0)
+    .addOption(
+      duration("--wait <duration>", "how long to wait until it has caught up", { default: "0", least: "0" }).option(),
+    )
     .addHelpText("after", "\nExamples:\n  kubemend etcd member promote m4 --wait 2m")
     .action(async (member: string, options: EtcdOptions & Output & { readonly wait: number }) => {
       const { promoteMember } = await import("../../operations/etcd/change-members.ts");

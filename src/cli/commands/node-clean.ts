@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { CleanOptions } from "../../operations/clean/clean.ts";
 import type { PreparedUndo } from "../../operations/clean/undo-clean.ts";
 import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
+import { duration } from "../options/flag.ts";
 import { type OutputOptions, outputOptions, snapshotOptions, storyTeller } from "../options/shared-options.ts";
 import { nothingText, planText, questionText, resultText } from "../reports/clean-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
@@ -51,7 +52,12 @@ export function nodeCleanCommand({ host }: CommandContext): Command {
     .option("--keep-etcd", "leave etcd's data where it is")
     .option("--allow-damaged-etcd", "go on when etcd's database does not verify")
     .option("--skip-containers", "leave containers alone")
-    .option("--grace-period <seconds>", "what a container gets to end by itself", parseSeconds, 10)
+    .addOption(
+      duration("--grace-period <duration>", "what a container gets to end by itself", {
+        default: "10s",
+        least: "0",
+      }).option(),
+    )
     .option("--keep-in <dir>", "where cleaned-TIME is made (/var/lib/kubemend)")
     .option("--pod-manifest-path <dir>", "where the static pods are (as the kubelet was told)")
     .option("--kubelet-dir <dir>", "the kubelet's directory (as it was told, else /var/lib/kubelet)")
@@ -140,7 +146,7 @@ function cleanOptions(host: Host, options: Options): CleanOptions & Pick<ReturnT
     purge: options.purge === true,
     startKubelet: options.startKubelet,
     allowDamagedEtcd: options.allowDamagedEtcd === true,
-    graceSeconds: options.gracePeriod,
+    graceSeconds: Math.ceil(options.gracePeriod / 1000),
     signal: host.signal,
     tell(text) {
       void line.end(); // what is shown of progress makes room
@@ -149,10 +155,4 @@ function cleanOptions(host: Host, options: Options): CleanOptions & Pick<ReturnT
     progress: progress ?? (() => {}),
     line,
   };
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!/^\d+$/.test(text) || seconds > 3600) throw new InvalidArgumentError("expected seconds, 0 to 3600");
-  return seconds;
 }

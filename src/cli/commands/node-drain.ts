@@ -1,9 +1,10 @@
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
 import type { NodeOutcome } from "../../operations/drain/drain-nodes.ts";
-import { parseDuration } from "../../storage/duration.ts";
 import type { CommandContext } from "../command.ts";
+import { parseDuration } from "../options/duration.ts";
+import { duration, parsed, wholeNumber } from "../options/flag.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import { DrainReport } from "../reports/drain-report.ts";
 import type { ProgressMode } from "../terminal/progress.ts";
@@ -46,26 +47,26 @@ export function nodeDrainCommand({ host }: CommandContext): Command {
     .option("--delete-emptydir-data", "also pods with emptyDir volumes, whose data is lost")
     .addOption(new Option("--delete-local-data", "the same, as kubectl before 1.20 called it").hideHelp())
     .addOption(
-      new Option("--grace-period <seconds>", "for each pod to end; negative: as the pod says")
-        .argParser(parseWhole(true))
-        .default(-1),
+      parsed("--grace-period <duration>", "for each pod to end; -1: as the pod says", parseGrace, {
+        default: -1,
+      }).option(),
     )
     .option("--pod-selector <selector>", "only pods with these labels")
     .option("--disable-eviction", "delete pods, past their disruption budgets")
     .addOption(
-      new Option("--timeout <time>", "such as 90s or 10m: how long to wait; 0: as long as it takes")
-        .argParser(parseTimeout)
-        .default(0, "0s"),
+      duration("--timeout <duration>", "how long to wait; 0: as long as it takes", {
+        default: "0s",
+        least: "0",
+      }).option(),
     )
     .addOption(
-      new Option("--skip-wait-for-delete-timeout <seconds>", "leave alone what is terminating for longer; 0: nothing")
-        .argParser(parseWhole(false))
-        .default(0),
+      duration("--skip-wait-for-delete-timeout <duration>", "leave alone what is terminating for longer; 0: nothing", {
+        default: "0s",
+        least: "0",
+      }).option(),
     )
     .addOption(
-      new Option("--chunk-size <n>", "objects that a list answers at once; 0: all")
-        .argParser(parseWhole(false))
-        .default(500),
+      wholeNumber("--chunk-size <n>", "objects that a list answers at once; 0: all", { default: 500 }).option(),
     )
     .addOption(dryRunOption())
     .option("--wait-for-replacements", "done only when as many pods are ready elsewhere as have left")
@@ -86,10 +87,10 @@ export function nodeDrainCommand({ host }: CommandContext): Command {
             force: options.force === true,
             ignoreDaemonSets: options.ignoreDaemonsets === true,
             deleteEmptyDirData: options.deleteEmptydirData === true || options.deleteLocalData === true,
-            skipWaitForDeleteSeconds: options.skipWaitForDeleteTimeout,
+            skipWaitForDeleteSeconds: options.skipWaitForDeleteTimeout / 1000,
           },
           podSelector: options.podSelector ?? "",
-          gracePeriodSeconds: options.gracePeriod < 0 ? undefined : options.gracePeriod,
+          gracePeriodSeconds: options.gracePeriod < 0 ? undefined : Math.ceil(options.gracePeriod / 1000),
           disableEviction: options.disableEviction === true,
           timeoutMs: options.timeout,
           chunkSize: options.chunkSize,
@@ -125,20 +126,7 @@ function incomplete(open: readonly string[], all: number, dryRun: DryRun): MendE
   });
 }
 
-function parseWhole(mayBeNegative: boolean): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || (value < 0 && !mayBeNegative)) {
-      throw new InvalidArgumentError("expected a whole number");
-    }
-    return value;
-  };
-}
-
-/** As Go writes durations: `90s`, `1h30m`; a plain number counts seconds. In milliseconds. */
-function parseTimeout(text: string): number {
-  const nanoseconds = /^\d+$/.test(text) ? BigInt(text) * 1_000_000_000n : parseDuration(text);
-  if (nanoseconds === undefined || nanoseconds < 0n)
-    throw new InvalidArgumentError("expected a time such as 90s or 10m");
-  return Number(nanoseconds / 1_000_000n);
+/** A duration, or any negative number, as kubectl has it. */
+function parseGrace(text: string): number {
+  return /^-\d+$/.test(text) ? -1 : parseDuration(text, "0");
 }

@@ -3,7 +3,8 @@ import { namespacedName } from "../../kube/names.ts";
 import type { NodeLoad } from "../../nodes/rebalance.ts";
 import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
 import type { CommandContext } from "../command.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions, parseTime } from "../options/shared-options.ts";
+import { duration } from "../options/flag.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import { loadChart } from "../reports/load-chart.ts";
 import { hanging, lineOf } from "../terminal/escape.ts";
 
@@ -29,9 +30,9 @@ export function nodeRebalanceCommand({ host }: CommandContext): Command {
     .addArgument(new Argument("[nodes...]", "nodes to fill; all are evened out unless given"))
     .option("--delete-emptydir-data", "also pods with emptyDir volumes, whose data is lost")
     .addOption(
-      new Option("--ready-timeout <time>", "how long one replica may take to become ready")
-        .argParser(parseTime)
-        .default(5 * 60_000, "5m"),
+      duration("--ready-timeout <duration>", "how long one replica may take to become ready", {
+        default: "5m",
+      }).option(),
     )
     .option("--dry-run", "change nothing: show what would be moved, before and after")
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))

@@ -1,6 +1,7 @@
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import type { NodesStatus } from "../../operations/node-status/node-status.ts";
 import { type CommandContext, EXIT } from "../command.ts";
+import { duration } from "../options/flag.ts";
 import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
 import { nodeStatusText } from "../reports/node-status-text.ts";
 import { lineOf } from "../terminal/escape.ts";
@@ -29,10 +30,11 @@ export function nodeStatusCommand({ host, exit }: CommandContext): Command {
     .option("-l, --selector <selector>", "nodes by their labels, instead of by name")
     .option("-w, --watch", "go on showing what changes, until Ctrl-C")
     .addOption(
-      new Option(
-        "--pod-eviction-timeout <seconds>",
+      duration(
+        "--pod-eviction-timeout <duration>",
         "of the controller manager, on clusters that evict by it (before 1.13), where its pod is not to be seen",
-      ).argParser(parseSeconds),
+        { least: "0" },
+      ).option(),
     )
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
     .addHelpText("after", EXAMPLES)
@@ -41,7 +43,8 @@ export function nodeStatusCommand({ host, exit }: CommandContext): Command {
       const request = {
         cluster: clusterFlags(host, options),
         targets: { names, selector: options.selector },
-        podEvictionTimeoutSeconds: options.podEvictionTimeout,
+        podEvictionTimeoutSeconds:
+          options.podEvictionTimeout === undefined ? undefined : options.podEvictionTimeout / 1000,
         signal: host.signal,
         now: host.now,
       };
@@ -68,10 +71,4 @@ export function nodeStatusCommand({ host, exit }: CommandContext): Command {
       await show(status);
       if (status.nodes.some(({ ready }) => ready !== "True")) exit(EXIT.failed);
     });
-}
-
-function parseSeconds(text: string): number {
-  const seconds = Number(text.replace(/s$/, ""));
-  if (!Number.isSafeInteger(seconds) || seconds < 0) throw new InvalidArgumentError("expected a number of seconds");
-  return seconds;
 }

@@ -4,6 +4,7 @@ import type { JsonValue } from "../../kube/object.ts";
 import type { ChangesResult, ObjectChange } from "../../operations/objects/changes.ts";
 import { printJson } from "../../storage/json-text.ts";
 import { type CommandContext, EXIT } from "../command.ts";
+import { parseDuration } from "../options/duration.ts";
 import {
   type DecodingOptions,
   decodingFlags,
@@ -12,13 +13,7 @@ import {
   selectionOf,
   selectionOptions,
 } from "../options/object-options.ts";
-import {
-  type OutputOptions,
-  outputOptions,
-  parseRevision,
-  parseTime,
-  snapshotOptions,
-} from "../options/shared-options.ts";
+import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
 import { fieldRows, fieldsJson, objectName } from "../reports/difference-text.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { hideFields, isSecret } from "../reports/hidden-secrets.ts";
@@ -99,7 +94,7 @@ export function objectsChangesCommand({ host, exit }: CommandContext): Command {
 /** Milliseconds since the epoch. Throws `usage` for what is no time. */
 function timeOf(text: string, now: number): number {
   const ago = /^((?:\d+[hms])+)(?:\s+ago)?$/.exec(text.trim())?.[1];
-  if (ago !== undefined) return now - parseTime(ago);
+  if (ago !== undefined) return now - parseDuration(ago);
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text.replace(" ", "T")) : Number.NaN;
   if (Number.isNaN(time)) {
     throw new MendError("usage", `"${text}" is no time`, {

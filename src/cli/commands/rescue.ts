@@ -2,13 +2,8 @@ import { Argument, type Command, Option } from "commander";
 import type { LeaseHolderName } from "../../kube/lease.ts";
 import type { RescueOptions, RescuePlan } from "../../operations/rescue/rescue.ts";
 import { type CommandContext, EXIT } from "../command.ts";
-import {
-  type ClusterOptions,
-  clusterFlags,
-  clusterOptions,
-  parseTime,
-  storyTeller,
-} from "../options/shared-options.ts";
+import { duration } from "../options/flag.ts";
+import { type ClusterOptions, clusterFlags, clusterOptions, storyTeller } from "../options/shared-options.ts";
 import { yamlText } from "../reports/object-text.ts";
 import { isUndecided, isWhole, podSummary, rescueJson, rescueText } from "../reports/rescue-report.ts";
 
@@ -50,9 +45,7 @@ export function registerRescue(program: Command, context: CommandContext): void 
     .option("-n, --namespace <namespace>", "where the component lives; found unless given")
     .option("--node <name>", "where the rescue pod is to run; a master that is Ready unless given")
     .option("--service-account <name>", "of the rescue pod; the component's own where it works, else default")
-    .addOption(
-      new Option("--timeout <time>", "how long to wait in all").argParser(parseTime).default(10 * 60_000, "10m"),
-    )
+    .addOption(duration("--timeout <duration>", "how long to wait in all", { default: "10m" }).option())
     .option("--dry-run", "say what would be created, have the API server check it, and change nothing")
     .addOption(
       new Option("-o, --output <format>", "output format; yaml prints the rescue pod and stops")

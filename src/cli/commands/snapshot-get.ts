@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { MendError } from "../../errors/errors.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { GET_FLAGS } from "../options/get-flags.ts";
 import { snapshotOptions } from "../options/output-flags.ts";
@@ -21,8 +23,19 @@ export const snapshotGet = defineCommand({
   ],
   page: "docs/read-a-snapshot.md",
   async run({ file, type, names }, flags, { host }) {
+    refuseSwappedOrder(file, [type, ...names]);
     const { getAndPrint } = await import("../reports/get-objects.ts");
     const { line, ...common } = snapshotOptions(host, flags);
     return getAndPrint(file, [type, ...names], { ...flags, common, line }, host);
   },
 });
+
+/** kubectl's order is the type first: `get pods FILE`. Here the file comes first. */
+function refuseSwappedOrder(file: string, words: readonly string[]): void {
+  const found = words.find((word) => /[./]/.test(word) && existsSync(word));
+  if (found === undefined || existsSync(file) || /[.@:]|^\//.test(file)) return;
+  const rest = words.filter((word) => word !== found);
+  throw new MendError("usage", `"${file}" stands where the file belongs, and "${found}" is a file`, {
+    hint: `the file comes first: kubemend snapshot get ${[found, file, ...rest].join(" ")}`,
+  });
+}

@@ -4,8 +4,9 @@ import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
 import type { CommandContext } from "../command.ts";
+import { duration } from "../options/flag.ts";
 import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
-import { parseTime, storyTeller } from "../options/shared-options.ts";
+import { storyTeller } from "../options/shared-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -37,9 +38,7 @@ export function registerStart(program: Command, context: CommandContext): void {
       ),
     )
     .option("--strict", "fail when a manifest cannot be created")
-    .addOption(
-      new Option("--timeout <time>", "how long to wait in all").argParser(parseTime).default(20 * 60_000, "20m"),
-    )
+    .addOption(duration("--timeout <duration>", "how long to wait in all", { default: "20m" }).option())
     .addOption(REQUEST_TIMEOUT_FLAG.option())
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
     .option("-q, --quiet", "print errors and the result only")

@@ -66,14 +66,6 @@ export function clusterFlags(host: Host, options: ClusterOptions): ClusterFlags 
   };
 }
 
-/** Such as `90s`, `10m`, `1h30m`. In milliseconds. */
-export function parseTime(text: string): number {
-  const [, hours, minutes, seconds] = /^(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
-  const total = ((Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60 + Number(seconds ?? 0)) * 1000;
-  if (!(total > 0)) throw new InvalidArgumentError("expected a time such as 90s, 10m or 1h30m");
-  return total;
-}
-
 /** A line of what goes on, with the seconds since the command began in front; nothing with `--quiet`. */
 export function storyTeller(host: Host, quiet: boolean): (text: string) => void {
   const began = host.now();

@@ -86,7 +86,7 @@ function acceptHash(verdict: HashVerdict, snapshot: Snapshot, options: SourceOpt
   const { path } = snapshot.file;
   if (verdict === "absent") {
     const text = "a raw copy without a SHA-256: writes that etcd had not yet put into it are not in it";
-    snapshot.findings.report({ level: "warning", code: "hash-absent", where: path, text });
+    snapshot.findings.report({ level: "warning", code: "snapshot-hash-absent", where: path, text });
   }
   if (verdict === "mismatch") {
     if (!options.skipHashCheck) {
@@ -100,7 +100,7 @@ function acceptHash(verdict: HashVerdict, snapshot: Snapshot, options: SourceOpt
       );
     }
     const text = "the snapshot does not match its SHA-256";
-    snapshot.findings.report({ level: "warning", code: "hash-mismatch", where: path, text });
+    snapshot.findings.report({ level: "warning", code: "snapshot-hash-mismatch", where: path, text });
   }
   return verdict;
 }
