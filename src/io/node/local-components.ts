@@ -1,6 +1,6 @@
 /** The control plane of this machine as its files and processes show it: static pod manifests, command lines, units, the last words of containers. */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { parse } from "yaml";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
 import type { ComponentName } from "../../kube/component.ts";
@@ -115,15 +115,19 @@ export function unitOf(component: ComponentName): string | undefined {
 
 /** What a component's containers logged last, the newest pod's; the kubelet's directories are `NAMESPACE_POD_UID/CONTAINER/ATTEMPT.log`. */
 export function componentLog(component: ComponentName, lines: number, now: number): ComponentLog | undefined {
-  const newest = names(POD_LOGS)
+  const logs = names(POD_LOGS)
     .flatMap((pod) => logsOf(pod, component))
-    .sort((a, b) => b.time - a.time)[0];
+    .sort((a, b) => b.time - a.time);
+  const [newest] = logs;
   if (newest === undefined) return undefined;
+  // A container that was started this moment has said nothing yet: the one before has, and it ended.
+  const before = logs.find(({ path }) => path !== newest.path && dirname(path) === dirname(newest.path));
+  const said = lastLines(newest.path, lines);
   return {
     path: newest.path,
     staticPod: newest.staticPod,
     restarts: newest.attempt,
-    lastLines: lastLines(newest.path, lines),
+    lastLines: said.length > 0 || before === undefined ? said : lastLines(before.path, lines),
     ageMilliseconds: Math.max(0, now - newest.time),
   };
 }
