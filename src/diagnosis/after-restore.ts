@@ -39,14 +39,25 @@ export function readLeftovers(keys: Iterable<string>, prefix: string | undefined
 
 const PROOF = "see that this is what serves: kubemend etcd health --restored-from with the same file";
 
+/** Whom directories have to be given to before etcd can use them. */
+export interface NewOwner {
+  readonly owner: string;
+  /** Where that is said. */
+  readonly source: string;
+  readonly directories: readonly string[];
+}
+
 /** In the order in which they are to be done. */
-export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string[]): string[] {
+export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string[], owner?: NewOwner): string[] {
   const steps = [
     "stop etcd on every member of the old cluster, the healthy ones too: one that runs on may take the restored ones in, and everything since the snapshot is back",
   ];
   if (otherMembers.length > 0) {
     const names = otherMembers.map((name) => `"${name}"`).join(", ");
     steps.push(`restore the same file with the same --initial-cluster and token for ${names}`);
+  }
+  if (owner !== undefined) {
+    steps.push(`etcd runs as another user ("${owner.source}"): chown -R ${owner.owner} ${owner.directories.join(" ")}`);
   }
   if (leftovers.prefix === undefined) return [...steps, "start etcd on the data dir", PROOF];
   if (leftovers.flavour === "static-pods") {

@@ -5,6 +5,7 @@ import { mapLeaves } from "../bolt/leaf-map.ts";
 import { invariant } from "../errors/errors.ts";
 import { reportTallies } from "../errors/findings.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
+import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
 import type { Snapshot, SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
@@ -12,6 +13,10 @@ import { sweepInParallel } from "./parallel-sweep.ts";
 export interface CheckOptions extends SnapshotOptions {
   /** Decode every object too, as `snapshot verify` does. */
   readonly objects?: boolean;
+  /** With its keys, values that are encrypted are decoded too. */
+  readonly encryption?: EncryptionConfig;
+  /** Where encrypted values were in etcd is part of some providers' encryption. */
+  readonly etcdPrefix?: string;
   /** The selected keys as they were at this revision; the newest unless given. */
   readonly atRevision?: number;
 }
@@ -34,6 +39,11 @@ export async function checkStructure(
   const { bolt, buckets, findings, reached } = snapshot;
   checkMetas(bolt, findings.report);
   const map = mapLeaves(bolt, buckets, findings.report, reached);
+  const { encryption, etcdPrefix } = options;
+  const given = {
+    ...(encryption === undefined ? {} : { encryption }),
+    ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
+  };
   // Selecting the key that cannot exist has every entry read and none indexed.
   const spec = {
     index: {
@@ -42,7 +52,7 @@ export async function checkStructure(
       ...(options.atRevision === undefined ? {} : { atRevision: options.atRevision }),
     },
     signs: true,
-    ...(options.objects === true ? { verify: {} } : {}),
+    ...(options.objects === true ? { verify: given } : {}),
   };
   const { index, verify, signs } = await sweepInParallel(snapshot, map, spec, reached, findings.report, {
     onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),

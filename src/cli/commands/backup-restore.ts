@@ -46,14 +46,17 @@ export const backupRestore = defineCommand({
       const what = `revision ${saved.moment.revision}, ${byteText(saved.size)}`;
       const text = `wrote "${saved.file}": ${what}\n${proofText(saved.moment)}`;
       await host.stdout.write(isJson ? `${JSON.stringify(saved)}\n` : text);
-      if (!isJson) await host.stderr.write(findingsText(saved.moment.notes));
+      if (!isJson) await host.stderr.write(findingsText(saved.moment.notes, flags.quiet));
       return;
     }
-    const result = await restoreBackup(place, { ...common, ...restoreOptions(host, flags) });
+    const { loadEncryptionConfig } = await import("../../snapshot/load-encryption-config.ts");
+    const encryption = loadEncryptionConfig(flags.encryptionConfig);
+    const options = { ...common, ...restoreOptions(host, flags), ...given({ encryption, startedAt: host.startedAt }) };
+    const result = await restoreBackup(place, options);
     await line.end();
     await host.stdout.write(isJson ? `${JSON.stringify(result)}\n` : restoredText(result) + proofText(result.moment));
     const findings = [...result.moment.notes, ...result.findings, ...result.notes];
-    if (!isJson) await host.stderr.write(findingsText(findings));
+    if (!isJson) await host.stderr.write(findingsText(findings, flags.quiet));
   },
 });
 

@@ -59,7 +59,7 @@ clear: files are 0600 in directories of 0700.`,
     if (output === "json") await host.stdout.write(`${JSON.stringify({ directory: dir, ...counts })}\n`);
     else {
       const summary = flags.quiet ? "" : `${countsText(counts, dir)}\n`;
-      await host.stderr.write(`${findingsText(counts.findings)}${summary}`);
+      await host.stderr.write(`${findingsText(counts.findings, flags.quiet)}${summary}`);
     }
     return hasErrors(counts.findings) ? EXIT.failed : EXIT.done;
   },

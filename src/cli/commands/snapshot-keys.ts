@@ -27,7 +27,7 @@ export const snapshotKeys = defineCommand({
       host.signal.throwIfAborted();
       await host.stdout.write(part);
     }
-    await host.stderr.write(findingsText(findings));
+    await host.stderr.write(findingsText(findings, flags.quiet));
     return hasErrors(findings) ? EXIT.failed : EXIT.done;
   },
 });

@@ -1,3 +1,4 @@
+import { shellWord } from "../../diagnosis/command-line.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { RestoreOptions, RestoreResult } from "../../operations/snapshot/restore.ts";
 import type { Host } from "../host.ts";
@@ -5,8 +6,14 @@ import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { repeated, toggle, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
-import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
-import { ALLOW_FLAG, ETCD_PREFIX_FLAG, IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { DRY_RUN_FLAG, resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import {
+  ALLOW_FLAG,
+  ENCRYPTION_FLAG,
+  ETCD_PREFIX_FLAG,
+  IDENTITY_FLAG,
+  SNAPSHOT_ARGUMENT,
+} from "../options/snapshot-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
 
 /** Every flag of a restore but the moment. */
@@ -42,7 +49,9 @@ export const RESTORE_FLAGS = {
   exclude: repeated("--exclude <prefix>", "leave keys with this prefix out"),
   compact: toggle("--compact", "keep only the live version of each key, in a file without free pages"),
   allow: ALLOW_FLAG,
+  encryptionConfig: ENCRYPTION_FLAG,
   etcdPrefix: ETCD_PREFIX_FLAG,
+  dryRun: DRY_RUN_FLAG,
   ...CLUSTER_FLAGS,
   kubeconfig: words("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's"),
   replace: toggle("--replace", "move a data dir (and WAL dir) that is there aside"),
@@ -67,18 +76,52 @@ export const snapshotRestore = defineCommand({
   page: "docs/back-up-and-restore-etcd.md",
   async run({ file }, flags, { host }) {
     const { restoreSnapshot } = await import("../../operations/snapshot/restore.ts");
+    const { loadEncryptionConfig } = await import("../../snapshot/load-encryption-config.ts");
+    const encryption = loadEncryptionConfig(flags.encryptionConfig);
     const { line, ...common } = snapshotOptions(host, flags);
     const { revision: atRevision } = flags;
     const result = await restoreSnapshot(file, {
       ...common,
       ...restoreOptions(host, flags),
-      ...given({ atRevision, startedAt: host.startedAt }),
+      ...given({ atRevision, encryption, startedAt: host.startedAt }),
     });
     await line.end();
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result));
-    if (flags.output === "text") await host.stderr.write(findingsText([...result.findings, ...result.notes]));
+    await host.stdout.write(
+      flags.output === "json" ? `${JSON.stringify(result)}\n` : restoredText(result) + othersText(file, result, flags),
+    );
+    if (flags.output === "text")
+      await host.stderr.write(findingsText([...result.findings, ...result.notes], flags.quiet));
   },
 });
+
+type RestoreValues = ValuesOf<typeof RESTORE_FLAGS> & { readonly revision?: number | undefined };
+
+/** What to run for the other members, each on its own machine. */
+function othersText(file: string, result: RestoreResult, flags: RestoreValues): string {
+  const others = result.members.filter(({ name }) => name !== result.name);
+  if (others.length === 0) return "";
+  const same = [
+    ...(flags.skipHashCheck ? ["--skip-hash-check"] : []),
+    ...(flags.revision === undefined ? [] : [`--revision ${flags.revision}`]),
+    ...(flags.bumpRevision === undefined ? [] : [`--bump-revision ${flags.bumpRevision} --mark-compacted`]),
+    ...flags.exclude.map((prefix) => `--exclude ${shellWord(prefix)}`),
+    ...(flags.compact ? ["--compact"] : []),
+    ...flags.allow.map((code) => `--allow ${code}`),
+    ...(flags.replace ? ["--replace"] : []),
+  ];
+  const commands = others.map(({ name, peerUrls }) =>
+    [
+      `  kubemend snapshot restore ${shellWord(file)} --name ${shellWord(name)}`,
+      `--data-dir ${shellWord(flags.dataDir ?? `${name}.etcd`)}`,
+      ...(flags.walDir === undefined ? [] : [`--wal-dir ${shellWord(flags.walDir)}`]),
+      `--initial-cluster ${shellWord(flags.initialCluster)}`,
+      `--initial-cluster-token ${shellWord(flags.initialClusterToken)}`,
+      `--initial-advertise-peer-urls ${shellWord(peerUrls.join(","))}`,
+      ...(same.length === 0 ? [] : [same.join(" ")]),
+    ].join(" \\\n    "),
+  );
+  return `for the other members, each on its own machine, with the same file:\n${commands.join("\n")}\n`;
+}
 
 /** What the flags ask for. Throws `usage`. */
 export function restoreOptions(host: Host, flags: ValuesOf<typeof RESTORE_FLAGS>): RestoreOptions {
@@ -104,13 +147,14 @@ export function restoreOptions(host: Host, flags: ValuesOf<typeof RESTORE_FLAGS>
     bumpRevision,
     exclude: flags.exclude,
     compact: flags.compact,
+    dryRun: flags.dryRun,
     ...given({ walDir, etcdPrefix, cluster }),
   };
 }
 
 export function restoredText(result: RestoreResult): string {
   const lines = [
-    `restored "${result.dataDir}" at revision ${result.revision}: member "${result.name}" (${result.memberId}) of cluster ${result.clusterId}`,
+    `${result.dryRun ? "would restore" : "restored"} "${result.dataDir}" at revision ${result.revision}: member "${result.name}" (${result.memberId}) of cluster ${result.clusterId}`,
   ];
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
   if (result.walMovedAside !== null) lines.push(`the old WAL dir is in "${result.walMovedAside}"`);

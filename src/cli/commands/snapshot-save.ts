@@ -22,7 +22,7 @@ export const snapshotSave = defineCommand({
     const result = await saveSnapshot(file, { ...common, etcd: etcdFlags(host, flags) });
     await line.end();
     for (const { error } of result.failed) await host.stderr.write(lineOf`warning: ${error}`);
-    if (flags.output === "text") await host.stderr.write(findingsText(result.findings));
+    if (flags.output === "text") await host.stderr.write(findingsText(result.findings, flags.quiet));
     const { size, endpoint, revision, sha256 } = result;
     const json = `${JSON.stringify(result)}\n`;
     const text = `saved "${file}": revision ${revision}, ${byteText(size)}, from ${endpoint}\nsha256: ${sha256}\n`;

@@ -32,7 +32,7 @@ export const snapshotStats = defineCommand({
     const stats = await readSnapshotStats(file, { ...common, top, ...given({ etcdPrefix }) });
     await line.end();
     await host.stdout.write(output === "json" ? `${JSON.stringify(stats)}\n` : statsText(stats));
-    if (output === "text") await host.stderr.write(findingsText(stats.findings));
+    if (output === "text") await host.stderr.write(findingsText(stats.findings, flags.quiet));
     return hasErrors(stats.findings) ? EXIT.failed : EXIT.done;
   },
 });

@@ -29,7 +29,7 @@ export const snapshotStatus = defineCommand({
     const status = await readSnapshotStatus(file, { ...common, skipHashCheck: flags.skipHashCheck });
     await line.end();
     await host.stdout.write(flags.output === "json" ? `${JSON.stringify(status)}\n` : statusText(status));
-    if (flags.output === "text") await host.stderr.write(findingsText(status.findings));
+    if (flags.output === "text") await host.stderr.write(findingsText(status.findings, flags.quiet));
     return hasErrors(status.findings) ? EXIT.failed : EXIT.done;
   },
 });

@@ -6,8 +6,12 @@ export function findingText({ level, code, where, text }: Finding): string {
   return `${level}: ${where === "" ? "" : `${oneLine(where)}: `}${oneLine(text)} [${code}]\n`;
 }
 
-export function findingsText(findings: readonly Finding[]): string {
-  return findings.map(findingText).join("");
+/** `isQuiet` leaves out what is only for information. */
+export function findingsText(findings: readonly Finding[], isQuiet = false): string {
+  return findings
+    .filter(({ level }) => !isQuiet || level !== "info")
+    .map(findingText)
+    .join("");
 }
 
 /** Whether data is lost or cannot be trusted: exit code 1. */

@@ -25,6 +25,7 @@ import { memorySource } from "../../bolt/byte-source.ts";
 import { checkBolt } from "../../bolt/check.ts";
 import { readSmallBucket } from "../../bolt/edit.ts";
 import type { Finding } from "../../errors/errors.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { THREAD_WORTHY_BYTES } from "../../snapshot/sweep-threads.ts";
 import { readLog } from "../../wal/log.ts";
 import { decodeRaftSnapshot } from "../../wal/raft-snapshot.ts";
@@ -247,6 +248,38 @@ test("what a dead run staged is removed, but not what is not ours", async () => 
   const left = readdirSync(directory).filter((name) => name.startsWith(".data"));
   expect(left.map((name) => name.at(-1))).toEqual(["1", "2", "3", "4", "5"]);
   expect(readFileSync(join(directory, "elsewhere/precious"), "utf8")).toBe("precious");
+});
+
+test("a dry run finds what a run would, and writes nothing", async () => {
+  const options = { ...MEMBER, dataDir, compact: true, bumpRevision: 1000 };
+  const dry = await restoreSnapshot(snapshot, { ...options, dryRun: true });
+  expect(readdirSync(directory)).toEqual(["snapshot.db"]);
+  const real = await restoreSnapshot(snapshot, options);
+  expect(dry).toEqual({ ...real, dryRun: true });
+  await expect(restoreSnapshot(snapshot, { ...options, dryRun: true })).rejects.toMatchObject({ code: "not-empty" });
+});
+
+test("encrypted objects are checked with their keys", async () => {
+  const fixture = join(import.meta.dirname, "../../../test/fixtures/k136-encrypted");
+  const codes = async (more: Partial<RestoreOptions>): Promise<string[]> =>
+    (
+      await restoreSnapshot(join(fixture, "snapshot.db.gz"), { ...MEMBER, dataDir, dryRun: true, ...more })
+    ).findings.map(({ code }) => code);
+  expect(await codes({})).toContain("object-encrypted");
+  const encryption = loadEncryptionConfig(join(fixture, "encryption.yaml"))!;
+  expect(await codes({ encryption })).not.toContain("object-encrypted");
+});
+
+test("a restored cluster of several members that has its old ids is warned of", async () => {
+  const cluster = "a=http://localhost:2380,b=http://localhost:12380";
+  const member = { ...MEMBER, name: "a", initialCluster: cluster };
+  await restoreSnapshot(snapshot, { ...member, dataDir });
+  const saved = join(dataDir, "member/snap/db");
+  const again = { ...member, dataDir: join(directory, "again"), skipHashCheck: true, dryRun: true };
+  const codes = async (more: Partial<RestoreOptions>): Promise<string[]> =>
+    (await restoreSnapshot(saved, { ...again, ...more })).notes.map(({ code }) => code);
+  expect(await codes({})).toContain("member-ids-unchanged");
+  expect(await codes({ initialClusterToken: "new" })).not.toContain("member-ids-unchanged");
 });
 
 test("an archive is restored like the file in it", async () => {

@@ -1,19 +1,24 @@
 /** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
-import { existsSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BoltFile, readBolt } from "../../bolt/bolt.ts";
 import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../../bolt/edit.ts";
+import type { ByteSink } from "../../bolt/page-output.ts";
 import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
+import { checkDataDirTarget, createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
+import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { resolveHosts } from "../../io/network/resolve-hosts.ts";
+import { type EtcdUser, findEtcdUser } from "../../io/node/etcd-user.ts";
 import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import type { EncryptionConfig } from "../../storage/encryption-config.ts";
 import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
 import { lastEntry, readLog } from "../../wal/log.ts";
 import { formatMemberId, type Membership, newMembership } from "../../wal/membership.ts";
@@ -57,11 +62,17 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   /** The cluster that is to be restored, where it still answers. */
   readonly cluster?: ClusterFlags;
+  /** With its keys, encrypted objects are checked too. */
+  readonly encryption?: EncryptionConfig;
+  /** Check everything, and write nothing. */
+  readonly dryRun?: boolean;
   /** For tests: the layer below. */
   readonly fileSystem?: FileSystem;
 }
 
 export interface RestoreResult {
+  /** Whether nothing was written: then all else says what would have been. */
+  readonly dryRun: boolean;
   readonly dataDir: string;
   readonly walDir: string | null;
   /** Where the old data dir went, and an old WAL dir beside it. */
@@ -98,14 +109,20 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   using snapshot = await openSnapshot(path, options);
   const { cluster } = options;
   const live = cluster === undefined ? undefined : await compareCluster(snapshot, cluster, options);
-  using writer = await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
+  for (const finding of options.encryption?.findings ?? []) snapshot.findings.report(finding);
+  checkDataDirTarget(options);
+  checkDiskSpace(options.dataDir, snapshot.file.source.size);
+  using writer =
+    options.dryRun === true
+      ? undefined
+      : await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
   const hashing = startHash(snapshot.file);
   const work = [
-    copyFlushed(writer, snapshot),
+    writer === undefined ? undefined : copyFlushed(writer, snapshot),
     checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
     hashing.verdict,
   ] as const;
-  for (const each of work) each.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
+  for (const each of work) each?.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
   await Promise.allSettled(work);
   await hashing.stop();
   const [db, checked, sha256] = await Promise.all(work);
@@ -119,23 +136,27 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     const { atRevision, exclude = [], compact = false } = options;
     const excludeKeys = (options.excludeKeys ?? []).map((key) => Buffer.from(key));
     const what = { ...options, exclude, excludeKeys, compact, ...(atRevision === undefined ? {} : { atRevision }) };
-    db.truncate(0);
-    const rewritten = await rewriteDatabase(snapshot, db, what);
+    db?.truncate(0);
+    const rewritten = await rewriteDatabase(snapshot, db ?? NOWHERE, what);
     keysOfEndedLeases = rewritten.keysOfEndedLeases.map((key) => Buffer.from(key).toString());
     revision = rewritten.revision;
     droppedVersions = rewritten.dropped;
-    bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
+    if (db !== undefined) bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
   }
   const leftOut = [...(options.excludeKeys ?? []), ...keysOfEndedLeases];
   const { leftovers, notes } = await findLeftovers(snapshot, checked, { ...options, excludeKeys: leftOut });
   const endedLeases = endedLeasesNote(keysOfEndedLeases, revision);
   const seen = live?.revision ?? (await newestKnownRevision(options));
   const needed = seen === undefined ? BUMP_FOR_THE_UNKNOWN : Math.max(seen, snapshotRevision) - revision;
-  revision = editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
-  writeLog(writer, membership, own.id);
+  if (writer !== undefined && db !== undefined) {
+    editDatabase(bolt, db, membership, revision, options.bumpRevision ?? 0);
+    writeLog(writer, membership, own.id);
+  }
+  revision += options.bumpRevision ?? 0;
   options.signal?.throwIfAborted();
-  const moved = await writer.commit();
+  const moved = writer === undefined ? { dataDir: null, walDir: null } : await writer.commit();
   return {
+    dryRun: writer === undefined,
     dataDir: options.dataDir,
     walDir: options.walDir ?? null,
     movedAside: moved.dataDir,
@@ -150,13 +171,17 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     droppedVersions,
     keysOfEndedLeases,
     findings: [...snapshot.findings.list(), ...remarks(snapshot)],
-    ...whatNext(leftovers, options, membership, needed, [
+    ...whatNext(leftovers, options, membership, needed, needsOwner(options), [
       ...(live?.notes ?? []),
       ...notes,
       ...(endedLeases === undefined ? [] : [endedLeases]),
+      ...sameMembers(snapshot, membership),
     ]),
   };
 }
+
+/** Where a dry run writes. */
+const NOWHERE: ByteSink = { write() {} };
 
 /** etcd's own advice where nobody knows how far the cluster had come: a billion, which takes years to reach. */
 const BUMP_FOR_THE_UNKNOWN = 1_000_000_000;
@@ -166,6 +191,7 @@ function whatNext(
   options: RestoreOptions,
   membership: Membership,
   needed: number,
+  owner: EtcdUser | undefined,
   notes: readonly Finding[],
 ): Pick<RestoreResult, "notes" | "steps"> {
   const others = membership.members.filter((member) => member.name !== options.name);
@@ -175,8 +201,29 @@ function whatNext(
     steps: restoreSteps(
       leftovers,
       others.map((member) => member.name),
+      owner === undefined ? undefined : { ...owner, directories: directoriesOf(options) },
     ),
   };
+}
+
+function directoriesOf({ dataDir, walDir }: RestoreOptions): string[] {
+  return walDir === undefined ? [dataDir] : [dataDir, walDir];
+}
+
+/** Whom the data dir is to be given to: what was there before says it itself. */
+function needsOwner({ dataDir }: RestoreOptions): EtcdUser | undefined {
+  return existsSync(dataDir) && statSync(dataDir).uid !== process.geteuid?.() ? undefined : findEtcdUser(dataDir);
+}
+
+/** An id is made of peer URLs and the token: with both as they were, an old member takes a restored one for the member that it knew. */
+function sameMembers(snapshot: Snapshot, membership: Membership): Finding[] {
+  const { members } = readStoreInfo(snapshot);
+  const old = new Set(members.map((member) => member.id));
+  const same = membership.members.filter((member) => old.has(formatMemberId(member.id)));
+  if (same.length === 0 || members.length < 2) return [];
+  const names = same.map((member) => `"${member.name}"`).join(", ");
+  const text = `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still runs would go on with it, and take back everything that is restored; give every member the same new token, such as --initial-cluster-token restored-${randomBytes(4).toString("hex")}`;
+  return [{ level: "warning", code: "member-ids-unchanged", where: "--initial-cluster-token", text }];
 }
 
 /** At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its database makes one at most. */
@@ -258,8 +305,8 @@ function lastRevision(bolt: BoltFile): number {
   return key === undefined ? 0 : (decodeRevision(key)?.main ?? 0);
 }
 
-/** Gives the database its new members and, where asked for, its higher revision. Returns its newest revision. */
-function editDatabase(bolt: BoltFile, db: OutputFile, membership: Membership, revision: number, bump: number): number {
+/** Gives the database its new members and, where asked for, its higher revision. */
+function editDatabase(bolt: BoltFile, db: OutputFile, membership: Membership, revision: number, bump: number): void {
   const bumped = revision + bump;
   const compacted = bump > 0 ? encodeRevision({ main: bumped, sub: 0, tombstone: false }) : undefined;
   const meta = readSmallBucket(bolt, "meta") ?? [];
@@ -267,7 +314,6 @@ function editDatabase(bolt: BoltFile, db: OutputFile, membership: Membership, re
   // etcdutl writes the same entry: a revision without a key.
   if (compacted !== undefined) edits.set("key", { append: [compacted, new Uint8Array(0)] });
   db.truncate(editBolt(bolt, db, edits));
-  return bumped;
 }
 
 function writeLog(writer: DataDirWriter, membership: Membership, nodeId: bigint): void {
