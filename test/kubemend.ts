@@ -13,7 +13,7 @@ export async function kubemend(
   cwd: string,
   argv: readonly string[],
   env: ProcessHost["env"] = {},
-  more: Partial<Pick<ProcessHost, "ask" | "now">> = {},
+  more: Partial<Pick<ProcessHost, "ask" | "askSecret" | "now">> = {},
 ): Promise<Outcome> {
   const written = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof written): TextSink => ({

@@ -17,6 +17,8 @@ interface Surroundings {
   readonly signal: AbortSignal;
   /** Puts a question to the person at the terminal and returns the answer without its line feed. Undefined where nobody sits there. */
   readonly ask?: (question: string) => Promise<string>;
+  /** The same for a secret: what is typed is not shown. */
+  readonly askSecret?: (question: string) => Promise<string>;
   /** What comes on stdin. Undefined in tests. */
   readonly stdin?: AsyncIterable<Uint8Array>;
 }
@@ -34,7 +36,7 @@ export interface Host extends Surroundings {
 }
 
 export function hostOf(outer: ProcessHost): Host {
-  const { env, cwd, signal, ask, stdin } = outer;
+  const { env, cwd, signal, ask, askSecret, stdin } = outer;
   return {
     env,
     cwd,
@@ -44,6 +46,7 @@ export function hostOf(outer: ProcessHost): Host {
     ...(outer.startedAt === undefined ? {} : { startedAt: outer.startedAt }),
     stdout: createPrinter(outer.stdout, env),
     stderr: createPrinter(outer.stderr, env),
+    ...(askSecret !== undefined && { askSecret: (question: string) => askSecret(escapeText(question)) }),
     ...(ask !== undefined && { ask: (question: string) => ask(escapeText(question)) }),
   };
 }

@@ -48,6 +48,24 @@ async function ask(question: string): Promise<string> {
   }
 }
 
+async function askSecret(question: string): Promise<string> {
+  const [{ createInterface }, { Writable }] = await Promise.all([
+    import("node:readline/promises"),
+    import("node:stream"),
+  ]);
+  const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: unseen, terminal: true });
+  process.stderr.write(question);
+  // A terminal that is read key by key hands Ctrl-C over as a key.
+  terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  try {
+    return await terminal.question("", { signal: interruption.signal });
+  } finally {
+    terminal.close();
+    process.stderr.write("\n");
+  }
+}
+
 const host: ProcessHost = {
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
@@ -57,7 +75,7 @@ const host: ProcessHost = {
   startedAt: performance.timeOrigin,
   signal: interruption.signal,
   stdin: process.stdin,
-  ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
+  ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askSecret }),
 };
 
 process.exitCode = EXIT.failed; // until the end is reached

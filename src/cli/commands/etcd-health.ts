@@ -19,6 +19,7 @@ compared with the snapshot that was restored: the log must be a new one, the key
 interface Options extends EtcdOptions {
   readonly output: "text" | "json";
   readonly onlyEndpoints?: true;
+  readonly cluster?: true;
   readonly quotaBackendBytes?: number;
   readonly restoredFrom?: string;
 }
@@ -45,6 +46,7 @@ export function etcdHealthCommand({ host, exit }: CommandContext): Command {
   return etcdOptions(new Command("health"))
     .description("every member's state, and whether the cluster survives one more loss")
     .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
+    .option("--cluster", "log in with --user wherever members say they are, not only at the endpoints")
     .option("--only-endpoints", "ask the given endpoints, not the other members")
     .option("--quota-backend-bytes <n>", "etcd's quota, where it is not the default of 2 GiB", parseBytes)
     .option("--restored-from <file>", "compare what the endpoints serve with the snapshot that was restored")
@@ -53,11 +55,14 @@ export function etcdHealthCommand({ host, exit }: CommandContext): Command {
       if (options.restoredFrom !== undefined) return await compare(options.restoredFrom, options);
       const { checkHealth } = await import("../../operations/etcd/etcd-health.ts");
       const { quotaBackendBytes: quota } = options;
-      const health = await checkHealth(etcdFlags(host, options), {
-        signal: host.signal,
-        onlyEndpoints: options.onlyEndpoints === true,
-        ...(quota === undefined ? {} : { quota }),
-      });
+      const health = await checkHealth(
+        { ...etcdFlags(host, options), trustMembers: options.cluster === true },
+        {
+          signal: host.signal,
+          onlyEndpoints: options.onlyEndpoints === true,
+          ...(quota === undefined ? {} : { quota }),
+        },
+      );
       await host.stdout.write(options.output === "json" ? `${JSON.stringify(health)}\n` : healthText(health));
       if (options.output === "text") await host.stderr.write(findingsText(health.findings));
       if (!health.healthy) exit(EXIT.failed);

@@ -5,6 +5,8 @@ import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
 import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
+import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import { given } from "../options/given.ts";
 import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
 import {
   clusterFlags,
@@ -32,7 +34,7 @@ Examples:
   kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db.gz --encryption-config=encryption.yaml
   kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --dry-run -o json`;
 
-interface Options extends OutputOptions {
+interface Options extends OutputOptions, EtcdOptions {
   readonly recoveryDir: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -55,7 +57,7 @@ interface Options extends OutputOptions {
 
 export function registerRecover(program: Command, context: CommandContext): void {
   const { host } = context;
-  outputOptions(program.command("recover"), ["text", "json"])
+  const command = outputOptions(program.command("recover"), ["text", "json"])
     .description(
       "read the control plane from an API server, a live etcd or a backup of it, and write what brings it back",
     )
@@ -86,43 +88,43 @@ export function registerRecover(program: Command, context: CommandContext): void
     .option("--skip-hash-check", "read a snapshot that does not match its SHA-256")
     .option("--force", "replace the output of an earlier run")
     .option("--dry-run", "say what would be written, and write nothing")
-    .addHelpText("after", EXAMPLES)
-    .action(async (options: Options) => {
-      checkUsage(options, host);
-      const { recoverControlPlane } = await import("../../operations/recover/recover.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
-      const recovery = await recoverControlPlane({
-        ...common,
-        recoveryDir: path(options.recoveryDir)!,
-        backupFile: path(options.etcdBackupFile),
-        etcd: etcdFlags(host, options),
-        now: host.now,
-        cluster: options.kubeconfig || host.env.KUBECONFIG ? namedCluster(host, options) : undefined,
-        encryptionConfig: path(options.encryptionConfig),
-        etcdPrefix: options.etcdPrefix,
-        namespace: options.namespace,
-        atRevision: options.atRevision,
-        allowMissing: options.allowMissing === true,
-        skipHashCheck: options.skipHashCheck === true,
-        force: options.force === true,
-        dryRun: options.dryRun === true,
-        startedAt: host.startedAt,
-      });
-      await line.end();
-      const report = {
-        now: host.now(),
-        recoveryDir: path(options.recoveryDir)!,
-        podManifestPath: options.podManifestPath,
-      };
-      if (options.output === "json") {
-        await host.stdout.write(`${JSON.stringify(recoveryJson(recovery, report))}\n`);
-        return;
-      }
-      await host.stdout.write(recoveryText(recovery, report));
-      const missing = recovery.plane.missing.map((each) => lineOf`warning: ${each.text}`).join("");
-      await host.stderr.write(findingsText(recovery.findings) + missing);
+    .addHelpText("after", EXAMPLES);
+  etcdOptions(command).action(async (options: Options) => {
+    checkUsage(options, host);
+    const { recoverControlPlane } = await import("../../operations/recover/recover.ts");
+    const { line, ...common } = snapshotOptions(host, options);
+    const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
+    const recovery = await recoverControlPlane({
+      ...common,
+      recoveryDir: path(options.recoveryDir)!,
+      backupFile: path(options.etcdBackupFile),
+      etcd: namedEtcd(host, options),
+      now: host.now,
+      cluster: options.kubeconfig || host.env.KUBECONFIG ? namedCluster(host, options) : undefined,
+      encryptionConfig: path(options.encryptionConfig),
+      etcdPrefix: options.etcdPrefix,
+      namespace: options.namespace,
+      atRevision: options.atRevision,
+      allowMissing: options.allowMissing === true,
+      skipHashCheck: options.skipHashCheck === true,
+      force: options.force === true,
+      dryRun: options.dryRun === true,
+      startedAt: host.startedAt,
     });
+    await line.end();
+    const report = {
+      now: host.now(),
+      recoveryDir: path(options.recoveryDir)!,
+      podManifestPath: options.podManifestPath,
+    };
+    if (options.output === "json") {
+      await host.stdout.write(`${JSON.stringify(recoveryJson(recovery, report))}\n`);
+      return;
+    }
+    await host.stdout.write(recoveryText(recovery, report));
+    const missing = recovery.plane.missing.map((each) => lineOf`warning: ${each.text}`).join("");
+    await host.stderr.write(findingsText(recovery.findings) + missing);
+  });
 }
 
 /** What was named, and nothing else: it goes into the assets, and is not to be whatever lies at home. */
@@ -131,29 +133,26 @@ function namedCluster(host: Host, options: Options): ClusterFlags {
   return { ...clusterFlags(host, options), variables };
 }
 
-/** How long one request to etcd may take. */
-const ETCD_TIMEOUT_MS = 5000;
-
-function etcdFlags(host: Host, options: Options): EtcdFlags | undefined {
-  if (options.etcdServers === undefined) return undefined;
-  const { env } = host;
-  const files = {
-    cacert: options.etcdCaPath ?? env.ETCDCTL_CACERT,
-    cert: options.etcdCertificatePath ?? env.ETCDCTL_CERT,
-    key: options.etcdPrivateKeyPath ?? env.ETCDCTL_KEY,
-  };
-  const given = Object.entries(files).flatMap(([name, file]) => (file ? [[name, resolve(host.cwd, file)]] : []));
-  return {
-    endpoints: options.etcdServers.split(",").filter((url) => url.trim() !== ""),
-    ...(Object.fromEntries(given) as Pick<EtcdFlags, "cacert" | "cert" | "key">),
-    ...(env.ETCDCTL_USER ? { user: env.ETCDCTL_USER } : {}),
-    ...(env.ETCDCTL_PASSWORD ? { password: env.ETCDCTL_PASSWORD } : {}),
-    timeout: ETCD_TIMEOUT_MS,
-  };
+/** bootkube's names of the flags, and etcdctl's; undefined where none of them names etcd. */
+function namedEtcd(host: Host, options: Options): EtcdFlags | undefined {
+  const { etcdServers, etcdCaPath, etcdCertificatePath, etcdPrivateKeyPath } = options;
+  const endpoints = etcdServers ?? options.endpoints;
+  if (endpoints === undefined && options.discoverySrv === undefined) return undefined;
+  const path = (value: string | undefined) => value && resolve(host.cwd, value);
+  const flags = etcdFlags(host, {
+    ...options,
+    endpoints,
+    cacert: etcdCaPath ?? options.cacert,
+    cert: etcdCertificatePath ?? options.cert,
+    key: etcdPrivateKeyPath ?? options.key,
+  });
+  const files = { cacert: path(flags.cacert), cert: path(flags.cert), key: path(flags.key) };
+  return { ...flags, ...given(files) };
 }
 
 function checkUsage(options: Options, host: Host): void {
-  const { etcdServers, etcdBackupFile, etcdCertificatePath, etcdPrivateKeyPath } = options;
+  const { etcdBackupFile, etcdCertificatePath, etcdPrivateKeyPath } = options;
+  const etcdServers = options.etcdServers ?? options.endpoints ?? options.discoverySrv;
   const isApiServer = etcdServers === undefined && etcdBackupFile === undefined;
   if (isApiServer && options.kubeconfig === undefined && !host.env.KUBECONFIG) {
     throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {

@@ -29,6 +29,7 @@ export const ETCD_FLAGS = {
   insecureSkipTlsVerify: toggle("--insecure-skip-tls-verify", "accept any certificate"),
   user: words("--user <name[:password]>", "where etcd has authentication enabled (default: $ETCDCTL_USER)"),
   password: words("--password <password>", "where it is not part of --user (default: $ETCDCTL_PASSWORD)"),
+  passwordFile: words("--password-file <file>", "the password is the file's first line; without any, it is asked for"),
   commandTimeout: duration("--command-timeout <duration>", "for one request", { default: "5s" }),
 };
 
@@ -52,6 +53,8 @@ export function etcdFlags(host: Host, values: EtcdValues): EtcdFlags {
       key: values.key ?? variable("ETCDCTL_KEY"),
       user: values.user ?? variable("ETCDCTL_USER"),
       password: values.password ?? variable("ETCDCTL_PASSWORD"),
+      passwordFile: values.passwordFile,
+      askPassword: host.askSecret,
     }),
     insecureDiscovery: values.insecureDiscovery ?? booleanVariable(env, "ETCDCTL_INSECURE_DISCOVERY") ?? true,
     insecureSkipTlsVerify:

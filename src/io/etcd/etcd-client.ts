@@ -1,7 +1,7 @@
 /** One etcd member over its v3 API. */
 import { invariant, MendError } from "../../errors/errors.ts";
 import { type GrpcOptions, openGrpc } from "../network/grpc.ts";
-import type { EtcdAccess } from "./etcd-connection.ts";
+import { type EtcdAccess, mayLogIn } from "./etcd-connection.ts";
 import { ETCDCTL_WORDS, explainEtcdFailure } from "./etcd-failure.ts";
 import {
   type ClusterMember,
@@ -56,11 +56,18 @@ const ANY_PACE = 0.001;
 
 export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSignal): EtcdClient {
   const { user } = access;
+  const isTrusted = user === undefined || mayLogIn(user, endpoint);
   const grpc = openGrpc(endpoint, access.tls, access.timeout);
   let token: Promise<string> | undefined;
 
   async function options(): Promise<GrpcOptions> {
     if (user === undefined) return { signal };
+    if (!isTrusted) {
+      throw new MendError("etcd-unauthenticated", `the password of user "${user.name}" is not sent to "${endpoint}"`, {
+        where: endpoint,
+        hint: "name it among --endpoints, or pass --cluster to log in wherever members say they are",
+      });
+    }
     token ??= grpc
       .call("/etcdserverpb.Auth/Authenticate", encodeAuthenticate(user.name, user.password), { signal })
       .then(decodeToken, (error: unknown) => {
@@ -80,7 +87,13 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
     endpoint,
     call,
     members: async () => decodeMemberList(await call("Cluster/MemberList")),
-    status: async () => decodeStatus(await call("Maintenance/Status")),
+    // Every member answers this without a login.
+    status: async () =>
+      decodeStatus(
+        await (isTrusted
+          ? call("Maintenance/Status")
+          : grpc.call("/etcdserverpb.Maintenance/Status", NOTHING, { signal })),
+      ),
     hashKv: async (revision, timeout) =>
       decodeHashKv(await call("Maintenance/HashKV", encodeHashKvRequest(revision), timeout)),
     range: async (request) => decodeRangeAnswer(await call("KV/Range", encodeRangeRequest(request))),

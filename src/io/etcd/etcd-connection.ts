@@ -3,6 +3,7 @@ import { resolveSrv } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { MendError } from "../../errors/errors.ts";
+import { readTextFile } from "../files/read-file.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { findLocalEtcd } from "./local-etcd.ts";
 
@@ -22,6 +23,12 @@ export interface EtcdFlags {
   readonly insecureSkipTlsVerify?: boolean;
   readonly user?: string;
   readonly password?: string;
+  /** Its first line is the password. */
+  readonly passwordFile?: string;
+  /** Asks the person at the terminal for the password. */
+  readonly askPassword?: (question: string) => Promise<string>;
+  /** Log in at members by the addresses that they advertise, too; else at the endpoints that are named. */
+  readonly trustMembers?: boolean;
   /** Milliseconds for one request. */
   readonly timeout: number;
 }
@@ -30,8 +37,26 @@ export interface EtcdAccess {
   /** URLs without a path. */
   readonly endpoints: readonly string[];
   readonly tls: TlsMaterial;
-  readonly user: { readonly name: string; readonly password: string } | undefined;
+  readonly user: EtcdUserLogin | undefined;
   readonly timeout: number;
+}
+
+/** A login, and where it may be used. */
+export interface EtcdUserLogin {
+  readonly name: string;
+  /** A secret. */
+  readonly password: string;
+  /** Endpoints that the user has named. */
+  readonly named: readonly string[];
+  /** At others as well, where they are by TLS or the named ones are not. */
+  readonly trustMembers: boolean;
+}
+
+/** Whether the password may be sent there: never to an address that nobody named, without consent, and never in a weaker way than to the named ones. */
+export function mayLogIn({ named, trustMembers }: EtcdUserLogin, endpoint: string): boolean {
+  if (named.includes(endpoint)) return true;
+  const isWeaker = !endpoint.startsWith("https:") && named.some((each) => each.startsWith("https:"));
+  return trustMembers && !isWeaker;
 }
 
 export interface TlsMaterial extends Pick<SecureContextOptions, "ca" | "cert" | "key"> {
@@ -54,7 +79,10 @@ export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
     ...(cert === undefined || key === undefined ? {} : { cert: readPem(cert), key: readPem(key) }),
   };
   checkMaterial(tls, flags);
-  return { endpoints: await findEndpoints(flags), tls, user: parseUser(flags), timeout: flags.timeout };
+  const endpoints = await findEndpoints(flags);
+  const login = await readLogin(flags);
+  const user = login && { ...login, named: endpoints, trustMembers: flags.trustMembers === true };
+  return { endpoints, tls, user, timeout: flags.timeout };
 }
 
 const DEFAULT_ENDPOINT = "127.0.0.1:2379";
@@ -105,17 +133,20 @@ function withoutLogin(endpoint: string): string {
   return endpoint.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^@/]*@/i, "$1…@");
 }
 
-function parseUser(flags: EtcdFlags): EtcdAccess["user"] {
-  const { user, password } = flags;
+/** The password is part of the user, given beside it, in a file, or asked for, in that order. */
+async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; readonly password: string } | undefined> {
+  const { user, password, passwordFile, askPassword } = flags;
   if (user === undefined || user === "") return undefined;
   const at = user.indexOf(":");
-  if (password !== undefined) return { name: user, password };
-  if (at < 0) {
-    throw new MendError("usage", `user "${user}" has no password`, {
-      hint: "pass --user NAME:PASSWORD, or --password",
-    });
-  }
-  return { name: user.slice(0, at), password: user.slice(at + 1) };
+  if (at >= 0 && password === undefined && passwordFile === undefined)
+    return { name: user.slice(0, at), password: user.slice(at + 1) };
+  if (password !== undefined && passwordFile === undefined) return { name: user, password };
+  if (passwordFile !== undefined) return { name: user, password: readTextFile(passwordFile).split(/\r?\n/)[0]! };
+  if (askPassword !== undefined)
+    return { name: user, password: await askPassword(`password of etcd's user "${user}": `) };
+  throw new MendError("usage", `user "${user}" has no password`, {
+    hint: "pass --password-file, set ETCDCTL_PASSWORD, or pass --user NAME:PASSWORD",
+  });
 }
 
 /**

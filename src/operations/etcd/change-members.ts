@@ -189,6 +189,8 @@ async function onMember<T>(
   signal: AbortSignal | undefined,
   run: (client: EtcdClient) => Promise<T>,
 ): Promise<T> {
+  // A user's password goes to the endpoints that were named; without one, any voter that answers will do.
+  if (access.user !== undefined) return withAnyEndpoint(access, run, signal);
   const voters = members.filter((member) => member.status !== null && !member.isLearner);
   const endpoints = voters.flatMap(({ endpoint }) => (endpoint === null ? [] : [endpoint]));
   const deadline = performance.now() + SETTLING_MS;

@@ -59,8 +59,9 @@ export async function defragment(
   options: DefragOptions,
   signal?: AbortSignal,
 ): Promise<readonly Defragmented[]> {
-  const access = await prepareEtcdAccess(flags);
-  const look = () => checkHealth(flags, signal === undefined ? {} : { signal });
+  const own = { ...flags, trustMembers: options.cluster };
+  const access = await prepareEtcdAccess(own);
+  const look = () => checkHealth(own, signal === undefined ? {} : { signal });
   let health = await look();
   const chosen = options.cluster
     ? health.members.filter((member) => member.name !== "")
