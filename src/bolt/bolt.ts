@@ -1,6 +1,7 @@
 /** Opens a bbolt file: both metas judged, the newest valid one used, pages read on demand with their bounds checked first. */
 import { MendError } from "../errors/errors.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { foreignFile } from "./foreign-file.ts";
 import {
   decodeMeta,
   MAX_PAGE_SIZE,
@@ -75,14 +76,20 @@ function notABolt(source: ByteSource, first: MetaVerdict, second: MetaVerdict): 
       where,
       hint: "take another snapshot, or check that the copy finished",
     });
+  const head = new Uint8Array(4096);
+  const got = head.subarray(0, source.read(head, 0));
+  const foreign = foreignFile(got);
+  if (foreign !== undefined)
+    return new MendError("not-a-snapshot", `it is ${foreign.what}, expected an etcd snapshot or database`, {
+      where,
+      hint: foreign.hint,
+    });
   if (source.size < 2 * MIN_PAGE_SIZE) {
     return new MendError("not-a-snapshot", `${source.size} bytes are too few for an etcd snapshot`, {
       where,
       hint: "check that the copy finished",
     });
   }
-  const head = new Uint8Array(4096);
-  const got = head.subarray(0, source.read(head, 0));
   const reasons = [first, second]
     .map((verdict, i) => `meta ${i}: ${verdict.valid ? "valid" : verdict.reason}`)
     .join("; ");
