@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
 const ALLOWED =
-  /^(?:dist\/[\w./-]+\.(?:js|map|d\.ts|html)|docs\/[\w./-]+\.md|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
+  /^(?:dist\/[\w./-]+\.(?:js|map|d\.ts|html|css)|docs\/[\w./-]+\.(?:md|png|svg)|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
 
 test("the package holds what it is made of, and nothing else", () => {
   const out = join(ROOT, "examples/out");

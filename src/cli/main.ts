@@ -4,7 +4,7 @@
  * touches `process`.
  */
 import { once } from "node:events";
-import { EXIT } from "./command.ts";
+import { EXIT, type ExitCode } from "./command.ts";
 import type { ProcessHost } from "./host.ts";
 import { run } from "./run.ts";
 import type { TextSink } from "./terminal/printer.ts";
@@ -78,9 +78,22 @@ const host: ProcessHost = {
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askSecret }),
 };
 
+/** As package.json asks for, which a package manager only warns about. */
+const OLDEST_NODE = [22, 12] as const;
+
+async function main(): Promise<ExitCode> {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const [oldest, least] = OLDEST_NODE;
+  if (major > oldest || (major === oldest && minor >= least)) return run(process.argv.slice(2), host);
+  await host.stderr.write(`error: this is Node ${process.versions.node}, and kubemend needs ${OLDEST_NODE.join(".")} or newer
+hint: install a newer Node, or use the executable, which brings its own (docs/install.md)
+`);
+  return EXIT.failed;
+}
+
 process.exitCode = EXIT.failed; // until the end is reached
 // Not awaited at the top level: the single executable is a CommonJS bundle, which cannot.
-void run(process.argv.slice(2), host).then(async (code) => {
+void main().then(async (code) => {
   process.exitCode = code;
   // The answer is known: whatever a peer still keeps open, such as a name that nobody resolves, is not waited for.
   for (const stream of [process.stdout, process.stderr])
