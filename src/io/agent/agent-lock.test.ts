@@ -67,6 +67,7 @@ test.runIf(process.geteuid?.() === 0)("another user cannot keep it, though the d
   chmodSync(join(directory, "run"), 0o1777);
   writeFileSync(path, "");
   chownSync(path, 1000, 1000);
+  chmodSync(directory, 0o755);
   // The other user holds it, as far as that is theirs.
   const child = spawn("flock", [path, "sh", "-c", "echo held; sleep 60"], {
     uid: 1000,
@@ -74,7 +75,6 @@ test.runIf(process.geteuid?.() === 0)("another user cannot keep it, though the d
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
   });
-  chmodSync(directory, 0o755);
   await once(child.stdout, "data");
   try {
     const lock = await takeAgentLock(path, signal, () => expect.unreachable("it is not theirs to hold"));

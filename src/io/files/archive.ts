@@ -5,14 +5,13 @@
  *
  * Formats: RFC 1952 (gzip, several members), RFC 8878 (zstd, several and skippable frames), PKWARE's APPNOTE (zip, by yauzl).
  */
-import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, openSync, read, readSync, statfsSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, read, readSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { MendError } from "../../errors/errors.ts";
+import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
 import { zipContent } from "./zip.ts";
 
 export type ArchiveKind = "gzip" | "zstd" | "zip";
@@ -161,21 +160,6 @@ async function* fileChunks(fd: number, start: number): AsyncIterable<Uint8Array>
   }
 }
 
-/** A new file that only its descriptor reaches. */
-export function openUnnamed(directory: string): number {
-  const path = join(directory, `kubemend-${randomBytes(12).toString("hex")}`);
-  try {
-    const fd = openSync(path, "wx+", 0o600);
-    unlinkSync(path);
-    return fd;
-  } catch (cause) {
-    throw new MendError("io", `cannot make a temporary file in "${directory}": ${errorCode(cause)}`, {
-      hint: "set TMPDIR to a directory that you may write to, with room for the decompressed snapshot",
-      cause,
-    });
-  }
-}
-
 interface CopyContext {
   readonly path: string;
   readonly directory: string;
@@ -192,7 +176,7 @@ async function copy(content: ArchiveContent, target: number, context: CopyContex
     for await (const chunk of content.chunks) {
       options.signal?.throwIfAborted();
       if (size + chunk.length > limit) throw noSpace(context, limit);
-      for (let done = 0; done < chunk.length; ) done += writeSync(target, chunk, done, chunk.length - done);
+      writeFully(target, chunk, size);
       size += chunk.length;
       options.onProgress?.(size);
     }

@@ -1,10 +1,11 @@
 /** Deltas that wait on this machine until the store answers: sealed already, each in a file of its own, in order. */
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import type { DeltaHead, HeadDraft } from "../../repository/head.ts";
+import { realFileSystem } from "../files/durable/file-system.ts";
+import { removeFile, writeOnce } from "../files/durable/write-once.ts";
 import { fromSystemError } from "../files/system-error.ts";
-import { removeFile, writeOnce } from "../stores/write-once.ts";
 
 export type DeltaDraft = Extract<HeadDraft, { kind: "delta" }>;
 
@@ -84,7 +85,7 @@ async function readWaiting(path: string): Promise<Waiting> {
 /** Makes the directory where it is not there. */
 async function namesIn(directory: string): Promise<string[]> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    realFileSystem.makeDirectory(directory, 0o700);
     return await readdir(directory);
   } catch (error) {
     throw fromSystemError(error, "read directory", directory);

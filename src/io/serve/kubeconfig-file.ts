@@ -1,8 +1,7 @@
 /** Where the kubeconfig of a server is written: a file that only its owner can read, and that goes away with the server. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fromSystemError } from "../files/system-error.ts";
+import { realFileSystem } from "../files/durable/file-system.ts";
+import { makeTemporaryDirectory } from "../files/durable/temporary-directory.ts";
 
 export interface KubeconfigFile {
   readonly path: string;
@@ -11,15 +10,27 @@ export interface KubeconfigFile {
 
 /** At `path`, which must not be there yet, or in a directory of its own. */
 export function writeKubeconfig(text: string, path: string | undefined): KubeconfigFile {
-  let directory: string | undefined;
-  const where = path ?? tmpdir();
+  if (path !== undefined) {
+    write(path, text);
+    return { path, remove: () => realFileSystem.remove(path) };
+  }
+  const directory = makeTemporaryDirectory("kubemend-serve-");
+  const remove = (): void => directory[Symbol.dispose]();
   try {
-    directory = path === undefined ? mkdtempSync(join(tmpdir(), "kubemend-serve-")) : undefined; // 0700
-    const file = path ?? join(directory!, "kubeconfig");
-    writeFileSync(file, text, { mode: 0o600, flag: "wx" });
-    return { path: file, remove: () => rmSync(directory ?? file, { recursive: true, force: true }) };
+    const file = join(directory.path, "kubeconfig");
+    write(file, text);
+    return { path: file, remove };
   } catch (error) {
-    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-    throw fromSystemError(error, "write", where);
+    remove();
+    throw error;
+  }
+}
+
+function write(path: string, text: string): void {
+  const file = realFileSystem.create(path, 0o600);
+  try {
+    file.write(Buffer.from(text), 0);
+  } finally {
+    file.close();
   }
 }

@@ -2,9 +2,9 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { removeFile, STAGED, writeOnce } from "../files/durable/write-once.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
-import { removeFile, STAGED, writeOnce } from "./write-once.ts";
 
 const CHUNK = 1 << 20;
 

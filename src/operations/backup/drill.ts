@@ -4,14 +4,13 @@
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { openEtcd } from "../../io/etcd/etcd-client.ts";
+import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
 import { openStore } from "../../io/stores/open-store.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
@@ -47,7 +46,8 @@ export interface DrillResult {
 export async function drill(moment: string, options: DrillOptions): Promise<DrillResult> {
   const { moments, signal } = options;
   const began = performance.now();
-  const directory = await mkdtemp(join(options.directory ?? tmpdir(), "kubemend-drill-"));
+  const temporary = makeTemporaryDirectory("kubemend-drill-", options.directory);
+  const directory = temporary.path;
   try {
     const dataDir = join(directory, "data");
     const common = {
@@ -84,7 +84,7 @@ export async function drill(moment: string, options: DrillOptions): Promise<Dril
     }
     return result;
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    temporary[Symbol.dispose]();
   }
 }
 

@@ -1,12 +1,11 @@
 /** `backup import`: snapshots that others took, as fulls of a repository. */
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { ByteSource } from "../../bolt/byte-source.ts";
 import { MendError } from "../../errors/errors.ts";
-import { writeOnce } from "../../io/stores/write-once.ts";
+import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
+import { writeOnce } from "../../io/files/durable/write-once.ts";
 import type { FullHead } from "../../repository/head.ts";
 import { snapshotTime } from "../../repository/snapshot-name.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
@@ -41,7 +40,8 @@ export async function importSnapshots(
     const dated = files.map((file) => ({ file, ...timeOf(file, options) }));
     dated.sort((a, b) => (a.time ?? 0) - (b.time ?? 0));
     for (const { file, time, timeFrom } of dated) {
-      const directory = await mkdtemp(join(tmpdir(), "kubemend-import-"));
+      const temporary = makeTemporaryDirectory("kubemend-import-");
+      const directory = temporary.path;
       try {
         const path = join(directory, "snapshot.db");
         const facts = await unpack(file, path, options);
@@ -64,7 +64,7 @@ export async function importSnapshots(
         );
         imported.push({ file, full, timeFrom });
       } finally {
-        await rm(directory, { recursive: true, force: true });
+        temporary[Symbol.dispose]();
       }
     }
     return imported;

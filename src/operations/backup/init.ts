@@ -2,10 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
+import { writeOnce } from "../../io/files/durable/write-once.ts";
 import { encodeIdentity } from "../../io/repository/identity.ts";
 import { openStore, type StoreOptions } from "../../io/stores/open-store.ts";
 import type { Store } from "../../io/stores/store.ts";
-import { writeOnce } from "../../io/stores/write-once.ts";
 import { encodeDescription } from "../../repository/description.ts";
 import { DESCRIPTION_NAME, REPORTS } from "../../repository/names.ts";
 import { generateSigningKey, parseSigningKey } from "../../repository/signing.ts";

@@ -1,7 +1,8 @@
 /** `backup restore --node`: the files of a control-plane node, below a directory, with their modes and owners. */
-import { chmod, chown, lchown, mkdir, open, readdir, symlink } from "node:fs/promises";
-import { dirname, join, normalize } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join, normalize } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { placeFile } from "../../io/files/durable/placed-file.ts";
 import { fromSystemError, systemCode } from "../../io/files/system-error.ts";
 import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
 import type { NodeHead } from "../../repository/head.ts";
@@ -70,37 +71,12 @@ async function refuseContents(directory: string): Promise<void> {
 }
 
 /** Returns false where the owner could not be set. */
-async function place(file: NodeFile, directory: string): Promise<boolean> {
+function place(file: NodeFile, directory: string): Promise<boolean> {
   if (normalize(file.path) !== file.path || file.path.split("/").includes("..")) {
     throw new MendError("repository-damaged", `"${file.path}" is no path of a file`, { where: file.path });
   }
   const path = join(directory, file.path);
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-    if (file.type === "link") await symlink(file.target ?? "", path);
-    else {
-      const handle = await open(path, "wx", 0o600);
-      try {
-        await handle.writeFile(Buffer.from(file.content ?? "", "base64"));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    }
-    const isOwned = await own(file, path);
-    if (file.type === "file") await chmod(path, file.mode);
-    return isOwned;
-  } catch (error) {
-    throw fromSystemError(error, "write", path);
-  }
-}
-
-async function own({ type, uid, gid }: NodeFile, path: string): Promise<boolean> {
-  try {
-    await (type === "link" ? lchown(path, uid, gid) : chown(path, uid, gid));
-    return true;
-  } catch (error) {
-    if (systemCode(error) === "EPERM") return false;
-    throw error;
-  }
+  const { uid, gid, mode } = file;
+  if (file.type === "link") return placeFile(path, { type: "link", target: file.target ?? "", uid, gid });
+  return placeFile(path, { type: "file", content: Buffer.from(file.content ?? "", "base64"), mode, uid, gid });
 }

@@ -1,7 +1,7 @@
 /** `backup restore`: a moment of a repository becomes a data dir, or a snapshot file. */
 import { createHash } from "node:crypto";
 import { MendError } from "../../errors/errors.ts";
-import { writeOnce } from "../../io/stores/write-once.ts";
+import { writeOnce } from "../../io/files/durable/write-once.ts";
 import type { MomentAccess, OpenedMoment } from "../../snapshot/moment-access.ts";
 import { openSnapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../snapshot/restore.ts";

@@ -1,11 +1,10 @@
 /** Takes a snapshot of a live etcd, from a follower where there is one, and adds it to a repository. */
-import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { type EtcdClient, openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import type { MemberStatus } from "../../io/etcd/etcd-messages.ts";
-import { fromSystemError } from "../../io/files/system-error.ts";
+import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
 import type { FullHead, HashMark } from "../../repository/head.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { saveSnapshot } from "../snapshot/save.ts";
@@ -25,9 +24,9 @@ export async function takeFull(writable: WritableRepository, options: TakeOption
   const { etcd, temporaryDirectory, reason, now, signal, progress } = options;
   const common = { ...(signal === undefined ? {} : { signal }), ...(progress === undefined ? {} : { progress }) };
   const endpoints = await followersFirst(etcd, signal);
-  const directory = await makeTemporary(temporaryDirectory);
+  const directory = makeTemporaryDirectory("kubemend-full-", temporaryDirectory);
   try {
-    const path = join(directory, "snapshot.db");
+    const path = join(directory.path, "snapshot.db");
     const from = now();
     let to = 0;
     const saved = await saveSnapshot(path, {
@@ -55,7 +54,7 @@ export async function takeFull(writable: WritableRepository, options: TakeOption
       { ...common, last: options.last, isNewHistory: options.isNewHistory === true },
     );
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    directory[Symbol.dispose]();
   }
 }
 
@@ -116,13 +115,5 @@ export async function askHash(
       return undefined;
     }
     throw error;
-  }
-}
-
-async function makeTemporary(directory: string): Promise<string> {
-  try {
-    return await mkdtemp(join(directory, "kubemend-full-"));
-  } catch (error) {
-    throw fromSystemError(error, "make a temporary directory in", directory);
   }
 }

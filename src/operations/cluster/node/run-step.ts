@@ -3,13 +3,11 @@
  * can be asked for again: what it has done before it finds done.
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
-import { fromSystemError } from "../../../io/files/system-error.ts";
 import { operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";
 import { restoreMember } from "./restore-member.ts";
@@ -72,7 +70,7 @@ export async function runStep(request: StepRequest, edges: StepEdges): Promise<u
       return proveControlPlane(request.plan, request.began, { signal, tell });
     case "finish": {
       const journal = readJournal(request.plan.id);
-      if (journal.snapshot !== null) rmSync(journal.snapshot, { force: true });
+      if (journal.snapshot !== null) realFileSystem.remove(journal.snapshot);
       return writeJournal({ ...journal, snapshot: null, state: "done" });
     }
     case "undo-data": {
@@ -100,25 +98,25 @@ async function receive(
   realFileSystem.makeDirectory(directory, 0o700);
   const path = join(directory, SNAPSHOT);
   const draft = `${path}.part`;
-  rmSync(draft, { force: true });
+  realFileSystem.remove(draft);
   const hash = createHash("sha256");
   let received = 0;
-  const out = open(draft);
+  const out = realFileSystem.create(draft, 0o600);
   try {
     for await (const chunk of input) {
-      for (let at = 0; at < chunk.length; ) at += writeSync(out, chunk, at);
+      out.write(chunk, received);
       hash.update(chunk);
       received += chunk.length;
     }
-    fsyncSync(out);
+    await out.sync();
   } catch (error) {
-    rmSync(draft, { force: true });
-    throw fromSystemError(error, "write", draft);
+    realFileSystem.remove(draft);
+    throw error;
   } finally {
-    closeSync(out);
+    out.close();
   }
   if (received !== size || hash.digest("hex") !== sha256) {
-    rmSync(draft, { force: true });
+    realFileSystem.remove(draft);
     throw new MendError(
       "snapshot-truncated",
       `the snapshot arrived with ${received} of ${size} bytes, or with other content`,
@@ -128,18 +126,9 @@ async function receive(
       },
     );
   }
-  if (existsSync(path)) rmSync(path);
   realFileSystem.rename(draft, path);
   realFileSystem.syncDirectory(directory);
   const { id, digest } = plan;
   const empty = { id, digest, manifests: null, dataDir: null, revision: null };
   return writeJournal({ ...empty, state: "received", snapshot: path });
-}
-
-function open(path: string): number {
-  try {
-    return openSync(path, "wx", 0o600);
-  } catch (error) {
-    throw fromSystemError(error, "create", path);
-  }
 }

@@ -1,5 +1,5 @@
 /** Stops this node's control plane: its static pods are taken from the kubelet's directory and kept, and their containers end. */
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
@@ -28,7 +28,7 @@ export async function stopComponents(journal: NodeJournal, options: StopOptions)
   realFileSystem.makeDirectory(kept, 0o700);
   const there = componentManifests(staticPods).map(({ path }) => path);
   const spare = Object.keys(options.spare).filter((name) => !there.some((path) => basename(path) === name));
-  for (const path of there) keepCopy(path, join(kept, basename(path)));
+  for (const path of there) await keepCopy(path, join(kept, basename(path)));
   const original = names(kept).filter((name) => !spare.includes(name) && !/^\.|\.draft$/.test(name));
   for (const name of spare)
     if (!names(kept).includes(name)) await keepText(join(kept, name), options.spare[name] ?? "");
@@ -45,7 +45,7 @@ export async function removeManifests(
   options: Pick<StopOptions, "signal" | "tell">,
 ): Promise<void> {
   const there = componentManifests(staticPods);
-  for (const { path } of there) rmSync(path);
+  for (const { path } of there) realFileSystem.remove(path);
   if (there.length > 0) realFileSystem.syncDirectory(staticPods);
   await waitForEnd(options);
 }
@@ -86,10 +86,12 @@ async function waitForEnd({ signal, tell }: Pick<StopOptions, "signal" | "tell">
 }
 
 /** The first copy is the one that counts: a run that was cut off may have left less to copy. */
-function keepCopy(from: string, to: string): void {
+async function keepCopy(from: string, to: string): Promise<void> {
   if (isSame(from, to)) return;
-  copyFileSync(from, `${to}.draft`);
-  realFileSystem.rename(`${to}.draft`, to);
+  const draft = `${to}.draft`;
+  realFileSystem.remove(draft);
+  await keepText(draft, readFileSync(from, "utf8"));
+  realFileSystem.rename(draft, to);
 }
 
 async function keepText(path: string, text: string): Promise<void> {

@@ -1,0 +1,44 @@
+/** Files and links with the owner and mode that they had elsewhere, below a directory that was empty. */
+
+import { constants } from "node:fs";
+import { chmod, chown, lchown, mkdir, open, symlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fromSystemError, systemCode } from "../system-error.ts";
+
+export type PlacedFile = { readonly uid: number; readonly gid: number } & (
+  | { readonly type: "file"; readonly mode: number; readonly content: Uint8Array }
+  | { readonly type: "link"; readonly target: string }
+);
+
+/** A new one; one that is there is an error. Returns false where the owner could not be set, because only root may. */
+export async function placeFile(path: string, file: PlacedFile): Promise<boolean> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    if (file.type === "link") await symlink(file.target, path);
+    else {
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+      const handle = await open(path, flags, 0o600);
+      try {
+        await handle.writeFile(file.content);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    }
+    const isOwned = await own(path, file);
+    if (file.type === "file") await chmod(path, file.mode);
+    return isOwned;
+  } catch (error) {
+    throw fromSystemError(error, "write", path);
+  }
+}
+
+async function own(path: string, { type, uid, gid }: PlacedFile): Promise<boolean> {
+  try {
+    await (type === "link" ? lchown(path, uid, gid) : chown(path, uid, gid));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EPERM") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/** A file that only its descriptor reaches, as a sink: for a database that is put together before it is read. */
+import { randomBytes } from "node:crypto";
+import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ByteSink } from "../../../bolt/page-output.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../system-error.ts";
+
+export interface UnnamedFile extends ByteSink {
+  readonly descriptor: number;
+  truncate(size: number): void;
+  /** Frees its disk space. */
+  close(): void;
+}
+
+/** In the system's directory for temporary files (TMPDIR). Throws `io`; writing throws `no-space`. */
+export function createUnnamedFile(directory: string = tmpdir()): UnnamedFile {
+  const descriptor = openUnnamed(directory);
+  return {
+    descriptor,
+    write(bytes, position) {
+      try {
+        writeFully(descriptor, bytes, position);
+      } catch (error) {
+        throw fromSystemError(error, "write a temporary file in", directory);
+      }
+    },
+    truncate: (size) => ftruncateSync(descriptor, size),
+    close: () => closeSync(descriptor),
+  };
+}
+
+/** Throws what the system says. */
+export function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+/** A new file that only its descriptor reaches. */
+export function openUnnamed(directory: string): number {
+  const path = join(directory, `kubemend-${randomBytes(12).toString("hex")}`);
+  try {
+    const descriptor = openSync(path, "wx+", 0o600);
+    unlinkSync(path);
+    return descriptor;
+  } catch (cause) {
+    const code = systemCode(cause) ?? String(cause);
+    throw new MendError("io", `cannot make a temporary file in "${directory}": ${code}`, {
+      hint: "set TMPDIR to a directory that you may write to, with space for the decompressed snapshot",
+      cause,
+    });
+  }
+}
