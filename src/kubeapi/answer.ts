@@ -7,6 +7,7 @@ import { answerList, messageOf, parseRevision, readInclude, readSelection } from
 import { aggregatedVersion, type Encoding, MEDIA_TYPES, type Negotiated, negotiate, parseAccept } from "./negotiate.ts";
 import { openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
 import { encodeOpenApiV2 } from "./openapi-protobuf.ts";
+import { isSet } from "./query-flag.ts";
 import { answerReview } from "./review.ts";
 import { scaleOf } from "./scale.ts";
 import { ApiFailure, noSuchPath, notFound, statusOf } from "./status.ts";
@@ -177,7 +178,7 @@ function answerResource(
   const target = findTarget(group, version, watches ? parts.slice(1) : parts, world);
   const { resource, namespace, name, subresource } = target;
   const negotiated = negotiate(request.accept, !resource.type.custom);
-  const wantsWatch = watches || isTrue(request.query.get("watch"));
+  const wantsWatch = watches || isSet(request.query, "watch");
   if (name !== undefined && !wantsWatch) return answerGet(target, negotiated, request, world);
   if (subresource !== undefined) throw noSuchPath();
   const query = new URLSearchParams(request.query);
@@ -191,8 +192,6 @@ function answerResource(
   const contentType = MEDIA_TYPES[negotiated.encoding];
   return { status: 200, contentType, body, ...(warning === undefined ? {} : { warning }) };
 }
-
-const isTrue = (text: string | null): boolean => text === "true" || text === "1";
 
 function watchType({ encoding }: Negotiated): string {
   if (encoding === "protobuf") return `${MEDIA_TYPES.protobuf};stream=watch`;
@@ -244,7 +243,7 @@ function answerGet(target: Target, negotiated: Negotiated, request: ApiRequest, 
   }
   const { encoding, form, formVersion } = negotiated;
   const contentType = MEDIA_TYPES[encoding];
-  const indent = isTrue(query.get("pretty")) ? 2 : 0;
+  const indent = isSet(query, "pretty") ? 2 : 0;
   const answer = (object: JsonObject, message = messageOf(resource)): ApiAnswer => ({
     status: 200,
     contentType,

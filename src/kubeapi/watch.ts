@@ -9,6 +9,7 @@ import { type BodyPart, encodeBody, type MessageOf, metadataMessage } from "./bo
 import { groupVersion } from "./catalog.ts";
 import { isSelected, messageOf, parseRevision, placeOf, readInclude, type Selection } from "./list.ts";
 import type { Negotiated } from "./negotiate.ts";
+import { isSet } from "./query-flag.ts";
 import { ApiFailure, statusOf } from "./status.ts";
 import { partialMetadata, tableForm, tableHead, tableRow } from "./table.ts";
 import { placeholder, type Viewed, viewRow } from "./view.ts";
@@ -38,8 +39,8 @@ export function answerWatch(
   query: URLSearchParams,
 ): WatchAnswer {
   const since = parseRevision(query.get("resourceVersion") ?? "");
-  const wantsInitial = isTrue(query.get("sendInitialEvents"));
-  const bookmarks = isTrue(query.get("allowWatchBookmarks"));
+  const wantsInitial = isSet(query, "sendInitialEvents");
+  const bookmarks = isSet(query, "allowWatchBookmarks");
   if (query.has("sendInitialEvents") && query.get("resourceVersionMatch") !== "NotOlderThan")
     throw new ApiFailure("BadRequest", "sendInitialEvents requires resourceVersionMatch=NotOlderThan");
   const seconds = Number(query.get("timeoutSeconds") ?? 0);
@@ -66,7 +67,7 @@ export function answerWatch(
       });
       return;
     }
-    const withState = wantsInitial || (since === 0 && query.get("sendInitialEvents") !== "false");
+    const withState = wantsInitial || (since === 0 && (wantsInitial || !query.has("sendInitialEvents")));
     if (withState) for (const event of stateEvents(world, selection)) yield write(event);
     if (wantsInitial && bookmarks) yield write(bookmark({ [INITIAL_EVENTS_END]: "true" }));
     if (!withState && since > 0) for (const event of recordedEvents(world, selection, since)) yield write(event);
@@ -78,8 +79,6 @@ export function answerWatch(
     timeoutSeconds: Number.isFinite(seconds) && seconds > 0 ? seconds : undefined,
   };
 }
-
-const isTrue = (text: string | null): boolean => text === "true" || text === "1";
 
 function* stateEvents(world: World, selection: Selection): Generator<WatchEvent> {
   const { history, revision, showSecrets } = world;
