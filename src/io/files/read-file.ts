@@ -6,10 +6,10 @@ import { openFileSource } from "./file-source.ts";
 const MOST_BYTES = 16 << 20;
 
 /** The text of a regular file. Throws as `openFileSource` does, and `not-a-file` for one that is too large or not UTF-8. */
-export function readTextFile(path: string): string {
+export function readTextFile(path: string, mostBytes = MOST_BYTES): string {
   const file = openFileSource(path);
   try {
-    if (file.size > MOST_BYTES) {
+    if (file.size > mostBytes) {
       throw new MendError("not-a-file", `"${path}" has ${file.size} bytes, too many for a text file`, {
         where: path,
         hint: "check which file you gave",

@@ -1,0 +1,110 @@
+/** A file that only grows, line by line, and whose lines are on the disk before what they announce is done: many writers share one flush. */
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  write,
+} from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { MendError } from "../../errors/errors.ts";
+import { fromSystemError } from "./system-error.ts";
+
+const flush = promisify(fdatasync);
+const writeAsync = promisify(write);
+
+export interface AppendLog {
+  readonly path: string;
+  /** Resolves when the line is on the disk. The line has no line feed in it. */
+  append(line: string): Promise<void>;
+  /** After everything that was appended is on the disk. */
+  close(): Promise<void>;
+}
+
+/** Only the owner may read the file. Throws `already-exists` where there is one of that name. */
+export function createAppendLog(path: string): AppendLog {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
+    const directory = openSync(dirname(path), "r");
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+  } catch (error) {
+    throw fromSystemError(error, "create", path);
+  }
+  return appendLog(path, descriptor, 0);
+}
+
+/** Goes on with a file that is there. A last line that was cut off is removed: what it announced was not begun. */
+export function continueAppendLog(path: string): AppendLog {
+  try {
+    const descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    const size = endOfLines(descriptor);
+    ftruncateSync(descriptor, size);
+    return appendLog(path, descriptor, size);
+  } catch (error) {
+    throw fromSystemError(error, "open", path);
+  }
+}
+
+/** Bytes up to the last line feed. */
+function endOfLines(descriptor: number): number {
+  const piece = Buffer.alloc(64 << 10);
+  for (let end = fstatSync(descriptor).size; end > 0; ) {
+    const start = Math.max(0, end - piece.length);
+    const count = readSync(descriptor, piece, 0, end - start, start);
+    const at = piece.subarray(0, count).lastIndexOf(0x0a);
+    if (at >= 0) return start + at + 1;
+    end = start;
+  }
+  return 0;
+}
+
+function appendLog(path: string, descriptor: number, size: number): AppendLog {
+  let position = size;
+  let pending: { readonly text: string; resolve(): void; reject(error: unknown): void }[] = [];
+  let running: Promise<void> | undefined;
+  const run = async () => {
+    while (pending.length > 0) {
+      const batch = pending;
+      pending = [];
+      try {
+        const bytes = Buffer.from(batch.map(({ text }) => text).join(""));
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesWritten } = await writeAsync(descriptor, bytes, done, bytes.length - done, position + done);
+          done += bytesWritten;
+        }
+        await flush(descriptor);
+        position += bytes.length;
+        for (const each of batch) each.resolve();
+      } catch (error) {
+        const failure = fromSystemError(error, "write", path);
+        for (const each of [...batch, ...pending]) each.reject(failure);
+        pending = [];
+      }
+    }
+    running = undefined;
+  };
+  return {
+    path,
+    append(line) {
+      if (line.includes("\n")) throw new MendError("internal", "a line of a log has a line feed in it");
+      return new Promise((resolve, reject) => {
+        pending.push({ text: `${line}\n`, resolve, reject });
+        running ??= Promise.resolve().then(run);
+      });
+    },
+    async close() {
+      while (running !== undefined) await running;
+      closeSync(descriptor);
+    },
+  };
+}

@@ -1,0 +1,127 @@
+/** Objects that are not given back unless somebody names them: what controllers make anew, what has had its time, and what holds no more than a moment. */
+import { isElectionRecord } from "../compare/noise.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
+import type { KubeObject } from "../kube/object.ts";
+
+export interface GivingContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The ServiceAccount of a name in the backup. */
+  serviceAccount(namespace: string, name: string): KubeObject | undefined;
+  service(namespace: string, name: string): KubeObject | undefined;
+}
+
+/** What these controllers own, they make again. */
+const MADE_BY_OWNER = new Set(["pods", "replicasets", "controllerrevisions", "jobs", "endpointslices", "controllers"]);
+const BUILT_IN_OWNERS = new Set([
+  "CronJob",
+  "DaemonSet",
+  "Deployment",
+  "Job",
+  "Node",
+  "ReplicaSet",
+  "ReplicationController",
+  "Service",
+  "StatefulSet",
+]);
+
+const BY_PATH: Readonly<Record<string, string>> = {
+  events: "events are what was seen, and are not given back",
+  leases: "a lease is taken again by who holds it",
+  leasecandidates: "a lease is taken again by who holds it",
+  masterleases: "the API server writes it",
+  "ranges/serviceips": "the API server writes it",
+  "ranges/servicenodeports": "the API server writes it",
+  ranges: "the API server writes it",
+  storageversions: "the API server writes it",
+  ipaddresses: "the API server writes it",
+  minions: "a node registers itself",
+  csinodes: "a node registers itself",
+  resourceslices: "a node registers itself",
+  volumeattachments: "the controller manager attaches volumes again",
+  csistoragecapacities: "the storage driver writes it",
+  certificatesigningrequests: "a signing request is made again by who needs the certificate",
+};
+
+/** Why the object is not given back, or undefined. */
+export function notGivenBack(object: KubeObject, path: string, context: GivingContext): string | undefined {
+  if (Object.hasOwn(BY_PATH, path)) return BY_PATH[path];
+  const { metadata } = object;
+  if (metadata.deletionTimestamp !== undefined) return "it was being deleted when the backup was taken";
+  if (isElectionRecord(object)) return "it holds an election, which is held again";
+  const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  if (owner !== undefined && MADE_BY_OWNER.has(path) && BUILT_IN_OWNERS.has(owner.kind)) {
+    return `${owner.kind} "${owner.name}" makes it`;
+  }
+  switch (path) {
+    case "pods":
+      return ofPod(object);
+    case "jobs":
+      return hasCondition(object, ["Complete", "Failed"]) ? "it has completed, and would run again" : undefined;
+    case "services/endpoints": {
+      const service = context.service(metadata.namespace ?? "", metadata.name);
+      const selector = objectOf(objectOf(service?.spec).selector);
+      return Object.keys(selector).length > 0 ? `Service "${metadata.name}" makes it` : undefined;
+    }
+    case "endpointslices":
+      return metadata.labels?.["endpointslice.kubernetes.io/managed-by"]?.endsWith(".k8s.io") === true
+        ? `Service "${metadata.labels["kubernetes.io/service-name"] ?? ""}" makes it`
+        : undefined;
+    case "configmaps":
+      return metadata.name === "kube-root-ca.crt" ? "the controller manager writes it into each namespace" : undefined;
+    case "secrets":
+      return ofSecret(object, context);
+    case "apiregistration.k8s.io/apiservices":
+      return metadata.labels?.["kube-aggregator.kubernetes.io/automanaged"] === undefined
+        ? undefined
+        : "the API server makes it of a definition";
+    default:
+      return undefined;
+  }
+}
+
+function ofPod(pod: KubeObject): string | undefined {
+  if (pod.metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined)
+    return "its kubelet makes it of a manifest";
+  const phase = textOf(objectOf(pod.status).phase);
+  return phase === "Succeeded" || phase === "Failed" ? "it has ended, and would run again" : undefined;
+}
+
+function hasCondition({ status }: KubeObject, types: readonly string[]): boolean {
+  return objectsOf(objectOf(status).conditions).some(
+    ({ type, status: value }) => types.includes(textOf(type)) && value === "True",
+  );
+}
+
+function ofSecret(secret: KubeObject, { now, serviceAccount }: GivingContext): string | undefined {
+  const { metadata, type } = secret;
+  if (type === "bootstrap.kubernetes.io/token") {
+    const data = objectOf(secret.data);
+    const expiration = Buffer.from(textOf(data.expiration), "base64").toString();
+    return Date.parse(expiration) < now ? `the bootstrap token expired at ${expiration}` : undefined;
+  }
+  if (!isTokenSecret(secret)) return undefined;
+  const account = accountOf(secret);
+  return isMadeToken(secret, serviceAccount(metadata.namespace ?? "", account))
+    ? `the controller manager makes a token for ServiceAccount "${account}"`
+    : undefined;
+}
+
+/** Whether a secret is the token of a service account. */
+export function isTokenSecret({ type }: KubeObject): boolean {
+  return type === "kubernetes.io/service-account-token";
+}
+
+function accountOf({ metadata }: KubeObject): string {
+  return metadata.annotations?.["kubernetes.io/service-account.name"] ?? "";
+}
+
+/** The controller manager (before Kubernetes 1.24) makes tokens under a name of its own, and lists them in the account. */
+function isMadeToken({ metadata }: KubeObject, account: KubeObject | undefined): boolean {
+  return isMadeTokenName(metadata.name, account?.metadata.name ?? "") && account !== undefined;
+}
+
+/** `ACCOUNT-token-` and five characters of the alphabet that Kubernetes draws names from. */
+export function isMadeTokenName(secret: string, account: string): boolean {
+  return secret.startsWith(`${account}-token-`) && /-token-[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(secret);
+}
