@@ -1,19 +1,20 @@
-import { Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import type { ChangesResult, ObjectChange } from "../../operations/objects/changes.ts";
 import { printJson } from "../../storage/json-text.ts";
-import { type CommandContext, EXIT } from "../command.ts";
+import { EXIT } from "../command.ts";
+import { defineCommand } from "../options/define-command.ts";
 import { parseDuration } from "../options/duration.ts";
+import { wholeNumber, words } from "../options/flag.ts";
 import {
-  type DecodingOptions,
-  decodingFlags,
-  decodingOptions,
-  type SelectionOptions,
+  decodingOf,
+  SELECTION_ARGUMENT,
+  SELECTION_FLAGS,
+  SHOWING_FLAGS,
   selectionOf,
-  selectionOptions,
 } from "../options/object-options.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
+import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { AT_REVISION_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { fieldRows, fieldsJson, objectName } from "../reports/difference-text.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { hideFields, isSecret } from "../reports/hidden-secrets.ts";
@@ -21,75 +22,71 @@ import { writersText } from "../reports/writers-text.ts";
 import { oneLine } from "../terminal/escape.ts";
 import { tableText } from "../terminal/table.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend objects changes backup.db
-  kubemend objects changes backup.db --since 2026-11-29T10:40:00Z -n shop
-  kubemend objects changes backup.db --since 10m deployments,configmaps
-  kubemend objects changes backup.db --since-revision 48120 -o json
-
-The newest first. A snapshot holds what was written since etcd compacted last, which Kubernetes has it do every 5 minutes.`;
-
-interface Options extends OutputOptions, SelectionOptions, DecodingOptions {
-  readonly atRevision?: number;
-  readonly since?: string;
-  readonly sinceRevision?: number;
-}
-
-export function objectsChangesCommand({ host, exit }: CommandContext): Command {
-  const command = outputOptions(new Command("changes"), ["text", "json"])
-    .description("what happened before a backup was taken, the newest first")
-    .argument("<snapshot>", "snapshot, raw database, or an archive of one")
-    .argument("[selection...]", "TYPE, TYPE NAME..., or TYPE/NAME...; all objects unless given")
-    .option(
+export const objectsChanges = defineCommand({
+  name: "changes",
+  text: "what happened before a backup was taken, the newest first",
+  args: { file: SNAPSHOT_ARGUMENT, selection: SELECTION_ARGUMENT },
+  flags: {
+    ...resultFlags(["text", "json"]),
+    since: words(
       "--since <time>",
       "from this time on: 2026-11-29T10:40:00Z, local time without the Z, or 10m for that long ago",
-    )
-    .addOption(
-      new Option("--since-revision <revision>", "after this revision").argParser(parseRevision).conflicts("since"),
-    )
-    .addOption(new Option("--at-revision <revision>", "not beyond this revision").argParser(parseRevision));
-  return decodingOptions(selectionOptions(command))
-    .addHelpText("after", EXAMPLES)
-    .action(async (file: string, words: readonly string[], options: Options) => {
-      const { listChanges } = await import("../../operations/objects/changes.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const { since, sinceRevision, atRevision } = options;
-      const rows: (readonly string[])[] = [
-        ["REVISION", "TIME", "CHANGE", "BY", "NAMESPACE", "OBJECT", "FIELD", "BEFORE", "AFTER"],
-      ];
-      const isJson = options.output === "json";
-      let [count, broken] = [0, 0];
-      const result = await listChanges(
-        file,
-        {
-          ...common,
-          ...decodingFlags(options),
-          selection: selectionOf(words, options),
-          all: options.all === true,
-          ...(atRevision === undefined ? {} : { atRevision }),
-          ...(since !== undefined && { since: { time: timeOf(since, host.now()) } }),
-          ...(sinceRevision !== undefined && { since: { revision: sinceRevision } }),
-        },
-        async (change) => {
-          if (change.change === "unreadable") broken++;
-          const isHidden = isSecret(change) && options.showSecrets !== true;
-          const shown = isHidden ? { ...change, fields: hideFields(change.fields) } : change;
-          if (isJson) await host.stdout.write(`${count === 0 ? '{"changes":[' : ","}\n  ${changeJson(shown)}`);
-          else rows.push(...changeRows(shown));
-          count++;
-        },
-      );
-      await line.end();
-      if (isJson) {
-        const rest = JSON.stringify(result).slice(1);
-        await host.stdout.write(`${count === 0 ? '{"changes":[' : "\n"}],${rest}\n`);
-      } else if (count > 0) await host.stdout.write(tableText(rows));
-      await host.stderr.write(findingsText(result.findings));
-      if (!isJson && options.quiet !== true) await host.stderr.write(noteText(result, count));
-      if (broken > 0 || result.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
-    });
-}
+    ),
+    sinceRevision: wholeNumber("--since-revision <revision>", "after this revision"),
+    ...SELECTION_FLAGS,
+    atRevision: AT_REVISION_FLAG,
+    ...SHOWING_FLAGS,
+  },
+  examples: [
+    "kubemend objects changes backup.db",
+    "kubemend objects changes backup.db --since 2026-11-29T10:40:00Z -n shop",
+    "kubemend objects changes backup.db --since 10m deployments,configmaps",
+    "kubemend objects changes backup.db --since-revision 48120 -o json",
+  ],
+  notes:
+    "A snapshot holds what was written since etcd compacted last, which Kubernetes has it do every 5 minutes. A time with ~ is that of the leases renewed around the change.",
+  page: "docs/give-back-objects.md",
+  async run({ file, selection }, flags, { host }) {
+    const { listChanges } = await import("../../operations/objects/changes.ts");
+    const { line, ...common } = snapshotOptions(host, flags);
+    const { since, sinceRevision, atRevision } = flags;
+    if (since !== undefined && sinceRevision !== undefined)
+      throw new MendError("usage", "--since and --since-revision say the same: pass one of them");
+    const rows: (readonly string[])[] = [
+      ["REVISION", "TIME", "CHANGE", "BY", "NAMESPACE", "OBJECT", "FIELD", "BEFORE", "AFTER"],
+    ];
+    const isJson = flags.output === "json";
+    let [count, broken] = [0, 0];
+    const result = await listChanges(
+      file,
+      {
+        ...common,
+        ...decodingOf(flags),
+        selection: selectionOf(selection, flags),
+        all: flags.all,
+        ...(atRevision === undefined ? {} : { atRevision }),
+        ...(since !== undefined && { since: { time: timeOf(since, host.now()) } }),
+        ...(sinceRevision !== undefined && { since: { revision: sinceRevision } }),
+      },
+      async (change) => {
+        if (change.change === "unreadable") broken++;
+        const isHidden = isSecret(change) && !flags.showSecrets;
+        const shown = isHidden ? { ...change, fields: hideFields(change.fields) } : change;
+        if (isJson) await host.stdout.write(`${count === 0 ? '{"changes":[' : ","}\n  ${changeJson(shown)}`);
+        else rows.push(...changeRows(shown));
+        count++;
+      },
+    );
+    await line.end();
+    if (isJson) {
+      const rest = JSON.stringify(result).slice(1);
+      await host.stdout.write(`${count === 0 ? '{"changes":[' : "\n"}],${rest}\n`);
+    } else if (count > 0) await host.stdout.write(tableText(rows));
+    await host.stderr.write(findingsText(result.findings));
+    if (!isJson && !flags.quiet) await host.stderr.write(noteText(result, count));
+    return broken > 0 || result.findings.some(({ level }) => level === "error") ? EXIT.failed : undefined;
+  },
+});
 
 /** Milliseconds since the epoch. Throws `usage` for what is no time. */
 function timeOf(text: string, now: number): number {

@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
-import { Command, Option } from "commander";
 import type { JsonValue } from "../../kube/object.ts";
 import type { HistoryEntry, ObjectHistory } from "../../operations/objects/history.ts";
 import { printJson } from "../../storage/json-text.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
-import { type CommandContext, EXIT } from "../command.ts";
-import { type DecodingOptions, decodingFlags, decodingOptions } from "../options/object-options.ts";
-import { type OutputOptions, outputOptions, parseRevision, snapshotOptions } from "../options/shared-options.ts";
+import { EXIT } from "../command.ts";
+import { argument, defineCommand } from "../options/define-command.ts";
+import { words } from "../options/flag.ts";
+import { decodingOf, SHOWING_FLAGS } from "../options/object-options.ts";
+import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { AT_REVISION_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { fieldRows, fieldsJson } from "../reports/difference-text.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { hideFields, isSecret } from "../reports/hidden-secrets.ts";
@@ -14,51 +16,47 @@ import { writersText } from "../reports/writers-text.ts";
 import { oneLine } from "../terminal/escape.ts";
 import { tableText } from "../terminal/table.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend objects history backup.db deployment/web -n shop
-  kubemend objects history backup.db clusterrolebinding/admins -o json
-
-A snapshot holds what was written since etcd compacted last (Kubernetes has it do so every 5 minutes), and of older objects the newest revision.`;
-
-interface Options extends OutputOptions, DecodingOptions {
-  readonly namespace: string;
-  readonly atRevision?: number;
-}
-
-export function objectsHistoryCommand({ host, exit }: CommandContext): Command {
-  const command = outputOptions(new Command("history"), ["text", "json"])
-    .description("every revision of an object that a backup holds: what changed, when, and by whom")
-    .argument("<snapshot>", "snapshot, raw database, or an archive of one")
-    .argument("<object>", "TYPE/NAME")
-    .option("-n, --namespace <namespace>", "its namespace", "default")
-    .addOption(new Option("--at-revision <revision>", "not beyond this revision").argParser(parseRevision));
-  return decodingOptions(command)
-    .addHelpText("after", EXAMPLES)
-    .action(async (first: string, second: string, options: Options) => {
-      const { readObjectHistory } = await import("../../operations/objects/history.ts");
-      // In either order: what is a file is the snapshot.
-      const [file, object] = !existsSync(first) && existsSync(second) ? [second, first] : [first, second];
-      const [request] = readObjectRequests([object]);
-      const { atRevision } = options;
-      const { line, ...common } = snapshotOptions(host, options);
-      const history = await readObjectHistory(file, {
-        ...common,
-        ...decodingFlags(options),
-        request: request!,
-        namespace: options.namespace,
-        all: options.all === true,
-        ...(atRevision === undefined ? {} : { atRevision }),
-      });
-      await line.end();
-      const shown = options.showSecrets === true ? history : withoutSecrets(history);
-      await host.stdout.write(options.output === "json" ? json(shown) : historyText(shown));
-      await host.stderr.write(findingsText(history.findings));
-      if (options.output === "text" && options.quiet !== true) await host.stderr.write(noteText(history));
-      const isBroken = history.entries.some(({ change }) => change === "unreadable");
-      if (isBroken || history.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
+export const objectsHistory = defineCommand({
+  name: "history",
+  text: "every revision of an object that a backup holds: what changed, when, and by whom",
+  args: { first: SNAPSHOT_ARGUMENT, second: argument("<object>", "TYPE/NAME") },
+  flags: {
+    ...resultFlags(["text", "json"]),
+    namespace: words("-n, --namespace <namespace>", "its namespace", { default: "default" }),
+    atRevision: AT_REVISION_FLAG,
+    ...SHOWING_FLAGS,
+  },
+  examples: [
+    "kubemend objects history backup.db deployment/web -n shop",
+    "kubemend objects history backup.db clusterrolebinding/admins -o json",
+  ],
+  notes:
+    "A snapshot holds what was written since etcd compacted last (Kubernetes has it do so every 5 minutes), and of older objects the newest revision.",
+  page: "docs/give-back-objects.md",
+  async run({ first, second }, flags, { host }) {
+    const { readObjectHistory } = await import("../../operations/objects/history.ts");
+    // In either order: what is a file is the snapshot.
+    const [file, object] = !existsSync(first) && existsSync(second) ? [second, first] : [first, second];
+    const [request] = readObjectRequests([object]);
+    const { atRevision } = flags;
+    const { line, ...common } = snapshotOptions(host, flags);
+    const history = await readObjectHistory(file, {
+      ...common,
+      ...decodingOf(flags),
+      request: request!,
+      namespace: flags.namespace,
+      all: flags.all,
+      ...(atRevision === undefined ? {} : { atRevision }),
     });
-}
+    await line.end();
+    const shown = flags.showSecrets ? history : withoutSecrets(history);
+    await host.stdout.write(flags.output === "json" ? json(shown) : historyText(shown));
+    await host.stderr.write(findingsText(history.findings));
+    if (flags.output === "text" && !flags.quiet) await host.stderr.write(noteText(history));
+    const isBroken = history.entries.some(({ change }) => change === "unreadable");
+    return isBroken || history.findings.some(({ level }) => level === "error") ? EXIT.failed : undefined;
+  },
+});
 
 function withoutSecrets(history: ObjectHistory): ObjectHistory {
   const hide = (entry: HistoryEntry): HistoryEntry => {

@@ -1,5 +1,5 @@
 /** A moment of a cluster in a file: `backup.db`, or `backup.db@184596` as it was at an earlier revision. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
 
 export interface Moment {
@@ -10,8 +10,11 @@ export interface Moment {
 /** A file whose own name ends in `@NUMBER` is that file. Throws `usage` for two different revisions. */
 export function readMoment(text: string, atRevision?: number): Moment {
   const match = /^(.+)@(\d{1,15})$/.exec(text);
-  if (match === null || existsSync(text)) return { file: text, atRevision };
-  const [, file = "", digits] = match;
+  const [, file = "", digits] = match ?? [];
+  // A moment of a repository is resolved where it is opened.
+  if (file === "" || existsSync(text) || statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
+    return { file: text, atRevision };
+  }
   const revision = Number(digits);
   if (atRevision !== undefined && atRevision !== revision) {
     throw new MendError("usage", `"${text}" and revision ${atRevision} contradict each other`, {

@@ -8,7 +8,7 @@ import { idKey } from "../../objects/object-id.ts";
 import { isWrite, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import { placeOf } from "../../objects/rewrite.ts";
 import type { RestoreRequest, UndoFile } from "../../objects/undo-record.ts";
-import type { ProgressSink } from "../../snapshot/progress.ts";
+import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
 import { BackupObjects, type Candidate } from "./backup-objects.ts";
@@ -22,7 +22,7 @@ import { openSnapshotSide } from "./snapshot-side.ts";
 import { checkCluster, continueUndoLog, createUndoLog, readUndoFile, type UndoLog } from "./undo-log.ts";
 import { type Verified, verifyRestore } from "./verify-restore.ts";
 
-export interface RestoreOptions {
+export interface RestoreOptions extends SnapshotOptions {
   readonly request: RestoreRequest;
   readonly cluster: ClusterFlags;
   /** `client`: the plan alone. `server`: the API server checks each write, and makes none. */
@@ -37,8 +37,6 @@ export interface RestoreOptions {
   readonly confirm: (plan: RestorePlan, leftOut: Readonly<Record<string, number>>) => Promise<boolean>;
   readonly note: (text: string) => void;
   readonly now: () => number;
-  readonly signal?: AbortSignal;
-  readonly progress?: ProgressSink;
 }
 
 export interface RestoreOutcome {
@@ -57,8 +55,8 @@ export function requestOf(undoFile: string): RestoreRequest {
 
 /** Throws `object-not-found` for a name that is not in the backup, `wrong-cluster` where `resume` is another cluster's file, and what opening throws. */
 export async function restoreObjects(options: RestoreOptions): Promise<RestoreOutcome> {
-  const { request, signal, now, progress } = options;
-  const reading = { ...(signal && { signal }), ...(progress && { progress }) };
+  const { request, signal, now, progress, moments } = options;
+  const reading = { ...(signal && { signal }), ...(progress && { progress }), ...(moments && { moments }) };
   using side = await openSnapshotSide(
     { file: request.file, atRevision: request.atRevision ?? undefined },
     {
