@@ -4,6 +4,7 @@ import type { ValueType } from "../compare/value-type.ts";
 import { objectsOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { idKey, type ObjectId } from "./object-id.ts";
+import { IN_PLACE, rewriteObject } from "./rewrite.ts";
 import type { UndoEntry, UndoFile } from "./undo-record.ts";
 
 /** All writes of a run to one object. */
@@ -73,7 +74,7 @@ function ofCreated(
 }
 
 function ofUpdated(
-  { first, last }: UndoSubject,
+  { id, first, last }: UndoSubject,
   live: KubeObject | undefined,
   context: UndoContext,
   item: MakeItem,
@@ -82,10 +83,15 @@ function ofUpdated(
   if (live === undefined) return item("left", "somebody has deleted it since");
   if (live.metadata.uid !== before.metadata.uid) return item("left", "another object has taken its name since");
   const type = context.typeOf(before);
-  const isLike = (other: KubeObject) => compareObjects(other, live, type).fields.length === 0;
-  if (isLike(before)) return item("done", "it is as it was");
+  if (compareObjects(before, live, type).fields.length === 0) return item("done", "it is as it was");
   const after = last.outcome?.after;
-  const isAsLeft = after === undefined ? isFromRun(live, context) : isLike(after);
+  // What controllers write into what they are given, such as a claim's UID into its volume, is nobody's change.
+  const plain = (object: KubeObject) =>
+    rewriteObject(object, id, { placement: IN_PLACE, isGiven: () => false, keepsStatus: false });
+  const isAsLeft =
+    after === undefined
+      ? isFromRun(live, context)
+      : compareObjects(plain(after), plain(live), type).fields.length === 0;
   if (isAsLeft || context.force) return item("revert");
   return item("left", "somebody has changed it since");
 }

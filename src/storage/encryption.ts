@@ -43,7 +43,7 @@ export function readEncryptionHeader(value: Uint8Array): EncryptionHeader | unde
  */
 export function createTransformer(config?: Pick<EncryptionConfig, "rules">, prefix?: string): Transformer {
   if (config === undefined) return { open: (stored) => withoutKeys(stored) };
-  const providersOf = rulesByResource(config);
+  const providersOf = providersByResource(config);
   return {
     open(stored) {
       const header = readEncryptionHeader(stored.value);
@@ -83,7 +83,7 @@ function encrypted(
  * The providers for a resource, found as the API server finds them: a rule for the resource itself, then one for its group, then `*.*`; a
  * rule that comes after a wildcard which covers it is never used; and rules that name the same resource add up.
  */
-function rulesByResource(
+export function providersByResource(
   config: Pick<EncryptionConfig, "rules">,
 ): (resource: ResourceId) => readonly EncryptionProvider[] | undefined {
   const rules = new Map<string, EncryptionProvider[]>();

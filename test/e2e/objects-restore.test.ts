@@ -11,7 +11,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     using place = new Workplace(plane);
     await plane.api.apply(SHOP);
     await claimsBound(plane, ["kept", "dropped", "data-db-0"]);
-    await waitFor("pods", async () => (await plane.api.list("/api/v1/namespaces/shop/pods")).length === 4);
+    await podsMade(plane);
     await plane.api.request("PUT", "/api/v1/namespaces/shop/services/lb/status", {
       ...(await plane.api.get("/api/v1/namespaces/shop/services/lb")),
       status: { loadBalancer: { ingress: [{ ip: "192.0.2.7" }] } },
@@ -36,7 +36,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     const ran = await place.objects("restore", backup, "-n", "shop", "--yes");
     expect(ran.stderr).not.toContain("refused");
     expect(ran, `${ran.stdout}${ran.stderr}`).toMatchObject({ code: 0 });
-    await waitFor("pods", async () => (await plane.api.list("/api/v1/namespaces/shop/pods")).length === 4);
+    await podsMade(plane);
     await claimsBound(plane, ["kept", "data-db-0"]);
     const volumes = await plane.api.list("/api/v1/persistentvolumes");
     for (const name of ["kept", "db"]) {
@@ -81,6 +81,21 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     await place.keyspaceIs(lost);
   });
 });
+
+/** Two of the Deployment, one of the StatefulSet, one of nobody. */
+async function podsMade(plane: ControlPlane): Promise<void> {
+  let names: readonly string[] = [];
+  await waitFor(
+    "pods to be made",
+    async () => {
+      const pods = await plane.api.list("/api/v1/namespaces/shop/pods");
+      names = pods.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
+      const count = (start: string) => names.filter((name) => name.startsWith(start)).length;
+      return count("web-") === 2 && count("db-0") === 1 && count("alone") === 1;
+    },
+    { explain: () => names.join(", ") },
+  );
+}
 
 async function namespaceGone(plane: ControlPlane, name: string): Promise<void> {
   await waitFor(

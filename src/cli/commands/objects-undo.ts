@@ -17,7 +17,7 @@ export const objectsUndo = defineCommand({
     ...resultFlags(["text", "json"]),
     force: toggle("--force", "take back also what was changed since, and what others have put into it"),
     dryRun: DRY_RUN_FLAG,
-    wait: duration("--wait <duration>", "for what is being deleted", { default: "60s" }),
+    wait: duration("--wait <duration>", "for what is being deleted", { default: "3m" }),
     yes: YES_FLAG,
     ...CLUSTER_FLAGS,
   },

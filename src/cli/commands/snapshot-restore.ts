@@ -7,14 +7,10 @@ import { defineCommand } from "../options/define-command.ts";
 import { repeated, toggle, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
 import { DRY_RUN_FLAG, resultFlags, snapshotOptions } from "../options/output-flags.ts";
-import {
-  ALLOW_FLAG,
-  ENCRYPTION_FLAG,
-  ETCD_PREFIX_FLAG,
-  IDENTITY_FLAG,
-  SNAPSHOT_ARGUMENT,
-} from "../options/snapshot-flags.ts";
+import { ALLOW_FLAG, ETCD_PREFIX_FLAG, IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { SURGERY_FLAGS, surgeryOf } from "../options/surgery-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
+import { editsText } from "./snapshot-edit.ts";
 
 /** Every flag of a restore but the moment. */
 export const RESTORE_FLAGS = {
@@ -49,12 +45,12 @@ export const RESTORE_FLAGS = {
   exclude: repeated("--exclude <prefix>", "leave keys with this prefix out"),
   compact: toggle("--compact", "keep only the live version of each key, in a file without free pages"),
   allow: ALLOW_FLAG,
-  encryptionConfig: ENCRYPTION_FLAG,
   etcdPrefix: ETCD_PREFIX_FLAG,
   dryRun: DRY_RUN_FLAG,
   ...CLUSTER_FLAGS,
   kubeconfig: words("--kubeconfig <file>", "refuse a snapshot of another cluster than this one's"),
   replace: toggle("--replace", "move a data dir (and WAL dir) that is there aside"),
+  ...SURGERY_FLAGS,
 };
 
 export const snapshotRestore = defineCommand({
@@ -72,6 +68,7 @@ export const snapshotRestore = defineCommand({
   --initial-cluster-token after-the-flood --initial-advertise-peer-urls https://10.0.0.1:2380`,
     "kubemend snapshot restore backup.db --data-dir out --bump-revision 1000000000 --mark-compacted",
     "kubemend snapshot restore backup.db --data-dir out --revision 48120 --exclude /registry/events/ --compact",
+    "kubemend snapshot restore backup.db --data-dir out --remove validatingwebhookconfiguration/dead",
   ],
   page: "docs/back-up-and-restore-etcd.md",
   async run({ file }, flags, { host }) {
@@ -132,7 +129,7 @@ export function restoreOptions(host: Host, flags: ValuesOf<typeof RESTORE_FLAGS>
       hint: "pass both, such as --bump-revision 1000000000 --mark-compacted",
     });
   }
-  const { walDir, etcdPrefix } = flags;
+  const { walDir, etcdPrefix, encryptionConfig } = flags;
   const cluster = flags.kubeconfig === undefined ? undefined : clusterFlags(host, flags);
   return {
     dataDir: flags.dataDir ?? `${flags.name}.etcd`,
@@ -148,7 +145,8 @@ export function restoreOptions(host: Host, flags: ValuesOf<typeof RESTORE_FLAGS>
     exclude: flags.exclude,
     compact: flags.compact,
     dryRun: flags.dryRun,
-    ...given({ walDir, etcdPrefix, cluster }),
+    surgery: surgeryOf(flags),
+    ...given({ walDir, etcdPrefix, encryptionConfig, cluster }),
   };
 }
 
@@ -159,6 +157,7 @@ export function restoredText(result: RestoreResult): string {
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
   if (result.walMovedAside !== null) lines.push(`the old WAL dir is in "${result.walMovedAside}"`);
   if (result.droppedVersions > 0) lines.push(`${result.droppedVersions} versions of keys were left out`);
+  const edits = result.edits.length === 0 ? "" : editsText(result.edits);
   lines.push("next:", ...result.steps.map((step, i) => `  ${i + 1}. ${step}`));
-  return `${lines.join("\n")}\n`;
+  return `${edits}${lines.join("\n")}\n`;
 }

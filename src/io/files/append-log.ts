@@ -13,6 +13,7 @@ import {
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { MendError } from "../../errors/errors.ts";
+import { tryLock } from "./durable/flock.ts";
 import { fromSystemError } from "./system-error.ts";
 
 const flush = promisify(fdatasync);
@@ -40,13 +41,25 @@ export function createAppendLog(path: string): AppendLog {
   } catch (error) {
     throw fromSystemError(error, "create", path);
   }
+  lock(descriptor, path);
   return appendLog(path, descriptor, 0);
+}
+
+/** Until it is closed, however this process ends. */
+function lock(descriptor: number, path: string): void {
+  if (tryLock(descriptor) !== "others") return;
+  closeSync(descriptor);
+  throw new MendError("already-exists", `another run is writing "${path}"`, {
+    where: path,
+    hint: "wait until it has ended",
+  });
 }
 
 /** Goes on with a file that is there. A last line that was cut off is removed: what it announced was not begun. */
 export function continueAppendLog(path: string): AppendLog {
   try {
     const descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    lock(descriptor, path);
     const size = endOfLines(descriptor);
     ftruncateSync(descriptor, size);
     return appendLog(path, descriptor, size);

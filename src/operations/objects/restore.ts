@@ -11,7 +11,7 @@ import type { RestoreRequest, UndoFile } from "../../objects/undo-record.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
-import { BackupObjects, type Candidate } from "./backup-objects.ts";
+import { BackupObjects, type Candidate, refuseUnreadable } from "./backup-objects.ts";
 import { addTypes, readTypes } from "./diff.ts";
 import { LiveCluster, whyTerminating } from "./live-cluster.ts";
 import { createSelection, refuseMissing } from "./object-selection.ts";
@@ -84,7 +84,8 @@ export async function restoreObjects(options: RestoreOptions): Promise<RestoreOu
   }
   checkRenames(request, candidates);
   const types = await readTypes([side]);
-  return withCluster(options.cluster, { signal, now }, async (open) => {
+  // Awaited here, because the backup is closed when this function is left.
+  return await withCluster(options.cluster, { signal, now }, async (open) => {
     const cluster = await LiveCluster.open(open.api, { signal, now });
     for (const warning of cluster.resources.warnings) options.note(warning);
     return new Restore(options, open, cluster, backup, candidates, leftOut, types).run();
@@ -157,6 +158,7 @@ class Restore {
     for (const { object } of this.#candidates.values()) {
       if (object.kind === "CustomResourceDefinition") addTypes(object, this.#types);
     }
+    refuseUnreadable(this.#backup);
     const plan = block(made, stuck);
     const common = { plan, leftOut: this.#leftOut };
     const nothing = { ...common, results: undefined, verified: [], undoFile: resume };

@@ -8,6 +8,7 @@ import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { readCustomResource } from "../../storage/custom-resource.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
+import type { EncryptionConfig } from "../../storage/encryption-config.ts";
 import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
 import { readObjectKey } from "../../storage/object-key.ts";
 import { peekType } from "../../storage/peek-type.ts";
@@ -27,6 +28,8 @@ export interface SnapshotSide extends Side, Disposable {
   readonly prefix: string;
   readonly revision: number;
   decode(keyValue: KeyValue): ReadObject;
+  /** The value without encryption, or why it cannot be opened. */
+  openValue(keyValue: KeyValue): Uint8Array | string;
 }
 
 interface Range {
@@ -35,74 +38,85 @@ interface Range {
 }
 
 /** Throws what opening throws, `revision-compacted` and `revision-in-future`, and `not-kubernetes`. */
-export async function openSnapshotSide(
-  { file, atRevision }: Moment,
-  options: SnapshotSideOptions = {},
-): Promise<SnapshotSide> {
+export async function openSnapshotSide(moment: Moment, options: SnapshotSideOptions = {}): Promise<SnapshotSide> {
   const config = loadEncryptionConfig(options.encryptionConfig);
-  const snapshot = await openSnapshot(file, options);
+  const snapshot = await openSnapshot(moment.file, options);
   try {
-    const keyspace = await readKeyspace(snapshot, { ...options, ...(atRevision === undefined ? {} : { atRevision }) });
-    const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
-    const prefix = chooseEtcdPrefix(keyspace, flag, file);
-    const order = sortedEntries(keyspace.index);
-    const ranges = findRanges(keyspace, order, prefix);
-    const transformer = createTransformer(config, prefix);
-    const decoder = new TextDecoder();
-    const decode = (keyValue: KeyValue): ReadObject => {
-      const { value, modRevision } = keyValue;
-      const decoded = decodeValue({ key: decoder.decode(keyValue.key), value, modRevision }, transformer);
-      if (decoded.state === "object") return { state: "object", object: decoded.object };
-      return { state: decoded.state === "encrypted" ? "encrypted" : "unreadable", text: decoded.text };
-    };
-    const openRange = (path: string): Map<string, SideEntry> => {
-      const found = new Map<string, SideEntry>();
-      const range = ranges.get(path);
-      if (range === undefined) return found;
-      const skip = Buffer.byteLength(`${prefix}/${path}/`);
-      for (let at = range.start; at < range.end; at++) {
-        const i = order[at]!;
-        found.set(decoder.decode(keyOf(keyspace.index, i).subarray(skip)), {
-          place: keyspace.index.page[i]! * 0x10000 + keyspace.index.item[i]!,
-          bytes: () => keyspace.read(i)?.value,
-          read() {
-            const keyValue = keyspace.read(i);
-            return keyValue && decode(keyValue);
-          },
-        });
-      }
-      return found;
-    };
-    const definitions = openRange("apiextensions.k8s.io/customresourcedefinitions").values();
-    const custom = [...definitions].flatMap((entry) => {
-      const found = entry.read();
-      const resource = found?.state === "object" ? readCustomResource(found.object) : undefined;
-      return resource === undefined ? [] : [resource];
-    });
-    return {
-      label: atRevision === undefined ? file : `${file} at revision ${atRevision}`,
-      snapshot,
-      keyspace,
-      prefix,
-      revision: keyspace.revision,
-      paths: [...ranges.keys()],
-      custom,
-      warnings: [],
-      decode,
-      open: async (path) => openRange(path),
-      versionAt(path) {
-        const range = ranges.get(path);
-        const first = range && keyspace.read(order[range.start]!);
-        if (first === undefined) return undefined;
-        const opened = transformer.open({ ...first, key: decoder.decode(first.key) });
-        return opened instanceof Uint8Array ? peekType(opened)?.apiVersion : undefined;
-      },
-      [Symbol.dispose]: () => snapshot[Symbol.dispose](),
-    };
+    return await readSnapshotSide(snapshot, moment, options, config);
   } catch (error) {
     snapshot[Symbol.dispose]();
     throw error;
   }
+}
+
+/** The same of a snapshot that is open already. */
+export async function readSnapshotSide(
+  snapshot: Snapshot,
+  { file, atRevision }: Moment,
+  options: SnapshotSideOptions,
+  config: EncryptionConfig | undefined,
+): Promise<SnapshotSide> {
+  const keyspace = await readKeyspace(snapshot, { ...options, ...(atRevision === undefined ? {} : { atRevision }) });
+  const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
+  const prefix = chooseEtcdPrefix(keyspace, flag, file);
+  const order = sortedEntries(keyspace.index);
+  const ranges = findRanges(keyspace, order, prefix);
+  const transformer = createTransformer(config, prefix);
+  const decoder = new TextDecoder();
+  const decode = (keyValue: KeyValue): ReadObject => {
+    const { value, modRevision } = keyValue;
+    const decoded = decodeValue({ key: decoder.decode(keyValue.key), value, modRevision }, transformer);
+    if (decoded.state === "object") return { state: "object", object: decoded.object };
+    return { state: decoded.state === "encrypted" ? "encrypted" : "unreadable", text: decoded.text };
+  };
+  const openRange = (path: string): Map<string, SideEntry> => {
+    const found = new Map<string, SideEntry>();
+    const range = ranges.get(path);
+    if (range === undefined) return found;
+    const skip = Buffer.byteLength(`${prefix}/${path}/`);
+    for (let at = range.start; at < range.end; at++) {
+      const i = order[at]!;
+      found.set(decoder.decode(keyOf(keyspace.index, i).subarray(skip)), {
+        place: keyspace.index.page[i]! * 0x10000 + keyspace.index.item[i]!,
+        bytes: () => keyspace.read(i)?.value,
+        read() {
+          const keyValue = keyspace.read(i);
+          return keyValue && decode(keyValue);
+        },
+      });
+    }
+    return found;
+  };
+  const definitions = openRange("apiextensions.k8s.io/customresourcedefinitions").values();
+  const custom = [...definitions].flatMap((entry) => {
+    const found = entry.read();
+    const resource = found?.state === "object" ? readCustomResource(found.object) : undefined;
+    return resource === undefined ? [] : [resource];
+  });
+  return {
+    label: atRevision === undefined ? file : `${file} at revision ${atRevision}`,
+    snapshot,
+    keyspace,
+    prefix,
+    revision: keyspace.revision,
+    paths: [...ranges.keys()],
+    custom,
+    warnings: [],
+    decode,
+    openValue(keyValue) {
+      const opened = transformer.open({ ...keyValue, key: decoder.decode(keyValue.key) });
+      return opened instanceof Uint8Array ? opened : opened.text;
+    },
+    open: async (path) => openRange(path),
+    versionAt(path) {
+      const range = ranges.get(path);
+      const first = range && keyspace.read(order[range.start]!);
+      if (first === undefined) return undefined;
+      const opened = transformer.open({ ...first, key: decoder.decode(first.key) });
+      return opened instanceof Uint8Array ? peekType(opened)?.apiVersion : undefined;
+    },
+    [Symbol.dispose]: () => snapshot[Symbol.dispose](),
+  };
 }
 
 /** Where the keys of each resource are among the sorted ones: all keys of one begin alike, so they follow each other. */

@@ -98,12 +98,22 @@ class Undo {
         AT_ONCE,
       );
     }
+    await this.#lookAgain(results);
     return {
       plan,
       results: plan.map(
         (item) => results.get(item) ?? { item, state: item.action === "left" ? "left" : "done", reason: item.reason },
       ),
     };
+  }
+
+  /** What was slow to go may be gone by now, such as pods of a namespace that went. */
+  async #lookAgain(results: Map<UndoItem, UndoResult>): Promise<void> {
+    for (const [item, { state }] of results) {
+      if (state !== "failed" || item.action !== "delete") continue;
+      const still = await this.#cluster.gone(item.subject.id, item.live?.metadata.uid, 0);
+      if (still === undefined) results.set(item, { item, state: "deleted", reason: "" });
+    }
   }
 
   async #plan(): Promise<UndoItem[]> {

@@ -10,11 +10,11 @@ import { createBoltWriter } from "../../bolt/writer.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { collectFindings } from "../../errors/findings.ts";
 import { findKey, type KeyIndex } from "../../mvcc/key-index.ts";
-import { createKeyValueFields, locateKeyValue } from "../../mvcc/key-value.ts";
+import { createKeyValueFields, encodeKeyValue, locateKeyValue } from "../../mvcc/key-value.ts";
 import { revisionPlaceholder } from "../../mvcc/placeholder.ts";
 import { decodeRevision, encodeRevision, type Revision } from "../../mvcc/revision.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { findKeysOfEndedLeases } from "./ended-leases.ts";
 
 export interface RewriteOptions extends SnapshotOptions {
@@ -26,6 +26,14 @@ export interface RewriteOptions extends SnapshotOptions {
   readonly excludeKeys?: readonly Uint8Array[];
   /** Only the live version of each key stays. */
   readonly compact: boolean;
+  /** Changes that make one more revision, behind all others. */
+  readonly edits?: readonly KeyEdit[];
+}
+
+/** A key that is set, or, without a value, deleted. */
+export interface KeyEdit {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
 }
 
 export interface Rewritten {
@@ -47,9 +55,9 @@ export interface Rewritten {
 export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, options: RewriteOptions): Promise<Rewritten> {
   const { bolt, buckets, findings } = snapshot;
   const reported = { ...snapshot, findings: collectFindings() }; // damage is the check's to report, and it has
-  const { exclude, excludeKeys = [], compact, atRevision, signal, progress } = options;
+  const { exclude, excludeKeys = [], compact, atRevision, signal, progress, edits = [] } = options;
   const keyspace = await readKeyspace(reported, options);
-  const { revision } = keyspace;
+  const revision = keyspace.revision + (edits.length > 0 ? 1 : 0);
   const ended = atRevision === undefined ? [] : findKeysOfEndedLeases(keyspace, readStoreInfo(reported).leases);
   const prefixes = exclude.map((prefix) => Buffer.from(prefix));
   const keys = new Set([...excludeKeys, ...ended].map((key) => Buffer.from(key).toString("latin1")));
@@ -80,6 +88,11 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
         signal?.throwIfAborted();
         progress?.({ step: "rewriting", done: kept, total: kept + keyspace.index.count, unit: "keys" });
       }
+      for (const [sub, edit] of edits.entries()) {
+        writer.put(...editEntry(edit, revision, sub, keyspace));
+        last = { main: revision, sub, tombstone: false };
+        kept++;
+      }
       if (last.main < revision) {
         // A deletion of a key that never was: etcd takes its revision and nothing else.
         writer.put(...revisionPlaceholder(revision));
@@ -93,6 +106,18 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
     writer.closeBucket();
   }
   return { size: writer.finish(), revision, kept, dropped, keysOfEndedLeases: ended };
+}
+
+/** As etcd would have written it. */
+function editEntry({ key, value }: KeyEdit, main: number, sub: number, keyspace: Keyspace): KeyAndValue {
+  const revision = encodeRevision({ main, sub, tombstone: value === undefined });
+  if (value === undefined) {
+    const nothing = { value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0n };
+    return [revision, encodeKeyValue({ ...nothing, key })];
+  }
+  const before = keyspace.get(new TextDecoder().decode(key));
+  const { createRevision, version, lease } = before ?? { createRevision: main, version: 0, lease: 0n };
+  return [revision, encodeKeyValue({ key, value, createRevision, modRevision: main, version: version + 1, lease })];
 }
 
 function createFilter(

@@ -1,5 +1,5 @@
 /** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BoltFile, readBolt } from "../../bolt/bolt.ts";
@@ -34,6 +34,7 @@ import { endedLeasesNote } from "./ended-leases.ts";
 import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
 import { reportHash } from "./status.ts";
+import { hasSurgery, type SurgeryEdit, type SurgeryRequest } from "./surgery-request.ts";
 
 export interface RestoreOptions extends SnapshotOptions {
   readonly dataDir: string;
@@ -58,6 +59,10 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly exclude?: readonly string[];
   readonly excludeKeys?: readonly string[];
   readonly compact?: boolean;
+  /** Objects that are removed, set, or taken from another snapshot: one more revision. */
+  readonly surgery?: SurgeryRequest;
+  /** The path of an EncryptionConfiguration, for {@link surgery}. */
+  readonly encryptionConfig?: string;
   /** Where in etcd the Kubernetes cluster is; found unless given. */
   readonly etcdPrefix?: string;
   /** The cluster that is to be restored, where it still answers. */
@@ -92,6 +97,8 @@ export interface RestoreResult {
   readonly droppedVersions: number;
   /** Left out, because the lease that each was attached to at the revision asked for has ended since. */
   readonly keysOfEndedLeases: readonly string[];
+  /** Objects that were changed on the way, without their values. */
+  readonly edits: readonly Omit<SurgeryEdit, "key" | "value">[];
   readonly findings: readonly Finding[];
   /** What to look after in the restored cluster. */
   readonly notes: readonly Finding[];
@@ -132,10 +139,12 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   let droppedVersions = 0;
   let keysOfEndedLeases: readonly string[] = [];
   let bolt = snapshot.bolt;
-  if (needsRewrite(options)) {
+  const edits = await planEdits(snapshot, path, options);
+  if (needsRewrite(options) || edits.length > 0) {
     const { atRevision, exclude = [], compact = false } = options;
     const excludeKeys = (options.excludeKeys ?? []).map((key) => Buffer.from(key));
-    const what = { ...options, exclude, excludeKeys, compact, ...(atRevision === undefined ? {} : { atRevision }) };
+    const when = atRevision === undefined ? {} : { atRevision };
+    const what = { ...options, exclude, excludeKeys, compact, edits, ...when };
     db?.truncate(0);
     const rewritten = await rewriteDatabase(snapshot, db ?? NOWHERE, what);
     keysOfEndedLeases = rewritten.keysOfEndedLeases.map((key) => Buffer.from(key).toString());
@@ -143,7 +152,8 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     droppedVersions = rewritten.dropped;
     if (db !== undefined) bolt = readBolt(descriptorSource(db.descriptor, db.path, rewritten.size));
   }
-  const leftOut = [...(options.excludeKeys ?? []), ...keysOfEndedLeases];
+  const removed = edits.filter(({ value }) => value === undefined).map(({ key }) => Buffer.from(key).toString("utf8"));
+  const leftOut = [...(options.excludeKeys ?? []), ...keysOfEndedLeases, ...removed];
   const { leftovers, notes } = await findLeftovers(snapshot, checked, { ...options, excludeKeys: leftOut });
   const endedLeases = endedLeasesNote(keysOfEndedLeases, revision);
   const seen = live?.revision ?? (await newestKnownRevision(options));
@@ -170,6 +180,7 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     sha256,
     droppedVersions,
     keysOfEndedLeases,
+    edits: edits.map(({ key: _key, value: _value, ...rest }) => rest),
     findings: [...snapshot.findings.list(), ...remarks(snapshot)],
     ...whatNext(leftovers, options, membership, needed, needsOwner(options), [
       ...(live?.notes ?? []),
@@ -182,6 +193,14 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
 
 /** Where a dry run writes. */
 const NOWHERE: ByteSink = { write() {} };
+
+async function planEdits(snapshot: Snapshot, path: string, options: RestoreOptions): Promise<SurgeryEdit[]> {
+  const { surgery } = options;
+  if (surgery === undefined || !hasSurgery(surgery)) return [];
+  const { planSurgery } = await import("./surgery.ts");
+  const edits = await planSurgery(snapshot, path, surgery, { ...options, now: Date.now, makeUid: randomUUID });
+  return edits.filter(({ action }) => action !== "same");
+}
 
 /** etcd's own advice where nobody knows how far the cluster had come: a billion, which takes years to reach. */
 const BUMP_FOR_THE_UNKNOWN = 1_000_000_000;

@@ -1,0 +1,142 @@
+/** `snapshot edit`: a new snapshot in which chosen objects are removed, set, or taken from another one. */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Finding, MendError } from "../../errors/errors.ts";
+import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
+import { descriptorSource } from "../../io/files/file-source.ts";
+import { checkStructure } from "../../snapshot/check-structure.ts";
+import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
+import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
+import { readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { rewriteDatabase } from "./restore-keyspace.ts";
+import { planSurgery, type SurgeryOptions } from "./surgery.ts";
+import { hasSurgery, type SurgeryEdit, type SurgeryRequest } from "./surgery-request.ts";
+
+export interface EditOptions extends Omit<SurgeryOptions, "makeUid"> {
+  readonly request: SurgeryRequest;
+  /** The plan alone; nothing is written. */
+  readonly isDryRun: boolean;
+  readonly fileSystem?: FileSystem;
+}
+
+export interface EditResult {
+  /** Null for a dry run, and where nothing changes. */
+  readonly file: string | null;
+  readonly edits: readonly SurgeryEdit[];
+  /** The revision that the changes make, behind all others. */
+  readonly revision: number;
+  readonly size: number;
+  readonly sha256: string;
+  readonly findings: readonly Finding[];
+}
+
+const HASH_CHUNK = 1 << 20;
+
+/**
+ * Throws `snapshot-refused` where the input is damaged, `already-exists` where there is a file of the output's name, and what planning throws. The output is
+ * verified and every change read back before it gets its name.
+ */
+export async function editSnapshot(input: string, output: string, options: EditOptions): Promise<EditResult> {
+  const { request, isDryRun } = options;
+  if (!hasSurgery(request)) {
+    throw new MendError("usage", "there is nothing to change", { hint: "pass --remove, --set or --from" });
+  }
+  if (!isDryRun && existsSync(output)) {
+    throw new MendError("already-exists", `"${output}" exists already`, { where: output, hint: "choose another name" });
+  }
+  using snapshot = await openSnapshot(input, options);
+  await refuseDamage(snapshot, input, options);
+  const edits = await planSurgery(snapshot, input, request, { ...options, makeUid: randomUUID });
+  const changes = edits.filter(({ action }) => action !== "same");
+  const nothing = { file: null, edits, revision: 0, size: 0, sha256: "", findings: snapshot.findings.list() };
+  if (isDryRun || changes.length === 0) return nothing;
+  const fs = options.fileSystem ?? realFileSystem;
+  const staged = `${output}.part-${randomBytes(4).toString("hex")}`;
+  const file = fs.create(staged, 0o600);
+  let isOpen = true;
+  try {
+    const { size, revision } = await rewriteDatabase(snapshot, file, {
+      ...options,
+      exclude: [],
+      compact: false,
+      edits: changes,
+    });
+    file.truncate(size);
+    const sha256 = appendHash(file, size);
+    await file.sync();
+    const findings = await verifyEdited(staged, changes, revision, options);
+    file.close();
+    isOpen = false;
+    fs.rename(staged, output);
+    fs.syncDirectory(dirname(output));
+    return { file: output, edits, revision, size: size + sha256.length, sha256: sha256.toString("hex"), findings };
+  } catch (error) {
+    if (isOpen) file.close();
+    fs.remove(staged);
+    throw error;
+  }
+}
+
+async function refuseDamage(snapshot: Snapshot, input: string, options: EditOptions): Promise<void> {
+  const hashing = startHash(snapshot.file);
+  const [, verdict] = await Promise.all([checkStructure(snapshot, options), hashing.verdict]).finally(() =>
+    hashing.stop(),
+  );
+  refuseHash(verdict, input);
+  const error = snapshot.findings.list().find(({ level }) => level === "error");
+  if (error === undefined) return;
+  throw new MendError("snapshot-refused", `the snapshot is damaged: ${error.text}`, {
+    where: error.where,
+    hint: "see all with kubemend snapshot verify, and edit another snapshot",
+  });
+}
+
+function refuseHash(verdict: HashVerdict, input: string): void {
+  if (verdict !== "mismatch") return;
+  throw new MendError("snapshot-hash-mismatch", "the snapshot does not match the SHA-256 at its end", {
+    where: input,
+    hint: "use another copy of it",
+  });
+}
+
+/** As etcd ends a snapshot that it sends. */
+function appendHash(file: OutputFile, size: number): Buffer {
+  const source = descriptorSource(file.descriptor, file.path, size);
+  const hash = createHash("sha256");
+  const chunk = new Uint8Array(Math.min(HASH_CHUNK, size));
+  for (let at = 0; at < size; at += chunk.length) {
+    const part = chunk.subarray(0, Math.min(chunk.length, size - at));
+    source.read(part, at);
+    hash.update(part);
+  }
+  const digest = hash.digest();
+  file.write(digest, size);
+  return digest;
+}
+
+/** Every page and object of what was written, its hash, and each change. */
+async function verifyEdited(
+  staged: string,
+  changes: readonly SurgeryEdit[],
+  revision: number,
+  options: EditOptions,
+): Promise<readonly Finding[]> {
+  using snapshot = await openSnapshot(staged, options);
+  const hashing = startHash(snapshot.file);
+  const checking = checkStructure(snapshot, { ...options, objects: true });
+  const [, verdict] = await Promise.all([checking, hashing.verdict]).finally(() => hashing.stop());
+  const keyspace = await readKeyspace(snapshot, {});
+  const isWrong = ({ key, value }: SurgeryEdit) => {
+    const found = keyspace.get(Buffer.from(key).toString("utf8"))?.value;
+    return value === undefined ? found !== undefined : found === undefined || Buffer.compare(found, value) !== 0;
+  };
+  const wrong = changes.find(isWrong);
+  const findings = snapshot.findings.list();
+  const error = findings.find(({ level, code }) => level === "error" && !code.startsWith("object-"));
+  if (verdict === "verified" && wrong === undefined && error === undefined && keyspace.revision === revision)
+    return findings;
+  throw new MendError("internal", `what was written is not what was meant: ${wrong?.name ?? error?.text ?? verdict}`, {
+    hint: "report this with the command you ran",
+  });
+}

@@ -1,0 +1,56 @@
+/** Encrypts values as the API server does at rest: the inverse of `encryption.ts`. */
+import { createCipheriv, randomBytes } from "node:crypto";
+import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
+import { MendError } from "../errors/errors.ts";
+import { providersByResource, readEncryptionHeader } from "./encryption.ts";
+import type { CipherName, EncryptionConfig, EncryptionKey } from "./encryption-config.ts";
+import { resourceOfKey } from "./object-key.ts";
+
+/**
+ * The value to store under an etcd key: encrypted by the first provider for its resource, or plain where that is `identity` or no rule covers it. Without a
+ * config, plain. Throws `unsupported` for a KMS plugin.
+ */
+export function sealValue(
+  plain: Uint8Array,
+  key: string,
+  config: EncryptionConfig | undefined,
+  prefix: string,
+): Uint8Array {
+  const resource = config && resourceOfKey(key, prefix);
+  const [provider] = (resource && providersByResource(config!)(resource)) ?? [];
+  if (provider === undefined || provider.type === "identity") return plain;
+  if (provider.type === "kms") {
+    throw new MendError("unsupported", `"${key}" is to be encrypted by KMS plugin "${provider.name}"`, {
+      where: key,
+      hint: "only the plugin can do that, which needs its key service: leave this object out, or remove it",
+    });
+  }
+  const [first] = provider.keys as readonly [EncryptionKey, ...EncryptionKey[]];
+  const header = Buffer.from(`k8s:enc:${provider.type}:v1:${first.name}:`);
+  return Buffer.concat([header, SEALS[provider.type](plain, first.secret, key)]);
+}
+
+/** Whether a stored value is encrypted. */
+export function isSealed(value: Uint8Array): boolean {
+  return readEncryptionHeader(value) !== undefined;
+}
+
+const SEALS: Readonly<Record<CipherName, (plain: Uint8Array, secret: Uint8Array, key: string) => Uint8Array>> = {
+  aescbc(plain, secret) {
+    const iv = randomBytes(16);
+    const cipher = createCipheriv(`aes-${secret.length * 8}-cbc`, secret, iv);
+    return Buffer.concat([iv, cipher.update(plain), cipher.final()]);
+  },
+  aesgcm(plain, secret, key) {
+    const nonce = randomBytes(12);
+    const cipher = createCipheriv(`aes-${secret.length * 8}-gcm` as "aes-256-gcm", secret, nonce, {
+      authTagLength: 16,
+    });
+    cipher.setAAD(Buffer.from(key));
+    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  },
+  secretbox(plain, secret) {
+    const nonce = randomBytes(24);
+    return Buffer.concat([nonce, xsalsa20poly1305(secret, nonce).encrypt(plain)]);
+  },
+};
