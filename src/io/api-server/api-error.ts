@@ -1,7 +1,9 @@
 /** What an API server refuses, and what something else answers in its place. */
+
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import { parseJson } from "../../storage/json-parse.ts";
 
 /** An answer of 400 or more, with the API server's own words. */
 export class ApiError extends MendError {
@@ -75,7 +77,7 @@ export function describeType(contentType: string): string {
 /** Undefined for what is not JSON, or not an object. */
 export function parseObject(text: string): JsonObject | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
   } catch {
     return undefined;

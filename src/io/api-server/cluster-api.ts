@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { printJson } from "../../storage/json-text.ts";
 import { Backoff, WATCH_BACKOFF } from "../network/backoff.ts";
 import { connectionTrouble, errorCode } from "../network/connection-codes.ts";
 import { Deadline, DeadlinePassed, SLOWEST_PACE } from "../network/deadline.ts";
@@ -342,7 +343,7 @@ export class ClusterApi {
   async #send({ method, path, body, choices, agent = this.#agent }: Sending, deadline: Deadline) {
     const { contentType = "application/json", accept = "application/json" } = choices;
     const { server } = this.access;
-    const text = body === undefined ? undefined : JSON.stringify(body);
+    const text = body === undefined ? undefined : printJson(body);
     const response = await sendRequest(
       {
         url: server,

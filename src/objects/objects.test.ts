@@ -1,0 +1,376 @@
+import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../kube/object.ts";
+import { convertBuiltIn, convertCustom } from "./convert.ts";
+import { isMadeTokenName, notGivenBack } from "./not-given-back.ts";
+import type { ObjectId } from "./object-id.ts";
+import { layersOf, type PlanItem } from "./restore-plan.ts";
+import { IN_PLACE, rewriteObject } from "./rewrite.ts";
+import { undoSubjects } from "./undo-plan.ts";
+import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome, type UndoHeader } from "./undo-record.ts";
+import { referencesOf } from "./visit-references.ts";
+import { planClaim } from "./volumes.ts";
+import { WAVES, waveOf } from "./waves.ts";
+
+function object(apiVersion: string, kind: string, name: string, more: object = {}, metadata: object = {}): KubeObject {
+  return { apiVersion, kind, metadata: { name, namespace: "shop", ...metadata }, ...more } as KubeObject;
+}
+
+const id = (path: string, name: string, namespace: string | undefined = "shop"): ObjectId => ({
+  path,
+  namespace,
+  name,
+});
+const inPlace = { placement: IN_PLACE, isGiven: () => true, keepsStatus: false };
+const rewritten = (given: KubeObject, path: string) =>
+  rewriteObject(given, id(path, given.metadata.name, given.metadata.namespace), inPlace);
+
+describe("what is not given back", () => {
+  const account = object("v1", "ServiceAccount", "web");
+  const service = object("v1", "Service", "web", { spec: { selector: { app: "web" } } });
+  const context = {
+    now: Date.parse("2026-11-29T12:00:00Z"),
+    serviceAccount: (_: string, name: string) => (name === "web" ? account : undefined),
+    service: (_: string, name: string) => (name === "web" ? service : undefined),
+  };
+  const owned = (kind: string, name: string) => ({ ownerReferences: [{ kind, name, uid: "1", controller: true }] });
+  const annotated = (name: string) => ({ annotations: { "kubernetes.io/service-account.name": name } });
+  const token = (name: string) =>
+    object("v1", "Secret", name, { type: "kubernetes.io/service-account-token" }, annotated("web"));
+  const bootstrap = (expiration: string) =>
+    object("v1", "Secret", "bootstrap-token-abcdef", {
+      type: "bootstrap.kubernetes.io/token",
+      data: { expiration: Buffer.from(expiration).toString("base64") },
+    });
+  test.each([
+    ["pods", object("v1", "Pod", "web-1", {}, owned("ReplicaSet", "web")), true],
+    ["pods", object("v1", "Pod", "alone"), false],
+    ["pods", object("v1", "Pod", "done", { status: { phase: "Succeeded" } }), true],
+    ["pods", object("v1", "Pod", "static", {}, { annotations: { "kubernetes.io/config.mirror": "x" } }), true],
+    [
+      "jobs",
+      object("batch/v1", "Job", "done", { status: { conditions: [{ type: "Complete", status: "True" }] } }),
+      true,
+    ],
+    ["jobs", object("batch/v1", "Job", "running", { status: { active: 1 } }), false],
+    ["jobs", object("batch/v1", "Job", "nightly-1", {}, owned("CronJob", "nightly")), true],
+    ["deployments", object("apps/v1", "Deployment", "web", {}, owned("Shop", "shop")), false],
+    ["services/endpoints", object("v1", "Endpoints", "web"), true],
+    ["services/endpoints", object("v1", "Endpoints", "by-hand"), false],
+    ["secrets", token("web-token-9tfv8"), true],
+    ["secrets", token("by-hand"), false],
+    ["secrets", bootstrap("2026-11-28T00:00:00Z"), true],
+    ["secrets", bootstrap("2026-12-28T00:00:00Z"), false],
+    ["configmaps", object("v1", "ConfigMap", "kube-root-ca.crt"), true],
+    ["leases", object("coordination.k8s.io/v1", "Lease", "x"), true],
+    ["configmaps", object("v1", "ConfigMap", "gone", {}, { deletionTimestamp: "2026-11-29T00:00:00Z" }), true],
+  ])("%s: %#", (path, given, isSkipped) => {
+    expect(notGivenBack(given, path, context) !== undefined).toBe(isSkipped);
+  });
+
+  test("names of tokens that the controller manager makes", () => {
+    expect(isMadeTokenName("web-token-9tfv8", "web")).toBe(true);
+    expect(isMadeTokenName("web-token-admin", "web")).toBe(false);
+    expect(isMadeTokenName("other-token-9tfv8", "web")).toBe(false);
+  });
+});
+
+describe("rewriting", () => {
+  test("what the API server writes goes", () => {
+    const given = object(
+      "apps/v1",
+      "Deployment",
+      "web",
+      { spec: { replicas: 2 }, status: { replicas: 2 } },
+      {
+        uid: "1",
+        resourceVersion: "2",
+        generation: 3,
+        creationTimestamp: "x",
+        managedFields: [],
+        ownerReferences: [],
+        finalizers: ["a/b", "foregroundDeletion"],
+        labels: { a: "b" },
+      },
+    );
+    expect(rewritten(given, "deployments")).toEqual(
+      object("apps/v1", "Deployment", "web", { spec: { replicas: 2 } }, { finalizers: ["a/b"], labels: { a: "b" } }),
+    );
+  });
+
+  test("a job loses the labels of its former UID, unless it selects by hand", () => {
+    const spec = {
+      selector: { matchLabels: { "controller-uid": "1" } },
+      template: { metadata: { labels: { "controller-uid": "1", "job-name": "j", app: "x" } }, spec: {} },
+    };
+    const job = object("batch/v1", "Job", "j", { spec });
+    expect(rewritten(job, "jobs").spec).toEqual({ template: { metadata: { labels: { app: "x" } }, spec: {} } });
+    const byHand = object("batch/v1", "Job", "j", { spec: { ...spec, manualSelector: true } });
+    expect(rewritten(byHand, "jobs").spec).toEqual({ ...spec, manualSelector: true });
+  });
+
+  test("a pod is scheduled anew and gets a token of today", () => {
+    const mount = { name: "web-token-9tfv8", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" };
+    const data = { name: "data", mountPath: "/data" };
+    const pod = object("v1", "Pod", "p", {
+      spec: {
+        nodeName: "n",
+        priority: 0,
+        serviceAccountName: "web",
+        volumes: [
+          { name: "web-token-9tfv8", secret: { secretName: "web-token-9tfv8" } },
+          { name: "data", emptyDir: {} },
+        ],
+        containers: [{ name: "c", volumeMounts: [mount, data] }],
+      },
+    });
+    expect(rewritten(pod, "pods").spec).toEqual({
+      serviceAccountName: "web",
+      volumes: [{ name: "data", emptyDir: {} }],
+      containers: [{ name: "c", volumeMounts: [data] }],
+    });
+  });
+
+  test("a volume waits for the claim of that name, whatever its UID", () => {
+    const volume = object("v1", "PersistentVolume", "v", {
+      spec: { claimRef: { namespace: "shop", name: "c", uid: "1", resourceVersion: "2" } },
+    });
+    expect(rewritten(volume, "persistentvolumes").spec).toEqual({ claimRef: { namespace: "shop", name: "c" } });
+  });
+
+  test("another namespace and other names, and what refers to them follows", () => {
+    const placement = { intoNamespace: "copy", renamed: new Map([["settings", "settings-2"]]) };
+    const isGiven = ({ name }: ObjectId) => name !== "elsewhere";
+    const options = { placement, isGiven, keepsStatus: false };
+    const spec = (settings: string) => ({
+      template: {
+        spec: {
+          serviceAccountName: "web",
+          containers: [
+            { name: "c", envFrom: [{ configMapRef: { name: settings } }, { secretRef: { name: "elsewhere" } }] },
+          ],
+        },
+      },
+    });
+    const moved = rewriteObject(
+      object("apps/v1", "Deployment", "web", { spec: spec("settings") }),
+      id("deployments", "web"),
+      options,
+    );
+    expect(moved.metadata.namespace).toBe("copy");
+    expect(moved.spec).toEqual(spec("settings-2"));
+    const binding = object("rbac.authorization.k8s.io/v1", "RoleBinding", "b", {
+      roleRef: { kind: "ClusterRole", name: "view" },
+      subjects: [
+        { kind: "ServiceAccount", name: "web", namespace: "shop" },
+        { kind: "User", name: "web" },
+      ],
+    });
+    expect(rewriteObject(binding, id("rolebindings", "b"), options).subjects).toEqual([
+      { kind: "ServiceAccount", name: "web", namespace: "copy" },
+      { kind: "User", name: "web" },
+    ]);
+    const service = object("v1", "Service", "web", {
+      spec: { clusterIP: "10.0.0.1", clusterIPs: ["10.0.0.1"], ports: [{ port: 80, nodePort: 30000 }] },
+    });
+    expect(rewriteObject(service, id("services/specs", "web"), options).spec).toEqual({ ports: [{ port: 80 }] });
+    const claim = object("v1", "PersistentVolumeClaim", "c", { spec: { volumeName: "v", storageClassName: "s" } });
+    expect(rewriteObject(claim, id("persistentvolumeclaims", "c"), options).spec).toEqual({ storageClassName: "s" });
+  });
+});
+
+test("references of a pod", () => {
+  const pod = object("v1", "Pod", "p", {
+    spec: {
+      serviceAccountName: "a",
+      imagePullSecrets: [{ name: "pull" }],
+      priorityClassName: "high",
+      volumes: [
+        { name: "v", persistentVolumeClaim: { claimName: "c" } },
+        { name: "p", projected: { sources: [{ configMap: { name: "m" } }] } },
+      ],
+      initContainers: [{ name: "i", env: [{ name: "E", valueFrom: { secretKeyRef: { name: "s", key: "k" } } }] }],
+    },
+  });
+  expect(
+    referencesOf(pod, "pods")
+      .map(({ path, namespace, name }) => `${path}/${namespace}/${name}`)
+      .sort(),
+  ).toEqual([
+    "configmaps/shop/m",
+    "persistentvolumeclaims/shop/c",
+    "priorityclasses/undefined/high",
+    "secrets/shop/pull",
+    "secrets/shop/s",
+    "serviceaccounts/shop/a",
+  ]);
+});
+
+describe("other versions of an API", () => {
+  test("the same fields are taken over, others are named", () => {
+    const budget = (selector: object) =>
+      object("policy/v1beta1", "PodDisruptionBudget", "b", { spec: { minAvailable: 1, selector } });
+    expect(convertBuiltIn(budget({ matchLabels: { a: "b" } }), "policy/v1")).toMatchObject({
+      object: { apiVersion: "policy/v1" },
+    });
+    expect(convertBuiltIn(budget({}), "policy/v1")).toMatchObject({
+      refused: expect.stringContaining("spec.selector"),
+    });
+    const rules = [{ http: { paths: [{ path: "/", backend: { serviceName: "web", servicePort: 80 } }] } }];
+    const ingress = object("extensions/v1beta1", "Ingress", "i", { spec: { rules } });
+    expect(convertBuiltIn(ingress, "networking.k8s.io/v1beta1")).toHaveProperty("object");
+    expect(convertBuiltIn(ingress, "networking.k8s.io/v1")).toMatchObject({
+      refused: expect.stringContaining("serviceName"),
+    });
+  });
+
+  test("custom resources, where no webhook converts them", () => {
+    const widget = object("example.com/v1", "Widget", "w");
+    const definition = (conversion?: object) =>
+      object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "d", { spec: { conversion } });
+    expect(convertCustom(widget, "example.com/v2", definition())).toHaveProperty("object");
+    expect(convertCustom(widget, "example.com/v2", definition({ strategy: "Webhook" }))).toHaveProperty("refused");
+    expect(convertCustom(widget, "example.com/v2", undefined)).toHaveProperty("refused");
+  });
+});
+
+describe("claims and volumes", () => {
+  const claim = object("v1", "PersistentVolumeClaim", "c", { spec: { volumeName: "v" } });
+  const volume = (policy: string, claimRef?: object, metadata: object = {}) =>
+    object("v1", "PersistentVolume", "v", { spec: { persistentVolumeReclaimPolicy: policy, claimRef } }, metadata);
+  const own = { namespace: "shop", name: "c", uid: "1" };
+  test("a released volume is freed for the claim", () => {
+    expect(planClaim(claim, volume("Retain", own), undefined, false)).toMatchObject({
+      volume: "free",
+      freed: { spec: { claimRef: { name: "c" } } },
+    });
+  });
+  test("a volume of another claim is not taken away", () => {
+    expect(planClaim(claim, volume("Retain", { ...own, name: "other" }), undefined, false)).toHaveProperty("blocked");
+  });
+  test("a retained volume whose object is gone is made again", () => {
+    expect(planClaim(claim, undefined, volume("Retain", own), false)).toMatchObject({ volume: "create" });
+  });
+  test("what a reclaim policy deleted is said to be lost, unless somebody knows better", () => {
+    expect(planClaim(claim, undefined, volume("Delete", own), false)).toMatchObject({
+      volume: "none",
+      note: expect.stringContaining("DATA IS LOST"),
+    });
+    expect(planClaim(claim, undefined, volume("Delete", own), true)).toMatchObject({ volume: "create" });
+    expect(planClaim(claim, volume("Delete", own, { deletionTimestamp: "x" }), undefined, false)).toMatchObject({
+      volume: "none",
+    });
+  });
+});
+
+describe("order", () => {
+  test("webhooks come last, namespaces first, and custom resources before workloads", () => {
+    const order = [
+      "namespaces",
+      "apiextensions.k8s.io/customresourcedefinitions",
+      "roles",
+      "rolebindings",
+      "storageclasses",
+      "persistentvolumes",
+      "persistentvolumeclaims",
+      "configmaps",
+      "services/specs",
+      "example.com/widgets",
+      "deployments",
+      "horizontalpodautoscalers",
+      "ingress",
+      "resourcequotas",
+      "apiregistration.k8s.io/apiservices",
+      "mutatingwebhookconfigurations",
+    ];
+    expect(order.map(waveOf)).toEqual(WAVES.map((_, i) => i));
+  });
+
+  test("owners come before what they own, and a circle ends", () => {
+    const item = (name: string, owner?: string): PlanItem => ({
+      action: "create",
+      id: id("example.com/widgets", name),
+      from: id("example.com/widgets", name),
+      kind: "Widget",
+      wave: 9,
+      object: undefined,
+      live: undefined,
+      reason: "",
+      notes: [],
+      fields: [],
+      owners: owner === undefined ? [] : [{ apiVersion: "example.com/v1", kind: "Widget", name: owner, uid: "x" }],
+      status: undefined,
+    });
+    const names = (items: PlanItem[]) => layersOf(items).map((layer) => layer.map((each) => each.id.name));
+    expect(names([item("c", "b"), item("b", "a"), item("a"), item("z")])).toEqual([["a", "z"], ["b"], ["c"]]);
+    expect(
+      names([item("a", "b"), item("b", "a")])
+        .flat()
+        .sort(),
+    ).toEqual(["a", "b"]);
+  });
+});
+
+describe("the undo file", () => {
+  const header: UndoHeader = {
+    cluster: "u",
+    server: "https://x",
+    started: "2026-11-29T12:00:00.000Z",
+    serverTime: "2026-11-29T12:00:00.000Z",
+    request: {
+      file: "b.db",
+      atRevision: null,
+      selection: ["cm"],
+      namespace: "shop",
+      selector: "",
+      changed: false,
+      withDependents: false,
+      intoNamespace: null,
+      renamed: {},
+      encryptionConfig: null,
+      etcdPrefix: null,
+    },
+  };
+  const intent = {
+    write: 1,
+    wave: 7,
+    op: "update",
+    id: id("configmaps", "a"),
+    apiVersion: "v1",
+    before: object("v1", "ConfigMap", "a", { big: 9007199254740993n }),
+  } as const;
+  const again = { ...intent, write: 2 };
+
+  test("comes back as it was written, large integers too", () => {
+    const text = [encodeHeader(header), encodeIntent(intent), encodeOutcome({ write: 1, uid: "x" }), ""].join("\n");
+    expect(decodeUndoFile(text, "f")).toEqual({ header, entries: [{ ...intent, outcome: { write: 1, uid: "x" } }] });
+  });
+
+  test("a last line that was cut off was not begun", () => {
+    const text = `${encodeHeader(header)}\n${encodeIntent(intent)}\n${encodeOutcome({ write: 1 }).slice(0, 9)}`;
+    expect(decodeUndoFile(text, "f").entries).toEqual([{ ...intent, outcome: undefined }]);
+  });
+
+  test.each([
+    "",
+    "x\n",
+    "{}\n",
+    `${encodeHeader(header)}\n{}\n`,
+    `${encodeHeader(header)}\n${encodeOutcome({ write: 1 })}\n`,
+  ])("%j is none", (text) => {
+    expect(() => decodeUndoFile(text, "f")).toThrow(expect.objectContaining({ code: "config-invalid" }));
+  });
+
+  test("of several writes to one object the first says what was there", () => {
+    const text = [
+      encodeHeader(header),
+      encodeIntent({ ...intent, write: 3, op: "create", before: null }),
+      encodeOutcome({ write: 3, refused: "no" }),
+      encodeIntent(intent),
+      encodeIntent(again),
+      "",
+    ].join("\n");
+    const [subject, ...more] = undoSubjects(decodeUndoFile(text, "f"));
+    expect(more).toEqual([]);
+    expect([subject!.first.write, subject!.last.write]).toEqual([1, 2]);
+  });
+});
