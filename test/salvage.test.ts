@@ -235,6 +235,108 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     expect([...acknowledged].filter((key) => !held.has(key))).toEqual([]);
   });
 
+  test("a log with an entry that etcd 3.4 does not read back begins behind the database", async () => {
+    const suite = suites.find((each) => each === "bookworm") ?? suites[0]!;
+    const flags = ["--max-request-bytes", String(32 * 1024 * 1024)];
+    const etcd = await startEtcd({ suite, dataDir: join(directory, "m1"), flags });
+    running.push(etcd);
+    const body = JSON.stringify({
+      key: btoa("/load/large"),
+      value: Buffer.alloc(12 * 1024 * 1024, "x").toString("base64"),
+    });
+    expect((await fetch(`${etcd.endpoint}/v3/kv/put`, { method: "POST", body })).ok).toBe(true);
+    await etcd.etcdctl("put", "/load/small", "x");
+    await etcd.stop();
+    running = [];
+    const { result, out, ports } = await salvaged(["m1"]);
+    const made = result.findings.find((finding) => finding.code === "raft-snapshot-made");
+    expect(made?.text).toMatch(suite === "bookworm" ? /entries of more than 10 MiB/ : /./);
+    const server = await start(suite, out, ports);
+    expect((await keys(server)).size).toBe(2);
+    await server.etcdctl("put", "/after", "x");
+  });
+
+  test("alarms of the database and of the log behind it are reported", async () => {
+    const suite = suites.at(-1)!;
+    const flags = ["--quota-backend-bytes", String(512 * 1024)];
+    const etcd = await startEtcd({ suite, dataDir: join(directory, "m1"), flags });
+    running.push(etcd);
+    for (let i = 0; ; i++) {
+      const refused = await etcd.etcdctl("put", `/load/${i}`, "x".repeat(100_000)).then(
+        () => false,
+        () => true,
+      );
+      if (refused) break;
+      expect(i).toBeLessThan(20);
+    }
+    await etcd.etcdctl("get", "/load/0"); // the alarm is taken in before this is answered
+    const before = await etcd.etcdctl("alarm", "list");
+    expect(before).toContain("NOSPACE");
+    await etcd.stop("SIGKILL");
+    running = [];
+    const { result, out, ports } = await salvaged(["m1"]);
+    expect(result.findings).toContainEqual(
+      expect.objectContaining({ code: "alarm-restored", text: expect.stringContaining("the alarm NOSPACE of member") }),
+    );
+    const server = await start(suite, out, ports);
+    expect(await server.etcdctl("alarm", "list")).toBe(before);
+  });
+
+  test("a learner alone goes on as a voter", async () => {
+    const suite = suites[0]!;
+    const { members, initialCluster } = await planMembers(1);
+    running = await startMembers(suite, directory, members, initialCluster);
+    const [first] = running as [EtcdServer];
+    const [client, peer] = (await freePorts(2)) as [number, number];
+    await first.etcdctl("member", "add", "learner", "--learner", `--peer-urls=http://127.0.0.1:${peer}`);
+    const all = `${initialCluster},learner=http://127.0.0.1:${peer}`;
+    const learner = await startEtcd(
+      {
+        suite,
+        dataDir: join(directory, "learner"),
+        name: "learner",
+        ports: [client, peer],
+        flags: ["--initial-cluster", all, "--initial-cluster-state", "existing"],
+      },
+      false,
+    );
+    running.push(learner);
+    for (let i = 0; i < 20; i++) await first.etcdctl("put", `/load/${i}`, "x");
+    const caughtUp = async (): Promise<boolean> => {
+      try {
+        return (await learner.etcdctl("get", "/load/19", "--consistency=s", "--keys-only")).includes("/load/19");
+      } catch {
+        return false; // not yet one of the cluster
+      }
+    };
+    while (!(await caughtUp())) await new Promise((resolve) => setTimeout(resolve, 100));
+    await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+    const { result, out, ports } = await salvaged(["learner"]);
+    expect(result).toMatchObject({ isNewMember: false, isComplete: true, survivors: [{ role: "learner" }] });
+    const server = await start(suite, out, ports);
+    expect((await keys(server)).size).toBe(20);
+    await server.etcdctl("put", "/after", "x");
+  });
+
+  test("a cluster that was made anew with the same flags has another history", async () => {
+    const suite = suites[0]!;
+    const { members, initialCluster } = await planMembers(3);
+    for (const [key, kept] of [
+      ["/load/old", "m1"],
+      ["/load/new", "m2"],
+    ] as const) {
+      running = await startMembers(suite, directory, members, initialCluster);
+      for (let i = 0; i < 10; i++) await running[0]!.etcdctl("put", `${key}${i}`, "x");
+      await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+      cpSync(join(directory, kept), join(directory, `kept-${kept}`), { recursive: true });
+      for (const { name } of members) rmSync(join(directory, name), { recursive: true });
+    }
+    await expect(salvaged(["kept-m1", "kept-m2"])).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("not of one history"),
+    });
+  });
+
   test("a data dir in use, of another cluster, given twice, or none at all is refused", async () => {
     const suite = suites[0]!;
     const etcd = await startEtcd({ suite, dataDir: join(directory, "m1") });
