@@ -3,12 +3,13 @@ import { memorySource } from "../../src/bolt/byte-source.ts";
 import { MendError } from "../../src/errors/errors.ts";
 import { planSalvage, type SalvagePlan } from "../../src/salvage/choose.ts";
 import { partEntries } from "../../src/salvage/log-start.ts";
+import type { Loss } from "../../src/salvage/losses.ts";
 import type { Survivor, SurvivorDatabase } from "../../src/salvage/survivor.ts";
 import { createEntryReader, readLog, type Segment } from "../../src/wal/log.ts";
 import { votersOnly } from "../../src/wal/raft.ts";
 import { type Random, seededRandom } from "../damage/mutate.ts";
 import { type DamagedMember, harm, KINDS, stopped } from "./damage.ts";
-import { type Holdings, heldEntries, holdingsOf } from "./held.ts";
+import { type Holdings, heldEntries, holdingsOf, showsPredecessor } from "./held.ts";
 import { asMember, configurationAt, type History, type ModelMember, makeHistory } from "./raft-model.ts";
 
 export interface Scenario {
@@ -155,21 +156,34 @@ function includedEntries({ history, survivors }: Scenario, plan: SalvagePlan): M
 function lostEntries(scenario: Scenario, { committed, reach }: Holdings, plan: SalvagePlan): string[] {
   const base = plan.database?.database.index ?? 0;
   const included = includedEntries(scenario, plan);
-  const isSaid = (index: number): boolean => plan.losses.some(({ from, to }) => from <= index && index <= to);
-  // Which of two leaders' entries was committed cannot be known where neither says so and those who took part in the later one's election are gone.
-  const isSuperseded = (index: number): boolean =>
-    plan.losses.some(({ kind, from, to }) => kind === "superseded" && from <= index && index <= to);
+  const isSaid = (index: number, kinds?: readonly Loss["kind"][]): boolean =>
+    plan.losses.some(({ kind, from, to }) => from <= index && index <= to && (kinds?.includes(kind) ?? true));
+  // Which of two leaders' entries was committed cannot be known where neither says so and those who took part in the later one's election are gone. Then the later
+  // one's are used; never an earlier one's in place of what a later leader wrote and committed.
+  const isUndecided = (index: number): boolean => {
+    const used = included.get(index)?.term ?? plan.last.term;
+    return isSaid(index, ["superseded"]) && used > scenario.history.committed[index - 1]!.term;
+  };
   const isUnproved = plan.losses.some(({ kind }) => kind === "unproved");
   const faults: string[] = [];
   for (const index of committed) {
-    if (index <= base || included.get(index)?.isSame === true || isSaid(index)) continue;
+    if (index <= base || included.get(index)?.isSame === true) continue;
+    if (isUndecided(index) || isSaid(index, ["missing", "behind-a-hole", "unproved"])) continue;
+    if (isUnproved && isSaid(index)) continue;
     faults.push(`entry ${index} was committed, a survivor has it, and it is lost without a word`);
   }
   for (let index = base + 1; index <= reach; index++) {
-    if (included.get(index)?.isSame === true || isUnproved || isSuperseded(index)) continue;
+    if (included.get(index)?.isSame === true || isUnproved || isUndecided(index)) continue;
     faults.push(`entry ${index} could be kept: survivors have all up to ${reach}`);
   }
   return faults;
+}
+
+/** Whether a log surely shows this entry and the one before it, and they are those that were committed. */
+function isCommittedPair({ history }: Scenario, data: DamagedMember, index: number): boolean {
+  const held = heldEntries(data);
+  const isReal = [index - 1, index].every((each) => held.has(each) && held.get(each) === history.committed[each - 1]);
+  return isReal && showsPredecessor(data, index);
 }
 
 function untrueClaims(scenario: Scenario, holdings: Holdings, plan: SalvagePlan): string[] {
@@ -177,6 +191,9 @@ function untrueClaims(scenario: Scenario, holdings: Holdings, plan: SalvagePlan)
   const base = plan.database?.database.index ?? 0;
   const faults: string[] = [];
   for (const { kind, from, to } of plan.losses) {
+    if (kind === "unproved" && scenario.survivors.some((data) => isCommittedPair(scenario, data, from))) {
+      faults.push(`entry ${from} is called unproved, but a survivor's log shows the one before it`);
+    }
     if (kind !== "missing") continue;
     for (let index = from; index <= to; index++) {
       if (holdings.committed.has(index)) faults.push(`entry ${index} is called missing, but a survivor has it`);

@@ -3,30 +3,56 @@ import { CRC_RECORD, METADATA_RECORD } from "../../src/wal/record.ts";
 import { type DamagedMember, isIntact } from "./damage.ts";
 import type { History, ModelEntry } from "./raft-model.ts";
 
-/** The entries that a log surely shows: whole records behind whole records, since a record is verified by the one before it; none that was overwritten later. */
-export function heldEntries({ segments, member }: DamagedMember): Map<number, ModelEntry> {
-  const held = new Map<number, { readonly term: number; readonly isSure: boolean }>();
-  let hasMetadata = false;
+interface PlacedEntry {
+  readonly term: number;
+  readonly isSure: boolean;
+  /** How many records before it are not sure. */
+  readonly unsureBefore: number;
+}
+
+/** The last record of each index that the log still has in the end, and whether any segment says whose log it is. */
+function placedEntries({ segments }: DamagedMember): {
+  readonly entries: Map<number, PlacedEntry>;
+  readonly isSomebodys: boolean;
+} {
+  const entries = new Map<number, PlacedEntry>();
+  let isSomebodys = false;
+  let unsureBefore = 0;
   for (const segment of segments) {
     const { records } = segment.image;
     records.forEach((record, i) => {
       const before = records[i - 1];
       const isSure =
         isIntact(segment, record) && (before === undefined ? record.type === CRC_RECORD : isIntact(segment, before));
-      if (isSure && record.type === METADATA_RECORD) hasMetadata = true;
-      if (record.entry === undefined) return;
-      const { index, term } = record.entry;
-      for (const old of held.keys()) if (old >= index) held.delete(old);
-      held.set(index, { term, isSure });
+      if (isSure && record.type === METADATA_RECORD) isSomebodys = true;
+      if (record.entry !== undefined) {
+        const { index, term } = record.entry;
+        for (const old of entries.keys()) if (old >= index) entries.delete(old);
+        entries.set(index, { term, isSure, unsureBefore });
+      }
+      if (!isSure) unsureBefore++;
     });
   }
+  return { entries, isSomebodys };
+}
+
+/** The entries that a log surely shows: whole records behind whole records, since a record is verified by the one before it; none that was overwritten later. */
+export function heldEntries(data: DamagedMember): Map<number, ModelEntry> {
+  const { entries, isSomebodys } = placedEntries(data);
   const found = new Map<number, ModelEntry>();
-  if (!hasMetadata) return found; // a log of nobody
-  for (const [index, { term, isSure }] of held) {
-    const entry = member.log[index - 1];
+  for (const [index, { term, isSure }] of isSomebodys ? entries : []) {
+    const entry = data.member.log[index - 1];
     if (isSure && entry?.term === term) found.set(index, entry);
   }
   return found;
+}
+
+/** Whether the log surely shows that this entry follows the one before it: all records from the one to the other are whole. */
+export function showsPredecessor(data: DamagedMember, index: number): boolean {
+  const { entries, isSomebodys } = placedEntries(data);
+  const [before, at] = [entries.get(index - 1), entries.get(index)];
+  if (before === undefined || at === undefined || !isSomebodys) return false;
+  return before.isSure && at.isSure && before.unsureBefore === at.unsureBefore;
 }
 
 export interface Holdings {
