@@ -1,9 +1,10 @@
 /** `certificate list`, `renew all` and `issue` on the files of real nodes. */
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import type { CertificateList } from "../src/operations/certificate/list-certificates.ts";
 import { type KubeadmNode, writeNode } from "./kubeadm-nodes.ts";
 import { kubemend } from "./kubemend.ts";
@@ -157,4 +158,148 @@ test("authorities that lie elsewhere in pki are found for a single file", async 
     expect(statSync(path(file)).mode & 0o777).toBe(0o644);
     expect(existsSync(path(file))).toBe(true);
   }
+});
+
+describe("issue", () => {
+  const m2 = () => writeNode("m2", directory);
+  const issue = async (node: KubeadmNode, ...args: string[]) => {
+    const { code, stdout, stderr } = await certificate(node, ["issue", "-o", "json", ...args]);
+    return { code, stderr, ...(stdout === "" ? {} : JSON.parse(stdout)) };
+  };
+  const described = (each: X509Certificate) => ({
+    subject: each.subject,
+    names: (each.subjectAltName ?? "").split(", ").sort(),
+    uses: each.keyUsage,
+    issuer: each.issuer,
+    ca: each.ca,
+  });
+  const files = CERTIFICATES.map(([, file]) => file);
+
+  test.each(["m1", "m2"] as const)(
+    "all leaf certificates, keys and kubeconfigs of %s are made anew as they were",
+    async (name) => {
+      const node = name === "m1" ? m1 : m2();
+      const before = new Map(files.map((file) => [file, described(read(file, node))]));
+      const configs = CONFIGS.filter((file) => existsSync(path(file, node)) && file !== "super-admin.conf");
+      const texts = new Map(configs.map((file) => [file, readFileSync(path(file, node), "utf8")]));
+      const users = new Map(configs.map((file) => [file, described(embedded(file, node))]));
+      for (const file of files) {
+        rmSync(path(file, node));
+        rmSync(path(file.replace(/crt$/, "key"), node));
+      }
+      for (const file of configs) rmSync(path(file, node));
+      for (const file of readdirSync(join(node.kubeletDir, "pki"))) rmSync(join(node.kubeletDir, "pki", file));
+      rmSync(path("pki/sa.pub", node));
+      const endpoint = "--control-plane-endpoint=https://10.77.0.11:6443";
+      const { code, stderr, issued } = await issue(node, endpoint);
+      expect(code, stderr).toBe(0);
+      for (const file of files) {
+        const made = read(file, node);
+        const expected = before.get(file)!;
+        expect(described(made)).toEqual(expected);
+        const key = createPrivateKey(readFileSync(path(file.replace(/crt$/, "key"), node)));
+        expect(made.checkPrivateKey(key)).toBe(true);
+        expect(statSync(path(file, node)).mode & 0o777).toBe(0o644);
+        expect(statSync(path(file.replace(/crt$/, "key"), node)).mode & 0o777).toBe(0o600);
+      }
+      for (const file of configs) {
+        expect(described(embedded(file, node))).toEqual(users.get(file));
+        const plain = (text: string) => ({ ...parse(text), users: undefined });
+        expect(plain(readFileSync(path(file, node), "utf8"))).toEqual(plain(texts.get(file)!));
+      }
+      const kubelet = new X509Certificate(readFileSync(join(node.kubeletDir, "pki/kubelet-client-current.pem")));
+      expect(kubelet.subject).toBe(`O=system:nodes\nCN=system:node:${name}`);
+      expect(readFileSync(path("pki/sa.pub", node), "utf8")).toContain("PUBLIC KEY");
+      expect(issued.every(({ kept }: { kept: string | null }) => kept === null)).toBe(true);
+      const after = await list(node);
+      expect(after.certificates.filter(({ state }) => state !== "valid")).toEqual([]);
+      expect(await issue(node)).toMatchObject({ code: 0, issued: [] });
+    },
+  );
+
+  test("leaf certificates alone, of a node that joined: the common endpoint is in its kubeconfigs", async () => {
+    const node = m2();
+    const before = files.map((file) => described(read(file, node)));
+    for (const file of files) rmSync(path(file, node));
+    expect((await issue(node)).issued).toHaveLength(files.length);
+    expect(files.map((file) => described(read(file, node)))).toEqual(before);
+  });
+
+  test("the host of a common endpoint is a name of the API server", async () => {
+    const admin = readFileSync(path("admin.conf"), "utf8");
+    writeFileSync(path("admin.conf"), admin.replace("https://10.77.0.11:6443", "https://api.example.com:6443"));
+    rmSync(path("pki/apiserver.crt"));
+    await issue(m1);
+    expect(read("pki/apiserver.crt").subjectAltName).toContain("DNS:api.example.com");
+  });
+
+  test("a key that is lost: a certificate for a new one, with the names of the old", async () => {
+    const old = described(read("pki/apiserver.crt"));
+    rmSync(path("pki/apiserver.key"));
+    rmSync(path("manifests/kube-apiserver.yaml")); // nothing else says the names
+    const { code, issued } = await issue(m1);
+    expect([code, issued.map(({ file }: { file: string }) => file)]).toEqual([
+      0,
+      [path("pki/apiserver.key"), path("pki/apiserver.crt")],
+    ]);
+    expect(described(read("pki/apiserver.crt"))).toEqual(old);
+    expect(issued[1].kept).toContain("apiserver.crt.until-");
+  });
+
+  test("an authority's certificate comes back from a kubeconfig, where its key is here", async () => {
+    const own = readFileSync(path("pki/ca.crt"), "utf8");
+    rmSync(path("pki/ca.crt"));
+    rmSync(path("pki/apiserver.crt"));
+    const { code, stderr } = await issue(m1);
+    expect(code, stderr).toBe(0);
+    expect(new X509Certificate(readFileSync(path("pki/ca.crt"))).fingerprint256).toBe(
+      new X509Certificate(own).fingerprint256,
+    );
+    expect((await list(m1)).code).toBe(0);
+  });
+
+  test("a lost authority: what it would sign is named, with what that means, and the rest is made", async () => {
+    rmSync(path("pki/etcd/ca.key"));
+    rmSync(path("pki/etcd/server.crt"));
+    rmSync(path("pki/front-proxy-client.crt"));
+    const { code, stderr, issued, lost } = await issue(m1);
+    expect(code).toBe(1);
+    expect(issued.map(({ file }: { file: string }) => file)).toEqual([path("pki/front-proxy-client.crt")]);
+    expect(lost).toMatchObject([{ name: "etcd-server" }]);
+    expect(stderr).toContain("ca.key is lost: copy it from another control-plane node");
+    expect(stderr).toContain("no certificate of etcd can be made");
+  });
+
+  test("what no file says is asked for, all of it at once, and nothing is written", async () => {
+    for (const name of ["pki/apiserver.crt", "manifests", "controller-manager.conf", "scheduler.conf", "admin.conf"]) {
+      rmSync(path(name), { recursive: true });
+    }
+    rmSync(join(m1.kubeletDir, "kubeadm-flags.env"));
+    const failed = await issue(m1);
+    expect(failed.code).toBe(1);
+    for (const flag of ["--apiserver-advertise-address", "--service-cidr", "--kubernetes-version"]) {
+      expect(failed.stderr).toContain(flag);
+    }
+    expect(existsSync(path("pki/apiserver.crt"))).toBe(false);
+    const given = [
+      "--apiserver-advertise-address=10.77.0.11",
+      "--service-cidr=10.96.0.0/12",
+      "--kubernetes-version=1.36",
+    ];
+    expect((await issue(m1, ...given)).code).toBe(0);
+    expect(read("pki/apiserver.crt").subjectAltName).toContain("IP Address:10.96.0.1");
+  });
+
+  test("by name, with one more name; a dry run writes nothing", async () => {
+    const before = readFileSync(path("pki/apiserver.crt"), "utf8");
+    const args = ["apiserver", "--apiserver-san=api.example.com"];
+    expect((await issue(m1, ...args, "--dry-run")).issued).toHaveLength(1);
+    expect(readFileSync(path("pki/apiserver.crt"), "utf8")).toBe(before);
+    await issue(m1, ...args);
+    expect(read("pki/apiserver.crt").subjectAltName).toContain("DNS:api.example.com");
+    expect(await issue(m1, "no-such")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("there is no certificate"),
+    });
+  });
 });

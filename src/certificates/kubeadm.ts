@@ -204,3 +204,11 @@ export function kubeletUser(node: string): { readonly commonName: string; readon
 function distinct(names: readonly string[]): string[] {
   return [...new Set(names.filter((name) => name !== ""))];
 }
+
+/** First address of the first network of `10.96.0.0/16,fd00::/108`. */
+export function firstAddress(range: string): string | undefined {
+  const [network = ""] = range.split(",")[0]!.split("/");
+  const v4 = /^(\d+\.\d+\.\d+)\.(\d+)$/.exec(network);
+  if (v4 !== null) return `${v4[1]}.${Number(v4[2]) + 1}`;
+  return network.endsWith("::") ? `${network}1` : undefined;
+}

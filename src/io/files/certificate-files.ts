@@ -49,6 +49,19 @@ export function kubeconfigCertificates(
   });
 }
 
+/** The authorities that a kubeconfig trusts, where they are in it. Empty for what is none. */
+export function certificateAuthorities(path: string): X509Certificate[] {
+  const text = read(path);
+  if (text === undefined) return [];
+  try {
+    return objectsOf(objectOf(parse(text) as JsonObject).clusters).flatMap(({ cluster }) =>
+      readCertificates(Buffer.from(textOf(objectOf(cluster)["certificate-authority-data"]), "base64")),
+    );
+  } catch {
+    return [];
+  }
+}
+
 export interface AuthorityFiles {
   readonly certificate: string;
   readonly key: string;
