@@ -113,6 +113,7 @@ export function local(given: Partial<LocalFacts> = {}): LocalFacts {
     serviceManager: "systemd",
     addresses: ["10.0.0.1"],
     files: [],
+    lostCertificates: [],
     etcdData: { path: "/var/lib/etcd", state: "member" },
     ...given,
   };

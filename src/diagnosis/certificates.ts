@@ -3,7 +3,7 @@ import { commandLine } from "./command-line.ts";
 import type { CertificateFact, Facts, LocalFacts } from "./facts.ts";
 import { serviceCommands } from "./service-command.ts";
 import type { Area, Trouble } from "./trouble.ts";
-import { someOf, spanText } from "./words.ts";
+import { countText, someOf, spanText } from "./words.ts";
 
 const SOON_MS = 30 * 86_400_000;
 
@@ -36,11 +36,32 @@ export function judgeCertificates(facts: Facts): Trouble[] {
   });
   const joined = new Set(together.flatMap(({ groups }) => groups));
   return [
+    ...lost(facts),
     ...together.map(({ trouble }) => trouble),
     ...states.flatMap(({ group, state }) =>
       state === "valid" || joined.has(group) ? [] : [validity(group, state, facts)],
     ),
     ...groups.flatMap((group) => mismatch(group)),
+  ];
+}
+
+/** Certificates, keys and kubeconfigs that are gone from this node: the authorities' keys make them anew. */
+function lost({ local }: Facts): Trouble[] {
+  const files = local?.lostCertificates ?? [];
+  if (local === undefined || files.length === 0) return [];
+  return [
+    {
+      area: "certificates",
+      level: "error",
+      code: "certificate-missing",
+      where: local.nodeName,
+      text: `${countText(files.length, "certificate")} or kubeconfig${files.length === 1 ? "" : "s"} of this node ${files.length === 1 ? "is" : "are"} missing, unreadable, or without a key`,
+      evidence: [someOf(files, 12)],
+      consequence: "what uses them cannot start; what runs already goes on until it is started anew",
+      commands: ["sudo kubemend certificate issue"],
+      advice:
+        "it makes them by the authorities whose keys are here, and says which authorities are lost and what that means",
+    },
   ];
 }
 
@@ -190,8 +211,10 @@ function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "co
     };
   }
   if (group.some(({ owner }) => owner === "kubelet")) {
+    const node = group.find((each) => each.node !== undefined)?.node ?? "NODE";
     const advice =
-      "with a bootstrap kubeconfig, once the expired certificate is moved away, a kubelet that is restarted asks for a new one";
+      "with a bootstrap kubeconfig, once the expired certificate is moved away, a kubelet that is restarted asks for a new one; without, on a control-plane node: " +
+      `sudo ${commandLine("kubemend", "certificate", "issue", "kubelet.conf", `--node-name=${node}`, `--to=/root/${node}`)}, and then as it prints`;
     return { commands: restart, advice };
   }
   const places = group.map(({ place }) => place);

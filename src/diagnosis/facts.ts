@@ -83,6 +83,8 @@ export interface LocalFacts {
   /** Of the files that tell control-plane nodes from others, those that are there. */
   readonly files: readonly string[];
   readonly etcdData: EtcdDataFacts;
+  /** Certificates and kubeconfigs of a kubeadm node that are missing, unreadable, or without their key. */
+  readonly lostCertificates: readonly string[];
 }
 
 /** Where an etcd of this machine has its data: by its flags, else where kubeadm puts it. */

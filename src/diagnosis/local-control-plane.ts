@@ -221,12 +221,12 @@ function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" 
 
 /** What a component that does not come up may lack: told by other rules. */
 function causesOf({ name }: LocalComponent): string[] {
-  if (name === "etcd") return ["certificate-expired:etcd", "certificate-key-mismatch:etcd"];
+  if (name === "etcd") return ["certificate-missing", "certificate-expired:etcd", "certificate-key-mismatch:etcd"];
   const local = ["manifest-missing", "manifest-invalid", "crash-loop", "port-taken", "not-running"];
   const behind = [
     ...local.map((code) => `${code}:etcd`),
     ...["etcd-unreachable", "etcd-quorum-lost", "etcd-no-leader", "etcd-alarm-nospace", "certificate-expired:etcd"],
-    ...["certificate-expired:api-server", "certificate-key-mismatch:api-server"],
+    ...["certificate-expired:api-server", "certificate-key-mismatch:api-server", "certificate-missing"],
   ];
   if (name === "kube-apiserver") return behind;
   // They end themselves where they cannot renew their lease: with the API server, or with the etcd behind it.

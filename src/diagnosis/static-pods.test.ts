@@ -347,6 +347,20 @@ describe("the verdict", () => {
   test("all well", () => expect(verdict({})).toBe("healthy"));
 });
 
+test("certificates that are gone are issued anew, and why what needs them does not start", () => {
+  const lostCertificates = ["/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/etcd/server.crt"];
+  const log = { path: "/l", staticPod: true, restarts: 4, lastLines: ["no such file"], ageMilliseconds: 1000 };
+  const components = [localComponent("kube-apiserver", { process: undefined, log })];
+  const given = facts({
+    api: silent,
+    cluster: undefined,
+    etcd: undefined,
+    local: local({ components, lostCertificates }),
+  });
+  expect(codes(given)).toEqual(["certificate-missing"]);
+  expect(all(given)[0]!.commands).toEqual(["sudo kubemend certificate issue"]);
+});
+
 test("certificates that have expired do not expire in 0 s", () => {
   const { areas } = diagnose(
     facts({ certificates: [certificate({ notAfter: 0 }), certificate({ fingerprint: "BB" })] }),

@@ -37,6 +37,8 @@ export interface IssueOptions extends CertificatePlaces {
   readonly given: { readonly [Field in keyof NodeIdentity]?: NodeIdentity[Field] | undefined } & {
     readonly endpoint?: string | undefined;
   };
+  /** A directory for the kubeconfig of another node's kubelet, which is all that is made then. */
+  readonly to?: string | undefined;
   readonly days: number;
   readonly dryRun: boolean;
   readonly now: number;
@@ -154,6 +156,11 @@ class Maker {
       return LOST_STATES.includes(states.get(name) ?? "valid");
     };
     this.#restoreAuthorities();
+    if (this.#options.to !== undefined) {
+      await this.#foreignKubelet(this.#options.to);
+      if (this.#missing.size > 0) throw new MissingFacts([...this.#missing]);
+      return this.#outputs;
+    }
     this.#makePublicKey();
     for (const each of CERTIFICATES) if (isWanted(each.name)) await this.#certificate(each);
     for (const each of KUBECONFIGS) if (isWanted(each.file)) await this.#kubeconfig(each);
@@ -269,6 +276,21 @@ class Maker {
       subject: user.commonName,
       notAfter: null,
     });
+  }
+
+  /** For a node without an authority's key: everything in one file, from which its kubelet goes on by itself. */
+  async #foreignKubelet(directory: string): Promise<void> {
+    const file = join(directory, KUBELET_CONFIG);
+    const signer = this.#authority("ca", { name: KUBELET_CONFIG, file });
+    if (signer === undefined) return;
+    const node = this.#options.given.node;
+    if (node === undefined) this.#missing.add("node");
+    const user = kubeletUser(node ?? "");
+    const { certificate, key } = await this.#client(user, signer);
+    const credentials = { "client-certificate-data": base64(certificate), "client-key-data": base64(key) };
+    const server = this.found.endpoint ?? this.#ownServer();
+    const text = kubeconfigText(user.commonName, server, signer.certificatePem, credentials);
+    this.#add({ name: KUBELET_CONFIG, file, text, mode: 0o600 }, new X509Certificate(certificate));
   }
 
   async #client(

@@ -1,4 +1,5 @@
 /** What this machine carries of a control plane. */
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import type { LocalComponent, LocalFacts, LocalProcess } from "../../../diagnosis/facts.ts";
 import {
@@ -21,12 +22,15 @@ import {
 import { ageOf, findKubelet, findListener, names, ownAddresses } from "../../../io/node/local-node.ts";
 import type { ComponentName } from "../../../kube/component.ts";
 import { type Flag, flagNamed } from "../../../kube/container-flags.ts";
+import { type CertificateState, listCertificates } from "../../certificate/list-certificates.ts";
 
 const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const STATIC_PODS = "/etc/kubernetes/manifests";
 /** Every kubelet that has run once has put its certificates there. */
 const KUBELET_PKI = "/var/lib/kubelet/pki";
 const LOG_LINES = 4;
+/** kubeadm writes it where it starts a kubelet. */
+const KUBEADM_FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
 
 /** Undefined where there is nothing of a control plane here, and no kubelet. `callsHere`: the API server is called by an address of this machine. */
 export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undefined {
@@ -72,6 +76,7 @@ export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undef
     serviceManager: serviceManager(),
     addresses: [...ownAddresses()],
     files,
+    lostCertificates: lostCertificates(now),
     etcdData: etcdData(flagNamed(components.find(({ name }) => name === "etcd")?.flags, "data-dir")),
   };
 }
@@ -87,6 +92,14 @@ function describe({
     process: process && processFacts(process.pid),
     manifest: manifest && { path: manifest.path, fault: manifest.fault },
   };
+}
+
+/** Only kubeadm lays files out as it does: elsewhere nothing is missed. */
+function lostCertificates(now: number): string[] {
+  if (!existsSync(KUBEADM_FLAGS)) return [];
+  const { certificates } = listCertificates({ kubernetesDir: "/etc/kubernetes", kubeletDir: "/var/lib/kubelet" }, now);
+  const lost: readonly CertificateState[] = ["missing", "unreadable", "key-missing"];
+  return certificates.filter(({ state }) => lost.includes(state)).map(({ file }) => file);
 }
 
 function processFacts(pid: number): LocalProcess {
