@@ -41,6 +41,11 @@ export const backupRestore = defineCommand({
     const { line, ...common } = snapshotOptions(host, flags);
     const isJson = flags.output === "json";
     if (flags.outputFile !== undefined) {
+      if (flags.dryRun) {
+        throw new MendError("usage", "--dry-run checks a data dir, and --output-file writes a snapshot file", {
+          hint: "leave one of them out",
+        });
+      }
       const saved = await saveMoment(place, flags.outputFile, common);
       await line.end();
       const what = `revision ${saved.moment.revision}, ${byteText(saved.size)}`;

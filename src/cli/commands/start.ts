@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
+import type { StartPreview } from "../../operations/start/start.ts";
 import type { CommandContext } from "../command.ts";
 import { duration } from "../options/flag.ts";
 import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
@@ -18,6 +19,7 @@ interface Options {
   readonly assetDir: string;
   readonly podManifestPath: string;
   readonly requiredPods?: readonly RequiredPod[];
+  readonly dryRun?: true;
   readonly strict?: true;
   readonly timeout: number;
   readonly requestTimeout?: number;
@@ -37,6 +39,7 @@ export function registerStart(program: Command, context: CommandContext): void {
         parsePods,
       ),
     )
+    .option("--dry-run", "change nothing: check everything, and print what would be done")
     .option("--strict", "fail when a manifest cannot be created")
     .addOption(duration("--timeout <duration>", "how long to wait in all", { default: "20m" }).option())
     .addOption(REQUEST_TIMEOUT_FLAG.option())
@@ -44,9 +47,9 @@ export function registerStart(program: Command, context: CommandContext): void {
     .option("-q, --quiet", "print errors and the result only")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      const { startControlPlane } = await import("../../operations/start/start.ts");
+      const { previewStart, startControlPlane } = await import("../../operations/start/start.ts");
       const began = host.now();
-      const { created, existed, failed, node, etcd } = await startControlPlane({
+      const start = {
         assetDir: resolve(host.cwd, options.assetDir),
         podManifestPath: resolve(host.cwd, options.podManifestPath),
         secretsDir: BOOTSTRAP_SECRETS_DIR,
@@ -58,7 +61,16 @@ export function registerStart(program: Command, context: CommandContext): void {
         manners: { requestTimeoutMs: options.requestTimeout }, // it starts an API server, and says itself that it waits for it
         now: host.now,
         tell: storyTeller(host, options.quiet === true),
-      });
+      };
+      if (options.dryRun === true) {
+        const preview = await previewStart(start);
+        const isJson = options.output === "json";
+        await host.stdout.write(
+          isJson ? `${JSON.stringify({ ...preview, etcd: preview.etcd ?? null })}\n` : previewText(preview),
+        );
+        return;
+      }
+      const { created, existed, failed, node, etcd } = await startControlPlane(start);
       const seconds = Math.round((host.now() - began) / 1000);
       if (options.output === "json") {
         await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed, etcd: etcd ?? null })}\n`);
@@ -67,6 +79,21 @@ export function registerStart(program: Command, context: CommandContext): void {
         if (etcd !== undefined) await host.stdout.write(etcdText(etcd));
       }
     });
+}
+
+function previewText({ node, manifests, secretsDir, etcd, objects, required }: StartPreview): string {
+  const lines = [`On node "${node}", a start would:`];
+  if (etcd !== undefined) {
+    if (etcd.restores !== undefined) lines.push(`restore etcd from "${etcd.restores}" into "${etcd.dataDir}"`);
+    lines.push(
+      `have the kubelet run etcd from "${etcd.manifest}", with its certificates in "${etcd.secretsDir}"; it stays`,
+    );
+  }
+  lines.push(`put the secrets of the temporary control plane into "${secretsDir}"`);
+  lines.push(...manifests.map((path) => `have the kubelet run "${path}"`));
+  lines.push(`create ${objects} objects, where they are not there yet`);
+  lines.push(`wait for ${required.join(", ")}, then take the temporary control plane away`);
+  return `${lines.join("\n  ")}\n`;
 }
 
 function etcdText({ manifest, dataDir, secretsDir }: EtcdOutcome): string {

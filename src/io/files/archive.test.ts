@@ -88,6 +88,26 @@ describe("archives made by the usual programs", () => {
   });
 });
 
+test("a zip archive of directories without end is not read to its end", async () => {
+  const count = 10_001;
+  // Central directory records of PKWARE's APPNOTE 4.3.12, and its end, 4.3.16: all that a reader looks at.
+  const record = Buffer.alloc(46 + 2);
+  record.writeUInt32LE(0x02014b50, 0);
+  record.writeUInt16LE(2, 28);
+  record.write("d/", 46);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  for (const at of [8, 10]) end.writeUInt16LE(count, at);
+  end.writeUInt32LE(count * record.length, 12);
+  end.writeUInt32LE(4, 16);
+  const start = Buffer.from("PK\u0003\u0004", "latin1");
+  const path = write("directories.zip", Buffer.concat([start, ...Array<Buffer>(count).fill(record), end]));
+  await expect(open(path)).rejects.toMatchObject({
+    code: "archive-invalid",
+    message: `"DIR/directories.zip" holds more than 10000 files and directories, expected one snapshot`,
+  });
+});
+
 describe("several members or frames", () => {
   const parts = ["one ".repeat(50_000), "two ".repeat(300_000), ""].map((text) => Buffer.from(text));
   const sha256 = createHash("sha256").update(Buffer.concat(parts)).digest("hex");

@@ -6,6 +6,8 @@ import type { ArchiveContent } from "./archive.ts";
 
 /** A backup archive has a handful of entries; looking into each of more than this would only serve a hostile one. */
 const MOST_ENTRIES = 1000;
+/** Directories are entries too, each of which takes time to read. */
+const MOST_READ = 10_000;
 /** Bytes 16 to 19 of a bbolt file: the magic of its first meta page, little-endian as every etcd host is. */
 const BOLT_MAGIC = 0xed0cdaed;
 const HEAD = 20;
@@ -15,19 +17,14 @@ export async function zipContent(path: string, fd: number): Promise<ArchiveConte
   const zip = await reading(path, () => yauzl.fromFdPromise(fd, { lazyEntries: true, autoClose: false }));
   const entries = await reading(path, async () => {
     const found: yauzl.Entry[] = [];
+    let read = 0;
     for await (const entry of zip.eachEntry()) {
+      if (++read > MOST_READ) throw tooMany(path, `${MOST_READ} files and directories`);
       if (!entry.fileName.endsWith("/")) found.push(entry);
-      if (found.length > MOST_ENTRIES) break;
+      if (found.length > MOST_ENTRIES) throw tooMany(path, `${MOST_ENTRIES} files`);
     }
     return found;
   });
-  if (entries.length > MOST_ENTRIES) {
-    throw new MendError(
-      "archive-invalid",
-      `"${path}" holds more than ${MOST_ENTRIES} files, expected one snapshot`,
-      UNPACK,
-    );
-  }
   const entry = await pickSnapshot(path, zip, entries);
   return {
     entry: entry.fileName,
@@ -35,6 +32,10 @@ export async function zipContent(path: string, fd: number): Promise<ArchiveConte
     chunks: entryChunks(path, zip, entry),
     where: () => `${path} · entry "${entry.fileName}"`,
   };
+}
+
+function tooMany(path: string, what: string): MendError {
+  return new MendError("archive-invalid", `"${path}" holds more than ${what}, expected one snapshot`, UNPACK);
 }
 
 const UNPACK = { hint: "unpack it, and pass the snapshot file that is in it" };
@@ -104,6 +105,7 @@ async function reading<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (cause) {
+    if (cause instanceof MendError) throw cause;
     const text = (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, "");
     throw new MendError(
       "archive-invalid",

@@ -2,6 +2,7 @@
  * Starts a cluster from an asset dir, new or recovered: a temporary control plane on this machine, from files alone, creates the permanent one, waits
  * until that can take over, makes way for it, and stays to see that it does its work.
  */
+import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
@@ -19,6 +20,37 @@ export interface StartResult extends Creation {
   readonly node: string;
   /** Where etcd was brought back, too: where it is from now on. */
   readonly etcd: EtcdOutcome | undefined;
+}
+
+/** What a start would do. */
+export interface StartPreview {
+  readonly node: string;
+  /** Files for the kubelet, which go away again at the end. */
+  readonly manifests: readonly string[];
+  readonly secretsDir: string;
+  /** The etcd that is brought back, and stays. `restores` is undefined where its data are there already. */
+  readonly etcd: (EtcdOutcome & { readonly restores: string | undefined }) | undefined;
+  readonly objects: number;
+  /** Pods that have to run in the end, as `NAMESPACE/PREFIX`. */
+  readonly required: readonly string[];
+}
+
+/** Checks everything that a start checks before it touches anything, and changes nothing. */
+export async function previewStart(options: StartOptions): Promise<StartPreview> {
+  const { api, ended, etcd, node, places, plan, pods, required } = await prepareStart(options);
+  ended.abort();
+  api.close();
+  return {
+    node,
+    manifests: pods.map(({ fileName }) => join(places.podManifestPath, fileName)),
+    secretsDir: places.secretsDir,
+    etcd:
+      etcd === undefined
+        ? undefined
+        : { ...etcdOutcome(etcd), restores: etcd.state.isRestored ? undefined : etcd.plan.recovery.backup },
+    objects: plan.objects.length,
+    required: required.map(({ namespace, prefix }) => `${namespace}/${prefix}`),
+  };
 }
 
 export async function startControlPlane(options: StartOptions): Promise<StartResult> {
