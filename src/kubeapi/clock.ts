@@ -17,7 +17,7 @@ export interface Clock {
 }
 
 /** Rows that are looked at. */
-const SAMPLES = 3000;
+const SAMPLES = 1200;
 
 export function readClock(history: KeyspaceHistory, prefix: string): Clock {
   const rows = sampleRows(history, prefix);

@@ -233,6 +233,7 @@ function findPage(world: World, selection: Selection, query: URLSearchParams): P
     };
   }
   const candidates = narrowed(world, keys.subarray(first), selection);
+  const mayMatch = byteFilter(world, selection, revision);
   if (limit === 0) {
     return {
       revision,
@@ -240,6 +241,7 @@ function findPage(world: World, selection: Selection, query: URLSearchParams): P
       remaining: undefined,
       *found() {
         for (const key of candidates) {
+          if (!mayMatch(key)) continue;
           const viewed = view(key);
           if (isSelected(selection, viewed)) yield viewed;
         }
@@ -249,6 +251,7 @@ function findPage(world: World, selection: Selection, query: URLSearchParams): P
   const found: Viewed[] = [];
   let next: string | undefined;
   for (const [i, key] of candidates.entries()) {
+    if (!mayMatch(key)) continue;
     const viewed = view(key);
     if (!isSelected(selection, viewed)) continue;
     found.push(viewed);
@@ -264,6 +267,33 @@ function narrowed(world: World, keys: Uint32Array, { fields }: Selection): Uint3
   const name = fields.find(({ path, equal }) => path === "metadata.name" && equal)?.value;
   if (name === undefined) return keys;
   return keys.filter((key) => world.history.key(key).endsWith(`/${name}`));
+}
+
+/** Texts that every encoding writes as they are. */
+const PLAIN = /^[A-Za-z0-9._-]{2,}$/;
+const ENCRYPTED = Buffer.from("k8s:enc:");
+
+/**
+ * Looks at the stored bytes first: an object that does not hold a label's value anywhere is not decoded to find that out. Only of a selection of hundreds of thousands of objects it
+ * matters. What is encrypted is always decoded.
+ */
+function byteFilter({ history }: World, { labels, fields, resource }: Selection, revision: number) {
+  const equal = labels.flatMap(({ label, operator, values }) =>
+    operator === "exists" ? [label] : operator === "in" && values.length === 1 ? [label, values[0]!] : [],
+  );
+  // Other fields of custom resources may be numbers, which CBOR and protobuf do not write as text.
+  const names = fields.flatMap(({ path, equal: isEqual, value }) =>
+    isEqual && !resource.type.custom && /(^metadata\.|Name$|\.name$|\.uid$)/.test(path) ? [value] : [],
+  );
+  const wanted = [...equal.map((text) => text.replace(/^.*\//, "")), ...names]
+    .filter((text) => PLAIN.test(text))
+    .map((text) => Buffer.from(text));
+  return (key: number): boolean => {
+    if (wanted.length === 0) return true;
+    const bytes = history.raw(history.rowAt(key, revision));
+    if (bytes === undefined || bytes.subarray(0, ENCRYPTED.length).equals(ENCRYPTED)) return true;
+    return wanted.every((text) => bytes.includes(text));
+  };
 }
 
 function readLimit(query: URLSearchParams): number {

@@ -2,7 +2,7 @@
  * Gathers every revision of every key from the leaves of the `key` bucket, in any order: where each lies, not what it holds. Several threads each gather
  * some, {@link mergeTimelines} joins them, and `timeline.ts` puts them in order. About 25 bytes a revision, and the key once.
  */
-import { createKeyIndex, findOrAdd, type KeyIndex, keyOf } from "./key-index.ts";
+import { createKeyIndex, findOrAdd, type KeyIndex } from "./key-index.ts";
 import type { RevisionVisitor } from "./leaf-revisions.ts";
 
 /** Revisions in the order in which they were found, as columns. */
@@ -71,9 +71,10 @@ export function mergeTimelines(results: readonly GatheredTimeline[]): GatheredTi
   let { lastRevision } = first;
   for (const other of others) {
     const renumbered = new Uint32Array(other.keys.count);
-    for (let i = 0; i < other.keys.count; i++) {
-      const key = keyOf(other.keys, i);
-      const entry = findOrAdd(keys, key, 0, key.length);
+    for (let i = 0, start = 0; i < other.keys.count; i++) {
+      const end = other.keys.keyEnds[i]!;
+      const entry = findOrAdd(keys, other.keys.keys, start, end);
+      start = end;
       keys.versions[entry]! += other.keys.versions[i]!;
       renumbered[i] = entry;
     }

@@ -81,7 +81,20 @@ export async function pump(
     const next = parts.next();
     if (next.done === true) return;
     if (into.write(next.value)) await setImmediate();
-    else await Promise.race([once(into, "drain"), once(response, "close")]);
+    else await drained(into, response);
+  }
+}
+
+/** Waits until more can be written, or nobody reads any more. Leaves no listener behind: a list can be thousands of parts. */
+async function drained(into: NodeJS.WritableStream, response: ServerResponse): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  try {
+    const waits = [once(into, "drain", { signal }), once(response, "close", { signal })];
+    for (const wait of waits) wait.catch(() => {}); // the one that is not needed is aborted
+    await Promise.race(waits);
+  } finally {
+    over.abort();
   }
 }
 
