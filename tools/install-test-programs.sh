@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks the programs that tests and benchmarks run, from Debian, without installing anything on the machine:
+#   DIR/stores    s3rver, an S3 server, from npm
 #   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5, kubectl 1.32      DIR/sid  the newest of them
 # usage: tools/install-test-programs.sh [DIR]     DIR defaults to $KUBEMEND_TEST_PROGRAMS, then .cache/test-programs
 # Runs again at no cost once everything is there. Needs apt-get and dpkg of a Debian machine; the mirror is the machine's own.
@@ -9,6 +10,13 @@ root="$(cd "$(dirname "$0")/.." && pwd)"
 dir="${1:-${KUBEMEND_TEST_PROGRAMS:-$root/.cache/test-programs}}"
 suites=(bookworm trixie sid)
 packages=(etcd-server etcd-client)
+
+if [ ! -f "$dir/stores/.done" ]; then
+  mkdir -p "$dir/stores"
+  echo "unpacking s3rver from npm into $dir/stores" >&2
+  npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$dir/stores" s3rver@3.7.1
+  touch "$dir/stores/.done"
+fi
 
 missing=()
 for suite in "${suites[@]}"; do

@@ -15,17 +15,23 @@ export interface BackupPlace {
 }
 
 /** A new repository in a directory. */
-export async function makeRepository(directory: string): Promise<BackupPlace> {
+export async function makeRepository(
+  directory: string,
+  repository = join(directory, "repository"),
+  env: Readonly<Record<string, string>> = {},
+): Promise<BackupPlace> {
   mkdirSync(directory, { recursive: true });
   const place = {
     directory,
-    repository: join(directory, "repository"),
+    repository,
     signingKey: join(directory, "signing.pem"),
     identity: join(directory, "identity"),
   };
-  const { code, stderr } = await kubemend(directory, [
-    ...["backup", "init", place.repository, "--signing-key", place.signingKey, "--identity", place.identity],
-  ]);
+  const { code, stderr } = await kubemend(
+    directory,
+    [...["backup", "init", place.repository, "--signing-key", place.signingKey, "--identity", place.identity]],
+    env,
+  );
   if (code !== 0) throw new Error(stderr);
   return place;
 }
@@ -47,7 +53,11 @@ export interface AgentSettings {
   readonly [setting: string]: unknown;
 }
 
-export function startAgent(place: BackupPlace, settings: AgentSettings): RunningAgent {
+export function startAgent(
+  place: BackupPlace,
+  settings: AgentSettings,
+  env: Readonly<Record<string, string>> = {},
+): RunningAgent {
   const { name = "node-1", endpoints, ...others } = settings;
   const config = join(place.directory, `${name}.yaml`);
   const value = {
@@ -69,6 +79,7 @@ export function startAgent(place: BackupPlace, settings: AgentSettings): Running
     [MAIN, "backup", "run", "--config", config, "--log-level", "debug"],
     {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...env },
     },
   );
   let text = "";

@@ -14,7 +14,9 @@ export interface StoreOptions {
 
 type Opener = (url: URL, options: StoreOptions) => Promise<Store>;
 
-const OPENERS: Readonly<Record<string, Opener>> = {};
+const OPENERS: Readonly<Record<string, Opener>> = {
+  s3: async (url, options) => (await import("./s3-store.ts")).openS3Store(url, options),
+};
 
 /** A directory, or an URL of {@link OPENERS}. Throws `usage`. Nothing is asked of the store yet. */
 export async function openStore(address: string, options: StoreOptions): Promise<Store> {

@@ -1,0 +1,348 @@
+/**
+ * S3, and what speaks it: AWS, MinIO, Ceph, R2, GCS by interoperability, rclone. `s3://BUCKET/PREFIX`; the endpoint and the region come from the address (`?endpoint=…&region=…`), else
+ * from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION and the profile. Requests are signed by `aws4fetch` (Signature Version 4).
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { AwsV4Signer } from "aws4fetch";
+import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import type { StoreOptions } from "./open-store.ts";
+import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
+import type { ByteRange, Store, StoredObject } from "./store.ts";
+import { askStore, type StoreAnswer, type StoreRequest } from "./store-request.ts";
+import { tagText, tagTexts } from "./xml-text.ts";
+
+/** S3 takes parts of 5 MiB to 5 GiB, 10,000 of them. */
+const PART_BYTES = 16 << 20;
+const READ_BYTES = 8 << 20;
+
+interface Place {
+  /** Without a slash at its end; with the bucket where it is part of the path. */
+  readonly base: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly region: string;
+  readonly url: string;
+}
+
+export async function openS3Store(url: URL, options: StoreOptions): Promise<Store> {
+  const place = placeOf(url, options.env);
+  const credentials = createS3Credentials(options.env, Date.now);
+  const { signal } = options;
+
+  async function ask(
+    method: string,
+    key: string | undefined,
+    query: Readonly<Record<string, string>> = {},
+    headers: Readonly<Record<string, string>> = {},
+    body?: Uint8Array,
+  ): Promise<StoreAnswer> {
+    const make = async (): Promise<StoreRequest> =>
+      await signed(place, await credentials(), method, key, query, headers, body);
+    return await askStore(make, { signal, where: place.url });
+  }
+  const keyOf = (name: string): string => place.prefix + name;
+
+  async function listPage(query: Record<string, string>): Promise<string> {
+    const answer = await ask("GET", undefined, { "list-type": "2", "encoding-type": "url", ...query });
+    if (answer.status !== 200) throw refusal(answer, place, place.url);
+    return answer.bytes.toString();
+  }
+
+  async function* pages(query: Record<string, string>): AsyncGenerator<string> {
+    for (let token: string | undefined; ; ) {
+      const xml = await listPage(token === undefined ? query : { ...query, "continuation-token": token });
+      yield xml;
+      if (tagText(xml, "IsTruncated") !== "true") return;
+      token = tagText(xml, "NextContinuationToken");
+      if (token === undefined) return;
+    }
+  }
+
+  async function readRange(name: string, range: ByteRange | undefined, etag?: string): Promise<StoreAnswer> {
+    if (range !== undefined && range.size === 0)
+      return { status: 206, headers: new Headers(), bytes: Buffer.alloc(0), wasRepeated: false };
+    const headers = {
+      ...(range === undefined ? {} : { range: `bytes=${range.from}-${range.from + range.size - 1}` }),
+      ...(etag === undefined ? {} : { "if-match": etag }),
+    };
+    const answer = await ask("GET", keyOf(name), {}, headers);
+    if (answer.status === 416) return { ...answer, bytes: Buffer.alloc(0) }; // it ends before the range begins
+    if (answer.status !== 200 && answer.status !== 206) throw refusal(answer, place, `${place.url}/${name}`);
+    // A server that does not know ranges sends everything.
+    if (range !== undefined && answer.status === 200)
+      return { ...answer, bytes: answer.bytes.subarray(range.from, range.from + range.size) };
+    return answer;
+  }
+
+  async function create(name: string, bytes: Uint8Array): Promise<boolean> {
+    const answer = await ask("PUT", keyOf(name), {}, { "if-none-match": "*" }, bytes);
+    if (answer.status === 200 || answer.status === 201) return true;
+    if (answer.status !== 412 && answer.status !== 409) throw refusal(answer, place, `${place.url}/${name}`);
+    // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
+    return (await readRange(name, undefined)).bytes.equals(bytes);
+  }
+
+  async function upload(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const key = keyOf(name);
+    let id: string | undefined;
+    let size = 0;
+    const etags: string[] = [];
+    try {
+      for await (const { part, isLast } of inParts(content, PART_BYTES)) {
+        if (isLast && id === undefined) {
+          const answer = await ask("PUT", key, {}, {}, part);
+          if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
+          return;
+        }
+        if (id === undefined) {
+          const begun = await ask("POST", key, { uploads: "" });
+          id = begun.status === 200 ? tagText(begun.bytes.toString(), "UploadId") : undefined;
+          if (id === undefined) throw refusal(begun, place, `${place.url}/${name}`);
+        }
+        const answer = await ask("PUT", key, { partNumber: String(etags.length + 1), uploadId: id }, {}, part);
+        if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
+        size += part.length;
+        etags.push(answer.headers.get("etag") ?? "");
+      }
+      const parts = etags.map(
+        (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag.replaceAll('"', "&quot;")}</ETag></Part>`,
+      );
+      const body = Buffer.from(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`);
+      const done = await ask("POST", key, { uploadId: id! }, { "content-type": "application/xml" }, body);
+      // It may say 200 and then that it failed. One that is repeated fails because the first one succeeded: then the object is there.
+      const failed = done.status !== 200 || done.bytes.includes("<Error>");
+      if (failed && !(await isThere(name, size))) throw refusal(done, place, `${place.url}/${name}`);
+      id = undefined;
+    } finally {
+      if (id !== undefined) await ask("DELETE", key, { uploadId: id }).catch(() => {}); // its parts cost money; who may only add cannot
+    }
+  }
+
+  async function isThere(name: string, size: number): Promise<boolean> {
+    const xml = await listPage({ prefix: keyOf(name) });
+    return [...readContents(xml, place.prefix)].some((found) => found.name === name && found.size === size);
+  }
+
+  return {
+    url: place.url,
+    exclusive: true,
+    async *list(prefix, after) {
+      const query = { prefix: keyOf(prefix), ...(after === undefined ? {} : { "start-after": keyOf(after) }) };
+      for await (const xml of pages(query)) for (const found of readContents(xml, place.prefix)) yield found;
+    },
+    async folders() {
+      const found: string[] = [];
+      for await (const xml of pages({ prefix: place.prefix, delimiter: "/" })) {
+        for (const common of tagTexts(xml, "CommonPrefixes")) {
+          const name = decodeURIComponent((tagText(common, "Prefix") ?? "").replaceAll("+", " ")).slice(
+            place.prefix.length,
+            -1,
+          );
+          if (name !== "") found.push(name);
+        }
+      }
+      return found;
+    },
+    read: async (name, range) => (await readRange(name, range)).bytes,
+    async *stream(name) {
+      let etag: string | undefined;
+      for (let from = 0; ; from += READ_BYTES) {
+        const answer = await readRange(name, { from, size: READ_BYTES }, etag);
+        etag ??= answer.headers.get("etag") ?? undefined;
+        if (answer.bytes.length > 0) yield answer.bytes;
+        if (answer.bytes.length < READ_BYTES) return;
+      }
+    },
+    create,
+    upload,
+    async remove(name) {
+      const answer = await ask("DELETE", keyOf(name));
+      if (answer.status !== 204 && answer.status !== 200 && answer.status !== 404)
+        throw refusal(answer, place, `${place.url}/${name}`);
+    },
+    close: async () => {},
+  };
+}
+
+function placeOf(url: URL, env: StoreOptions["env"]): Place {
+  const bucket = url.hostname || url.host;
+  if (bucket === "") {
+    throw new MendError("usage", `"${url.href}" names no bucket`, {
+      hint: "give an address such as s3://BUCKET/PREFIX",
+    });
+  }
+  const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
+  const profile = env.AWS_PROFILE || "default";
+  const config = readSection(
+    env.AWS_CONFIG_FILE || join(env.HOME ?? "/root", ".aws/config"),
+    profile === "default" ? profile : `profile ${profile}`,
+  );
+  const region =
+    url.searchParams.get("region") || env.AWS_REGION || env.AWS_DEFAULT_REGION || config?.get("region") || "us-east-1";
+  const endpoint =
+    url.searchParams.get("endpoint") || env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || config?.get("endpoint_url");
+  // Names with dots have no certificate below AWS's; other servers rarely have a name for each bucket.
+  const isPath = endpoint !== undefined || bucket.includes(".");
+  const host = endpoint?.replace(/\/+$/, "") ?? `https://${isPath ? "" : `${bucket}.`}s3.${region}.amazonaws.com`;
+  return {
+    base: isPath ? `${host}/${bucket}` : host,
+    bucket,
+    prefix: path === "" ? "" : `${path}/`,
+    region,
+    url: `s3://${bucket}${path === "" ? "" : `/${path}`}`,
+  };
+}
+
+async function signed(
+  place: Place,
+  credentials: S3Credentials,
+  method: string,
+  key: string | undefined,
+  query: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array | undefined,
+): Promise<StoreRequest> {
+  const path = key === undefined ? "/" : `/${key.split("/").map(encodeURIComponent).join("/")}`;
+  const search = new URLSearchParams(query).toString().replaceAll("+", "%20");
+  const url = `${place.base}${path}${search === "" ? "" : `?${search}`}`;
+  const all = new Headers(headers);
+  all.set(
+    "x-amz-content-sha256",
+    createHash("sha256")
+      .update(body ?? "")
+      .digest("hex"),
+  );
+  // Buckets with Object Lock ask for it.
+  if (body !== undefined) all.set("content-md5", createHash("md5").update(body).digest("base64"));
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  const signer = new AwsV4Signer({
+    method,
+    url,
+    headers: all,
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+    service: "s3",
+    region: place.region,
+  });
+  const made = await signer.sign();
+  return { method, url: made.url.href, headers: made.headers, ...(body === undefined ? {} : { body }) };
+}
+
+function* readContents(xml: string, prefix: string): Generator<StoredObject> {
+  for (const item of tagTexts(xml, "Contents")) {
+    const key = decodeURIComponent((tagText(item, "Key") ?? "").replaceAll("+", " "));
+    if (!key.startsWith(prefix)) continue;
+    const modified = Date.parse(tagText(item, "LastModified") ?? "");
+    yield {
+      name: key.slice(prefix.length),
+      size: Number(tagText(item, "Size") ?? 0),
+      modified: Number.isNaN(modified) ? 0 : modified,
+    };
+  }
+}
+
+/** What is wrong, by S3's codes. */
+const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
+  NoSuchKey: ["not-found", "there is no such object", "check the address"],
+  NoSuchBucket: ["store-refused", "there is no such bucket", "check its name, or make it"],
+  InvalidAccessKeyId: [
+    "store-refused",
+    "it does not know the access key",
+    "check AWS_ACCESS_KEY_ID, and that the endpoint is the right one",
+  ],
+  SignatureDoesNotMatch: [
+    "store-refused",
+    "the secret key is not that of the access key",
+    "check AWS_SECRET_ACCESS_KEY",
+  ],
+  ExpiredToken: ["store-refused", "the credentials have expired", "renew them"],
+  InvalidToken: ["store-refused", "the session token is not valid", "check AWS_SESSION_TOKEN"],
+  RequestTimeTooSkewed: [
+    "store-refused",
+    "the clock of this machine is wrong",
+    "set the clock, such as with timedatectl",
+  ],
+  AccessDenied: [
+    "permission-denied",
+    "the credentials do not allow this",
+    "an agent needs s3:PutObject, s3:GetObject and s3:ListBucket; prune also s3:DeleteObject",
+  ],
+  PermanentRedirect: [
+    "store-refused",
+    "the bucket is in another region",
+    "set AWS_REGION, or pass ?region= in the address",
+  ],
+  AuthorizationHeaderMalformed: [
+    "store-refused",
+    "the bucket is in another region",
+    "set AWS_REGION, or pass ?region= in the address",
+  ],
+  QuotaExceeded: ["no-space", "its quota is used up", "raise the quota, or prune"],
+  XMinioStorageFull: ["no-space", "it has no space left", "free some space, or prune"],
+  EntityTooLarge: ["store-refused", "an object is larger than it takes", "check the store's limits"],
+  NotImplemented: [
+    "unsupported",
+    "it does not know the request",
+    "use a store that has conditional writes (If-None-Match)",
+  ],
+  SlowDown: ["store-unreachable", "it asks to slow down", "it is tried again by itself"],
+};
+
+function refusal(answer: StoreAnswer, place: Place, where: string): MendError {
+  const xml = answer.bytes.toString();
+  const code =
+    tagText(xml, "Code") ??
+    (answer.status === 404
+      ? "NoSuchKey"
+      : answer.status === 403
+        ? "AccessDenied"
+        : answer.status === 301
+          ? "PermanentRedirect"
+          : "");
+  const said = tagText(xml, "Message");
+  const region = answer.headers.get("x-amz-bucket-region");
+  const known = MEANING[code];
+  if (known !== undefined) {
+    const [mend, text, hint] = known;
+    const better =
+      region !== null && /region/.test(text) ? `the bucket is in ${region}, and ${place.region} was asked` : text;
+    return new MendError(mend, `"${where}": ${better}`, { where, hint });
+  }
+  const passing = answer.status >= 500 || answer.status === 429;
+  const text = said ?? (code === "" ? `HTTP status ${answer.status}` : code);
+  return new MendError(
+    answer.status === 507 ? "no-space" : passing ? "store-unreachable" : "store-refused",
+    `"${where}" refuses: ${text}`,
+    {
+      where,
+      hint: passing
+        ? "it is tried again by itself; if it lasts, ask who runs the store"
+        : "check the address and the credentials",
+    },
+  );
+}
+
+/** Pieces of `size` bytes; the last one may be shorter, and is the only one where all fits into it. */
+async function* inParts(
+  content: AsyncIterable<Uint8Array>,
+  size: number,
+): AsyncGenerator<{ readonly part: Uint8Array; readonly isLast: boolean }> {
+  let buffer = Buffer.allocUnsafe(size);
+  let filled = 0;
+  for await (const chunk of content) {
+    for (let at = 0; at < chunk.length; ) {
+      if (filled === size) {
+        yield { part: buffer, isLast: false };
+        buffer = Buffer.allocUnsafe(size);
+        filled = 0;
+      }
+      const piece = chunk.subarray(at, at + size - filled);
+      buffer.set(piece, filled);
+      filled += piece.length;
+      at += piece.length;
+    }
+  }
+  yield { part: buffer.subarray(0, filled), isLast: true };
+}

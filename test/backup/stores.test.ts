@@ -1,0 +1,251 @@
+/** One contract for every kind of store, on real servers, and what each says when something is wrong. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openStore } from "../../src/io/stores/open-store.ts";
+import type { Store } from "../../src/io/stores/store.ts";
+import { startEtcd } from "../etcd-server.ts";
+import { kubemend } from "../kubemend.ts";
+import { findProgram } from "../programs.ts";
+import { makeRepository, startAgent } from "./agent.ts";
+import { type Fault, hasS3, type S3Server, startFaults, startS3 } from "./s3-server.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "kubemend-stores-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+async function names(store: Store, prefix: string, after?: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of store.list(prefix, after)) found.push(name);
+  return found;
+}
+
+async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function whole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of content) parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+
+/** `open` gives an empty store. */
+function contract(open: () => Promise<Store>): void {
+  let store: Store;
+  beforeAll(async () => {
+    store = await open();
+  });
+  afterAll(() => store.close());
+
+  test("an object is written once, and read whole or in part", async () => {
+    const bytes = randomBytes(10_000);
+    expect(await store.create("chain/0000000001", bytes)).toBe(true);
+    expect(await store.create("chain/0000000001", Buffer.from("other"))).toBe(false);
+    expect(bytes.equals(await store.read("chain/0000000001"))).toBe(true);
+    expect(bytes.subarray(100, 150).equals(await store.read("chain/0000000001", { from: 100, size: 50 }))).toBe(true);
+    expect(bytes.subarray(9_990).equals(await store.read("chain/0000000001", { from: 9_990, size: 50 }))).toBe(true);
+    expect(await store.read("chain/0000000001", { from: 20_000, size: 50 })).toHaveLength(0);
+    expect((await whole(store.stream("chain/0000000001"))).equals(bytes)).toBe(true);
+  });
+
+  test("what is not there is said", async () => {
+    await expect(store.read("chain/0000000009")).rejects.toMatchObject({ code: "not-found" });
+    await expect(whole(store.stream("data/none"))).rejects.toMatchObject({ code: "not-found" });
+    await store.remove("chain/0000000009");
+    expect(await names(store, "pruned/")).toEqual([]);
+  });
+
+  test("lists are in order, by prefix, and from a name on; folders are those at the top", async () => {
+    for (const name of ["chain/0000000003", "chain/0000000002", "data/x", "repository.json"])
+      await store.create(name, Buffer.from(name));
+    expect(await names(store, "chain/")).toEqual(["chain/0000000001", "chain/0000000002", "chain/0000000003"]);
+    expect(await names(store, "chain/", "chain/0000000001")).toEqual(["chain/0000000002", "chain/0000000003"]);
+    expect(await names(store, "")).toHaveLength(5);
+    expect(await store.folders()).toEqual(["chain", "data"]);
+    await store.remove("chain/0000000002");
+    expect(await names(store, "chain/")).toEqual(["chain/0000000001", "chain/0000000003"]);
+  });
+
+  test.each([1, 5_000_000, 40_000_001])("%i bytes go up and come down", async (size) => {
+    const bytes = randomBytes(size);
+    await store.upload(`data/large-${size}`, inPieces(bytes, 1 << 20));
+    expect((await whole(store.stream(`data/large-${size}`))).equals(bytes)).toBe(true);
+  });
+
+  test("of many who create one name at once, one succeeds", async () => {
+    const results = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => store.create("chain/0000000100", Buffer.from(`writer ${i}`))),
+    );
+    expect(results.filter((won) => won)).toHaveLength(1);
+    expect(String(await store.read("chain/0000000100"))).toBe(`writer ${results.indexOf(true)}`);
+  });
+}
+
+describe("a directory", () => contract(() => openStore(join(directory, "plain"), { env: {}, cwd: directory })));
+
+describe.skipIf(!hasS3)("S3 by s3rver (tools/install-test-programs.sh)", () => {
+  const served = join(directory, "served");
+  let bare: S3Server;
+  let server: S3Server;
+  beforeAll(async () => {
+    bare = await startS3(served, ["plain", "faulty", "nested"]);
+    server = await startFaults(bare.endpoint, () => undefined);
+  });
+  afterAll(async () => {
+    await server.stop();
+    await bare.stop();
+  });
+
+  describe("directly", () => contract(() => openStore("s3://plain", { env: server.env, cwd: directory })));
+
+  describe("below a prefix", () =>
+    contract(() => openStore("s3://nested/clusters/prod", { env: server.env, cwd: directory })));
+
+  describe("through a network that cuts, delays and repeats", () => {
+    let proxy: S3Server;
+    let count = 0;
+    const faults: Fault[] = ["cut-before", "slow-down", "truncate", "error", "repeat", "cut-after"];
+    beforeAll(async () => {
+      proxy = await startFaults(bare.endpoint, () =>
+        count++ % 3 === 0 ? faults[Math.floor(count / 3) % faults.length] : undefined,
+      );
+    });
+    afterAll(() => proxy.stop());
+    contract(() => openStore("s3://faulty", { env: proxy.env, cwd: directory }));
+  });
+
+  test.each(["cut-after", "repeat"] as const)(
+    "a create whose answer was lost (%s) is known to have succeeded",
+    async (fault) => {
+      let isFirst = true;
+      const proxy = await startFaults(bare.endpoint, ({ method }) => {
+        if (method !== "PUT" || !isFirst) return undefined;
+        isFirst = false;
+        return fault;
+      });
+      const store = await openStore("s3://plain", { env: proxy.env, cwd: directory });
+      const created = await store.create(`chain/lost-${fault}`, Buffer.from("mine"));
+      expect(created).toBe(true);
+      expect(String(await store.read(`chain/lost-${fault}`))).toBe("mine");
+      await proxy.stop();
+    },
+  );
+
+  test("a store that is down is unreachable, after several tries", async () => {
+    const proxy = await startFaults(bare.endpoint, () => "slow-down");
+    const store = await openStore("s3://plain", { env: proxy.env, cwd: directory });
+    await expect(store.read("x")).rejects.toMatchObject({ code: "store-unreachable" });
+    await proxy.stop();
+    const gone = await openStore("s3://plain", { env: proxy.env, cwd: directory });
+    await expect(gone.read("x")).rejects.toMatchObject({
+      code: "store-unreachable",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
+  });
+
+  test("another key is named", async () => {
+    const store = await openStore("s3://plain", {
+      env: { ...server.env, AWS_ACCESS_KEY_ID: "somebody-else" },
+      cwd: directory,
+    });
+    await expect(store.create("x", Buffer.from("x"))).rejects.toMatchObject({
+      code: "store-refused",
+      message: expect.stringContaining("it does not know the access key"),
+    });
+  });
+
+  test.each([
+    ["SignatureDoesNotMatch", 403, {}, "store-refused", "the secret key is not that of the access key"],
+    ["RequestTimeTooSkewed", 403, {}, "store-refused", "the clock of this machine is wrong"],
+    ["AccessDenied", 403, {}, "permission-denied", "the credentials do not allow this"],
+    [
+      "PermanentRedirect",
+      301,
+      { "x-amz-bucket-region": "eu-west-1" },
+      "store-refused",
+      "the bucket is in eu-west-1, and us-east-1 was asked",
+    ],
+    ["QuotaExceeded", 403, {}, "no-space", "its quota is used up"],
+    ["ExpiredToken", 400, {}, "store-refused", "the credentials have expired"],
+  ])("%s is named", async (code, status, headers, mend, text) => {
+    const answering = createServer(
+      (_, answer) => void answer.writeHead(status, headers).end(`<Error><Code>${code}</Code></Error>`),
+    );
+    await once(answering.listen(0, "127.0.0.1"), "listening");
+    const { port } = answering.address() as { port: number };
+    const env = { ...server.env, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
+    const store = await openStore("s3://plain", { env, cwd: directory });
+    await expect(store.create("x", Buffer.from("x"))).rejects.toMatchObject({
+      code: mend,
+      message: expect.stringContaining(text),
+    });
+    answering.closeAllConnections();
+    answering.close();
+  });
+
+  test("a bucket that is not there, and no credentials at all, are named", async () => {
+    const store = await openStore("s3://nobodys", { env: server.env, cwd: directory });
+    await expect(names(store, "chain/")).rejects.toMatchObject({
+      code: "store-refused",
+      message: expect.stringContaining("there is no such bucket"),
+    });
+    const env = { AWS_ENDPOINT_URL: server.endpoint, AWS_EC2_METADATA_DISABLED: "true", HOME: directory };
+    const bareStore = await openStore("s3://plain", { env, cwd: directory });
+    await expect(bareStore.read("x")).rejects.toMatchObject({ message: "no credentials for S3 are found" });
+  });
+});
+
+describe.skipIf(!hasS3 || findProgram("trixie", "etcd") === undefined)("a repository in S3, through faults", () => {
+  test("an agent keeps it, and it comes back", async () => {
+    const bare = await startS3(join(directory, "repositories"), ["backups"]);
+    let count = 0;
+    const faults: Fault[] = ["cut-before", "slow-down", "truncate", "error", "cut-after", "repeat"];
+    const proxy = await startFaults(bare.endpoint, () =>
+      count++ % 4 === 0 ? faults[((count / 4) % faults.length) | 0] : undefined,
+    );
+    const server = await startEtcd({ suite: "trixie", dataDir: join(directory, "etcd") });
+    const place = await makeRepository(join(directory, "s3-place"), "s3://backups/prod", proxy.env);
+    const agent = startAgent(place, { endpoints: [server.endpoint] }, proxy.env);
+    try {
+      await agent.logged("full stored");
+      for (let i = 0; i < 40; i++) await server.etcdctl("put", `/registry/things/${i % 5}`, `${i}`);
+      const answer = JSON.parse(await server.etcdctl("get", "", "--from-key", "-w", "json"));
+      const deadline = Date.now() + 30_000;
+      for (;;) {
+        const status = await kubemend(directory, ["backup", "status", "s3://backups", "-o", "json"], proxy.env);
+        if (status.code === 0 && JSON.parse(status.stdout)[0].newestRevision === answer.header.revision) break;
+        if (Date.now() > deadline) throw new Error(status.stdout + status.stderr);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+      expect(await agent.stop()).toBe(0);
+      const verdict = await kubemend(
+        directory,
+        ["backup", "verify", "s3://backups/prod", "--identity", place.identity],
+        proxy.env,
+      );
+      expect(verdict.stdout).toContain("no findings");
+      const file = join(directory, "from-s3.db");
+      const restored = await kubemend(
+        directory,
+        ["backup", "restore", "s3://backups/prod@latest", "--identity", place.identity, "--output-file", file],
+        proxy.env,
+      );
+      expect(restored.code, restored.stderr).toBe(0);
+      const keys = await kubemend(directory, ["snapshot", "keys", file]);
+      expect(keys.stdout.trimEnd().split("\n")).toHaveLength(answer.kvs.length);
+    } finally {
+      await agent.stop("SIGKILL");
+      await server.stop("SIGKILL");
+      await proxy.stop();
+      await bare.stop();
+    }
+  }, 90_000);
+});
+
+test("an address of an unknown kind is named", async () => {
+  await expect(openStore("ftp://host/x", { env: {}, cwd: directory })).rejects.toMatchObject({ code: "usage" });
+});
