@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { codesPage } from "../src/cli/reports/codes-text.ts";
 import { directoriesOf, generate, inputHash, type Manifest, sha256, TABLES } from "./generate-tables.ts";
 
 function checkTables(): { problems: string[]; depth: string } {
@@ -29,7 +30,15 @@ function checkTables(): { problems: string[]; depth: string } {
   return { problems, depth: "generated again from the Go types" };
 }
 
+/** The page of all codes. */
+function checkPages(): string[] {
+  const page = join(import.meta.dirname, "../docs/codes.md");
+  const isCurrent = existsSync(page) && readFileSync(page, "utf8") === codesPage();
+  return isCurrent ? [] : ["docs/codes.md is not what the codes in src/errors say"];
+}
+
 const { problems, depth } = checkTables();
+problems.push(...checkPages());
 for (const problem of problems) console.error(`error: ${problem}`);
 if (problems.length > 0) {
   console.error("hint: run npm run generate and commit what it writes");

@@ -1,4 +1,6 @@
 /** Where the leaves of a set of buckets are: what a sweep needs to know before it starts, and what threads share. */
+
+import type { FindingCode } from "../errors/finding-codes.ts";
 import type { BoltFile } from "./bolt.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Page } from "./page.ts";
@@ -44,7 +46,7 @@ export function mapLeaves(
   return map;
 }
 
-function leafFault(bolt: BoltFile, slots: Uint32Array, id: number): { code: string; text: string } | undefined {
+function leafFault(bolt: BoltFile, slots: Uint32Array, id: number): { code: FindingCode; text: string } | undefined {
   if (id < 2 || id >= bolt.meta.highWater) {
     return { code: "page-out-of-range", text: `page ${id} is not below the high-water mark ${bolt.meta.highWater}` };
   }

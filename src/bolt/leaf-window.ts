@@ -1,4 +1,6 @@
 /** A window on the file that moves forward over the wanted leaves: about a megabyte a read, whatever the page size. */
+
+import type { FindingCode } from "../errors/finding-codes.ts";
 import { type BoltFile, MAX_PAGE_BYTES, readPage } from "./bolt.ts";
 import { type Page, PageFlag, pageTypeName } from "./page.ts";
 
@@ -9,7 +11,7 @@ const MAX_GAP_PAGES = 16;
 /** A leaf whose elements were not looked at yet, or what is wrong with its header. */
 export type LeafRead =
   | { readonly page: Page; readonly overflow: number }
-  | { readonly code: string; readonly text: string };
+  | { readonly code: FindingCode; readonly text: string };
 
 export interface LeafWindow {
   /** The leaf `id`, valid until the next call. Ids must ascend for windows to serve more than one leaf. */
@@ -75,7 +77,7 @@ export function openLeafWindow(bolt: BoltFile, slots: Uint32Array): LeafWindow {
   };
 }
 
-function headerFault(view: DataView, start: number, id: number): { code: string; text: string } | undefined {
+function headerFault(view: DataView, start: number, id: number): { code: FindingCode; text: string } | undefined {
   const headerId = view.getUint32(start + 4, true) * 0x1_0000_0000 + view.getUint32(start, true);
   if (headerId !== id) return { code: "page-id", text: `page ${id} calls itself page ${headerId}` };
   const flags = view.getUint16(start + 8, true);

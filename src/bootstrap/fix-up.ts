@@ -4,6 +4,7 @@
  */
 
 import type { Finding } from "../errors/errors.ts";
+import type { FindingCode } from "../errors/finding-codes.ts";
 import type { ComponentName } from "../kube/component.ts";
 import type { DataKind, DataObject } from "../kube/data-object.ts";
 import type { JsonObject } from "../kube/object.ts";
@@ -23,7 +24,7 @@ export interface FixUpContext {
   /** Files that the pod needs. */
   readonly assets: AssetSet;
   /** What a person should know of the pod that came out. */
-  note(code: string, text: string, level?: Finding["level"]): void;
+  note(code: FindingCode, text: string, level?: Finding["level"]): void;
   readonly bootEtcd: BootEtcd | undefined;
 }
 

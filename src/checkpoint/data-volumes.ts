@@ -2,6 +2,8 @@
  * Volumes of secrets, config maps and projections become directories on the node. Modes, `items`, `optional`, and who may read come out as the kubelet
  * makes them (kubernetes/pkg/volume/{secret,configmap,projected}), but for a secret: nobody but its owner and its group ever reads it.
  */
+
+import type { FindingCode } from "../errors/finding-codes.ts";
 import type { DataObject } from "../kube/data-object.ts";
 import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
@@ -15,7 +17,7 @@ export interface VolumeContext {
   data(kind: "Secret" | "ConfigMap", name: string): DataObject | undefined;
   /** A token of the parent's service account for an audience (empty: the API server). */
   token(audience: string): Uint8Array | undefined;
-  note(code: string, text: string): void;
+  note(code: FindingCode, text: string): void;
 }
 
 export interface ConvertedVolumes {

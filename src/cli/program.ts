@@ -39,5 +39,6 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   node: async () => (await import("./commands/node.ts")).registerNode,
   checkpoint: async () => (await import("./commands/checkpoint.ts")).registerCheckpoint,
   certificate: async () => (await import("./commands/certificate.ts")).registerCertificate,
+  explain: async () => (await import("./commands/explain.ts")).registerExplain,
   completion: async () => (await import("./commands/completion.ts")).registerCompletion,
 };

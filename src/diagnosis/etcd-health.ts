@@ -1,5 +1,6 @@
 /** What the members of an etcd cluster say, judged: quorum, disagreement, members that are not there, alarms, quotas. */
 import type { Finding } from "../errors/errors.ts";
+import type { FindingCode } from "../errors/finding-codes.ts";
 
 /** One member as it was found. */
 export interface MemberHealth {
@@ -58,7 +59,7 @@ export interface ClusterHealth extends ClusterVerdict {
   readonly members: readonly MemberHealth[];
 }
 
-type Say = (level: Finding["level"], code: string, where: string, text: string) => void;
+type Say = (level: Finding["level"], code: FindingCode, where: string, text: string) => void;
 type Answering = MemberHealth & { readonly status: MemberAnswer };
 
 /** etcd's own default quota. */
@@ -154,10 +155,12 @@ const ALARMS: Readonly<Record<string, string>> = {
   CORRUPT: "its keyspace is not that of the others: replace this member",
 };
 
+const ALARM_CODES: Readonly<Record<string, FindingCode>> = { NOSPACE: "alarm-nospace", CORRUPT: "alarm-corrupt" };
+
 function judgeAlarm({ memberId, type }: ClusterAlarm, members: readonly MemberHealth[], say: Say): void {
   const member = members.find((candidate) => candidate.id === memberId);
   const text = ALARMS[type] ?? "it raised an alarm that is not known";
-  say("error", `alarm-${type.toLowerCase()}`, placeOf(member ?? { id: memberId, name: "" }), text);
+  say("error", ALARM_CODES[type] ?? "alarm-unknown", placeOf(member ?? { id: memberId, name: "" }), text);
 }
 
 /** Hashes can be compared where the members compacted alike. */

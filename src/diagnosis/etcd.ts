@@ -79,7 +79,7 @@ function asTrouble(finding: Finding, members: readonly MemberHealth[], etcd: Etc
   return {
     area: "etcd",
     level,
-    code: `etcd-${code}`,
+    code: `etcd-${code}` as Trouble["code"],
     where,
     text: where === "cluster" ? `etcd: ${text}` : `etcd ${where}: ${text}`,
     evidence: [],

@@ -51,7 +51,7 @@ function standInTrouble(component: ComponentFacts, { access }: Facts): Trouble[]
     {
       area: name === "kube-scheduler" ? "scheduler" : "controller-manager",
       level: "error",
-      code: `${short}-by-rescue-pod`,
+      code: name === "kube-scheduler" ? "scheduler-by-rescue-pod" : "controller-manager-by-rescue-pod",
       where: lease?.place ?? name,
       text: `the ${short.replace("-", " ")} works by its rescue pod ${standIn.namespace}/${standIn.name} alone`,
       evidence: [...workloadEvidence(component), ...own.map(podEvidence)],

@@ -2,6 +2,8 @@
  * What this machine tells of its own control plane while nobody else can: static pod manifests, processes, ports and the last words of containers.
  * Of a self-hosted scheduler or controller manager nothing is judged here: which machine runs it is the cluster's affair, and its lease tells.
  */
+
+import type { ComponentFault } from "../errors/finding-codes.ts";
 import { commandLine } from "./command-line.ts";
 import { startHere } from "./component-commands.ts";
 import type { Facts, LocalComponent, LocalFacts } from "./facts.ts";
@@ -107,7 +109,10 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
   const isSelfHosted = !isStatic && log !== undefined;
   if (isSelfHosted && (name === "kube-scheduler" || name === "kube-controller-manager")) return undefined;
   if (process !== undefined && !isFalling(component, facts)) return undefined;
-  const make = (code: string, given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>): Trouble => ({
+  const make = (
+    code: ComponentFault,
+    given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>,
+  ): Trouble => ({
     area: AREA_OF[name],
     level: levelOf(name, facts),
     code: `${name}-${code}`,
@@ -138,7 +143,10 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
   return judgeSelfHosted(component, facts, make);
 }
 
-type Make = (code: string, given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>) => Trouble;
+type Make = (
+  code: ComponentFault,
+  given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>,
+) => Trouble;
 
 function judgeStaticPod(component: LocalComponent, local: LocalFacts, make: Make): Trouble | undefined {
   const { name, manifest, strayManifest, log } = component;

@@ -6,7 +6,7 @@ function trouble(code: string, given: Partial<Trouble> = {}): Trouble {
   return {
     area: "workloads",
     level: "error",
-    code,
+    code: code as Trouble["code"],
     where: "",
     text: `${code} is wrong`,
     evidence: [],

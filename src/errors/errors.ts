@@ -3,6 +3,8 @@
  * collected, an unmet need throws a {@link MendError}, and our own mistake trips {@link invariant}.
  */
 
+import type { FindingCode } from "./finding-codes.ts";
+
 /** Every code a {@link MendError} can carry. The list is closed: scripts match on it, so a new code is a CHANGELOG line. */
 export type ErrorCode =
   | "usage"
@@ -104,8 +106,8 @@ export type FindingLevel = "error" | "warning" | "info";
 /** Something noticed about data that was read. Findings are collected and shown, never thrown. */
 export interface Finding {
   readonly level: FindingLevel;
-  /** A kebab-case name that scripts can match, such as `page-unreachable`. */
-  readonly code: string;
+  /** What scripts match, such as `page-unreachable`; see docs/codes.md. */
+  readonly code: FindingCode | ErrorCode;
   /** The place, outermost first, such as `page 214 item 3 · revision 9812/0 · /registry/pods/default/web`. */
   readonly where: string;
   readonly text: string;

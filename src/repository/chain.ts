@@ -3,6 +3,7 @@
  * it was pruned.
  */
 import type { Finding } from "../errors/errors.ts";
+import type { FindingCode } from "../errors/finding-codes.ts";
 import { isAuthentic, type SignedHead } from "./head.ts";
 import { linkName, type SequenceRange } from "./names.ts";
 import type { PrunedRange } from "./pruned.ts";
@@ -24,7 +25,7 @@ export interface ChainFacts {
 export function checkChain(facts: ChainFacts): Finding[] {
   const { links, knownTip } = facts;
   const findings: Finding[] = [];
-  const report = (sequence: number, code: string, text: string): void =>
+  const report = (sequence: number, code: FindingCode, text: string): void =>
     void findings.push({ level: "error", code, where: linkName(sequence), text });
   let before: { readonly sequence: number; readonly hash: string } | undefined;
   for (const { sequence, signed } of links) {
@@ -54,7 +55,7 @@ function checkLink(
   sequence: number,
   signed: SignedHead,
   facts: ChainFacts,
-  report: (sequence: number, code: string, text: string) => void,
+  report: (sequence: number, code: FindingCode, text: string) => void,
 ): void {
   const { head } = signed;
   if (!isAuthentic(signed, facts.signer)) {

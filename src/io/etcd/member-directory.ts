@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import type { FindingCode } from "../../errors/finding-codes.ts";
 import type { Segment } from "../../wal/log.ts";
 import { decodeRaftSnapshot, type RaftSnapshot } from "../../wal/raft-snapshot.ts";
 import { parseSegmentName, parseSnapshotName } from "../../wal/segment-name.ts";
@@ -107,7 +108,7 @@ function isThere(path: string): boolean {
 }
 
 /** The names in a directory; none where it is missing, and a finding where it cannot be read. */
-function list(directory: string, code: string, findings: Finding[]): string[] {
+function list(directory: string, code: FindingCode, findings: Finding[]): string[] {
   try {
     return readdirSync(directory).sort();
   } catch (error) {

@@ -5,6 +5,7 @@
 import { readLastKey } from "../../bolt/edit.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { MendError } from "../../errors/errors.ts";
+import type { FindingCode } from "../../errors/finding-codes.ts";
 import { type EtcdClient, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import type { KeyspaceHash } from "../../io/etcd/etcd-messages.ts";
@@ -57,7 +58,7 @@ async function compareMember(
 ): Promise<Finding[]> {
   const { endpoint: where } = client;
   const findings: Finding[] = [];
-  const say = (level: Finding["level"], code: string, text: string) => findings.push({ level, code, where, text });
+  const say = (level: Finding["level"], code: FindingCode, text: string) => findings.push({ level, code, where, text });
   const { raftIndex } = await client.status();
   const { consistentIndex } = readStoreInfo(snapshot);
   if (consistentIndex === undefined || consistentIndex === 0) {

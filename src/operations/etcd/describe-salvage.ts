@@ -1,5 +1,6 @@
 /** What a salvage did and what it could not, in sentences. */
 import type { Finding } from "../../errors/errors.ts";
+import type { FindingCode } from "../../errors/finding-codes.ts";
 import type { SalvagePlan } from "../../salvage/choose.ts";
 import { roleOf } from "../../salvage/identity.ts";
 import { hasSmallEntriesOnly, isTooLargeFor34, partEntries } from "../../salvage/log-start.ts";
@@ -52,7 +53,7 @@ function lossFindings({ losses, last, survivors }: SalvagePlan): Finding[] {
     const [is, was] = isOne ? ["is", "was"] : ["are", "were"];
     const count = loss.to - loss.from + 1;
     const known = loss.isCommitted ? `${was} committed` : "may have been committed";
-    const texts: Readonly<Record<Loss["kind"], readonly [Finding["level"], code: string, text: string]>> = {
+    const texts: Readonly<Record<Loss["kind"], readonly [Finding["level"], code: FindingCode, text: string]>> = {
       missing: [
         "error",
         "entries-missing",
@@ -101,7 +102,7 @@ function memberFindings(plan: SalvagePlan, survivors: readonly OpenSurvivor[]): 
         ? `${member} has never taken part in the cluster`
         : `${member} is not a member of the cluster at the end of what is salvaged`,
     }[role];
-    const code = `member-${role === "not-a-member" ? "unknown" : role}`;
+    const code = `member-${role === "not-a-member" ? "unknown" : role}` as const;
     return [{ level: "warning", code, where: survivor.dataDir, text }];
   });
   if (plan.identity.survivor === undefined) {

@@ -72,7 +72,7 @@ function openOrDescribe(dataDir: string, walDir: string | undefined, findings: F
   }
 }
 
-const BREAK_CODES: Readonly<Record<LogBreak["kind"], string>> = {
+const BREAK_CODES: Readonly<Record<LogBreak["kind"], Finding["code"]>> = {
   torn: "wal-torn",
   damaged: "wal-damaged",
   missing: "wal-segment-missing",

@@ -1,5 +1,6 @@
 /** Whether a snapshot is of the cluster that a kubeconfig points to, and how far that one has come since: asked before anything is written. */
 import { type Finding, MendError } from "../../errors/errors.ts";
+import type { FindingCode } from "../../errors/finding-codes.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { ClusterAccess } from "../../io/api-server/kubeconfig.ts";
@@ -26,7 +27,7 @@ export async function compareCluster(
 ): Promise<LiveCluster> {
   const access = await findClusterAccess(cluster, options);
   const own = await uidInSnapshot(snapshot, options);
-  const note = (code: string, text: string): LiveCluster => ({
+  const note = (code: FindingCode, text: string): LiveCluster => ({
     revision: undefined,
     notes: [{ level: "warning", code, where: access.server.href, text }],
   });

@@ -1,0 +1,6 @@
+/** `npm run generate`: pages of the documentation that are made from the code. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { codesPage } from "../src/cli/reports/codes-text.ts";
+
+writeFileSync(join(import.meta.dirname, "../docs/codes.md"), codesPage());
