@@ -407,6 +407,39 @@ test("several masters: a folder each, and the commands that restore each member"
   expect(next).toMatch(/at last, see that this is what serves: sudo kubemend etcd health --restored-from \S+\n$/);
 });
 
+test("self-hosted components beside a static etcd: its manifest, and how its data is restored", async () => {
+  const command = ["etcd", "--name=m1", "--initial-advertise-peer-urls=https://m1:2380", "--data-dir=/var/lib/etcd"];
+  const volumeMounts = [{ name: "data", mountPath: "/var/lib/etcd" }];
+  const spec = {
+    containers: [{ name: "etcd", image: "etcd:3.5.16-0", command, volumeMounts }],
+    volumes: [{ name: "data", hostPath: { path: "/var/lib/etcd" } }],
+  };
+  made(
+    clusterEntries([
+      workload("kube-apiserver"),
+      ...companions(),
+      mirrorPod("etcd", "m1", { spec: { nodeName: "m1", ...spec } }),
+    ]),
+  );
+  const { code, stdout } = await recover("--recovery-dir out --etcd-backup-file backup.db --kubeconfig kubeconfig");
+  expect(code, stdout).toBe(0);
+  expect(readFileSync(join(base, "out/nodes/m1/manifests/etcd.yaml"), "utf8")).toContain("--name=m1");
+  const next = stdout.slice(stdout.indexOf("Next:"));
+  const at = [
+    "the healthy ones too",
+    "--data-dir=/var/lib/etcd --name=m1",
+    "nodes/m1/manifests/*.yaml",
+    "--restored-from",
+    "kubemend start",
+  ];
+  const places = at.map((each) => next.indexOf(each));
+  expect(
+    places.every((place) => place > 0),
+    next,
+  ).toBe(true);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+});
+
 test("changed earlier output is kept, and said", async () => {
   made(clusterEntries([workload("kube-apiserver"), ...companions()]));
   await recover(`${COMMON} --etcd-backup-file backup.db`);

@@ -42,3 +42,8 @@ test("every string comes back", () => {
 });
 
 test("JSON ends in a line feed", () => expect(manifestJson({ a: 1n })).toBe('{\n  "a": 1\n}\n'));
+
+test("a key that merges maps where it is not quoted", () => {
+  const object = { "<<": "", a: "<<" };
+  expect(parse(manifestYaml(object), { version: "1.1" })).toEqual(object);
+});

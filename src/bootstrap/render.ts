@@ -1,5 +1,10 @@
 /** From a control plane to the assets that bring it back: pure, and everything in hand before anything is written. */
-import type { ControlPlane, SelfHostedControlPlane, StaticPodControlPlane } from "../controlplane/control-plane.ts";
+import type {
+  ControlPlane,
+  SelfHostedControlPlane,
+  StaticPodControlPlane,
+  StaticPodNode,
+} from "../controlplane/control-plane.ts";
 import { type HostFile, hostFilesOf } from "../controlplane/host-files.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { dataKey } from "../kube/data-object.ts";
@@ -58,7 +63,8 @@ function renderSelfHosted(plane: SelfHostedControlPlane, options: RenderOptions)
     assets.add("etcd/migrate-etcd-cluster.json", manifestJson(migrateEtcdCluster(etcd)));
   }
   assets.add("auth/kubeconfig", options.kubeconfig);
-  return { assets: assets.sorted(), findings, hostFiles: new Map() };
+  const hostFiles = addStaticPods(plane.etcdNodes, assets);
+  return { assets: assets.sorted(), findings, hostFiles };
 }
 
 /** bootkube's places: the client's files in `tls/`, the servers' and the peers' in `tls/etcd/`. */
@@ -77,8 +83,16 @@ function addEtcdTls(plane: SelfHostedControlPlane, assets: AssetSet): void {
 
 function renderStaticPods(plane: StaticPodControlPlane, options: RenderOptions): Rendering {
   const assets = new AssetSet();
+  const hostFiles = addStaticPods(plane.nodes, assets);
+  if (plane.kubeadmConfiguration !== undefined) assets.add("kubeadm-config.yaml", plane.kubeadmConfiguration);
+  if (options.kubeconfig !== undefined) assets.add("auth/kubeconfig", options.kubeconfig);
+  return { assets: assets.sorted(), findings: [], hostFiles };
+}
+
+/** A folder for each node: its manifests, and the list of what they need besides, which is returned by node. */
+function addStaticPods(nodes: readonly StaticPodNode[], assets: AssetSet): Map<string, readonly HostFile[]> {
   const hostFiles = new Map<string, readonly HostFile[]>();
-  for (const node of plane.nodes) {
+  for (const node of nodes) {
     for (const pod of node.pods) {
       assets.add(`nodes/${node.name}/manifests/${pod.name}.yaml`, manifestYaml(staticPodManifest(pod)));
     }
@@ -86,7 +100,5 @@ function renderStaticPods(plane: StaticPodControlPlane, options: RenderOptions):
     hostFiles.set(node.name, files);
     assets.add(`nodes/${node.name}/host-files.txt`, hostFileList(node.name, files));
   }
-  if (plane.kubeadmConfiguration !== undefined) assets.add("kubeadm-config.yaml", plane.kubeadmConfiguration);
-  if (options.kubeconfig !== undefined) assets.add("auth/kubeconfig", options.kubeconfig);
-  return { assets: assets.sorted(), findings: [], hostFiles };
+  return hostFiles;
 }

@@ -34,6 +34,8 @@ export interface SelfHostedControlPlane extends ControlPlaneFacts {
   readonly data: ReadonlyMap<string, DataObject>;
   /** Present in the flavour `self-hosted-etcd` only. */
   readonly etcd: SelfHostedEtcd | undefined;
+  /** Nodes that run etcd as a static pod beside it, with that pod alone: without its manifest nothing comes back. Empty where etcd is self-hosted or elsewhere. */
+  readonly etcdNodes: readonly StaticPodNode[];
 }
 
 /** A DaemonSet or Deployment (of any API version) that runs a component. */

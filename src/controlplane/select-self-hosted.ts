@@ -5,12 +5,13 @@ import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } f
 import { flagValue } from "../kube/container-flags.ts";
 import { type DataKind, type DataObject, dataKey, dataObjectOf } from "../kube/data-object.ts";
 import { objectsOf } from "../kube/fields.ts";
+import { isTemporary, nodeOf, staticPodName } from "../kube/mirror-pod.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { dataReferences } from "../kube/references.ts";
-import type { SelfHostedControlPlane, SelfHostedEtcd, Workload } from "./control-plane.ts";
+import type { SelfHostedControlPlane, SelfHostedEtcd, StaticPod, StaticPodNode, Workload } from "./control-plane.ts";
 import { MissingList } from "./missing-list.ts";
 import { describeEtcd, etcdTlsSecrets, holdsOwnState } from "./self-hosted-etcd.ts";
-import type { SortedObjects } from "./sorted-objects.ts";
+import { recognisePod, type SortedObjects } from "./sorted-objects.ts";
 
 /** bootkube's names for the keys of the etcd secrets: bootstrap-etcd reads them as files of these names. */
 const PEER_KEYS = ["peer-ca.crt", "peer.crt", "peer.key"];
@@ -76,6 +77,7 @@ export function selectSelfHosted(
     workloads,
     data,
     etcd,
+    etcdNodes: etcd === undefined ? etcdNodesOf(sorted) : [],
     versions: versionsOf(workloads),
     controlPlaneNodes: controlPlaneNodes(sorted.nodes),
     nodeCount: sorted.nodes.length,
@@ -83,6 +85,16 @@ export function selectSelfHosted(
     missing: missing.sorted(),
     findings,
   };
+}
+
+function etcdNodesOf({ mirrorPods }: SortedObjects): StaticPodNode[] {
+  const own = mirrorPods.filter((pod) => !isTemporary(pod) && recognisePod(pod)?.component === "etcd");
+  return own
+    .map((pod): StaticPodNode => {
+      const staticPod: StaticPod = { name: staticPodName(pod), component: "etcd", mirrorPod: pod };
+      return { name: nodeOf(pod), pods: [staticPod] };
+    })
+    .sort((a, b) => compare(a.name, b.name));
 }
 
 function selectEtcd(

@@ -229,6 +229,23 @@ test.each([
   expect(hint).not.toContain("older snapshot");
 });
 
+test("self-hosted components beside an etcd that is a static pod: its manifest belongs to it", () => {
+  const objects = [
+    workload("kube-apiserver"),
+    ...companions(),
+    mirrorPod("etcd", "m1"),
+    mirrorPod("proxy", "m1"),
+    mirrorPod("etcd", "m0"),
+  ];
+  const plane = selectControlPlane(objects);
+  expect(plane.flavour).toBe("self-hosted");
+  if (plane.flavour === "static-pods") throw new Error("it is not");
+  expect(plane.etcdNodes.map(({ name, pods }) => [name, pods.map((pod) => pod.name)])).toEqual([
+    ["m0", ["etcd"]],
+    ["m1", ["etcd"]],
+  ]);
+});
+
 test("services of a machine, by the lease of its scheduler, unless its objects were deleted", () => {
   const lease = object("coordination.k8s.io/v1", "Lease", "kube-system/kube-scheduler", {
     spec: { holderIdentity: "master-7_a-b" },

@@ -14,9 +14,9 @@ export interface StaticEtcdMember {
 }
 
 /** Sorted by node. A member whose flags do not say all of it is left out: its restore is for a person to plan. */
-export function staticEtcdMembers(plane: StaticPodControlPlane): StaticEtcdMember[] {
+export function staticEtcdMembers({ nodes }: Pick<StaticPodControlPlane, "nodes">): StaticEtcdMember[] {
   const members: StaticEtcdMember[] = [];
-  for (const node of plane.nodes) {
+  for (const node of nodes) {
     for (const pod of node.pods) {
       if (pod.component !== "etcd") continue;
       const spec = objectOf(pod.mirrorPod.spec);

@@ -1,5 +1,5 @@
 /** What remains to be done after `recover`, as commands to paste. */
-import type { StaticPodControlPlane } from "../../controlplane/control-plane.ts";
+import type { StaticPodNode } from "../../controlplane/control-plane.ts";
 import { staticEtcdMembers } from "../../controlplane/static-etcd.ts";
 import type { Recovery } from "../../operations/recover/recover.ts";
 
@@ -14,7 +14,7 @@ export function nextSteps({ plane, source, written }: Recovery, options: NextSte
   const directory = shellWord(written?.directory ?? options.recoveryDir);
   if (plane.flavour === "static-pods") {
     const backup = source.kind === "backup" ? shellWord(source.path) : undefined;
-    return staticPodSteps(plane, directory, backup, options);
+    return staticPodSteps(plane.nodes, directory, backup, options);
   }
   const start = `sudo kubemend start --asset-dir=${directory}`;
   if (source.kind !== "backup") return [`on one control-plane node: ${start}`];
@@ -23,28 +23,32 @@ export function nextSteps({ plane, source, written }: Recovery, options: NextSte
       source.archive === undefined ? `the backup at ${source.path} there too` : "the asset dir at the same path";
     return [`on one control-plane node, with ${needs}: ${start}`];
   }
+  if (plane.etcdNodes.length > 0) {
+    const etcd = staticPodSteps(plane.etcdNodes, directory, shellWord(source.path), options);
+    return [...etcd, `then on one control-plane node: ${start}`];
+  }
   return [
     "1. stop etcd on every member, the healthy ones too: one that runs on takes the restored ones in, and everything since the backup is back",
     `2. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${shellWord(source.path)} --data-dir=... --name=... --initial-cluster=... --initial-cluster-token=${freshToken(options)}`,
-    `3. start it, and see that this is what serves: ${proof(source.path)}`,
+    `3. start it, and see that this is what serves: ${proof(shellWord(source.path))}`,
     `4. on one control-plane node: ${start}`,
   ];
 }
 
 /** Without a backup etcd is not to be restored: it runs. */
 function staticPodSteps(
-  plane: StaticPodControlPlane,
+  nodes: readonly StaticPodNode[],
   directory: string,
   backup: string | undefined,
   options: NextStepOptions,
 ): string[] {
-  const members = staticEtcdMembers(plane);
+  const members = staticEtcdMembers({ nodes });
   const cluster = members.flatMap((each) => each.peerUrl.split(",").map((url) => `${each.name}=${url}`)).join(",");
   const { podManifestPath } = options;
   const restores = backup !== undefined && members.length > 0;
   const first = `first, on every control-plane node, the healthy ones too: move etcd.yaml and kube-apiserver.yaml out of ${podManifestPath}, and wait until crictl ps shows neither; an etcd that runs on takes the restored ones in, and everything since the backup is back`;
   const last = `at last, see that this is what serves: ${proof(backup ?? "")}`;
-  const steps = plane.nodes.flatMap((node) => {
+  const steps = nodes.flatMap((node) => {
     const member = backup === undefined ? undefined : members.find((each) => each.node === node.name);
     const restore =
       member === undefined

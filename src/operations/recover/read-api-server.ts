@@ -47,7 +47,7 @@ async function readObjects(api: ClusterApi, options: SourceOptions): Promise<Con
   if (etcdClusters.length > 0) add(await listAll(api, "/api/v1/services", "", signal));
   const nodes = add(await listAll(api, "/api/v1/nodes", "", signal));
   const pods = isSurelySelfHosted(objects, namespace)
-    ? await listAll(api, "/api/v1/pods", "labelSelector=etcd_cluster", signal)
+    ? await listEtcdPods(api, signal)
     : await listStaticPods(api, nodes, signal);
   add(pods);
   for (const reference of referencesOf(objects)) {
@@ -55,6 +55,13 @@ async function readObjects(api: ClusterApi, options: SourceOptions): Promise<Con
     if (object !== undefined) objects.push(object);
   }
   return { objects, sealed: [], podCount: pods.length };
+}
+
+/** Members of an EtcdCluster, and those that run as static pods beside a control plane that is none. */
+async function listEtcdPods(api: ClusterApi, signal?: AbortSignal): Promise<KubeObject[]> {
+  const selectors = ["etcd_cluster", "component=etcd"].map((each) => `labelSelector=${encodeURIComponent(each)}`);
+  const lists = await Promise.all(selectors.map((query) => listAll(api, "/api/v1/pods", query, signal)));
+  return [...new Map(lists.flat().map((pod) => [`${pod.metadata.namespace}/${pod.metadata.name}`, pod])).values()];
 }
 
 /**
