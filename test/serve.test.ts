@@ -191,6 +191,23 @@ describe("moments", () => {
   });
 });
 
+test("a server at an earlier revision knows nothing later", async () => {
+  const file = join(FIXTURES, "k120-broad/snapshot.db.gz");
+  const earlier = await serveFile(file, { atRevision: 700 });
+  try {
+    expect(earlier.lastRevision).toBe(700);
+    const list = (await (await earlier.fetch("/apis/apps/v1/deployments")).json()) as Json;
+    expect(names(list)).toEqual(names(await get("/at/700/apis/apps/v1/deployments")));
+    expect((await earlier.fetch("/at/701/api/v1/pods")).status).toBe(404);
+    const watched = await (await earlier.fetch("/api/v1/pods?watch=1&resourceVersion=690&timeoutSeconds=1")).text();
+    for (const [, revision] of watched.matchAll(/"resourceVersion":"(\d+)","creation/g))
+      expect(Number(revision)).toBeLessThanOrEqual(700);
+  } finally {
+    await earlier.stop();
+  }
+  await expect(serveFile(file, { atRevision: 99_999 })).rejects.toMatchObject({ code: "revision-in-future" });
+});
+
 describe("watches", () => {
   interface Event {
     readonly type: string;

@@ -34,7 +34,10 @@ export interface Overview {
 /** What is known of the file itself. */
 export interface Backup {
   readonly name: string;
+  /** As it was given to the program. */
   readonly place: string;
+  /** The same without a moment: the file or the repository. */
+  readonly base: string;
   readonly bytes: number;
   readonly hash: "pending" | "verified" | "mismatch" | "absent" | "failed";
   readonly findings: readonly {

@@ -25,9 +25,16 @@ test("one command for each moment and namespace", () => {
     { ...object, namespace: "shop", name: "old", revision: 700 },
     { ...object, group: "", plural: "nodes", namespaced: false, namespace: null, name: "m1", revision: 0 },
   ];
-  expect(commandLines("back up.db", 900, marked)).toEqual([
+  expect(commandLines("back up.db", "back up.db", 900, marked)).toEqual([
     "kubemend objects restore 'back up.db' deployments.apps/web deployments.apps/api -n shop",
     "kubemend objects restore 'back up.db@700' deployments.apps/old -n shop",
     "kubemend objects restore 'back up.db' nodes/m1",
+  ]);
+});
+
+test("a moment of a repository is named by the repository", () => {
+  const marked = [{ ...object, namespace: "shop", name: "web", revision: 700 }];
+  expect(commandLines("/backups/prod@latest", "/backups/prod", 900, marked)).toEqual([
+    "kubemend objects restore /backups/prod@700 deployments.apps/web -n shop",
   ]);
 });

@@ -6,11 +6,16 @@ export function shellWord(text: string): string {
 }
 
 /** One command for each moment and namespace. `newest`: the revision that is served where none is named. */
-export function commandLines(place: string, newest: number, marked: readonly Marked[]): readonly string[] {
+export function commandLines(
+  place: string,
+  base: string,
+  newest: number,
+  marked: readonly Marked[],
+): readonly string[] {
   const groups = Map.groupBy(marked, ({ revision, namespace }) => JSON.stringify([revision || newest, namespace]));
   return [...groups].map(([key, members]) => {
     const [revision, namespace] = JSON.parse(key) as [number, string | null];
-    const moment = revision === newest ? place : `${place}@${revision}`;
+    const moment = revision === newest ? place : `${base}@${revision}`;
     const objects = members.map(({ group, plural, name }) =>
       shellWord(`${group === "" ? plural : `${plural}.${group}`}/${name}`),
     );

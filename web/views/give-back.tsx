@@ -30,11 +30,15 @@ export function GiveBack({
     );
   }
   const newest = overview?.lastRevision ?? 0;
-  const commands = commandLines(place, newest, marked);
+  const commands = commandLines(place, overview?.backup.base ?? place, newest, marked);
   return (
     <div class="gapped">
       <h1>Give back</h1>
-      <p>This page never writes. Each command shows its plan first, and asks before it changes anything.</p>
+      <p>
+        This page never writes. Run the command where the cluster can be reached, with its own kubeconfig. It shows its
+        plan first and asks before it changes anything; what is there already is left alone unless you add{" "}
+        <code>--changed</code>.
+      </p>
       {overview !== undefined && !overview.showSecrets && marked.some(({ kind }) => kind === "Secret") && (
         <Failure text="Secrets are hidden on this page only: the command reads them from the backup." />
       )}

@@ -1,6 +1,8 @@
 /** What the page says of the backup itself: where it is, how large, whether its hash is right, what is wrong with it, and which members etcd had. */
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { JsonObject } from "../../kube/object.ts";
+import { splitMoment } from "../../repository/moment.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { readStoreInfo, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { reportHash } from "../snapshot/status.ts";
@@ -11,7 +13,8 @@ export interface BackupFacts {
 }
 
 /** The hash is computed when somebody asks for the first time: it reads the whole file. `path` as the user typed it. */
-export function watchBackup(snapshot: Snapshot, path: string): BackupFacts {
+export function watchBackup(snapshot: Snapshot, path: string, now: number): BackupFacts {
+  const base = existsSync(path) ? path : splitMoment(path, now).place;
   const { members } = readStoreInfo(snapshot);
   let job: ReturnType<typeof startHash> | undefined;
   let hash: HashVerdict | "pending" | "failed" = "pending";
@@ -33,6 +36,7 @@ export function watchBackup(snapshot: Snapshot, path: string): BackupFacts {
       return {
         name: basename(path),
         place: path,
+        base,
         bytes: snapshot.file.source.size,
         hash,
         findings: snapshot.findings.list().map(({ level, code, where, text }) => ({ level, code, where, text })),

@@ -62,6 +62,24 @@ export async function openHistory(snapshot: Snapshot, options: HistoryOptions): 
   return { history, prefix };
 }
 
+/** The history as it was when a revision was the newest. */
+export function upTo(history: KeyspaceHistory, revision: number): KeyspaceHistory {
+  if (revision >= history.lastRevision) return history;
+  const rowsOf = (key: number) => history.rowsOf(key).filter((row) => history.revisionOf(row) <= revision);
+  return {
+    ...history,
+    lastRevision: revision,
+    rowsOf,
+    rowCount: (key) => rowsOf(key).length,
+    *rowsAfter(after) {
+      for (const row of history.rowsAfter(after)) {
+        if (history.revisionOf(row) > revision) return;
+        yield row;
+      }
+    },
+  };
+}
+
 function choosePrefix(found: readonly string[], given: string | undefined, path: string): string {
   if (given !== undefined) {
     const prefix = normalizeEtcdPrefix(given);

@@ -1,14 +1,16 @@
 /** `serve`: a read-only API server on a snapshot. */
 import { basename } from "node:path";
+import { MendError } from "../../errors/errors.ts";
 import { writeKubeconfig } from "../../io/serve/kubeconfig-file.ts";
 import { isLoopback, listen } from "../../io/serve/two-protocol-server.ts";
-import { parseSpan, resolveMoment } from "../../kubeapi/moment.ts";
+import type { KeyspaceHistory } from "../../kubeapi/history.ts";
+import { parseSpan } from "../../kubeapi/moment.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { watchBackup } from "./backup-facts.ts";
 import { createHandler } from "./handle-request.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { kubeconfigText, type ServedMoment } from "./kubeconfig.ts";
-import { type HistoryOptions, openHistory } from "./open-history.ts";
+import { type HistoryOptions, openHistory, upTo } from "./open-history.ts";
 import { createWorlds, type Worlds } from "./worlds.ts";
 
 export interface ServeOptions extends HistoryOptions {
@@ -47,11 +49,13 @@ export async function startServing(path: string, options: ServeOptions): Promise
   identity.catch(() => {}); // awaited below; opening the snapshot may fail first
   const snapshot = await openSnapshot(path, options);
   try {
-    const { history, prefix } = await openHistory(snapshot, options);
-    const revision = resolveMoment(String(options.atRevision ?? history.lastRevision), history, () => worlds.clock());
+    const { history: whole, prefix } = await openHistory(snapshot, options);
+    const revision = options.atRevision ?? whole.lastRevision;
+    checkRevision(revision, whole, path);
+    const history = upTo(whole, revision);
     const name = contextName(path);
     const description = `a backup (${basename(path)})`;
-    const facts = watchBackup(snapshot, path);
+    const facts = watchBackup(snapshot, path, now());
     const { showSecrets } = options;
     const worlds = createWorlds({ history, prefix, showSecrets, description, now, backup: facts.read });
     const close = async () => {
@@ -113,6 +117,14 @@ async function open(
 function clientHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host.includes(":") ? `[${host === "::" ? "::1" : host}]` : host;
+}
+
+function checkRevision(revision: number, { firstRevision, lastRevision }: KeyspaceHistory, where: string): void {
+  const hint = `the backup holds revisions ${firstRevision} to ${lastRevision}`;
+  if (revision > lastRevision)
+    throw new MendError("revision-in-future", `revision ${revision} is not in the backup yet`, { where, hint });
+  if (revision < firstRevision)
+    throw new MendError("revision-compacted", `revision ${revision} was compacted away`, { where, hint });
 }
 
 /** The file's name, without what says that it is a backup. */
