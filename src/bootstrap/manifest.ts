@@ -1,5 +1,5 @@
 /** Kubernetes manifests as text. */
-import { Document, Scalar, visit } from "yaml";
+import { Document, Scalar, type Tags, visit } from "yaml";
 import type { JsonObject } from "../kube/object.ts";
 
 /** Plain words that parsers of YAML 1.1 or later take for something else, and that the writer does not quote: `=`, `<<`, `0o17`. */
@@ -12,7 +12,7 @@ const ESCAPED = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206
  * these are quoted. Lines are never folded.
  */
 export function manifestYaml(object: JsonObject): string {
-  const document = new Document(object, { version: "1.1", aliasDuplicateObjects: false });
+  const document = new Document(object, { version: "1.1", aliasDuplicateObjects: false, customTags: withoutMerge });
   let escapes = false;
   visit(document, {
     Scalar(_, node) {
@@ -27,6 +27,13 @@ export function manifestYaml(object: JsonObject): string {
   return text.replace(
     new RegExp(ESCAPED, "g"),
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The tag of merges writes `<<` as it stands, whatever it is asked for; without it, that is a string like any other. */
+function withoutMerge(tags: Tags): Tags {
+  return tags.filter(
+    (each) => each !== "merge" && (typeof each === "string" || each.tag !== "tag:yaml.org,2002:merge"),
   );
 }
 
