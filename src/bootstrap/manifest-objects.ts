@@ -1,8 +1,8 @@
 /** The objects in manifest files: several documents in a file, lists, documents that a template left empty; and the order to create them in. */
-import { parseAllDocuments } from "yaml";
 import { MendError } from "../errors/errors.ts";
 import { isObject } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { readYamlDocuments, YamlFault } from "../kube/read-yaml.ts";
 
 export interface ManifestObject {
   /** The file, and which document of it where it has several. */
@@ -12,13 +12,20 @@ export interface ManifestObject {
 
 /** Throws `config-invalid` for what is no object, naming the file. Kubernetes reads YAML 1.1: `yes` is true there. */
 export function parseManifest(path: string, text: string): ManifestObject[] {
-  const documents = parseAllDocuments(text, { version: "1.1" });
-  const many = Array.isArray(documents) && documents.length > 1;
-  return [...documents].flatMap((document, i) => {
-    const where = many ? `${path} document ${i + 1}` : path;
-    if (document.errors.length > 0) throw invalid(where, document.errors[0]!.message.split("\n")[0]!);
-    return flatten(document.toJS({ maxAliasCount: 100 }) as unknown, where);
-  });
+  const documents = readDocuments(path, text);
+  return documents.flatMap((value, i) => flatten(value, documents.length > 1 ? `${path} document ${i + 1}` : path));
+}
+
+/** Definitions of custom resources are long. */
+const LIMITS = { characters: 16 << 20 };
+
+function readDocuments(path: string, text: string): unknown[] {
+  try {
+    return readYamlDocuments(text, { limits: LIMITS });
+  } catch (error) {
+    if (error instanceof YamlFault) throw invalid(path, error.message);
+    throw error;
+  }
 }
 
 function flatten(value: unknown, where: string): ManifestObject[] {

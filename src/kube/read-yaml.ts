@@ -17,20 +17,25 @@ import {
 } from "yaml";
 
 export interface YamlLimits {
-  readonly bytes: number;
-  /** `? ` before a key that is not a word. */
+  /** Of text that is not JSON; the library needs up to six milliseconds a kilobyte of the worst. */
+  readonly characters: number;
+  /** `? ` before a key that is not a word, one inside another. */
   readonly explicitKeys: number;
   /** `&name`, `*name` and `!tag`, each. */
   readonly anchors: number;
 }
 
-export const YAML_LIMITS: YamlLimits = { bytes: 16 << 20, explicitKeys: 64, anchors: 1000 };
+export const YAML_LIMITS: YamlLimits = { characters: 2 << 20, explicitKeys: 16, anchors: 1000 };
 
 export interface YamlOptions {
   /** Of two fields with the same name: the last one, as Kubernetes does, or a fault. */
   readonly repeated?: "last" | "fault";
   /** 1.1 unless given. */
   readonly version?: "1.1" | "1.2";
+  /** Aliases that may be followed; 100 unless given. */
+  readonly aliases?: number;
+  /** Whole numbers as bigints. */
+  readonly bigints?: boolean;
   readonly limits?: Partial<YamlLimits>;
 }
 
@@ -53,12 +58,14 @@ export function readYaml(text: string, options: YamlOptions = {}): unknown {
 
 /** Every document's value. Throws {@link YamlFault}. */
 export function readYamlDocuments(text: string, options: YamlOptions = {}): unknown[] {
-  checkLimits(text, { ...YAML_LIMITS, ...options.limits });
-  const json = readJson(text);
+  const json = options.bigints === true ? undefined : readJson(text);
   if (json !== undefined) return [json];
+  checkLimits(text, { ...YAML_LIMITS, ...options.limits });
   const settings = {
     version: options.version ?? "1.1",
     customTags: (tags: Tags) => tags.filter((tag) => typeof tag === "string" || !isUnknownToGo(tag)),
+    intAsBigInt: options.bigints === true,
+    stringKeys: true,
     uniqueKeys: false, // by its own walk, which takes the square of a map's size
     prettyErrors: false,
     logLevel: "silent",
@@ -89,13 +96,13 @@ function readJson(text: string): unknown {
   }
 }
 
-function documentValue(document: Document, text: string, { repeated = "last" }: YamlOptions): unknown {
+function documentValue(document: Document, text: string, { repeated = "last", aliases = 100 }: YamlOptions): unknown {
   const [fault] = document.errors;
   if (fault !== undefined)
     throw new YamlFault(FAULTS[fault.code] ?? "it is not well-formed", lineAt(text, fault.pos[0]));
   if (repeated === "fault") refuseRepeated(document, text);
   try {
-    return document.toJS({ maxAliasCount: 100 }) ?? undefined;
+    return document.toJS({ maxAliasCount: aliases }) ?? undefined;
   } catch (error) {
     if (error instanceof ReferenceError) throw new YamlFault("it has an alias that leads nowhere, or to far too much");
     if (error instanceof RangeError) throw new YamlFault("it is nested too deeply");
@@ -134,18 +141,32 @@ function refuseRepeated(document: Document, text: string): void {
   });
 }
 
-function checkLimits(text: string, { bytes, explicitKeys, anchors }: YamlLimits): void {
-  if (text.length > bytes) throw new YamlFault(`it has more than ${bytes} characters`);
+function checkLimits(text: string, { characters, explicitKeys, anchors }: YamlLimits): void {
+  if (text.length > characters) throw new YamlFault(`it has more than ${characters} characters`);
   const count = (pattern: RegExp, most: number): boolean => {
     let found = 0;
     while (pattern.test(text)) if (++found > most) return true;
     return false;
   };
-  if (count(/(?:^|[\s[{,])\?(?=\s)/gm, explicitKeys))
-    throw new YamlFault("it has too many keys that begin with a question mark");
-  if (count(/(?:^|[\s[{,])&[^\s,[\]{}]/gm, anchors)) throw new YamlFault("it has too many anchors");
-  if (count(/(?:^|[\s[{,])\*[^\s,[\]{}]/gm, anchors)) throw new YamlFault("it has too many aliases");
-  if (count(/(?:^|[\s[{,])![^\s=]/gm, anchors)) throw new YamlFault("it has too many tags");
+  if (depthOfExplicitKeys(text, explicitKeys) > explicitKeys || count(/[[{,]\s*\?(?=\s)/g, explicitKeys))
+    throw new YamlFault("it has too many keys inside keys that begin with a question mark");
+  // Where a value begins: text has such characters elsewhere.
+  if (count(/(?:^ *|[:?-] +|[[{,] *)&\w/gm, anchors)) throw new YamlFault("it has too many anchors");
+  if (count(/(?:^ *|[:?-] +|[[{,] *)\*\w/gm, anchors)) throw new YamlFault("it has too many aliases");
+  if (count(/(?:^ *|[:?-] +|[[{,] *)!\w/gm, anchors)) throw new YamlFault("it has too many tags");
+}
+
+/** How deep keys that begin with a question mark are in each other, by the indentation of their lines; counted to one more than `most`. */
+function depthOfExplicitKeys(text: string, most: number): number {
+  const open: number[] = [];
+  for (const line of text.matchAll(/^( *)((?:[?-](?: +|$))*)[^\n]*$/gm)) {
+    const [whole, spaces = "", marks = ""] = line;
+    if (whole.trim() === "") continue;
+    while (open.length > 0 && open.at(-1)! >= spaces.length) open.pop();
+    for (const mark of marks.matchAll(/\?/g)) open.push(spaces.length + mark.index);
+    if (open.length > most) return open.length;
+  }
+  return open.length;
 }
 
 /** Up to the second document, or to the mark of the first one's end. */

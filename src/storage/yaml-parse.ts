@@ -1,6 +1,6 @@
 /** YAML as `--storage-media-type=application/yaml` writes it: the JSON of an object, printed with sorted keys by Go's yaml package. */
-import { type Document, parseDocument } from "yaml";
 import type { JsonValue } from "../kube/object.ts";
+import { readYaml, YamlFault } from "../kube/read-yaml.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
 
 /** Whether the bytes begin as such YAML does: with a field's name, a colon and a space or line break. */
@@ -9,20 +9,19 @@ export function looksLikeYaml(value: Uint8Array): boolean {
   return /^[A-Za-z][A-Za-z0-9]*:[ \n]/.test(start);
 }
 
+/** As long as any value that etcd takes, and longer. */
+const LIMITS = { characters: 16 << 20, explicitKeys: 16, anchors: 2000 };
+
 /** Throws a SyntaxError or RangeError where the text is not YAML, repeats a key, is nested too deeply, or uses aliases (which can grow without bound and are never written). */
 export function decodeYaml(text: string): JsonValue {
-  const document = parseDocument(text, { intAsBigInt: true, stringKeys: true, logLevel: "silent", version: "1.2" });
-  if (document.errors.length > 0) throw new SyntaxError("YAML is not well-formed");
-  return narrow(plainValue(document), 0);
-}
-
-function plainValue(document: Document): unknown {
+  let value: unknown;
   try {
-    return document.toJS({ maxAliasCount: 0 });
+    value = readYaml(text, { version: "1.2", repeated: "fault", aliases: 0, bigints: true, limits: LIMITS });
   } catch (cause) {
-    if (cause instanceof ReferenceError) throw new SyntaxError("YAML has an alias", { cause });
+    if (cause instanceof YamlFault) throw new SyntaxError("YAML is not well-formed", { cause });
     throw cause;
   }
+  return narrow(value, 0);
 }
 
 /** Integers that fit a number become one; minus zero is served as zero. */

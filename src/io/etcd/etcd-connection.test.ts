@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { discoverEndpoints, parseEndpoint, prepareEtcdAccess } from "./etcd-connection.ts";
+import { discoverEndpoints, mayLogIn, parseEndpoint, prepareEtcdAccess } from "./etcd-connection.ts";
 
 test.each([
   ["127.0.0.1:2379", "http://127.0.0.1:2379"],
@@ -29,11 +29,31 @@ test("what has no scheme gets https where there is TLS material; each endpoint c
   expect(endpoints).toEqual(["http://a:1", "http://b:1"]);
 });
 
+test("a password goes to named endpoints; to others with consent, and never in a weaker way", () => {
+  const login = (named: readonly string[], trustMembers: boolean) => ({
+    name: "u",
+    password: "p",
+    named,
+    trustMembers,
+  });
+  expect(mayLogIn(login(["http://a:1"], false), "http://a:1")).toBe(true);
+  expect(mayLogIn(login(["http://a:1"], false), "http://b:1")).toBe(false);
+  expect(mayLogIn(login(["http://a:1"], true), "http://b:1")).toBe(true);
+  expect(mayLogIn(login(["https://a:1"], true), "https://b:1")).toBe(true);
+  expect(mayLogIn(login(["https://a:1"], true), "http://b:1")).toBe(false);
+  expect(mayLogIn(login(["https://a:1"], false), "https://b:1")).toBe(false);
+});
+
+test("an endpoint that is refused shows no password", async () => {
+  const asked = prepareEtcdAccess({ ...FLAGS, endpoints: ["https://user:SECRET@a:1"] });
+  await expect(asked).rejects.toThrow(/"https:\/\/…@a:1" has more than an address/);
+});
+
 test("a user needs a password, from either flag", async () => {
   const user = async (flags: object): Promise<unknown> =>
     (await prepareEtcdAccess({ ...FLAGS, endpoints: ["a:1"], ...flags })).user;
-  expect(await user({ user: "root:a:b" })).toEqual({ name: "root", password: "a:b" });
-  expect(await user({ user: "root", password: "p" })).toEqual({ name: "root", password: "p" });
+  expect(await user({ user: "root:a:b" })).toMatchObject({ name: "root", password: "a:b" });
+  expect(await user({ user: "root", password: "p" })).toMatchObject({ name: "root", password: "p" });
   expect(await user({})).toBeUndefined();
   await expect(user({ user: "root" })).rejects.toMatchObject({ code: "usage" });
 });

@@ -2,10 +2,10 @@
 import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { parse } from "yaml";
 import { readCertificates } from "../../certificates/faults.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import { readYaml } from "../../kube/read-yaml.ts";
 
 const MOST_BYTES = 4 << 20;
 
@@ -34,7 +34,7 @@ export function kubeconfigCertificates(
   if (text === undefined) return [];
   let config: JsonObject;
   try {
-    config = objectOf(parse(text) as JsonObject);
+    config = objectOf(readYaml(text) as JsonObject);
   } catch {
     return [];
   }

@@ -1,9 +1,9 @@
 /** What is left on a machine of its control plane when processes and manifests are gone: kubeadm's files, etcd's data, and what starts services here. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { parse } from "yaml";
 import type { EtcdDataFacts } from "../../diagnosis/facts.ts";
 import type { ServiceManager } from "../../diagnosis/service-command.ts";
+import { readYaml } from "../../kube/read-yaml.ts";
 import { readQuietly } from "./local-node.ts";
 
 /** Where kubeadm puts what only control-plane nodes have. */
@@ -53,7 +53,7 @@ export function serviceManager(): ServiceManager {
 /** Where a kubelet that does not run now would look for static pods, by kubeadm's configuration of it. */
 export function configuredStaticPods(): string | undefined {
   try {
-    const config = parse(readQuietly(KUBELET_CONFIG)) as { staticPodPath?: unknown } | null;
+    const config = readYaml(readQuietly(KUBELET_CONFIG)) as { staticPodPath?: unknown } | null;
     return typeof config?.staticPodPath === "string" && config.staticPodPath !== "" ? config.staticPodPath : undefined;
   } catch {
     return undefined;

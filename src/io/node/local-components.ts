@@ -1,13 +1,13 @@
 /** The control plane of this machine as its files and processes show it: static pod manifests, command lines, units, the last words of containers. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { parse } from "yaml";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
 import type { ComponentName } from "../../kube/component.ts";
 import { containerIndexOf, recogniseComponent } from "../../kube/component.ts";
 import { containerFlags, type Flag } from "../../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import { readYaml } from "../../kube/read-yaml.ts";
 import { ageOf, commandLine, names, processes, readQuietly, sharesNetwork } from "./local-node.ts";
 
 const POD_LOGS = "/var/log/pods";
@@ -88,7 +88,7 @@ function readManifest(path: string): ComponentManifest | undefined {
   let pod: JsonObject;
   try {
     if (statSync(path).size > MOST_BYTES) return failed("it is too large to be a manifest");
-    pod = objectOf(parse(readFileSync(path, "utf8")) as JsonObject);
+    pod = objectOf(readYaml(readFileSync(path, "utf8")) as JsonObject);
   } catch (error) {
     return failed(error instanceof Error ? error.message.split("\n")[0]!.replace(/:$/, "") : "it is no YAML");
   }

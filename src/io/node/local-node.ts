@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
-import { parse } from "yaml";
+import { readYaml } from "../../kube/read-yaml.ts";
 
 const POD_LOGS = "/var/log/pods";
 const CONTAINER_LOGS = "/var/log/containers";
@@ -53,7 +53,7 @@ function kubeletConfig(
   path: string,
 ): { staticPodPath?: unknown; containerRuntimeEndpoint?: unknown } | undefined {
   try {
-    return parse(readFileSync(isAbsolute(path) ? path : join(`/proc/${pid}/cwd`, path), "utf8")) ?? {};
+    return readYaml(readFileSync(isAbsolute(path) ? path : join(`/proc/${pid}/cwd`, path), "utf8")) ?? {};
   } catch {
     return undefined;
   }

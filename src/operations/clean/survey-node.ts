@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { parse } from "yaml";
 import { MendError } from "../../errors/errors.ts";
 import { findDataDirUsers, STATIC_POD_DIRECTORY, stopHint } from "../../io/etcd/data-dir-users.ts";
 import { isThere, treeSize } from "../../io/files/move-aside.ts";
@@ -12,6 +11,8 @@ import { findKubeletService, type KubeletService, kubeletText } from "../../io/n
 import { findKubelet, runningContainers } from "../../io/node/local-node.ts";
 import { type NodeContainer, type NodeContainers, openNodeContainers } from "../../io/node/node-containers.ts";
 import { readMountTable } from "../../io/node/unmount.ts";
+import type { JsonValue } from "../../kube/object.ts";
+import { readYaml } from "../../kube/read-yaml.ts";
 import type { CleanFacts, ContainerFacts, EtcdFacts, FileSet } from "../../nodes/clean-plan.ts";
 import { type CleanPlaces, type CleanRecord, cleanedName, newRecord } from "../../nodes/clean-record.ts";
 import { etcdDirectories, etcdDirectoriesOfPod } from "../../nodes/etcd-location.ts";
@@ -224,7 +225,7 @@ function etcdOfManifests(directory: string): string[] {
       const path = join(directory, name);
       if (!statSync(path).isFile() || statSync(path).size > MOST_MANIFEST_BYTES) return [];
       try {
-        return etcdDirectoriesOfPod(parse(readFileSync(path, "utf8")));
+        return etcdDirectoriesOfPod(readYaml(readFileSync(path, "utf8")) as JsonValue);
       } catch {
         return []; // the kubelet cannot read it either
       }

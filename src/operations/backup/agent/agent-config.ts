@@ -1,10 +1,10 @@
 /** The agent's configuration file, in YAML. Every field is checked, and every default is here. */
 import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
 import { z } from "zod";
 import { MendError } from "../../../errors/errors.ts";
 import { readTextFile } from "../../../io/files/read-file.ts";
 import { CONTROL_PLANE_PATHS } from "../../../io/node/control-plane-files.ts";
+import { readYaml } from "../../../kube/read-yaml.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -73,7 +73,7 @@ export type AgentSettings = Omit<AgentOptions, "env" | "cwd" | "signal" | "now" 
 export function readAgentConfig(path: string, nodeName: string): AgentSettings {
   let value: unknown;
   try {
-    value = parse(readTextFile(path));
+    value = readYaml(readTextFile(path));
   } catch (error) {
     if (error instanceof MendError) throw error;
     throw new MendError("config-invalid", `"${path}" is not YAML`, { where: path, cause: error });
