@@ -54,7 +54,7 @@ export function certificateAuthorities(path: string): X509Certificate[] {
   const text = read(path);
   if (text === undefined) return [];
   try {
-    return objectsOf(objectOf(parse(text) as JsonObject).clusters).flatMap(({ cluster }) =>
+    return objectsOf(objectOf(readYaml(text) as JsonObject).clusters).flatMap(({ cluster }) =>
       readCertificates(Buffer.from(textOf(objectOf(cluster)["certificate-authority-data"]), "base64")),
     );
   } catch {
