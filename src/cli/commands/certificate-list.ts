@@ -25,13 +25,19 @@ export function listCommand({ host, exit }: CommandContext): Command {
     .action(async (options: Options) => {
       const { listCertificates } = await import("../../operations/certificate/list-certificates.ts");
       const list = listCertificates(placesOf(host, options), host.now());
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now()));
+      await host.stdout.write(
+        options.output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now(), host.stdout.columns),
+      );
       const states = [...list.certificates, ...list.authorities].map(({ state }) => state);
       if (states.some((state) => state !== "valid" && state !== "expires")) exit(EXIT.failed);
     });
 }
 
-function listText({ certificates, authorities, serviceAccountKey }: CertificateList, now: number): string {
+function listText(
+  { certificates, authorities, serviceAccountKey }: CertificateList,
+  now: number,
+  width: number | undefined,
+): string {
   const rows = certificates.map(({ name, notAfter, authority, externallyManaged, state, purpose }) => [
     name,
     notAfter === null ? "-" : timeText(notAfter),
@@ -64,7 +70,7 @@ function listText({ certificates, authorities, serviceAccountKey }: CertificateL
       ? `${serviceAccountKey.file} is missing: no token of a service account can be signed; copy it from another control-plane node\n`
       : "";
   const notes = `${lost.join("")}${key}`;
-  return `${tableText([head, ...rows])}\n${tableText([heads, ...signers])}${notes === "" ? "" : `\n${notes}`}`;
+  return `${tableText([head, ...rows], { width })}\n${tableText([heads, ...signers], { width })}${notes === "" ? "" : `\n${notes}`}`;
 }
 
 function stateText(state: CertificateState): string {

@@ -63,7 +63,9 @@ export function etcdHealthCommand({ host, exit }: CommandContext): Command {
           ...(quota === undefined ? {} : { quota }),
         },
       );
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(health)}\n` : healthText(health));
+      await host.stdout.write(
+        options.output === "json" ? `${JSON.stringify(health)}\n` : healthText(health, host.stdout.columns),
+      );
       if (options.output === "text") await host.stderr.write(findingsText(health.findings));
       if (!health.healthy) exit(EXIT.failed);
     });
@@ -77,7 +79,7 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
-function healthText(health: ClusterHealth): string {
+function healthText(health: ClusterHealth, width: number | undefined): string {
   const head = [
     "MEMBER",
     "NAME",
@@ -96,7 +98,7 @@ function healthText(health: ClusterHealth): string {
   const verdict =
     survivesLosses < 0 ? "quorum is lost" : survivesLosses === 0 ? "no voter may be lost" : `survives ${more}`;
   const rows = health.members.map(row);
-  return `${tableText([head, ...rows])}\ncluster ${health.clusterId}: ${answeringVoters} of ${voters} voters answer, quorum is ${quorum}: ${verdict}\n`;
+  return `${tableText([head, ...rows], { width })}\ncluster ${health.clusterId}: ${answeringVoters} of ${voters} voters answer, quorum is ${quorum}: ${verdict}\n`;
 }
 
 function row({ id, name, endpoint, isLearner, status }: MemberHealth): string[] {

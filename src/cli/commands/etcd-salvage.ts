@@ -84,14 +84,16 @@ export function etcdSalvageCommand({ host, exit }: CommandContext): Command {
         survivorWalDirs: parseSurvivorWalDirs(options.survivorWalDir, dataDirs),
       });
       await line.end();
-      await host.stdout.write(options.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result));
+      await host.stdout.write(
+        options.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result, host.stdout.columns),
+      );
       const findings = [...result.survivors.flatMap((survivor) => survivor.findings), ...result.findings];
       if (options.output === "text") await host.stderr.write(findingsText(findings));
       if (!result.isComplete) exit(1);
     });
 }
 
-function salvagedText(result: SalvageResult): string {
+function salvagedText(result: SalvageResult, width: number | undefined): string {
   const text = (value: string | number | null): string => (value === null ? "-" : String(value));
   const rows = result.survivors.map((survivor) => [
     survivor.dataDir,
@@ -129,5 +131,5 @@ function salvagedText(result: SalvageResult): string {
   if (result.removedMembers.length > 0) lines.push(`removed members: ${result.removedMembers.join(", ")}`);
   if (!result.isComplete) lines.push("NOT COMPLETE: writes are lost, see the errors below for which");
   if (!isDryRun) lines.push("start etcd on it without --force-new-cluster, then add members to it");
-  return `${tableText([head, ...rows])}\n${lines.join("\n")}\n`;
+  return `${tableText([head, ...rows], { width })}\n${lines.join("\n")}\n`;
 }

@@ -21,7 +21,7 @@ const explain = defineCommand({
   async run({ code }, { output }, { host }) {
     if (code === undefined) {
       const all = { errors: ERROR_CODES, findings: FINDING_CODES };
-      await host.stdout.write(output === "json" ? `${JSON.stringify(all)}\n` : listText(all));
+      await host.stdout.write(output === "json" ? `${JSON.stringify(all)}\n` : listText(all, host.stdout.columns));
       return;
     }
     const found = explanationsOf(code);
@@ -48,11 +48,17 @@ function explanationText(code: string, kind: string, { means, todo }: CodeText):
   return lineOf`${code} (${kind}): ${means}` + lineOf`what to do: ${todo}`;
 }
 
-function listText(all: Readonly<Record<string, Readonly<Record<string, CodeText>>>>): string {
+function listText(
+  all: Readonly<Record<string, Readonly<Record<string, CodeText>>>>,
+  width: number | undefined,
+): string {
   return Object.entries(all)
     .map(([title, codes]) => {
       const rows = Object.entries(codes).map(([code, { means }]) => [code, means]);
-      return `${title}\n${tableText(rows.sort(([a], [b]) => (a! < b! ? -1 : 1)))}`;
+      return `${title}\n${tableText(
+        rows.sort(([a], [b]) => (a! < b! ? -1 : 1)),
+        { width },
+      )}`;
     })
     .join("\n");
 }

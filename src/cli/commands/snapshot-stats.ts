@@ -31,13 +31,13 @@ export const snapshotStats = defineCommand({
     const { top, etcdPrefix, output } = flags;
     const stats = await readSnapshotStats(file, { ...common, top, ...given({ etcdPrefix }) });
     await line.end();
-    await host.stdout.write(output === "json" ? `${JSON.stringify(stats)}\n` : statsText(stats));
+    await host.stdout.write(output === "json" ? `${JSON.stringify(stats)}\n` : statsText(stats, host.stdout.columns));
     if (output === "text") await host.stderr.write(findingsText(stats.findings, flags.quiet));
     return hasErrors(stats.findings) ? EXIT.failed : EXIT.done;
   },
 });
 
-function statsText(stats: SnapshotStats): string {
+function statsText(stats: SnapshotStats, width: number | undefined): string {
   const resources = tableText(
     [
       ["RESOURCE", "OBJECTS", "REVISIONS", "LIVE", "HISTORY"],
@@ -56,21 +56,21 @@ function statsText(stats: SnapshotStats): string {
         byteText(stats.historyBytes),
       ],
     ],
-    { right: [1, 2, 3, 4] },
+    { right: [1, 2, 3, 4], width },
   );
   const largest = tableText(
     [
       ["BYTES", "REVISIONS", "LARGEST KEYS"],
       ...stats.largest.map((row) => [byteText(row.bytes), String(row.revisions), row.key]),
     ],
-    { right: [0, 1] },
+    { right: [0, 1], width },
   );
   const namespaces = tableText(
     [
       ["KEYS", "LIVE", "NAMESPACE"],
       ...stats.namespaces.map((row) => [String(row.keys), byteText(row.liveBytes), row.namespace]),
     ],
-    { right: [0, 1] },
+    { right: [0, 1], width },
   );
   return `${resources}\n${largest}\n${namespaces}`;
 }
