@@ -1,0 +1,104 @@
+/**
+ * docs/json-output.md names every field of what `-o json` prints, as commands print it here: a field that comes, goes or changes its type is a change of the
+ * page, and of the CHANGELOG. UPDATE_TRANSCRIPTS=1 writes the page; a field without a meaning fails.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { MEANINGS, TYPES } from "./json-meanings.ts";
+import { kubemend } from "./kubemend.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const PAGE = join(ROOT, "docs/json-output.md");
+const fixture = (name: string) => join(import.meta.dirname, "fixtures", name, "snapshot.db.gz");
+const directory = mkdtempSync(join(tmpdir(), "kubemend-json-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+writeFileSync(join(directory, "text"), "no snapshot\n");
+
+/** What is run for each command: together they show every field. */
+const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "any command that fails": [["snapshot", "status", join(directory, "text")]],
+  "snapshot status": [
+    ["snapshot", "status", fixture("k120-broad")],
+    ["snapshot", "status", fixture("k136-compacted")],
+  ],
+  "snapshot verify": [
+    ["snapshot", "verify", fixture("k120-broad")],
+    ["snapshot", "verify", fixture("k136-encrypted")],
+  ],
+  "snapshot keys": [["snapshot", "keys", fixture("kubeadm-k120"), "/registry/namespaces"]],
+  "snapshot stats": [["snapshot", "stats", fixture("k136-encrypted")]],
+  "snapshot export --dir": [["snapshot", "export", fixture("k136-encrypted"), "--dir", join(directory, "tree")]],
+  "snapshot restore": [["snapshot", "restore", fixture("kubeadm-k120"), "--data-dir", join(directory, "data")]],
+  recover: [
+    [
+      "recover",
+      "--etcd-backup-file",
+      fixture("selfhosted-k120"),
+      "--recovery-dir",
+      join(directory, "recovered"),
+      "--kubeconfig",
+      join(ROOT, "examples/kubeconfig"),
+    ],
+    [
+      "recover",
+      "--etcd-backup-file",
+      fixture("kubeadm-k120"),
+      "--recovery-dir",
+      join(directory, "dry"),
+      "--dry-run",
+      "--kubeconfig",
+      join(ROOT, "examples/kubeconfig"),
+    ],
+  ],
+  render: [["render", "--asset-dir", join(directory, "assets"), "--dry-run"]],
+  explain: [["explain", "snapshot-hash-mismatch"]],
+};
+
+type Types = Map<string, Set<string>>;
+
+/** Adds the type of each field below `path`; `[]` is an item of a list. */
+function collect(value: unknown, path: string, types: Types): void {
+  const type = value === null ? "null" : Array.isArray(value) ? "list" : typeof value;
+  if (path !== "") types.set(path, (types.get(path) ?? new Set()).add(type));
+  if (Array.isArray(value)) for (const each of value) collect(each, `${path}[]`, types);
+  else if (type === "object")
+    for (const [name, each] of Object.entries(value as object))
+      collect(each, path === "" ? name : `${path}.${path === "hostFiles" ? "NODE" : name}`, types);
+}
+
+test("every field is named, with its type and its meaning", async () => {
+  const sections: string[] = [];
+  const unknown: string[] = [];
+  for (const [command, runs] of Object.entries(RUNS)) {
+    const types: Types = new Map();
+    for (const argv of runs) {
+      const { stdout, stderr } = await kubemend(directory, [...argv, "-o", "json"]);
+      collect(JSON.parse(stdout === "" ? stderr : stdout), "", types);
+    }
+    const lines = [...types]
+      .filter(([path]) => path === "[]" || !path.endsWith("[]"))
+      .map(([path, kinds]) => {
+        const meaning = MEANINGS[`${command} ${path}`] ?? MEANINGS[path];
+        if (meaning === undefined) unknown.push(`${command} ${path}`);
+        return `- \`${path}\` (${TYPES[`${command} ${path}`] ?? TYPES[path] ?? [...kinds].sort().join(" or ")})${meaning ? `: ${meaning}` : ""}`;
+      });
+    sections.push(`## ${command}\n\n${lines.join("\n")}\n`);
+  }
+  expect(unknown).toEqual([]);
+  const page = `# JSON output
+
+With \`-o json\` a command prints one JSON value on stdout, and errors as one line on stderr. These fields stay: a field is
+removed, renamed or given another type only with a new major version, and new ones may come at any time, so pass over those
+that you do not know. The order of fields, and texts that are for people (\`text\`, \`message\`, \`hint\`), may change. Codes are in
+[codes.md](codes.md).
+
+This page is checked against what the commands print. Commands that need a running cluster are not here yet; their fields
+are in the types of \`src/operations\`.
+
+${sections.join("\n")}`;
+  if (process.env.UPDATE_TRANSCRIPTS) writeFileSync(PAGE, page);
+  expect(readFileSync(PAGE, "utf8")).toBe(page);
+});
