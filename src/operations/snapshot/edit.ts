@@ -1,9 +1,10 @@
 /** `snapshot edit`: a new snapshot in which chosen objects are removed, set, or taken from another one. */
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
+import { openTarget } from "../../io/files/durable/target.ts";
+import { writeFile } from "../../io/files/durable/write-file.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
@@ -31,6 +32,7 @@ export interface EditResult {
   readonly findings: readonly Finding[];
 }
 
+const COMMAND = "snapshot edit";
 const HASH_CHUNK = 1 << 20;
 
 /**
@@ -52,30 +54,23 @@ export async function editSnapshot(input: string, output: string, options: EditO
   const nothing = { file: null, edits, revision: 0, size: 0, sha256: "", findings: snapshot.findings.list() };
   if (isDryRun || changes.length === 0) return nothing;
   const fs = options.fileSystem ?? realFileSystem;
-  const staged = `${output}.part-${randomBytes(4).toString("hex")}`;
-  const file = fs.create(staged, 0o600);
-  let isOpen = true;
-  try {
-    const { size, revision } = await rewriteDatabase(snapshot, file, {
-      ...options,
-      exclude: [],
-      compact: false,
-      edits: changes,
-    });
-    file.truncate(size);
-    const sha256 = appendHash(file, size);
-    await file.sync();
-    const findings = await verifyEdited(staged, changes, revision, options);
-    file.close();
-    isOpen = false;
-    fs.rename(staged, output);
-    fs.syncDirectory(dirname(output));
-    return { file: output, edits, revision, size: size + sha256.length, sha256: sha256.toString("hex"), findings };
-  } catch (error) {
-    if (isOpen) file.close();
-    fs.remove(staged);
-    throw error;
-  }
+  using target = openTarget(output, { command: COMMAND, kind: "file" });
+  let findings: readonly Finding[] = [];
+  const written = await writeFile(
+    fs,
+    target,
+    COMMAND,
+    async (file) => {
+      const what = { ...options, exclude: [], compact: false, edits: changes };
+      const { size, revision } = await rewriteDatabase(snapshot, file, what);
+      file.truncate(size);
+      const sha256 = appendHash(file, size);
+      findings = await verifyEdited(file.path, changes, revision, options);
+      return { size: size + sha256.length, revision, sha256: sha256.toString("hex") };
+    },
+    { mustBeNew: true, mode: 0o600 },
+  );
+  return { file: output, edits, ...written, findings };
 }
 
 async function refuseDamage(snapshot: Snapshot, input: string, options: EditOptions): Promise<void> {

@@ -18,6 +18,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  read,
   readdirSync,
   renameSync,
   rmSync,
@@ -35,6 +36,7 @@ import { shownPath } from "./shown-path.ts";
 
 const copyAsync = promisify(copyFile);
 const syncAsync = promisify(fdatasync);
+const readAt = promisify(read);
 const run = promisify(execFile);
 const FLUSH_INTERVAL_MS = 50;
 /**
@@ -90,6 +92,8 @@ export const realFileSystem: FileSystem = {
       attempt("create", path, () => openSync(path, CREATE, mode)),
     ),
   async copy(descriptor, path, mode) {
+    const { size, blocks } = fstatSync(descriptor);
+    if (blocks * 512 < size - SPARSE_BYTES) return copySparse(descriptor, path, mode, size);
     // By the descriptor, because an unpacked archive has no name.
     const copying = copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     const flushing = flushWhile(copying, path);
@@ -150,6 +154,36 @@ export const realFileSystem: FileSystem = {
   },
   remove: (path) => attempt("remove", path, () => rmSync(path, { recursive: true, force: true })),
 };
+
+/** So much less on the disk than a file is long makes it sparse. */
+const SPARSE_BYTES = 1 << 20;
+const SPARSE_CHUNK = 64 << 10;
+
+/** The kernel's own copy would write the holes. What is zero is passed over, so that it stays a hole. */
+async function copySparse(descriptor: number, path: string, mode: number, size: number): Promise<OutputFile> {
+  const output = outputFile(
+    path,
+    attempt("create", path, () => openSync(path, CREATE, mode)),
+  );
+  try {
+    const buffer = Buffer.alloc(16 * SPARSE_CHUNK);
+    const zeros = Buffer.alloc(SPARSE_CHUNK);
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await readAt(descriptor, buffer, 0, buffer.length, at);
+      if (bytesRead === 0) break;
+      for (let from = 0; from < bytesRead; from += SPARSE_CHUNK) {
+        const part = buffer.subarray(from, Math.min(from + SPARSE_CHUNK, bytesRead));
+        if (!part.equals(zeros.subarray(0, part.length))) output.write(part, at + from);
+      }
+      at += bytesRead;
+    }
+    output.truncate(size);
+    return output;
+  } catch (error) {
+    output.close();
+    throw fromSystemError(error, "copy to", shownPath(path));
+  }
+}
 
 /** The owner first: changing it takes set-id bits away. */
 function ownDescriptor(descriptor: number, mode: number, uid: number, gid: number): void {

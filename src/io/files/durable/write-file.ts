@@ -14,6 +14,8 @@ export interface FileOwner {
 export interface WriteFileOptions {
   /** Of the file that is there, unless given; else ours and 0600. */
   readonly owner?: FileOwner;
+  /** One that is there is refused with `already-exists`, also where it has come meanwhile. */
+  readonly mustBeNew?: boolean;
   /** Instead of the mode of the file that is there. */
   readonly mode?: number;
   /** Looks at the whole, flushed file before it gets its name; what it throws ends the write. `path` is where it lies meanwhile. */
@@ -33,7 +35,7 @@ export async function writeFile<T>(
 ): Promise<T> {
   const found = options.owner ?? ownerOf(target);
   const owner = found === undefined ? undefined : { ...found, mode: options.mode ?? found.mode };
-  refuseOthers(target);
+  refuseInTheWay(target, options);
   removeDeadFiles(fs, target, command);
   const staged = target.at(stagingName(target.name, newNonce()));
   const file = fs.create(staged, 0o600);
@@ -47,7 +49,7 @@ export async function writeFile<T>(
     await Promise.all(work);
     file.close();
     isOpen = false;
-    refuseOthers(target);
+    refuseInTheWay(target, options);
     fs.rename(staged, target.at());
     fs.syncDirectory(target.parent.anchor);
     return result;
@@ -77,8 +79,14 @@ function us(): readonly [uid: number, gid: number] {
   return [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
 }
 
-function refuseOthers(target: Target): void {
+function refuseInTheWay(target: Target, { mustBeNew = false }: WriteFileOptions): void {
   const stat = lstatSync(target.at(), { throwIfNoEntry: false });
+  if (stat !== undefined && mustBeNew) {
+    throw new MendError("already-exists", `"${target.path}" exists already`, {
+      where: target.path,
+      hint: "choose another name",
+    });
+  }
   if (stat === undefined || stat.isFile() || stat.isSymbolicLink()) return;
   const kinds: readonly (readonly [number, string])[] = [
     [constants.S_IFDIR, "a directory"],
