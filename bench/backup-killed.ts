@@ -114,6 +114,18 @@ function textOf({ key, value, createRevision, modRevision, version, lease }: Key
   ].join(" ");
 }
 
+/** The first few lines that only one of them has. */
+function differences(found: readonly string[], expected: readonly string[]): string {
+  const describe = (line: string): string => {
+    const [key = "", , ...rest] = line.split(" ");
+    return `${Buffer.from(key, "hex").toString()} ${rest.join(" ")}`;
+  };
+  const [inFound, inExpected] = [new Set(found), new Set(expected)];
+  const missing = expected.filter((line) => !inFound.has(line)).map((line) => `missing ${describe(line)}`);
+  const extra = found.filter((line) => !inExpected.has(line)).map((line) => `extra ${describe(line)}`);
+  return [...missing, ...extra].slice(0, 8).join("; ");
+}
+
 async function runOnce(seed: number): Promise<string> {
   const next = random(seed);
   const directory = mkdtempSync(join(tmpdir(), `kubemend-killed-${seed}-`));
@@ -158,13 +170,7 @@ async function runOnce(seed: number): Promise<string> {
       try {
         await storedTo(place, header.revision);
       } catch (error) {
-        throw new Error(
-          `${String(error).slice(0, 200)}\n${agent
-            .log()
-            .slice(-6)
-            .map((line) => JSON.stringify(line))
-            .join("\n")}`,
-        );
+        throw new Error(`${String(error).slice(0, 200)}\n${agent.said.slice(-1500)}`);
       }
       const list = await listed(place);
       if (list.gaps.length > 0 || list.spans.length !== 1) throw new Error(`gaps: ${JSON.stringify(list)}`);
@@ -191,7 +197,7 @@ async function runOnce(seed: number): Promise<string> {
         if (outcome.code !== 0) throw new Error(`revision ${revision}: ${outcome.stderr}`);
         const [found, expected] = [await stored(file), await live(client, revision)];
         if (found.join("\n") !== expected.join("\n"))
-          throw new Error(`revision ${revision} is not what etcd has: ${found.length} and ${expected.length} keys`);
+          throw new Error(`revision ${revision} is not what etcd has: ${differences(found, expected)}`);
         rmSync(file);
       }
       const verdict = await kubemend(directory, ["backup", "verify", place.repository, "--identity", place.identity]);

@@ -226,19 +226,19 @@ function resumeTree(
   }
   const path = rightmostPath(bolt, bucket.root);
   const lastLeaf = path.pop()!;
-  const lastKey = lastLeaf.count === 0 ? undefined : leafKey(lastLeaf, lastLeaf.count - 1).slice();
+  const lastKey = lastLeaf.count === 0 ? undefined : Uint8Array.from(leafKey(lastLeaf, lastLeaf.count - 1));
   // The lowest branch keeps all its leaves; those above lose the child that is written anew.
   const resumed = path
     .reverse()
     .map((branch, level) => (level === 0 ? children(branch) : children(branch).slice(0, -1)));
   if (resumed.length === 0 && lastKey !== undefined)
-    resumed.push([{ key: leafKey(lastLeaf, 0).slice(), page: lastLeaf.id }]);
+    resumed.push([{ key: Uint8Array.from(leafKey(lastLeaf, 0)), page: lastLeaf.id }]);
   return { tree: createTreeWriter(output, pageSize, BULK_FILL_PERCENT, resumed), lastKey };
 }
 
 function children(branch: Page): Child[] {
   return Array.from({ length: branch.count }, (_, i) => ({
-    key: branchKey(branch, i).slice(),
+    key: Uint8Array.from(branchKey(branch, i)),
     page: branchChild(branch, i),
   }));
 }

@@ -55,10 +55,10 @@ export function createDeltaBuffer(after: number): DeltaBuffer {
         if (own !== revision && own !== revision + 1) return `revision ${own} follows ${revision}`;
         sub = own === revision ? sub + 1 : 0;
         revision = own;
-        const key = keyValue.slice(fields.keyStart, fields.keyEnd);
+        const key = Uint8Array.from(keyValue.subarray(fields.keyStart, fields.keyEnd));
         const stored = deletion
           ? encodeKeyValue({ key, value: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, lease: 0n })
-          : keyValue.slice();
+          : Uint8Array.from(keyValue); // not slice(): that of a Buffer is a view
         const lease = deletion ? 0n : leaseOf(keyValue, fields);
         if (lease !== 0n) leases.add(lease);
         changes.push({ revision, sub, deletion, keyValue: stored });

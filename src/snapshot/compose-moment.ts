@@ -210,7 +210,7 @@ export async function cutOff(source: FileSource, revision: number): Promise<CutO
         const stored = new Map<string, readonly [Uint8Array, Uint8Array]>(
           [...readEntries(bolt, bucket, refuse)].map(({ key, value }) => [
             hexOf(key),
-            [key.slice(), value.slice()] as const,
+            [Uint8Array.from(key), Uint8Array.from(value)] as const,
           ]),
         );
         tracker.grants([...stored.keys()].map((id) => ({ id: BigInt.asIntN(64, BigInt(`0x${id}`)), ttl: SHORT_TTL })));

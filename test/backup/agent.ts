@@ -39,6 +39,8 @@ export async function makeRepository(
 export interface RunningAgent {
   readonly pid: number;
   readonly ended: boolean;
+  /** Everything on standard error. */
+  readonly said: string;
   /** Each line of the log, parsed. */
   log(): { readonly level: string; readonly msg: string; readonly [field: string]: unknown }[];
   /** Resolves when a line of the log has this text in it. */
@@ -92,6 +94,9 @@ export function startAgent(
     pid: child.pid ?? -1,
     get ended() {
       return child.exitCode !== null || child.signalCode !== null;
+    },
+    get said() {
+      return text;
     },
     log: () =>
       text

@@ -1,5 +1,6 @@
 /** A repository in a store: its description, the heads of its links, and what they hold. */
 import { MendError } from "../../errors/errors.ts";
+import { createKeyValueFields, locateKeyValue } from "../../mvcc/key-value.ts";
 import { type Delta, decodeDelta } from "../../repository/delta.ts";
 import { decodeDescription, type RepositoryDescription } from "../../repository/description.ts";
 import { type DeltaHead, decodeHead, type Head, MOST_HEAD_BYTES, type SignedHead } from "../../repository/head.ts";
@@ -113,6 +114,7 @@ export async function readDelta(repository: Repository, link: Link): Promise<Del
 /** A delta that is not what its head says would be applied wrongly without a word. */
 function checkDelta(delta: Delta, head: DeltaHead, where: string): void {
   const { from, to } = head.revisions;
+  const fields = createKeyValueFields();
   let [revision, sub] = [from - 1, -1];
   const wrong = (text: string): never => {
     throw new MendError("repository-damaged", `the content of "${where}" is not what its head says: ${text}`, {
@@ -123,6 +125,11 @@ function checkDelta(delta: Delta, head: DeltaHead, where: string): void {
   for (const change of delta.changes) {
     const isNext =
       change.revision === revision ? change.sub === sub + 1 : change.revision === revision + 1 && change.sub === 0;
+    const fault = locateKeyValue(change.keyValue, 0, change.keyValue.length, fields);
+    if (fault !== undefined) wrong(`revision ${change.revision}/${change.sub}: ${fault}`);
+    if (!change.deletion && fields.modRevision !== change.revision) {
+      wrong(`revision ${change.revision}/${change.sub} holds a key-value of revision ${fields.modRevision}`);
+    }
     if (!isNext) wrong(`revision ${change.revision}/${change.sub} follows ${revision}/${sub}`);
     revision = change.revision;
     sub = change.sub;

@@ -112,7 +112,7 @@ function changesAt({ bolt, buckets, findings }: Snapshot, revision: number): Cha
   for (const { key, value } of readEntriesFrom(bolt, bucket, from, findings.report)) {
     const found = decodeRevision(key);
     if (found?.main !== revision) break;
-    changes.push({ revision, sub: found.sub, deletion: found.tombstone, keyValue: value.slice() });
+    changes.push({ revision, sub: found.sub, deletion: found.tombstone, keyValue: Uint8Array.from(value) });
   }
   return changes;
 }

@@ -38,7 +38,7 @@ export async function takeFull(writable: WritableRepository, options: TakeOption
         progress?.(step);
       },
     });
-    const { status, hash } = await askAbout(etcd, saved.endpoint, saved.revision ?? 0, signal);
+    const { status, hash } = await askAbout(etcd, saved.endpoint, Math.max(1, saved.revision ?? 1), signal);
     return await addFull(
       writable,
       path,

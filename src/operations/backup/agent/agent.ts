@@ -63,7 +63,8 @@ async function whenStoreAnswers(options: AgentOptions, report: AgentReporter): P
       report.end("store");
       return writable;
     } catch (error) {
-      if (!isStoreFailure(error)) throw error;
+      const isMissing = error instanceof MendError && error.code === "repository-not-found"; // or its disk is not mounted yet
+      if (!isMissing && !isStoreFailure(error)) throw error;
       report.begin("store", `the repository cannot be opened: ${error.message}`);
     }
     await pause(wait, signal);
