@@ -1,7 +1,10 @@
 /** What tests of giving objects back share: backups of a test bed's etcd, runs of the command line, and keyspaces compared object by object. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { run } from "../../src/cli/run.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../src/kube/object.ts";
 import { openSnapshotSide } from "../../src/operations/objects/snapshot-side.ts";
@@ -64,6 +67,19 @@ export class Workplace implements Disposable {
       signal: new AbortController().signal,
     });
     return { code, ...written };
+  }
+
+  /** Runs the command line as a process of its own, and kills it when its undo file announces that many writes; it may end before. */
+  async killed(words: readonly string[], writes: number): Promise<void> {
+    const undo = words.find((word) => word.endsWith(".jsonl"))!;
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const env = { ...process.env, KUBECONFIG: this.#plane.kubeconfig };
+    const child = spawn(process.execPath, [main, "objects", ...words], { cwd: this.directory, env, stdio: "ignore" });
+    const ended = once(child, "exit");
+    const announced = () => (existsSync(undo) ? readFileSync(undo, "utf8").split('\n{"write":').length - 1 : 0);
+    while (child.exitCode === null && announced() < writes) await setTimeout(2);
+    child.kill("SIGKILL");
+    await ended;
   }
 
   /** The undo file that was written last. */

@@ -1,9 +1,13 @@
 /** Chosen objects go back into a live cluster whose controllers run, and are taken back again, to the last object. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { inParallel } from "../../src/operations/cluster-access/in-parallel.ts";
+import { restoreSnapshot } from "../../src/operations/snapshot/restore.ts";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { Workplace } from "./giving-back.ts";
-import { describeWithCluster } from "./kubernetes.ts";
+import { describeWithCluster, longTest } from "./kubernetes.ts";
 
 describeWithCluster("objects that were lost", (kubernetes) => {
   test("a deleted namespace with workloads, claims and services", async () => {
@@ -82,6 +86,196 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     expect(undone, `${undone.stdout}${undone.stderr}`).toMatchObject({ code: 0 });
     await place.keyspaceIs(lost);
   });
+
+  longTest("a definition with 1,000 objects, overwritten configuration, bindings, and a job's history", async () => {
+    await using plane = await startControlPlane({ kubernetes });
+    using place = new Workplace(plane);
+    await plane.api.apply(OTHERS);
+    const widgets = "/apis/example.com/v1/namespaces/default/widgets";
+    await waitFor("widgets to be served", () => plane.api.list(widgets));
+    await inParallel(numbers(1000), (i) =>
+      plane.api.post(widgets, {
+        apiVersion: "example.com/v1",
+        kind: "Widget",
+        metadata: { name: `w-${i}` },
+        spec: { size: i },
+      }),
+    );
+    await inParallel(numbers(200), (i) =>
+      plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: `map-${i}` }, data: { i: `${i}` } }),
+    );
+    const backup = await place.backup();
+
+    // Each disaster, the words that repair it, and how many objects that takes.
+    const disasters: readonly (readonly [lose: () => Promise<unknown>, words: readonly string[], text: string])[] = [
+      [
+        async () => {
+          await plane.api.delete("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com");
+          await waitFor(
+            "the definition to be gone",
+            async () => (await plane.api.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")).length === 0,
+            { seconds: 120 },
+          );
+        },
+        ["crd/widgets.example.com", "--with-dependents"],
+        "1001 created, 0 changed, 1001 of 1001 read back as sent",
+      ],
+      [
+        async () => {
+          await plane.api.patch("/api/v1/namespaces/default/configmaps/map-7", { data: { i: "wrong", more: "x" } });
+          await plane.api.patch("/api/v1/namespaces/default/secrets/password", { data: { p: "d3Jvbmc=" } });
+        },
+        ["configmaps,secrets", "--changed", "-l", "!made"],
+        "0 created, 2 changed, 2 of 2 read back as sent",
+      ],
+      [
+        async () => {
+          for (const name of ["ops-1", "ops-2"])
+            await plane.api.delete(`/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${name}`);
+        },
+        ["clusterrolebindings", "-l", "team=ops"],
+        "2 created, 0 changed, 2 of 2 read back as sent",
+      ],
+      [
+        () =>
+          plane.api.delete("/apis/batch/v1beta1/namespaces/default/cronjobs/nightly", {
+            propagationPolicy: "Foreground",
+          }),
+        ["cronjobs,jobs"],
+        "1 created, 0 changed, 1 of 1 read back as sent",
+      ],
+    ];
+    for (const [lose, words, text] of disasters) {
+      await lose();
+      const lost = await place.keyspace();
+      const ran = await place.objects("restore", backup, ...words, "--yes");
+      expect(ran, `${ran.stdout}${ran.stderr}`).toMatchObject({ code: 0, stdout: expect.stringContaining(text) });
+      const again = await place.objects("restore", backup, ...words, "--yes");
+      expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("nothing was changed") });
+      const undone = await place.objects("undo", place.undoFile, "--yes", "-o", "json");
+      expect(undone, `${undone.stdout}${undone.stderr}`).toMatchObject({ code: 0 });
+      await place.keyspaceIs(lost);
+      expect(await place.objects("restore", backup, ...words, "--yes")).toMatchObject({ code: 0 });
+    }
+    const jobs = await plane.api.list("/apis/batch/v1/namespaces/default/jobs");
+    expect(jobs.filter(({ metadata }) => metadata.name === "done")).toHaveLength(1);
+    const diff = await place.objects(
+      "diff",
+      backup,
+      "live",
+      "widgets,configmaps,secrets,clusterrolebindings,cronjobs",
+      "-o",
+      "json",
+    );
+    const names = JSON.parse(diff.stdout).differences.map((each: { name: string }) => each.name);
+    expect(names.filter((name: string) => !name.includes("-token-"))).toEqual([]);
+  });
+
+  longTest("refusals are named and the rest goes on; killed runs go on; a copy in another namespace", async () => {
+    await using plane = await startControlPlane({ kubernetes });
+    using place = new Workplace(plane);
+    await plane.api.apply(SHOP);
+    await claimsBound(plane, ["kept", "dropped", "data-db-0"]);
+    await podsMade(plane);
+    const backup = await place.backup();
+
+    const copy = await place.objects("restore", backup, "-n", "shop", "--into-namespace", "copy", "--yes");
+    expect(copy, `${copy.stdout}${copy.stderr}`).toMatchObject({ code: 0 });
+    const [original, copied] = await Promise.all(
+      ["shop", "copy"].map((namespace) => plane.api.get(`/apis/apps/v1/namespaces/${namespace}/deployments/web`)),
+    );
+    expect(copied.spec).toEqual(original.spec);
+    const binding = await plane.api.get("/apis/rbac.authorization.k8s.io/v1/namespaces/copy/rolebindings/reader");
+    expect(binding.subjects[0].namespace).toBe("copy");
+    expect((await place.objects("undo", place.undoFile, "--yes", "--force")).code).toBe(0);
+    await namespaceGone(plane, "copy");
+
+    // A webhook that nobody answers for ConfigMaps, a field that cannot change, and a quota.
+    await plane.api.post("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", DEAD_WEBHOOK);
+    await plane.api.delete("/api/v1/namespaces/shop/configmaps/settings");
+    await plane.api.delete("/apis/apps/v1/namespaces/shop/deployments/web");
+    await plane.api.delete("/api/v1/namespaces/shop/services/none");
+    await plane.api.post("/api/v1/namespaces/shop/services", {
+      metadata: { name: "none" },
+      spec: { ports: [{ port: 80 }], selector: { app: "db" } },
+    });
+    await plane.api.patch("/api/v1/namespaces/shop/resourcequotas/quota", { spec: { hard: { configmaps: "1" } } });
+    const refused = await place.objects(
+      "restore",
+      backup,
+      "configmaps,deployments,services",
+      "-n",
+      "shop",
+      "--changed",
+      "--yes",
+    );
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toMatch(/refused +shop +configmaps\/settings +.*webhook/);
+    expect(refused.stdout).toMatch(/refused +shop +services\/none +.*clusterIP/);
+    expect(
+      (await plane.api.list("/apis/apps/v1/namespaces/shop/deployments")).map(({ metadata }) => metadata.name),
+    ).toEqual(["web"]);
+    await plane.api.delete("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/dead");
+    await plane.api.delete("/api/v1/namespaces/shop/services/none");
+
+    // Killed again and again, a run comes to its end, and one undo takes all of it back.
+    await plane.api.delete("/api/v1/namespaces/shop");
+    await namespaceGone(plane, "shop");
+    await waitFor("the volume to be deleted", async () =>
+      (await plane.api.list("/api/v1/persistentvolumes")).every(({ metadata }) => metadata.name !== "dropped"),
+    );
+    const lost = await place.keyspace();
+    const undo = join(place.directory, "killed.jsonl");
+    await place.killed(["restore", backup, "-n", "shop", "--yes", "--undo-file", undo], 1);
+    for (let writes = 4; writes <= 24; writes += 5) await place.killed(["restore", "--resume", undo, "--yes"], writes);
+    const last = await place.objects("restore", "--resume", undo, "--yes");
+    expect(last, `${last.stdout}${last.stderr}`).toMatchObject({ code: 0 });
+    await podsMade(plane);
+    await claimsBound(plane, ["kept", "data-db-0"]);
+    const undone = await place.objects("undo", undo, "--yes");
+    expect(undone, `${undone.stdout}${undone.stderr}`).toMatchObject({ code: 0 });
+    await place.keyspaceIs(lost);
+  });
+
+  test("an edited snapshot is restored, and a real API server serves what was set", async () => {
+    await using plane = await startControlPlane({ kubernetes, components: [] });
+    using place = new Workplace(plane);
+    await plane.api.post("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", DEAD_WEBHOOK);
+    const backup = await place.backup();
+    const file = join(place.directory, "set.yaml");
+    writeFileSync(
+      file,
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: set, namespace: default}\ndata: {by: kubemend}\n",
+    );
+    const [member] = plane.etcd.members as [(typeof plane.etcd.members)[number]];
+    await member.kill();
+    member.loseDisk();
+    await restoreSnapshot(backup, {
+      dataDir: member.dataDirectory,
+      name: member.name,
+      initialCluster: `${member.name}=${member.peerUrl}`,
+      initialClusterToken: "edited",
+      initialAdvertisePeerUrls: member.peerUrl,
+      bumpRevision: 1000,
+      surgery: {
+        remove: ["validatingwebhookconfiguration/dead"],
+        set: [file],
+        from: [],
+        namespace: "default",
+        selector: "",
+      },
+    });
+    member.start();
+    await plane.etcd.ready();
+    const served = await waitFor("the API server to serve what was set", () =>
+      plane.api.get("/api/v1/namespaces/default/configmaps/set"),
+    );
+    expect(served).toMatchObject({ data: { by: "kubemend" } });
+    await waitFor("the webhook to be forgotten", () =>
+      plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: "after" } }),
+    );
+    expect(await plane.api.list("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations")).toEqual([]);
+  });
 });
 
 /** Two of the Deployment, one of the StatefulSet, one of nobody. */
@@ -121,6 +315,66 @@ async function claimsBound(plane: ControlPlane, names: readonly string[]): Promi
     { seconds: 60, explain: () => JSON.stringify(phases) },
   );
 }
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
+
+const DEAD_WEBHOOK = {
+  metadata: { name: "dead" },
+  webhooks: [
+    {
+      name: "dead.example.com",
+      admissionReviewVersions: ["v1"],
+      sideEffects: "None",
+      failurePolicy: "Fail",
+      timeoutSeconds: 1,
+      clientConfig: { service: { namespace: "default", name: "nobody" } },
+      rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"], scope: "*" }],
+    },
+  ],
+};
+
+const OTHERS = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
+  scope: Namespaced
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: password, namespace: default}
+stringData: {p: right}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: ops-1, labels: {team: ops}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: User, name: a, apiGroup: rbac.authorization.k8s.io}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: ops-2, labels: {team: ops}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{kind: User, name: b, apiGroup: rbac.authorization.k8s.io}]
+---
+apiVersion: batch/v1beta1
+kind: CronJob
+metadata: {name: nightly, namespace: default}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: "kubemend.test/web:1"}]}}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: done, namespace: default}
+spec: {activeDeadlineSeconds: 1, template: {spec: {restartPolicy: Never, containers: [{name: c, image: "kubemend.test/web:1"}]}}}
+`;
 
 const SHOP = `
 apiVersion: v1
