@@ -61,6 +61,7 @@ class Surgeon {
   readonly #request: SurgeryRequest;
   readonly #options: SurgeryOptions;
   readonly #config: EncryptionConfig | undefined;
+  readonly #first = new Map<string, KeyValue | undefined>();
 
   constructor(
     side: SnapshotSide,
@@ -256,9 +257,15 @@ class Surgeon {
   }
 
   #firstAt(path: string): KeyValue | undefined {
-    const start = Buffer.from(`${this.#side.prefix}/${path}/`);
-    for (const entry of this.#side.keyspace.entries()) {
-      if (Buffer.compare(entry.key.subarray(0, start.length), start) === 0) return entry;
+    if (!this.#first.has(path)) this.#first.set(path, this.#findFirst(path));
+    return this.#first.get(path);
+  }
+
+  #findFirst(path: string): KeyValue | undefined {
+    const start = `${this.#side.prefix}/${path}/`;
+    for (const key of this.#side.keyspace.keys()) {
+      const text = Buffer.from(key).toString("utf8");
+      if (text.startsWith(start)) return this.#side.keyspace.get(text);
     }
     return undefined;
   }
