@@ -45,6 +45,12 @@ function scaledDown({ namespace, name }: ScaledDownDeployment): string {
   return `its Deployment ${namespace}/${name} is scaled to 0`;
 }
 
+/** Where the API server itself cannot get past the object. */
+function fromBackup(kind: string, name: string): string {
+  const remove = commandLine("--remove", `${kind}/${name}`);
+  return `if the API server does not come up with it: kubemend snapshot restore BACKUP --data-dir DIR ${remove}`;
+}
+
 function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {
   const { configuration, name, service, fault, deployment, kind, index } = webhook;
   const backend = `service ${service.namespace}/${service.name}`;
@@ -61,8 +67,7 @@ function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {
         : scaleUp(deployment, access),
     ],
     ...(deployment === undefined && {
-      advice:
-        'this lets through what it would have checked: set failurePolicy to "Fail" again when its backend is back',
+      advice: `this lets through what it would have checked: set failurePolicy to "Fail" again when its backend is back; ${fromBackup(kind.toLowerCase(), configuration)}`,
     }),
   });
 }
@@ -88,7 +93,9 @@ function deadApiService(
             kubectl(access, "delete", "apiservice", name),
           ]
         : [scaleUp(deployment, access)],
-    ...(deployment === undefined && { advice: `create it again from ${saved} when its backend is back` }),
+    ...(deployment === undefined && {
+      advice: `create it again from ${saved} when its backend is back; ${fromBackup("apiservice", name)}`,
+    }),
   });
 }
 

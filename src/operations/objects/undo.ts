@@ -202,7 +202,8 @@ class Undo {
   async #delete(item: UndoItem): Promise<UndoResult> {
     const { id, wave } = item.subject;
     const uid = textOf(item.live!.metadata.uid);
-    const takesOthers = WAVES[wave] === "workloads" || WAVES[wave] === "custom resources";
+    // What a workload made goes before it. The garbage collector takes its time for that: others do not wait for it.
+    const takesOthers = WAVES[wave] === "workloads";
     await this.#cluster.delete(id, uid, takesOthers ? "Foreground" : "Background");
     const still = await this.#cluster.gone(id, uid, this.#options.waitMs);
     if (still === undefined) return { item, state: "deleted", reason: "" };
