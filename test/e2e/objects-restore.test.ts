@@ -137,10 +137,13 @@ describeWithCluster("objects that were lost", (kubernetes) => {
         "2 created, 0 changed, 2 of 2 read back as sent",
       ],
       [
-        () =>
-          plane.api.delete("/apis/batch/v1beta1/namespaces/default/cronjobs/nightly", {
-            propagationPolicy: "Foreground",
-          }),
+        async () => {
+          await plane.api.delete("/apis/batch/v1beta1/namespaces/default/cronjobs/nightly", {
+            propagationPolicy: "Background",
+          });
+          const path = "/apis/batch/v1beta1/namespaces/default/cronjobs";
+          await waitFor("the cron job to be gone", async () => (await plane.api.list(path)).length === 0);
+        },
         ["cronjobs,jobs"],
         "1 created, 0 changed, 1 of 1 read back as sent",
       ],
