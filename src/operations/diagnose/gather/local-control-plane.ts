@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import type { LocalComponent, LocalFacts, LocalProcess } from "../../../diagnosis/facts.ts";
+import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import {
   configuredStaticPods,
   controlPlaneFiles,
@@ -70,7 +71,7 @@ export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undef
   const files = controlPlaneFiles();
   if (components.length === 0 && !installed && files.length === 0) return undefined;
   return {
-    nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
+    nodeName: kubelet?.nodeName ?? kubeadmNodeName() ?? hostname().toLowerCase(),
     kubelet: { process: kubelet && processFacts(kubelet.pid), installed, staticPods },
     components,
     serviceManager: serviceManager(),
@@ -92,6 +93,11 @@ function describe({
     process: process && processFacts(process.pid),
     manifest: manifest && { path: manifest.path, fault: manifest.fault },
   };
+}
+
+/** As its kubelet registers it, by what kubeadm wrote: the machine's own name may be another. */
+function kubeadmNodeName(): string | undefined {
+  return existsSync(KUBEADM_FLAGS) ? findIdentity("/etc/kubernetes", "/var/lib/kubelet").node : undefined;
 }
 
 /** Only kubeadm lays files out as it does: elsewhere nothing is missed. */
