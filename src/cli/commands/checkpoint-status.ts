@@ -1,55 +1,44 @@
-import { resolve } from "node:path";
-import { Command, Option } from "commander";
 import { STATE_TEXT } from "../../checkpoint/cause.ts";
 import { placesIn } from "../../checkpoint/data-directory.ts";
 import { MendError } from "../../errors/errors.ts";
 import { humanDuration } from "../../kubeapi/columns/age.ts";
 import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
-import { type CommandContext, EXIT } from "../command.ts";
-import { findingsText } from "../reports/findings-text.ts";
+import { EXIT } from "../command.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { path, words } from "../options/flag.ts";
+import { outputFlag } from "../options/output-flags.ts";
+import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { alignedText } from "../terminal/aligned-text.ts";
 import { DEFAULT_ADDRESS } from "./checkpoint-run.ts";
 
-const EXAMPLES = `
-Asks the agent of this node; where none answers, tells what is on disk. Exit code 1 where something is wrong.
-
-Examples:
-  kubemend checkpoint status
-  kubemend checkpoint status -o json`;
-
-interface Options {
-  readonly kubernetesDirectory: string;
-  readonly metricsAddress: string;
-  readonly output: "text" | "json";
-}
-
-export function checkpointStatusCommand({ host, exit }: CommandContext): Command {
-  return new Command("status")
-    .description("what is checkpointed on this node, in which state, since when and why")
-    .option("--kubernetes-directory <dir>", "where manifests and checkpoints are", "/etc/kubernetes")
-    .option("--metrics-address <address>", "where the agent answers", DEFAULT_ADDRESS)
-    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
-    .addHelpText("after", EXAMPLES)
-    .action(async (options: Options) => {
-      const { checkpointStatus } = await import("../../operations/checkpoint/checkpoint-status.ts");
-      const report = await checkpointStatus({
-        places: placesIn(resolve(host.cwd, options.kubernetesDirectory)),
-        metricsAddress: options.metricsAddress,
-        now: host.now,
+export const checkpointStatusCommand = defineCommand({
+  name: "status",
+  text: "what is checkpointed on this node, in which state, since when and why",
+  flags: {
+    kubernetesDirectory: path("--kubernetes-directory <dir>", "where manifests and checkpoints are", {
+      default: "/etc/kubernetes",
+    }),
+    metricsAddress: words("--metrics-address <address>", "where the agent answers", { default: DEFAULT_ADDRESS }),
+    output: outputFlag(["text", "json"]),
+  },
+  examples: ["kubemend checkpoint status", "kubemend checkpoint status -o json"],
+  notes:
+    "Asks the agent of this node; where none answers, prints what is on disk. Exit code 1 where something is wrong.",
+  page: "docs/keep-a-node-recoverable.md",
+  async run(_, { kubernetesDirectory, metricsAddress, output }, { host }) {
+    const { checkpointStatus } = await import("../../operations/checkpoint/checkpoint-status.ts");
+    const report = await checkpointStatus({ places: placesIn(kubernetesDirectory), metricsAddress, now: host.now });
+    await host.stdout.write(output === "json" ? `${JSON.stringify(report)}\n` : reportText(report, host.now()));
+    if (output === "text") await host.stderr.write(findingsText(report.findings));
+    if (!report.agent.answers) {
+      throw new MendError("agent-silent", "no agent answers on this node", {
+        where: metricsAddress,
+        hint: 'see what has become of its container ("crictl ps -a --name pod-checkpointer"), or pass its --metrics-address',
       });
-      await host.stdout.write(
-        options.output === "json" ? `${JSON.stringify(report)}\n` : reportText(report, host.now()),
-      );
-      if (options.output === "text") await host.stderr.write(findingsText(report.findings));
-      if (!report.agent.answers) {
-        throw new MendError("agent-silent", "no agent answers on this node", {
-          where: options.metricsAddress,
-          hint: 'see what has become of its container ("crictl ps -a --name pod-checkpointer"), or pass its --metrics-address',
-        });
-      }
-      if (report.findings.some(({ level }) => level === "error")) exit(EXIT.failed);
-    });
-}
+    }
+    return hasErrors(report.findings) ? EXIT.failed : EXIT.done;
+  },
+});
 
 function reportText(report: AgentReport, now: number): string {
   const { agent, apiServer, runtime, checkpoints } = report;

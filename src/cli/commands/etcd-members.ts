@@ -1,63 +1,61 @@
-import { Command, Option } from "commander";
-import type { MemberList } from "../../operations/etcd/etcd-members.ts";
-import type { CommandContext } from "../command.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import type { listMembersV2, MemberList } from "../../operations/etcd/etcd-members.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
+import { oneOf } from "../options/flag.ts";
+import { outputFlag } from "../options/output-flags.ts";
 import { boxTable } from "../terminal/box-table.ts";
 import { lineOf, oneLine } from "../terminal/escape.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend etcd members --endpoints https://10.0.0.1:2379,https://10.0.0.2:2379 \\
-    --cacert ca.crt --cert client.crt --key client.key
-  kubemend etcd members --endpoints http://127.0.0.1:2379 -o table
-  kubemend etcd members --api v2`;
+export const etcdMembersCommand = defineCommand({
+  name: "members",
+  text: "the members of a live cluster, in etcdctl's words",
+  flags: {
+    ...ETCD_FLAGS,
+    api: oneOf("--api <version>", ["v3", "v2"], "the API to ask", { default: "v3" }),
+    output: outputFlag(["text", "table", "json"]),
+  },
+  examples: [
+    `kubemend etcd members --endpoints https://10.0.0.1:2379,https://10.0.0.2:2379 \\
+  --cacert ca.crt --cert client.crt --key client.key`,
+    "kubemend etcd members --endpoints http://127.0.0.1:2379 -o table",
+    "kubemend etcd members --api v2",
+  ],
+  page: "docs/back-up-and-restore-etcd.md",
+  async run(_, flags, { host }) {
+    const { listMembers, listMembersV2 } = await import("../../operations/etcd/etcd-members.ts");
+    const access = etcdFlags(host, flags);
+    const text =
+      flags.api === "v3"
+        ? membersText(await listMembers(access, host.signal), flags.output)
+        : membersV2Text(await listMembersV2(access, host.signal), flags.output);
+    await host.stdout.write(text);
+  },
+});
 
-interface Options extends EtcdOptions {
-  readonly api: "v2" | "v3";
-  readonly output: "text" | "table" | "json";
+type Format = "text" | "table" | "json";
+
+function membersV2Text(members: Awaited<ReturnType<typeof listMembersV2>>, format: Format): string {
+  if (format === "json") return `${JSON.stringify({ members })}\n`;
+  if (format === "table") {
+    const rows = members.map(({ id, name, peerURLs, clientURLs, isLeader }) => [
+      id,
+      name === "" ? "unstarted" : "started",
+      name,
+      peerURLs.join(","),
+      clientURLs.join(","),
+      String(isLeader),
+    ]);
+    return boxTable(["ID", "Status", "Name", "Peer Addrs", "Client Addrs", "Is Leader"], rows);
+  }
+  const lines = members.map(({ id, name, peerURLs, clientURLs, isLeader }) =>
+    name === ""
+      ? lineOf`${id}[unstarted]: peerURLs=${peerURLs.join(",")}`
+      : lineOf`${id}: name=${name} peerURLs=${peerURLs.join(",")} clientURLs=${clientURLs.join(",")} isLeader=${String(isLeader)}`,
+  );
+  return lines.join("");
 }
 
-export function etcdMembersCommand({ host }: CommandContext): Command {
-  return etcdOptions(new Command("members"))
-    .description("the members of a live cluster, in etcdctl's words")
-    .addOption(new Option("--api <version>", "the API to ask").choices(["v3", "v2"]).default("v3"))
-    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "table", "json"]).default("text"))
-    .addHelpText("after", EXAMPLES)
-    .action(async (options: Options) => {
-      const { listMembers, listMembersV2 } = await import("../../operations/etcd/etcd-members.ts");
-      const flags = etcdFlags(host, options);
-      if (options.api === "v3") {
-        await host.stdout.write(membersText(await listMembers(flags, host.signal), options.output));
-        return;
-      }
-      const members = await listMembersV2(flags, host.signal);
-      if (options.output === "json") {
-        await host.stdout.write(`${JSON.stringify({ members })}\n`);
-        return;
-      }
-      if (options.output === "table") {
-        const rows = members.map(({ id, name, peerURLs, clientURLs, isLeader }) => [
-          id,
-          name === "" ? "unstarted" : "started",
-          name,
-          peerURLs.join(","),
-          clientURLs.join(","),
-          String(isLeader),
-        ]);
-        const head = ["ID", "Status", "Name", "Peer Addrs", "Client Addrs", "Is Leader"];
-        await host.stdout.write(boxTable(head, rows));
-        return;
-      }
-      const lines = members.map(({ id, name, peerURLs, clientURLs, isLeader }) =>
-        name === ""
-          ? lineOf`${id}[unstarted]: peerURLs=${peerURLs.join(",")}`
-          : lineOf`${id}: name=${name} peerURLs=${peerURLs.join(",")} clientURLs=${clientURLs.join(",")} isLeader=${String(isLeader)}`,
-      );
-      await host.stdout.write(lines.join(""));
-    });
-}
-
-function membersText(list: MemberList, format: Options["output"]): string {
+function membersText(list: MemberList, format: Format): string {
   if (format === "json") return membersJson(list);
   const rows = list.members.map(({ id, name, peerUrls, clientUrls, isLearner }) => [
     id.toString(16),

@@ -1,43 +1,43 @@
-import { Argument, Command, Option } from "commander";
+import type { Option } from "commander";
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
-import type { CommandContext } from "../command.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
+import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
+import { argument, defineCommand, type MakeCommand } from "../options/define-command.ts";
+import { NODE_DRY_RUN_FLAG } from "../options/node-flags.ts";
+import { outputFlag } from "../options/output-flags.ts";
+import { lineOf } from "../terminal/escape.ts";
 
-interface Options extends ClusterOptions {
-  readonly selector?: string;
-  readonly dryRun: DryRun;
-  readonly output: "text" | "json";
-}
+export const nodeCordonCommand = make("cordon", {
+  text: "mark nodes as taking no new pods",
+  examples: ["kubemend node cordon worker-3", "kubemend node cordon -l rack=7 --dry-run=server"],
+});
 
-export function nodeCordonCommand(context: CommandContext): Command {
-  return command(context, "cordon", true)
-    .description("mark nodes as taking no new pods")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  kubemend node cordon worker-3\n  kubemend node cordon -l rack=7 --dry-run=server",
-    );
-}
+export const nodeUncordonCommand = make("uncordon", {
+  text: "mark nodes as taking new pods again",
+  examples: ["kubemend node uncordon worker-3"],
+  notes: "Pods do not move back by themselves: see kubemend node rebalance.",
+});
 
-export function nodeUncordonCommand(context: CommandContext): Command {
-  return command(context, "uncordon", false)
-    .description("mark nodes as taking new pods again")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  kubemend node uncordon worker-3\n\nPods do not move back by themselves: see kubemend node rebalance.",
-    );
-}
-
-function command({ host }: CommandContext, name: string, cordon: boolean): Command {
-  return clusterOptions(new Command(name))
-    .addArgument(new Argument("[nodes...]", "names of nodes"))
-    .option("-l, --selector <selector>", "nodes by their labels, instead of by name")
-    .addOption(dryRunOption())
-    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
-    .action(async (names: string[], options: Options) => {
+function make(
+  name: "cordon" | "uncordon",
+  help: { readonly text: string; readonly examples: readonly string[]; readonly notes?: string },
+): MakeCommand {
+  return defineCommand({
+    name,
+    ...help,
+    args: { names: argument("[nodes...]", "names of nodes") },
+    flags: {
+      ...CLUSTER_FLAGS,
+      selector: NODE_SELECTOR_FLAG,
+      dryRun: NODE_DRY_RUN_FLAG,
+      output: outputFlag(["text", "json"]),
+    },
+    page: "docs/maintain-nodes.md",
+    async run({ names }, flags, { host }) {
       const { cordonNodes } = await import("../../operations/drain/cordon-nodes.ts");
-      const { selector, dryRun, output } = options;
+      const { selector, dryRun, output } = flags;
+      const cordon = name === "cordon";
       await cordonNodes({
-        cluster: clusterFlags(host, options),
+        cluster: clusterFlags(host, flags),
         targets: { names, selector },
         cordon,
         dryRun,
@@ -47,18 +47,16 @@ function command({ host }: CommandContext, name: string, cordon: boolean): Comma
           void host.stdout.write(
             output === "json"
               ? `${JSON.stringify({ node, cordoned: cordon, changed, dryRun })}\n`
-              : `node/${node} ${changed ? "" : "already "}${name}ed${dryRunSuffix(dryRun)}\n`,
+              : lineOf`node/${node} ${changed ? "" : "already "}${name}ed${dryRunSuffix(dryRun)}`,
           ),
       });
-    });
+    },
+  });
 }
 
-/** `--dry-run`, `--dry-run=client|server`, as kubectl has it. */
+/** For commands that are not values yet. */
 export function dryRunOption(): Option {
-  return new Option("--dry-run [mode]", "change nothing: say what would be done, or have the API server check it")
-    .choices(["none", "client", "server"])
-    .preset("client")
-    .default("none");
+  return NODE_DRY_RUN_FLAG.option();
 }
 
 /** What kubectl writes behind a line that did not happen. */

@@ -1,61 +1,54 @@
-import { Argument, Command, Option } from "commander";
 import { namespacedName } from "../../kube/names.ts";
 import type { NodeLoad } from "../../nodes/rebalance.ts";
 import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
-import type { CommandContext } from "../command.ts";
-import { duration } from "../options/flag.ts";
-import { type ClusterOptions, clusterFlags, clusterOptions } from "../options/shared-options.ts";
+import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
+import { argument, defineCommand } from "../options/define-command.ts";
+import { duration, toggle } from "../options/flag.ts";
+import { outputFlag } from "../options/output-flags.ts";
 import { loadChart } from "../reports/load-chart.ts";
 import { hanging, lineOf } from "../terminal/escape.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend node rebalance worker-3 --dry-run
-  kubemend node rebalance worker-3
-  kubemend node rebalance
-
-Pods do not move back by themselves to a node that returned. One replica at a time is started anew and, when it is ready, one taken away where there are too
-many: never fewer run than before. Pods of StatefulSets, DaemonSets and Jobs stay, and so do those that an autoscaler counts.`;
-
-interface Options extends ClusterOptions {
-  readonly deleteEmptydirData?: true;
-  readonly readyTimeout: number;
-  readonly dryRun?: true;
-  readonly output: "text" | "json";
-}
-
-export function nodeRebalanceCommand({ host }: CommandContext): Command {
-  return clusterOptions(new Command("rebalance"))
-    .description("move just enough replicas back to a node that returned")
-    .addArgument(new Argument("[nodes...]", "nodes to fill; all are evened out unless given"))
-    .option("--delete-emptydir-data", "also pods with emptyDir volumes, whose data is lost")
-    .addOption(
-      duration("--ready-timeout <duration>", "how long one replica may take to become ready", {
-        default: "5m",
-      }).option(),
-    )
-    .option("--dry-run", "change nothing: show what would be moved, before and after")
-    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text"))
-    .addHelpText("after", EXAMPLES)
-    .action(async (nodes: string[], options: Options) => {
-      const { rebalanceNodes } = await import("../../operations/rebalance/rebalance-nodes.ts");
-      const isDryRun = options.dryRun === true;
-      const result = await rebalanceNodes({
-        cluster: clusterFlags(host, options),
-        nodes,
-        moveEmptyDir: options.deleteEmptydirData === true,
-        dryRun: isDryRun,
-        readyTimeoutMs: options.readyTimeout,
-        signal: host.signal,
-        now: host.now,
-        tell: (text) => void host.stderr.write(`${hanging(text)}\n`),
-      });
-      await host.stdout.write(
-        options.output === "json" ? `${JSON.stringify(asJson(result, isDryRun))}\n` : asText(result, isDryRun),
-      );
-      for (const { owner, reason } of result.skipped) await host.stderr.write(lineOf`left alone: ${owner}: ${reason}`);
+export const nodeRebalanceCommand = defineCommand({
+  name: "rebalance",
+  text: "move just enough replicas back to a node that returned",
+  args: { nodes: argument("[nodes...]", "nodes to fill; all are evened out unless given") },
+  flags: {
+    ...CLUSTER_FLAGS,
+    deleteEmptydirData: toggle("--delete-emptydir-data", "also pods with emptyDir volumes, whose data is lost"),
+    readyTimeout: duration("--ready-timeout <duration>", "how long one replica may take to become ready", {
+      default: "5m",
+    }),
+    dryRun: toggle("--dry-run", "change nothing: show what would be moved, before and after"),
+    output: outputFlag(["text", "json"]),
+  },
+  examples: [
+    "kubemend node rebalance worker-3 --dry-run",
+    "kubemend node rebalance worker-3",
+    "kubemend node rebalance",
+  ],
+  notes: `Pods do not move back by themselves to a node that returned. One replica at a time is started anew and, when it is ready,
+one is taken away where there are too many: never fewer run than before. Pods of StatefulSets, DaemonSets and Jobs stay,
+and so do those that an autoscaler counts.`,
+  page: "docs/maintain-nodes.md",
+  async run({ nodes }, flags, { host }) {
+    const { rebalanceNodes } = await import("../../operations/rebalance/rebalance-nodes.ts");
+    const { dryRun } = flags;
+    const result = await rebalanceNodes({
+      cluster: clusterFlags(host, flags),
+      nodes,
+      moveEmptyDir: flags.deleteEmptydirData,
+      dryRun,
+      readyTimeoutMs: flags.readyTimeout,
+      signal: host.signal,
+      now: host.now,
+      tell: (text) => void host.stderr.write(`${hanging(text)}\n`),
     });
-}
+    await host.stdout.write(
+      flags.output === "json" ? `${JSON.stringify(asJson(result, dryRun))}\n` : asText(result, dryRun),
+    );
+    for (const { owner, reason } of result.skipped) await host.stderr.write(lineOf`left alone: ${owner}: ${reason}`);
+  },
+});
 
 function asJson({ before, after, moves, skipped }: Rebalance, dryRun: boolean) {
   const shown = moves.map(({ pod, from, to, because }) => ({ pod: namespacedName(pod), from, to, because }));
