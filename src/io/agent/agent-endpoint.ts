@@ -5,7 +5,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
-import { plainHttp } from "../network/plain-http.ts";
+import { Deadline } from "../network/deadline.ts";
+import { readBody, sendRequest } from "../network/http-exchange.ts";
 
 export interface AgentPages {
   /** Undefined: healthy; else what is wrong. */
@@ -23,6 +24,9 @@ export interface AgentEndpoint {
 const TIMEOUT_MS = 5000;
 const MOST_CONNECTIONS = 20;
 const MOST_HEADER_BYTES = 8192;
+/** For whoever asks an agent. */
+const ASK_MS = 3000;
+const MOST_STATUS_BYTES = 16 << 20;
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
@@ -111,24 +115,17 @@ function answerTo(head: string, pages: AgentPages): Answer {
 }
 
 /** What `/status` says; undefined where no agent answers. */
-export function askAgent(address: string): Promise<unknown> {
+export async function askAgent(address: string): Promise<unknown> {
   const { host, port } = parseAddress(address);
-  return new Promise((resolve) => {
-    const asked = plainHttp().get({ host, port, path: "/status", agent: false, timeout: 3000 }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", () => resolve(undefined));
-      response.on("end", () => {
-        try {
-          resolve(response.statusCode === 200 ? JSON.parse(Buffer.concat(chunks).toString("utf8")) : undefined);
-        } catch {
-          resolve(undefined); // another program's answer
-        }
-      });
-    });
-    asked.on("timeout", () => asked.destroy());
-    asked.on("error", () => resolve(undefined));
-  });
+  using deadline = new Deadline(ASK_MS);
+  try {
+    const url = new URL(`http://${host.includes(":") ? `[${host}]` : host}:${port}/status`);
+    const response = await sendRequest({ url, options: { agent: false } }, deadline);
+    const body = await readBody(response, deadline, MOST_STATUS_BYTES);
+    return response.statusCode === 200 ? JSON.parse(body.toString("utf8")) : undefined;
+  } catch {
+    return undefined; // nobody, or another program's answer
+  }
 }
 
 function parseAddress(address: string): { readonly host: string; readonly port: number } {

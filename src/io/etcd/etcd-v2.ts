@@ -1,10 +1,10 @@
 /** etcd's v2 members API, which etcd 3.4 still serves with `--enable-v2`: HTTP and JSON. */
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { z } from "zod";
 import { MendError } from "../../errors/errors.ts";
+import { Deadline, DeadlinePassed } from "../network/deadline.ts";
+import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
 import { transportError } from "../network/transport-error.ts";
-import type { EtcdAccess } from "./etcd-connection.ts";
+import { type EtcdAccess, mayLogIn } from "./etcd-connection.ts";
 
 export interface V2Member {
   /** In hex. */
@@ -43,52 +43,39 @@ export async function listV2Members(access: EtcdAccess, signal?: AbortSignal): P
   throw failure;
 }
 
-function get(endpoint: string, path: string, access: EtcdAccess, signal: AbortSignal | undefined): Promise<unknown> {
+async function get(
+  endpoint: string,
+  path: string,
+  access: EtcdAccess,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
   const { user, tls, timeout } = access;
-  const send = endpoint.startsWith("https:") ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = send(`${endpoint}${path}`, {
-      ...tls,
-      timeout,
-      ...(signal === undefined ? {} : { signal }),
-      ...(user === undefined ? {} : { auth: `${user.name}:${user.password}` }),
-      headers: { accept: "application/json" },
-    });
-    request.on("timeout", () => {
+  using deadline = new Deadline(timeout, { signal });
+  const login = user && mayLogIn(user, endpoint) ? { auth: `${user.name}:${user.password}` } : {};
+  try {
+    const options = { ...tls, ...login };
+    const headers = { accept: "application/json" };
+    const response = await sendRequest({ url: new URL(`${endpoint}${path}`), headers, options }, deadline);
+    const body = await readBody(response, deadline, MOST_BYTES);
+    const { statusCode = 0 } = response;
+    if (statusCode === 401 || statusCode === 403) {
+      throw new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user`, {
+        where: endpoint,
+        hint: "pass --user NAME:PASSWORD",
+      });
+    }
+    if (statusCode !== 200) throw notV2(endpoint, `it answers ${path} with HTTP status ${statusCode}`);
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof AnswerTooLong) throw notV2(endpoint, "its answer is too long", error);
+    if (error instanceof SyntaxError) throw notV2(endpoint, "its answer is no JSON", error);
+    if (error instanceof DeadlinePassed) {
       const text = `"${endpoint}" did not answer within ${timeout / 1000} s`;
-      request.destroy(new MendError("timeout", text, { where: endpoint, hint: "check that etcd runs there" }));
-    });
-    request.on("error", (error) => reject(transportError(error, endpoint)));
-    request.on("response", (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        body += chunk;
-        if (body.length > MOST_BYTES) request.destroy(notV2(endpoint, "its answer is too long"));
-      });
-      response.on("error", (error) => reject(transportError(error, endpoint)));
-      response.on("end", () => {
-        const { statusCode = 0 } = response;
-        if (statusCode === 401 || statusCode === 403) {
-          reject(
-            new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user`, {
-              where: endpoint,
-              hint: "pass --user NAME:PASSWORD",
-            }),
-          );
-        } else if (statusCode !== 200) {
-          reject(notV2(endpoint, `it answers ${path} with HTTP status ${statusCode}`));
-        } else {
-          try {
-            resolve(JSON.parse(body));
-          } catch (error) {
-            reject(notV2(endpoint, "its answer is no JSON", error));
-          }
-        }
-      });
-    });
-    request.end();
-  });
+      throw new MendError("timeout", text, { where: endpoint, hint: "check that etcd runs there" });
+    }
+    throw transportError(error, endpoint);
+  }
 }
 
 function notV2(endpoint: string, text: string, cause?: unknown): MendError {

@@ -1,12 +1,15 @@
 /** Docker's own API over its socket (`docs.docker.com/engine/api`, version 1.24 and later), as much as it takes to end what the kubelet has started. */
-import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
+import { Deadline, DeadlinePassed } from "../network/deadline.ts";
+import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
 import type { NodeContainers } from "./node-containers.ts";
 
 export const DOCKER_SOCKET = "/var/run/docker.sock";
 const TIMEOUT = 30_000;
+const MOST_BYTES = 64 << 20;
 /** What dockershim and cri-dockerd put on every container. */
 const POD_LABEL = "io.kubernetes.pod.name";
 
@@ -59,7 +62,7 @@ function checked<T>(schema: z.ZodType<T>, answer: unknown, socket: string): T {
   });
 }
 
-function call(
+async function call(
   socketPath: string,
   method: string,
   path: string,
@@ -67,43 +70,36 @@ function call(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path, timeout, ...(signal === undefined ? {} : { signal }) });
-    sent.on("timeout", () => sent.destroy(unreachable(socketPath, `it did not answer within ${timeout / 1000} s`)));
-    sent.on("error", (error) => {
-      if (signal?.aborted === true) return reject(signal.reason);
-      const code = systemCode(error);
-      if (error instanceof MendError) return reject(error);
-      if (code === "EACCES" || code === "EPERM") {
-        return reject(
-          new MendError("permission-denied", `cannot talk to Docker at "${socketPath}"`, {
-            where: socketPath,
-            hint: "run it as root, such as with sudo",
-            cause: error,
-          }),
-        );
-      }
-      reject(unreachable(socketPath, code ?? error.message));
-    });
-    sent.on("response", (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", (error) => reject(unreachable(socketPath, error.message)));
-      response.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
-        const value = parsed(text);
-        if (accepted.includes(response.statusCode ?? 0)) return resolve(value);
-        const said = (value as { message?: unknown } | undefined)?.message ?? `HTTP status ${response.statusCode}`;
-        const what = `${method} ${path.replace(/\?.*/, "")}`;
-        reject(
-          new MendError("runtime-refused", `Docker refuses ${what}: ${said}`, {
-            where: socketPath,
-            hint: "see Docker's log",
-          }),
-        );
-      });
-    });
-    sent.end();
+  using deadline = new Deadline(timeout, { signal });
+  let response: IncomingMessage;
+  let body: Buffer;
+  try {
+    response = await sendRequest({ url: new URL("http://docker"), socketPath, method, path }, deadline);
+    body = await readBody(response, deadline, MOST_BYTES);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw failure(socketPath, error);
+  }
+  const value = parsed(body.toString("utf8"));
+  if (accepted.includes(response.statusCode ?? 0)) return value;
+  const said = (value as { message?: unknown } | undefined)?.message ?? `HTTP status ${response.statusCode}`;
+  throw new MendError("runtime-refused", `Docker refuses ${method} ${path.replace(/\?.*/, "")}: ${said}`, {
+    where: socketPath,
+    hint: "see Docker's log",
+  });
+}
+
+function failure(socketPath: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof MendError) return error;
+  if (error instanceof DeadlinePassed)
+    return unreachable(socketPath, `it did not answer within ${error.milliseconds / 1000} s`);
+  if (error instanceof AnswerTooLong) return unreachable(socketPath, "its answer has no end");
+  const code = systemCode(error);
+  if (code !== "EACCES" && code !== "EPERM") return unreachable(socketPath, code ?? error.message);
+  return new MendError("permission-denied", `cannot talk to Docker at "${socketPath}"`, {
+    where: socketPath,
+    hint: "run it as root, such as with sudo",
+    cause: error,
   });
 }
 

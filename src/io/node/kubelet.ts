@@ -2,11 +2,13 @@
  * The kubelet of this node: its list of pods, by its own API with the cluster's credentials, or by its read-only port where it has one. Without an API server the
  * list is the last that it was told, and says nothing of what really runs.
  */
-import { request as httpsRequest } from "node:https";
+import type { RequestOptions } from "node:https";
 import { connect } from "node:net";
 import { MendError } from "../../errors/errors.ts";
-import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import type { ClusterAccess } from "../api-server/kubeconfig-access.ts";
+import { Deadline, SLOWEST_PACE } from "../network/deadline.ts";
+import { readBody, sendRequest } from "../network/http-exchange.ts";
 
 const SECURE_PORT = 10_250;
 const READ_ONLY_PORT = 10_255;
@@ -32,7 +34,7 @@ export async function readKubeletPods(options: KubeletOptions): Promise<KubeObje
   let refused: unknown;
   if (access !== undefined) {
     try {
-      return await pods(httpsRequest, host, securePort, signal, {
+      return await securePods(host, securePort, signal, {
         rejectUnauthorized: false,
         ...(access.certificate !== undefined && { cert: access.certificate }),
         ...(access.key !== undefined && { key: access.key }),
@@ -57,70 +59,50 @@ export async function readKubeletPods(options: KubeletOptions): Promise<KubeObje
   }
 }
 
-function pods(
-  request: typeof httpsRequest,
+async function securePods(
   host: string,
   port: number,
   signal: AbortSignal | undefined,
-  options: JsonObject,
+  options: RequestOptions,
 ): Promise<KubeObject[]> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      { host, port, path: "/pods", agent: false, ...(signal !== undefined && { signal }), ...options },
-      (response) => {
-        const body = collect((error) => sent.destroy(error));
-        response.on("data", body.add);
-        response.on("error", reject);
-        response.on("end", () => {
-          if (response.statusCode === 200) settle(body.text(), resolve, reject);
-          else reject(new Error(`status ${response.statusCode}`));
-        });
-      },
-    );
-    sent.setTimeout(TIMEOUT_MS, () => sent.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
-    sent.on("error", reject);
-    sent.end();
-  });
+  using deadline = new Deadline(TIMEOUT_MS, { signal, pace: SLOWEST_PACE });
+  const url = new URL(`https://${host.includes(":") ? `[${host}]` : host}:${port}/pods`);
+  const response = await sendRequest({ url, options: { ...options, agent: false } }, deadline);
+  const body = await readBody(response, deadline, MOST_BYTES);
+  if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
+  return podsOf(body.toString("utf8"));
 }
 
 /** In HTTP/1.0, where an answer is what comes until the end: see plain-http.ts for why without a client. */
-function readOnlyPods(host: string, port: number, signal: AbortSignal | undefined): Promise<KubeObject[]> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, ...(signal !== undefined && { signal }) }, () => {
-      socket.write(`GET /pods HTTP/1.0\r\nhost: ${host}\r\naccept: application/json\r\n\r\n`);
-    });
-    const answer = collect((error) => socket.destroy(error));
-    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
-    socket.on("error", reject);
-    socket.on("data", answer.add);
-    socket.on("end", () => {
-      const text = answer.text();
-      const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(text) ?? [];
-      const start = text.indexOf("\r\n\r\n");
-      if (status === "200" && start > 0) settle(text.slice(start + 4), resolve, reject);
-      else reject(new Error(status === undefined ? "it does not speak HTTP" : `status ${status}`));
-    });
+async function readOnlyPods(host: string, port: number, signal: AbortSignal | undefined): Promise<KubeObject[]> {
+  using deadline = new Deadline(TIMEOUT_MS, { signal, pace: SLOWEST_PACE });
+  const socket = connect({ host, port }, () => {
+    socket.write(`GET /pods HTTP/1.0\r\nhost: ${host}\r\naccept: application/json\r\n\r\n`);
   });
-}
-
-function collect(tooMuch: (error: Error) => void): { add(chunk: Buffer): void; text(): string } {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  return {
-    add(chunk) {
+  const answered = new Promise<string>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    socket.on("error", reject);
+    socket.on("data", (chunk: Buffer) => {
+      deadline.advance(chunk.length);
       size += chunk.length;
-      if (size > MOST_BYTES) tooMuch(new Error("its list has no end"));
+      if (size > MOST_BYTES) reject(new Error("its list has no end"));
       else chunks.push(chunk);
-    },
-    text: () => Buffer.concat(chunks).toString("utf8"),
-  };
+    });
+    socket.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+  });
+  try {
+    const text = await deadline.race(answered);
+    const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(text) ?? [];
+    const start = text.indexOf("\r\n\r\n");
+    if (status === "200" && start > 0) return podsOf(text.slice(start + 4));
+    throw new Error(status === undefined ? "it does not speak HTTP" : `status ${status}`);
+  } finally {
+    socket.destroy();
+  }
 }
 
-function settle(text: string, resolve: (pods: KubeObject[]) => void, reject: (error: unknown) => void): void {
-  try {
-    const list = JSON.parse(text) as { items?: KubeObject[] | null };
-    resolve((list.items ?? []).map((pod) => ({ ...pod, apiVersion: "v1", kind: "Pod" })));
-  } catch (error) {
-    reject(error);
-  }
+function podsOf(text: string): KubeObject[] {
+  const list = JSON.parse(text) as { items?: KubeObject[] | null };
+  return (list.items ?? []).map((pod) => ({ ...pod, apiVersion: "v1", kind: "Pod" }));
 }
