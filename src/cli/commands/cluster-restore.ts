@@ -101,7 +101,10 @@ export function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): 
 const STEP_TEXT: Readonly<Record<string, string>> = {
   receive: "carrying the backup",
   stop: "stopping the control plane",
-  restore: "restoring etcd's data",
+  restore: "putting etcd's data in place",
+  gather: "gathering its data",
+  join: "joining etcd",
+  promote: "promoting the learner",
   "start-etcd": "starting etcd",
   "prove-etcd": "proving etcd",
   start: "starting the control plane",

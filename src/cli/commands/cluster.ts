@@ -2,10 +2,12 @@
 import { defineGroup } from "../options/define-command.ts";
 import { clusterNode } from "./cluster-node.ts";
 import { clusterRestore } from "./cluster-restore.ts";
+import { clusterSalvage } from "./cluster-salvage.ts";
 import { clusterUndo } from "./cluster-undo.ts";
 
 export const registerCluster = defineGroup("cluster", "bring all control-plane nodes of a cluster back", [
   clusterRestore,
+  clusterSalvage,
   clusterUndo,
   clusterNode,
 ]);

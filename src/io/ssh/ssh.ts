@@ -5,6 +5,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { MendError } from "../../errors/errors.ts";
 
 export interface SshOptions {
@@ -17,8 +19,8 @@ export interface SshOptions {
 export interface RemoteRun {
   /** Written to stdin, which is closed then. */
   readonly input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** Each line of stdout. */
-  readonly onLine: (line: string) => void;
+  /** Each line of stdout, or where all of it goes as it is. */
+  readonly output: ((line: string) => void) | NodeJS.WritableStream;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +42,7 @@ export async function runRemote(
   host: string,
   command: readonly string[],
   { program, user }: SshOptions,
-  { input, onLine, signal }: RemoteRun,
+  { input, output, signal }: RemoteRun,
 ): Promise<void> {
   signal.throwIfAborted();
   const target = user === undefined ? host : `${user}@${host}`;
@@ -54,9 +56,7 @@ export async function runRemote(
   child.stderr.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4000);
   });
-  const lines = createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY });
-  lines.on("line", onLine);
-  const linesEnd = once(lines, "close");
+  const outputEnd = deliver(child.stdout, output);
   const ended = once(child, "close") as Promise<[number | null]>;
   try {
     child.stdin.on("error", () => {}); // an end of the far side shows in its exit code
@@ -69,7 +69,7 @@ export async function runRemote(
         cause: result,
       });
     }
-    await Promise.all([writing, linesEnd]);
+    await Promise.all([writing, outputEnd]);
     const [code] = result;
     if (code === 0) return;
     const last = said.trim().split("\n").slice(-3).join(" / ");
@@ -82,6 +82,13 @@ export async function runRemote(
     signal.removeEventListener("abort", abort);
     child.kill("SIGTERM");
   }
+}
+
+function deliver(stdout: Readable, output: RemoteRun["output"]): Promise<unknown> {
+  if (typeof output !== "function") return pipeline(stdout, output);
+  const lines = createInterface({ input: stdout, crlfDelay: Number.POSITIVE_INFINITY });
+  lines.on("line", output);
+  return once(lines, "close");
 }
 
 async function write(

@@ -41,7 +41,7 @@ export async function callNode(
   options: {
     readonly signal: AbortSignal;
     readonly tell?: (text: string) => void;
-    readonly payload?: Iterable<Uint8Array>;
+    readonly payload?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   },
 ): Promise<unknown> {
   let answer: z.infer<typeof answerSchema> | undefined;
@@ -55,7 +55,7 @@ export async function callNode(
   try {
     await runRemote(target.address, [...reach.command, "cluster", "node"], reach.ssh, {
       input,
-      onLine,
+      output: onLine,
       signal: options.signal,
     });
   } catch (error) {
@@ -92,13 +92,13 @@ export async function carryExecutable(
     isThere ||= line === "there";
   };
   try {
-    const look = { input: [], onLine, signal };
+    const look = { input: [], output: onLine, signal };
     await runRemote(target.address, ["sh", "-c", `${sum} && echo there || echo absent`], ssh, look);
     if (isThere) return [path];
     const take = `umask 077; mkdir -p ${REMOTE_DIRECTORY} && cat >${path}.part && chmod 0700 ${path}.part && mv ${path}.part ${path} && ${sum}`;
     await runRemote(target.address, ["sh", "-c", take], ssh, {
       input: createReadStream(executable) as AsyncIterable<Uint8Array>,
-      onLine: () => {},
+      output: () => {},
       signal,
     });
   } catch (error) {
@@ -107,7 +107,10 @@ export async function carryExecutable(
   return [path];
 }
 
-function* withHead(request: StepRequest, payload: Iterable<Uint8Array>): Generator<Uint8Array> {
+async function* withHead(
+  request: StepRequest,
+  payload: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(`${JSON.stringify(request)}\n`);
   yield* payload;
 }

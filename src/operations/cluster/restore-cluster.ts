@@ -37,7 +37,7 @@ export type ClusterEvent =
   | { readonly kind: "surveying"; readonly nodes: readonly string[] }
   | {
       readonly kind: "step";
-      readonly step: NodeStep | "prove-etcd" | "prove" | "undo";
+      readonly step: NodeStep | "gather" | "join" | "promote" | "prove-etcd" | "prove" | "undo";
       readonly node: string;
       readonly state: "begun" | "done";
     }
@@ -70,6 +70,7 @@ export async function restoreCluster(
   const states = new Map<string, NodeJournal["state"]>(
     plan.members.map(({ node }) => [node, journalOf(session, node, plan.id)?.state ?? "new"]),
   );
+  const nodes = plan.members.map(({ node }) => node);
   let etcd: EtcdProof | undefined;
   let controlPlane: ControlPlaneProof | undefined;
   const [first] = plan.members;
@@ -92,7 +93,7 @@ export async function restoreCluster(
     }
     if (next.do === "nothing") break;
     if (next.step === "start") etcd = (await prove({ step: "prove-etcd", plan })) as EtcdProof;
-    if (next.step === "finish") controlPlane = (await prove({ step: "prove", plan, began })) as ControlPlaneProof;
+    if (next.step === "finish") controlPlane = (await prove({ step: "prove", nodes, began })) as ControlPlaneProof;
     await Promise.all(
       next.nodes.map(async (node) => {
         const target = session.targets.get(node);
@@ -111,7 +112,7 @@ export async function restoreCluster(
     );
   }
   etcd ??= (await prove({ step: "prove-etcd", plan })) as EtcdProof;
-  controlPlane ??= (await prove({ step: "prove", plan, began: 0 })) as ControlPlaneProof;
+  controlPlane ??= (await prove({ step: "prove", nodes, began: 0 })) as ControlPlaneProof;
   return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 
@@ -187,14 +188,14 @@ function requestFor(
     case "stop":
       return {
         step,
-        plan,
+        id: plan.id,
         staticPods: factsOf(session, node)?.kubelet.staticPods ?? "/etc/kubernetes/manifests",
         spare: backup.manifests.get(node) ?? {},
       };
     case "restore":
       return { step, plan, node };
     default:
-      return { step, plan };
+      return { step, id: plan.id };
   }
 }
 

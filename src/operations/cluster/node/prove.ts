@@ -17,7 +17,7 @@ import { checkHealth } from "../../etcd/etcd-health.ts";
 
 const POLL_MS = 1000;
 /** A member pulls its image, reads its data and finds the others. */
-const ETCD_MS = 300_000;
+export const ETCD_MS = 300_000;
 const CONTROL_PLANE_MS = 420_000;
 const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
 
@@ -40,7 +40,10 @@ export interface EtcdProof {
  * member; one hash for all; the revision of the restore; as many keys as the backup has. Throws `timeout` with what is still missing.
  */
 export async function proveEtcd(journal: NodeJournal, plan: RestorePlan, options: ProofOptions): Promise<EtcdProof> {
-  const flags = etcdFlagsOf(journal, plan);
+  const flags = etcdFlagsOf(
+    journal,
+    plan.members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)),
+  );
   const wanted = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
   return until(ETCD_MS, options, async () => {
     const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
@@ -77,7 +80,7 @@ export interface ControlPlaneProof {
 
 /** That the API server answers, the leases are held since the restore, and the control plane's nodes are Ready with all of their static pods. */
 export async function proveControlPlane(
-  plan: RestorePlan,
+  names: readonly string[],
   began: number,
   options: ProofOptions,
 ): Promise<ControlPlaneProof> {
@@ -95,13 +98,13 @@ export async function proveControlPlane(
         if (leases[name] === undefined) return `nobody holds the lease of ${name} yet`;
       }
       const nodes = (await api.list(NODES, signal)).items;
-      const ours = new Set(plan.members.map(({ node }) => node));
+      const ours = new Set(names);
       const unready = nodes.filter((node) => ours.has(node.metadata.name) && !isReady(node));
       if (unready.length > 0) return `node ${unready.map(({ metadata }) => metadata.name).join(", ")} is not Ready yet`;
       const mirrors = (await api.list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`, signal)).items.filter(
         isMirrorPod,
       );
-      for (const { node } of plan.members) {
+      for (const node of names) {
         for (const component of ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]) {
           const pod = mirrors.find((each) => nodeOf(each) === node && staticPodName(each) === component);
           if (pod === undefined || !isReady(pod)) return `${component} on ${node} is not Ready yet`;
@@ -123,7 +126,7 @@ export async function proveControlPlane(
 }
 
 /** Tries again until it is no longer a sentence that says what is missing. What cannot be reached yet is such a sentence. */
-async function until<T extends object>(
+export async function until<T extends object>(
   milliseconds: number,
   { signal, tell }: ProofOptions,
   look: () => Promise<T | string>,
@@ -149,13 +152,13 @@ async function until<T extends object>(
 }
 
 /** How etcd is reached from here: its own certificates, which kubeadm makes for both directions. */
-function etcdFlagsOf({ manifests }: NodeJournal, plan: RestorePlan): EtcdFlags {
+export function etcdFlagsOf({ manifests }: NodeJournal, endpoints: readonly string[]): EtcdFlags {
   const directory = manifests?.kept ?? "";
   const etcd = componentManifests(directory).find(({ name }) => name === "etcd");
   const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value;
   const [cacert, cert, key] = [flag("trusted-ca-file"), flag("cert-file"), flag("key-file")];
   return {
-    endpoints: plan.members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)),
+    endpoints,
     ...(cacert === undefined ? {} : { cacert }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
     timeout: 5000,

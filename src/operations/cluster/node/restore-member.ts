@@ -22,10 +22,7 @@ export async function restoreMember(
 ): Promise<NodeJournal> {
   invariant(journal.snapshot !== null, "the snapshot was received");
   const { dataDir } = member;
-  const noted = await writeJournal({
-    ...journal,
-    dataDir: journal.dataDir ?? { path: dataDir, member: identityOf(join(dataDir, "member")), movedAside: null },
-  });
+  const noted = await noteData(journal, dataDir);
   const result = await restoreSnapshot(journal.snapshot, {
     dataDir,
     replace: true,
@@ -46,6 +43,31 @@ export async function restoreMember(
     revision: result.revision,
     dataDir: before === null ? null : { ...before, movedAside },
   });
+}
+
+/** Notes which data is there, before anything is done to it; what was noted before stays. */
+export function noteData(journal: NodeJournal, path: string): Promise<NodeJournal> {
+  const dataDir = journal.dataDir ?? { path, member: identityOf(join(path, "member")), movedAside: null };
+  return writeJournal({ ...journal, dataDir });
+}
+
+/** The directory whose `member` was there before the operation, wherever it is now; null where there was none. */
+export function findData({ dataDir }: NodeJournal): string | null {
+  return dataDir === null ? null : (findMember(dataDir) ?? null);
+}
+
+/** Moves what is in the data directory beside it, under a name of the operation's, and returns where. It stays where it is not what was there before. */
+export function moveDataAside({ id, dataDir }: NodeJournal): string | null {
+  if (dataDir === null || contents(dataDir.path).length === 0) return findData({ dataDir } as NodeJournal);
+  const { path } = dataDir;
+  const isOld = identityOf(join(path, "member")) === dataDir.member;
+  const name = isOld ? `before-${id}` : `unused-${id}`;
+  const aside = isMountPoint(path) ? join(path, name) : `${path}.${name}`;
+  if (!isOld) realFileSystem.remove(aside);
+  if (isMountPoint(path)) moveContents(path, aside, name);
+  else realFileSystem.rename(path, aside);
+  realFileSystem.syncDirectory(dirname(path));
+  return isOld ? aside : findData({ dataDir } as NodeJournal);
 }
 
 /** The data that was there before comes back; what was restored stays beside it, under a name that ends in the operation's. */
@@ -82,7 +104,7 @@ function identityOf(path: string): string | null {
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
-function moveContents(from: string, to: string, keep: string): void {
+export function moveContents(from: string, to: string, keep: string): void {
   realFileSystem.makeDirectory(to, 0o700);
   for (const name of contents(from)) if (name !== keep) realFileSystem.rename(join(from, name), join(to, name));
   realFileSystem.syncDirectory(to);

@@ -8,26 +8,37 @@ import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
+import { describeMember } from "./describe-member.ts";
+import { type EtcdStep, etcdStep } from "./etcd-step.ts";
 import { operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
+import { joinMember, placeData } from "./place-data.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";
-import { restoreMember } from "./restore-member.ts";
+import { findData, restoreMember } from "./restore-member.ts";
 import { startComponents, stopComponents } from "./stop-components.ts";
 import { type SurveyRequest, surveyNode } from "./survey.ts";
 import { finishUndo, undoData } from "./undo-restore.ts";
 
 export type StepRequest =
   | ({ readonly step: "survey" } & SurveyRequest)
+  | { readonly step: "describe-member" }
   | { readonly step: "receive"; readonly plan: RestorePlan; readonly size: number; readonly sha256: string }
+  /** Begins an operation that carries no snapshot. */
+  | { readonly step: "begin"; readonly id: string; readonly digest: string }
   | {
       readonly step: "stop";
-      readonly plan: RestorePlan;
+      readonly id: string;
       readonly staticPods: string;
       /** Manifests from the backup by file name, for those that are missing. */
       readonly spare: Readonly<Record<string, string>>;
     }
   | { readonly step: "restore"; readonly plan: RestorePlan; readonly node: string }
-  | { readonly step: "start-etcd" | "prove-etcd" | "start" | "finish"; readonly plan: RestorePlan }
-  | { readonly step: "prove"; readonly plan: RestorePlan; readonly began: number }
+  | { readonly step: "prove-etcd"; readonly plan: RestorePlan }
+  | { readonly step: "start-etcd" | "start" | "finish" | "find-data"; readonly id: string }
+  /** What follows on stdin is a tar archive of a data directory. */
+  | { readonly step: "place"; readonly id: string; readonly dataDir: string }
+  | { readonly step: "join"; readonly id: string; readonly dataDir: string; readonly initialCluster: string }
+  | ({ readonly step: "add-learner" | "promote" | "prove-members" } & EtcdStep)
+  | { readonly step: "prove"; readonly nodes: readonly string[]; readonly began: number }
   | { readonly step: "undo-data" | "undo-finish"; readonly id: string };
 
 export interface StepEdges {
@@ -48,28 +59,42 @@ export async function runStep(request: StepRequest, edges: StepEdges): Promise<u
     case "receive":
       return receive(request, edges);
     case "stop":
-      return stopComponents(readJournal(request.plan.id), { ...request, signal, tell });
+      return stopComponents(readJournal(request.id), { ...request, signal, tell });
+    case "begin":
+      return begin(request.id, request.digest);
+    case "describe-member":
+      return describeMember();
+    case "find-data":
+      return oldData(readJournal(request.id));
+    case "place":
+      return placeData(readJournal(request.id), request.dataDir, edges.input);
+    case "join":
+      return joinMember(readJournal(request.id), request);
+    case "add-learner":
+    case "promote":
+    case "prove-members":
+      return etcdStep(readJournal(request.id), request.step, request, { signal, tell });
     case "restore": {
       const member = request.plan.members.find(({ node }) => node === request.node);
       if (member === undefined) throw new MendError("usage", `the plan has no member for node "${request.node}"`);
       return restoreMember(readJournal(request.plan.id), request.plan, member, signal);
     }
     case "start-etcd": {
-      const journal = readJournal(request.plan.id);
+      const journal = readJournal(request.id);
       await startComponents(journal, (component) => component === "etcd");
       return writeJournal({ ...journal, state: "etcd-started" });
     }
     case "prove-etcd":
       return proveEtcd(readJournal(request.plan.id), request.plan, { signal, tell });
     case "start": {
-      const journal = readJournal(request.plan.id);
-      await startComponents(journal, () => true);
+      const journal = readJournal(request.id);
+      await startComponents(journal, (component) => component !== "etcd");
       return writeJournal({ ...journal, state: "started" });
     }
     case "prove":
-      return proveControlPlane(request.plan, request.began, { signal, tell });
+      return proveControlPlane(request.nodes, request.began, { signal, tell });
     case "finish": {
-      const journal = readJournal(request.plan.id);
+      const journal = readJournal(request.id);
       if (journal.snapshot !== null) realFileSystem.remove(journal.snapshot);
       return writeJournal({ ...journal, snapshot: null, state: "done" });
     }
@@ -83,6 +108,19 @@ export async function runStep(request: StepRequest, edges: StepEdges): Promise<u
       return journal === undefined ? null : finishUndo(journal);
     }
   }
+}
+
+/** Where the data of before the operation is; null where there was none. */
+function oldData(journal: NodeJournal): string | null {
+  if (journal.dataDir !== null) return findData(journal);
+  const { dataDir, hasData } = describeMember();
+  return hasData ? dataDir : null;
+}
+
+/** An operation that is there already goes on. */
+async function begin(id: string, digest: string): Promise<NodeJournal> {
+  const empty = { manifests: null, dataDir: null, revision: null, snapshot: null };
+  return find(id) ?? writeJournal({ ...empty, id, digest, state: "received" });
 }
 
 function find(id: string): NodeJournal | undefined {

@@ -1,6 +1,7 @@
 /** Stops this node's control plane: its static pods are taken from the kubelet's directory and kept, and their containers end. */
 import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
@@ -52,21 +53,25 @@ export async function removeManifests(
 
 /** Puts manifests back, so that the kubelet starts them. `which` chooses by what the pod is, and by its file's name. */
 export async function startComponents(
-  { manifests }: NodeJournal,
+  { manifests }: Pick<NodeJournal, "manifests">,
   which: (component: string, file: string) => boolean,
 ): Promise<readonly string[]> {
   if (manifests === null) return [];
   const chosen = componentManifests(manifests.kept).filter(({ name, path }) => which(name, basename(path)));
   for (const { path } of chosen) {
     const target = join(manifests.from, basename(path));
-    if (isSame(path, target)) continue;
-    const draft = join(manifests.from, `.${basename(path)}.kubemend`);
-    realFileSystem.remove(draft);
-    await keepText(draft, readFileSync(path, "utf8"));
-    realFileSystem.rename(draft, target);
+    if (!isSame(path, target)) await writeManifest(target, readFileSync(path, "utf8"));
   }
-  if (chosen.length > 0) realFileSystem.syncDirectory(manifests.from);
   return chosen.map(({ name }) => name);
+}
+
+/** The kubelet passes over names that begin with a dot, and sees the manifest whole. */
+export async function writeManifest(path: string, text: string): Promise<void> {
+  const draft = join(dirname(path), `.${basename(path)}.kubemend`);
+  realFileSystem.remove(draft);
+  await keepText(draft, text);
+  realFileSystem.rename(draft, path);
+  realFileSystem.syncDirectory(dirname(path));
 }
 
 async function waitForEnd({ signal, tell }: Pick<StopOptions, "signal" | "tell">): Promise<void> {

@@ -1,0 +1,59 @@
+/** The etcd member that this node's static pod runs, by its manifest; also where an operation has taken that away and keeps it. */
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { MendError } from "../../../errors/errors.ts";
+import { contents } from "../../../io/etcd/data-dir-place.ts";
+import { componentManifests } from "../../../io/node/local-components.ts";
+import { findKubelet } from "../../../io/node/local-node.ts";
+import { operationDirectory, readJournals } from "./journal.ts";
+
+export const memberSchema = z.object({
+  nodeName: z.string(),
+  isRoot: z.boolean(),
+  kubeletRuns: z.boolean(),
+  staticPods: z.string(),
+  name: z.string(),
+  peerUrl: z.string(),
+  clientUrl: z.string(),
+  dataDir: z.string(),
+  hasData: z.boolean(),
+  /** An operation that was begun here and not finished, by its digest. */
+  open: z.array(z.object({ id: z.string(), digest: z.string(), state: z.string() })),
+});
+export type DescribedMember = z.infer<typeof memberSchema>;
+
+/** Throws `not-found` where no manifest of etcd says it. */
+export function describeMember(): DescribedMember {
+  const kubelet = findKubelet();
+  const staticPods = kubelet?.staticPods ?? "/etc/kubernetes/manifests";
+  const journals = readJournals();
+  const open = journals.filter(({ state }) => state !== "done" && state !== "undone");
+  const places = [staticPods, ...open.map(({ id }) => join(operationDirectory(id), "manifests"))];
+  const etcd = places.flatMap(componentManifests).find(({ name }) => name === "etcd");
+  const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value?.split(",")[0];
+  const [name, peerUrl, clientUrl, dataDir] = [
+    flag("name"),
+    flag("initial-advertise-peer-urls"),
+    flag("advertise-client-urls"),
+    flag("data-dir"),
+  ];
+  if (name === undefined || peerUrl === undefined || clientUrl === undefined || dataDir === undefined) {
+    throw new MendError("not-found", "no manifest of an etcd member is here", {
+      where: staticPods,
+      hint: "leave this node out, or bring its etcd.yaml back first",
+    });
+  }
+  return {
+    nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
+    isRoot: process.getuid?.() === 0,
+    kubeletRuns: kubelet !== undefined,
+    staticPods,
+    name,
+    peerUrl,
+    clientUrl,
+    dataDir,
+    hasData: contents(dataDir).length > 0,
+    open: open.map(({ id, digest, state }) => ({ id, digest, state })),
+  };
+}

@@ -1,0 +1,73 @@
+/** What is asked of the etcd that runs again, from the node that it runs on. */
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { addMember, promoteMember } from "../../etcd/change-members.ts";
+import { checkHealth } from "../../etcd/etcd-health.ts";
+import { listMembers } from "../../etcd/etcd-members.ts";
+import { ETCD_MS, etcdFlagsOf, type ProofOptions, until } from "./prove.ts";
+
+export interface EtcdStep {
+  readonly id: string;
+  readonly clientUrls: readonly string[];
+  /** The member that the step is about, or for a proof all that there are. */
+  readonly names: readonly string[];
+  readonly peerUrls: readonly string[];
+}
+
+export async function etcdStep(
+  journal: NodeJournal,
+  step: "add-learner" | "promote" | "prove-members",
+  request: EtcdStep,
+  options: ProofOptions,
+): Promise<unknown> {
+  const flags = etcdFlagsOf(journal, request.clientUrls);
+  const [name = ""] = request.names;
+  const { signal, tell } = options;
+  if (step === "prove-members") return proveMembers(flags, request.names, options);
+  if (step === "add-learner")
+    return until(ETCD_MS, options, async () => {
+      const { members } = await listMembers(flags, signal);
+      const there = members.find(({ peerUrls }) => request.peerUrls.some((url) => peerUrls.includes(url)));
+      // Added by a run that was cut off: etcd never sees it twice.
+      const list =
+        there === undefined
+          ? (await addMember(flags, { name, peerUrls: request.peerUrls, voter: false }, signal)).members
+          : members;
+      const peers = list.flatMap((member) =>
+        member.peerUrls.map((url) => `${request.peerUrls.includes(url) ? name : member.name}=${url}`),
+      );
+      return { initialCluster: peers.join(",") };
+    });
+  return until(ETCD_MS, options, async () => {
+    const { members } = await listMembers(flags, signal);
+    const member = members.find(({ peerUrls }) => request.peerUrls.some((url) => peerUrls.includes(url)));
+    if (member === undefined) return `"${name}" is not a member`;
+    if (!member.isLearner) return { promoted: name };
+    await promoteMember(flags, { member: member.id.toString(16), wait: 0, onWait: tell }, signal);
+    return { promoted: name };
+  });
+}
+
+/** That just these members serve, with one hash. */
+function proveMembers(
+  flags: ReturnType<typeof etcdFlagsOf>,
+  names: readonly string[],
+  options: ProofOptions,
+): Promise<unknown> {
+  return until(ETCD_MS, options, async () => {
+    const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
+    const found = health.members.map(({ name }) => name).sort();
+    const foreign = found.filter((name) => !names.includes(name));
+    if (foreign.length > 0) {
+      throw new MendError("wrong-cluster", `etcd has members that were not salvaged: ${foreign.join(", ")}`, {
+        hint: "stop every old member, then run the same command again",
+      });
+    }
+    if (found.join() !== [...names].sort().join()) return `etcd has the members ${found.join(", ")} so far`;
+    if (!health.healthy) return health.findings.find(({ level }) => level === "error")?.text ?? "etcd is not healthy";
+    const hashes = new Set(health.members.map(({ status }) => status?.hash?.hash));
+    if (names.length > 1 && (hashes.size !== 1 || hashes.has(undefined))) return "the members' hashes differ";
+    const revision = Math.max(...health.members.map((member) => member.status?.revision ?? 0));
+    return { members: found, revision };
+  });
+}

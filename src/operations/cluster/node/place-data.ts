@@ -1,0 +1,102 @@
+/** A data directory that was made elsewhere takes the place of this node's; or none does, and the member joins the others with an empty one. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chownSync, lchownSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { manifestYaml } from "../../../bootstrap/manifest.ts";
+import { parseManifest } from "../../../bootstrap/manifest-objects.ts";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { realFileSystem } from "../../../io/files/durable/file-system.ts";
+import { isMountPoint } from "../../../io/files/durable/target.ts";
+import { componentManifests } from "../../../io/node/local-components.ts";
+import { containerIndexOf } from "../../../kube/component.ts";
+import { addFlag, changeFlag, flagValue } from "../../../kube/container-flags.ts";
+import { objectOf, objectsOf } from "../../../kube/fields.ts";
+import { writeJournal } from "./journal.ts";
+import { findData, moveContents, moveDataAside, noteData } from "./restore-member.ts";
+import { writeManifest } from "./stop-components.ts";
+
+/** Unpacks what comes as a tar archive of `member`, and puts it where the data directory was. */
+export async function placeData(
+  journal: NodeJournal,
+  dataDir: string,
+  input: AsyncIterable<Uint8Array>,
+): Promise<NodeJournal> {
+  const noted = await noteData(journal, dataDir);
+  const owner = statSync(findData(noted) ?? dirname(dataDir));
+  const staging = isMountPoint(dataDir) ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
+  realFileSystem.remove(staging);
+  realFileSystem.makeDirectory(staging, 0o700);
+  await unpack(staging, input);
+  if (findData(noted) !== null) giveTo(staging, owner.uid, owner.gid);
+  const movedAside = moveDataAside(noted);
+  if (isMountPoint(dataDir)) {
+    moveContents(staging, dataDir, basename(staging));
+    realFileSystem.remove(staging);
+  } else realFileSystem.rename(staging, dataDir);
+  realFileSystem.syncDirectory(dirname(dataDir));
+  return writeJournal({ ...noted, state: "restored", dataDir: noted.dataDir && { ...noted.dataDir, movedAside } });
+}
+
+/** The member begins with nothing and gets everything from the others: its old data goes aside, and its manifest says what it joins. */
+export async function joinMember(
+  journal: NodeJournal,
+  { dataDir, initialCluster }: { readonly dataDir: string; readonly initialCluster: string },
+): Promise<NodeJournal> {
+  const noted = await noteData(journal, dataDir);
+  const movedAside = moveDataAside(noted);
+  const { manifests } = journal;
+  const etcd = componentManifests(manifests?.kept ?? "").find(({ name }) => name === "etcd");
+  if (manifests === null || etcd === undefined) throw new MendError("not-found", "the manifest of etcd was not kept");
+  await writeManifest(join(manifests.from, basename(etcd.path)), withCluster(etcd.path, initialCluster));
+  return writeJournal({
+    ...noted,
+    state: "etcd-started",
+    dataDir: noted.dataDir && { ...noted.dataDir, movedAside },
+  });
+}
+
+function withCluster(path: string, initialCluster: string): string {
+  const [pod] = parseManifest(path, readFileSync(path, "utf8")).map(({ object }) => object);
+  const spec = objectOf(pod?.spec);
+  const at = containerIndexOf("etcd", spec);
+  const containers = objectsOf(spec.containers).map((container, index) => {
+    if (index !== at) return container;
+    let result = container;
+    for (const [name, value] of [
+      ["initial-cluster", initialCluster],
+      ["initial-cluster-state", "existing"],
+    ] as const) {
+      const isThere = flagValue(result, name) !== undefined;
+      result = isThere ? changeFlag(result, name, () => value) : addFlag(result, name, value);
+    }
+    return result;
+  });
+  return manifestYaml({ ...pod, spec: { ...spec, containers } });
+}
+
+async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Promise<void> {
+  const tar = spawn("tar", ["--sparse", "-C", directory, "-xf", "-"], { stdio: ["pipe", "ignore", "pipe"] });
+  let said = "";
+  tar.stderr.on("data", (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-2000);
+  });
+  const ended = once(tar, "close") as Promise<[number | null]>;
+  tar.stdin.on("error", () => {}); // its exit code says it
+  for await (const chunk of input) if (!tar.stdin.write(chunk)) await Promise.race([once(tar.stdin, "drain"), ended]);
+  tar.stdin.end();
+  const [code] = await ended;
+  if (code === 0) return;
+  throw new MendError("io", `tar cannot unpack the data: ${said.trim() || `it ended with ${code}`}`, {
+    where: directory,
+    hint: "check the space on its disk, then run the same command again",
+  });
+}
+
+function giveTo(directory: string, uid: number, gid: number): void {
+  if (process.getuid?.() !== 0) return;
+  chownSync(directory, uid, gid);
+  for (const name of readdirSync(directory, { recursive: true }) as string[])
+    lchownSync(join(directory, name), uid, gid);
+}
