@@ -1,6 +1,7 @@
 /** `kubemend cluster …`: all control-plane nodes in step. One file a subcommand. */
 import { defineGroup } from "../options/define-command.ts";
 import { clusterNode } from "./cluster-node.ts";
+import { clusterReplaceNode } from "./cluster-replace-node.ts";
 import { clusterRestore } from "./cluster-restore.ts";
 import { clusterSalvage } from "./cluster-salvage.ts";
 import { clusterUndo } from "./cluster-undo.ts";
@@ -8,6 +9,7 @@ import { clusterUndo } from "./cluster-undo.ts";
 export const registerCluster = defineGroup("cluster", "bring all control-plane nodes of a cluster back", [
   clusterRestore,
   clusterSalvage,
+  clusterReplaceNode,
   clusterUndo,
   clusterNode,
 ]);

@@ -37,7 +37,7 @@ export type ClusterEvent =
   | { readonly kind: "surveying"; readonly nodes: readonly string[] }
   | {
       readonly kind: "step";
-      readonly step: NodeStep | "gather" | "join" | "promote" | "prove-etcd" | "prove" | "undo";
+      readonly step: NodeStep | "gather" | "join" | "promote" | "remove" | "prove-etcd" | "prove" | "undo";
       readonly node: string;
       readonly state: "begun" | "done";
     }

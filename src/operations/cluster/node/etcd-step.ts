@@ -49,7 +49,7 @@ export async function etcdStep(
 }
 
 /** That just these members serve, with one hash. */
-function proveMembers(
+export function proveMembers(
   flags: ReturnType<typeof etcdFlagsOf>,
   names: readonly string[],
   options: ProofOptions,

@@ -19,7 +19,8 @@ const POLL_MS = 1000;
 /** A member pulls its image, reads its data and finds the others. */
 export const ETCD_MS = 300_000;
 const CONTROL_PLANE_MS = 420_000;
-const ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf";
+/** As the administrator that kubeadm leaves on each control-plane node. */
+export const ADMIN_ACCESS = { kubeconfig: "/etc/kubernetes/admin.conf", context: undefined, variables: {} };
 
 export interface ProofOptions {
   readonly signal?: AbortSignal;
@@ -84,9 +85,8 @@ export async function proveControlPlane(
   began: number,
   options: ProofOptions,
 ): Promise<ControlPlaneProof> {
-  const access = { kubeconfig: ADMIN_KUBECONFIG, context: undefined, variables: {} };
   return until(CONTROL_PLANE_MS, options, async () =>
-    withCluster(access, { signal: options.signal }, async ({ api }) => {
+    withCluster(ADMIN_ACCESS, { signal: options.signal }, async ({ api }) => {
       const { signal } = options;
       const leases: Record<string, string> = {};
       for (const { metadata, spec } of (await api.list(COMPONENT_LEASES, signal)).items) {
@@ -153,15 +153,17 @@ export async function until<T extends object>(
 
 /** How etcd is reached from here: its own certificates, which kubeadm makes for both directions. */
 export function etcdFlagsOf({ manifests }: NodeJournal, endpoints: readonly string[]): EtcdFlags {
-  const directory = manifests?.kept ?? "";
+  return { endpoints, ...etcdTls(manifests?.kept ?? ""), timeout: 5000 };
+}
+
+/** The TLS files that the etcd of a directory's manifest names. */
+export function etcdTls(directory: string): Pick<EtcdFlags, "cacert" | "cert" | "key"> {
   const etcd = componentManifests(directory).find(({ name }) => name === "etcd");
   const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value;
   const [cacert, cert, key] = [flag("trusted-ca-file"), flag("cert-file"), flag("key-file")];
   return {
-    endpoints,
     ...(cacert === undefined ? {} : { cacert }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
-    timeout: 5000,
   };
 }
 

@@ -3,14 +3,16 @@
  * can be asked for again: what it has done before it finds done.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join as joinPath } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { describeMember } from "./describe-member.ts";
-import { type EtcdStep, etcdStep } from "./etcd-step.ts";
+import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
+import { describeMachine, join, makeJoin } from "./join-node.ts";
 import { operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
+import { localEtcd, removeLost, seeCluster } from "./living-cluster.ts";
 import { joinMember, placeData } from "./place-data.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";
 import { findData, restoreMember } from "./restore-member.ts";
@@ -20,7 +22,17 @@ import { finishUndo, undoData } from "./undo-restore.ts";
 
 export type StepRequest =
   | ({ readonly step: "survey" } & SurveyRequest)
-  | { readonly step: "describe-member" }
+  | { readonly step: "describe-member" | "describe-machine" | "make-join" }
+  | { readonly step: "see-cluster"; readonly name: string }
+  | { readonly step: "remove-lost"; readonly memberId: string | null; readonly node: string | null }
+  | {
+      readonly step: "join-node";
+      readonly words: readonly string[];
+      readonly name: string;
+      readonly address: string;
+      readonly extra: readonly string[];
+    }
+  | { readonly step: "prove-living"; readonly names: readonly string[] }
   | { readonly step: "receive"; readonly plan: RestorePlan; readonly size: number; readonly sha256: string }
   /** Begins an operation that carries no snapshot. */
   | { readonly step: "begin"; readonly id: string; readonly digest: string }
@@ -64,6 +76,19 @@ export async function runStep(request: StepRequest, edges: StepEdges): Promise<u
       return begin(request.id, request.digest);
     case "describe-member":
       return describeMember();
+    case "describe-machine":
+      return describeMachine();
+    case "see-cluster":
+      return seeCluster(request.name, signal);
+    case "remove-lost":
+      return removeLost(request, signal);
+    case "make-join":
+      return makeJoin();
+    case "join-node":
+      await join(request.words, request, request.extra);
+      return null;
+    case "prove-living":
+      return proveMembers(localEtcd(), request.names, { signal, tell });
     case "find-data":
       return oldData(readJournal(request.id));
     case "place":
@@ -134,7 +159,7 @@ async function receive(
 ): Promise<NodeJournal> {
   const directory = operationDirectory(plan.id);
   realFileSystem.makeDirectory(directory, 0o700);
-  const path = join(directory, SNAPSHOT);
+  const path = joinPath(directory, SNAPSHOT);
   const draft = `${path}.part`;
   realFileSystem.remove(draft);
   const hash = createHash("sha256");

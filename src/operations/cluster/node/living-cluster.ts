@@ -1,0 +1,67 @@
+/** What a living control-plane node says of its cluster, and does for it: etcd's members, a Node object. */
+import type { EtcdSeen } from "../../../cluster/replace-plan.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { unlessAbsent } from "../../../io/api-server/api-lists.ts";
+import type { EtcdFlags } from "../../../io/etcd/etcd-connection.ts";
+import { componentManifests } from "../../../io/node/local-components.ts";
+import { findKubelet } from "../../../io/node/local-node.ts";
+import { NODES } from "../../../kube/api-paths.ts";
+import { isReady } from "../../../kube/conditions.ts";
+import { withCluster } from "../../cluster-access/open-cluster.ts";
+import { removeMember } from "../../etcd/change-members.ts";
+import { checkHealth } from "../../etcd/etcd-health.ts";
+import { ADMIN_ACCESS, etcdTls } from "./prove.ts";
+
+export interface LivingCluster {
+  readonly etcd: EtcdSeen;
+  /** Undefined where the API server knows no such node. */
+  readonly nodeReady: boolean | undefined;
+}
+
+/** Of the lost node `name`, as this one sees its cluster. */
+export async function seeCluster(name: string, signal: AbortSignal): Promise<LivingCluster> {
+  const { members, quorum, answeringVoters } = await checkHealth(localEtcd(), { signal });
+  const node = await withCluster(ADMIN_ACCESS, { signal }, ({ api }) =>
+    unlessAbsent(api.get(`${NODES}/${encodeURIComponent(name)}`, signal)),
+  );
+  return {
+    etcd: {
+      members: members.map((member) => ({
+        id: member.id,
+        name: member.name,
+        peerUrls: [],
+        answers: member.status !== null,
+      })),
+      quorum,
+      answeringVoters,
+    },
+    nodeReady: node === undefined ? undefined : isReady(node),
+  };
+}
+
+export async function removeLost(
+  { memberId, node }: { readonly memberId: string | null; readonly node: string | null },
+  signal: AbortSignal,
+): Promise<{ readonly removed: string | null; readonly deleted: string | null }> {
+  if (memberId !== null) await removeMember(localEtcd(), { member: memberId, force: false }, signal);
+  if (node !== null) {
+    await withCluster(ADMIN_ACCESS, { signal }, ({ api }) =>
+      unlessAbsent(api.delete(`${NODES}/${encodeURIComponent(node)}`, {}, signal)),
+    );
+  }
+  return { removed: memberId, deleted: node };
+}
+
+/** This node's etcd, by its static pod. */
+export function localEtcd(): EtcdFlags {
+  const staticPods = findKubelet()?.staticPods ?? "/etc/kubernetes/manifests";
+  const etcd = componentManifests(staticPods).find(({ name }) => name === "etcd");
+  const url = etcd?.flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",")[0];
+  if (url === undefined) {
+    throw new MendError("not-found", "no etcd member runs as a static pod here", {
+      where: staticPods,
+      hint: "name a control-plane node with stacked etcd first",
+    });
+  }
+  return { endpoints: [url], ...etcdTls(staticPods), timeout: 5000 };
+}
