@@ -26,9 +26,14 @@ async function cluster(bed: KubeadmCluster, ssh: readonly string[], ...words: st
   return { code: outcome.code ?? -1, stdout: outcome.stdout, stderr: outcome.stderr };
 }
 
-async function save(node: Node, path: string): Promise<void> {
+/** Saves a snapshot on a node and brings it to this machine. Returns its path here. */
+async function backUp(bed: KubeadmCluster, node: Node): Promise<string> {
+  const path = "/root/backup.db";
   const endpoint = `https://${node.address}:2379`;
   await node.run([...KUBEMEND, "snapshot", "save", path, "--endpoints", endpoint, ...ETCD_FLAGS]);
+  const outside = bed.bed.path("backup.db");
+  await bed.bed.run(["sh", "-ec", `cat '${node.outsidePath(path)}' >'${outside}'`]);
+  return outside;
 }
 
 async function configMaps(bed: KubeadmCluster, node: Node): Promise<string[]> {
@@ -56,6 +61,33 @@ async function create(bed: KubeadmCluster, name: string): Promise<void> {
   });
 }
 
+describeWithCluster("a cluster of one control-plane node", (kubernetes) => {
+  longTest("its data lost, restored, taken back, salvaged", async () => {
+    await using bed = await startKubeadm({ kubernetes, controlPlanes: 1 });
+    const [only] = bed.controlPlanes as [Node];
+    const ssh = await bed.startSsh();
+    const here = `--node=${only.name}=${only.address}`;
+    await create(bed, "before-1");
+    const outside = await backUp(bed, only);
+    await create(bed, "after-1");
+
+    const restored = await cluster(bed, ssh, "restore", outside, "--yes", "-o", "json");
+    expect([restored.code, restored.stderr]).toEqual([0, expect.stringContaining("proving the control plane")]);
+    const { plan, etcd } = JSON.parse(restored.stdout);
+    expect(etcd.members).toBe(1);
+    expect(await configMaps(bed, only)).toEqual(["before-1"]);
+
+    const undone = await cluster(bed, ssh, "undo", plan.id, "--yes", here);
+    expect([undone.code, undone.stderr, undone.stdout]).toEqual([0, expect.anything(), `m1: as before ${plan.id}\n`]);
+    expect(await configMaps(bed, only)).toEqual(["after-1", "before-1"]);
+
+    const salvaged = await cluster(bed, ssh, "salvage", "--yes", "-o", "json", here);
+    expect([salvaged.code, salvaged.stderr]).toEqual([0, expect.stringContaining("proving the control plane")]);
+    expect(JSON.parse(salvaged.stdout).etcd.members).toEqual(["m1"]);
+    expect(await configMaps(bed, only)).toEqual(["after-1", "before-1"]);
+  });
+});
+
 describeWithCluster("a cluster of three control-plane nodes", (kubernetes) => {
   longTest("all etcd data lost, restored by one command; a restore while an old member runs; undo", async () => {
     await using bed = await startKubeadm({ kubernetes, controlPlanes: 3 });
@@ -63,10 +95,7 @@ describeWithCluster("a cluster of three control-plane nodes", (kubernetes) => {
     const ssh = await bed.startSsh();
     await create(bed, "before-1");
     await create(bed, "before-2");
-    const backup = "/root/backup.db";
-    await save(first, backup);
-    const outside = bed.bed.path("backup.db");
-    await bed.bed.run(["sh", "-ec", `cat '${first.outsidePath(backup)}' >'${outside}'`]);
+    const outside = await backUp(bed, first);
     await create(bed, "after-1");
 
     const plan = await cluster(bed, ssh, "restore", outside, "--plan", "-o", "json");
