@@ -156,7 +156,7 @@ export class KubeadmCluster {
 
   async #run(node: Node, words: readonly string[]): Promise<void> {
     const command = ["env", `PATH=${NODE_PATH}`, this.#kubeadm, ...words, "--ignore-preflight-errors=all", "--v=1"];
-    const { code, stdout, stderr } = await node.runForResult(command);
+    const { code, stdout, stderr } = await node.runForResult(command, { timeoutSeconds: 400 });
     if (code === 0) return;
     const lines = `${stdout}\n${stderr}`.trim().split("\n").slice(-60).join("\n");
     throw new Error(
@@ -165,7 +165,7 @@ export class KubeadmCluster {
   }
 }
 
-/** Makes the cluster and waits until its API servers answer and its nodes are Ready. */
+/** Makes the cluster and waits until its nodes are Ready and the API server knows their static pods. */
 export async function startKubeadm(options: KubeadmOptions = {}): Promise<KubeadmCluster> {
   const kubernetes = options.kubernetes ?? (await findKubernetes());
   const kubeadm = await findKubeadm(kubernetes);
@@ -192,7 +192,11 @@ export async function nodesReady(cluster: KubeadmCluster, seconds = 180): Promis
         status.conditions.some((each: ApiObject) => each.type === "Ready" && each.status === "True"),
       );
       const found = ready.map(({ metadata }) => metadata.name as string).sort();
-      return found.join() === names.join();
+      const pods = await cluster.api.list("/api/v1/namespaces/kube-system/pods");
+      const mirrored = new Set(pods.map(({ metadata }) => metadata.name as string));
+      const components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+      const all = cluster.controlPlanes.flatMap(({ name }) => components.map((each) => `${each}-${name}`));
+      return found.join() === names.join() && all.every((name) => mirrored.has(name));
     },
     { seconds },
   );

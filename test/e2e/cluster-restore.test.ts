@@ -22,7 +22,7 @@ interface Outcome {
 /** Runs the orchestrator in the bed's own network, as on an administrator's machine. */
 async function cluster(bed: KubeadmCluster, ssh: readonly string[], ...words: string[]): Promise<Outcome> {
   const reach = ["--ssh-command", ssh.join(" "), "--node-command", KUBEMEND.join(" ")];
-  const outcome = await bed.bed.runForResult([...KUBEMEND, "cluster", ...words, ...reach]);
+  const outcome = await bed.bed.runForResult([...KUBEMEND, "cluster", ...words, ...reach], { timeoutSeconds: 900 });
   return { code: outcome.code ?? -1, stdout: outcome.stdout, stderr: outcome.stderr };
 }
 
