@@ -72,7 +72,9 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
       const pod = nodes.get(member.node)?.pods.find(({ component }) => component === "etcd")?.mirrorPod ?? {};
       const flags = objectsOf(objectOf(pod.spec).containers).flatMap(containerFlags);
       const clientUrls = flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",") ?? [];
-      return { ...member, address: textOf(objectOf(pod.status).hostIP), clientUrls };
+      // A pod that the kubelet had just reported has no address yet.
+      const address = textOf(objectOf(pod.status).hostIP) || new URL(member.peerUrl).hostname.replace(/^\[|\]$/g, "");
+      return { ...member, address, clientUrls };
     });
     if (members.length === 0) {
       throw new MendError("unsupported", "no etcd member runs as a static pod in the backup's control plane", {
