@@ -1,9 +1,9 @@
 /** The data directories of several nodes, brought to one place, and the one that is made of them. The system's own `tar` packs and unpacks: it keeps the holes of preallocated logs. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { runRemote } from "../../io/ssh/ssh.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type SalvageResult, salvage } from "../etcd/salvage.ts";
@@ -26,7 +26,7 @@ export async function gatherData(
   signal: AbortSignal,
 ): Promise<string> {
   const directory = join(work, target.name);
-  mkdirSync(directory, { mode: 0o700 });
+  realFileSystem.makeDirectory(directory, 0o700);
   const tar = spawn("tar", ["--sparse", "-C", directory, "-xf", "-"], { stdio: ["pipe", "ignore", "pipe"] });
   let said = "";
   tar.stderr.on("data", (chunk: Buffer) => {

@@ -3,12 +3,11 @@
  * and the others join it as learners, until all survivors vote. No write that a survivor holds is lost without being reported.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeJournal } from "../../cluster/node-facts.ts";
 import { planSalvageOfNodes, type SalvageOfNodes } from "../../cluster/salvage-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { SalvageResult } from "../etcd/salvage.ts";
 import { gatherData, joinData, packData, type SurvivorData } from "./gather-survivors.ts";
@@ -72,30 +71,25 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
   const { id, digest } = plan;
   await Promise.all(survivors.map((survivor) => stop(survivor, id, digest, ask)));
 
-  const parent = options.workDirectory ?? tmpdir();
-  mkdirSync(parent, { recursive: true });
-  const work = mkdtempSync(join(parent, "kubemend-salvage-"));
-  try {
-    const data = await gather(survivors, id, work, options, ask);
-    const begun = survivors.find(({ state }) => state === "restored")?.target.name;
-    const head = await joinData(data, join(work, "salvaged"), begun ?? firstStarted(survivors), options);
-    if (!(await options.accept(head.result))) return undefined;
-    const first = survivors.find(({ target }) => target === head.head.target);
-    if (first === undefined) throw new MendError("plan-refused", "the newest data belongs to no survivor");
-    await begin(first, id, head.result.dataDir, ask);
-    for (const survivor of survivors) if (survivor !== first) await joinTo(first, survivor, id, ask);
+  using temporary = makeTemporaryDirectory("kubemend-salvage-", options.workDirectory);
+  const work = temporary.path;
+  const data = await gather(survivors, id, work, options, ask);
+  const begun = survivors.find(({ state }) => state === "restored")?.target.name;
+  const head = await joinData(data, join(work, "salvaged"), begun ?? firstStarted(survivors), options);
+  if (!(await options.accept(head.result))) return undefined;
+  const first = survivors.find(({ target }) => target === head.head.target);
+  if (first === undefined) throw new MendError("plan-refused", "the newest data belongs to no survivor");
+  await begin(first, id, head.result.dataDir, ask);
+  for (const survivor of survivors) if (survivor !== first) await joinTo(first, survivor, id, ask);
 
-    const names = survivors.map(({ member }) => member.name);
-    const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names };
-    const etcd = (await ask(first, { step: "prove-members", ...all }, "prove-etcd")) as ClusterSalvaged["etcd"];
-    await Promise.all(survivors.map((survivor) => ask(survivor, { step: "start", id }, "start")));
-    const nodes = survivors.map(({ target }) => target.name);
-    const controlPlane = (await ask(first, { step: "prove", nodes, began }, "prove")) as ControlPlaneProof;
-    await Promise.all(survivors.map((survivor) => ask(survivor, { step: "finish", id }, "finish")));
-    return { id, salvage: head.result, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  const names = survivors.map(({ member }) => member.name);
+  const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names };
+  const etcd = (await ask(first, { step: "prove-members", ...all }, "prove-etcd")) as ClusterSalvaged["etcd"];
+  await Promise.all(survivors.map((survivor) => ask(survivor, { step: "start", id }, "start")));
+  const nodes = survivors.map(({ target }) => target.name);
+  const controlPlane = (await ask(first, { step: "prove", nodes, began }, "prove")) as ControlPlaneProof;
+  await Promise.all(survivors.map((survivor) => ask(survivor, { step: "finish", id }, "finish")));
+  return { id, salvage: head.result, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 
 function asker({ signal, on }: ClusterSalvageOptions): Ask {

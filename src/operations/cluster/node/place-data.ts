@@ -1,7 +1,7 @@
 /** A data directory that was made elsewhere takes the place of this node's; or none does, and the member joins the others with an empty one. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, lchownSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { manifestYaml } from "../../../bootstrap/manifest.ts";
 import { parseManifest } from "../../../bootstrap/manifest-objects.ts";
@@ -96,7 +96,6 @@ async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Prom
 
 function giveTo(directory: string, uid: number, gid: number): void {
   if (process.getuid?.() !== 0) return;
-  chownSync(directory, uid, gid);
-  for (const name of readdirSync(directory, { recursive: true }) as string[])
-    lchownSync(join(directory, name), uid, gid);
+  const all = readdirSync(directory, { recursive: true }).map((name) => join(directory, String(name)));
+  for (const path of [directory, ...all]) realFileSystem.own(path, statSync(path).mode & 0o7777, uid, gid);
 }
