@@ -11,6 +11,7 @@ import { groupOf, href, useRoute } from "./route.ts";
 import { useAnswer } from "./use-answer.ts";
 import { Browse } from "./views/browse.tsx";
 import { Changes } from "./views/changes.tsx";
+import { Diagnosis } from "./views/diagnosis.tsx";
 import { GiveBack } from "./views/give-back.tsx";
 import { ObjectView } from "./views/object.tsx";
 import { Overview } from "./views/overview.tsx";
@@ -129,4 +130,12 @@ function View({ view, rest, query, at, overview }: ViewProps) {
   );
 }
 
-render(<App />, document.querySelector("#app")!);
+/** The same page shows a backup, or what is wrong with a live cluster: the server says which. */
+function Root() {
+  const about = useAnswer<{ readonly shows: string }>("about", {}, "");
+  if (about.error !== undefined) return <Failure text={about.error} />;
+  if (about.value === undefined) return null;
+  return about.value.shows === "diagnosis" ? <Diagnosis /> : <App />;
+}
+
+render(<Root />, document.querySelector("#app")!);

@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { diagnoseCluster } from "../../src/operations/diagnose/diagnose.ts";
+import { serveDiagnosis } from "../../src/operations/serve/serve-diagnosis.ts";
 import { buildPage } from "../../tools/build-page.ts";
+import { freePorts } from "../free-ports.ts";
 import { FIXTURES } from "../kubectl-tables.ts";
 import { clusterEntries, madeSnapshot } from "../made-snapshot.ts";
 import { serveFile, type TestServer } from "../serving.ts";
@@ -225,6 +228,48 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
     } finally {
       await many.stop();
     }
+  });
+
+  test("what is wrong with a cluster, refreshed", async () => {
+    const [port] = await freePorts(1);
+    const kubeconfig = join(directory, "dead-cluster");
+    const cluster = { server: `https://127.0.0.1:${port}` };
+    const contexts = [{ name: "c", context: { cluster: "c", user: "u" } }];
+    writeFileSync(
+      kubeconfig,
+      JSON.stringify({
+        "current-context": "c",
+        clusters: [{ name: "c", cluster }],
+        contexts,
+        users: [{ name: "u", user: { token: "t" } }],
+      }),
+    );
+    const over = new AbortController();
+    const address = Promise.withResolvers<string>();
+    const flags = { kubeconfig, context: undefined, variables: {} };
+    const { signal } = over;
+    const options = { cluster: flags, etcd: undefined, deadlineMs: 1000, signal, now: Date.now };
+    const serving = serveDiagnosis({
+      host: "127.0.0.1",
+      port: 0,
+      look: () => diagnoseCluster(options),
+      intervalMs: 500,
+      now: Date.now,
+      signal,
+      onReady: async (to) => address.resolve(to),
+    });
+    try {
+      await page.goto(await address.promise);
+      await page.getByRole("heading", { name: "Something is broken" }).waitFor();
+      expect(await page.locator(".card").count()).toBeGreaterThan(0);
+      await accessible();
+      await shot("diagnosis-light");
+      const stranger = await fetch(new URL("/ui/data/diagnosis", page.url()));
+      expect(stranger.status).toBe(401);
+    } finally {
+      over.abort();
+    }
+    expect(await serving).toMatchObject({ verdict: "broken" });
   });
 
   test("hostile names and values stay text", async () => {

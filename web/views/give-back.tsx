@@ -1,9 +1,9 @@
 /** Builds the command lines that give marked objects back. The page itself writes nothing, anywhere. */
-import { useState } from "preact/hooks";
 import type { Overview } from "../api.ts";
 import type { Basket, Marked } from "../basket.ts";
 import { useBasket } from "../basket.ts";
 import { commandLines } from "../command-lines.ts";
+import { Copy } from "../parts/copy.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { objectHref } from "../route.ts";
 
@@ -43,7 +43,7 @@ export function GiveBack({
         <Failure text="Secrets are hidden on this page only: the command reads them from the backup." />
       )}
       {commands.map((command) => (
-        <Command key={command} text={command} />
+        <Copy key={command} text={command} />
       ))}
       <table class="plain">
         <thead>
@@ -92,22 +92,5 @@ function Item({ each, at, basket }: { readonly each: Marked; readonly at: string
         </button>
       </td>
     </tr>
-  );
-}
-
-function Command({ text }: { readonly text: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
-  };
-  return (
-    <div class="command">
-      <pre>{text}</pre>
-      <button type="button" onClick={() => void copy()}>
-        {copied ? "Copied" : "Copy"}
-      </button>
-    </div>
   );
 }

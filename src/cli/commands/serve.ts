@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { InvalidArgumentError } from "commander";
 import type { Serving } from "../../operations/serve/serve.ts";
 import { defineCommand, defineTop } from "../options/define-command.ts";
 import { parsed, path, toggle } from "../options/flag.ts";
+import { ANY_LOCAL_PORT, parseAddress } from "../options/listen-address.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
 import {
   AT_REVISION_FLAG,
@@ -21,7 +21,7 @@ const serve = defineCommand({
     ...resultFlags(["text", "json"]),
     atRevision: AT_REVISION_FLAG,
     listen: parsed("--listen <address>", "where to listen; port 0 is any that is free", parseAddress, {
-      default: { host: "127.0.0.1", port: 0 },
+      default: ANY_LOCAL_PORT,
       shown: "127.0.0.1:0",
     }),
     showSecrets: toggle("--show-secrets", "serve the values of secrets (hidden unless given)"),
@@ -77,13 +77,4 @@ function servingText(file: string, serving: Serving): string {
     "press Ctrl-C to stop",
   ];
   return `${lines.join("\n")}\n`;
-}
-
-/** `HOST:PORT`, `:PORT` or `[IPv6]:PORT`. */
-function parseAddress(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65535) throw new InvalidArgumentError("expected HOST:PORT, such as 127.0.0.1:8443");
-  const host = match[1]!.replace(/^\[|\]$/g, "");
-  return { host: host === "" ? "127.0.0.1" : host, port };
 }

@@ -36,6 +36,8 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
   const text = (name: string): string => query.get(name) ?? "";
   const target = (): Target => readTarget(query, world);
   switch (path) {
+    case "about":
+      return { shows: "backup" };
     case "overview":
       return { ...overview(world, clock()), backup: backup() };
     case "kinds":

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { loadPageFile, PAGE_FILES } from "../../io/serve/page-files.ts";
 import type { Sent } from "../../io/serve/send.ts";
+import type { JsonValue } from "../../kube/object.ts";
 import { failureAnswer } from "../../kubeapi/answer.ts";
 import { resolveMoment } from "../../kubeapi/moment.ts";
 import { answerPage } from "../../kubeapi/page/answer-page.ts";
@@ -65,6 +66,12 @@ function plain(status: number, text: string): Sent {
   return { status, headers: { ...SAFE_HEADERS, "content-type": "text/plain; charset=utf-8" }, body: [text] };
 }
 
+/** An answer of the page's own. */
+export function jsonAnswer(status: number, body: unknown): Sent {
+  const headers = { ...SAFE_HEADERS, "content-type": "application/json" };
+  return { status, headers, body: [printJson(body as JsonValue)] };
+}
+
 /** A search answers after this long, complete or not. Milliseconds. */
 const SEARCH_MS = 120;
 
@@ -84,8 +91,7 @@ export function answerPageData(path: string, query: URLSearchParams, worlds: Wor
         return () => performance.now() < end;
       },
     });
-    const headers = { ...SAFE_HEADERS, "content-type": "application/json" };
-    return { status: 200, headers, body: [printJson(body)] };
+    return jsonAnswer(200, body);
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error;
     const { status, contentType, body } = failureAnswer(error, undefined);

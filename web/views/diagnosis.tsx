@@ -1,0 +1,111 @@
+/** What is broken in a live cluster or node, with the evidence and the commands that mend it; refreshed as the program looks again. */
+import { useEffect, useState } from "preact/hooks";
+import { ago } from "../format.ts";
+import { Copy } from "../parts/copy.tsx";
+import { Failure, Loading } from "../parts/failure.tsx";
+import { useAnswer } from "../use-answer.ts";
+
+interface Trouble {
+  readonly level: string;
+  readonly code: string;
+  readonly where: string;
+  readonly text: string;
+  readonly area: string;
+  readonly evidence: readonly string[];
+  readonly consequence: string;
+  readonly commands: readonly string[];
+  readonly advice?: string;
+}
+
+interface Result {
+  readonly verdict: string;
+  readonly time: string;
+  readonly server: string | null;
+  readonly node: string | null;
+  readonly troubles: readonly Trouble[];
+  readonly areas: readonly { readonly area: string; readonly state: string; readonly text: string }[];
+}
+
+const TONES: Readonly<Record<string, string>> = { ok: "good", warning: "warn", broken: "bad", unknown: "dim" };
+
+interface Looked {
+  readonly looks: number;
+  readonly intervalMs: number;
+  readonly error: string | null;
+  readonly result: Result | null;
+}
+
+const VERDICTS: Readonly<Record<string, readonly [text: string, tone: string]>> = {
+  healthy: ["Nothing is broken", "good"],
+  broken: ["Something is broken", "bad"],
+  unknown: ["Not enough could be seen to judge", "warn"],
+};
+
+export function Diagnosis() {
+  const [turn, setTurn] = useState(0);
+  const { value, error } = useAnswer<Looked>("diagnosis", {}, "", turn);
+  useEffect(() => {
+    const timer = setInterval(() => setTurn((n) => n + 1), Math.max(1000, (value?.intervalMs ?? 2000) / 2));
+    return () => clearInterval(timer);
+  }, [value?.intervalMs]);
+  const result = value?.result;
+  const [verdict, tone] = VERDICTS[result?.verdict ?? ""] ?? [result?.verdict ?? "", ""];
+  useEffect(() => {
+    document.title = `${verdict || "diagnosis"} · kubemend`;
+  }, [verdict]);
+  return (
+    <main class="main gapped" tabIndex={-1}>
+      <h1 class={tone}>{verdict || "Diagnosis"}</h1>
+      {error !== undefined && <Failure text={error} />}
+      {value?.error != null && <Failure text={value.error} />}
+      {result == null && error === undefined && <Loading />}
+      {result != null && (
+        <>
+          <p class="dim" role="status">
+            {[result.server, result.node].filter(Boolean).join(" · ")} looked{" "}
+            {ago(result.time, Date.now()) || "just now"}
+          </p>
+          <table class="plain">
+            <thead>
+              <tr>
+                <th>Area</th>
+                <th>State</th>
+                <th>What is known</th>
+              </tr>
+            </thead>
+            <tbody>
+              {result.areas.map(({ area, state, text }) => (
+                <tr key={area}>
+                  <td>{area}</td>
+                  <td class={TONES[state]}>{state}</td>
+                  <td>{text}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {result.troubles.map((trouble) => (
+            <article class="card" key={`${trouble.code} ${trouble.where}`}>
+              <h2>
+                <span class={trouble.level === "error" ? "bad" : "warn"}>{trouble.level}</span> · {trouble.code}
+              </h2>
+              <h3>{trouble.text}</h3>
+              {trouble.where !== "" && <p class="mono dim">{trouble.where}</p>}
+              {trouble.evidence.length > 0 && (
+                <ul>
+                  {trouble.evidence.map((each) => (
+                    <li key={each}>{each}</li>
+                  ))}
+                </ul>
+              )}
+              {trouble.consequence !== "" && <p>{trouble.consequence}</p>}
+              {trouble.advice !== undefined && <p class="note">{trouble.advice}</p>}
+              {trouble.commands.map((command) => (
+                <Copy key={command} text={command} />
+              ))}
+            </article>
+          ))}
+        </>
+      )}
+    </main>
+  );
+}
