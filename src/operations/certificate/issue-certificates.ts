@@ -1,6 +1,6 @@
 /** `certificate issue`: what is lost of a node's certificates, keys and kubeconfigs is made anew by the authorities whose keys are here; and what that means where they are not. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readlinkSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { stringify } from "yaml";
 import {
@@ -404,7 +404,7 @@ async function place({ file, text, mode }: Output, { now }: IssueOptions): Promi
     const suffix = `until-${new Date(now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
     return await replaceFile(realFileSystem, target, text, suffix, COMMAND);
   }
-  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  if (!existsSync(dirname(file))) realFileSystem.makeDirectory(dirname(file), 0o755);
   const { uid, gid } = statSync(dirname(file));
   using target = openTarget(file, { command: COMMAND, kind: "file", strict: true });
   const owner =

@@ -1,6 +1,6 @@
 /** Writes an undo file while a restore runs. */
 import { MendError } from "../../errors/errors.ts";
-import { type AppendLog, continueAppendLog, createAppendLog } from "../../io/files/append-log.ts";
+import { type AppendLog, continueAppendLog, createAppendLog } from "../../io/files/durable/append-log.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import {
   decodeUndoFile,

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import { MendError } from "../../errors/errors.ts";
-import { tryLock } from "./durable/flock.ts";
-import { fromSystemError } from "./system-error.ts";
+import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError } from "../system-error.ts";
+import { tryLock } from "./flock.ts";
 
 const flush = promisify(fdatasync);
 const writeAsync = promisify(write);
