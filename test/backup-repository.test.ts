@@ -1,5 +1,5 @@
 /** A backup repository in a directory, from a real etcd and back into one. */
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -275,6 +275,32 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`in a directory (${
       expect(outcome.stderr).toContain("another full is used [piece-damaged]");
     });
   });
+});
+
+test("recover, get and objects read a moment of a repository, and of a file's revision", async () => {
+  const [place, key, file] = ["moments", "moments.pem", "moments.identity"].map((name) => join(directory, name));
+  const snapshot = join(import.meta.dirname, "fixtures/kubeadm-k120/snapshot.db.gz");
+  const env = { KUBEMEND_BACKUP_IDENTITY: file! };
+  await kubemend(directory, ["backup", "init", place!, "--signing-key", key!, "--identity", file!]);
+  const imported = await kubemend(directory, ["backup", "import", place!, snapshot, "--signing-key", key!]);
+  expect(imported.code, imported.stderr).toBe(0);
+  const recovered = join(directory, "recovered");
+  const outcome = await kubemend(
+    directory,
+    ["recover", "--etcd-backup-file", `${place}@latest`, "--recovery-dir", recovered],
+    env,
+  );
+  expect(outcome.code, outcome.stderr).toBe(0);
+  expect(existsSync(join(recovered, "nodes/node1"))).toBe(true);
+  const [fromMoment, fromFile] = await Promise.all(
+    [`${place}@latest`, snapshot].map((from) =>
+      kubemend(directory, ["snapshot", "get", from, "pods", "-A", "-o", "name"], env),
+    ),
+  );
+  expect(fromMoment!.stdout).toBe(fromFile!.stdout);
+  expect(fromMoment!.stdout).not.toBe("");
+  const same = await kubemend(directory, ["objects", "diff", `${place}@latest`, snapshot, "pods"], env);
+  expect(same.stdout).toContain("0 changed, 0 added, 0 removed");
 });
 
 test("wrong use is named", async () => {

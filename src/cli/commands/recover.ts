@@ -41,6 +41,7 @@ interface Options extends OutputOptions, EtcdOptions {
   readonly requestTimeout?: number;
   readonly etcdServers?: string;
   readonly etcdBackupFile?: string;
+  readonly identity?: string;
   readonly etcdCaPath?: string;
   readonly etcdCertificatePath?: string;
   readonly etcdPrivateKeyPath?: string;
@@ -85,6 +86,7 @@ export function registerRecover(program: Command, context: CommandContext): void
     .option("-n, --namespace <namespace>", "where the components run; kube-system unless they are elsewhere")
     .addOption(new Option("--at-revision <revision>", "as it was at an earlier revision").argParser(parseRevision))
     .option("--allow-missing", "recover what can be, though the control plane needs more or the snapshot is damaged")
+    .option("--identity <file>", "opens an encrypted backup repository (default: $KUBEMEND_BACKUP_IDENTITY)")
     .option("--skip-hash-check", "read a snapshot that does not match its SHA-256")
     .option("--force", "replace the output of an earlier run")
     .option("--dry-run", "say what would be written, and write nothing")
@@ -96,8 +98,9 @@ export function registerRecover(program: Command, context: CommandContext): void
     const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
     const recovery = await recoverControlPlane({
       ...common,
+      moments: { env: host.env, cwd: host.cwd, now: host.now, ...given({ identityFile: options.identity }) },
       recoveryDir: path(options.recoveryDir)!,
-      backupFile: path(options.etcdBackupFile),
+      backupFile: isUrl(options.etcdBackupFile) ? options.etcdBackupFile : path(options.etcdBackupFile),
       etcd: namedEtcd(host, options),
       now: host.now,
       cluster: options.kubeconfig || host.env.KUBECONFIG ? namedCluster(host, options) : undefined,
@@ -125,6 +128,11 @@ export function registerRecover(program: Command, context: CommandContext): void
     const missing = recovery.plane.missing.map((each) => lineOf`warning: ${each.text}`).join("");
     await host.stderr.write(findingsText(recovery.findings) + missing);
   });
+}
+
+/** The address of a backup repository, which is no path. */
+function isUrl(text: string | undefined): boolean {
+  return text !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
 }
 
 /** What was named, and nothing else: it goes into the assets, and is not to be whatever lies at home. */

@@ -33,7 +33,8 @@ export async function readBackup(
       report: snapshot.findings.report,
     });
     const { archive, source: content, storedHash } = snapshot.file;
-    const isArchive = archive !== undefined;
+    // A moment of a repository has no name of its own either.
+    const isArchive = archive !== undefined || snapshot.file.vouched === true;
     return {
       source: { kind: "backup", path, revision: keyspace.revision, sha256, archive, etcdPrefix },
       found,
