@@ -97,6 +97,9 @@ export interface UnreadableSegment {
 
 export type Segment = ByteSource | UnreadableSegment;
 
+/** A WAL with more damaged places than this is not read on behind the next one in a segment. */
+const MOST_BREAKS = 100;
+
 /** Reads all segments, oldest first. Damage is among {@link Log.breaks}; nothing is thrown for it. */
 export function readLog(segments: readonly Segment[]): Log {
   const log = createLogBuilder();
@@ -132,20 +135,22 @@ function readWhole(
   try {
     while (start !== undefined) {
       const end = readFrom(log, segment, index, isLast, start);
+      if (end.kind === "complete" && end.position > 0) return end.crc;
       if (end.kind === "complete") {
-        if (end.position > 0) return end.crc;
+        const text = segment.size === 0 ? "the segment is empty" : "the segment holds nothing but zeros";
+        log.breakAt("empty", index, 0, text);
+        return undefined;
+      }
+      start = end.isForeign ? undefined : behind(segment, start, end.position);
+      if (start !== undefined && log.breakCount() >= MOST_BREAKS) {
         log.breakAt(
-          "empty",
+          "damaged",
           index,
-          0,
-          segment.size === 0 ? "the segment is empty" : "the segment holds nothing but zeros",
+          end.position,
+          `${end.text}, after ${MOST_BREAKS} others: what is behind it is not read`,
         );
         return undefined;
       }
-      // A chain that begins with another CRC than the segment before ended with: something is missing in between, this segment is sound.
-      const isHead: boolean = end.position === 0 && start.crc !== undefined;
-      start = isHead ? { position: 0, crc: undefined } : findNextRecord(segment, end.position);
-      if (isHead && readsNothing(segment)) start = findNextRecord(segment, 0);
       log.breakAt(start === undefined ? end.kind : "damaged", index, end.position, end.text);
     }
   } catch (error) {
@@ -153,6 +158,13 @@ function readWhole(
     log.breakAt("unreadable", index, 0, error.message);
   }
   return undefined;
+}
+
+/** Where reading goes on behind a place that does not verify. */
+function behind(segment: ByteSource, start: ChainStart, position: number): ChainStart | undefined {
+  // A segment that begins with another CRC than the one before ended with may be sound itself: what is missing is in between.
+  const isSound = position === 0 && start.crc !== undefined && !readsNothing(segment);
+  return isSound ? { position: 0, crc: undefined } : findNextRecord(segment, position);
 }
 
 function readsNothing(segment: ByteSource): boolean {
@@ -165,25 +177,28 @@ function readFrom(
   index: number,
   isLast: boolean,
   start: ChainStart,
-): WalEnd & { readonly crc: number } {
+): WalEnd & { readonly crc: number; readonly isForeign: boolean } {
   const records = readSegment(source, index, isLast, start);
   for (;;) {
     const step = records.next();
-    if (step.done) return step.value;
+    if (step.done) return { ...step.value, isForeign: false };
     const { position } = step.value;
     try {
       log.add(step.value);
     } catch (error) {
-      if (!(error instanceof MendError && error.code === "wal-damaged")) throw error;
-      return { kind: "damaged", segment: index, position, text: error.message, crc: 0 };
+      if (!(error instanceof MendError && (error.code === "wal-damaged" || error.code === "wrong-cluster")))
+        throw error;
+      const isForeign = error.code === "wrong-cluster";
+      return { kind: "damaged", segment: index, position, text: error.message, crc: 0, isForeign };
     }
   }
 }
 
 interface LogBuilder {
-  /** Throws `wal-damaged` where the record's content is not what its type says. */
+  /** Throws `wal-damaged` where the record's content is not what its type says, `wrong-cluster` where the segment is of another member. */
   add(record: PlacedRecord): void;
   breakAt(kind: LogBreak["kind"], segment: number, position: number, text: string): void;
+  breakCount(): number;
   finish(): Log;
 }
 
@@ -239,7 +254,7 @@ function createLogBuilder(): LogBuilder {
   };
   const addMetadata = (found: Metadata): void => {
     if (metadata !== undefined && (metadata.nodeId !== found.nodeId || metadata.clusterId !== found.clusterId)) {
-      throw new MendError("wal-damaged", "the segments are of different members");
+      throw new MendError("wrong-cluster", "the segment is of another member than those before, so it is not used");
     }
     metadata ??= found;
   };
@@ -256,6 +271,7 @@ function createLogBuilder(): LogBuilder {
       } else if (type !== CRC_RECORD) throw new MendError("wal-damaged", `a record of unknown type ${type}`);
     },
     breakAt,
+    breakCount: () => breaks.length,
     finish: () => ({
       metadata,
       state,

@@ -34,10 +34,10 @@ interface Segment {
   bytes: Uint8Array;
 }
 
-function write(entries: readonly Entry[], commit: number, segmentSize?: number): Segment[] {
+function write(entries: readonly Entry[], commit: number, segmentSize?: number, metadata = METADATA): Segment[] {
   const segments: Segment[] = [];
   const writer = createWalWriter(
-    METADATA,
+    metadata,
     (name) => {
       const segment: Segment = { name, bytes: new Uint8Array(0) };
       segments.push(segment);
@@ -283,6 +283,30 @@ describe("damage at the end", () => {
     const expected = [["damaged", 2, two - 1, lastOf(second) + 1]];
     expect(kinds(at(1, memorySource(second.bytes.subarray(0, cut), second.name)))).toEqual(expected);
     expect(third.bytes.length).toBeGreaterThan(0);
+  });
+
+  test("a segment of another member is not used, and nothing behind its head either", () => {
+    const segments = write(entries, 10, 4000);
+    const later = entries.map((entry) => ({ ...entry, term: 9 }));
+    const foreign = write(later, 10, undefined, { ...METADATA, nodeId: 7n });
+    const log = readLog([
+      memorySource(segments[0]!.bytes, segments[0]!.name),
+      memorySource(foreign[0]!.bytes, segments[1]!.name),
+    ]);
+    expect(log.metadata).toEqual(METADATA);
+    expect(log.breaks.map(({ text }) => text)).toContainEqual(expect.stringContaining("another member"));
+    expect(entriesOf(log).every(({ term }) => term === 2)).toBe(true);
+  });
+
+  test("a log with damage everywhere ends, and says that it is not read to its end", () => {
+    const many = numbered(3000, () => 100);
+    const [segment] = write(many, 10);
+    const places = entriesOf(readLog([memorySource(segment!.bytes)]));
+    const bytes = segment!.bytes.slice();
+    for (let i = 5; i < places.length; i += 5) bytes[places[i]!.position + 40]! ^= 1;
+    const log = readLog([memorySource(bytes)]);
+    expect(log.breaks.length).toBeLessThan(110);
+    expect(log.breaks.at(-1)!.text).toContain("what is behind it is not read");
   });
 
   test("a WAL of nothing says so", () => {
