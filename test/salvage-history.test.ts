@@ -15,7 +15,7 @@ const SEEDS = 300;
 const verdicts: Verdict[] = [];
 beforeAll(() => {
   for (let seed = 1; seed <= SEEDS; seed++) verdicts.push(checkSeed(seed));
-});
+}, 240_000);
 
 test("nothing that a survivor holds and that was committed is lost, or it is said which entries", () => {
   const failed = verdicts.filter(({ faults }) => faults.length > 0);

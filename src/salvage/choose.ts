@@ -74,7 +74,7 @@ export function planSalvage(given: readonly Survivor[], options: PlanOptions): S
   const preferred = inOrderOfUse(survivors, join, database?.survivor);
   const identity = chooseIdentity(preferred, cluster, removed, options.peerUrls);
   if (identity === undefined || cluster.voters.length === 0) throw nothingUsable(survivors);
-  const wholeEnd = lastOf(whole) ?? last;
+  const wholeEnd = lastOf(whole) ?? { index: base, term: termOf(database?.database, whole, fragments, committed) ?? 0 };
   const losses = findLosses(survivors, fragments, whole, { base, last: wholeEnd });
   return {
     survivors,
@@ -179,7 +179,11 @@ function fromFirstEntry(
     return entries.every((entry) => entry.changes !== undefined);
   });
   const join = isRestored ? undefined : bestJoin({ index: 0, term: 0, survivor: undefined }, fragments, committed);
-  if (join === undefined || join.parts.length === 0) throw nothingUsable(survivors);
+  // Configuration changes alone would make an empty etcd.
+  const hasWrites = join?.parts.some((part) =>
+    partEntries(part).some(({ changes, digest }) => changes === undefined && digest !== 0),
+  );
+  if (join === undefined || hasWrites !== true) throw nothingUsable(survivors);
   return join;
 }
 

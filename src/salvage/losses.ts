@@ -22,6 +22,7 @@ export function findLosses(
   survivors: readonly Survivor[],
   fragments: readonly HeldFragment[],
   join: Join,
+  /** The term is 0 where it is not known. */
   { base, last }: { readonly base: number; readonly last: LogPosition },
 ): Loss[] {
   const commit = Math.max(0, ...survivors.map(knownCommit));

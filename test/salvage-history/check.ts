@@ -110,10 +110,12 @@ export function checkSeed(seed: number): Verdict {
   return { scenario, plan, refusal: undefined, faults, classes: classesOf(scenario, holdings, plan) };
 }
 
-/** Nothing can be written where no log says who anybody is, or where there is neither a database nor a first entry. */
-function isRefusalRight({ survivors }: Scenario, { reach }: Holdings): boolean {
+/** Nothing can be written where no log says who anybody is, or where there is neither a database nor a write that follows the first entry. */
+function isRefusalRight({ survivors, history }: Scenario, { reach }: Holdings): boolean {
   const isSomebody = survivors.some((data) => heldEntries(data).size > 0);
-  return !isSomebody || reach === 0;
+  const hasDatabase = survivors.some(({ databases }) => databases.some((index) => index > 0));
+  const hasWrites = hasDatabase || history.committed.slice(0, reach).some(({ key }) => key !== undefined);
+  return !isSomebody || !hasWrites;
 }
 
 interface Included {
