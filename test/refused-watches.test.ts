@@ -70,7 +70,7 @@ test("what a rescue will need is asked for before anything is done", async () =>
     const { verb, resource } =
       ((body?.spec ?? {}) as { resourceAttributes?: Record<string, string> }).resourceAttributes ?? {};
     const denied = path.endsWith("selfsubjectaccessreviews") && verb === "delete" && resource === "pods";
-    return denied ? { status: 201, body: { status: { allowed: false } } } : ready(path);
+    return denied ? { status: 201, body: { ...body, metadata: {}, status: { allowed: false } } } : ready(path);
   });
   const { code, stderr } = await kubemend(base, ["rescue", "scheduler", flag]);
   expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("you may not delete pods") });
