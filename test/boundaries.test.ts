@@ -124,3 +124,29 @@ test("the page imports nothing but itself and its framework", () => {
     });
   expect(wrong).toEqual([]);
 });
+
+/** Folders whose files import each other in no circle, types included. */
+const WITHOUT_CYCLES = ["cli", "errors"];
+
+test("the command line and the errors have no import cycles", () => {
+  const targets = new Map<string, string[]>();
+  for (const file of globSync(`{${WITHOUT_CYCLES.join(",")}}/**/*.ts`, { cwd: SRC })) {
+    if (file.endsWith(".test.ts")) continue;
+    const relatives = imports(file).filter((each) => each.startsWith("."));
+    targets.set(
+      file,
+      relatives.map((each) => normalize(join(dirname(file), each))),
+    );
+  }
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+    if (path.includes(file) || done.has(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  expect(targets.size).toBeGreaterThan(50);
+  for (const file of targets.keys()) visit(file, []);
+  expect(cycles).toEqual([]);
+});

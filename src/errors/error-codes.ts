@@ -2,13 +2,8 @@
  * Every error code with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list of codes is in errors.ts; the compiler
  * refuses a code that is not explained here.
  */
+import type { CodeText } from "./code-text.ts";
 import type { ErrorCode } from "./errors.ts";
-
-/** A sentence each, without a full stop. */
-export interface CodeText {
-  readonly means: string;
-  readonly todo: string;
-}
 
 export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   usage: {

@@ -2,7 +2,7 @@
  * Every code of a finding with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list is closed: the compiler refuses a
  * finding whose code is not here.
  */
-import type { CodeText } from "./error-codes.ts";
+import type { CodeText } from "./code-text.ts";
 
 /** A code, with its meaning and what to do. */
 const code = (means: string, todo: string): CodeText => ({ means, todo });

@@ -1,4 +1,5 @@
-import { type CodeText, ERROR_CODES } from "../../errors/error-codes.ts";
+import type { CodeText } from "../../errors/code-text.ts";
+import { ERROR_CODES } from "../../errors/error-codes.ts";
 import { MendError } from "../../errors/errors.ts";
 import { FINDING_CODES, findingText } from "../../errors/finding-codes.ts";
 import { argument, defineCommand, defineTop } from "../options/define-command.ts";

@@ -1,5 +1,6 @@
 /** All codes as a page, docs/codes.md: `npm run generate` writes it. */
-import { type CodeText, ERROR_CODES } from "../../errors/error-codes.ts";
+import type { CodeText } from "../../errors/code-text.ts";
+import { ERROR_CODES } from "../../errors/error-codes.ts";
 import { FINDING_CODES } from "../../errors/finding-codes.ts";
 
 export function codesPage(): string {
