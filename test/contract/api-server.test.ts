@@ -161,7 +161,7 @@ describe.skipIf(why !== "")(`an API server that cannot be read${why}`, () => {
     );
     await refused(
       changed("other", { cluster: { server: `http://127.0.0.1:${otherPort}` } }),
-      `what answers at "http://127.0.0.1:${otherPort}" is no Kubernetes API server`,
+      `what answers at "127.0.0.1:${otherPort}" is not the API server: it answers GET /version with content of no known type`,
     );
     other.close();
   });
@@ -179,8 +179,8 @@ describe.skipIf(why !== "")(`an API server that cannot be read${why}`, () => {
       'credentials by "auth-provider"',
     );
     await refused(
-      changed("socks", { cluster: { "proxy-url": "socks5://127.0.0.1:1" } }),
-      "a proxy that is none for HTTP",
+      changed("ftp", { cluster: { "proxy-url": "ftp://127.0.0.1:1" } }),
+      "a proxy that is none of HTTP, HTTPS or SOCKS5",
     );
   });
 });
@@ -255,7 +255,10 @@ describe.skipIf(why !== "")(`an API server that is reached${why}`, () => {
     const { code, stderr } = await recover(through, "--dry-run");
     expect([code, stderr]).toEqual([0, ""]);
     expect(asked).toBe(`127.0.0.1:${cluster.apiServerPort} Basic ${Buffer.from("user:pass").toString("base64")}`);
-    await refused(changed("no-proxy", { cluster: { "proxy-url": `http://127.0.0.1:${port}` } }), "the proxy refuses");
+    await refused(
+      changed("no-proxy", { cluster: { "proxy-url": `http://127.0.0.1:${port}` } }),
+      "gives no connection: it answers with status 407",
+    );
     for (const socket of sockets) socket.destroy();
     proxy.close();
   });
