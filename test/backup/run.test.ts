@@ -165,12 +165,14 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`backup run (${PROG
     test("a delta that is damaged or missing is named, and moments before it still come back", async () => {
       const list = await listed(place);
       expect(list.spans[0]!.deltas).toBeGreaterThan(3);
-      const path = join(place.repository, "chain/0000000004");
+      // Not the newest: what is missing at the end leaves no trace.
+      const name = readdirSync(join(place.repository, "chain")).sort().at(-2)!;
+      const path = join(place.repository, "chain", name);
       renameSync(path, join(directory, "taken"));
       try {
         const verdict = await kubemend(directory, ["backup", "verify", place.repository]);
         expect(verdict.code).toBe(1);
-        expect(verdict.stdout).toContain("chain/0000000004: the link is missing [link-missing]");
+        expect(verdict.stdout).toContain(`chain/${name}: the link is missing [link-missing]`);
         const early = await restored(place, String(history[0]!.revision), join(directory, "early"));
         expect(early.answer.kvs).toEqual(history[0]!.answer.kvs);
         const late = await kubemend(directory, [
