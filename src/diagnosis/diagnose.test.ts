@@ -672,7 +672,7 @@ describe("etcd", () => {
       withMembers([member("1", true)], [{ memberId: "1", type: "NOSPACE" }]),
       ["error etcd-alarm-nospace"],
       ["compact --physical 9", "defrag --cluster", "alarm disarm"].map(
-        (words) => `ETCDCTL_API=3 etcdctl --endpoints=https://10.0.0.1:2379 ${words}`,
+        (words) => `kubemend etcd ${words} --endpoints=https://10.0.0.1:2379`,
       ),
     ],
     [
@@ -690,7 +690,7 @@ describe("etcd", () => {
       },
       ["error etcd-alarm-nospace"],
       ["compact --physical 9", "defrag --cluster", "alarm disarm"].map(
-        (words) => `ETCDCTL_API=3 etcdctl --endpoints=https://10.0.0.1:2379 ${words}`,
+        (words) => `kubemend etcd ${words} --endpoints=https://10.0.0.1:2379`,
       ),
     ],
   ])("%s", (_, given, expected, commands) => {

@@ -120,7 +120,7 @@ function judgeMissing(member: MemberHealth, say: Say): void {
     return;
   }
   const counts = member.isLearner ? "" : ": it counts for the quorum";
-  const text = `was added and never started${counts}; start it, or remove it with etcdctl member remove`;
+  const text = `was added and never started${counts}; start it, or remove it with kubemend etcd member remove`;
   say(member.isLearner ? "warning" : "error", "member-never-started", placeOf(member), text);
 }
 

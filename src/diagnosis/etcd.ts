@@ -119,7 +119,7 @@ function mend(
   etcd: EtcdFacts,
   facts: Facts,
 ): Mending {
-  const etcdctl = (...words: string[]) => `ETCDCTL_API=3 ${commandLine("etcdctl", ...etcd.flags, ...words)}`;
+  const kubemend = (...words: string[]) => commandLine("kubemend", "etcd", ...words, ...etcd.flags);
   const start = ({ endpoint, hangs }: MemberHealth): Mending =>
     endpoint === null ? { commands: [] } : mendMember(endpoint, hangs, facts);
   switch (code) {
@@ -131,14 +131,14 @@ function mend(
       return { commands: each.flatMap(({ commands }) => commands), advice: [...advice, SALVAGE].join("; ") };
     }
     case "no-member-to-spare":
-      return { commands: [etcdctl("member", "list")], advice: "add a member, up to an odd number of them" };
+      return { commands: [kubemend("member", "list")], advice: "add a member, up to an odd number of them" };
     case "alarm-nospace":
-      return { commands: [...compact(etcd, etcdctl), etcdctl("alarm", "disarm")] };
+      return { commands: [...compact(etcd, kubemend), kubemend("alarm", "disarm")] };
     case "database-near-quota":
     case "database-fragmented":
-      return { commands: compact(etcd, etcdctl) };
+      return { commands: compact(etcd, kubemend) };
     case "member-never-started":
-      return { commands: member === undefined ? [] : [etcdctl("member", "remove", member.id)] };
+      return { commands: member === undefined ? [] : [kubemend("member", "remove", member.id)] };
     case "member-without-leader":
       return member?.endpoint ? mendMember(member.endpoint, true, facts) : { commands: [] };
     default:
@@ -153,10 +153,10 @@ function text(code: string): string {
 }
 
 /** Compaction to the newest revision, to its end, because nothing else gives defragmentation something to give back; then that of every member. */
-function compact(etcd: EtcdFacts, etcdctl: (...words: string[]) => string): string[] {
+function compact(etcd: EtcdFacts, kubemend: (...words: string[]) => string): string[] {
   if ("error" in etcd.health) return [];
   const revision = Math.max(0, ...etcd.health.members.map(({ status }) => status?.revision ?? 0));
-  return [etcdctl("compact", "--physical", String(revision)), etcdctl("defrag", "--cluster")];
+  return [kubemend("compact", "--physical", String(revision)), kubemend("defrag", "--cluster")];
 }
 
 /** A member that hangs runs already: it is restarted. */

@@ -208,12 +208,19 @@ function recoverSelfHosted({ etcd, api }: Facts): string[] {
 
 /** What a leader says that ends because it could not renew. */
 const LOST_LEASE = /leader ?election lost|failed to renew lease/i;
+/** The last words of a leader that ends in order, which do not say why; a mistake of its manifest's speaks of an error. */
+const ENDED_IN_ORDER = /shutting down|shutdown/i;
+const COMPLAINS = /error|fail|fatal|panic|unknown|invalid|cannot|unable|refused|denied|no such/i;
+
+function lostItsLease(log: string): boolean {
+  return LOST_LEASE.test(log) || (ENDED_IN_ORDER.test(log) && !COMPLAINS.test(log));
+}
 
 /** An unknown flag is the one mistake that a command can take back; for the rest, the log and the manifest. */
 function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" | "advice"> {
   const path = manifest!.path;
   const flag = /unknown flag: --([\w-]+)/.exec(log?.lastLines.join("\n") ?? "")?.[1];
-  if (LOST_LEASE.test(log?.lastLines.join("\n") ?? "")) {
+  if (lostItsLease(log?.lastLines.join("\n") ?? "")) {
     const advice =
       "it ends itself when it cannot renew its lease, and the kubelet starts it again: look at the API server and etcd";
     return { commands: [], advice };

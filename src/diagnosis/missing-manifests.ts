@@ -80,7 +80,7 @@ function replaceMember(
   facts: Facts,
   local: LocalFacts,
 ): Pick<Given, "commands" | "advice"> {
-  const etcdctl = (...words: string[]) => `ETCDCTL_API=3 ${commandLine("etcdctl", ...etcd.flags, ...words)}`;
+  const kubemend = (...words: string[]) => commandLine("kubemend", "etcd", ...words, ...etcd.flags);
   const members = "error" in etcd.health ? [] : etcd.health.members;
   const own = members.find(
     ({ name, endpoint }) => name === local.nodeName || (endpoint !== null && isOwn(endpoint, local)),
@@ -88,13 +88,13 @@ function replaceMember(
   const manifest = `${RECOVERED_DIR}/nodes/${local.nodeName}/manifests/etcd.yaml`;
   return {
     commands: [
-      ...(own === undefined ? [] : [etcdctl("member", "remove", own.id)]),
-      etcdctl("member", "add", local.nodeName, `--peer-urls=${peerUrl(facts, local)}`),
+      ...(own === undefined ? [] : [kubemend("member", "remove", own.id)]),
+      kubemend("member", "add", local.nodeName, `--peer-urls=${peerUrl(facts, local)}`),
       recover,
       commandLine("sudoedit", manifest),
       ...copy,
     ],
-    advice: `the manifest must have --initial-cluster-state=existing and the --initial-cluster that "member add" prints, or etcd begins an empty cluster`,
+    advice: `the manifest must have --initial-cluster-state=existing and the --initial-cluster that "member add" prints, or etcd begins an empty cluster; when it runs, promote it as that prints`,
   };
 }
 

@@ -292,6 +292,16 @@ describe("consequences are no causes", () => {
   test("nor is there anything to edit in their manifests", () => {
     const given = facts({ local: local({ components: [leader("kube-scheduler")] }) });
     expect(printed(given)).not.toContain("sudoedit");
+    const orderly = localComponent("kube-controller-manager", {
+      process: undefined,
+      log: log("I1129 10:42:17 daemon_controller.go:299] Shutting down daemon sets controller"),
+    });
+    expect(printed(facts({ local: local({ components: [orderly] }) }))).not.toContain("sudoedit");
+    const wrong = localComponent("kube-controller-manager", {
+      process: undefined,
+      log: log("Error: unknown flag: --no-such-flag"),
+    });
+    expect(printed(facts({ local: local({ components: [wrong] }) }))).toContain("no-such-flag");
   });
 
   test("a node that is not ready is none of another node's certificate", () => {
