@@ -123,6 +123,7 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
       if ((await server.etcdctl("put", "key", `${i}${value.slice(0, 90_000)}`).catch(() => "full")) === "full") break;
     }
     const alarms = await etcd(server, "alarm", "list");
+    expect(alarms.stderr).toBe("");
     expect(alarms.stdout).toMatch(/^memberID:\d+ alarm:NOSPACE \n$/);
     expect(alarms.stdout).toBe(`${(await server.etcdctl("alarm", "list")).trimEnd()} \n`);
     const early = await etcd(server, "alarm", "disarm", "--quota-backend-bytes", String(4 * 1024 * 1024));

@@ -96,7 +96,14 @@ export async function defragment(
 }
 
 export async function listAlarms(flags: EtcdFlags, signal?: AbortSignal): Promise<readonly MemberAlarm[]> {
-  return withAnyEndpoint(await prepareEtcdAccess(flags), (client) => client.alarms(), signal);
+  return withAnyEndpoint(
+    await prepareEtcdAccess(flags),
+    async (client) => {
+      await client.members(); // an answer without alarms is empty, as anybody's could be
+      return client.alarms();
+    },
+    signal,
+  );
 }
 
 /**

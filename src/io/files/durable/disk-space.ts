@@ -10,7 +10,8 @@ const SHARES_BLOCKS: ReadonlySet<number> = new Set([0x9123683e, 0x58465342, 0xca
 export function checkDiskSpace(path: string, bytes: number): void {
   let there = resolve(path);
   while (!existsSync(there)) there = dirname(there);
-  const { bavail, bsize, type } = statfsSync(there);
+  const { bavail, blocks, bsize, type } = statfsSync(there);
+  if (blocks === 0) return; // no disk, as below /proc: creating the file says what is wrong
   const free = bavail * bsize;
   if (bytes <= free || SHARES_BLOCKS.has(type >>> 0)) return;
   throw new MendError("no-space", `"${path}" needs ${bytes} bytes, but its disk has ${free} left`, {
