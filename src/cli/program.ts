@@ -2,6 +2,7 @@
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import type { CommandContext } from "./command.ts";
+import { addPages } from "./options/help-page.ts";
 
 /** The program with the command that is typed, or with all of them where it is none, as for help. */
 export async function createProgram(
@@ -18,6 +19,7 @@ export async function createProgram(
     .showSuggestionAfterError(false);
   const load = typed !== undefined && Object.hasOwn(COMMANDS, typed) ? [COMMANDS[typed]!] : Object.values(COMMANDS);
   for (const register of await Promise.all(load.map((each) => each()))) register(program, context);
+  addPages(program);
   return program;
 }
 

@@ -5,6 +5,7 @@
 import { Argument, Command } from "commander";
 import type { CommandContext, ExitCode } from "../command.ts";
 import type { Flags, ValuesOf } from "./flag.ts";
+import { hasPage } from "./help-page.ts";
 
 /** An argument as the help shows it: `<file>`, `[prefix]`, `<files...>`, `[names...]`. */
 export interface Positional<T> {
@@ -67,7 +68,7 @@ export function defineCommand<const A extends Positionals, const F extends Flags
   spec: CommandSpec<A, F>,
 ): MakeCommand {
   return (context) => {
-    const command = new Command(spec.name).description(spec.text).addHelpText("after", helpAfter(spec));
+    const command = hasPage(new Command(spec.name).description(spec.text).addHelpText("after", helpAfter(spec)));
     if (spec.aliases !== undefined) command.aliases(spec.aliases);
     const positionals = Object.entries(spec.args ?? {});
     for (const [, { name, text, choices }] of positionals) {
