@@ -6,7 +6,7 @@ import { objectOf, textOf } from "../kube/fields.ts";
 import { nodeOf } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type Crash, type PodState, podState, podTitle, type Trouble } from "./pod-state.ts";
-import { isRescuePodOf } from "./rescue-pod.ts";
+import { isRescuePodOf } from "./rescue-mark.ts";
 import { ownPods, type RescueTarget, staticPodsOf } from "./target.ts";
 
 /** Its own pods, whatever their state. */

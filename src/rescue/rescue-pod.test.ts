@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { node as makeNode, object, workload } from "../../test/cluster-objects.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { isMaster, pickNode } from "./pick-node.ts";
-import { isRescuePodOf, makeRescuePod, templateServiceAccount } from "./rescue-pod.ts";
+import { isRescuePodOf } from "./rescue-mark.ts";
+import { makeRescuePod, templateServiceAccount } from "./rescue-pod.ts";
 import { workloadTarget } from "./target.ts";
 
 const MASTER = "node-role.kubernetes.io/master";

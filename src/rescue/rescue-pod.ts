@@ -3,7 +3,6 @@
  * the permanent pod away. What differs from the template, and why, is in docs/adr/0071-rescue-pods.md.
  */
 
-import { recognisePod } from "../controlplane/sorted-objects.ts";
 import { containerIndexOf } from "../kube/component.ts";
 import { flagValue } from "../kube/container-flags.ts";
 import { mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
@@ -11,12 +10,8 @@ import { withoutPorts } from "../kube/host-ports.ts";
 import type { LeaseHolderName } from "../kube/lease.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { RUNTIME_ANNOTATIONS, SCHEDULING_FIELDS } from "../kube/pod-template.ts";
+import { RESCUE_LABEL, TEMPLATE_ANNOTATION } from "./rescue-mark.ts";
 import type { RescueTarget, RescueTemplate } from "./target.ts";
-
-/** Says whose place the pod takes. No selector of any workload asks for it. */
-export const RESCUE_LABEL = "kubemend/rescue-of";
-/** On which template it was made. */
-export const TEMPLATE_ANNOTATION = "kubemend/template";
 
 /** A pod's own sum of resources claims what the permanent pod needs, as those of its containers do. */
 const DROPPED = [...SCHEDULING_FIELDS, "resources"];
@@ -91,12 +86,4 @@ export function templateServiceAccount(component: LeaseHolderName, { podSpec }: 
   const container = objectsOf(podSpec.containers)[containerIndexOf(component, podSpec)];
   const hasKubeconfig = container !== undefined && flagValue(container, "kubeconfig") !== undefined;
   return named === "" && hasKubeconfig ? undefined : named || "default";
-}
-
-/** A rescue pod of the component: ours, or one that was made by hand as the runbook says. */
-export function isRescuePodOf(component: LeaseHolderName, name: string, pod: KubeObject): boolean {
-  const { metadata } = pod;
-  if (metadata.labels?.[RESCUE_LABEL] !== undefined) return metadata.labels[RESCUE_LABEL] === component;
-  if ((metadata.ownerReferences?.length ?? 0) > 0) return false;
-  return metadata.name === `${name}-rescue` && recognisePod(pod)?.component === component;
 }

@@ -16,7 +16,7 @@ import type { LeaseHolderName } from "../kube/lease.ts";
 import { isMirrorPod, isTemporary, nodeOf } from "../kube/mirror-pod.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { podTitle } from "./pod-state.ts";
-import { isRescuePodOf, TEMPLATE_ANNOTATION } from "./rescue-pod.ts";
+import { isRescuePodOf, TEMPLATE_ANNOTATION } from "./rescue-mark.ts";
 
 export interface RescueTarget {
   readonly component: LeaseHolderName;

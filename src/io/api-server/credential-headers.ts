@@ -1,15 +1,8 @@
 /**
  * Who asks, in the headers of a request: a token or a password, and as whom else (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation).
  */
+import type { Impersonation } from "./impersonation.ts";
 import type { ClusterAccess } from "./kubeconfig-access.ts";
-
-/** `as`, `as-uid`, `as-groups` and `as-user-extra` of a kubeconfig's user. */
-export interface Impersonation {
-  readonly user: string;
-  readonly uid: string | undefined;
-  readonly groups: readonly string[];
-  readonly extra: Readonly<Record<string, readonly string[]>>;
-}
 
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
@@ -49,10 +42,4 @@ function headerName(name: string): string {
 /** Go sends the bytes of UTF-8; Node takes each character for a byte. */
 function headerValue(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** Whether a header can carry it. */
-export function isHeaderText(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a header may not have
-  return !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text);
 }

@@ -2,8 +2,8 @@
 import { MendError } from "../../errors/errors.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { faultOfAuthority, faultOfClient, hintForClient } from "./client-material.ts";
-import { type Impersonation, isHeaderText } from "./credential-headers.ts";
 import type { ExecPlugin } from "./exec-credential.ts";
+import { type Impersonation, isHeaderText } from "./impersonation.ts";
 import {
   besideFile,
   chooseContext,

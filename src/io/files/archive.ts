@@ -5,12 +5,14 @@
  *
  * Formats: RFC 1952 (gzip, several members), RFC 8878 (zstd, several and skippable frames), PKWARE's APPNOTE (zip, by yauzl).
  */
+
 import { closeSync, fstatSync, read, readSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { MendError } from "../../errors/errors.ts";
+import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
 import { zipContent } from "./zip.ts";
 
@@ -34,15 +36,6 @@ export interface ArchiveOptions {
   readonly signal?: AbortSignal;
   /** Called as bytes are written, with how many there are so far. */
   readonly onProgress?: (written: number) => void;
-}
-
-/** Bytes of an archive on their way out, and where in the archive they are read: for messages. */
-export interface ArchiveContent {
-  readonly chunks: AsyncIterable<Uint8Array>;
-  /** The decompressed size that the archive claims, where it does. */
-  readonly claimedSize?: number;
-  readonly entry?: string;
-  where(): string;
 }
 
 const readAt = promisify(read);

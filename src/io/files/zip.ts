@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 import * as yauzl from "yauzl";
 import { MendError } from "../../errors/errors.ts";
-import type { ArchiveContent } from "./archive.ts";
+import type { ArchiveContent } from "./archive-content.ts";
 
 /** A backup archive has a handful of entries; looking into each of more than this would only serve a hostile one. */
 const MOST_ENTRIES = 1000;

@@ -5,7 +5,7 @@ import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
 import { Deadline, DeadlinePassed } from "../network/deadline.ts";
 import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
-import type { NodeContainers } from "./node-containers.ts";
+import type { NodeContainers } from "./containers.ts";
 
 export const DOCKER_SOCKET = "/var/run/docker.sock";
 const TIMEOUT = 30_000;

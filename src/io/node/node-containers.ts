@@ -1,26 +1,10 @@
 /** The containers that the kubelet has started on this node, whoever runs them: a CRI runtime, or Docker through its own API. */
+
 import { existsSync } from "node:fs";
 import { type ContainerRuntime, findRuntimeEndpoint, openContainerRuntime } from "./container-runtime.ts";
+import type { NodeContainers } from "./containers.ts";
 import { DOCKER_SOCKET, openDocker } from "./docker.ts";
 import type { LocalKubelet } from "./local-node.ts";
-
-export interface NodeContainer {
-  readonly id: string;
-  /** `NAMESPACE/POD/CONTAINER`, or `NAMESPACE/POD` of a sandbox. */
-  readonly title: string;
-  readonly sandbox: boolean;
-  readonly running: boolean;
-}
-
-export interface NodeContainers {
-  /** Such as `containerd v1.6.20`. */
-  readonly runtime: string;
-  list(): Promise<NodeContainer[]>;
-  /** Asks it to end, and ends it when it has not after `graceSeconds`. */
-  stop(container: NodeContainer, graceSeconds: number): Promise<void>;
-  remove(container: NodeContainer): Promise<void>;
-  close(): void;
-}
 
 /** What the kubelet uses when nobody told it otherwise, before Kubernetes 1.24: itself, as an adapter to Docker. */
 const DOCKERSHIM = /dockershim\.sock$/;

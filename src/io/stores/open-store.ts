@@ -1,16 +1,10 @@
 /** Which kind of store an address means. */
+
 import { resolve } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { openDirectoryStore } from "./directory-store.ts";
 import type { Store } from "./store.ts";
-
-export interface StoreOptions {
-  /** The process' environment: where credentials and endpoints are looked for. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Relative paths start from it. */
-  readonly cwd: string;
-  readonly signal?: AbortSignal;
-}
+import type { StoreOptions } from "./store-options.ts";
 
 type Opener = (url: URL, options: StoreOptions) => Promise<Store>;
 

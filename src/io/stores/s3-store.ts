@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AwsV4Signer } from "aws4fetch";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
-import type { StoreOptions } from "./open-store.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
+import type { StoreOptions } from "./store-options.ts";
 import { askStore, type StoreAnswer, type StoreRequest } from "./store-request.ts";
 import { tagText, tagTexts } from "./xml-text.ts";
 

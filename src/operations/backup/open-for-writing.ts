@@ -4,7 +4,8 @@ import { fromSystemError } from "../../io/files/system-error.ts";
 import { type Appender, createAppender } from "../../io/repository/append.ts";
 import { readLinks, trusted } from "../../io/repository/read-links.ts";
 import { type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
-import { openStore, type StoreOptions } from "../../io/stores/open-store.ts";
+import { openStore } from "../../io/stores/open-store.ts";
+import type { StoreOptions } from "../../io/stores/store-options.ts";
 import { parseSigningKey, type SigningKey } from "../../repository/signing.ts";
 
 export interface WriteAccess extends StoreOptions {

@@ -7,9 +7,10 @@ import { findDataDirUsers, STATIC_POD_DIRECTORY, stopHint } from "../../io/etcd/
 import { isThere, treeSize } from "../../io/files/move-aside.ts";
 import { systemCode } from "../../io/files/system-error.ts";
 import { type CleanDirectory, freeDirectory, listCleaned } from "../../io/node/clean-directory.ts";
+import type { NodeContainer, NodeContainers } from "../../io/node/containers.ts";
 import { findKubeletService, type KubeletService, kubeletText } from "../../io/node/kubelet-service.ts";
 import { findKubelet, runningContainers } from "../../io/node/local-node.ts";
-import { type NodeContainer, type NodeContainers, openNodeContainers } from "../../io/node/node-containers.ts";
+import { openNodeContainers } from "../../io/node/node-containers.ts";
 import { readMountTable } from "../../io/node/unmount.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";

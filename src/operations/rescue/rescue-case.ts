@@ -11,7 +11,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
 import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
-import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-pod.ts";
+import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-mark.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import { findPodLease, leaseSaid } from "../cluster-access/lease-places.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";

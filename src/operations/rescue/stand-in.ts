@@ -5,7 +5,7 @@ import { isHeldAt } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
-import { isRescuePodOf } from "../../rescue/rescue-pod.ts";
+import { isRescuePodOf } from "../../rescue/rescue-mark.ts";
 import { type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn, templateTitle } from "./rescue-case.ts";

@@ -10,8 +10,8 @@ import { hasLogged, programRuns } from "../../io/node/local-node.ts";
 import { holderHost, LEASE_HOLDERS, readLease, releasePatch } from "../../kube/lease.ts";
 import { leaseCollections } from "../cluster-access/read-leases.ts";
 import type { ClusterView } from "./cluster-view.ts";
-import type { Start } from "./prepare-start.ts";
 import { temporaryPods } from "./start-api-server.ts";
+import type { Start } from "./start-state.ts";
 
 const NAMESPACE = "kube-system";
 

@@ -21,8 +21,8 @@ import {
 } from "./clear-the-way.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import { giveUpLeases, type HeldLeases, leasesOfTheDead } from "./give-up-leases.ts";
-import type { Start } from "./prepare-start.ts";
 import { temporaryPods } from "./start-api-server.ts";
+import type { Start } from "./start-state.ts";
 import { waitUntil } from "./start-waiting.ts";
 
 /** After this without a renewed lease a node is taken for lost: more than the 40 s that the controller manager gives it. */

@@ -1,54 +1,20 @@
 /** Everything that can be checked before a start touches anything: the assets, the kubelet, whose files are there, who answers already. */
+
 import { accessProblems } from "../../bootstrap/asset-access.ts";
 import type { RequiredPod } from "../../bootstrap/pivot.ts";
 import { type AssetFile, type BootstrapManifest, planStart, type StartPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
-import type { ApiManners } from "../../io/api-server/api-manners.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubeconfig.ts";
 import { isSelfContained, selfContainedKubeconfig } from "../../io/api-server/self-contained-kubeconfig.ts";
 import { readAssetFiles, staticPodAssets } from "../../io/files/asset-files.ts";
-import { type BootstrapPlaces, checkPlaces, findLeftover } from "../../io/files/bootstrap-files.ts";
+import { checkPlaces, findLeftover } from "../../io/files/bootstrap-files.ts";
 import { findKubelet, isSameDirectory, type LocalKubelet } from "../../io/node/local-node.ts";
 import { absentImages } from "./absent-images.ts";
-import { type EtcdReturn, prepareEtcd } from "./bring-etcd-back.ts";
+import { prepareEtcd } from "./bring-etcd-back.ts";
 import { hasApiServer, imagesOf, ownApiServerRuns } from "./start-api-server.ts";
-
-export interface StartOptions {
-  readonly assetDir: string;
-  readonly podManifestPath: string;
-  /** `/etc/kubernetes/bootstrap-secrets`, where the assets' pods look for them. */
-  readonly secretsDir: string;
-  /** Undefined: the components that the assets bring up, and the checkpointer if it is among the manifests. */
-  readonly requiredPods: readonly RequiredPod[] | undefined;
-  readonly strict: boolean;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  readonly now: () => number;
-  readonly tell: (text: string) => void;
-  /** The environment, for proxies. */
-  readonly variables?: Readonly<Record<string, string | undefined>>;
-  readonly manners?: ApiManners;
-}
-
-/** What a start works with, once everything was checked that can be checked without touching anything. */
-export interface Start {
-  readonly options: StartOptions;
-  readonly plan: StartPlan;
-  /** The temporary pods that are needed: not the API server's where one answers already. */
-  readonly pods: readonly BootstrapManifest[];
-  readonly places: BootstrapPlaces;
-  readonly api: ClusterApi;
-  readonly kubelet: LocalKubelet;
-  readonly node: string;
-  /** Where etcd is to come back, too. */
-  readonly etcd: EtcdReturn | undefined;
-  readonly required: readonly RequiredPod[];
-  readonly deadline: number;
-  /** Ends the watches. */
-  readonly ended: AbortController;
-}
+import type { Start, StartOptions } from "./start-state.ts";
 
 export async function prepareStart(options: StartOptions): Promise<Start> {
   const { assetDir, podManifestPath, secretsDir } = options;

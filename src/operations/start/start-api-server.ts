@@ -8,7 +8,7 @@ import { listenerOf, runningContainers, staticPodContainers, staticPodLog } from
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { absentImages } from "./absent-images.ts";
 import { etcdTrouble } from "./bring-etcd-back.ts";
-import type { Start, StartOptions } from "./prepare-start.ts";
+import type { Start, StartOptions } from "./start-state.ts";
 import { REPEAT_MS, waitingLine } from "./start-waiting.ts";
 
 const POLL_MS = 200;

@@ -3,7 +3,7 @@ import type { Observation } from "../../bootstrap/pivot.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import type { ClusterView } from "./cluster-view.ts";
-import type { Start } from "./prepare-start.ts";
+import type { Start } from "./start-state.ts";
 
 const TICK_MS = 1000;
 /** What is still waited for is told again after this. */

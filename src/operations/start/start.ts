@@ -13,8 +13,9 @@ import { ClusterView, VIEWED } from "./cluster-view.ts";
 import { type Creation, createManifests } from "./create-manifests.ts";
 import { leasesOfTemporary } from "./give-up-leases.ts";
 import { waitUntilReadyToGo, waitUntilTakenOver } from "./hand-over.ts";
-import { prepareStart, type Start, type StartOptions } from "./prepare-start.ts";
+import { prepareStart } from "./prepare-start.ts";
 import { waitForApiServer } from "./start-api-server.ts";
+import type { Start, StartOptions } from "./start-state.ts";
 
 export interface StartResult extends Creation {
   readonly node: string;

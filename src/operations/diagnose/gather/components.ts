@@ -12,7 +12,7 @@ import { LEASE_HOLDERS, type LeaderLease, type LeaseHolderName, latestLease, ren
 import { isMirrorPod, isTemporary, nodeOf } from "../../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { podState } from "../../../rescue/pod-state.ts";
-import { RESCUE_LABEL } from "../../../rescue/rescue-pod.ts";
+import { RESCUE_LABEL } from "../../../rescue/rescue-mark.ts";
 import { distinctPlaces, findLeasePlace, findPodLease, localLeasePlace } from "../../cluster-access/lease-places.ts";
 import { readHeldLeases } from "../../cluster-access/read-leases.ts";
 import type { Probes } from "./probes.ts";
