@@ -16,14 +16,14 @@ import { run } from "./processes.ts";
 import { waitFor } from "./wait.ts";
 
 /** A kubeadm of the same version: a program, or one that is packed with xz. Else `kubeadm` in the directory of Kubernetes' programs. */
-export const KUBEADM_VARIABLE = "KUBEMEND_KUBEADM";
+const KUBEADM_VARIABLE = "KUBEMEND_KUBEADM";
 /** Each control-plane node finds itself under this name, as behind a load balancer that is always up. */
 const ENDPOINT = "control-plane.testbed";
 const CERTIFICATE_KEY = "0123456789abcdef".repeat(4);
 const TOKEN = "abcdef.0123456789abcdef";
 /** What a shell on a node finds first: `systemctl` and `sudo`. */
-export const NODE_PATH = "/opt/testbed/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-export const ADMIN_CONF = "/etc/kubernetes/admin.conf";
+const NODE_PATH = "/opt/testbed/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const ADMIN_CONF = "/etc/kubernetes/admin.conf";
 
 export interface KubeadmOptions {
   readonly kubernetes?: Kubernetes;
@@ -182,7 +182,7 @@ export async function startKubeadm(options: KubeadmOptions = {}): Promise<Kubead
   }
 }
 
-export async function nodesReady(cluster: KubeadmCluster, seconds = 180): Promise<void> {
+async function nodesReady(cluster: KubeadmCluster, seconds = 180): Promise<void> {
   const names = cluster.nodes.map((node) => node.name).sort();
   await waitFor(
     `nodes ${names.join(", ")} to be Ready`,
@@ -203,7 +203,7 @@ export async function nodesReady(cluster: KubeadmCluster, seconds = 180): Promis
 }
 
 /** Throws KubernetesMissing, which says what to do. */
-export async function findKubeadm(kubernetes: Kubernetes, env: NodeJS.ProcessEnv = process.env): Promise<string> {
+async function findKubeadm(kubernetes: Kubernetes, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const named = env[KUBEADM_VARIABLE] ?? join(kubernetes.directory, "kubeadm");
   const found = await stat(named).catch(() => undefined);
   if (found === undefined) {

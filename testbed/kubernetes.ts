@@ -16,9 +16,9 @@ import { run } from "./processes.ts";
 /** Names a directory of binaries, or a multi-call binary, plain or compressed with xz. */
 export const KUBERNETES_VARIABLE = "KUBEMEND_KUBERNETES";
 /** Which official release to download when {@link KUBERNETES_VARIABLE} is not set. */
-export const VERSION_VARIABLE = "KUBEMEND_KUBERNETES_VERSION";
+const VERSION_VARIABLE = "KUBEMEND_KUBERNETES_VERSION";
 /** Another place with the same layout as the official one, such as a mirror. */
-export const RELEASES_VARIABLE = "KUBEMEND_KUBERNETES_RELEASES";
+const RELEASES_VARIABLE = "KUBEMEND_KUBERNETES_RELEASES";
 
 const OFFICIAL_RELEASES = "https://dl.k8s.io/release";
 const DEFAULT_VERSION = "v1.34.2";
@@ -33,7 +33,7 @@ export const PROGRAMS = [
 ] as const;
 /** Not part of a release: only a multi-call binary or a build of one's own has it. */
 const KUBEMARK = "kubemark";
-export type Program = (typeof PROGRAMS)[number] | typeof KUBEMARK;
+type Program = (typeof PROGRAMS)[number] | typeof KUBEMARK;
 
 export interface Kubernetes {
   readonly directory: string;

@@ -6,9 +6,9 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** The variable that marks a process as a bed's, inherited by all it starts. */
-export const BED_VARIABLE = "KUBEMEND_TESTBED_ID";
+const BED_VARIABLE = "KUBEMEND_TESTBED_ID";
 /** The variable that says which of the bed's programs it is. */
-export const NAME_VARIABLE = "KUBEMEND_TESTBED_PROCESS";
+const NAME_VARIABLE = "KUBEMEND_TESTBED_PROCESS";
 
 /** A process that cannot be mistaken for a later one with the same id. */
 export interface ProcessIdentity {

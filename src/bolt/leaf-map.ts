@@ -56,7 +56,7 @@ function leafFault(bolt: BoltFile, slots: Uint32Array, id: number): { code: Find
 }
 
 /** The bucket that the leaf at `position` of the list belongs to. */
-export function bucketOfLeaf(map: LeafMap, position: number): number {
+function bucketOfLeaf(map: LeafMap, position: number): number {
   let bucket = 0;
   while (position >= map.bucketEnds[bucket]!) bucket += 1;
   return bucket;

@@ -9,7 +9,7 @@ const WINDOW_BYTES = 1 << 20;
 const MAX_GAP_PAGES = 16;
 
 /** A leaf whose elements were not looked at yet, or what is wrong with its header. */
-export type LeafRead =
+type LeafRead =
   | { readonly page: Page; readonly overflow: number }
   | { readonly code: FindingCode; readonly text: string };
 

@@ -5,8 +5,8 @@
  */
 import { encodePageHeader, PAGE_HEADER_SIZE, PageFlag, readU64 } from "./page.ts";
 
-export const BOLT_MAGIC = 0xed0cdaed;
-export const BOLT_VERSION = 2;
+const BOLT_MAGIC = 0xed0cdaed;
+const BOLT_VERSION = 2;
 export const META_SIZE = 64;
 /** In place of the freelist's page where there is none. */
 const NO_FREELIST = 0xffff_ffff_ffff_ffffn;

@@ -16,7 +16,7 @@ import {
 import type { PageOutput } from "./page-output.ts";
 
 /** bbolt's limit (`bucket.go`). */
-export const MAX_VALUE_SIZE = 2 ** 31 - 2;
+const MAX_VALUE_SIZE = 2 ** 31 - 2;
 /** bbolt never splits below two keys a page: a page that cannot hold two takes overflow pages. */
 const MIN_KEYS = 2;
 

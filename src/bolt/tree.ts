@@ -43,11 +43,6 @@ export function createLeafList(): LeafList {
   };
 }
 
-/** The lowest key that leaf `i` may hold; empty where there is no bound. */
-export function separatorOf(list: LeafList, i: number): Uint8Array {
-  return list.separators.subarray(i === 0 ? 0 : list.separatorEnds[i - 1], list.separatorEnds[i]);
-}
-
 /** Appends a leaf; its separator is `bytes[from, to)`. */
 function push(list: LeafList, id: number, bytes: Uint8Array, from: number, to: number): void {
   const start = list.count === 0 ? 0 : list.separatorEnds[list.count - 1]!;

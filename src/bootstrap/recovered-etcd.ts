@@ -12,7 +12,7 @@ import { type EtcdRecovery, RECOVERY_ANNOTATION } from "./bootstrap-etcd.ts";
 import { manifestYaml } from "./manifest.ts";
 
 /** Of the static pod, and of its manifest. */
-export const RECOVERED_ETCD = "recovered-etcd";
+const RECOVERED_ETCD = "recovered-etcd";
 export const RECOVERED_ETCD_DATA = "/var/lib/etcd";
 /** The asset dir's `tls/etcd/`, on the node. */
 export const RECOVERED_ETCD_SECRETS = "/etc/kubernetes/recovered-etcd";

@@ -32,7 +32,7 @@ export function fingerprintOf(manifest: KubeObject): string {
  * Of what would run, whatever the parent's name: pods of a DaemonSet are called anew each time, and so is the volume of their token. Copies that differ in nothing
  * else are no two generations.
  */
-export function essenceOf(manifest: KubeObject): string {
+function essenceOf(manifest: KubeObject): string {
   const { name } = manifest.metadata;
   const text = JSON.stringify(sorted({ labels: manifest.metadata.labels ?? {}, spec: manifest.spec ?? {} }));
   const volume = /kube-api-access-[a-z0-9]{5}/g;

@@ -19,9 +19,6 @@ const NOISY_ANNOTATIONS = ["endpoints.kubernetes.io/last-change-trigger-time"];
 /** Leader election in ConfigMaps and Endpoints, before there were leases. */
 const ELECTION = "control-plane.alpha.kubernetes.io/leader";
 
-/** What comparisons leave out, for messages. */
-export const NOISE_NAMES: readonly string[] = [...NOISY_METADATA, "status", "events", "leases", "allocations"];
-
 /** Why all objects below a path are noise, such as `leases`, or undefined. */
 export function noisyPath(path: string): string | undefined {
   return Object.hasOwn(NOISY_PATHS, path) ? NOISY_PATHS[path] : undefined;

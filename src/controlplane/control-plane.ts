@@ -6,10 +6,9 @@ import type { LastSign } from "../kube/last-sign.ts";
 import type { JsonObject } from "../kube/object.ts";
 
 export type ControlPlane = SelfHostedControlPlane | StaticPodControlPlane;
-export type Flavour = ControlPlane["flavour"];
 
 /** What is known of a control plane whatever its flavour. */
-export interface ControlPlaneFacts {
+interface ControlPlaneFacts {
   /** Versions in the image tags of the components, such as `v1.20.2`, without repeats; more than one during an upgrade. */
   readonly versions: readonly string[];
   /** Names of the nodes that carry the control plane, sorted. */

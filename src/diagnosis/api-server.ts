@@ -7,7 +7,7 @@ import type { Trouble } from "./trouble.ts";
 import { spanText } from "./words.ts";
 
 /** One small read that takes this long is felt by everybody. */
-export const SLOW_MS = 1000;
+const SLOW_MS = 1000;
 /** Certificates, tokens and leases go by the clock. */
 const MOST_SKEW_MS = 60_000;
 

@@ -17,7 +17,7 @@ const CONSEQUENCE = {
     "nothing is replaced, scaled, rolled out or cleaned up, and lost nodes are not noticed; pods that run go on",
 } as const;
 
-export const DOWN = {
+const DOWN = {
   "kube-scheduler": "scheduler-down",
   "kube-controller-manager": "controller-manager-down",
 } as const;

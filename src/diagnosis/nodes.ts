@@ -56,7 +56,7 @@ function manyLost(nodes: readonly NodeFacts[], { now, nodes: all }: ClusterFacts
 }
 
 /** Such as `12 pods are evicted from 03:14:05Z on, in 250 s`. */
-export function evictionEvidence(node: NodeFacts, now: number): string[] {
+function evictionEvidence(node: NodeFacts, now: number): string[] {
   if (node.pods === undefined) return [];
   const times = node.pods.flatMap(({ deleting, due }) => (deleting || due === undefined ? [] : [due]));
   const deleting = node.pods.filter((pod) => pod.deleting).length;

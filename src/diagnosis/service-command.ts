@@ -20,7 +20,7 @@ export function remoteServiceCommands(host: string, osImage: string, verb: Servi
 }
 
 /** By what a node reports as its system (`nodeInfo.osImage`). */
-export function managerOf(osImage: string): ServiceManager {
+function managerOf(osImage: string): ServiceManager {
   if (/talos/i.test(osImage)) return "talos";
   if (/windows/i.test(osImage)) return "windows";
   return /alpine/i.test(osImage) ? "openrc" : "systemd";

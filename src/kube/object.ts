@@ -14,7 +14,7 @@ export interface KubeObject extends JsonObject {
 }
 
 /** The part of `metadata` that kubemend itself looks at; the rest is carried along. */
-export interface ObjectMeta extends JsonObject {
+interface ObjectMeta extends JsonObject {
   readonly name: string;
   readonly namespace?: string;
   readonly uid?: string;

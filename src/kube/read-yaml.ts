@@ -16,7 +16,7 @@ import {
   visit,
 } from "yaml";
 
-export interface YamlLimits {
+interface YamlLimits {
   /** Of text that is not JSON; the library needs up to six milliseconds a kilobyte of the worst. */
   readonly characters: number;
   /** `? ` before a key that is not a word, one inside another. */
@@ -25,7 +25,7 @@ export interface YamlLimits {
   readonly anchors: number;
 }
 
-export const YAML_LIMITS: YamlLimits = { characters: 2 << 20, explicitKeys: 16, anchors: 1000 };
+const YAML_LIMITS: YamlLimits = { characters: 2 << 20, explicitKeys: 16, anchors: 1000 };
 
 export interface YamlOptions {
   /** Of two fields with the same name: the last one, as Kubernetes does, or a fault. */

@@ -25,11 +25,11 @@ export interface ServedResource {
   readonly type: ServedType;
 }
 
-export type ServedType =
+type ServedType =
   | { readonly custom: false; readonly resource: Resource }
   | { readonly custom: true; readonly definition: CustomDefinition; readonly version: CustomVersion };
 
-export interface ServedGroup {
+interface ServedGroup {
   readonly name: string;
   /** The preferred one first. */
   readonly versions: readonly string[];

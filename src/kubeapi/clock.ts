@@ -80,7 +80,7 @@ function evenly(rows: readonly number[], most: number): readonly number[] {
 }
 
 /** The newest time that an object says of a change to it. */
-export function newestTime(object: KubeObject): number | undefined {
+function newestTime(object: KubeObject): number | undefined {
   const { metadata } = object;
   const said: (JsonValue | undefined)[] = [
     metadata?.creationTimestamp,

@@ -15,7 +15,7 @@ export interface CustomVersion {
 }
 
 /** Where a scale is in a custom resource, such as `.spec.replicas`. */
-export interface ScalePaths {
+interface ScalePaths {
   readonly specReplicas: string;
   readonly statusReplicas: string;
   readonly labelSelector: string | undefined;

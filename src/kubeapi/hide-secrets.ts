@@ -9,7 +9,7 @@ export const HIDDEN_ANNOTATION = "kubemend.io/hidden";
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 const HIDDEN = "the values are replaced by asterisks";
 
-export function isSecret({ kind, apiVersion }: Pick<KubeObject, "kind" | "apiVersion">): boolean {
+function isSecret({ kind, apiVersion }: Pick<KubeObject, "kind" | "apiVersion">): boolean {
   return kind === "Secret" && apiVersion === "v1";
 }
 
@@ -24,7 +24,7 @@ export function hideSecrets(object: KubeObject): KubeObject {
 }
 
 /** Metadata alone can hold a copy of all values, too. */
-export function hiddenMetadata(metadata: JsonValue | undefined): JsonObject {
+function hiddenMetadata(metadata: JsonValue | undefined): JsonObject {
   const { annotations, ...rest } = isObject(metadata) ? metadata : {};
   const shown = isObject(annotations) ? { ...annotations } : {};
   if (LAST_APPLIED in shown) shown[LAST_APPLIED] = "<hidden>";

@@ -52,7 +52,7 @@ export function placeOf({ resource, namespace }: Pick<Selection, "resource" | "n
 }
 
 /** The revision that a query asks for. Throws `Expired`, `Timeout` and `BadRequest` as an API server does. */
-export function readRevision(query: URLSearchParams, world: World, paged: boolean): number {
+function readRevision(query: URLSearchParams, world: World, paged: boolean): number {
   const text = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
   if (match !== "" && text === "")
@@ -96,11 +96,11 @@ interface ContinueToken {
 }
 
 /** In the form that API servers use: base64 of JSON. */
-export function writeToken({ revision, start }: ContinueToken): string {
+function writeToken({ revision, start }: ContinueToken): string {
   return Buffer.from(JSON.stringify({ v: "meta.k8s.io/v1", rv: revision, start })).toString("base64url");
 }
 
-export function readToken(text: string): ContinueToken {
+function readToken(text: string): ContinueToken {
   try {
     const { v, rv, start } = JSON.parse(Buffer.from(text, "base64url").toString("utf8")) as Record<string, unknown>;
     if (v === "meta.k8s.io/v1" && typeof rv === "number" && Number.isSafeInteger(rv) && typeof start === "string")

@@ -3,7 +3,7 @@ import { ApiFailure } from "./status.ts";
 
 export type Encoding = "json" | "yaml" | "protobuf" | "cbor";
 
-export type Form = "object" | "table" | "metadata";
+type Form = "object" | "table" | "metadata";
 
 export interface Negotiated {
   readonly encoding: Encoding;

@@ -8,7 +8,7 @@ import type { CustomDefinition } from "./custom-definition.ts";
 import { hideSecrets } from "./hide-secrets.ts";
 import type { KeyspaceHistory } from "./history.ts";
 
-export interface ViewedObject {
+interface ViewedObject {
   readonly state: "object";
   readonly object: KubeObject;
   /** In the version that it is stored in, which is what tables are made from. */
@@ -70,7 +70,7 @@ function withStoredDefaults(object: KubeObject, { prunes, schemas }: CustomDefin
 }
 
 /** Marks an object of which a list can show only that it is there. */
-export const UNREADABLE_ANNOTATION = "kubemend.io/unreadable";
+const UNREADABLE_ANNOTATION = "kubemend.io/unreadable";
 
 /** What a list shows in place of an object that cannot be read. */
 export function placeholder({ namespace, name, revision, text }: HiddenObject, resource: ServedResource): KubeObject {

@@ -89,7 +89,7 @@ function* stateEvents(world: World, selection: Selection): Generator<WatchEvent>
 }
 
 /** What happened after `since`, as a client with this selection would have heard of it. */
-export function* recordedEvents(world: World, selection: Selection, since: number): Generator<WatchEvent> {
+function* recordedEvents(world: World, selection: Selection, since: number): Generator<WatchEvent> {
   const { history, revision, showSecrets } = world;
   const [from, to] = history.range(placeOf(selection));
   for (const row of history.rowsAfter(since)) {

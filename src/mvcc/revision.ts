@@ -40,11 +40,6 @@ export function encodeRevision(revision: Revision): Uint8Array {
   return key;
 }
 
-/** As etcd's own messages write it, such as `9812/0`. */
-export function revisionText(revision: { readonly main: number; readonly sub: number }): string {
-  return `${revision.main}/${revision.sub}`;
-}
-
 /** An unsigned 64-bit integer; beyond 2^53 approximate, which is enough to see that it is too large. */
 export function readBigEndian(view: DataView, at: number): number {
   return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);

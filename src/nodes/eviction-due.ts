@@ -73,7 +73,7 @@ function dueByTimeout(
   return { when: "at", time: began + mode.seconds * 1000, because };
 }
 
-export function noExecuteTaints(node: KubeObject): readonly JsonObject[] {
+function noExecuteTaints(node: KubeObject): readonly JsonObject[] {
   return objectsOf(objectOf(node.spec).taints).filter(({ effect }) => effect === "NoExecute");
 }
 
@@ -89,7 +89,7 @@ function toleratedSeconds(pod: KubeObject, taint: JsonObject): number {
 }
 
 /** Source: k8s.io/api/core/v1, Toleration.ToleratesTaint. */
-export function tolerates(toleration: JsonObject, taint: JsonObject): boolean {
+function tolerates(toleration: JsonObject, taint: JsonObject): boolean {
   const [effect, key] = [textOf(toleration.effect), textOf(toleration.key)];
   if (effect !== "" && effect !== taint.effect) return false;
   if (key !== "" && key !== taint.key) return false;

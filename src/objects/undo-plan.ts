@@ -20,7 +20,7 @@ export interface UndoSubject {
 /**
  * `delete`: it was made, and goes. `revert`: it becomes what it was. `done`: it is as it was already. `left`: it is not touched, for `reason`.
  */
-export type UndoAction = "delete" | "revert" | "done" | "left";
+type UndoAction = "delete" | "revert" | "done" | "left";
 
 export interface UndoItem {
   readonly action: UndoAction;

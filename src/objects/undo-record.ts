@@ -9,7 +9,7 @@ import { parseJson } from "../storage/json-parse.ts";
 import { printJson } from "../storage/json-text.ts";
 import type { ObjectId } from "./object-id.ts";
 
-export const UNDO_FORMAT = "kubemend undo file";
+const UNDO_FORMAT = "kubemend undo file";
 const VERSION = 1;
 
 export interface UndoHeader {

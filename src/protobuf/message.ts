@@ -4,10 +4,10 @@
  */
 import { type ErrorCode, MendError } from "../errors/errors.ts";
 
-export const VARINT = 0;
-export const FIXED64 = 1;
+const VARINT = 0;
+const FIXED64 = 1;
 export const LENGTH = 2;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 /** Walks the fields of one message. A field that is not read is skipped by the next call of {@link next}. */
 export interface WireCursor {
@@ -122,7 +122,7 @@ export interface WireWriter {
 }
 
 /** `expected`: about how many bytes the message will have. */
-export function createWireWriter(expected = 64): WireWriter {
+function createWireWriter(expected = 64): WireWriter {
   let buffer = new Uint8Array(expected);
   let used = 0;
 

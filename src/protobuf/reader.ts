@@ -7,8 +7,8 @@
 export const VARINT = 0;
 export const FIXED64 = 1;
 export const BYTES = 2;
-export const GROUP_START = 3;
-export const GROUP_END = 4;
+const GROUP_START = 3;
+const GROUP_END = 4;
 export const FIXED32 = 5;
 
 /** Bytes that are not what they claim to be. Thrown inside the decoder only, and turned into an `unreadable` value at its edge. */

@@ -34,14 +34,6 @@ export interface BundledLink {
   readonly payloadAt: number;
 }
 
-/** All but the payloads, which follow in the order of the heads. */
-export function encodeBundleHeads(heads: readonly SignedHead[]): Uint8Array {
-  const [first, last] = [heads[0]!.head.sequence, heads.at(-1)!.head.sequence];
-  const headBytes = heads.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  const line = Buffer.from(`${MAGIC}${JSON.stringify({ from: first, to: last, headBytes })}\n`);
-  return Buffer.concat([line, ...heads.map(({ bytes }) => bytes)]);
-}
-
 /** The first line, from the first bytes of a bundle. Throws `repository-damaged`. */
 export function decodeBundleLine(bytes: Uint8Array, where: string): BundleLine {
   const buffer = Buffer.from(bytes);

@@ -2,7 +2,7 @@
 import { createKeyValueFields, encodeKeyValue, leaseOf, locateKeyValue } from "../mvcc/key-value.ts";
 import type { Change, TimeMark } from "./delta.ts";
 
-export interface WatchedPart {
+interface WatchedPart {
   readonly events: readonly { readonly deletion: boolean; readonly keyValue: Uint8Array }[];
   /** More of the same revision follows. */
   readonly fragment: boolean;

@@ -174,7 +174,7 @@ export function isAuthentic(head: SignedHead, publicKey: string): boolean {
   return isSignedBy(publicKey, head.signed, head.signature);
 }
 
-export function sha256Hex(bytes: Uint8Array): string {
+function sha256Hex(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 

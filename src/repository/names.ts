@@ -32,11 +32,6 @@ export interface SequenceRange {
   readonly to: number;
 }
 
-/** The links from one number to another, both included, in one object. */
-export function bundleName({ from, to }: SequenceRange): string {
-  return `${BUNDLES}${digits(from)}-${digits(to)}`;
-}
-
 export function bundleRange(name: string): SequenceRange | undefined {
   const [, from, to] = /^bundles\/(\d{10})-(\d{10})$/.exec(name) ?? [];
   if (from === undefined || to === undefined) return undefined;

@@ -39,7 +39,7 @@ export function findPieces(heads: readonly Head[], revision: number, history: nu
 }
 
 /** The deltas that lead from one revision to another, or undefined where there is a gap. */
-export function deltasBetween(deltas: readonly DeltaHead[], from: number, to: number): DeltaHead[] | undefined {
+function deltasBetween(deltas: readonly DeltaHead[], from: number, to: number): DeltaHead[] | undefined {
   const taken: DeltaHead[] = [];
   let reached = from;
   for (const delta of deltas.toSorted((a, b) => a.revisions.from - b.revisions.from || a.sequence - b.sequence)) {

@@ -14,7 +14,7 @@ export interface PodRow {
 }
 
 /** Whether the pod does what it is there for: all containers ready, or done. */
-export function isWell(pod: KubeObject): boolean {
+function isWell(pod: KubeObject): boolean {
   return !isTerminating(pod) && (phaseOf(pod) === "Succeeded" || isReady(pod));
 }
 

@@ -21,7 +21,7 @@ const MASTER_TAINTS = ["node-role.kubernetes.io/control-plane", "node-role.kuber
 /** When it is taken away it makes way at once, for its port. */
 const GRACE_SECONDS = 2;
 
-export function rescuePodName({ name }: Pick<RescueTarget, "name">): string {
+function rescuePodName({ name }: Pick<RescueTarget, "name">): string {
   return `${name}-rescue`;
 }
 

@@ -50,13 +50,6 @@ export interface RescueTemplate {
   readonly node: string | undefined;
 }
 
-/** What was read of the cluster. */
-export interface TargetSources {
-  /** Deployments and DaemonSets. */
-  readonly workloads: readonly KubeObject[];
-  readonly pods: readonly KubeObject[];
-}
-
 /**
  * The component's workload: recognised the surest way, in `kube-system` before elsewhere, by its own name before others. Undefined where there is none.
  * Throws `control-plane-not-found` where several namespaces have one, as a host of other clusters' control planes does, and none was chosen.

@@ -119,7 +119,7 @@ export function chooseEntries(
 }
 
 /** The highest last entry that can be reached from the base, as raft compares logs, and that contradicts nothing that is committed. */
-export function bestJoin(base: JoinBase, fragments: readonly HeldFragment[], committed: readonly LogPosition[]): Join {
+function bestJoin(base: JoinBase, fragments: readonly HeldFragment[], committed: readonly LogPosition[]): Join {
   const nothing: Join = { parts: [], unproved: [] };
   const joins = fragments
     .filter((fragment) => fragment.last > base.index)

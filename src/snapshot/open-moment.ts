@@ -69,14 +69,14 @@ export async function openForReading(address: string, access: MomentAccess): Pro
   return { repository, links: trusted(repository, links) };
 }
 
-export interface FoundMoment {
+interface FoundMoment {
   /** Ways to it, the best first. */
   readonly ways: readonly Pieces[];
   readonly notes: readonly Finding[];
 }
 
 /** The revision that a moment means, and what leads there. Throws `moment-not-covered`. */
-export async function findMoment(
+async function findMoment(
   { repository, links }: OpenedRepository,
   moment: Moment,
   history?: number,
@@ -108,7 +108,7 @@ export async function findMoment(
 }
 
 /** Composes the moment, by another way where one is damaged. */
-export async function composeFound(
+async function composeFound(
   { repository, links }: OpenedRepository,
   { ways }: FoundMoment,
   options: ComposeOptions,

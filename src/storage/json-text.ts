@@ -64,7 +64,7 @@ function print(value: JsonValue, lineBreak: string, step: string, depth: number)
  * The fields that have a value, in Go's order. JavaScript moves integer-like keys to the front, in numeric order; an object that has any is
  * a map, whose keys Go sorts.
  */
-export function fieldsInOrder(object: { readonly [field: string]: JsonValue | undefined }): [string, JsonValue][] {
+function fieldsInOrder(object: { readonly [field: string]: JsonValue | undefined }): [string, JsonValue][] {
   const entries = Object.entries(object).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined);
   const first = entries[0]?.[0].charCodeAt(0) ?? 0;
   return first >= 0x30 && first <= 0x39 ? entries.sort(([a], [b]) => compareStrings(a, b)) : entries;

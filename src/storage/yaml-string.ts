@@ -1,7 +1,7 @@
 /** How Go's yaml.v2 writes a string: plain, single-quoted, double-quoted or as a literal block (its encode.go, resolve.go and emitterc.go). */
 
 /** Keys cannot be blocks. */
-export type Context = "key" | "value";
+type Context = "key" | "value";
 
 /** Behind this column, a line is folded at the next space. */
 const BEST_WIDTH = 80;

@@ -98,7 +98,7 @@ const LETTER = /\p{L}/u;
 const DIGIT = /\p{Nd}/u;
 
 /** yaml.v2's order of keys: letters behind other characters, runs of digits by their number. */
-export function compareKeys(left: string, right: string): number {
+function compareKeys(left: string, right: string): number {
   const a = Array.from(left);
   const b = Array.from(right);
   let inDigits = false;

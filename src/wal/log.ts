@@ -90,7 +90,7 @@ export interface Log {
 }
 
 /** A segment's file that cannot be opened. */
-export interface UnreadableSegment {
+interface UnreadableSegment {
   readonly name: string;
   readonly problem: string;
 }

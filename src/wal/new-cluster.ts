@@ -69,7 +69,7 @@ export function newClusterBuckets(
 }
 
 /** etcd's JSON of a configuration, as the `meta` bucket holds it since 3.5. */
-export function encodeConfStateJson(state: ConfState): Uint8Array {
+function encodeConfStateJson(state: ConfState): Uint8Array {
   const lists = [
     ["voters", state.voters],
     ["learners", state.learners],
@@ -80,7 +80,7 @@ export function encodeConfStateJson(state: ConfState): Uint8Array {
   return Buffer.from(`{${[...fields, `"auto_leave":${state.autoLeave}`].join(",")}}`);
 }
 
-export function sorted(entries: readonly KeyAndValue[]): KeyAndValue[] {
+function sorted(entries: readonly KeyAndValue[]): KeyAndValue[] {
   return [...entries].sort(([a], [b]) => compareBytes(a, b));
 }
 

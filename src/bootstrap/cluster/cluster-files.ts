@@ -148,7 +148,7 @@ function kubeconfig(cluster: Cluster, tls: TlsFiles, user: string, credentials: 
 }
 
 /** A file that {@link makeTlsFiles} has made. */
-export function tlsFile(tls: TlsFiles, name: string): string {
+function tlsFile(tls: TlsFiles, name: string): string {
   const text = tls.get(name);
   if (text === undefined) throw new MendError("internal", `no file "${name}" was made`);
   return text;

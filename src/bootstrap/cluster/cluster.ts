@@ -15,7 +15,7 @@ import {
 } from "../../kube/ip-network.ts";
 import { CHECKPOINTER_IMAGE } from "../checkpointer-image.ts";
 
-export type NetworkProvider = "flannel" | "none";
+type NetworkProvider = "flannel" | "none";
 
 /** As given on the command line: text that may be wrong. */
 export interface ClusterRequest {
@@ -69,7 +69,7 @@ export interface Cluster {
   readonly authorityNotAfter: Date;
 }
 
-export const IMAGE_NAMES = [
+const IMAGE_NAMES = [
   "kube-apiserver",
   "kube-controller-manager",
   "kube-scheduler",
@@ -79,7 +79,7 @@ export const IMAGE_NAMES = [
   "flannel-cni-plugin",
   "checkpointer",
 ] as const;
-export type ImageName = (typeof IMAGE_NAMES)[number];
+type ImageName = (typeof IMAGE_NAMES)[number];
 
 const KUBERNETES_IMAGES: readonly ImageName[] = [
   "kube-apiserver",

@@ -29,7 +29,7 @@ export const backupNow = defineCommand({
   },
 });
 
-export function fullText({ sequence, revisions, content, source, hashes }: FullHead): string {
+function fullText({ sequence, revisions, content, source, hashes }: FullHead): string {
   const size = `${byteText(content.size)} stored of ${byteText(content.plainSize)}`;
   const hash = hashes.length === 0 ? "" : ", with etcd's HashKV";
   return `added full ${sequence}: revision ${revisions.to}, ${size}, from ${source}${hash}\n`;

@@ -76,7 +76,7 @@ cut off goes on where it was when the same command is run again.`,
   },
 });
 
-export function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): string {
+function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): string {
   const { backup, members } = plan;
   const lines = [
     `operation ${plan.id}`,

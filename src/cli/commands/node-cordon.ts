@@ -60,6 +60,6 @@ export function dryRunOption(): Option {
 }
 
 /** What kubectl writes behind a line that did not happen. */
-export function dryRunSuffix(dryRun: DryRun): string {
+function dryRunSuffix(dryRun: DryRun): string {
   return dryRun === "none" ? "" : dryRun === "server" ? " (server dry run)" : " (dry run)";
 }

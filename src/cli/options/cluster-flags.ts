@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.ts";
 import type { Host } from "../host.ts";
-import { path, type ValuesOf, words } from "./flag.ts";
+import { type ValuesOf, words } from "./flag.ts";
 import { apiManners, REQUEST_TIMEOUT_FLAG } from "./request-timeout.ts";
 
 export const CLUSTER_FLAGS = {
@@ -27,12 +27,3 @@ export function clusterFlags(
 }
 
 export const NODE_SELECTOR_FLAG = words("-l, --selector <selector>", "nodes by their labels, instead of by name");
-
-export const RUNTIME_FLAG = words(
-  "--container-runtime-endpoint <url>",
-  "the runtime's socket (default: the kubelet's, or where runtimes usually listen)",
-);
-
-export const POD_MANIFEST_FLAG = path("--pod-manifest-path <dir>", "where the kubelet looks for static pods", {
-  default: "/etc/kubernetes/manifests",
-});

@@ -16,7 +16,7 @@ export interface Positional<T> {
 }
 
 export type Positionals = Readonly<Record<string, Positional<unknown>>>;
-export type PositionalsOf<A extends Positionals> = {
+type PositionalsOf<A extends Positionals> = {
   readonly [K in keyof A]: A[K] extends Positional<infer T> ? T : never;
 };
 

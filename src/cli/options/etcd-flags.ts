@@ -63,11 +63,6 @@ export function etcdFlags(host: Host, values: EtcdValues): EtcdFlags {
   };
 }
 
-/** Whether the command line or the environment says where etcd is. */
-export function namesEtcd({ env }: Host, { endpoints, discoverySrv }: EtcdValues): boolean {
-  return [endpoints, discoverySrv, env.ETCDCTL_ENDPOINTS, env.ETCDCTL_DISCOVERY_SRV].some((each) => each !== undefined);
-}
-
 function booleanVariable(env: Host["env"], name: string): boolean | undefined {
   const text = env[name];
   if (text === undefined || text === "") return undefined;

@@ -23,7 +23,7 @@ export function objectName({ kind, apiVersion, name }: Pick<ObjectDifference, "k
 }
 
 /** A value on one line, cut where it is long. */
-export function valueText(value: JsonValue | undefined): string {
+function valueText(value: JsonValue | undefined): string {
   if (value === undefined) return "";
   const text = oneLine(typeof value === "string" && value !== "" ? value : printJson(value));
   const characters = [...text];
@@ -39,7 +39,7 @@ export function fieldRows(fields: readonly FieldChange[]): readonly (readonly [s
   });
 }
 
-export function shownFields(difference: ObjectDifference, showSecrets: boolean): readonly FieldChange[] {
+function shownFields(difference: ObjectDifference, showSecrets: boolean): readonly FieldChange[] {
   return isSecret(difference) && !showSecrets ? hideFields(difference.fields) : difference.fields;
 }
 

@@ -15,7 +15,7 @@ import { tableText } from "../terminal/table.ts";
 const MOST_ROWS = 20;
 
 /** `deployments.apps/web`, by the place in etcd. */
-export function placeText({ path, name }: ObjectId): string {
+function placeText({ path, name }: ObjectId): string {
   return `${kindText(path)}/${name}`;
 }
 

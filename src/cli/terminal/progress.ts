@@ -38,7 +38,7 @@ export function showProgress(host: Host, mode: ProgressMode): ProgressLine {
 }
 
 /** Such as `reading  45%  0.7 of 1.5 GB  310 MB/s`. */
-export function progressText({ step, done, total, unit }: Progress, seconds: number): string {
+function progressText({ step, done, total, unit }: Progress, seconds: number): string {
   const amount = (value: number): string => (unit === "bytes" ? byteText(value) : `${value} ${unit}`);
   const rate = `${amount(Math.round(done / Math.max(seconds, 0.001)))}/s`;
   if (total === undefined || total === 0) return `${step}  ${amount(done)}  ${rate}`;

@@ -110,7 +110,7 @@ function faultOfListMeta({ metadata }: JsonObject): string | undefined {
 }
 
 /** The metadata that everybody relies on, and that spec and status are objects. */
-export function faultOfObject(object: JsonObject): string | undefined {
+function faultOfObject(object: JsonObject): string | undefined {
   const { metadata } = object;
   if (!isObject(metadata)) return "an object has no metadata";
   if (typeof metadata.name !== "string" || metadata.name === "") return "an object has no name";

@@ -7,7 +7,7 @@ export interface ApiManners {
   readonly onSilence?: ((silence: Silence) => void) | undefined;
 }
 
-export interface Silence {
+interface Silence {
   /** The API server's host and port. */
   readonly host: string;
   /** How long a request is waited for; infinity where there is no limit. */

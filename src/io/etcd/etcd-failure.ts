@@ -4,7 +4,7 @@ import { findConnectionFault } from "../network/connection-fault.ts";
 import type { EtcdAccess } from "./etcd-connection.ts";
 
 /** How `recover` and etcdctl's own flags name what is to be mended. */
-export const RECOVER_WORDS = {
+const RECOVER_WORDS = {
   authority: "--etcd-ca-path",
   client: "--etcd-certificate-path and --etcd-private-key-path",
 };

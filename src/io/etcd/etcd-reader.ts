@@ -132,7 +132,7 @@ function listLimit(size: number): number {
 }
 
 /** The first key after all those that begin with `prefix`. */
-export function prefixEnd(prefix: Uint8Array): Uint8Array {
+function prefixEnd(prefix: Uint8Array): Uint8Array {
   for (let i = prefix.length - 1; i >= 0; i--) {
     if (prefix[i] === 0xff) continue;
     const end = prefix.slice(0, i + 1);

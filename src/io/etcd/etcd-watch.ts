@@ -2,7 +2,7 @@
 import { createWireCursor, encodeMessage } from "../../protobuf/message.ts";
 import { decodeHeader, type ResponseHeader } from "./etcd-messages.ts";
 
-export interface WatchEvent {
+interface WatchEvent {
   readonly deletion: boolean;
   /** An encoded `mvccpb.KeyValue`: a view. */
   readonly keyValue: Uint8Array;

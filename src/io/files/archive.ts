@@ -16,7 +16,7 @@ import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
 import { zipContent } from "./zip.ts";
 
-export type ArchiveKind = "gzip" | "zstd" | "zip";
+type ArchiveKind = "gzip" | "zstd" | "zip";
 
 /** A decompressed archive: an open file without a name. Closing `fd` frees its disk space. */
 export interface OpenArchive {
@@ -44,7 +44,7 @@ const CHUNK = 1 << 18;
 const SHARE_OF_FREE_SPACE = 0.95;
 
 /** What kind of archive starts with these bytes (4 are enough), or undefined when it is none. */
-export function archiveKind(head: Uint8Array): ArchiveKind | undefined {
+function archiveKind(head: Uint8Array): ArchiveKind | undefined {
   if (head.length < 4) return undefined;
   const magic = head[0]! | (head[1]! << 8) | (head[2]! << 16) | (head[3]! << 24);
   if ((magic & 0xffffff) === 0x088b1f) return "gzip";

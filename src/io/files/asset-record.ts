@@ -31,7 +31,7 @@ export function encodeRecord(record: AssetRecord): Uint8Array {
 }
 
 /** Undefined when the text is no record of ours. */
-export function decodeRecord(text: string): AssetRecord | undefined {
+function decodeRecord(text: string): AssetRecord | undefined {
   try {
     const { madeBy, format, command, files } = JSON.parse(text) as Record<string, unknown>;
     if (madeBy !== "kubemend" || format !== 1 || typeof command !== "string") return undefined;

@@ -26,7 +26,7 @@ export interface PodSandbox {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-export type ContainerState = "created" | "running" | "exited" | "unknown";
+type ContainerState = "created" | "running" | "exited" | "unknown";
 
 export interface RuntimeContainer {
   readonly id: string;

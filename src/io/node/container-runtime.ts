@@ -27,16 +27,7 @@ import {
 } from "./container-runtime-messages.ts";
 import type { LocalKubelet } from "./local-node.ts";
 
-export type {
-  ContainerState,
-  PodSandbox,
-  RuntimeContainer,
-  RuntimeContainerStatus,
-  RuntimeImage,
-  RuntimeVersion,
-} from "./container-runtime-messages.ts";
-
-export type CriVersion = "v1" | "v1alpha2";
+type CriVersion = "v1" | "v1alpha2";
 
 /** An open connection. All calls throw `runtime-unreachable`, `runtime-refused`, `permission-denied` or `timeout`, or the signal's reason. */
 export interface ContainerRuntime {

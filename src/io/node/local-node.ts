@@ -230,7 +230,7 @@ function logFiles(directory: string): { path: string; time: number; size: number
  * When a process was started: field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that Kubernetes runs on. It tells the process from a later one of
  * the same number. Undefined where there is none.
  */
-export function startOf(pid: number | "self"): number | undefined {
+function startOf(pid: number | "self"): number | undefined {
   const stat = readQuietly(`/proc/${pid}/stat`);
   const field = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
   return field === undefined ? undefined : Number(field);

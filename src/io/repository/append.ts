@@ -8,7 +8,7 @@ import { linkName, MOST_SEQUENCE } from "../../repository/names.ts";
 import type { SigningKey } from "../../repository/signing.ts";
 import { isNotFound, type Link, type Repository, readLink } from "./repository.ts";
 
-export interface Tip {
+interface Tip {
   readonly sequence: number;
   /** Of the last link; null where there is none. */
   readonly hash: string | null;

@@ -77,7 +77,7 @@ export function whereOf(repository: Repository, link: Link): string {
 }
 
 /** The stored bytes of a link's content. */
-export async function* readStored(repository: Repository, link: Link): AsyncGenerator<Uint8Array> {
+async function* readStored(repository: Repository, link: Link): AsyncGenerator<Uint8Array> {
   const { content } = link.signed.head;
   if (content.object !== null) yield* repository.store.stream(content.object);
   else yield await repository.store.read(link.object, { from: link.payloadAt, size: content.size });

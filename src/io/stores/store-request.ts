@@ -65,7 +65,7 @@ export async function askStore(
   }
 }
 
-export function isPassing(status: number): boolean {
+function isPassing(status: number): boolean {
   return status >= 500 ? status !== 501 && status !== 507 : status === 429 || status === 408;
 }
 

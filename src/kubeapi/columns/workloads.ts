@@ -10,7 +10,7 @@ const name = (object: KubeObject) => object.metadata.name;
 const age = (object: KubeObject, { now }: RowContext) => since(object.metadata.creationTimestamp, now);
 
 /** Names and images of the containers of a pod template. */
-export function containerCells(template: JsonValue | undefined): readonly [names: string, images: string] {
+function containerCells(template: JsonValue | undefined): readonly [names: string, images: string] {
   const containers = list(template ?? null, "spec.containers");
   const of = (what: string) => containers.map((container) => text(container, what)).join(",");
   return [of("name"), of("image")];

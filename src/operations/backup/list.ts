@@ -7,7 +7,7 @@ import type { MomentAccess } from "../../snapshot/moment-access.ts";
 import { openForReading } from "../../snapshot/open-moment.ts";
 import { newestReports, type ReportTimes } from "./reports.ts";
 
-export interface ListedFull {
+interface ListedFull {
   readonly sequence: number;
   readonly revision: number;
   readonly oldestRevision: number;
@@ -78,7 +78,7 @@ export async function listBackups(address: string, access: MomentAccess): Promis
   }
 }
 
-export function listSpans(heads: readonly Head[]): ListedSpan[] {
+function listSpans(heads: readonly Head[]): ListedSpan[] {
   return readTimeline(heads).spans.map((span) => ({
     history: span.history,
     cluster: span.cluster,

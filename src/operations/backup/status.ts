@@ -12,7 +12,7 @@ export interface RepositoryStatus extends Partial<RepositoryFacts> {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-export interface RepositoryFacts {
+interface RepositoryFacts {
   /** `late`: the newest moment is older than asked for. `gap`: there are revisions that cannot be restored. `empty`: no full yet. */
   readonly state: "good" | "late" | "gap" | "empty";
   readonly newestRevision: number | null;

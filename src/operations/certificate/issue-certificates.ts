@@ -47,7 +47,7 @@ export interface IssueOptions extends CertificatePlaces {
 /** A fact that certificates need and no file tells. */
 export type MissingFact = keyof NodeIdentity | "endpoint";
 
-export interface Issued {
+interface Issued {
   readonly name: string;
   readonly file: string;
   readonly subject: string;

@@ -49,7 +49,7 @@ export interface ListedCertificate {
   readonly externallyManaged: boolean;
 }
 
-export interface ListedAuthority {
+interface ListedAuthority {
   readonly name: AuthorityName;
   readonly file: string;
   readonly state: CertificateState;
@@ -123,7 +123,7 @@ export function listCertificates(places: CertificatePlaces, now: number): Certif
 }
 
 /** A worker has no more than its kubelet's, and where etcd is elsewhere there is nothing of its own here. */
-export function roleOf({ kubernetesDir }: CertificatePlaces): {
+function roleOf({ kubernetesDir }: CertificatePlaces): {
   readonly isMaster: boolean;
   readonly hasEtcd: boolean;
 } {
@@ -139,7 +139,7 @@ export function roleOf({ kubernetesDir }: CertificatePlaces): {
 }
 
 /** The kubelet's current certificate. The link to it is absolute, and of another machine's disk leads nowhere: then it is the file of that name beside it. */
-export function kubeletClientFile({ kubeletDir }: CertificatePlaces): string | undefined {
+function kubeletClientFile({ kubeletDir }: CertificatePlaces): string | undefined {
   const current = join(kubeletDir, "pki/kubelet-client-current.pem");
   if (existsSync(current)) return current;
   try {

@@ -18,7 +18,7 @@ export interface RenewedAll {
   readonly restarts: readonly string[];
 }
 
-export interface Skipped {
+interface Skipped {
   readonly file: string;
   readonly why: string;
   /** Whether nothing is amiss: the kubelet renews its own. */

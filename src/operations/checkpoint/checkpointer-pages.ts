@@ -35,7 +35,7 @@ function healthOf({ runtime, findings }: AgentReport): string | undefined {
   return runtime ?? (worst === undefined ? undefined : `${worst.where}: ${worst.text}`);
 }
 
-export function metricsText({ report, view }: AgentPage): string {
+function metricsText({ report, view }: AgentPage): string {
   const { looks, copies, failures, transitions } = view.counts;
   const states = Object.keys(STATE_TEXT).map((state): [string, number] => [
     `{state="${state}"}`,

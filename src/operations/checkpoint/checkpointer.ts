@@ -43,7 +43,7 @@ const RELEASE_MS = 60_000;
 /** An agent that no API server accepts lets another have the lock after this: its token may have expired while the other's is new. */
 const DENIED_MS = 60_000;
 
-export class Checkpointer {
+class Checkpointer {
   readonly #options: CheckpointerOptions;
   readonly #store: CheckpointStore;
   readonly #pods: NodePods;

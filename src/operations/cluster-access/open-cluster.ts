@@ -87,7 +87,7 @@ export async function withCluster<T>(
 }
 
 /** Throws `api-refused` where what answers is no Kubernetes API server. */
-export async function readServerVersion(
+async function readServerVersion(
   api: ClusterApi,
   signal?: AbortSignal,
 ): Promise<{ readonly version: string; readonly minor: number }> {

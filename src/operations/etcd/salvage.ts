@@ -29,7 +29,7 @@ export interface SalvageOptions extends SnapshotOptions, DataDirTarget {
 }
 
 /** What one data dir holds. */
-export interface SurvivorReport {
+interface SurvivorReport {
   readonly dataDir: string;
   /** In hex; null where no WAL says it. */
   readonly memberId: string | null;
@@ -53,7 +53,7 @@ export interface SurvivorReport {
 }
 
 /** Entries that are not in the result. */
-export interface LostEntries {
+interface LostEntries {
   readonly from: number;
   readonly to: number;
   readonly kind: "missing" | "behind-a-hole" | "unproved" | "superseded";

@@ -45,7 +45,7 @@ export interface ObjectDifference {
 }
 
 /** An object of which nobody can say whether it differs. */
-export interface UnjudgedObject {
+interface UnjudgedObject {
   readonly path: string;
   readonly namespace: string | undefined;
   readonly name: string;
@@ -98,7 +98,7 @@ interface Counts {
   readonly noise: Record<string, number>;
 }
 
-export async function diffSides(
+async function diffSides(
   before: Side,
   after: Side,
   options: Pick<DiffOptions, "selection" | "all" | "signal" | "progress">,

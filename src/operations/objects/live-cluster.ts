@@ -9,7 +9,7 @@ import { inParallel } from "../cluster-access/in-parallel.ts";
 import { type LiveResource, type LiveResources, readLiveResources, urlOf } from "./live-resources.ts";
 
 /** As whom `metadata.managedFields` records our writes. */
-export const FIELD_MANAGER = "kubemend";
+const FIELD_MANAGER = "kubemend";
 
 /** Where more objects of one namespace than this are looked up, they are listed. */
 const MOST_SINGLE = 20;

@@ -4,12 +4,7 @@ import { type LabelSelector, matchesLabels } from "../../kube/label-selector.ts"
 import type { KubeObject } from "../../kube/object.ts";
 import type { CustomResource } from "../../storage/custom-resource.ts";
 import { resourceAtPath } from "../../storage/object-key.ts";
-import {
-  type NamedResource,
-  type ObjectRequest,
-  resolveResources,
-  resourceName,
-} from "../../storage/resource-argument.ts";
+import { type ObjectRequest, resolveResources, resourceName } from "../../storage/resource-argument.ts";
 
 export interface SelectionRequest {
   /** None for objects of every kind. */
@@ -89,5 +84,3 @@ export function splitRest(
     ? { namespace: undefined, name: rest }
     : { namespace: rest.slice(0, slash), name: rest.slice(slash + 1) };
 }
-
-export type { NamedResource };

@@ -32,7 +32,7 @@ export interface RunOptions {
  * `created`, `updated`: written. `kept`: it was there already and means the same. `left`: somebody made another one meanwhile. `refused`: the API server does
  * not take it, for `reason`. `unchecked`: a dry run cannot know, because what it needs is not there yet.
  */
-export type ItemState = "created" | "updated" | "kept" | "left" | "refused" | "unchecked";
+type ItemState = "created" | "updated" | "kept" | "left" | "refused" | "unchecked";
 
 export interface ItemResult {
   readonly item: PlanItem;

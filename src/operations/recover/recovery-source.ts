@@ -27,7 +27,7 @@ export interface SourceOptions extends SnapshotOptions {
 
 export type RecoverySource = BackupSource | EtcdSource | ApiServerSource;
 
-export interface BackupSource {
+interface BackupSource {
   readonly kind: "backup";
   readonly path: string;
   readonly revision: number;
@@ -45,7 +45,7 @@ export interface EtcdSource {
   readonly etcdPrefix: string;
 }
 
-export interface ApiServerSource {
+interface ApiServerSource {
   readonly kind: "api-server";
   /** URL. */
   readonly server: string;

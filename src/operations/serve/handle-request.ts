@@ -136,7 +136,7 @@ async function readBody(request: IncomingMessage): Promise<JsonValue | undefined
   }
 }
 
-export function sentAnswer({ status, contentType, warning, body, watch }: ApiAnswer): Sent {
+function sentAnswer({ status, contentType, warning, body, watch }: ApiAnswer): Sent {
   const headers = {
     "content-type": contentType,
     "cache-control": "no-cache, private",

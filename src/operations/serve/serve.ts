@@ -128,7 +128,7 @@ function checkRevision(revision: number, { firstRevision, lastRevision }: Keyspa
 }
 
 /** The file's name, without what says that it is a backup. */
-export function contextName(path: string): string {
+function contextName(path: string): string {
   const name = basename(path)
     .replace(/\.(gz|zst|zip|tgz|tar)$/i, "")
     .replace(/\.(db|snap|snapshot|bak)$/i, "");

@@ -14,7 +14,7 @@ export interface StatsOptions extends SnapshotOptions {
   readonly top: number;
 }
 
-export interface ResourceStats {
+interface ResourceStats {
   /** `pods`, `deployments.apps`; a key outside Kubernetes' prefix counts under `(other)`. */
   readonly resource: string;
   readonly objects: number;

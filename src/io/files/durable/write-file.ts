@@ -1,5 +1,5 @@
 /** Writes one file for good or not at all: staged beside its place, flushed, given its owner and mode, and renamed. */
-import { constants, lstatSync, readFileSync } from "node:fs";
+import { constants, lstatSync } from "node:fs";
 import { MendError } from "../../../errors/errors.ts";
 import type { FileSystem, OutputFile } from "./file-system.ts";
 import { newNonce, removeDeadFiles, stagingName } from "./staging.ts";
@@ -100,10 +100,4 @@ function refuseInTheWay(target: Target, { mustBeNew = false }: WriteFileOptions)
     where: target.path,
     hint: "give the name of a file, or of one that does not exist yet",
   });
-}
-
-/** Reads a file that was staged back. Throws `io` where it is not `bytes`. */
-export function checkReadsBack(staged: string, path: string, bytes: Uint8Array): void {
-  if (Buffer.compare(readFileSync(staged), bytes) === 0) return;
-  throw new MendError("io", `"${path}" reads back other than it was written`, { where: path, hint: "check the disk" });
 }

@@ -1,7 +1,7 @@
 /** What the backup agent runs with. */
 import type { EtcdFlags } from "../../../io/etcd/etcd-connection.ts";
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+type LogLevel = "debug" | "info" | "warn" | "error";
 export type AgentLog = (level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>) => void;
 
 export interface AgentOptions {

@@ -2,7 +2,7 @@
 import type { AgentLog } from "./agent-options.ts";
 
 /** What the agent waits for, by kind; at most one of each. */
-export type TroubleKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link";
+type TroubleKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link";
 
 export interface Trouble {
   readonly kind: TroubleKind;
@@ -11,7 +11,7 @@ export interface Trouble {
   readonly since: string;
 }
 
-export interface AgentState {
+interface AgentState {
   role: "starting" | "write" | "stand-by";
   history: number | null;
   /** The newest revision that is stored, and that etcd was seen to have. */

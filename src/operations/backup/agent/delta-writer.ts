@@ -10,7 +10,7 @@ import type { WritableRepository } from "../open-for-writing.ts";
 import type { AgentReporter } from "./agent-report.ts";
 
 /** `deposed`: somebody else stored the same changes. */
-export type Stored = "stored" | "spooled" | "deposed";
+type Stored = "stored" | "spooled" | "deposed";
 
 export interface DeltaWriter {
   write(
