@@ -2,13 +2,13 @@
 import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
 import { firstAddress, type NodeIdentity } from "../../certificates/kubeadm.ts";
 import { containerIndexOf, imageVersion } from "../../kube/component.ts";
 import { containerFlags, type Flag, flagNamed } from "../../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { isAddress } from "../../kube/ip-network.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import { readYaml } from "../../kube/read-yaml.ts";
 import { readQuietly } from "../node/local-node.ts";
 import { certificateOf } from "./certificate-files.ts";
 
@@ -73,7 +73,7 @@ export function findIdentity(kubernetesDir: string, kubeletDir: string): FoundId
 
 function yamlOf(path: string): JsonObject | undefined {
   try {
-    return objectOf(parse(readQuietly(path)) as JsonObject);
+    return objectOf(readYaml(readQuietly(path)) as JsonObject);
   } catch {
     return undefined; // what cannot be read tells nothing
   }
