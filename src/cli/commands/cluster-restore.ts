@@ -17,6 +17,7 @@ export const clusterRestore = defineCommand({
     ...REACH_FLAGS,
     without: commaList("--without <names>", "control-plane nodes that no longer are"),
     plan: toggle("--plan", "survey the nodes, print the plan, and stop"),
+    runbook: toggle("--runbook", "ask no node: print the plan as a document, for people who go from node to node"),
     encryptionConfig: path("--encryption-config <file>", "the API server's, for objects that are encrypted at rest"),
     etcdPrefix: words(
       "--etcd-prefix <prefix>",
@@ -31,6 +32,7 @@ export const clusterRestore = defineCommand({
   examples: [
     "kubemend cluster restore backup.db --plan",
     "kubemend cluster restore backup.db --ssh ubuntu@ --node cp1=10.0.0.11 --node cp2=10.0.0.12 --node cp3=10.0.0.13",
+    "kubemend cluster restore backup.db --runbook > restore.md",
     "kubemend cluster restore s3://backups/prod@latest --without cp3 --yes",
   ],
   notes: `Every node is surveyed before anything is touched. Old data is moved aside, never deleted: kubemend cluster undo brings it back. A run that was
@@ -40,13 +42,23 @@ cut off goes on where it was when the same command is run again.`,
     const { restoreCluster } = await import("../../operations/cluster/restore-cluster.ts");
     const { reachBySsh } = await import("../../operations/cluster/reach-nodes.ts");
     const { line, ...common } = snapshotOptions(host, flags);
+    const encryption = flags.encryptionConfig === undefined ? {} : { encryptionConfig: flags.encryptionConfig };
+    const prefix = flags.etcdPrefix === undefined ? {} : { etcdPrefix: flags.etcdPrefix };
+    if (flags.runbook) {
+      const { restoreRunbook } = await import("../../operations/cluster/restore-cluster.ts");
+      const about = { without: flags.without, now: host.now, addresses: addresses(flags.node) };
+      const text = await restoreRunbook(backup, { ...common, ...encryption, ...prefix, ...about });
+      await line.end();
+      await host.stdout.write(text);
+      return undefined;
+    }
     const isJson = flags.output === "json";
     const tell = teller(host, flags.quiet);
     let shown: { readonly plan: RestorePlan; readonly notes: PlanNotes } | undefined;
     const restored = await restoreCluster(backup, {
       ...common,
-      ...(flags.encryptionConfig === undefined ? {} : { encryptionConfig: flags.encryptionConfig }),
-      ...(flags.etcdPrefix === undefined ? {} : { etcdPrefix: flags.etcdPrefix }),
+      ...encryption,
+      ...prefix,
       addresses: addresses(flags.node),
       without: flags.without,
       reach: reachBySsh(reachOptions(host, flags)),

@@ -3,8 +3,10 @@
  * to; each step is done on all nodes before the next begins; and what serves in the end was asked, not assumed.
  */
 import { randomBytes } from "node:crypto";
+import { basename } from "node:path";
 import { type NodeFacts, type NodeJournal, nodeFactsSchema } from "../../cluster/node-facts.ts";
 import {
+  bumpFor,
   checkRestore,
   type PlanInput,
   type PlanNotes,
@@ -13,6 +15,7 @@ import {
   type Surveyed,
 } from "../../cluster/restore-plan.ts";
 import { type NodeStep, nextStep } from "../../cluster/restore-state.ts";
+import { runbookOf } from "../../cluster/runbook.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import type { StepRequest } from "./node/run-step.ts";
@@ -114,6 +117,22 @@ export async function restoreCluster(
   etcd ??= (await prove({ step: "prove-etcd", plan })) as EtcdProof;
   controlPlane ??= (await prove({ step: "prove", nodes, began: 0 })) as ControlPlaneProof;
   return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
+}
+
+/** The same plan as a document, without asking any node: the revision is raised by as much as nobody can have written since. */
+export async function restoreRunbook(
+  path: string,
+  options: BackupOptions & Pick<ClusterRestoreOptions, "without" | "now" | "addresses">,
+): Promise<string> {
+  using backup = await readClusterBackup(path, options);
+  const members = backup.members
+    .filter(({ node }) => !options.without.includes(node))
+    .map((member) => ({ ...member, address: options.addresses.get(member.node) ?? member.address }));
+  const { without, now } = options;
+  const random = randomBytes(3).toString("hex");
+  const plan = planRestore({ backup: backup.backup, members, without, surveys: new Map(), now: now(), random });
+  const bumpRevision = bumpFor(backup.backup.revision, [null]);
+  return runbookOf({ ...plan, bumpRevision }, basename(path));
 }
 
 interface Session {

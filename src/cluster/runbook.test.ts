@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import type { RestorePlan } from "./restore-plan.ts";
+import { runbookOf } from "./runbook.ts";
+
+const member = (number: number) => ({
+  node: `cp${number}`,
+  name: `cp${number}`,
+  address: `10.0.0.1${number}`,
+  peerUrl: `https://10.0.0.1${number}:2380`,
+  clientUrls: [`https://10.0.0.1${number}:2379`],
+  dataDir: "/var/lib/etcd",
+});
+const members = [member(1), member(2)];
+const plan: RestorePlan = {
+  id: "restore-1",
+  digest: "d",
+  backup: { path: "backup.db", size: 1, revision: 1000, keys: 300, sha256: "ab" },
+  members,
+  initialCluster: members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(","),
+  token: "kubemend-restore-1",
+  bumpRevision: 1_000_000_000,
+  without: ["cp3"],
+};
+
+test("every node has its restore, with one cluster and one token; parts come in the order that keeps old members out", () => {
+  const text = runbookOf(plan, "backup.db");
+  for (const { node, name, peerUrl } of members) {
+    const [, block] = text.split(`On ${node} (`);
+    expect(block).toContain(`--name ${name} \\\n  --initial-cluster ${plan.initialCluster} \\\n`);
+    expect(block).toContain(`--initial-cluster-token ${plan.token} --initial-advertise-peer-urls ${peerUrl}`);
+    expect(block).toContain("--bump-revision 1000000000 --mark-compacted");
+  }
+  const at = (part: string) => text.indexOf(part);
+  expect(at("sudo mv /etc/kubernetes/manifests/{etcd.yaml,")).toBeLessThan(at("snapshot restore"));
+  expect(at("snapshot restore")).toBeLessThan(at("etcd.yaml /etc/kubernetes/manifests/"));
+  expect(at("etcd health --restored-from backup.db")).toBeLessThan(at("## 5. Start the rest"));
+  expect(text).toContain("Left out: cp3.");
+});
