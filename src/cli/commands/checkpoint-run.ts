@@ -55,10 +55,14 @@ export function checkpointRunCommand({ host }: CommandContext): Command {
       }).option(),
     )
     .addOption(
-      duration("--checkpoint-grace-period <duration>", "how long a checkpoint outlives its parent, 15s at least", {
-        default: "1m",
-        least: "15s",
-      }).option(),
+      duration(
+        "--checkpoint-grace-period <duration>",
+        "how long a checkpoint outlives its parent; less counts as 15s",
+        {
+          default: "1m",
+          least: "0",
+        },
+      ).option(),
     )
     .addOption(new Option("--generations <n>", "good copies to keep of each").argParser(parseCount).default(3, "3"))
     .addOption(
