@@ -39,5 +39,6 @@ export async function undoCluster(id: string, options: ClusterUndoOptions): Prom
     });
   }
   await all("undo-finish");
-  return known.map(([name]) => name);
+  const back = new Set(known.map(([name]) => name));
+  return targets.map(({ name }) => name).filter((name) => back.has(name)); // in the order that they were given
 }
