@@ -77,6 +77,7 @@ export function cluster(given: Partial<ClusterFacts> = {}): ClusterFacts {
     namespaces: [],
     quotas: [],
     disruptionBudgets: [],
+    unreadable: [],
     ...given,
   };
 }

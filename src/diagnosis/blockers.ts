@@ -14,15 +14,18 @@ import type {
   WebhookFacts,
 } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
+import { judgeUnreadable } from "./unreadable-objects.ts";
 import { countText, someOf, spanText } from "./words.ts";
 
 /** An ordinary namespace is gone in seconds. */
 const STUCK_MS = 15_000;
 const MOST_PATCHES = 5;
 
-export function judgeBlockers({ cluster, access }: Facts): Trouble[] {
-  if (cluster === undefined) return [];
+export function judgeBlockers(facts: Facts): Trouble[] {
+  const { cluster, access } = facts;
+  if (cluster === undefined) return judgeUnreadable(facts);
   return [
+    ...judgeUnreadable(facts),
     ...cluster.webhooks.map((webhook) => deadWebhook(webhook, access)),
     ...cluster.apiServices.map((service) => deadApiService(service, access)),
     ...cluster.namespaces.flatMap((namespace) => stuckNamespace(namespace, cluster, access)),
@@ -46,8 +49,9 @@ function scaledDown({ namespace, name }: ScaledDownDeployment): string {
 }
 
 /** Where the API server itself cannot get past the object. */
-function fromBackup(kind: string, name: string): string {
-  const remove = commandLine("--remove", `${kind}/${name}`);
+function fromBackup(objects: readonly string[], namespace?: string): string {
+  const scope = namespace === undefined ? [] : ["-n", namespace];
+  const remove = commandLine("--remove", ...objects, ...scope);
   return `if the API server does not come up with it: kubemend snapshot restore BACKUP --data-dir DIR ${remove}`;
 }
 
@@ -67,7 +71,7 @@ function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {
         : scaleUp(deployment, access),
     ],
     ...(deployment === undefined && {
-      advice: `this lets through what it would have checked: set failurePolicy to "Fail" again when its backend is back; ${fromBackup(kind.toLowerCase(), configuration)}`,
+      advice: `this lets through what it would have checked: set failurePolicy to "Fail" again when its backend is back; ${fromBackup([`${kind.toLowerCase()}/${configuration}`])}`,
     }),
   });
 }
@@ -94,21 +98,23 @@ function deadApiService(
           ]
         : [scaleUp(deployment, access)],
     ...(deployment === undefined && {
-      advice: `create it again from ${saved} when its backend is back; ${fromBackup("apiservice", name)}`,
+      advice: `create it again from ${saved} when its backend is back; ${fromBackup([`apiservice/${name}`])}`,
     }),
   });
 }
 
 function stuckNamespace(namespace: StuckNamespace, { now }: ClusterFacts, access: CommandAccess): Trouble[] {
-  const { name, since, conditions, finalizers, remaining } = namespace;
+  const { name, since, conditions, finalizers, ownFinalizers, remaining } = namespace;
   if (now - since < STUCK_MS) return [];
   const discovery = conditions.some(({ type }) => type === "NamespaceDeletionDiscoveryFailure");
   const held = remaining.filter((each) => each.finalizers.length > 0);
-  const named = [...new Set([...finalizers, ...held.flatMap((each) => each.finalizers)])];
-  const patches = held.slice(0, MOST_PATCHES).map((each) => {
-    const patch = JSON.stringify({ metadata: { finalizers: null } });
-    return kubectl(access, "-n", name, "patch", each.resource, each.name, "--type=merge", `-p=${patch}`);
-  });
+  const named = [...new Set([...finalizers, ...ownFinalizers, ...held.flatMap((each) => each.finalizers)])];
+  const patch = JSON.stringify({ metadata: { finalizers: null } });
+  const patches = held
+    .slice(0, MOST_PATCHES)
+    .map((each) => kubectl(access, "-n", name, "patch", each.resource, each.name, "--type=merge", `-p=${patch}`));
+  const own =
+    ownFinalizers.length === 0 ? [] : [kubectl(access, "patch", "namespace", name, "--type=merge", `-p=${patch}`)];
   const finalize = commandLine("replace", "--raw", `/api/v1/namespaces/${name}/finalize`, "-f", "-");
   return [
     blocker({
@@ -117,14 +123,25 @@ function stuckNamespace(namespace: StuckNamespace, { now }: ClusterFacts, access
       text: `namespace "${name}" has been terminating for ${spanText(now - since)}${named.length > 0 ? `, held by finalizer ${named.map((each) => `"${each}"`).join(", ")}` : ""}`,
       evidence: conditions.map(({ message }) => message),
       consequence: "it stays, and nothing can be made in it",
-      commands:
-        finalizers.length > 0
-          ? [
+      commands: [
+        ...patches,
+        ...own,
+        ...(finalizers.length === 0
+          ? []
+          : [
               `${kubectl(access, "get", "namespace", name, "-o", "json")} | sed '/"finalizers": \\[/,/\\]/d' | ${kubectl(access)} ${finalize}`,
-            ]
-          : patches,
+            ]),
+      ],
       ...(named.length > 0 && {
-        advice: `a finalizer waits for whoever is to clean up: have it run again; without it, what it would clean up stays behind`,
+        advice: [
+          "a finalizer waits for whoever is to clean up: have it run again; without it, what it would clean up stays behind",
+          held.length === 0
+            ? fromBackup([`namespace/${name}`])
+            : fromBackup(
+                held.slice(0, MOST_PATCHES).map((each) => `${each.resource}/${each.name}`),
+                name,
+              ),
+        ].join("; "),
       }),
       explainedBy: ["controller-manager-down", ...(discovery || held.length === 0 ? ["apiservice-unavailable"] : [])],
     }),

@@ -218,7 +218,9 @@ describe("each failure is named, and nothing else", () => {
           components: [abandoned("kube-controller-manager"), component("kube-scheduler")],
           laggingDeployments: [lagging],
           shortReplicaSets: [short(undefined)],
-          namespaces: [{ name: "n", since: NOW - 60_000, conditions: [], finalizers: [], remaining: [] }],
+          namespaces: [
+            { name: "n", since: NOW - 60_000, conditions: [], finalizers: [], ownFinalizers: [], remaining: [] },
+          ],
         }),
       }),
       ["error controller-manager-down"],
@@ -342,6 +344,7 @@ describe("each failure is named, and nothing else", () => {
               since: NOW - 60_000,
               conditions: [],
               finalizers: [],
+              ownFinalizers: [],
               remaining: [{ resource: "widgets.example.com", name: "w", finalizers: ["example.com/hold"] }],
             },
           ],
@@ -362,6 +365,7 @@ describe("each failure is named, and nothing else", () => {
               since: NOW - 60_000,
               conditions: [{ type: "NamespaceDeletionDiscoveryFailure", message: "v1.x" }],
               finalizers: [],
+              ownFinalizers: [],
               remaining: [],
             },
           ],
@@ -373,7 +377,9 @@ describe("each failure is named, and nothing else", () => {
       "a namespace that has begun to go",
       facts({
         cluster: cluster({
-          namespaces: [{ name: "n", since: NOW - 5000, conditions: [], finalizers: [], remaining: [] }],
+          namespaces: [
+            { name: "n", since: NOW - 5000, conditions: [], finalizers: [], ownFinalizers: [], remaining: [] },
+          ],
         }),
       }),
       [],

@@ -157,6 +157,18 @@ export interface ClusterFacts {
   readonly namespaces: readonly StuckNamespace[];
   readonly quotas: readonly QuotaFacts[];
   readonly disruptionBudgets: readonly DisruptionBudgetFacts[];
+  /** Kinds of which the API server cannot list the objects, because it cannot read one of them. */
+  readonly unreadable: readonly UnreadableFacts[];
+}
+
+/** An object in etcd that the API server cannot decrypt or decode, so that it answers no list of its kind. */
+export interface UnreadableFacts {
+  /** Plural, such as `secrets`. */
+  readonly resource: string;
+  /** In etcd, such as `/registry/secrets/shop/db`; undefined where the API server does not name it. */
+  readonly key: string | undefined;
+  /** The API server's own words. */
+  readonly message: string;
 }
 
 /** The scheduler or the controller manager. */
@@ -280,8 +292,10 @@ export interface StuckNamespace {
   readonly since: number;
   /** Messages of the conditions that say why, by type. */
   readonly conditions: readonly { readonly type: string; readonly message: string }[];
-  /** Of the namespace itself, besides `kubernetes`. */
+  /** Of the namespace itself (`spec.finalizers`), besides `kubernetes`. */
   readonly finalizers: readonly string[];
+  /** `metadata.finalizers`, which any object may have. */
+  readonly ownFinalizers: readonly string[];
   /** What is left in it, with finalizers of its own. */
   readonly remaining: readonly {
     readonly resource: string;

@@ -364,6 +364,10 @@ export const FINDING_CODES = {
   "node-not-ready": code("a node is not ready", "check its kubelet"),
   "node-cordoned": code("a node takes no new pods", "kubemend node uncordon, if that is not meant"),
   "namespace-stuck": code("a namespace is being deleted and cannot end", "the evidence names what it waits for"),
+  "stored-object-unreadable": code(
+    "the API server cannot read an object that etcd holds",
+    "give it the key that opens the object, or remove the object: snapshot restore --remove",
+  ),
   "webhook-without-backend": code(
     "a webhook refuses requests because nothing serves it",
     "start what serves it, or change its failure policy",

@@ -190,6 +190,7 @@ export async function stuckNamespaces(api: ClusterApi, signal: AbortSignal): Pro
         since: Date.parse(metadata.deletionTimestamp ?? ""),
         conditions,
         finalizers: textsOf(objectOf(spec).finalizers).filter((each) => each !== "kubernetes"),
+        ownFinalizers: textsOf(metadata.finalizers),
         remaining: lists.flat(),
       };
     }),

@@ -9,6 +9,7 @@ import { kubeletCertificates } from "./certificates.ts";
 import { gatherComponents, type LeaseLook, type LeasePlaces, lookAtLeases } from "./components.ts";
 import { gatherNodes, type NodeLook } from "./nodes.ts";
 import type { Probes } from "./probes.ts";
+import { unreadableObjects } from "./unreadable-objects.ts";
 import {
   countPods,
   laggingDeployments,
@@ -40,7 +41,7 @@ export async function gatherCluster(
     api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
   const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
   const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
-  const [{ components, places, staticPods }, nodes, podCount, pending, hooks, services, namespaces, quota, budgets] =
+  const [{ components, places, staticPods }, nodes, podCount, pending, hooks, services, namespaces, ...rest] =
     await Promise.all([
       gatherComponents(api, probes, deployments, local, serverNow),
       gatherNodes(api, probes, minor).then(
@@ -53,7 +54,9 @@ export async function gatherCluster(
       probes.try("blockers", "namespaces", (signal) => stuckNamespaces(api, signal)),
       probes.try("blockers", "quotas", (signal) => quotas(api, signal)),
       probes.try("blockers", "disruption budgets", (signal) => disruptionBudgets(api, signal)),
+      probes.try("blockers", "secrets", (signal) => unreadableObjects(api, signal)),
     ]);
+  const [quota, budgets, unreadable] = rest;
   const again = await lookAgain(api, probes, serverNow, {
     components,
     places,
@@ -73,6 +76,7 @@ export async function gatherCluster(
       namespaces: namespaces ?? [],
       quotas: quota ?? [],
       disruptionBudgets: budgets ?? [],
+      unreadable: unreadable ?? [],
       ...again,
     },
     certificates: nodes?.certificates ?? [],

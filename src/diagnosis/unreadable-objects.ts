@@ -1,0 +1,68 @@
+/**
+ * Objects in etcd that no API server can read: a Secret whose key is gone, damaged bytes. One of them makes every list and watch of its kind fail, and with it the
+ * controllers that need the kind (kubernetes#86489). Source of the messages: k8s.io/apiserver/pkg/storage.
+ */
+import { commandLine } from "./command-line.ts";
+import type { Facts, UnreadableFacts } from "./facts.ts";
+import type { Trouble } from "./trouble.ts";
+
+const UNREADABLE = /unable to (?:transform|decode)|not transformable|not decodable|failed to decrypt|StorageReadError/i;
+const KEY = /\bkey:? ?=?\\*"?(\/[^\s",\\]+)/i;
+
+/** What an API server's message says of an object that it cannot read; undefined where it speaks of something else. */
+export function readUnreadable(message: string): { readonly key: string | undefined } | undefined {
+  if (!UNREADABLE.test(message)) return undefined;
+  return { key: KEY.exec(message)?.[1]?.replace(/[:;.]$/, "") };
+}
+
+/** From lists that the API server refuses; where it is down, from the last lines of this machine's logs. */
+export function judgeUnreadable({ cluster, local }: Facts): Trouble[] {
+  const found = new Map((cluster?.unreadable ?? []).map((each) => [each.key ?? each.resource, each]));
+  for (const { log } of local?.components ?? []) {
+    for (const line of log?.lastLines ?? []) {
+      const key = readUnreadable(line)?.key;
+      const resource = key === undefined ? undefined : resourceOf(key);
+      if (key === undefined || resource === undefined || found.has(key)) continue;
+      found.set(key, { resource, key, message: line.trim() });
+    }
+  }
+  return [...found.values()].map(unreadableObject);
+}
+
+/** The kinds that have two segments after etcd's prefix, namespace and name, or one. */
+function resourceOf(key: string): string | undefined {
+  return /\/(secrets|configmaps)\/[^/]+\/[^/]+$/.exec(key)?.[1];
+}
+
+function unreadableObject({ resource, key, message }: UnreadableFacts): Trouble {
+  const at = key === undefined ? -1 : key.lastIndexOf(`/${resource}/`);
+  const [namespace, name] = at < 0 ? [] : key!.slice(at + resource.length + 2).split("/");
+  const singular = resource.replace(/s$/, "");
+  const what = name === undefined ? `one of the ${resource}` : `${singular} "${namespace}/${name}"`;
+  const commands =
+    name === undefined
+      ? [
+          commandLine("kubemend", "snapshot", "save", "before.db"),
+          commandLine("kubemend", "snapshot", "verify", "before.db"),
+        ]
+      : [
+          commandLine("kubemend", "snapshot", "save", "before.db"),
+          commandLine(
+            ...["kubemend", "snapshot", "restore", "before.db", "--data-dir", "DIR"],
+            ...["--remove", `${singular}/${name}`, "-n", namespace!],
+          ),
+        ];
+  const whileRunning =
+    key === undefined ? "" : `; on a running etcd this does the same: ${commandLine("etcdctl", "del", key)}`;
+  return {
+    area: "blockers",
+    level: "error",
+    code: "stored-object-unreadable",
+    where: name === undefined ? resource : `${singular} ${namespace}/${name}`,
+    text: `the API server cannot read ${what} as etcd holds it`,
+    evidence: [message],
+    consequence: `lists and watches of ${resource} fail for everybody: controllers that need them do not start, and namespaces are not deleted`,
+    commands,
+    advice: `first look for a key that opens it, and give it to every API server (--encryption-provider-config): what is removed is lost${whileRunning}`,
+  };
+}
