@@ -328,6 +328,8 @@ describe("the undo file", () => {
       renamed: {},
       encryptionConfig: null,
       etcdPrefix: null,
+      history: null,
+      identity: null,
     },
   };
   const intent = {

@@ -36,6 +36,10 @@ export interface RestoreRequest {
   readonly renamed: Readonly<Record<string, string>>;
   readonly encryptionConfig: string | null;
   readonly etcdPrefix: string | null;
+  /** Which history of the cluster a revision of a repository belongs to. */
+  readonly history: number | null;
+  /** The path of the identity file of a repository. */
+  readonly identity: string | null;
 }
 
 export interface UndoIntent {
@@ -94,6 +98,8 @@ const REQUEST = z.object({
   renamed: z.record(z.string(), z.string()),
   encryptionConfig: z.string().nullable(),
   etcdPrefix: z.string().nullable(),
+  history: z.number().nullable().default(null),
+  identity: z.string().nullable().default(null),
 });
 const HEADER = z.object({
   format: z.literal(UNDO_FORMAT),

@@ -127,6 +127,8 @@ async function requestFrom(
     renamed: Object.fromEntries(flags.rename.map(readRename)),
     encryptionConfig: encryptionConfig === undefined ? null : resolveIn(cwd, encryptionConfig),
     etcdPrefix: etcdPrefix ?? null,
+    history: null,
+    identity: flags.identity === undefined ? null : resolveIn(cwd, flags.identity),
   };
 }
 

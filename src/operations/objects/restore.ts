@@ -8,6 +8,8 @@ import { idKey } from "../../objects/object-id.ts";
 import { isWrite, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import { placeOf } from "../../objects/rewrite.ts";
 import type { RestoreRequest, UndoFile } from "../../objects/undo-record.ts";
+import { splitMoment } from "../../repository/moment.ts";
+import type { MomentAccess, OpenedMoment } from "../../snapshot/moment-access.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
@@ -55,7 +57,9 @@ export function requestOf(undoFile: string): RestoreRequest {
 
 /** Throws `object-not-found` for a name that is not in the backup, `wrong-cluster` where `resume` is another cluster's file, and what opening throws. */
 export async function restoreObjects(options: RestoreOptions): Promise<RestoreOutcome> {
-  const { request, signal, now, progress, moments } = options;
+  const { request, signal, now, progress } = options;
+  let opened: OpenedMoment | undefined;
+  const moments = options.moments && momentsOf(options.moments, request, (moment) => (opened = moment));
   const reading = { ...(signal && { signal }), ...(progress && { progress }), ...(moments && { moments }) };
   using side = await openSnapshotSide(
     { file: request.file, atRevision: request.atRevision ?? undefined },
@@ -88,8 +92,32 @@ export async function restoreObjects(options: RestoreOptions): Promise<RestoreOu
   return await withCluster(options.cluster, { signal, now }, async (open) => {
     const cluster = await LiveCluster.open(open.api, { signal, now });
     for (const warning of cluster.resources.warnings) options.note(warning);
-    return new Restore(options, open, cluster, backup, candidates, leftOut, types).run();
+    const pinned = { ...options, request: pinRequest(request, opened) };
+    return new Restore(pinned, open, cluster, backup, candidates, leftOut, types).run();
   });
+}
+
+function momentsOf(
+  given: MomentAccess,
+  { history, identity }: RestoreRequest,
+  onOpened: (moment: OpenedMoment) => void,
+): MomentAccess {
+  return {
+    ...given,
+    ...(history !== null && { history }),
+    ...(given.identityFile === undefined && identity !== null && { identityFile: identity }),
+    onOpened(moment) {
+      onOpened(moment);
+      given.onOpened?.(moment);
+    },
+  };
+}
+
+/** `latest` and `90m ago` mean another moment when an interrupted run goes on: the undo file has the revision that they meant. */
+function pinRequest(request: RestoreRequest, opened: OpenedMoment | undefined): RestoreRequest {
+  if (opened === undefined) return request;
+  const { place } = splitMoment(request.file, 0);
+  return { ...request, file: `${place}@${opened.revision}`, history: opened.pieces.history };
 }
 
 /** Throws `usage` where two objects would get one name, and for a name that nothing has. */
