@@ -46,8 +46,8 @@ for (const suite of ["bookworm", "trixie"] as const) {
       await recoverControlPlane({
         ...common,
         recoveryDir: out,
-        backupFile: backup,
-        cluster: { kubeconfig, context: undefined, variables: {} },
+        source: { kind: "backup", path: backup },
+        kubeconfig: { kubeconfig, context: undefined, variables: {} },
       });
       const pod = parse(await readFile(join(out, "bootstrap-manifests/bootstrap-etcd.yaml"), "utf8")) as Pod;
       const ports = await freePorts(4);
@@ -122,8 +122,8 @@ test.skipIf(etcdProgram === undefined)(
       await recoverControlPlane({
         ...common,
         recoveryDir: out,
-        backupFile: backup,
-        cluster: { kubeconfig, context: undefined, variables: {} },
+        source: { kind: "backup", path: backup },
+        kubeconfig: { kubeconfig, context: undefined, variables: {} },
       });
       const { etcd: etcdPlan, pods } = planStart(readAssetFiles(out), new Date("2026-11-21T05:00:00Z"));
       const plan = etcdPlan!;

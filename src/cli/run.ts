@@ -15,6 +15,7 @@ export async function run(typed: readonly string[], process: ProcessHost): Promi
     exit(exitCode) {
       code = exitCode;
     },
+    commandTree: () => createProgram(context, output, undefined),
   };
   const output = {
     writeOut: (text: string) => pending.push(host.stdout.write(text)),
@@ -24,7 +25,7 @@ export async function run(typed: readonly string[], process: ProcessHost): Promi
   let argv = typed;
   let program: Command | undefined;
   try {
-    argv = await ownWords(typed, () => createProgram(context, output, undefined));
+    argv = await ownWords(typed, context.commandTree);
     program = await createProgram(context, output, argv[0]);
     await program.parseAsync([...argv], { from: "user" });
     await Promise.all(pending);

@@ -31,8 +31,8 @@ describeWithCluster("a self-hosted control plane that is gone", (kubernetes) => 
       const kubeconfig = join(plane.authority.directory, "admin-inside.kubeconfig");
       const { plane: found } = await recoverControlPlane({
         recoveryDir: out,
-        backupFile: backup,
-        cluster: { kubeconfig, context: undefined, variables: {} },
+        source: { kind: "backup", path: backup },
+        kubeconfig: { kubeconfig, context: undefined, variables: {} },
         allowMissing: false,
         skipHashCheck: false,
         force: false,

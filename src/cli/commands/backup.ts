@@ -11,10 +11,11 @@ import { backupRun } from "./backup-run.ts";
 import { backupStatus } from "./backup-status.ts";
 import { backupVerify } from "./backup-verify.ts";
 
-export const registerBackup = defineGroup(
-  "backup",
-  "keep etcd in a backup repository, and bring back any moment of it",
-  [
+export const backupGroup = defineGroup({
+  name: "backup",
+  text: "keep etcd in a backup repository, and bring back any moment of it",
+  page: "docs/back-up-continuously.md",
+  commands: [
     backupInit,
     backupRun,
     backupNow,
@@ -26,4 +27,4 @@ export const registerBackup = defineGroup(
     backupDrill,
     backupImport,
   ],
-);
+});

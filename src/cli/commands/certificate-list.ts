@@ -1,37 +1,33 @@
 /** `kubemend certificate list`: what `kubeadm certs check-expiration` shows, and what is wrong. */
-import { Command, Option } from "commander";
 import type { CertificateList, CertificateState } from "../../operations/certificate/list-certificates.ts";
-import { type CommandContext, EXIT } from "../command.ts";
+import { EXIT } from "../command.ts";
+import { PLACE_FLAGS } from "../options/certificate-flags.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { outputFlag } from "../options/output-flags.ts";
 import { tableText } from "../terminal/table.ts";
-import { type PlaceOptions, placeOptions, placesOf } from "./certificate-places.ts";
 
-const EXAMPLES = `
-Examples:
-  sudo kubemend certificate list
-  sudo kubemend certificate list -o json | jq -r '.certificates[] | select(.state != "valid") | .file'
-
-Every certificate and kubeconfig of this node, as kubeadm lays them out. Exit code 1 where one has expired, is missing, or does not match its key or its authority.`;
-
-interface Options extends PlaceOptions {
-  readonly output: "text" | "json";
-}
-
-export function listCommand({ host, exit }: CommandContext): Command {
-  return placeOptions(new Command("list"))
-    .alias("check-expiration")
-    .description("every certificate and kubeconfig of this node: purpose, authority, expiry")
-    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
-    .addHelpText("after", EXAMPLES)
-    .action(async (options: Options) => {
-      const { listCertificates } = await import("../../operations/certificate/list-certificates.ts");
-      const list = listCertificates(placesOf(host, options), host.now());
-      await host.stdout.write(
-        options.output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now(), host.stdout.columns),
-      );
-      const states = [...list.certificates, ...list.authorities].map(({ state }) => state);
-      if (states.some((state) => state !== "valid" && state !== "expires")) exit(EXIT.failed);
-    });
-}
+export const certificateList = defineCommand({
+  name: "list",
+  aliases: ["check-expiration"],
+  text: "every certificate and kubeconfig of this node: purpose, authority, expiry",
+  flags: { ...PLACE_FLAGS, output: outputFlag(["text", "json"]) },
+  examples: [
+    "sudo kubemend certificate list",
+    "sudo kubemend certificate list -o json | jq -r '.certificates[] | select(.state != \"valid\") | .file'",
+  ],
+  notes: `Every certificate and kubeconfig of this node, as kubeadm lays them out. Exit code 1 where one has expired, is missing,
+or does not match its key or its authority.`,
+  page: "docs/certificates.md",
+  async run(_, { kubernetesDir, kubeletDir, output }, { host }) {
+    const { listCertificates } = await import("../../operations/certificate/list-certificates.ts");
+    const list = listCertificates({ kubernetesDir, kubeletDir }, host.now());
+    await host.stdout.write(
+      output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now(), host.stdout.columns),
+    );
+    const states = [...list.certificates, ...list.authorities].map(({ state }) => state);
+    return states.some((state) => state !== "valid" && state !== "expires") ? EXIT.failed : EXIT.done;
+  },
+});
 
 function listText(
   { certificates, authorities, serviceAccountKey }: CertificateList,

@@ -1,13 +1,12 @@
-/** `kubemend certificate …`: certificates of this machine. */
-import type { Command } from "commander";
-import type { CommandContext } from "../command.ts";
-import { issueCommand } from "./certificate-issue.ts";
-import { listCommand } from "./certificate-list.ts";
-import { renewCommand } from "./certificate-renew.ts";
+/** `kubemend certificate …`: certificates of this machine. One file a subcommand. */
+import { defineGroup } from "../options/define-command.ts";
+import { certificateIssue } from "./certificate-issue.ts";
+import { certificateList } from "./certificate-list.ts";
+import { certificateRenew } from "./certificate-renew.ts";
 
-export function registerCertificate(program: Command, context: CommandContext): void {
-  const certificate = program.command("certificate").description("certificates of this machine").helpCommand(false);
-  for (const make of [listCommand, renewCommand, issueCommand]) {
-    certificate.addCommand(make(context).copyInheritedSettings(certificate));
-  }
-}
+export const certificateGroup = defineGroup({
+  name: "certificate",
+  text: "certificates of this machine",
+  page: "docs/certificates.md",
+  commands: [certificateList, certificateRenew, certificateIssue],
+});

@@ -9,16 +9,15 @@ import { path, words } from "../options/flag.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { alignedText } from "../terminal/aligned-text.ts";
-import { DEFAULT_ADDRESS } from "./checkpoint-run.ts";
 
-export const checkpointStatusCommand = defineCommand({
+export const checkpointStatus = defineCommand({
   name: "status",
   text: "what is checkpointed on this node, in which state, since when and why",
   flags: {
     kubernetesDirectory: path("--kubernetes-directory <dir>", "where manifests and checkpoints are", {
       default: "/etc/kubernetes",
     }),
-    metricsAddress: words("--metrics-address <address>", "where the agent answers", { default: DEFAULT_ADDRESS }),
+    metricsAddress: words("--metrics-address <address>", "where the agent answers", { default: "127.0.0.1:10270" }),
     output: outputFlag(["text", "json"]),
   },
   examples: ["kubemend checkpoint status", "kubemend checkpoint status -o json"],
@@ -26,8 +25,12 @@ export const checkpointStatusCommand = defineCommand({
     "Asks the agent of this node; where none answers, prints what is on disk. Exit code 1 where something is wrong.",
   page: "docs/keep-a-node-recoverable.md",
   async run(_, { kubernetesDirectory, metricsAddress, output }, { host }) {
-    const { checkpointStatus } = await import("../../operations/checkpoint/checkpoint-status.ts");
-    const report = await checkpointStatus({ places: placesIn(kubernetesDirectory), metricsAddress, now: host.now });
+    const operation = await import("../../operations/checkpoint/checkpoint-status.ts");
+    const report = await operation.checkpointStatus({
+      places: placesIn(kubernetesDirectory),
+      metricsAddress,
+      now: host.now,
+    });
     await host.stdout.write(output === "json" ? `${JSON.stringify(report)}\n` : reportText(report, host.now()));
     if (output === "text") await host.stderr.write(findingsText(report.findings));
     if (!report.agent.answers) {

@@ -6,10 +6,9 @@ import { clusterRestore } from "./cluster-restore.ts";
 import { clusterSalvage } from "./cluster-salvage.ts";
 import { clusterUndo } from "./cluster-undo.ts";
 
-export const registerCluster = defineGroup("cluster", "bring all control-plane nodes of a cluster back", [
-  clusterRestore,
-  clusterSalvage,
-  clusterReplaceNode,
-  clusterUndo,
-  clusterNode,
-]);
+export const clusterGroup = defineGroup({
+  name: "cluster",
+  text: "bring all control-plane nodes of a cluster back",
+  page: "docs/restore-a-cluster.md",
+  commands: [clusterRestore, clusterSalvage, clusterReplaceNode, clusterUndo, clusterNode],
+});

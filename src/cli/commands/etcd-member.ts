@@ -1,125 +1,117 @@
 /** `kubemend etcd member …`: etcdctl's commands and its output, guarded. */
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
+import { MendError } from "../../errors/errors.ts";
 import type { AddedMember, ChangedMember } from "../../operations/etcd/change-members.ts";
-import type { CommandContext } from "../command.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
-import { duration } from "../options/flag.ts";
-import { etcdMembersCommand } from "./etcd-members.ts";
+import { argument, defineCommand, defineGroup } from "../options/define-command.ts";
+import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
+import { duration, parsed, path, toggle } from "../options/flag.ts";
+import { outputFlag } from "../options/output-flags.ts";
+import { etcdMembers } from "./etcd-members.ts";
 
-const ADD_EXAMPLES = `
-Examples:
-  kubemend etcd member add m4 --peer-urls=https://10.0.0.4:2380 --endpoints https://10.0.0.1:2379 \\
-    --cacert ca.crt --cert client.crt --key client.key
-  kubemend etcd member add m4 --peer-urls=https://10.0.0.4:2380 \\
-    --manifest /etc/kubernetes/manifests/etcd.yaml > etcd-m4.yaml
+const PAGE = "docs/back-up-and-restore-etcd.md";
+const COMMON = { ...ETCD_FLAGS, output: outputFlag(["text", "json"]) };
+const MEMBER = argument("<member>", "its id in hex, or its name");
+const PEER_URLS = parsed("--peer-urls <urls>", "where the other members will reach it", parseUrls, { required: true });
 
-The member is added as a learner, which cannot take the quorum away: start it with what is printed, then promote it. With --manifest, the static pod
-of the new member is printed, made from that of a member that runs.`;
+const add = defineCommand({
+  name: "add",
+  text: "add a member, as a learner",
+  args: { name: argument("<name>", "name of the new member, as its --name flag will say") },
+  flags: {
+    ...COMMON,
+    peerUrls: PEER_URLS,
+    voter: toggle("--voter", "add it as a voter at once"),
+    learner: toggle("--learner", "add it as a learner (the default)"),
+    manifest: path("--manifest <file>", "print its static pod, made from this one of a running member"),
+  },
+  examples: [
+    `kubemend etcd member add m4 --peer-urls=https://10.0.0.4:2380 --endpoints https://10.0.0.1:2379 \\
+  --cacert ca.crt --cert client.crt --key client.key`,
+    `kubemend etcd member add m4 --peer-urls=https://10.0.0.4:2380 \\
+  --manifest /etc/kubernetes/manifests/etcd.yaml > etcd-m4.yaml`,
+  ],
+  notes: `The member is added as a learner, which cannot take the quorum away: start it with what is printed, then promote it.
+With --manifest, the static pod of the new member is printed, made from that of a running member.`,
+  page: PAGE,
+  async run({ name }, flags, { host }) {
+    if (flags.voter && flags.learner)
+      throw new MendError("usage", "--voter and --learner exclude each other", { hint: "pass one of them" });
+    const { addMember } = await import("../../operations/etcd/change-members.ts");
+    const { makeJoiningManifest, readEtcdManifest } = await import("../../operations/etcd/joining-manifest.ts");
+    const { peerUrls, manifest, voter } = flags;
+    // A file that is no manifest is found before anything is changed.
+    const source = manifest === undefined ? undefined : readEtcdManifest(manifest);
+    const added = await addMember(etcdFlags(host, flags), { name, peerUrls, voter }, host.signal);
+    if (flags.output === "json") return host.stdout.write(changeJson(added, { environment: added.environment }));
+    if (source === undefined) {
+      await host.stdout.write(`${changeText("added to", added)}\n${environmentText(added)}`);
+    } else {
+      await host.stdout.write(makeJoiningManifest(source, added));
+      await host.stderr.write(changeText("added to", added));
+    }
+    await host.stderr.write(nextSteps(added, !voter, source !== undefined));
+  },
+});
 
-type Output = { readonly output: "text" | "json" };
-type AddOptions = EtcdOptions &
-  Output & {
-    readonly peerUrls: readonly string[];
-    readonly voter?: true;
-    readonly learner?: true;
-    readonly manifest?: string;
-  };
+const remove = defineCommand({
+  name: "remove",
+  text: "remove a member from the cluster, where that keeps the quorum",
+  args: { member: MEMBER },
+  flags: { ...COMMON, force: toggle("--force", "also where too few members answer afterwards") },
+  examples: [
+    "kubemend etcd member remove 8e9e05c52164694d",
+    "kubemend etcd member remove m3 --endpoints https://10.0.0.1:2379",
+  ],
+  page: PAGE,
+  async run({ member }, flags, { host }) {
+    const { removeMember } = await import("../../operations/etcd/change-members.ts");
+    const removed = await removeMember(etcdFlags(host, flags), { member, force: flags.force }, host.signal);
+    await host.stdout.write(flags.output === "json" ? changeJson(removed) : changeText("removed from", removed));
+  },
+});
 
-export function etcdMemberCommand(context: CommandContext): Command {
-  const member = new Command("member").description("add, remove, update and promote members").helpCommand(false);
-  const list = etcdMembersCommand(context).name("list");
-  const commands = [addCommand(context), removeCommand(context), updateCommand(context), promoteCommand(context), list];
-  for (const command of commands) member.addCommand(command);
-  return member;
-}
+const update = defineCommand({
+  name: "update",
+  text: "give a member other peer URLs",
+  args: { member: MEMBER },
+  flags: { ...COMMON, peerUrls: PEER_URLS },
+  examples: ["kubemend etcd member update 8e9e05c52164694d --peer-urls=https://10.0.0.9:2380"],
+  page: PAGE,
+  async run({ member }, flags, { host }) {
+    const { updateMember } = await import("../../operations/etcd/change-members.ts");
+    const updated = await updateMember(etcdFlags(host, flags), { member, peerUrls: flags.peerUrls }, host.signal);
+    await host.stdout.write(flags.output === "json" ? changeJson(updated) : changeText("updated in", updated));
+  },
+});
 
-function addCommand({ host }: CommandContext): Command {
-  return memberCommand("add")
-    .description("add a member, as a learner")
-    .addArgument(new Argument("<name>", "name of the new member, as its --name flag will say"))
-    .requiredOption("--peer-urls <urls>", "where the other members will reach it", parseList)
-    .addOption(new Option("--voter", "add it as a voter at once").conflicts("learner"))
-    .option("--learner", "add it as a learner (the default)")
-    .option("--manifest <file>", "print its static pod, made from this one of a member that runs")
-    .addHelpText("after", ADD_EXAMPLES)
-    .action(async (name: string, options: AddOptions) => {
-      const { addMember } = await import("../../operations/etcd/change-members.ts");
-      const { makeJoiningManifest, readEtcdManifest } = await import("../../operations/etcd/joining-manifest.ts");
-      const { peerUrls, manifest } = options;
-      const source = manifest === undefined ? undefined : readEtcdManifest(manifest); // a file that is none is found before anything is changed
-      const wanted = { name, peerUrls, voter: options.voter === true };
-      const added = await addMember(etcdFlags(host, options), wanted, host.signal);
-      if (options.output === "json") return host.stdout.write(changeJson(added, { environment: added.environment }));
-      const isLearner = options.voter !== true;
-      if (source === undefined) {
-        await host.stdout.write(`${changeText("added to", added)}\n${environmentText(added)}`);
-      } else {
-        await host.stdout.write(makeJoiningManifest(source, added));
-        await host.stderr.write(changeText("added to", added));
-      }
-      await host.stderr.write(nextSteps(added, isLearner, source !== undefined));
-    });
-}
+const promote = defineCommand({
+  name: "promote",
+  text: "make a voter of a learner that has caught up",
+  args: { member: MEMBER },
+  flags: {
+    ...COMMON,
+    wait: duration("--wait <duration>", "how long to wait until it has caught up", { default: "0", least: "0" }),
+  },
+  examples: ["kubemend etcd member promote m4 --wait 2m"],
+  page: PAGE,
+  async run({ member }, flags, { host }) {
+    const { promoteMember } = await import("../../operations/etcd/change-members.ts");
+    let last = "";
+    const onWait = (text: string): void => {
+      if (text !== last) void host.stderr.write(`${text}\n`);
+      last = text;
+    };
+    const promoted = await promoteMember(etcdFlags(host, flags), { member, wait: flags.wait, onWait }, host.signal);
+    await host.stdout.write(flags.output === "json" ? changeJson(promoted) : changeText("promoted in", promoted));
+  },
+});
 
-function removeCommand({ host }: CommandContext): Command {
-  return memberCommand("remove")
-    .description("take a member out of the cluster, where that keeps the quorum")
-    .addArgument(new Argument("<member>", "its id in hex, or its name"))
-    .option("--force", "also where too few members answer afterwards")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  kubemend etcd member remove 8e9e05c52164694d\n  kubemend etcd member remove m3 --endpoints https://10.0.0.1:2379",
-    )
-    .action(async (member: string, options: EtcdOptions & Output & { readonly force?: true }) => {
-      const { removeMember } = await import("../../operations/etcd/change-members.ts");
-      const wanted = { member, force: options.force === true };
-      const removed = await removeMember(etcdFlags(host, options), wanted, host.signal);
-      await host.stdout.write(options.output === "json" ? changeJson(removed) : changeText("removed from", removed));
-    });
-}
-
-function updateCommand({ host }: CommandContext): Command {
-  return memberCommand("update")
-    .description("give a member other peer URLs")
-    .addArgument(new Argument("<member>", "its id in hex, or its name"))
-    .requiredOption("--peer-urls <urls>", "where the other members will reach it", parseList)
-    .addHelpText(
-      "after",
-      "\nExamples:\n  kubemend etcd member update 8e9e05c52164694d --peer-urls=https://10.0.0.9:2380",
-    )
-    .action(async (member: string, options: EtcdOptions & Output & { readonly peerUrls: readonly string[] }) => {
-      const { updateMember } = await import("../../operations/etcd/change-members.ts");
-      const wanted = { member, peerUrls: options.peerUrls };
-      const updated = await updateMember(etcdFlags(host, options), wanted, host.signal);
-      await host.stdout.write(options.output === "json" ? changeJson(updated) : changeText("updated in", updated));
-    });
-}
-
-function promoteCommand({ host }: CommandContext): Command {
-  return memberCommand("promote")
-    .description("make a voter of a learner that has caught up")
-    .addArgument(new Argument("<member>", "its id in hex, or its name"))
-    .addOption(
-      duration("--wait <duration>", "how long to wait until it has caught up", { default: "0", least: "0" }).option(),
-    )
-    .addHelpText("after", "\nExamples:\n  kubemend etcd member promote m4 --wait 2m")
-    .action(async (member: string, options: EtcdOptions & Output & { readonly wait: number }) => {
-      const { promoteMember } = await import("../../operations/etcd/change-members.ts");
-      let last = "";
-      const onWait = (text: string): void => {
-        if (text !== last) void host.stderr.write(`${text}\n`);
-        last = text;
-      };
-      const wanted = { member, wait: options.wait, onWait };
-      const promoted = await promoteMember(etcdFlags(host, options), wanted, host.signal);
-      await host.stdout.write(options.output === "json" ? changeJson(promoted) : changeText("promoted in", promoted));
-    });
-}
-
-function memberCommand(name: string): Command {
-  const output = new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text");
-  return etcdOptions(new Command(name)).addOption(output);
-}
+export const etcdMember = defineGroup({
+  name: "member",
+  text: "add, remove, update and promote members",
+  page: PAGE,
+  commands: [add, remove, update, promote, (context) => etcdMembers(context).name("list")],
+});
 
 /** etcdctl's line. */
 function changeText(what: string, { memberId, clusterId }: ChangedMember): string {
@@ -151,7 +143,7 @@ function changeJson(changed: ChangedMember, more: Readonly<Record<string, unknow
   return `${JSON.stringify({ clusterId, memberId, ...more, members: list })}\n`;
 }
 
-function parseList(text: string): readonly string[] {
+function parseUrls(text: string): readonly string[] {
   const urls = text.split(",").map((url) => url.trim());
   if (urls.some((url) => url === "")) throw new InvalidArgumentError("expected URLs with commas between them");
   return urls;

@@ -6,7 +6,7 @@ import { outputFlag } from "../options/output-flags.ts";
 import { boxTable } from "../terminal/box-table.ts";
 import { lineOf, oneLine } from "../terminal/escape.ts";
 
-export const etcdMembersCommand = defineCommand({
+export const etcdMembers = defineCommand({
   name: "members",
   text: "the members of a live cluster, in etcdctl's words",
   flags: {

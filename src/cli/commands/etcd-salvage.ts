@@ -1,39 +1,70 @@
-import { Command } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
-import type { CommandContext } from "../command.ts";
+import { EXIT } from "../command.ts";
+import { argument, defineCommand } from "../options/define-command.ts";
+import { repeated, toggle, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
-import { type OutputOptions, outputOptions, snapshotOptions } from "../options/shared-options.ts";
+import { DRY_RUN_FLAG, resultFlags, snapshotOptions } from "../options/output-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { tableText } from "../terminal/table.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend etcd salvage /var/lib/etcd --data-dir /var/lib/etcd-salvaged \\
-    --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380
-  kubemend etcd salvage from-infra0 from-infra1 --data-dir out --name infra0 \\
-    --initial-advertise-peer-urls https://10.0.0.1:2380
-  kubemend etcd salvage from-infra0 --survivor-wal-dir from-infra0-wal --data-dir out --wal-dir out-wal \\
-    --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380
+export const etcdSalvage = defineCommand({
+  name: "salvage",
+  text: "after quorum is lost, a one-member data dir from what the survivors have (offline)",
+  args: { dataDirs: argument("<data-dir...>", "data dirs of the stopped survivors, which are only read") },
+  flags: {
+    ...resultFlags(["text", "json"]),
+    dataDir: words("--data-dir <dir>", "the new data dir", { required: true }),
+    name: words("--name <name>", "the member's name", { required: true }),
+    initialAdvertisePeerUrls: words("--initial-advertise-peer-urls <urls>", "its peer URLs", { required: true }),
+    walDir: words("--wal-dir <dir>", "where the WAL is written instead of DATA_DIR/member/wal"),
+    survivorWalDir: repeated(
+      "--survivor-wal-dir <dir>",
+      "a survivor's WAL, if etcd ran with --wal-dir: DATA_DIR=DIR, or DIR where there is one survivor",
+    ),
+    committedOnly: toggle("--committed-only", "drop entries that were not known to be committed"),
+    dryRun: DRY_RUN_FLAG,
+    replace: toggle("--replace", "move what is at --data-dir (and --wal-dir) aside"),
+  },
+  examples: [
+    `kubemend etcd salvage /var/lib/etcd --data-dir /var/lib/etcd-salvaged \\
+  --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380`,
+    `kubemend etcd salvage from-infra0 from-infra1 --data-dir out --name infra0 \\
+  --initial-advertise-peer-urls https://10.0.0.1:2380`,
+    `kubemend etcd salvage from-infra0 --survivor-wal-dir from-infra0-wal --data-dir out --wal-dir out-wal \\
+  --name infra0 --initial-advertise-peer-urls https://10.0.0.1:2380`,
+  ],
+  notes: `Give the data dirs of all survivors, the damaged ones too: of the databases the newest is used, and after it the entries
+of any log, also beyond the commit index, because a write that was acknowledged may be there. With --committed-only, what
+is beyond it is dropped, as etcd's --force-new-cluster does.
 
-Give the data dirs of all survivors, the damaged ones too: of the databases the newest is used, and behind it the entries of
-any log, also beyond the commit index, because a write that was acknowledged may lie there. With --committed-only, what is
-beyond it is dropped, as etcd's --force-new-cluster does.
-
-Exit code 1 where entries are known to be missing; the data dir is written all the same, and the errors say which.`;
-
-interface Options extends OutputOptions {
-  readonly dataDir: string;
-  readonly walDir?: string;
-  readonly survivorWalDir: readonly string[];
-  readonly replace?: true;
-  readonly name: string;
-  readonly initialAdvertisePeerUrls: string;
-  readonly committedOnly?: true;
-  readonly dryRun?: true;
-}
-
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+Exit code 1 where entries are known to be missing; the data dir is written all the same, and the errors say which.`,
+  page: "docs/back-up-and-restore-etcd.md",
+  async run({ dataDirs }, flags, { host }) {
+    const { salvage } = await import("../../operations/etcd/salvage.ts");
+    const { line, ...common } = snapshotOptions(host, flags);
+    const { dataDir, walDir, name, initialAdvertisePeerUrls, committedOnly, dryRun, replace } = flags;
+    const result = await salvage([...dataDirs], {
+      ...common,
+      dataDir,
+      ...(walDir === undefined ? {} : { walDir }),
+      replace,
+      ...given({ startedAt: host.startedAt }),
+      name,
+      initialAdvertisePeerUrls,
+      committedOnly,
+      dryRun,
+      survivorWalDirs: parseSurvivorWalDirs(flags.survivorWalDir, dataDirs),
+    });
+    await line.end();
+    await host.stdout.write(
+      flags.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result, host.stdout.columns),
+    );
+    const findings = [...result.survivors.flatMap((survivor) => survivor.findings), ...result.findings];
+    if (flags.output === "text") await host.stderr.write(findingsText(findings));
+    return result.isComplete ? EXIT.done : EXIT.failed;
+  },
+});
 
 /** By data dir. Throws `usage` for what belongs to none. */
 function parseSurvivorWalDirs(values: readonly string[], dataDirs: readonly string[]): Map<string, string> {
@@ -47,50 +78,6 @@ function parseSurvivorWalDirs(values: readonly string[], dataDirs: readonly stri
       });
     }),
   );
-}
-
-export function etcdSalvageCommand({ host, exit }: CommandContext): Command {
-  return outputOptions(new Command("salvage"), ["text", "json"])
-    .description("after quorum is lost, a one-member data dir from what the survivors have (offline)")
-    .argument("<data-dir...>", "data dirs of the stopped survivors, which are only read")
-    .requiredOption("--data-dir <dir>", "the new data dir")
-    .requiredOption("--name <name>", "the member's name")
-    .requiredOption("--initial-advertise-peer-urls <urls>", "its peer URLs")
-    .option("--wal-dir <dir>", "where the WAL goes instead of DATA_DIR/member/wal")
-    .option(
-      "--survivor-wal-dir <dir>",
-      "where a survivor has its WAL, if etcd ran with --wal-dir: DATA_DIR=DIR, or DIR where there is one survivor (repeatable)",
-      collect,
-      [],
-    )
-    .option("--committed-only", "drop entries that were not known to be committed")
-    .option("--dry-run", "say what would be used and why, and write nothing")
-    .option("--replace", "move what is at --data-dir (and --wal-dir) aside")
-    .addHelpText("after", EXAMPLES)
-    .action(async (dataDirs: string[], options: Options) => {
-      const { salvage } = await import("../../operations/etcd/salvage.ts");
-      const { line, ...common } = snapshotOptions(host, options);
-      const { walDir } = options;
-      const result = await salvage(dataDirs, {
-        ...common,
-        dataDir: options.dataDir,
-        ...(walDir === undefined ? {} : { walDir }),
-        replace: options.replace === true,
-        ...given({ startedAt: host.startedAt }),
-        name: options.name,
-        initialAdvertisePeerUrls: options.initialAdvertisePeerUrls,
-        committedOnly: options.committedOnly === true,
-        dryRun: options.dryRun === true,
-        survivorWalDirs: parseSurvivorWalDirs(options.survivorWalDir, dataDirs),
-      });
-      await line.end();
-      await host.stdout.write(
-        options.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result, host.stdout.columns),
-      );
-      const findings = [...result.survivors.flatMap((survivor) => survivor.findings), ...result.findings];
-      if (options.output === "text") await host.stderr.write(findingsText(findings));
-      if (!result.isComplete) exit(1);
-    });
 }
 
 function salvagedText(result: SalvageResult, width: number | undefined): string {

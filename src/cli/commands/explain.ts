@@ -2,13 +2,13 @@ import type { CodeText } from "../../errors/code-text.ts";
 import { ERROR_CODES } from "../../errors/error-codes.ts";
 import { MendError } from "../../errors/errors.ts";
 import { FINDING_CODES, findingText } from "../../errors/finding-codes.ts";
-import { argument, defineCommand, defineTop } from "../options/define-command.ts";
+import { argument, defineCommand } from "../options/define-command.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { likelyMeant } from "../suggestion.ts";
 import { lineOf } from "../terminal/escape.ts";
 import { tableText } from "../terminal/table.ts";
 
-const explain = defineCommand({
+export const explainCommand = defineCommand({
   name: "explain",
   text: "what the code of an error or of a finding means, and what to do",
   args: { code: argument("[code]", "such as snapshot-hash-mismatch; all codes unless given") },
@@ -32,8 +32,6 @@ const explain = defineCommand({
       for (const { kind, means, todo } of found) await host.stdout.write(explanationText(code, kind, { means, todo }));
   },
 });
-
-export const registerExplain = defineTop(explain);
 
 /** An error and a finding may share a code, where they are about the same fact. */
 function explanationsOf(code: string): ({ readonly kind: "error" | "finding" } & CodeText)[] {

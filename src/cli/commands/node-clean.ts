@@ -1,89 +1,85 @@
 import { resolve } from "node:path";
-import { Command } from "commander";
 import type { CleanOptions } from "../../operations/clean/clean.ts";
 import type { PreparedUndo } from "../../operations/clean/undo-clean.ts";
-import type { CommandContext } from "../command.ts";
 import type { Host } from "../host.ts";
-import { duration } from "../options/flag.ts";
-import { type OutputOptions, outputOptions, snapshotOptions, storyTeller } from "../options/shared-options.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { duration, path, several, toggle, type ValuesOf, words } from "../options/flag.ts";
+import { resultFlags, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
 import { nothingText, planText, questionText, resultText } from "../reports/clean-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { confirm } from "../terminal/confirm.ts";
+import { stepLines } from "../terminal/step-lines.ts";
 
-const EXAMPLES = `
-Examples:
-  sudo kubemend node clean --dry-run
-  sudo kubemend node clean
-  sudo kubemend node clean --undo
+/** `--undo` without a name. */
+const NEWEST = "";
 
-Run it on the node. In this order: container logs are archived, the kubelet is stopped, containers are stopped, etcd's database is copied and verified,
-containers are removed, static pod manifests, pods' state and etcd's data are moved to /var/lib/kubemend/cleaned-TIME, the kubelet is started. A run
-that was interrupted goes on where it was.`;
+const FLAGS = {
+  ...resultFlags(["text", "json"]),
+  dryRun: toggle("--dry-run", "change nothing: print each step with its size"),
+  yes: YES_FLAG,
+  undo: words("--undo [cleaned-TIME]", "move everything back, by default of the newest clean", { preset: NEWEST }),
+  purge: toggle("--purge", "delete what was moved; logs and etcd's backup stay"),
+  startKubelet: toggle(
+    "--no-start-kubelet",
+    "leave the kubelet stopped: with several control-plane nodes it is started on one",
+  ),
+  keepEtcd: toggle("--keep-etcd", "leave etcd's data where it is"),
+  allowDamagedEtcd: toggle("--allow-damaged-etcd", "continue when etcd's database does not verify"),
+  skipContainers: toggle("--skip-containers", "leave containers alone"),
+  gracePeriod: duration("--grace-period <duration>", "how long a container may take to stop", {
+    default: "10s",
+    least: "0",
+  }),
+  keepIn: path("--keep-in <dir>", "where cleaned-TIME is made (default: /var/lib/kubemend)"),
+  podManifestPath: path(
+    "--pod-manifest-path <dir>",
+    "where the static pods are (default: as the kubelet is configured)",
+  ),
+  kubeletDir: path(
+    "--kubelet-dir <dir>",
+    "the kubelet's directory (default: as it is configured, else /var/lib/kubelet)",
+  ),
+  etcdDataDir: several(
+    "--etcd-data-dir <dir...>",
+    "etcd's data (default: found by static pods, containers, /var/etcd, /var/lib/etcd)",
+  ),
+  logDir: path("--log-dir <dir>", "the container logs (default: /var/log/containers)"),
+  containerRuntimeEndpoint: words(
+    "--container-runtime-endpoint <url>",
+    "the runtime's socket (default: as the kubelet is configured, else found)",
+  ),
+};
 
-interface Options extends OutputOptions {
-  readonly dryRun?: true;
-  readonly yes?: true;
-  readonly undo?: string | true;
-  readonly purge?: true;
-  /** False with `--no-start-kubelet`. */
-  readonly startKubelet: boolean;
-  readonly keepEtcd?: true;
-  readonly allowDamagedEtcd?: true;
-  readonly skipContainers?: true;
-  readonly gracePeriod: number;
-  readonly keepIn?: string;
-  readonly podManifestPath?: string;
-  readonly kubeletDir?: string;
-  readonly etcdDataDir?: string[];
-  readonly logDir?: string;
-  readonly containerRuntimeEndpoint?: string;
-}
+type Flags = ValuesOf<typeof FLAGS>;
 
-export function nodeCleanCommand({ host }: CommandContext): Command {
-  return outputOptions(new Command("clean"), ["text", "json"])
-    .description(
-      "take a failed node's containers, manifests, pods and etcd data out of the way, to be brought back or not",
-    )
-    .option("--dry-run", "change nothing: print each step with its size")
-    .option("-y, --yes", "do not ask")
-    .option("--undo [cleaned-TIME]", "move everything back, by default of the newest clean")
-    .option("--purge", "delete what was moved; logs and etcd's backup stay")
-    .option("--no-start-kubelet", "leave the kubelet stopped: in a cluster of several masters it is started on one")
-    .option("--keep-etcd", "leave etcd's data where it is")
-    .option("--allow-damaged-etcd", "go on when etcd's database does not verify")
-    .option("--skip-containers", "leave containers alone")
-    .addOption(
-      duration("--grace-period <duration>", "what a container gets to end by itself", {
-        default: "10s",
-        least: "0",
-      }).option(),
-    )
-    .option("--keep-in <dir>", "where cleaned-TIME is made (/var/lib/kubemend)")
-    .option("--pod-manifest-path <dir>", "where the static pods are (as the kubelet was told)")
-    .option("--kubelet-dir <dir>", "the kubelet's directory (as it was told, else /var/lib/kubelet)")
-    .option("--etcd-data-dir <dir...>", "etcd's data (found: static pods, containers, /var/etcd, /var/lib/etcd)")
-    .option("--log-dir <dir>", "the container logs (/var/log/containers)")
-    .option("--container-runtime-endpoint <url>", "the runtime's socket (as the kubelet was told, else looked for)")
-    .addHelpText("after", EXAMPLES)
-    .action((options: Options) => (options.undo === undefined ? clean(host, options) : undo(host, options)));
-}
+export const nodeClean = defineCommand({
+  name: "clean",
+  text: "move a failed node's containers, manifests, pods and etcd data out of the way; --undo brings them back",
+  flags: FLAGS,
+  examples: ["sudo kubemend node clean --dry-run", "sudo kubemend node clean", "sudo kubemend node clean --undo"],
+  notes: `Run it on the node. In this order: container logs are archived, the kubelet is stopped, containers are stopped, etcd's
+database is copied and verified, containers are removed, static pod manifests, pods' state and etcd's data are moved to
+/var/lib/kubemend/cleaned-TIME, the kubelet is started. A run that was interrupted continues where it was.`,
+  page: "docs/clean-up-a-node.md",
+  run: (_, flags, { host }) => (flags.undo === undefined ? clean(host, flags) : undo(host, flags)),
+});
 
-async function clean(host: Host, options: Options): Promise<void> {
+async function clean(host: Host, flags: Flags): Promise<void> {
   const { prepareClean } = await import("../../operations/clean/clean.ts");
-  const { line, ...common } = cleanOptions(host, options);
+  const { line, ...common } = cleanOptions(host, flags);
   const prepared = await prepareClean(common);
   try {
     const { plan } = prepared;
-    const isJson = options.output === "json";
+    const isJson = flags.output === "json";
     const isNothing = plan.steps.length === 0;
-    if (options.dryRun === true || (isNothing && !prepared.goesOn)) {
+    if (flags.dryRun || (isNothing && !prepared.goesOn)) {
       const text = isNothing ? nothingText(plan) : planText(plan, prepared.goesOn);
       await host.stdout.write(isJson ? `${JSON.stringify(plan)}\n` : text);
       return;
     }
-    if (options.quiet !== true) await host.stderr.write(planText(plan, prepared.goesOn));
-    // An earlier run may have been killed at its last word.
-    if (!isNothing && !(await confirm(host, options.yes === true, questionText(plan)))) {
+    if (!flags.quiet) await host.stderr.write(planText(plan, prepared.goesOn));
+    // An earlier run may have been killed after its last step.
+    if (!isNothing && !(await confirm(host, flags.yes, questionText(plan)))) {
       await host.stderr.write("nothing was changed\n");
       return;
     }
@@ -95,18 +91,18 @@ async function clean(host: Host, options: Options): Promise<void> {
   }
 }
 
-async function undo(host: Host, options: Options): Promise<void> {
+async function undo(host: Host, flags: Flags): Promise<void> {
   const { prepareUndo } = await import("../../operations/clean/undo-clean.ts");
-  const { line, ...common } = cleanOptions(host, options);
-  const prepared = await prepareUndo({ ...common, name: options.undo === true ? undefined : options.undo });
-  const isJson = options.output === "json";
+  const { line, ...common } = cleanOptions(host, flags);
+  const prepared = await prepareUndo({ ...common, name: flags.undo === NEWEST ? undefined : flags.undo });
+  const isJson = flags.output === "json";
   const { run, ...plan } = prepared;
-  if (options.dryRun === true) {
+  if (flags.dryRun) {
     await host.stdout.write(isJson ? `${JSON.stringify(plan)}\n` : undoText(prepared));
     return;
   }
-  if (options.quiet !== true) await host.stderr.write(undoText(prepared));
-  if (!(await confirm(host, options.yes === true, "Take it back?"))) {
+  if (!flags.quiet) await host.stderr.write(undoText(prepared));
+  if (!(await confirm(host, flags.yes, "Move it back?"))) {
     await host.stderr.write("nothing was changed\n");
     return;
   }
@@ -128,28 +124,26 @@ function undoText({ directory, began, back, bytes, kubelet, replaced }: Prepared
   return `${lines.join("\n")}\n`;
 }
 
-function cleanOptions(host: Host, options: Options): CleanOptions & Pick<ReturnType<typeof snapshotOptions>, "line"> {
-  const { line, progress } = snapshotOptions(host, options);
-  const story = storyTeller(host, options.quiet === true);
-  const path = (given: string | undefined): string | undefined =>
-    given === undefined ? undefined : resolve(host.cwd, given);
-  const etcd = options.keepEtcd === true ? [] : options.etcdDataDir?.map((given) => resolve(host.cwd, given));
+function cleanOptions(host: Host, flags: Flags): CleanOptions & Pick<ReturnType<typeof snapshotOptions>, "line"> {
+  const { line, progress } = snapshotOptions(host, flags);
+  const story = stepLines(host, flags.quiet);
+  const etcdDirs = flags.etcdDataDir.map((each) => resolve(host.cwd, each));
   return {
     time: host.now(),
-    keep: path(options.keepIn),
-    manifests: path(options.podManifestPath),
-    kubeletDirectory: path(options.kubeletDir),
-    etcd,
-    logs: path(options.logDir),
-    runtime: options.containerRuntimeEndpoint,
-    skipContainers: options.skipContainers === true,
-    purge: options.purge === true,
-    startKubelet: options.startKubelet,
-    allowDamagedEtcd: options.allowDamagedEtcd === true,
-    graceSeconds: Math.ceil(options.gracePeriod / 1000),
+    keep: flags.keepIn,
+    manifests: flags.podManifestPath,
+    kubeletDirectory: flags.kubeletDir,
+    etcd: flags.keepEtcd ? [] : etcdDirs.length === 0 ? undefined : etcdDirs,
+    logs: flags.logDir,
+    runtime: flags.containerRuntimeEndpoint,
+    skipContainers: flags.skipContainers,
+    purge: flags.purge,
+    startKubelet: flags.startKubelet,
+    allowDamagedEtcd: flags.allowDamagedEtcd,
+    graceSeconds: Math.ceil(flags.gracePeriod / 1000),
     signal: host.signal,
     tell(text) {
-      void line.end(); // what is shown of progress makes room
+      void line.end(); // the progress line makes way
       story(text);
     },
     progress: progress ?? (() => {}),

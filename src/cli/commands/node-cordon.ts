@@ -1,4 +1,3 @@
-import type { Option } from "commander";
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
 import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
 import { argument, defineCommand, type MakeCommand } from "../options/define-command.ts";
@@ -6,12 +5,12 @@ import { NODE_DRY_RUN_FLAG } from "../options/node-flags.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { lineOf } from "../terminal/escape.ts";
 
-export const nodeCordonCommand = make("cordon", {
+export const nodeCordon = make("cordon", {
   text: "mark nodes as taking no new pods",
   examples: ["kubemend node cordon worker-3", "kubemend node cordon -l rack=7 --dry-run=server"],
 });
 
-export const nodeUncordonCommand = make("uncordon", {
+export const nodeUncordon = make("uncordon", {
   text: "mark nodes as taking new pods again",
   examples: ["kubemend node uncordon worker-3"],
   notes: "Pods do not move back by themselves: see kubemend node rebalance.",
@@ -52,11 +51,6 @@ function make(
       });
     },
   });
-}
-
-/** For commands that are not values yet. */
-export function dryRunOption(): Option {
-  return NODE_DRY_RUN_FLAG.option();
 }
 
 /** What kubectl writes behind a line that did not happen. */

@@ -8,7 +8,7 @@ import { outputFlag } from "../options/output-flags.ts";
 import { loadChart } from "../reports/load-chart.ts";
 import { hanging, lineOf } from "../terminal/escape.ts";
 
-export const nodeRebalanceCommand = defineCommand({
+export const nodeRebalance = defineCommand({
   name: "rebalance",
   text: "move just enough replicas back to a node that returned",
   args: { nodes: argument("[nodes...]", "nodes to fill; all are evened out unless given") },

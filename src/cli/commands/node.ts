@@ -1,28 +1,15 @@
 /** `kubemend node …`: nodes taken out of service, brought back, and cleaned up. One file a subcommand. */
-import type { Command } from "commander";
-import type { CommandContext } from "../command.ts";
-import { nodeCleanCommand } from "./node-clean.ts";
-import { nodeCordonCommand, nodeUncordonCommand } from "./node-cordon.ts";
-import { nodeDrainCommand } from "./node-drain.ts";
-import { nodeEvictCommand } from "./node-evict.ts";
-import { nodeRebalanceCommand } from "./node-rebalance.ts";
-import { nodeStatusCommand } from "./node-status.ts";
+import { defineGroup } from "../options/define-command.ts";
+import { nodeClean } from "./node-clean.ts";
+import { nodeCordon, nodeUncordon } from "./node-cordon.ts";
+import { nodeDrain } from "./node-drain.ts";
+import { nodeEvict } from "./node-evict.ts";
+import { nodeRebalance } from "./node-rebalance.ts";
+import { nodeStatus } from "./node-status.ts";
 
-/** In the order in which the help lists them. */
-const COMMANDS: readonly ((context: CommandContext) => Command)[] = [
-  nodeCordonCommand,
-  nodeUncordonCommand,
-  nodeDrainCommand,
-  nodeStatusCommand,
-  nodeEvictCommand,
-  nodeRebalanceCommand,
-  nodeCleanCommand,
-];
-
-export function registerNode(program: Command, context: CommandContext): void {
-  const node = program
-    .command("node")
-    .description("maintain nodes: drain them, see which fail, bring pods back, clean up")
-    .helpCommand(false);
-  for (const make of COMMANDS) node.addCommand(make(context).copyInheritedSettings(node));
-}
+export const nodeGroup = defineGroup({
+  name: "node",
+  text: "maintain nodes: drain them, see which fail, bring pods back, clean up",
+  page: "docs/maintain-nodes.md",
+  commands: [nodeCordon, nodeUncordon, nodeDrain, nodeStatus, nodeEvict, nodeRebalance, nodeClean],
+});

@@ -6,8 +6,9 @@ import { objectsHistory } from "./objects-history.ts";
 import { objectsRestore } from "./objects-restore.ts";
 import { objectsUndo } from "./objects-undo.ts";
 
-export const registerObjects = defineGroup(
-  "objects",
-  "compare chosen objects of a backup, and give them back to a cluster",
-  [objectsDiff, objectsHistory, objectsChanges, objectsRestore, objectsUndo],
-);
+export const objectsGroup = defineGroup({
+  name: "objects",
+  text: "compare chosen objects of a backup, and give them back to a cluster",
+  page: "docs/give-back-objects.md",
+  commands: [objectsDiff, objectsHistory, objectsChanges, objectsRestore, objectsUndo],
+});

@@ -1,185 +1,176 @@
 import { resolve } from "node:path";
-import { type Command, Option } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { ClusterFlags } from "../../operations/cluster-access/open-cluster.ts";
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
-import type { CommandContext } from "../command.ts";
+import type { SourceChoice } from "../../operations/recover/recovery-source.ts";
 import type { Host } from "../host.ts";
-import { type EtcdOptions, etcdFlags, etcdOptions } from "../options/etcd-options.ts";
+import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
+import { path, toggle, type ValuesOf, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
-import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
-import {
-  clusterFlags,
-  type OutputOptions,
-  outputOptions,
-  parseRevision,
-  snapshotOptions,
-} from "../options/shared-options.ts";
+import { DRY_RUN_FLAG, resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { AT_REVISION_FLAG, ENCRYPTION_FLAG, ETCD_PREFIX_FLAG, IDENTITY_FLAG } from "../options/snapshot-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { recoveryJson, recoveryText } from "../reports/recovery-report.ts";
 import { lineOf } from "../terminal/escape.ts";
 
-const EXAMPLES = `
-Examples:
-  an API server still runs:
-  kubemend recover --recovery-dir=recovered --kubeconfig=/etc/kubernetes/kubeconfig
+const FLAGS = {
+  ...resultFlags(["text", "json"]),
+  recoveryDir: path("--recovery-dir <dir>", "where to write: empty, or not there yet", { required: true }),
+  kubeconfig: words(
+    "--kubeconfig <file>",
+    "what the recovered control plane is reached with, and the API server to read from unless etcd or a backup is given (default: $KUBECONFIG)",
+  ),
+  context: CLUSTER_FLAGS.context,
+  requestTimeout: CLUSTER_FLAGS.requestTimeout,
+  etcdServers: words("--etcd-servers <urls>", "read from etcd that runs: client URLs of its members"),
+  etcdCaPath: path("--etcd-ca-path <file>", "the CA of etcd's certificates (default: $ETCDCTL_CACERT)"),
+  etcdCertificatePath: path(
+    "--etcd-certificate-path <file>",
+    "the client certificate for etcd (default: $ETCDCTL_CERT)",
+  ),
+  etcdPrivateKeyPath: path("--etcd-private-key-path <file>", "its key (default: $ETCDCTL_KEY)"),
+  etcdBackupFile: words(
+    "--etcd-backup-file <file>",
+    "read from a snapshot of etcd, a raw database, an archive of one (.gz, .zst, .zip), or a moment of a backup repository",
+  ),
+  etcdPrefix: ETCD_PREFIX_FLAG,
+  encryptionConfig: ENCRYPTION_FLAG,
+  podManifestPath: words("--pod-manifest-path <dir>", "where the kubelet looks for static pods", {
+    default: "/etc/kubernetes/manifests",
+  }),
+  namespace: words(
+    "-n, --namespace <namespace>",
+    "where the components run (default: kube-system, or where they are found)",
+  ),
+  atRevision: AT_REVISION_FLAG,
+  allowMissing: toggle(
+    "--allow-missing",
+    "recover what is possible, even if the control plane needs more or the snapshot is damaged",
+  ),
+  identity: IDENTITY_FLAG,
+  skipHashCheck: toggle("--skip-hash-check", "read a snapshot that does not match its SHA-256"),
+  force: toggle("--force", "replace the output of an earlier run"),
+  dryRun: DRY_RUN_FLAG,
+  ...ETCD_FLAGS,
+};
 
-  an external etcd still runs:
-  kubemend recover --recovery-dir=recovered --etcd-servers=http://127.0.0.1:2379 --kubeconfig=/etc/kubernetes/kubeconfig
-  kubemend recover --recovery-dir=recovered --etcd-servers=https://10.0.0.1:2379,https://10.0.0.2:2379 \\
-    --etcd-ca-path=ca.crt --etcd-certificate-path=client.crt --etcd-private-key-path=client.key --kubeconfig=/etc/kubernetes/kubeconfig
+type Values = ValuesOf<typeof FLAGS>;
 
-  there is a backup of etcd:
-  kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --kubeconfig=/etc/kubernetes/kubeconfig
-  kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db.gz --encryption-config=encryption.yaml
-  kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --dry-run -o json`;
-
-interface Options extends OutputOptions, EtcdOptions {
-  readonly recoveryDir: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly requestTimeout?: number;
-  readonly etcdServers?: string;
-  readonly etcdBackupFile?: string;
-  readonly identity?: string;
-  readonly etcdCaPath?: string;
-  readonly etcdCertificatePath?: string;
-  readonly etcdPrivateKeyPath?: string;
-  readonly etcdPrefix?: string;
-  readonly encryptionConfig?: string;
-  readonly podManifestPath: string;
-  readonly namespace?: string;
-  readonly atRevision?: number;
-  readonly allowMissing?: true;
-  readonly skipHashCheck?: true;
-  readonly force?: true;
-  readonly dryRun?: true;
-}
-
-export function registerRecover(program: Command, context: CommandContext): void {
-  const { host } = context;
-  const command = outputOptions(program.command("recover"), ["text", "json"])
-    .description(
-      "read the control plane from an API server, a live etcd or a backup of it, and write what brings it back",
-    )
-    .requiredOption("--recovery-dir <dir>", "where to write: empty, or not there yet")
-    .option(
-      "--kubeconfig <file>",
-      "what the recovered control plane is reached with, and the API server to read from unless etcd or a backup is given ($KUBECONFIG)",
-    )
-    .option("--context <name>", "of the kubeconfig, for reading from its API server")
-    .addOption(REQUEST_TIMEOUT_FLAG.option())
-    .option("--etcd-servers <urls>", "read from etcd that runs: client URLs of its members")
-    .option("--etcd-ca-path <file>", "the CA of etcd's certificates ($ETCDCTL_CACERT)")
-    .option("--etcd-certificate-path <file>", "the client certificate for etcd ($ETCDCTL_CERT)")
-    .option("--etcd-private-key-path <file>", "its key ($ETCDCTL_KEY)")
-    .option(
-      "--etcd-backup-file <file>",
-      "read from a snapshot of etcd, a raw database, or an archive of one (.gz, .zst, .zip)",
-    )
-    .option("--etcd-prefix <prefix>", "where in etcd the cluster is; found unless given")
-    .option(
-      "--encryption-config <file>",
-      "the API server's EncryptionConfiguration, where objects are encrypted at rest",
-    )
-    .option("--pod-manifest-path <dir>", "where the kubelet looks for static pods", "/etc/kubernetes/manifests")
-    .option("-n, --namespace <namespace>", "where the components run; kube-system unless they are elsewhere")
-    .addOption(new Option("--at-revision <revision>", "as it was at an earlier revision").argParser(parseRevision))
-    .option("--allow-missing", "recover what can be, though the control plane needs more or the snapshot is damaged")
-    .option("--identity <file>", "opens an encrypted backup repository (default: $KUBEMEND_BACKUP_IDENTITY)")
-    .option("--skip-hash-check", "read a snapshot that does not match its SHA-256")
-    .option("--force", "replace the output of an earlier run")
-    .option("--dry-run", "say what would be written, and write nothing")
-    .addHelpText("after", EXAMPLES);
-  etcdOptions(command).action(async (options: Options) => {
-    checkUsage(options, host);
+export const recoverCommand = defineCommand({
+  name: "recover",
+  text: "read the control plane from an API server, a live etcd or a backup of it, and write what brings it back",
+  flags: FLAGS,
+  examples: [
+    `an API server still runs:
+kubemend recover --recovery-dir=recovered --kubeconfig=/etc/kubernetes/kubeconfig
+`,
+    `an external etcd still runs:
+kubemend recover --recovery-dir=recovered --etcd-servers=http://127.0.0.1:2379 --kubeconfig=/etc/kubernetes/kubeconfig
+kubemend recover --recovery-dir=recovered --etcd-servers=https://10.0.0.1:2379,https://10.0.0.2:2379 \\
+  --etcd-ca-path=ca.crt --etcd-certificate-path=client.crt --etcd-private-key-path=client.key \\
+  --kubeconfig=/etc/kubernetes/kubeconfig
+`,
+    `there is a backup of etcd:
+kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --kubeconfig=/etc/kubernetes/kubeconfig
+kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db.gz --encryption-config=encryption.yaml
+kubemend recover --recovery-dir=recovered --etcd-backup-file=backup.db --dry-run -o json`,
+  ],
+  page: "docs/recover-a-control-plane.md",
+  async run(_, flags, { host }) {
+    checkTogether(flags);
     const { recoverControlPlane } = await import("../../operations/recover/recover.ts");
-    const { line, ...common } = snapshotOptions(host, options);
-    const path = (value: string | undefined) => (value === undefined ? undefined : resolve(host.cwd, value));
+    const { line, ...common } = snapshotOptions(host, flags);
+    const { recoveryDir, encryptionConfig, etcdPrefix, namespace, atRevision, allowMissing } = flags;
     const recovery = await recoverControlPlane({
       ...common,
-      moments: { env: host.env, cwd: host.cwd, now: host.now, ...given({ identityFile: options.identity }) },
-      recoveryDir: path(options.recoveryDir)!,
-      backupFile: isUrl(options.etcdBackupFile) ? options.etcdBackupFile : path(options.etcdBackupFile),
-      etcd: namedEtcd(host, options),
+      source: chosenSource(host, flags),
+      recoveryDir,
       now: host.now,
-      cluster: options.kubeconfig || host.env.KUBECONFIG ? namedCluster(host, options) : undefined,
-      encryptionConfig: path(options.encryptionConfig),
-      etcdPrefix: options.etcdPrefix,
-      namespace: options.namespace,
-      atRevision: options.atRevision,
-      allowMissing: options.allowMissing === true,
-      skipHashCheck: options.skipHashCheck === true,
-      force: options.force === true,
-      dryRun: options.dryRun === true,
+      kubeconfig: isClusterNamed(host, flags) ? namedCluster(host, flags) : undefined,
+      encryptionConfig: encryptionConfig === undefined ? undefined : resolve(host.cwd, encryptionConfig),
+      etcdPrefix,
+      namespace,
+      atRevision,
+      allowMissing,
+      skipHashCheck: flags.skipHashCheck,
+      force: flags.force,
+      dryRun: flags.dryRun,
       startedAt: host.startedAt,
     });
     await line.end();
-    const report = {
-      now: host.now(),
-      recoveryDir: path(options.recoveryDir)!,
-      podManifestPath: options.podManifestPath,
-    };
-    if (options.output === "json") {
+    const report = { now: host.now(), recoveryDir, podManifestPath: flags.podManifestPath };
+    if (flags.output === "json") {
       await host.stdout.write(`${JSON.stringify(recoveryJson(recovery, report))}\n`);
       return;
     }
     await host.stdout.write(recoveryText(recovery, report));
     const missing = recovery.plane.missing.map((each) => lineOf`warning: ${each.text}`).join("");
     await host.stderr.write(findingsText(recovery.findings) + missing);
-  });
-}
+  },
+});
 
-/** The address of a backup repository, which is no path. */
-function isUrl(text: string | undefined): boolean {
-  return text !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
-}
-
-/** What was named, and nothing else: it goes into the assets, and is not to be whatever lies at home. */
-function namedCluster(host: Host, options: Options): ClusterFlags {
-  const { HOME: _, ...variables } = host.env;
-  return { ...clusterFlags(host, options), variables };
-}
-
-/** bootkube's names of the flags, and etcdctl's; undefined where none of them names etcd. */
-function namedEtcd(host: Host, options: Options): EtcdFlags | undefined {
-  const { etcdServers, etcdCaPath, etcdCertificatePath, etcdPrivateKeyPath } = options;
-  const endpoints = etcdServers ?? options.endpoints;
-  if (endpoints === undefined && options.discoverySrv === undefined) return undefined;
-  const path = (value: string | undefined) => value && resolve(host.cwd, value);
-  const flags = etcdFlags(host, {
-    ...options,
-    endpoints,
-    cacert: etcdCaPath ?? options.cacert,
-    cert: etcdCertificatePath ?? options.cert,
-    key: etcdPrivateKeyPath ?? options.key,
-  });
-  const files = { cacert: path(flags.cacert), cert: path(flags.cert), key: path(flags.key) };
-  return { ...flags, ...given(files) };
-}
-
-function checkUsage(options: Options, host: Host): void {
-  const { etcdBackupFile, etcdCertificatePath, etcdPrivateKeyPath } = options;
-  const etcdServers = options.etcdServers ?? options.endpoints ?? options.discoverySrv;
-  const isApiServer = etcdServers === undefined && etcdBackupFile === undefined;
-  if (isApiServer && options.kubeconfig === undefined && !host.env.KUBECONFIG) {
-    throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
-      hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
-    });
-  }
-  if (etcdServers !== undefined && etcdBackupFile !== undefined) {
+/** The one source that the flags name. Throws `usage` for none, for two, and for what it cannot do. */
+function chosenSource(host: Host, flags: Values): SourceChoice {
+  const { etcdBackupFile, atRevision } = flags;
+  const access = namedEtcd(host, flags);
+  if (access !== undefined && etcdBackupFile !== undefined) {
     throw new MendError("usage", "--etcd-servers and --etcd-backup-file are two sources, and only one can be read", {
       hint: "pass one of them: etcd while it runs, the backup when it is lost",
     });
   }
-  if (isApiServer && options.atRevision !== undefined) {
+  if (etcdBackupFile !== undefined) {
+    return { kind: "backup", path: isUrl(etcdBackupFile) ? etcdBackupFile : resolve(host.cwd, etcdBackupFile) };
+  }
+  if (access !== undefined) return { kind: "etcd", access };
+  if (!isClusterNamed(host, flags)) {
+    throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
+      hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
+    });
+  }
+  if (atRevision !== undefined) {
     throw new MendError("usage", "an API server shows no earlier revision", {
       hint: "pass --at-revision with --etcd-servers or --etcd-backup-file",
     });
   }
-  if ((etcdCertificatePath === undefined) !== (etcdPrivateKeyPath === undefined)) {
-    throw new MendError("usage", "--etcd-certificate-path and --etcd-private-key-path belong together", {
-      hint: "pass both of them, or none",
-    });
-  }
+  return { kind: "api-server", cluster: namedCluster(host, flags) };
+}
+
+/** The address of a backup repository, which is no path. */
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(text);
+}
+
+function isClusterNamed(host: Host, { kubeconfig }: Values): boolean {
+  return Boolean(kubeconfig || host.env.KUBECONFIG);
+}
+
+/** What was named, and nothing else: it becomes part of the assets, which must not depend on what the home directory holds. */
+function namedCluster(host: Host, flags: Values): ClusterFlags {
+  const { HOME: _, ...variables } = host.env;
+  return { ...clusterFlags(host, flags), variables };
+}
+
+/** bootkube's names of the flags, and etcdctl's; undefined where none of them names etcd. */
+function namedEtcd(host: Host, flags: Values): EtcdFlags | undefined {
+  const endpoints = flags.etcdServers ?? flags.endpoints;
+  if (endpoints === undefined && flags.discoverySrv === undefined) return undefined;
+  const path = (value: string | undefined) => value && resolve(host.cwd, value);
+  const named = etcdFlags(host, {
+    ...flags,
+    endpoints,
+    cacert: flags.etcdCaPath ?? flags.cacert,
+    cert: flags.etcdCertificatePath ?? flags.cert,
+    key: flags.etcdPrivateKeyPath ?? flags.key,
+  });
+  const files = { cacert: path(named.cacert), cert: path(named.cert), key: path(named.key) };
+  return { ...named, ...given(files) };
+}
+
+function checkTogether({ etcdCertificatePath, etcdPrivateKeyPath }: Values): void {
+  if ((etcdCertificatePath === undefined) === (etcdPrivateKeyPath === undefined)) return;
+  throw new MendError("usage", "--etcd-certificate-path and --etcd-private-key-path belong together", {
+    hint: "pass both of them, or none",
+  });
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Serving } from "../../operations/serve/serve.ts";
-import { defineCommand, defineTop } from "../options/define-command.ts";
+import { defineCommand } from "../options/define-command.ts";
 import { parsed, path, toggle } from "../options/flag.ts";
 import { ANY_LOCAL_PORT, parseAddress } from "../options/listen-address.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
@@ -13,7 +13,7 @@ import {
 } from "../options/snapshot-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
 
-const serve = defineCommand({
+export const serveCommand = defineCommand({
   name: "serve",
   text: "a read-only API server and a page on a backup, for kubectl and browsers",
   args: { file: SNAPSHOT_ARGUMENT },
@@ -62,8 +62,6 @@ const serve = defineCommand({
     }
   },
 });
-
-export const registerServe = defineTop(serve);
 
 function servingText(file: string, serving: Serving): string {
   const { kubernetesVersion, revision, firstRevision, kubeconfig, page, contexts } = serving;

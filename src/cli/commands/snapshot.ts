@@ -10,10 +10,11 @@ import { snapshotStats } from "./snapshot-stats.ts";
 import { snapshotStatus } from "./snapshot-status.ts";
 import { snapshotVerify } from "./snapshot-verify.ts";
 
-export const registerSnapshot = defineGroup(
-  "snapshot",
-  "look into an etcd snapshot, with no etcd and no cluster running",
-  [
+export const snapshotGroup = defineGroup({
+  name: "snapshot",
+  text: "look into an etcd snapshot, with no etcd and no cluster running",
+  page: "docs/read-a-snapshot.md",
+  commands: [
     snapshotStatus,
     snapshotVerify,
     snapshotKeys,
@@ -24,4 +25,4 @@ export const registerSnapshot = defineGroup(
     snapshotRestore,
     snapshotSave,
   ],
-);
+});

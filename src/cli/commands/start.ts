@@ -1,85 +1,75 @@
-import { resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
 import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
 import type { StartPreview } from "../../operations/start/start.ts";
-import type { CommandContext } from "../command.ts";
-import { duration } from "../options/flag.ts";
+import { defineCommand } from "../options/define-command.ts";
+import { duration, parsed, path, toggle } from "../options/flag.ts";
+import { outputFlag, QUIET_FLAG } from "../options/output-flags.ts";
 import { REQUEST_TIMEOUT_FLAG } from "../options/request-timeout.ts";
-import { storyTeller } from "../options/shared-options.ts";
+import { stepLines } from "../terminal/step-lines.ts";
 
-const EXAMPLES = `
-Examples:
-  kubemend start --asset-dir=recovered
-  kubemend start --asset-dir=cluster --strict --timeout=10m
-  kubemend start --asset-dir=cluster --required-pods=kube-system/kube-apiserver,kube-system/kube-scheduler`;
-
-interface Options {
-  readonly assetDir: string;
-  readonly podManifestPath: string;
-  readonly requiredPods?: readonly RequiredPod[];
-  readonly dryRun?: true;
-  readonly strict?: true;
-  readonly timeout: number;
-  readonly requestTimeout?: number;
-  readonly output: string;
-  readonly quiet?: true;
-}
-
-export function registerStart(program: Command, context: CommandContext): void {
-  const { host } = context;
-  program
-    .command("start")
-    .description("start a cluster on this master from its asset dir, rendered or recovered")
-    .requiredOption("--asset-dir <dir>", "what render or recover has written")
-    .option("--pod-manifest-path <dir>", "where the kubelet looks for static pods", "/etc/kubernetes/manifests")
-    .addOption(
-      new Option("--required-pods <pods>", "NAMESPACE/NAME,... to wait for, by the beginning of their names").argParser(
-        parsePods,
-      ),
-    )
-    .option("--dry-run", "change nothing: check everything, and print what would be done")
-    .option("--strict", "fail when a manifest cannot be created")
-    .addOption(duration("--timeout <duration>", "how long to wait in all", { default: "20m" }).option())
-    .addOption(REQUEST_TIMEOUT_FLAG.option())
-    .addOption(new Option("-o, --output <format>", "output format").choices(["text", "json"]).default("text", "text"))
-    .option("-q, --quiet", "print errors and the result only")
-    .addHelpText("after", EXAMPLES)
-    .action(async (options: Options) => {
-      const { previewStart, startControlPlane } = await import("../../operations/start/start.ts");
-      const began = host.now();
-      const start = {
-        assetDir: resolve(host.cwd, options.assetDir),
-        podManifestPath: resolve(host.cwd, options.podManifestPath),
-        secretsDir: BOOTSTRAP_SECRETS_DIR,
-        requiredPods: options.requiredPods,
-        strict: options.strict === true,
-        timeoutMs: options.timeout,
-        signal: host.signal,
-        variables: host.env,
-        manners: { requestTimeoutMs: options.requestTimeout }, // it starts an API server, and says itself that it waits for it
-        now: host.now,
-        tell: storyTeller(host, options.quiet === true),
-      };
-      if (options.dryRun === true) {
-        const preview = await previewStart(start);
-        const isJson = options.output === "json";
-        await host.stdout.write(
-          isJson ? `${JSON.stringify({ ...preview, etcd: preview.etcd ?? null })}\n` : previewText(preview),
-        );
-        return;
-      }
-      const { created, existed, failed, node, etcd } = await startControlPlane(start);
-      const seconds = Math.round((host.now() - began) / 1000);
-      if (options.output === "json") {
-        await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed, etcd: etcd ?? null })}\n`);
-      } else {
-        await host.stdout.write(`The control plane runs, and holds its leases. It took ${seconds} s.\n`);
-        if (etcd !== undefined) await host.stdout.write(etcdText(etcd));
-      }
-    });
-}
+export const startCommand = defineCommand({
+  name: "start",
+  text: "start a cluster on this control-plane node from its asset dir, rendered or recovered",
+  flags: {
+    assetDir: path("--asset-dir <dir>", "what render or recover has written", { required: true }),
+    podManifestPath: path("--pod-manifest-path <dir>", "where the kubelet looks for static pods", {
+      default: "/etc/kubernetes/manifests",
+    }),
+    requiredPods: parsed(
+      "--required-pods <pods>",
+      "NAMESPACE/NAME,... to wait for, by the beginning of their names",
+      parsePods,
+    ),
+    dryRun: toggle("--dry-run", "change nothing: check everything, and print what would be done"),
+    strict: toggle("--strict", "fail when a manifest cannot be created"),
+    timeout: duration("--timeout <duration>", "how long to wait in all", { default: "20m" }),
+    requestTimeout: REQUEST_TIMEOUT_FLAG,
+    output: outputFlag(["text", "json"]),
+    quiet: QUIET_FLAG,
+  },
+  examples: [
+    "kubemend start --asset-dir=recovered",
+    "kubemend start --asset-dir=cluster --strict --timeout=10m",
+    "kubemend start --asset-dir=cluster --required-pods=kube-system/kube-apiserver,kube-system/kube-scheduler",
+  ],
+  page: "docs/start-a-cluster.md",
+  async run(_, flags, { host }) {
+    const { previewStart, startControlPlane } = await import("../../operations/start/start.ts");
+    const began = host.now();
+    const isJson = flags.output === "json";
+    const start = {
+      assetDir: flags.assetDir,
+      podManifestPath: flags.podManifestPath,
+      secretsDir: BOOTSTRAP_SECRETS_DIR,
+      requiredPods: flags.requiredPods,
+      strict: flags.strict,
+      timeoutMs: flags.timeout,
+      signal: host.signal,
+      variables: host.env,
+      // It starts an API server, and says itself that it waits for it.
+      manners: { requestTimeoutMs: flags.requestTimeout },
+      now: host.now,
+      tell: stepLines(host, flags.quiet),
+    };
+    if (flags.dryRun) {
+      const preview = await previewStart(start);
+      await host.stdout.write(
+        isJson ? `${JSON.stringify({ ...preview, etcd: preview.etcd ?? null })}\n` : previewText(preview),
+      );
+      return;
+    }
+    const { created, existed, failed, node, etcd } = await startControlPlane(start);
+    const seconds = Math.round((host.now() - began) / 1000);
+    if (isJson) {
+      await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed, etcd: etcd ?? null })}\n`);
+    } else {
+      await host.stdout.write(`The control plane runs, and holds its leases. It took ${seconds} s.\n`);
+      if (etcd !== undefined) await host.stdout.write(etcdText(etcd));
+    }
+  },
+});
 
 function previewText({ node, manifests, secretsDir, etcd, objects, required }: StartPreview): string {
   const lines = [`On node "${node}", a start would:`];

@@ -5,14 +5,14 @@
 import { Argument, Command } from "commander";
 import type { CommandContext, ExitCode } from "../command.ts";
 import type { Flags, ValuesOf } from "./flag.ts";
-import { hasPage } from "./help-page.ts";
 
 /** An argument as the help shows it: `<file>`, `[prefix]`, `<files...>`, `[names...]`. */
 export interface Positional<T> {
   readonly name: string;
   readonly text: string;
   readonly choices?: readonly string[];
-  readonly type?: T;
+  /** Throws `InvalidArgumentError` with what was expected. */
+  readonly parse?: (text: string) => T;
 }
 
 export type Positionals = Readonly<Record<string, Positional<unknown>>>;
@@ -30,16 +30,22 @@ export function argument<const N extends string>(name: N, text: string): Positio
   return { name, text };
 }
 
-export function choice<const W extends string>(
-  name: `<${string}>`,
+/** One of several words, or several of them: `<component...>`. */
+export function choice<const N extends `<${string}`, const W extends string>(
+  name: N,
   choices: readonly W[],
   text: string,
-): Positional<W> {
+): Positional<N extends `${string}...${string}` ? readonly W[] : W> {
   return { name, text, choices };
 }
 
+/** A value that `parse` reads; it throws `InvalidArgumentError` with what was expected. */
+export function parsedArgument<T>(name: `<${string}>`, text: string, parse: (text: string) => T): Positional<T> {
+  return { name, text, parse };
+}
+
 export interface CommandSpec<A extends Positionals, F extends Flags> {
-  /** What the user types. */
+  /** What the user types. Not in the help if it begins with `__`. */
   readonly name: string;
   /** Other names, which the help does not list. */
   readonly aliases?: readonly string[];
@@ -64,16 +70,28 @@ export interface CommandSpec<A extends Positionals, F extends Flags> {
 /** Makes the parser's command for a context. */
 export type MakeCommand = (context: CommandContext) => Command;
 
+/** Adds a command to its parent. Those whose name begins with `__` are for programs: the help does not list them. */
+export function addCommand(parent: Command, command: Command): void {
+  parent.addCommand(command, { hidden: command.name().startsWith("__") });
+}
+
+/** Gives the settings of a command, such as how it ends, to all below it. */
+export function inheritSettings(command: Command): void {
+  for (const each of command.commands) inheritSettings(each.copyInheritedSettings(command));
+}
+
 export function defineCommand<const A extends Positionals, const F extends Flags>(
   spec: CommandSpec<A, F>,
 ): MakeCommand {
   return (context) => {
-    const command = hasPage(new Command(spec.name).description(spec.text).addHelpText("after", helpAfter(spec)));
+    const command = new Command(spec.name).description(spec.text).addHelpText("after", helpAfter(spec));
     if (spec.aliases !== undefined) command.aliases(spec.aliases);
     const positionals = Object.entries(spec.args ?? {});
-    for (const [, { name, text, choices }] of positionals) {
+    for (const [, { name, text, choices, parse }] of positionals) {
       const made = new Argument(name, text);
-      command.addArgument(choices === undefined ? made : made.choices(choices));
+      if (choices !== undefined) made.choices(choices);
+      if (parse !== undefined) made.argParser(parse);
+      command.addArgument(made);
     }
     const flags = Object.entries(spec.flags).map(([key, flag]) => ({ key, flag, option: flag.option() }));
     for (const { option } of flags) command.addOption(option);
@@ -90,21 +108,25 @@ export function defineCommand<const A extends Positionals, const F extends Flags
 }
 
 function helpAfter({ examples, notes, page }: Pick<CommandSpec<never, never>, "examples" | "notes" | "page">): string {
-  const lines = examples.map((each) => `  ${each.replaceAll("\n", "\n  ")}\n`).join("");
+  const lines = examples.map((each) => `  ${each.replace(/\n(?=[^\n])/g, "\n  ")}\n`).join("");
   return `\nExamples:\n${lines}${notes === undefined ? "" : `\n${notes}\n`}\nMore: ${page}`;
 }
 
-/** A command of subcommands, such as `snapshot`. The help lists them in this order. */
-export function defineGroup(name: string, text: string, makes: readonly MakeCommand[]) {
-  return (program: Command, context: CommandContext): void => {
-    const group = program.command(name).description(text).helpCommand(false);
-    for (const make of makes) group.addCommand(make(context).copyInheritedSettings(group));
-  };
+export interface GroupSpec {
+  /** What the user types. */
+  readonly name: string;
+  readonly text: string;
+  /** The page of the documentation that explains it. */
+  readonly page: string;
+  /** In the order in which the help lists them. */
+  readonly commands: readonly MakeCommand[];
 }
 
-/** A command at the top, such as `diagnose`. */
-export function defineTop(make: MakeCommand) {
-  return (program: Command, context: CommandContext): void => {
-    program.addCommand(make(context).copyInheritedSettings(program));
+/** A command of subcommands, such as `snapshot`. */
+export function defineGroup({ name, text, page, commands }: GroupSpec): MakeCommand {
+  return (context) => {
+    const group = new Command(name).description(text).helpCommand(false).addHelpText("after", `\nMore: ${page}`);
+    for (const make of commands) addCommand(group, make(context));
+    return group;
   };
 }

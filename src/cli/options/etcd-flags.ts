@@ -3,14 +3,17 @@ import { InvalidArgumentError } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { EtcdFlags } from "../../operations/etcd/etcd-flags.ts";
 import type { Host } from "../host.ts";
-import { duration, type Flag, parsed, toggle, type ValuesOf, words } from "./flag.ts";
+import { duration, parsed, toggle, type ValuesOf, wholeNumber, words } from "./flag.ts";
 import { given } from "./given.ts";
 
-const INSECURE_DISCOVERY = parsed(
-  "--insecure-discovery [bool]",
-  "take records without TLS too; =false for those with TLS only",
-  parseBoolean,
-) as Flag<boolean | undefined>;
+/** etcd's `--quota-backend-bytes`, which members before 3.6 do not report. */
+export const QUOTA_FLAG = wholeNumber(
+  "--quota-backend-bytes <n>",
+  "etcd's quota, where it is not the default of 2 GiB",
+  {
+    least: 1,
+  },
+);
 
 export const ETCD_FLAGS = {
   endpoints: words(
@@ -22,7 +25,12 @@ export const ETCD_FLAGS = {
     "--discovery-srv-name <name>",
     "of the service in those records: _etcd-client-NAME and _etcd-client-ssl-NAME",
   ),
-  insecureDiscovery: INSECURE_DISCOVERY,
+  insecureDiscovery: parsed(
+    "--insecure-discovery [bool]",
+    "take records without TLS too; =false for those with TLS only",
+    parseBoolean,
+    { preset: "true" },
+  ),
   cacert: words("--cacert <file>", "the CA of etcd's certificates (default: $ETCDCTL_CACERT)"),
   cert: words("--cert <file>", "the client certificate (default: $ETCDCTL_CERT)"),
   key: words("--key <file>", "its key (default: $ETCDCTL_KEY)"),

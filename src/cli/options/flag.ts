@@ -48,10 +48,15 @@ export function toggle(flags: string, text: string, options: Common = {}): Flag<
   );
 }
 
+/** For a flag whose value may be left out, such as `--undo [name]`: the text that it then stands for. */
+interface Preset {
+  readonly preset?: string;
+}
+
 type WithDefault<T, O> = O extends { readonly default: unknown } | { readonly required: true } ? T : T | undefined;
 
 /** Any text. */
-export function words<const O extends Common & { readonly default?: string }>(
+export function words<const O extends Common & Preset & { readonly default?: string }>(
   flags: string,
   text: string,
   options?: O,
@@ -59,7 +64,7 @@ export function words<const O extends Common & { readonly default?: string }>(
   return flag(
     flags,
     text,
-    (option) => withDefault(common(option, options ?? {}), options?.default),
+    (option) => withDefault(withPreset(common(option, options ?? {}), options), options?.default),
     (read) => read as WithDefault<string, O>,
   );
 }
@@ -88,16 +93,13 @@ export function oneOf<const W extends string, const O extends Common & { readonl
   return flag(
     flags,
     text,
-    (option) => {
-      withDefault(common(option, options ?? {}), options?.default).choices([...choices]);
-      return options?.preset === undefined ? option : option.preset(options.preset);
-    },
+    (option) => withPreset(withDefault(common(option, options ?? {}), options?.default).choices([...choices]), options),
     (read) => read as WithDefault<W, O>,
   );
 }
 
 /** A value that `parse` reads; it throws `InvalidArgumentError` with what was expected. `shown` is the default as the help shows it. */
-export function parsed<T, const O extends Common & { readonly default?: T; readonly shown?: string }>(
+export function parsed<T, const O extends Common & Preset & { readonly default?: T; readonly shown?: string }>(
   flags: string,
   text: string,
   parse: (text: string) => T,
@@ -106,7 +108,11 @@ export function parsed<T, const O extends Common & { readonly default?: T; reado
   return flag(
     flags,
     text,
-    (option) => withDefault(common(option, options ?? {}), options?.default, options?.shown).argParser(parse),
+    (option) =>
+      withPreset(
+        withDefault(common(option, options ?? {}), options?.default, options?.shown).argParser(parse),
+        options,
+      ),
     (read) => read as WithDefault<T, O>,
   );
 }
@@ -115,19 +121,25 @@ export function parsed<T, const O extends Common & { readonly default?: T; reado
 export function wholeNumber<
   const O extends Common & { readonly default?: number; readonly least?: number; readonly most?: number },
 >(flags: string, text: string, options?: O): Flag<WithDefault<number, O>> {
-  const { least = 0, most = Number.MAX_SAFE_INTEGER } = options ?? {};
+  const parse = wholeNumberParser(options);
+  return parsed(flags, text, parse, options as { default?: number }) as Flag<WithDefault<number, O>>;
+}
+
+/** What reads a whole number from `least` to `most`; throws `InvalidArgumentError`. */
+export function wholeNumberParser({
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+}: {
+  readonly least?: number;
+  readonly most?: number;
+} = {}): (text: string) => number {
   const expected = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
-  return parsed(
-    flags,
-    text,
-    (given) => {
-      const value = Number(given);
-      if (!/^-?\d+$/.test(given) || !Number.isSafeInteger(value) || value < least || value > most)
-        throw new InvalidArgumentError(`expected a whole number ${expected}`);
-      return value;
-    },
-    options as { default?: number },
-  ) as Flag<WithDefault<number, O>>;
+  return (text) => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`expected a whole number ${expected}`);
+    return value;
+  };
 }
 
 /**
@@ -159,23 +171,42 @@ export function repeated(flags: string, text: string, options: Common = {}): Fla
   );
 }
 
-/** Several values with commas between them; may be given several times. */
-export function commaList(
-  flags: string,
-  text: string,
-  options: Common & { readonly default?: readonly string[] } = {},
-) {
-  const split = (given: string) => given.split(",").filter((each) => each !== "");
-  return flag<readonly string[]>(
+/** Takes all words up to the next flag. */
+export function several(flags: string, text: string): Flag<readonly string[]> {
+  return flag(
     flags,
     text,
+    (option) => option,
+    (read) => (read as readonly string[] | undefined) ?? [],
+  );
+}
+
+/** Several values with commas between them; may be given several times. */
+export function commaList<const O extends Common & { readonly default?: readonly string[] }>(
+  flags: string,
+  text: string,
+  options?: O,
+): Flag<readonly string[]> {
+  const split = (given: string) =>
+    given
+      .split(",")
+      .map((each) => each.trim())
+      .filter((each) => each !== "");
+  const shown = options?.default === undefined ? "" : ` (default: ${options.default.join(",")})`;
+  return flag(
+    flags,
+    `${text}${shown}`,
     (option) =>
-      common(option, options).argParser((given: string, before: readonly string[] | undefined) => [
+      common(option, options ?? {}).argParser((given: string, before: readonly string[] | undefined) => [
         ...(before ?? []),
         ...split(given),
       ]),
-    (read) => (read as readonly string[] | undefined) ?? options.default ?? [],
+    (read) => (read as readonly string[] | undefined) ?? options?.default ?? [],
   );
+}
+
+function withPreset(option: Option, options: Preset | undefined): Option {
+  return options?.preset === undefined ? option : option.preset(options.preset);
 }
 
 function withDefault(option: Option, value: unknown, shown?: string): Option {

@@ -1,19 +1,8 @@
 /** Changes to chosen objects of a snapshot, as flags of `snapshot edit` and `snapshot restore`. */
-import { Option } from "commander";
 import type { SurgeryRequest } from "../../operations/snapshot/surgery-request.ts";
-import { type Flag, toggle, type ValuesOf, words } from "./flag.ts";
+import { several, toggle, type ValuesOf, words } from "./flag.ts";
 import { SELECTOR_FLAG } from "./object-options.ts";
 import { ENCRYPTION_FLAG } from "./snapshot-flags.ts";
-
-/** Takes all words up to the next flag. */
-function several(flags: string, text: string): Flag<readonly string[]> {
-  return {
-    flags,
-    text,
-    option: () => new Option(flags, text),
-    value: (read) => (read as readonly string[] | undefined) ?? [],
-  };
-}
 
 export const SURGERY_FLAGS = {
   remove: several("--remove <objects...>", "remove these objects, TYPE/NAME or TYPE"),

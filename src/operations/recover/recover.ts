@@ -18,12 +18,15 @@ import {
   type WrittenAssets,
   writeAssets,
 } from "../../io/files/write-assets.ts";
-import { chooseKubeconfigs } from "../cluster-access/open-cluster.ts";
-import type { RecoverySource, SourceOptions, SourceReading } from "./recovery-source.ts";
+import { type ClusterFlags, chooseKubeconfigs } from "../cluster-access/open-cluster.ts";
+import type { RecoverySource, SourceChoice, SourceOptions, SourceReading } from "./recovery-source.ts";
 
 /** Paths are absolute. */
 export interface RecoverOptions extends SourceOptions {
+  readonly source: SourceChoice;
   readonly recoveryDir: string;
+  /** What the recovered control plane is reached with, where it was given. */
+  readonly kubeconfig?: ClusterFlags | undefined;
   /** Write what can be recovered although the control plane needs more, or the snapshot is damaged. */
   readonly allowMissing: boolean;
   readonly force: boolean;
@@ -51,10 +54,10 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.startedAt === undefined ? {} : { startedAt: options.startedAt }),
   };
-  const kubeconfigs = options.cluster === undefined ? [] : (chooseKubeconfigs(options.cluster) ?? []);
+  const kubeconfigs = options.kubeconfig === undefined ? [] : (chooseKubeconfigs(options.kubeconfig) ?? []);
   await checkInputsOutside(options, kubeconfigs);
   checkAssetDir(options.recoveryDir, target);
-  const content = readKubeconfigText(kubeconfigs, options.cluster?.context);
+  const content = readKubeconfigText(kubeconfigs, options.kubeconfig?.context);
 
   using reading = await readSource(options);
   const { objects, sealed, podCount } = reading.found;
@@ -98,27 +101,31 @@ function kubeconfigFindings(content: string): Finding[] {
 
 /** Each source's code is loaded when it is asked for. */
 async function readSource(options: RecoverOptions): Promise<SourceReading> {
-  const { backupFile, etcd, cluster } = options;
-  if (backupFile !== undefined) {
-    return (await import("./read-backup.ts")).readBackup(backupFile, options.recoveryDir, options);
+  const { source } = options;
+  switch (source.kind) {
+    case "backup":
+      return (await import("./read-backup.ts")).readBackup(source.path, options.recoveryDir, options);
+    case "etcd":
+      return (await import("./read-live-etcd.ts")).readLiveEtcd(source.access, options);
+    case "api-server":
+      return (await import("./read-api-server.ts")).readApiServer(source.cluster, options);
   }
-  if (etcd !== undefined) return (await import("./read-live-etcd.ts")).readLiveEtcd(etcd, options);
-  if (cluster !== undefined) return (await import("./read-api-server.ts")).readApiServer(cluster, options);
-  throw new MendError("usage", "recover needs a source: an API server, etcd, or a backup of it", {
-    hint: "pass --kubeconfig, --etcd-servers or --etcd-backup-file",
-  });
 }
 
 /** An input inside the directory that is about to be replaced would be lost with it. */
 async function checkInputsOutside(options: RecoverOptions, kubeconfigs: readonly string[]): Promise<void> {
   const directory = await resolved(options.recoveryDir);
-  const { cacert, cert, key } = options.etcd ?? {};
-  for (const path of [options.backupFile, ...kubeconfigs, options.encryptionConfig, cacert, cert, key]) {
+  for (const path of [...inputsOf(options.source), ...kubeconfigs, options.encryptionConfig]) {
     if (path === undefined || !(await resolved(path)).startsWith(directory + sep)) continue;
     throw new MendError("usage", `"${path}" lies inside the recovery dir "${options.recoveryDir}"`, {
       hint: "copy it somewhere else, or choose another --recovery-dir",
     });
   }
+}
+
+function inputsOf(source: SourceChoice): readonly (string | undefined)[] {
+  if (source.kind === "backup") return [source.path];
+  return source.kind === "etcd" ? [source.access.cacert, source.access.cert, source.access.key] : [];
 }
 
 async function resolved(path: string): Promise<string> {

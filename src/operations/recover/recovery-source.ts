@@ -9,12 +9,15 @@ import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { ClusterFlags } from "../cluster-access/open-cluster.ts";
 import type { ControlPlaneObjects } from "./control-plane-objects.ts";
 
-/** What is read, and how. Paths are absolute. Without `backupFile` and `etcd` the API server of `cluster` is asked. */
+/** What to read from. Paths are absolute. */
+export type SourceChoice =
+  /** A file, or a moment of a backup repository. */
+  | { readonly kind: "backup"; readonly path: string }
+  | { readonly kind: "etcd"; readonly access: EtcdFlags }
+  | { readonly kind: "api-server"; readonly cluster: ClusterFlags };
+
+/** What is read of a source, and how. Paths are absolute. */
 export interface SourceOptions extends SnapshotOptions {
-  readonly backupFile?: string | undefined;
-  readonly etcd?: EtcdFlags | undefined;
-  /** The API server to read from, and what the recovered control plane is reached with. */
-  readonly cluster?: ClusterFlags | undefined;
   readonly etcdPrefix?: string | undefined;
   readonly encryptionConfig?: string | undefined;
   readonly namespace?: string | undefined;
