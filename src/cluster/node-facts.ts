@@ -5,10 +5,15 @@ import { z } from "zod";
 export const NODE_STATES = ["new", "received", "stopped", "restored", "etcd-started", "started", "done"] as const;
 export type NodeState = (typeof NODE_STATES)[number];
 
+/** Whether an operation is under way on a node. */
+export function isOpen(state: NodeJournal["state"]): boolean {
+  return state !== "done" && state !== "undone";
+}
+
 const journalSchema = z.object({
   /** Names the operation on all nodes, such as `restore-20261129-104217-3f9c2a`. */
   id: z.string().regex(/^[a-z0-9-]{1,80}$/),
-  state: z.enum([...NODE_STATES, "undone"]),
+  state: z.enum([...NODE_STATES, "undoing", "undone"]),
   /** What the plan is made of: two runs with the same digest are the same operation. */
   digest: z.string(),
   /** Where the snapshot is on the node. */
@@ -21,6 +26,10 @@ const journalSchema = z.object({
   dataDir: z.object({ path: z.string(), member: z.string().nullable(), movedAside: z.string().nullable() }).nullable(),
   /** The newest revision of what was restored. */
   revision: z.number().nullable(),
+  /** By how much a restore raises the revision, from the moment that it is begun here: all nodes have to raise it alike. */
+  bump: z.number().nullable().default(null),
+  /** Of a salvage: this node begins, and the others join it. */
+  leads: z.boolean().default(false),
 });
 export type NodeJournal = z.infer<typeof journalSchema>;
 

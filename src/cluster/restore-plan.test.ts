@@ -86,6 +86,8 @@ test("an operation that was begun goes on under its name, with its token", () =>
     manifests: null,
     dataDir: null,
     revision: null,
+    bump: null,
+    leads: false,
   };
   const begun = { ...healthy, m2: { facts: facts(2, { journals: [journal], manifests: [], running: [] }) } };
   const again = planRestore({ ...input(begun), random: "000000", now: 0 });
@@ -100,6 +102,36 @@ test("an operation that was begun goes on under its name, with its token", () =>
     const ended = { ...healthy, m2: { facts: facts(2, { journals: [{ ...journal, state }] }) } };
     expect(planRestore({ ...input(ended), random: "000000" }).id).toBe("restore-20261129-104200-000000");
   }
+});
+
+test("a run that was cut off while nodes were restored raises the others by as much", () => {
+  const first = planRestore(input(healthy));
+  const empty = { snapshot: "/x", manifests: null, dataDir: null, revision: null, leads: false };
+  const journal = { ...empty, id: first.id, digest: first.digest };
+  const restored = 1000 + first.bumpRevision;
+  const cut = input({
+    m1: {
+      facts: facts(1, {
+        journals: [{ ...journal, state: "restored", revision: restored, bump: first.bumpRevision }],
+        etcd: { present: true, newestRevision: restored, fault: null, freeBytes: 10 * GIB },
+      }),
+    },
+    m2: { facts: facts(2, { journals: [{ ...journal, state: "stopped", bump: null }] }) },
+    m3: { facts: facts(3, { journals: [{ ...journal, state: "stopped", bump: null }] }) },
+  });
+  const again = planRestore(cut);
+  expect([again.id, again.bumpRevision]).toEqual([first.id, first.bumpRevision]);
+  expect(checkRestore(again, cut).warnings.filter((text) => text.includes('"m1"'))).toEqual([]);
+});
+
+test("a backup that was restored already is restored again with a warning", () => {
+  const first = planRestore(input(healthy));
+  const empty = { snapshot: null, manifests: null, dataDir: null, revision: 1, bump: 1, leads: false };
+  const journals = [{ ...empty, id: first.id, digest: first.digest, state: "done" as const }];
+  const given = { ...input({ ...healthy, m1: { facts: facts(1, { journals }) } }), random: "000000" };
+  expect(checkRestore(planRestore(given), given).warnings).toContain(
+    `node "m1": was restored from this backup by ${first.id} already: what was written since will be lost`,
+  );
 });
 
 describe("what speaks against it", () => {

@@ -1,7 +1,7 @@
 /** From a backup and a survey of its nodes to the plan of a restore on all of them: who is restored as which member, and what speaks against it. */
 import { createHash } from "node:crypto";
 import type { StaticEtcdMember } from "../controlplane/static-etcd.ts";
-import type { NodeFacts } from "./node-facts.ts";
+import { isOpen, type NodeFacts } from "./node-facts.ts";
 
 export interface RestoreBackup {
   readonly path: string;
@@ -86,6 +86,10 @@ export function planRestore(input: PlanInput): RestorePlan {
     .replace(/[-:]|\..*$/g, "")
     .replace("T", "-");
   const id = begun?.id ?? `restore-${stamp}-${input.random.slice(0, 6)}`;
+  // What the first node has noted holds for all: otherwise their revisions would differ, and their hashes.
+  const bump = factsOf(input)
+    .flatMap(({ journals }) => journals)
+    .find((each) => each.id === id && each.bump !== null)?.bump;
   const old = factsOf(input).filter(({ etcd }) => etcd.present);
   return {
     id,
@@ -95,10 +99,12 @@ export function planRestore(input: PlanInput): RestorePlan {
     without,
     initialCluster: members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(","),
     token: `kubemend-${id}`,
-    bumpRevision: bumpFor(
-      backup.revision,
-      old.map(({ etcd }) => etcd.newestRevision),
-    ),
+    bumpRevision:
+      bump ??
+      bumpFor(
+        backup.revision,
+        old.map(({ etcd }) => etcd.newestRevision),
+      ),
   };
 }
 
@@ -142,6 +148,12 @@ function checkNode(
   if (!facts.kubelet.running) problems.push(`${node}: no kubelet runs, which starts and stops the static pods`);
   const other = facts.journals.find((each) => isOpen(each.state) && each.id !== plan.id);
   if (other !== undefined) problems.push(`${node}: operation ${other.id} was begun and not finished`);
+  const finished = facts.journals.find((each) => each.state === "done" && each.digest === plan.digest);
+  if (finished !== undefined) {
+    warnings.push(
+      `${node}: was restored from this backup by ${finished.id} already: what was written since will be lost`,
+    );
+  }
   const needed = SPACE_FACTOR * plan.backup.size + LOG_BYTES;
   if (facts.etcd.freeBytes < needed && !hasReceived(facts, plan.id)) {
     problems.push(
@@ -156,7 +168,8 @@ function checkNode(
     warnings.push(`${node}: no manifest of ${absent.join(", ")}: made again from the backup`);
   }
   const newest = facts.etcd.newestRevision;
-  if (newest !== null && newest > plan.backup.revision) {
+  const isRestored = facts.journals.some((each) => each.id === plan.id && each.bump !== null);
+  if (newest !== null && newest > plan.backup.revision && !isRestored) {
     warnings.push(
       `${node}: its data goes to revision ${newest}: ${newest - plan.backup.revision} revisions are not in the backup`,
     );
@@ -169,11 +182,6 @@ function checkClocks(input: PlanInput, warnings: string[]): void {
   // Nodes are asked one after another within the same moment.
   if (times.length > 1 && skew > MOST_SKEW_MS)
     warnings.push(`the nodes' clocks are ${(skew / 1000).toFixed(1)} s apart`);
-}
-
-/** Whether an operation is under way. */
-function isOpen(state: string): boolean {
-  return state !== "done" && state !== "undone";
 }
 
 function hasReceived(facts: NodeFacts, id: string): boolean {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { NODE_STATES, type NodeJournal } from "./node-facts.ts";
-import { nextStep, STEP_OF, undoSteps } from "./restore-state.ts";
+import { NODE_STATES, type NodeJournal, type NodeState } from "./node-facts.ts";
+import { isTakenBack, nextStep, onRequest, STATE_AFTER, STEP_OF, undoSteps } from "./restore-state.ts";
 
-const all = [...NODE_STATES, "undone"] as const;
+const all = [...NODE_STATES, "undoing", "undone"] as const;
 
 describe("the next step of two nodes, every pair of states", () => {
   test.each(all.flatMap((a) => all.map((b) => [a, b] as const)))("%s and %s", (a, b) => {
@@ -12,11 +12,11 @@ describe("the next step of two nodes, every pair of states", () => {
         ["m2", b],
       ]),
     );
-    if (a === "undone" || b === "undone") {
+    if (isTakenBack(a) || isTakenBack(b)) {
       expect(next.do).toBe("refuse");
       return;
     }
-    const [rankA, rankB] = [NODE_STATES.indexOf(a), NODE_STATES.indexOf(b)];
+    const [rankA, rankB] = [NODE_STATES.indexOf(a as NodeState), NODE_STATES.indexOf(b as NodeState)];
     const least = NODE_STATES[Math.min(rankA, rankB)]!;
     if (least === "done") {
       expect(next).toEqual({ do: "nothing" });
@@ -30,7 +30,7 @@ describe("the next step of two nodes, every pair of states", () => {
 describe("what is undone, by state", () => {
   const journal = (state: NodeJournal["state"]): NodeJournal => {
     const isAfter = (what: (typeof NODE_STATES)[number]) =>
-      state !== "undone" && NODE_STATES.indexOf(state) >= NODE_STATES.indexOf(what);
+      state === "undoing" || NODE_STATES.indexOf(state as NodeState) >= NODE_STATES.indexOf(what);
     return {
       id: "restore-1",
       state,
@@ -41,6 +41,8 @@ describe("what is undone, by state", () => {
         : null,
       dataDir: isAfter("restored") ? { path: "/var/lib/etcd", member: "1:2", movedAside: null } : null,
       revision: null,
+      bump: null,
+      leads: false,
     };
   };
   test.each([
@@ -51,6 +53,7 @@ describe("what is undone, by state", () => {
     ["etcd-started", ["stop", "data", "manifests"]],
     ["started", ["stop", "data", "manifests"]],
     ["done", ["stop", "data", "manifests"]],
+    ["undoing", ["stop", "data", "manifests"]],
     ["undone", []],
   ] as const)("%s", (state, expected) => expect(undoSteps(journal(state))).toEqual(expected));
 
@@ -59,6 +62,26 @@ describe("what is undone, by state", () => {
       ...journal("stopped"),
       dataDir: { path: "/var/lib/etcd", member: "1:2", movedAside: "/var/lib/etcd.before" },
     };
-    expect(undoSteps(half)).toEqual(["data", "manifests"]);
+    expect(undoSteps(half)).toEqual(["stop", "data", "manifests"]); // a joining etcd may run with it
+  });
+
+  test("a run that was cut off while manifests were taken away brings them back", () => {
+    expect(undoSteps({ ...journal("stopped"), state: "received" })).toEqual(["manifests"]);
+  });
+});
+
+describe("a step that is asked for, by what the node has done", () => {
+  const steps = Object.keys(STATE_AFTER) as (keyof typeof STATE_AFTER)[];
+  test.each(steps.flatMap((step) => all.map((state) => [step, state] as const)))(
+    "%s of one that is %s",
+    (step, state) => {
+      const isBeyond = NODE_STATES.indexOf(state as NodeState) >= NODE_STATES.indexOf(STATE_AFTER[step]);
+      expect(onRequest(state, step)).toBe(isTakenBack(state) ? "refuse" : isBeyond ? "done" : "do");
+    },
+  );
+
+  test.each(Object.entries(STEP_OF))("%s: the next state comes of %s", (state, step) => {
+    const after = NODE_STATES[NODE_STATES.indexOf(state as NodeState) + 1];
+    expect(STATE_AFTER[step]).toBe(after);
   });
 });

@@ -23,7 +23,7 @@ export type Next =
  * stopped, and no API server before etcd is proved. `states` holds what each node's journal says.
  */
 export function nextStep(states: ReadonlyMap<string, NodeJournal["state"]>): Next {
-  const undone = [...states].filter(([, state]) => state === "undone").map(([node]) => node);
+  const undone = [...states].filter(([, state]) => isTakenBack(state)).map(([node]) => node);
   if (undone.length > 0) return { do: "refuse", undone };
   const ranks = new Map<string, number>(
     [...states].map(([node, state]) => [node, NODE_STATES.indexOf(state as NodeState)]),
@@ -38,12 +38,39 @@ export function nextStep(states: ReadonlyMap<string, NodeJournal["state"]>): Nex
   };
 }
 
-/** What is left to undo on a node, the last thing first. Nothing was touched before `stop`. */
+/** Also where it has only begun. */
+export function isTakenBack(state: NodeJournal["state"]): boolean {
+  return state === "undoing" || state === "undone";
+}
+
+/** The state after a step. A node that is there already has done it, perhaps for a run that was cut off and did not hear of it. */
+export const STATE_AFTER = {
+  receive: "received",
+  begin: "received",
+  stop: "stopped",
+  restore: "restored",
+  place: "restored",
+  "start-etcd": "etcd-started",
+  join: "etcd-started",
+  start: "started",
+  finish: "done",
+} as const satisfies Readonly<Record<string, NodeState>>;
+
+/** What a node does with a request for `step`, being in `state`. */
+export function onRequest(state: NodeJournal["state"], step: keyof typeof STATE_AFTER): "do" | "done" | "refuse" {
+  if (isTakenBack(state)) return "refuse";
+  const isDone = NODE_STATES.indexOf(state as NodeState) >= NODE_STATES.indexOf(STATE_AFTER[step]);
+  return isDone ? "done" : "do";
+}
+
+/**
+ * What is left to undo on a node, the last thing first. A journal says what it is about to do before it does it, so what it names may have been touched, whatever its
+ * state; nothing was before that.
+ */
 export function undoSteps({ state, dataDir, manifests }: NodeJournal): readonly ("stop" | "data" | "manifests")[] {
-  if (state === "undone" || state === "new" || state === "received") return [];
+  if (state === "undone") return [];
   return [
-    ...(state === "stopped" ? [] : (["stop"] as const)),
-    ...(dataDir === null ? [] : (["data"] as const)),
+    ...(dataDir === null ? [] : (["stop", "data"] as const)),
     ...(manifests === null ? [] : (["manifests"] as const)),
   ];
 }

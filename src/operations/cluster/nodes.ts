@@ -77,6 +77,26 @@ export async function callNode(
   return answer.result;
 }
 
+/**
+ * Does the same for all of them at once, and lets each come to its end before it throws: a node in the middle of a step is worse than one that has done it. Throws
+ * the first failure, with the others in its message.
+ */
+export async function onEach<T, R>(of: Iterable<T>, work: (each: T) => Promise<R>): Promise<R[]> {
+  const results = await Promise.allSettled([...of].map(work));
+  const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  const [first, ...others] = failures;
+  if (failures.length === 0) return results.map((result) => (result as PromiseFulfilledResult<R>).value);
+  if (!(first instanceof MendError) || others.length === 0) throw first;
+  const message = failures
+    .map((failure) => (failure instanceof Error ? failure.message : String(failure)))
+    .join("\n  ");
+  const details = {
+    ...(first.where === undefined ? {} : { where: first.where }),
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+  };
+  throw new MendError(first.code, message, { ...details, cause: first });
+}
+
 /** Brings this executable onto a node, unless it is there. Returns the words that run it. */
 export async function carryExecutable(
   target: NodeTarget,

@@ -72,7 +72,7 @@ export async function replaceNode(options: ReplaceNodeOptions): Promise<Replaced
   await step(machine, "join", { step: "join-node", words, ...machine, extra: options.joinFlags });
   const names = [...lives.map(({ nodeName }) => nodeName), machine.name];
   const proved = await step(lead, "prove-etcd", { step: "prove-living", names });
-  const controlPlane = await step(lead, "prove", { step: "prove", nodes: names, began: 0 });
+  const controlPlane = await step(lead, "prove", { step: "prove", nodes: names, elapsed: null });
   return {
     node: machine.name,
     removedMember: plan.removeMember?.id ?? null,

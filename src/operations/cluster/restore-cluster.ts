@@ -19,7 +19,7 @@ import { runbookOf } from "../../cluster/runbook.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import type { StepRequest } from "./node/run-step.ts";
-import { callNode, type NodeTarget, type Reach } from "./nodes.ts";
+import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
 import { type BackupOptions, type ClusterBackup, readClusterBackup } from "./read-backup-plan.ts";
 
 export interface ClusterRestoreOptions extends BackupOptions {
@@ -96,26 +96,21 @@ export async function restoreCluster(
     }
     if (next.do === "nothing") break;
     if (next.step === "start") etcd = (await prove({ step: "prove-etcd", plan })) as EtcdProof;
-    if (next.step === "finish") controlPlane = (await prove({ step: "prove", nodes, began })) as ControlPlaneProof;
-    await Promise.all(
-      next.nodes.map(async (node) => {
-        const target = session.targets.get(node);
-        if (target === undefined) return;
-        on({ kind: "step", step: next.step, node, state: "begun" });
-        const journal = (await call(
-          target,
-          requestFor(next.step, plan, node, session, backup),
-          session,
-          options,
-          backup,
-        )) as NodeJournal;
-        states.set(node, journal.state);
-        on({ kind: "step", step: next.step, node, state: "done" });
-      }),
-    );
+    if (next.step === "finish") {
+      controlPlane = (await prove({ step: "prove", nodes, elapsed: now() - began })) as ControlPlaneProof;
+    }
+    await onEach(next.nodes, async (node) => {
+      const target = session.targets.get(node);
+      if (target === undefined) return;
+      on({ kind: "step", step: next.step, node, state: "begun" });
+      const request = requestFor(next.step, plan, node, session, backup);
+      const journal = (await call(target, request, session, options, backup)) as NodeJournal;
+      states.set(node, journal.state);
+      on({ kind: "step", step: next.step, node, state: "done" });
+    });
   }
   etcd ??= (await prove({ step: "prove-etcd", plan })) as EtcdProof;
-  controlPlane ??= (await prove({ step: "prove", nodes, began: 0 })) as ControlPlaneProof;
+  controlPlane ??= (await prove({ step: "prove", nodes, elapsed: null })) as ControlPlaneProof;
   return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 

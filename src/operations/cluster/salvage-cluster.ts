@@ -14,7 +14,7 @@ import { gatherData, joinData, packData, type SurvivorData } from "./gather-surv
 import { type DescribedMember, memberSchema } from "./node/describe-member.ts";
 import type { ControlPlaneProof } from "./node/prove.ts";
 import type { StepRequest } from "./node/run-step.ts";
-import { callNode, type NodeTarget, type Reach } from "./nodes.ts";
+import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
 import type { ClusterEvent } from "./restore-cluster.ts";
 
 export interface ClusterSalvageOptions extends SnapshotOptions {
@@ -43,6 +43,8 @@ interface Survivor {
   readonly reach: Reach;
   readonly member: DescribedMember;
   state: NodeJournal["state"];
+  /** Whether a run before this one has begun with it. */
+  leads: boolean;
 }
 
 type StepName = (ClusterEvent & { readonly kind: "step" })["step"];
@@ -59,7 +61,7 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
   const began = now();
   const ask = asker(options);
   on({ kind: "surveying", nodes: options.targets.map(({ name }) => name) });
-  const survivors = await Promise.all(options.targets.map((target) => describe(target, options)));
+  const survivors = await onEach(options.targets, (target) => describe(target, options));
   const described = survivors.map(({ target, member }) => ({ ...target, ...member }));
   const plan = planSalvageOfNodes(described, digestOf(described), now(), randomBytes(3).toString("hex"));
   if (!(await options.agree(plan))) return undefined;
@@ -69,13 +71,13 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
     });
   }
   const { id, digest } = plan;
-  await Promise.all(survivors.map((survivor) => stop(survivor, id, digest, ask)));
+  await onEach(survivors, (survivor) => stop(survivor, id, digest, ask));
 
   using temporary = makeTemporaryDirectory("kubemend-salvage-", options.workDirectory);
   const work = temporary.path;
   const data = await gather(survivors, id, work, options, ask);
-  const begun = survivors.find(({ state }) => state === "restored")?.target.name;
-  const head = await joinData(data, join(work, "salvaged"), begun ?? firstStarted(survivors), options);
+  const begun = survivors.find(({ leads }) => leads)?.target.name;
+  const head = await joinData(data, join(work, "salvaged"), begun, options);
   if (!(await options.accept(head.result))) return undefined;
   const first = survivors.find(({ target }) => target === head.head.target);
   if (first === undefined) throw new MendError("plan-refused", "the newest data belongs to no survivor");
@@ -85,10 +87,14 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
   const names = survivors.map(({ member }) => member.name);
   const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names };
   const etcd = (await ask(first, { step: "prove-members", ...all }, "prove-etcd")) as ClusterSalvaged["etcd"];
-  await Promise.all(survivors.map((survivor) => ask(survivor, { step: "start", id }, "start")));
+  await onEach(survivors, (survivor) => ask(survivor, { step: "start", id }, "start"));
   const nodes = survivors.map(({ target }) => target.name);
-  const controlPlane = (await ask(first, { step: "prove", nodes, began }, "prove")) as ControlPlaneProof;
-  await Promise.all(survivors.map((survivor) => ask(survivor, { step: "finish", id }, "finish")));
+  const controlPlane = (await ask(
+    first,
+    { step: "prove", nodes, elapsed: now() - began },
+    "prove",
+  )) as ControlPlaneProof;
+  await onEach(survivors, (survivor) => ask(survivor, { step: "finish", id }, "finish"));
   return { id, salvage: head.result, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 
@@ -109,11 +115,13 @@ function asker({ signal, on }: ClusterSalvageOptions): Ask {
 async function describe(target: NodeTarget, options: ClusterSalvageOptions): Promise<Survivor> {
   const reach = await options.reach(target);
   const answer = await callNode(target, { step: "describe-member" }, reach, { signal: options.signal });
-  return { target, reach, member: memberSchema.parse(answer), state: "new" };
+  return { target, reach, member: memberSchema.parse(answer), state: "new", leads: false };
 }
 
 async function stop(survivor: Survivor, id: string, digest: string, ask: Ask): Promise<void> {
-  survivor.state = stateOf(await ask(survivor, { step: "begin", id, digest }));
+  const journal = (await ask(survivor, { step: "begin", id, digest })) as NodeJournal;
+  survivor.state = journal.state;
+  survivor.leads = journal.leads;
   if (survivor.state !== "received") return;
   const { staticPods } = survivor.member;
   survivor.state = stateOf(await ask(survivor, { step: "stop", id, staticPods, spare: {} }, "stop"));
@@ -159,12 +167,6 @@ async function joinTo(first: Survivor, survivor: Survivor, id: string, ask: Ask)
     survivor.state = stateOf(await ask(survivor, { step: "join", id, dataDir, initialCluster }, "join"));
   }
   await ask(first, { step: "promote", ...about }, "promote");
-}
-
-/** The node that a run before this one has begun with: it started etcd while others had nothing yet. */
-function firstStarted(survivors: readonly Survivor[]): string | undefined {
-  const started = survivors.filter(({ state }) => state !== "stopped" && state !== "new" && state !== "received");
-  return started.find(({ member }) => member.hasData)?.target.name;
 }
 
 function stateOf(answer: unknown): NodeJournal["state"] {

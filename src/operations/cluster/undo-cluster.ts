@@ -2,7 +2,7 @@
 
 import type { NodeJournal } from "../../cluster/node-facts.ts";
 import { MendError } from "../../errors/errors.ts";
-import { callNode, type NodeTarget, type Reach } from "./nodes.ts";
+import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
 import type { ClusterEvent } from "./restore-cluster.ts";
 
 export interface ClusterUndoOptions {
@@ -19,16 +19,14 @@ export async function undoCluster(id: string, options: ClusterUndoOptions): Prom
   for (const target of targets) reaches.set(target.name, await options.reach(target));
   const all = async (step: "undo-data" | "undo-finish"): Promise<Map<string, NodeJournal | null>> => {
     const found = new Map<string, NodeJournal | null>();
-    await Promise.all(
-      targets.map(async (target) => {
-        const reach = reaches.get(target.name);
-        if (reach === undefined) return;
-        on({ kind: "step", step: "undo", node: target.name, state: "begun" });
-        const tell = (text: string): void => on({ kind: "progress", node: target.name, text });
-        found.set(target.name, (await callNode(target, { step, id }, reach, { signal, tell })) as NodeJournal | null);
-        on({ kind: "step", step: "undo", node: target.name, state: "done" });
-      }),
-    );
+    await onEach(targets, async (target) => {
+      const reach = reaches.get(target.name);
+      if (reach === undefined) return;
+      on({ kind: "step", step: "undo", node: target.name, state: "begun" });
+      const tell = (text: string): void => on({ kind: "progress", node: target.name, text });
+      found.set(target.name, (await callNode(target, { step, id }, reach, { signal, tell })) as NodeJournal | null);
+      on({ kind: "step", step: "undo", node: target.name, state: "done" });
+    });
     return found;
   };
   const known = [...(await all("undo-data"))].filter(([, journal]) => journal !== null);

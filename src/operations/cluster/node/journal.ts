@@ -8,7 +8,7 @@ import { readTextFile } from "../../../io/files/read-file.ts";
 import { names } from "../../../io/node/local-node.ts";
 
 /** On every node, of root's alone: the snapshot that is restored is there for a while, and it holds every secret of the cluster. */
-const OPERATIONS = "/var/lib/kubemend/cluster";
+export const OPERATIONS = "/var/lib/kubemend/cluster";
 const JOURNAL = "journal.json";
 
 export function operationDirectory(id: string, root = OPERATIONS): string {

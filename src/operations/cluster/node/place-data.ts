@@ -23,7 +23,7 @@ export async function placeData(
   dataDir: string,
   input: AsyncIterable<Uint8Array>,
 ): Promise<NodeJournal> {
-  const noted = await noteData(journal, dataDir);
+  const noted = await noteData({ ...journal, leads: true }, dataDir);
   const owner = statSync(findData(noted) ?? dirname(dataDir));
   const staging = isMountPoint(dataDir) ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
   realFileSystem.remove(staging);
@@ -44,11 +44,15 @@ export async function joinMember(
   journal: NodeJournal,
   { dataDir, initialCluster }: { readonly dataDir: string; readonly initialCluster: string },
 ): Promise<NodeJournal> {
-  const noted = await noteData(journal, dataDir);
-  const movedAside = moveDataAside(noted);
   const { manifests } = journal;
   const etcd = componentManifests(manifests?.kept ?? "").find(({ name }) => name === "etcd");
   if (manifests === null || etcd === undefined) throw new MendError("not-found", "the manifest of etcd was not kept");
+  // Cut off after the manifest was written: etcd may run with what is there.
+  if (componentManifests(manifests.from).some(({ name }) => name === "etcd")) {
+    return writeJournal({ ...journal, state: "etcd-started" });
+  }
+  const noted = await noteData(journal, dataDir);
+  const movedAside = moveDataAside(noted);
   await writeManifest(join(manifests.from, basename(etcd.path)), withCluster(etcd.path, initialCluster));
   return writeJournal({
     ...noted,

@@ -6,7 +6,7 @@ import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { PlannedMember, RestorePlan } from "../../../cluster/restore-plan.ts";
-import { invariant } from "../../../errors/errors.ts";
+import { invariant, MendError } from "../../../errors/errors.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
@@ -22,7 +22,8 @@ export async function restoreMember(
 ): Promise<NodeJournal> {
   invariant(journal.snapshot !== null, "the snapshot was received");
   const { dataDir } = member;
-  const noted = await noteData(journal, dataDir);
+  const bump = journal.bump ?? plan.bumpRevision;
+  const noted = await noteData({ ...journal, bump }, dataDir);
   const result = await restoreSnapshot(journal.snapshot, {
     dataDir,
     replace: true,
@@ -30,7 +31,7 @@ export async function restoreMember(
     initialCluster: plan.initialCluster,
     initialClusterToken: plan.token,
     initialAdvertisePeerUrls: member.peerUrl,
-    bumpRevision: plan.bumpRevision,
+    bumpRevision: bump,
     // It was verified as a whole before it was carried here, and its SHA-256 on arrival.
     skipObjectCheck: true,
     ...(signal === undefined ? {} : { signal }),
@@ -76,6 +77,12 @@ export function bringDataBack({ id, dataDir }: NodeJournal): void {
   const { path } = dataDir;
   const old = findMember(dataDir);
   if (old === path) return; // nothing was replaced, or it is back already
+  if (old === undefined && dataDir.member !== null) {
+    throw new MendError("not-found", `the data of before ${id} is neither at "${path}" nor beside it`, {
+      where: path,
+      hint: `find it${dataDir.movedAside === null ? "" : ` (it was moved to "${dataDir.movedAside}")`}, move it back to "${path}", and run this again`,
+    });
+  }
   const undone = `undone-${id}`;
   if (contents(path).length > 0) {
     if (isMountPoint(path)) moveContents(path, join(path, undone), undone);
@@ -95,7 +102,12 @@ function findMember({ path, member }: NonNullable<NodeJournal["dataDir"]>): stri
     ...beside.map((name) => join(dirname(path), name)),
     ...names(path).map((name) => join(path, name)),
   ];
-  return places.find((place) => identityOf(join(place, "member")) === member);
+  const exact = places.find((place) => identityOf(join(place, "member")) === member);
+  if (exact !== undefined) return exact;
+  // A reboot may number devices anew, and btrfs does: the inode stays.
+  const inode = (identity: string | null): string | undefined => identity?.split(":")[1];
+  const alike = places.filter((place) => inode(identityOf(join(place, "member"))) === inode(member));
+  return alike.length === 1 ? alike[0] : undefined;
 }
 
 /** Device and inode. */

@@ -6,16 +6,18 @@ import { createHash } from "node:crypto";
 import { join as joinPath } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
+import { onRequest, STATE_AFTER } from "../../../cluster/restore-state.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
 import { describeMachine, join, makeJoin } from "./join-node.ts";
-import { operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
+import { OPERATIONS, operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
 import { localEtcd, removeLost, seeCluster } from "./living-cluster.ts";
 import { joinMember, placeData } from "./place-data.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";
 import { findData, restoreMember } from "./restore-member.ts";
+import { withStepLock } from "./step-lock.ts";
 import { startComponents, stopComponents } from "./stop-components.ts";
 import { type SurveyRequest, surveyNode } from "./survey.ts";
 import { finishUndo, undoData } from "./undo-restore.ts";
@@ -50,7 +52,8 @@ export type StepRequest =
   | { readonly step: "place"; readonly id: string; readonly dataDir: string }
   | { readonly step: "join"; readonly id: string; readonly dataDir: string; readonly initialCluster: string }
   | ({ readonly step: "add-learner" | "promote" | "prove-members" } & EtcdStep)
-  | { readonly step: "prove"; readonly nodes: readonly string[]; readonly began: number }
+  /** `elapsed`: milliseconds since the operation began; the clocks of both ends may differ. */
+  | { readonly step: "prove"; readonly nodes: readonly string[]; readonly elapsed: number | null }
   | { readonly step: "undo-data" | "undo-finish"; readonly id: string };
 
 export interface StepEdges {
@@ -62,8 +65,39 @@ export interface StepEdges {
 
 const SNAPSHOT = "snapshot.db";
 
-/** Does one step and returns what it found, as JSON. */
-export async function runStep(request: StepRequest, edges: StepEdges): Promise<unknown> {
+/** Steps that change something on this node. */
+const EXCLUSIVE: ReadonlySet<StepRequest["step"]> = new Set([
+  ...(Object.keys(STATE_AFTER) as (keyof typeof STATE_AFTER)[]),
+  "join-node",
+  "undo-data",
+  "undo-finish",
+] as const);
+
+/** Does one step and returns what it found, as JSON. One that another run has done meanwhile is not done again. */
+export function runStep(request: StepRequest, edges: StepEdges): Promise<unknown> {
+  if (!EXCLUSIVE.has(request.step)) return doStep(request, edges);
+  return withStepLock(OPERATIONS, edges, async () => doneBefore(request) ?? doStep(request, edges));
+}
+
+/** The journal, where this operation has gone beyond the step that is asked for. Throws `plan-refused` where it was taken back. */
+function doneBefore(request: StepRequest): NodeJournal | undefined {
+  if (!(request.step in STATE_AFTER)) return undefined;
+  const { step, ...about } = request as StepRequest & { readonly step: keyof typeof STATE_AFTER };
+  const id = "plan" in about ? about.plan.id : about.id;
+  const journal = find(id);
+  const verdict = onRequest(journal?.state ?? "new", step);
+  if (verdict === "refuse") throw takenBack(id);
+  return verdict === "done" ? journal : undefined;
+}
+
+function takenBack(id: string): MendError {
+  return new MendError("plan-refused", `operation ${id} was taken back here`, {
+    where: id,
+    hint: `finish that on every node: kubemend cluster undo ${id}`,
+  });
+}
+
+async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> {
   const { signal, tell } = edges;
   switch (request.step) {
     case "survey":
@@ -117,7 +151,10 @@ export async function runStep(request: StepRequest, edges: StepEdges): Promise<u
       return writeJournal({ ...journal, state: "started" });
     }
     case "prove":
-      return proveControlPlane(request.nodes, request.began, { signal, tell });
+      return proveControlPlane(request.nodes, request.elapsed === null ? 0 : Date.now() - request.elapsed, {
+        signal,
+        tell,
+      });
     case "finish": {
       const journal = readJournal(request.id);
       if (journal.snapshot !== null) realFileSystem.remove(journal.snapshot);
@@ -142,11 +179,12 @@ function oldData(journal: NodeJournal): string | null {
   return hasData ? dataDir : null;
 }
 
-/** An operation that is there already goes on. */
-async function begin(id: string, digest: string): Promise<NodeJournal> {
-  const empty = { manifests: null, dataDir: null, revision: null, snapshot: null };
-  return find(id) ?? writeJournal({ ...empty, id, digest, state: "received" });
+function begin(id: string, digest: string): Promise<NodeJournal> {
+  return writeJournal({ ...EMPTY, id, digest, state: "received" });
 }
+
+/** A journal of which nothing was done yet. */
+const EMPTY = { manifests: null, dataDir: null, revision: null, snapshot: null, bump: null, leads: false };
 
 function find(id: string): NodeJournal | undefined {
   return readJournals().find((journal) => journal.id === id);
@@ -192,6 +230,5 @@ async function receive(
   realFileSystem.rename(draft, path);
   realFileSystem.syncDirectory(directory);
   const { id, digest } = plan;
-  const empty = { id, digest, manifests: null, dataDir: null, revision: null };
-  return writeJournal({ ...empty, state: "received", snapshot: path });
+  return writeJournal({ ...EMPTY, id, digest, state: "received", snapshot: path });
 }

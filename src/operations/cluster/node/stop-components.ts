@@ -32,7 +32,7 @@ export async function stopComponents(journal: NodeJournal, options: StopOptions)
   for (const path of there) await keepCopy(path, join(kept, basename(path)));
   const original = names(kept).filter((name) => !spare.includes(name) && !/^\.|\.draft$/.test(name));
   for (const name of spare)
-    if (!names(kept).includes(name)) await keepText(join(kept, name), options.spare[name] ?? "");
+    if (!names(kept).includes(name)) await keepWhole(join(kept, name), options.spare[name] ?? "");
   realFileSystem.syncDirectory(kept);
   const manifests = { from: staticPods, kept, names: original.sort(), spare };
   const noted = await writeJournal({ ...journal, manifests: journal.manifests ?? manifests });
@@ -92,10 +92,13 @@ async function waitForEnd({ signal, tell }: Pick<StopOptions, "signal" | "tell">
 
 /** The first copy is the one that counts: a run that was cut off may have left less to copy. */
 async function keepCopy(from: string, to: string): Promise<void> {
-  if (isSame(from, to)) return;
+  if (!isSame(from, to)) await keepWhole(to, readFileSync(from, "utf8"));
+}
+
+async function keepWhole(to: string, text: string): Promise<void> {
   const draft = `${to}.draft`;
   realFileSystem.remove(draft);
-  await keepText(draft, readFileSync(from, "utf8"));
+  await keepText(draft, text);
   realFileSystem.rename(draft, to);
 }
 
