@@ -120,7 +120,8 @@ function moveContents(
 }
 
 /**
- * The names in a directory; empty where it does not exist. What kubemend staged or put aside there does not count, nor does a file system's own `lost+found`.
+ * The names in a directory; empty where it does not exist. What kubemend staged or put aside there, in a restore or in an operation on several nodes, does not
+ * count, nor does a file system's own `lost+found`.
  */
 export function contents(directory: string): string[] {
   try {
@@ -131,7 +132,7 @@ export function contents(directory: string): string[] {
   }
 }
 
-const ASIDE_NAME = new RegExp(`^${ASIDE}(-\\d+)?$`);
+const ASIDE_NAME = new RegExp(`^(${ASIDE}(-\\d+)?|(before|unused|undone|staged)-(restore|salvage)-[a-z0-9-]+)$`);
 
 /** Of what etcd itself made in it, where there is that: the directory may be the disk's. */
 function ownerOf(path: string, inner: string): FileOwner | undefined {

@@ -85,7 +85,8 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
   for (const survivor of survivors) if (survivor !== first) await joinTo(first, survivor, id, ask);
 
   const names = survivors.map(({ member }) => member.name);
-  const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names };
+  const { clusterId, lastIndex } = head.result;
+  const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names, salvaged: { clusterId, lastIndex } };
   const etcd = (await ask(first, { step: "prove-members", ...all }, "prove-etcd")) as ClusterSalvaged["etcd"];
   await onEach(survivors, (survivor) => ask(survivor, { step: "start", id }, "start"));
   const nodes = survivors.map(({ target }) => target.name);

@@ -12,6 +12,15 @@ export interface EtcdStep {
   /** The member that the step is about, or for a proof all that there are. */
   readonly names: readonly string[];
   readonly peerUrls: readonly string[];
+  /** For a proof: what every member has to have. */
+  readonly salvaged?: SalvagedState;
+}
+
+/** The cluster that was salvaged, and its newest entry: an etcd that began anew is another cluster, or has less. */
+export interface SalvagedState {
+  /** In hex. */
+  readonly clusterId: string;
+  readonly lastIndex: number;
 }
 
 export async function etcdStep(
@@ -23,7 +32,7 @@ export async function etcdStep(
   const flags = etcdFlagsOf(journal, request.clientUrls);
   const [name = ""] = request.names;
   const { signal, tell } = options;
-  if (step === "prove-members") return proveMembers(flags, request.names, options);
+  if (step === "prove-members") return proveMembers(flags, request.names, options, request.salvaged);
   if (step === "add-learner")
     return until(ETCD_MS, options, async () => {
       const { members } = await listMembers(flags, signal);
@@ -48,11 +57,12 @@ export async function etcdStep(
   });
 }
 
-/** That just these members serve, with one hash. */
+/** That just these members serve, with one hash, and with everything that was salvaged. */
 export function proveMembers(
   flags: ReturnType<typeof etcdFlagsOf>,
   names: readonly string[],
   options: ProofOptions,
+  salvaged?: SalvagedState,
 ): Promise<unknown> {
   return until(ETCD_MS, options, async () => {
     const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
@@ -65,6 +75,16 @@ export function proveMembers(
     }
     if (found.join() !== [...names].sort().join()) return `etcd has the members ${found.join(", ")} so far`;
     if (!health.healthy) return health.findings.find(({ level }) => level === "error")?.text ?? "etcd is not healthy";
+    if (salvaged !== undefined) {
+      if (BigInt(`0x${health.clusterId}`) !== BigInt(`0x${salvaged.clusterId}`)) {
+        const text = `the etcd that answers is cluster ${health.clusterId}, not the salvaged ${salvaged.clusterId}`;
+        throw new MendError("wrong-cluster", text, { hint: "take everything back with kubemend cluster undo" });
+      }
+      const behind = health.members.filter(({ status }) => (status?.raftAppliedIndex ?? 0) < salvaged.lastIndex);
+      if (behind.length > 0) {
+        return `etcd on ${behind.map(({ name }) => name).join(", ")} has not applied entry ${salvaged.lastIndex} yet`;
+      }
+    }
     const hashes = new Set(health.members.map(({ status }) => status?.hash?.hash));
     if (names.length > 1 && (hashes.size !== 1 || hashes.has(undefined))) return "the members' hashes differ";
     const revision = Math.max(...health.members.map((member) => member.status?.revision ?? 0));

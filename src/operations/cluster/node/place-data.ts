@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { manifestYaml } from "../../../bootstrap/manifest.ts";
 import { parseManifest } from "../../../bootstrap/manifest-objects.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import { MendError } from "../../../errors/errors.ts";
+import { invariant, MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
@@ -14,7 +14,7 @@ import { containerIndexOf } from "../../../kube/component.ts";
 import { addFlag, changeFlag, flagValue } from "../../../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../../../kube/fields.ts";
 import { writeJournal } from "./journal.ts";
-import { findData, moveContents, moveDataAside, noteData } from "./restore-member.ts";
+import { findData, identityOf, moveContents, moveDataAside, noteData } from "./restore-member.ts";
 import { writeManifest } from "./stop-components.ts";
 
 /** Unpacks what comes as a tar archive of `member`, and puts it where the data directory was. */
@@ -29,6 +29,13 @@ export async function placeData(
   realFileSystem.remove(staging);
   realFileSystem.makeDirectory(staging, 0o700);
   await unpack(staging, input);
+  const placed = identityOf(join(staging, "member"));
+  if (placed === null) {
+    throw new MendError("io", "what arrived is no data directory: it has no member in it", {
+      where: staging,
+      hint: "run the same command again",
+    });
+  }
   if (findData(noted) !== null) giveTo(staging, owner.uid, owner.gid);
   const movedAside = moveDataAside(noted);
   if (isMountPoint(dataDir)) {
@@ -36,6 +43,7 @@ export async function placeData(
     realFileSystem.remove(staging);
   } else realFileSystem.rename(staging, dataDir);
   realFileSystem.syncDirectory(dirname(dataDir));
+  invariant(identityOf(join(dataDir, "member")) === placed, `"${dataDir}" holds the data that was sent`);
   return writeJournal({ ...noted, state: "restored", dataDir: noted.dataDir && { ...noted.dataDir, movedAside } });
 }
 

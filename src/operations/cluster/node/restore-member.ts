@@ -88,8 +88,10 @@ export function bringDataBack({ id, dataDir }: NodeJournal): void {
     if (isMountPoint(path)) moveContents(path, join(path, undone), undone);
     else realFileSystem.rename(path, `${path}.${undone}`);
   }
-  if (old !== undefined && dirname(old) === path) moveContents(old, path, undone);
-  else if (old !== undefined) realFileSystem.rename(old, path);
+  if (old !== undefined && dirname(old) === path) {
+    moveContents(old, path, undone);
+    if (contents(old).length === 0) realFileSystem.remove(old);
+  } else if (old !== undefined) realFileSystem.rename(old, path);
   realFileSystem.syncDirectory(dirname(path));
 }
 
@@ -111,7 +113,7 @@ function findMember({ path, member }: NonNullable<NodeJournal["dataDir"]>): stri
 }
 
 /** Device and inode. */
-function identityOf(path: string): string | null {
+export function identityOf(path: string): string | null {
   const found = lstatSync(path, { throwIfNoEntry: false });
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
