@@ -13,7 +13,7 @@ import { componentManifests } from "../../../io/node/local-components.ts";
 import { containerIndexOf } from "../../../kube/component.ts";
 import { addFlag, changeFlag, flagValue } from "../../../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../../../kube/fields.ts";
-import { writeJournal } from "./journal.ts";
+import { OPERATIONS, writeJournal } from "./journal.ts";
 import { findData, identityOf, moveContents, moveDataAside, noteData } from "./restore-member.ts";
 import { writeManifest } from "./stop-components.ts";
 
@@ -22,8 +22,9 @@ export async function placeData(
   journal: NodeJournal,
   dataDir: string,
   input: AsyncIterable<Uint8Array>,
+  operations = OPERATIONS,
 ): Promise<NodeJournal> {
-  const noted = await noteData({ ...journal, leads: true }, dataDir);
+  const noted = await noteData({ ...journal, leads: true }, dataDir, operations);
   const owner = statSync(findData(noted) ?? dirname(dataDir));
   const staging = isMountPoint(dataDir) ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
   realFileSystem.remove(staging);
@@ -44,7 +45,8 @@ export async function placeData(
   } else realFileSystem.rename(staging, dataDir);
   realFileSystem.syncDirectory(dirname(dataDir));
   invariant(identityOf(join(dataDir, "member")) === placed, `"${dataDir}" holds the data that was sent`);
-  return writeJournal({ ...noted, state: "restored", dataDir: noted.dataDir && { ...noted.dataDir, movedAside } });
+  const placedJournal = { ...noted, dataDir: noted.dataDir && { ...noted.dataDir, movedAside } };
+  return writeJournal({ ...placedJournal, state: "restored" }, operations);
 }
 
 /** The member begins with nothing and gets everything from the others: its old data goes aside, and its manifest says what it joins. */

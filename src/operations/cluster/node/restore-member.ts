@@ -12,7 +12,7 @@ import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
 import { names } from "../../../io/node/local-node.ts";
 import { restoreSnapshot } from "../../snapshot/restore.ts";
-import { writeJournal } from "./journal.ts";
+import { OPERATIONS, writeJournal } from "./journal.ts";
 
 export async function restoreMember(
   journal: NodeJournal,
@@ -47,9 +47,9 @@ export async function restoreMember(
 }
 
 /** Notes which data is there, before anything is done to it; what was noted before stays. */
-export function noteData(journal: NodeJournal, path: string): Promise<NodeJournal> {
+export function noteData(journal: NodeJournal, path: string, operations = OPERATIONS): Promise<NodeJournal> {
   const dataDir = journal.dataDir ?? { path, member: identityOf(join(path, "member")), movedAside: null };
-  return writeJournal({ ...journal, dataDir });
+  return writeJournal({ ...journal, dataDir }, operations);
 }
 
 /** The directory whose `member` was there before the operation, wherever it is now; null where there was none. */
