@@ -79,6 +79,15 @@ describe.each([
   });
 });
 
+test("a node that has lost its data directory gets one", async () => {
+  const [dataDir, sent] = [join(root, "etcd"), join(root, "sent")];
+  makeData(sent, "salvaged");
+  const placed = await placeData(journal("salvage-1"), dataDir, packed(sent), join(root, "operations"));
+  expect([dbOf(dataDir), findData(placed)]).toEqual(["salvaged", null]);
+  bringDataBack(placed);
+  expect(existsSync(dataDir)).toBe(false);
+});
+
 test("old data that is nowhere is an error, and what was restored stays", async () => {
   const dataDir = join(root, "etcd");
   makeData(dataDir, "old");

@@ -1,7 +1,7 @@
 /** A data directory that was made elsewhere takes the place of this node's; or none does, and the member joins the others with an empty one. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { manifestYaml } from "../../../bootstrap/manifest.ts";
 import { parseManifest } from "../../../bootstrap/manifest-objects.ts";
@@ -26,7 +26,8 @@ export async function placeData(
 ): Promise<NodeJournal> {
   const noted = await noteData({ ...journal, leads: true }, dataDir, operations);
   const owner = statSync(findData(noted) ?? dirname(dataDir));
-  const staging = isMountPoint(dataDir) ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
+  const isMounted = existsSync(dataDir) && isMountPoint(dataDir);
+  const staging = isMounted ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
   realFileSystem.remove(staging);
   realFileSystem.makeDirectory(staging, 0o700);
   await unpack(staging, input);
@@ -39,7 +40,7 @@ export async function placeData(
   }
   if (findData(noted) !== null) giveTo(staging, owner.uid, owner.gid);
   const movedAside = moveDataAside(noted);
-  if (isMountPoint(dataDir)) {
+  if (isMounted) {
     moveContents(staging, dataDir, basename(staging));
     realFileSystem.remove(staging);
   } else realFileSystem.rename(staging, dataDir);
