@@ -2,7 +2,16 @@
 import { z } from "zod";
 
 /** How far an operation has come on a node; each begins only when every node has reached the one before. */
-export const NODE_STATES = ["new", "received", "stopped", "restored", "etcd-started", "started", "done"] as const;
+export const NODE_STATES = [
+  "new",
+  "received",
+  "stopped",
+  "restored",
+  "prepared",
+  "etcd-started",
+  "started",
+  "done",
+] as const;
 export type NodeState = (typeof NODE_STATES)[number];
 
 /** Whether an operation is under way on a node. */
@@ -24,6 +33,10 @@ const journalSchema = z.object({
     .nullable(),
   /** Of etcd: which `member` directory was there (device and inode), null for none; and where it is since, as the last restore has put it. */
   dataDir: z.object({ path: z.string(), member: z.string().nullable(), movedAside: z.string().nullable() }).nullable(),
+  /** Files that were made or replaced, in this order, with the copy of what was there before; `sha256` is of what was made. */
+  made: z
+    .array(z.object({ path: z.string(), kept: z.string().nullable(), sha256: z.string().nullable() }))
+    .default([]),
   /** The newest revision of what was restored. */
   revision: z.number().nullable(),
   /** By how much a restore raises the revision, from the moment that it is begun here: all nodes have to raise it alike. */
@@ -31,7 +44,7 @@ const journalSchema = z.object({
   /** Of a salvage: this node begins, and the others join it. */
   leads: z.boolean().default(false),
 });
-export type NodeJournal = z.infer<typeof journalSchema>;
+export type NodeJournal = z.output<typeof journalSchema>;
 
 export const nodeJournalSchema: z.ZodType<NodeJournal> = journalSchema;
 
@@ -47,6 +60,8 @@ const factsSchema = z.object({
     running: z.boolean(),
     /** Its directory of static pods; where no kubelet runs, the one that kubeadm uses. */
     staticPods: z.string(),
+    /** Whether systemd has a unit that starts it. */
+    hasUnit: z.boolean(),
   }),
   /** Components whose manifests are in that directory. */
   manifests: z.array(z.string()),
@@ -59,11 +74,25 @@ const factsSchema = z.object({
     newestRevision: z.number().nullable(),
     fault: z.string().nullable(),
     freeBytes: z.number(),
+    /** What else than etcd's own is in it. */
+    foreign: z.array(z.string()),
+    /** Peer URLs of all members that the old data knows; empty where that cannot be told. */
+    peerUrls: z.array(z.string()),
   }),
-  /** Files that the node's static pods name and that are not there. */
+  /** Files that the node needs and that are not there. */
   missingFiles: z.array(z.string()),
+  /** Files that are the same on all control-plane nodes, of those that are there. */
+  sharedFiles: z.array(z.string()),
+  /** SHA-256 fingerprints of the certificates in `pki/ca.crt`. */
+  authorities: z.array(z.string()),
+  /** Certificates that are over, by the name that `certificate list` has for them, and whether the authority's key is there to renew them. */
+  expired: z.array(z.object({ name: z.string(), renewable: z.boolean() })),
+  /** Ports of the control plane that another program listens on. */
+  takenPorts: z.array(z.object({ port: z.number(), component: z.string(), program: z.string() })),
+  /** Images of the control plane that are not there; null where the container runtime does not say. */
+  absentImages: z.array(z.string()).nullable(),
   journals: z.array(journalSchema),
 });
-export type NodeFacts = z.infer<typeof factsSchema>;
+export type NodeFacts = z.output<typeof factsSchema>;
 
 export const nodeFactsSchema: z.ZodType<NodeFacts> = factsSchema;

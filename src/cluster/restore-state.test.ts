@@ -39,6 +39,7 @@ describe("what is undone, by state", () => {
       manifests: isAfter("stopped")
         ? { from: "/etc/kubernetes/manifests", kept: "/k", names: ["etcd.yaml"], spare: [] }
         : null,
+      made: isAfter("prepared") ? [{ path: "/etc/kubernetes/admin.conf", kept: null, sha256: "a" }] : [],
       dataDir: isAfter("restored") ? { path: "/var/lib/etcd", member: "1:2", movedAside: null } : null,
       revision: null,
       bump: null,
@@ -50,10 +51,11 @@ describe("what is undone, by state", () => {
     ["received", []],
     ["stopped", ["manifests"]],
     ["restored", ["stop", "data", "manifests"]],
-    ["etcd-started", ["stop", "data", "manifests"]],
-    ["started", ["stop", "data", "manifests"]],
-    ["done", ["stop", "data", "manifests"]],
-    ["undoing", ["stop", "data", "manifests"]],
+    ["prepared", ["stop", "data", "files", "manifests"]],
+    ["etcd-started", ["stop", "data", "files", "manifests"]],
+    ["started", ["stop", "data", "files", "manifests"]],
+    ["done", ["stop", "data", "files", "manifests"]],
+    ["undoing", ["stop", "data", "files", "manifests"]],
     ["undone", []],
   ] as const)("%s", (state, expected) => expect(undoSteps(journal(state))).toEqual(expected));
 

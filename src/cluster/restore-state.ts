@@ -6,7 +6,8 @@ export const STEP_OF = {
   new: "receive",
   received: "stop",
   stopped: "restore",
-  restored: "start-etcd",
+  restored: "prepare",
+  prepared: "start-etcd",
   "etcd-started": "start",
   started: "finish",
 } as const;
@@ -49,6 +50,7 @@ export const STATE_AFTER = {
   begin: "received",
   stop: "stopped",
   restore: "restored",
+  prepare: "prepared",
   place: "restored",
   "start-etcd": "etcd-started",
   join: "etcd-started",
@@ -67,10 +69,16 @@ export function onRequest(state: NodeJournal["state"], step: keyof typeof STATE_
  * What is left to undo on a node, the last thing first. A journal says what it is about to do before it does it, so what it names may have been touched, whatever its
  * state; nothing was before that.
  */
-export function undoSteps({ state, dataDir, manifests }: NodeJournal): readonly ("stop" | "data" | "manifests")[] {
+export function undoSteps({
+  state,
+  dataDir,
+  made,
+  manifests,
+}: NodeJournal): readonly ("stop" | "data" | "files" | "manifests")[] {
   if (state === "undone") return [];
   return [
     ...(dataDir === null ? [] : (["stop", "data"] as const)),
+    ...(made.length === 0 ? [] : (["files"] as const)),
     ...(manifests === null ? [] : (["manifests"] as const)),
   ];
 }

@@ -44,3 +44,31 @@ function readDatabase(path: string): { readonly revision: number; readonly index
     source.close();
   }
 }
+
+/** Peer URLs of all members that a member's database knows; empty where it cannot be read. */
+export function knownPeerUrls(dataDir: string): string[] {
+  try {
+    using member = openMemberDirectory(dataDir);
+    if (member.database === undefined) return [];
+    const source = openFileSource(member.database);
+    try {
+      const entries = readSmallBucket(readBolt(source), "members") ?? [];
+      return entries.flatMap(([, value]) => peerUrlsOf(value)).sort();
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    if (!(error instanceof MendError)) throw error;
+    return []; // what is wrong with it is said by newestRevision
+  }
+}
+
+/** A member as etcd stores it: `{"id":1,"peerURLs":["https://10.0.0.1:2380"],"name":"m1"}`. */
+function peerUrlsOf(value: Uint8Array): string[] {
+  try {
+    const { peerURLs } = JSON.parse(Buffer.from(value).toString()) as { peerURLs?: unknown };
+    return Array.isArray(peerURLs) ? peerURLs.filter((url) => typeof url === "string") : [];
+  } catch {
+    return [];
+  }
+}

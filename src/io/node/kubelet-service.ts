@@ -41,6 +41,20 @@ export async function findKubeletService(): Promise<KubeletService | undefined> 
   return { start: { kind: "systemd", unit: DEFAULT_UNIT }, pid: undefined };
 }
 
+/** Whether systemd has a unit that would start one. */
+export async function hasKubeletUnit(): Promise<boolean> {
+  if (!existsSync(SYSTEMD)) return false;
+  const state = await systemctl("show", "--property=LoadState", "--value", DEFAULT_UNIT);
+  return state.trim() === "loaded";
+}
+
+/** Starts it by its unit; one that runs is started again, so that it reads its files. Where no unit is, one that runs is ended and started as it was. */
+export async function restartKubelet(log: string, signal?: AbortSignal): Promise<void> {
+  const service = await findKubeletService();
+  if (service !== undefined) await stopKubelet(service, signal);
+  await startKubelet(service?.start ?? { kind: "systemd", unit: DEFAULT_UNIT }, log);
+}
+
 /** In words, such as `systemd unit kubelet.service`. */
 export function kubeletText(service: KubeletService | KubeletStart): string {
   const start = "start" in service ? service.start : service;

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 3000;
 
 /** Undefined where the container runtime cannot be asked: it is the kubelet's, and a kubelet that has a way of its own to it does without us. */
 export async function absentImages(
-  kubelet: LocalKubelet,
+  kubelet: LocalKubelet | undefined,
   images: Iterable<string>,
   signal: AbortSignal,
 ): Promise<string[] | undefined> {

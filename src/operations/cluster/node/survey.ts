@@ -1,41 +1,78 @@
 /** What this node has and does, for whoever plans an operation on several nodes. Changes nothing. */
 import { existsSync, statfsSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import packageJson from "../../../../package.json" with { type: "json" };
+import { readCertificates } from "../../../certificates/faults.ts";
+import { SHARED_FILES } from "../../../certificates/kubeadm-certs.ts";
 import type { NodeFacts } from "../../../cluster/node-facts.ts";
+import { KUBERNETES } from "../../../cluster/node-needs.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
-import { newestRevision } from "../../../io/etcd/newest-revision.ts";
+import { knownPeerUrls, newestRevision } from "../../../io/etcd/newest-revision.ts";
+import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
-import { findKubelet } from "../../../io/node/local-node.ts";
+import { findKubelet, listenerOf, readQuietly } from "../../../io/node/local-node.ts";
+import { listCertificates } from "../../certificate/list-certificates.ts";
+import { absentImages } from "../../start/absent-images.ts";
 import { readJournals } from "./journal.ts";
 
 /** Where kubeadm has it. */
 const STATIC_PODS = "/etc/kubernetes/manifests";
+const KUBELET = "/var/lib/kubelet";
 
 export interface SurveyRequest {
   readonly dataDir: string;
-  /** Files that the node's static pods need, by the backup. */
+  /** Files that the node needs, by the backup. */
   readonly files: readonly string[];
+  /** Ports that its control plane listens on, each with the component. */
+  readonly ports: readonly (readonly [port: number, component: string])[];
+  readonly images: readonly string[];
 }
 
-export function surveyNode({ dataDir, files }: SurveyRequest): NodeFacts {
+export async function surveyNode(
+  { dataDir, files, ports, images }: SurveyRequest,
+  signal: AbortSignal,
+): Promise<NodeFacts> {
   const kubelet = findKubelet();
   const staticPods = kubelet?.staticPods ?? STATIC_PODS;
-  const present = contents(dataDir).length > 0;
+  const inside = contents(dataDir);
+  const present = inside.includes("member");
   const newest = present ? newestRevision(dataDir) : { revision: null, fault: null };
+  const running = [...new Set(componentProcesses().map(({ name }) => name))].sort();
   return {
     version: packageJson.version,
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
     time: Date.now(),
     isRoot: process.getuid?.() === 0,
-    kubelet: { running: kubelet !== undefined, staticPods },
+    kubelet: { running: kubelet !== undefined, staticPods, hasUnit: await hasKubeletUnit() },
     manifests: componentManifests(staticPods).map(({ name }) => name),
-    running: [...new Set(componentProcesses().map(({ name }) => name))].sort(),
-    etcd: { present, newestRevision: newest.revision, fault: newest.fault, freeBytes: freeBytes(dataDir) },
+    running,
+    etcd: {
+      present,
+      newestRevision: newest.revision,
+      fault: newest.fault,
+      freeBytes: freeBytes(dataDir),
+      foreign: inside.filter((name) => name !== "member" && !/^(?:before|unused|undone|staged)-/.test(name)),
+      peerUrls: present ? knownPeerUrls(dataDir) : [],
+    },
     missingFiles: files.filter((path) => !existsSync(path)),
+    sharedFiles: SHARED_FILES.map((file) => join(KUBERNETES, "pki", file)).filter((path) => existsSync(path)),
+    authorities: readCertificates(readQuietly(join(KUBERNETES, "pki/ca.crt"))).map((each) => each.fingerprint256),
+    expired: expiredCertificates(),
+    takenPorts: ports.flatMap(([port, component]) => {
+      const program = (running as readonly string[]).includes(component) ? undefined : listenerOf(port);
+      return program === undefined ? [] : [{ port, component, program }];
+    }),
+    absentImages: (await absentImages(kubelet, images, signal)) ?? null,
     journals: readJournals(),
   };
+}
+
+function expiredCertificates(): NodeFacts["expired"] {
+  const { certificates } = listCertificates({ kubernetesDir: KUBERNETES, kubeletDir: KUBELET }, Date.now());
+  return certificates
+    .filter(({ state, authority }) => state === "expired" && authority !== null)
+    .map(({ name, externallyManaged }) => ({ name, renewable: !externallyManaged }));
 }
 
 /** Of the file system that the directory is, or will be, on. */

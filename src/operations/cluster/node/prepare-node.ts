@@ -1,0 +1,172 @@
+/**
+ * Gives this node the files that its control plane needs and that are missing: those that were sent, and what the authorities make whose keys are there. What was there
+ * before is kept with the operation, and noted before anything is written.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { parse, stringify } from "yaml";
+import type { BackupIdentity } from "../../../cluster/backup-facts.ts";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { KUBELET_CONFIGURATION, KUBERNETES } from "../../../cluster/node-needs.ts";
+import { writeStaged } from "../../../io/agent/write-staged.ts";
+import { realFileSystem } from "../../../io/files/durable/file-system.ts";
+import { findRuntimeEndpoint } from "../../../io/node/container-runtime.ts";
+import { hasKubeletUnit, restartKubelet } from "../../../io/node/kubelet-service.ts";
+import { findKubelet } from "../../../io/node/local-node.ts";
+import { objectOf, textOf } from "../../../kube/fields.ts";
+import type { JsonObject } from "../../../kube/object.ts";
+import { issueCertificates } from "../../certificate/issue-certificates.ts";
+import { operationDirectory, writeJournal } from "./journal.ts";
+
+/** A file as it travels; `content` in base64. */
+export interface SentFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface PrepareRequest {
+  readonly id: string;
+  readonly files: readonly SentFile[];
+  /** For whom certificates are made. */
+  readonly identity: BackupIdentity;
+}
+
+interface PrepareOptions {
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+  readonly now: number;
+  /** Where kubeadm's files and the kubelet's are; another place for tests. */
+  readonly kubernetesDir?: string;
+  readonly kubeletDir?: string;
+  /** Where journals are. */
+  readonly root?: string;
+}
+
+const KUBELET = "/var/lib/kubelet";
+const KUBELET_FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
+const DAYS = 365;
+/** Since then the kubelet's configuration says where the runtime listens. */
+const ENDPOINT_IN_CONFIGURATION_SINCE = 27;
+
+export async function prepareNode(
+  journal: NodeJournal,
+  { files, identity }: PrepareRequest,
+  options: PrepareOptions,
+): Promise<NodeJournal> {
+  const { tell, signal, kubernetesDir = KUBERNETES, kubeletDir = KUBELET, root } = options;
+  let noted = journal;
+  const place = async (file: SentFile): Promise<void> => {
+    if (existsSync(file.path)) return; // placed by a run that was cut off, or it has come meanwhile
+    noted = await note(noted, [file.path], root);
+    await writeSent(file);
+  };
+  for (const file of files) await place(ownKubelet(file, identity));
+  const isOwn = files.some(({ path }) => path === KUBELET_CONFIGURATION) && !existsSync(KUBELET_FLAGS);
+  if (isOwn) await place(kubeletFlags(identity));
+
+  const issue = {
+    ...{ kubernetesDir, kubeletDir, names: [], given: identity, days: DAYS, expired: true, now: options.now },
+  };
+  const planned = await issueCertificates({ ...issue, dryRun: true });
+  noted = await note(noted, planned.issued.map(({ file }) => file), root);
+  const { issued } = await issueCertificates({ ...issue, dryRun: false });
+  if (files.length > 0) tell(`placed ${files.map(({ path }) => path).join(", ")}`);
+  if (issued.length > 0) tell(`made ${[...new Set(issued.map(({ name }) => name))].join(", ")}`);
+  noted = await writeJournal({ ...noted, state: "prepared", made: noted.made.map(withHash) }, root);
+
+  const concernsKubelet = noted.made.some(
+    ({ path }) => path.startsWith(kubeletDir) || basename(path) === "kubelet.conf",
+  );
+  const isDown = findKubelet() === undefined;
+  if (isDown ? await hasKubeletUnit() : concernsKubelet) {
+    tell(`${isDown ? "starting" : "restarting"} the kubelet`);
+    await restartKubelet(join(operationDirectory(journal.id, root), "kubelet.log"), signal);
+  }
+  return noted;
+}
+
+/** What {@link prepareNode} made goes to the operation's directory, and what was there before comes back. A file that has changed since stays. */
+export function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) => void, root?: string): void {
+  const unused = join(operationDirectory(id, root), "unused");
+  for (const [at, { path, kept, sha256 }] of [...made.entries()].reverse()) {
+    const isThere = existsSync(path);
+    if (isThere && sha256 !== null && hashOf(path) !== sha256) {
+      if (kept === null || hashOf(path) !== hashOf(kept)) tell(`${path} has changed since, and stays`);
+      continue;
+    }
+    realFileSystem.makeDirectory(unused, 0o700);
+    if (isThere) realFileSystem.rename(path, join(unused, `${at}-${basename(path)}`));
+    if (kept !== null && existsSync(kept)) realFileSystem.rename(kept, path);
+    realFileSystem.syncDirectory(dirname(path));
+  }
+}
+
+/** Keeps what is there now, before it is replaced. What was noted first counts. */
+async function note(journal: NodeJournal, paths: readonly string[], root?: string): Promise<NodeJournal> {
+  const fresh = [...new Set(paths)].filter((path) => !journal.made.some((each) => each.path === path));
+  if (fresh.length === 0) return journal;
+  const directory = join(operationDirectory(journal.id, root), "files");
+  realFileSystem.makeDirectory(directory, 0o700);
+  const made = [...journal.made];
+  for (const path of fresh) {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const kept = stat === undefined ? null : join(directory, `${made.length}-${basename(path)}`);
+    if (kept !== null && stat !== undefined) {
+      const { uid, gid, mode } = stat;
+      realFileSystem.remove(`${kept}.draft`);
+      const owner = { mode: mode & 0o7777, ...ours({ uid, gid }) };
+      await writeStaged(realFileSystem, `${kept}.draft`, { path: kept, bytes: readFileSync(path), ...owner });
+    }
+    made.push({ path, kept, sha256: null });
+  }
+  return writeJournal({ ...journal, made }, root);
+}
+
+async function writeSent({ path, content, mode, uid, gid }: SentFile): Promise<void> {
+  if (!existsSync(dirname(path))) realFileSystem.makeDirectory(dirname(path), 0o755);
+  const draft = join(dirname(path), `.${basename(path)}.kubemend`);
+  realFileSystem.remove(draft);
+  const bytes = Buffer.from(content, "base64");
+  await writeStaged(realFileSystem, draft, { path, bytes, mode, ...ours({ uid, gid }) });
+}
+
+/** Only root may give files away. */
+function ours(owner: { readonly uid: number; readonly gid: number }): { readonly uid: number; readonly gid: number } {
+  const uid = process.geteuid?.() ?? 0;
+  return uid === 0 ? owner : { uid, gid: process.getegid?.() ?? 0 };
+}
+
+/** The common configuration leaves to each node where its container runtime listens. */
+function ownKubelet(file: SentFile, { minor = 0 }: BackupIdentity): SentFile {
+  if (file.path !== KUBELET_CONFIGURATION || minor < ENDPOINT_IN_CONFIGURATION_SINCE) return file;
+  const config = objectOf(parse(Buffer.from(file.content, "base64").toString()) as JsonObject);
+  const endpoint = findRuntimeEndpoint(undefined);
+  if (textOf(config.containerRuntimeEndpoint) !== "" || endpoint === undefined) return file;
+  const text = stringify({ ...config, containerRuntimeEndpoint: endpoint }, { lineWidth: 0 });
+  return { ...file, content: Buffer.from(text).toString("base64") };
+}
+
+function kubeletFlags({ node, minor = 0 }: BackupIdentity): SentFile {
+  const endpoint = findRuntimeEndpoint(undefined);
+  const words = [
+    ...(minor < ENDPOINT_IN_CONFIGURATION_SINCE && endpoint !== undefined
+      ? ["--container-runtime=remote", `--container-runtime-endpoint=${endpoint}`]
+      : []),
+    ...(node === undefined || node === hostname().toLowerCase() ? [] : [`--hostname-override=${node}`]),
+  ];
+  const text = `KUBELET_KUBEADM_ARGS="${words.join(" ")}"\n`;
+  return { path: KUBELET_FLAGS, content: Buffer.from(text).toString("base64"), mode: 0o644, uid: 0, gid: 0 };
+}
+
+function withHash(made: NodeJournal["made"][number]): NodeJournal["made"][number] {
+  return { ...made, sha256: existsSync(made.path) ? hashOf(made.path) : null };
+}
+
+function hashOf(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
