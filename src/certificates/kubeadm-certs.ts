@@ -18,10 +18,7 @@ const TAG_BYTES = 16;
  * By path below `/etc/kubernetes/pki`. `data` holds the secret's values, `key` is kubeadm's certificate key: 64 hex digits. Throws `usage` for what is no such key, and
  * `certificate-invalid` where it opens a value of the secret not.
  */
-export function openKubeadmCerts(
-  data: ReadonlyMap<string, Uint8Array>,
-  key: string,
-): ReadonlyMap<string, Uint8Array> {
+export function openKubeadmCerts(data: ReadonlyMap<string, Uint8Array>, key: string): ReadonlyMap<string, Uint8Array> {
   if (!/^[0-9a-f]{64}$/i.test(key)) {
     throw new MendError("usage", "a certificate key has 64 hex digits", {
       hint: "give what kubeadm init --upload-certs printed",

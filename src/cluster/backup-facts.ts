@@ -31,7 +31,9 @@ export function filesOf(objects: readonly KubeObject[]): ReadonlyMap<string, Uin
 
 /** SHA-256 fingerprints of the authorities that the cluster's pods trust: of more than one while authorities are exchanged. */
 export function authoritiesOf(objects: readonly KubeObject[]): string[] {
-  return readCertificates(configMap(objects, /^kube-root-ca\.crt$/, "ca.crt")).map(({ fingerprint256 }) => fingerprint256);
+  return readCertificates(configMap(objects, /^kube-root-ca\.crt$/, "ca.crt")).map(
+    ({ fingerprint256 }) => fingerprint256,
+  );
 }
 
 /** Values of secret `kubeadm-certs`; undefined where the backup does not have it, or only encrypted. */
@@ -49,8 +51,7 @@ export function kubeadmCertsOf(objects: readonly KubeObject[]): ReadonlyMap<stri
 export function identityOf(node: StaticPodNode, plane: StaticPodControlPlane): BackupIdentity {
   const server = flagsOf(node, "kube-apiserver");
   const manager = flagsOf(node, "kube-controller-manager");
-  const range =
-    flagNamed(server, "service-cluster-ip-range") ?? flagNamed(manager, "service-cluster-ip-range") ?? "";
+  const range = flagNamed(server, "service-cluster-ip-range") ?? flagNamed(manager, "service-cluster-ip-range") ?? "";
   const configuration = yamlOf(plane.kubeadmConfiguration ?? "");
   const address = flagNamed(server, "advertise-address");
   const common = textOf(configuration.controlPlaneEndpoint);
@@ -60,7 +61,10 @@ export function identityOf(node: StaticPodNode, plane: StaticPodControlPlane): B
   const serviceAddress = firstAddress(range);
   const domain = textOf(objectOf(configuration.networking).dnsDomain);
   const port = Number(flagNamed(server, "secure-port"));
-  const otherNames = [...(common === "" || host === undefined ? [] : [host]), ...(Array.isArray(sans) ? sans.map(textOf) : [])];
+  const otherNames = [
+    ...(common === "" || host === undefined ? [] : [host]),
+    ...(Array.isArray(sans) ? sans.map(textOf) : []),
+  ];
   return {
     node: node.name,
     ...(address === undefined ? {} : { address }),
@@ -104,8 +108,7 @@ function flagsOf({ pods }: StaticPodNode, component: "etcd" | "kube-apiserver" |
 
 function configMap(objects: readonly KubeObject[], name: RegExp, key: string): string {
   const found = objects.find(
-    ({ kind, metadata }) =>
-      kind === "ConfigMap" && metadata.namespace === "kube-system" && name.test(metadata.name),
+    ({ kind, metadata }) => kind === "ConfigMap" && metadata.namespace === "kube-system" && name.test(metadata.name),
   );
   return textOf(objectOf(found?.data)[key]);
 }

@@ -34,9 +34,7 @@ const journalSchema = z.object({
   /** Of etcd: which `member` directory was there (device and inode), null for none; and where it is since, as the last restore has put it. */
   dataDir: z.object({ path: z.string(), member: z.string().nullable(), movedAside: z.string().nullable() }).nullable(),
   /** Files that were made or replaced, in this order, with the copy of what was there before; `sha256` is of what was made. */
-  made: z
-    .array(z.object({ path: z.string(), kept: z.string().nullable(), sha256: z.string().nullable() }))
-    .default([]),
+  made: z.array(z.object({ path: z.string(), kept: z.string().nullable(), sha256: z.string().nullable() })).default([]),
   /** The newest revision of what was restored. */
   revision: z.number().nullable(),
   /** By how much a restore raises the revision, from the moment that it is begun here: all nodes have to raise it alike. */

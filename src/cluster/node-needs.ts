@@ -44,7 +44,11 @@ export interface NodeNeeds {
 
 /** Besides what static pods name: what the kubelet and the proofs of a restore need, and the authorities' keys. */
 export function wantedFiles(named: readonly string[]): string[] {
-  const ours = [...SHARED_FILES.map((file) => `pki/${file}`), ...KUBECONFIGS.filter(({ onFirstNodeOnly }) => !onFirstNodeOnly).map(({ file }) => file), KUBELET_CONFIG];
+  const ours = [
+    ...SHARED_FILES.map((file) => `pki/${file}`),
+    ...KUBECONFIGS.filter(({ onFirstNodeOnly }) => !onFirstNodeOnly).map(({ file }) => file),
+    KUBELET_CONFIG,
+  ];
   // An etcd of another machine has nothing here.
   const isEtcds = (path: string) => path.startsWith("pki/etcd/");
   const hasEtcd = named.some((path) => path.startsWith(`${KUBERNETES}/pki/etcd/`));
@@ -70,7 +74,10 @@ export function planFiles(input: NeedsInput): NodeNeeds {
       files.push({ path, from: "authority" });
       continue;
     }
-    const sentence = `node "${node}": ${path} is missing${howToGet(path, signer?.find((each) => !willBeThere(each)))}`;
+    const sentence = `node "${node}": ${path} is missing${howToGet(
+      path,
+      signer?.find((each) => !willBeThere(each)),
+    )}`;
     const isNeeded = named.includes(path) || !isSpare(path);
     (isNeeded ? lacking : unmade).push(sentence);
   }

@@ -1,13 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NodeFacts, NodeJournal } from "./node-facts.ts";
-import {
-  bumpFor,
-  checkRestore,
-  type PlanInput,
-  type PlannedMember,
-  planRestore,
-  type Surveyed,
-} from "./restore-plan.ts";
+import { checkRestore } from "./restore-check.ts";
+import { bumpFor, type PlanInput, type PlannedMember, planRestore, type Surveyed } from "./restore-plan.ts";
 
 const GIB = 1024 ** 3;
 const backup = { path: "backup.db", size: 50_000_000, revision: 1000, keys: 300, sha256: "ab".repeat(32) };
@@ -31,15 +25,29 @@ function facts(number: number, more: Partial<NodeFacts> = {}): NodeFacts {
     nodeName: `m${number}`,
     time: 1_000_000,
     isRoot: true,
-    kubelet: { running: true, staticPods: "/etc/kubernetes/manifests" },
+    kubelet: { running: true, staticPods: "/etc/kubernetes/manifests", hasUnit: false },
     manifests: COMPONENTS,
     running: COMPONENTS,
-    etcd: { present: true, newestRevision: 1200, fault: null, freeBytes: 10 * GIB },
+    etcd: { present: true, newestRevision: 1200, fault: null, freeBytes: 10 * GIB, foreign: [], peerUrls: [] },
     missingFiles: [],
+    sharedFiles: [],
+    authorities: [],
+    expired: [],
+    takenPorts: [],
+    absentImages: [],
     journals: [],
     ...more,
   };
 }
+
+const MATERIAL = {
+  nodes: new Map(),
+  stored: new Map(),
+  certs: new Set<string>(),
+  inBackup: new Set<string>(),
+  authorities: [],
+  acceptNewAuthority: false,
+};
 
 function input(surveys: Record<string, Surveyed>, without: readonly string[] = []): PlanInput {
   const members = [1, 2, 3].map(member).filter(({ node }) => !without.includes(node));
@@ -49,6 +57,7 @@ function input(surveys: Record<string, Surveyed>, without: readonly string[] = [
     without,
     surveys: new Map(Object.entries(surveys)),
     now: Date.UTC(2026, 10, 29, 10, 42),
+    material: MATERIAL,
     random: "3f9c2a",
   };
 }
@@ -84,6 +93,7 @@ test("an operation that was begun goes on under its name, with its token", () =>
     digest: first.digest,
     snapshot: "/x",
     manifests: null,
+    made: [],
     dataDir: null,
     revision: null,
     bump: null,
@@ -106,14 +116,14 @@ test("an operation that was begun goes on under its name, with its token", () =>
 
 test("a run that was cut off while nodes were restored raises the others by as much", () => {
   const first = planRestore(input(healthy));
-  const empty = { snapshot: "/x", manifests: null, dataDir: null, revision: null, leads: false };
+  const empty = { snapshot: "/x", manifests: null, made: [], dataDir: null, revision: null, leads: false };
   const journal = { ...empty, id: first.id, digest: first.digest };
   const restored = 1000 + first.bumpRevision;
   const cut = input({
     m1: {
       facts: facts(1, {
         journals: [{ ...journal, state: "restored", revision: restored, bump: first.bumpRevision }],
-        etcd: { present: true, newestRevision: restored, fault: null, freeBytes: 10 * GIB },
+        etcd: { present: true, newestRevision: restored, fault: null, freeBytes: 10 * GIB, foreign: [], peerUrls: [] },
       }),
     },
     m2: { facts: facts(2, { journals: [{ ...journal, state: "stopped", bump: null }] }) },
@@ -126,7 +136,7 @@ test("a run that was cut off while nodes were restored raises the others by as m
 
 test("a backup that was restored already is restored again with a warning", () => {
   const first = planRestore(input(healthy));
-  const empty = { snapshot: null, manifests: null, dataDir: null, revision: 1, bump: 1, leads: false };
+  const empty = { snapshot: null, manifests: null, made: [], dataDir: null, revision: 1, bump: 1, leads: false };
   const journals = [{ ...empty, id: first.id, digest: first.digest, state: "done" as const }];
   const given = { ...input({ ...healthy, m1: { facts: facts(1, { journals }) } }), random: "000000" };
   expect(checkRestore(planRestore(given), given).warnings).toContain(
@@ -140,13 +150,19 @@ describe("what speaks against it", () => {
     ["no root", { isRoot: false }, 'node "m2": kubemend does not run as root there'],
     [
       "no kubelet",
-      { kubelet: { running: false, staticPods: "/m" } },
+      { kubelet: { running: false, staticPods: "/m", hasUnit: false } },
       'node "m2": no kubelet runs, which starts and stops the static pods',
     ],
-    ["certificates", { missingFiles: ["/etc/kubernetes/pki/ca.crt"] }, 'node "m2": missing /etc/kubernetes/pki/ca.crt'],
+    [
+      "a file that nobody has",
+      { missingFiles: ["/etc/kubernetes/audit.yaml"] },
+      'node "m2": /etc/kubernetes/audit.yaml is missing: nothing but a backup of the node has it: copy it from there, or from another control-plane node',
+    ],
     [
       "space",
-      { etcd: { present: false, newestRevision: null, fault: null, freeBytes: 100_000_000 } },
+      {
+        etcd: { present: false, newestRevision: null, fault: null, freeBytes: 100_000_000, foreign: [], peerUrls: [] },
+      },
       'node "m2": 100 MB are free for /var/lib/etcd, and 235 MB are needed',
     ],
   ])("%s", (_, more, problem) => {
@@ -166,7 +182,14 @@ describe("what speaks against it", () => {
   });
 
   test("clocks, lost manifests and data that cannot be read are worth a warning", () => {
-    const etcd = { present: true, newestRevision: null, fault: "page 7 is damaged", freeBytes: 10 * GIB };
+    const etcd = {
+      present: true,
+      newestRevision: null,
+      fault: "page 7 is damaged",
+      freeBytes: 10 * GIB,
+      foreign: [],
+      peerUrls: [],
+    };
     const given = input({
       m1: { facts: facts(1, { time: 1_060_000 }) },
       m2: { facts: facts(2, { manifests: ["etcd"] }) },

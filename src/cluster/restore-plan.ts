@@ -1,7 +1,9 @@
 /** From a backup and a survey of its nodes to the plan of a restore on all of them: who is restored as which member, and what speaks against it. */
 import { createHash } from "node:crypto";
 import type { StaticEtcdMember } from "../controlplane/static-etcd.ts";
+import type { BackupIdentity } from "./backup-facts.ts";
 import { isOpen, type NodeFacts } from "./node-facts.ts";
+import { type NodeNeeds, type PlannedFile, planFiles } from "./node-needs.ts";
 
 export interface RestoreBackup {
   readonly path: string;
@@ -34,6 +36,24 @@ export interface RestorePlan {
   readonly bumpRevision: number;
   /** Nodes of the backup's control plane that are left out, as their owner said. */
   readonly without: readonly string[];
+  /** By node: the files that are missing there, and from where each comes. */
+  readonly files: Readonly<Record<string, readonly PlannedFile[]>>;
+}
+
+/** What there is to make the nodes' missing files of; paths and no contents. */
+export interface PlanMaterial {
+  /** By node: the files that its static pods name, and for whom its certificates are. */
+  readonly nodes: ReadonlyMap<string, { readonly named: readonly string[]; readonly identity: BackupIdentity }>;
+  /** By node: what a backup agent stored. */
+  readonly stored: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What secret `kubeadm-certs` has, where its key was given. */
+  readonly certs: ReadonlySet<string>;
+  /** What config maps of the backup have. */
+  readonly inBackup: ReadonlySet<string>;
+  /** Fingerprints of the authorities that the backup's cluster trusts; empty where it does not say. */
+  readonly authorities: readonly string[];
+  /** Whether the nodes may have another authority than that. */
+  readonly acceptNewAuthority: boolean;
 }
 
 /** What a survey of a node came to: facts, or why there are none. */
@@ -49,10 +69,6 @@ export interface PlanNotes {
 const BLIND_BUMP = 1_000_000_000;
 /** Room above the newest revision that was seen, for what was being written. */
 const BUMP_MARGIN = 1_000_000;
-/** A copy of the snapshot, the database made of it, and two segments of the log. */
-const SPACE_FACTOR = 2;
-const LOG_BYTES = 128 * 1024 * 1024;
-const MOST_SKEW_MS = 2_000;
 
 /**
  * The bump for what the nodes' old data shows: `newest` holds the newest revision of each old data directory, null where one is there and cannot be read.
@@ -68,6 +84,7 @@ export interface PlanInput {
   readonly members: readonly PlannedMember[];
   readonly without: readonly string[];
   readonly surveys: ReadonlyMap<string, Surveyed>;
+  readonly material: PlanMaterial;
   /** Milliseconds since 1970 here. */
   readonly now: number;
   /** Random hex, for the names of a new operation. */
@@ -105,90 +122,29 @@ export function planRestore(input: PlanInput): RestorePlan {
         backup.revision,
         old.map(({ etcd }) => etcd.newestRevision),
       ),
+    files: Object.fromEntries(members.map(({ node }) => [node, needsOf(input, node).files])),
   };
 }
 
-/** What a survey says against the plan. */
-export function checkRestore(plan: RestorePlan, input: PlanInput): PlanNotes {
-  const problems: string[] = [];
-  const warnings: string[] = [];
-  for (const member of plan.members) {
-    const found = input.surveys.get(member.node);
-    if (found === undefined || "fault" in found) {
-      problems.push(
-        `node "${member.node}" cannot be surveyed: ${found === undefined ? "nobody asked it" : found.fault}`,
-      );
-      continue;
-    }
-    checkNode(plan, member, found.facts, problems, warnings);
-  }
-  checkClocks(input, warnings);
-  if (plan.without.length > 0) {
-    const list = plan.without.join(", ");
-    warnings.push(
-      `without ${list}: the restored etcd has ${plan.members.length} of ${plan.members.length + plan.without.length} members`,
-    );
-  }
-  return { problems, warnings };
+/** What a node needs; of one that was not surveyed nothing is known to be missing. */
+export function needsOf({ material, members, surveys }: PlanInput, node: string): NodeNeeds {
+  const about = (name: string): NodeFacts | undefined => {
+    const found = surveys.get(name);
+    return found !== undefined && "facts" in found ? found.facts : undefined;
+  };
+  const others = members.filter((member) => member.node !== node);
+  return planFiles({
+    node,
+    named: material.nodes.get(node)?.named ?? [],
+    missing: about(node)?.missingFiles ?? [],
+    stored: material.stored.get(node) ?? new Set(),
+    certs: material.certs,
+    elsewhere: new Map(others.map((member) => [member.node, about(member.node)?.sharedFiles ?? []])),
+    inBackup: material.inBackup,
+  });
 }
 
-function checkNode(
-  plan: RestorePlan,
-  member: PlannedMember,
-  facts: NodeFacts,
-  problems: string[],
-  warnings: string[],
-): void {
-  const node = `node "${member.node}"`;
-  if (facts.nodeName !== member.node) {
-    problems.push(`the machine at ${member.address} is node "${facts.nodeName}", not "${member.node}"`);
-    return;
-  }
-  if (!facts.isRoot) problems.push(`${node}: kubemend does not run as root there`);
-  if (!facts.kubelet.running) problems.push(`${node}: no kubelet runs, which starts and stops the static pods`);
-  const other = facts.journals.find((each) => isOpen(each.state) && each.id !== plan.id);
-  if (other !== undefined) problems.push(`${node}: operation ${other.id} was begun and not finished`);
-  const finished = facts.journals.find((each) => each.state === "done" && each.digest === plan.digest);
-  if (finished !== undefined) {
-    warnings.push(
-      `${node}: was restored from this backup by ${finished.id} already: what was written since will be lost`,
-    );
-  }
-  const needed = SPACE_FACTOR * plan.backup.size + LOG_BYTES;
-  if (facts.etcd.freeBytes < needed && !hasReceived(facts, plan.id)) {
-    problems.push(
-      `${node}: ${megabytes(facts.etcd.freeBytes)} are free for ${member.dataDir}, and ${megabytes(needed)} are needed`,
-    );
-  }
-  if (facts.missingFiles.length > 0) problems.push(`${node}: missing ${facts.missingFiles.join(", ")}`);
-  if (facts.etcd.fault !== null) warnings.push(`${node}: the old data cannot be read: ${facts.etcd.fault}`);
-  const components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-  const absent = components.filter((name) => !facts.manifests.includes(name));
-  if (absent.length > 0 && !hasReceived(facts, plan.id)) {
-    warnings.push(`${node}: no manifest of ${absent.join(", ")}: made again from the backup`);
-  }
-  const newest = facts.etcd.newestRevision;
-  const isRestored = facts.journals.some((each) => each.id === plan.id && each.bump !== null);
-  if (newest !== null && newest > plan.backup.revision && !isRestored) {
-    warnings.push(
-      `${node}: its data goes to revision ${newest}: ${newest - plan.backup.revision} revisions are not in the backup`,
-    );
-  }
-}
-
-function checkClocks(input: PlanInput, warnings: string[]): void {
-  const times = factsOf(input).map(({ time }) => time);
-  const skew = Math.max(...times) - Math.min(...times);
-  // Nodes are asked one after another within the same moment.
-  if (times.length > 1 && skew > MOST_SKEW_MS)
-    warnings.push(`the nodes' clocks are ${(skew / 1000).toFixed(1)} s apart`);
-}
-
-function hasReceived(facts: NodeFacts, id: string): boolean {
-  return facts.journals.some((each) => each.id === id && each.state !== "new");
-}
-
-function factsOf({ surveys, members }: PlanInput): NodeFacts[] {
+export function factsOf({ surveys, members }: PlanInput): NodeFacts[] {
   return members.flatMap(({ node }) => {
     const found = surveys.get(node);
     return found !== undefined && "facts" in found ? [found.facts] : [];
@@ -198,8 +154,4 @@ function factsOf({ surveys, members }: PlanInput): NodeFacts[] {
 function digestOf(backup: RestoreBackup, members: readonly PlannedMember[]): string {
   const what = [backup.sha256, ...members.map(({ node, name, peerUrl, dataDir }) => [node, name, peerUrl, dataDir])];
   return createHash("sha256").update(JSON.stringify(what)).digest("hex");
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6)} MB`;
 }

@@ -20,6 +20,7 @@ const plan: RestorePlan = {
   token: "kubemend-restore-1",
   bumpRevision: 1_000_000_000,
   without: ["cp3"],
+  files: {},
 };
 
 test("every node has its restore, with one cluster and one token; parts come in the order that keeps old members out", () => {

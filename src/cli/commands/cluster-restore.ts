@@ -23,6 +23,14 @@ export const clusterRestore = defineCommand({
       "--etcd-prefix <prefix>",
       "where the API server keeps its objects (default: found in the backup)",
     ),
+    certificateKey: words(
+      "--certificate-key <key>",
+      "kubeadm's, to read the authorities' keys from secret kubeadm-certs of the backup",
+    ),
+    newAuthority: toggle(
+      "--new-authority",
+      "the nodes have another cluster authority than the backup: warn, and do not refuse",
+    ),
     identity: path("--identity <file>", "the age identity of the repository"),
     output: outputFlag(["text", "json"]),
     progress: PROGRESS_FLAG,
@@ -43,6 +51,7 @@ cut off goes on where it was when the same command is run again.`,
     const { reachBySsh } = await import("../../operations/cluster/reach-nodes.ts");
     const { line, ...common } = snapshotOptions(host, flags);
     const encryption = flags.encryptionConfig === undefined ? {} : { encryptionConfig: flags.encryptionConfig };
+    const key = flags.certificateKey === undefined ? {} : { certificateKey: flags.certificateKey };
     const prefix = flags.etcdPrefix === undefined ? {} : { etcdPrefix: flags.etcdPrefix };
     if (flags.runbook) {
       const { restoreRunbook } = await import("../../operations/cluster/restore-cluster.ts");
@@ -59,8 +68,10 @@ cut off goes on where it was when the same command is run again.`,
       ...common,
       ...encryption,
       ...prefix,
+      ...key,
       addresses: addresses(flags.node),
       without: flags.without,
+      acceptNewAuthority: flags.newAuthority,
       reach: reachBySsh(reachOptions(host, flags)),
       signal: host.signal,
       now: host.now,
@@ -102,18 +113,38 @@ function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): string 
     "  1. carry the backup there, and compare its SHA-256",
     "  2. stop etcd, API server, controller manager and scheduler; their manifests are kept",
     "  3. move the old data aside, and restore with the token above",
-    "  4. start etcd; prove the members, one hash, the revision and the number of keys",
-    "  5. start the rest; prove leases, nodes and static pods",
+    "  4. put the files there that are missing, and make the certificates that are",
+    "  5. start etcd; prove the members, one hash, the revision and the number of keys",
+    "  6. start the rest; prove leases, nodes and static pods",
+    ...filesText(plan),
     ...warnings.map((text) => `warning: ${text}`),
     ...problems.map((text) => `problem: ${text}`),
   ];
   return `${lines.join("\n")}\n`;
 }
 
+const ORIGIN_TEXT = {
+  repository: "as the backup agent stored it",
+  "kubeadm-certs": "from secret kubeadm-certs",
+  backup: "from the backup's config maps",
+  authority: "made anew",
+} as const;
+
+function filesText({ members, files }: RestorePlan): string[] {
+  const lines = members.flatMap(({ node }) =>
+    (files[node] ?? []).map((file) => {
+      const origin = file.from === "node" ? `from node ${file.node}` : ORIGIN_TEXT[file.from];
+      return `  ${node}  ${file.path}: ${origin}`;
+    }),
+  );
+  return lines.length === 0 ? [] : ["", "files that are missing:", ...lines];
+}
+
 const STEP_TEXT: Readonly<Record<string, string>> = {
   receive: "carrying the backup",
   stop: "stopping the control plane",
   restore: "putting etcd's data in place",
+  prepare: "putting missing files in place",
   gather: "gathering its data",
   join: "joining the cluster",
   promote: "promoting the learner",

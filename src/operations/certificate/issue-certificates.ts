@@ -36,12 +36,15 @@ export interface IssueOptions extends CertificatePlaces {
   /** What the node's own files do not say, or say wrongly. */
   readonly given: { readonly [Field in keyof NodeIdentity]?: NodeIdentity[Field] | undefined } & {
     readonly endpoint?: string | undefined;
+    readonly port?: number | undefined;
   };
   /** A directory for the kubeconfig of another node's kubelet, which is all that is made then. */
   readonly to?: string | undefined;
   readonly days: number;
   readonly dryRun: boolean;
   readonly now: number;
+  /** Where no names are given: whether those that have expired are made anew too. */
+  readonly expired?: boolean;
 }
 
 /** A fact that certificates need and no file tells. */
@@ -153,7 +156,8 @@ class Maker {
     const states = new Map(list.certificates.map(({ name, state }) => [name, state]));
     const isWanted = (name: string) => {
       if (this.#options.names.length > 0) return this.#options.names.includes(name);
-      return LOST_STATES.includes(states.get(name) ?? "valid");
+      const state = states.get(name) ?? "valid";
+      return LOST_STATES.includes(state) || (this.#options.expired === true && state === "expired");
     };
     this.#restoreAuthorities();
     if (this.#options.to !== undefined) {

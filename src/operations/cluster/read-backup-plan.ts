@@ -2,14 +2,26 @@
 import { createHash } from "node:crypto";
 import { manifestYaml } from "../../bootstrap/manifest.ts";
 import { staticPodManifest } from "../../bootstrap/static-pod.ts";
+import { openKubeadmCerts } from "../../certificates/kubeadm-certs.ts";
+import {
+  authoritiesOf,
+  type BackupIdentity,
+  filesOf,
+  identityOf,
+  imagesOf,
+  kubeadmCertsOf,
+  portsOf,
+} from "../../cluster/backup-facts.ts";
+import { KUBERNETES } from "../../cluster/node-needs.ts";
 import type { PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
-import type { StaticPodNode } from "../../controlplane/control-plane.ts";
+import type { StaticPodControlPlane, StaticPodNode } from "../../controlplane/control-plane.ts";
 import { hostFilesOf } from "../../controlplane/host-files.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { staticEtcdMembers } from "../../controlplane/static-etcd.ts";
 import { MendError } from "../../errors/errors.ts";
 import { containerFlags } from "../../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -17,19 +29,35 @@ import { readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import { readControlPlaneObjects, snapshotValues } from "../recover/control-plane-objects.ts";
 import { verifySnapshot } from "../snapshot/verify.ts";
+import type { SentFile } from "./node/prepare-node.ts";
+import { readStoredFiles } from "./stored-files.ts";
 
 export interface BackupOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   readonly encryptionConfig?: string;
   readonly namespace?: string;
+  /** kubeadm's, for what secret `kubeadm-certs` of the backup holds. */
+  readonly certificateKey?: string;
+}
+
+/** What the backup and its repository have for the nodes' disks. */
+export interface BackupFiles {
+  /** By node: what a backup agent stored, by path. */
+  readonly stored: ReadonlyMap<string, ReadonlyMap<string, SentFile>>;
+  /** Of secret `kubeadm-certs`, and of config maps, by path. */
+  readonly certs: ReadonlyMap<string, Uint8Array>;
+  readonly inBackup: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface ClusterBackup {
   readonly backup: RestoreBackup;
   readonly members: readonly PlannedMember[];
-  /** By node: the files that its static pods name. */
-  readonly files: ReadonlyMap<string, readonly string[]>;
-  /** By node: the manifests of its components by file name, as far as the mirror pods tell them. */
+  /** By node: the files that its static pods name, its ports and images, and for whom its certificates are. */
+  readonly nodes: ReadonlyMap<string, BackupNode>;
+  readonly files: BackupFiles;
+  /** Fingerprints of the authorities that the cluster trusts. */
+  readonly authorities: readonly string[];
+  /** By node: the manifests of its components by file name: as they were stored, else as the mirror pods show them. */
   readonly manifests: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** The bytes to carry: the database and, where the file has it, its SHA-256. `size` in all. */
   readonly size: number;
@@ -38,7 +66,15 @@ export interface ClusterBackup {
   [Symbol.dispose](): void;
 }
 
+export interface BackupNode {
+  readonly named: readonly string[];
+  readonly ports: readonly (readonly [port: number, component: string])[];
+  readonly images: readonly string[];
+  readonly identity: BackupIdentity;
+}
+
 const CHUNK = 1 << 20;
+const MANIFESTS = "/etc/kubernetes/manifests/";
 
 /** Throws what verifying a snapshot throws, `snapshot-damaged` where it finds an error, and `unsupported` for a control plane that is not static pods. */
 export async function readClusterBackup(path: string, options: BackupOptions): Promise<ClusterBackup> {
@@ -82,6 +118,8 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
         hint: "restore an external etcd with kubemend snapshot restore on each of its hosts",
       });
     }
+    const stored = await readStoredFiles(path, options);
+    const files = { stored, certs: certsOf(objects, options, path), inBackup: filesOf(objects) };
     const content = contentOf(snapshot);
     const sha256 = createHash("sha256");
     for (const chunk of content()) sha256.update(chunk);
@@ -90,8 +128,10 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
     return {
       backup: { path, size: source.size, revision: keyspace.revision, keys: keyspace.size, sha256: hash },
       members,
-      files: new Map([...nodes].map(([name, node]) => [name, inputsOf(node)])),
-      manifests: new Map([...nodes].map(([name, node]) => [name, manifestsOf(node)])),
+      nodes: new Map([...nodes].map(([name, node]) => [name, aboutNode(node, plane)])),
+      files,
+      authorities: authoritiesOf(objects),
+      manifests: new Map([...nodes].map(([name, node]) => [name, manifestsOf(node, stored.get(name))])),
       size: source.size + (storedHash?.length ?? 0),
       sha256: hash,
       content,
@@ -120,7 +160,42 @@ function inputsOf({ pods }: StaticPodNode): string[] {
   return hostFilesOf(components).flatMap(({ role, kind, path }) => (role === "input" && kind === "file" ? [path] : []));
 }
 
-function manifestsOf({ pods }: StaticPodNode): Readonly<Record<string, string>> {
+function aboutNode(node: StaticPodNode, plane: StaticPodControlPlane): BackupNode {
+  const identity = identityOf(node, plane);
+  return { named: inputsOf(node), ports: [...portsOf(node)], images: imagesOf(node), identity };
+}
+
+/** Empty where no key was given. Throws `not-found` where one was given and the backup does not have the secret. */
+function certsOf(
+  objects: readonly KubeObject[],
+  { certificateKey }: BackupOptions,
+  path: string,
+): ReadonlyMap<string, Uint8Array> {
+  if (certificateKey === undefined) return new Map();
+  const data = kubeadmCertsOf(objects);
+  if (data === undefined) {
+    throw new MendError("not-found", "the backup does not hold secret kube-system/kubeadm-certs", {
+      where: path,
+      hint: "kubeadm keeps it for two hours only: take a backup of that time, or copy the files from elsewhere",
+    });
+  }
+  return new Map(
+    [...openKubeadmCerts(data, certificateKey)].map(([name, bytes]) => [`${KUBERNETES}/pki/${name}`, bytes]),
+  );
+}
+
+function manifestsOf(
+  { pods }: StaticPodNode,
+  stored: ReadonlyMap<string, SentFile> | undefined,
+): Readonly<Record<string, string>> {
   const components = pods.filter(({ component }) => component !== undefined);
-  return Object.fromEntries(components.map((pod) => [`${pod.name}.yaml`, manifestYaml(staticPodManifest(pod))]));
+  return Object.fromEntries(
+    components.map((pod) => {
+      const name = `${pod.name}.yaml`;
+      const file = stored?.get(`${MANIFESTS}${name}`);
+      const text =
+        file === undefined ? manifestYaml(staticPodManifest(pod)) : Buffer.from(file.content, "base64").toString();
+      return [name, text];
+    }),
+  );
 }

@@ -5,9 +5,10 @@
 import { randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import { type NodeFacts, type NodeJournal, nodeFactsSchema } from "../../cluster/node-facts.ts";
+import { wantedFiles } from "../../cluster/node-needs.ts";
+import { checkRestore } from "../../cluster/restore-check.ts";
 import {
   bumpFor,
-  checkRestore,
   type PlanInput,
   type PlanNotes,
   planRestore,
@@ -17,6 +18,8 @@ import {
 import { type NodeStep, nextStep } from "../../cluster/restore-state.ts";
 import { runbookOf } from "../../cluster/runbook.ts";
 import { MendError } from "../../errors/errors.ts";
+import { gatherFiles, materialOf } from "./gather-files.ts";
+import type { SentFile } from "./node/prepare-node.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import type { StepRequest } from "./node/run-step.ts";
 import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
@@ -27,6 +30,8 @@ export interface ClusterRestoreOptions extends BackupOptions {
   readonly addresses: ReadonlyMap<string, string>;
   /** Nodes of the backup that no longer are. */
   readonly without: readonly string[];
+  /** Whether the nodes may have another authority than the backup's cluster has. */
+  readonly acceptNewAuthority: boolean;
   /** How each node is reached; called once for each, before it is surveyed. */
   readonly reach: (target: NodeTarget) => Promise<Reach>;
   readonly signal: AbortSignal;
@@ -70,6 +75,7 @@ export async function restoreCluster(
       hint: "mend these, or leave a node out with --without NAME",
     });
   }
+  const files = await allFiles(plan, backup, session, options);
   const states = new Map<string, NodeJournal["state"]>(
     plan.members.map(({ node }) => [node, journalOf(session, node, plan.id)?.state ?? "new"]),
   );
@@ -103,7 +109,7 @@ export async function restoreCluster(
       const target = session.targets.get(node);
       if (target === undefined) return;
       on({ kind: "step", step: next.step, node, state: "begun" });
-      const request = requestFor(next.step, plan, node, session, backup);
+      const request = requestFor(next.step, plan, node, session, backup, files);
       const journal = (await call(target, request, session, options, backup)) as NodeJournal;
       states.set(node, journal.state);
       on({ kind: "step", step: next.step, node, state: "done" });
@@ -125,7 +131,9 @@ export async function restoreRunbook(
     .map((member) => ({ ...member, address: options.addresses.get(member.node) ?? member.address }));
   const { without, now } = options;
   const random = randomBytes(3).toString("hex");
-  const plan = planRestore({ backup: backup.backup, members, without, surveys: new Map(), now: now(), random });
+  const material = materialOf(backup, false);
+  const about = { backup: backup.backup, members, without, surveys: new Map(), material };
+  const plan = planRestore({ ...about, now: now(), random });
   const bumpRevision = bumpFor(backup.backup.revision, [null]);
   return runbookOf({ ...plan, bumpRevision }, basename(path));
 }
@@ -156,7 +164,8 @@ async function openSession(backup: ClusterBackup, options: ClusterRestoreOptions
       targets.set(node, target);
       try {
         reaches.set(node, await options.reach(target));
-        const request = { step: "survey", dataDir, files: backup.files.get(node) ?? [] } as const;
+        const { named = [], ports = [], images = [] } = backup.nodes.get(node) ?? {};
+        const request = { step: "survey", dataDir, files: wantedFiles(named), ports, images } as const;
         const answer = await callNode(target, request, reachOf(reaches, node), options);
         surveys.set(node, { facts: nodeFactsSchema.parse(answer) });
       } catch (error) {
@@ -172,7 +181,7 @@ async function openSession(backup: ClusterBackup, options: ClusterRestoreOptions
 function planFor(
   backup: ClusterBackup,
   { surveys, targets }: Session,
-  { without, now }: ClusterRestoreOptions,
+  { without, now, acceptNewAuthority }: ClusterRestoreOptions,
 ): { readonly plan: RestorePlan; readonly notes: PlanNotes } {
   const members = backup.members
     .filter(({ node }) => targets.has(node))
@@ -182,6 +191,7 @@ function planFor(
     members,
     without,
     surveys,
+    material: materialOf(backup, acceptNewAuthority),
     now: now(),
     random: randomBytes(3).toString("hex"),
   };
@@ -195,6 +205,7 @@ function requestFor(
   node: string,
   session: Session,
   backup: ClusterBackup,
+  files: ReadonlyMap<string, readonly SentFile[]>,
 ): StepRequest {
   switch (step) {
     case "receive":
@@ -208,9 +219,39 @@ function requestFor(
       };
     case "restore":
       return { step, plan, node };
+    case "prepare": {
+      const isMade = plan.files[node]?.some(({ from }) => from === "authority") === true;
+      return {
+        step,
+        id: plan.id,
+        files: files.get(node) ?? [],
+        identity: backup.nodes.get(node)?.identity ?? {},
+        issue: isMade || (factsOf(session, node)?.expired.length ?? 0) > 0,
+      };
+    }
     default:
       return { step, id: plan.id };
   }
+}
+
+/** Before any node is changed. */
+async function allFiles(
+  plan: RestorePlan,
+  backup: ClusterBackup,
+  session: Session,
+  options: ClusterRestoreOptions,
+): Promise<ReadonlyMap<string, readonly SentFile[]>> {
+  const files = new Map<string, readonly SentFile[]>();
+  for (const { node } of plan.members) {
+    const planned = plan.files[node] ?? [];
+    const readShared = async (holder: string, paths: readonly string[]): Promise<readonly SentFile[]> => {
+      const target = session.targets.get(holder);
+      if (target === undefined) throw new MendError("ssh-failed", `node "${holder}" cannot be reached`);
+      return (await call(target, { step: "read-files", paths }, session, options)) as readonly SentFile[];
+    };
+    files.set(node, await gatherFiles(node, planned, backup.files, readShared));
+  }
+  return files;
 }
 
 function call(

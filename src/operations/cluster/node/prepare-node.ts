@@ -7,6 +7,7 @@ import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
+import { SHARED_FILES } from "../../../certificates/kubeadm-certs.ts";
 import type { BackupIdentity } from "../../../cluster/backup-facts.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { KUBELET_CONFIGURATION, KUBERNETES } from "../../../cluster/node-needs.ts";
@@ -34,6 +35,8 @@ export interface PrepareRequest {
   readonly files: readonly SentFile[];
   /** For whom certificates are made. */
   readonly identity: BackupIdentity;
+  /** Whether any are to be made or renewed. */
+  readonly issue: boolean;
 }
 
 interface PrepareOptions {
@@ -55,7 +58,7 @@ const ENDPOINT_IN_CONFIGURATION_SINCE = 27;
 
 export async function prepareNode(
   journal: NodeJournal,
-  { files, identity }: PrepareRequest,
+  { files, identity, issue: isToIssue }: PrepareRequest,
   options: PrepareOptions,
 ): Promise<NodeJournal> {
   const { tell, signal, kubernetesDir = KUBERNETES, kubeletDir = KUBELET, root } = options;
@@ -72,9 +75,13 @@ export async function prepareNode(
   const issue = {
     ...{ kubernetesDir, kubeletDir, names: [], given: identity, days: DAYS, expired: true, now: options.now },
   };
-  const planned = await issueCertificates({ ...issue, dryRun: true });
-  noted = await note(noted, planned.issued.map(({ file }) => file), root);
-  const { issued } = await issueCertificates({ ...issue, dryRun: false });
+  const planned = isToIssue ? (await issueCertificates({ ...issue, dryRun: true })).issued : [];
+  noted = await note(
+    noted,
+    planned.map(({ file }) => file),
+    root,
+  );
+  const issued = isToIssue ? (await issueCertificates({ ...issue, dryRun: false })).issued : [];
   if (files.length > 0) tell(`placed ${files.map(({ path }) => path).join(", ")}`);
   if (issued.length > 0) tell(`made ${[...new Set(issued.map(({ name }) => name))].join(", ")}`);
   noted = await writeJournal({ ...noted, state: "prepared", made: noted.made.map(withHash) }, root);
@@ -95,8 +102,9 @@ export function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) =>
   const unused = join(operationDirectory(id, root), "unused");
   for (const [at, { path, kept, sha256 }] of [...made.entries()].reverse()) {
     const isThere = existsSync(path);
+    if (kept !== null && !existsSync(kept)) continue; // it is back already
     if (isThere && sha256 !== null && hashOf(path) !== sha256) {
-      if (kept === null || hashOf(path) !== hashOf(kept)) tell(`${path} has changed since, and stays`);
+      tell(`${path} has changed since, and stays`);
       continue;
     }
     realFileSystem.makeDirectory(unused, 0o700);
@@ -104,6 +112,19 @@ export function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) =>
     if (kept !== null && existsSync(kept)) realFileSystem.rename(kept, path);
     realFileSystem.syncDirectory(dirname(path));
   }
+}
+
+/** Of the files that all control-plane nodes share, those that are asked for. */
+export function readShared(paths: readonly string[]): SentFile[] {
+  const shared = SHARED_FILES.map((file) => join(KUBERNETES, "pki", file));
+  return paths
+    .filter((path) => shared.includes(path) && existsSync(path))
+    .map((path) => ({ path, content: readFileSync(path).toString("base64"), mode: sharedMode(path), uid: 0, gid: 0 }));
+}
+
+/** As kubeadm writes them. */
+export function sharedMode(path: string): number {
+  return path.endsWith(".crt") ? 0o644 : 0o600;
 }
 
 /** Keeps what is there now, before it is replaced. What was noted first counts. */

@@ -15,6 +15,7 @@ import { describeMachine, join, makeJoin } from "./join-node.ts";
 import { OPERATIONS, operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
 import { localEtcd, removeLost, seeCluster } from "./living-cluster.ts";
 import { joinMember, placeData } from "./place-data.ts";
+import { type PrepareRequest, prepareNode, readShared } from "./prepare-node.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";
 import { findData, restoreMember } from "./restore-member.ts";
 import { withStepLock } from "./step-lock.ts";
@@ -24,6 +25,9 @@ import { finishUndo, undoData } from "./undo-restore.ts";
 
 export type StepRequest =
   | ({ readonly step: "survey" } & SurveyRequest)
+  /** Files that are the same on all control-plane nodes; of others nothing is read. */
+  | { readonly step: "read-files"; readonly paths: readonly string[] }
+  | ({ readonly step: "prepare" } & PrepareRequest)
   | { readonly step: "describe-member" | "describe-machine" | "make-join" }
   | { readonly step: "see-cluster"; readonly name: string }
   | { readonly step: "remove-lost"; readonly memberId: string | null; readonly node: string | null }
@@ -101,7 +105,9 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
   const { signal, tell } = edges;
   switch (request.step) {
     case "survey":
-      return surveyNode(request);
+      return surveyNode(request, signal);
+    case "read-files":
+      return readShared(request.paths);
     case "receive":
       return receive(request, edges);
     case "stop":
@@ -138,6 +144,8 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       if (member === undefined) throw new MendError("usage", `the plan has no member for node "${request.node}"`);
       return restoreMember(readJournal(request.plan.id), request.plan, member, signal);
     }
+    case "prepare":
+      return prepareNode(readJournal(request.id), request, { signal, tell, now: Date.now() });
     case "start-etcd": {
       const journal = readJournal(request.id);
       await startComponents(journal, (component) => component === "etcd");
@@ -184,7 +192,7 @@ function begin(id: string, digest: string): Promise<NodeJournal> {
 }
 
 /** A journal of which nothing was done yet. */
-const EMPTY = { manifests: null, dataDir: null, revision: null, snapshot: null, bump: null, leads: false };
+const EMPTY = { manifests: null, dataDir: null, made: [], revision: null, snapshot: null, bump: null, leads: false };
 
 function find(id: string): NodeJournal | undefined {
   return readJournals().find((journal) => journal.id === id);

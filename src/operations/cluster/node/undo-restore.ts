@@ -2,6 +2,7 @@
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { undoSteps } from "../../../cluster/restore-state.ts";
 import { writeJournal } from "./journal.ts";
+import { takeFilesBack } from "./prepare-node.ts";
 import { bringDataBack } from "./restore-member.ts";
 import { removeManifests, type StopOptions, startComponents } from "./stop-components.ts";
 
@@ -15,6 +16,7 @@ export async function undoData(journal: NodeJournal, options: Pick<StopOptions, 
   if (journal.state !== "undone") await writeJournal({ ...journal, state: "undoing" });
   if (steps.includes("stop") && journal.manifests !== null) await removeManifests(journal.manifests.from, options);
   if (steps.includes("data")) bringDataBack(journal);
+  if (steps.includes("files")) takeFilesBack(journal, options.tell);
 }
 
 /** Second half: the manifests come back, and the kubelet starts what it ran. */

@@ -1,0 +1,193 @@
+/** What a survey of the nodes says against a plan of a restore: each contradiction, before anything is touched. */
+import type { NodeFacts } from "./node-facts.ts";
+import { isOpen } from "./node-facts.ts";
+import {
+  factsOf,
+  needsOf,
+  type PlanInput,
+  type PlanNotes,
+  type PlannedMember,
+  type RestorePlan,
+} from "./restore-plan.ts";
+
+/** A copy of the snapshot, the database made of it, and two segments of the log. */
+const SPACE_FACTOR = 2;
+const LOG_BYTES = 128 * 1024 * 1024;
+const MOST_SKEW_MS = 2_000;
+/** What a certificate of the control plane cannot be made without. */
+const NEEDED_FACTS = ["address", "serviceAddress", "minor"] as const;
+
+/** What a survey says against the plan. */
+export function checkRestore(plan: RestorePlan, input: PlanInput): PlanNotes {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  for (const member of plan.members) {
+    const found = input.surveys.get(member.node);
+    if (found === undefined || "fault" in found) {
+      problems.push(
+        `node "${member.node}" cannot be surveyed: ${found === undefined ? "nobody asked it" : found.fault}`,
+      );
+      continue;
+    }
+    checkNode(plan, member, found.facts, input, { problems, warnings });
+  }
+  checkClocks(input, warnings);
+  checkAuthorities(input, problems, warnings);
+  if (plan.without.length > 0) {
+    const list = plan.without.join(", ");
+    warnings.push(
+      `without ${list}: the restored etcd has ${plan.members.length} of ${plan.members.length + plan.without.length} members`,
+    );
+  }
+  return { problems, warnings };
+}
+
+function checkNode(
+  plan: RestorePlan,
+  member: PlannedMember,
+  facts: NodeFacts,
+  input: PlanInput,
+  { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
+): void {
+  const node = `node "${member.node}"`;
+  if (facts.nodeName !== member.node) {
+    problems.push(`the machine at ${member.address} is node "${facts.nodeName}", not "${member.node}"`);
+    return;
+  }
+  if (!facts.isRoot) problems.push(`${node}: kubemend does not run as root there`);
+  checkKubelet(node, facts, problems, warnings);
+  const other = facts.journals.find((each) => isOpen(each.state) && each.id !== plan.id);
+  if (other !== undefined) problems.push(`${node}: operation ${other.id} was begun and not finished`);
+  const finished = facts.journals.find((each) => each.state === "done" && each.digest === plan.digest);
+  if (finished !== undefined) {
+    warnings.push(
+      `${node}: was restored from this backup by ${finished.id} already: what was written since will be lost`,
+    );
+  }
+  const needed = SPACE_FACTOR * plan.backup.size + LOG_BYTES;
+  if (facts.etcd.freeBytes < needed && !hasReceived(facts, plan.id)) {
+    problems.push(
+      `${node}: ${megabytes(facts.etcd.freeBytes)} are free for ${member.dataDir}, and ${megabytes(needed)} are needed`,
+    );
+  }
+  checkFiles(plan, member, facts, input, { problems, warnings });
+  checkData(plan, member, facts, { problems, warnings });
+  for (const { port, component, program } of facts.takenPorts) {
+    problems.push(`${node}: ${program} listens on port ${port}, which ${component} needs: stop it first`);
+  }
+  if (facts.absentImages !== null && facts.absentImages.length > 0) {
+    warnings.push(`${node}: not there, and pulled when they are started: ${facts.absentImages.join(", ")}`);
+  }
+  if (facts.etcd.fault !== null) warnings.push(`${node}: the old data cannot be read: ${facts.etcd.fault}`);
+  const components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+  const absent = components.filter((name) => !facts.manifests.includes(name));
+  if (absent.length > 0 && !hasReceived(facts, plan.id)) {
+    warnings.push(`${node}: no manifest of ${absent.join(", ")}: made again from the backup`);
+  }
+  const newest = facts.etcd.newestRevision;
+  const isRestored = facts.journals.some((each) => each.id === plan.id && each.bump !== null);
+  if (newest !== null && newest > plan.backup.revision && !isRestored) {
+    warnings.push(
+      `${node}: its data goes to revision ${newest}: ${newest - plan.backup.revision} revisions are not in the backup`,
+    );
+  }
+}
+
+function checkClocks(input: PlanInput, warnings: string[]): void {
+  const times = factsOf(input).map(({ time }) => time);
+  const skew = Math.max(...times) - Math.min(...times);
+  // Nodes are asked one after another within the same moment.
+  if (times.length > 1 && skew > MOST_SKEW_MS)
+    warnings.push(`the nodes' clocks are ${(skew / 1000).toFixed(1)} s apart`);
+}
+
+function checkKubelet(node: string, facts: NodeFacts, problems: string[], warnings: string[]): void {
+  if (facts.kubelet.running) return;
+  if (!facts.kubelet.hasUnit) {
+    problems.push(`${node}: no kubelet runs, which starts and stops the static pods`);
+  } else if (facts.running.length > 0) {
+    problems.push(
+      `${node}: no kubelet runs, and ${facts.running.join(", ")} still does: start the kubelet, so that it stops them`,
+    );
+  } else warnings.push(`${node}: no kubelet runs: it is started when its files are there`);
+}
+
+/** Missing files that come from nowhere stop the restore; what is made, and from what, is said. */
+function checkFiles(
+  plan: RestorePlan,
+  { node: name }: PlannedMember,
+  facts: NodeFacts,
+  input: PlanInput,
+  { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
+): void {
+  const { lacking, unmade } = needsOf(input, name);
+  problems.push(...lacking);
+  warnings.push(...unmade);
+  const files = plan.files[name] ?? [];
+  const made = files.filter(({ from }) => from === "authority").map(({ path }) => path);
+  const lost = facts.expired.filter(({ renewable }) => !renewable).map((each) => each.name);
+  const renewed = facts.expired.filter(({ renewable }) => renewable).map((each) => each.name);
+  if (lost.length > 0) {
+    problems.push(
+      `node "${name}": expired, and without the authority's key not to be renewed here: ${lost.join(", ")}`,
+    );
+  }
+  if (renewed.length > 0) warnings.push(`node "${name}": expired, and renewed for a year: ${renewed.join(", ")}`);
+  if (made.length === 0) return;
+  const identity = input.material.nodes.get(name)?.identity ?? {};
+  const unknown = NEEDED_FACTS.filter((fact) => identity[fact] === undefined);
+  if (unknown.length > 0) {
+    problems.push(
+      `node "${name}": the backup does not say its ${unknown.join(", ")}: make what is missing with kubemend certificate issue there`,
+    );
+  }
+}
+
+function checkData(
+  plan: RestorePlan,
+  { node, dataDir }: PlannedMember,
+  { etcd, journals }: NodeFacts,
+  { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
+): void {
+  if (etcd.foreign.length > 0) {
+    problems.push(
+      `node "${node}": ${dataDir} holds what is not etcd's: ${etcd.foreign.slice(0, 5).join(", ")}: move it elsewhere`,
+    );
+  }
+  const ours = plan.members.map(({ peerUrl }) => peerUrl);
+  const isRestored = journals.some((each) => each.id === plan.id && each.revision !== null);
+  if (etcd.peerUrls.length > 0 && !isRestored && !etcd.peerUrls.some((url) => ours.includes(url))) {
+    warnings.push(
+      `node "${node}": ${dataDir} is of another etcd cluster, with the members ${etcd.peerUrls.join(", ")}: it is moved aside`,
+    );
+  }
+}
+
+/** The nodes' authority has to be the one that the backup's cluster trusts: a backup of another cluster has the same names often enough. */
+function checkAuthorities(input: PlanInput, problems: string[], warnings: string[]): void {
+  const { authorities, acceptNewAuthority } = input.material;
+  const found = factsOf(input).filter((facts) => facts.authorities.length > 0);
+  const other = found.filter((facts) => !facts.authorities.some((each) => authorities.includes(each)));
+  if (authorities.length > 0 && other.length > 0) {
+    const nodes = other.map(({ nodeName }) => nodeName).join(", ");
+    const text = `the authority in /etc/kubernetes/pki/ca.crt on ${nodes} is not the one of the backup's cluster`;
+    if (acceptNewAuthority) {
+      warnings.push(
+        `${text}: every kubelet and every kubeconfig needs the new one, and webhooks and service accounts are to be looked at`,
+      );
+    } else problems.push(`${text}: this is another cluster's backup, or the authority was made anew since`);
+  }
+  const first = found[0];
+  const odd = found.filter((facts) => !facts.authorities.some((each) => first?.authorities.includes(each)));
+  if (first !== undefined && odd.length > 0) {
+    problems.push(`${[first, ...odd].map(({ nodeName }) => nodeName).join(" and ")} have different authorities`);
+  }
+}
+
+function hasReceived(facts: NodeFacts, id: string): boolean {
+  return facts.journals.some((each) => each.id === id && each.state !== "new");
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1e6)} MB`;
+}

@@ -1,0 +1,117 @@
+/** A node's lost files, placed and made; and taken back. On the files of a real node of kubeadm's. */
+import { X509Certificate } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { type KubeadmNode, writeNode } from "../../../../test/kubeadm-nodes.ts";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { operationDirectory, readJournal, writeJournal } from "./journal.ts";
+import { prepareNode, takeFilesBack } from "./prepare-node.ts";
+
+const made: string[] = [];
+afterEach(() => {
+  for (const directory of made.splice(0)) rmSync(directory, { recursive: true });
+});
+
+const ID = "restore-20261129-104217-3f9c2a";
+const identity = {
+  node: "m2",
+  address: "10.77.0.12",
+  serviceAddress: "10.96.0.1",
+  domain: "cluster.local",
+  minor: 36,
+  port: 6443,
+  endpoint: "https://10.77.0.11:6443",
+  otherNames: ["10.77.0.11"],
+};
+
+async function lost(): Promise<{ readonly node: KubeadmNode; readonly root: string; readonly journal: NodeJournal }> {
+  const directory = mkdtempSync(join(tmpdir(), "kubemend-prepare-"));
+  made.push(directory);
+  const node = writeNode("m2", directory);
+  rmSync(join(node.kubernetesDir, "manifests"), { recursive: true }); // as `stop` leaves it
+  const root = join(directory, "operations");
+  const empty = { manifests: null, dataDir: null, made: [], revision: 1, snapshot: null, bump: 1, leads: false };
+  const journal = await writeJournal({ ...empty, id: ID, digest: "d", state: "restored" }, root);
+  return { node, root, journal };
+}
+
+/** Paths and contents. */
+function contents(directory: string): Map<string, string> {
+  const names = readdirSync(directory, { recursive: true }).map(String).sort();
+  const files = names.filter((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true);
+  return new Map(files.map((name) => [name, readFileSync(join(directory, name), "latin1")]));
+}
+
+const edges = (node: KubeadmNode, root: string) => ({
+  signal: new AbortController().signal,
+  tell: () => {},
+  now: Date.UTC(2026, 10, 29),
+  kubernetesDir: node.kubernetesDir,
+  kubeletDir: node.kubeletDir,
+  root,
+});
+
+test("what is missing is placed and made, and undo leaves what was there before", async () => {
+  const { node, root, journal } = await lost();
+  const at = (path: string) => join(node.kubernetesDir, path);
+  const key = readFileSync(at("pki/etcd/ca.key")).toString("base64");
+  for (const path of [
+    "pki/etcd/ca.key",
+    "pki/etcd/peer.crt",
+    "pki/etcd/peer.key",
+    "pki/apiserver.crt",
+    "admin.conf",
+    "kubelet.conf",
+  ])
+    rmSync(at(path));
+  const before = contents(node.kubernetesDir);
+  const files = [{ path: at("pki/etcd/ca.key"), content: key, mode: 0o600, uid: 0, gid: 0 }];
+
+  const prepared = await prepareNode(journal, { id: ID, files, identity, issue: true }, edges(node, root));
+  expect(prepared.state).toBe("prepared");
+  const peer = new X509Certificate(readFileSync(at("pki/etcd/peer.crt")));
+  expect(peer.checkIssued(new X509Certificate(readFileSync(at("pki/etcd/ca.crt"))))).toBe(true);
+  expect(peer.subjectAltName).toContain("IP Address:10.77.0.12");
+  expect(new X509Certificate(readFileSync(at("pki/apiserver.crt"))).subjectAltName).toContain("IP Address:10.96.0.1");
+  expect(readFileSync(at("admin.conf"), "utf8")).toContain("server: https://10.77.0.11:6443");
+  expect(statSync(at("pki/etcd/ca.key")).mode & 0o777).toBe(0o600);
+
+  const again = await prepareNode(readJournal(ID, root), { id: ID, files, identity, issue: true }, edges(node, root));
+  expect(again.made).toEqual(prepared.made);
+
+  takeFilesBack(again, () => {}, root);
+  expect(contents(node.kubernetesDir)).toEqual(before);
+  takeFilesBack(again, () => {}, root); // for a run that was cut off
+  expect(contents(node.kubernetesDir)).toEqual(before);
+  expect(readdirSync(join(operationDirectory(ID, root), "unused")).length).toBeGreaterThan(0);
+});
+
+test("certificates that are over are renewed with the names they had, and come back as they were", async () => {
+  const { node, root, journal } = await lost();
+  const before = contents(node.kubernetesDir);
+  const file = join(node.kubernetesDir, "pki/apiserver.crt");
+  const names = new X509Certificate(readFileSync(file)).subjectAltName;
+  const later = { ...edges(node, root), now: Date.UTC(2029, 0, 1) };
+  const prepared = await prepareNode(journal, { id: ID, files: [], identity, issue: true }, later);
+  const renewed = new X509Certificate(readFileSync(file));
+  expect(renewed.validToDate.getTime()).toBeGreaterThan(later.now);
+  expect(renewed.subjectAltName).toBe(names);
+  takeFilesBack(prepared, () => {}, root);
+  const left = contents(node.kubernetesDir);
+  for (const [path, content] of before) expect(left.get(path), path).toBe(content);
+});
+
+test("a file that somebody changed since stays, and is reported", async () => {
+  const { node, root, journal } = await lost();
+  const path = join(node.kubernetesDir, "audit.yaml");
+  const files = [{ path, content: Buffer.from("a: 1\n").toString("base64"), mode: 0o600, uid: 0, gid: 0 }];
+  const prepared = await prepareNode(journal, { id: ID, files, identity, issue: false }, edges(node, root));
+  expect(existsSync(path)).toBe(true);
+  writeFileSync(path, "a: 2\n");
+  const said: string[] = [];
+  takeFilesBack(prepared, (text) => said.push(text), root);
+  expect(said).toEqual([`${path} has changed since, and stays`]);
+  expect(readFileSync(path, "utf8")).toBe("a: 2\n");
+});
