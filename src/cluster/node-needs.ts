@@ -9,7 +9,7 @@ export const KUBERNETES = "/etc/kubernetes";
 export const KUBELET_CONFIGURATION = "/var/lib/kubelet/config.yaml";
 
 /** Where the content of a file comes from. */
-export type FileOrigin =
+type FileOrigin =
   | { readonly from: "repository" | "kubeadm-certs" | "backup" }
   /** From a control-plane node that has it: these files are the same on all. */
   | { readonly from: "node"; readonly node: string }

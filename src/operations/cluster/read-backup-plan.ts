@@ -66,7 +66,7 @@ export interface ClusterBackup {
   [Symbol.dispose](): void;
 }
 
-export interface BackupNode {
+interface BackupNode {
   readonly named: readonly string[];
   readonly ports: readonly (readonly [port: number, component: string])[];
   readonly images: readonly string[];
