@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 function journal(id: string): NodeJournal {
-  const empty = { manifests: null, dataDir: null, revision: null, snapshot: null, bump: null, leads: false };
+  const empty = { manifests: null, made: [], dataDir: null, revision: null, snapshot: null, bump: null, leads: false };
   return { ...empty, id, digest: "d", state: "stopped" };
 }
 
