@@ -1,16 +1,19 @@
 /**
- * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in one run on one machine.
- * `node bench/objects-restore.ts [OBJECTS]`; needs root, and Kubernetes as the end-to-end tests do (docs/testbed.md).
+ * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in one run on one machine, with the CPU time that
+ * each program of the control plane took for them.
+ * `node bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL]]`; needs root, and Kubernetes as the end-to-end tests do (docs/testbed.md).
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { editSnapshot } from "../src/operations/snapshot/edit.ts";
 import { Workplace } from "../test/e2e/giving-back.ts";
 import { startControlPlane } from "../testbed/control-plane.ts";
+import { markedProcesses } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
 
 const count = Number(process.argv[2] ?? 10_000);
+const kubectlCount = Number(process.argv[3] ?? count);
 const directory = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
 await using plane = await startControlPlane();
 using place = new Workplace(plane);
@@ -25,7 +28,7 @@ try {
   const file = join(directory, "objects.yaml");
   writeFileSync(file, [namespace, ...objects].map((each) => JSON.stringify(each)).join("\n---\n"));
   const small = join(directory, "objects.json");
-  writeFileSync(small, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
+  writeFileSync(small, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects.slice(0, kubectlCount) }));
   const backup = join(directory, "backup.db");
   const request = { remove: [], set: [file], from: [], namespace: "bench", selector: "" };
   await editSnapshot(await place.backup(), backup, { request, isDryRun: false, now: Date.now });
@@ -39,13 +42,16 @@ try {
       { seconds: 900 },
     );
   };
-  const timed = async (what: string, run: () => Promise<unknown>) => {
+  const timed = async (what: string, run: () => Promise<unknown>, number = count) => {
+    const before = cpuSeconds();
     const began = performance.now();
     await run();
     const seconds = (performance.now() - began) / 1000;
-    console.log(`${what}: ${count} objects in ${seconds.toFixed(1)} s, ${Math.round(count / seconds)} a second`);
+    const cpu = [...cpuSeconds()].map(([name, after]) => `${name} ${(after - (before.get(name) ?? 0)).toFixed(1)} s`);
+    console.log(`${what}: ${number} objects in ${seconds.toFixed(1)} s, ${Math.round(number / seconds)} a second`);
+    console.log(`  CPU: ${cpu.join(", ")}`);
     const found = (await plane.kubectl("get", "configmaps", "-n", "bench", "-o", "name")).split("\n").length;
-    if (found < count) throw new Error(`${what} made ${found} of ${count} objects`);
+    if (found < number) throw new Error(`${what} made ${found} of ${number} objects`);
   };
   await timed("kubemend objects restore", async () => {
     const ran = await place.objects("restore", backup, "-n", "bench", "--yes");
@@ -57,8 +63,29 @@ try {
   for (const verb of ["create", "apply"]) {
     await deleted();
     await plane.api.post("/api/v1/namespaces", { metadata: { name: "bench" } });
-    await timed(`kubectl ${verb}`, () => plane.kubectl(verb, "-f", small));
+    await timed(`kubectl ${verb}`, () => plane.kubectl(verb, "-f", small), kubectlCount);
   }
 } finally {
   rmSync(directory, { recursive: true });
+}
+
+/** User and system seconds so far: of the programs of the bed by name, of this process, and of the programs that it has run and that have ended. */
+function cpuSeconds(): Map<string, number> {
+  const [own, children] = statOf("self");
+  const found = new Map([
+    ["this process", own],
+    ["its children", children],
+  ]);
+  for (const { pid, name } of markedProcesses(plane.bed.id)) found.set(name, (found.get(name) ?? 0) + statOf(pid)[0]);
+  return found;
+}
+
+/** Seconds of a process, and of its children that have ended. Source: proc(5), fields 14 to 17 in hundredths of a second. */
+function statOf(pid: number | "self"): readonly [number, number] {
+  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = text
+    .slice(text.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
+  return [(fields[11]! + fields[12]!) / 100, (fields[13]! + fields[14]!) / 100];
 }

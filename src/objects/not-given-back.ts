@@ -6,6 +6,8 @@ import type { KubeObject } from "../kube/object.ts";
 export interface GivingContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Whether the cluster's controller manager makes a token for each account, as it did before Kubernetes 1.24. */
+  readonly makesTokens: boolean;
   /** The ServiceAccount of a name in the backup. */
   serviceAccount(namespace: string, name: string): KubeObject | undefined;
   service(namespace: string, name: string): KubeObject | undefined;
@@ -47,7 +49,9 @@ const BY_PATH: Readonly<Record<string, string>> = {
 export function notGivenBack(object: KubeObject, path: string, context: GivingContext): string | undefined {
   if (Object.hasOwn(BY_PATH, path)) return BY_PATH[path];
   const { metadata } = object;
-  if (metadata.deletionTimestamp !== undefined) return "it was being deleted when the backup was taken";
+  // A namespace is needed for what is in it, and comes back empty.
+  if (metadata.deletionTimestamp !== undefined && path !== "namespaces")
+    return "it was being deleted when the backup was taken";
   if (isElectionRecord(object)) return "it holds an election, which is held again";
   const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
   if (owner !== undefined && MADE_BY_OWNER.has(path) && BUILT_IN_OWNERS.has(owner.kind)) {
@@ -80,6 +84,18 @@ export function notGivenBack(object: KubeObject, path: string, context: GivingCo
   }
 }
 
+export function isEndingNamespace({ kind, apiVersion, metadata }: KubeObject): boolean {
+  return kind === "Namespace" && apiVersion === "v1" && metadata.deletionTimestamp !== undefined;
+}
+
+/** What it means that somebody named an object that has had its time; undefined where it has not. */
+export function runsAgain(object: KubeObject, path: string): string | undefined {
+  if (path === "jobs" && hasCondition(object, ["Complete", "Failed"])) return "it had completed, and runs again";
+  if (path === "pods" && ["Succeeded", "Failed"].includes(textOf(objectOf(object.status).phase)))
+    return "it had ended, and runs again";
+  return undefined;
+}
+
 function ofPod(pod: KubeObject): string | undefined {
   if (pod.metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined)
     return "its kubelet makes it of a manifest";
@@ -93,7 +109,7 @@ function hasCondition({ status }: KubeObject, types: readonly string[]): boolean
   );
 }
 
-function ofSecret(secret: KubeObject, { now, serviceAccount }: GivingContext): string | undefined {
+function ofSecret(secret: KubeObject, { now, makesTokens, serviceAccount }: GivingContext): string | undefined {
   const { metadata, type } = secret;
   if (type === "bootstrap.kubernetes.io/token") {
     const data = objectOf(secret.data);
@@ -102,9 +118,10 @@ function ofSecret(secret: KubeObject, { now, serviceAccount }: GivingContext): s
   }
   if (!isTokenSecret(secret)) return undefined;
   const account = accountOf(secret);
-  return isMadeToken(secret, serviceAccount(metadata.namespace ?? "", account))
+  if (!isMadeToken(secret, serviceAccount(metadata.namespace ?? "", account))) return undefined;
+  return makesTokens
     ? `the controller manager makes a token for ServiceAccount "${account}"`
-    : undefined;
+    : `pods of ServiceAccount "${account}" get tokens without a Secret; where somebody else uses this one, name it, and a new token is made`;
 }
 
 /** Whether a secret is the token of a service account. */

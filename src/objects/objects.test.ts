@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../kube/object.ts";
 import { convertBuiltIn, convertCustom } from "./convert.ts";
-import { isMadeTokenName, notGivenBack } from "./not-given-back.ts";
+import { isEndingNamespace, isMadeTokenName, notGivenBack, runsAgain } from "./not-given-back.ts";
 import type { ObjectId } from "./object-id.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
 import { IN_PLACE, rewriteObject } from "./rewrite.ts";
+import { strayNotes } from "./stray-names.ts";
 import { undoSubjects } from "./undo-plan.ts";
 import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome, type UndoHeader } from "./undo-record.ts";
 import { referencesOf } from "./visit-references.ts";
@@ -29,6 +30,7 @@ describe("what is not given back", () => {
   const service = object("v1", "Service", "web", { spec: { selector: { app: "web" } } });
   const context = {
     now: Date.parse("2026-11-29T12:00:00Z"),
+    makesTokens: true,
     serviceAccount: (_: string, name: string) => (name === "web" ? account : undefined),
     service: (_: string, name: string) => (name === "web" ? service : undefined),
   };
@@ -65,6 +67,29 @@ describe("what is not given back", () => {
     ["configmaps", object("v1", "ConfigMap", "gone", {}, { deletionTimestamp: "2026-11-29T00:00:00Z" }), true],
   ])("%s: %#", (path, given, isSkipped) => {
     expect(notGivenBack(given, path, context) !== undefined).toBe(isSkipped);
+  });
+
+  test("a token that was made is named, also where nobody makes tokens any more", () => {
+    expect(notGivenBack(token("web-token-9tfv8"), "secrets", context)).toContain("the controller manager makes");
+    const modern = { ...context, makesTokens: false };
+    expect(notGivenBack(token("web-token-9tfv8"), "secrets", modern)).toContain("get tokens without a Secret");
+    expect(notGivenBack(token("by-hand"), "secrets", modern)).toBeUndefined();
+  });
+
+  test("a namespace that was being deleted comes back, what was being deleted in it does not", () => {
+    const ending = { deletionTimestamp: "2026-11-29T00:00:00Z" };
+    const namespace = object("v1", "Namespace", "shop", {}, { ...ending, namespace: undefined });
+    expect(notGivenBack(namespace, "namespaces", context)).toBeUndefined();
+    expect(isEndingNamespace(namespace)).toBe(true);
+    const given = rewriteObject(namespace, id("namespaces", "shop", undefined), inPlace);
+    expect(given.metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  test("what has had its time and is named all the same", () => {
+    const done = object("batch/v1", "Job", "done", { status: { conditions: [{ type: "Failed", status: "True" }] } });
+    expect(runsAgain(done, "jobs")).toBe("it had completed, and runs again");
+    expect(runsAgain(object("batch/v1", "Job", "running"), "jobs")).toBeUndefined();
+    expect(runsAgain(object("v1", "Pod", "done", { status: { phase: "Succeeded" } }), "pods")).toBeDefined();
   });
 
   test("names of tokens that the controller manager makes", () => {
@@ -375,4 +400,18 @@ describe("the undo file", () => {
     expect(more).toEqual([]);
     expect([subject!.first.write, subject!.last.write]).toEqual([1, 2]);
   });
+});
+
+test("a copy that names Services of the original says where", () => {
+  const isService = (name: string) => name === "web";
+  const notes = (data: Record<string, string>, kind = "ConfigMap") =>
+    strayNotes(object("v1", kind, "settings", { data }), "shop", isService);
+  const [note] = notes({ url: "http://web.shop.svc.cluster.local:80/", other: "http://web.shop:80" });
+  expect(note).toBe('data.url, data.other still name Services of namespace "shop"');
+  expect(notes({ url: "db-0.db.shop.svc" })).toHaveLength(1); // whatever its name
+  expect(notes({ url: Buffer.from("postgres://web.shop.svc/x").toString("base64") }, "Secret")).toHaveLength(1);
+  // A domain of the Internet, another namespace, and a name that only ends alike.
+  for (const url of ["https://www.shop/", "https://web.shop.example.com/", "web.my-shop.svc", "web.shop-2.svc"]) {
+    expect(notes({ url }), url).toEqual([]);
+  }
 });

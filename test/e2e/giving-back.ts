@@ -103,6 +103,22 @@ export class Workplace implements Disposable {
     return found;
   }
 
+  /** The keyspace once controllers have made of it what they make: it has not changed for two seconds. */
+  async settled(): Promise<Map<string, string>> {
+    let last = await this.keyspace();
+    await waitFor(
+      "controllers to have come to rest",
+      async () => {
+        await setTimeout(2000);
+        const before = JSON.stringify([...last]);
+        last = await this.keyspace();
+        return JSON.stringify([...last]) === before;
+      },
+      { seconds: 120 },
+    );
+    return last;
+  }
+
   /** Waits until the keyspace is what it was: controllers take a moment to clean up. */
   async keyspaceIs(expected: ReadonlyMap<string, string>): Promise<void> {
     let different: string[] = [];

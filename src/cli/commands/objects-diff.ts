@@ -22,7 +22,7 @@ export const objectsDiff = defineCommand({
   text: "what differs between two backups, or a backup and a cluster, by meaning",
   args: {
     a: argument("<a>", 'a snapshot, FILE@REVISION, a moment of a repository, or "live"'),
-    b: argument("<b>", 'the same; "live" is the cluster of --kubeconfig'),
+    b: argument("[b]", 'the same; "live", which is the default, is the cluster of --kubeconfig'),
     selection: SELECTION_ARGUMENT,
   },
   flags: {
@@ -41,7 +41,7 @@ export const objectsDiff = defineCommand({
   notes:
     "--at-revision is of the first snapshot that is named. Exit code 1 where the two differ, or where an object cannot be compared; 3 where none can.",
   page: "docs/give-back-objects.md",
-  async run({ a, b, selection }, flags, { host }) {
+  async run({ a, b = "live", selection }, flags, { host }) {
     const { diffObjects } = await import("../../operations/objects/diff.ts");
     const { readMoment } = await import("../../operations/objects/moment.ts");
     if (a === "live" && b === "live") throw new MendError("usage", "a cluster does not differ from itself");

@@ -26,17 +26,22 @@ export interface LiveClusterOptions {
 
 export class LiveCluster {
   readonly api: ClusterApi;
+  /** The minor version of the API server: 20 of v1.20.2; NaN where it does not say. */
+  readonly minor: number;
   readonly #options: LiveClusterOptions;
   #resources: LiveResources;
 
-  private constructor(api: ClusterApi, resources: LiveResources, options: LiveClusterOptions) {
+  private constructor(api: ClusterApi, resources: LiveResources, minor: number, options: LiveClusterOptions) {
     this.api = api;
+    this.minor = minor;
     this.#resources = resources;
     this.#options = options;
   }
 
   static async open(api: ClusterApi, options: LiveClusterOptions): Promise<LiveCluster> {
-    return new LiveCluster(api, await readLiveResources(api, options.signal), options);
+    const { signal } = options;
+    const [resources, version] = await Promise.all([readLiveResources(api, signal), api.probe("/version", signal)]);
+    return new LiveCluster(api, resources, minorOf(version.text), options);
   }
 
   get resources(): LiveResources {
@@ -156,6 +161,10 @@ export class LiveCluster {
     const found = await this.get({ path: "namespaces", namespace: undefined, name: "kube-system" });
     return found?.metadata.uid ?? "";
   }
+}
+
+function minorOf(text: string): number {
+  return Number(/"gitVersion":\s*"v1\.(\d+)/.exec(text)?.[1] ?? Number.NaN);
 }
 
 function query(isDryRun: boolean): string {

@@ -5,10 +5,11 @@ import type { ValueType } from "../../compare/value-type.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type Conversion, convertBuiltIn, convertCustom } from "../../objects/convert.ts";
-import { notGivenBack } from "../../objects/not-given-back.ts";
+import { isEndingNamespace, notGivenBack, runsAgain } from "../../objects/not-given-back.ts";
 import { compareIds, idKey, type ObjectId } from "../../objects/object-id.ts";
 import type { PlanAction, PlanItem, RestorePlan } from "../../objects/restore-plan.ts";
 import { type Placement, placeOf, rewriteObject, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
+import { strayNotes } from "../../objects/stray-names.ts";
 import { planClaim } from "../../objects/volumes.ts";
 import { waveOf } from "../../objects/waves.ts";
 import { findResource } from "../../storage/resources.ts";
@@ -64,8 +65,7 @@ class Planner {
       this.#definitions.set(`${textOf(spec.group)}/${textOf(objectOf(spec.names).plural)}`, object);
     }
     await this.#readContext();
-    this.#moveToNamespace();
-    const skipped = this.#skip();
+    const skipped = new Map([...this.#moveToNamespace(), ...this.#skip()]);
     await this.#require();
     const given = [...this.#candidates.values()].filter(({ id }) => !skipped.has(idKey(id)));
     const live = await this.#readLive(given);
@@ -91,15 +91,24 @@ class Planner {
     }
   }
 
-  /** Into another namespace goes only what belongs to one. */
-  #moveToNamespace(): void {
-    if (this.#options.placement.intoNamespace === undefined) return;
-    for (const [key, { id }] of this.#candidates) if (id.namespace === undefined) this.#candidates.delete(key);
+  /** Into another namespace goes only what belongs to one. Returns the rest; a namespace itself is made where it is needed. */
+  #moveToNamespace(): Map<string, PlanItem> {
+    const skipped = new Map<string, PlanItem>();
+    if (this.#options.placement.intoNamespace === undefined) return skipped;
+    for (const [key, candidate] of this.#candidates) {
+      const { id } = candidate;
+      if (id.namespace !== undefined) continue;
+      this.#candidates.delete(key);
+      const reason = "it belongs to no namespace: a copy shares the one in the cluster";
+      if (id.path !== NAMESPACES) skipped.set(key, this.#item(candidate, "skip", { reason }));
+    }
+    return skipped;
   }
 
   #skip(): Map<string, PlanItem> {
     const context = {
       now: this.#options.now,
+      makesTokens: !(this.#cluster.minor >= 24),
       serviceAccount: (namespace: string, name: string) => this.#accounts.get(`${namespace}/${name}`),
       service: (namespace: string, name: string) => this.#services.get(`${namespace}/${name}`),
     };
@@ -165,6 +174,14 @@ class Planner {
       keepsStatus: findResource(object.apiVersion, object.kind) === undefined && resource?.hasStatus !== true,
     };
     const wanted = rewriteObject(converted.object, id, options);
+    if (target.namespace !== id.namespace) {
+      const isService = (name: string) => this.#services.has(`${id.namespace}/${name}`);
+      notes.push(...strayNotes(wanted, id.namespace!, isService));
+    }
+    const ending = isEndingNamespace(object)
+      ? "it was being deleted when the backup was taken"
+      : runsAgain(object, id.path);
+    if (ending !== undefined) notes.push(ending);
     if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
       if (live !== undefined) notes.push("the one in the cluster is being deleted, which is waited for");
       return void put("create", { object: wanted, status: this.#statusOf(object, id, target) });

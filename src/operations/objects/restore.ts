@@ -124,7 +124,12 @@ function pinRequest(request: RestoreRequest, opened: OpenedMoment | undefined): 
 function checkRenames({ renamed, intoNamespace }: RestoreRequest, candidates: ReadonlyMap<string, Candidate>): void {
   const placement = { intoNamespace: intoNamespace ?? undefined, renamed: new Map(Object.entries(renamed)) };
   for (const name of placement.renamed.keys()) {
-    if ([...candidates.values()].some(({ id }) => id.name === name)) continue;
+    const called = [...candidates.values()].filter(({ id }) => id.name === name);
+    if (called.some(({ id }) => id.path !== "namespaces")) continue;
+    if (called.length > 0) {
+      const hint = "have its objects given to another namespace instead";
+      throw new MendError("usage", `namespace "${name}" cannot be renamed`, { hint });
+    }
     throw new MendError("usage", `there is nothing called "${name}" to rename`, { hint: "write it as OLD=NEW" });
   }
   const targets = new Map<string, string>();

@@ -60,7 +60,7 @@ class Run {
   readonly #results = new Map<PlanItem, ItemResult>();
   /** UIDs of what is in the cluster now, by {@link ownerKey} of what it was in the backup. */
   readonly #uids = new Map<string, string>();
-  readonly #lateOwners: PlanItem[] = [];
+  readonly #lateOwners = new Set<PlanItem>();
   /** Namespaces that were made in this run. */
   readonly #created = new Set<string>();
   /** What was refused for a reason that may pass. */
@@ -93,7 +93,7 @@ class Run {
       signal?.throwIfAborted();
       await inParallel(failed, (item) => this.#write(item, writes.length), AT_ONCE);
     }
-    if (!isDryRun) await inParallel(this.#lateOwners, (item) => this.#setOwners(item), AT_ONCE);
+    if (!isDryRun) await inParallel([...this.#lateOwners], (item) => this.#setOwners(item), AT_ONCE);
     return writes.map((item) => this.#results.get(item)!);
   }
 
@@ -266,7 +266,7 @@ class Run {
     for (const owner of item.owners) {
       const uid = this.#uidOf(item, owner);
       if (uid !== undefined) known.push({ ...owner, uid });
-      else if (!this.#lateOwners.includes(item)) this.#lateOwners.push(item);
+      else this.#lateOwners.add(item);
     }
     if (known.length < item.owners.length && this.#options.isDryRun) notes.push("its owners cannot be known yet");
     return known.length === 0 ? object : { ...object, metadata: { ...object.metadata, ownerReferences: known } };

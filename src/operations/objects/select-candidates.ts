@@ -103,8 +103,8 @@ class Dependents {
   /** What chosen objects name, what those name, and so on. */
   async #addNeeded(): Promise<void> {
     const queue = [...this.#chosen.values()];
-    for (let candidate = queue.shift(); candidate !== undefined; candidate = queue.shift()) {
-      const { id, object } = candidate;
+    // The array grows while it is walked.
+    for (const { id, object } of queue) {
       for (const reference of await this.#needs(id, object)) {
         if (this.#chosen.has(idKey(reference))) continue;
         if (!this.#backup.side.paths.includes(reference.path)) continue;

@@ -163,6 +163,7 @@ class Undo {
       lists.find((each) => each.path === path)?.items.find((each) => each.metadata.name === name);
     const context = {
       now: now(),
+      makesTokens: true,
       serviceAccount: (_namespace: string, name: string) => find("serviceaccounts", name),
       service: (_namespace: string, name: string) => find("services/specs", name),
     };
