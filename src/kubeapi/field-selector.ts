@@ -70,8 +70,18 @@ const FIELDS: Readonly<Record<string, Fields>> = {
   },
 };
 
+/** A kind, as far as field selectors ask for it. */
+export interface SelectableKind extends Pick<ServedResource, "group" | "version" | "plural"> {
+  /** Paths with a dot in front that a custom resource's definition names; undefined for Kubernetes' own kinds. */
+  readonly selectableFields: readonly string[] | undefined;
+}
+
+export function selectableKind({ group, version, plural, type }: ServedResource): SelectableKind {
+  return { group, version, plural, selectableFields: type.custom ? type.version.selectableFields : undefined };
+}
+
 /** Throws `BadRequest` for a text that is no selector, and for a field that the kind cannot be selected by. An empty one selects everything. */
-export function parseFieldSelector(selector: string, resource: ServedResource): FieldSelector {
+export function parseFieldSelector(selector: string, resource: SelectableKind): FieldSelector {
   return splitTerms(selector).map((term) => {
     const parsed = parseTerm(term);
     if (parsed === undefined)
@@ -88,16 +98,25 @@ export function parseFieldSelector(selector: string, resource: ServedResource): 
   });
 }
 
-function fieldReader(path: string, { plural, type }: ServedResource): ((object: KubeObject) => string) | undefined {
+function fieldReader(
+  path: string,
+  { plural, selectableFields }: SelectableKind,
+): ((object: KubeObject) => string) | undefined {
   if (Object.hasOwn(EVERY, path)) return EVERY[path];
-  if (!type.custom) return Object.hasOwn(FIELDS[plural] ?? {}, path) ? FIELDS[plural]![path] : undefined;
-  const selectable = type.version.selectableFields.find((each) => each === `.${path}`);
+  if (selectableFields === undefined)
+    return Object.hasOwn(FIELDS[plural] ?? {}, path) ? FIELDS[plural]![path] : undefined;
+  const selectable = selectableFields.find((each) => each === `.${path}`);
   const parsed = selectable === undefined ? undefined : parseJsonPath(selectable);
   if (parsed === undefined) return undefined;
   return (object) => {
     const [value] = findJsonPath(parsed, object);
     return value === undefined || value === null ? "" : text(value, []);
   };
+}
+
+/** The fields that a kind is selected by, sorted. */
+export function selectableFields(plural: string): readonly string[] {
+  return Object.keys({ ...EVERY, ...FIELDS[plural] }).sort();
 }
 
 /** A backslash takes the meaning from a comma, an equals sign and a backslash. */

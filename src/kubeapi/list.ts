@@ -4,7 +4,7 @@ import { type LabelSelector, matchesLabels, parseLabelSelector } from "../kube/l
 import type { JsonObject } from "../kube/object.ts";
 import { type BodyPart, encodeList, type ListBody, type MessageOf, messagesOf, metadataMessage } from "./body.ts";
 import { groupVersion, type ServedResource } from "./catalog.ts";
-import { type FieldSelector, matchesFields, parseFieldSelector } from "./field-selector.ts";
+import { type FieldSelector, matchesFields, parseFieldSelector, selectableKind } from "./field-selector.ts";
 import type { Negotiated } from "./negotiate.ts";
 import { ApiFailure } from "./status.ts";
 import { partialMetadata, sortViewed, type TableForm, tableForm, tableHead, tableRow } from "./table.ts";
@@ -31,7 +31,7 @@ export function readSelection(
     if (error instanceof MendError) throw new ApiFailure("BadRequest", `unable to parse requirement: ${error.message}`);
     throw error;
   }
-  const fields = parseFieldSelector(query.get("fieldSelector") ?? "", resource);
+  const fields = parseFieldSelector(query.get("fieldSelector") ?? "", selectableKind(resource));
   return { resource, namespace, labels, fields };
 }
 

@@ -3,7 +3,7 @@ import { MendError } from "../../errors/errors.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { GET_FLAGS } from "../options/get-flags.ts";
 import { snapshotOptions } from "../options/output-flags.ts";
-import { IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 
 export const snapshotGet = defineCommand({
   name: "get",
@@ -13,12 +13,13 @@ export const snapshotGet = defineCommand({
     type: argument("<type>", "TYPE, TYPE/NAME, or several types with commas"),
     names: argument("[name...]", "names, or more TYPE/NAME"),
   },
-  flags: { ...GET_FLAGS, identity: IDENTITY_FLAG },
+  flags: GET_FLAGS,
   examples: [
     "kubemend snapshot get backup.db pods -A -o wide",
     "kubemend snapshot get backup.db deploy/web -n shop -o yaml",
     "kubemend snapshot get backup.db po,svc -n shop -l app=web",
     "kubemend snapshot get backup.db secrets -n kube-system --encryption-config encryption.yaml",
+    "kubemend snapshot get backup.db pods -A -o custom-columns=NAME:.metadata.name,NODE:.spec.nodeName --sort-by .spec.nodeName",
     "kubemend snapshot get backup.db widgets.example.com -A --at-revision 184596",
   ],
   page: "docs/read-a-snapshot.md",

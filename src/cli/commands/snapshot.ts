@@ -1,5 +1,6 @@
 /** `kubemend snapshot …`: a snapshot file, offline. One file a subcommand. */
 import { defineGroup } from "../options/define-command.ts";
+import { snapshotDescribe } from "./snapshot-describe.ts";
 import { snapshotEdit } from "./snapshot-edit.ts";
 import { snapshotExport } from "./snapshot-export.ts";
 import { snapshotGet } from "./snapshot-get.ts";
@@ -19,6 +20,7 @@ export const snapshotGroup = defineGroup({
     snapshotVerify,
     snapshotKeys,
     snapshotGet,
+    snapshotDescribe,
     snapshotExport,
     snapshotStats,
     snapshotEdit,

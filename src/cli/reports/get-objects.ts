@@ -1,19 +1,29 @@
 /** Prints what `snapshot get` found: tables, names or documents on stdout, and what is missing or cannot be read on stderr. */
 
 import { parseLabelSelector } from "../../kube/label-selector.ts";
-import type { KubeObject } from "../../kube/object.ts";
-import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../../operations/snapshot/get-objects.ts";
+import type { JsonObject } from "../../kube/object.ts";
+import { sortBy } from "../../kubeapi/print/sort-by.ts";
+import {
+  type FoundObject,
+  type FoundObjects,
+  getObjects,
+  notFound,
+  type ObjectGroup,
+} from "../../operations/snapshot/get-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
 import type { GetFlags } from "../options/get-flags.ts";
 import { given } from "../options/given.ts";
-import { lineOf, oneLine } from "../terminal/escape.ts";
+import { oneLine } from "../terminal/escape.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { findingsText, hasErrors } from "./findings-text.ts";
 import { objectTable, type TableItem } from "./object-table.ts";
-import { jsonText, shownObject, yamlText } from "./object-text.ts";
+import { templatePrinter } from "./object-templates.ts";
+import { jsonText, yamlText } from "./object-text.ts";
+import { Parts } from "./parts.ts";
+import { isOneObject, ShownObjects } from "./shown-objects.ts";
 import { Unreadable } from "./unreadable-objects.ts";
 
 export interface GetPrintOptions extends GetFlags {
@@ -29,25 +39,54 @@ export async function getAndPrint(
   host: Host,
 ): Promise<ExitCode> {
   const { atRevision, encryptionConfig, etcdPrefix } = options;
+  const { format } = options.output;
   const requests = readObjectRequests(words);
-  using objects = await getObjects(file, {
+  const printTemplate = templatePrinter(options);
+  using found = await getObjects(file, {
     ...options.common,
     requests,
     namespace: options.allNamespaces ? undefined : options.namespace,
     selector: parseLabelSelector(options.selector),
+    fieldSelector: options.fieldSelector,
     ...given({ atRevision, encryptionConfig, etcdPrefix }),
   });
+  const objects = options.sortBy === undefined ? found : { ...found, groups: sortGroups(found.groups, options.sortBy) };
   await options.line.end();
   const unreadable = new Unreadable(encryptionConfig !== undefined);
-  const printed = await print(objects, requests, options, host, unreadable);
+  const printed =
+    printTemplate === undefined
+      ? await print(objects, requests, options, host, unreadable)
+      : await printTemplate(objects, requests, host, unreadable);
   await host.stderr.write(findingsText(objects.findings()));
-  if (options.output !== "json") await host.stderr.write(unreadable.text());
-  const missing = await notFound(objects);
+  if (format !== "json") await host.stderr.write(unreadable.text());
+  const missing = options.ignoreNotFound ? undefined : await notFound(objects);
   if (missing !== undefined) throw missing;
-  if (options.output === "json" && unreadable.count > 0) throw unreadable.error();
+  if (format === "json" && unreadable.count > 0) throw unreadable.error();
   if (unreadable.count > 0 || hasErrors(objects.findings())) return EXIT.failed;
-  if (!printed) await host.stderr.write(nothingFound(objects, options));
+  if (!printed && !options.ignoreNotFound) await host.stderr.write(nothingFound(objects, options));
   return EXIT.done;
+}
+
+/** Needs all objects of a group in memory. What cannot be read comes last. */
+function sortGroups(groups: readonly ObjectGroup[], path: string): readonly ObjectGroup[] {
+  const compare = sortBy(path);
+  return groups.map((group) => {
+    function* items(): Generator<FoundObject> {
+      const all = [...group.items()];
+      const readable = all.flatMap((each) =>
+        each.found.state === "object" ? [{ each, object: each.found.object }] : [],
+      );
+      for (const { each } of readable.sort((a, b) => compare(a.object, b.object))) yield each;
+      for (const each of all) if (each.found.state !== "object") yield each;
+    }
+    return {
+      ...group,
+      items,
+      *names() {
+        for (const { name } of items()) yield name;
+      },
+    };
+  });
 }
 
 /** As kubectl says it. */
@@ -64,7 +103,7 @@ async function print(
   host: Host,
   unreadable: Unreadable,
 ): Promise<boolean> {
-  switch (options.output) {
+  switch (options.output.format) {
     case "text":
     case "wide":
       return printTables(objects, requests, options, host, unreadable);
@@ -87,7 +126,7 @@ async function printTables(
   for (const group of groups) {
     const table = objectTable(group.resource, tableItems(group, unreadable), {
       now: host.now(),
-      wide: options.output === "wide",
+      wide: options.output.format === "wide",
       withNamespace: options.allNamespaces,
       withKind,
       headers: options.headers,
@@ -141,72 +180,30 @@ async function printDocuments(
   host: Host,
   unreadable: Unreadable,
 ): Promise<boolean> {
-  let hidden = 0;
-  const shown = (object: KubeObject) => {
-    const result = shownObject(object, {
-      showSecrets: options.showSecrets,
-      showManagedFields: options.showManagedFields,
-    });
-    if (result.hidden) hidden++;
-    return result.object;
-  };
-  const one = requests.length === 1 && requests[0]!.names.length === 1 && !requests[0]!.resources.includes(",");
-  const otherVersions = new Set<string>();
-  const parts = documents(
-    readable(objects, unreadable, otherVersions),
-    shown,
-    options.output,
-    one && !options.allNamespaces,
-  );
+  const shown = new ShownObjects(options);
+  const parts = documents(shown.readable(objects, unreadable), options.output.format, isOneObject(requests, options));
   const out = new Parts(host);
   for (const part of parts) await out.write(part);
   await out.end();
-  if (hidden > 0) {
-    const whose = hidden === 1 ? "a secret" : `${hidden} secrets`;
-    await host.stderr.write(`note: the data of ${whose} is hidden, pass --show-secrets to print it\n`);
-  }
-  for (const version of otherVersions) await host.stderr.write(lineOf`note: stored as ${version}, and shown as stored`);
+  await host.stderr.write(shown.notes());
   return true;
 }
 
-/** `otherVersions` takes the versions that objects are stored in where another was asked for. */
-function* readable(
-  { groups }: FoundObjects,
-  unreadable: Unreadable,
-  otherVersions: Set<string>,
-): Generator<KubeObject> {
-  for (const group of groups) {
-    const { version } = group.resource;
-    for (const item of group.items()) {
-      if (item.found.state === "object") {
-        const { apiVersion } = item.found.object;
-        if (version !== undefined && apiVersion.split("/").at(-1) !== version) otherVersions.add(apiVersion);
-        yield item.found.object;
-      } else unreadable.add(group, item);
-    }
-  }
-}
-
 /** The text of one object alone, of a List, or of one object a line. */
-function* documents(
-  objects: Iterable<KubeObject>,
-  shown: (object: KubeObject) => ReturnType<typeof shownObject>["object"],
-  output: string,
-  alone: boolean,
-): Generator<string> {
+function* documents(objects: Iterable<JsonObject>, output: string, alone: boolean): Generator<string> {
   if (output === "jsonl") {
-    for (const object of objects) yield `${jsonText(shown(object), 0)}\n`;
+    for (const object of objects) yield `${jsonText(object, 0)}\n`;
     return;
   }
   if (alone) {
-    for (const object of objects) yield output === "yaml" ? yamlText(shown(object)) : `${jsonText(shown(object))}\n`;
+    for (const object of objects) yield output === "yaml" ? yamlText(object) : `${jsonText(object)}\n`;
     return;
   }
   let first = true;
   if (output === "yaml") {
     yield "apiVersion: v1\nitems:";
     for (const object of objects) {
-      yield `${first ? "\n" : ""}${yamlText([shown(object)])}`;
+      yield `${first ? "\n" : ""}${yamlText([object])}`;
       first = false;
     }
     yield `${first ? " []\n" : ""}kind: List\nmetadata:\n  resourceVersion: ""\n`;
@@ -214,32 +211,8 @@ function* documents(
   }
   yield '{\n    "apiVersion": "v1",\n    "items": [';
   for (const object of objects) {
-    yield `${first ? "" : ","}\n        ${jsonText(shown(object)).replaceAll("\n", "\n        ")}`;
+    yield `${first ? "" : ","}\n        ${jsonText(object).replaceAll("\n", "\n        ")}`;
     first = false;
   }
   yield `${first ? "" : "\n    "}],\n    "kind": "List",\n    "metadata": {\n        "resourceVersion": ""\n    }\n}\n`;
-}
-
-const PART = 64 * 1024;
-
-/** Text on its way to stdout, in parts of some size. */
-class Parts {
-  readonly #host: Host;
-  #pending = "";
-
-  constructor(host: Host) {
-    this.#host = host;
-  }
-
-  write(text: string): Promise<void> | undefined {
-    this.#pending += text;
-    return this.#pending.length < PART ? undefined : this.end();
-  }
-
-  async end(): Promise<void> {
-    this.#host.signal.throwIfAborted();
-    const text = this.#pending;
-    this.#pending = "";
-    await this.#host.stdout.write(text);
-  }
 }

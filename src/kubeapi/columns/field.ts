@@ -41,6 +41,12 @@ export function entries(value: Value, path: string): readonly (readonly [string,
   return isObject(found) ? (Object.entries(found) as [string, JsonValue][]) : [];
 }
 
+/** The fields that are there, by their names, as Go ranges over a map. */
+export function sortedEntries(value: JsonObject): (readonly [string, JsonValue])[] {
+  const fields = Object.entries(value).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined);
+  return fields.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 export function isObject(value: Value): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

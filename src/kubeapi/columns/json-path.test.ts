@@ -50,6 +50,10 @@ test.each([
   [".spec.ports[?(@.port<=53)].name", ["dns"]],
   [".spec.ports[?(@.missing)].name", []],
   [".spec.ports[?(@.name)].port", [80, 53]],
+  [".spec..name", ["http", "dns"]],
+  [".spec['replicas','dashed-name']", [3, true]],
+  [".spec.list[0,2]", ["a", "c"]],
+  [".spec.list[0:3:2]", ["a", "c"]],
   [".status.nothing", []],
   [".spec.list.x", []],
   [".missing.deeper", []],
@@ -58,7 +62,7 @@ test.each([
   expect(find(path)).toEqual(expected);
 });
 
-test.each(["spec", ".spec..list", ".spec[", ".spec[?(@.a==]", "[?(@)]]", ".a".repeat(3000)])(
+test.each(["spec", ".spec...list", ".spec[", ".spec[?(@.a==]", "[?(@)]]", ".a".repeat(3000)])(
   "%s is not understood",
   (path) => {
     expect(find(path)).toBeUndefined();

@@ -1,15 +1,19 @@
 /**
- * The JSONPath that printer columns may use: `.spec.replicas`, `.metadata.labels['a.b/c']`, `.metadata.labels.a\.b`, `.items[0]`, `[-1]`, `[0:2]`, `[*]`,
- * `.status.conditions[?(@.type=="Ready")].status`. What is not understood finds nothing. Source: k8s.io/client-go/util/jsonpath.
+ * The JSONPath of printer columns and of kubectl's output formats: `.spec.replicas`, `.metadata.labels['a.b/c']`, `.metadata.labels.a\.b`,
+ * `.items[0]`, `[-1]`, `[0:2]`, `[0:9:3]`, `[0,2]`, `['a','b']`, `[*]`, `..image`, `.status.conditions[?(@.type=="Ready")].status`.
+ * What is not understood finds nothing. Source: k8s.io/client-go/util/jsonpath.
  */
-import type { JsonValue } from "../../kube/object.ts";
-import { field, isObject } from "./field.ts";
+import type { JsonObject, JsonValue } from "../../kube/object.ts";
+import { field, isObject, sortedEntries } from "./field.ts";
 
 type Step =
   | { readonly kind: "field"; readonly name: string }
   | { readonly kind: "index"; readonly index: number }
-  | { readonly kind: "slice"; readonly start: number; readonly end: number | undefined }
+  | { readonly kind: "slice"; readonly start: number; readonly end: number | undefined; readonly step: number }
   | { readonly kind: "all" }
+  /** The value itself and everything in it, outermost first. */
+  | { readonly kind: "descend" }
+  | { readonly kind: "union"; readonly steps: readonly Step[] }
   | {
       readonly kind: "filter";
       readonly path: readonly Step[];
@@ -20,7 +24,7 @@ type Step =
 export type JsonPath = readonly Step[];
 
 const TOKEN =
-  /\.?\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\.?\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\.?\[\s*(-?\d+)\s*\]|\.?\[\s*(-?\d*:-?\d*)\s*\]|(\.?\[\s*\*\s*\]|\.\*)|\[\?\(\s*@(.*?)\s*(?:(==|!=|<=|>=|<|>)\s*('[^']*'|"[^"]*"|[^'")\s]+)\s*)?\)\]|\.((?:[^.[\]\\]|\\.)+)/sy;
+  /(\.\.)(?=[^.])|\.?\[\s*((?:'[^']*'|"[^"]*"|-?\d+)(?:\s*,\s*(?:'[^']*'|"[^"]*"|-?\d+))+)\s*\]|\.?\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\.?\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\.?\[\s*(-?\d+)\s*\]|\.?\[\s*(-?\d*:-?\d*(?::\d+)?)\s*\]|(\.?\[\s*\*\s*\]|\.\*)|\[\?\(\s*@(.*?)\s*(?:(==|!=|<=|>=|<|>)\s*('[^']*'|"[^"]*"|[^'")\s]+)\s*)?\)\]|\.((?:[^.[\]\\]|\\.)+)/sy;
 
 /** A path longer than any real one is not parsed. */
 const LONGEST = 4096;
@@ -37,13 +41,18 @@ export function parseJsonPath(text: string): JsonPath | undefined {
     const match = TOKEN.exec(path);
     if (match === null) return undefined;
     position = TOKEN.lastIndex;
-    const [, single, double, index, slice, all, filter, operator, value, name] = match;
+    const [, descend, union, single, double, index, slice, all, filter, operator, value, name] = match;
     const quoted = single ?? double;
-    if (quoted !== undefined) steps.push({ kind: "field", name: withoutBackslashes(quoted) });
+    if (descend !== undefined) {
+      steps.push({ kind: "descend" });
+      if (path[position] !== "[") position--; // the name after it begins with its last dot
+    } else if (union !== undefined) steps.push({ kind: "union", steps: readUnion(union) });
+    else if (quoted !== undefined) steps.push({ kind: "field", name: withoutBackslashes(quoted) });
     else if (index !== undefined) steps.push({ kind: "index", index: Number(index) });
     else if (slice !== undefined) {
-      const [start, end] = slice.split(":");
-      steps.push({ kind: "slice", start: Number(start), end: end === "" ? undefined : Number(end) });
+      const [start, end, step = "1"] = slice.split(":");
+      const until = end === "" ? undefined : Number(end);
+      steps.push({ kind: "slice", start: Number(start), end: until, step: Math.max(1, Number(step)) });
     } else if (all !== undefined) steps.push({ kind: "all" });
     else if (name !== undefined) steps.push({ kind: "field", name: withoutBackslashes(name) });
     else {
@@ -54,6 +63,12 @@ export function parseJsonPath(text: string): JsonPath | undefined {
     }
   }
   return steps;
+}
+
+function readUnion(text: string): Step[] {
+  return [...text.matchAll(/'([^']*)'|"([^"]*)"|(-?\d+)/g)].map(([, single, double, index]) =>
+    index === undefined ? { kind: "field", name: single ?? double ?? "" } : { kind: "index", index: Number(index) },
+  );
 }
 
 const withoutBackslashes = (name: string): string => name.replace(/\\(.)/gs, "$1");
@@ -82,14 +97,26 @@ function apply(step: Step, value: JsonValue): readonly JsonValue[] {
       return next === undefined || next === null ? [] : [next];
     }
     case "slice":
-      return Array.isArray(value) ? (value as readonly JsonValue[]).slice(step.start, step.end) : [];
+      if (!Array.isArray(value)) return [];
+      return (value as readonly JsonValue[]).slice(step.start, step.end).filter((_, i) => i % step.step === 0);
+    case "descend":
+      return [...descendants(value)];
+    case "union":
+      return step.steps.flatMap((each) => apply(each, value));
     case "all":
       if (Array.isArray(value)) return value as readonly JsonValue[];
-      return isObject(value) ? (Object.values(value) as JsonValue[]) : [];
+      return isObject(value) ? sortedEntries(value).map(([, each]) => each) : [];
     case "filter":
       if (!Array.isArray(value)) return [];
       return (value as readonly JsonValue[]).filter((each) => passes(step, each));
   }
+}
+
+function* descendants(value: JsonValue): Generator<JsonValue> {
+  yield value;
+  if (typeof value !== "object" || value === null) return;
+  if (Array.isArray(value)) for (const each of value as readonly JsonValue[]) yield* descendants(each);
+  else for (const [, each] of sortedEntries(value as JsonObject)) yield* descendants(each);
 }
 
 function passes(step: Extract<Step, { kind: "filter" }>, value: JsonValue): boolean {

@@ -2,6 +2,13 @@
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type LabelSelector, matchesLabels } from "../../kube/label-selector.ts";
 import type { KubeObject, Transformer } from "../../kube/object.ts";
+import {
+  type FieldSelector,
+  matchesFields,
+  parseFieldSelector,
+  selectableFields,
+} from "../../kubeapi/field-selector.ts";
+import { ApiFailure } from "../../kubeapi/status.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -25,6 +32,8 @@ export interface GetOptions extends SnapshotOptions {
   /** Undefined for all namespaces. */
   readonly namespace: string | undefined;
   readonly selector: LabelSelector;
+  /** Such as `spec.nodeName=worker-1,status.phase!=Running`; the fields are those that the API server selects the kind by. */
+  readonly fieldSelector?: string;
   readonly atRevision?: number;
   readonly etcdPrefix?: string;
   /** The path of an EncryptionConfiguration. */
@@ -60,7 +69,7 @@ export interface FoundObjects extends Disposable {
   findings(): readonly Finding[];
 }
 
-/** Opens the snapshot and finds the keys. Throws `kind-unknown`, `not-kubernetes`, `encryption-config-invalid` and what opening throws. */
+/** Opens the snapshot and finds the keys. Throws `usage` for a field that a kind is not selected by, `kind-unknown`, `not-kubernetes`, `encryption-config-invalid` and what opening throws. */
 export async function getObjects(path: string, options: GetOptions): Promise<FoundObjects> {
   const config = loadEncryptionConfig(options.encryptionConfig);
   const snapshot = await openSnapshot(path, options);
@@ -166,9 +175,10 @@ async function findPrefix(snapshot: Snapshot, options: GetOptions, path: string)
 function openGroup(
   keyspace: Keyspace,
   { resource, names, place }: Wanted,
-  { namespace, selector }: GetOptions,
+  { namespace, selector, fieldSelector = "" }: GetOptions,
   transformer: Transformer,
 ): ObjectGroup {
+  const fields = readFieldSelector(fieldSelector, resource);
   const decoder = new TextDecoder();
   const start = new TextEncoder().encode(place);
   const found: { readonly key: string; readonly name: string }[] = [];
@@ -195,6 +205,7 @@ function openGroup(
           // What was stored as JSON may lack any of this.
           const labels: unknown = object.metadata?.labels;
           if (!matchesLabels(selector, typeof labels === "object" && labels !== null ? { ...labels } : {})) continue;
+          if (!matchesFields(fields, object)) continue;
           yield { namespace, name, found: { state: "object", object } };
         } else {
           const state = decoded.state === "encrypted" ? "encrypted" : "unreadable";
@@ -203,11 +214,29 @@ function openGroup(
       }
     },
     *names() {
-      if (selector.length === 0) for (const { name } of found) yield name;
+      if (selector.length === 0 && fields.length === 0) for (const { name } of found) yield name;
       else for (const { name } of group.items()) yield name;
     },
   };
   return group;
+}
+
+function readFieldSelector(selector: string, resource: NamedResource): FieldSelector {
+  const { group, plural, version = "", printerColumns } = resource;
+  try {
+    return parseFieldSelector(selector, {
+      group,
+      version,
+      plural,
+      selectableFields: printerColumns === undefined ? undefined : [],
+    });
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error;
+    throw new MendError("usage", `${resourceName(resource)} cannot be selected by "${selector}"`, {
+      cause: error,
+      hint: `fields are compared as FIELD=VALUE or FIELD!=VALUE; there are ${selectableFields(plural).join(", ")}`,
+    });
+  }
 }
 
 function splitKey(key: string, place: string, { namespaced }: NamedResource) {

@@ -1,0 +1,27 @@
+import { argument, defineCommand } from "../options/define-command.ts";
+import { DESCRIBE_FLAGS } from "../options/get-flags.ts";
+import { snapshotOptions } from "../options/output-flags.ts";
+import { SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+
+export const snapshotDescribe = defineCommand({
+  name: "describe",
+  text: "objects field by field, with their events",
+  args: {
+    file: SNAPSHOT_ARGUMENT,
+    type: argument("<type>", "TYPE, TYPE/NAME, or several types with commas"),
+    names: argument("[name...]", "names, or more TYPE/NAME"),
+  },
+  flags: DESCRIBE_FLAGS,
+  examples: [
+    "kubemend snapshot describe backup.db pod/web-0 -n shop",
+    "kubemend snapshot describe backup.db nodes",
+    "kubemend snapshot describe backup.db deploy -n shop -l app=web --at-revision 184596",
+  ],
+  notes: "Every kind is shown as kubectl describe shows custom resources: all its fields as they are stored.",
+  page: "docs/read-a-snapshot.md",
+  async run({ file, type, names }, flags, { host }) {
+    const { describeAndPrint } = await import("../reports/describe-objects.ts");
+    const { line, ...common } = snapshotOptions(host, flags);
+    return describeAndPrint(file, [type, ...names], { ...flags, common, line }, host);
+  },
+});

@@ -1,0 +1,112 @@
+/** Runs a Go template on an object. What is absent prints as `<no value>`, as kubectl has it. Source: text/template/exec.go, funcs.go. */
+import { MendError } from "../../../errors/errors.ts";
+import type { JsonObject, JsonValue } from "../../../kube/object.ts";
+import { sortedEntries } from "../../columns/field.ts";
+import { goText } from "../go-text.ts";
+import { callFunction, isTrue, NO_VALUE } from "./functions.ts";
+import type { Operand, Pipeline, TemplateNode } from "./parse.ts";
+
+export type Value = JsonValue | undefined;
+
+interface Variable {
+  readonly name: string;
+  value: Value;
+}
+
+/** Throws `usage` for a template that does not suit the object. */
+export function printGoTemplate(template: readonly TemplateNode[], root: JsonValue): string {
+  const out: string[] = [];
+  run(template, root, [{ name: "", value: root }], out);
+  return out.join("");
+}
+
+function run(nodes: readonly TemplateNode[], dot: Value, outer: readonly Variable[], out: string[]): void {
+  const scope = [...outer];
+  for (const node of nodes) {
+    if (node.kind === "text") out.push(node.text);
+    else if (node.kind === "print") {
+      const value = evaluate(node.pipeline, dot, scope);
+      out.push(value === undefined || value === null ? NO_VALUE : goText(value));
+    } else if (node.kind === "assign") {
+      const value = evaluate(node.pipeline, dot, scope);
+      const [name = ""] = node.names;
+      if (node.declare) scope.push({ name, value });
+      else variable(scope, name).value = value;
+    } else runBlock(node, dot, scope, out);
+  }
+}
+
+function runBlock(
+  { kind, names, pipeline, body, otherwise }: Extract<TemplateNode, { kind: "if" | "with" | "range" }>,
+  dot: Value,
+  scope: readonly Variable[],
+  out: string[],
+): void {
+  const value = evaluate(pipeline, dot, scope);
+  if (kind === "range") {
+    const items = itemsOf(value);
+    if (items.length === 0) run(otherwise, dot, scope, out);
+    for (const [key, item] of items) {
+      const values = names.length > 1 ? [key, item] : [item];
+      run(body, item, [...scope, ...names.map((name, i) => ({ name, value: values[i] }))], out);
+    }
+    return;
+  }
+  const declared = names.map((name) => ({ name, value }));
+  if (!isTrue(value)) run(otherwise, dot, [...scope, ...declared], out);
+  else run(body, kind === "with" ? value : dot, [...scope, ...declared], out);
+}
+
+function itemsOf(value: Value): readonly (readonly [JsonValue, JsonValue])[] {
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map((item, i) => [i, item]);
+  if (typeof value === "number") return Array.from({ length: Math.max(0, value) }, (_, i) => [i, i]);
+  if (typeof value === "object") return sortedEntries(value as JsonObject);
+  throw new MendError("usage", `the template ranges over ${goText(value)}, which is neither a list nor a map`);
+}
+
+function evaluate(pipeline: Pipeline, dot: Value, scope: readonly Variable[]): Value {
+  let piped: readonly Value[] = [];
+  for (const command of pipeline) {
+    const [first, ...rest] = command as readonly [Operand, ...Operand[]];
+    const args = [...rest.map((each) => operand(each, dot, scope)), ...piped];
+    if (first.kind === "function") piped = [callFunction(first.name, args)];
+    else if (args.length > 0) throw new MendError("usage", "the template calls a value as if it were a function");
+    else piped = [operand(first, dot, scope)];
+  }
+  return piped[0];
+}
+
+function operand(each: Operand, dot: Value, scope: readonly Variable[]): Value {
+  switch (each.kind) {
+    case "dot":
+      return dot;
+    case "field":
+      return follow(dot, each.path);
+    case "variable":
+      return follow(variable(scope, each.name).value, each.path);
+    case "literal":
+      return each.value;
+    case "function":
+      return callFunction(each.name, []);
+    case "group":
+      return follow(evaluate(each.pipeline, dot, scope), each.path);
+  }
+}
+
+function variable(scope: readonly Variable[], name: string): Variable {
+  const found = scope.findLast((each) => each.name === name);
+  if (found === undefined) throw new MendError("usage", `the template has no variable $${name}`);
+  return found;
+}
+
+function follow(value: Value, path: readonly string[]): Value {
+  let at = value;
+  for (const name of path) {
+    if (at === undefined || at === null) return undefined;
+    if (typeof at !== "object" || Array.isArray(at))
+      throw new MendError("usage", `the template looks for .${name} in ${goText(at)}, which has no fields`);
+    at = Object.hasOwn(at, name) ? (at as JsonObject)[name] : undefined;
+  }
+  return at;
+}

@@ -1,0 +1,110 @@
+/**
+ * kubectl's `-o jsonpath=TEMPLATE`: text with paths in braces, `{range PATH}...{end}`, and quoted text such as `{"\n"}`. What a path does not find
+ * prints nothing. Source: k8s.io/client-go/util/jsonpath (parser.go, jsonpath.go).
+ */
+import { MendError } from "../../errors/errors.ts";
+import type { JsonValue } from "../../kube/object.ts";
+import { findJsonPath, type JsonPath, parseJsonPath } from "../columns/json-path.ts";
+import { goJson } from "./go-text.ts";
+
+type Part =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "path"; readonly path: JsonPath; readonly fromRoot: boolean }
+  | { readonly kind: "range"; readonly path: JsonPath; readonly fromRoot: boolean; readonly parts: readonly Part[] };
+
+export type JsonPathTemplate = readonly Part[];
+
+/** Throws `usage` for a template that cannot be read. */
+export function parseJsonPathTemplate(template: string): JsonPathTemplate {
+  const open: { readonly range?: Omit<Extract<Part, { kind: "range" }>, "parts">; readonly parts: Part[] }[] = [
+    { parts: [] },
+  ];
+  for (const { action, text } of splitActions(template)) {
+    const { parts } = open.at(-1)!;
+    if (!action) parts.push({ kind: "text", text });
+    else if (text === "end") {
+      const ended = open.pop()!;
+      if (ended.range === undefined) throw unreadable(template, "{end} has no {range} before it");
+      open.at(-1)!.parts.push({ ...ended.range, parts: ended.parts });
+    } else if (/^range\s/.test(text)) {
+      open.push({ range: { kind: "range", ...readPath(text.slice("range".length), template) }, parts: [] });
+    } else if (/^(["']).*\1$/s.test(text)) parts.push({ kind: "text", text: unquoted(text, template) });
+    else if (/^(-?\d+(\.\d+)?|true|false)$/.test(text)) parts.push({ kind: "text", text });
+    else parts.push({ kind: "path", ...readPath(text, template) });
+  }
+  if (open.length > 1) throw unreadable(template, "a {range} has no {end}");
+  return open[0]!.parts;
+}
+
+/** The text of a value: what paths find has spaces between it, objects and lists are JSON. */
+export function printJsonPathTemplate(template: JsonPathTemplate, root: JsonValue): string {
+  return print(template, root, root);
+}
+
+function print(parts: readonly Part[], root: JsonValue, current: JsonValue): string {
+  return parts
+    .map((part) => {
+      if (part.kind === "text") return part.text;
+      const found = findJsonPath(part.path, part.fromRoot ? root : current);
+      if (part.kind === "range") return found.map((each) => print(part.parts, root, each)).join("");
+      return found.map(valueText).join(" ");
+    })
+    .join("");
+}
+
+function valueText(value: JsonValue): string {
+  if (typeof value === "string") return value;
+  return value === null ? "" : goJson(value);
+}
+
+function readPath(text: string, template: string): { readonly path: JsonPath; readonly fromRoot: boolean } {
+  const trimmed = text.trim();
+  const [, start, rest = ""] = /^([$@]?)(.*)$/s.exec(trimmed)!;
+  const path = rest === "." ? [] : parseJsonPath(/^[.[]/.test(rest) || rest === "" ? rest : `.${rest}`);
+  if (path === undefined) throw unreadable(template, `{${trimmed}} is not a path`);
+  return { path, fromRoot: start === "$" };
+}
+
+/** Text and the contents of braces, in order. */
+function* splitActions(template: string): Generator<{ readonly action: boolean; readonly text: string }> {
+  let position = 0;
+  while (position < template.length) {
+    const open = template.indexOf("{", position);
+    if (open < 0) return yield { action: false, text: template.slice(position) };
+    if (open > position) yield { action: false, text: template.slice(position, open) };
+    const close = endOfAction(template, open + 1);
+    if (close < 0) throw unreadable(template, "a brace is not closed");
+    yield { action: true, text: template.slice(open + 1, close).trim() };
+    position = close + 1;
+  }
+}
+
+/** Where the brace closes, apart from braces in quotes; -1 where it does not. */
+function endOfAction(template: string, from: number): number {
+  let quote = "";
+  for (let i = from; i < template.length; i++) {
+    const character = template[i]!;
+    if (quote !== "") {
+      if (character === "\\") i++;
+      else if (character === quote) quote = "";
+    } else if (character === '"' || character === "'") quote = character;
+    else if (character === "}") return i;
+  }
+  return -1;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "\\": "\\", '"': '"', "'": "'" };
+
+function unquoted(text: string, template: string): string {
+  return text.slice(1, -1).replace(/\\(.)/gs, (_, letter: string) => {
+    const character = ESCAPES[letter];
+    if (character === undefined) throw unreadable(template, `\\${letter} is not an escape`);
+    return character;
+  });
+}
+
+function unreadable(template: string, reason: string): MendError {
+  return new MendError("usage", `the template ${JSON.stringify(template)} cannot be read: ${reason}`, {
+    hint: `a template looks like {.metadata.name} or {range .items[*]}{.metadata.name}{"\\n"}{end}`,
+  });
+}
