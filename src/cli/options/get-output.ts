@@ -8,7 +8,7 @@ import type { Flag } from "./flag.ts";
 const PLAIN = ["text", "wide", "name", "yaml", "json", "jsonl"] as const;
 const TEMPLATES = ["jsonpath", "go-template", "custom-columns"] as const;
 
-export type PlainOutput = (typeof PLAIN)[number];
+type PlainOutput = (typeof PLAIN)[number];
 type TemplateOutput = (typeof TEMPLATES)[number];
 
 /** A format, and the template of one that has one: empty where it is not given, and `isFile` where it came from a file. */

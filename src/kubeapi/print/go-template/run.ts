@@ -6,7 +6,7 @@ import { goText } from "../go-text.ts";
 import { callFunction, isTrue, NO_VALUE } from "./functions.ts";
 import type { Operand, Pipeline, TemplateNode } from "./parse.ts";
 
-export type Value = JsonValue | undefined;
+type Value = JsonValue | undefined;
 
 interface Variable {
   readonly name: string;
