@@ -127,7 +127,7 @@ describe("lists", () => {
     const protobuf = await bytes("application/vnd.kubernetes.protobuf");
     const envelope = readEnvelope(protobuf);
     const root = { apiVersion: envelope.apiVersion, kind: envelope.kind, resourceVersion: "" };
-    expect(decodeMessage(planOf("apps/v1.Deployment"), protobuf, envelope, root).object).toEqual(json);
+    expect(decodeMessage(planOf("apps/v1.Deployment"), protobuf, { ...envelope, ...root }).object).toEqual(json);
   });
 
   test("a list in CBOR and in YAML is the list in JSON", async () => {

@@ -1,8 +1,8 @@
 /**
- * How Kubernetes stores objects in etcd: this room turns the bytes of a value into the JSON that the API server would answer at the stored
- * version, and back. `decode.ts` is its front door; `message-plan.ts` holds what the generated tables say about protobuf messages,
- * `decode-message.ts` and `encode-message.ts` are the one interpreter of each direction, and the small files beside them are the types
- * with a form of their own. The layouts are described in docs/formats/kubernetes-storage.md.
+ * How Kubernetes stores objects in etcd: this folder turns the bytes of a value into the JSON that the API server would answer at the
+ * stored version, and back. `decode.ts` is its front door; `message-plan.ts` holds what the generated tables say about protobuf messages,
+ * `compile-decoder.ts` makes decoders of it, `encode-message.ts` is the other direction, and the small files beside them are the types with a
+ * form of their own. The layouts are described in docs/formats/kubernetes-storage.md.
  */
 
 import type { DecodedValue, JsonValue, KubeObject, StorageEncoding, StoredValue, Transformer } from "../kube/object.ts";
@@ -68,8 +68,8 @@ function decodeProtobuf(value: Uint8Array, modRevision: number): DecodedValue {
       state: "unreadable",
       text: `kind "${kind}" of "${apiVersion}" is stored as protobuf, but not a kind that Kubernetes has`,
     };
-  const root = { apiVersion, kind, resourceVersion: modRevision > 0 ? String(modRevision) : "" };
-  const { object, unknownFields } = decodeMessage(planOf(resource.message), value, envelope, root);
+  const root = { ...envelope, resourceVersion: modRevision > 0 ? String(modRevision) : "" };
+  const { object, unknownFields } = decodeMessage(planOf(resource.message), value, root);
   return { state: "object", encoding: "protobuf", object: object as unknown as KubeObject, unknownFields };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the tables say about a message, made ready for the interpreters of both directions. Plans are made on first use and kept: a program
+ * What the tables say about a message, made ready for decoding, encoding and checking. Plans are made on first use and kept: a program
  * that reads pods never looks at the fields of a CSIDriver.
  */
 import { invariant } from "../errors/errors.ts";
