@@ -8,18 +8,18 @@
  */
 import { compileFunction } from "node:vm";
 import { invariant } from "../errors/errors.ts";
-import { BYTES, FIXED32, FIXED64, VARINT, WireError } from "../protobuf/reader.ts";
-import * as sinkParts from "./json-sink.ts";
+import { BYTES } from "../protobuf/reader.ts";
+import { DECODER_HELPERS, isNumber, LEAF_WRITERS, leafWriter, NUMBER_KINDS, wireTypeOf } from "./decoder-helpers.ts";
+import type { Writer } from "./json-sink.ts";
 import { Card, Empty, type FieldPlan, type FieldTable, type MessagePlan, Op, Shape } from "./message-plan.ts";
-import { type MapValue, writeMap } from "./write-map.ts";
-import { writeRawExtension } from "./write-raw-extension.ts";
+import type { MapValue } from "./write-map.ts";
 
 /** Which fields are decoded: all, or those named, each with what of it. Of lists and maps, it says what of each item. */
 export type FieldChoice = true | { readonly [field: string]: FieldChoice };
 
 export interface Decoder {
   /** Writes a message's JSON to the sink. */
-  write: sinkParts.Writer;
+  write: Writer;
 }
 
 /** The root writes its type first, and its metadata with the resource version. */
@@ -47,125 +47,16 @@ export function decoderOf(plan: MessagePlan, choice: FieldChoice = true, role: R
   return decoder;
 }
 
-/** What compiled code calls. */
-const HELPERS = {
-  ...sinkParts,
-  writeMap,
-  writeRawExtension,
-  /** The length of a known field that runs past the end. */
-  past(table: FieldTable, number: number, at: number): never {
-    const field = table.byNumber[number];
-    throw new WireError(field === undefined ? "a length runs past the end" : `"${field.name}" runs past the end`, at);
-  },
-  early(at: number): never {
-    throw new WireError("a number runs past the end", at);
-  },
-  deep(at: number): never {
-    throw new WireError("messages are nested too deeply", at);
-  },
-  /** A field that the code has no case for: not chosen, not known, or of the wrong wire type. Returns where its content ends. */
-  other(table: FieldTable, tag: number, tagStart: number, at: number, end: number): number {
-    const number = tag >>> 3;
-    const wireType = tag & 7;
-    if (number === 0) throw new WireError("field number 0", at);
-    const field = table.byNumber[number];
-    if (field === undefined) sinkParts.noteUnknown(tagStart);
-    else if (wireTypeOf(field) !== wireType && !(wireType === BYTES && isPacked(field)))
-      throw new WireError(
-        wireType === BYTES ? `a number has wire type ${BYTES}` : `"${field.name}" has wire type ${wireType}`,
-        at,
-      );
-    return wireType === BYTES ? at : sinkParts.skipField(at, end, wireType);
-  },
-  /** A list of numbers, packed or not, from the first one's tag on. */
-  writeNumbers(first: number, end: number, field: FieldPlan, out: number): number {
-    const { output } = sinkParts.sink;
-    let p = out;
-    output[p++] = 0x5b;
-    for (let at = first; at < end; ) {
-      const tag = sinkParts.readTag(at, end);
-      at = sinkParts.sink.pos;
-      if (tag === ((field.number << 3) | BYTES)) {
-        const packedEnd = sinkParts.readLength(at, end) + sinkParts.sink.pos;
-        for (at = sinkParts.sink.pos; at < packedEnd; at = sinkParts.sink.pos) p = writeItem(field, at, packedEnd, p);
-      } else if (tag === ((field.number << 3) | wireTypeOf(field))) {
-        p = writeItem(field, at, end, p);
-        at = sinkParts.sink.pos;
-      } else at = sinkParts.skipField(at, end, tag & 7);
-    }
-    if (output[p - 1] === 0x2c) p--;
-    output[p] = 0x5d;
-    return p + 1;
-  },
-};
-
-function writeItem(field: FieldPlan, at: number, end: number, out: number): number {
-  const value = readNumber(field, at, end);
-  const p = field.op === Op.Bool ? sinkParts.writeText(String(value !== 0), out) : sinkParts.writeNumber(value, out);
-  if (p > sinkParts.sink.limit) sinkParts.full(at);
-  sinkParts.sink.output[p] = 0x2c;
-  return p + 1;
-}
-
-function readNumber(field: FieldPlan, at: number, end: number): number | bigint {
-  const kind = NUMBER_KINDS[field.op]!;
-  return kind === "double" || kind === "float"
-    ? sinkParts.readFloating(at, end, kind, field.name)
-    : sinkParts.readVarint(at, end, kind);
-}
-
-const NUMBER_KINDS: Readonly<Record<number, "int32" | "uint32" | "int64" | "uint64" | "double" | "float">> = {
-  [Op.Bool]: "int64",
-  [Op.Int32]: "int32",
-  [Op.Int64]: "int64",
-  [Op.Uint32]: "uint32",
-  [Op.Uint64]: "uint64",
-  [Op.Double]: "double",
-  [Op.Float]: "float",
-};
-
-function isNumber(field: FieldPlan): boolean {
-  return NUMBER_KINDS[field.op] !== undefined;
-}
-
-function isPacked(field: FieldPlan): boolean {
-  return field.card === Card.Many && isNumber(field);
-}
-
-function wireTypeOf(field: FieldPlan): number {
-  if (!isNumber(field) || field.card === Card.Map) return BYTES;
-  return field.op === Op.Double ? FIXED64 : field.op === Op.Float ? FIXED32 : VARINT;
-}
-
-/** The helper that writes the content of a field that is no number and no message. */
-const LEAF_WRITERS: Readonly<Record<number, keyof typeof HELPERS>> = {
-  [Op.String]: "writeString",
-  [Op.Bytes]: "writeBase64",
-  [Op.Time]: "writeTime",
-  [Op.MicroTime]: "writeMicroTime",
-  [Op.Duration]: "writeDuration",
-  [Op.Quantity]: "writeQuantity",
-  [Op.IntOrString]: "writeIntOrString",
-  [Op.RawExtension]: "writeRawExtension",
-  [Op.FieldsV1]: "writeFields",
-  [Op.RawJson]: "writeRawJson",
-};
-
-/** The writer of a leaf type: for values of maps, and single leaves. */
-export function leafWriter(op: Op): sinkParts.Writer {
-  return HELPERS[LEAF_WRITERS[op]!] as sinkParts.Writer;
-}
-
-function compile(plan: MessagePlan, choice: FieldChoice, role: Role): sinkParts.Writer {
+function compile(plan: MessagePlan, choice: FieldChoice, role: Role): Writer {
   const source = new DecoderSource(choice, role);
   const body = source.message(plan);
-  const names = Object.keys(HELPERS).join(", ");
+  const names = Object.keys(DECODER_HELPERS).join(", ");
   // Not the Function constructor, which Node can be started without.
   const make = compileFunction(
     `"use strict"; const { ${names} } = helpers; ${source.constants()} return function decode(start, end, out, depth) {${body}};`,
     ["helpers", "values"],
   );
-  return make(HELPERS, source.values) as sinkParts.Writer;
+  return make(DECODER_HELPERS, source.values) as Writer;
 }
 
 /** The source of one decoder. Fields' variables end in their slots. */

@@ -5,7 +5,8 @@
 
 import type { JsonValue } from "../kube/object.ts";
 import { WireError } from "../protobuf/reader.ts";
-import { decoderOf, type FieldChoice, leafWriter } from "./compile-decoder.ts";
+import { decoderOf, type FieldChoice } from "./compile-decoder.ts";
+import { leafWriter } from "./decoder-helpers.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { parseJson } from "./json-parse.ts";
 import { fillSink, sink, writeText } from "./json-sink.ts";
