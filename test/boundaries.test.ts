@@ -30,7 +30,7 @@ const PURE = [
   "objects",
   "kubeapi",
 ];
-/** What a pure folder may import from outside: computation only. `node:crypto` and `node:util` touch no file, socket or clock. */
+/** What a pure folder may import from outside: computation only. `node:crypto`, `node:util` and `node:vm` (which compiles decoders) touch no file, socket or clock. */
 const PURE_PACKAGES = new Set([
   "@noble/ciphers",
   "@node-rs/crc32",
@@ -40,6 +40,7 @@ const PURE_PACKAGES = new Set([
   "zod",
   "node:crypto",
   "node:util",
+  "node:vm",
 ]);
 const EDGE_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   io: PURE,
