@@ -1,5 +1,5 @@
 /** Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link mergeIndexResults} joins them. */
-import { createKeyIndex, findOrAdd, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
+import { createKeyIndex, findOrAddEntry, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
 import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 
 /** Which keys: those that begin with `prefix`, or, where `exact`, that one. */
@@ -45,7 +45,7 @@ export function createIndexTask(options: IndexOptions, expected = 0, labeller?: 
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd } = entry.fields;
     if (keyStart === keyEnd) return; // a bare revision
-    const i = findOrAdd(index, bytes, keyStart, keyEnd);
+    const i = findOrAddEntry(index, bytes, keyStart, keyEnd);
     if (isNewer(index, i, entry.main, entry.sub)) {
       index.main[i] = entry.main;
       index.sub[i] = entry.sub;

@@ -2,7 +2,7 @@
  * Gathers every revision of every key from the leaves of the `key` bucket, in any order: where each lies, not what it holds. Several threads each gather
  * some, {@link mergeTimelines} joins them, and `timeline.ts` puts them in order. About 25 bytes a revision, and the key once.
  */
-import { createKeyIndex, findOrAdd, type KeyIndex } from "./key-index.ts";
+import { addKeysOf, createKeyTable, findOrAdd, grown, type KeyTable } from "./key-table.ts";
 import type { RevisionVisitor } from "./leaf-revisions.ts";
 
 /** Revisions in the order in which they were found, as columns. */
@@ -21,8 +21,7 @@ export interface RevisionColumns {
 }
 
 export interface GatheredTimeline {
-  /** The keys; of its columns only the keys are filled. */
-  readonly keys: KeyIndex;
+  readonly keys: KeyTable;
   readonly revisions: RevisionColumns;
   /** The newest revision among all entries, those without a key too. */
   readonly lastRevision: number;
@@ -40,7 +39,7 @@ export interface TimelineSpec {
 
 /** `expected`: about how many keys there will be. */
 export function createTimelineTask({ seed }: TimelineSpec, expected = 0): TimelineTask {
-  const keys = createKeyIndex(seed, expected);
+  const keys = createKeyTable(seed, expected);
   const revisions = createColumns(Math.max(1024, Math.min(expected, 1 << 20)));
   let lastRevision = 0;
   const visit: RevisionVisitor = ({ page, item, main, sub, tombstone, fields }) => {
@@ -48,7 +47,6 @@ export function createTimelineTask({ seed }: TimelineSpec, expected = 0): Timeli
     const { keyStart, keyEnd, valueStart, valueEnd } = fields;
     if (keyStart === keyEnd) return; // a bare revision
     const key = findOrAdd(keys, page.bytes, keyStart, keyEnd);
-    keys.versions[key]! += 1;
     const row = revisions.count;
     if (row === revisions.key.length) resize(revisions, row * 2);
     revisions.key[row] = key;
@@ -69,18 +67,12 @@ export function mergeTimelines(results: readonly GatheredTimeline[]): GatheredTi
   if (first === undefined) throw new RangeError("no results to merge");
   const { keys, revisions } = first;
   let { lastRevision } = first;
+  const total = results.reduce((sum, each) => sum + each.revisions.count, 0);
+  if (total > revisions.key.length) resize(revisions, total);
   for (const other of others) {
-    const renumbered = new Uint32Array(other.keys.count);
-    for (let i = 0, start = 0; i < other.keys.count; i++) {
-      const end = other.keys.keyEnds[i]!;
-      const entry = findOrAdd(keys, other.keys.keys, start, end);
-      start = end;
-      keys.versions[entry]! += other.keys.versions[i]!;
-      renumbered[i] = entry;
-    }
+    const renumbered = addKeysOf(keys, other.keys);
     const { count } = other.revisions;
     const start = revisions.count;
-    if (start + count > revisions.key.length) resize(revisions, start + count);
     for (let row = 0; row < count; row++) revisions.key[start + row] = renumbered[other.revisions.key[row]!]!;
     revisions.main.set(other.revisions.main.subarray(0, count), start);
     revisions.sub.set(other.revisions.sub.subarray(0, count), start);
@@ -115,9 +107,4 @@ function resize(columns: RevisionColumns, size: number): void {
   columns.item = grown(columns.item, new Uint16Array(size));
   columns.tombstone = grown(columns.tombstone, new Uint8Array(size));
   columns.size = grown(columns.size, new Uint32Array(size));
-}
-
-function grown<T extends { set(from: T): void }>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

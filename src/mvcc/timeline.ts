@@ -2,7 +2,8 @@
  * All revisions of a keyspace in order: by key, so that the state at any moment is one search a key, and by revision, so that what happened can be
  * replayed. Keys are numbered in byte order; rows are revisions. It holds places, not values: those stay in the file.
  */
-import { type KeyIndex, keyOf, sortedEntries } from "./key-index.ts";
+import { sortByKey } from "./key-order.ts";
+import { type KeyTable, keyOf } from "./key-table.ts";
 import type { GatheredTimeline, RevisionColumns } from "./timeline-task.ts";
 
 export interface Timeline {
@@ -35,7 +36,7 @@ export interface Timeline {
 /** Puts what was gathered in order. `compactRevision` is what etcd's meta bucket says; what is older cannot be shown truly. */
 export function createTimeline(gathered: GatheredTimeline, compactRevision: number): Timeline {
   const { keys, revisions } = gathered;
-  const order = sortedEntries(keys, true);
+  const order = sortByKey(keys, firstNumbers(keys.count));
   const rank = new Uint32Array(keys.count);
   for (let i = 0; i < order.length; i++) rank[order[i]!] = i;
   const byRevision = sortByRevision(revisions);
@@ -88,8 +89,15 @@ export function createTimeline(gathered: GatheredTimeline, compactRevision: numb
   };
 }
 
+/** 0 and up. */
+function firstNumbers(count: number): Uint32Array {
+  const numbers = new Uint32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
+}
+
 /** The first entry whose key is not below `prefix`; with `after`, the first that is beyond all keys that begin with it. */
-function lowerBound(keys: KeyIndex, order: Uint32Array, prefix: Uint8Array, after: boolean): number {
+function lowerBound(keys: KeyTable, order: Uint32Array, prefix: Uint8Array, after: boolean): number {
   let low = 0;
   let high = order.length;
   while (low < high) {
@@ -109,8 +117,7 @@ function comparePrefix(key: Uint8Array, prefix: Uint8Array): number {
 }
 
 function sortByRevision({ count, main, sub }: RevisionColumns): Uint32Array {
-  const rows = new Uint32Array(count);
-  for (let row = 0; row < count; row++) rows[row] = row;
+  const rows = firstNumbers(count);
   if (isSorted(rows, main, sub)) return rows;
   return rows.sort((a, b) => main[a]! - main[b]! || sub[a]! - sub[b]!);
 }

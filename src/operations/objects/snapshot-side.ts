@@ -1,5 +1,6 @@
 /** A snapshot at a revision as a place that holds objects. */
-import { keyOf, sortedEntries } from "../../mvcc/key-index.ts";
+import { sortedEntries } from "../../mvcc/key-index.ts";
+import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";

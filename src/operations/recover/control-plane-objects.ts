@@ -6,7 +6,7 @@ import { ETCD_CLUSTER_GROUP } from "../../controlplane/self-hosted-etcd.ts";
 import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KubeObject, Transformer } from "../../kube/object.ts";
-import { keyOf } from "../../mvcc/key-index.ts";
+import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import type { Keyspace } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";

@@ -45,11 +45,12 @@ const SPANS = ["1m", "10m", "1h", "1d"];
 /** Opens the snapshot and listens. Whoever calls closes it. */
 export async function startServing(path: string, options: ServeOptions): Promise<Serving> {
   const { host, now } = options;
-  const identity = createIdentity(host, now());
-  identity.catch(() => {}); // awaited below; opening the snapshot may fail first
   const snapshot = await openSnapshot(path, options);
   try {
-    const { history: whole, prefix } = await openHistory(snapshot, options);
+    const opening = openHistory(snapshot, options);
+    opening.catch(() => {}); // awaited next
+    const identity = await createIdentity(host, now()); // while threads read the file
+    const { history: whole, prefix } = await opening;
     const revision = options.atRevision ?? whole.lastRevision;
     checkRevision(revision, whole, path);
     const history = upTo(whole, revision);
@@ -62,7 +63,7 @@ export async function startServing(path: string, options: ServeOptions): Promise
       await facts.stop();
       snapshot[Symbol.dispose]();
     };
-    return { ...(await open(await identity, worlds, revision, name, options, close)), findings: snapshot.findings };
+    return { ...(await open(identity, worlds, revision, name, options, close)), findings: snapshot.findings };
   } catch (error) {
     snapshot[Symbol.dispose]();
     throw error;

@@ -2,7 +2,8 @@
 import { type Leftovers, leftoverPrefixes, readLeftovers } from "../../diagnosis/after-restore.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { IndexResult, KeySelection } from "../../mvcc/index-task.ts";
-import { keyOf, sortedEntries } from "../../mvcc/key-index.ts";
+import { sortedEntries } from "../../mvcc/key-index.ts";
+import { keyOf } from "../../mvcc/key-table.ts";
 import type { CheckedStructure } from "../../snapshot/check-structure.ts";
 import { checkPrefixFound } from "../../snapshot/choose-etcd-prefix.ts";
 import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";

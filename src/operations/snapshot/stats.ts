@@ -1,7 +1,8 @@
 /** `snapshot stats`: what fills a database, by kind, by namespace, and the largest values. */
 import { compareBytes } from "../../bolt/page.ts";
 import type { Finding } from "../../errors/errors.ts";
-import { type KeyIndex, keyOf } from "../../mvcc/key-index.ts";
+import type { KeyIndex } from "../../mvcc/key-index.ts";
+import { keyOf } from "../../mvcc/key-table.ts";
 import { openSnapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { findEtcdPrefixes } from "../../storage/etcd-prefix.ts";
