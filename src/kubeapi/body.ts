@@ -10,6 +10,7 @@ import { planOf } from "../storage/message-plan.ts";
 import { printYaml } from "../storage/yaml-text.ts";
 import type { Encoding } from "./negotiate.ts";
 
+/** An empty text is a turn for other requests: nothing is to be sent yet. */
 export type BodyPart = string | Uint8Array;
 
 /** How an object becomes a protobuf message; undefined for what has no such form. */
@@ -53,7 +54,8 @@ export const metadataMessage: MessageOf = (object) => {
 export interface ListBody {
   /** What precedes the items: kind, apiVersion and metadata. */
   readonly head: JsonObject;
-  readonly items: () => Iterable<JsonObject>;
+  /** Undefined where other requests get their turn. */
+  readonly items: () => Iterable<JsonObject | undefined>;
   /** The name of the field that holds the items. */
   readonly itemsField: "items" | "rows";
   /** Go prints lists of custom resources in alphabetical order: apiVersion, items, kind, metadata. */
@@ -85,6 +87,7 @@ function* inParts(texts: Iterable<string>): Generator<string> {
   let part = "";
   for (const text of texts) {
     part += text;
+    if (text === "") yield "";
     if (part.length < PART_SIZE) continue;
     yield part;
     part = "";
@@ -99,8 +102,8 @@ function* jsonList({ head, items, itemsField, alphabetical }: ListBody): Generat
   yield `${start.slice(0, -1)}${start === "{}" ? "" : ","}"${itemsField}":[`;
   let first = true;
   for (const item of items()) {
-    yield first ? printJson(item) : `,${printJson(item)}`;
-    first = false;
+    yield item === undefined ? "" : first ? printJson(item) : `,${printJson(item)}`;
+    first &&= item === undefined;
   }
   const rest = printJson(after).slice(1, -1);
   yield `]${rest === "" ? "" : `,${rest}`}}\n`;
@@ -116,8 +119,8 @@ function* yamlList({ head, items, itemsField }: ListBody): Generator<string> {
   yield `${itemsField}:`;
   let first = true;
   for (const item of items()) {
-    yield `${first ? "\n" : ""}${printYaml([item])}`;
-    first = false;
+    yield item === undefined ? "" : `${first ? "\n" : ""}${printYaml([item])}`;
+    first &&= item === undefined;
   }
   if (first) yield " []\n";
   yield printYamlFields(pick(head, (name) => name > itemsField));
@@ -139,7 +142,7 @@ function* cborList({ head, items, itemsField }: ListBody): Generator<BodyPart> {
   }
   yield plainCbor(itemsField);
   yield Uint8Array.of(0x9f);
-  for (const item of items()) yield plainCbor(item);
+  for (const item of items()) yield item === undefined ? "" : plainCbor(item);
   yield BREAK;
   yield BREAK;
 }
@@ -152,12 +155,17 @@ function plainCbor(value: JsonValue): Uint8Array {
 
 const ENVELOPE_TAIL = Uint8Array.of(0x1a, 0x00, 0x22, 0x00);
 
+const MEASURED_AT_ONCE = 32;
+
 /** `metadata = 1, items = 2`. The length comes first, so that the items are made twice: a list can be larger than memory. */
 function* protobufList({ head, items, messageOf }: ListBody): Generator<BodyPart> {
   if (messageOf === undefined) return;
   const metadata = listMeta(isObject(head.metadata) ? head.metadata : {});
   let length = metadata.length;
+  let measured = 0;
   for (const item of items()) {
+    if (item === undefined || ++measured % MEASURED_AT_ONCE === 0) yield "";
+    if (item === undefined) continue;
     const { length: size } = messageOf(item);
     length += 1 + varint(size).length + size;
   }
@@ -165,6 +173,10 @@ function* protobufList({ head, items, messageOf }: ListBody): Generator<BodyPart
   yield* envelopeHead(apiVersion, kind, length);
   yield metadata;
   for (const item of items()) {
+    if (item === undefined) {
+      yield "";
+      continue;
+    }
     const message = messageOf(item);
     yield concat([Uint8Array.of(0x12), varint(message.length), message]);
   }

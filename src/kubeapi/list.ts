@@ -1,55 +1,13 @@
 /** Lists: which objects, of which moment, how many at once. Source: apiserver's registry/generic and storage/etcd3. */
-import { MendError } from "../errors/errors.ts";
-import { type LabelSelector, matchesLabels, parseLabelSelector } from "../kube/label-selector.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { type BodyPart, encodeList, type ListBody, type MessageOf, messagesOf, metadataMessage } from "./body.ts";
 import { groupVersion, type ServedResource } from "./catalog.ts";
-import { type FieldSelector, matchesFields, parseFieldSelector, selectableKind } from "./field-selector.ts";
 import type { Negotiated } from "./negotiate.ts";
+import { placeOf, type Selection, selectObjects } from "./selection.ts";
 import { ApiFailure } from "./status.ts";
 import { partialMetadata, sortViewed, type TableForm, tableForm, tableHead, tableRow } from "./table.ts";
 import { placeholder, type Viewed, viewRow } from "./view.ts";
 import type { World } from "./world.ts";
-
-export interface Selection {
-  readonly resource: ServedResource;
-  readonly namespace: string | undefined;
-  readonly labels: LabelSelector;
-  readonly fields: FieldSelector;
-}
-
-/** Reads the selectors of a query; throws `BadRequest`. */
-export function readSelection(
-  query: URLSearchParams,
-  resource: ServedResource,
-  namespace: string | undefined,
-): Selection {
-  let labels: LabelSelector;
-  try {
-    labels = parseLabelSelector(query.get("labelSelector") ?? "");
-  } catch (error) {
-    if (error instanceof MendError) throw new ApiFailure("BadRequest", `unable to parse requirement: ${error.message}`);
-    throw error;
-  }
-  const fields = parseFieldSelector(query.get("fieldSelector") ?? "", selectableKind(resource));
-  return { resource, namespace, labels, fields };
-}
-
-export function isSelected({ labels, fields }: Selection, viewed: Viewed): boolean {
-  if (labels.length === 0 && fields.length === 0) return true;
-  // What cannot be read has no labels to look at. It is listed where it could be meant, by its name and namespace.
-  if (viewed.state !== "object") {
-    const known = fields.filter(({ path }) => path === "metadata.name" || path === "metadata.namespace");
-    const { name, namespace } = viewed;
-    return known.every(({ path, equal, value }) => ((path === "metadata.name" ? name : namespace) === value) === equal);
-  }
-  return matchesLabels(labels, viewed.object.metadata.labels) && matchesFields(fields, viewed.object);
-}
-
-/** The beginning of the keys that a selection looks at. */
-export function placeOf({ resource, namespace }: Pick<Selection, "resource" | "namespace">): string {
-  return namespace === undefined ? resource.place : `${resource.place}${namespace}/`;
-}
 
 /** The revision that a query asks for. Throws `Expired`, `Timeout` and `BadRequest` as an API server does. */
 function readRevision(query: URLSearchParams, world: World, paged: boolean): number {
@@ -113,10 +71,14 @@ function readToken(text: string): ContinueToken {
 
 interface Page {
   readonly revision: number;
-  readonly found: () => Iterable<Viewed>;
+  /** What the page holds; undefined where other requests get their turn. */
+  readonly found: () => Iterable<Viewed | undefined>;
   readonly next: string | undefined;
   readonly remaining: number | undefined;
 }
+
+/** A page that is known, or the search that it takes to know where it ends. */
+type PageSearch = Page | (() => Generator<undefined, Page>);
 
 export interface ListOptions {
   readonly negotiated: Negotiated;
@@ -128,15 +90,27 @@ export interface ListAnswer {
   readonly warning: string | undefined;
 }
 
+/** Throws what is wrong with the request; the search itself is part of the body. */
 export function answerList(world: World, selection: Selection, { negotiated, query }: ListOptions): ListAnswer {
-  const page = findPage(world, selection, query);
-  const metadata: JsonObject = {
-    resourceVersion: String(page.revision),
-    ...(page.next === undefined ? {} : { continue: page.next }),
-    ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
-  };
-  const list = listBody(world, selection.resource, page, metadata, negotiated, query);
-  return { body: encodeList(list, negotiated.encoding), warning: unreadableWarning(world, selection, page.revision) };
+  readInclude(query);
+  const revision = listRevision(world, query);
+  const search = findPage(world, selection, query, revision);
+  function* body(): Generator<BodyPart> {
+    let page: Page;
+    if (typeof search === "function") {
+      const searching = search();
+      let step = searching.next();
+      for (; step.done !== true; step = searching.next()) yield "";
+      page = step.value;
+    } else page = search;
+    const metadata: JsonObject = {
+      resourceVersion: String(page.revision),
+      ...(page.next === undefined ? {} : { continue: page.next }),
+      ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
+    };
+    yield* encodeList(listBody(world, selection.resource, page, metadata, negotiated, query), negotiated.encoding);
+  }
+  return { body: body(), warning: unreadableWarning(world, selection, revision.at) };
 }
 
 function listBody(
@@ -153,7 +127,8 @@ function listBody(
       head: tableHead(table, metadata),
       itemsField: "rows",
       items: function* () {
-        for (const viewed of sortViewed(table.table, page.found())) yield tableRow(table, viewed);
+        for (const viewed of sortViewed(table.table, page.found()))
+          yield viewed === undefined ? undefined : tableRow(table, viewed);
       },
       alphabetical: false,
       messageOf: undefined,
@@ -165,7 +140,8 @@ function listBody(
       head: { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${formVersion}`, metadata },
       itemsField: "items",
       items: function* () {
-        for (const viewed of page.found()) yield partialMetadata(object(viewed), formVersion);
+        for (const viewed of page.found())
+          yield viewed === undefined ? undefined : partialMetadata(object(viewed), formVersion);
       },
       alphabetical: false,
       messageOf: metadataMessage,
@@ -181,6 +157,10 @@ function listBody(
     itemsField: "items",
     items: function* () {
       for (const viewed of page.found()) {
+        if (viewed === undefined) {
+          yield undefined;
+          continue;
+        }
         const item = object(viewed);
         if (type.custom) yield item;
         else {
@@ -205,22 +185,34 @@ export function readInclude(query: URLSearchParams): TableForm["include"] {
   throw new ApiFailure("BadRequest", `unrecognized includeObject value: "${include}"`);
 }
 
-function findPage(world: World, selection: Selection, query: URLSearchParams): Page {
-  const limit = readLimit(query);
+interface ListRevision {
+  readonly at: number;
+  /** Where the list goes on, of a request for its next page. */
+  readonly token: ContinueToken | undefined;
+}
+
+function listRevision(world: World, query: URLSearchParams): ListRevision {
   const tokenText = query.get("continue") ?? "";
   const token = tokenText === "" ? undefined : readToken(tokenText);
   if (token !== undefined && (query.get("resourceVersion") ?? "") !== "")
     throw new ApiFailure("BadRequest", "specifying resource version is not allowed when using continue");
-  const revision = token?.revision ?? readRevision(query, world, limit > 0);
-  if (revision < world.history.firstRevision || revision > world.revision)
+  const at = token?.revision ?? readRevision(query, world, readLimit(query) > 0);
+  if (at < world.history.firstRevision || at > world.revision)
     throw new ApiFailure("Expired", "The provided continue parameter is too old to display a consistent list result.");
+  return { at, token };
+}
+
+function findPage(
+  world: World,
+  selection: Selection,
+  query: URLSearchParams,
+  { at: revision, token }: ListRevision,
+): PageSearch {
+  const limit = readLimit(query);
   const place = placeOf(selection);
   const keys = world.liveKeys(place, revision);
   const first = token === undefined ? 0 : positionAfter(world, keys, place + token.start);
-  const view = (key: number) =>
-    viewRow(world.history, world.history.rowAt(key, revision), selection.resource, world.showSecrets);
-  const selects = selection.labels.length > 0 || selection.fields.length > 0;
-  if (!selects) {
+  if (selection.labels.length === 0 && selection.fields.length === 0) {
     const end = limit > 0 ? Math.min(first + limit, keys.length) : keys.length;
     const next = end < keys.length ? nextToken(world, revision, keys[end - 1]!, place) : undefined;
     return {
@@ -228,71 +220,36 @@ function findPage(world: World, selection: Selection, query: URLSearchParams): P
       next,
       remaining: next === undefined ? undefined : keys.length - end,
       *found() {
-        for (let i = first; i < end; i++) yield view(keys[i]!);
+        for (let i = first; i < end; i++)
+          yield viewRow(world.history, world.history.rowAt(keys[i]!, revision), selection.resource, world.showSecrets);
       },
     };
   }
-  const candidates = narrowed(world, keys.subarray(first), selection);
-  const mayMatch = byteFilter(world, selection, revision);
+  const select = () => selectObjects(world, selection, keys.subarray(first), revision);
   if (limit === 0) {
     return {
       revision,
       next: undefined,
       remaining: undefined,
       *found() {
-        for (const key of candidates) {
-          if (!mayMatch(key)) continue;
-          const viewed = view(key);
-          if (isSelected(selection, viewed)) yield viewed;
-        }
+        for (const each of select()) yield each?.viewed;
       },
     };
   }
-  const found: Viewed[] = [];
-  let next: string | undefined;
-  for (const [i, key] of candidates.entries()) {
-    if (!mayMatch(key)) continue;
-    const viewed = view(key);
-    if (!isSelected(selection, viewed)) continue;
-    found.push(viewed);
-    if (found.length < limit) continue;
-    if (i + 1 < candidates.length) next = nextToken(world, revision, key, place);
-    break;
-  }
-  return { revision, next, remaining: undefined, found: () => found };
-}
-
-/** A selection by name, which informers and `kubectl get NAME -w` use, looks at keys only. */
-function narrowed(world: World, keys: Uint32Array, { fields }: Selection): Uint32Array {
-  const name = fields.find(({ path, equal }) => path === "metadata.name" && equal)?.value;
-  if (name === undefined) return keys;
-  return keys.filter((key) => world.history.key(key).endsWith(`/${name}`));
-}
-
-/** Texts that every encoding writes as they are. */
-const PLAIN = /^[A-Za-z0-9._-]{2,}$/;
-const ENCRYPTED = Buffer.from("k8s:enc:");
-
-/**
- * Looks at the stored bytes first: an object that does not hold a label's value anywhere is not decoded to find that out. Only of a selection of hundreds of thousands of objects it
- * matters. What is encrypted is always decoded.
- */
-function byteFilter({ history }: World, { labels, fields, resource }: Selection, revision: number) {
-  const equal = labels.flatMap(({ label, operator, values }) =>
-    operator === "exists" ? [label] : operator === "in" && values.length === 1 ? [label, values[0]!] : [],
-  );
-  // Other fields of custom resources may be numbers, which CBOR and protobuf do not write as text.
-  const names = fields.flatMap(({ path, equal: isEqual, value }) =>
-    isEqual && !resource.type.custom && /(^metadata\.|Name$|\.name$|\.uid$)/.test(path) ? [value] : [],
-  );
-  const wanted = [...equal.map((text) => text.replace(/^.*\//, "")), ...names]
-    .filter((text) => PLAIN.test(text))
-    .map((text) => Buffer.from(text));
-  return (key: number): boolean => {
-    if (wanted.length === 0) return true;
-    const bytes = history.raw(history.rowAt(key, revision));
-    if (bytes === undefined || bytes.subarray(0, ENCRYPTED.length).equals(ENCRYPTED)) return true;
-    return wanted.every((text) => bytes.includes(text));
+  return function* () {
+    const found: Viewed[] = [];
+    let next: string | undefined;
+    for (const each of select()) {
+      if (each === undefined) {
+        yield undefined;
+        continue;
+      }
+      found.push(each.viewed);
+      if (found.length < limit) continue;
+      if (each.key !== keys.at(-1)) next = nextToken(world, revision, each.key, place);
+      break;
+    }
+    return { revision, next, remaining: undefined, found: () => found };
   };
 }
 

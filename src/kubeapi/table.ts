@@ -157,8 +157,19 @@ function hiddenCells({ table }: TableForm, { name, state }: HiddenObject): strin
   });
 }
 
-/** Rows in the table's own order, where it has one. */
-export function sortViewed({ compare }: KindTable, viewed: Iterable<Viewed>): Iterable<Viewed> {
-  if (compare === undefined) return viewed;
-  return [...viewed].sort((a, b) => (a.state === "object" && b.state === "object" ? compare(a.stored, b.stored) : 0));
+/** Rows in the table's own order, where it has one: of flow schemas, of which there are few. */
+export function* sortViewed(
+  { compare }: KindTable,
+  viewed: Iterable<Viewed | undefined>,
+): Generator<Viewed | undefined> {
+  if (compare === undefined) {
+    yield* viewed;
+    return;
+  }
+  const all: Viewed[] = [];
+  for (const each of viewed) {
+    if (each === undefined) yield undefined;
+    else all.push(each);
+  }
+  yield* all.sort((a, b) => (a.state === "object" && b.state === "object" ? compare(a.stored, b.stored) : 0));
 }

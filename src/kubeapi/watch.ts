@@ -7,9 +7,10 @@ import { encodeCbor } from "../storage/cbor.ts";
 import { printJson } from "../storage/json-text.ts";
 import { type BodyPart, encodeBody, type MessageOf, metadataMessage } from "./body.ts";
 import { groupVersion } from "./catalog.ts";
-import { isSelected, messageOf, parseRevision, placeOf, readInclude, type Selection } from "./list.ts";
+import { messageOf, parseRevision, readInclude } from "./list.ts";
 import type { Negotiated } from "./negotiate.ts";
 import { isSet } from "./query-flag.ts";
+import { isSelected, placeOf, type Selection, selectObjects } from "./selection.ts";
 import { ApiFailure, statusOf } from "./status.ts";
 import { partialMetadata, tableForm, tableHead, tableRow } from "./table.ts";
 import { placeholder, type Viewed, viewRow } from "./view.ts";
@@ -68,9 +69,10 @@ export function answerWatch(
       return;
     }
     const withState = wantsInitial || (since === 0 && (wantsInitial || !query.has("sendInitialEvents")));
-    if (withState) for (const event of stateEvents(world, selection)) yield write(event);
+    if (withState) for (const event of stateEvents(world, selection)) yield event === undefined ? "" : write(event);
     if (wantsInitial && bookmarks) yield write(bookmark({ [INITIAL_EVENTS_END]: "true" }));
-    if (!withState && since > 0) for (const event of recordedEvents(world, selection, since)) yield write(event);
+    if (!withState && since > 0)
+      for (const event of recordedEvents(world, selection, since)) yield event === undefined ? "" : write(event);
     if (bookmarks && !wantsInitial) yield write(bookmark());
   }
   return {
@@ -80,19 +82,23 @@ export function answerWatch(
   };
 }
 
-function* stateEvents(world: World, selection: Selection): Generator<WatchEvent> {
-  const { history, revision, showSecrets } = world;
-  for (const key of world.liveKeys(placeOf(selection), revision)) {
-    const viewed = viewRow(history, history.rowAt(key, revision), selection.resource, showSecrets);
-    if (isSelected(selection, viewed)) yield { type: "ADDED", viewed };
-  }
+function* stateEvents(world: World, selection: Selection): Generator<WatchEvent | undefined> {
+  const { revision } = world;
+  const keys = world.liveKeys(placeOf(selection), revision);
+  for (const each of selectObjects(world, selection, keys, revision))
+    yield each === undefined ? undefined : { type: "ADDED", viewed: each.viewed };
 }
 
+/** Recorded changes that are looked at before other requests get their turn. */
+const CHANGES_AT_ONCE = 256;
+
 /** What happened after `since`, as a client with this selection would have heard of it. */
-function* recordedEvents(world: World, selection: Selection, since: number): Generator<WatchEvent> {
+function* recordedEvents(world: World, selection: Selection, since: number): Generator<WatchEvent | undefined> {
   const { history, revision, showSecrets } = world;
   const [from, to] = history.range(placeOf(selection));
+  let looked = 0;
   for (const row of history.rowsAfter(since)) {
+    if (++looked % CHANGES_AT_ONCE === 0) yield undefined;
     const at = history.revisionOf(row);
     if (at > revision) return;
     const key = history.keyOfRow(row);

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { constants, createGzip } from "node:zlib";
 
+/** An empty one is a turn for other requests. */
 export type Part = string | Uint8Array;
 
 export interface Sent {
@@ -37,6 +38,11 @@ export async function send(request: IncomingMessage, response: ServerResponse, a
     const next = parts.next();
     isOver = next.done === true;
     if (next.done === true) break;
+    if (next.value.length === 0) {
+      await setImmediate();
+      if (response.destroyed) return void parts.return?.();
+      continue;
+    }
     const bytes = typeof next.value === "string" ? Buffer.from(next.value) : Buffer.from(next.value);
     first.push(bytes);
     size += bytes.length;
@@ -80,7 +86,7 @@ export async function pump(
     }
     const next = parts.next();
     if (next.done === true) return;
-    if (into.write(next.value)) await setImmediate();
+    if (next.value.length === 0 || into.write(next.value)) await setImmediate();
     else await drained(into, response);
   }
 }

@@ -1,7 +1,7 @@
 /** Rows of a table by their numbers, for a list that is scrolled to any place without reading what is before it. */
 import type { JsonObject } from "../../kube/object.ts";
 import type { ServedResource } from "../catalog.ts";
-import { placeOf } from "../list.ts";
+import { placeOf } from "../selection.ts";
 import { tableForm, tableRow } from "../table.ts";
 import { splitKey, viewRow } from "../view.ts";
 import type { World } from "../world.ts";
