@@ -25,6 +25,30 @@ export function holdupOf(pod: KubeObject, nodeAnswers: boolean | undefined, now:
   return { kind: "overdue", since: Number.isNaN(endsAt) ? now : endsAt };
 }
 
+/** A pod that is over its time by this much is reported, and its node is looked at. */
+const OVERDUE_MS = 15_000;
+
+/** Whether a terminating pod should have ended some time ago. */
+export function isOverdue(pod: KubeObject, now: number): boolean {
+  return Date.parse(textOf(pod.metadata.deletionTimestamp)) + OVERDUE_MS < now;
+}
+
+/** What holds a terminating pod, where that is certain or the pod is late; undefined while nothing unusual is seen. */
+export function reportableHoldup(pod: KubeObject, nodeAnswers: boolean | undefined, now: number): Holdup | undefined {
+  const holdup = holdupOf(pod, nodeAnswers, now);
+  const isLate = isOverdue(pod, now);
+  switch (holdup.kind) {
+    case "grace":
+      return undefined;
+    case "node-silent":
+      return holdup;
+    case "finalizers":
+      return isLate || pod.metadata.deletionGracePeriodSeconds === 0 ? holdup : undefined;
+    case "overdue":
+      return isLate ? holdup : undefined; // without a grace period it ends soon, unless something else holds it
+  }
+}
+
 /** Such as `held by finalizer "example.com/hold"`; no capital, no full stop. */
 export function holdupText(holdup: Holdup, now: number): string {
   switch (holdup.kind) {

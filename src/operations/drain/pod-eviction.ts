@@ -4,6 +4,7 @@ import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-serve
 import { objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { isTerminating } from "../../kube/pod.ts";
+import type { RemovalAnswer } from "../../nodes/removal-state.ts";
 import { podPath } from "../cluster-access/node-targets.ts";
 
 export type RemovalMethod =
@@ -25,14 +26,6 @@ export interface RemovalChoices {
   readonly gracePeriodSeconds: number | undefined;
   readonly serverDryRun: boolean;
 }
-
-export type RemovalAnswer =
-  | { readonly state: "accepted" | "gone" }
-  /** Not now: a budget does not allow it, or the namespace is on its way out and has not come to the pod. */
-  | { readonly state: "refused"; readonly by: "budget" | "namespace"; readonly said: string }
-  /** Nobody has decided: no answer, or one that the next attempt may not give again. */
-  | { readonly state: "undecided"; readonly said: string; readonly isConnection: boolean }
-  | { readonly state: "failed"; readonly said: string; readonly status: number };
 
 /** The pod of that UID only: its successor of the same name is left alone. Throws where the signal aborts. */
 export async function removePod(
