@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BOOTSTRAP_SECRETS_DIR } from "../src/bootstrap/fix-up.ts";
-import { placeFiles, removeManifests } from "../src/io/files/bootstrap-files.ts";
-import { ClusterView, VIEWED } from "../src/operations/start/cluster-view.ts";
-import { createManifests } from "../src/operations/start/create-manifests.ts";
-import { waitUntilReadyToGo, waitUntilTakenOver } from "../src/operations/start/hand-over.ts";
+import { placeFiles } from "../src/io/files/bootstrap-files.ts";
+import { VIEWED } from "../src/operations/start/cluster-view.ts";
+import { thisMachine } from "../src/operations/start/machine.ts";
 import { prepareStart } from "../src/operations/start/prepare-start.ts";
+import { runStart } from "../src/operations/start/run-start.ts";
 import { tearDown } from "../src/operations/start/start.ts";
 import { apiServerState } from "../src/operations/start/start-api-server.ts";
 import { PolledObjects } from "./polled-objects.ts";
@@ -18,6 +18,7 @@ const INTERVAL_MS = 5000;
 
 const signal = new AbortController().signal;
 const start = await prepareStart({
+  machine: { ...thisMachine(), hasLogged: () => false }, // so that no lease is given up
   assetDir: process.argv[2]!,
   podManifestPath: "/etc/kubernetes/manifests",
   secretsDir: BOOTSTRAP_SECRETS_DIR,
@@ -32,11 +33,7 @@ try {
   await placeFiles(start.places, start.plan.secrets, start.pods);
   do await sleep(INTERVAL_MS);
   while ((await apiServerState(start.api, signal)).state !== "ready");
-  await createManifests(start.api, start.plan.objects, start.options);
-  const view = new ClusterView(new PolledObjects(start.api, VIEWED, INTERVAL_MS), start.node);
-  await waitUntilReadyToGo(start, view);
-  await removeManifests(start.places);
-  await waitUntilTakenOver(start, view, new Map());
+  await runStart(start, () => new PolledObjects(start.api, VIEWED, INTERVAL_MS));
 } finally {
   start.api.close();
   await tearDown(start);

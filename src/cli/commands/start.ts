@@ -37,9 +37,11 @@ export const startCommand = defineCommand({
   page: "docs/start-a-cluster.md",
   async run(_, flags, { host }) {
     const { previewStart, startControlPlane } = await import("../../operations/start/start.ts");
+    const { thisMachine } = await import("../../operations/start/machine.ts");
     const began = host.now();
     const isJson = flags.output === "json";
     const start = {
+      machine: thisMachine(),
       assetDir: flags.assetDir,
       podManifestPath: flags.podManifestPath,
       secretsDir: BOOTSTRAP_SECRETS_DIR,

@@ -2,22 +2,19 @@
  * The part of `start` that brings a cluster's own etcd back from a backup: restores it into a data dir of this machine, and has the kubelet run it as a static
  * pod that stays.
  */
-import { connect } from "node:net";
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
-import { listenerOf, staticPodLog } from "../../io/node/local-node.ts";
 import {
   inspectRecoveredEtcd,
   placeRecoveredEtcd,
   type RecoveredEtcdPlaces,
   type RecoveredEtcdState,
-  recoveredEtcdPlaces,
 } from "../../io/node/recovered-etcd-files.ts";
 import { restoreSnapshot } from "../snapshot/restore.ts";
+import type { StartMachine } from "./machine.ts";
 
 /** Clients on other nodes may have seen later revisions than the backup has; etcd's advice for not knowing how many: a billion. */
 const BUMP_REVISION = 1_000_000_000;
-const DIAL_MS = 1000;
 
 export interface EtcdReturn {
   readonly plan: EtcdPlan;
@@ -38,12 +35,12 @@ export interface EtcdReturnOptions {
 }
 
 /** Changes nothing. Throws where something of others is in the way. */
-export async function prepareEtcd(plan: EtcdPlan, podManifestPath: string): Promise<EtcdReturn> {
-  const places = recoveredEtcdPlaces(podManifestPath);
+export async function prepareEtcd(plan: EtcdPlan, podManifestPath: string, machine: StartMachine): Promise<EtcdReturn> {
+  const places = machine.etcdPlaces(podManifestPath);
   const state = await inspectRecoveredEtcd(plan, places);
-  const taken = state.isPlaced ? undefined : plan.ports.find((port) => listenerOf(port) !== undefined);
+  const taken = state.isPlaced ? undefined : plan.ports.find((port) => machine.listenerOf(port) !== undefined);
   if (taken !== undefined) {
-    throw new MendError("port-taken", `port ${taken}, which etcd needs, is taken by "${listenerOf(taken)}"`, {
+    throw new MendError("port-taken", `port ${taken}, which etcd needs, is taken by "${machine.listenerOf(taken)}"`, {
       hint: "stop that program; if it is this cluster's etcd, recover with --etcd-servers instead of a backup",
     });
   }
@@ -109,41 +106,27 @@ async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSig
 }
 
 /** Why etcd has not started, as far as this machine tells; empty where it has. `since`: when the start began. */
-export function etcdTrouble({ plan }: EtcdReturn, node: string, since = 0): string {
+export function etcdTrouble({ plan }: EtcdReturn, machine: StartMachine, node: string, since = 0): string {
   const { name, namespace } = plan.pod.metadata;
-  const log = staticPodLog(namespace ?? "default", name, node, 2, since);
+  const log = machine.staticPodLog(namespace ?? "default", name, node, 2, since);
   if (log === undefined) {
     const images = plan.images.map((image) => `"${image}"`).join(", ");
     return `; etcd has not started: is the image ${images} on this node, or can it be pulled?`;
   }
-  return listenerOf(plan.ports[0]!) === undefined ? `; etcd says last: ${log.join(" / ")}` : "";
+  const [port] = plan.ports;
+  return port !== undefined && machine.listenerOf(port) === undefined ? `; etcd says last: ${log.join(" / ")}` : "";
 }
 
 /**
  * The permanent API server dials etcd where it always did, mostly a service of the cluster's, and the temporary one does not: before it goes, somebody has to
  * answer there. Returns what to wait for.
  */
-export async function etcdOutOfReach({ plan }: EtcdReturn): Promise<string[]> {
+export async function etcdOutOfReach({ plan }: EtcdReturn, machine: StartMachine): Promise<string[]> {
   const { servers } = plan.recovery;
-  const answers = await Promise.all(servers.map(answersAt));
+  const answers = await Promise.all(servers.map(machine.dials));
   if (servers.length === 0 || answers.includes(true)) return [];
   const where = servers.map((url) => `"${url}"`).join(", ");
   return [`etcd to answer at ${where}, where the permanent API server looks for it`];
-}
-
-/** A name that only the cluster's own DNS knows cannot be judged from here, and counts as an answer. */
-function answersAt(url: string): Promise<boolean> {
-  const { hostname, port } = new URL(url);
-  return new Promise((resolve) => {
-    const socket = connect({ host: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port || 2379) });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.setTimeout(DIAL_MS, () => end(false));
-    socket.on("connect", () => end(true));
-    socket.on("error", (error: NodeJS.ErrnoException) => end(/^E(NOTFOUND|AI_AGAIN)/.test(error.code ?? "")));
-  });
 }
 
 export function etcdOutcome({ plan, places }: EtcdReturn): EtcdOutcome {

@@ -2,10 +2,10 @@
 
 import type { Observation } from "../../bootstrap/pivot.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";
-import { ownAddresses, podLog, runningContainers } from "../../io/node/local-node.ts";
 import { COMPONENT_LEASES, NODE_LEASES, NODES, PODS } from "../../kube/api-paths.ts";
 import { type LeaderLease, RenewalWatch, readLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import type { StartMachine } from "./machine.ts";
 
 /** The collections that are looked at. */
 export const VIEWED = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES];
@@ -13,12 +13,14 @@ export const VIEWED = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES];
 export class ClusterView {
   readonly live: Pick<LiveObjects, "get" | "reachable" | "trouble" | "changed">;
   readonly localNode: string | undefined;
+  readonly #machine: StartMachine;
   readonly #nodeLeases = new RenewalWatch();
   #componentLeases = new RenewalWatch();
 
   /** `live` follows {@link VIEWED}. */
-  constructor(live: ClusterView["live"], localNode: string | undefined) {
+  constructor(live: ClusterView["live"], machine: StartMachine, localNode: string | undefined) {
     this.live = live;
+    this.#machine = machine;
     this.localNode = localNode;
   }
 
@@ -30,9 +32,10 @@ export class ClusterView {
     this.#nodeLeases.see(nodeLeases);
     this.#componentLeases.see(componentLeases);
     const { localNode } = this;
-    const localContainers = localNode === undefined ? undefined : runningContainers();
-    const localAddresses = localNode === undefined ? new Set<string>() : ownAddresses();
-    const localLog = ({ metadata: { namespace = "", name, uid = "" } }: KubeObject) => podLog(namespace, name, uid, 2);
+    const localContainers = localNode === undefined ? undefined : this.#machine.runningContainers();
+    const localAddresses = localNode === undefined ? new Set<string>() : this.#machine.ownAddresses();
+    const localLog = ({ metadata: { namespace = "", name, uid = "" } }: KubeObject) =>
+      this.#machine.podLog(namespace, name, uid, 2);
     return {
       pods,
       nodes,

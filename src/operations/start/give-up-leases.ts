@@ -3,15 +3,13 @@
  * a lease up, so that whoever comes next would wait until it has run out, 15 s by default. A lease is given up here only where its holder is known to be dead, by
  * the way client-go does it: a record without a holder.
  */
-import { hostname } from "node:os";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
-import { hasLogged, programRuns } from "../../io/node/local-node.ts";
 import { holderHost, LEASE_HOLDERS, readLease, releasePatch } from "../../kube/lease.ts";
 import { leaseCollections } from "../cluster-access/read-leases.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import { temporaryPods } from "./start-api-server.ts";
-import type { Start } from "./start-state.ts";
+import type { Start } from "./start-options.ts";
 
 const NAMESPACE = "kube-system";
 
@@ -23,11 +21,13 @@ export type HeldLeases = ReadonlyMap<string, string>;
  * one that holds it (client-go, tools/leaderelection).
  */
 export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
+  const { machine } = start.options;
   const held = new Map<string, string>();
   for (const component of LEASE_HOLDERS) {
     const own = start.pods.filter((pod) => pod.component === component);
     const acquired = new RegExp(`successfully acquired lease.*\\b${NAMESPACE}/${component}\\b`, "i");
-    if (!temporaryPods(own, start.node).some(({ namespace, name }) => hasLogged(namespace, name, acquired))) continue;
+    const pods = temporaryPods(own, machine, start.node);
+    if (!pods.some(({ namespace, name }) => machine.hasLogged(namespace, name, acquired))) continue;
     const lease = view.leaderLeases().find(({ name }) => name === component);
     if (lease !== undefined && lease.holder !== "") held.set(lease.name, lease.holder);
   }
@@ -39,15 +39,16 @@ export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
  * temporary one. Where the machine's name is not its node's, nothing makes sure that it has the name alone.
  */
 export function leasesOfTheDead(start: Start, view: ClusterView): HeldLeases {
+  const { machine } = start.options;
   const held = new Map<string, string>();
-  if (hostname().toLowerCase() !== start.node) return held;
+  if (machine.hostname.toLowerCase() !== start.node) return held;
   const ofTemporary = leasesOfTemporary(start, view);
-  const temporary = new Set(temporaryPods(start.pods, start.node).flatMap(({ containers }) => containers));
+  const temporary = new Set(temporaryPods(start.pods, machine, start.node).flatMap(({ containers }) => containers));
   for (const component of LEASE_HOLDERS) {
     const lease = view.leaderLeases().find(({ name }) => name === component);
     if (lease === undefined || lease.holder === "" || holderHost(lease).toLowerCase() !== start.node) continue;
     if (view.renewedLeases.has(lease.name) || ofTemporary.has(component)) continue;
-    if (!programRuns(component, temporary)) held.set(lease.name, lease.holder);
+    if (!machine.programRuns(component, temporary)) held.set(lease.name, lease.holder);
   }
   return held;
 }

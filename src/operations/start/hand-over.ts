@@ -1,4 +1,4 @@
-/** The hand-over from the temporary control plane to the permanent one: until that can take over, and then until it does its work. */
+/** What a start does and looks for at each step of the hand-over from the temporary control plane to the permanent one. */
 import {
   afterHandOver,
   beforeHandOver,
@@ -8,6 +8,14 @@ import {
   replacedNodes,
   stillThere,
 } from "../../bootstrap/pivot.ts";
+import {
+  type Chore,
+  choresOf,
+  knowsLivingNodes,
+  type StartRules,
+  type StartState,
+  withChore,
+} from "../../bootstrap/start-state.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
 import { LEASE_HOLDERS } from "../../kube/lease.ts";
 import { etcdOutOfReach } from "./bring-etcd-back.ts";
@@ -22,67 +30,91 @@ import {
 import type { ClusterView } from "./cluster-view.ts";
 import { giveUpLeases, type HeldLeases, leasesOfTheDead } from "./give-up-leases.ts";
 import { temporaryPods } from "./start-api-server.ts";
-import type { Start } from "./start-state.ts";
-import { waitUntil } from "./start-waiting.ts";
+import type { Start } from "./start-options.ts";
 
-/** After this without a renewed lease a node is taken for lost: more than the 40 s that the controller manager gives it. */
-const SIGN_OF_LIFE_MS = 60_000;
-/** Who holds a component's lease renews it every 2 s. */
-const SILENCE_MS = 5000;
-/** A kubelet renews its lease every 10 s. */
-const RENEWAL_MS = 15_000;
+export class HandOver {
+  readonly #start: Start;
+  readonly #view: ClusterView;
+  readonly #rules: StartRules;
+  readonly #temporary: ReadonlySet<string>;
+  #labels: ReadonlyMap<string, string> | undefined;
 
-export async function waitUntilReadyToGo(start: Start, view: ClusterView): Promise<void> {
-  const { options, required } = start;
-  const began = options.now();
-  const temporary: ReadonlySet<string> = new Set(start.pods.flatMap(({ component }) => component ?? []));
-  let labels: ReadonlyMap<string, string> | undefined;
-  let dead: HeldLeases | undefined;
-  await waitUntil(start, view, async (look) => {
-    if (dead === undefined && options.now() - began > SILENCE_MS) {
-      dead = leasesOfTheDead(start, view);
-      await giveUpLeases(start, dead);
-    }
-    labels ??= await nodeRoleLabels(start);
-    await labelNode(start, look, labels);
-    await raiseScaledAway(start, look);
-    if (options.now() - began > SIGN_OF_LIFE_MS) await releaseStranded(start, look);
+  constructor(start: Start, view: ClusterView, rules: StartRules) {
+    this.#start = start;
+    this.#view = view;
+    this.#rules = rules;
+    this.#temporary = new Set(start.pods.flatMap(({ component }) => component ?? []));
+  }
+
+  /** Clears the way, and returns what the permanent control plane still needs before it can take over. The state has the chores that were done. */
+  async settle(
+    state: StartState,
+    look: Observation,
+  ): Promise<{ readonly state: StartState; readonly waitingFor: readonly string[] }> {
+    const start = this.#start;
+    const time = start.options.now();
+    const isSure = knowsLivingNodes(state, time, this.#rules);
     const replaced = replacedNodes(look);
-    const isSure = options.now() - began > RENEWAL_MS;
-    if (isSure) await releaseReplaced(start, look, replaced);
-    const waiting = [
-      ...beforeHandOver(required, look, temporary),
-      ...(isSure
-        ? []
-        : replaced.map((name) => `node "${name}", which had this machine's address, to give a sign of life`)),
+    let after = state;
+    for (const chore of choresOf(state, time, this.#rules)) after = await this.#do(chore, after, look, replaced);
+    this.#labels ??= await nodeRoleLabels(start);
+    await labelNode(start, look, this.#labels);
+    await raiseScaledAway(start, look);
+    const silent = isSure ? [] : replaced;
+    const waitingFor = [
+      ...beforeHandOver(start.required, look, this.#temporary),
+      ...silent.map((name) => `node "${name}", which had this machine's address, to give a sign of life`),
     ];
-    if (waiting.length === 0 && start.etcd !== undefined) waiting.push(...(await etcdOutOfReach(start.etcd)));
-    return waiting.length > 0 ? waiting : refreshTiredPods(start, look, temporary);
-  });
-}
+    if (waitingFor.length === 0 && start.etcd !== undefined)
+      waitingFor.push(...(await etcdOutOfReach(start.etcd, start.options.machine)));
+    return { state: after, waitingFor: waitingFor.length > 0 ? waitingFor : await this.#refreshTiredPods(look) };
+  }
 
-/** A pod has crashed while the temporary one had its port: with a new one the kubelet does not wait for minutes before it tries again. */
-async function refreshTiredPods(start: Start, look: Observation, temporary: ReadonlySet<string>): Promise<string[]> {
-  const tired = start.required
-    .filter(({ prefix }) => temporary.has(prefix))
-    .flatMap((each) => podsOf(each, look))
-    .filter((pod) => textOf(objectOf(pod.spec).nodeName) === start.node && isBackingOff(pod));
-  for (const pod of tired) await deletePod(start, pod);
-  return tired.map((pod) => `pod "${pod.metadata.name}" to be replaced by one that has not failed`);
-}
-
-/** `held` are the leases that the temporary components had when their manifests were taken away. */
-export async function waitUntilTakenOver(start: Start, view: ClusterView, held: HeldLeases): Promise<void> {
-  const components: string[] = LEASE_HOLDERS.filter((name) => start.required.some(({ prefix }) => prefix === name));
-  let gone = false;
-  await waitUntil(start, view, async (look) => {
-    const temporary = temporaryPods(start.pods, start.node);
-    if (!gone && stillThere(temporary, look).length === 0) {
-      await giveUpLeases(start, held);
-      gone = true;
-      view.forgetLeases();
-      return ["the permanent control plane's leases"];
+  async #do(chore: Chore, state: StartState, look: Observation, replaced: readonly string[]): Promise<StartState> {
+    switch (chore) {
+      case "release-dead-leases":
+        await giveUpLeases(this.#start, leasesOfTheDead(this.#start, this.#view));
+        return withChore(state, chore);
+      case "release-stranded-pods":
+        await releaseStranded(this.#start, look);
+        return state;
+      case "release-replaced-nodes":
+        await releaseReplaced(this.#start, look, replaced);
+        return state;
     }
-    return afterHandOver(start.required, look, temporary, view.renewedLeases, components);
-  });
+  }
+
+  /** A pod has crashed while the temporary one had its port: with a new one the kubelet does not wait for minutes before it tries again. */
+  async #refreshTiredPods(look: Observation): Promise<string[]> {
+    const tired = this.#start.required
+      .filter(({ prefix }) => this.#temporary.has(prefix))
+      .flatMap((each) => podsOf(each, look))
+      .filter((pod) => textOf(objectOf(pod.spec).nodeName) === this.#start.node && isBackingOff(pod));
+    for (const pod of tired) await deletePod(this.#start, pod);
+    return tired.map((pod) => `pod "${pod.metadata.name}" to be replaced by one that has not failed`);
+  }
+
+  /** Whether the temporary pods have ended; their leases, `held` when their manifests were removed, are given up then. */
+  async end(look: Observation, held: HeldLeases): Promise<"there" | "gone"> {
+    if (this.temporary(look) === "there") return "there";
+    await giveUpLeases(this.#start, held);
+    this.#view.forgetLeases();
+    return "gone";
+  }
+
+  temporary(look: Observation): "there" | "gone" {
+    return stillThere(this.#temporaryPods(), look).length === 0 ? "gone" : "there";
+  }
+
+  /** What the permanent control plane has not proved yet. */
+  unproved(look: Observation): string[] {
+    const { required } = this.#start;
+    const components: string[] = LEASE_HOLDERS.filter((name) => required.some(({ prefix }) => prefix === name));
+    return afterHandOver(required, look, this.#temporaryPods(), this.#view.renewedLeases, components);
+  }
+
+  #temporaryPods() {
+    const { pods, node, options } = this.#start;
+    return temporaryPods(pods, options.machine, node);
+  }
 }

@@ -10,19 +10,19 @@ import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubec
 import { isSelfContained, selfContainedKubeconfig } from "../../io/api-server/self-contained-kubeconfig.ts";
 import { readAssetFiles, staticPodAssets } from "../../io/files/asset-files.ts";
 import { checkPlaces, findLeftover } from "../../io/files/bootstrap-files.ts";
-import { findKubelet, isSameDirectory, type LocalKubelet } from "../../io/node/local-node.ts";
-import { absentImages } from "./absent-images.ts";
+import type { LocalKubelet } from "../../io/node/local-node.ts";
 import { prepareEtcd } from "./bring-etcd-back.ts";
+import type { StartMachine } from "./machine.ts";
 import { hasApiServer, imagesOf, ownApiServerRuns } from "./start-api-server.ts";
-import type { Start, StartOptions } from "./start-state.ts";
+import type { Start, StartOptions } from "./start-options.ts";
 
 export async function prepareStart(options: StartOptions): Promise<Start> {
-  const { assetDir, podManifestPath, secretsDir } = options;
+  const { assetDir, podManifestPath, secretsDir, machine } = options;
   refuseStaticPods(options);
   const planned = planStart(readAssetFiles(assetDir), new Date(options.now()));
-  const kubelet = checkKubelet(podManifestPath);
+  const kubelet = checkKubelet(podManifestPath, machine);
   const node = kubelet.nodeName;
-  const etcd = planned.etcd === undefined ? undefined : await prepareEtcd(planned.etcd, podManifestPath);
+  const etcd = planned.etcd === undefined ? undefined : await prepareEtcd(planned.etcd, podManifestPath, machine);
   const places = { secretsDir, podManifestPath };
   const leftover = await findLeftover(places);
   await checkPlaces(places, planned.pods);
@@ -30,7 +30,7 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
   const plan = { ...planned, secrets: planned.secrets.map((file) => inOneFile(file, access)) };
   checkAccess(plan, access, options.now());
   const api = new ClusterApi(access, options.manners);
-  const oursRuns = ownApiServerRuns(plan, node, leftover?.manifests ?? []);
+  const oursRuns = ownApiServerRuns(plan, machine, node, leftover?.manifests ?? []);
   if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
   const answers = !oursRuns && (await answersAlready(api, plan, options));
   if (answers) options.tell(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
@@ -61,11 +61,11 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
 }
 
 /** A control plane of static pods has no temporary one: the kubelets start it from the manifests, once they and their files are in place. */
-function refuseStaticPods({ assetDir, podManifestPath }: StartOptions): void {
+function refuseStaticPods({ assetDir, podManifestPath, machine }: StartOptions): void {
   const nodes = staticPodAssets(assetDir);
   const [first] = nodes;
   if (first === undefined) return;
-  const own = nodes.find((node) => node === findKubelet()?.nodeName) ?? first;
+  const own = nodes.find((node) => node === machine.findKubelet()?.nodeName) ?? first;
   const folder = `${assetDir}/nodes/${own}`;
   throw new MendError(
     "unsupported",
@@ -112,14 +112,14 @@ async function answersAlready(api: ClusterApi, plan: StartPlan, options: StartOp
 async function tellAbsentImages(
   kubelet: LocalKubelet,
   pods: readonly BootstrapManifest[],
-  { signal, tell }: StartOptions,
+  { machine, signal, tell }: StartOptions,
 ): Promise<void> {
-  const absent = (await absentImages(kubelet, pods.flatMap(imagesOf), signal)) ?? [];
+  const absent = (await machine.absentImages(kubelet, pods.flatMap(imagesOf), signal)) ?? [];
   for (const image of absent) tell(`image "${image}" is not on this machine: the kubelet has to pull it first`);
 }
 
-function checkKubelet(podManifestPath: string): LocalKubelet {
-  const kubelet = findKubelet();
+function checkKubelet(podManifestPath: string, machine: StartMachine): LocalKubelet {
+  const kubelet = machine.findKubelet();
   if (kubelet === undefined) {
     throw new MendError("kubelet-not-found", "no kubelet runs on this machine", {
       hint: "start it first, such as with systemctl start kubelet: it runs the temporary control plane",
@@ -130,7 +130,7 @@ function checkKubelet(podManifestPath: string): LocalKubelet {
       hint: `set staticPodPath: ${podManifestPath} in its configuration, and start it again`,
     });
   }
-  if (kubelet.staticPods !== undefined && !isSameDirectory(kubelet.staticPods, podManifestPath)) {
+  if (kubelet.staticPods !== undefined && !machine.isSameDirectory(kubelet.staticPods, podManifestPath)) {
     throw new MendError(
       "kubelet-not-found",
       `the kubelet looks for static pods in "${kubelet.staticPods}", not in "${podManifestPath}"`,

@@ -2,18 +2,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TemporaryPod } from "../../bootstrap/pivot.ts";
 import type { BootstrapManifest, StartPlan } from "../../bootstrap/start-plan.ts";
+import type { StartSeen } from "../../bootstrap/start-state.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
-import { listenerOf, runningContainers, staticPodContainers, staticPodLog } from "../../io/node/local-node.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
-import { absentImages } from "./absent-images.ts";
 import { etcdTrouble } from "./bring-etcd-back.ts";
-import type { Start, StartOptions } from "./start-state.ts";
-import { REPEAT_MS, waitingLine } from "./start-waiting.ts";
+import type { StartMachine } from "./machine.ts";
+import type { Start, StartOptions } from "./start-options.ts";
+import { REPEAT_MS } from "./waiting-report.ts";
 
 const POLL_MS = 200;
-/** How long an API server may refuse a credential before it is taken for another cluster's. */
-const REFUSAL_MS = 10_000;
 /** How long the temporary one may take until its container runs, before that is looked into. */
 const UNSTARTED_MS = 10_000;
 /** How long an API server that has started gets to become ready. */
@@ -23,11 +21,16 @@ const YOUNG_MS = 30_000;
  * Whether a temporary API server of ours runs. A kubelet that has never reached an API server keeps the pods whose manifests were taken away, so
  * one may outlive its start by any time. With its manifest back it is the kubelet's again.
  */
-export function ownApiServerRuns(plan: StartPlan, node: string, leftover: readonly string[]): boolean {
+export function ownApiServerRuns(
+  plan: StartPlan,
+  machine: StartMachine,
+  node: string,
+  leftover: readonly string[],
+): boolean {
   const own = plan.pods.filter(({ component }) => component === "kube-apiserver");
   if (own.some(({ fileName }) => leftover.some((path) => path.endsWith(`/${fileName}`)))) return true;
-  const running = runningContainers();
-  return temporaryPods(own, node).some(({ containers }) => containers.some((id) => running.has(id)));
+  const running = machine.runningContainers();
+  return temporaryPods(own, machine, node).some(({ containers }) => containers.some((id) => running.has(id)));
 }
 
 /**
@@ -39,16 +42,17 @@ export async function hasApiServer(
   pods: readonly BootstrapManifest[],
   options: StartOptions,
 ): Promise<boolean> {
+  const { machine } = options;
   const giveUp = options.now() + YOUNG_MS;
   for (;;) {
     const { state } = await apiServerState(api, options.signal);
     if (state === "ready") return true;
-    const taken = pods.find(({ port }) => port !== undefined && listenerOf(port) !== undefined);
-    if (taken === undefined) return false;
+    const taken = pods.find(({ port }) => port !== undefined && machine.listenerOf(port) !== undefined);
+    if (taken?.port === undefined) return false;
     if (state === "unreachable" || options.now() > giveUp) {
       throw new MendError(
         "port-taken",
-        `port ${taken.port}, which "${taken.pod.metadata.name}" needs, is taken by "${listenerOf(taken.port!) ?? "a program that has just ended"}"`,
+        `port ${taken.port}, which "${taken.pod.metadata.name}" needs, is taken by "${machine.listenerOf(taken.port) ?? "a program that has just ended"}"`,
         { hint: "stop that program; if it is this cluster's API server, see why it does not become ready" },
       );
     }
@@ -77,33 +81,29 @@ export async function apiServerState(api: ClusterApi, signal: AbortSignal): Prom
   }
 }
 
-export async function waitForApiServer(start: Start): Promise<void> {
+/** One look at the API server, with what is waited for while it is not ready. Throws what is wrong where it is not this cluster's. */
+export async function lookAtApiServer(
+  start: Start,
+  trouble: () => Promise<string>,
+): Promise<{ readonly api: StartSeen["api"]; readonly waitingFor: string; readonly refusal: ApiError | undefined }> {
   const { options, api } = start;
-  const waiting = waitingLine(start);
-  const trouble = troubleTeller(start);
-  const began = options.now();
-  for (;;) {
-    let refusal = "";
-    try {
-      const { state, reason } = await apiServerState(api, options.signal);
-      if (state === "ready") break;
-      const port = temporaryApiServer(start)?.port;
-      const listens = port !== undefined && listenerOf(port) !== undefined;
-      if (state === "unreachable" && listens) refusal = `, which listens on port ${port} here: ${reason}`;
-    } catch (error) {
-      options.signal.throwIfAborted();
-      const mayBeYoung = error instanceof ApiError && options.now() - began < REFUSAL_MS;
-      if (!mayBeYoung) throw error;
-      refusal = `: ${error.message}`;
-    }
-    waiting([`the API server to be ready${refusal}${await trouble()}`]);
-    await sleep(POLL_MS, undefined, { signal: options.signal });
+  const waitingFor = async (why: string) => `the API server to be ready${why}${await trouble()}`;
+  try {
+    const { state, reason } = await apiServerState(api, options.signal);
+    if (state === "ready") return { api: state, waitingFor: "", refusal: undefined };
+    const port = temporaryApiServer(start)?.port;
+    const listens = port !== undefined && options.machine.listenerOf(port) !== undefined;
+    const why = state === "unreachable" && listens ? `, which listens on port ${port} here: ${reason}` : "";
+    return { api: state, waitingFor: await waitingFor(why), refusal: undefined };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (!(error instanceof ApiError)) throw error;
+    return { api: "refusing", waitingFor: await waitingFor(`: ${error.message}`), refusal: error };
   }
-  options.tell("the API server is ready");
 }
 
-/** What keeps it from being ready, as far as this machine tells; empty while it may just need its time. */
-function troubleTeller(start: Start): () => Promise<string> {
+/** What keeps it from being ready, as far as this machine shows; empty while it may just need its time. */
+export function troubleReport(start: Start): () => Promise<string> {
   const { etcd, node, options } = start;
   let since = options.now();
   let hadStarted = false;
@@ -115,7 +115,7 @@ function troubleTeller(start: Start): () => Promise<string> {
     if (options.now() - since < (hasStarted ? REPEAT_MS : UNSTARTED_MS)) return said;
     since = options.now();
     const own = hasStarted ? `; it says last: ${log.join(" / ")}` : await whyNotStarted(start);
-    said = (etcd && etcdTrouble(etcd, node, beganAt(start))) || own;
+    said = (etcd && etcdTrouble(etcd, options.machine, node, beganAt(start))) || own;
     return said;
   };
 }
@@ -124,7 +124,7 @@ async function whyNotStarted(start: Start): Promise<string> {
   const own = temporaryApiServer(start);
   if (own === undefined) return "";
   const images = imagesOf(own);
-  const absent = await absentImages(start.kubelet, images, start.options.signal);
+  const absent = await start.options.machine.absentImages(start.kubelet, images, start.options.signal);
   if (absent?.length === 0) return "; its container has not started, though its image is here: see the kubelet's log";
   const names = (absent ?? images).map((image) => `"${image}"`).join(", ");
   return absent === undefined
@@ -138,9 +138,9 @@ export function imagesOf({ pod }: BootstrapManifest): string[] {
 }
 
 /** The last that the temporary API server has logged; undefined before it has started, and where there is none. */
-function ownLog(start: Start): string[] | undefined {
+function ownLog(start: Start): readonly string[] | undefined {
   const own = temporaryApiServer(start)?.pod.metadata;
-  return own && staticPodLog(own.namespace ?? "default", own.name, start.node, 3, beganAt(start));
+  return own && start.options.machine.staticPodLog(own.namespace ?? "default", own.name, start.node, 3, beganAt(start));
 }
 
 /** When this start was ready to place its files, in milliseconds since the epoch. */
@@ -152,10 +152,10 @@ function temporaryApiServer({ pods }: Start): BootstrapManifest | undefined {
   return pods.find(({ component }) => component === "kube-apiserver");
 }
 
-export function temporaryPods(pods: readonly BootstrapManifest[], node: string): TemporaryPod[] {
+export function temporaryPods(pods: readonly BootstrapManifest[], machine: StartMachine, node: string): TemporaryPod[] {
   return pods.map(({ pod }) => {
     const namespace = pod.metadata.namespace ?? "default";
     const name = `${pod.metadata.name}-${node}`;
-    return { namespace, name, containers: staticPodContainers(namespace, name) };
+    return { namespace, name, containers: machine.staticPodContainers(namespace, name) };
   });
 }

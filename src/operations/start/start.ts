@@ -5,17 +5,13 @@
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
-import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { lockBootstrap, placeFiles, removeManifests, removeSecrets } from "../../io/files/bootstrap-files.ts";
 import { bringEtcdBack, type EtcdOutcome, etcdOutcome } from "./bring-etcd-back.ts";
 import { removeTurnedAway, tellLostNodes } from "./clear-the-way.ts";
-import { ClusterView, VIEWED } from "./cluster-view.ts";
-import { type Creation, createManifests } from "./create-manifests.ts";
-import { leasesOfTemporary } from "./give-up-leases.ts";
-import { waitUntilReadyToGo, waitUntilTakenOver } from "./hand-over.ts";
+import type { Creation } from "./create-manifests.ts";
 import { prepareStart } from "./prepare-start.ts";
-import { waitForApiServer } from "./start-api-server.ts";
-import type { Start, StartOptions } from "./start-state.ts";
+import { runStart } from "./run-start.ts";
+import type { Start, StartOptions } from "./start-options.ts";
 
 export interface StartResult extends Creation {
   readonly node: string;
@@ -62,15 +58,7 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
     if (start.etcd !== undefined) await bringEtcdBack(start.etcd, options);
     await placeFiles(start.places, start.plan.secrets, start.pods);
     options.tell(`temporary control plane: ${start.pods.map(({ pod }) => pod.metadata.name).join(", ")}`);
-    await waitForApiServer(start);
-    const creation = await createManifests(start.api, start.plan.objects, options);
-    options.tell(`created ${creation.created} objects, ${creation.existed} were there already`);
-    const view = new ClusterView(new LiveObjects(start.api, VIEWED, start.ended.signal), start.node);
-    await waitUntilReadyToGo(start, view);
-    options.tell("handing over to the permanent control plane");
-    const held = leasesOfTemporary(start, view);
-    await removeManifests(start.places);
-    await waitUntilTakenOver(start, view, held);
+    const { creation, view } = await runStart(start);
     await removeTurnedAway(start, view);
     tellLostNodes(start, view);
     const etcd = start.etcd === undefined ? undefined : etcdOutcome(start.etcd);

@@ -1,4 +1,4 @@
-/** What a start is asked for, and what it has in hand once it is prepared. */
+/** What a start is asked for, and what it has once it is prepared. */
 import type { RequiredPod } from "../../bootstrap/pivot.ts";
 import type { BootstrapManifest, StartPlan } from "../../bootstrap/start-plan.ts";
 import type { ApiManners } from "../../io/api-server/api-manners.ts";
@@ -6,8 +6,10 @@ import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { BootstrapPlaces } from "../../io/files/bootstrap-files.ts";
 import type { LocalKubelet } from "../../io/node/local-node.ts";
 import type { EtcdReturn } from "./bring-etcd-back.ts";
+import type { StartMachine } from "./machine.ts";
 
 export interface StartOptions {
+  readonly machine: StartMachine;
   readonly assetDir: string;
   readonly podManifestPath: string;
   /** `/etc/kubernetes/bootstrap-secrets`, where the assets' pods look for them. */
