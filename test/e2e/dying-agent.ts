@@ -6,6 +6,7 @@ import { placesIn } from "../../src/checkpoint/data-directory.ts";
 import { PATIENCE } from "../../src/checkpoint/state.ts";
 import type { FileSystem } from "../../src/io/files/durable/file-system.ts";
 import { runCheckpointer } from "../../src/operations/checkpoint/checkpointer.ts";
+import { thisMachine } from "../../src/operations/checkpoint/machine.ts";
 import { Fault, faultyFileSystem } from "../faulty-file-system.ts";
 
 const [at = "0", directory = "", kubeconfig = ""] = process.argv.slice(2);
@@ -48,8 +49,7 @@ await runCheckpointer({
   kubeconfig,
   hostIp: "127.0.0.1",
   lockFile: "/run/lock/pod-checkpointer.lock",
-  runtimeEndpoint: "unix:///run/containerd/containerd.sock",
-  runtimeTimeoutMs: 10_000,
+  machine: thisMachine("unix:///run/containerd/containerd.sock", 10_000),
   patience: { ...PATIENCE, grace: 1000, ended: 1000 },
   generations: 2,
   healthyAfterMs: 500,

@@ -73,7 +73,8 @@ export const checkpointRun = defineCommand({
 address from HOST_IP.`,
   page: "docs/keep-a-node-recoverable.md",
   async run(_, flags, { host }) {
-    const { findRuntime, runCheckpointer } = await import("../../operations/checkpoint/checkpointer.ts");
+    const { runCheckpointer } = await import("../../operations/checkpoint/checkpointer.ts");
+    const { findRuntime, thisMachine } = await import("../../operations/checkpoint/machine.ts");
     const { NODE_NAME, POD_NAME, POD_NAMESPACE, HOST_IP } = host.env;
     const { protectManifests, protectKeyFile } = flags;
     const runtime = flags.containerRuntimeEndpoint ?? flags.remoteRuntimeEndpoint;
@@ -84,8 +85,7 @@ address from HOST_IP.`,
       context: flags.context,
       hostIp: HOST_IP || "127.0.0.1",
       lockFile: flags.lockFile,
-      runtimeEndpoint: runtime ?? (await findRuntime()),
-      runtimeTimeoutMs: flags.runtimeRequestTimeout,
+      machine: thisMachine(runtime ?? (await findRuntime()), flags.runtimeRequestTimeout),
       patience: { ...PATIENCE, grace: flags.checkpointGracePeriod },
       generations: flags.generations,
       healthyAfterMs: flags.healthyAfter,

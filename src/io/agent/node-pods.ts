@@ -19,6 +19,8 @@ export interface NodePodsOptions {
   readonly namespace: string;
   readonly nodeName: string;
   readonly signal: AbortSignal;
+  /** Milliseconds that only go forward. */
+  readonly clock: () => number;
   /** Called when the pods, or whether they can be asked for, have changed. */
   readonly changed: () => void;
 }
@@ -62,7 +64,7 @@ export class NodePods {
     return this.#trouble;
   }
 
-  /** Since when no API server can be asked, on the clock of `performance.now()`. */
+  /** Since when no API server can be asked, on the clock of the options. */
   get lostAt(): number | undefined {
     return this.#lostAt;
   }
@@ -112,7 +114,7 @@ export class NodePods {
     try {
       await this.#ask(api, signal); // a watch waits longer for its first answer than we do
       for await (const event of api.watch(this.#path, signal)) {
-        this.#heardAt = performance.now();
+        this.#heardAt = this.#options.clock();
         if (event.type === "listed") {
           this.#pods = new Map(event.objects.map((pod) => [pod.metadata.uid ?? pod.metadata.name, pod]));
         } else {
@@ -142,7 +144,7 @@ export class NodePods {
       const { signal: asked } = this.#rest;
       await sleep(PROBE_MS, undefined, { signal: AbortSignal.any([signal, asked]) }).catch(() => {});
       if (signal.aborted) return;
-      if (!asked.aborted && performance.now() - this.#heardAt < PROBE_MS) continue;
+      if (!asked.aborted && this.#options.clock() - this.#heardAt < PROBE_MS) continue;
       await this.#ask(api, signal);
       if (asked.aborted) this.#options.changed();
     }
@@ -168,7 +170,7 @@ export class NodePods {
     const limit = AbortSignal.timeout(REQUEST_MS);
     try {
       await api.list(`${this.#path}&limit=1`, AbortSignal.any([signal, limit]));
-      this.#heardAt = performance.now();
+      this.#heardAt = this.#options.clock();
     } catch (error) {
       if (!limit.aborted || signal.aborted) throw error;
       throw new MendError("api-unreachable", `the API server at "${api.access.server.host}" does not answer`, {
@@ -182,7 +184,7 @@ export class NodePods {
   #lose(error: unknown): void {
     this.#trouble = error instanceof Error ? error : new Error(String(error));
     this.#asked = true;
-    this.#lostAt ??= performance.now();
+    this.#lostAt ??= this.#options.clock();
     this.#pods = undefined;
     this.#api = undefined;
     this.#options.changed();

@@ -4,6 +4,7 @@ import type { Places } from "../../checkpoint/data-directory.ts";
 import type { Patience, State } from "../../checkpoint/state.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
+import type { AgentMachine } from "./machine.ts";
 
 export type AgentLog = (
   level: "debug" | "info" | "warn" | "error",
@@ -19,8 +20,7 @@ export interface CheckpointerOptions {
   /** This node's own address. */
   readonly hostIp: string;
   readonly lockFile: string;
-  readonly runtimeEndpoint: string;
-  readonly runtimeTimeoutMs: number;
+  readonly machine: AgentMachine;
   readonly patience: Patience;
   /** How many copies of each are kept. */
   readonly generations: number;
