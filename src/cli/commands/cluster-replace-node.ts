@@ -6,8 +6,8 @@ import { argument, defineCommand } from "../options/define-command.ts";
 import { repeated, toggle, words } from "../options/flag.ts";
 import { outputFlag, QUIET_FLAG, YES_FLAG } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
+import { showCluster } from "../reports/cluster-progress.ts";
 import { confirm } from "../terminal/confirm.ts";
-import { teller } from "./cluster-restore.ts";
 
 export const clusterReplaceNode = defineCommand({
   name: "replace-node",
@@ -40,6 +40,7 @@ under a fresh key (they travel encrypted), and kubeadm join runs on the new mach
         hint: "pass --node NAME=ADDRESS for each of them",
       });
     }
+    const picture = showCluster(host, flags.quiet, 0);
     let shown: ReplacePlan | undefined;
     const replaced = await replaceNode({
       living,
@@ -48,7 +49,7 @@ under a fresh key (they travel encrypted), and kubeadm join runs on the new mach
       joinFlags: flags.joinFlag,
       signal: host.signal,
       now: host.now,
-      on: teller(host, flags.quiet),
+      on: picture.on,
       agree: async (plan) => {
         shown = plan;
         if (flags.plan) return false;

@@ -1,12 +1,12 @@
 import type { PlanNotes, RestorePlan } from "../../cluster/restore-plan.ts";
-import type { ClusterEvent, ClusterRestored } from "../../operations/cluster/restore-cluster.ts";
+import type { ClusterRestored } from "../../operations/cluster/restore-cluster.ts";
 import { EXIT } from "../command.ts";
-import type { Host } from "../host.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { commaList, path, toggle, words } from "../options/flag.ts";
 import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
-import { byteText } from "../terminal/byte-text.ts";
+import { planText } from "../reports/cluster-plan-text.ts";
+import { showCluster } from "../reports/cluster-progress.ts";
 import { confirm } from "../terminal/confirm.ts";
 
 export const clusterRestore = defineCommand({
@@ -62,7 +62,7 @@ cut off goes on where it was when the same command is run again.`,
       return undefined;
     }
     const isJson = flags.output === "json";
-    const tell = teller(host, flags.quiet);
+    const picture = showCluster(host, flags.quiet);
     let shown: { readonly plan: RestorePlan; readonly notes: PlanNotes } | undefined;
     const restored = await restoreCluster(backup, {
       ...common,
@@ -75,7 +75,7 @@ cut off goes on where it was when the same command is run again.`,
       reach: reachBySsh(reachOptions(host, flags)),
       signal: host.signal,
       now: host.now,
-      on: tell,
+      on: picture.on,
       agree: async (plan, notes) => {
         await line.end();
         shown = { plan, notes };
@@ -98,76 +98,6 @@ cut off goes on where it was when the same command is run again.`,
     return EXIT.failed;
   },
 });
-
-function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): string {
-  const { backup, members } = plan;
-  const lines = [
-    `operation ${plan.id}`,
-    `backup    ${backup.path}: revision ${backup.revision}, ${backup.keys} keys, ${byteText(backup.size)}`,
-    `token     ${plan.token}`,
-    `revision  raised by ${plan.bumpRevision}, so that no client waits for the past`,
-    "",
-    ...members.map(({ node, address, peerUrl, dataDir }) => `  ${node}  ${address}  ${peerUrl}  ${dataDir}`),
-    "",
-    "on all nodes, each step when all have done the one before:",
-    "  1. carry the backup there, and compare its SHA-256",
-    "  2. stop etcd, API server, controller manager and scheduler; their manifests are kept",
-    "  3. move the old data aside, and restore with the token above",
-    "  4. put the files there that are missing, and make the certificates that are",
-    "  5. start etcd; prove the members, one hash, the revision and the number of keys",
-    "  6. start the rest; prove leases, nodes and static pods",
-    ...filesText(plan),
-    ...warnings.map((text) => `warning: ${text}`),
-    ...problems.map((text) => `problem: ${text}`),
-  ];
-  return `${lines.join("\n")}\n`;
-}
-
-const ORIGIN_TEXT = {
-  repository: "as the backup agent stored it",
-  "kubeadm-certs": "from secret kubeadm-certs",
-  backup: "from the backup's config maps",
-  authority: "made anew",
-} as const;
-
-function filesText({ members, files }: RestorePlan): string[] {
-  const lines = members.flatMap(({ node }) =>
-    (files[node] ?? []).map((file) => {
-      const origin = file.from === "node" ? `from node ${file.node}` : ORIGIN_TEXT[file.from];
-      return `  ${node}  ${file.path}: ${origin}`;
-    }),
-  );
-  return lines.length === 0 ? [] : ["", "files that are missing:", ...lines];
-}
-
-const STEP_TEXT: Readonly<Record<string, string>> = {
-  receive: "carrying the backup",
-  stop: "stopping the control plane",
-  restore: "putting etcd's data in place",
-  prepare: "putting missing files in place",
-  gather: "gathering its data",
-  join: "joining the cluster",
-  promote: "promoting the learner",
-  remove: "removing what is left of the lost node",
-  "start-etcd": "starting etcd",
-  "prove-etcd": "proving etcd",
-  start: "starting the control plane",
-  prove: "proving the control plane",
-  finish: "finishing",
-  undo: "taking back",
-};
-
-/** Lines with the seconds since the beginning. */
-export function teller(host: Host, isQuiet: boolean): (event: ClusterEvent) => void {
-  const began = host.now();
-  return (event) => {
-    if (isQuiet) return;
-    const seconds = String(Math.round((host.now() - began) / 1000)).padStart(4);
-    if (event.kind === "surveying") void host.stderr.write(`${seconds} s  surveying ${event.nodes.join(", ")}\n`);
-    else if (event.kind === "progress") void host.stderr.write(`${seconds} s  ${event.node}: ${event.text}\n`);
-    else if (event.state === "begun") void host.stderr.write(`${seconds} s  ${event.node}: ${STEP_TEXT[event.step]}\n`);
-  };
-}
 
 function restoredText({ plan, etcd, controlPlane, seconds }: ClusterRestored): string {
   const leases = Object.entries(controlPlane.leases).map(([name, holder]) => `${name} by ${holder}`);

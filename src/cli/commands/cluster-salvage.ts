@@ -7,9 +7,9 @@ import { defineCommand } from "../options/define-command.ts";
 import { path, toggle } from "../options/flag.ts";
 import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
+import { showCluster } from "../reports/cluster-progress.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { confirm } from "../terminal/confirm.ts";
-import { teller } from "./cluster-restore.ts";
 
 export const clusterSalvage = defineCommand({
   name: "salvage",
@@ -41,6 +41,7 @@ node begins, the others join it as learners and are promoted. Old data is moved 
     }
     const { line, ...common } = snapshotOptions(host, flags);
     const isJson = flags.output === "json";
+    const picture = showCluster(host, flags.quiet);
     let shown: SalvageOfNodes | undefined;
     const salvaged = await salvageCluster({
       ...common,
@@ -49,7 +50,7 @@ node begins, the others join it as learners and are promoted. Old data is moved 
       reach: reachBySsh(reachOptions(host, flags)),
       signal: host.signal,
       now: host.now,
-      on: teller(host, flags.quiet),
+      on: picture.on,
       agree: async (plan) => {
         shown = plan;
         if (flags.plan) return false;
@@ -63,6 +64,7 @@ node begins, the others join it as learners and are promoted. Old data is moved 
       },
       accept: async (result) => {
         await line.end();
+        picture.pause();
         await host.stderr.write(salvageText(result));
         return result.isComplete || confirm(host, flags.yes, "go on with what there is?");
       },

@@ -3,8 +3,8 @@ import { EXIT } from "../command.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { outputFlag, QUIET_FLAG, YES_FLAG } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
+import { showCluster } from "../reports/cluster-progress.ts";
 import { confirm } from "../terminal/confirm.ts";
-import { teller } from "./cluster-restore.ts";
 
 export const clusterUndo = defineCommand({
   name: "undo",
@@ -28,11 +28,12 @@ export const clusterUndo = defineCommand({
     }
     const names = targets.map(({ name }) => name).join(", ");
     if (!(await confirm(host, flags.yes, `take back ${operation} on ${names}?`))) return EXIT.failed;
+    const picture = showCluster(host, flags.quiet, 2);
     const undone = await undoCluster(operation, {
       targets,
       reach: reachBySsh(reachOptions(host, flags)),
       signal: host.signal,
-      on: teller(host, flags.quiet),
+      on: picture.on,
     });
     const text = `${undone.join(", ")}: as before ${operation}\n`;
     await host.stdout.write(flags.output === "json" ? `${JSON.stringify({ operation, nodes: undone })}\n` : text);

@@ -25,6 +25,8 @@ export interface Printer {
   moveLine(text: string): Promise<void>;
   /** Empties that line. Nothing where there is no terminal. */
   clearLine(): Promise<void>;
+  /** Replaces the `before` lines above the cursor by these, each cut at the terminal's width. Nothing where there is no terminal. */
+  moveLines(lines: readonly Text[], before: number): Promise<void>;
   /** Empties the screen. Nothing where there is no terminal. */
   clearScreen(): Promise<void>;
 }
@@ -34,19 +36,29 @@ const COLOURS: Readonly<Record<Style, number>> = { error: 31, warning: 33, note:
 
 export function createPrinter(sink: TextSink, env: Readonly<Record<string, string | undefined>>): Printer {
   const hasColour = sink.isTTY && !env.NO_COLOR;
+  const coloured = (text: Text, most = Number.POSITIVE_INFINITY): string => {
+    let all = "";
+    let left = most;
+    for (const piece of piecesOf(text)) {
+      const isStyled = typeof piece !== "string";
+      const escaped = escapeText(isStyled ? piece.text : piece).slice(0, Math.max(0, left));
+      left -= escaped.length;
+      all += isStyled && hasColour ? `${ESC}[1;${COLOURS[piece.style]}m${escaped}${ESC}[0m` : escaped;
+    }
+    return all;
+  };
   const control = (sequence: string) => (sink.isTTY ? sink.write(sequence) : Promise.resolve());
   return {
     isTTY: sink.isTTY,
     columns: sink.columns,
     write(text) {
       if (typeof text === "string") return sink.write(escapeText(text));
-      let all = "";
-      for (const piece of piecesOf(text)) {
-        const isStyled = typeof piece !== "string";
-        const escaped = escapeText(isStyled ? piece.text : piece);
-        all += isStyled && hasColour ? `${ESC}[1;${COLOURS[piece.style]}m${escaped}${ESC}[0m` : escaped;
-      }
-      return sink.write(all);
+      return sink.write(coloured(text));
+    },
+    moveLines(lines, before) {
+      const most = (sink.columns ?? 80) - 1;
+      const all = lines.map((line) => `${ESC}[K${coloured(line, most)}\n`).join("");
+      return control(`\r${before > 0 ? `${ESC}[${before}A` : ""}${all}${ESC}[J`);
     },
     moveLine: (text) => control(`\r${oneLine(text).slice(0, (sink.columns ?? 80) - 1)}${ESC}[K`),
     clearLine: () => control(`\r${ESC}[K`),

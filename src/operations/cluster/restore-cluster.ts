@@ -47,7 +47,7 @@ export type ClusterEvent =
       readonly kind: "step";
       readonly step: NodeStep | "gather" | "join" | "promote" | "remove" | "prove-etcd" | "prove" | "undo";
       readonly node: string;
-      readonly state: "begun" | "done";
+      readonly state: "begun" | "done" | "failed";
     }
   | { readonly kind: "progress"; readonly node: string; readonly text: string };
 
@@ -110,7 +110,10 @@ export async function restoreCluster(
       if (target === undefined) return;
       on({ kind: "step", step: next.step, node, state: "begun" });
       const request = requestFor(next.step, plan, node, session, backup, files);
-      const journal = (await call(target, request, session, options, backup)) as NodeJournal;
+      const journal = (await call(target, request, session, options, backup).catch((error: unknown) => {
+        on({ kind: "step", step: next.step, node, state: "failed" });
+        throw error;
+      })) as NodeJournal;
       states.set(node, journal.state);
       on({ kind: "step", step: next.step, node, state: "done" });
     });
