@@ -42,6 +42,14 @@ export function checkRestore(plan: RestorePlan, input: PlanInput): PlanNotes {
   return { problems, warnings };
 }
 
+/** What its own survey says against the plan of one node, where the others are not asked. */
+export function checkMember(plan: RestorePlan, member: PlannedMember, facts: NodeFacts, input: PlanInput): PlanNotes {
+  const notes = { problems: [] as string[], warnings: [] as string[] };
+  checkNode(plan, member, facts, input, notes);
+  checkAuthorities(input, notes.problems, notes.warnings);
+  return notes;
+}
+
 function checkNode(
   plan: RestorePlan,
   member: PlannedMember,
@@ -85,6 +93,10 @@ function checkNode(
     warnings.push(`${node}: no manifest of ${absent.join(", ")}: made again from the backup`);
   }
   const newest = facts.etcd.newestRevision;
+  const raised = plan.backup.revision + plan.bumpRevision;
+  if (newest !== null && newest >= raised && !facts.journals.some((each) => each.id === plan.id)) {
+    problems.push(`${node}: its data goes to revision ${newest}, beyond ${raised}, to which the restore raises it`);
+  }
   const isRestored = facts.journals.some((each) => each.id === plan.id && each.bump !== null);
   if (newest !== null && newest > plan.backup.revision && !isRestored) {
     warnings.push(

@@ -1,5 +1,4 @@
 import type { PlanNotes, RestorePlan } from "../../cluster/restore-plan.ts";
-import type { ClusterRestored } from "../../operations/cluster/restore-cluster.ts";
 import { EXIT } from "../command.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { commaList, path, toggle, words } from "../options/flag.ts";
@@ -7,6 +6,7 @@ import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
 import { planText } from "../reports/cluster-plan-text.ts";
 import { showCluster } from "../reports/cluster-progress.ts";
+import { restoredText } from "../reports/cluster-restored-text.ts";
 import { confirm } from "../terminal/confirm.ts";
 
 export const clusterRestore = defineCommand({
@@ -98,16 +98,3 @@ cut off goes on where it was when the same command is run again.`,
     return EXIT.failed;
   },
 });
-
-function restoredText({ plan, etcd, controlPlane, seconds }: ClusterRestored): string {
-  const leases = Object.entries(controlPlane.leases).map(([name, holder]) => `${name} by ${holder}`);
-  const lines = [
-    `restored ${plan.members.map(({ node }) => node).join(", ")} in ${seconds} s`,
-    `etcd: ${etcd.members} members with one hash (${etcd.hash}), revision ${etcd.revision}, ${etcd.keys} keys`,
-    `leases: ${leases.join(", ")}`,
-    `nodes Ready: ${controlPlane.nodesReady.join(", ")}`,
-    ...controlPlane.left.map((text) => `left to do: ${text}`),
-    `to take it back: kubemend cluster undo ${plan.id}`,
-  ];
-  return `${lines.join("\n")}\n`;
-}

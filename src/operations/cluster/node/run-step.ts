@@ -175,7 +175,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     }
     case "undo-finish": {
       const journal = find(request.id);
-      return journal === undefined ? null : finishUndo(journal);
+      return journal === undefined ? null : finishUndo(journal, { tell });
     }
   }
 }

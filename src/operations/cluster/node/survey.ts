@@ -9,6 +9,7 @@ import type { NodeFacts } from "../../../cluster/node-facts.ts";
 import { KUBERNETES } from "../../../cluster/node-needs.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { knownPeerUrls, newestRevision } from "../../../io/etcd/newest-revision.ts";
+import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet, listenerOf, readQuietly } from "../../../io/node/local-node.ts";
@@ -41,7 +42,7 @@ export async function surveyNode(
   const running = [...new Set(componentProcesses().map(({ name }) => name))].sort();
   return {
     version: packageJson.version,
-    nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
+    nodeName: kubelet?.nodeName ?? findIdentity(KUBERNETES, KUBELET).node ?? hostname().toLowerCase(),
     time: Date.now(),
     isRoot: process.getuid?.() === 0,
     kubelet: { running: kubelet !== undefined, staticPods, hasUnit: await hasKubeletUnit() },

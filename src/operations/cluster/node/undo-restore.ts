@@ -16,12 +16,12 @@ export async function undoData(journal: NodeJournal, options: Pick<StopOptions, 
   if (journal.state !== "undone") await writeJournal({ ...journal, state: "undoing" });
   if (steps.includes("stop") && journal.manifests !== null) await removeManifests(journal.manifests.from, options);
   if (steps.includes("data")) bringDataBack(journal);
-  if (steps.includes("files")) takeFilesBack(journal, options.tell);
 }
 
-/** Second half: the manifests come back, and the kubelet starts what it ran. */
-export async function finishUndo(journal: NodeJournal): Promise<NodeJournal> {
+/** Second half: certificates and other files are as they were, the manifests come back, and the kubelet starts what it ran. */
+export async function finishUndo(journal: NodeJournal, { tell }: Pick<StopOptions, "tell">): Promise<NodeJournal> {
   const { manifests } = journal;
+  if (undoSteps(journal).includes("files")) takeFilesBack(journal, tell);
   if (undoSteps(journal).includes("manifests")) {
     await startComponents(journal, (_, file) => manifests?.names.includes(file) === true);
   }

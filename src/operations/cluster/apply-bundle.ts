@@ -1,0 +1,261 @@
+/**
+ * `cluster apply`: the steps of a restore on this node, from its bundle. They are those of `cluster restore`, done here in the same order and with the same journal; where
+ * that waits for all nodes, this waits for its peers, on etcd's peer port.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NodeFacts, NodeJournal } from "../../cluster/node-facts.ts";
+import { wantedFiles } from "../../cluster/node-needs.ts";
+import { notPrepared, notTakenBack, type PeerSeen } from "../../cluster/peer-barrier.ts";
+import { checkMember } from "../../cluster/restore-check.ts";
+import {
+  needsOf,
+  type PlanInput,
+  type PlanNotes,
+  type PlannedMember,
+  type RestorePlan,
+} from "../../cluster/restore-plan.ts";
+import { type NodeStep, nextStep, undoSteps } from "../../cluster/restore-state.ts";
+import { MendError } from "../../errors/errors.ts";
+import { askPeer, type PeerTls, servePeerStatus } from "../../io/etcd/peer-status.ts";
+import { readTextFile } from "../../io/files/read-file.ts";
+import { componentManifests } from "../../io/node/local-components.ts";
+import { newMembership } from "../../wal/membership.ts";
+import { parseInitialCluster } from "../../wal/peer-urls.ts";
+import { type BundleHead, openBundle } from "./bundle-file.ts";
+import { readJournal, readJournals } from "./node/journal.ts";
+import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
+import { runStep, type StepRequest } from "./node/run-step.ts";
+import { surveyNode } from "./node/survey.ts";
+import type { ClusterEvent } from "./restore-cluster.ts";
+
+export interface ApplyOptions {
+  /** Of age, for a bundle that is encrypted. */
+  readonly identityFile?: string;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly on: (event: ClusterEvent) => void;
+  readonly agree: (plan: RestorePlan, notes: PlanNotes, node: string) => Promise<boolean>;
+}
+
+export interface BundleApplied {
+  readonly plan: RestorePlan;
+  readonly node: string;
+  readonly etcd: EtcdProof;
+  readonly controlPlane: ControlPlaneProof;
+  readonly seconds: number;
+}
+
+const POLL_MS = 1000;
+/** Long enough for every peer to ask once more, before etcd takes the port. */
+const LINGER_MS = 5000;
+
+/** Undefined where the plan was not agreed to. Throws `plan-refused` with all problems of this node at once. */
+export async function applyBundle(path: string, options: ApplyOptions): Promise<BundleApplied | undefined> {
+  const began = options.now();
+  const { head, snapshot } = await openBundle(path, options.identityFile);
+  const { node } = head;
+  const member = memberOf(head);
+  options.on({ kind: "surveying", nodes: [node] });
+  const { named, ports, images } = head;
+  const request = { dataDir: member.dataDir, files: wantedFiles(named), ports, images };
+  const facts = await surveyNode(request, options.signal);
+  const input = inputFor(head, facts, options.now());
+  const plan: RestorePlan = { ...head.plan, files: { [node]: needsOf(input, node).files } };
+  const notes = checkMember(plan, member, facts, input);
+  if (!(await options.agree(plan, notes, node))) return undefined;
+  if (notes.problems.length > 0) {
+    throw new MendError("plan-refused", `this node cannot be restored like this:\n  ${notes.problems.join("\n  ")}`, {
+      where: path,
+      hint: "mend these, and run the same command again",
+    });
+  }
+  const steps = new Steps(head, plan, facts, snapshot, options);
+  const proofs = await steps.toTheEnd(began);
+  return { plan, node, ...proofs, seconds: Math.round((options.now() - began) / 1000) };
+}
+
+/** This node becomes what it was before. Returns the operation's name. Throws `not-found` where the bundle was not applied here. */
+export async function takeBundleBack(path: string, options: Omit<ApplyOptions, "agree">): Promise<string> {
+  const { head } = await openBundle(path, options.identityFile);
+  const { id } = head.plan;
+  const journal = readJournals().find((each) => each.id === id);
+  if (journal === undefined) {
+    throw new MendError("not-found", `operation ${id} was not begun on this node`, { where: path });
+  }
+  const ask = asker(head, options);
+  await ask({ step: "undo-data", id }, "undo");
+  // One whose control plane was never stopped still runs its old etcd.
+  if (undoSteps(journal).includes("manifests")) await waitForPeers(head, notTakenBack, options);
+  await ask({ step: "undo-finish", id }, "undo");
+  return id;
+}
+
+class Steps {
+  readonly #head: BundleHead;
+  readonly #plan: RestorePlan;
+  readonly #facts: NodeFacts;
+  readonly #snapshot: AsyncIterable<Uint8Array>;
+  readonly #options: ApplyOptions;
+
+  constructor(
+    head: BundleHead,
+    plan: RestorePlan,
+    facts: NodeFacts,
+    snapshot: AsyncIterable<Uint8Array>,
+    options: ApplyOptions,
+  ) {
+    this.#head = head;
+    this.#plan = plan;
+    this.#facts = facts;
+    this.#snapshot = snapshot;
+    this.#options = options;
+  }
+
+  async toTheEnd(began: number): Promise<{ readonly etcd: EtcdProof; readonly controlPlane: ControlPlaneProof }> {
+    const { node } = this.#head;
+    const plan = this.#plan;
+    const { signal, now } = this.#options;
+    const ask = asker(this.#head, this.#options, this.#snapshot);
+    const nodes = plan.members.map((each) => each.node);
+    const proveEtcd = async () => (await ask({ step: "prove-etcd", plan }, "prove-etcd")) as EtcdProof;
+    const prove = async () =>
+      (await ask({ step: "prove", nodes, elapsed: now() - began }, "prove")) as ControlPlaneProof;
+    let etcd: EtcdProof | undefined;
+    let controlPlane: ControlPlaneProof | undefined;
+    let state: NodeJournal["state"] = this.#facts.journals.find(({ id }) => id === plan.id)?.state ?? "new";
+    for (;;) {
+      signal.throwIfAborted();
+      const next = nextStep(new Map([[node, state]]));
+      if (next.do === "refuse") {
+        throw new MendError("plan-refused", "this operation was taken back on this node", {
+          where: plan.id,
+          hint: "finish that first: kubemend cluster apply FILE --undo, on every node",
+        });
+      }
+      if (next.do === "nothing") break;
+      if (next.step === "start-etcd") await waitForPeers(this.#head, notPrepared, this.#options);
+      if (next.step === "start") etcd = await proveEtcd();
+      if (next.step === "finish") controlPlane = await prove();
+      state = ((await ask(this.#requestFor(next.step), next.step)) as NodeJournal).state;
+    }
+    etcd ??= await proveEtcd();
+    controlPlane ??= (await ask({ step: "prove", nodes, elapsed: null }, "prove")) as ControlPlaneProof;
+    return { etcd, controlPlane };
+  }
+
+  #requestFor(step: NodeStep): StepRequest {
+    const { node, size, sha256, spare, identity, files } = this.#head;
+    const plan = this.#plan;
+    switch (step) {
+      case "receive":
+        return { step, plan, size, sha256 };
+      case "stop":
+        return { step, id: plan.id, staticPods: this.#facts.kubelet.staticPods, spare };
+      case "restore":
+        return { step, plan, node };
+      case "prepare": {
+        const planned = plan.files[node] ?? [];
+        const sent = files.filter(({ file }) => planned.some(({ path }) => path === file.path));
+        const issue = planned.some(({ from }) => from === "authority") || this.#facts.expired.length > 0;
+        return { step, id: plan.id, files: sent.map(({ file }) => file), identity, issue };
+      }
+      default:
+        return { step, id: plan.id };
+    }
+  }
+}
+
+type Ask = (request: StepRequest, shown: (ClusterEvent & { readonly kind: "step" })["step"]) => Promise<unknown>;
+
+function asker(
+  { node }: BundleHead,
+  { signal, on }: Pick<ApplyOptions, "signal" | "on">,
+  input: AsyncIterable<Uint8Array> = none(),
+): Ask {
+  return async (request, shown) => {
+    on({ kind: "step", step: shown, node, state: "begun" });
+    const tell = (text: string): void => on({ kind: "progress", node, text });
+    const answer = await runStep(request, { input, tell, signal });
+    on({ kind: "step", step: shown, node, state: "done" });
+    return answer;
+  };
+}
+
+async function* none(): AsyncGenerator<Uint8Array> {}
+
+function memberOf({ plan, node }: BundleHead): PlannedMember {
+  const member = plan.members.find((each) => each.node === node);
+  if (member === undefined) throw new MendError("config-invalid", `the bundle's plan has no member for node "${node}"`);
+  return member;
+}
+
+function inputFor(head: BundleHead, facts: NodeFacts, now: number): PlanInput {
+  const { plan, node, named, identity, files, authorities, acceptNewAuthority } = head;
+  const paths = (from: BundleHead["files"][number]["from"]) =>
+    new Set(files.filter((each) => each.from === from).map(({ file }) => file.path));
+  return {
+    backup: plan.backup,
+    members: plan.members,
+    without: plan.without,
+    surveys: new Map([[node, { facts }]]),
+    material: {
+      nodes: new Map([[node, { named, identity }]]),
+      stored: new Map([[node, paths("repository")]]),
+      certs: paths("kubeadm-certs"),
+      inBackup: paths("backup"),
+      authorities,
+      acceptNewAuthority,
+    },
+    now,
+    random: "",
+  };
+}
+
+/** Answers peers on etcd's peer port, and asks them, until none of them has to be waited for. */
+async function waitForPeers(
+  head: BundleHead,
+  awaited: (peers: ReadonlyMap<string, PeerSeen>, clusterId: string) => string[],
+  { signal, on }: Pick<ApplyOptions, "signal" | "on">,
+): Promise<void> {
+  const { plan, node, secret } = head;
+  const peers = plan.members.filter((each) => each.node !== node);
+  if (peers.length === 0) return;
+  const { id } = plan;
+  const { peerUrl } = memberOf(head);
+  const tls = peerTls(readJournal(id));
+  const clusterId = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
+  const own = await servePeerStatus(peerUrl, tls, secret, () => ({ id, node, state: readJournal(id).state }));
+  try {
+    for (let last = ""; ; ) {
+      const seen = await Promise.all(
+        peers.map(async (peer) => {
+          const answer = await askPeer(peer.peerUrl, tls, secret, signal);
+          return [peer.node, seenOf(answer, id)] as const;
+        }),
+      );
+      const text = awaited(new Map(seen), clusterId).join("; ");
+      if (text === "") break;
+      if (text !== last) on({ kind: "progress", node, text: `waiting: ${text}` });
+      last = text;
+      await sleep(POLL_MS, undefined, { signal });
+    }
+    await sleep(LINGER_MS, undefined, { signal });
+  } finally {
+    await own.close();
+  }
+}
+
+function seenOf(answer: Awaited<ReturnType<typeof askPeer>>, id: string): PeerSeen {
+  if (answer.kind !== "kubemend") return answer;
+  if (answer.status.id !== id) return { kind: "silent", why: `it is at work on ${answer.status.id}` };
+  return { kind: "kubemend", state: answer.status.state as NodeJournal["state"] };
+}
+
+/** What etcd's own peers use, by the manifest that is kept; undefined where they speak plain HTTP. */
+function peerTls({ manifests }: NodeJournal): PeerTls | undefined {
+  const etcd = componentManifests(manifests?.kept ?? "").find(({ name }) => name === "etcd");
+  const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value;
+  const [ca, cert, key] = [flag("peer-trusted-ca-file"), flag("peer-cert-file"), flag("peer-key-file")];
+  if (ca === undefined || cert === undefined || key === undefined) return undefined;
+  return { ca: readTextFile(ca), cert: readTextFile(cert), key: readTextFile(key) };
+}
