@@ -7,7 +7,7 @@ import { oneLine } from "./escape.ts";
 import { styled, type Text } from "./styled.ts";
 import { padded, textWidth } from "./width.ts";
 
-export type ChartMark = "waiting" | "working" | "done" | "failed";
+type ChartMark = "waiting" | "working" | "done" | "failed";
 
 interface Row {
   /** Steps that are done, of how many. */
@@ -68,7 +68,7 @@ export class NodeChart {
 }
 
 /** Such as `  cp1  ====----  > starting etcd: waiting for cp2`. */
-export function chartLines(rows: ReadonlyMap<string, Readonly<Row>>, steps: number): Text[] {
+function chartLines(rows: ReadonlyMap<string, Readonly<Row>>, steps: number): Text[] {
   const width = Math.max(0, ...[...rows.keys()].map((node) => textWidth(node)));
   return [...rows].map(([node, { done, mark, text }]) => {
     const bar = steps === 0 ? "" : `${"=".repeat(Math.min(done, steps))}${"-".repeat(Math.max(0, steps - done))}  `;
