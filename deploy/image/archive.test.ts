@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { encodeTar, type TarEntry } from "../tar.ts";
 import { encodeImage, type ImageParts } from "./archive.ts";
-import { encodeTar, type TarEntry } from "./tar.ts";
 
 const base = mkdtempSync(join(tmpdir(), "kubemend-image-"));
 afterAll(() => rmSync(base, { recursive: true }));

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { encodeTar, type TarEntry } from "./tar.ts";
+import { encodeTar, type TarEntry } from "../tar.ts";
 
 export interface ImageParts {
   /** With a registry's host and a tag, such as `localhost/kubemend:0.1.0`. */

@@ -11,8 +11,8 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { CHECKPOINTER_IMAGE } from "../../src/bootstrap/checkpointer-image.ts";
+import type { TarEntry } from "../tar.ts";
 import { encodeImage } from "./archive.ts";
-import type { TarEntry } from "./tar.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64" };

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { COMPLETE } from "../command.ts";
 import { argument, choice, defineCommand } from "../options/define-command.ts";
 
-const SHELLS = ["bash", "zsh", "fish"] as const;
+export const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
 /** Files are the shell's own affair: a script falls back to them where there are no candidates. */
@@ -25,6 +25,10 @@ compdef _kubemend kubemend
 `,
 };
 
+export function shellScript(shell: Shell): string {
+  return SCRIPTS[shell];
+}
+
 export const completionCommand = defineCommand({
   name: "completion",
   text: "a script that completes commands and flags in your shell",
@@ -36,7 +40,7 @@ export const completionCommand = defineCommand({
     "kubemend completion fish > ~/.config/fish/completions/kubemend.fish",
   ],
   page: "docs/install.md",
-  run: ({ shell }, _, { host }) => host.stdout.write(SCRIPTS[shell]),
+  run: ({ shell }, _, { host }) => host.stdout.write(shellScript(shell)),
 });
 
 /** The hidden command that the scripts call at each completion, so that a script never becomes outdated. */

@@ -1,5 +1,5 @@
 /** Tar archives in memory (POSIX.1-1988 "ustar"): the same entries give the same bytes, whoever's files they were and whenever. */
-import { MendError } from "../../src/errors/errors.ts";
+import { MendError } from "../src/errors/errors.ts";
 
 export type TarEntry = {
   /** Without a slash in front; at most 100 bytes. */

@@ -1,0 +1,90 @@
+/** Debian packages without dpkg: an `ar` archive of a version, a control archive and the files. Sources: deb(5), deb-control(5). */
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import { encodeTar, type TarEntry } from "../tar.ts";
+
+export interface PackageFacts {
+  readonly name: string;
+  readonly version: string;
+  /** As Debian calls it: `amd64`, `arm64`. */
+  readonly architecture: string;
+  readonly summary: string;
+  /** Paragraphs of one line each. */
+  readonly description: readonly string[];
+  readonly maintainer: string;
+  readonly homepage: string | undefined;
+  /** Such as `libc6 (>= 2.28)`. */
+  readonly depends: readonly string[];
+}
+
+/** A file of the package: `path` begins with a slash. */
+export interface PackageFile {
+  readonly path: string;
+  readonly mode: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The bytes of the package: the same files give the same bytes. */
+export function encodeDeb(facts: PackageFacts, files: readonly PackageFile[]): Uint8Array {
+  const sums = files.map(({ path, bytes }) => `${createHash("md5").update(bytes).digest("hex")}  ${path.slice(1)}\n`);
+  const configuration = files.filter(({ path }) => path.startsWith("/etc/")).map(({ path }) => `${path}\n`);
+  const control = [
+    textEntry("./control", controlText(facts, files)),
+    textEntry("./md5sums", sums.join("")),
+    ...(configuration.length > 0 ? [textEntry("./conffiles", configuration.join(""))] : []),
+  ];
+  return encodeAr([
+    ["debian-binary", Buffer.from("2.0\n")],
+    ["control.tar.gz", gzipped(control)],
+    ["data.tar.gz", gzipped(withDirectories(files))],
+  ]);
+}
+
+function controlText(facts: PackageFacts, files: readonly PackageFile[]): string {
+  const kibibytes = Math.ceil(files.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024);
+  const lines = [
+    `Package: ${facts.name}`,
+    `Version: ${facts.version}`,
+    `Architecture: ${facts.architecture}`,
+    `Maintainer: ${facts.maintainer}`,
+    `Installed-Size: ${kibibytes}`,
+    `Depends: ${facts.depends.join(", ")}`,
+    "Section: admin",
+    "Priority: optional",
+    ...(facts.homepage === undefined ? [] : [`Homepage: ${facts.homepage}`]),
+    `Description: ${facts.summary}`,
+    ...facts.description.flatMap((paragraph, i) => [...(i > 0 ? [" ."] : []), ` ${paragraph}`]),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function withDirectories(files: readonly PackageFile[]): TarEntry[] {
+  const entries = new Map<string, TarEntry>([["./", { path: "./", mode: 0o755, directory: true }]]);
+  for (const { path, mode, bytes } of files) {
+    for (let at = path.indexOf("/", 1); at > 0; at = path.indexOf("/", at + 1)) {
+      const directory = `.${path.slice(0, at + 1)}`;
+      entries.set(directory, { path: directory, mode: 0o755, directory: true });
+    }
+    entries.set(path, { path: `.${path}`, mode, bytes });
+  }
+  return [...entries.values()];
+}
+
+function textEntry(path: string, text: string): TarEntry {
+  return { path, mode: 0o644, bytes: Buffer.from(text) };
+}
+
+function gzipped(entries: readonly TarEntry[]): Uint8Array {
+  return gzipSync(Buffer.concat(encodeTar(entries)), { level: 9 });
+}
+
+function encodeAr(members: readonly (readonly [name: string, bytes: Uint8Array])[]): Uint8Array {
+  const parts: Uint8Array[] = [Buffer.from("!<arch>\n")];
+  for (const [name, bytes] of members) {
+    const [time, user, group, mode] = ["0", "0", "0", "100644"];
+    const header = `${name.padEnd(16)}${time.padEnd(12)}${user.padEnd(6)}${group.padEnd(6)}${mode.padEnd(8)}`;
+    parts.push(Buffer.from(`${header}${String(bytes.length).padEnd(10)}\`\n`), bytes);
+    if (bytes.length % 2 === 1) parts.push(Buffer.from("\n"));
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,92 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterAll, describe, expect, test } from "vitest";
+import { encodeDeb } from "./deb.ts";
+import { manPages } from "./man-pages.ts";
+
+const DIRECTORY = mkdtempSync(join(tmpdir(), "kubemend-packages-"));
+afterAll(() => rmSync(DIRECTORY, { recursive: true }));
+
+const has = (program: string): boolean => {
+  try {
+    execFileSync(program, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const FACTS = {
+  name: "kubemend",
+  version: "1.2.3",
+  architecture: "amd64",
+  summary: "brings a control plane back",
+  description: ["First paragraph.", "Second one."],
+  maintainer: "The kubemend authors",
+  homepage: undefined,
+  depends: ["libc6 (>= 2.28)"],
+};
+const FILES = [
+  { path: "/usr/bin/kubemend", mode: 0o755, bytes: Buffer.from("#!/bin/sh\necho hello\n") },
+  { path: "/etc/kubemend/backup.yaml", mode: 0o644, bytes: Buffer.from("a: 1") },
+];
+
+test("the same files give the same package", () => {
+  expect(Buffer.from(encodeDeb(FACTS, FILES)).equals(encodeDeb(FACTS, FILES))).toBe(true);
+});
+
+describe.skipIf(!has("dpkg-deb"))("dpkg", () => {
+  const path = join(DIRECTORY, "kubemend.deb");
+  const dpkg = (...args: readonly string[]): string => execFileSync("dpkg-deb", args, { encoding: "utf8" });
+
+  test("reads the facts, lists the files and unpacks them", () => {
+    writeFileSync(path, encodeDeb(FACTS, FILES));
+    expect(dpkg("-f", path, "Package", "Version", "Depends", "Installed-Size")).toBe(
+      "Package: kubemend\nVersion: 1.2.3\nDepends: libc6 (>= 2.28)\nInstalled-Size: 1\n",
+    );
+    expect(dpkg("-f", path, "Description")).toBe("brings a control plane back\n First paragraph.\n .\n Second one.\n");
+    expect(dpkg("-I", path, "conffiles")).toBe("/etc/kubemend/backup.yaml\n");
+    expect(dpkg("-c", path)).toMatch(/^-rwxr-xr-x 0\/0 +21 1970-01-01 00:00 \.\/usr\/bin\/kubemend$/m);
+    dpkg("-x", path, join(DIRECTORY, "root"));
+    expect(execFileSync(join(DIRECTORY, "root/usr/bin/kubemend"), { encoding: "utf8" })).toBe("hello\n");
+    expect(readFileSync(join(DIRECTORY, "root/etc/kubemend/backup.yaml"), "utf8")).toBe("a: 1");
+  });
+});
+
+describe("manual pages", () => {
+  const program = new Command("kubemend").description("brings it back");
+  program
+    .command("get")
+    .description("shows .things")
+    .option("-x, --exact", "to the letter\\")
+    .addHelpText("after", "\nExamples:\n  kubemend get -x\n.starts with a dot\n\nMore: docs/get.md");
+  const help = (command: Command): string => {
+    let shown = "";
+    command
+      .configureOutput({
+        writeOut: (text) => {
+          shown += text;
+        },
+      })
+      .outputHelp();
+    return shown;
+  };
+  const pages = manPages(program, help, { version: "1.2.3", date: "2026-11-29" });
+
+  test("one for each command", () => {
+    expect(pages.map(({ name }) => name)).toEqual(["kubemend.1", "kubemend-get.1"]);
+    expect(pages[0]?.text).toContain(".SH SEE ALSO\n.BR kubemend\\-get (1)");
+    expect(pages[1]?.text).toContain("\\&.starts with a dot");
+    expect(pages[1]?.text).toContain(".SH MORE\n.nf\ndocs/get.md\n.fi");
+  });
+
+  test.skipIf(!has("groff"))("groff has nothing to say against them", () => {
+    for (const { text } of pages) {
+      const shown = execFileSync("groff", ["-man", "-Tascii", "-ww", "-z"], { input: text, encoding: "utf8" });
+      expect(shown).toBe("");
+    }
+  });
+});
