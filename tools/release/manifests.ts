@@ -1,6 +1,6 @@
 /** What package managers read: krew's manifest and a formula of Homebrew. */
 
-export interface Artifact {
+interface Artifact {
   readonly url: string;
   readonly sha256: string;
 }
