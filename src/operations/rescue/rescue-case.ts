@@ -15,7 +15,7 @@ import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-mark.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import { findPodLease, leaseSaid } from "../cluster-access/lease-places.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
-import { podPath, type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
+import { podPath, type RescueSession, type TimeIsUp, type Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
 /** What is wrong for this long is not expected to go away by itself: an image may be pulled at the second try, a pod fit a moment later. */
@@ -135,16 +135,7 @@ export class RescueCase {
       : { done: undefined };
   }
 
-  /** What is waited for when the time is up is the trouble. */
-  async onTime(waiting: Promise<Trouble | undefined>): Promise<Trouble | undefined> {
-    try {
-      return await waiting;
-    } catch (error) {
-      if (!(error instanceof TimeIsUp)) throw error;
-      return this.late(error);
-    }
-  }
-
+  /** What was still waited for when the time was up. */
   late({ waitingFor }: TimeIsUp): Trouble {
     const seconds = Math.round(this.session.options.timeoutMs / 1000);
     return { kind: "timeout", text: `it did not come back within ${seconds} s; still waiting for ${waitingFor}` };

@@ -5,21 +5,18 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import { judgeHealth } from "../../rescue/lease-track.ts";
 import { mendingHint } from "../../rescue/permanent.ts";
 import type { Trouble } from "../../rescue/pod-state.ts";
+import { next, type RescueEnd, type RescueSeen, type RescueState } from "../../rescue/rescue-state.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import { demandPermission } from "../cluster-access/permissions.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
-import { RescueCase, type StandIn } from "./rescue-case.ts";
+import { RescueCase, type StandIn, templateTitle } from "./rescue-case.ts";
 import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
-import { earlierStandIn, goOnWith, LEAD_WITHIN_MS, makeOf, makeStandIn } from "./stand-in.ts";
+import { earlierStandIn, goOnWith, LEAD_WITHIN_MS, makeStandIn } from "./stand-in.ts";
 import { handOver, leadsAfterAll, untilStarted } from "./take-over.ts";
 
 export interface RescueOutcome {
   readonly component: LeaseHolderName;
-  /**
-   * `healthy`: it was, and nothing was done. `mended`: the permanent one has its lease. `rescued`: it works by its rescue pod, and the permanent one cannot come back.
-   * `lost`: nothing helped. `unknown`: its pods run, and whether they work cannot be told: nothing was done.
-   */
-  readonly state: "healthy" | "mended" | "rescued" | "lost" | "unknown";
+  readonly state: RescueEnd<StandIn>["as"];
   readonly namespace: string;
   readonly name: string;
   /** Whether it works by a lease at all; else what counts is that its pod is ready. */
@@ -38,49 +35,84 @@ export async function rescueComponent(
   wishes: RescueWishes,
 ): Promise<RescueOutcome> {
   const rescue = new RescueCase(session, target, wishes);
+  let state: RescueState<StandIn> = { kind: "finding-earlier" };
+  while (state.kind !== "ended") {
+    const seen: RescueSeen<StandIn> = await orLate(rescue, step(rescue, state));
+    state = next(state, seen, target.templates.length);
+  }
+  return outcome(rescue, state);
+}
+
+/** The time of the run may be up at any step. */
+async function orLate(rescue: RescueCase, running: Promise<RescueSeen<StandIn>>): Promise<RescueSeen<StandIn>> {
   try {
-    return await stepByStep(rescue);
+    return await running;
   } catch (error) {
     if (!(error instanceof TimeIsUp)) throw error;
-    return lost(rescue, rescue.late(error));
+    return { is: "late", trouble: rescue.late(error) };
   }
 }
 
-async function stepByStep(rescue: RescueCase): Promise<RescueOutcome> {
+async function step(
+  rescue: RescueCase,
+  state: Exclude<RescueState<StandIn>, { kind: "ended" }>,
+): Promise<RescueSeen<StandIn>> {
   const { session, target } = rescue;
-  const earlier = await earlierStandIn(rescue);
-  const standingIn = earlier === undefined ? undefined : await goOnWith(rescue, earlier);
-  if (standingIn === undefined) {
-    const health = await lookAtHealth(rescue);
-    if (health === "healthy") return outcome(rescue, "healthy");
-    if (health !== "lost") return outcome(rescue, "unknown", { trouble: health });
+  switch (state.kind) {
+    case "finding-earlier": {
+      const pod = await earlierStandIn(rescue);
+      return pod === undefined ? { is: "done" } : { is: "pod", pod: { pod, template: templateTitle(pod) } };
+    }
+    case "resuming":
+      return seenPod(await goOnWith(rescue, state.earlier));
+    case "judging": {
+      const health = await lookAtHealth(rescue);
+      return typeof health === "string" ? { is: health } : { is: "undecided", trouble: health };
+    }
+    case "preparing":
+      for (const verb of ["create", "delete"]) {
+        const permission = { verb, resource: "pods", namespace: target.namespace };
+        await demandPermission(session.api, permission, session.options.signal);
+      }
+      await raiseScaledAway(rescue);
+      return { is: "done" };
+    case "standing-in":
+      return seenPod(await makeStandIn(rescue, state.template));
+    case "starting-permanent":
+      return seenTrouble(await untilStarted(rescue, state.standIn));
+    case "handing-over":
+      return seenTrouble(await handOver(rescue, state.standIn));
+    case "removing":
+      session.allow(LEAD_WITHIN_MS * 2); // what is begun is not left half done
+      await session.until((look) => rescue.isGone(look, state.standIn.pod));
+      return { is: "done" };
+    case "returning":
+      session.tell(
+        `the permanent ${target.component} does not take over, so its rescue pod comes back: ${state.failure.text}`,
+      );
+      await rescue.noteIdle();
+      return seenPod(await makeStandIn(rescue, templateOf(target, state.standIn)));
+    case "last-look":
+      if (!(await leadsAfterAll(rescue))) return { is: "lost" };
+      session.tell(`the permanent ${target.component} has come back by itself`);
+      return { is: "healthy" };
   }
-  const { signal } = session.options;
-  for (const verb of ["create", "delete"]) {
-    await demandPermission(session.api, { verb, resource: "pods", namespace: target.namespace }, signal);
-  }
-  await raiseScaledAway(rescue);
-  const standIn = standingIn ?? (await makeStandIn(rescue));
-  if (!("pod" in standIn)) return lost(rescue, standIn);
-  const unready = await untilStarted(rescue, standIn);
-  if (unready !== undefined) return leave(rescue, standIn, unready);
-  const failure = await handOver(rescue, standIn);
-  session.allow(LEAD_WITHIN_MS * 2); // what is begun is not left half done
-  await session.until((look) => rescue.isGone(look, standIn.pod));
-  if (failure === undefined) return outcome(rescue, "mended");
-
-  session.tell(`the permanent ${target.component} does not take over, so its rescue pod comes back: ${failure.text}`);
-  const template = target.templates.find(({ title }) => title === standIn.template) ?? target.templates[0]!;
-  await rescue.noteIdle();
-  const again = await makeOf(rescue, template);
-  return "pod" in again ? leave(rescue, again, failure) : lost(rescue, again);
 }
 
-/** No rescue pod helps; but meanwhile the permanent one may have come back by itself, as a static pod does that its kubelet tries again. */
-async function lost(rescue: RescueCase, trouble: Trouble): Promise<RescueOutcome> {
-  if (!(await leadsAfterAll(rescue))) return outcome(rescue, "lost", { trouble });
-  rescue.session.tell(`the permanent ${rescue.target.component} has come back by itself`);
-  return outcome(rescue, "mended");
+function seenPod(made: StandIn | Trouble): RescueSeen<StandIn> {
+  return "pod" in made ? { is: "pod", pod: made } : { is: "trouble", trouble: made };
+}
+
+function seenTrouble(trouble: Trouble | undefined): RescueSeen<StandIn> {
+  return trouble === undefined ? { is: "done" } : { is: "trouble", trouble };
+}
+
+/** The template that a rescue pod was made of; the first one where it says another. */
+function templateOf({ templates }: RescueTarget, { template }: StandIn): number {
+  return Math.max(
+    0,
+    templates.findIndex(({ title }) => title === template),
+  );
 }
 
 /** A trouble where its pods run and nothing proves that they do not work. */
@@ -141,18 +173,12 @@ async function raiseScaledAway({ session, target }: RescueCase): Promise<void> {
   await session.api.patch(path, { spec: { replicas: 1 } }, session.options.signal);
 }
 
-/** The rescue pod stays: without it the component is lost again. */
-function leave(rescue: RescueCase, standIn: StandIn, trouble: Trouble): RescueOutcome {
-  rescue.session.keepPod(standIn.pod);
-  return outcome(rescue, "rescued", { standIn, trouble });
-}
-
 function outcome(
-  { target, lease }: RescueCase,
-  state: RescueOutcome["state"],
-  { standIn, trouble }: { readonly standIn?: StandIn; readonly trouble?: Trouble } = {},
+  { session, target, lease }: RescueCase,
+  { as: state, standIn, trouble }: RescueEnd<StandIn>,
 ): RescueOutcome {
   const { component, namespace, name } = target;
+  if (standIn !== undefined) session.keepPod(standIn.pod);
   const usesOlder = standIn?.template.startsWith("revision ") === true;
   return {
     component,

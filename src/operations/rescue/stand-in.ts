@@ -1,5 +1,6 @@
 /** The pod that stands in for a lost component: made of the first template that works, and waited for until it leads. */
 
+import { invariant } from "../../errors/errors.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { isHeldAt } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
@@ -8,7 +9,7 @@ import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/p
 import { isRescuePodOf } from "../../rescue/rescue-mark.ts";
 import { type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
-import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn, templateTitle } from "./rescue-case.ts";
+import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
 import type { Verdict } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
@@ -37,33 +38,30 @@ export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefin
   });
 }
 
-/** The rescue pod of an earlier run, once it leads; undefined where it does not, and then it is gone. */
-export async function goOnWith(rescue: RescueCase, earlier: KubeObject): Promise<StandIn | undefined> {
-  rescue.session.tell(`${podTitle(earlier)} is there from an earlier rescue: going on with it`);
-  rescue.session.adoptPod(earlier);
-  const trouble = await untilItLeads(rescue, earlier);
-  if (trouble === undefined) return { pod: earlier, template: templateTitle(earlier) };
-  await discard(rescue, earlier, trouble);
-  return undefined;
+/** The rescue pod of an earlier run, once it leads; or why it does not, and then it is gone. */
+export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<StandIn | Trouble> {
+  const { pod } = earlier;
+  rescue.session.tell(`${podTitle(pod)} is there from an earlier rescue: going on with it`);
+  rescue.session.adoptPod(pod);
+  const trouble = await untilItLeads(rescue, pod);
+  if (trouble === undefined) return earlier;
+  await discard(rescue, pod, trouble);
+  return trouble;
 }
 
-/** A rescue pod that leads; or why none does. */
-export async function makeStandIn(rescue: RescueCase): Promise<StandIn | Trouble> {
+/** A rescue pod of the template of that number that leads; or why it does not, and then it is gone again. */
+export async function makeStandIn(rescue: RescueCase, number: number): Promise<StandIn | Trouble> {
   const { target } = rescue;
-  let first: Trouble | undefined;
-  for (const template of target.templates) {
-    const made = await makeOf(rescue, template);
-    if ("pod" in made) return made;
-    first ??= made;
-    if (template === target.templates[0] && target.kind !== "StaticPod" && target.kind !== "Gone") {
-      rescue.currentFailure = { kind: made.kind, text: `${template.title} does not work: ${made.text}` };
-    }
+  const template = target.templates[number];
+  invariant(template !== undefined, "a rescue pod has a template");
+  const made = await makeOf(rescue, template);
+  if (!("pod" in made) && number === 0 && target.kind !== "StaticPod" && target.kind !== "Gone") {
+    rescue.currentFailure = { kind: made.kind, text: `${template.title} does not work: ${made.text}` };
   }
-  return first!;
+  return made;
 }
 
-/** A rescue pod of this template that leads; or why it does not, and then it is gone again. */
-export async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | Trouble> {
+async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | Trouble> {
   const made = await create(rescue, template);
   if (!("metadata" in made)) return made;
   const trouble = await untilItLeads(rescue, made);

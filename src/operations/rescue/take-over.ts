@@ -26,35 +26,33 @@ export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<Trou
   const since = new Since(session.options.now);
   const replaced = new Set<string>();
   const stalled = askNowAndThen(rescue);
-  return rescue.onTime(
-    session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
-      const readiness = judge(rescue, look, standIn.pod);
-      if (readiness.can === "take-over") {
-        // Where a rescue pod of the same template did not work on that node, this one will not.
-        if (rescue.currentFailure !== undefined && nodeOf(readiness.pod) === nodeOf(standIn.pod)) {
-          return { done: rescue.currentFailure };
-        }
-        if (await refreshTired(rescue, look, replaced)) return { waitingFor: "a pod that has not crashed yet" };
-        return { done: undefined };
+  return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+    const readiness = judge(rescue, look, standIn.pod);
+    if (readiness.can === "take-over") {
+      // Where a rescue pod of the same template did not work on that node, this one will not.
+      if (rescue.currentFailure !== undefined && nodeOf(readiness.pod) === nodeOf(standIn.pod)) {
+        return { done: rescue.currentFailure };
       }
-      if (readiness.can === "not-yet") {
-        const trouble = await stalled(look);
-        if (trouble === undefined) return { waitingFor: readiness.waitingFor };
-        if (since.isFor(trouble.text, FINAL_AFTER_MS)) return { done: trouble };
-        return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
-      }
-      const { trouble } = readiness;
-      if (!since.isFor(trouble.kind, FINAL_AFTER_MS)) {
-        return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
-      }
-      if (trouble.kind === "node-lost" && (await replaceLost(rescue, look, replaced))) {
-        return { waitingFor: "a pod on another node" };
-      }
-      // It may well have been the port: the hand-over will tell, and can be taken back.
-      if (trouble.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
-      return { done: trouble.kind === "unexplained" ? rescue.currentFailure! : trouble };
-    }),
-  );
+      if (await refreshTired(rescue, look, replaced)) return { waitingFor: "a pod that has not crashed yet" };
+      return { done: undefined };
+    }
+    if (readiness.can === "not-yet") {
+      const trouble = await stalled(look);
+      if (trouble === undefined) return { waitingFor: readiness.waitingFor };
+      if (since.isFor(trouble.text, FINAL_AFTER_MS)) return { done: trouble };
+      return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
+    }
+    const { trouble } = readiness;
+    if (!since.isFor(trouble.kind, FINAL_AFTER_MS)) {
+      return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
+    }
+    if (trouble.kind === "node-lost" && (await replaceLost(rescue, look, replaced))) {
+      return { waitingFor: "a pod on another node" };
+    }
+    // It may well have been the port: the hand-over will tell, and can be taken back.
+    if (trouble.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
+    return { done: trouble.kind === "unexplained" ? rescue.currentFailure! : trouble };
+  });
 }
 
 function judge(rescue: RescueCase, look: RescueLook, rescuePod: KubeObject, seen = rescue.permanent(look)): Readiness {
@@ -141,34 +139,32 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
   const since = new Since(now);
   const ready = new Since(now);
   let crashesBefore: Set<string> | undefined;
-  return rescue.onTime(
-    session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
-      if (!hasEnded(rescue, look, rescuePod)) return { waitingFor: `${podTitle(rescuePod)} to end` };
-      if (crashesBefore === undefined) {
-        crashesBefore = new Set(rescue.permanent(look).flatMap(crashId));
-        track.forget(); // until now it may have been the rescue pod that renewed it
-      }
-      if (ended !== undefined && track.lease?.holder === ended) await rescue.release(ended);
-      const running = rescue.running(look);
-      const leads = byLease ? track.isRenewed && track.lease?.holder !== ended : isSteady(running, ready);
-      if (leads && running.length > 0) {
-        const why = byLease ? `"${track.lease?.holder ?? ""}" renews its lease` : "its pod is ready";
-        session.tell(`the permanent ${component} does its work: ${why}`);
-        return { done: undefined };
-      }
-      const waitingFor = `the permanent ${component} to ${byLease ? "hold its lease" : "be ready"}`;
-      // What crashed while the rescue pod had the port tells nothing.
-      const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
-      const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);
-      if (readiness?.can === "not") {
-        if (since.isFor(readiness.trouble.kind, FINAL_AFTER_MS)) return { done: readiness.trouble };
-        return { waitingFor: `${waitingFor}: ${readiness.trouble.text}` };
-      }
-      if (now() - began <= within) return { waitingFor };
-      if (running[0] !== undefined) return { done: await rescue.withoutLease(running[0].pod) };
-      return { done: { kind: "no-lease", text: `the permanent ${component} does not take its lease` } };
-    }),
-  );
+  return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+    if (!hasEnded(rescue, look, rescuePod)) return { waitingFor: `${podTitle(rescuePod)} to end` };
+    if (crashesBefore === undefined) {
+      crashesBefore = new Set(rescue.permanent(look).flatMap(crashId));
+      track.forget(); // until now it may have been the rescue pod that renewed it
+    }
+    if (ended !== undefined && track.lease?.holder === ended) await rescue.release(ended);
+    const running = rescue.running(look);
+    const leads = byLease ? track.isRenewed && track.lease?.holder !== ended : isSteady(running, ready);
+    if (leads && running.length > 0) {
+      const why = byLease ? `"${track.lease?.holder ?? ""}" renews its lease` : "its pod is ready";
+      session.tell(`the permanent ${component} does its work: ${why}`);
+      return { done: undefined };
+    }
+    const waitingFor = `the permanent ${component} to ${byLease ? "hold its lease" : "be ready"}`;
+    // What crashed while the rescue pod had the port tells nothing.
+    const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
+    const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);
+    if (readiness?.can === "not") {
+      if (since.isFor(readiness.trouble.kind, FINAL_AFTER_MS)) return { done: readiness.trouble };
+      return { waitingFor: `${waitingFor}: ${readiness.trouble.text}` };
+    }
+    if (now() - began <= within) return { waitingFor };
+    if (running[0] !== undefined) return { done: await rescue.withoutLease(running[0].pod) };
+    return { done: { kind: "no-lease", text: `the permanent ${component} does not take its lease` } };
+  });
 }
 
 /** A leader renews every 2 s, and one that has just started first waits until the last lease has run out. */
