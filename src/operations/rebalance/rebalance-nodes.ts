@@ -1,33 +1,22 @@
-/** Moves replicas back to nodes that returned: one more is started, and when it is ready one is taken away where there are too many. */
-
-import { setTimeout as sleep } from "node:timers/promises";
-import { MendError } from "../../errors/errors.ts";
+/** Moves replicas back to nodes that returned: one more is started, and when it is ready one is removed where there are too many. */
+import { invariant, MendError } from "../../errors/errors.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
-import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { NODES, PODS } from "../../kube/api-paths.ts";
-import { objectOf, textOf } from "../../kube/fields.ts";
-import { nodeOf } from "../../kube/mirror-pod.ts";
-import { namespacedName } from "../../kube/names.ts";
 import { isCordoned, isNodeReady } from "../../kube/node-state.ts";
 import type { KubeObject, OwnerReference } from "../../kube/object.ts";
-import { controllerOf, isServing, isTerminating } from "../../kube/pod.ts";
-import {
-  DELETION_COST,
-  isSteady,
-  type Move,
-  type NodeLoad,
-  nodeLoads,
-  planRebalance,
-  type RebalanceInput,
-} from "../../nodes/rebalance.ts";
-import { findNodes, podPath } from "../cluster-access/node-targets.ts";
+import { controllerOf } from "../../kube/pod.ts";
+import { UNSTEADY } from "../../nodes/move-state.ts";
+import { type Move, type NodeLoad, nodeLoads, planRebalance, type RebalanceInput } from "../../nodes/rebalance.ts";
+import { findNodes } from "../cluster-access/node-targets.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
 import { demandPermission, type Permission } from "../cluster-access/permissions.ts";
 import { ApiPatience } from "../drain/api-patience.ts";
-import { findRemovalMethod, type RemovalMethod, removePod } from "../drain/pod-eviction.ts";
-import { groupPath } from "../drain/replacements.ts";
-import { ReplicaSurges, type Surge } from "./replica-surges.ts";
+import { findRemovalMethod, type RemovalMethod } from "../drain/pod-eviction.ts";
+import { type MoveEdges, ReplicaMove } from "./move-replica.ts";
+import { ReplicaSurges } from "./replica-surges.ts";
+import { SCALED_RESOURCES, type Scaled, ScaledOwners } from "./scaled-owners.ts";
 
 export interface RebalanceOptions {
   readonly cluster: ClusterFlags;
@@ -55,18 +44,6 @@ export interface Rebalance {
 /** Kubernetes 1.22 and later let us say which pod goes when an owner is scaled down. */
 const DELETION_COST_MINOR = 22;
 const POLL_MS = 1000;
-/** How long an eviction is tried again that a budget refuses. */
-const BUDGET_PATIENCE_MS = 30_000;
-/** How long an owner may take to stand still again after a move. */
-const STEADY_PATIENCE_MS = 60_000;
-const CLEAN_UP_MS = 15_000;
-
-const RESOURCES: Readonly<Record<string, string>> = {
-  Deployment: "deployments",
-  ReplicaSet: "replicasets",
-  ReplicationController: "replicationcontrollers",
-};
-
 export function rebalanceNodes(options: RebalanceOptions): Promise<Rebalance> {
   const { signal, now } = options;
   return withCluster(options.cluster, { signal, now }, async (cluster) => {
@@ -79,13 +56,6 @@ export function rebalanceNodes(options: RebalanceOptions): Promise<Rebalance> {
   });
 }
 
-/** What is scaled when a pod's owner is to have one more: its Deployment, or the owner itself. */
-interface Scaled {
-  readonly object: KubeObject;
-  readonly path: string;
-  readonly name: string;
-}
-
 class Rebalancing {
   readonly #api: ClusterApi;
   readonly #minor: number;
@@ -94,11 +64,10 @@ class Rebalancing {
   readonly #live: LiveObjects;
   readonly #patience: ApiPatience;
   readonly #surges: ReplicaSurges;
-  readonly #barred = new Map<string, { readonly owner: string; readonly reason: string }>();
+  readonly #owners: ScaledOwners;
   readonly #judged = new Map<string, Scaled>();
   #targets: ReadonlySet<string> | undefined;
   #budgets: readonly KubeObject[] = [];
-  #autoscaled: ReadonlySet<string> = new Set();
   #method: RemovalMethod = { by: "deletion" };
 
   constructor({ api, minor }: OpenCluster, options: RebalanceOptions, signal: AbortSignal) {
@@ -109,6 +78,7 @@ class Rebalancing {
     this.#live = new LiveObjects(api, [], signal);
     this.#patience = new ApiPatience(this.#live, options.now, options.tell);
     this.#surges = new ReplicaSurges(api);
+    this.#owners = new ScaledOwners(api, signal);
   }
 
   async run(): Promise<Rebalance> {
@@ -122,28 +92,42 @@ class Rebalancing {
     const version = this.#method.by === "eviction" ? this.#method.apiVersion : "policy/v1beta1";
     this.#budgets =
       (await unlessAbsent(this.#api.list(`/apis/${version}/poddisruptionbudgets`, this.#signal)))?.items ?? [];
-    this.#autoscaled = await this.#findAutoscaled();
+    await this.#owners.readAutoscalers();
     if (!dryRun) await this.#surges.endOld(this.#signal, tell);
     await this.#api.list(`${PODS}?limit=1`, this.#signal); // what is forbidden, a watch would ask for without end
     for (const path of [NODES, PODS]) this.#live.follow(path);
     while (this.#live.get(NODES) === undefined || this.#live.get(PODS) === undefined) await this.#news();
     const before = nodeLoads(this.#input());
     const planned = await this.#plan();
-    const skipped = () => [...this.#barred.values()];
-    if (dryRun) return { before, after: nodeLoads(this.#input(), planned), moves: planned, skipped: skipped() };
+    if (dryRun)
+      return { before, after: nodeLoads(this.#input(), planned), moves: planned, skipped: this.#owners.skipped };
     await this.#checkPermissions(planned);
+    const edges: MoveEdges = {
+      api: this.#api,
+      owners: this.#owners,
+      surges: this.#surges,
+      method: this.#method,
+      hasDeletionCost: this.#minor >= DELETION_COST_MINOR,
+      targets: this.#targets,
+      readyMs: this.#options.readyTimeoutMs,
+      pods: () => this.#live.get(PODS) ?? [],
+      news: () => this.#news(),
+      signal: this.#signal,
+      now: this.#options.now,
+      tell,
+    };
     const made: Move[] = [];
     // Each move is planned from what is there by then; there are no more of them than were planned at first, so that it ends.
     for (let left = planned.length; left > 0; left--) {
       const [move] = await this.#plan();
       if (move === undefined) break;
-      if (await this.#make(move)) made.push(move);
-      else if (this.#barred.size > MOST_BARRED) {
+      if (await new ReplicaMove(edges, move).run()) made.push(move);
+      else if (this.#owners.skipped.length > MOST_BARRED) {
         tell("too many owners cannot be moved: ending here");
         break;
       }
     }
-    return { before, after: nodeLoads(this.#input()), moves: made, skipped: skipped() };
+    return { before, after: nodeLoads(this.#input()), moves: made, skipped: this.#owners.skipped };
   }
 
   /** Until something has changed, or for a second. Throws where the API server stays away. */
@@ -157,15 +141,17 @@ class Rebalancing {
     const needed = new Map<string, Permission>();
     for (const { pod } of moves) {
       const { namespace = "" } = pod.metadata;
-      const { object } = this.#judged.get(controllerOf(pod)!.uid)!;
-      const group = object.apiVersion.includes("/") ? object.apiVersion.split("/")[0]! : "";
+      const object = this.#judged.get(ownerOf(pod).uid)?.object;
+      const resource = object && SCALED_RESOURCES[object.kind];
+      invariant(object !== undefined && resource !== undefined, "every owner of a plan was read");
+      const group = object.apiVersion.includes("/") ? object.apiVersion.slice(0, object.apiVersion.indexOf("/")) : "";
       const taking: Permission =
         this.#minor >= DELETION_COST_MINOR
           ? { verb: "patch", resource: "pods" }
           : this.#method.by === "eviction"
             ? { verb: "create", resource: "pods", subresource: "eviction" }
             : { verb: "delete", resource: "pods" };
-      for (const permission of [{ verb: "patch", group, resource: RESOURCES[object.kind]! }, taking])
+      for (const permission of [{ verb: "patch", group, resource }, taking])
         needed.set(JSON.stringify([permission, namespace]), { ...permission, namespace });
     }
     for (const permission of needed.values()) await demandPermission(this.#api, permission, this.#signal);
@@ -178,7 +164,7 @@ class Rebalancing {
       budgets: this.#budgets,
       targets: this.#targets,
       moveEmptyDir: this.#options.moveEmptyDir,
-      barred: new Set(this.#barred.keys()),
+      barred: this.#owners.barred,
     };
   }
 
@@ -188,200 +174,30 @@ class Rebalancing {
       const moves = planRebalance(this.#input());
       let isGood = true;
       for (const { pod } of moves) {
-        const owner = controllerOf(pod)!;
-        if (this.#judged.has(owner.uid) || this.#barred.has(owner.uid)) continue;
-        const scaled = await this.#judge(owner, pod.metadata.namespace ?? "");
-        if (scaled === undefined) isGood = false;
-        else this.#judged.set(owner.uid, scaled);
+        const owner = ownerOf(pod);
+        if (this.#judged.has(owner.uid) || this.#owners.barred.has(owner.uid)) continue;
+        const namespace = pod.metadata.namespace ?? "";
+        const { scaled, state } = await this.#owners.look(owner, namespace);
+        if (scaled !== undefined && state === "steady") {
+          this.#judged.set(owner.uid, scaled);
+          continue;
+        }
+        isGood = false;
+        const reason = typeof state === "object" ? state.reason : UNSTEADY;
+        this.#owners.bar(owner, namespace, reason);
       }
       if (isGood) return moves;
-    }
-  }
-
-  #bar(owner: OwnerReference, namespace: string, reason: string): undefined {
-    this.#barred.set(owner.uid, { owner: `${owner.kind} ${namespace}/${owner.name}`, reason });
-    return undefined;
-  }
-
-  /** What may be scaled for an owner, or undefined with the owner barred. `patienceMs`: how long to wait for it to stand still. */
-  async #judge(owner: OwnerReference, namespace: string, patienceMs = 0): Promise<Scaled | undefined> {
-    const own = await this.#read(owner, namespace);
-    if (own === undefined) return this.#bar(owner, namespace, "it is no more");
-    const above = controllerOf(own.object);
-    if (above !== undefined && above.kind !== "Deployment")
-      return this.#bar(owner, namespace, `a ${above.kind} has the say over it`);
-    let scaled = above === undefined ? own : await this.#read(above, namespace);
-    if (scaled === undefined) return this.#bar(owner, namespace, "its Deployment is no more");
-    if (this.#autoscaled.has(`${scaled.object.kind} ${namespacedName(scaled.object)}`))
-      return this.#bar(owner, namespace, "an autoscaler would take the extra replica back");
-    // A controller takes a moment to say that all is well again after the move before.
-    const deadline = this.#options.now() + patienceMs;
-    while (!isSteady(scaled.object)) {
-      if (this.#options.now() >= deadline)
-        return this.#bar(owner, namespace, "it is being rolled out, is paused, or lacks pods");
-      await sleep(POLL_MS, undefined, { signal: this.#signal });
-      scaled = await this.#read(above ?? owner, namespace);
-      if (scaled === undefined) return this.#bar(owner, namespace, "it is no more");
-    }
-    return scaled;
-  }
-
-  async #read(reference: OwnerReference, namespace: string): Promise<Scaled | undefined> {
-    const resource = RESOURCES[reference.kind];
-    if (resource === undefined) return undefined;
-    const path = `${groupPath(reference.apiVersion)}/namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(reference.name)}`;
-    const object = await unlessAbsent(this.#api.get(path, this.#signal));
-    if (object === undefined) return undefined;
-    return { object, path, name: `${reference.kind} ${namespace}/${reference.name}` };
-  }
-
-  /** `KIND NAMESPACE/NAME` of what HorizontalPodAutoscalers scale. */
-  async #findAutoscaled(): Promise<Set<string>> {
-    const path = "/apis/autoscaling/v1/horizontalpodautoscalers";
-    const found = (await unlessAbsent(this.#api.list(path, this.#signal)))?.items ?? [];
-    return new Set(
-      found.map(({ spec, metadata }) => {
-        const target = objectOf(objectOf(spec).scaleTargetRef);
-        return `${textOf(target.kind)} ${metadata.namespace}/${textOf(target.name)}`;
-      }),
-    );
-  }
-
-  /** True where the pod went where it was to go. */
-  async #make(move: Move): Promise<boolean> {
-    const { tell } = this.#options;
-    const owner = controllerOf(move.pod)!;
-    const namespace = move.pod.metadata.namespace ?? "";
-    const scaled = await this.#judge(owner, namespace, STEADY_PATIENCE_MS); // what it was when the plan was made may have passed
-    if (scaled === undefined) return false;
-    const wanted = Number(objectOf(scaled.object.spec).replicas ?? 1);
-    const before = new Set(this.#podsOf(owner).map(({ metadata }) => metadata.uid));
-    const surge = { path: scaled.path, wanted };
-    tell(`${scaled.name}: one more replica, to replace "${move.pod.metadata.name}" of "${move.from}"`);
-    let isBegun: boolean;
-    try {
-      isBegun = await this.#surges.begin(surge, this.#signal);
-    } catch (error) {
-      // What was asked for and not answered may have been done all the same.
-      if (!(error instanceof ApiError) || error.status >= 500) await this.#leave(scaled.name, surge, true);
-      throw error;
-    }
-    if (!isBegun) {
-      this.#bar(owner, namespace, "somebody else has scaled it");
-      return false;
-    }
-    let isMoved: boolean;
-    try {
-      isMoved = await this.#replace(move, owner, before, surge);
-    } catch (error) {
-      await this.#leave(scaled.name, surge);
-      throw error;
-    }
-    const failure = await this.#leave(scaled.name, surge);
-    if (failure !== undefined) throw failure;
-    return isMoved;
-  }
-
-  /** Also when interrupted, the owner is left with as many replicas as it had; where that cannot be, it is said. */
-  async #leave(name: string, surge: Surge, unanswered = false): Promise<MendError | undefined> {
-    try {
-      await this.#surges.end(surge, AbortSignal.timeout(CLEAN_UP_MS), unanswered);
-      return undefined;
-    } catch (error) {
-      const { wanted } = surge;
-      this.#options.tell(
-        `${name} may be left with ${wanted + 1} replicas instead of ${wanted}: kubemend node rebalance, run again, puts that right`,
-      );
-      if (error instanceof MendError) return error;
-      return new MendError("api-unreachable", "the API server does not answer", { cause: error });
-    }
-  }
-
-  async #replace(
-    move: Move,
-    owner: OwnerReference,
-    before: ReadonlySet<string | undefined>,
-    surge: Surge,
-  ): Promise<boolean> {
-    const namespace = move.pod.metadata.namespace ?? "";
-    const newcomer = await this.#newcomer(owner, before);
-    if (newcomer === undefined) {
-      this.#bar(owner, namespace, "its extra replica did not become ready in time");
-      return false;
-    }
-    const isThere =
-      nodeOf(newcomer) === move.to || (this.#targets?.has(nodeOf(newcomer)) ?? nodeOf(newcomer) !== move.from);
-    if (!isThere) this.#bar(owner, namespace, `the scheduler puts its pods on "${nodeOf(newcomer)}"`);
-    const why = await this.#takeAway(isThere ? move.pod : newcomer, surge);
-    if (why !== undefined) {
-      this.#bar(owner, namespace, why);
-      return false;
-    }
-    if (isThere)
-      this.#options.tell(
-        `pod/${move.pod.metadata.name} moved from ${move.from} to ${nodeOf(newcomer)} as ${newcomer.metadata.name}`,
-      );
-    await this.#settled(owner, surge.wanted);
-    return isThere;
-  }
-
-  #podsOf(owner: OwnerReference): KubeObject[] {
-    return (this.#live.get(PODS) ?? []).filter((pod) => controllerOf(pod)?.uid === owner.uid && !isTerminating(pod));
-  }
-
-  /** The replica that was started, once it is ready; undefined where it takes too long. */
-  async #newcomer(owner: OwnerReference, before: ReadonlySet<string | undefined>): Promise<KubeObject | undefined> {
-    const { now, readyTimeoutMs } = this.#options;
-    const deadline = now() + readyTimeoutMs;
-    while (now() < deadline) {
-      const found = this.#podsOf(owner).find((pod) => !before.has(pod.metadata.uid) && isServing(pod));
-      if (found !== undefined) return found;
-      await this.#news();
-    }
-    return undefined;
-  }
-
-  /** Has that very pod go, and ends the surge. Says why where it does not go. */
-  async #takeAway(pod: KubeObject, surge: Surge): Promise<string | undefined> {
-    if (this.#minor >= DELETION_COST_MINOR) {
-      await this.#api.patch(
-        podPath(pod),
-        { metadata: { annotations: { [DELETION_COST]: "-2147483648" } } },
-        this.#signal,
-      );
-      await this.#surges.end(surge, this.#signal);
-      return undefined;
-    }
-    // Older owners choose by themselves which pod goes, so it is evicted before they are scaled down.
-    const deadline = this.#options.now() + BUDGET_PATIENCE_MS;
-    const choices = { gracePeriodSeconds: undefined, serverDryRun: false };
-    for (;;) {
-      const answer = await removePod(this.#api, pod, this.#method, choices, this.#signal);
-      if (answer.state === "accepted" || answer.state === "gone") {
-        await this.#surges.end(surge, this.#signal);
-        return undefined;
-      }
-      if (answer.state === "failed") return `its old replica cannot be evicted: ${answer.said}`;
-      if (this.#options.now() > deadline)
-        return answer.state === "undecided"
-          ? `its old replica cannot be evicted: ${answer.said}`
-          : "its budget does not let the old replica go";
-      await this.#news();
-    }
-  }
-
-  /** Until the owner has what it had, and what is too much is on its way out. */
-  async #settled(owner: OwnerReference, wanted: number): Promise<void> {
-    const deadline = this.#options.now() + BUDGET_PATIENCE_MS;
-    while (this.#options.now() < deadline) {
-      const pods = this.#podsOf(owner);
-      if (pods.length === wanted && pods.every(isServing)) return;
-      await this.#news();
     }
   }
 }
 
 const MOST_BARRED = 100;
+
+function ownerOf(pod: KubeObject): OwnerReference {
+  const owner = controllerOf(pod);
+  invariant(owner !== undefined, "a pod that is moved has an owner");
+  return owner;
+}
 
 function checkTargets(nodes: readonly KubeObject[]): void {
   for (const node of nodes) {
