@@ -30,7 +30,7 @@ const PURE = [
   "objects",
   "kubeapi",
 ];
-/** What a pure folder may import from outside: computation only. `node:crypto`, `node:util` and `node:vm` (which compiles decoders) touch no file, socket or clock. */
+/** What a pure folder may import from outside: computation only. `node:vm` compiles decoders and ends computations in time; none touches a file, a socket or a clock. */
 const PURE_PACKAGES = new Set([
   "@noble/ciphers",
   "@node-rs/crc32",
@@ -148,4 +148,16 @@ test("no file imports itself by way of others", () => {
   expect(targets.size).toBeGreaterThan(50);
   for (const file of targets.keys()) visit(file, []);
   expect(cycles).toEqual([]);
+});
+
+test("YAML is read in one place", () => {
+  const readers = globSync("**/*.ts", { cwd: SRC }).filter((file) => {
+    if (file.endsWith(".test.ts")) return false;
+    const text = readFileSync(join(SRC, file), "utf8");
+    const imported = [...text.matchAll(/import\s*\{([^}]*)\}\s*from\s*"yaml"/g)].map((match) => match[1]).join();
+    return (
+      /\bparse|\bLexer|\bComposer|\bParser/.test(imported) || /import\s*\*.*from "yaml"|import\("yaml"\)/.test(text)
+    );
+  });
+  expect(readers).toEqual(["kube/read-yaml.ts"]);
 });

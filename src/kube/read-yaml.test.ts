@@ -96,3 +96,15 @@ test("ordinary files read as the library reads them", () => {
   const text = "a: &x {b: [1, 'two', \"three\"]}\nc: *x\nd: |\n  text\n? e\n: f\ng: !!str 5\n";
   expect(readYaml(text, { version: "1.2" })).toEqual(parse(text));
 });
+
+test("a hundred thousand marks of documents are passed over once", () => {
+  expect(readYaml(`${"---\n".repeat(200_000)}a: 1\n`)).toEqual({ a: 1 });
+  expect(readYaml(`${"# note\n---\n".repeat(100_000)}a: 1\n...\nb: [`)).toEqual({ a: 1 });
+});
+
+test("what is not refused is ended by a deadline, and reading works afterwards", () => {
+  const text = Array.from({ length: 50_000 }, (_, i) => `k${i}: {a: [1, x]}`).join("\n");
+  const time = { milliseconds: 5, hearsInterrupt: false };
+  expect(() => readYaml(text, { time })).toThrow(new YamlFault("it takes longer than 0.005 s to read"));
+  expect(Object.keys(readYaml(text) as object)).toHaveLength(50_000);
+});

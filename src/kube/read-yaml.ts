@@ -1,6 +1,7 @@
 /**
  * YAML, read in this one place: as Kubernetes reads its files (`sigs.k8s.io/yaml`), and within limits that are checked on the text before the library sees it. What the
- * library takes minutes for (`? ` nested in itself, tens of thousands of repeated keys, anchors and tags by the thousand) is no file that anybody writes.
+ * library takes minutes for (`? ` nested in itself, tens of thousands of repeated keys, anchors and tags by the thousand) is no file that anybody writes. Whatever else
+ * might keep it busy is ended by a deadline and by Ctrl-C (docs/adr/0150).
  *
  * Kubernetes reads the first document of a file and no other, takes the last of two fields with the same name, and YAML 1.1, where `yes` is true.
  */
@@ -15,6 +16,7 @@ import {
   type Tags,
   visit,
 } from "yaml";
+import { TimeIsOver, type TimeLimit, withinTime } from "./within-time.ts";
 
 interface YamlLimits {
   /** Of text that is not JSON; the library needs up to six milliseconds a kilobyte of the worst. */
@@ -27,6 +29,11 @@ interface YamlLimits {
 
 const YAML_LIMITS: YamlLimits = { characters: 2 << 20, explicitKeys: 16, anchors: 1000 };
 
+/** A text of all the characters that are allowed takes the library three seconds where it is what people write, and twelve where it is the worst that is known. */
+export const YAML_TIME: TimeLimit = { milliseconds: 30_000, hearsInterrupt: true };
+/** Shorter texts are read without a deadline: the worst of them takes a few milliseconds. */
+const SHORT = 1024;
+
 export interface YamlOptions {
   /** Of two fields with the same name: the last one, as Kubernetes does, or a fault. */
   readonly repeated?: "last" | "fault";
@@ -36,6 +43,8 @@ export interface YamlOptions {
   readonly aliases?: number;
   /** Whole numbers as bigints. */
   readonly bigints?: boolean;
+  /** {@link YAML_TIME} unless given. */
+  readonly time?: TimeLimit;
   readonly limits?: Partial<YamlLimits>;
 }
 
@@ -53,11 +62,25 @@ export class YamlFault extends Error {
 
 /** The value of the first document that has one; undefined where none has. Throws {@link YamlFault}. */
 export function readYaml(text: string, options: YamlOptions = {}): unknown {
-  return readYamlDocuments(firstDocument(text), options).find((value) => value !== undefined);
+  return inTime(text, options, () => readDocuments(firstDocument(text), options)).find((value) => value !== undefined);
 }
 
 /** Every document's value. Throws {@link YamlFault}. */
 export function readYamlDocuments(text: string, options: YamlOptions = {}): unknown[] {
+  return inTime(text, options, () => readDocuments(text, options));
+}
+
+function inTime<T>(text: string, { time = YAML_TIME }: YamlOptions, read: () => T): T {
+  if (text.length <= SHORT) return read();
+  try {
+    return withinTime(time, read);
+  } catch (error) {
+    if (error instanceof TimeIsOver) throw new YamlFault(`it takes longer than ${time.milliseconds / 1000} s to read`);
+    throw error;
+  }
+}
+
+function readDocuments(text: string, options: YamlOptions): unknown[] {
   const json = options.bigints === true ? undefined : readJson(text);
   if (json !== undefined) return [json];
   checkLimits(text, { ...YAML_LIMITS, ...options.limits });
@@ -172,13 +195,15 @@ function depthOfExplicitKeys(text: string, most: number): number {
 /** Up to the second document, or to the mark of the first one's end. */
 function firstDocument(text: string): string {
   const marks = /^(?:---(?=\s|$)|\.\.\.(?=\s|$))/gm;
-  for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
-    const before = text.slice(0, mark.index);
-    const isEmpty = before.split("\n").every((line) => /^\s*(#|%|$)/.test(line) || /^---\s*(#|$)/.test(line));
-    if (!isEmpty) return before;
+  let from = 0;
+  for (let mark = marks.exec(text); mark !== null; from = mark.index, mark = marks.exec(text)) {
+    const lines = text.slice(from, mark.index).split("\n");
+    const isEmpty = lines.every((line) => /^\s*(#|%|$)/.test(line) || /^---\s*(#|$)/.test(line));
+    if (!isEmpty) return text.slice(0, mark.index);
     if (mark[0] === "...") continue;
     // `--- value` begins the document in the same line.
-    const rest = text.slice(mark.index + 3).split("\n")[0]!;
+    const end = text.indexOf("\n", mark.index);
+    const rest = text.slice(mark.index + 3, end < 0 ? undefined : end);
     if (!/^\s*(#|$)/.test(rest)) continue;
   }
   return text;

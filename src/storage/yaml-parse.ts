@@ -11,12 +11,15 @@ export function looksLikeYaml(value: Uint8Array): boolean {
 
 /** As long as any value that etcd takes, and longer. */
 const LIMITS = { characters: 16 << 20, explicitKeys: 16, anchors: 2000 };
+/** Threads that sweep a file read it, and those end with the main one. */
+const TIME = { milliseconds: 30_000, hearsInterrupt: false };
 
 /** Throws a SyntaxError or RangeError where the text is not YAML, repeats a key, is nested too deeply, or uses aliases (which can grow without bound and are never written). */
 export function decodeYaml(text: string): JsonValue {
   let value: unknown;
   try {
-    value = readYaml(text, { version: "1.2", repeated: "fault", aliases: 0, bigints: true, limits: LIMITS });
+    const options = { version: "1.2", repeated: "fault", aliases: 0, bigints: true } as const;
+    value = readYaml(text, { ...options, limits: LIMITS, time: TIME });
   } catch (cause) {
     if (cause instanceof YamlFault) throw new SyntaxError("YAML is not well-formed", { cause });
     throw cause;
