@@ -4,6 +4,7 @@
  */
 
 import type { FindingCode } from "./finding-codes.ts";
+import { withoutLogins } from "./secret.ts";
 
 /** Every code a {@link MendError} can carry. The list is closed: scripts match on it, so a new code is a CHANGELOG line. */
 export type ErrorCode =
@@ -85,7 +86,7 @@ export interface MendErrorDetails {
   readonly cause?: unknown;
 }
 
-/** An unmet need of the user's: wrong input, a missing file, a key that was not given. Prints as `error:` and `hint:`. */
+/** An unmet need of the user's: wrong input, a missing file, a key that was not given. Prints as `error:` and `hint:`. Logins in URLs are hidden. */
 export class MendError extends Error {
   override readonly name = "MendError";
   readonly code: ErrorCode;
@@ -93,10 +94,10 @@ export class MendError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: MendErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(withoutLogins(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.where = details.where;
-    this.hint = details.hint;
+    this.where = details.where === undefined ? undefined : withoutLogins(details.where);
+    this.hint = details.hint === undefined ? undefined : withoutLogins(details.hint);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Peer URLs and `--initial-cluster`, by etcd's own rules (`client/pkg/types/urls.go`, `urlsmap.go`, `server/config`). */
 import { MendError } from "../errors/errors.ts";
+import { withoutLogin } from "../errors/secret.ts";
 
 /** Sorted. Throws `usage` for what etcd refuses; `flag` is where they came from. */
 export function parsePeerUrls(urls: readonly string[], flag: string): string[] {
@@ -9,7 +10,9 @@ export function parsePeerUrls(urls: readonly string[], flag: string): string[] {
 
 function parsePeerUrl(url: string, flag: string): string {
   const refuse = (text: string): never => {
-    throw new MendError("usage", `${flag} has "${url}": ${text}`, { hint: "give URLs such as https://10.0.0.1:2380" });
+    throw new MendError("usage", `${flag} has "${withoutLogin(url)}": ${text}`, {
+      hint: "give URLs such as https://10.0.0.1:2380",
+    });
   };
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(url);
   if (match === null) return refuse("a URL begins with http://, https://, unix:// or unixs://");
@@ -35,7 +38,7 @@ export function parseInitialCluster(text: string): Map<string, string[]> {
     const name = at < 0 ? pair : pair.slice(0, at);
     const url = at < 0 ? "" : pair.slice(at + 1);
     if (at < 0 || name === "") {
-      throw new MendError("usage", `${flag} has "${pair}": each member is name=URL`, {
+      throw new MendError("usage", `${flag} has "${withoutLogin(pair)}": each member is name=URL`, {
         hint: "give members such as infra0=https://10.0.0.1:2380,infra1=https://10.0.0.2:2380",
       });
     }

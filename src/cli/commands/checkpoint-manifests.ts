@@ -1,5 +1,6 @@
 import { CHECKPOINTER_IMAGE } from "../../bootstrap/checkpointer-image.ts";
 import { MendError } from "../../errors/errors.ts";
+import { withoutLogin } from "../../errors/secret.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { words } from "../options/flag.ts";
 import { outputFlag } from "../options/output-flags.ts";
@@ -41,7 +42,7 @@ of kubemend render have. Where there is none, --server makes one.`,
     const { checkpointerManifests } = await import("../../bootstrap/cluster/checkpointer-manifests.ts");
     const { inClusterKubeconfig, KUBECONFIG_MAP } = await import("../../bootstrap/cluster/node-manifests.ts");
     if (server !== undefined && URL.parse(server)?.protocol !== "https:")
-      throw new MendError("usage", `--server is "${server}": expected https://HOST:PORT`);
+      throw new MendError("usage", `--server is "${withoutLogin(server)}": expected https://HOST:PORT`);
     const kubeconfigMap = flags.kubeconfigMap ?? (server === undefined ? KUBECONFIG_MAP : OWN_KUBECONFIG_MAP);
     const agentFlags = [
       ...(flags.protectManifests === undefined ? [] : [`--protect-manifests=${flags.protectManifests}`]),

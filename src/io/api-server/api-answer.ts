@@ -5,6 +5,7 @@
  * Paths and kinds: https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
 import type { JsonObject } from "../../kube/object.ts";
+import { decodePercent } from "../network/decode-percent.ts";
 
 /** Where a path leads: `/api/v1/namespaces/a/pods/b/eviction`. */
 export interface ApiPath {
@@ -27,9 +28,9 @@ export function parseApiPath(path: string): ApiPath | undefined {
   const apiVersion = own.join("/");
   if (apiVersion === "" || rest.length === 0 || (root === "apis" && own.length < 2)) return undefined;
   const isNamespaced = rest[0] === "namespaces" && rest.length > 2 && !NAMESPACE_SUBRESOURCES.has(rest[2]!);
-  const namespace = isNamespaced ? decodeURIComponent(rest.splice(0, 2)[1]!) : undefined;
+  const namespace = isNamespaced ? decodePercent(rest.splice(0, 2)[1]!) : undefined;
   const [resource = "", name, subresource] = rest;
-  return { apiVersion, namespace, resource, name: name && decodeURIComponent(name), subresource };
+  return { apiVersion, namespace, resource, name: name && decodePercent(name), subresource };
 }
 
 const NAMESPACE_SUBRESOURCES: ReadonlySet<string> = new Set(["status", "finalize"]);

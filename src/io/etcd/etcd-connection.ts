@@ -3,6 +3,7 @@ import { resolveSrv } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { MendError } from "../../errors/errors.ts";
+import { withoutLogin } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { findLocalEtcd } from "./local-etcd.ts";
@@ -126,11 +127,6 @@ export function parseEndpoint(text: string, scheme: "http" | "https"): string {
   // URL drops the scheme's own port, which is none of etcd's.
   const port = url.port === "" ? (/:(80|443)\/?$/.exec(full)?.[1] ?? "2379") : url.port;
   return `${url.protocol}//${url.hostname}:${port}`;
-}
-
-/** A user and a password in a URL are not for messages. */
-function withoutLogin(endpoint: string): string {
-  return endpoint.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^@/]*@/i, "$1…@");
 }
 
 /** The password is part of the user, given beside it, in a file, or asked for, in that order. */

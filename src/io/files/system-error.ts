@@ -1,6 +1,9 @@
 /** Turns what the operating system says into a {@link MendError}, by its code and never by its text. */
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 
+/** Node's own check of a path, before it asks the system: a file that names another may hold such a path. */
+const NULL_BYTE = "ERR_INVALID_ARG_VALUE";
+
 const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   ENOENT: ["not-found", "no such file or directory", "check the path"],
   ENOTDIR: ["not-found", "a part of the path is not a directory", "check the path"],
@@ -15,6 +18,7 @@ const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = 
   EMFILE: ["io", "too many open files", "raise the limit with ulimit -n"],
   ELOOP: ["io", "too many symbolic links", "check the path"],
   ENAMETOOLONG: ["usage", "the name is too long", "choose a shorter path"],
+  [NULL_BYTE]: ["not-found", "a path cannot have a null byte", "check the path"],
 };
 
 /** The error code of a system error, such as `ENOENT`, or undefined for any other error. */
@@ -25,7 +29,7 @@ export function systemCode(error: unknown): string | undefined {
 
 /** Converts a failed system call. `action` is a verb ("open", "read"), `where` the path it was for. What is not a system error comes back as it is. */
 export function fromSystemError(error: unknown, action: string, where: string): unknown {
-  const code = systemCode(error);
+  const code = systemCode(error) ?? (where.includes("\0") ? NULL_BYTE : undefined);
   if (code === undefined) return error;
   const [mend, text, hint] = MEANING[code] ?? ["io", `the system says ${code}`, "check the disk and the system's log"];
   return new MendError(mend, `cannot ${action} "${where}": ${text}`, { where, hint, cause: error });

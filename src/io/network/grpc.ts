@@ -12,6 +12,7 @@ import {
 import { createConnection } from "node:net";
 import type { TlsMaterial } from "../etcd/etcd-connection.ts";
 import { Deadline, DeadlinePassed, SLOWEST_PACE } from "./deadline.ts";
+import { decodePercent } from "./decode-percent.ts";
 import { ETCD_FAILURES, type GrpcFailures } from "./grpc-failures.ts";
 
 export interface GrpcConnection {
@@ -207,7 +208,7 @@ function checkStatus(headers: IncomingHttpHeaders, endpoint: string, method: str
   if (status === undefined) {
     throw failures.foreign(describeForeign(headers), endpoint);
   }
-  const said = decodeURIComponentSafely(String(headers["grpc-message"] ?? ""));
+  const said = decodePercent(String(headers["grpc-message"] ?? ""));
   throw failures.status(Number(status), said, endpoint, method);
 }
 
@@ -218,12 +219,4 @@ function describeForeign(headers: IncomingHttpHeaders): string {
   const type = headers["content-type"];
   if (type === undefined || !/^application\/grpc\b/.test(type)) return `content of type ${type ?? "unknown"}`;
   return "it ended without a status";
-}
-
-function decodeURIComponentSafely(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { decodePercent } from "./decode-percent.ts";
 import { hostOf } from "./http-exchange.ts";
 import { openSocks } from "./socks5.ts";
 
@@ -45,7 +46,7 @@ function dial(proxy: URL): Socket {
 
 function loginOf({ username, password }: URL): { readonly username?: string; readonly password?: string } {
   if (username === "") return {};
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { username: decodePercent(username), password: decodePercent(password) };
 }
 
 async function openByConnect(socket: Socket, proxy: URL, host: string, port: number): Promise<void> {

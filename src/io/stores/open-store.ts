@@ -1,7 +1,9 @@
 /** Which kind of store an address means. */
 
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { MendError } from "../../errors/errors.ts";
+import { withoutLogin } from "../../errors/secret.ts";
 import { openDirectoryStore } from "./directory-store.ts";
 import type { Store } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -16,14 +18,20 @@ const OPENERS: Readonly<Record<string, Opener>> = {
 export async function openStore(address: string, options: StoreOptions): Promise<Store> {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(address)?.[1]?.toLowerCase();
   if (scheme === undefined) return openDirectoryStore(resolve(options.cwd, address));
-  if (scheme === "file") return openDirectoryStore(new URL(address).pathname);
+  if (scheme === "file" && /^file:\/\/(?:localhost)?\//i.test(address))
+    return openDirectoryStore(fileURLToPath(decodable(address)));
   const open = OPENERS[scheme];
   if (open === undefined || !URL.canParse(address)) {
-    throw new MendError("usage", `"${address}" is not the address of a backup repository`, {
+    throw new MendError("usage", `"${withoutLogin(address)}" is not the address of a backup repository`, {
       hint: `give a directory${Object.keys(OPENERS)
         .map((name) => `, ${name}://…`)
         .join("")}`,
     });
   }
   return await open(new URL(address), options);
+}
+
+/** A path may have percent signs that encode nothing. */
+function decodable(address: string): string {
+  return address.replace(/%(?![0-9a-f]{2})/gi, "%25");
 }

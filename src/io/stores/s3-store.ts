@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AwsV4Signer } from "aws4fetch";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import { decodePercent } from "../network/decode-percent.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -135,7 +136,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       const found: string[] = [];
       for await (const xml of pages({ prefix: place.prefix, delimiter: "/" })) {
         for (const common of tagTexts(xml, "CommonPrefixes")) {
-          const name = decodeURIComponent((tagText(common, "Prefix") ?? "").replaceAll("+", " ")).slice(
+          const name = decodePercent((tagText(common, "Prefix") ?? "").replaceAll("+", " ")).slice(
             place.prefix.length,
             -1,
           );
@@ -172,7 +173,7 @@ function placeOf(url: URL, env: StoreOptions["env"]): Place {
       hint: "give an address such as s3://BUCKET/PREFIX",
     });
   }
-  const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
+  const path = decodePercent(url.pathname).replace(/^\/+|\/+$/g, "");
   const profile = env.AWS_PROFILE || "default";
   const config = readSection(
     env.AWS_CONFIG_FILE || join(env.HOME ?? "/root", ".aws/config"),
@@ -232,7 +233,7 @@ async function signed(
 
 function* readContents(xml: string, prefix: string): Generator<StoredObject> {
   for (const item of tagTexts(xml, "Contents")) {
-    const key = decodeURIComponent((tagText(item, "Key") ?? "").replaceAll("+", " "));
+    const key = decodePercent((tagText(item, "Key") ?? "").replaceAll("+", " "));
     if (!key.startsWith(prefix)) continue;
     const modified = Date.parse(tagText(item, "LastModified") ?? "");
     yield {

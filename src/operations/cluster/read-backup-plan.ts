@@ -109,7 +109,7 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
       const flags = objectsOf(objectOf(pod.spec).containers).flatMap(containerFlags);
       const clientUrls = flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",") ?? [];
       // A pod that the kubelet had just reported has no address yet.
-      const address = textOf(objectOf(pod.status).hostIP) || new URL(member.peerUrl).hostname.replace(/^\[|\]$/g, "");
+      const address = textOf(objectOf(pod.status).hostIP) || hostOf(member.peerUrl);
       return { ...member, address, clientUrls };
     });
     if (members.length === 0) {
@@ -198,4 +198,9 @@ function manifestsOf(
       return [name, text];
     }),
   );
+}
+
+/** Without brackets; empty for a flag that holds no URL. */
+function hostOf(url: string): string {
+  return URL.parse(url)?.hostname.replace(/^\[|\]$/g, "") ?? "";
 }

@@ -9,6 +9,7 @@ import {
 } from "../../cluster/member-guards.ts";
 import type { ClusterHealth, MemberHealth } from "../../diagnosis/etcd-health.ts";
 import { MendError } from "../../errors/errors.ts";
+import { withoutLogin } from "../../errors/secret.ts";
 import { type EtcdClient, openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import * as maintenance from "../../io/etcd/etcd-maintenance.ts";
@@ -223,7 +224,9 @@ function requirePeerUrl(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const isPeer = parsed !== undefined && /^https?:$/.test(parsed.protocol) && /:\d+\/?$/.test(url);
   if (isPeer) return;
-  throw new MendError("usage", `"${url}" is no peer URL`, { hint: "pass URLs such as https://10.0.0.4:2380" });
+  throw new MendError("usage", `"${withoutLogin(url)}" is no peer URL`, {
+    hint: "pass URLs such as https://10.0.0.4:2380",
+  });
 }
 
 function notSeen(text: string, id: bigint): MendError {

@@ -48,5 +48,5 @@ export function makeJoiningManifest({ pod, host }: EtcdManifest, { environment }
 
 /** Without the brackets of an IPv6 address. */
 function hostOf(url: string): string {
-  return new URL(url).hostname.replace(/^\[|\]$/g, "");
+  return (URL.parse(url)?.hostname ?? url).replace(/^\[|\]$/g, "");
 }

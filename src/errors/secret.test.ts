@@ -1,0 +1,44 @@
+import { inspect } from "node:util";
+import { expect, test } from "vitest";
+import { MendError } from "./errors.ts";
+import { Secret, withoutLogin, withoutLogins } from "./secret.ts";
+
+test("a secret is shown by nothing but expose", () => {
+  for (const value of ["hunter2", Buffer.from("hunter2")]) {
+    const secret = new Secret(value);
+    expect(secret.expose()).toBe(value);
+    const shown = [
+      `${secret}`,
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ a: [secret] }, { depth: 9, showHidden: true }),
+    ];
+    for (const text of [...shown, JSON.stringify({ ...secret })]) expect(text).not.toMatch(/hunter2|104/);
+  }
+});
+
+test.each([
+  ["https://user:hunter2@host:2379/a", "https://…@host:2379/a"],
+  ["https://user:hun/ter2@host", "https://…@host"],
+  ['cannot reach "http://token@host" by socks5://u:p@h:1', 'cannot reach "http://…@host" by socks5://…@h:1'],
+  ["s3://key:hunter2@bucket/prefix", "s3://…@bucket/prefix"],
+  ["s3://bucket/prefix@2026-11-29T10:42:17Z", "s3://bucket/prefix@2026-11-29T10:42:17Z"],
+  ["backup.db@latest", "backup.db@latest"],
+])("logins in %s", (text, shown) => {
+  expect(withoutLogins(text)).toBe(shown);
+});
+
+test.each([
+  ["root:hunter2@10.0.0.1", "…@10.0.0.1"],
+  ["s3://root:h@s3://root:hunter2@10.0.0.1", "s3://…@10.0.0.1"],
+  ["https://a:hun\nter2@host", "https://…@host"],
+  ["10.0.0.1:2379", "10.0.0.1:2379"],
+])("the login in %s", (address, shown) => {
+  expect(withoutLogin(address)).toBe(shown);
+});
+
+test("an error hides the logins of URLs in all that it says", () => {
+  const url = "https://user:hunter2@host";
+  const { message, where, hint } = new MendError("usage", `"${url}" is wrong`, { where: url, hint: `not ${url}` });
+  expect([message, where, hint]).toEqual([`"https://…@host" is wrong`, "https://…@host", "not https://…@host"]);
+});

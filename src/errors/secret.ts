@@ -1,0 +1,45 @@
+/** Secrets are a type of their own, so that none gets into a message, a log or a report by mistake: only {@link Secret.expose} gives it. */
+
+const SHOWN = "[secret]";
+
+/** A password, a token or the bytes of a key. Templates, `JSON.stringify`, `console.log` and uncaught errors show `[secret]`. */
+export class Secret<T extends string | Uint8Array = string> {
+  readonly #value: T;
+
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  /** For whoever sends it, signs or decrypts with it: never to be put into a text for people. */
+  expose(): T {
+    return this.#value;
+  }
+
+  toString(): string {
+    return SHOWN;
+  }
+
+  toJSON(): string {
+    return SHOWN;
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return SHOWN;
+  }
+}
+
+/**
+ * A text in which users and passwords of URLs are hidden. In `http`, `https` and `socks5` everything before the last `@` is one; elsewhere (`s3://bucket/a@latest`
+ * is a moment) only what has a colon and is in the place of a host.
+ */
+export function withoutLogins(text: string): string {
+  if (!text.includes("://") || !text.includes("@")) return text;
+  return text
+    .replace(/\b(https?|socks5h?):\/\/[^\s"]*@/gi, "$1://…@")
+    .replace(/\b([a-z][a-z0-9+.-]*):\/\/[^\s"/@:]*:[^\s"]*@/gi, "$1://…@");
+}
+
+/** One address that a user gave, with or without a scheme, broken or not: whatever is before the last `@` may be a login. */
+export function withoutLogin(address: string): string {
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
+}

@@ -1,0 +1,25 @@
+/** Puts the figures of a run into docs/reliability.md, between the marks of its section. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const PAGE = join(import.meta.dirname, "../docs/reliability.md");
+
+export function recordFigures(section: "fuzz" | "power" | "simulation" | "races", lines: readonly string[]): void {
+  const text = readFileSync(PAGE, "utf8");
+  const [begin, end] = [`<!-- figures: ${section} -->`, `<!-- end of figures: ${section} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/reliability.md has no section of figures "${section}"`);
+  const wrapped = lines.flatMap((line) => (line.startsWith("|") ? [line] : wrap(line)));
+  writeFileSync(PAGE, `${text.slice(0, from)}${begin}\n\n${wrapped.join("\n")}\n\n${text.slice(to)}`);
+}
+
+/** At 140 characters, as Markdown is wrapped here. */
+function wrap(line: string): string[] {
+  const lines = [""];
+  for (const word of line.split(" ")) {
+    const last = lines.at(-1)!;
+    if (last !== "" && last.length + 1 + word.length > 140) lines.push(word);
+    else lines[lines.length - 1] = last === "" ? word : `${last} ${word}`;
+  }
+  return lines;
+}
