@@ -30,7 +30,7 @@ interface YamlLimits {
 const YAML_LIMITS: YamlLimits = { characters: 2 << 20, explicitKeys: 16, anchors: 1000 };
 
 /** A text of all the characters that are allowed takes the library three seconds where it is what people write, and twelve where it is the worst that is known. */
-export const YAML_TIME: TimeLimit = { milliseconds: 30_000, hearsInterrupt: true };
+const YAML_TIME: TimeLimit = { milliseconds: 30_000, hearsInterrupt: true };
 /** Shorter texts are read without a deadline: the worst of them takes a few milliseconds. */
 const SHORT = 1024;
 
