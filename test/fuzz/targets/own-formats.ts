@@ -66,6 +66,8 @@ const UNDO = [
       renamed: {},
       encryptionConfig: null,
       etcdPrefix: null,
+      history: null,
+      identity: null,
     },
   }),
   encodeIntent({
