@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
 import { SHARED_FILES } from "../../../certificates/kubeadm-certs.ts";
 import type { BackupIdentity } from "../../../cluster/backup-facts.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
@@ -18,6 +18,7 @@ import { hasKubeletUnit, restartKubelet } from "../../../io/node/kubelet-service
 import { findKubelet } from "../../../io/node/local-node.ts";
 import { objectOf, textOf } from "../../../kube/fields.ts";
 import type { JsonObject } from "../../../kube/object.ts";
+import { readYaml } from "../../../kube/read-yaml.ts";
 import { issueCertificates } from "../../certificate/issue-certificates.ts";
 import { operationDirectory, writeJournal } from "./journal.ts";
 
@@ -165,7 +166,7 @@ function ours(owner: { readonly uid: number; readonly gid: number }): { readonly
 /** The common configuration leaves to each node where its container runtime listens. */
 function ownKubelet(file: SentFile, { minor = 0 }: BackupIdentity): SentFile {
   if (file.path !== KUBELET_CONFIGURATION || minor < ENDPOINT_IN_CONFIGURATION_SINCE) return file;
-  const config = objectOf(parse(Buffer.from(file.content, "base64").toString()) as JsonObject);
+  const config = objectOf(readYaml(Buffer.from(file.content, "base64").toString()) as JsonObject);
   const endpoint = findRuntimeEndpoint(undefined);
   if (textOf(config.containerRuntimeEndpoint) !== "" || endpoint === undefined) return file;
   const text = stringify({ ...config, containerRuntimeEndpoint: endpoint }, { lineWidth: 0 });
