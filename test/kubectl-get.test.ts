@@ -33,7 +33,7 @@ async function get(fixture: string, args: readonly string[], now: number) {
 const NEEDS_WEBHOOK = "hooks.conv.fx.example.com";
 
 describe.each([
-  ["k120-broad", 110],
+  ["k120-broad", 107],
   ["kubectl-tables", 15],
 ])("%s", (fixture, mostlySame) => {
   const recorded = readRecorded(fixture, "kubectl-get.json.gz").filter(({ args }) => args[1] !== NEEDS_WEBHOOK);

@@ -41,6 +41,9 @@ const SINCE_1_20: readonly ((column: string, cell: string, row: Row) => string)[
   (column, cell) => (column === "RESTARTS" ? cell.replace(/ \(.* ago\)$/, "") : cell),
   // 1.27: a pod that ended is not called Terminating.
   (column, cell, row) => (column === "STATUS" && /\bsucceeded$/.test(row.NAME ?? "") ? "ended" : cell),
+  // 1.36 prints the architecture, and which class of ingresses is the default.
+  (column, cell) => (column === "KERNEL-VERSION" ? cell.replace(/ \(\w+\)$/, "") : cell),
+  (column, cell, row) => (column === "NAME" && "CONTROLLER" in row ? cell.replace(/ \(default\)$/, "") : cell),
   // 1.29 names the metrics of autoscalers.
   (column, cell) => (column === "TARGETS" ? cell.replace(/(^|, )\w+: /g, "$1") : cell),
   // A series was counted one too many.

@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { type BodyPart, encodeBody, metadataMessage } from "./body.ts";
 import type { ServedResource } from "./catalog.ts";
-import { aggregated, coreVersions, groupList, oneGroup, resourceList } from "./discovery.ts";
+import { aggregated, coreVersions, groupList, isServedGroup, oneGroup, resourceList } from "./discovery.ts";
 import { answerList, messageOf, parseRevision, readInclude } from "./list.ts";
 import { aggregatedVersion, type Encoding, MEDIA_TYPES, type Negotiated, negotiate, parseAccept } from "./negotiate.ts";
 import { openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
@@ -11,7 +11,7 @@ import { isSet } from "./query-flag.ts";
 import { answerReview } from "./review.ts";
 import { scaleOf } from "./scale.ts";
 import { readSelection } from "./selection.ts";
-import { ApiFailure, noSuchPath, notFound, statusOf } from "./status.ts";
+import { ApiFailure, noSuchPath, notFound, statusOf, tooLargeRevision } from "./status.ts";
 import { partialMetadata, tableForm, tableHead, tableRow } from "./table.ts";
 import { viewRow } from "./view.ts";
 import { answerWatch, type WatchAnswer } from "./watch.ts";
@@ -63,8 +63,8 @@ function objectAnswer(object: JsonObject, encoding: Encoding = "json", status = 
   return { status, contentType: MEDIA_TYPES[encoding], body: [encodeBody(object, encoding, undefined, indent)] };
 }
 
-function textAnswer(text: string): ApiAnswer {
-  return { status: 200, contentType: "text/plain; charset=utf-8", body: [text] };
+function textAnswer(text: string, status = 200): ApiAnswer {
+  return { status, contentType: "text/plain; charset=utf-8", body: [text] };
 }
 
 const HEALTH = new Set(["/healthz", "/livez", "/readyz"]);
@@ -91,9 +91,12 @@ function route(request: ApiRequest, world: World): ApiAnswer {
     case "apis":
       return answerApi(rest, request, world);
     default:
-      throw noSuchPath();
+      return NO_PAGE();
   }
 }
+
+/** What an API server answers to a path that is of no API. */
+const NO_PAGE = () => textAnswer("404 page not found\n", 404);
 
 function notWritable({ description }: World, path: string): ApiFailure {
   const what = /\/(exec|attach|portforward|proxy|log|eviction|binding|token)$/.exec(path)?.[1];
@@ -158,6 +161,7 @@ function answerApi(parts: readonly string[], request: ApiRequest, world: World):
   }
   if (version === undefined) return objectAnswer(oneGroup(catalog, group));
   if (rest.length === 0) return objectAnswer(resourceList(catalog, group, version));
+  if (!isServedGroup(catalog, group)) return NO_PAGE();
   return answerResource(group, version, rest, request, world);
 }
 
@@ -189,7 +193,7 @@ function answerResource(
     const watch = answerWatch(world, selection, negotiated, query);
     return { status: 200, contentType: watchType(negotiated), body: watch.events, watch };
   }
-  const { body, warning } = answerList(world, selection, { negotiated, query });
+  const { body, warning } = answerList(world, selection, { negotiated, query, indent: isSet(query, "pretty") ? 2 : 0 });
   const contentType = MEDIA_TYPES[negotiated.encoding];
   return { status: 200, contentType, body, ...(warning === undefined ? {} : { warning }) };
 }
@@ -233,7 +237,7 @@ function answerGet(target: Target, negotiated: Negotiated, request: ApiRequest, 
   const { history, revision } = world;
   if (subresource !== undefined && !isReadable(target)) throw notServed(target, world);
   const asked = parseRevision(query.get("resourceVersion") ?? "");
-  if (asked > revision) throw new ApiFailure("Timeout", `Too large resource version: ${asked}, current: ${revision}`);
+  if (asked > revision) throw tooLargeRevision(asked, revision);
   const key = history.find(`${resource.place}${namespace === undefined ? "" : `${namespace}/`}${name}`);
   const row = key < 0 ? -1 : history.rowAt(key, revision);
   if (row < 0) throw notFound(resource, name!);
@@ -256,7 +260,7 @@ function answerGet(target: Target, negotiated: Negotiated, request: ApiRequest, 
     return answer({ ...head, rows: [tableRow(table, viewed)] });
   }
   if (viewed.state !== "object") throw notFound(resource, name!);
-  if (form === "metadata") return answer(partialMetadata(viewed.object, formVersion), metadataMessage);
+  if (form === "metadata") return answer(partialMetadata(viewed.object, formVersion, resource), metadataMessage);
   if (subresource === "scale")
     return objectAnswer(scaleOf(viewed.object, resource), encoding === "yaml" ? "yaml" : "json");
   return answer(viewed.object);

@@ -20,7 +20,7 @@ export type MessageOf = (object: JsonObject) => Uint8Array;
 export function encodeBody(object: JsonObject, encoding: Encoding, messageOf?: MessageOf, indent = 0): BodyPart {
   switch (encoding) {
     case "json":
-      return `${printJson(object, { indent })}\n`;
+      return indent === 0 ? `${printJson(object)}\n` : printJson(object, { indent });
     case "yaml":
       return printYaml(object);
     case "cbor":
@@ -65,11 +65,11 @@ export interface ListBody {
 
 const PART_SIZE = 64 * 1024;
 
-/** The parts of a list in an encoding. */
-export function* encodeList(list: ListBody, encoding: Encoding): Generator<BodyPart> {
+/** The parts of a list in an encoding. `indent`: spaces by which JSON is indented. */
+export function* encodeList(list: ListBody, encoding: Encoding, indent = 0): Generator<BodyPart> {
   switch (encoding) {
     case "json":
-      yield* inParts(jsonList(list));
+      yield* inParts(indent === 0 ? jsonList(list) : indentedList(list, indent));
       return;
     case "yaml":
       yield* inParts(yamlList(list));
@@ -107,6 +107,21 @@ function* jsonList({ head, items, itemsField, alphabetical }: ListBody): Generat
   }
   const rest = printJson(after).slice(1, -1);
   yield `]${rest === "" ? "" : `,${rest}`}}\n`;
+}
+
+function* indentedList({ head, items, itemsField, alphabetical }: ListBody, indent: number): Generator<string> {
+  const margin = " ".repeat(indent);
+  const before = alphabetical ? pick(head, (name) => name < itemsField) : head;
+  const after = alphabetical ? pick(head, (name) => name > itemsField) : {};
+  yield `${printJson(before, { indent }).slice(0, -2)},\n${margin}"${itemsField}": [`;
+  let first = true;
+  for (const item of items()) {
+    const text = item === undefined ? "" : printJson(item, { indent }).replaceAll("\n", `\n${margin}${margin}`);
+    yield item === undefined ? "" : `${first ? "" : ","}\n${margin}${margin}${text}`;
+    first &&= item === undefined;
+  }
+  const rest = printJson(after, { indent });
+  yield `${first ? "" : `\n${margin}`}]${rest === "{}" ? "\n}" : `,${rest.slice(1)}`}`;
 }
 
 function pick(object: JsonObject, choose: (name: string) => boolean): JsonObject {

@@ -73,8 +73,8 @@ const GROUP_ORDER = [
   "coordination.k8s.io",
   "node.k8s.io",
   "discovery.k8s.io",
-  "flowcontrol.apiserver.k8s.io",
   "resource.k8s.io",
+  "flowcontrol.apiserver.k8s.io",
 ];
 
 const IN_ALL = new Set([
@@ -99,6 +99,8 @@ const EXTENDS_API = new Set([
   "validatingadmissionpolicies",
   "validatingadmissionpolicybindings",
 ]);
+/** Their status was withdrawn, and is still in the types. */
+const WITHOUT_STATUS = new Set(["networkpolicies"]);
 const SCALED = new Set(["deployments", "replicasets", "statefulsets", "replicationcontrollers"]);
 /** Only ever another view of what a newer group has, or of nothing that clusters keep. */
 const LEFT_GROUPS = new Set(["extensions", "settings.k8s.io", "auditregistration.k8s.io"]);
@@ -132,11 +134,12 @@ export function readCatalog(history: KeyspaceHistory, revision: number, prefix: 
 }
 
 function compareResources(a: ServedResource, b: ServedResource): number {
-  if (a.group !== b.group) {
-    const [one, two] = [groupRank(a.group), groupRank(b.group)];
-    return one !== two ? one - two : a.group < b.group ? -1 : 1;
-  }
-  return compareVersions(a.version, b.version) || (a.plural < b.plural ? -1 : 1);
+  return compareGroups(a.group, b.group) || compareVersions(a.version, b.version) || (a.plural < b.plural ? -1 : 1);
+}
+
+/** In the order in which an API server lists them. */
+export function compareGroups(a: string, b: string): number {
+  return groupRank(a) - groupRank(b) || (a === b ? 0 : a < b ? -1 : 1);
 }
 
 function groupRank(group: string): number {
@@ -179,7 +182,7 @@ function builtIn(
       categories: IN_ALL.has(plural) ? ["all"] : EXTENDS_API.has(plural) ? ["api-extensions"] : [],
       namespaced,
       place,
-      hasStatus: planOf(message).byName.has("status"),
+      hasStatus: planOf(message).byName.has("status") && !WITHOUT_STATUS.has(plural),
       hasScale: SCALED.has(plural),
       type: { custom: false, resource },
     };

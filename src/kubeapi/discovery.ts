@@ -1,6 +1,6 @@
 /** Discovery: which groups, versions and resources there are, in the forms that clients ask for. Source: meta/v1 and apidiscovery/v2. */
 import type { JsonObject } from "../kube/object.ts";
-import { type Catalog, groupVersion, type ServedResource } from "./catalog.ts";
+import { type Catalog, compareGroups, groupVersion, type ServedResource } from "./catalog.ts";
 import { noSuchPath } from "./status.ts";
 
 const VERBS = ["get", "list", "watch"];
@@ -20,7 +20,13 @@ interface DiscoveredGroup {
 /** The groups below `/apis`. */
 function namedGroups(catalog: Catalog): readonly DiscoveredGroup[] {
   const reviews = [...new Set(REVIEWS.map(({ group }) => group))].map((name) => ({ name, versions: ["v1"] }));
-  return [...catalog.groups.filter(({ name }) => name !== ""), ...reviews];
+  return [...catalog.groups.filter(({ name }) => name !== ""), ...reviews].sort((a, b) =>
+    compareGroups(a.name, b.name),
+  );
+}
+
+export function isServedGroup(catalog: Catalog, name: string): boolean {
+  return name === "" || namedGroups(catalog).some((group) => group.name === name);
 }
 
 /** `/api` */
@@ -121,7 +127,7 @@ export function aggregated(catalog: Catalog, core: boolean, version: "v2" | "v2b
           ...members(catalog, name, each).map(aggregatedResource),
           ...reviewsOf(name, each).map(({ plural, kind }) => ({
             resource: plural,
-            responseKind: { group: name, version: each, kind },
+            responseKind: { group: "", version: "", kind },
             scope: "Cluster",
             singularResource: kind.toLowerCase(),
             verbs: ["create"],
@@ -134,8 +140,9 @@ export function aggregated(catalog: Catalog, core: boolean, version: "v2" | "v2b
 }
 
 function aggregatedResource(resource: ServedResource): JsonObject {
-  const { group, version, kind, plural, singular, namespaced, shortNames, categories } = resource;
-  const responseKind = { group, version, kind };
+  const { kind, plural, singular, namespaced, shortNames, categories } = resource;
+  // Of the group and version that it is listed in.
+  const responseKind = { group: "", version: "", kind };
   const subresources = [
     ...(resource.hasScale ? [{ subresource: "scale", responseKind: SCALE, verbs: ["get"] }] : []),
     ...(resource.hasStatus ? [{ subresource: "status", responseKind, verbs: ["get"] }] : []),

@@ -4,7 +4,7 @@ import { type BodyPart, encodeList, type ListBody, type MessageOf, messagesOf, m
 import { groupVersion, type ServedResource } from "./catalog.ts";
 import type { Negotiated } from "./negotiate.ts";
 import { placeOf, type Selection, selectObjects } from "./selection.ts";
-import { ApiFailure } from "./status.ts";
+import { ApiFailure, invalidOption, tooLargeRevision } from "./status.ts";
 import { partialMetadata, sortViewed, type TableForm, tableForm, tableHead, tableRow } from "./table.ts";
 import { placeholder, type Viewed, viewRow } from "./view.ts";
 import type { World } from "./world.ts";
@@ -14,21 +14,26 @@ function readRevision(query: URLSearchParams, world: World, paged: boolean): num
   const text = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
   if (match !== "" && text === "")
-    throw new ApiFailure("BadRequest", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    throw invalidOption(
+      "resourceVersionMatch",
+      "Forbidden",
+      "resourceVersionMatch is forbidden unless resourceVersion is provided",
+    );
   if (match !== "" && match !== "Exact" && match !== "NotOlderThan")
-    throw new ApiFailure(
-      "BadRequest",
-      `resourceVersionMatch: Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`,
+    throw invalidOption(
+      "resourceVersionMatch",
+      "Unsupported value",
+      `${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`,
     );
   const asked = parseRevision(text);
   if (match === "Exact" && asked === 0)
-    throw new ApiFailure("BadRequest", 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+    throw invalidOption(
+      "resourceVersionMatch",
+      "Forbidden",
+      'resourceVersionMatch "exact" is forbidden for resourceVersion "0"',
+    );
   const exact = match === "Exact" || (match === "" && paged && asked > 0);
-  if (asked > world.revision)
-    throw new ApiFailure("Timeout", `Too large resource version: ${asked}, current: ${world.revision}`, {
-      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
-      retryAfterSeconds: 1,
-    });
+  if (asked > world.revision) throw tooLargeRevision(asked, world.revision);
   if (!exact) return world.revision;
   if (asked < world.history.firstRevision)
     throw new ApiFailure("Expired", `The resourceVersion for the provided list is too old.`);
@@ -42,7 +47,7 @@ export function parseRevision(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(revision))
     throw new ApiFailure(
       "BadRequest",
-      `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
+      `invalid resource version: resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
     );
   return revision;
 }
@@ -62,11 +67,11 @@ function readToken(text: string): ContinueToken {
   try {
     const { v, rv, start } = JSON.parse(Buffer.from(text, "base64url").toString("utf8")) as Record<string, unknown>;
     if (v === "meta.k8s.io/v1" && typeof rv === "number" && Number.isSafeInteger(rv) && typeof start === "string")
-      return { revision: rv, start };
+      return { revision: rv, start: start.replace(/^\//, "") };
   } catch {
     // said below
   }
-  throw new ApiFailure("BadRequest", "continue key is not valid");
+  throw new ApiFailure("BadRequest", "invalid continue token: continue key is not valid");
 }
 
 interface Page {
@@ -83,6 +88,8 @@ type PageSearch = Page | (() => Generator<undefined, Page>);
 export interface ListOptions {
   readonly negotiated: Negotiated;
   readonly query: URLSearchParams;
+  /** Spaces by which JSON is indented; 0 for one line. */
+  readonly indent: number;
 }
 
 export interface ListAnswer {
@@ -91,7 +98,7 @@ export interface ListAnswer {
 }
 
 /** Throws what is wrong with the request; the search itself is part of the body. */
-export function answerList(world: World, selection: Selection, { negotiated, query }: ListOptions): ListAnswer {
+export function answerList(world: World, selection: Selection, { negotiated, query, indent }: ListOptions): ListAnswer {
   readInclude(query);
   const revision = listRevision(world, query);
   const search = findPage(world, selection, query, revision);
@@ -108,7 +115,11 @@ export function answerList(world: World, selection: Selection, { negotiated, que
       ...(page.next === undefined ? {} : { continue: page.next }),
       ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
     };
-    yield* encodeList(listBody(world, selection.resource, page, metadata, negotiated, query), negotiated.encoding);
+    yield* encodeList(
+      listBody(world, selection.resource, page, metadata, negotiated, query),
+      negotiated.encoding,
+      indent,
+    );
   }
   return { body: body(), warning: unreadableWarning(world, selection, revision.at) };
 }
@@ -141,7 +152,7 @@ function listBody(
       itemsField: "items",
       items: function* () {
         for (const viewed of page.found())
-          yield viewed === undefined ? undefined : partialMetadata(object(viewed), formVersion);
+          yield viewed === undefined ? undefined : partialMetadata(object(viewed), formVersion, resource);
       },
       alphabetical: false,
       messageOf: metadataMessage,
@@ -255,15 +266,15 @@ function findPage(
 
 function readLimit(query: URLSearchParams): number {
   const text = query.get("limit") ?? "";
-  const limit = text === "" ? 0 : Number(text);
-  if (!Number.isSafeInteger(limit) || limit < 0)
-    throw new ApiFailure("BadRequest", `limit: Invalid value: "${text}": must be a whole number of 0 or more`);
-  return limit;
+  const limit = Number(text);
+  if (text !== "" && (!/^[-+]?\d+$/.test(text) || !Number.isSafeInteger(limit)))
+    throw new ApiFailure("BadRequest", `strconv.ParseInt: parsing "${text}": invalid syntax`);
+  return Math.max(0, limit);
 }
 
-/** API servers put the last key and a zero byte, which sorts right behind it. */
+/** API servers put the last key, with the slash before it, and a zero byte, which sorts right behind it. */
 function nextToken(world: World, revision: number, last: number, place: string): string {
-  return writeToken({ revision, start: `${world.history.key(last).slice(place.length)}\0` });
+  return writeToken({ revision, start: `/${world.history.key(last).slice(place.length)}\0` });
 }
 
 function positionAfter(world: World, keys: Uint32Array, start: string): number {

@@ -9,6 +9,7 @@ export type StatusReason =
   | "MethodNotAllowed"
   | "NotAcceptable"
   | "Expired"
+  | "Invalid"
   | "UnsupportedMediaType"
   | "InternalError"
   | "ServiceUnavailable"
@@ -22,6 +23,7 @@ const CODES: Readonly<Record<StatusReason, number>> = {
   MethodNotAllowed: 405,
   NotAcceptable: 406,
   Expired: 410,
+  Invalid: 422,
   UnsupportedMediaType: 415,
   InternalError: 500,
   ServiceUnavailable: 503,
@@ -67,6 +69,25 @@ export function notFound(resource: { readonly plural: string; readonly group: st
     name,
     ...(group === "" ? {} : { group }),
     kind: plural,
+  });
+}
+
+/** For a parameter of a list or watch that cannot be. `what`: how it cannot, and how clients that read causes know it. */
+export function invalidOption(field: string, what: "Forbidden" | "Unsupported value", message: string): ApiFailure {
+  const text = `${what}: ${message}`;
+  const reason = what === "Forbidden" ? "FieldValueForbidden" : "FieldValueNotSupported";
+  return new ApiFailure("Invalid", `ListOptions.meta.k8s.io "" is invalid: ${field}: ${text}`, {
+    group: "meta.k8s.io",
+    kind: "ListOptions",
+    causes: [{ reason, message: text, field }],
+  });
+}
+
+/** For a revision that is not recorded yet. */
+export function tooLargeRevision(asked: number, current: number): ApiFailure {
+  return new ApiFailure("Timeout", `Timeout: Too large resource version: ${asked}, current: ${current}`, {
+    causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+    retryAfterSeconds: 1,
   });
 }
 

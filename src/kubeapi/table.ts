@@ -1,5 +1,7 @@
 /** Tables as the API server makes them for `kubectl get`: meta.k8s.io Table. Source: pkg/printers and apiserver's handlers/response.go. */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
+import { arrange } from "../storage/arrange.ts";
+import { planOf } from "../storage/message-plan.ts";
 import type { ServedResource } from "./catalog.ts";
 import { builtInTable } from "./columns/built-in.ts";
 import { customTable } from "./columns/custom.ts";
@@ -33,7 +35,7 @@ export function tableForm(
     return {
       name,
       type: custom?.type ?? columnType(column.name, resource.plural),
-      format: column.name === "NAME" && custom === undefined ? "name" : (custom?.format ?? ""),
+      format: NAME_COLUMNS.has(column.name) && custom === undefined ? "name" : (custom?.format ?? ""),
       description: "",
       priority: custom?.priority ?? (column.wide ? 1 : 0),
     };
@@ -41,6 +43,7 @@ export function tableForm(
   return { resource, table, definitions, version, include, now };
 }
 
+const NAME_COLUMNS = new Set(["NAME", "ATTACHER"]);
 const AGE = { name: "Age", type: "date", format: "", priority: 0 };
 
 /** Words of column names that are not written like others. */
@@ -52,7 +55,7 @@ const TITLES: ReadonlyMap<string, string> = new Map(
     ...["DistinguisherMethod", "NominalConcurrencyShares", "HandSize", "QueueLengthLimit", "AttachRequired"],
     ...["PodInfoOnMount", "StorageCapacity", "TokenRequests", "RequiresRepublish", "SignerName", "RequestedDuration"],
     ...["ParamKind", "ParamRef", "PolicyName", "DriverName", "PreemptionPolicy", "SELinux", "RunAsUser", "FsGroup"],
-    ...["SupGroup", "ReadOnlyRootFs", "PV", "TimeZone"],
+    ...["SupGroup", "ReadOnlyRootFs", "PV", "ParentRef", "CIDRs", "CommonEncodingVersion", "StorageVersions"],
   ].map((title) => [title.toUpperCase(), title]),
 );
 
@@ -92,7 +95,7 @@ function columnType(name: string, plural: string): string {
 const NUMBER_CELLS = new Set([
   ...INTEGERS,
   ...["READY", "UP-TO-DATE", "AVAILABLE", "REPLICAS", "MAXPODS", "DATA", "SECRETS", "REVISION", "COUNT", "QUEUES"],
-  ...["NOMINALCONCURRENCYSHARES", "HANDSIZE", "QUEUELENGTHLIMIT"],
+  ...["MATCHINGPRECEDENCE", "NOMINALCONCURRENCYSHARES", "HANDSIZE", "QUEUELENGTHLIMIT"],
 ]);
 const BOOLEAN_CELLS = new Set([...BOOLEANS, "ALLOWVOLUMEEXPANSION", "READONLYROOTFS"]);
 
@@ -127,14 +130,43 @@ function typedCell(cell: string, column: Column | undefined, customType: JsonVal
   return customType !== undefined && cell === "" ? null : cell;
 }
 
-function rowObject({ include, version }: TableForm, object: KubeObject): JsonValue {
+function rowObject({ include, version, resource }: TableForm, object: KubeObject): JsonValue {
   if (include === "None") return null;
-  return include === "Object" ? object : partialMetadata(object, version);
+  return include === "Object" ? object : partialMetadata(object, version, resource);
 }
 
-/** An object's metadata alone. */
-export function partialMetadata({ metadata }: KubeObject, version: string): JsonObject {
-  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata };
+const METADATA = planOf("meta/v1.ObjectMeta");
+
+/** Fields of another version that a conversion puts into annotations. Metadata alone is not converted. */
+const OF_CONVERSION: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ["daemonsets", new Set(["deprecated.daemonset.template.generation"])],
+  [
+    "horizontalpodautoscalers",
+    new Set(
+      ["metrics", "current-metrics", "conditions", "behavior"].map((name) => `autoscaling.alpha.kubernetes.io/${name}`),
+    ),
+  ],
+]);
+
+function withoutConverted(metadata: KubeObject["metadata"], plural: string): KubeObject["metadata"] {
+  const names = OF_CONVERSION.get(plural);
+  const { annotations, ...rest } = metadata;
+  if (names === undefined || annotations === undefined) return metadata;
+  const kept = Object.entries(annotations).filter(([name]) => !names.has(name));
+  if (kept.length === 0) return rest as KubeObject["metadata"];
+  return { ...metadata, annotations: Object.fromEntries(kept) };
+}
+
+/** An object's metadata alone, its fields in the order of ObjectMeta, whatever order a custom resource has them in. */
+export function partialMetadata(
+  { metadata }: KubeObject,
+  version: string,
+  { type, plural }: ServedResource,
+): JsonObject {
+  const arranged = type.custom
+    ? arrange(METADATA, metadata as unknown as JsonObject)
+    : withoutConverted(metadata, plural);
+  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata: arranged as JsonObject };
 }
 
 /** Pods that are over are marked, so that a client can dim or leave out their rows. */

@@ -6,12 +6,12 @@ import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { encodeCbor } from "../storage/cbor.ts";
 import { printJson } from "../storage/json-text.ts";
 import { type BodyPart, encodeBody, type MessageOf, metadataMessage } from "./body.ts";
-import { groupVersion } from "./catalog.ts";
+import { groupVersion, type ServedResource } from "./catalog.ts";
 import { messageOf, parseRevision, readInclude } from "./list.ts";
 import type { Negotiated } from "./negotiate.ts";
 import { isSet } from "./query-flag.ts";
 import { isSelected, placeOf, type Selection, selectObjects } from "./selection.ts";
-import { ApiFailure, statusOf } from "./status.ts";
+import { ApiFailure, invalidOption, statusOf } from "./status.ts";
 import { partialMetadata, tableForm, tableHead, tableRow } from "./table.ts";
 import { placeholder, type Viewed, viewRow } from "./view.ts";
 import type { World } from "./world.ts";
@@ -43,7 +43,11 @@ export function answerWatch(
   const wantsInitial = isSet(query, "sendInitialEvents");
   const bookmarks = isSet(query, "allowWatchBookmarks");
   if (query.has("sendInitialEvents") && query.get("resourceVersionMatch") !== "NotOlderThan")
-    throw new ApiFailure("BadRequest", "sendInitialEvents requires resourceVersionMatch=NotOlderThan");
+    throw invalidOption(
+      "resourceVersionMatch",
+      "Forbidden",
+      "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+    );
   const seconds = Number(query.get("timeoutSeconds") ?? 0);
   const write = eventWriter(world, selection, negotiated, query);
   const bookmark = (annotations?: JsonObject): WatchEvent => ({
@@ -53,7 +57,6 @@ export function answerWatch(
       apiVersion: groupVersion(selection.resource),
       metadata: {
         resourceVersion: String(world.revision),
-        creationTimestamp: null,
         ...(annotations === undefined ? {} : { annotations }),
       },
     },
@@ -145,13 +148,13 @@ function eventWriter(
         ? viewed.object
         : placeholder(viewed, resource)
       : (viewed as KubeObject);
-    if (form === "metadata") return partialMetadata(object, formVersion);
+    if (form === "metadata") return partialMetadata(object, formVersion, resource);
     if (table === undefined) return object;
     const definitions = hasColumns ? [] : table.definitions;
     hasColumns = true;
     const { resourceVersion = "" } = object.metadata;
     const head = tableHead({ ...table, definitions }, { resourceVersion });
-    const row = type === "BOOKMARK" ? bookmarkRow(object, formVersion) : tableRow(table, viewed as Viewed);
+    const row = type === "BOOKMARK" ? bookmarkRow(object, formVersion, resource) : tableRow(table, viewed as Viewed);
     return { ...head, columnDefinitions: definitions.length === 0 ? null : definitions, rows: [row] };
   };
   const message: MessageOf | undefined = form === "metadata" ? metadataMessage : messageOf(resource);
@@ -169,8 +172,8 @@ function eventWriter(
   };
 }
 
-function bookmarkRow(object: KubeObject, version: string): JsonValue {
-  return { cells: [], object: partialMetadata(object, version) };
+function bookmarkRow(object: KubeObject, version: string, resource: ServedResource): JsonValue {
+  return { cells: [], object: partialMetadata(object, version, resource) };
 }
 
 /** Four bytes of length, then metav1.WatchEvent `type = 1, object = 2 (RawExtension: raw = 1)` without an envelope of its own. */

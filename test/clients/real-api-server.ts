@@ -28,7 +28,11 @@ export interface RealApiServer {
 
 const TOKEN = "reader";
 
-export async function startRealApiServer(snapshot: string): Promise<RealApiServer> {
+/** `more`: flags of the API server. */
+export async function startRealApiServer(
+  snapshot: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<RealApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "real-api-"));
   const kubernetes = await findKubernetes();
   const [client, peer, port] = (await freePorts(3)) as [number, number, number];
@@ -63,6 +67,7 @@ export async function startRealApiServer(snapshot: string): Promise<RealApiServe
     "endpoint-reconciler-type": "none",
     "disable-admission-plugins": "ServiceAccount",
     ...(kubernetes.minor === 20 ? { "insecure-port": 0 } : {}),
+    ...more,
   };
   const words = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const server = spawn(kubernetes.program("kube-apiserver"), words, { stdio: ["ignore", "ignore", "pipe"] });

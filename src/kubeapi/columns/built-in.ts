@@ -49,7 +49,6 @@ const TABLES: Readonly<Record<string, KindTable>> = {
   volumeattachments: storage.volumeAttachmentTable,
   csinodes: storage.csiNodeTable,
   csidrivers: storage.csiDriverTable,
-  csistoragecapacities: storage.csiStorageCapacityTable,
   configmaps: policy.configMapTable,
   secrets: policy.secretTable,
   serviceaccounts: policy.serviceAccountTable,

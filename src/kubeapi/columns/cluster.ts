@@ -18,10 +18,17 @@ export const nodeTable: KindTable = {
     nodeAddress(object, "InternalIP"),
     nodeAddress(object, "ExternalIP"),
     text(object, "status.nodeInfo.osImage", "<unknown>"),
-    text(object, "status.nodeInfo.kernelVersion", "<unknown>"),
+    kernel(object),
     text(object, "status.nodeInfo.containerRuntimeVersion", "<unknown>"),
   ],
 };
+
+/** Since 1.36 with the architecture. */
+function kernel(node: KubeObject): string {
+  const version = text(node, "status.nodeInfo.kernelVersion", "<unknown>");
+  const architecture = text(node, "status.nodeInfo.architecture");
+  return architecture === "" || version === "<unknown>" ? version : `${version} (${architecture})`;
+}
 
 function nodeStatus(node: KubeObject): string {
   const ready = list(node, "status.conditions").findLast((each) => text(each, "type") === "Ready");

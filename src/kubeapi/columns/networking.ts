@@ -4,6 +4,7 @@ import { since } from "./age.ts";
 import { field, list, plainText, text } from "./field.ts";
 import { columns, type KindTable, type RowContext } from "./kind-table.ts";
 import { labelsText, selectorText } from "./selector-text.ts";
+import { classNameCell } from "./storage.ts";
 
 const name = (object: KubeObject) => object.metadata.name;
 const age = (object: KubeObject, { now }: RowContext) => since(object.metadata.creationTimestamp, now);
@@ -120,7 +121,7 @@ export const ingressClassTable: KindTable = {
     const group = text(parameters, "apiGroup");
     const kind = group === "" ? text(parameters, "kind") : `${text(parameters, "kind")}.${group}`;
     return [
-      name(object),
+      classNameCell(object),
       text(object, "spec.controller"),
       parameters === undefined ? "<none>" : `${kind}/${text(parameters, "name")}`,
       age(object, context),

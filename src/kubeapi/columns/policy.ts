@@ -27,8 +27,8 @@ export const secretTable: KindTable = {
 };
 
 export const serviceAccountTable: KindTable = {
-  columns: columns("NAME SECRETS AGE"),
-  row: (object, context) => [name(object), String(list(object, "secrets").length), age(object, context)],
+  columns: columns("NAME AGE"),
+  row: (object, context) => [name(object), age(object, context)],
 };
 
 export const roleBindingTable: KindTable = {

@@ -74,9 +74,10 @@ const DEFAULT_CLASS = [
   "storageclass.kubernetes.io/is-default-class",
   "storageclass.beta.kubernetes.io/is-default-class",
   "volumeattributesclass.alpha.kubernetes.io/is-default-class",
+  "ingressclass.kubernetes.io/is-default-class",
 ];
 
-function classNameCell(object: KubeObject): string {
+export function classNameCell(object: KubeObject): string {
   const isDefault = DEFAULT_CLASS.some((annotation) => object.metadata.annotations?.[annotation] === "true");
   return isDefault ? `${name(object)} (default)` : name(object);
 }
@@ -130,9 +131,4 @@ export const csiDriverTable: KindTable = {
       age(object, context),
     ];
   },
-};
-
-export const csiStorageCapacityTable: KindTable = {
-  columns: columns("NAME STORAGECLASSNAME CAPACITY"),
-  row: (object) => [name(object), text(object, "storageClassName"), text(object, "capacity", "<unset>")],
 };
