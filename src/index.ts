@@ -3,6 +3,7 @@ export { type BoltFile, readBolt } from "./bolt/bolt.ts";
 export { type ByteSource, memorySource } from "./bolt/byte-source.ts";
 export { checkBolt } from "./bolt/check.ts";
 export { type ErrorCode, type Finding, type FindingLevel, MendError, type MendErrorDetails } from "./errors/errors.ts";
+export { plainText } from "./errors/input.ts";
 export type { DecodedValue, JsonObject, JsonValue, KubeObject, StoredValue, Transformer } from "./kube/object.ts";
 export type { KeyValue } from "./mvcc/key-value.ts";
 export type { StoreInfo } from "./mvcc/store-info.ts";

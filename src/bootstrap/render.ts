@@ -1,4 +1,5 @@
 /** From a control plane to the assets that bring it back: pure, and everything in hand before anything is written. */
+
 import type {
   ControlPlane,
   SelfHostedControlPlane,
@@ -7,6 +8,7 @@ import type {
 } from "../controlplane/control-plane.ts";
 import { type HostFile, hostFilesOf } from "../controlplane/host-files.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { dataKey } from "../kube/data-object.ts";
 import { type Asset, AssetSet } from "./asset.ts";
 import {
@@ -44,7 +46,7 @@ export function renderBootstrap(plane: ControlPlane, options: RenderOptions): Re
 function renderSelfHosted(plane: SelfHostedControlPlane, options: RenderOptions): Rendering {
   if (options.kubeconfig === undefined) {
     throw new MendError("usage", "a self-hosted control plane needs a kubeconfig to start with", {
-      hint: "pass --kubeconfig: the one on a control-plane node at /etc/kubernetes/kubeconfig will do",
+      hint: `pass ${input("kubeconfig")}: the one on a control-plane node at /etc/kubernetes/kubeconfig will do`,
     });
   }
   const assets = new AssetSet();

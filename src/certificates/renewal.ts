@@ -1,6 +1,8 @@
 /** A certificate like another one, with the same names and uses, and a new time: what the authority is asked for when one expires, or its key was changed. */
+
 import { type KeyObject, X509Certificate } from "node:crypto";
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { type CertificateRequest, issueCertificate, type SigningCertificate } from "./issue.ts";
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
@@ -22,7 +24,7 @@ export async function renewCertificate(
   }
   if (!old.checkIssued(issuer) || !old.verify(issuer.publicKey)) {
     throw new MendError("certificate-invalid", `certificate "${subject}" was not signed by "${subjectOf(issuer)}"`, {
-      hint: "pass the authority that signed it as --ca-cert and --ca-key",
+      hint: `pass the authority that signed it as ${input("caCert")} and ${input("caKey")}`,
     });
   }
   const fields = subject.split("\n").map((line) => line.split(/=(.*)/s, 2));

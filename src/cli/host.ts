@@ -2,6 +2,7 @@
  * What a command may know of the process it runs in. Only `main.ts` makes a {@link ProcessHost} from the real process; tests make their own,
  * which is how transcripts run without a child process. Commands get a {@link Host}, whose streams escape what they write.
  */
+import { withFlags } from "./options/input-flags.ts";
 import { escapeText } from "./terminal/escape.ts";
 import { createPrinter, type Printer, type TextSink } from "./terminal/printer.ts";
 
@@ -35,7 +36,9 @@ export interface Host extends Surroundings {
   readonly stderr: Printer;
 }
 
-export function hostOf(outer: ProcessHost): Host {
+/** `typed` is the command line, whose flags texts are written in. */
+export function hostOf(outer: ProcessHost, typed: () => readonly string[]): Host {
+  const inFlags = (text: string) => withFlags(text, typed()[0]);
   const { env, cwd, signal, ask, askSecret, stdin } = outer;
   return {
     env,
@@ -44,9 +47,9 @@ export function hostOf(outer: ProcessHost): Host {
     now: () => outer.now(),
     ...(stdin === undefined ? {} : { stdin }),
     ...(outer.startedAt === undefined ? {} : { startedAt: outer.startedAt }),
-    stdout: createPrinter(outer.stdout, env),
-    stderr: createPrinter(outer.stderr, env),
-    ...(askSecret !== undefined && { askSecret: (question: string) => askSecret(escapeText(question)) }),
-    ...(ask !== undefined && { ask: (question: string) => ask(escapeText(question)) }),
+    stdout: createPrinter(outer.stdout, env, inFlags),
+    stderr: createPrinter(outer.stderr, env, inFlags),
+    ...(askSecret !== undefined && { askSecret: (question: string) => askSecret(escapeText(inFlags(question))) }),
+    ...(ask !== undefined && { ask: (question: string) => ask(escapeText(inFlags(question))) }),
   };
 }

@@ -7,7 +7,8 @@ import { createProgram } from "./program.ts";
 import { ownWords } from "./runbook-words.ts";
 
 export async function run(typed: readonly string[], process: ProcessHost): Promise<ExitCode> {
-  const host = hostOf(process);
+  let argv = typed;
+  const host = hostOf(process, () => argv);
   let code: ExitCode = EXIT.done;
   const pending: Promise<void>[] = [];
   const context: CommandContext = {
@@ -22,7 +23,6 @@ export async function run(typed: readonly string[], process: ProcessHost): Promi
     writeErr: (text: string) => pending.push(host.stderr.write(text)),
     outputError: () => {}, // printed below, as any other error
   };
-  let argv = typed;
   let program: Command | undefined;
   try {
     argv = await ownWords(typed, context.commandTree);

@@ -1,4 +1,5 @@
 /** A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's or of every system. */
+import { input } from "../errors/input.ts";
 import type { PlannedMember, RestorePlan } from "./restore-plan.ts";
 
 const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -54,10 +55,10 @@ export function runbookOf(plan: RestorePlan, file: string, manifests = "/etc/kub
 
 function restoreCommand(plan: RestorePlan, { name, peerUrl, dataDir }: PlannedMember, file: string): string {
   return [
-    `sudo kubemend snapshot restore ${file} --replace --data-dir ${dataDir} --name ${name}`,
-    `  --initial-cluster ${plan.initialCluster}`,
-    `  --initial-cluster-token ${plan.token} --initial-advertise-peer-urls ${peerUrl}`,
-    `  --bump-revision ${plan.bumpRevision} --mark-compacted`,
+    `sudo kubemend snapshot restore ${file} ${input("replace")} ${input("dataDir")} ${dataDir} ${input("name")} ${name}`,
+    `  ${input("initialCluster")} ${plan.initialCluster}`,
+    `  ${input("initialClusterToken")} ${plan.token} ${input("initialAdvertisePeerUrls")} ${peerUrl}`,
+    `  ${input("bumpRevision")} ${plan.bumpRevision} ${input("markCompacted")}`,
   ].join(" \\\n");
 }
 
@@ -65,8 +66,8 @@ function healthCommand(members: readonly PlannedMember[], file: string): string 
   const endpoints = members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)).join(",");
   const pki = "/etc/kubernetes/pki/etcd";
   return [
-    `sudo kubemend etcd health --restored-from ${file} --endpoints ${endpoints}`,
-    `  --cacert ${pki}/ca.crt --cert ${pki}/server.crt --key ${pki}/server.key`,
+    `sudo kubemend etcd health ${input("restoredFrom")} ${file} ${input("endpoints")} ${endpoints}`,
+    `  ${input("cacert")} ${pki}/ca.crt ${input("cert")} ${pki}/server.crt ${input("key")} ${pki}/server.key`,
   ].join(" \\\n");
 }
 

@@ -1,5 +1,7 @@
 /** From a cluster's objects to its control plane: which flavour it is, what runs it, what that refers to and what of it is missing. */
+
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { compare } from "../kube/compare-text.ts";
 import { RECOGNISED_BY } from "../kube/component.ts";
 import { isTemporary } from "../kube/mirror-pod.ts";
@@ -88,7 +90,7 @@ function workloadNamespace(sorted: SortedObjects): string {
   throw new MendError(
     "control-plane-not-found",
     `found control planes in ${choice.length} namespaces: ${choice.map((each) => `"${each}"`).join(", ")}`,
-    { hint: "choose one with --namespace" },
+    { hint: `choose one with ${input("namespace")}` },
   );
 }
 
@@ -114,7 +116,7 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
     return new MendError(
       "encryption-key-missing",
       `${encrypted.length} objects are encrypted, and no control plane is among the others: ${encrypted[0]!.text}`,
-      { hint: "pass the API server's EncryptionConfiguration with --encryption-config" },
+      { hint: `pass the API server's EncryptionConfiguration with ${input("encryptionConfig")}` },
     );
   }
   const distribution = distributionOf(sorted.nodes);
@@ -134,7 +136,7 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
   }
   const hint =
     options.notFoundHint ??
-    "try an older snapshot with --at-revision, or say where it lives with --namespace or --etcd-prefix";
+    `try an older snapshot with ${input("atRevision")}, or say where it lives with ${input("namespace")} or ${input("etcdPrefix")}`;
   return new MendError(
     "control-plane-not-found",
     `no control plane found: looked for a DaemonSet and Deployments labelled "k8s-app" or "component", or so named (self-hosted), ` +

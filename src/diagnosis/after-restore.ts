@@ -1,5 +1,7 @@
 /** What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the keys of the snapshot. */
+
 import type { Finding } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 
 /** Where the keys lie that {@link readLeftovers} looks at, in a cluster under the etcd prefix `prefix`. */
 export function leftoverPrefixes(prefix: string): string[] {
@@ -37,7 +39,7 @@ export function readLeftovers(keys: Iterable<string>, prefix: string | undefined
   };
 }
 
-const PROOF = "see that this is what serves: kubemend etcd health --restored-from with the same file";
+const PROOF = `see that this is what serves: kubemend etcd health ${input("restoredFrom")} with the same file`;
 
 /** Whom directories have to be given to before etcd can use them. */
 export interface NewOwner {
@@ -54,7 +56,7 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
   ];
   if (otherMembers.length > 0) {
     const names = otherMembers.map((name) => `"${name}"`).join(", ");
-    steps.push(`restore the same file with the same --initial-cluster and token for ${names}`);
+    steps.push(`restore the same file with the same ${input("initialCluster")} and token for ${names}`);
   }
   if (owner !== undefined) {
     steps.push(`etcd runs as another user ("${owner.source}"): chown -R ${owner.owner} ${owner.directories.join(" ")}`);
@@ -75,7 +77,7 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
       ...steps,
       "start etcd on the data dir",
       PROOF,
-      "where the API server does not come back by itself: kubemend recover --etcd-backup-file with the same snapshot, then kubemend start",
+      `where the API server does not come back by itself: kubemend recover ${input("etcdBackupFile")} with the same snapshot, then kubemend start`,
       "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
       "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
     ];
@@ -95,11 +97,11 @@ export function restoreNotes(leftovers: Leftovers, bump: number | undefined): Fi
   const notes: Finding[] = [];
   const [leases, nodes] = leftoverPrefixes(leftovers.prefix) as [string, string];
   if (bump !== undefined) {
-    const text = `API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore with --bump-revision ${bump} --mark-compacted, or restart every one of them`;
+    const text = `API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore with ${input("bumpRevision")} ${bump} ${input("markCompacted")}, or restart every one of them`;
     notes.push({ level: "warning", code: "revision-goes-back", where: "snapshot", text });
   }
   if (leftovers.apiServers.length > 0) {
-    const text = `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): those that are gone vanish when their leases end, or with --exclude ${leases}`;
+    const text = `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): those that are gone vanish when their leases end, or with ${input("exclude")} ${leases}`;
     notes.push({ level: "info", code: "masterleases-restored", where: leases, text });
   }
   if (leftovers.nodes.length > 0) {

@@ -1,4 +1,5 @@
 /** The API server, as it answers the kubeconfig's address. What is wrong behind it is told by `local-control-plane.ts`, `etcd.ts` and `certificates.ts`. */
+import { input } from "../errors/input.ts";
 import { kubectl } from "./command-line.ts";
 import { restartHere } from "./component-commands.ts";
 import type { ApiOutcome, Facts, FailedCheck } from "./facts.ts";
@@ -88,7 +89,7 @@ export function judgeApiServer(facts: Facts): Trouble[] {
           evidence: [],
           consequence: "nothing of the cluster can be seen with these credentials; others may work",
           commands: [],
-          advice: "pass another --kubeconfig: on a kubeadm master, /etc/kubernetes/admin.conf",
+          advice: `pass another ${input("kubeconfig")}: on a kubeadm master, /etc/kubernetes/admin.conf`,
           explainedBy: ["certificate-expired:kubeconfig"],
         }),
       ];

@@ -1,5 +1,6 @@
 /** What blocks everything, or a namespace, or a drain, while all programs run: webhooks, aggregated APIs, finalizers, quotas, disruption budgets. */
 
+import { input } from "../errors/input.ts";
 import { parseQuantity, quantityText } from "../kube/quantity.ts";
 import { type CommandAccess, commandLine, kubectl } from "./command-line.ts";
 import type {
@@ -51,8 +52,8 @@ function scaledDown({ namespace, name }: ScaledDownDeployment): string {
 /** Where the API server itself cannot get past the object. */
 function fromBackup(objects: readonly string[], namespace?: string): string {
   const scope = namespace === undefined ? [] : ["-n", namespace];
-  const remove = commandLine("--remove", ...objects, ...scope);
-  return `if the API server does not come up with it: kubemend snapshot restore BACKUP --data-dir DIR ${remove}`;
+  const remove = commandLine(input("remove"), ...objects, ...scope);
+  return `if the API server does not come up with it: kubemend snapshot restore BACKUP ${input("dataDir")} DIR ${remove}`;
 }
 
 function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {

@@ -1,4 +1,5 @@
 /** Certificates that are served or on disk: what has expired, what expires within 30 days, what does not go with its key. */
+import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
 import type { CertificateFact, Facts, LocalFacts } from "./facts.ts";
 import { serviceCommands } from "./service-command.ts";
@@ -182,7 +183,11 @@ function forKey({ files, keyPlace }: CertificateFact): Pick<Trouble, "commands" 
     };
   }
   const { certificate, authority } = files;
-  const flags = [`--key=${keyPlace}`, `--ca-cert=${authority.certificate}`, `--ca-key=${authority.key}`];
+  const flags = [
+    `${input("key")}=${keyPlace}`,
+    `${input("caCert")}=${authority.certificate}`,
+    `${input("caKey")}=${authority.key}`,
+  ];
   return {
     commands: [`sudo ${commandLine("kubemend", "certificate", "renew", certificate, ...flags)}`],
     advice: "or put the key back that was made with it; then start anew what does not take it up by itself",
@@ -203,7 +208,7 @@ function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "co
     : [];
   if (renewable.length > 0) {
     const { authority } = renewable[0]!;
-    const flags = [`--ca-cert=${authority!.certificate}`, `--ca-key=${authority!.key}`];
+    const flags = [`${input("caCert")}=${authority!.certificate}`, `${input("caKey")}=${authority!.key}`];
     const names = renewable.map(({ certificate }) => certificate);
     return {
       commands: [`sudo ${commandLine("kubemend", "certificate", "renew", ...names, ...flags)}`, ...restart],
@@ -214,7 +219,7 @@ function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "co
     const node = group.find((each) => each.node !== undefined)?.node ?? "NODE";
     const advice =
       "with a bootstrap kubeconfig, once the expired certificate is moved away, a kubelet that is restarted asks for a new one; without, on a control-plane node: " +
-      `sudo ${commandLine("kubemend", "certificate", "issue", "kubelet.conf", `--node-name=${node}`, `--to=/root/${node}`)}, and then as it prints`;
+      `sudo ${commandLine("kubemend", "certificate", "issue", "kubelet.conf", `${input("nodeName")}=${node}`, `${input("to")}=/root/${node}`)}, and then as it prints`;
     return { commands: restart, advice };
   }
   const places = group.map(({ place }) => place);

@@ -1,5 +1,7 @@
 /** Commands as they are printed to be pasted: quoted where they must be, and reaching the cluster that was diagnosed. */
 
+import { input } from "../errors/input.ts";
+
 /** How the diagnosed cluster was reached, as far as commands must repeat it. */
 export interface CommandAccess {
   /** A path, where it was given by flag; undefined where kubectl finds the same by itself. */
@@ -9,11 +11,11 @@ export interface CommandAccess {
 
 /** `kubectl`, with the words given; a word is quoted where a shell would read it otherwise. */
 export function kubectl(access: CommandAccess, ...words: string[]): string {
-  return commandLine("kubectl", ...accessFlags(access), ...words);
+  return commandLine("kubectl", ...accessFlags(access, "--kubeconfig", "--context"), ...words);
 }
 
 export function kubemend(access: CommandAccess, ...words: string[]): string {
-  return commandLine("kubemend", ...words, ...accessFlags(access));
+  return commandLine("kubemend", ...words, ...accessFlags(access, input("kubeconfig"), input("context")));
 }
 
 /** A command of another machine than this one. */
@@ -26,12 +28,13 @@ export function commandLine(...words: string[]): string {
 }
 
 export function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[\w@%+=:,./\ufdd0\ufdd1-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function accessFlags({ kubeconfig, context }: CommandAccess): string[] {
+/** Of kubectl's flags, or of our inputs. */
+function accessFlags({ kubeconfig, context }: CommandAccess, kubeconfigFlag: string, contextFlag: string): string[] {
   return [
-    ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
-    ...(context === undefined ? [] : [`--context=${context}`]),
+    ...(kubeconfig === undefined ? [] : [`${kubeconfigFlag}=${kubeconfig}`]),
+    ...(context === undefined ? [] : [`${contextFlag}=${context}`]),
   ];
 }

@@ -1,4 +1,5 @@
 /** All rules, the roots of what they find, and a line for each area that is well. */
+import { input } from "../errors/input.ts";
 import { judgeApiServer } from "./api-server.ts";
 import { judgeBlockers } from "./blockers.ts";
 import { judgeCertificates } from "./certificates.ts";
@@ -70,8 +71,8 @@ function whyUnknown(area: Area, { api, cluster }: Facts): string {
     return doubt ?? "nobody has ever held its lease: one that runs without leader election cannot be judged";
   }
   if (area === "etcd")
-    return "how to reach it is not known from here: run this on a control-plane node, or pass --endpoints";
-  if (api === undefined) return "there is no kubeconfig: pass --kubeconfig";
+    return `how to reach it is not known from here: run this on a control-plane node, or pass ${input("endpoints")}`;
+  if (api === undefined) return `there is no kubeconfig: pass ${input("kubeconfig")}`;
   return "the API server cannot be asked";
 }
 

@@ -1,5 +1,7 @@
 /** What `etcd health` finds, as troubles of the control plane: with consequences and commands, and consequences of a lost member under the member. */
+
 import type { Finding } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { flagNamed } from "../kube/container-flags.ts";
 import { commandLine } from "./command-line.ts";
 import { mendElsewhere, restartHere, startHere } from "./component-commands.ts";
@@ -156,7 +158,7 @@ function text(code: string): string {
 function compact(etcd: EtcdFacts, kubemend: (...words: string[]) => string): string[] {
   if ("error" in etcd.health) return [];
   const revision = Math.max(0, ...etcd.health.members.map(({ status }) => status?.revision ?? 0));
-  return [kubemend("compact", "--physical", String(revision)), kubemend("defrag", "--cluster")];
+  return [kubemend("compact", input("physical"), String(revision)), kubemend("defrag", input("cluster"))];
 }
 
 /** A member that hangs runs already: it is restarted. */

@@ -4,6 +4,7 @@
  */
 
 import type { ComponentFault } from "../errors/finding-codes.ts";
+import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
 import { startHere } from "./component-commands.ts";
 import type { Facts, LocalComponent, LocalFacts } from "./facts.ts";
@@ -199,10 +200,10 @@ function judgeSelfHosted(component: LocalComponent, facts: Facts, make: Make): T
 
 /** From etcd while it lives; else from a backup, whose name only a person knows. */
 function recoverSelfHosted({ etcd, api }: Facts): string[] {
-  const flags = [`--recovery-dir=${RECOVERED_DIR}`, "--force", ...source(etcd)];
+  const flags = [`${input("recoveryDir")}=${RECOVERED_DIR}`, input("force"), ...source(etcd)];
   return [
-    `sudo ${commandLine("kubemend", "recover", ...flags, `--kubeconfig=${api?.source ?? "/etc/kubernetes/kubeconfig"}`)}`,
-    `sudo ${commandLine("kubemend", "start", `--asset-dir=${RECOVERED_DIR}`)}`,
+    `sudo ${commandLine("kubemend", "recover", ...flags, `${input("kubeconfig")}=${api?.source ?? "/etc/kubernetes/kubeconfig"}`)}`,
+    `sudo ${commandLine("kubemend", "start", `${input("assetDir")}=${RECOVERED_DIR}`)}`,
   ];
 }
 

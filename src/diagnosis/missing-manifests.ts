@@ -2,6 +2,7 @@
  * Static pod manifests that are gone, and the way back: recovered from etcd or a backup. An etcd manifest alone is no way back where the data is gone as well: that etcd would begin a
  * new and empty cluster, or be refused by the members that live.
  */
+import { input } from "../errors/input.ts";
 import type { ComponentName } from "../kube/component.ts";
 import { flagNamed } from "../kube/container-flags.ts";
 import { commandLine } from "./command-line.ts";
@@ -57,7 +58,7 @@ function wayBack(names: readonly ComponentName[], facts: Facts, local: LocalFact
   const { etcd } = facts;
   const { path, state } = local.etcdData;
   const from = source(etcd);
-  const recover = `sudo ${commandLine("kubemend", "recover", `--recovery-dir=${RECOVERED_DIR}`, "--force", ...from)}`;
+  const recover = `sudo ${commandLine("kubemend", "recover", `${input("recoveryDir")}=${RECOVERED_DIR}`, input("force"), ...from)}`;
   const copy = names.map((name) => {
     const file = `${RECOVERED_DIR}/nodes/${local.nodeName}/manifests/${name}.yaml`;
     return commandLine("sudo", "cp", file, `${local.kubelet.staticPods}/`);
@@ -89,7 +90,7 @@ function replaceMember(
   return {
     commands: [
       ...(own === undefined ? [] : [kubemend("member", "remove", own.id)]),
-      kubemend("member", "add", local.nodeName, `--peer-urls=${peerUrl(facts, local)}`),
+      kubemend("member", "add", local.nodeName, `${input("peerUrls")}=${peerUrl(facts, local)}`),
       recover,
       commandLine("sudoedit", manifest),
       ...copy,
@@ -100,11 +101,11 @@ function replaceMember(
 
 /** Nobody else has the data: it comes from a backup, before anything starts. */
 function restoreData(copy: readonly string[], local: LocalFacts): Pick<Given, "commands" | "advice"> {
-  const flags = [`--recovery-dir=${RECOVERED_DIR}`, "--force", "--etcd-backup-file=BACKUP.db"];
+  const flags = [`${input("recoveryDir")}=${RECOVERED_DIR}`, input("force"), `${input("etcdBackupFile")}=BACKUP.db`];
   return {
     commands: [`sudo ${commandLine("kubemend", "recover", ...flags)}`],
     advice:
-      `then restore etcd's data as it prints for every member (kubemend snapshot restore BACKUP.db --data-dir=${local.etcdData.path} ...), while no member runs, and only ` +
+      `then restore etcd's data as it prints for every member (kubemend snapshot restore BACKUP.db ${input("dataDir")}=${local.etcdData.path} ...), while no member runs, and only ` +
       `then copy the manifests: ${copy.join("; ")}. Where another member still has its data, see kubemend etcd salvage`,
   };
 }
@@ -125,5 +126,5 @@ function serves(etcd: EtcdFacts | undefined): etcd is EtcdFacts {
 
 /** From etcd while it serves; else from a backup, whose name only a person knows. */
 export function source(etcd: EtcdFacts | undefined): readonly string[] {
-  return serves(etcd) ? etcd.recoverFlags : ["--etcd-backup-file=BACKUP.db"];
+  return serves(etcd) ? etcd.recoverFlags : [`${input("etcdBackupFile")}=BACKUP.db`];
 }

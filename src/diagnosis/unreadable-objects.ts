@@ -2,6 +2,7 @@
  * Objects in etcd that no API server can read: a Secret whose key is gone, damaged bytes. One of them makes every list and watch of its kind fail, and with it the
  * controllers that need the kind (kubernetes#86489). Source of the messages: k8s.io/apiserver/pkg/storage.
  */
+import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
 import type { Facts, UnreadableFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
@@ -48,8 +49,8 @@ function unreadableObject({ resource, key, message }: UnreadableFacts): Trouble 
       : [
           commandLine("kubemend", "snapshot", "save", "before.db"),
           commandLine(
-            ...["kubemend", "snapshot", "restore", "before.db", "--data-dir", "DIR"],
-            ...["--remove", `${singular}/${name}`, "-n", namespace!],
+            ...["kubemend", "snapshot", "restore", "before.db", input("dataDir"), "DIR"],
+            ...[input("remove"), `${singular}/${name}`, "-n", namespace!],
           ),
         ];
   const whileRunning =

@@ -2,8 +2,10 @@
  * Every error code with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list of codes is in errors.ts; the compiler
  * refuses a code that is not explained here.
  */
+
 import type { CodeText } from "./code-text.ts";
 import type { ErrorCode } from "./errors.ts";
+import { input } from "./input.ts";
 
 export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   usage: {
@@ -82,7 +84,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   "etcd-refused": { means: "etcd answered, and refused the request", todo: "read its reason in the message" },
   "etcd-unauthenticated": {
     means: "etcd has authentication enabled, and did not accept the user",
-    todo: "pass --user and --password of a user with the needed role",
+    todo: `pass ${input("user")} and ${input("password")} of a user with the needed role`,
   },
   "tls-failed": {
     means: "a TLS connection could not be made",
@@ -94,7 +96,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "not-kubernetes": {
     means: "the etcd or the snapshot holds no Kubernetes cluster",
-    todo: "check that it is the right etcd, or name its prefix with --etcd-prefix",
+    todo: `check that it is the right etcd, or name its prefix with ${input("etcdPrefix")}`,
   },
   "revision-compacted": {
     means: "the revision is older than what etcd still keeps",
@@ -107,7 +109,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "kind-unknown": {
     means: "no resource has this name, also among the custom resources",
-    todo: "check the name; encrypted definitions need --encryption-config",
+    todo: `check the name; encrypted definitions need ${input("encryptionConfig")}`,
   },
   "object-unreadable": {
     means: "an object's value cannot be decoded",
@@ -131,7 +133,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "control-plane-incomplete": {
     means: "the control plane refers to objects that are not there",
-    todo: "try an older backup, or pass --allow-missing to recover the rest",
+    todo: `try an older backup, or pass ${input("allowMissing")} to recover the rest`,
   },
   "config-invalid": {
     means: "a kubeconfig or another configuration file cannot be used",
@@ -172,7 +174,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "runtime-unreachable": {
     means: "the container runtime does not answer",
-    todo: "start it, or name its socket with --container-runtime-endpoint",
+    todo: `start it, or name its socket with ${input("containerRuntimeEndpoint")}`,
   },
   "runtime-refused": {
     means: "the container runtime answered with an error",
@@ -226,7 +228,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "identity-missing": {
     means: "a backup repository is encrypted, and the identity that opens it was not given",
-    todo: "pass it with --identity",
+    todo: `pass it with ${input("identity")}`,
   },
   "backup-unproved": {
     means: "a backup was written, and could not be proved to be good",

@@ -2,7 +2,9 @@
  * Every code of a finding with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list is closed: the compiler refuses a
  * finding whose code is not here.
  */
+
 import type { CodeText } from "./code-text.ts";
+import { input } from "./input.ts";
 
 /** A code, with its meaning and what to do. */
 const code = (means: string, todo: string): CodeText => ({ means, todo });
@@ -19,7 +21,7 @@ export const FINDING_CODES = {
   "page-out-of-range": code("a page is referenced that lies behind the end of the database", "use another backup"),
   "page-out-of-bounds": code(
     "the list of free pages names a page behind the end of the database",
-    "etcd rebuilds that list: restore with --compact, or defragment",
+    `etcd rebuilds that list: restore with ${input("compact")}, or defragment`,
   ),
   "page-id": code("a page says that it is another page", "use another backup"),
   "page-flags": code("a page is of another kind than the one that is expected there", "use another backup"),
@@ -40,7 +42,7 @@ export const FINDING_CODES = {
     "do not start etcd on it: restore it, or use another backup",
   ),
   "tree-depth": code("the pages of a bucket are nested more deeply than any database is", "use another backup"),
-  "key-order": code("keys are not in ascending order", "restore with --compact, which writes them in order"),
+  "key-order": code("keys are not in ascending order", `restore with ${input("compact")}, which writes them in order`),
   "key-twice": code(
     "a key occurs twice in a place where it can occur once, and the first value was taken",
     "compare the value with another backup",
@@ -66,8 +68,11 @@ export const FINDING_CODES = {
     "copy it again, or use another backup",
   ),
   // of Kubernetes objects
-  "not-kubernetes": code("no Kubernetes cluster was found under any prefix", "name its prefix with --etcd-prefix"),
-  "object-encrypted": code("objects are encrypted with a key that is not at hand", "pass --encryption-config"),
+  "not-kubernetes": code(
+    "no Kubernetes cluster was found under any prefix",
+    `name its prefix with ${input("etcdPrefix")}`,
+  ),
+  "object-encrypted": code("objects are encrypted with a key that is not at hand", `pass ${input("encryptionConfig")}`),
   "object-unreadable": code("an object cannot be decoded", "take it from another backup"),
   "object-invalid": code("an object is not what Kubernetes takes", "correct it, or take it from another backup"),
   "field-unknown": code("an object has fields that kubemend does not know; they are kept", "nothing"),
@@ -81,7 +86,7 @@ export const FINDING_CODES = {
   ),
   "several-clusters": code(
     "the database holds several clusters, under different prefixes",
-    "name the one that is meant with --etcd-prefix",
+    `name the one that is meant with ${input("etcdPrefix")}`,
   ),
   // of a restore
   "alarm-restored": code(
@@ -91,11 +96,11 @@ export const FINDING_CODES = {
   "ended-leases-left-out": code("keys of leases that had ended by then were left out", "nothing: they would never end"),
   "member-ids-unchanged": code(
     "ids are the same as those of the cluster that the snapshot is of",
-    "give another --initial-cluster-token, if old members may still run",
+    `give another ${input("initialClusterToken")}, if old members may still run`,
   ),
   "revision-goes-back": code(
     "clients that saw newer revisions keep what they saw",
-    "restore with --bump-revision and --mark-compacted, or restart them",
+    `restore with ${input("bumpRevision")} and ${input("markCompacted")}, or restart them`,
   ),
   "nodes-restored": code("objects of nodes are those of the snapshot", "delete those of machines that are gone"),
   "masterleases-restored": code(
@@ -141,7 +146,7 @@ export const FINDING_CODES = {
   "member-new": code("the result has a new member, because its own had been removed", "nothing"),
   "wal-missing": code(
     "a data directory has no write-ahead log",
-    "name it with --survivor-wal-dir, if etcd ran with --wal-dir",
+    `name it with ${input("survivorWalDir")}, if etcd ran with a WAL directory of its own`,
   ),
   "wal-without-member": code("a write-ahead log does not say whose it is", "the other survivors are used"),
   "wal-unreadable": code(
@@ -339,7 +344,7 @@ export const FINDING_CODES = {
   "certificate-not-yet-valid": code("a certificate is not valid yet", "check the machine's clock"),
   "certificate-key-mismatch": code(
     "a certificate does not match its private key",
-    "renew it for that key: certificate renew --key",
+    `renew it for that key: certificate renew ${input("key")}`,
   ),
   "clocks-differ": code("clocks of machines differ", "set them by NTP"),
   "crash-loop": code("a container of the control plane ends again and again", "look at its log"),
@@ -366,7 +371,7 @@ export const FINDING_CODES = {
   "namespace-stuck": code("a namespace is being deleted and cannot end", "the evidence names what it waits for"),
   "stored-object-unreadable": code(
     "the API server cannot read an object that etcd holds",
-    "give it the key that opens the object, or remove the object: snapshot restore --remove",
+    `give it the key that opens the object, or remove the object: snapshot restore ${input("remove")}`,
   ),
   "webhook-without-backend": code(
     "a webhook refuses requests because nothing serves it",

@@ -243,7 +243,10 @@ function answerGet(target: Target, negotiated: Negotiated, request: ApiRequest, 
   if (row < 0) throw notFound(resource, name!);
   const viewed = viewRow(history, row, resource, world.showSecrets);
   if (viewed.state !== "object" && negotiated.form !== "table") {
-    const hint = viewed.state === "encrypted" ? ": start kubemend serve with --encryption-config to read it" : "";
+    const hint =
+      viewed.state === "encrypted"
+        ? ": start kubemend serve with the API server's EncryptionConfiguration to read it"
+        : "";
     throw new ApiFailure("InternalError", `${resource.plural} "${name}" cannot be read: ${viewed.text}${hint}`);
   }
   const { encoding, form, formVersion } = negotiated;

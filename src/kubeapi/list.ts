@@ -303,7 +303,7 @@ function unreadableWarning(world: World, selection: Selection, revision: number)
     if (viewed.state === "object") continue;
     const { plural } = selection.resource;
     return viewed.state === "encrypted"
-      ? `${plural} are ${viewed.text}: start kubemend serve with --encryption-config to read them`
+      ? `${plural} are ${viewed.text}: start kubemend serve with the API server's EncryptionConfiguration to read them`
       : `some ${plural} cannot be read: ${viewed.text}`;
   }
   return undefined;

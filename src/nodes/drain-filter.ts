@@ -2,6 +2,7 @@
  * Which pods of a node a drain takes away, which it leaves, and which it refuses to touch: kubectl's filters, in kubectl's order and words, so
  * that runbooks go on to work. Source of the rules: kubernetes/kubectl, pkg/drain/filters.go.
  */
+import { input } from "../errors/input.ts";
 import { isMirrorPod } from "../kube/mirror-pod.ts";
 import { namespacedName } from "../kube/names.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -64,7 +65,7 @@ const daemonSet: Filter = (pod, rules, find) => {
   if (answer.state !== "found") return { action: "refuse", error: answer.text };
   return rules.ignoreDaemonSets
     ? { action: "leave", warning: "ignoring DaemonSet-managed Pods" }
-    : { action: "refuse", error: "DaemonSet-managed Pods (use --ignore-daemonsets to ignore)" };
+    : { action: "refuse", error: `DaemonSet-managed Pods (use ${input("ignoreDaemonsets")} to ignore)` };
 };
 
 const mirrorPod: Filter = (pod) => (isMirrorPod(pod) ? { action: "leave" } : REMOVE);
@@ -73,14 +74,14 @@ const localStorage: Filter = (pod, rules) => {
   if (!hasEmptyDir(pod) || isFinished(pod)) return REMOVE;
   return rules.deleteEmptyDirData
     ? { action: "remove", warning: "deleting Pods with local storage" }
-    : { action: "refuse", error: "Pods with local storage (use --delete-emptydir-data to override)" };
+    : { action: "refuse", error: `Pods with local storage (use ${input("deleteEmptydirData")} to override)` };
 };
 
 const unreplicated: Filter = (pod, rules) => {
   if (isFinished(pod) || controllerOf(pod) !== undefined) return REMOVE;
   return rules.force
     ? { action: "remove", warning: "deleting Pods that declare no controller" }
-    : { action: "refuse", error: "Pods that declare no controller (use --force to override)" };
+    : { action: "refuse", error: `Pods that declare no controller (use ${input("force")} to override)` };
 };
 
 export interface Judged {

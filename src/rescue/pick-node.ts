@@ -1,6 +1,7 @@
 /** Which node a rescue pod is put on: nobody schedules it. */
 
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { compare } from "../kube/compare-text.ts";
 import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
@@ -50,7 +51,7 @@ function askedNode(nodes: readonly KubeObject[], asked: string): KubeObject {
   if (node !== undefined) return node;
   const known = nodes.map(({ metadata }) => metadata.name).sort(compare);
   throw new MendError("object-not-found", `there is no node "${asked}"`, {
-    hint: `pass one of ${known.slice(0, 10).join(", ")}${known.length > 10 ? ", ..." : ""} as --node`,
+    hint: `pass one of ${known.slice(0, 10).join(", ")}${known.length > 10 ? ", ..." : ""} as ${input("node")}`,
   });
 }
 
@@ -61,7 +62,7 @@ function whyNot(node: KubeObject): string | undefined {
 }
 
 function noneUsable(masters: readonly KubeObject[], count: number): MendError {
-  const hint = "pass --node with a node that has what the component needs: its image, its files, its network";
+  const hint = `pass ${input("node")} with a node that has what the component needs: its image, its files, its network`;
   if (masters.length === 0) {
     const text = `none of ${count} nodes is labelled as a master, and none runs an API server as a pod`;
     return new MendError("control-plane-not-found", text, { hint });

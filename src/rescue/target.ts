@@ -9,6 +9,7 @@
 import { type LeasePlace, leasePlaceOf } from "../controlplane/lease-place.ts";
 import { asCandidate, type Candidate, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { compare } from "../kube/compare-text.ts";
 import { RECOGNISED_BY } from "../kube/component.ts";
 import { objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
@@ -74,7 +75,7 @@ export function findWorkload(
     throw new MendError(
       "control-plane-not-found",
       `found "${component}" in ${namespaces.length} namespaces: ${namespaces.map((each) => `"${each}"`).join(", ")}`,
-      { hint: "choose one with --namespace" },
+      { hint: `choose one with ${input("namespace")}` },
     );
   }
   return choice.sort((a, b) => rank(a) - rank(b) || compare(a.candidate.name, b.candidate.name))[0]?.object;

@@ -1,5 +1,7 @@
 /** Survivors in, a plan out: which database, which entries behind it, from where the log is written, and as which member it goes on. */
+
 import { type Finding, MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { formatMemberId } from "../wal/membership.ts";
 import { CONF_CHANGE_REMOVE_NODE, type ConfState, votersOnly } from "../wal/raft.ts";
 import { chooseIdentity, type Identity } from "./identity.ts";
@@ -332,7 +334,7 @@ function nothingUsable(survivors: readonly Survivor[]): MendError {
       : "no log and no database fit together";
     return new MendError("wal-damaged", `no data dir can be salvaged: ${why}`, {
       where: best.path,
-      hint: `make a new cluster of the newest database: kubemend snapshot restore ${best.path} --skip-hash-check`,
+      hint: `make a new cluster of the newest database: kubemend snapshot restore ${best.path} ${input("skipHashCheck")}`,
     });
   }
   const isNew =

@@ -1,5 +1,7 @@
 /** Which prefix of a keyspace holds the cluster: the one that was asked for, or else the one that is there. */
+
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { findEtcdPrefixes, normalizeEtcdPrefix } from "../storage/etcd-prefix.ts";
 import type { Keyspace } from "./read-keyspace.ts";
 
@@ -22,13 +24,13 @@ export function chooseEtcdPrefix(
   if (found.length === 0) {
     throw new MendError("not-kubernetes", `no Kubernetes cluster in this snapshot: ${describeKeys(keyspace)}`, {
       where: path,
-      hint: "list what is there with snapshot keys, or pass --etcd-prefix",
+      hint: `list what is there with snapshot keys, or pass ${input("etcdPrefix")}`,
     });
   }
   if (found.length > 1) {
     throw new MendError("usage", `the snapshot holds ${found.length} clusters, under ${listed}`, {
       where: path,
-      hint: "choose one with --etcd-prefix",
+      hint: `choose one with ${input("etcdPrefix")}`,
     });
   }
   return found[0]!;

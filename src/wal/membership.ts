@@ -3,8 +3,10 @@
  * SHA-1 over sorted peer URLs and the cluster token for a member, over the sorted member ids for the cluster. Source: etcd,
  * `server/etcdserver/api/membership/member.go`, `cluster.go`.
  */
+
 import { createHash } from "node:crypto";
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 
 export interface Member {
   readonly id: bigint;
@@ -30,7 +32,7 @@ export function newMembership(cluster: ReadonlyMap<string, readonly string[]>, t
   for (let i = 1; i < members.length; i++) {
     if (members[i]!.id === members[i - 1]!.id) {
       const text = `members "${members[i - 1]!.name}" and "${members[i]!.name}" have the same peer URLs, so the same id`;
-      throw new MendError("usage", text, { hint: "give each member URLs of its own in --initial-cluster" });
+      throw new MendError("usage", text, { hint: `give each member URLs of its own in ${input("initialCluster")}` });
     }
   }
   const ids = Buffer.alloc(8 * members.length);

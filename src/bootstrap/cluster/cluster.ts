@@ -5,6 +5,7 @@
 
 import type { KeyAlgorithm } from "../../certificates/issue.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import {
   isAddress,
   type Network,
@@ -99,20 +100,20 @@ const MOST_SERVICE_BITS = 20n;
 /** Throws `usage` with everything that is wrong, not with the first of it. */
 export function checkCluster(request: ClusterRequest): Cluster {
   const problems: string[] = [];
-  const apiServers = urls("--api-servers", request.apiServers, ["https:"], problems);
-  const etcd = urls("--etcd-servers", request.etcdServers, ["http:", "https:"], problems);
+  const apiServers = urls(input("apiServers"), request.apiServers, ["https:"], problems);
+  const etcd = urls(input("etcdServers"), request.etcdServers, ["http:", "https:"], problems);
   const schemes = new Set(etcd.map((url) => url.protocol));
-  if (schemes.size > 1) problems.push("--etcd-servers mixes http and https: expected one of them");
+  if (schemes.size > 1) problems.push(`${input("etcdServers")} mixes http and https: expected one of them`);
   const networks = checkNetworks(request, problems);
   const minor = checkVersion(request.kubernetesVersion, problems);
   if (request.networkProvider !== "flannel" && request.networkProvider !== "none") {
-    problems.push(`--network-provider is "${request.networkProvider}": expected flannel or none`);
+    problems.push(`${input("networkProvider")} is "${request.networkProvider}": expected flannel or none`);
   }
   if (!Number.isSafeInteger(request.certificateDays) || request.certificateDays < 1) {
-    problems.push("--certificate-days is not a whole number of 1 or more");
+    problems.push(`${input("certificateDays")} is not a whole number of 1 or more`);
   } else if (request.certificateDays > AUTHORITY_DAYS) {
     problems.push(
-      `--certificate-days is ${request.certificateDays}: the authority itself holds ${AUTHORITY_DAYS} days`,
+      `${input("certificateDays")} is ${request.certificateDays}: the authority itself holds ${AUTHORITY_DAYS} days`,
     );
   }
   const altNames = checkAltNames(request.altNames, problems) ?? apiServers.map(hostOf);
@@ -178,7 +179,7 @@ function checkAltNames(names: readonly string[] | undefined, problems: string[])
   return names?.flatMap((name) => {
     const [, kind, value] = /^(IP|DNS)=([!-~]+)$/.exec(name) ?? [];
     if (value !== undefined && (kind === "DNS") === !isAddress(value)) return [value];
-    problems.push(`--api-server-alt-names has "${name}": expected IP=ADDRESS or DNS=NAME`);
+    problems.push(`${input("apiServerAltNames")} has "${name}": expected IP=ADDRESS or DNS=NAME`);
     return [];
   });
 }
@@ -187,8 +188,8 @@ function checkNetworks(
   request: ClusterRequest,
   problems: string[],
 ): { readonly pods: Network[]; readonly services: Network[] } {
-  const pods = parseNetworks("--pod-cidr", request.podCidrs, problems);
-  const services = parseNetworks("--service-cidr", request.serviceCidrs, problems);
+  const pods = parseNetworks(input("podCidr"), request.podCidrs, problems);
+  const services = parseNetworks(input("serviceCidr"), request.serviceCidrs, problems);
   const families = (networks: readonly Network[]) => networks.map(({ bits }) => (bits === 32n ? "IPv4" : "IPv6"));
   if (pods.length !== services.length) {
     problems.push(`${pods.length} pod networks and ${services.length} service networks: expected as many of both`);
@@ -202,23 +203,25 @@ function checkNetworks(
     const [nodeBits, name] = pod.bits === 32n ? [8n, "IPv4 network of /24"] : [64n, "IPv6 network of /64"];
     if (pod.hostBits < nodeBits || pod.hostBits > nodeBits + 16n) {
       problems.push(
-        `--pod-cidr ${networkText(pod)} does not fit: each node gets an ${name}, and there may be up to 65536 nodes`,
+        `${input("podCidr")} ${networkText(pod)} does not fit: each node gets an ${name}, and there may be up to 65536 nodes`,
       );
     }
     for (const service of services) {
       if (networksOverlap(pod, service)) {
-        problems.push(`--pod-cidr ${networkText(pod)} and --service-cidr ${networkText(service)} overlap`);
+        problems.push(
+          `${input("podCidr")} ${networkText(pod)} and ${input("serviceCidr")} ${networkText(service)} overlap`,
+        );
       }
     }
   }
   for (const service of services) {
     if (service.hostBits < 4n)
       problems.push(
-        `--service-cidr ${networkText(service)} is too small: it has no address number ${DNS_SERVICE_OFFSET}`,
+        `${input("serviceCidr")} ${networkText(service)} is too small: it has no address number ${DNS_SERVICE_OFFSET}`,
       );
     if (service.hostBits > MOST_SERVICE_BITS) {
       problems.push(
-        `--service-cidr ${networkText(service)} is too large: the API server takes at most /${service.bits - MOST_SERVICE_BITS}`,
+        `${input("serviceCidr")} ${networkText(service)} is too large: the API server takes at most /${service.bits - MOST_SERVICE_BITS}`,
       );
     }
   }
@@ -242,14 +245,14 @@ function parseNetworks(flag: string, texts: readonly string[], problems: string[
 function checkVersion(version: string, problems: string[]): number {
   const minor = Number(/^v1\.(\d+)\.\d+/.exec(version)?.[1]);
   if (!(minor >= OLDEST_MINOR))
-    problems.push(`--kubernetes-version is "${version}": expected v1.${OLDEST_MINOR}.0 or later`);
+    problems.push(`${input("kubernetesVersion")} is "${version}": expected v1.${OLDEST_MINOR}.0 or later`);
   return minor;
 }
 
 function chooseImages(request: ClusterRequest, problems: string[]): Record<ImageName, string> {
   for (const name of Object.keys(request.images)) {
     if (name === "kubernetes" || (IMAGE_NAMES as readonly string[]).includes(name)) continue;
-    problems.push(`--image names "${name}": expected kubernetes, ${IMAGE_NAMES.join(", ")}`);
+    problems.push(`${input("image")} names "${name}": expected kubernetes, ${IMAGE_NAMES.join(", ")}`);
   }
   const official = (name: ImageName) => `registry.k8s.io/${name}:${request.kubernetesVersion}`;
   const one = request.images.kubernetes;

@@ -6,6 +6,7 @@ import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { duration, parsed, toggle, type ValuesOf } from "../options/flag.ts";
+import { withFlags } from "../options/input-flags.ts";
 import { type ListenAddress, parseAddress } from "../options/listen-address.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { diagnosisText } from "../reports/diagnosis-text.ts";
@@ -65,7 +66,9 @@ async function showInBrowser(
 ): Promise<DiagnoseResult | undefined> {
   const { serveDiagnosis } = await import("../../operations/serve/serve-diagnosis.ts");
   const onReady = (page: string) => stdout.write(`page  ${page}\npress Ctrl-C to stop\n`);
-  return serveDiagnosis({ ...address, look, intervalMs, now, signal, onReady });
+  // The page is no terminal: its texts get their flags here.
+  const inFlags = async () => JSON.parse(withFlags(JSON.stringify(await look()))) as DiagnoseResult;
+  return serveDiagnosis({ ...address, look: inFlags, intervalMs, now, signal, onReady });
 }
 
 function operationOptions(host: Host, flags: Flags): DiagnoseOptions {

@@ -2,9 +2,10 @@
 import type { CodeText } from "../../errors/code-text.ts";
 import { ERROR_CODES } from "../../errors/error-codes.ts";
 import { FINDING_CODES } from "../../errors/finding-codes.ts";
+import { withFlags } from "../options/input-flags.ts";
 
 export function codesPage(): string {
-  return `# Codes
+  return withFlags(`# Codes
 
 Every error and every finding has a code, which scripts match: texts may change between versions, codes do not.
 \`kubemend explain CODE\` prints what stands here. This page is generated from the code; do not edit it.
@@ -22,7 +23,7 @@ interrupted.
 ${table(ERROR_CODES)}
 ## Findings
 
-${table(FINDING_CODES)}`;
+${table(FINDING_CODES)}`);
 }
 
 function table(codes: Readonly<Record<string, CodeText>>): string {

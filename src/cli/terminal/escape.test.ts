@@ -61,7 +61,7 @@ test("a colour is ours, what it colours is not; without a terminal nothing moves
         all += text;
       },
     };
-    const printer = createPrinter(sink, env);
+    const printer = createPrinter(sink, env, (text) => text);
     await printer.write([styled("error", "x\u001b[0m"), ["\u009b1m", "\n"]]);
     await printer.moveLine("a line that is\nlong");
     await printer.clearLine();

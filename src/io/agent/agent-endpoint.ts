@@ -2,8 +2,10 @@
  * The agent's pages on the loopback: `/healthz`, `/metrics`, `/status`. GET only, nothing secret, nobody from elsewhere. The server is these few lines, because
  * Node's would be more of the agent's memory than all of its own code (plain-http.ts).
  */
+
 import { createServer, type Server, type Socket } from "node:net";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { systemCode } from "../files/system-error.ts";
 import { Deadline } from "../network/deadline.ts";
 import { readBody, sendRequest } from "../network/http-exchange.ts";
@@ -57,7 +59,10 @@ export async function openAgentEndpoint(address: string, pages: AgentPages): Pro
       const taken = systemCode(error) === "EADDRINUSE";
       const text = taken ? `port ${port} is taken by another program` : error.message;
       fail(
-        new MendError(taken ? "port-taken" : "io", text, { where: address, hint: "pass another --metrics-address" }),
+        new MendError(taken ? "port-taken" : "io", text, {
+          where: address,
+          hint: `pass another ${input("metricsAddress")}`,
+        }),
       );
     });
     server.listen(port, host, done);

@@ -2,9 +2,11 @@
  * Writes an etcd data dir so that it is there whole or not at all: everything goes into a staging directory beside the final place, is flushed,
  * gets the owner and mode of what was there, and its name by one rename. Data dir and WAL dir are locked against another run from the start.
  */
+
 import { lstatSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { FileSystem, OutputFile } from "../files/durable/file-system.ts";
 import { makeStaging, newNonce, removeStaging, type Staging } from "../files/durable/staging.ts";
 import type { FileOwner } from "../files/durable/write-file.ts";
@@ -217,7 +219,7 @@ export function checkDataDirTarget(target: DataDirTarget): void {
 function checkApart({ dataDir, walDir }: DataDirTarget): void {
   if (walDir === undefined || !`${resolve(walDir)}/`.startsWith(`${resolve(dataDir)}/`)) return;
   throw new MendError("usage", `WAL dir "${walDir}" is in the data dir "${dataDir}"`, {
-    hint: "leave --wal-dir out, or choose one elsewhere",
+    hint: `leave ${input("walDir")} out, or choose one elsewhere`,
   });
 }
 
@@ -230,10 +232,10 @@ interface SeenPlaces {
 
 function checkTarget({ replace = false }: DataDirTarget, places: SeenPlaces, slots?: Slots): void {
   const { data, wal } = places;
-  checkDirectory("data dir", "--data-dir", data.path, replace && slots?.data.wasEmpty !== true);
+  checkDirectory("data dir", input("dataDir"), data.path, replace && slots?.data.wasEmpty !== true);
   if (wal === undefined) return;
   if (findUnfinishedWal(places) !== undefined) refuseDirectoryInUse("WAL dir", wal.path);
-  else checkDirectory("WAL dir", "--wal-dir", wal.path, replace && slots?.wal?.wasEmpty !== true);
+  else checkDirectory("WAL dir", input("walDir"), wal.path, replace && slots?.wal?.wasEmpty !== true);
 }
 
 function checkDirectory(what: string, flag: string, path: string, replace: boolean): void {
@@ -242,7 +244,7 @@ function checkDirectory(what: string, flag: string, path: string, replace: boole
   if (replace) return;
   throw new MendError("not-empty", `${what} "${path}" is not empty`, {
     where: path,
-    hint: `choose another ${flag}, or pass --replace to have the old one moved aside`,
+    hint: `choose another ${flag}, or pass ${input("replace")} to have the old one moved aside`,
   });
 }
 

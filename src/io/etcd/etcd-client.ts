@@ -1,8 +1,10 @@
 /** One etcd member over its v3 API. */
+
 import { invariant, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type GrpcOptions, openGrpc } from "../network/grpc.ts";
 import { type EtcdAccess, mayLogIn } from "./etcd-connection.ts";
-import { ETCDCTL_WORDS, explainEtcdFailure } from "./etcd-failure.ts";
+import { explainEtcdFailure } from "./etcd-failure.ts";
 import {
   type ClusterMember,
   decodeAlarms,
@@ -65,7 +67,7 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
     if (!isTrusted) {
       throw new MendError("etcd-unauthenticated", `the password of user "${user.name}" is not sent to "${endpoint}"`, {
         where: endpoint,
-        hint: "name it among --endpoints, or pass --cluster to log in wherever members say they are",
+        hint: `name it among ${input("endpoints")}, or pass ${input("cluster")} to log in wherever members say they are`,
       });
     }
     token ??= grpc
@@ -75,7 +77,7 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
         if (!(error instanceof MendError) || error.code !== "etcd-refused") throw error;
         throw new MendError("etcd-unauthenticated", error.message, {
           where: endpoint,
-          hint: "check --user and --password",
+          hint: `check ${input("user")} and ${input("password")}`,
         });
       });
     return { signal, token: await token };
@@ -143,7 +145,7 @@ export async function withAnyEndpoint<T>(
     }
   }
   invariant(failure !== undefined, "there is an endpoint");
-  throw await explainEtcdFailure(failure.error, failure.endpoint, access, undefined, ETCDCTL_WORDS);
+  throw await explainEtcdFailure(failure.error, failure.endpoint, access);
 }
 
 /** Whether the connection failed, and not what was asked over it. */

@@ -1,6 +1,8 @@
 /** etcd's v2 members API, which etcd 3.4 still serves with `--enable-v2`: HTTP and JSON. */
+
 import { z } from "zod";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { Deadline, DeadlinePassed } from "../network/deadline.ts";
 import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
 import { transportError } from "../network/transport-error.ts";
@@ -61,7 +63,7 @@ async function get(
     if (statusCode === 401 || statusCode === 403) {
       throw new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user`, {
         where: endpoint,
-        hint: "pass --user NAME:PASSWORD",
+        hint: `pass ${input("user")} NAME:PASSWORD`,
       });
     }
     if (statusCode !== 200) throw notV2(endpoint, `it answers ${path} with HTTP status ${statusCode}`);
@@ -81,7 +83,7 @@ async function get(
 function notV2(endpoint: string, text: string, cause?: unknown): MendError {
   return new MendError("unsupported", `"${endpoint}" does not serve etcd's v2 API: ${text}`, {
     where: endpoint,
-    hint: "start etcd 3.4 with --enable-v2, or leave --api v2 out",
+    hint: `start etcd 3.4 with --enable-v2, or leave ${input("api")} v2 out`,
     cause,
   });
 }

@@ -2,11 +2,13 @@
  * Writes an asset dir in one step: everything goes to a staging directory beside it, is flushed and read back, and takes its place by a rename.
  * Whatever happens before that leaves what was there; docs/adr says what a power cut can do to a replacement.
  */
+
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Asset } from "../../bootstrap/asset.ts";
 import { invariant, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type AssetDirState, encodeRecord, hashFile, kindOf, RECORD_NAME, readAssetDir } from "./asset-record.ts";
 import { type FileSystem, realFileSystem } from "./durable/file-system.ts";
 import { findStagings, makeStaging, removeStaging, type Staging } from "./durable/staging.ts";
@@ -111,7 +113,7 @@ function inspect(directory: string, shown: string, options: WriteAssetsOptions):
   if (!force) {
     const changed = dir.changed.length === 0 ? "" : `, of which ${quoted(dir.changed)} changed since`;
     throw new MendError("already-exists", `"${shown}" holds the output of an earlier run${changed}`, {
-      hint: "pass --force to replace it, or choose another directory",
+      hint: `pass ${input("force")} to replace it, or choose another directory`,
     });
   }
   if (isMountPoint(directory)) {

@@ -1,5 +1,7 @@
 /** What failures of gRPC mean, in words. The transport is the same for every server; whom it reaches and what the user can do about it is not. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { transportError } from "./transport-error.ts";
 
 /** Failures as errors for the user, one of these for each kind of server. */
@@ -41,7 +43,7 @@ export const ETCD_FAILURES: GrpcFailures = {
   timedOut: (endpoint, what, milliseconds) =>
     new MendError("timeout", `"${endpoint}" did not ${what} ${waited(milliseconds)}`, {
       where: endpoint,
-      hint: "check that etcd runs there, or raise --command-timeout",
+      hint: `check that etcd runs there, or raise ${input("commandTimeout")}`,
     }),
 };
 
@@ -51,13 +53,13 @@ function etcdStatus(status: number, text: string, endpoint: string, method: stri
   if (status === 16) {
     return new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user: ${said}`, {
       where,
-      hint: "check --user and --password",
+      hint: `check ${input("user")} and ${input("password")}`,
     });
   }
   if (status === 7) {
     return new MendError("permission-denied", `"${endpoint}" refuses: ${said}`, {
       where,
-      hint: "pass a --user with the root role",
+      hint: `pass a ${input("user")} with the root role`,
     });
   }
   if (status === 12) {
@@ -81,6 +83,6 @@ function etcdStatus(status: number, text: string, endpoint: string, method: stri
   }
   return new MendError("etcd-refused", `"${endpoint}" refuses: ${said}`, {
     where,
-    hint: "if etcd has authentication enabled, pass --user NAME:PASSWORD",
+    hint: `if etcd has authentication enabled, pass ${input("user")} NAME:PASSWORD`,
   });
 }

@@ -1,15 +1,17 @@
 /** Failed connections to etcd, in words, by the code that Node gives them: what each code means stands in `connection-codes.ts`. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type ConnectionTrouble, connectionTrouble, errorCode } from "./connection-codes.ts";
 
 const TLS_HINTS: Partial<Record<ConnectionTrouble, string>> = {
-  "client-certificate": "pass a client certificate of etcd's CA as --cert and --key",
-  protocol: "use http:// where it serves without TLS; else check --cacert, --cert and --key",
+  "client-certificate": `pass a client certificate of etcd's CA as ${input("cert")} and ${input("key")}`,
+  protocol: `use http:// where it serves without TLS; else check ${input("cacert")}, ${input("cert")} and ${input("key")}`,
 };
 
 /** Hints of certificates that have one of their own. */
 const CERTIFICATE_HINTS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "renew the server's certificate, or pass --insecure-skip-tls-verify to go on without it",
+  CERT_HAS_EXPIRED: `renew the server's certificate, or pass ${input("insecureSkipTlsVerify")} to go on without it`,
   CERT_NOT_YET_VALID: "check the clocks of both machines",
   CERT_REVOKED: "give the server a new certificate",
   ERR_TLS_CERT_ALTNAME_INVALID: "use one of the names that it is for, or have it made for this one",
@@ -23,7 +25,7 @@ export function transportError(error: unknown, endpoint: string): unknown {
   const { trouble, text } = connectionTrouble(error);
   const where = endpoint;
   if (trouble === "server-certificate") {
-    const hint = CERTIFICATE_HINTS[code] ?? "pass the CA that signed it as --cacert";
+    const hint = CERTIFICATE_HINTS[code] ?? `pass the CA that signed it as ${input("cacert")}`;
     return new MendError("tls-failed", `no secure connection to "${endpoint}": ${text}`, { where, hint, cause: error });
   }
   const hint = TLS_HINTS[trouble];
@@ -33,7 +35,7 @@ export function transportError(error: unknown, endpoint: string): unknown {
   return new MendError("etcd-unreachable", `cannot reach "${endpoint}": ${text}`, {
     where,
     hint: endpoint.startsWith("http:")
-      ? "check the address; where etcd serves TLS, use https:// and --cacert"
+      ? `check the address; where etcd serves TLS, use https:// and ${input("cacert")}`
       : "check the address, and that etcd runs there",
     cause: error,
   });

@@ -1,7 +1,9 @@
 /** `/var/lib/kubemend/cleaned-<time>/`: what `node clean` keeps on the disk, and finds again. */
+
 import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
 import { openTarget } from "../files/durable/target.ts";
@@ -75,7 +77,7 @@ export function checkSpace(directory: string, bytes: number): void {
   if (bytes <= bavail * bsize) return;
   throw new MendError("no-space", `"${directory}" needs ${bytes} bytes, but its disk has ${bavail * bsize} left`, {
     where: directory,
-    hint: "free some space, or give a directory on another disk as --keep-in",
+    hint: `free some space, or give a directory on another disk as ${input("keepIn")}`,
   });
 }
 

@@ -1,7 +1,9 @@
 /** Docker's own API over its socket (`docs.docker.com/engine/api`, version 1.24 and later), as much as it takes to end what the kubelet has started. */
+
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { systemCode } from "../files/system-error.ts";
 import { Deadline, DeadlinePassed } from "../network/deadline.ts";
 import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
@@ -57,7 +59,7 @@ function checked<T>(schema: z.ZodType<T>, answer: unknown, socket: string): T {
   if (parsed.success) return parsed.data;
   throw new MendError("runtime-refused", `"${socket}" does not answer as Docker does`, {
     where: socket,
-    hint: "give the container runtime's own socket as --container-runtime-endpoint",
+    hint: `give the container runtime's own socket as ${input("containerRuntimeEndpoint")}`,
     cause: parsed.error,
   });
 }

@@ -1,9 +1,11 @@
 /** The files of the etcd that a start brings back, on the node: its certificates, its manifest, its data. They stay; nothing of others is replaced. */
+
 import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { RECOVERED_ETCD_DATA, RECOVERED_ETCD_SECRETS } from "../../bootstrap/recovered-etcd.ts";
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { readLog } from "../../wal/log.ts";
 import { newMembership } from "../../wal/membership.ts";
 import { contents } from "../etcd/data-dir-place.ts";
@@ -47,7 +49,7 @@ export async function inspectRecoveredEtcd(plan: EtcdPlan, places: RecoveredEtcd
     "already-exists",
     `files of another etcd are in the way: ${taken.map((path) => `"${path}"`).join(", ")}`,
     {
-      hint: "move them aside, if nobody needs them; if that etcd is this cluster's, recover with --etcd-servers instead",
+      hint: `move them aside, if nobody needs them; if that etcd is this cluster's, recover with ${input("etcdServers")} instead`,
     },
   );
 }

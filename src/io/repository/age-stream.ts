@@ -2,8 +2,10 @@
  * Files of age (C2SP's age.md, version 1) as streams. The header, with a file key wrapped for each recipient, is the `age-encryption` package's; the payload, which is a key derived by
  * HKDF-SHA-256 and pieces of 64 KiB under ChaCha20-Poly1305, goes through OpenSSL, which is ten times faster than a cipher in JavaScript.
  */
+
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 
 const PIECE = 64 * 1024;
 const TAG = 16;
@@ -87,7 +89,7 @@ async function openHeader(header: Uint8Array, identities: readonly string[], whe
   const missing = (cause?: unknown): MendError =>
     new MendError("identity-missing", `"${where}" is encrypted, and no identity that was given opens it`, {
       where,
-      hint: "pass the identity file that kubemend backup init wrote: --identity FILE, or KUBEMEND_BACKUP_IDENTITY",
+      hint: `pass the identity file that kubemend backup init wrote: ${input("identity")} FILE, or KUBEMEND_BACKUP_IDENTITY`,
       cause,
     });
   if (identities.length === 0) throw missing();

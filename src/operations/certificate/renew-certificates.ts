@@ -1,9 +1,11 @@
 /** `certificate renew`: new certificates for the same keys, or for one that was changed, in PEM files and kubeconfigs, signed by an authority whose key is at hand. */
+
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readCertificates } from "../../certificates/faults.ts";
 import { readAuthority } from "../../certificates/issue.ts";
 import { renewCertificate } from "../../certificates/renewal.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type AuthorityFiles, authorityBeside } from "../../io/files/certificate-files.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openReplacement, replaceFile } from "../../io/files/durable/replace-file.ts";
@@ -50,7 +52,7 @@ const EMBEDDED = /(client-certificate-data:\s*)(["']?)([A-Za-z0-9+/=]+)\2/g;
 export async function renewCertificates(options: RenewOptions): Promise<Renewed[]> {
   if (options.key !== undefined && options.files.length > 1) {
     throw new MendError("usage", "a key goes with one certificate, and several files are given", {
-      hint: "renew one file at a time with --key",
+      hint: `renew one file at a time with ${input("key")}`,
     });
   }
   const targets: Target[] = [];
@@ -95,7 +97,7 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
     if (paths === undefined) {
       throw new MendError("usage", `no authority is given for "${file}", and none that signed it lies beside it`, {
         where: file,
-        hint: "pass --ca-cert and --ca-key",
+        hint: `pass ${input("caCert")} and ${input("caKey")}`,
       });
     }
     const authority = readAuthority(readTextFile(paths.certificate), readTextFile(paths.key));
@@ -122,7 +124,7 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
   if (options.key !== undefined) {
     throw new MendError("usage", `"${file}" is no PEM file of a certificate, and a kubeconfig holds its key itself`, {
       where: file,
-      hint: "leave --key out",
+      hint: `leave ${input("key")} out`,
     });
   }
   for (const [all, field, quote, data] of old.matchAll(EMBEDDED)) {

@@ -1,8 +1,10 @@
 /** Copies the database of a stopped member, and verifies the copy as a snapshot is. */
+
 import { createHash } from "node:crypto";
 import { closeSync, constants, createReadStream, fstatSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
 import type { EtcdBackup } from "../../nodes/clean-record.ts";
@@ -101,7 +103,7 @@ async function verify(
   }
   throw new MendError("snapshot-damaged", `etcd's database in "${dataDir}" does not verify: ${why}`, {
     where: join(dataDir, "member/snap/db"),
-    hint: "nothing was removed: take a backup from another member, or pass --allow-damaged-etcd to keep this one as it is",
+    hint: `nothing was removed: take a backup from another member, or pass ${input("allowDamagedEtcd")} to keep this one as it is`,
   });
 }
 

@@ -2,9 +2,11 @@
  * Whether the directories that `node clean` takes things out of are what they are taken for: no links, nothing mounted in what is moved, none inside another one, and
  * no directory of other things that was named by mistake.
  */
+
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { isThere } from "../../io/files/move-aside.ts";
 import { fromSystemError, systemCode } from "../../io/files/system-error.ts";
 import { assertNothingMounted } from "../../io/node/unmount.ts";
@@ -55,7 +57,7 @@ export function namedEtcd(directory: string): CleanPlaces["etcd"][number] {
   const more = others.length > NAMED ? `, and ${others.length - NAMED} more` : "";
   throw new MendError("usage", `"${directory}" holds what is not etcd's: ${shown.join(", ")}${more}`, {
     where: directory,
-    hint: "give the data dir itself, which has the directory member, as --etcd-data-dir",
+    hint: `give the data dir itself, which has the directory member, as ${input("etcdDataDir")}`,
   });
 }
 
@@ -70,10 +72,10 @@ export interface PlacesToCheck {
 /** Throws what is in the way. */
 export function checkPlaces({ places, logs, staying }: PlacesToCheck): void {
   const etcd = places.etcd.map(({ directory }) => directory);
-  checkNoLink(places.manifests, (real) => `pass --pod-manifest-path ${real}`);
-  checkNoLink(places.pods, (real) => `pass --kubelet-dir ${dirname(real)}`);
-  checkNoLink(logs, (real) => `pass --log-dir ${real}`);
-  for (const directory of etcd) checkNoLink(directory, (real) => `pass --etcd-data-dir ${real}`);
+  checkNoLink(places.manifests, (real) => `pass ${input("podManifestPath")} ${real}`);
+  checkNoLink(places.pods, (real) => `pass ${input("kubeletDir")} ${dirname(real)}`);
+  checkNoLink(logs, (real) => `pass ${input("logDir")} ${real}`);
+  for (const directory of etcd) checkNoLink(directory, (real) => `pass ${input("etcdDataDir")} ${real}`);
 
   // Of pods nothing is in the way: their volumes may hold an etcd, and are unmounted.
   checkOutside(places.pods, true, staying);

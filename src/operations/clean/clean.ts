@@ -2,9 +2,11 @@
  * `node clean`: the runbook "cleaning up Kubernetes resources" on this machine. Everything is moved to a directory of its own, which tells what happened and from which
  * `undo-clean.ts` brings it back. Each step finds what is done already, so that a run that was killed is finished by the next one.
  */
+
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { finishMove, isSameTree, isThere, moveAside } from "../../io/files/move-aside.ts";
 import { checkSpace, lockCleaning, removeUnbegun, saveRecord } from "../../io/node/clean-directory.ts";
@@ -281,7 +283,7 @@ function tellHowItStands({ directory }: NodeSurvey, { tell }: CleanOptions): voi
   if (!isThere(join(path, RECORD_NAME))) return;
   const isStopped = record.kubelet !== null && findKubelet() === undefined;
   tell(
-    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend node clean --undo takes back what was moved`,
+    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend node clean ${input("undo")} takes back what was moved`,
   );
 }
 

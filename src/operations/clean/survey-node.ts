@@ -1,8 +1,10 @@
 /** What there is on this node for `node clean`: looked at only. */
+
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { findDataDirUsers, STATIC_POD_DIRECTORY, stopHint } from "../../io/etcd/data-dir-users.ts";
 import { isThere, treeSize } from "../../io/files/move-aside.ts";
 import { systemCode } from "../../io/files/system-error.ts";
@@ -58,7 +60,7 @@ export async function surveyNode(time: number, where: CleanLocations, signal?: A
   if (undoing !== undefined) {
     throw new MendError("already-exists", `taking back "${undoing.path}" was interrupted`, {
       where: undoing.path,
-      hint: "finish that with kubemend node clean --undo",
+      hint: `finish that with kubemend node clean ${input("undo")}`,
     });
   }
   const begun = earlier.find(({ record }) => record.state === "begun");
@@ -72,7 +74,7 @@ export async function surveyNode(time: number, where: CleanLocations, signal?: A
   try {
     if (containers === undefined && where.skipContainers !== true && runningContainers().size > 0) {
       throw new MendError("runtime-unreachable", "containers run here, but no container runtime listens", {
-        hint: "start the container runtime, or pass --container-runtime-endpoint, or --skip-containers to leave them",
+        hint: `start the container runtime, or pass ${input("containerRuntimeEndpoint")}, or ${input("skipContainers")} to leave them`,
       });
     }
     const list = (await containers?.list()) ?? [];
@@ -288,7 +290,7 @@ function checkUsers(places: CleanPlaces, list: readonly NodeContainer[]): void {
     const names = users.map(({ name }) => name).join(", ");
     throw new MendError("data-dir-in-use", `"${directory}" is in use by ${names}, which the kubelet has not started`, {
       where: directory,
-      hint: `pass --keep-etcd to leave etcd alone; or ${stopHint(users)}`,
+      hint: `pass ${input("keepEtcd")} to leave etcd alone; or ${stopHint(users)}`,
     });
   }
 }

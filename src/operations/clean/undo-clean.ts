@@ -2,8 +2,10 @@
  * `node clean --undo`: everything that a clean has moved goes back to where it was, and the kubelet is started. Containers do not come back: the kubelet makes them
  * anew. Can be run again after a crash.
  */
+
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { finishMove, isSameTree, isThere, moveAside, treeSize } from "../../io/files/move-aside.ts";
 import { type CleanDirectory, listCleaned, lockCleaning, saveRecord } from "../../io/node/clean-directory.ts";
@@ -89,7 +91,7 @@ function choose({ keep = KEEP, name }: UndoOptions): CleanDirectory {
     const there = all.map(({ path }) => `"${basename(path)}"`).join(", ");
     throw new MendError("not-found", wanted === undefined ? "there is no clean to undo" : `there is no "${wanted}"`, {
       where: keep,
-      hint: there === "" ? "give the directory that --keep-in named" : `there are ${there}`,
+      hint: there === "" ? `give the directory that ${input("keepIn")} named` : `there are ${there}`,
     });
   }
   if (found.record.purged) {
@@ -159,7 +161,7 @@ async function runUndo(
     await saveRecord(fs, directory);
     return { directory: path, back: done, replaced, kubelet };
   } catch (error) {
-    if (record.state === "undoing") tell("not finished: kubemend node clean --undo goes on");
+    if (record.state === "undoing") tell(`not finished: kubemend node clean ${input("undo")} goes on`);
     throw error;
   } finally {
     lock[Symbol.dispose]();

@@ -1,6 +1,7 @@
 /** The nodes that a command is about, found before anything is done to any of them. */
 
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { listAll, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { NODES } from "../../kube/api-paths.ts";
@@ -32,12 +33,12 @@ export function readTargets(targets: NodeTargets): { readonly names: readonly st
   const { selector = "" } = targets;
   const names = [...new Set(targets.names.map((name) => name.replace(/^nodes?\//, "")))];
   if (names.length > 0 && selector !== "") {
-    throw new MendError("usage", "nodes can be given by name or by --selector, not by both", {
+    throw new MendError("usage", `nodes can be given by name or by ${input("selector")}, not by both`, {
       hint: "leave one of them out",
     });
   }
   if (names.length === 0 && selector === "") {
-    throw new MendError("usage", "no node is given", { hint: "name one or more nodes, or pass --selector" });
+    throw new MendError("usage", "no node is given", { hint: `name one or more nodes, or pass ${input("selector")}` });
   }
   if (selector !== "") parseLabelSelector(selector);
   return { names, selector };

@@ -1,7 +1,9 @@
 /** A cluster's API server, found as kubectl finds it, and with failures that say what is wrong: certificates on both sides, credentials, the way there. */
+
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ApiManners } from "../../io/api-server/api-manners.ts";
@@ -64,7 +66,7 @@ export async function findClusterAccess(flags: ClusterFlags, asking: Asking = {}
   if (existsSync(ADMIN_KUBECONFIG)) return readClusterAccess([ADMIN_KUBECONFIG], options);
   const usual = [...(variables.HOME ? [join(variables.HOME, ".kube/config")] : []), ADMIN_KUBECONFIG].join(" or ");
   throw new MendError("usage", `there is no kubeconfig: none was given, and there is none at ${usual}`, {
-    hint: "pass --kubeconfig, or set KUBECONFIG",
+    hint: `pass ${input("kubeconfig")}, or set KUBECONFIG`,
   });
 }
 

@@ -1,8 +1,10 @@
 /** The data directories of several nodes, brought to one place, and the one that is made of them. The system's own `tar` packs and unpacks: it keeps the holes of preallocated logs. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { runRemote } from "../../io/ssh/ssh.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -42,7 +44,7 @@ export async function gatherData(
     `cannot unpack the data of node "${target.name}": ${said.trim() || `tar ended with ${code}`}`,
     {
       where: directory,
-      hint: "check the space on its disk, or name another with --work-dir",
+      hint: `check the space on its disk, or name another with ${input("workDir")}`,
     },
   );
 }

@@ -1,5 +1,7 @@
 /** How nodes are reached from here: by ssh, with kubemend's own executable, which is carried there where nobody says what to run instead. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { ownExecutable } from "../../io/ssh/own-executable.ts";
 import type { SshOptions } from "../../io/ssh/ssh.ts";
 import { carryExecutable, type NodeTarget, type Reach } from "./nodes.ts";
@@ -16,7 +18,7 @@ export function reachBySsh({ ssh, command, signal }: ReachOptions): (target: Nod
   const executable = ownExecutable();
   if (command === undefined && executable === undefined) {
     throw new MendError("usage", "this kubemend is not one executable file, which could be carried to the nodes", {
-      hint: "run the executable, or name the command of the nodes with --node-command kubemend",
+      hint: `run the executable, or name the command of the nodes with ${input("nodeCommand")} kubemend`,
     });
   }
   return async (target) => ({

@@ -1,4 +1,5 @@
 /** What a backup says of the cluster that it is to become again: its members, where they were, what their nodes need; and that it is whole. */
+
 import { createHash } from "node:crypto";
 import { manifestYaml } from "../../bootstrap/manifest.ts";
 import { staticPodManifest } from "../../bootstrap/static-pod.ts";
@@ -19,6 +20,7 @@ import { hostFilesOf } from "../../controlplane/host-files.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { staticEtcdMembers } from "../../controlplane/static-etcd.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { containerFlags } from "../../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -100,7 +102,7 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
     if (plane.flavour !== "static-pods") {
       throw new MendError("unsupported", `the control plane in the backup is ${plane.flavour}, not static pods`, {
         where: path,
-        hint: "use kubemend recover --etcd-backup-file and kubemend start",
+        hint: `use kubemend recover ${input("etcdBackupFile")} and kubemend start`,
       });
     }
     const nodes = new Map(plane.nodes.map((node) => [node.name, node]));

@@ -1,6 +1,8 @@
 /** `cluster replace-node`: a control-plane node of a living cluster is gone, and a new machine takes its name and its place, joined by kubeadm. */
+
 import { planReplacement, type ReplacePlan } from "../../cluster/replace-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { MachineFacts } from "./node/join-node.ts";
 import type { LivingCluster } from "./node/living-cluster.ts";
 import type { ControlPlaneProof } from "./node/prove.ts";
@@ -44,7 +46,7 @@ export async function replaceNode(options: ReplaceNodeOptions): Promise<Replaced
   const [lead] = living;
   if (lead === undefined)
     throw new MendError("usage", "no living node is named", {
-      hint: "pass --node NAME=ADDRESS of the living control-plane nodes",
+      hint: `pass ${input("node")} NAME=ADDRESS of the living control-plane nodes`,
     });
   const lives = await Promise.all(living.map(async (target) => ({ ...target, ...(await facts(target)) })));
   const fresh = await facts(machine);

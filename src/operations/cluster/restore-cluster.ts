@@ -2,6 +2,7 @@
  * `cluster restore`: a backup becomes the cluster again, on all control-plane nodes in step. Nothing is touched before every node was surveyed and the plan agreed
  * to; each step is done on all nodes before the next begins; and what serves in the end was asked, not assumed.
  */
+
 import { randomBytes } from "node:crypto";
 import { basename } from "node:path";
 import { type NodeFacts, type NodeJournal, nodeFactsSchema } from "../../cluster/node-facts.ts";
@@ -18,6 +19,7 @@ import {
 import { type NodeStep, nextStep } from "../../cluster/restore-state.ts";
 import { runbookOf } from "../../cluster/runbook.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { gatherFiles, materialOf } from "./gather-files.ts";
 import type { SentFile } from "./node/prepare-node.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
@@ -72,7 +74,7 @@ export async function restoreCluster(
   if (notes.problems.length > 0) {
     throw new MendError("plan-refused", `the cluster cannot be restored like this:\n  ${notes.problems.join("\n  ")}`, {
       where: path,
-      hint: "mend these, or leave a node out with --without NAME",
+      hint: `mend these, or leave a node out with ${input("without")} NAME`,
     });
   }
   const files = await allFiles(plan, backup, session, options);

@@ -1,5 +1,7 @@
 /** Takes nodes out of service: cordons them, and has their pods leave in the order that their budgets allow. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { NODES } from "../../kube/api-paths.ts";
@@ -159,7 +161,7 @@ class Drain {
       return;
     }
     throw new MendError("control-plane-at-risk", `${text}; nothing was changed`, {
-      hint: "bring another control-plane node up first, or pass --allow-control-plane-loss",
+      hint: `bring another control-plane node up first, or pass ${input("allowControlPlaneLoss")}`,
     });
   }
 

@@ -1,5 +1,7 @@
 /** Which prefix of a live etcd holds the cluster: found by asking for single keys, so that millions of others stay where they are. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { EtcdReader } from "../../io/etcd/etcd-reader.ts";
 import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix, PREFIX_SIGNS } from "../../storage/etcd-prefix.ts";
 
@@ -29,7 +31,7 @@ export async function findLivePrefix(keys: Keys, flag: string | undefined): Prom
   if (found.length > 1) {
     throw new MendError("usage", `this etcd holds ${found.length} clusters, under ${quoted(found)}`, {
       where: keys.endpoint,
-      hint: "choose one with --etcd-prefix",
+      hint: `choose one with ${input("etcdPrefix")}`,
     });
   }
   const first = await keys.firstKey(Uint8Array.of(0), Uint8Array.of(0));
@@ -37,7 +39,7 @@ export async function findLivePrefix(keys: Keys, flag: string | undefined): Prom
     first === undefined ? "no keys at all" : `keys such as ${JSON.stringify(new TextDecoder().decode(first))}`;
   throw new MendError("not-kubernetes", `no Kubernetes cluster in this etcd: it holds ${holds}`, {
     where: keys.endpoint,
-    hint: "check that these are the servers of the cluster's etcd, or pass --etcd-prefix",
+    hint: `check that these are the servers of the cluster's etcd, or pass ${input("etcdPrefix")}`,
   });
 }
 

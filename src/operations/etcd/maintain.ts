@@ -1,7 +1,9 @@
 /** `etcd compact`, `etcd defrag`, `etcd alarm list|disarm`: the upkeep of a live cluster, one member at a time. */
+
 import { planDefragmentation } from "../../cluster/member-guards.ts";
 import type { MemberHealth } from "../../diagnosis/etcd-health.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import * as maintenance from "../../io/etcd/etcd-maintenance.ts";
@@ -162,6 +164,6 @@ function refuseFutile(alarm: MemberAlarm, members: readonly MemberHealth[], give
   if (status.dbSize < FULL * quota) return;
   throw new MendError("member-change-refused", `the database of member ${id} still fills its quota`, {
     where: id,
-    hint: "make room first: kubemend etcd compact REVISION, then kubemend etcd defrag --cluster",
+    hint: `make room first: kubemend etcd compact REVISION, then kubemend etcd defrag ${input("cluster")}`,
   });
 }

@@ -2,7 +2,9 @@
  * `etcd salvage`: quorum is lost for good. Reads what the survivors have, plans what can be made of it (`src/salvage`), and writes a data dir from which one
  * member goes on alone.
  */
+
 import { type Finding, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { checkDataDirTarget, type DataDirTarget } from "../../io/etcd/data-dir-writer.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { chooseEntries, planSalvage, type SalvagePlan } from "../../salvage/choose.ts";
@@ -96,7 +98,7 @@ export interface SalvageResult {
 
 /** Throws `data-dir-in-use` while an etcd runs on one of them, `wal-damaged` where nothing can be made of any. */
 export async function salvage(dataDirs: readonly string[], options: SalvageOptions): Promise<SalvageResult> {
-  const peerUrls = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
+  const peerUrls = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), input("initialAdvertisePeerUrls"));
   const opened: OpenSurvivor[] = [];
   try {
     for (const dataDir of dataDirs) {
@@ -142,7 +144,8 @@ function plannedOrExplained(
     const cause = opened.flatMap(({ findings }) => findings).find(({ level }) => level === "error");
     const code = withoutWal === undefined ? error.code : "not-found";
     const ways = [error.hint ?? ""];
-    if (withoutWal !== undefined) ways.unshift("where etcd ran with --wal-dir, say where with --survivor-wal-dir");
+    if (withoutWal !== undefined)
+      ways.unshift(`where etcd ran with a WAL directory of its own, name it with ${input("survivorWalDir")}`);
     const text = cause === undefined ? error.message : `${error.message}: ${cause.text}`;
     throw new MendError(code, text, { where: cause?.where ?? error.where ?? "", hint: ways.join("; otherwise ") });
   }

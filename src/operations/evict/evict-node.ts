@@ -1,5 +1,7 @@
 /** Moves the pods of a node that does not answer at once, instead of waiting until the node controller does. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady, type NodeState, nodeState } from "../../kube/node-state.ts";
@@ -64,7 +66,7 @@ export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
     const { name } = node.metadata;
     if (isNodeReady(node)) {
       throw new MendError("node-answers", `node "${name}" is ready: its kubelet can end its pods in order`, {
-        hint: `drain it: kubemend node drain ${name} --ignore-daemonsets`,
+        hint: `drain it: kubemend node drain ${name} ${input("ignoreDaemonsets")}`,
       });
     }
     const { items } = await api.list(podsOfNode(name), signal);
@@ -78,7 +80,7 @@ export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
     const by = options.force && servesOutOfService(minor) ? "out-of-service" : "deletion";
     if (options.force && state.ready !== "Unknown") {
       throw new MendError("node-answers", `node "${name}" is not ready, but its kubelet speaks: ${state.why}`, {
-        hint: "its pods run for all that is known: leave --force-delete-pods out, or stop the machine first",
+        hint: `its pods run for all that is known: leave ${input("forceDeletePods")} out, or stop the machine first`,
       });
     }
     const { removesUnreplicated } = options;
@@ -91,7 +93,7 @@ export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
       const keys = plan.unreplicated.map(namespacedName).join(", ");
       throw new MendError("control-plane-at-risk", `pods without a controller would be lost for good: ${keys}`, {
         where: `node "${name}"`,
-        hint: "keep their manifests (kubectl get pod -o yaml), then pass --force to have them deleted too",
+        hint: `keep their manifests (kubectl get pod -o yaml), then pass ${input("force")} to have them deleted too`,
       });
     }
     if (!options.dryRun) {
@@ -175,7 +177,7 @@ export function undoEviction({ cluster, node: given, signal, now, tell }: UndoEv
     const { name } = node.metadata;
     if (!isNodeReady(node)) {
       throw new MendError("node-silent", `node "${name}" is not ready yet; nothing was changed`, {
-        hint: `wait until its kubelet answers: kubemend node status ${name} --watch`,
+        hint: `wait until its kubelet answers: kubemend node status ${name} ${input("watch")}`,
       });
     }
     if (isOutOfService(node) && (await setOutOfService(api, name, false, signal))) tell(`node/${name} untainted`);

@@ -1,5 +1,7 @@
 /** Objects of a backup by their names, each resource looked up once. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
 import type { ReadObject, SideEntry } from "./side.ts";
@@ -80,7 +82,7 @@ export function refuseUnreadable({ unreadable, side }: BackupObjects): void {
     {
       where: side.label,
       hint: isEncrypted
-        ? "pass the file that kube-apiserver has as --encryption-provider-config with --encryption-config"
+        ? `pass the file that kube-apiserver has as --encryption-provider-config with ${input("encryptionConfig")}`
         : "choose fewer objects, or another backup",
     },
   );

@@ -1,7 +1,9 @@
 /** The control plane's objects from a backup of etcd: offline, with its integrity judged on the way. */
+
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
@@ -96,7 +98,7 @@ function acceptHash(verdict: HashVerdict, snapshot: Snapshot, options: SourceOpt
         "the snapshot does not match its SHA-256: it was changed or cut after it was taken",
         {
           where: path,
-          hint: "copy it again or try another backup; --skip-hash-check reads what is there",
+          hint: `copy it again or try another backup; ${input("skipHashCheck")} reads what is there`,
         },
       );
     }

@@ -16,9 +16,7 @@ const MOST_ATTEMPTS = 3;
 
 /** Tries the endpoints in their order. Where none can be read, what is wrong with each of them is said. */
 export async function readLiveEtcd(flags: EtcdFlags, options: SourceOptions): Promise<SourceReading> {
-  const access = await prepareEtcdAccess(flags).catch((error: unknown) => {
-    throw error instanceof MendError ? nameFlags(error) : error;
-  });
+  const access = await prepareEtcdAccess(flags);
   const config = loadEncryptionConfig(options.encryptionConfig);
   const failures: MendError[] = [];
   for (const endpoint of access.endpoints) {
@@ -33,7 +31,7 @@ export async function readLiveEtcd(flags: EtcdFlags, options: SourceOptions): Pr
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!(error instanceof MendError) || !UNREACHABLE.has(error.code)) throw error;
-      failures.push(nameFlags(await explainEtcdFailure(error, endpoint, access, options.now?.())));
+      failures.push(await explainEtcdFailure(error, endpoint, access, options.now?.()));
     } finally {
       client.close();
     }
@@ -53,25 +51,6 @@ function severalFailures(failures: readonly MendError[], access: EtcdAccess): Me
     ...(told.hint === undefined ? {} : { hint: told.hint }),
     cause: told,
   });
-}
-
-/** The flags that `recover` has from bootkube, by etcdctl's names for the same. */
-const FLAG_NAMES: Readonly<Record<string, string>> = {
-  "--cacert": "--etcd-ca-path",
-  "--cert": "--etcd-certificate-path",
-  "--key": "--etcd-private-key-path",
-  "--endpoints": "--etcd-servers",
-};
-
-/** The hint in the flags of this command. */
-function nameFlags(error: MendError): MendError {
-  const { code, message, where, cause } = error;
-  if (error.hint === undefined) return error;
-  const hint =
-    code === "timeout"
-      ? "check that etcd runs there, and that nothing on the way swallows the connection"
-      : error.hint.replace(/--[a-z]+\b/g, (flag) => FLAG_NAMES[flag] ?? flag);
-  return new MendError(code, message, { hint, cause, ...(where === undefined ? {} : { where }) });
 }
 
 async function readMember(

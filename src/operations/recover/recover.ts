@@ -2,6 +2,7 @@
  * `recover`: from a backup of etcd, a live etcd or an API server to an asset dir that brings the control plane back. The steps are in the order of
  * `recoverControlPlane`; after the reading none of them knows where the objects came from.
  */
+
 import { realpath } from "node:fs/promises";
 import { sep } from "node:path";
 import { stringify } from "yaml";
@@ -9,6 +10,7 @@ import { type Rendering, renderBootstrap } from "../../bootstrap/render.ts";
 import type { ControlPlane } from "../../controlplane/control-plane.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { filesBeside, readKubeconfigFiles } from "../../io/api-server/kubeconfig.ts";
 import { chooseContext, oneContext } from "../../io/api-server/kubeconfig-file.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
@@ -63,7 +65,7 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
   const { objects, sealed, podCount } = reading.found;
   const notFoundHint =
     reading.source.kind === "api-server"
-      ? "check that this is the right cluster, or say where the components live with --namespace"
+      ? `check that this is the right cluster, or say where the components live with ${input("namespace")}`
       : undefined;
   const plane = selectControlPlane(objects, { namespace: options.namespace, sealed, podCount, notFoundHint });
   refuseDamage(reading, options);
@@ -118,7 +120,7 @@ async function checkInputsOutside(options: RecoverOptions, kubeconfigs: readonly
   for (const path of [...inputsOf(options.source), ...kubeconfigs, options.encryptionConfig]) {
     if (path === undefined || !(await resolved(path)).startsWith(directory + sep)) continue;
     throw new MendError("usage", `"${path}" lies inside the recovery dir "${options.recoveryDir}"`, {
-      hint: "copy it somewhere else, or choose another --recovery-dir",
+      hint: `copy it somewhere else, or choose another ${input("recoveryDir")}`,
     });
   }
 }
@@ -138,9 +140,18 @@ async function resolved(path: string): Promise<string> {
 
 /** How a source is called in a sentence, where it is, and what to try when it does not hold what is needed. */
 const SOURCES = {
-  backup: ["snapshot", "try an older snapshot or --at-revision, or pass --allow-missing to recover the rest"],
-  etcd: ["etcd", "try an earlier --at-revision or a backup, or pass --allow-missing to recover the rest"],
-  "api-server": ["API server", "try a backup with --etcd-backup-file, or pass --allow-missing to recover the rest"],
+  backup: [
+    "snapshot",
+    `try an older snapshot or ${input("atRevision")}, or pass ${input("allowMissing")} to recover the rest`,
+  ],
+  etcd: [
+    "etcd",
+    `try an earlier ${input("atRevision")} or a backup, or pass ${input("allowMissing")} to recover the rest`,
+  ],
+  "api-server": [
+    "API server",
+    `try a backup with ${input("etcdBackupFile")}, or pass ${input("allowMissing")} to recover the rest`,
+  ],
 } as const;
 
 function placeOf(source: RecoverySource): string {
@@ -157,7 +168,7 @@ function refuseDamage({ findings, source }: SourceReading, options: RecoverOptio
   throw new MendError(
     "snapshot-damaged",
     `the ${name} is damaged in ${errors.length} places, first at ${first!.where}: ${first!.text}`,
-    { where: placeOf(source), hint: `${verify}; --allow-missing recovers what can be read` },
+    { where: placeOf(source), hint: `${verify}; ${input("allowMissing")} recovers what can be read` },
   );
 }
 
@@ -172,7 +183,10 @@ function refuseMissing(plane: ControlPlane, { source }: SourceReading, options: 
     throw new MendError(
       "encryption-key-missing",
       `the control plane needs ${encrypted} objects that are encrypted${list}`,
-      { where, hint: "pass the API server's EncryptionConfiguration, with these keys, as --encryption-config" },
+      {
+        where,
+        hint: `pass the API server's EncryptionConfiguration, with these keys, as ${input("encryptionConfig")}`,
+      },
     );
   }
   const [name, hint] = SOURCES[source.kind];

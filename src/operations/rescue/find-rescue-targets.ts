@@ -3,6 +3,7 @@
 import { leasePlaceOf } from "../../controlplane/lease-place.ts";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { objectOf } from "../../kube/fields.ts";
@@ -158,7 +159,7 @@ function notFound(component: LeaseHolderName, pods: readonly KubeObject[], names
       hint:
         masters.length > 0
           ? `put the manifest of ${component} back into the kubelet's manifest directory on node ${nodes}: a backup of etcd has it (kubemend snapshot get BACKUP pods -n kube-system -o yaml)`
-          : `if it runs as a service of a machine, start it there (systemctl status ${component}); if it lives elsewhere, pass --namespace`,
+          : `if it runs as a service of a machine, start it there (systemctl status ${component}); if it lives elsewhere, pass ${input("namespace")}`,
     },
   );
 }

@@ -1,6 +1,8 @@
 /** Brings back a scheduler or a controller manager that is lost, while the API server is there: a pod in its place until the permanent one does its work. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { LeaseHolderName } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
@@ -121,7 +123,7 @@ async function firstLook(session: RescueSession): Promise<{ readonly pods: reado
   } catch (error) {
     if (!(error instanceof TimeIsUp)) throw error;
     throw new MendError("timeout", `no answer in time: still waiting for ${error.waitingFor}`, {
-      hint: "see how the API server does, or pass a longer --timeout",
+      hint: `see how the API server does, or pass a longer ${input("timeout")}`,
     });
   }
 }

@@ -1,5 +1,7 @@
 /** A snapshot as a history that `kubeapi/` can serve. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
 import { checkPrefixFound } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
@@ -90,14 +92,14 @@ function choosePrefix(found: readonly string[], given: string | undefined, path:
   if (first === undefined) {
     throw new MendError("not-kubernetes", "no Kubernetes cluster in this snapshot", {
       where: path,
-      hint: "list what is there with snapshot keys, or pass --etcd-prefix",
+      hint: `list what is there with snapshot keys, or pass ${input("etcdPrefix")}`,
     });
   }
   if (second !== undefined) {
     const listed = found.map((prefix) => `"${prefix}"`).join(", ");
     throw new MendError("usage", `the snapshot holds ${found.length} clusters, under ${listed}`, {
       where: path,
-      hint: "choose one with --etcd-prefix",
+      hint: `choose one with ${input("etcdPrefix")}`,
     });
   }
   return first;

@@ -1,5 +1,7 @@
 /** The findings that `snapshot restore --allow` may name: whatever can be wrong with a snapshot's pages, revisions and objects. */
+
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 
 const ALLOWABLE = [
   "bucket-invalid",
@@ -33,7 +35,7 @@ export function isAllowable(code: string): boolean {
 export function checkAllowed(codes: readonly string[]): void {
   const unknown = codes.find((code) => !isAllowable(code));
   if (unknown === undefined) return;
-  throw new MendError("usage", `--allow names "${unknown}", which no finding has as its code`, {
+  throw new MendError("usage", `${input("allow")} names "${unknown}", which no finding has as its code`, {
     hint: `the codes are ${ALLOWABLE.join(", ")}`,
   });
 }

@@ -1,6 +1,8 @@
 /** Whether a snapshot is of the cluster that a kubeconfig points to, and how far that one has come since: asked before anything is written. */
+
 import { type Finding, MendError } from "../../errors/errors.ts";
 import type { FindingCode } from "../../errors/finding-codes.ts";
+import { input } from "../../errors/input.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { ClusterAccess } from "../../io/api-server/kubeconfig.ts";
@@ -47,7 +49,7 @@ export async function compareCluster(
     const text = `the snapshot is of another cluster than "${access.server.host}": namespace "kube-system" is ${own} in it and ${live.uid} there`;
     throw new MendError("wrong-cluster", text, {
       where: snapshot.file.path,
-      hint: "restore a snapshot of that cluster, or leave --kubeconfig out",
+      hint: `restore a snapshot of that cluster, or leave ${input("kubeconfig")} out`,
     });
   }
   return { revision: live.revision, notes: [] };

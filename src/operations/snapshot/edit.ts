@@ -1,7 +1,9 @@
 /** `snapshot edit`: a new snapshot in which chosen objects are removed, set, or taken from another one. */
+
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
@@ -39,17 +41,19 @@ const HASH_CHUNK = 1 << 20;
  * Throws `snapshot-refused` where the input is damaged, `already-exists` where there is a file of the output's name, and what planning throws. The output is
  * verified and every change read back before it gets its name.
  */
-export async function editSnapshot(input: string, output: string, options: EditOptions): Promise<EditResult> {
+export async function editSnapshot(source: string, output: string, options: EditOptions): Promise<EditResult> {
   const { request, isDryRun } = options;
   if (!hasSurgery(request)) {
-    throw new MendError("usage", "there is nothing to change", { hint: "pass --remove, --set or --from" });
+    throw new MendError("usage", "there is nothing to change", {
+      hint: `pass ${input("remove")}, ${input("set")} or ${input("from")}`,
+    });
   }
   if (!isDryRun && existsSync(output)) {
     throw new MendError("already-exists", `"${output}" exists already`, { where: output, hint: "choose another name" });
   }
-  using snapshot = await openSnapshot(input, options);
-  await refuseDamage(snapshot, input, options);
-  const edits = await planSurgery(snapshot, input, request, { ...options, makeUid: randomUUID });
+  using snapshot = await openSnapshot(source, options);
+  await refuseDamage(snapshot, source, options);
+  const edits = await planSurgery(snapshot, source, request, { ...options, makeUid: randomUUID });
   const changes = edits.filter(({ action }) => action !== "same");
   const nothing = { file: null, edits, revision: 0, size: 0, sha256: "", findings: snapshot.findings.list() };
   if (isDryRun || changes.length === 0) return nothing;
@@ -73,12 +77,12 @@ export async function editSnapshot(input: string, output: string, options: EditO
   return { file: output, edits, ...written, findings };
 }
 
-async function refuseDamage(snapshot: Snapshot, input: string, options: EditOptions): Promise<void> {
+async function refuseDamage(snapshot: Snapshot, source: string, options: EditOptions): Promise<void> {
   const hashing = startHash(snapshot.file);
   const [, verdict] = await Promise.all([checkStructure(snapshot, options), hashing.verdict]).finally(() =>
     hashing.stop(),
   );
-  refuseHash(verdict, input);
+  refuseHash(verdict, source);
   const error = snapshot.findings.list().find(({ level }) => level === "error");
   if (error === undefined) return;
   throw new MendError("snapshot-refused", `the snapshot is damaged: ${error.text}`, {
@@ -87,10 +91,10 @@ async function refuseDamage(snapshot: Snapshot, input: string, options: EditOpti
   });
 }
 
-function refuseHash(verdict: HashVerdict, input: string): void {
+function refuseHash(verdict: HashVerdict, source: string): void {
   if (verdict !== "mismatch") return;
   throw new MendError("snapshot-hash-mismatch", "the snapshot does not match the SHA-256 at its end", {
-    where: input,
+    where: source,
     hint: "use another copy of it",
   });
 }

@@ -1,6 +1,8 @@
 /** What a snapshot has of the cluster that wrote it, and its restored cluster will have too: told from keys that the check of the file found on its way. */
+
 import { type Leftovers, leftoverPrefixes, readLeftovers } from "../../diagnosis/after-restore.ts";
 import type { Finding } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import type { IndexResult, KeySelection } from "../../mvcc/index-task.ts";
 import { sortedEntries } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
@@ -44,7 +46,7 @@ export async function findLeftovers(
   const notes: Finding[] = [];
   if (etcdPrefix === undefined && prefixes.length > 1) {
     const listed = prefixes.map((each) => `"${each}"`).join(", ");
-    const text = `the snapshot holds ${prefixes.length} clusters, under ${listed}: what is said here is of "${prefix}" (--etcd-prefix chooses another)`;
+    const text = `the snapshot holds ${prefixes.length} clusters, under ${listed}: what is said here is of "${prefix}" (${input("etcdPrefix")} chooses another)`;
     notes.push({ level: "info", code: "several-clusters", where: "snapshot", text });
   }
   return { leftovers: readLeftovers(keys, prefix), notes };

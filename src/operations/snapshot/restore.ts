@@ -1,4 +1,5 @@
 /** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
+
 import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../../b
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { checkDataDirTarget, createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
 import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
@@ -241,8 +243,8 @@ function sameMembers(snapshot: Snapshot, membership: Membership): Finding[] {
   const same = membership.members.filter((member) => old.has(formatMemberId(member.id)));
   if (same.length === 0 || members.length < 2) return [];
   const names = same.map((member) => `"${member.name}"`).join(", ");
-  const text = `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still runs would go on with it, and take back everything that is restored; give every member the same new token, such as --initial-cluster-token restored-${randomBytes(4).toString("hex")}`;
-  return [{ level: "warning", code: "member-ids-unchanged", where: "--initial-cluster-token", text }];
+  const text = `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still runs would go on with it, and take back everything that is restored; give every member the same new token, such as ${input("initialClusterToken")} restored-${randomBytes(4).toString("hex")}`;
+  return [{ level: "warning", code: "member-ids-unchanged", where: input("initialClusterToken"), text }];
 }
 
 /** At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its database makes one at most. */
@@ -264,12 +266,12 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
 /** The members that the flags name. Throws `usage` for what etcd refuses. */
 async function planMembership(options: RestoreOptions): Promise<Membership> {
   if (options.exclude?.includes("") === true) {
-    throw new MendError("usage", "--exclude has an empty prefix, which every key begins with", {
-      hint: "name what is to be left out, such as --exclude /registry/events/",
+    throw new MendError("usage", `${input("exclude")} has an empty prefix, which every key begins with`, {
+      hint: `name what is to be left out, such as ${input("exclude")} /registry/events/`,
     });
   }
   const cluster = parseInitialCluster(options.initialCluster);
-  const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), "--initial-advertise-peer-urls");
+  const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), input("initialAdvertisePeerUrls"));
   const addresses = await resolveHosts(hostsToResolve(options.name, advertised, cluster));
   checkMemberInCluster(options.name, advertised, cluster, addresses);
   return newMembership(cluster, options.initialClusterToken);
@@ -293,8 +295,8 @@ function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: Restor
       where: file.path,
       hint:
         sha256 === "absent"
-          ? "if it is a copy of member/snap/db of a stopped etcd, pass --skip-hash-check"
-          : "use another copy of it; --skip-hash-check restores it all the same",
+          ? `if it is a copy of member/snap/db of a stopped etcd, pass ${input("skipHashCheck")}`
+          : `use another copy of it; ${input("skipHashCheck")} restores it all the same`,
     });
   }
   reportHash(sha256, file.path, (finding) => findings.report({ ...finding, level: "warning" }));
@@ -306,7 +308,7 @@ function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: Restor
   const codes = [...new Set(errors.map((finding) => finding.code))];
   throw new MendError("snapshot-refused", `the snapshot is damaged: ${first.text}${more}`, {
     where: first.where,
-    hint: `see all with kubemend snapshot verify; to restore all the same, pass ${codes.map((code) => `--allow ${code}`).join(" ")}`,
+    hint: `see all with kubemend snapshot verify; to restore all the same, pass ${codes.map((code) => `${input("allow")} ${code}`).join(" ")}`,
   });
 }
 

@@ -4,7 +4,7 @@ import { readLastKey } from "../../bolt/edit.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
-import { ETCDCTL_WORDS, explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
+import { explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openStdout } from "../../io/files/durable/stdout.ts";
 import { openTarget, type Target } from "../../io/files/durable/target.ts";
@@ -59,7 +59,7 @@ export async function saveSnapshot(path: string, options: SaveOptions): Promise<
       // A snapshot cannot be continued: the file of another member is another file. So the next one starts anew.
       const isLast = i + 1 === access.endpoints.length;
       if (isLast || path === "-" || !(error instanceof MendError) || !FROM_THE_SERVER.has(error.code)) {
-        throw isUnreached(error) ? await explainEtcdFailure(error, endpoint, access, undefined, ETCDCTL_WORDS) : error;
+        throw isUnreached(error) ? await explainEtcdFailure(error, endpoint, access) : error;
       }
       failed.push({ endpoint, error: error.message });
     }

@@ -1,6 +1,8 @@
 /** Changes to chosen objects of a snapshot, without any API server: planned here, and written with the rest of the keyspace. */
+
 import { builtInType } from "../../compare/built-in-types.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import { isObject, objectOf, textOf } from "../../kube/fields.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
@@ -208,7 +210,7 @@ class Surgeon {
     if (file === undefined) return [];
     if (words.length === 0) {
       throw new MendError("usage", "nothing is chosen of the other snapshot", {
-        hint: "write --from OTHER.db TYPE/NAME...",
+        hint: `write ${input("from")} OTHER.db TYPE/NAME...`,
       });
     }
     using other = await openSnapshotSide(readMoment(file), this.#options);
@@ -222,7 +224,7 @@ class Surgeon {
           `"${key}" of the other snapshot cannot be read: ${plain ?? "it is damaged"}`,
           {
             where: other.label,
-            hint: "pass the API server's file of keys with --encryption-config",
+            hint: `pass the API server's file of keys with ${input("encryptionConfig")}`,
           },
         );
       }
@@ -237,7 +239,7 @@ class Surgeon {
     if (this.#config === undefined && this.#isSealedHere(key, before)) {
       throw new MendError("encryption-key-missing", `"${name}" is encrypted at rest, and nobody gave the key`, {
         where: key,
-        hint: "pass the API server's file of keys with --encryption-config",
+        hint: `pass the API server's file of keys with ${input("encryptionConfig")}`,
       });
     }
     const opened = before && this.#side.openValue(before);

@@ -4,6 +4,7 @@ import { accessProblems } from "../../bootstrap/asset-access.ts";
 import type { RequiredPod } from "../../bootstrap/pivot.ts";
 import { type AssetFile, type BootstrapManifest, planStart, type StartPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { type ClusterAccess, readClusterAccess } from "../../io/api-server/kubeconfig.ts";
@@ -39,7 +40,7 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
       "already-exists",
       `these assets restore etcd, but an API server answers at ${api.access.server.host}, so etcd is not lost`,
       {
-        hint: "recover from that API server, with --kubeconfig alone",
+        hint: `recover from that API server, with ${input("kubeconfig")} alone`,
       },
     );
   }
@@ -135,7 +136,7 @@ function checkKubelet(podManifestPath: string, machine: StartMachine): LocalKube
       "kubelet-not-found",
       `the kubelet looks for static pods in "${kubelet.staticPods}", not in "${podManifestPath}"`,
       {
-        hint: `pass --pod-manifest-path=${kubelet.staticPods}`,
+        hint: `pass ${input("podManifestPath")}=${kubelet.staticPods}`,
       },
     );
   }

@@ -3,6 +3,7 @@
 import { commandLine } from "../../../diagnosis/command-line.ts";
 import type { EtcdFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { type Input, input } from "../../../errors/input.ts";
 import { findEndpoints, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../../io/etcd/etcd-failure.ts";
 import { etcdOf } from "../../../io/etcd/local-etcd.ts";
@@ -25,22 +26,22 @@ export async function probeEtcd(
   if (flags === undefined) return undefined;
   const endpoints = await urlsOf(flags);
   const { cacert, cert, key } = flags;
-  const flag = (name: string, value: string | undefined) => (value === undefined ? [] : [`--${name}=${value}`]);
+  const flag = (name: Input, value: string | undefined) => (value === undefined ? [] : [`${input(name)}=${value}`]);
   // A member that is cut off takes a whole deadline before the next one is asked.
   const health = await probes.attempt((signal) => checkHealth(flags, { signal }), 3 * probes.deadlineMs);
   return {
     endpoints,
     flags: [
-      `--endpoints=${endpoints.join(",")}`,
+      `${input("endpoints")}=${endpoints.join(",")}`,
       ...flag("cacert", cacert),
       ...flag("cert", cert),
       ...flag("key", key),
     ],
     recoverFlags: [
-      `--etcd-servers=${endpoints.join(",")}`,
-      ...flag("etcd-ca-path", cacert),
-      ...flag("etcd-certificate-path", cert),
-      ...flag("etcd-private-key-path", key),
+      `${input("etcdServers")}=${endpoints.join(",")}`,
+      ...flag("etcdCaPath", cacert),
+      ...flag("etcdCertificatePath", cert),
+      ...flag("etcdPrivateKeyPath", key),
     ],
     health: health.ok
       ? health.value
