@@ -1,8 +1,10 @@
 /** `node clean` on directories, killed at every write, run again, and taken back. What it does to a kubelet and to containers is in test/e2e. */
+
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { input } from "../src/errors/input.ts";
 import { openTarget } from "../src/io/files/durable/target.ts";
 import { prepareClean } from "../src/operations/clean/clean.ts";
 import { prepareUndo } from "../src/operations/clean/undo-clean.ts";
@@ -183,7 +185,7 @@ test("refuses directories that are links, and follows none inside", async () => 
   await expect(world.clean()).rejects.toMatchObject({
     code: "usage",
     message: `"${world.path("manifests")}" leads to "${world.path("elsewhere/manifests")}" by a symbolic link, which is not followed`,
-    hint: `if that is the place, pass --pod-manifest-path ${world.path("elsewhere/manifests")}`,
+    hint: `if that is the place, pass ${input("podManifestPath")} ${world.path("elsewhere/manifests")}`,
   });
 });
 
@@ -329,7 +331,7 @@ test("an interruption says how to go on", async () => {
   };
   await expect(world.clean(undefined, { signal: interruption.signal, tell })).rejects.toThrow("interrupted");
   expect(world.told.at(-1)).toBe(
-    "not finished: kubemend node clean goes on, kubemend node clean --undo takes back what was moved",
+    `not finished: kubemend node clean goes on, kubemend node clean ${input("undo")} takes back what was moved`,
   );
   await world.clean();
   expectCleaned(world, before);

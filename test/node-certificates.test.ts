@@ -105,7 +105,7 @@ describe("renew all", () => {
     const now = WHEN + 400 * DAY; // all have expired
     const { code, stderr } = await certificate(m1, ["renew", "all"], now);
     expect(code, stderr).toBe(0);
-    expect(stderr).toContain("start anew: the control plane's static pods");
+    expect(stderr).toContain("restart: the control plane's static pods");
     const after = await list(m1, now);
     expect(after.certificates.filter(({ state }) => state !== "valid").map(({ name }) => name)).toEqual([
       "kubelet-serving",

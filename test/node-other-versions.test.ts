@@ -157,7 +157,7 @@ describe("evict and a pod that no controller makes anew", () => {
     const { code, stderr } = await node("evict", "w1", "--yes");
     expect(code, stderr).toBe(0);
     expect(stderr).toContain("asked to end, and replaced elsewhere:\n  default/web-1\n");
-    expect(stderr).toContain("no controller makes them anew (--force deletes them):\n  default/bare\n");
+    expect(stderr).toContain("no controller replaces them (--force deletes them):\n  default/bare\n");
     expect(deleted()).toEqual([`${PODS}/web-1`]);
   });
 
@@ -166,7 +166,7 @@ describe("evict and a pod that no controller makes anew", () => {
     const { code, stderr } = await node("evict", "w1", "--yes", "--force");
     expect(code, stderr).toBe(0);
     expect(stderr).toContain("asked to end, and replaced elsewhere:\n  default/web-1\n");
-    expect(stderr).toContain("CAUTION: deleted for good, since no controller makes them anew:\n  default/bare\n");
+    expect(stderr).toContain("CAUTION: deleted for good, since no controller replaces them:\n  default/bare\n");
     expect(deleted().sort()).toEqual([`${PODS}/bare`, `${PODS}/web-1`]);
   });
 

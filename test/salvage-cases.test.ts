@@ -1,9 +1,11 @@
 /** Data dirs of real clusters that lost writes, or could not be started, after an earlier salvage; started by a real etcd. */
+
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { input } from "../src/errors/input.ts";
 import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/etcd/salvage.ts";
 import { startEtcd } from "./etcd-server.ts";
 import { freePorts } from "./free-ports.ts";
@@ -156,7 +158,7 @@ describe.skipIf(findProgram(SUITE, "etcd") === undefined)(`etcd of ${SUITE} (${P
     const database = join(directory, "m0/member/snap/db");
     await expect(salvaged(["m0"])).rejects.toMatchObject({
       code: "not-found",
-      hint: expect.stringContaining(`kubemend snapshot restore ${database} --skip-hash-check`),
+      hint: expect.stringContaining(`kubemend snapshot restore ${database} ${input("skipHashCheck")}`),
     });
     expect(existsSync(join(directory, "out"))).toBe(false);
   });

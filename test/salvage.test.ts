@@ -1,8 +1,10 @@
 /** Clusters that lose their quorum under load, and what is made of the data dirs that are left, started by real etcd servers. */
+
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { input } from "../src/errors/input.ts";
 import { type SalvageOptions, type SalvageResult, salvage } from "../src/operations/etcd/salvage.ts";
 import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
 import { freePorts } from "./free-ports.ts";
@@ -116,7 +118,7 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
 
     await expect(salvaged(["m1"])).rejects.toMatchObject({
       code: "not-found",
-      hint: expect.stringContaining("--wal-dir"),
+      hint: expect.stringContaining(input("survivorWalDir")),
     });
     const walDir = join(directory, "out-wal");
     const survivorWalDirs = new Map(["m1", "m2"].map((name) => [join(directory, name), walOf(name)]));

@@ -333,7 +333,7 @@ describe("secrets", () => {
       const open = (await (await opened.fetch("/api/v1/secrets")).json()) as Json;
       expect(names(closed)).toEqual(names(open));
 
-      expect(closedList.headers.get("warning")).toMatch(/--encryption-config/);
+      expect(closedList.headers.get("warning")).toMatch(/EncryptionConfiguration/);
       const isUnreadable = ({ metadata }: Json) =>
         "kubemend.io/unreadable" in ((metadata.annotations ?? {}) as unknown as Json);
       const unreadable = closed.items.filter(isUnreadable);
@@ -345,7 +345,7 @@ describe("secrets", () => {
         `/api/v1/namespaces/${unreadable[0]!.metadata.namespace}/secrets/${unreadable[0]!.metadata.name}`,
       );
       expect(one.status).toBe(500);
-      expect(((await one.json()) as { message: string }).message).toContain("--encryption-config");
+      expect(((await one.json()) as { message: string }).message).toContain("EncryptionConfiguration");
     } finally {
       await encrypted.stop();
       await opened.stop();

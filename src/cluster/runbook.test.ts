@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { withFlags } from "../cli/options/input-flags.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { runbookOf } from "./runbook.ts";
 
@@ -24,7 +25,7 @@ const plan: RestorePlan = {
 };
 
 test("every node has its restore, with one cluster and one token; parts come in the order that keeps old members out", () => {
-  const text = runbookOf(plan, "backup.db");
+  const text = withFlags(runbookOf(plan, "backup.db"));
   for (const { node, name, peerUrl } of members) {
     const [, block] = text.split(`On ${node} (`);
     expect(block).toContain(`--name ${name} \\\n  --initial-cluster ${plan.initialCluster} \\\n`);

@@ -10,6 +10,7 @@ import {
   workload,
 } from "../../test/cluster-objects.ts";
 import type { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import type { SelfHostedControlPlane, StaticPodControlPlane } from "./control-plane.ts";
 import { dataNamespaces, type SelectOptions, selectControlPlane } from "./select.ts";
@@ -82,7 +83,7 @@ test("components in another namespace, and in two", () => {
   expect(failure([...blue, ...green])).toMatchObject({
     code: "control-plane-not-found",
     message: 'found control planes in 2 namespaces: "blue", "green"',
-    hint: "choose one with --namespace",
+    hint: `choose one with ${input("namespace")}`,
   });
   expect(selfHosted([...blue, ...green], { namespace: "green" }).namespace).toBe("green");
   expect(dataNamespaces([...blue, ...green])).toEqual(["blue", "green", "kube-system"]);
@@ -305,7 +306,7 @@ test("workloads that cannot be read for want of a key", () => {
   ] as const;
   expect(failure([], { sealed })).toMatchObject({
     code: "encryption-key-missing",
-    hint: expect.stringContaining("--encryption-config"),
+    hint: expect.stringContaining(input("encryptionConfig")),
   });
 });
 

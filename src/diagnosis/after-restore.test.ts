@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { input } from "../errors/input.ts";
 import { readLeftovers, restoreNotes, restoreSteps } from "./after-restore.ts";
 
 const NODES = ["/registry/minions/node1", "/registry/minions/node2"];
@@ -17,7 +18,7 @@ test.each([
   const steps = restoreSteps(leftovers, []);
   expect(steps.join("\n")).toContain(step);
   expect(steps[0]).toContain("the healthy ones too");
-  expect(steps.findIndex((each) => each.includes("--restored-from"))).toBeGreaterThan(
+  expect(steps.findIndex((each) => each.includes(input("restoredFrom")))).toBeGreaterThan(
     steps.findIndex((each) => each.includes("start etcd on the data dir")),
   );
 });
@@ -28,7 +29,7 @@ test("an etcd without Kubernetes is started, and that is all", () => {
     expect.stringContaining("stop etcd on every member of the old cluster, the healthy ones too"),
     expect.stringContaining('for "b"'),
     "start etcd on the data dir",
-    expect.stringContaining("kubemend etcd health --restored-from"),
+    expect.stringContaining(`kubemend etcd health ${input("restoredFrom")}`),
   ]);
   expect(restoreNotes(leftovers, 5)).toEqual([]);
 });
@@ -36,7 +37,7 @@ test("an etcd without Kubernetes is started, and that is all", () => {
 test("what a restored cluster may have that it should not", () => {
   const leftovers = readLeftovers([...NODES, "/registry/masterleases/10.0.0.1"], "/registry");
   expect(restoreNotes(leftovers, 500).map(({ code, text }) => [code, text])).toEqual([
-    ["revision-goes-back", expect.stringContaining("--bump-revision 500 --mark-compacted")],
+    ["revision-goes-back", expect.stringContaining(`${input("bumpRevision")} 500 ${input("markCompacted")}`)],
     ["masterleases-restored", expect.stringContaining("10.0.0.1")],
     ["nodes-restored", expect.stringContaining("2 nodes")],
   ]);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { cluster } from "../../test/healthy-facts.ts";
+import { input } from "../errors/input.ts";
 import { judgeBlockers } from "./blockers.ts";
 import type { Facts } from "./facts.ts";
 import { readUnreadable } from "./unreadable-objects.ts";
@@ -27,10 +28,10 @@ test("objects that keep an API server from coming up are named with what removes
   const advice = judgeBlockers({ cluster, access: {} } as unknown as Facts).map((trouble) => trouble.advice);
   expect(advice).toEqual([
     expect.stringContaining(
-      "kubemend snapshot restore BACKUP --data-dir DIR --remove validatingwebhookconfiguration/dead",
+      `kubemend snapshot restore BACKUP ${input("dataDir")} DIR ${input("remove")} validatingwebhookconfiguration/dead`,
     ),
     expect.stringContaining(
-      "kubemend snapshot restore BACKUP --data-dir DIR --remove apiservice/v1beta1.metrics.k8s.io",
+      `kubemend snapshot restore BACKUP ${input("dataDir")} DIR ${input("remove")} apiservice/v1beta1.metrics.k8s.io`,
     ),
   ]);
 });
@@ -54,12 +55,14 @@ test("a namespace is freed of the finalizer that holds it, wherever that is", ()
   const own = stuck({ ownFinalizers: ["example.com/hold"] });
   expect(own.text).toContain('held by finalizer "example.com/hold"');
   expect(own.commands).toEqual([`kubectl patch namespace shop --type=merge ${patch}`]);
-  expect(own.advice).toContain("kubemend snapshot restore BACKUP --data-dir DIR --remove namespace/shop");
+  expect(own.advice).toContain(
+    `kubemend snapshot restore BACKUP ${input("dataDir")} DIR ${input("remove")} namespace/shop`,
+  );
   const remaining = ["one", "two"].map((name) => ({ resource: "widgets.example.com", name, finalizers: ["x"] }));
   const held = stuck({ remaining });
   expect(held.commands).toHaveLength(2);
   expect(held.commands[0]).toBe(`kubectl -n shop patch widgets.example.com one --type=merge ${patch}`);
-  expect(held.advice).toContain("--remove widgets.example.com/one widgets.example.com/two -n shop");
+  expect(held.advice).toContain(`${input("remove")} widgets.example.com/one widgets.example.com/two -n shop`);
 });
 
 test.each([
@@ -76,7 +79,7 @@ test.each([
 
 test("a Secret that no key opens is named with what removes it, also by the log of an API server that is down", () => {
   const message = 'unable to transform key "/registry/secrets/shop/db": no matching key was found';
-  const remove = "kubemend snapshot restore before.db --data-dir DIR --remove secret/db -n shop";
+  const remove = `kubemend snapshot restore before.db ${input("dataDir")} DIR ${input("remove")} secret/db -n shop`;
   const unreadable = [{ resource: "secrets", key: "/registry/secrets/shop/db", message }];
   const [listed] = judgeBlockers({ cluster: cluster({ unreadable }), access: {} } as unknown as Facts);
   expect(listed).toMatchObject({ code: "stored-object-unreadable", where: "secret shop/db" });

@@ -10,6 +10,7 @@ import {
   NOW,
   node,
 } from "../../test/healthy-facts.ts";
+import { input } from "../errors/input.ts";
 import { diagnose } from "./diagnose.ts";
 import { judgeCluster, type MemberHealth } from "./etcd-health.ts";
 import type { Facts, LocalComponent, LocalProcess } from "./facts.ts";
@@ -477,7 +478,7 @@ describe("what mends it", () => {
     [
       "with the kubeconfig that was given",
       { ...down(abandoned("kube-scheduler")), access: { kubeconfig: "/tmp/a b", context: "x" } },
-      ["kubemend rescue scheduler '--kubeconfig=/tmp/a b' --context=x"],
+      [`kubemend rescue scheduler '${input("kubeconfig")}=/tmp/a b' ${input("context")}=x`],
     ],
     [
       "a flag that is unknown",
@@ -493,7 +494,7 @@ describe("what mends it", () => {
       "a manifest that is lost, with etcd alive",
       silentMaster(dead("kube-apiserver", { manifest: undefined, log: crashLog() })),
       [
-        "sudo kubemend recover --recovery-dir=/var/lib/kubemend/recovered --force --etcd-servers=https://10.0.0.1:2379",
+        `sudo kubemend recover ${input("recoveryDir")}=/var/lib/kubemend/recovered ${input("force")} --etcd-servers=https://10.0.0.1:2379`,
         "sudo cp /var/lib/kubemend/recovered/nodes/master1/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/",
       ],
     ],
@@ -517,7 +518,7 @@ describe("what mends it", () => {
         ],
       }),
       [
-        "sudo kubemend certificate renew /pki/apiserver.crt --key=/pki/apiserver.key --ca-cert=/pki/ca.crt --ca-key=/pki/ca.key",
+        `sudo kubemend certificate renew /pki/apiserver.crt ${input("key")}=/pki/apiserver.key ${input("caCert")}=/pki/ca.crt ${input("caKey")}=/pki/ca.key`,
       ],
     ],
     [
@@ -530,7 +531,9 @@ describe("what mends it", () => {
           }),
         ],
       }),
-      ["sudo kubemend certificate renew /pki/apiserver.crt --ca-cert=/pki/ca.crt --ca-key=/pki/ca.key"],
+      [
+        `sudo kubemend certificate renew /pki/apiserver.crt ${input("caCert")}=/pki/ca.crt ${input("caKey")}=/pki/ca.key`,
+      ],
     ],
     [
       "a quota, raised by what is missing",
@@ -677,7 +680,7 @@ describe("etcd", () => {
       "full",
       withMembers([member("1", true)], [{ memberId: "1", type: "NOSPACE" }]),
       ["error etcd-alarm-nospace"],
-      ["compact --physical 9", "defrag --cluster", "alarm disarm"].map(
+      [`compact ${input("physical")} 9`, `defrag ${input("cluster")}`, "alarm disarm"].map(
         (words) => `kubemend etcd ${words} --endpoints=https://10.0.0.1:2379`,
       ),
     ],
@@ -695,7 +698,7 @@ describe("etcd", () => {
         cluster: cluster({ components: [abandoned("kube-controller-manager"), abandoned("kube-scheduler")] }),
       },
       ["error etcd-alarm-nospace"],
-      ["compact --physical 9", "defrag --cluster", "alarm disarm"].map(
+      [`compact ${input("physical")} 9`, `defrag ${input("cluster")}`, "alarm disarm"].map(
         (words) => `kubemend etcd ${words} --endpoints=https://10.0.0.1:2379`,
       ),
     ],

@@ -9,6 +9,7 @@ import {
   localComponent,
   node,
 } from "../../test/healthy-facts.ts";
+import { input } from "../errors/input.ts";
 import { diagnose } from "./diagnose.ts";
 import { judgeCluster, type MemberHealth } from "./etcd-health.ts";
 import type { Facts, LocalComponent, LocalFacts } from "./facts.ts";
@@ -167,14 +168,14 @@ describe("etcd's manifest is gone, and its data", () => {
       expect(commands).toHaveLength(1);
       expect(commands[0]).toContain("kubemend recover");
       expect(evidence.join("\n")).toContain("etcd's data is gone");
-      expect(advice).toContain("kubemend snapshot restore BACKUP.db --data-dir=/var/lib/etcd");
+      expect(advice).toContain(`kubemend snapshot restore BACKUP.db ${input("dataDir")}=/var/lib/etcd`);
     },
   );
 
   test("is gone, and the others live: the member is removed and added first", () => {
     const { commands, advice } = gone("empty", members(member("1", false), member("2", true), member("3", true)));
     expect(commands[0]).toContain("member remove 1");
-    expect(commands[1]).toContain("member add master1 --peer-urls=https://10.0.0.1:2380");
+    expect(commands[1]).toContain(`member add master1 ${input("peerUrls")}=https://10.0.0.1:2380`);
     expect(commands.at(-1)).toBe(COPY);
     expect(advice).toContain("--initial-cluster-state=existing");
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { input } from "../errors/input.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { aggregateText, type DaemonSetAnswer, type DrainRules, judgePod, selectForDrain } from "./drain-filter.ts";
 
@@ -35,9 +36,9 @@ const MIRROR = { annotations: { "kubernetes.io/config.mirror": "x" } };
 const DELETED = { deletionTimestamp: "2026-11-21T11:59:00Z" };
 const MISSING: DaemonSetAnswer = { state: "missing", text: 'daemonsets.apps "web" not found' };
 const FAILED: DaemonSetAnswer = { state: "failed", text: "forbidden" };
-const LOCAL = "Pods with local storage (use --delete-emptydir-data to override)";
-const UNMANAGED = "Pods that declare no controller (use --force to override)";
-const DAEMONS = "DaemonSet-managed Pods (use --ignore-daemonsets to ignore)";
+const LOCAL = `Pods with local storage (use ${input("deleteEmptydirData")} to override)`;
+const UNMANAGED = `Pods that declare no controller (use ${input("force")} to override)`;
+const DAEMONS = `DaemonSet-managed Pods (use ${input("ignoreDaemonsets")} to ignore)`;
 
 describe("a pod", () => {
   const cases: [string, KubeObject, Partial<DrainRules>, object, DaemonSetAnswer?][] = [

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { findProgram, PROGRAMS_MISSING } from "../../test/programs.ts";
 import { memorySource } from "../bolt/byte-source.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
+import { input } from "../errors/input.ts";
 import { createEntryReader, readLog } from "./log.ts";
 import { decodeMember, encodeMember, encodeMemberStore, newMembership } from "./membership.ts";
 import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "./peer-urls.ts";
@@ -111,8 +112,13 @@ test.each([
 });
 
 test.each([
-  ["m9", ["http://127.0.0.1:2380"], THREE, 'member "m9" is not in --initial-cluster, which names "m1", "m2", "m3"'],
-  ["m1", ["http://127.0.0.1:9"], THREE, "missing from --initial-advertise-peer-urls"],
+  [
+    "m9",
+    ["http://127.0.0.1:2380"],
+    THREE,
+    `member "m9" is not in ${input("initialCluster")}, which names "m1", "m2", "m3"`,
+  ],
+  ["m1", ["http://127.0.0.1:9"], THREE, `missing from ${input("initialAdvertisePeerUrls")}`],
   ["m1", ["http://127.0.0.1:2380", "http://127.0.0.1:9"], THREE, "does not give"],
   ["a", ["http://h:1"], "a=http://h:1,b=http://h:1", 'to both "a" and "b"'],
   ["a", ["http://h:1"], "a=http://h:1,a=http://h:1", 'to "a" twice'],
@@ -147,5 +153,5 @@ test("names are resolved only where they may help", () => {
 });
 
 test.each(["", ",", "http://a:1", "=http://a:1"])("--initial-cluster %j is refused", (text) => {
-  expect(() => parseInitialCluster(text)).toThrow("--initial-cluster");
+  expect(() => parseInitialCluster(text)).toThrow(input("initialCluster"));
 });

@@ -141,12 +141,12 @@ test("the network and the checkpointer can be left out", async () => {
 });
 
 test.each<[Partial<ClusterRequest>, RegExp]>([
-  [{ apiServers: ["10.0.0.1"] }, /--api-servers has "10.0.0.1": expected https:\/\/HOST:PORT/],
+  [{ apiServers: ["10.0.0.1"] }, /apiServers\W has "10.0.0.1": expected https:\/\/HOST:PORT/],
   [{ apiServers: ["http://10.0.0.1"] }, /expected https/],
   [{ etcdServers: ["http://a:2379", "https://b:2379"] }, /mixes http and https/],
   [{ altNames: ["IP=api"] }, /"IP=api": expected IP=ADDRESS or DNS=NAME/],
   [{ altNames: ["api"] }, /expected IP=ADDRESS/],
-  [{ podCidrs: ["10.3.0.0/16"] }, /--pod-cidr 10.3.0.0\/16 and --service-cidr 10.3.0.0\/24 overlap/],
+  [{ podCidrs: ["10.3.0.0/16"] }, /podCidr\W 10.3.0.0\/16 and \WserviceCidr\W 10.3.0.0\/24 overlap/],
   [{ podCidrs: ["10.2.0.0/16", "10.4.0.0/16"] }, /two networks of one family/],
   [{ podCidrs: ["10.2.0.0/16", "fd00::/48"] }, /2 pod networks and 1 service networks/],
   [{ podCidrs: ["10.2.0.0/25"] }, /does not fit/],
@@ -156,7 +156,7 @@ test.each<[Partial<ClusterRequest>, RegExp]>([
   [{ networkProvider: "calico" }, /expected flannel or none/],
   [{ kubernetesVersion: "1.34" }, /expected v1.20.0 or later/],
   [{ kubernetesVersion: "v1.19.3" }, /expected v1.20.0 or later/],
-  [{ images: { nginx: "a" } }, /--image names "nginx"/],
+  [{ images: { nginx: "a" } }, /image\W names "nginx"/],
   [{ certificateDays: 4000 }, /the authority itself holds 3650 days/],
 ])("what is wrong is said: %j", (changes, message) => {
   expect(() => checkCluster({ ...REQUEST, ...changes })).toThrow(message);
@@ -164,6 +164,6 @@ test.each<[Partial<ClusterRequest>, RegExp]>([
 
 test("all that is wrong is said at once", () => {
   expect(() => checkCluster({ ...REQUEST, apiServers: ["a"], etcdServers: [""], kubernetesVersion: "" })).toThrow(
-    /--api-servers[\s\S]*--etcd-servers[\s\S]*--kubernetes-version/,
+    /apiServers[\s\S]*etcdServers[\s\S]*kubernetesVersion/,
   );
 });

@@ -414,9 +414,9 @@ describe("refused, with nothing left behind", () => {
   });
 
   test.each([
-    [{ exclude: [""] }, /--exclude has an empty prefix/],
-    [{ name: "other" }, /"other" is not in --initial-cluster/],
-    [{ initialAdvertisePeerUrls: "http://localhost:1" }, /missing from --initial-advertise-peer-urls/],
+    [{ exclude: [""] }, /exclude\W has an empty prefix/],
+    [{ name: "other" }, /"other" is not in \WinitialCluster/],
+    [{ initialAdvertisePeerUrls: "http://localhost:1" }, /missing from \WinitialAdvertisePeerUrls/],
     [{ initialCluster: "default=http://nobody.invalid:2380" }, /"nobody.invalid" cannot be resolved here/],
     [{ initialCluster: "x" }, /each member is name=URL/],
   ])("wrong flags %j", (more, text) => refused(more, "usage", text));
