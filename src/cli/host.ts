@@ -37,7 +37,7 @@ export interface Host extends Surroundings {
 }
 
 /** `typed` is the command line, whose flags texts are written in. */
-export function hostOf(outer: ProcessHost, typed: () => readonly string[]): Host {
+export function hostOf(outer: ProcessHost, typed: () => readonly string[] = () => []): Host {
   const inFlags = (text: string) => withFlags(text, typed()[0]);
   const { env, cwd, signal, ask, askSecret, stdin } = outer;
   return {

@@ -1,5 +1,7 @@
 /** Peer URLs and `--initial-cluster`, by etcd's own rules (`client/pkg/types/urls.go`, `urlsmap.go`, `server/config`). */
+
 import { MendError } from "../errors/errors.ts";
+import { input } from "../errors/input.ts";
 import { withoutLogin } from "../errors/secret.ts";
 
 /** Sorted. Throws `usage` for what etcd refuses; `flag` is where they came from. */
@@ -30,7 +32,7 @@ function parsePeerUrl(url: string, flag: string): string {
 
 /** Names to their sorted peer URLs, from `name=url,name=url`; a name that comes twice has both URLs. */
 export function parseInitialCluster(text: string): Map<string, string[]> {
-  const flag = "--initial-cluster";
+  const flag = input("initialCluster");
   const lists = new Map<string, string[]>();
   for (const pair of text.split(",")) {
     if (pair === "") continue;
@@ -84,9 +86,9 @@ export function checkMemberInCluster(
   if (own === undefined) {
     throw new MendError(
       "usage",
-      `member "${name}" is not in --initial-cluster, which names ${quoted(cluster.keys())}`,
+      `member "${name}" is not in ${input("initialCluster")}, which names ${quoted(cluster.keys())}`,
       {
-        hint: "make --name one of them, or add it to --initial-cluster",
+        hint: `make ${input("name")} one of them, or add it to ${input("initialCluster")}`,
       },
     );
   }
@@ -96,7 +98,7 @@ export function checkMemberInCluster(
       const owner = owners.get(url);
       if (owner !== undefined) {
         const who = owner === member ? `"${member}" twice` : `both "${owner}" and "${member}"`;
-        throw new MendError("usage", `--initial-cluster gives "${url}" to ${who}`, {
+        throw new MendError("usage", `${input("initialCluster")} gives "${url}" to ${who}`, {
           hint: "give each member URLs of its own",
         });
       }
@@ -112,11 +114,11 @@ export function checkMemberInCluster(
   const why = resolutionText([...onlyInCluster, ...onlyAdvertised], addresses);
   const hint = "give both flags the same URLs for this member";
   if (onlyInCluster.length > 0) {
-    const text = `--initial-cluster gives "${name}" the URL ${quoted(onlyInCluster)}, missing from --initial-advertise-peer-urls, which has ${quoted(advertised)}`;
+    const text = `${input("initialCluster")} gives "${name}" the URL ${quoted(onlyInCluster)}, missing from ${input("initialAdvertisePeerUrls")}, which has ${quoted(advertised)}`;
     throw new MendError("usage", text + why, { hint });
   }
   if (onlyAdvertised.length > 0) {
-    const text = `--initial-advertise-peer-urls has ${quoted(onlyAdvertised)}, which --initial-cluster does not give "${name}"`;
+    const text = `${input("initialAdvertisePeerUrls")} has ${quoted(onlyAdvertised)}, which ${input("initialCluster")} does not give "${name}"`;
     throw new MendError("usage", text + why, { hint });
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The one edge to the terminal: all that kubemend writes passes here, and comes out with what could steer a terminal escaped. Escape sequences exist in
- * this file only: for colours, a line that moves, and a screen drawn anew.
+ * The one edge to the terminal: all that kubemend writes passes here, and comes out with what could steer a terminal
+ * escaped, and with flags in place of the inputs that texts name. Escape sequences exist in this file only: for colours,
+ * a line that moves, and a screen that is redrawn.
  */
 import { escapeText, oneLine } from "./escape.ts";
 import { piecesOf, type Style, type Text } from "./styled.ts";
@@ -34,14 +35,19 @@ export interface Printer {
 const ESC = "\u001b";
 const COLOURS: Readonly<Record<Style, number>> = { error: 31, warning: 33, note: 36, good: 32 };
 
-export function createPrinter(sink: TextSink, env: Readonly<Record<string, string | undefined>>): Printer {
+/** `withFlags` writes flags in place of the inputs that a text names. */
+export function createPrinter(
+  sink: TextSink,
+  env: Readonly<Record<string, string | undefined>>,
+  withFlags: (text: string) => string,
+): Printer {
   const hasColour = sink.isTTY && !env.NO_COLOR;
   const coloured = (text: Text, most = Number.POSITIVE_INFINITY): string => {
     let all = "";
     let left = most;
     for (const piece of piecesOf(text)) {
       const isStyled = typeof piece !== "string";
-      const escaped = escapeText(isStyled ? piece.text : piece).slice(0, Math.max(0, left));
+      const escaped = escapeText(withFlags(isStyled ? piece.text : piece)).slice(0, Math.max(0, left));
       left -= escaped.length;
       all += isStyled && hasColour ? `${ESC}[1;${COLOURS[piece.style]}m${escaped}${ESC}[0m` : escaped;
     }
@@ -52,7 +58,7 @@ export function createPrinter(sink: TextSink, env: Readonly<Record<string, strin
     isTTY: sink.isTTY,
     columns: sink.columns,
     write(text) {
-      if (typeof text === "string") return sink.write(escapeText(text));
+      if (typeof text === "string") return sink.write(escapeText(withFlags(text)));
       return sink.write(coloured(text));
     },
     moveLines(lines, before) {
@@ -60,7 +66,7 @@ export function createPrinter(sink: TextSink, env: Readonly<Record<string, strin
       const all = lines.map((line) => `${ESC}[K${coloured(line, most)}\n`).join("");
       return control(`\r${before > 0 ? `${ESC}[${before}A` : ""}${all}${ESC}[J`);
     },
-    moveLine: (text) => control(`\r${oneLine(text).slice(0, (sink.columns ?? 80) - 1)}${ESC}[K`),
+    moveLine: (text) => control(`\r${oneLine(withFlags(text)).slice(0, (sink.columns ?? 80) - 1)}${ESC}[K`),
     clearLine: () => control(`\r${ESC}[K`),
     clearScreen: () => control(`${ESC}[H${ESC}[2J`),
   };

@@ -1,8 +1,10 @@
 /** How to reach etcd: endpoints in every form that etcdctl takes, TLS material, a user. */
+
 import { resolveSrv } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { withoutLogin } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
@@ -69,8 +71,8 @@ export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
   const flags = withLocalEtcd(named);
   const { cacert, cert, key } = flags;
   if ((cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? "--cert" : "--key";
-    throw new MendError("usage", `${missing} is missing: --cert and --key go together`, {
+    const missing = cert === undefined ? input("cert") : input("key");
+    throw new MendError("usage", `${missing} is missing: ${input("cert")} and ${input("key")} go together`, {
       hint: `pass ${missing} too`,
     });
   }
@@ -105,7 +107,9 @@ export async function findEndpoints(flags: EtcdFlags): Promise<string[]> {
   const scheme = cacert !== undefined || cert !== undefined ? "https" : "http";
   const endpoints = found.map((endpoint) => parseEndpoint(endpoint, scheme));
   if (endpoints.length === 0) {
-    throw new MendError("usage", "no endpoint is given", { hint: "pass --endpoints https://10.0.0.1:2379,..." });
+    throw new MendError("usage", "no endpoint is given", {
+      hint: `pass ${input("endpoints")} https://10.0.0.1:2379,...`,
+    });
   }
   return [...new Set(endpoints)];
 }
@@ -141,7 +145,7 @@ async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; rea
   if (askPassword !== undefined)
     return { name: user, password: await askPassword(`password of etcd's user "${user}": `) };
   throw new MendError("usage", `user "${user}" has no password`, {
-    hint: "pass --password-file, set ETCDCTL_PASSWORD, or pass --user NAME:PASSWORD",
+    hint: `pass ${input("passwordFile")}, set ETCDCTL_PASSWORD, or pass ${input("user")} NAME:PASSWORD`,
   });
 }
 
@@ -174,12 +178,12 @@ export async function discoverEndpoints(
   if (without.length > 0) {
     throw new MendError("etcd-unreachable", `the SRV records for etcd in "${domain}" are all without TLS`, {
       where: domain,
-      hint: `add ${secure} to that zone, leave --insecure-discovery=false out, or pass --endpoints`,
+      hint: `add ${secure} to that zone, leave ${input("insecureDiscovery")}=false out, or pass ${input("endpoints")}`,
     });
   }
   throw new MendError("etcd-unreachable", `no SRV records for etcd in "${domain}"`, {
     where: domain,
-    hint: `check ${secure} and ${plain} in that zone, or pass --endpoints`,
+    hint: `check ${secure} and ${plain} in that zone, or pass ${input("endpoints")}`,
   });
 }
 
@@ -196,7 +200,7 @@ function checkMaterial(tls: TlsMaterial, { cacert, cert, key }: EtcdFlags): void
         : `the TLS files cannot be used: ${code ?? "they are no PEM"}`;
     throw new MendError("tls-failed", text, {
       where: files,
-      hint: "pass PEM files: --cacert, and --cert with the --key that belongs to it",
+      hint: `pass PEM files: ${input("cacert")}, and ${input("cert")} with the ${input("key")} that belongs to it`,
       cause: error,
     });
   }

@@ -1,6 +1,8 @@
 /** The node on which the agent runs: its container runtime, its kubelet, its directories. The agent is given one, so that tests run it without a kubelet. */
+
 import type { RuntimePod } from "../../checkpoint/observe.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { releaseProgramPages } from "../../io/agent/program-pages.ts";
 import { watchDirectories } from "../../io/files/directory-watch.ts";
 import { findRuntimeEndpoint } from "../../io/node/container-runtime.ts";
@@ -42,6 +44,6 @@ export async function findRuntime(): Promise<string> {
   const found = findRuntimeEndpoint(findKubelet());
   if (found !== undefined) return found;
   throw new MendError("runtime-unreachable", "no container runtime is found on this node", {
-    hint: "pass --container-runtime-endpoint",
+    hint: `pass ${input("containerRuntimeEndpoint")}`,
   });
 }

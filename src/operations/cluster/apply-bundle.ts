@@ -2,6 +2,7 @@
  * `cluster apply`: the steps of a restore on this node, from its bundle. They are those of `cluster restore`, done here in the same order and with the same journal; where
  * that waits for all nodes, this waits for its peers, on etcd's peer port.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeFacts, NodeJournal } from "../../cluster/node-facts.ts";
 import { wantedFiles } from "../../cluster/node-needs.ts";
@@ -16,6 +17,7 @@ import {
 } from "../../cluster/restore-plan.ts";
 import { type NodeStep, nextStep, undoSteps } from "../../cluster/restore-state.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { askPeer, type PeerTls, servePeerStatus } from "../../io/etcd/peer-status.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import { componentManifests } from "../../io/node/local-components.ts";
@@ -129,7 +131,7 @@ class Steps {
       if (next.do === "refuse") {
         throw new MendError("plan-refused", "this operation was taken back on this node", {
           where: plan.id,
-          hint: "finish that first: kubemend cluster apply FILE --undo, on every node",
+          hint: `finish that first: kubemend cluster apply FILE ${input("undo")}, on every node`,
         });
       }
       if (next.do === "nothing") break;

@@ -2,11 +2,13 @@
  * The file of one node that carries a restore there without ssh: a line of magic with the SHA-256 of the next, a line of JSON with the plan and what the node needs, and the
  * snapshot. It holds every secret of the cluster: 0600, or encrypted for age's recipients.
  */
+
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import type { BackupIdentity } from "../../cluster/backup-facts.ts";
 import type { RestorePlan } from "../../cluster/restore-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
@@ -93,7 +95,7 @@ async function plainBytes(path: string, identityFile: string | undefined): Promi
   if (identityFile === undefined) {
     throw new MendError("identity-missing", `"${path}" is encrypted`, {
       where: path,
-      hint: "give the identity that it was encrypted for with --identity",
+      hint: `give the identity that it was encrypted for with ${input("identity")}`,
     });
   }
   return decryptAge(all, readIdentity(identityFile).keys, path);

@@ -1,5 +1,7 @@
 /** Moves replicas back to nodes that returned: one more is started, and when it is ready one is removed where there are too many. */
+
 import { invariant, MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
@@ -204,7 +206,7 @@ function checkTargets(nodes: readonly KubeObject[]): void {
     const { name } = node.metadata;
     if (!isNodeReady(node)) {
       throw new MendError("node-silent", `node "${name}" is not ready; nothing was changed`, {
-        hint: `wait until its kubelet answers: kubemend node status ${name} --watch`,
+        hint: `wait until its kubelet answers: kubemend node status ${name} ${input("watch")}`,
       });
     }
     if (isCordoned(node)) {

@@ -45,7 +45,7 @@ export async function editSnapshot(source: string, output: string, options: Edit
   const { request, isDryRun } = options;
   if (!hasSurgery(request)) {
     throw new MendError("usage", "there is nothing to change", {
-      hint: `pass ${input("remove")}, ${input("set")} or ${input("from")}`,
+      hint: `pass ${input("remove")}, ${input("set")} or ${input("takenFrom")}`,
     });
   }
   if (!isDryRun && existsSync(output)) {

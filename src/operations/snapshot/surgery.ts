@@ -210,7 +210,7 @@ class Surgeon {
     if (file === undefined) return [];
     if (words.length === 0) {
       throw new MendError("usage", "nothing is chosen of the other snapshot", {
-        hint: `write ${input("from")} OTHER.db TYPE/NAME...`,
+        hint: `write ${input("takenFrom")} OTHER.db TYPE/NAME...`,
       });
     }
     using other = await openSnapshotSide(readMoment(file), this.#options);

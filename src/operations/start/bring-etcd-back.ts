@@ -2,8 +2,10 @@
  * The part of `start` that brings a cluster's own etcd back from a backup: restores it into a data dir of this machine, and has the kubelet run it as a static
  * pod that stays.
  */
+
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
 import {
   inspectRecoveredEtcd,
   placeRecoveredEtcd,
@@ -41,7 +43,7 @@ export async function prepareEtcd(plan: EtcdPlan, podManifestPath: string, machi
   const taken = state.isPlaced ? undefined : plan.ports.find((port) => machine.listenerOf(port) !== undefined);
   if (taken !== undefined) {
     throw new MendError("port-taken", `port ${taken}, which etcd needs, is taken by "${machine.listenerOf(taken)}"`, {
-      hint: "stop that program; if it is this cluster's etcd, recover with --etcd-servers instead of a backup",
+      hint: `stop that program; if it is this cluster's etcd, recover with ${input("etcdServers")} instead of a backup`,
     });
   }
   return { plan, places, state };
@@ -91,15 +93,15 @@ async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSig
     }
     if (error.code !== "snapshot-refused") throw error;
     const flags = [
-      `--data-dir=${dataDir}`,
-      `--name=${name}`,
-      `--initial-cluster=${options.initialCluster}`,
-      `--initial-cluster-token=${clusterToken}`,
-      `--initial-advertise-peer-urls=${peerUrl}`,
+      `${input("dataDir")}=${dataDir}`,
+      `${input("name")}=${name}`,
+      `${input("initialCluster")}=${options.initialCluster}`,
+      `${input("initialClusterToken")}=${clusterToken}`,
+      `${input("initialAdvertisePeerUrls")}=${peerUrl}`,
     ];
     throw new MendError(error.code, error.message, {
       ...(error.where === undefined ? {} : { where: error.where }),
-      hint: `try another backup; or restore it by hand and start again: kubemend snapshot restore ${recovery.backup} ${flags.join(" ")}, with the --allow flags that it asks for`,
+      hint: `try another backup; or restore it by hand and start again: kubemend snapshot restore ${recovery.backup} ${flags.join(" ")}, with the ${input("allow")} flags that it asks for`,
       cause: error,
     });
   }
