@@ -11,6 +11,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { resourceAtPath } from "../../storage/object-key.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
+import { differingEntries } from "./differing-entries.ts";
 import { openLiveSide } from "./live-side.ts";
 import type { Moment } from "./moment.ts";
 import { createSelection, type ObjectSelection, type SelectionRequest, splitRest } from "./object-selection.ts";
@@ -115,9 +116,12 @@ async function diffSides(
   const step = startProgress(options.progress);
   for (const path of paths) {
     const like = before.versionAt(path) ?? after.versionAt(path);
-    const one = await before.open(path, like);
-    const two = await after.open(path, like);
     const noise = all ? undefined : noisyPath(path);
+    const isQuick = noise === undefined && !all && selectsAll;
+    const quick = isQuick ? differingEntries(before, after, path, selection, signal) : undefined;
+    if (quick !== undefined) counts.equal += quick.equal;
+    const one = quick?.one ?? (await before.open(path, like));
+    const two = quick?.two ?? (await after.open(path, like));
     const names = [...new Set([...one.keys(), ...two.keys()])].filter((rest) => selection.takes(path, rest));
     if (noise !== undefined) {
       if (names.length > 0) counts.noise[noise] = (counts.noise[noise] ?? 0) + names.length;

@@ -15,6 +15,8 @@ export interface SelectionRequest {
 }
 
 export interface ObjectSelection {
+  /** Whether every object is meant, as far as names and namespaces go. */
+  readonly takesAll: boolean;
   /** Whether any object below this path may be meant. */
   takesPath(path: string): boolean;
   /** `rest`: `NAMESPACE/NAME` or `NAME`, as keys have it. */
@@ -44,6 +46,7 @@ export function createSelection(
     );
   };
   return {
+    takesAll: wanted.length === 0 && namespace === undefined,
     takesPath: (path) => wanted.length === 0 || wanted.some(({ resource }) => resource.path === path),
     takes(path, rest) {
       const { namespace: own, name } = splitRest(path, rest);

@@ -1,5 +1,6 @@
 /** One of two places that hold objects, a snapshot or a live cluster, read one resource at a time, so that memory is that of one resource. */
 import type { KubeObject } from "../../kube/object.ts";
+import type { KeyRange } from "../../snapshot/equal-values.ts";
 import type { CustomResource } from "../../storage/custom-resource.ts";
 
 export type ReadObject =
@@ -26,6 +27,10 @@ export interface Side {
   readonly custom: readonly CustomResource[];
   /** Objects by `NAMESPACE/NAME` or `NAME`. `like`: the apiVersion to have them in, where there is a choice. */
   open(path: string, like?: string): Promise<ReadonlyMap<string, SideEntry>>;
+  /** Where the objects of a path are among the keys of a snapshot; undefined where this is none, or there are none. */
+  range?(path: string): KeyRange | undefined;
+  /** Of a snapshot: some of the objects of a path, by entries of the index. */
+  openEntries?(path: string, entries: Iterable<number>): ReadonlyMap<string, SideEntry>;
   /** The apiVersion of the first object at this path, if there is one to be read. */
   versionAt(path: string): string | undefined;
   /** What could not be looked at, such as the API of an aggregated server that does not answer. */

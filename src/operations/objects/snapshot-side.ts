@@ -3,6 +3,7 @@ import { sortedEntries } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import type { KeyRange } from "../../snapshot/equal-values.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
@@ -70,13 +71,18 @@ export async function readSnapshotSide(
     if (decoded.state === "object") return { state: "object", object: decoded.object };
     return { state: decoded.state === "encrypted" ? "encrypted" : "unreadable", text: decoded.text };
   };
-  const openRange = (path: string): Map<string, SideEntry> => {
-    const found = new Map<string, SideEntry>();
+  const rangeOf = (path: string): KeyRange | undefined => {
     const range = ranges.get(path);
-    if (range === undefined) return found;
+    if (range === undefined) return undefined;
     const skip = Buffer.byteLength(`${prefix}/${path}/`);
-    for (let at = range.start; at < range.end; at++) {
-      const i = order[at]!;
+    return { snapshot, keyspace, entries: order.subarray(range.start, range.end), skip };
+  };
+  const openRange = (path: string, entries?: Iterable<number>): Map<string, SideEntry> => {
+    const found = new Map<string, SideEntry>();
+    const range = rangeOf(path);
+    if (range === undefined) return found;
+    const { skip } = range;
+    for (const i of entries ?? range.entries) {
       found.set(decoder.decode(keyOf(keyspace.index, i).subarray(skip)), {
         place: keyspace.index.page[i]! * 0x10000 + keyspace.index.item[i]!,
         bytes: () => keyspace.read(i)?.value,
@@ -109,6 +115,8 @@ export async function readSnapshotSide(
       return opened instanceof Uint8Array ? opened : opened.text;
     },
     open: async (path) => openRange(path),
+    range: rangeOf,
+    openEntries: openRange,
     versionAt(path) {
       const range = ranges.get(path);
       const first = range && keyspace.read(order[range.start]!);

@@ -1,0 +1,29 @@
+/** What may differ between two snapshots at a path: values that are equal byte for byte are equal objects, and are counted without decoding them. */
+import { keyOf } from "../../mvcc/key-index.ts";
+import { compareRangesOf } from "../../snapshot/equal-values.ts";
+import type { ObjectSelection } from "./object-selection.ts";
+import type { Side, SideEntry } from "./side.ts";
+
+export interface DifferingEntries {
+  readonly equal: number;
+  readonly one: ReadonlyMap<string, SideEntry>;
+  readonly two: ReadonlyMap<string, SideEntry>;
+}
+
+/** Undefined where one of them is no snapshot, or has nothing there. */
+export function differingEntries(
+  before: Side,
+  after: Side,
+  path: string,
+  selection: ObjectSelection,
+  signal?: AbortSignal,
+): DifferingEntries | undefined {
+  const [left, right] = [before.range?.(path), after.range?.(path)];
+  if (left === undefined || right === undefined) return undefined;
+  const found = compareRangesOf(left, right, signal);
+  const decoder = new TextDecoder();
+  const isTaken = (entry: number): boolean =>
+    selection.takes(path, decoder.decode(keyOf(left.keyspace.index, entry).subarray(left.skip)));
+  const equal = selection.takesAll ? found.equal.length : found.equal.filter(([entry]) => isTaken(entry)).length;
+  return { equal, one: before.openEntries!(path, found.one), two: after.openEntries!(path, found.two) };
+}
