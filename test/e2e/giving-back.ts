@@ -137,7 +137,7 @@ export class Workplace implements Disposable {
 }
 
 /** What moves by itself. */
-const MOVING = ["events", "leases", "masterleases", "ranges/serviceips", "ranges/servicenodeports"];
+const MOVING = ["events", "leases", "masterleases", "peerserverleases", "ranges/serviceips", "ranges/servicenodeports"];
 
 function meaning({ status: _, ...object }: KubeObject): string {
   const metadata: Record<string, JsonValue | undefined> = { ...object.metadata };

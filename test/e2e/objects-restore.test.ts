@@ -13,7 +13,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
   test("a deleted namespace with workloads, claims and services", async () => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
-    await plane.api.apply(SHOP);
+    await plane.api.apply(SHOP(kubernetes.minor));
     await claimsBound(plane, ["kept", "dropped", "data-db-0"]);
     await podsMade(plane);
     await plane.api.request("PUT", "/api/v1/namespaces/shop/services/lb/status", {
@@ -90,7 +90,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
   longTest("a definition with 1,000 objects, overwritten configuration, bindings, and a job's history", async () => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
-    await plane.api.apply(OTHERS);
+    await plane.api.apply(OTHERS(kubernetes.minor));
     const widgets = "/apis/example.com/v1/namespaces/default/widgets";
     await waitFor("widgets to be served", () => plane.api.list(widgets));
     await inParallel(numbers(1000), (i) =>
@@ -138,10 +138,10 @@ describeWithCluster("objects that were lost", (kubernetes) => {
       ],
       [
         async () => {
-          await plane.api.delete("/apis/batch/v1beta1/namespaces/default/cronjobs/nightly", {
+          await plane.api.delete(`/apis/${batch(kubernetes.minor)}/namespaces/default/cronjobs/nightly`, {
             propagationPolicy: "Background",
           });
-          const path = "/apis/batch/v1beta1/namespaces/default/cronjobs";
+          const path = `/apis/${batch(kubernetes.minor)}/namespaces/default/cronjobs`;
           await waitFor("the cron job to be gone", async () => (await plane.api.list(path)).length === 0);
         },
         ["cronjobs,jobs"],
@@ -177,7 +177,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
   longTest("refusals are named and the rest goes on; killed runs go on; a copy in another namespace", async () => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
-    await plane.api.apply(SHOP);
+    await plane.api.apply(SHOP(kubernetes.minor));
     await claimsBound(plane, ["kept", "dropped", "data-db-0"]);
     await podsMade(plane);
     const backup = await place.backup();
@@ -319,6 +319,9 @@ async function claimsBound(plane: ControlPlane, names: readonly string[]): Promi
   );
 }
 
+/** In which CronJobs are served. */
+const batch = (minor: number) => (minor >= 21 ? "batch/v1" : "batch/v1beta1");
+
 function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
@@ -338,7 +341,7 @@ const DEAD_WEBHOOK = {
   ],
 };
 
-const OTHERS = `
+const OTHERS = (minor: number) => `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.example.com}
@@ -366,7 +369,7 @@ metadata: {name: ops-2, labels: {team: ops}}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: User, name: b, apiGroup: rbac.authorization.k8s.io}]
 ---
-apiVersion: batch/v1beta1
+apiVersion: ${batch(minor)}
 kind: CronJob
 metadata: {name: nightly, namespace: default}
 spec:
@@ -379,7 +382,7 @@ metadata: {name: done, namespace: default}
 spec: {activeDeadlineSeconds: 1, template: {spec: {restartPolicy: Never, containers: [{name: c, image: "kubemend.test/web:1"}]}}}
 `;
 
-const SHOP = `
+const SHOP = (minor: number) => `
 apiVersion: v1
 kind: Namespace
 metadata: {name: shop, labels: {team: a}}
@@ -508,7 +511,7 @@ kind: Service
 metadata: {name: other, namespace: shop}
 spec: {type: ExternalName, externalName: example.com}
 ---
-apiVersion: policy/v1beta1
+apiVersion: ${minor >= 21 ? "policy/v1" : "policy/v1beta1"}
 kind: PodDisruptionBudget
 metadata: {name: web, namespace: shop}
 spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
