@@ -1,22 +1,31 @@
 /**
  * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in one run on one machine, with the CPU time that
  * each program of the control plane took for them.
- * `node bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL]]`; needs root, and Kubernetes as the end-to-end tests do (docs/testbed.md).
+ * `node bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL [MILLISECONDS]]]`: with MILLISECONDS each answer of the API server is that much later for both, as if it
+ * were in another place, or its disk slower. Needs root, and Kubernetes as the end-to-end tests do (docs/testbed.md).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { editSnapshot } from "../src/operations/snapshot/edit.ts";
 import { Workplace } from "../test/e2e/giving-back.ts";
+import { startSlowProxy } from "../test/slow-proxy.ts";
 import { startControlPlane } from "../testbed/control-plane.ts";
-import { markedProcesses } from "../testbed/processes.ts";
+import { markedProcesses, run } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
 
 const count = Number(process.argv[2] ?? 10_000);
 const kubectlCount = Number(process.argv[3] ?? count);
 const directory = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
+const delay = Number(process.argv[4] ?? 0);
 await using plane = await startControlPlane();
-using place = new Workplace(plane);
+const proxy = await startSlowProxy(Number(new URL(serverOf(plane.kubeconfig)).port), delay);
+const kubeconfig = join(directory, "kubeconfig");
+const direct = readFileSync(plane.kubeconfig, "utf8");
+writeFileSync(kubeconfig, direct.replace(serverOf(plane.kubeconfig), `https://127.0.0.1:${proxy.port}`));
+using place = new Workplace(plane, kubeconfig);
+const kubectl = (...words: string[]) =>
+  run([plane.kubernetes.program("kubectl"), `--kubeconfig=${kubeconfig}`, ...words]);
 try {
   const objects = Array.from({ length: count }, (_, i) => ({
     apiVersion: "v1",
@@ -50,7 +59,7 @@ try {
     const cpu = [...cpuSeconds()].map(([name, after]) => `${name} ${(after - (before.get(name) ?? 0)).toFixed(1)} s`);
     console.log(`${what}: ${number} objects in ${seconds.toFixed(1)} s, ${Math.round(number / seconds)} a second`);
     console.log(`  CPU: ${cpu.join(", ")}`);
-    const found = (await plane.kubectl("get", "configmaps", "-n", "bench", "-o", "name")).split("\n").length;
+    const found = (await kubectl("get", "configmaps", "-n", "bench", "-o", "name")).split("\n").length;
     if (found < number) throw new Error(`${what} made ${found} of ${number} objects`);
   };
   await timed("kubemend objects restore", async () => {
@@ -63,10 +72,15 @@ try {
   for (const verb of ["create", "apply"]) {
     await deleted();
     await plane.api.post("/api/v1/namespaces", { metadata: { name: "bench" } });
-    await timed(`kubectl ${verb}`, () => plane.kubectl(verb, "-f", small), kubectlCount);
+    await timed(`kubectl ${verb}`, () => kubectl(verb, "-f", small), kubectlCount);
   }
 } finally {
+  await proxy.close();
   rmSync(directory, { recursive: true });
+}
+
+function serverOf(kubeconfig: string): string {
+  return /server: (\S+)/.exec(readFileSync(kubeconfig, "utf8"))![1]!;
 }
 
 /** User and system seconds so far: of the programs of the bed by name, of this process, and of the programs that it has run and that have ended. */

@@ -1,6 +1,6 @@
 /**
  * Defaults that the API server fills on reading where a field was stored without: stored by another version of the API, or by a Kubernetes that did not have the
- * field. Most defaults are stored with the object and are not needed here. Source: `defaults.go` of k8s.io/kubernetes/pkg/apis.
+ * field. Most defaults are stored with the object, and matter only where somebody wrote it by hand. Source: `defaults.go` of k8s.io/kubernetes/pkg/apis.
  */
 
 /** By the Go type and the field. */
@@ -12,6 +12,28 @@ const DEFAULTS: Readonly<Record<string, string | number | boolean>> = {
   "JobSpec.completionMode": "NonIndexed",
   "JobSpec.suspend": false,
   "JobSpec.podReplacementPolicy": "TerminatingOrFailed",
+  "JobSpec.backoffLimit": 6,
+  "DeploymentSpec.replicas": 1,
+  "DeploymentSpec.revisionHistoryLimit": 10,
+  "DeploymentSpec.progressDeadlineSeconds": 600,
+  "StatefulSetSpec.replicas": 1,
+  "StatefulSetSpec.podManagementPolicy": "OrderedReady",
+  "DaemonSetSpec.revisionHistoryLimit": 10,
+  "ReplicaSetSpec.replicas": 1,
+  "HorizontalPodAutoscalerSpec.minReplicas": 1,
+  "PodSpec.restartPolicy": "Always",
+  "PodSpec.dnsPolicy": "ClusterFirst",
+  "PodSpec.terminationGracePeriodSeconds": 30,
+  "PodSpec.schedulerName": "default-scheduler",
+  "Container.terminationMessagePath": "/dev/termination-log",
+  "Container.terminationMessagePolicy": "File",
+  "ContainerPort.protocol": "TCP",
+  "Probe.timeoutSeconds": 1,
+  "Probe.periodSeconds": 10,
+  "Probe.successThreshold": 1,
+  "Probe.failureThreshold": 3,
+  "ServicePort.protocol": "TCP",
+  "ServiceSpec.type": "ClusterIP",
   "ConfigMapVolumeSource.defaultMode": 420,
   "DownwardAPIVolumeSource.defaultMode": 420,
   "ProjectedVolumeSource.defaultMode": 420,

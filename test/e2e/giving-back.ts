@@ -22,10 +22,13 @@ export interface Ran {
 export class Workplace implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "kubemend-objects-"));
   readonly #plane: ControlPlane;
+  readonly #kubeconfig: string;
   #backups = 0;
 
-  constructor(plane: ControlPlane) {
+  /** `kubeconfig`: of the commands, where it is not the administrator's. */
+  constructor(plane: ControlPlane, kubeconfig = plane.kubeconfig) {
     this.#plane = plane;
+    this.#kubeconfig = kubeconfig;
   }
 
   [Symbol.dispose](): void {
@@ -48,7 +51,11 @@ export class Workplace implements Disposable {
   }
 
   /** Runs `kubemend objects …` as the administrator. */
-  async objects(...words: readonly string[]): Promise<Ran> {
+  objects(...words: readonly string[]): Promise<Ran> {
+    return this.kubemend("objects", ...words);
+  }
+
+  async kubemend(...words: readonly string[]): Promise<Ran> {
     const written = { stdout: "", stderr: "" };
     const sink = (name: "stdout" | "stderr") => ({
       isTTY: false,
@@ -58,10 +65,10 @@ export class Workplace implements Disposable {
         return Promise.resolve();
       },
     });
-    const code = await run(["objects", ...words], {
+    const code = await run(words, {
       stdout: sink("stdout"),
       stderr: sink("stderr"),
-      env: { KUBECONFIG: this.#plane.kubeconfig },
+      env: { KUBECONFIG: this.#kubeconfig },
       cwd: this.directory,
       now: Date.now,
       signal: new AbortController().signal,
@@ -73,7 +80,7 @@ export class Workplace implements Disposable {
   async killed(words: readonly string[], writes: number): Promise<void> {
     const undo = words.find((word) => word.endsWith(".jsonl"))!;
     const main = join(import.meta.dirname, "../../src/cli/main.ts");
-    const env = { ...process.env, KUBECONFIG: this.#plane.kubeconfig };
+    const env = { ...process.env, KUBECONFIG: this.#kubeconfig };
     const child = spawn(process.execPath, [main, "objects", ...words], { cwd: this.directory, env, stdio: "ignore" });
     const ended = once(child, "exit");
     const announced = () => (existsSync(undo) ? readFileSync(undo, "utf8").split('\n{"write":').length - 1 : 0);

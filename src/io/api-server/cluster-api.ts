@@ -87,7 +87,7 @@ export class ClusterApi {
     this.#silence = new SilenceReport(access.server.host, manners);
     const options = {
       keepAlive: true,
-      maxSockets: 20,
+      maxSockets: 40,
       rejectUnauthorized: !access.insecure,
       ...(access.ca !== undefined && { ca: access.ca }),
       ...(access.certificate !== undefined && { cert: access.certificate }),

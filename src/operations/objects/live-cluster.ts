@@ -14,7 +14,7 @@ const FIELD_MANAGER = "kubemend";
 /** Where more objects of one namespace than this are looked up, they are listed. */
 const MOST_SINGLE = 20;
 /** Requests at a time. */
-export const AT_ONCE = 16;
+export const AT_ONCE = 32;
 const POLL_MS = 250;
 /** An API server that is away for longer ends the run. */
 const AWAY_MS = 60_000;

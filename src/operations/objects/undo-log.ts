@@ -43,7 +43,8 @@ function undoLog(log: AppendLog, last: number): UndoLog {
       await log.append(encodeIntent({ write: number, ...intent }));
       return number;
     },
-    end: (outcome) => log.append(encodeOutcome(outcome)),
+    // Where a crash of the machine takes this line, the object itself says who wrote it (its managedFields).
+    end: (outcome) => log.note(encodeOutcome(outcome)),
     close: () => log.close(),
   };
 }

@@ -23,6 +23,8 @@ export interface AppendLog {
   readonly path: string;
   /** Resolves when the line is on the disk. The line has no line feed in it. */
   append(line: string): Promise<void>;
+  /** Resolves when the line is written: it outlives this process, and is on the disk with the next line that has to be, or when the log is closed. */
+  note(line: string): Promise<void>;
   /** After everything that was appended is on the disk. */
   close(): Promise<void>;
 }
@@ -83,7 +85,14 @@ function endOfLines(descriptor: number): number {
 
 function appendLog(path: string, descriptor: number, size: number): AppendLog {
   let position = size;
-  let pending: { readonly text: string; resolve(): void; reject(error: unknown): void }[] = [];
+  interface Line {
+    readonly text: string;
+    readonly lasts: boolean;
+    resolve(): void;
+    reject(error: unknown): void;
+  }
+  let pending: Line[] = [];
+  let isFlushed = true;
   let running: Promise<void> | undefined;
   const run = async () => {
     while (pending.length > 0) {
@@ -95,8 +104,12 @@ function appendLog(path: string, descriptor: number, size: number): AppendLog {
           const { bytesWritten } = await writeAsync(descriptor, bytes, done, bytes.length - done, position + done);
           done += bytesWritten;
         }
-        await flush(descriptor);
         position += bytes.length;
+        isFlushed = false;
+        for (const each of batch) if (!each.lasts) each.resolve();
+        if (!batch.some(({ lasts }) => lasts)) continue;
+        await flush(descriptor);
+        isFlushed = true;
         for (const each of batch) each.resolve();
       } catch (error) {
         const failure = fromSystemError(error, "write", path);
@@ -106,18 +119,26 @@ function appendLog(path: string, descriptor: number, size: number): AppendLog {
     }
     running = undefined;
   };
+  const put = (line: string, lasts: boolean): Promise<void> => {
+    if (line.includes("\n")) throw new MendError("internal", "a line of a log has a line feed in it");
+    return new Promise((resolve, reject) => {
+      pending.push({ text: `${line}\n`, lasts, resolve, reject });
+      running ??= Promise.resolve().then(run);
+    });
+  };
   return {
     path,
-    append(line) {
-      if (line.includes("\n")) throw new MendError("internal", "a line of a log has a line feed in it");
-      return new Promise((resolve, reject) => {
-        pending.push({ text: `${line}\n`, resolve, reject });
-        running ??= Promise.resolve().then(run);
-      });
-    },
+    append: (line) => put(line, true),
+    note: (line) => put(line, false),
     async close() {
       while (running !== undefined) await running;
-      closeSync(descriptor);
+      try {
+        if (!isFlushed) await flush(descriptor);
+      } catch (error) {
+        throw fromSystemError(error, "write", path);
+      } finally {
+        closeSync(descriptor);
+      }
     },
   };
 }
