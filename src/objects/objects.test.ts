@@ -4,7 +4,7 @@ import { convertBuiltIn, convertCustom } from "./convert.ts";
 import { isEndingNamespace, isMadeTokenName, notGivenBack, runsAgain } from "./not-given-back.ts";
 import type { ObjectId } from "./object-id.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
-import { IN_PLACE, rewriteObject } from "./rewrite.ts";
+import { IN_PLACE, rewriteObject, withMadeTokens } from "./rewrite.ts";
 import { strayNotes } from "./stray-names.ts";
 import { undoSubjects } from "./undo-plan.ts";
 import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome, type UndoHeader } from "./undo-record.ts";
@@ -160,6 +160,15 @@ describe("rewriting", () => {
       spec: { claimRef: { namespace: "shop", name: "c", uid: "1", resourceVersion: "2" } },
     });
     expect(rewritten(volume, "persistentvolumes").spec).toEqual({ claimRef: { namespace: "shop", name: "c" } });
+  });
+
+  test("an account that is there keeps the tokens that were made for it", () => {
+    const [wanted, live] = [["by-hand"], ["web-token-9tfv8", "other"]].map((names) =>
+      object("v1", "ServiceAccount", "web", { secrets: names.map((name) => ({ name })) }),
+    ) as [KubeObject, KubeObject];
+    const place = id("serviceaccounts", "web");
+    expect(withMadeTokens(wanted, live, place).secrets).toEqual([{ name: "by-hand" }, { name: "web-token-9tfv8" }]);
+    expect(withMadeTokens(wanted, wanted, place)).toBe(wanted);
   });
 
   test("another namespace and other names, and what refers to them follows", () => {

@@ -130,6 +130,14 @@ function rewriteKind(object: KubeObject, id: ObjectId, isMoved: boolean): KubeOb
   }
 }
 
+/** An account that is written over the live one keeps the tokens that the controller manager has made for it since. */
+export function withMadeTokens(object: KubeObject, live: KubeObject, { path, name }: ObjectId): KubeObject {
+  if (path !== "serviceaccounts") return object;
+  const isMade = (each: JsonValue) => isMadeTokenName(textOf(objectOf(each).name), name);
+  const made = listOf(live.secrets).filter(isMade);
+  return made.length === 0 ? object : { ...object, secrets: [...listOf(object.secrets), ...made] };
+}
+
 /** A Service without the addresses and ports of the node that one of them alone can have. */
 export function withoutAddresses(spec: JsonObject): JsonObject {
   const isHeadless = spec.clusterIP === "None";

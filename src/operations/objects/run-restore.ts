@@ -7,7 +7,7 @@ import { objectOf, objectsOf, textOf, without } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject, OwnerReference } from "../../kube/object.ts";
 import type { ObjectId } from "../../objects/object-id.ts";
 import { isWrite, layersOf, ownerKey, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
-import { IN_PLACE, rewriteObject, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
+import { IN_PLACE, rewriteObject, withMadeTokens, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import { typeOf } from "./diff.ts";
@@ -165,15 +165,17 @@ class Run {
     }
   }
 
-  /** A request that was cut off may have been carried out: then the object is there, and ours. */
+  /** A request that was cut off, or timed out in etcd, may have been carried out: then the object is there, and ours. */
   async #post(object: KubeObject, { id }: PlanItem): Promise<KubeObject> {
     const { cluster, isDryRun } = this.#options;
     try {
       return await cluster.create(object, id, isDryRun);
     } catch (error) {
-      if (!isConnectionError(error) && !(error instanceof ApiError && error.status === 504)) throw error;
+      const isCutOff = isConnectionError(error) || (error instanceof ApiError && error.status === 504);
+      if (isDryRun || !(isCutOff || (error instanceof ApiError && error.status >= 500))) throw error;
       const found = await cluster.get(id, object.apiVersion);
       if (found !== undefined && isOurs(found)) return found;
+      if (!isCutOff) throw error;
       return cluster.patiently(() => cluster.create(object, id, isDryRun));
     }
   }
@@ -206,16 +208,20 @@ class Run {
       const isOwn = item.object!.metadata.uid !== undefined; // a volume that is freed: the live object itself
       const owned = isOwn ? item.object! : this.#withOwners(item, item.object!, notes);
       const metadata = { ...owned.metadata, uid, resourceVersion, creationTimestamp } as KubeObject["metadata"];
+      const sent = withMadeTokens({ ...owned, metadata }, current, id);
       const outcome = await this.#announce(planned, "update", current);
       try {
-        const made = await cluster.replace({ ...owned, metadata }, id, isDryRun);
+        const made = await cluster.replace(sent, id, isDryRun);
         await outcome(made, true);
         this.#finish(planned, "updated", { object: made, notes });
         return;
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        await outcome(undefined, true, error.said);
-        if (error.status !== 409 || attempt === 5) throw error;
+        // What was cut off may have been carried out: its announcement stays open, and the write is made once more.
+        if (isConnectionError(error) ? attempt === 5 : !(error instanceof ApiError)) throw error;
+        if (error instanceof ApiError) {
+          await outcome(undefined, true, error.said);
+          if (error.status !== 409 || attempt === 5) throw error;
+        }
         const again = await cluster.get(id, item.object!.apiVersion);
         if (again === undefined || again.metadata.uid !== uid) throw error;
         current = again;
