@@ -1,6 +1,6 @@
 /** Which keys of two keyspaces have equal values, found without decoding any: of two backups of one cluster, nearly all have. */
 import { compareBytes } from "../bolt/page.ts";
-import { keyOf } from "../mvcc/key-index.ts";
+import { keyOf } from "../mvcc/key-table.ts";
 import type { Snapshot } from "./open-snapshot.ts";
 import type { Keyspace } from "./read-keyspace.ts";
 import { openValueWindow } from "./value-window.ts";

@@ -1,5 +1,5 @@
 /** What may differ between two snapshots at a path: values that are equal byte for byte are equal objects, and are counted without decoding them. */
-import { keyOf } from "../../mvcc/key-index.ts";
+import { keyOf } from "../../mvcc/key-table.ts";
 import { compareRangesOf } from "../../snapshot/equal-values.ts";
 import type { ObjectSelection } from "./object-selection.ts";
 import type { Side, SideEntry } from "./side.ts";
