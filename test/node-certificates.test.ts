@@ -1,6 +1,15 @@
 /** `certificate list`, `renew all` and `issue` on the files of real nodes. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -95,6 +104,24 @@ describe("list", () => {
       if (name !== "ca.crt") rmSync(path(`pki/${name}`), { recursive: true });
     const { code, certificates } = await list(m1);
     expect([code, certificates.map(({ name }) => name)]).toEqual([0, ["kubelet.conf", "kubelet-serving"]]);
+    // When it is over, the way leads over a control-plane node.
+    const late = await certificate(m1, ["list"], WHEN + 400 * DAY);
+    expect([late.code, late.stdout]).toEqual([1, expect.stringContaining("On a control-plane node:")]);
+    expect(late.stdout).toContain("certificate issue kubelet.conf --node-name=m1 --to=/root/m1");
+    const { stderr } = await certificate(m1, ["renew", "all"], WHEN + 400 * DAY);
+    expect(stderr).toContain('the key of its authority "ca" is not here: see certificate list');
+  });
+
+  test("a machine without Kubernetes: nothing is missing there, and nothing can be judged or made", async () => {
+    for (const directory of [m1.kubernetesDir, m1.kubeletDir]) rmSync(directory, { recursive: true });
+    mkdirSync(path("manifests"), { recursive: true }); // as the kubelet's package leaves it
+    const { code, stdout } = await certificate(m1, ["list"]);
+    expect([code, stdout]).toEqual([3, expect.stringContaining("there is no Kubernetes on this machine")]);
+    expect((await list(m1)).certificates).toEqual([]);
+    for (const words of [["issue"], ["renew", "all"]]) {
+      const { code: failed, stderr } = await certificate(m1, words);
+      expect([failed, stderr]).toEqual([1, expect.stringContaining("there is no Kubernetes on this machine")]);
+    }
   });
 });
 

@@ -16,7 +16,7 @@ export const certificateList = defineCommand({
     "sudo kubemend certificate list -o json | jq -r '.certificates[] | select(.state != \"valid\") | .file'",
   ],
   notes: `Every certificate and kubeconfig of this node, as kubeadm lays them out. Exit code 1 where one has expired, is missing,
-or does not match its key or its authority.`,
+or does not match its key or its authority; 3 on a machine without Kubernetes.`,
   page: "docs/certificates.md",
   async run(_, { kubernetesDir, kubeletDir, output }, { host }) {
     const { listCertificates } = await import("../../operations/certificate/list-certificates.ts");
@@ -24,16 +24,19 @@ or does not match its key or its authority.`,
     await host.stdout.write(
       output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now(), host.stdout.columns),
     );
+    if (!list.hasKubernetes) return EXIT.unknown;
     const states = [...list.certificates, ...list.authorities].map(({ state }) => state);
     return states.some((state) => state !== "valid" && state !== "expires") ? EXIT.failed : EXIT.done;
   },
 });
 
 function listText(
-  { certificates, authorities, serviceAccountKey }: CertificateList,
+  { certificates, authorities, serviceAccountKey, hasKubernetes }: CertificateList,
   now: number,
   width: number | undefined,
 ): string {
+  if (!hasKubernetes)
+    return "there is no Kubernetes on this machine: no certificate, no kubeconfig, no kubelet's files\n";
   const rows = certificates.map(({ name, notAfter, authority, externallyManaged, state, purpose }) => [
     name,
     notAfter === null ? "-" : timeText(notAfter),
@@ -65,8 +68,21 @@ function listText(
     serviceAccountKey.state === "missing"
       ? `${serviceAccountKey.file} is missing: no token of a service account can be signed; copy it from another control-plane node\n`
       : "";
-  const notes = `${lost.join("")}${key}`;
+  const notes = `${lost.join("")}${key}${kubeletText(certificates)}`;
   return `${tableText([head, ...rows], { width })}\n${tableText([heads, ...signers], { width })}${notes === "" ? "" : `\n${notes}`}`;
+}
+
+/** Where the kubelet can no longer renew its certificate by itself, and no authority's key is here: what is done where there is one. */
+function kubeletText(certificates: CertificateList["certificates"]): string {
+  const kubelet = certificates.find(({ name }) => name === "kubelet.conf");
+  if (kubelet?.state !== "expired" || !kubelet.externallyManaged) return "";
+  const node = /CN=system:node:([^\s,]+)/.exec(kubelet.subject ?? "")?.[1] ?? "NAME";
+  return [
+    "the kubelet's certificate is over, so that the kubelet cannot renew it. On a control-plane node:",
+    `  sudo kubemend certificate issue kubelet.conf --node-name=${node} --to=/root/${node}`,
+    "makes another, and prints every step from there to here",
+    "",
+  ].join("\n");
 }
 
 function stateText(state: CertificateState): string {

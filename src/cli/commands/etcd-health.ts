@@ -3,8 +3,8 @@ import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags, QUOTA_FLAG } from "../options/etcd-flags.ts";
-import { path, toggle, type ValuesOf } from "../options/flag.ts";
-import { outputFlag } from "../options/output-flags.ts";
+import { path, toggle, type ValuesOf, words } from "../options/flag.ts";
+import { outputFlag, snapshotOptions } from "../options/output-flags.ts";
 import { findingsText } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { tableText } from "../terminal/table.ts";
@@ -14,7 +14,11 @@ const FLAGS = {
   cluster: toggle("--cluster", "log in with --user wherever members say they are, not only at the endpoints"),
   onlyEndpoints: toggle("--only-endpoints", "ask the given endpoints, not the other members"),
   quotaBackendBytes: QUOTA_FLAG,
-  restoredFrom: path("--restored-from <file>", "compare what the endpoints serve with the snapshot that was restored"),
+  restoredFrom: words(
+    "--restored-from <backup>",
+    "compare what the endpoints serve with the snapshot that was restored, or the moment of a backup repository",
+  ),
+  identity: path("--identity <file>", "the age identity of the repository"),
   ...ETCD_FLAGS,
 };
 
@@ -26,6 +30,7 @@ export const etcdHealth = defineCommand({
     "kubemend etcd health --endpoints https://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key",
     "kubemend etcd health -o json",
     "kubemend etcd health --endpoints https://10.0.0.1:2379 --restored-from backup.db   # right after a restore",
+    "kubemend etcd health --endpoints https://10.0.0.1:2379 --restored-from s3://backups/prod@2026-11-29T10:42:17Z",
   ],
   notes: `All members are asked, also those that are not among the endpoints. Exit code 1 where something is broken.
 With --restored-from the endpoints are compared with the snapshot that was restored: the log must be a new one, the keys
@@ -55,8 +60,8 @@ const COMPARED = {
 
 async function compare(file: string, flags: ValuesOf<typeof FLAGS>, host: Host): Promise<ExitCode> {
   const { compareRestored } = await import("../../operations/etcd/compare-restored.ts");
-  const { signal } = host;
-  const { verdict, revision, findings } = await compareRestored(file, etcdFlags(host, flags), { signal });
+  const options = snapshotOptions(host, { progress: "none", quiet: true, identity: flags.identity });
+  const { verdict, revision, findings } = await compareRestored(file, etcdFlags(host, flags), options);
   await host.stdout.write(
     flags.output === "json"
       ? `${JSON.stringify({ verdict, revision, findings })}\n`

@@ -28,7 +28,7 @@ import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
 import { type FoundIdentity, findIdentity, hostOf } from "../../io/files/kubeadm-identity.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
-import { type CertificatePlaces, type CertificateState, listCertificates } from "./list-certificates.ts";
+import { type CertificatePlaces, type CertificateState, listCertificates, noKubernetes } from "./list-certificates.ts";
 
 export interface IssueOptions extends CertificatePlaces {
   /** Names as `certificate list` has them; empty for everything that is missing, unreadable, or without its key. */
@@ -146,6 +146,7 @@ class Maker {
 
   async makeAll(): Promise<Output[]> {
     const list = listCertificates(this.#options, this.#options.now);
+    if (!list.hasKubernetes) throw noKubernetes(this.#options);
     const known = [...list.certificates.map(({ name }) => name), ...KUBECONFIGS.map(({ file }) => file)];
     const unknown = this.#options.names.filter((name) => !known.includes(name));
     if (unknown.length > 0) {

@@ -10,6 +10,7 @@ import {
   KUBELET_CONFIG,
   KUBELET_PURPOSE,
 } from "../../certificates/kubeadm.ts";
+import { MendError } from "../../errors/errors.ts";
 import { belongsTogether, certificateOf, kubeconfigCertificates } from "../../io/files/certificate-files.ts";
 
 export interface CertificatePlaces {
@@ -64,12 +65,18 @@ export interface CertificateList {
   readonly authorities: readonly ListedAuthority[];
   /** The key that signs the tokens of service accounts. */
   readonly serviceAccountKey: { readonly file: string; readonly state: "present" | "missing" | "not-here" };
+  /** Whether anything of Kubernetes is on this machine; without it the lists are empty. */
+  readonly hasKubernetes: boolean;
 }
 
 const SOON_MS = 30 * 86_400_000;
 
 export function listCertificates(places: CertificatePlaces, now: number): CertificateList {
   const at = (path: string) => join(places.kubernetesDir, path);
+  if (!hasKubernetes(places)) {
+    const serviceAccountKey = { file: at("pki/sa.key"), state: "not-here" } as const;
+    return { certificates: [], authorities: [], serviceAccountKey, hasKubernetes: false };
+  }
   const authorities = AUTHORITIES.map((each): ListedAuthority => {
     const certificate = certificateOf(at(each.certificate));
     const hasKey = existsSync(at(each.key));
@@ -119,7 +126,26 @@ export function listCertificates(places: CertificatePlaces, now: number): Certif
       file: at("pki/sa.key"),
       state: !role.isMaster ? "not-here" : existsSync(at("pki/sa.key")) ? "present" : "missing",
     },
+    hasKubernetes: true,
   };
+}
+
+export function noKubernetes({ kubernetesDir }: CertificatePlaces): MendError {
+  return new MendError("not-found", "there is no Kubernetes on this machine", {
+    where: kubernetesDir,
+    hint: "run it on a node, or copy the authorities with their keys to pki first",
+  });
+}
+
+/** Whether a node was ever set up here. A kubelet that was only installed brings an empty directory of manifests along. */
+function hasKubernetes({ kubernetesDir, kubeletDir }: CertificatePlaces): boolean {
+  const { isMaster, hasEtcd } = roleOf({ kubernetesDir, kubeletDir });
+  const isThere = (path: string) => existsSync(join(kubernetesDir, path));
+  const isNode = [KUBELET_CONFIG, "bootstrap-kubelet.conf", ...AUTHORITIES.map(({ certificate }) => certificate)].some(
+    isThere,
+  );
+  const hasKubelet = ["config.yaml", "kubeadm-flags.env", "pki"].some((path) => existsSync(join(kubeletDir, path)));
+  return isMaster || hasEtcd || isNode || hasKubelet || fileNames(kubernetesDir).some((name) => name.endsWith(".conf"));
 }
 
 /** A worker has no more than its kubelet's, and where etcd is elsewhere there is nothing of its own here. */

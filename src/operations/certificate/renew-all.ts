@@ -1,7 +1,7 @@
 /** `certificate renew all`: every certificate and kubeconfig of this node whose authority's key is here, in one go. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type CertificatePlaces, type ListedCertificate, listCertificates } from "./list-certificates.ts";
+import { type CertificatePlaces, type ListedCertificate, listCertificates, noKubernetes } from "./list-certificates.ts";
 import { type Renewed, renewCertificates } from "./renew-certificates.ts";
 
 export interface RenewAllOptions extends CertificatePlaces {
@@ -26,7 +26,8 @@ interface Skipped {
 }
 
 export async function renewAll(options: RenewAllOptions): Promise<RenewedAll> {
-  const { certificates } = listCertificates(options, options.now);
+  const { certificates, hasKubernetes } = listCertificates(options, options.now);
+  if (!hasKubernetes) throw noKubernetes(options);
   const skipped: Skipped[] = [];
   const files: string[] = [];
   for (const each of certificates) {
@@ -55,7 +56,10 @@ function whyNot({
   if (state === "missing") return existsSync(file) ? undefined : failed("it is missing: see certificate issue");
   if (state === "unreadable") return failed("it cannot be read: move it away, and see certificate issue");
   if (state === "wrong-authority") return failed(`it was not signed by "${authority}" of this node`);
-  if (externallyManaged) return failed(`the key of its authority "${authority}" is not here`);
+  if (externallyManaged) {
+    const way = name === "kubelet.conf" && state === "expired" ? ": see certificate list" : "";
+    return failed(`the key of its authority "${authority}" is not here${way}`);
+  }
   if (name === "kubelet.conf" && state !== "expired") {
     return { why: "the kubelet renews it itself while it is valid", isFine: true };
   }

@@ -11,7 +11,7 @@ import { type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection
 import type { KeyspaceHash } from "../../io/etcd/etcd-messages.ts";
 import { decodeRevision } from "../../mvcc/revision.ts";
 import { hashRevision } from "../../snapshot/hash-revision.ts";
-import { openSnapshot, readStoreInfo, type Snapshot } from "../../snapshot/open-snapshot.ts";
+import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 
 export interface RestoredVerdict {
   /** `proved` for every member that was asked; `unknown` where nothing speaks against it and the proof is not whole. */
@@ -23,15 +23,15 @@ export interface RestoredVerdict {
 
 const EVERY_KEY = { key: new Uint8Array([0]), end: new Uint8Array([0]) };
 
-/** @param path the snapshot that was restored, whole */
+/** @param path the snapshot that was restored, whole; or the moment of a repository */
 export async function compareRestored(
   path: string,
   flags: EtcdFlags,
-  options: { readonly signal?: AbortSignal } = {},
+  options: SnapshotOptions = {},
 ): Promise<RestoredVerdict> {
   const { signal } = options;
   const access = await prepareEtcdAccess(flags);
-  using snapshot = await openSnapshot(path, signal === undefined ? {} : { signal });
+  using snapshot = await openSnapshot(path, options);
   const revision = newestRevision(snapshot, path);
   const findings: Finding[] = [];
   for (const endpoint of access.endpoints) {
