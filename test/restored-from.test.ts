@@ -77,6 +77,24 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     });
   });
 
+  test.each(suites.slice(-1))("%s: the moment of a repository that was restored", async (suite) => {
+    const old = await makeSource(suite);
+    const at = (name: string) => join(directory, name);
+    const signing = ["--signing-key", at("signing.pem")];
+    await kubemend(directory, ["backup", "init", at("repository"), ...signing, "--identity", at("identity")]);
+    const imported = await kubemend(directory, ["backup", "import", at("repository"), file(), ...signing]);
+    expect(imported.code, imported.stderr).toBe(0);
+    const own = await restored(suite);
+    const compareWith = async (server: EtcdServer) => {
+      const moment = `${at("repository")}@latest`;
+      const words = ["etcd", "health", `--endpoints=${server.endpoint}`, "--restored-from", moment, "-o", "json"];
+      const { stdout, stderr } = await kubemend(directory, [...words, "--identity", at("identity")]);
+      return stdout === "" ? stderr : JSON.parse(stdout).verdict;
+    };
+    expect(await compareWith(own)).toBe("proved");
+    expect(await compareWith(old)).toBe("refuted");
+  });
+
   test.each(suites.slice(0, 1))("%s: other keys, and nobody there", async (suite) => {
     await makeSource(suite);
     const first = join(directory, "first.db");
