@@ -1,6 +1,7 @@
 /**
- * `npm run backup:killed -- --runs 100 --seed 1`: agent, etcd or store killed with SIGKILL at random moments under 500 writes a second, and what was stored compared with the live
- * keyspace, key by key. Each run prints its seed; the same seed kills the same things after the same times.
+ * `npm run backup:killed -- --runs 100 --seed 1`: agent, etcd or store killed with SIGKILL at random moments under 500
+ * writes a second, and what was stored compared with the live keyspace, key by key. Each run prints its seed; the same
+ * seed kills the same things after the same times.
  */
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -203,7 +204,10 @@ async function runOnce(seed: number): Promise<string> {
       const verdict = await kubemend(directory, ["backup", "verify", place.repository, "--identity", place.identity]);
       if (verdict.code !== 0) throw new Error(verdict.stdout);
       rmSync(directory, { recursive: true, force: true });
-      return `killed ${killed.join(", ")}; ${acknowledged} writes, revision ${header.revision}, ${header.revision - before} not stored when the writes ended`;
+      return (
+        `killed ${killed.join(", ")}; ${acknowledged} writes, revision ${header.revision}, ` +
+        `${header.revision - before} not stored when the writes ended`
+      );
     } finally {
       client.close();
     }

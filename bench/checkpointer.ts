@@ -1,7 +1,8 @@
 /**
- * `node bench/checkpointer.ts [PROGRAM] [--parents 10] [--seconds 120]`: what the node agent costs at rest, on a node of the test bed with that many checkpoints:
- * its memory and its share of a core, and how long an activation takes from knowing. PROGRAM is the single executable (`npm run build:exe`), or
- * `dist/kubemend.js` (`npm run build`), which Node runs. Needs root, as the end-to-end tests do.
+ * `node bench/checkpointer.ts [PROGRAM] [--parents 10] [--seconds 120]`: what the node agent costs at rest, on a node
+ * of the test bed with that many checkpoints: its memory and its share of a core, and how long an activation takes from
+ * knowing. PROGRAM is the single executable (`npm run build:exe`), or `dist/kubemend.js` (`npm run build`), which Node
+ * runs. Needs root, as the end-to-end tests do.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -88,7 +89,10 @@ function cpuSeconds(of: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
-/** What is resident; of that what is the process' own, and what are pages of files, Node's program above all, that the kernel may drop and read again. */
+/**
+ * What is resident; of that what is the process' own, and what are pages of files, Node's program above all, that the
+ * kernel may drop and read again.
+ */
 function memory(of: number): [string, number][] {
   const text = readFileSync(`/proc/${of}/smaps_rollup`, "utf8");
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);

@@ -1,4 +1,7 @@
-/** Stands between a client and an API server and counts what the client asks for: the server's own figures count kubelets and controllers as well. */
+/**
+ * Stands between a client and an API server and counts what the client asks for: the server's own figures count
+ * kubelets and controllers as well.
+ */
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";

@@ -1,12 +1,13 @@
 /**
  * Draining many nodes of a large cluster at once, beside kubectl: wall time, memory, and what the API server is asked.
  *
- * usage: sudo npm run bench:drain -- [--nodes 200] [--pods 5000] [--drain 20] [--simulated] [--kubectl PROGRAM] [--only kubemend|kubectl]
- * Needs what the end-to-end tests need (docs/testbed.md), and kubemark, of which a hollow node takes some 40 MB of memory and, with its pods, a hundredth of a core and more;
- * with `--simulated` the nodes are those of simulated-nodes.ts. Runs what `npm run build` made.
+ * usage: sudo npm run bench:drain -- [--nodes 200] [--pods 5000] [--drain 20] [--simulated] [--kubectl PROGRAM] [--only
+ * kubemend|kubectl] Needs what the end-to-end tests need (docs/testbed.md), and kubemark, of which a hollow node takes
+ * some 40 MB of memory and, with its pods, a hundredth of a core and more; with `--simulated` the nodes are those of
+ * simulated-nodes.ts. Runs what `npm run build` made.
  *
- * Both drain the same nodes of one cluster, one after the other, filled anew with the same workloads before each turn; what is evicted starts on the other nodes. Requests go
- * through a proxy that counts them.
+ * Both drain the same nodes of one cluster, one after the other, filled anew with the same workloads before each turn;
+ * what is evicted starts on the other nodes. Requests go through a proxy that counts them.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -78,7 +79,9 @@ const tools: readonly (readonly [name: string, command: readonly string[]])[] = 
   ["kubectl", [kubectl, "drain", ...names, `--kubeconfig=${kubeconfig}`]],
 ];
 console.log(
-  `${drainCount} of ${nodeCount} ${kind} nodes, ${leaving} of ${podCount} pods, Kubernetes ${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | API server CPU s | requests | of these |\n|---|--:|--:|--:|--:|--:|---|`,
+  `${drainCount} of ${nodeCount} ${kind} nodes, ${leaving} of ${podCount} pods, Kubernetes ` +
+    `${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | API server CPU s | requests | of ` +
+    "these |\n|---|--:|--:|--:|--:|--:|---|",
 );
 for (const [name, command] of tools.filter(([name]) => name.includes(values.only))) {
   console.error(`filling the nodes that ${name} drains`);
@@ -110,7 +113,10 @@ function row(
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6);
   const parts = most.map(([what, count]) => `${count} ${what}`).join(", ");
-  return `${wallSeconds.toFixed(1)} | ${cpuSeconds.toFixed(1)} | ${Math.round(peakMemory)} | ${apiServer.toFixed(1)} | ${total} | ${parts} |`;
+  return (
+    `${wallSeconds.toFixed(1)} | ${cpuSeconds.toFixed(1)} | ${Math.round(peakMemory)} | ` +
+    `${apiServer.toFixed(1)} | ${total} | ${parts} |`
+  );
 }
 
 /** So many pods, of some Deployments, once they are all ready. */
@@ -151,7 +157,10 @@ async function cordon(which: readonly string[], unschedulable: boolean): Promise
   for (const name of which) await plane.api.patch(`/api/v1/nodes/${name}`, { spec: { unschedulable } });
 }
 
-/** Seconds that the API server has computed since it was started: for all of its clients, of which the nodes and controllers are always there. */
+/**
+ * Seconds that the API server has computed since it was started: for all of its clients, of which the nodes and
+ * controllers are always there.
+ */
 function apiServerCpu(): number {
   const { pid } = plane.bed.processes.get("kube-apiserver")!;
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

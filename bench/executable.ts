@@ -1,6 +1,6 @@
 /**
- * `npm run bench:exe`: what the single executable costs beside the bundle on Node: its start, a small and a larger snapshot. Needs `npm run build`, and
- * `npm run build:exe` and `build:image` before it.
+ * `npm run bench:exe`: what the single executable costs beside the bundle on Node: its start, a small and a larger
+ * snapshot. Needs `npm run build`, and `npm run build:exe` and `build:image` before it.
  *
  * usage: node bench/executable.ts [--runs N]
  */

@@ -1,6 +1,6 @@
 /**
- * Writes an etcd snapshot of a large Kubernetes cluster: the objects of a real one, then pods as Kubernetes stores them, each in a revision of
- * its own, then history (updates and deletions). The same arguments give the same bytes.
+ * Writes an etcd snapshot of a large Kubernetes cluster: the objects of a real one, then pods as Kubernetes stores
+ * them, each in a revision of its own, then history (updates and deletions). The same arguments give the same bytes.
  *
  * usage: node bench/generate-snapshot.ts [--out FILE] [--pods N] [--history N] [--seed N]
  */

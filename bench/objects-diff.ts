@@ -1,6 +1,7 @@
 /**
- * `objects diff` of two snapshots of about 1.5 GB, of one cluster some thousand changes apart: wall time, CPU time and peak memory.
- * `node bench/objects-diff.ts [DIR]`; DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshots, which are made when they are missing. Runs the sources.
+ * `objects diff` of two snapshots of about 1.5 GB, of one cluster some thousand changes apart: wall time, CPU time and
+ * peak memory. `node bench/objects-diff.ts [DIR]`; DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshots,
+ * which are made when they are missing. Runs the sources.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,8 @@
 /**
- * The runbook's recovery of a scheduler or controller manager, as a person runs it with kubectl, but for the time that a person takes to read, to think and to
- * type: no command waits for anything but its own end, and what has to be waited for is looked at every 5 s. The service account stays the Deployment's: the
- * runbook's `default` may not schedule where there is RBAC.
+ * The runbook's recovery of a scheduler or controller manager, as a person runs it with kubectl, but for the time that
+ * a person takes to read, to think and to type: no command waits for anything but its own end, and what has to be
+ * waited for is looked at every 5 s. The service account stays the Deployment's: the runbook's `default` may not
+ * schedule where there is RBAC.
  *
  * usage: rescue-by-hand.ts KUBECTL KUBECONFIG COMPONENT...
  */

@@ -1,6 +1,7 @@
 /**
- * `kubemend rescue` beside the runbook's procedure run by hand (rescue-by-hand.ts), in turns, on one self-hosted cluster of the test bed. The component is lost in the
- * same way each time, with pods waiting for it; what is measured is seen from outside, the same way for both.
+ * `kubemend rescue` beside the runbook's procedure run by hand (rescue-by-hand.ts), in turns, on one self-hosted
+ * cluster of the test bed. The component is lost in the same way each time, with pods waiting for it; what is measured
+ * is seen from outside, the same way for both.
  */
 import { join } from "node:path";
 import { deploymentPath, lose, podsOf } from "../test/e2e/losing.ts";

@@ -1,6 +1,8 @@
 /**
- * Nodes for benches of clusters that are larger than a machine has room for kubelets: one program registers them, renews their leases, says of each of their pods that it runs, and
- * lets go of it when it is deleted, each a second later. It does what of a kubelet control plane and clients wait for, and no more: no heartbeats but leases, no events, no server.
+ * Nodes for benches of clusters that are larger than a machine has room for kubelets: one program registers them,
+ * renews their leases, says of each of their pods that it runs, and lets go of it when it is deleted, each a second
+ * later. It does what of a kubelet control plane and clients wait for, and no more: no heartbeats but leases, no
+ * events, no server.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClusterApi } from "../src/io/api-server/cluster-api.ts";

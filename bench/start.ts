@@ -1,6 +1,7 @@
 /**
- * `kubemend start` beside the same start that looks every 5 s, as bootkube did, in turns: the same assets on one machine of the test bed, whose disk and etcd are
- * new each time. What is measured is seen from outside, the same way for both.
+ * `kubemend start` beside the same start that looks every 5 s, as bootkube did, in turns: the same assets on one
+ * machine of the test bed, whose disk and etcd are new each time. What is measured is seen from outside, the same way
+ * for both.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * `npm run demo`: recovers the control plane of a real cluster from a backup of its etcd, with nothing running. The backup,
- * `examples/self-hosted-cluster.db.gz`, was taken with `etcdctl snapshot save` (its keys are throw-away ones). The result goes to `examples/out`, which git
- * ignores.
+ * `npm run demo`: recovers the control plane of a real cluster from a backup of its etcd, with nothing running. The
+ * backup, `examples/self-hosted-cluster.db.gz`, was taken with `etcdctl snapshot save` (its keys are throw-away ones).
+ * The result goes to `examples/out`, which git ignores.
  */
 import { join } from "node:path";
 import type { ProcessHost } from "../src/cli/host.ts";

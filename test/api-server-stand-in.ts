@@ -1,6 +1,7 @@
 /**
- * Speaks the API server's protocol for versions that cannot be run here: older than 1.20, which the test bed has, and newer. It holds objects, serves them at
- * their own API versions only, page by page and as watches, and takes writes. Who reads its answers is tested, never the server: real ones are in `test/e2e`.
+ * Speaks the API server's protocol for versions that cannot be run here: older than 1.20, which the test bed has, and
+ * newer. It holds objects, serves them at their own API versions only, page by page and as watches, and takes writes.
+ * Who reads its answers is tested, never the server: real ones are in `test/e2e`.
  */
 import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";

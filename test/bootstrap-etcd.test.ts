@@ -1,6 +1,7 @@
 /**
- * The rendered `bootstrap-etcd.yaml`, run as a kubelet would run it, by real etcd programs: the init container's script restores the backup and takes the
- * old EtcdCluster out of it, then the member serves it with the recovered certificates. Only paths and ports are other ones.
+ * The rendered `bootstrap-etcd.yaml`, run as a kubelet would run it, by real etcd programs: the init container's script
+ * restores the backup and takes the old EtcdCluster out of it, then the member serves it with the recovered
+ * certificates. Only paths and ports are other ones.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** `node clean` on directories, killed at every write, run again, and taken back. What it does to a kubelet and to containers is in test/e2e. */
+/**
+ * `node clean` on directories, killed at every write, run again, and taken back. What it does to a kubelet and to
+ * containers is in test/e2e.
+ */
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";

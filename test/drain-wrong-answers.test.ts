@@ -1,6 +1,6 @@
 /**
- * A drain whose API server works until something before it answers the list of the node's pods: nothing of what such answers make of the node is believed. What stands
- * there for real in between is the stand-in; who reads it is tested.
+ * A drain whose API server works until something before it answers the list of the node's pods: nothing of what such
+ * answers make of the node is believed. What stands there for real in between is the stand-in; who reads it is tested.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request as forward } from "node:http";

@@ -1,5 +1,6 @@
 /**
- * One folder writes (docs/adr/0085): everything else goes through `src/io/files/durable/`. This test reads the imports of Node's file modules, and how files are opened.
+ * One folder writes (docs/adr/0085): everything else goes through `src/io/files/durable/`. This test reads the imports
+ * of Node's file modules, and how files are opened.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** CustomResourceDefinitions that are encrypted at rest, as `*.*` and `*.apiextensions.k8s.io` make them: their short names and columns are known all the same. */
+/**
+ * CustomResourceDefinitions that are encrypted at rest, as `*.*` and `*.apiextensions.k8s.io` make them: their short
+ * names and columns are known all the same.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Members that hang, and passwords that nobody may hear: real etcd, stopped in its tracks, and a listener at an address that it advertises. */
+/**
+ * Members that hang, and passwords that nobody may hear: real etcd, stopped in its tracks, and a listener at an address
+ * that it advertises.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

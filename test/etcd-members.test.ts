@@ -1,4 +1,7 @@
-/** `etcd member …`, `move-leader`, `defrag`, `compact` and `alarm` on a real cluster: what they print, what they refuse, and what is true afterwards. */
+/**
+ * `etcd member …`, `move-leader`, `defrag`, `compact` and `alarm` on a real cluster: what they print, what they refuse,
+ * and what is true afterwards.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

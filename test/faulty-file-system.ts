@@ -11,8 +11,8 @@ export interface FaultyFileSystem extends FileSystem {
 }
 
 /**
- * `fail`: the n-th operation throws, all others work, as with a full disk. `crash`: the n-th write is cut in half, and neither it nor anything
- * after it happens, as if the process had been killed.
+ * `fail`: the n-th operation throws, all others work, as with a full disk. `crash`: the n-th write is cut in half, and
+ * neither it nor anything after it happens, as if the process had been killed.
  */
 export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFileSystem {
   let count = 0;

@@ -1,6 +1,7 @@
 /**
- * Nothing below `cli` knows a flag of kubemend: a text names an input (`src/errors/input.ts`), and the command line writes its flag in place of it. This
- * test reads the texts of all files below, and checks that the flags of `INPUT_FLAGS` exist.
+ * Nothing below `cli` knows a flag of kubemend: a text names an input (`src/errors/input.ts`), and the command line
+ * writes its flag in place of it. This test reads the texts of all files below, and checks that the flags of
+ * `INPUT_FLAGS` exist.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";

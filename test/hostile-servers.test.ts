@@ -1,4 +1,7 @@
-/** Part of the matrix of `test/attack`: all misbehaviours for the commands that do most harm with them, and the interruption of all that wait. */
+/**
+ * Part of the matrix of `test/attack`: all misbehaviours for the commands that do most harm with them, and the
+ * interruption of all that wait.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ClusterApi } from "../src/io/api-server/cluster-api.ts";

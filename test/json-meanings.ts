@@ -1,4 +1,7 @@
-/** What the fields of `-o json` mean, for docs/json-output.md: by `COMMAND PATH`, or by the path alone where it means the same everywhere. */
+/**
+ * What the fields of `-o json` mean, for docs/json-output.md: by `COMMAND PATH`, or by the path alone where it means
+ * the same everywhere.
+ */
 export const MEANINGS: Readonly<Record<string, string>> = {
   error: "why the command failed, on stderr",
   "error.code": "what scripts match, see codes.md",

@@ -1,6 +1,7 @@
 /**
- * docs/json-output.md names every field of what `-o json` prints, as commands print it here: a field that comes, goes or changes its type is a change of the
- * page, and of the CHANGELOG. UPDATE_TRANSCRIPTS=1 writes the page; a field without a meaning fails.
+ * docs/json-output.md names every field of what `-o json` prints, as commands print it here: a field that comes, goes
+ * or changes its type is a change of the page, and of the CHANGELOG. UPDATE_TRANSCRIPTS=1 writes the page; a field
+ * without a meaning fails.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,8 @@
 /**
- * `snapshot get` against kubectl: `kubectl-get.json.gz` in two fixtures holds what kubectl 1.20.2 printed for some commands, from a real API server on an etcd with
- * the objects of the fixture's snapshot, and when. Most answers must be the same text. Kubernetes has changed some tables since: there, every column
- * that both have is compared cell by cell, and the rules below say what else may differ.
+ * `snapshot get` against kubectl: `kubectl-get.json.gz` in two fixtures holds what kubectl 1.20.2 printed for some
+ * commands, from a real API server on an etcd with the objects of the fixture's snapshot, and when. Most answers must
+ * be the same text. Kubernetes has changed some tables since: there, every column that both have is compared cell by
+ * cell, and the rules below say what else may differ.
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,7 @@
-/** Kubectl's tables taken apart, and what Kubernetes has changed in them since 1.20, whose API server's answers are recorded in the fixtures. */
+/**
+ * Kubectl's tables taken apart, and what Kubernetes has changed in them since 1.20, whose API server's answers are
+ * recorded in the fixtures.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";

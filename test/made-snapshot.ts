@@ -32,7 +32,10 @@ export function madeSnapshot(entries: readonly (readonly [key: string, value: st
   return withHash(database);
 }
 
-/** Objects under their keys, in JSON, as an API server with `--storage-media-type=application/json` stores them; with what every cluster has. */
+/**
+ * Objects under their keys, in JSON, as an API server with `--storage-media-type=application/json` stores them; with
+ * what every cluster has.
+ */
 export function clusterEntries(objects: readonly KubeObject[], prefix = "/registry"): [string, string][] {
   const places: Readonly<Record<string, string>> = { Node: "minions", Service: "services/specs" };
   const entries = objects.map((object): [string, string] => {

@@ -1,6 +1,7 @@
 /**
- * Draining and evicting at versions of Kubernetes that cannot be run here: what an old or a new API server is asked, in which version of the API, and what is made of its answers.
- * What can be run is in `test/e2e/drain.test.ts` and `test/e2e/node-failure.test.ts`.
+ * Draining and evicting at versions of Kubernetes that cannot be run here: what an old or a new API server is asked, in
+ * which version of the API, and what is made of its answers. What can be run is in `test/e2e/drain.test.ts` and
+ * `test/e2e/node-failure.test.ts`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,7 @@
 /**
- * Every pair of objects in the fixtures at two revisions, checked by another comparison than the one that is tested: what the API server answered, or the decoded
- * values, with noise, nulls and empty values taken out, and compared as text.
+ * Every pair of objects in the fixtures at two revisions, checked by another comparison than the one that is tested:
+ * what the API server answered, or the decoded values, with noise, nulls and empty values taken out, and compared as
+ * text.
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

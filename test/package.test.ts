@@ -1,4 +1,7 @@
-/** What `npm pack` puts into the package: an allow-list, so that nothing that a command has written, such as the keys that the demo recovers, gets into it. */
+/**
+ * What `npm pack` puts into the package: an allow-list, so that nothing that a command has written, such as the keys
+ * that the demo recovers, gets into it.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

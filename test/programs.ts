@@ -6,8 +6,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Debian's suites: etcd 3.4 in bookworm, 3.5.16 and kubectl 1.32 in trixie, the newest of both in sid. `newer` is what Debian does not have yet, such as an etcd 3.6 that was
- * built from its source: whoever has one puts it at `DIR/newer/usr/bin/etcd`, and the tests of restore and salvage start it too.
+ * Debian's suites: etcd 3.4 in bookworm, 3.5.16 and kubectl 1.32 in trixie, the newest of both in sid. `newer` is what
+ * Debian does not have yet, such as an etcd 3.6 that was built from its source: whoever has one puts it at
+ * `DIR/newer/usr/bin/etcd`, and the tests of restore and salvage start it too.
  */
 export type Suite = "bookworm" | "trixie" | "sid" | "newer";
 

@@ -1,6 +1,6 @@
 /**
- * API servers older than any that runs here: the answers are made as Kubernetes 1.7 gave them (workloads in `extensions/v1beta1`, other groups
- * unknown), and as a later one pages its lists. A real one is in `test/contract`.
+ * API servers older than any that runs here: the answers are made as Kubernetes 1.7 gave them (workloads in
+ * `extensions/v1beta1`, other groups unknown), and as a later one pages its lists. A real one is in `test/contract`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -397,7 +397,9 @@ test("several masters: a folder each, and the commands that restore each member"
   expect(restores.map((line) => line.trim().replace(/(token=restored-)\d+T\d+Z/, "$1TIME"))).toEqual(
     ["m1", "m2"].map(
       (name) =>
-        `sudo kubemend snapshot restore ${base}/backup.db --data-dir=/data/etcd --name=${name} --initial-cluster=m1=https://m1:2380,m2=https://m2:2380 --initial-cluster-token=restored-TIME --initial-advertise-peer-urls=https://${name}:2380`,
+        `sudo kubemend snapshot restore ${base}/backup.db --data-dir=/data/etcd --name=${name} ` +
+        "--initial-cluster=m1=https://m1:2380,m2=https://m2:2380 --initial-cluster-token=restored-TIME " +
+        `--initial-advertise-peer-urls=https://${name}:2380`,
     ),
   );
   // Members of one cluster have one token.

@@ -1,4 +1,7 @@
-/** Users without rights: a watch that the API server refuses ends the command with its words, at once; one that a starting server refuses is waited for. */
+/**
+ * Users without rights: a watch that the API server refuses ends the command with its words, at once; one that a
+ * starting server refuses is waited for.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * `rescue` at an API server of Kubernetes 1.7, which cannot be run here: no Lease objects, Deployments in `extensions/v1beta1`, and a server that knows no dry run, so that it would
- * take one for the real thing.
+ * `rescue` at an API server of Kubernetes 1.7, which cannot be run here: no Lease objects, Deployments in
+ * `extensions/v1beta1`, and a server that knows no dry run, so that it would take one for the real thing.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

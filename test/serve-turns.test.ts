@@ -1,4 +1,7 @@
-/** A request that looks at many objects lets others in between, however it asks: between two parts of its answer only some objects are decoded. */
+/**
+ * A request that looks at many objects lets others in between, however it asks: between two parts of its answer only
+ * some objects are decoded.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

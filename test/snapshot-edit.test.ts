@@ -144,7 +144,9 @@ describe("encrypted at rest", () => {
 
   test.each(["aescbc", "aesgcm", "secretbox"])("%s opens again", (provider) => {
     const keys = `[{name: k, secret: ${Buffer.alloc(32, 7).toString("base64")}}]`;
-    const text = `apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources: [{resources: [secrets], providers: [{${provider}: {keys: ${keys}}}]}]\n`;
+    const text =
+      "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources: [{resources: " +
+      `[secrets], providers: [{${provider}: {keys: ${keys}}}]}]\n`;
     const config = parseEncryptionConfig(text, "config");
     const plain = Buffer.from('{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"}}\n');
     const key = "/registry/secrets/shop/a";

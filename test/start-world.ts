@@ -1,6 +1,7 @@
 /**
- * A machine and a cluster for `start`, without a kubelet: files are real, requests go over HTTP to a stand-in API server, and what a kubelet and the controllers
- * would do is done here as soon as the files or the objects say so. Real ones are in `test/e2e/start.test.ts`.
+ * A machine and a cluster for `start`, without a kubelet: files are real, requests go over HTTP to a stand-in API
+ * server, and what a kubelet and the controllers would do is done here as soon as the files or the objects say so. Real
+ * ones are in `test/e2e/start.test.ts`.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,7 +16,10 @@ import { node, object, workload } from "./cluster-objects.ts";
 const COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] as const;
 const LEADERS = ["kube-controller-manager", "kube-scheduler"];
 export const NODE = "m1";
-/** The world's clock goes on by this at each of its beats, so that waits of minutes end in a moment, and later where the machine is slow. */
+/**
+ * The world's clock goes on by this at each of its beats, so that waits of minutes end in a moment, and later where the
+ * machine is slow.
+ */
 const BEAT_MS = 20;
 const TIME_PER_BEAT_MS = 800;
 

@@ -1,4 +1,7 @@
-/** A snapshot made to take over the terminal of whoever looks at it: every command that reads it prints it escaped, and JSON has it exactly. */
+/**
+ * A snapshot made to take over the terminal of whoever looks at it: every command that reads it prints it escaped, and
+ * JSON has it exactly.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

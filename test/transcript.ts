@@ -12,9 +12,10 @@
  *     error: unknown option '--no-such-flag'
  *     --- exit 2
  *
- * `--- stdout` and `--- stderr` are left out when nothing was written there. A text that does not end in a line feed is followed by
- * the line `--- no line feed`. Paths start from `test/fixtures`, which in full reads `$FIXTURES`; `$TMP` is an empty directory of the transcript's own, in the command and in what comes back; a line that is the
- * package's version reads `$VERSION`. No terminal is attached unless `tty` gives its width.
+ * `--- stdout` and `--- stderr` are left out when nothing was written there. A text that does not end in a line feed is
+ * followed by the line `--- no line feed`. Paths start from `test/fixtures`, which in full reads `$FIXTURES`; `$TMP` is
+ * an empty directory of the transcript's own, in the command and in what comes back; a line that is the package's
+ * version reads `$VERSION`. No terminal is attached unless `tty` gives its width.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

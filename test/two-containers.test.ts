@@ -1,6 +1,7 @@
 /**
- * Two runs on one target in two containers, which share nothing but the file system: namespaces of their own for processes, mounts, network and host names, so that both
- * may have the same process id. `KUBEMEND_RACES=100` runs as many of each.
+ * Two runs on one target in two containers, which share nothing but the file system: namespaces of their own for
+ * processes, mounts, network and host names, so that both may have the same process id. `KUBEMEND_RACES=100` runs as
+ * many of each.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

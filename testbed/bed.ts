@@ -190,8 +190,8 @@ export function removeLeftovers(): string[] {
 }
 
 /**
- * Removes the beds of this process and of those that it has started, such as the workers of a run of tests: these end first. Synchronous, for a process that is
- * about to end itself. Returns the ids.
+ * Removes the beds of this process and of those that it has started, such as the workers of a run of tests: these end
+ * first. Synchronous, for a process that is about to end itself. Returns the ids.
  */
 export function removeBedsOfRun(): string[] {
   const own = listBeds().flatMap(({ id, owner }) => (owner !== null && isOfRun(owner) ? [{ id, owner }] : []));

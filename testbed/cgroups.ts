@@ -1,4 +1,7 @@
-/** The cgroups that a node's pods go into: one in each hierarchy, made before the kubelet starts, because it does not make its root itself. */
+/**
+ * The cgroups that a node's pods go into: one in each hierarchy, made before the kubelet starts, because it does not
+ * make its root itself.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 

@@ -1,4 +1,7 @@
-/** An etcd cluster with TLS: each member is a host of its own on the bed's bridge, and can be killed, started again, partitioned or wiped. */
+/**
+ * An etcd cluster with TLS: each member is a host of its own on the bed's bridge, and can be killed, started again,
+ * partitioned or wiped.
+ */
 import { mkdirSync } from "node:fs";
 import type { Bed } from "./bed.ts";
 import { removeDirectory } from "./bed.ts";

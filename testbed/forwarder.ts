@@ -1,6 +1,7 @@
 /**
- * The way into a bed for tests: ports on this machine's loopback whose connections come out inside the bed. A listening socket belongs to the
- * namespace it was made in, wherever it is used: this process makes it, and hands it to a child that lives in the bed.
+ * The way into a bed for tests: ports on this machine's loopback whose connections come out inside the bed. A listening
+ * socket belongs to the namespace it was made in, wherever it is used: this process makes it, and hands it to a child
+ * that lives in the bed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -131,7 +131,8 @@ async function download(env: NodeJS.ProcessEnv): Promise<string> {
     for (const name of PROGRAMS) {
       await downloadFile(`${base}/${name}`, join(draft, name)).catch((cause: Error) => {
         throw new KubernetesMissing(
-          `there are no Kubernetes binaries: set ${KUBERNETES_VARIABLE} to a directory of them, or allow the download of "${base}/${name}" (${reason(cause)})`,
+          `there are no Kubernetes binaries: set ${KUBERNETES_VARIABLE} to a directory of them, or allow the ` +
+            `download of "${base}/${name}" (${reason(cause)})`,
           { cause },
         );
       });

@@ -1,6 +1,7 @@
 /**
- * A node: a machine made of namespaces. It has a network of its own with no way out but the bed's bridge, its own processes, its own disk (a directory
- * whose parts lie over /etc, /var/lib/kubelet and the like), containerd, a kubelet, and it can be rebooted, killed, cut off and wiped.
+ * A node: a machine made of namespaces. It has a network of its own with no way out but the bed's bridge, its own
+ * processes, its own disk (a directory whose parts lie over /etc, /var/lib/kubelet and the like), containerd, a
+ * kubelet, and it can be rebooted, killed, cut off and wiped.
  */
 import { accessSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** The certificates and keys of one cluster, as files in the bed: made with the same code that `kubemend render` uses, with ECDSA for speed. */
+/**
+ * The certificates and keys of one cluster, as files in the bed: made with the same code that `kubemend render` uses,
+ * with ECDSA for speed.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {

@@ -10,8 +10,8 @@ export interface WaitOptions {
 }
 
 /**
- * Calls `look` until it returns something other than undefined or false, and returns that. An error that `look` throws counts as "not yet" and is
- * told when the time is up.
+ * Calls `look` until it returns something other than undefined or false, and returns that. An error that `look` throws
+ * counts as "not yet" and is told when the time is up.
  */
 export async function waitFor<T>(
   what: string,

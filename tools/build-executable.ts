@@ -1,6 +1,7 @@
 /**
- * `npm run build:exe`: kubemend as one executable file, `build/kubemend`, for the machine that this runs on. It is the devDependency's Node, stripped,
- * with our bundles in it (Node's single executable applications): the command line, the threads' code, and the native CRC-32C.
+ * `npm run build:exe`: kubemend as one executable file, `build/kubemend`, for the machine that this runs on. It is the
+ * devDependency's Node, stripped, with our bundles in it (Node's single executable applications): the command line, the
+ * threads' code, and the native CRC-32C.
  */
 import { execFile } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * Adds to package-lock.json the optional packages of other platforms that the registry in use did not serve. A mirror that holds one platform
- * only leaves them out, and `npm ci` then refuses the lock file everywhere. Run it after `npm install` has changed dependencies.
+ * Adds to package-lock.json the optional packages of other platforms that the registry in use did not serve. A mirror
+ * that holds one platform only leaves them out, and `npm ci` then refuses the lock file everywhere. Run it after `npm
+ * install` has changed dependencies.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 

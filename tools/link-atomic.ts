@@ -1,7 +1,8 @@
 /**
- * Node 26 needs libatomic.so.1 for one function, and minimal machines do not have it. This puts that function into the program itself: its code into
- * the free bytes behind the program's own, the address of it where the dynamic linker would have put the library's, and the library off the list of
- * what is loaded. Sources: the ELF specification (System V gABI), glibc's symbol versioning, and GCC's libatomic for what the function does.
+ * Node 26 needs libatomic.so.1 for one function, and minimal machines do not have it. This puts that function into the
+ * program itself: its code into the free bytes behind the program's own, the address of it where the dynamic linker
+ * would have put the library's, and the library off the list of what is loaded. Sources: the ELF specification (System
+ * V gABI), glibc's symbol versioning, and GCC's libatomic for what the function does.
  *
  * Nothing is guessed: a program that needs more of the library, or that is laid out in another way, is refused.
  */
@@ -20,7 +21,10 @@ const DF_BIND_NOW = 8n;
 const VER_NDX_GLOBAL = 1;
 
 interface Machine {
-  /** `bool __atomic_compare_exchange(size_t size, void *object, void *expected, void *desired, int, int)` for 8 bytes, all that Node asks for; else it traps. */
+  /**
+   * `bool __atomic_compare_exchange(size_t size, void *object, void *expected, void *desired, int, int)` for 8 bytes,
+   * all that Node asks for; else it traps.
+   */
   readonly code: Uint8Array;
   /** Relocations that take a function's address, and the one for an address in the program itself. */
   readonly takesAddress: readonly number[];

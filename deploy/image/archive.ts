@@ -1,6 +1,6 @@
 /**
- * A container image of one layer as a tar that everybody loads: an OCI image layout, and in it the `manifest.json` of `docker save`. The formats:
- * image-layout.md, manifest.md and config.md of opencontainers/image-spec 1.1.
+ * A container image of one layer as a tar that everybody loads: an OCI image layout, and in it the `manifest.json` of
+ * `docker save`. The formats: image-layout.md, manifest.md and config.md of opencontainers/image-spec 1.1.
  */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";

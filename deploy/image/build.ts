@@ -1,6 +1,7 @@
 /**
- * `npm run build:image`: the image of kubemend without Docker, `build/kubemend-image.tar`: the executable of `npm run build:exe`, the libraries that
- * this machine's linker finds for it, and nothing else. The same files give the same bytes.
+ * `npm run build:image`: the image of kubemend without Docker, `build/kubemend-image.tar`: the executable of `npm run
+ * build:exe`, the libraries that this machine's linker finds for it, and nothing else. The same files give the same
+ * bytes.
  *
  * usage: node deploy/image/build.ts [--executable FILE] [--name REFERENCE] [--out FILE]
  */

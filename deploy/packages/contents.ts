@@ -23,8 +23,10 @@ export function packageFacts(architecture: string, homepage: string | undefined)
     architecture,
     summary: "brings a Kubernetes control plane back",
     description: [
-      "kubemend diagnoses a Kubernetes control plane that does not work and brings it back: from what still runs, or offline from an etcd backup.",
-      "It reads backups without etcd, restores whole clusters, gives back single objects, and takes continuous, encrypted and proved backups.",
+      "kubemend diagnoses a Kubernetes control plane that does not work and brings it back: from what still " +
+        "runs, or offline from an etcd backup.",
+      "It reads backups without etcd, restores whole clusters, gives back single objects, and takes " +
+        "continuous, encrypted and proved backups.",
     ],
     maintainer: "The kubemend authors",
     homepage,

@@ -25,12 +25,16 @@ export interface BoltFile {
   readonly meta: Meta;
   /** What was found in page 0 and page 1. */
   readonly metas: readonly [MetaVerdict, MetaVerdict];
-  /** How many pages can be read: the high-water mark, or fewer where the file is cut off. What is allocated per page is allocated for these. */
+  /**
+   * How many pages can be read: the high-water mark, or fewer where the file is cut off. What is allocated per page is
+   * allocated for these.
+   */
   readonly pageCount: number;
 }
 
 /**
- * Reads the metas of a bbolt file. Throws `not-a-snapshot` when neither is valid, saying for each why, and for a file that is plainly something else, what.
+ * Reads the metas of a bbolt file. Throws `not-a-snapshot` when neither is valid, saying for each why, and for a file
+ * that is plainly something else, what.
  */
 export function readBolt(source: ByteSource): BoltFile {
   const first = readMeta(source, 0);

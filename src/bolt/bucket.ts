@@ -77,8 +77,8 @@ export interface Entry {
 }
 
 /**
- * The entries of a bucket in key order, one leaf in memory at a time: for buckets that are small (the root, members, leases); a large one is swept.
- * Damaged leaves are reported and left out.
+ * The entries of a bucket in key order, one leaf in memory at a time: for buckets that are small (the root, members,
+ * leases); a large one is swept. Damaged leaves are reported and left out.
  */
 export function* readEntries(
   bolt: BoltFile,

@@ -1,5 +1,6 @@
 /**
- * The checker: every finding in a file, with page ids. Made of parts, because a large file is swept by several threads: {@link checkBolt} runs them all in one.
+ * The checker: every finding in a file, with page ids. Made of parts, because a large file is swept by several threads:
+ * {@link checkBolt} runs them all in one.
  */
 import type { BoltFile } from "./bolt.ts";
 import { type Bucket, decodeBucket, readBuckets } from "./bucket.ts";

@@ -42,8 +42,8 @@ const BULK_FILL_PERCENT = 0.9;
 const MAX_DEPTH = 64;
 
 /**
- * Applies edits to buckets at the root, by name. `sink` writes to the file that `bolt` reads. Returns the size that the file has to be given
- * afterwards. Throws `snapshot-damaged` where the pages on the way are not sound.
+ * Applies edits to buckets at the root, by name. `sink` writes to the file that `bolt` reads. Returns the size that the
+ * file has to be given afterwards. Throws `snapshot-damaged` where the pages on the way are not sound.
  */
 export function editBolt(bolt: BoltFile, sink: ByteSink, edits: ReadonlyMap<string, BucketEdit>): number {
   return editFrom(bolt, sink, edits, createPageOutput(sink, bolt.meta.pageSize, bolt.meta.highWater));

@@ -1,5 +1,8 @@
 // biome-ignore-all lint/suspicious/noControlCharactersInRegex: these are the bytes that files begin with
-/** What a file is that was taken for a snapshot and is none, by its first bytes, and how it becomes one. Sources: the formats' own descriptions and file(1)'s magic. */
+/**
+ * What a file is that was taken for a snapshot and is none, by its first bytes, and how it becomes one. Sources: the
+ * formats' own descriptions and file(1)'s magic.
+ */
 
 export interface ForeignFile {
   /** With its article, such as `an xz archive`. */

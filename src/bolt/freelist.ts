@@ -1,13 +1,16 @@
 /**
- * The freelist page: `count` page ids (u64) after the header, or, where count is 0xffff, the number of ids as the first u64. etcd since 3.4 writes none (the
- * meta says so) and finds the free pages when it starts.
+ * The freelist page: `count` page ids (u64) after the header, or, where count is 0xffff, the number of ids as the first
+ * u64. etcd since 3.4 writes none (the meta says so) and finds the free pages when it starts.
  */
 import { type BoltFile, readPage } from "./bolt.ts";
 import { PAGE_HEADER_SIZE, PageFlag, pageTypeName, readU64 } from "./page.ts";
 import { addPage, createPageSet, type PageSet } from "./page-set.ts";
 import { mark, type Report } from "./tree.ts";
 
-/** Reads the freelist into a set of free pages, marking its own pages in `seen`; undefined where the file keeps none or it is unreadable. */
+/**
+ * Reads the freelist into a set of free pages, marking its own pages in `seen`; undefined where the file keeps none or
+ * it is unreadable.
+ */
 export function readFreelist(bolt: BoltFile, seen: PageSet, report: Report): PageSet | undefined {
   const id = bolt.meta.freelist;
   if (id === undefined) return undefined;

@@ -20,7 +20,10 @@ export interface LeafMap {
   readonly slots: Uint32Array;
 }
 
-/** Finds the leaves of `buckets`; an inline bucket has a page in {@link LeafMap.inline} instead. Branch pages are marked in `seen`; damage on the way is reported. */
+/**
+ * Finds the leaves of `buckets`; an inline bucket has a page in {@link LeafMap.inline} instead. Branch pages are marked
+ * in `seen`; damage on the way is reported.
+ */
 export function mapLeaves(
   bolt: BoltFile,
   buckets: readonly Bucket[],

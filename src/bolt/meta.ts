@@ -78,8 +78,9 @@ export function decodeMeta(page: Uint8Array): MetaVerdict {
 }
 
 /**
- * Encodes a whole meta page, `meta.pageSize` bytes: the inverse of {@link decodeMeta}. bbolt commits an even transaction to page 0 and an odd one to page 1, but
- * its backups (`Tx.WriteTo`) put the newest on page 0 whatever its number.
+ * Encodes a whole meta page, `meta.pageSize` bytes: the inverse of {@link decodeMeta}. bbolt commits an even
+ * transaction to page 0 and an odd one to page 1, but its backups (`Tx.WriteTo`) put the newest on page 0 whatever its
+ * number.
  */
 export function encodeMeta(page: 0 | 1, meta: Meta): Uint8Array {
   const bytes = new Uint8Array(meta.pageSize);

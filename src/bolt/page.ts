@@ -1,11 +1,12 @@
 /**
- * bolt: a bbolt file as bytes in, leaves out. This file decodes page headers and the elements of branch and leaf pages; `meta.ts` the two meta pages,
- * `bolt.ts` opens a file, `tree.ts` walks a bucket's pages, `sweep.ts` reads many leaves in file order, `check.ts` reports every finding.
+ * bolt: a bbolt file as bytes in, leaves out. This file decodes page headers and the elements of branch and leaf pages;
+ * `meta.ts` the two meta pages, `bolt.ts` opens a file, `tree.ts` walks a bucket's pages, `sweep.ts` reads many leaves
+ * in file order, `check.ts` reports every finding.
  *
- * Format (go.etcd.io/bbolt internal/common): little-endian integers as written on amd64 and arm64. A page is
- * `id u64, flags u16, count u16, overflow u32`, then its elements, then the bytes they point to; an overflow of n means that n more
- * pages of the same size continue it. A branch element is `pos u32, ksize u32, pgid u64`, a leaf element `flags u32, pos u32, ksize u32, vsize u32`;
- * `pos` counts from the start of the element itself.
+ * Format (go.etcd.io/bbolt internal/common): little-endian integers as written on amd64 and arm64. A page is `id u64,
+ * flags u16, count u16, overflow u32`, then its elements, then the bytes they point to; an overflow of n means that n
+ * more pages of the same size continue it. A branch element is `pos u32, ksize u32, pgid u64`, a leaf element `flags
+ * u32, pos u32, ksize u32, vsize u32`; `pos` counts from the start of the element itself.
  */
 
 import { invariant } from "../errors/errors.ts";
@@ -90,7 +91,8 @@ export function encodeBranchElement(
 }
 
 /**
- * A branch or leaf page in memory. Its bytes may lie inside a larger buffer that is reused for the next page: whoever wants to keep a key or a value copies it.
+ * A branch or leaf page in memory. Its bytes may lie inside a larger buffer that is reused for the next page: whoever
+ * wants to keep a key or a value copies it.
  */
 export interface Page {
   readonly id: number;
@@ -170,8 +172,8 @@ export interface PageFault {
 }
 
 /**
- * Checks that every element of a leaf lies inside the page and that keys ascend. Returns the first fault, or undefined. Until this has passed,
- * no key or value of the page may be looked at.
+ * Checks that every element of a leaf lies inside the page and that keys ascend. Returns the first fault, or undefined.
+ * Until this has passed, no key or value of the page may be looked at.
  */
 export function checkLeaf(page: Page): PageFault | undefined {
   const { view, count, end } = page;

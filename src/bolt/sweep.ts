@@ -1,5 +1,6 @@
 /**
- * Shows many leaves in file order: sequential reads, bounded memory, and divisible among threads by page id. Each leaf is checked before it is shown.
+ * Shows many leaves in file order: sequential reads, bounded memory, and divisible among threads by page id. Each leaf
+ * is checked before it is shown.
  */
 import { type LeafMap, leafPlace } from "./leaf-map.ts";
 import type { LeafWindow } from "./leaf-window.ts";
@@ -14,9 +15,9 @@ export type LeafVisitor = (page: Page, position: number) => void;
 const STRIDE = 8 << 20;
 
 /**
- * Shows every leaf whose page id is in `[from, to)` to `visit`, in file order. Damaged leaves are reported and, where their elements cannot be
- * trusted, not shown. Pages are marked in `seen`, so that leaves that overlap are reported. Yields now and then the bytes read so far,
- * so that the caller can show progress, stop, or let others run.
+ * Shows every leaf whose page id is in `[from, to)` to `visit`, in file order. Damaged leaves are reported and, where
+ * their elements cannot be trusted, not shown. Pages are marked in `seen`, so that leaves that overlap are reported.
+ * Yields now and then the bytes read so far, so that the caller can show progress, stop, or let others run.
  */
 export function* sweepLeaves(
   map: LeafMap,

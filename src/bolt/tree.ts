@@ -1,6 +1,7 @@
 /**
- * Walks the B+tree of a bucket down to, but not into, its leaves. Leaves are most of a file: they are found here by their ids alone and read later in file order
- * (`sweep.ts`), which turns a million small reads into large ones and lets several threads share them.
+ * Walks the B+tree of a bucket down to, but not into, its leaves. Leaves are most of a file: they are found here by
+ * their ids alone and read later in file order (`sweep.ts`), which turns a million small reads into large ones and lets
+ * several threads share them.
  */
 import type { Finding } from "../errors/errors.ts";
 import { type BoltFile, isTreePage, readPage, wrongType } from "./bolt.ts";
@@ -64,8 +65,8 @@ function grown<T extends { set(from: T): void }>(from: T, to: T): T {
 }
 
 /**
- * Appends the leaves below page `root` to `list`. Branch pages are marked in `seen`; a page that was seen before (a cycle, or two parents) is reported
- * and not entered again. Damage below a branch costs that subtree and nothing else.
+ * Appends the leaves below page `root` to `list`. Branch pages are marked in `seen`; a page that was seen before (a
+ * cycle, or two parents) is reported and not entered again. Damage below a branch costs that subtree and nothing else.
  */
 export function collectLeaves(
   bolt: BoltFile,
@@ -178,8 +179,8 @@ function aboveParent(where: string): Finding {
 }
 
 /**
- * Reports what is wrong inside the leaf at `position` of a list: elements out of bounds, keys out of order or outside what the parent promises. False where its
- * keys and values must not be looked at.
+ * Reports what is wrong inside the leaf at `position` of a list: elements out of bounds, keys out of order or outside
+ * what the parent promises. False where its keys and values must not be looked at.
  */
 export function checkLeafPage(
   page: Page,

@@ -1,6 +1,7 @@
 /**
- * Self-hosted etcd comes back in two steps, as in bootkube 0.8 (pkg/recovery/etcd_template.go): a boot member that starts from the backup, and then
- * the EtcdCluster made anew, whose first member joins the boot member, takes the data over and sees it off.
+ * Self-hosted etcd comes back in two steps, as in bootkube 0.8 (pkg/recovery/etcd_template.go): a boot member that
+ * starts from the backup, and then the EtcdCluster made anew, whose first member joins the boot member, takes the data
+ * over and sees it off.
  */
 import type { SelfHostedEtcd } from "../controlplane/control-plane.ts";
 import { ETCD_CLUSTER_GROUP, hostOf } from "../controlplane/self-hosted-etcd.ts";

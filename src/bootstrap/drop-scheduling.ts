@@ -1,6 +1,7 @@
 /**
- * Nobody schedules a static pod, and the kubelet would turn it away over a node label that it cannot ask for (it checks node selectors and
- * affinity at admission). A service account has no token without an API server, and newer kubelets refuse static pods that name API objects.
+ * Nobody schedules a static pod, and the kubelet would turn it away over a node label that it cannot ask for (it checks
+ * node selectors and affinity at admission). A service account has no token without an API server, and newer kubelets
+ * refuse static pods that name API objects.
  */
 import { mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
 import type { JsonObject } from "../kube/object.ts";
@@ -12,7 +13,8 @@ export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, 
   if (pullSecrets.length > 0) {
     context.note(
       "pull-secrets-dropped",
-      `its image is pulled with the secret ${pullSecrets.join(", ")}, which a static pod cannot use: have the image on the node, or the credentials in the container runtime`,
+      `its image is pulled with the secret ${pullSecrets.join(", ")}, which a static pod cannot use: have ` +
+        "the image on the node, or the credentials in the container runtime",
     );
   }
   if (podSpec.runtimeClassName !== undefined && podSpec.runtimeClassName !== null) {
@@ -47,7 +49,10 @@ export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, 
   return mapObjects(mapObjects(spec, "containers", withoutResourceClaims), "initContainers", withoutResourceClaims);
 }
 
-/** Where a volume of each kind names a secret (k8s.io/kubernetes/pkg/api/v1/pod, `VisitPodSecretNames`); those of secrets themselves become files. */
+/**
+ * Where a volume of each kind names a secret (k8s.io/kubernetes/pkg/api/v1/pod, `VisitPodSecretNames`); those of
+ * secrets themselves become files.
+ */
 const SECRET_FIELDS: readonly (readonly [volume: string, field: string])[] = [
   ["azureFile", "secretName"],
   ["cephfs", "secretRef"],
@@ -69,7 +74,8 @@ function noteReferences(volume: JsonObject, context: Pick<FixUpContext, "note">)
     if (secret === "") continue;
     context.note(
       "volume-secret",
-      `${title} (${kind}) needs the secret "${secret}" by ${field}, which a static pod may not refer to: its mirror pod is refused, and the volume cannot be mounted without an API server`,
+      `${title} (${kind}) needs the secret "${secret}" by ${field}, which a static pod may not refer to: its ` +
+        "mirror pod is refused, and the volume cannot be mounted without an API server",
     );
   }
   if (Object.keys(objectOf(volume.ephemeral)).length > 0) {

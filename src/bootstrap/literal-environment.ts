@@ -1,6 +1,7 @@
 /**
- * Environment variables that come from secrets and config maps become values in the manifest: the kubelet would ask the API server for them.
- * Files are no way here, since a program reads its environment; the manifest is 0600 like the secrets themselves.
+ * Environment variables that come from secrets and config maps become values in the manifest: the kubelet would ask the
+ * API server for them. Files are no way here, since a program reads its environment; the manifest is 0600 like the
+ * secrets themselves.
  */
 import { mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
 import type { JsonObject } from "../kube/object.ts";
@@ -73,7 +74,8 @@ function* bulkVariables(source: JsonObject, container: JsonObject, context: Data
 function noteBinary(name: string, container: JsonObject, context: DataContext): void {
   context.note(
     "environment-binary",
-    `environment variable "${name}" of container "${textOf(container.name)}" is dropped: its value is not text, which a manifest cannot hold`,
+    `environment variable "${name}" of container "${textOf(container.name)}" is dropped: its value is not ` +
+      "text, which a manifest cannot hold",
   );
 }
 

@@ -1,4 +1,7 @@
-/** The objects in manifest files: several documents in a file, lists, documents that a template left empty; and the order to create them in. */
+/**
+ * The objects in manifest files: several documents in a file, lists, documents that a template left empty; and the
+ * order to create them in.
+ */
 import { MendError } from "../errors/errors.ts";
 import { isObject } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";

@@ -4,7 +4,10 @@ import type { JsonObject } from "../kube/object.ts";
 
 /** Plain words that parsers of YAML 1.1 or later take for something else, and that the writer does not quote: `=`, `<<`, `0o17`. */
 const MISREAD = /^(?:=|<<|[-+]?0o[0-7_]+)$/;
-/** Characters that some parsers read as line breaks or refuse, even within quotes, or that a terminal hides or reorders text by: written as escapes. */
+/**
+ * Characters that some parsers read as line breaks or refuse, even within quotes, or that a terminal hides or reorders
+ * text by: written as escapes.
+ */
 const ESCAPED = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/;
 
 /**

@@ -1,6 +1,7 @@
 /**
- * What `start` makes of `bootstrap-etcd.yaml`: no boot member that sees new members in and ends, as etcd-operator had it, but the cluster's etcd from then
- * on. A static pod, its data and its certificates in places of this machine that stay.
+ * What `start` makes of `bootstrap-etcd.yaml`: no boot member that sees new members in and ends, as etcd-operator had
+ * it, but the cluster's etcd from then on. A static pod, its data and its certificates in places of this machine that
+ * stay.
  */
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
@@ -93,8 +94,9 @@ export function recoveredEtcd(bootstrap: KubeObject): RecoveredEtcd {
 }
 
 /**
- * The temporary API server of the same machine, without the servers that nobody answers for yet: each connection to an address of the service network
- * would hang until it times out, and bootkube named them only for the time after the boot member.
+ * The temporary API server of the same machine, without the servers that nobody answers for yet: each connection to an
+ * address of the service network would hang until it times out, and bootkube named them only for the time after the
+ * boot member.
  */
 export function dialOnlyRecoveredEtcd(apiServer: KubeObject, ports: readonly number[]): KubeObject {
   const isHere = (url: string) => ports.some((port) => url.endsWith(`://127.0.0.1:${port}`));

@@ -1,16 +1,17 @@
 /**
  * How far a start has come: a pure transition over what was seen. Times are milliseconds since the epoch.
  *
- * A temporary API server comes up (`starting`), creates what the assets hold (`creating`), and waits until the permanent control plane can take over
- * (`settling`). Then the temporary one ends (`ending`), and the permanent one proves that it does its work (`proving`). The caller does the work that belongs
- * to a state, and reports what {@link StartSeen.waitingFor} says.
+ * A temporary API server comes up (`starting`), creates what the assets hold (`creating`), and waits until the
+ * permanent control plane can take over (`settling`). Then the temporary one ends (`ending`), and the permanent one
+ * proves that it does its work (`proving`). The caller does the work that belongs to a state, and reports what {@link
+ * StartSeen.waitingFor} says.
  */
 
 /** What was seen of the cluster and of this machine. */
 export interface StartSeen {
   /**
-   * The API server: `ready` for us; `young`, it answers and does not serve yet; `refusing`, it does not accept our credential; `unreachable`. While watches
-   * follow it, `ready` means that all of them are connected.
+   * The API server: `ready` for us; `young`, it answers and does not serve yet; `refusing`, it does not accept our
+   * credential; `unreachable`. While watches follow it, `ready` means that all of them are connected.
    */
   readonly api: "ready" | "young" | "refusing" | "unreachable";
   /** Whether the work of the state is done: the objects were created. */
@@ -38,7 +39,8 @@ export type StartState =
   | { readonly kind: "failed"; readonly why: StartFailure };
 
 /**
- * `refused`: the API server goes on to refuse our credential. `lost`: it was there before the start and has gone away. `late`: the time is up.
+ * `refused`: the API server goes on to refuse our credential. `lost`: it was there before the start and has gone away.
+ * `late`: the time is up.
  */
 export type StartFailure = "refused" | "lost" | "late";
 

@@ -1,4 +1,7 @@
-/** There is no pod network before the control plane runs, and no cluster DNS to ask. The permanent pod, which may declare the same ports, must fit beside it. */
+/**
+ * There is no pod network before the control plane runs, and no cluster DNS to ask. The permanent pod, which may
+ * declare the same ports, must fit beside it.
+ */
 import { withoutHostPorts } from "../kube/host-ports.ts";
 import type { JsonObject } from "../kube/object.ts";
 

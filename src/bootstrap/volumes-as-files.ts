@@ -69,7 +69,8 @@ function projectedDirectory(volume: string, projected: JsonObject, context: FixU
   if (others.length > 0) {
     context.note(
       "projection-dropped",
-      `its volume "${volume}" also projects ${[...new Set(others)].sort().join(", ")}, which exists only with an API server: those files are not there`,
+      `its volume "${volume}" also projects ${[...new Set(others)].sort().join(", ")}, which exists only ` +
+        "with an API server: those files are not there",
     );
   }
   return files.size === 0 ? { emptyDir: {} } : hostDirectory(folder);
@@ -79,7 +80,10 @@ function addItems(folder: string, kind: DataKind, object: string, source: JsonOb
   for (const [, add] of itemFiles(folder, kind, object, source, context)) add();
 }
 
-/** The files that a source makes: its items, or each key under its own name. Keys that are not there were reported as missing, or are optional. */
+/**
+ * The files that a source makes: its items, or each key under its own name. Keys that are not there were reported as
+ * missing, or are optional.
+ */
 function* itemFiles(
   folder: string,
   kind: DataKind,

@@ -1,6 +1,7 @@
 /**
- * What `kubeadm init --upload-certs` stores for two hours in Secret `kube-system/kubeadm-certs`: the files that all control-plane nodes share. Each value is AES-GCM
- * under the certificate key: 12 bytes of nonce, the ciphertext, 16 bytes of tag (kubernetes/cmd/kubeadm/app/phases/copycerts, app/util/crypto).
+ * What `kubeadm init --upload-certs` stores for two hours in Secret `kube-system/kubeadm-certs`: the files that all
+ * control-plane nodes share. Each value is AES-GCM under the certificate key: 12 bytes of nonce, the ciphertext, 16
+ * bytes of tag (kubernetes/cmd/kubeadm/app/phases/copycerts, app/util/crypto).
  */
 import { createDecipheriv } from "node:crypto";
 import { MendError } from "../errors/errors.ts";
@@ -15,8 +16,8 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * By path below `/etc/kubernetes/pki`. `data` holds the secret's values, `key` is kubeadm's certificate key: 64 hex digits. Throws `usage` for what is no such key, and
- * `certificate-invalid` where it opens a value of the secret not.
+ * By path below `/etc/kubernetes/pki`. `data` holds the secret's values, `key` is kubeadm's certificate key: 64 hex
+ * digits. Throws `usage` for what is no such key, and `certificate-invalid` where it opens a value of the secret not.
  */
 export function openKubeadmCerts(data: ReadonlyMap<string, Uint8Array>, key: string): ReadonlyMap<string, Uint8Array> {
   if (!/^[0-9a-f]{64}$/i.test(key)) {

@@ -1,4 +1,7 @@
-/** A certificate like another one, with the same names and uses, and a new time: what the authority is asked for when one expires, or its key was changed. */
+/**
+ * A certificate like another one, with the same names and uses, and a new time: what the authority is asked for when
+ * one expires, or its key was changed.
+ */
 
 import { type KeyObject, X509Certificate } from "node:crypto";
 import { MendError } from "../errors/errors.ts";
@@ -8,7 +11,10 @@ import { type CertificateRequest, issueCertificate, type SigningCertificate } fr
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
-/** PEM. `publicKey`: undefined for that of the old one. Throws `certificate-invalid` where the authority did not sign the old one, or it is an authority itself. */
+/**
+ * PEM. `publicKey`: undefined for that of the old one. Throws `certificate-invalid` where the authority did not sign
+ * the old one, or it is an authority itself.
+ */
 export async function renewCertificate(
   old: X509Certificate,
   authority: SigningCertificate,

@@ -1,9 +1,10 @@
 /**
- * The pod checkpointer's mind. A node whose only API server is gone after a reboot can ask nobody what to run, so copies of certain pods are kept on
- * its disk and run as static pods until the real ones are back. A *parent* is a pod of this node that asks to be copied; a *checkpoint* is
- * what stands for all parents of one controller (a DaemonSet's pod has another name each time); a *generation* is one copy of it that was good.
- * `parent.ts` selects, `sanitize.ts` makes the copy, `generation.ts` says which copies are kept, `state.ts` decides what runs, `plan.ts` orders
- * what is to be done. Facts of the original: bootkube's pkg/checkpoint and cmd/checkpoint.
+ * The pod checkpointer's mind. A node whose only API server is gone after a reboot can ask nobody what to run, so
+ * copies of certain pods are kept on its disk and run as static pods until the real ones are back. A *parent* is a pod
+ * of this node that asks to be copied; a *checkpoint* is what stands for all parents of one controller (a DaemonSet's
+ * pod has another name each time); a *generation* is one copy of it that was good. `parent.ts` selects, `sanitize.ts`
+ * makes the copy, `generation.ts` says which copies are kept, `state.ts` decides what runs, `plan.ts` orders what is to
+ * be done. Facts of the original: bootkube's pkg/checkpoint and cmd/checkpoint.
  */
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Where the files of a checkpoint's volumes are: `checkpoint-secrets/NAMESPACE/POD/NAME/HASH`, by bootkube's layout as far as NAME. The hash is of the content,
- * so what a running or an earlier checkpoint mounts is never changed beneath it, two generations with the same secrets share them, and damage shows.
+ * Where the files of a checkpoint's volumes are: `checkpoint-secrets/NAMESPACE/POD/NAME/HASH`, by bootkube's layout as
+ * far as NAME. The hash is of the content, so what a running or an earlier checkpoint mounts is never changed beneath
+ * it, two generations with the same secrets share them, and damage shows.
  */
 import { createHash } from "node:crypto";
 import type { DataDirectory, DataFile } from "./checkpoint.ts";

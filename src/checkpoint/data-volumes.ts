@@ -1,6 +1,7 @@
 /**
- * Volumes of secrets, config maps and projections become directories on the node. Modes, `items`, `optional`, and who may read come out as the kubelet
- * makes them (kubernetes/pkg/volume/{secret,configmap,projected}), but for a secret: nobody but its owner and its group ever reads it.
+ * Volumes of secrets, config maps and projections become directories on the node. Modes, `items`, `optional`, and who
+ * may read come out as the kubelet makes them (kubernetes/pkg/volume/{secret,configmap,projected}), but for a secret:
+ * nobody but its owner and its group ever reads it.
  */
 
 import type { FindingCode } from "../errors/finding-codes.ts";

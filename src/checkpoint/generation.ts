@@ -1,4 +1,7 @@
-/** Generations of a checkpoint: what makes two the same, how one is written and read back, and when a new one takes the place of the last good one. */
+/**
+ * Generations of a checkpoint: what makes two the same, how one is written and read back, and when a new one takes the
+ * place of the last good one.
+ */
 import { createHash } from "node:crypto";
 import { isObject, textOf } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
@@ -29,8 +32,8 @@ export function fingerprintOf(manifest: KubeObject): string {
 }
 
 /**
- * Of what would run, whatever the parent's name: pods of a DaemonSet are called anew each time, and so is the volume of their token. Copies that differ in nothing
- * else are no two generations.
+ * Of what would run, whatever the parent's name: pods of a DaemonSet are called anew each time, and so is the volume of
+ * their token. Copies that differ in nothing else are no two generations.
  */
 function essenceOf(manifest: KubeObject): string {
   const { name } = manifest.metadata;
@@ -62,8 +65,8 @@ export function encodeGeneration(generation: Generation): Uint8Array {
 }
 
 /**
- * Reads one back. A string says what is wrong: not JSON, not a pod, not what was written. `foreign` for a manifest that is no checkpoint. What the
- * original checkpointer left has no digest, and is number 0.
+ * Reads one back. A string says what is wrong: not JSON, not a pod, not what was written. `foreign` for a manifest that
+ * is no checkpoint. What the original checkpointer left has no digest, and is number 0.
  */
 export function decodeGeneration(bytes: Uint8Array): Generation | "foreign" | { readonly wrong: string } {
   if (bytes.length > MOST_BYTES) return { wrong: `it is ${bytes.length} bytes long` };
@@ -137,8 +140,8 @@ export type Verdict =
   | { readonly act: "nothing" };
 
 /**
- * A first copy is better than none, so it is taken as soon as its parent runs. From then on a copy is only replaced by one that ran healthy for a while; one
- * that never did is not kept.
+ * A first copy is better than none, so it is taken as soon as its parent runs. From then on a copy is only replaced by
+ * one that ran healthy for a while; one that never did is not kept.
  */
 export function judge(candidate: Candidate, generations: readonly Generation[], healthyAfter: number): Verdict {
   const newest = generations[0];

@@ -13,8 +13,8 @@ const SOURCE_ANNOTATION = "kubernetes.io/config.source";
 const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
 
 /**
- * Annotated, of this namespace, not a static pod or its mirror, not a checkpoint, and not one that has ended for good: the kubelet runs such a pod no more,
- * and its controller makes another.
+ * Annotated, of this namespace, not a static pod or its mirror, not a checkpoint, and not one that has ended for good:
+ * the kubelet runs such a pod no more, and its controller makes another.
  */
 export function isParent(pod: KubeObject, namespace: string): boolean {
   const annotations = pod.metadata.annotations ?? {};
@@ -32,8 +32,8 @@ export function isParent(pod: KubeObject, namespace: string): boolean {
 }
 
 /**
- * The controller in the words of its pods: a Deployment's ReplicaSet changes its name with the template, so the hash is taken off. Pods whose names last (of a
- * StatefulSet, or of nobody) stand for themselves.
+ * The controller in the words of its pods: a Deployment's ReplicaSet changes its name with the template, so the hash is
+ * taken off. Pods whose names last (of a StatefulSet, or of nobody) stand for themselves.
  */
 export function checkpointIdOf(pod: KubeObject): CheckpointId {
   const { namespace = "", name, ownerReferences = [], labels = {} } = pod.metadata;
@@ -53,7 +53,8 @@ export function checkpointIdOf(pod: KubeObject): CheckpointId {
 }
 
 /**
- * Whether the pod is the one that this agent runs in, or was copied from. As a static pod the agent's own name has the node's name at its end.
+ * Whether the pod is the one that this agent runs in, or was copied from. As a static pod the agent's own name has the
+ * node's name at its end.
  */
 export function isAgentsOwn(pod: KubeObject, place: AgentPlace): boolean {
   if (place.podName === undefined || pod.metadata.namespace !== place.namespace) return false;
@@ -61,8 +62,8 @@ export function isAgentsOwn(pod: KubeObject, place: AgentPlace): boolean {
 }
 
 /**
- * Whether the agent is what was left to run after its own removal, for the moments until the kubelet ends it: a static pod that the API server does not know but as
- * the mirror of a checkpoint. It must copy nothing again.
+ * Whether the agent is what was left to run after its own removal, for the moments until the kubelet ends it: a static
+ * pod that the API server does not know but as the mirror of a checkpoint. It must copy nothing again.
  */
 export function isLeftover(api: readonly KubeObject[] | undefined, place: AgentPlace): boolean {
   if (api === undefined || place.podName?.endsWith(staticPodNameOf("", place.nodeName)) !== true) return false;

@@ -1,6 +1,6 @@
 /**
- * A parent becomes a checkpoint: a static pod of the same name that nobody schedules, owns or serves secrets to. Where it differs from what bootkube made, ADR
- * 0063 says why.
+ * A parent becomes a checkpoint: a static pod of the same name that nobody schedules, owns or serves secrets to. Where
+ * it differs from what bootkube made, ADR 0063 says why.
  */
 import { dropScheduling } from "../bootstrap/drop-scheduling.ts";
 import { makeEnvironmentLiteral } from "../bootstrap/literal-environment.ts";
@@ -36,8 +36,8 @@ export function sanitize(context: VolumeContext): Draft {
 }
 
 /**
- * The owner is the parent: with its own owner a controller would take the checkpoint's mirror pod for one of its pods, and with none, too, by its
- * labels. Newer kubelets put the node in its place.
+ * The owner is the parent: with its own owner a controller would take the checkpoint's mirror pod for one of its pods,
+ * and with none, too, by its labels. Newer kubelets put the node in its place.
  */
 function metadataOf(parent: KubeObject, directories: readonly DataDirectory[]): KubeObject["metadata"] {
   const { name, namespace = "", uid = "", labels } = parent.metadata;
@@ -65,7 +65,10 @@ function keepTolerations(podSpec: JsonObject, original: JsonObject): JsonObject 
   return original.tolerations === undefined ? podSpec : { ...podSpec, tolerations: original.tolerations };
 }
 
-/** The kubelet would turn the parent away for want of what its own checkpoint has reserved. Limits stay; without a request of zero they would be requests too. */
+/**
+ * The kubelet would turn the parent away for want of what its own checkpoint has reserved. Limits stay; without a
+ * request of zero they would be requests too.
+ */
 function withoutRequests(podSpec: JsonObject): JsonObject {
   const change = (container: JsonObject) => {
     const resources = objectOf(container.resources);

@@ -32,7 +32,10 @@ const early = NOW + 1;
 const late = NOW;
 const active: State = { kind: "active", since: NOW - 1, generation: 0, attempts, retryAt: 0, rounds: 0 };
 
-/** `I` inactive, `W` waiting, `i` inactive-grace, `A` active, `a` active-grace, `H` handing-over, `S` self, `s` self-grace, `R` remove, `n` none. */
+/**
+ * `I` inactive, `W` waiting, `i` inactive-grace, `A` active, `a` active-grace, `H` handing-over, `S` self, `s`
+ * self-grace, `R` remove, `n` none.
+ */
 const LETTERS: Readonly<Record<StateKind, string>> = {
   none: "n",
   inactive: "I",

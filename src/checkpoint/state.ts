@@ -1,10 +1,11 @@
 /**
  * What becomes of a checkpoint: a pure transition over what was seen. Times are milliseconds on any clock that only goes forward.
  *
- * It differs from bootkube's in four things. What the runtime cannot tell changes nothing. A parent that the kubelet is at work on is waited for, not
- * fought. Giving way to a parent has an end: a parent that has not come to run by then makes way for the checkpoint again, and the next
- * attempt comes later. Nothing is removed but on the word of an API server that goes on answering after all that ran of it has ended: the word may have come from
- * the very pod, and then there would be nobody left.
+ * It differs from bootkube's in four things. What the runtime cannot tell changes nothing. A parent that the kubelet is
+ * at work on is waited for, not fought. Giving way to a parent has an end: a parent that has not come to run by then
+ * makes way for the checkpoint again, and the next attempt comes later. Nothing is removed but on the word of an API
+ * server that goes on answering after all that ran of it has ended: the word may have come from the very pod, and then
+ * there would be nobody left.
  */
 
 /** What was seen of one checkpoint and its parents. */
@@ -14,8 +15,8 @@ export interface Observed {
   /** When the API server last said anything: on a connection that nobody answers any more nothing happens either. */
   readonly heardAt: number;
   /**
-   * Of the container runtime: `absent`, no sandbox; `created`, a sandbox and no container yet; `starting`, containers that do not all run, or not for long;
-   * `running`, all of them, for a while; `unknown`, it cannot be asked.
+   * Of the container runtime: `absent`, no sandbox; `created`, a sandbox and no container yet; `starting`, containers
+   * that do not all run, or not for long; `running`, all of them, for a while; `unknown`, it cannot be asked.
    */
   readonly parent: "absent" | "created" | "starting" | "running" | "unknown";
   /** Which parent that is: its uid. Empty when absent. */
@@ -122,7 +123,10 @@ export function isRun(state: State): boolean {
   }
 }
 
-/** When the state may next change by time alone; undefined where it does not: a time that has passed in vain waits for something else to be seen. */
+/**
+ * When the state may next change by time alone; undefined where it does not: a time that has passed in vain waits for
+ * something else to be seen.
+ */
 export function deadlineOf(state: State, now: number, patience: Patience): number | undefined {
   switch (state.kind) {
     case "waiting":
@@ -225,7 +229,8 @@ function whileInactiveGrace(
     case "scheduled":
       return whileInactive(seen, now, patience);
     case "unavailable":
-      // Its removal was never confirmed: whoever said so may have been this very checkpoint, or the parent, of which the kubelet may have left an empty sandbox.
+      // Its removal was never confirmed: whoever said so may have been this very checkpoint, or the parent, of which
+      // the kubelet may have left an empty sandbox.
       if (seen.parent === "created" || seen.parent === "starting") return whileInactive(seen, now, patience);
       return seen.parent === "absent" ? active(now, state.rounds) : state;
   }

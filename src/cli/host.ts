@@ -1,6 +1,7 @@
 /**
- * What a command may know of the process it runs in. Only `main.ts` makes a {@link ProcessHost} from the real process; tests make their own,
- * which is how transcripts run without a child process. Commands get a {@link Host}, whose streams escape what they write.
+ * What a command may know of the process it runs in. Only `main.ts` makes a {@link ProcessHost} from the real process;
+ * tests make their own, which is how transcripts run without a child process. Commands get a {@link Host}, whose
+ * streams escape what they write.
  */
 import { withFlags } from "./options/input-flags.ts";
 import { escapeText } from "./terminal/escape.ts";

@@ -1,4 +1,7 @@
-/** Runs one command line against a {@link ProcessHost} and returns its exit code: 0 done, 1 failed or broken, 2 wrong usage, 3 nothing could be judged, 130 interrupted. */
+/**
+ * Runs one command line against a {@link ProcessHost} and returns its exit code: 0 done, 1 failed or broken, 2 wrong
+ * usage, 3 nothing could be judged, 130 interrupted.
+ */
 import { type Command, CommanderError } from "commander";
 import { type CommandContext, EXIT, type ExitCode } from "./command.ts";
 import { asMendError, errorJson, errorText, type TypedCommand, wantsJson } from "./error-text.ts";

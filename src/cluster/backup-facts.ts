@@ -1,4 +1,7 @@
-/** What a backup says of its control-plane nodes, besides what their etcd members are: for whom their certificates are, and which files its config maps hold. */
+/**
+ * What a backup says of its control-plane nodes, besides what their etcd members are: for whom their certificates are,
+ * and which files its config maps hold.
+ */
 import { readCertificates } from "../certificates/faults.ts";
 import { firstAddress, type NodeIdentity } from "../certificates/kubeadm.ts";
 import type { StaticPodControlPlane, StaticPodNode } from "../controlplane/control-plane.ts";
@@ -9,7 +12,10 @@ import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { readYaml } from "../kube/read-yaml.ts";
 import { KUBELET_CONFIGURATION, KUBERNETES } from "./node-needs.ts";
 
-/** For whom a node's certificates and kubeconfigs are made; what the backup does not say is left out, and the node's own files may say it. */
+/**
+ * For whom a node's certificates and kubeconfigs are made; what the backup does not say is left out, and the node's own
+ * files may say it.
+ */
 export type BackupIdentity = { readonly [Field in keyof NodeIdentity]?: NodeIdentity[Field] } & {
   readonly endpoint?: string;
   /** Of its API server. */

@@ -22,8 +22,9 @@ const OWN_ADDRESSES = [
 ];
 
 /**
- * `manifest` is the pod of the member at `host` of `from`. Every URL of its own host gets the new host; loopback and wildcard addresses stay. The token, which
- * only a new cluster reads, is left out. Certificates are files of the new node: their paths stay as they are.
+ * `manifest` is the pod of the member at `host` of `from`. Every URL of its own host gets the new host; loopback and
+ * wildcard addresses stay. The token, which only a new cluster reads, is left out. Certificates are files of the new
+ * node: their paths stay as they are.
  */
 export function joiningManifest(manifest: JsonObject, from: string, member: JoiningMember): JsonObject {
   const spec = objectOf(manifest.spec);

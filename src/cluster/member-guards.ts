@@ -1,7 +1,8 @@
 /**
- * Several nodes of one cluster: what each of them says, and what may be done to one without losing the others. This file: changes of etcd's membership,
- * judged before they are asked for. etcd's own check (`--strict-reconfig-check`) looks at members that are started and connected to the leader; these guards
- * also count what comes after the change, and say what to do instead.
+ * Several nodes of one cluster: what each of them says, and what may be done to one without losing the others. This
+ * file: changes of etcd's membership, judged before they are asked for. etcd's own check (`--strict-reconfig-check`)
+ * looks at members that are started and connected to the leader; these guards also count what comes after the change,
+ * and say what to do instead.
  */
 import type { ClusterHealth, MemberHealth } from "../diagnosis/etcd-health.ts";
 import { MendError } from "../errors/errors.ts";
@@ -109,8 +110,8 @@ export function guardLeadership(member: MemberHealth): void {
 }
 
 /**
- * In which order members are defragmented: one at a time, the leader last. Throws `refused` where taking one away for the time it takes would leave no quorum;
- * a cluster of one member has none to spare and is asked for with `force`.
+ * In which order members are defragmented: one at a time, the leader last. Throws `refused` where taking one away for
+ * the time it takes would leave no quorum; a cluster of one member has none to spare and is asked for with `force`.
  */
 export function planDefragmentation(
   health: ClusterHealth,
@@ -128,7 +129,9 @@ export function planDefragmentation(
   const isSpare = answeringOf(voters) > quorumOf(voters.length);
   const takesVoter = chosen.some((member) => !member.isLearner);
   if (takesVoter && voters.length > 1 && !isSpare && !force) {
-    const text = `${answeringOf(voters)} of ${voters.length} voters answer: a member that is defragmented answers nothing, so that nothing could be written`;
+    const text =
+      `${answeringOf(voters)} of ${voters.length} voters answer: a member that is defragmented answers ` +
+      "nothing, so that nothing could be written";
     throw new MendError("member-change-refused", text, { hint: "bring back the members that are missing first" });
   }
   const leads = (member: MemberHealth) => member.status?.leader === member.id;

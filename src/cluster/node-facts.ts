@@ -27,11 +27,17 @@ const journalSchema = z.object({
   digest: z.string(),
   /** Where the snapshot is on the node. */
   snapshot: z.string().nullable(),
-  /** Names of files that were taken out of the kubelet's directory, of those that were made from the backup, and the directory where both are kept. */
+  /**
+   * Names of files that were taken out of the kubelet's directory, of those that were made from the backup, and the
+   * directory where both are kept.
+   */
   manifests: z
     .object({ from: z.string(), kept: z.string(), names: z.array(z.string()), spare: z.array(z.string()) })
     .nullable(),
-  /** Of etcd: which `member` directory was there (device and inode), null for none; and where it is since, as the last restore has put it. */
+  /**
+   * Of etcd: which `member` directory was there (device and inode), null for none; and where it is since, as the last
+   * restore has put it.
+   */
   dataDir: z.object({ path: z.string(), member: z.string().nullable(), movedAside: z.string().nullable() }).nullable(),
   /** Files that were made or replaced, in this order, with the copy of what was there before; `sha256` is of what was made. */
   made: z.array(z.object({ path: z.string(), kept: z.string().nullable(), sha256: z.string().nullable() })).default([]),
@@ -83,7 +89,10 @@ const factsSchema = z.object({
   sharedFiles: z.array(z.string()),
   /** SHA-256 fingerprints of the certificates in `pki/ca.crt`. */
   authorities: z.array(z.string()),
-  /** Certificates that are over, by the name that `certificate list` has for them, and whether the authority's key is there to renew them. */
+  /**
+   * Certificates that are over, by the name that `certificate list` has for them, and whether the authority's key is
+   * there to renew them.
+   */
   expired: z.array(z.object({ name: z.string(), renewable: z.boolean() })),
   /** Ports of the control plane that another program listens on. */
   takenPorts: z.array(z.object({ port: z.number(), component: z.string(), program: z.string() })),

@@ -1,6 +1,7 @@
 /**
- * What a control-plane node needs on its disk that etcd does not hold, and from where each file that is missing comes back: the files that a backup agent stored, secret
- * `kubeadm-certs`, another control-plane node, the authority whose key is there, the backup's own config maps. What comes from nowhere is named, with how to get it.
+ * What a control-plane node needs on its disk that etcd does not hold, and from where each file that is missing comes
+ * back: the files that a backup agent stored, secret `kubeadm-certs`, another control-plane node, the authority whose
+ * key is there, the backup's own config maps. What comes from nowhere is named, with how to get it.
  */
 import { CERTIFICATES, KUBECONFIGS, KUBELET_CONFIG } from "../certificates/kubeadm.ts";
 import { SHARED_FILES } from "../certificates/kubeadm-certs.ts";
@@ -121,7 +122,10 @@ function howToGet(path: string, signer: string | undefined): string {
     const anew = isToken
       ? "a new pair works too, and makes every token of a service account invalid"
       : "else make a new authority (kubeadm init phase certs), which every node and kubeconfig that trusts the old one must get";
-    return `: copy it from a control-plane node, a disk or a backup of one, or give kubeadm's certificate key if its secret kubeadm-certs is in the backup; ${anew}`;
+    return (
+      ": copy it from a control-plane node, a disk or a backup of one, or give kubeadm's certificate key if " +
+      `its secret kubeadm-certs is in the backup; ${anew}`
+    );
   }
   if (signer !== undefined) return `, and it cannot be made without ${signer}: copy one of the two from a backup`;
   if (path === KUBELET_CONFIGURATION) return ": the backup has no ConfigMap kubelet-config: copy it from another node";

@@ -1,4 +1,7 @@
-/** One control-plane node of a living cluster is gone: from what the living ones say to what has to happen for a new machine to take its place. */
+/**
+ * One control-plane node of a living cluster is gone: from what the living ones say to what has to happen for a new
+ * machine to take its place.
+ */
 
 export interface LivingNode {
   readonly name: string;
@@ -41,7 +44,10 @@ export interface ReplacePlan {
   readonly problems: readonly string[];
 }
 
-/** `name` is the lost node's, which the new machine gets. `nodeReady`: what the API server says of it; undefined where it knows no such node. */
+/**
+ * `name` is the lost node's, which the new machine gets. `nodeReady`: what the API server says of it; undefined where
+ * it knows no such node.
+ */
 export function planReplacement(
   living: readonly LivingNode[],
   machine: NewMachine,

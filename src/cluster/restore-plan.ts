@@ -1,4 +1,7 @@
-/** From a backup and a survey of its nodes to the plan of a restore on all of them: who is restored as which member, and what speaks against it. */
+/**
+ * From a backup and a survey of its nodes to the plan of a restore on all of them: who is restored as which member, and
+ * what speaks against it.
+ */
 import { createHash } from "node:crypto";
 import type { StaticEtcdMember } from "../controlplane/static-etcd.ts";
 import type { BackupIdentity } from "./backup-facts.ts";
@@ -71,7 +74,8 @@ const BLIND_BUMP = 1_000_000_000;
 const BUMP_MARGIN = 1_000_000;
 
 /**
- * The bump for what the nodes' old data shows: `newest` holds the newest revision of each old data directory, null where one is there and cannot be read.
+ * The bump for what the nodes' old data shows: `newest` holds the newest revision of each old data directory, null
+ * where one is there and cannot be read.
  */
 export function bumpFor(snapshotRevision: number, newest: readonly (number | null)[]): number {
   if (newest.some((revision) => revision === null)) return BLIND_BUMP;

@@ -20,8 +20,9 @@ export type Next =
   | { readonly do: "nothing" };
 
 /**
- * The next step: that of the nodes that are least far, on all of these at once. A node that is further waits, so that no etcd starts before every old one has
- * stopped, and no API server before etcd is proved. `states` holds what each node's journal says.
+ * The next step: that of the nodes that are least far, on all of these at once. A node that is further waits, so that
+ * no etcd starts before every old one has stopped, and no API server before etcd is proved. `states` holds what each
+ * node's journal says.
  */
 export function nextStep(states: ReadonlyMap<string, NodeJournal["state"]>): Next {
   const undone = [...states].filter(([, state]) => isTakenBack(state)).map(([node]) => node);
@@ -66,8 +67,8 @@ export function onRequest(state: NodeJournal["state"], step: keyof typeof STATE_
 }
 
 /**
- * What is left to undo on a node, the last thing first. A journal says what it is about to do before it does it, so what it names may have been touched, whatever its
- * state; nothing was before that.
+ * What is left to undo on a node, the last thing first. A journal says what it is about to do before it does it, so
+ * what it names may have been touched, whatever its state; nothing was before that.
  */
 export function undoSteps({
   state,

@@ -1,4 +1,7 @@
-/** A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's or of every system. */
+/**
+ * A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's
+ * or of every system.
+ */
 import { input } from "../errors/input.ts";
 import type { PlannedMember, RestorePlan } from "./restore-plan.ts";
 
@@ -29,7 +32,8 @@ export function runbookOf(plan: RestorePlan, file: string, manifests = "/etc/kub
       `sudo mv ${manifests}/{${names}} ${kept}/`,
       `until ! pgrep -x 'etcd|kube-apiserver|kube-controller|kube-scheduler'; do sleep 1; done`,
     ]),
-    "Go on only when nothing of these runs on any node: one old member that runs on takes the restored ones in, and everything since the backup is back.",
+    "Go on only when nothing of these runs on any node: one old member that runs on takes the restored ones " +
+      "in, and everything since the backup is back.",
     "",
     "## 3. Restore etcd's data",
     "",

@@ -1,6 +1,7 @@
 /**
- * By which fields the items of lists are told apart in Kubernetes' own kinds. Source: `patchMergeKey` and `+listMapKey` of k8s.io/api, and what the fields
- * mean where the API has no rule (versions of a definition, claim templates, subjects and rules of roles).
+ * By which fields the items of lists are told apart in Kubernetes' own kinds. Source: `patchMergeKey` and `+listMapKey`
+ * of k8s.io/api, and what the fields mean where the API has no rule (versions of a definition, claim templates,
+ * subjects and rules of roles).
  */
 import type { ListRule } from "./value-type.ts";
 

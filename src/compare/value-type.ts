@@ -1,7 +1,8 @@
 /**
- * compare: what differs between two objects, by meaning. This file is what is known of a field before its value is looked at: whether it is an amount or a time, by
- * which fields the items of its list are told apart, and whether an empty value means the same as none. Built-in kinds have it from the storage tables
- * (`built-in-types.ts`), custom resources from the schemas of their definitions (`schema-types.ts`). `compare-values.ts` walks two values by it,
+ * compare: what differs between two objects, by meaning. This file is what is known of a field before its value is
+ * looked at: whether it is an amount or a time, by which fields the items of its list are told apart, and whether an
+ * empty value means the same as none. Built-in kinds have it from the storage tables (`built-in-types.ts`), custom
+ * resources from the schemas of their definitions (`schema-types.ts`). `compare-values.ts` walks two values by it,
  * `noise.ts` names what is left out, `compare-objects.ts` puts it together.
  */
 

@@ -17,7 +17,10 @@ interface ControlPlaneFacts {
   readonly nodeCount: number;
   /** The latest moment that the objects themselves speak of: how old the source is. */
   readonly lastSign: LastSign | undefined;
-  /** Everything that the control plane refers to and that the source does not hold, sorted. Nobody should render while this is not empty, unless told to. */
+  /**
+   * Everything that the control plane refers to and that the source does not hold, sorted. Nobody should render while
+   * this is not empty, unless told to.
+   */
   readonly missing: readonly Missing[];
   readonly findings: readonly Finding[];
 }
@@ -33,7 +36,10 @@ export interface SelfHostedControlPlane extends ControlPlaneFacts {
   readonly data: ReadonlyMap<string, DataObject>;
   /** Present in the flavour `self-hosted-etcd` only. */
   readonly etcd: SelfHostedEtcd | undefined;
-  /** Nodes that run etcd as a static pod beside it, with that pod alone: without its manifest nothing comes back. Empty where etcd is self-hosted or elsewhere. */
+  /**
+   * Nodes that run etcd as a static pod beside it, with that pod alone: without its manifest nothing comes back. Empty
+   * where etcd is self-hosted or elsewhere.
+   */
   readonly etcdNodes: readonly StaticPodNode[];
 }
 

@@ -1,4 +1,7 @@
-/** Clusters whose control plane no object defines: distributions that run it inside one process or as containers of their own, and machines that run it as services. */
+/**
+ * Clusters whose control plane no object defines: distributions that run it inside one process or as containers of
+ * their own, and machines that run it as services.
+ */
 import type { KubeObject } from "../kube/object.ts";
 
 export interface Distribution {
@@ -15,7 +18,8 @@ const MARKS: readonly (readonly [mark: RegExp, distribution: Distribution])[] = 
     {
       what: "a k3s cluster",
       instead:
-        "which runs its control plane inside one process: restore its data store with k3s server --cluster-reset --cluster-reset-restore-path=SNAPSHOT, then start its service",
+        "which runs its control plane inside one process: restore its data store with k3s server " +
+        "--cluster-reset --cluster-reset-restore-path=SNAPSHOT, then start its service",
     },
   ],
   [
@@ -23,7 +27,8 @@ const MARKS: readonly (readonly [mark: RegExp, distribution: Distribution])[] = 
     {
       what: "a k0s cluster",
       instead:
-        "which runs its control plane as processes of its own service: restore it with k0s restore, or its etcd into /var/lib/k0s/etcd (kubemend snapshot restore), then start k0scontroller",
+        "which runs its control plane as processes of its own service: restore it with k0s restore, or its " +
+        "etcd into /var/lib/k0s/etcd (kubemend snapshot restore), then start k0scontroller",
     },
   ],
   [
@@ -31,7 +36,8 @@ const MARKS: readonly (readonly [mark: RegExp, distribution: Distribution])[] = 
     {
       what: "a MicroK8s cluster",
       instead:
-        "which runs its control plane inside one process: restore its data store (microk8s dbctl restore, where it is dqlite), then microk8s start",
+        "which runs its control plane inside one process: restore its data store (microk8s dbctl restore, " +
+        "where it is dqlite), then microk8s start",
     },
   ],
   [
@@ -39,7 +45,8 @@ const MARKS: readonly (readonly [mark: RegExp, distribution: Distribution])[] = 
     {
       what: "an RKE cluster",
       instead:
-        "which runs its control plane as containers of Docker that no object defines: restore it with rke etcd snapshot-restore and its cluster.yml, or etcd's data on its hosts, then rke up",
+        "which runs its control plane as containers of Docker that no object defines: restore it with rke " +
+        "etcd snapshot-restore and its cluster.yml, or etcd's data on its hosts, then rke up",
     },
   ],
 ];

@@ -1,6 +1,7 @@
 /**
- * What static pods need of their node's disk and etcd does not hold: certificates and keys, kubeconfigs, data directories. Each hostPath that a
- * container mounts, and each path on its command line that lies in one, by the name that it has on the host.
+ * What static pods need of their node's disk and etcd does not hold: certificates and keys, kubeconfigs, data
+ * directories. Each hostPath that a container mounts, and each path on its command line that lies in one, by the name
+ * that it has on the host.
  */
 
 import { containerFlags } from "../kube/container-flags.ts";

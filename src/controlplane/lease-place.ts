@@ -1,7 +1,9 @@
 /**
- * Where a scheduler or controller manager keeps its lease: by its flags, or by the configuration file that it reads (KubeSchedulerConfiguration's `leaderElection`,
- * https://kubernetes.io/docs/reference/config-api/kube-scheduler-config.v1/, and OpenShift's `extendedArguments` of the controller manager). What cannot be known is a doubt,
- * never a guess: whoever calls a component down because a lease is not renewed must know that it is this component's lease.
+ * Where a scheduler or controller manager keeps its lease: by its flags, or by the configuration file that it reads
+ * (KubeSchedulerConfiguration's `leaderElection`,
+ * https://kubernetes.io/docs/reference/config-api/kube-scheduler-config.v1/, and OpenShift's `extendedArguments` of the
+ * controller manager). What cannot be known is a doubt, never a guess: whoever calls a component down because a lease
+ * is not renewed must know that it is this component's lease.
  */
 
 import { containerIndexOf, programOf } from "../kube/component.ts";

@@ -1,4 +1,7 @@
-/** What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the keys of the snapshot. */
+/**
+ * What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the
+ * keys of the snapshot.
+ */
 
 import type { Finding } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
@@ -52,7 +55,8 @@ export interface NewOwner {
 /** In the order in which they are to be done. */
 export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string[], owner?: NewOwner): string[] {
   const steps = [
-    "stop etcd on every member of the old cluster, the healthy ones too: one that runs on may take the restored ones in, and everything since the snapshot is back",
+    "stop etcd on every member of the old cluster, the healthy ones too: one that runs on may take the " +
+      "restored ones in, and everything since the snapshot is back",
   ];
   if (otherMembers.length > 0) {
     const names = otherMembers.map((name) => `"${name}"`).join(", ");
@@ -65,7 +69,8 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
   if (leftovers.flavour === "static-pods") {
     return [
       ...steps,
-      "on each control-plane node, move kube-apiserver.yaml, kube-controller-manager.yaml and kube-scheduler.yaml out of /etc/kubernetes/manifests, and wait until their containers are gone",
+      "on each control-plane node, move kube-apiserver.yaml, kube-controller-manager.yaml and " +
+        "kube-scheduler.yaml out of /etc/kubernetes/manifests, and wait until their containers are gone",
       "start etcd on the data dir: put etcd.yaml into /etc/kubernetes/manifests, where it is a static pod",
       PROOF,
       "move the three manifests back: API servers first, then controller managers and schedulers",
@@ -77,7 +82,8 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
       ...steps,
       "start etcd on the data dir",
       PROOF,
-      `where the API server does not come back by itself: kubemend recover ${input("etcdBackupFile")} with the same snapshot, then kubemend start`,
+      `where the API server does not come back by itself: kubemend recover ${input("etcdBackupFile")} with ` +
+        "the same snapshot, then kubemend start",
       "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
       "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
     ];
@@ -97,16 +103,22 @@ export function restoreNotes(leftovers: Leftovers, bump: number | undefined): Fi
   const notes: Finding[] = [];
   const [leases, nodes] = leftoverPrefixes(leftovers.prefix) as [string, string];
   if (bump !== undefined) {
-    const text = `API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore with ${input("bumpRevision")} ${bump} ${input("markCompacted")}, or restart every one of them`;
+    const text =
+      "API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore " +
+      `with ${input("bumpRevision")} ${bump} ${input("markCompacted")}, or restart every one of them`;
     notes.push({ level: "warning", code: "revision-goes-back", where: "snapshot", text });
   }
   if (leftovers.apiServers.length > 0) {
-    const text = `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): those that are gone vanish when their leases end, or with ${input("exclude")} ${leases}`;
+    const text =
+      `the service "kubernetes" names API servers as of the snapshot (${leftovers.apiServers.join(", ")}): ` +
+      `those that are gone vanish when their leases end, or with ${input("exclude")} ${leases}`;
     notes.push({ level: "info", code: "masterleases-restored", where: leases, text });
   }
   if (leftovers.nodes.length > 0) {
     const count = leftovers.nodes.length === 1 ? "1 node" : `${leftovers.nodes.length} nodes`;
-    const text = `${count} as of the snapshot: delete those that no longer exist (kubectl delete node), so that pods bound to them are made anew elsewhere`;
+    const text =
+      `${count} as of the snapshot: delete those that no longer exist (kubectl delete node), so that pods ` +
+      "bound to them are made anew elsewhere";
     notes.push({ level: "info", code: "nodes-restored", where: nodes, text });
   }
   return notes;

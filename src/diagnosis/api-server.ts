@@ -1,4 +1,7 @@
-/** The API server, as it answers the kubeconfig's address. What is wrong behind it is told by `local-control-plane.ts`, `etcd.ts` and `certificates.ts`. */
+/**
+ * The API server, as it answers the kubeconfig's address. What is wrong behind it is told by `local-control-plane.ts`,
+ * `etcd.ts` and `certificates.ts`.
+ */
 import { input } from "../errors/input.ts";
 import { kubectl } from "./command-line.ts";
 import { restartHere } from "./component-commands.ts";

@@ -1,4 +1,7 @@
-/** What blocks everything, or a namespace, or a drain, while all programs run: webhooks, aggregated APIs, finalizers, quotas, disruption budgets. */
+/**
+ * What blocks everything, or a namespace, or a drain, while all programs run: webhooks, aggregated APIs, finalizers,
+ * quotas, disruption budgets.
+ */
 
 import { input } from "../errors/input.ts";
 import { parseQuantity, quantityText } from "../kube/quantity.ts";
@@ -130,7 +133,8 @@ function stuckNamespace(namespace: StuckNamespace, { now }: ClusterFacts, access
         ...(finalizers.length === 0
           ? []
           : [
-              `${kubectl(access, "get", "namespace", name, "-o", "json")} | sed '/"finalizers": \\[/,/\\]/d' | ${kubectl(access)} ${finalize}`,
+              `${kubectl(access, "get", "namespace", name, "-o", "json")} | sed '/"finalizers": \\[/,/\\]/d' ` +
+                `| ${kubectl(access)} ${finalize}`,
             ]),
       ],
       ...(named.length > 0 && {
@@ -237,8 +241,10 @@ function closedBudget(budget: DisruptionBudgetFacts, access: CommandAccess): Tro
       text: isUncounted
         ? `disruption budget "${namespace}/${name}" never allows an eviction: the pods that it selects have no controller that scales them`
         : never
-          ? `disruption budget "${namespace}/${name}" never allows an eviction: it wants ${desired} of ${countText(expected, "pod")} healthy`
-          : `disruption budget "${namespace}/${name}" allows no eviction now: ${healthy} of ${countText(expected, "pod")} healthy, and it wants ${desired}`,
+          ? `disruption budget "${namespace}/${name}" never allows an eviction: it wants ${desired} of ` +
+            `${countText(expected, "pod")} healthy`
+          : `disruption budget "${namespace}/${name}" allows no eviction now: ${healthy} of ` +
+            `${countText(expected, "pod")} healthy, and it wants ${desired}`,
       evidence: [],
       consequence: "nodes that run these pods cannot be drained",
       commands: [

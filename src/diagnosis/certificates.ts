@@ -56,7 +56,9 @@ function lost({ local }: Facts): Trouble[] {
       level: "error",
       code: "certificate-missing",
       where: local.nodeName,
-      text: `${countText(files.length, "certificate")} or kubeconfig${files.length === 1 ? "" : "s"} of this node ${files.length === 1 ? "is" : "are"} missing, unreadable, or without a key`,
+      text:
+        `${countText(files.length, "certificate")} or kubeconfig${files.length === 1 ? "" : "s"} of this node ` +
+        `${files.length === 1 ? "is" : "are"} missing, unreadable, or without a key`,
       evidence: [someOf(files, 12)],
       consequence: "what uses them cannot start; what runs already goes on until it is started anew",
       commands: ["sudo kubemend certificate issue"],

@@ -38,7 +38,8 @@ export function startHere(name: ComponentName, facts: Facts): Mending {
 }
 
 /**
- * A component of another machine: what is wrong there is to be seen there only where a kubelet runs it, since then there is no service to start.
+ * A component of another machine: what is wrong there is to be seen there only where a kubelet runs it, since then
+ * there is no service to start.
  * @param hangs whether it takes connections and does not answer
  */
 export function mendElsewhere(name: ComponentName, host: string, hangs: boolean, facts: Facts): string[] {

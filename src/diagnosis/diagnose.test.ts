@@ -518,7 +518,8 @@ describe("what mends it", () => {
         ],
       }),
       [
-        `sudo kubemend certificate renew /pki/apiserver.crt ${input("key")}=/pki/apiserver.key ${input("caCert")}=/pki/ca.crt ${input("caKey")}=/pki/ca.key`,
+        `sudo kubemend certificate renew /pki/apiserver.crt ${input("key")}=/pki/apiserver.key ` +
+          `${input("caCert")}=/pki/ca.crt ${input("caKey")}=/pki/ca.key`,
       ],
     ],
     [
@@ -542,7 +543,8 @@ describe("what mends it", () => {
           quotas: [{ namespace: "default", name: "q", full: [] }],
           shortReplicaSets: [
             short(
-              "exceeded quota: q, requested: pods=1,requests.memory=512Mi, used: pods=2,requests.memory=1Gi, limited: pods=2,requests.memory=1Gi",
+              "exceeded quota: q, requested: pods=1,requests.memory=512Mi, used: pods=2,requests.memory=1Gi, " +
+                "limited: pods=2,requests.memory=1Gi",
             ),
           ],
         }),

@@ -175,7 +175,9 @@ function judgeHashes(members: readonly Answering[], say: Say): void {
   }
   if (groups.size > 1) {
     const said = [...groups].map(([revision, group]) => `${[...group.values()].flat().join(", ")} at ${revision}`);
-    const text = `whether the members hold the same keys was not compared: they compacted at different revisions (${said.join("; ")}); ask again when the compaction is over`;
+    const text =
+      "whether the members hold the same keys was not compared: they compacted at different revisions " +
+      `(${said.join("; ")}); ask again when the compaction is over`;
     say("warning", "hashes-not-compared", "cluster", text);
   }
   for (const group of groups.values()) {

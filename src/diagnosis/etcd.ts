@@ -1,4 +1,7 @@
-/** What `etcd health` finds, as troubles of the control plane: with consequences and commands, and consequences of a lost member under the member. */
+/**
+ * What `etcd health` finds, as troubles of the control plane: with consequences and commands, and consequences of a
+ * lost member under the member.
+ */
 
 import type { Finding } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
@@ -154,7 +157,10 @@ function text(code: string): string {
     : "see docs/back-up-and-restore-etcd.md";
 }
 
-/** Compaction to the newest revision, to its end, because nothing else gives defragmentation something to give back; then that of every member. */
+/**
+ * Compaction to the newest revision, to its end, because nothing else gives defragmentation something to give back;
+ * then that of every member.
+ */
 function compact(etcd: EtcdFacts, kubemend: (...words: string[]) => string): string[] {
   if ("error" in etcd.health) return [];
   const revision = Math.max(0, ...etcd.health.members.map(({ status }) => status?.revision ?? 0));

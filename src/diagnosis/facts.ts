@@ -1,4 +1,7 @@
-/** What was observed, as plain values: what `operations/diagnose/diagnose.ts` gathers and the rules judge. Times are milliseconds since the epoch. */
+/**
+ * What was observed, as plain values: what `operations/diagnose/diagnose.ts` gathers and the rules judge. Times are
+ * milliseconds since the epoch.
+ */
 
 import type { ComponentName } from "../kube/component.ts";
 import type { Flag } from "../kube/container-flags.ts";

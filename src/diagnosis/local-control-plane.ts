@@ -1,6 +1,7 @@
 /**
- * What this machine tells of its own control plane while nobody else can: static pod manifests, processes, ports and the last words of containers.
- * Of a self-hosted scheduler or controller manager nothing is judged here: which machine runs it is the cluster's affair, and its lease tells.
+ * What this machine tells of its own control plane while nobody else can: static pod manifests, processes, ports and
+ * the last words of containers. Of a self-hosted scheduler or controller manager nothing is judged here: which machine
+ * runs it is the cluster's affair, and its lease tells.
  */
 
 import type { ComponentFault } from "../errors/finding-codes.ts";
@@ -183,7 +184,10 @@ function judgeStaticPod(component: LocalComponent, local: LocalFacts, make: Make
   });
 }
 
-/** The kubelet starts its container again and again where it knows the pod; after a reboot it knows none until there is an API server, whatever was before. */
+/**
+ * The kubelet starts its container again and again where it knows the pod; after a reboot it knows none until there is
+ * an API server, whatever was before.
+ */
 function judgeSelfHosted(component: LocalComponent, facts: Facts, make: Make): Trouble {
   const { name, log } = component;
   const kubeletAge = facts.local?.kubelet.process?.ageMilliseconds ?? 0;

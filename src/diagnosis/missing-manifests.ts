@@ -1,6 +1,7 @@
 /**
- * Static pod manifests that are gone, and the way back: recovered from etcd or a backup. An etcd manifest alone is no way back where the data is gone as well: that etcd would begin a
- * new and empty cluster, or be refused by the members that live.
+ * Static pod manifests that are gone, and the way back: recovered from etcd or a backup. An etcd manifest alone is no
+ * way back where the data is gone as well: that etcd would begin a new and empty cluster, or be refused by the members
+ * that live.
  */
 import { input } from "../errors/input.ts";
 import type { ComponentName } from "../kube/component.ts";
@@ -95,7 +96,9 @@ function replaceMember(
       commandLine("sudoedit", manifest),
       ...copy,
     ],
-    advice: `the manifest must have --initial-cluster-state=existing and the --initial-cluster that "member add" prints, or etcd begins an empty cluster; when it runs, promote it as that prints`,
+    advice:
+      'the manifest must have --initial-cluster-state=existing and the --initial-cluster that "member add" ' +
+      "prints, or etcd begins an empty cluster; when it runs, promote it as that prints",
   };
 }
 

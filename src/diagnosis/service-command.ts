@@ -1,4 +1,7 @@
-/** Commands that start and restart a service of a machine, by what starts services there. Where that is not known, or nothing does, there is no command. */
+/**
+ * Commands that start and restart a service of a machine, by what starts services there. Where that is not known, or
+ * nothing does, there is no command.
+ */
 import { commandLine, onHost } from "./command-line.ts";
 
 /** What starts services: undefined where none was found, as in a container. */

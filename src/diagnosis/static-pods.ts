@@ -1,6 +1,7 @@
 /**
- * Whether this machine runs its control plane as static pods, and which of them it should have, by what is left when manifests are gone: the kubelet removes a pod's logs within a
- * minute, and then only its neighbours, its certificates, its data and what the API server remembers speak of it.
+ * Whether this machine runs its control plane as static pods, and which of them it should have, by what is left when
+ * manifests are gone: the kubelet removes a pod's logs within a minute, and then only its neighbours, its certificates,
+ * its data and what the API server remembers speak of it.
  */
 import type { ComponentName } from "../kube/component.ts";
 import { flagNamed } from "../kube/container-flags.ts";
@@ -20,7 +21,10 @@ const ETCD_FILES = /^\/etc\/kubernetes\/pki\/etcd\/(?:ca\.key|server\.crt|peer\.
 
 const WITHOUT_ETCD: readonly ComponentName[] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
-/** Why a static pod of each component is believed to belong on this machine, a sentence each; a component that nothing speaks for is not in it. */
+/**
+ * Why a static pod of each component is believed to belong on this machine, a sentence each; a component that nothing
+ * speaks for is not in it.
+ */
 export function expectedStaticPods(facts: Facts): ReadonlyMap<ComponentName, string> {
   const { local, cluster } = facts;
   const expected = new Map<ComponentName, string>();

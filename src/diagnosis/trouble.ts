@@ -1,6 +1,7 @@
 /**
- * What `diagnose` says of one thing that is wrong. Rules (one file a family: `api-server.ts`, `etcd.ts`, `leases.ts`, `workloads.ts`, `nodes.ts`,
- * `blockers.ts`, `certificates.ts`, `local-control-plane.ts`) make troubles from observed facts; `suppression.ts` leaves the roots.
+ * What `diagnose` says of one thing that is wrong. Rules (one file a family: `api-server.ts`, `etcd.ts`, `leases.ts`,
+ * `workloads.ts`, `nodes.ts`, `blockers.ts`, `certificates.ts`, `local-control-plane.ts`) make troubles from observed
+ * facts; `suppression.ts` leaves the roots.
  */
 import type { Finding } from "../errors/errors.ts";
 

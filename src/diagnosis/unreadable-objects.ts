@@ -1,6 +1,7 @@
 /**
- * Objects in etcd that no API server can read: a Secret whose key is gone, damaged bytes. One of them makes every list and watch of its kind fail, and with it the
- * controllers that need the kind (kubernetes#86489). Source of the messages: k8s.io/apiserver/pkg/storage.
+ * Objects in etcd that no API server can read: a Secret whose key is gone, damaged bytes. One of them makes every list
+ * and watch of its kind fail, and with it the controllers that need the kind (kubernetes#86489). Source of the
+ * messages: k8s.io/apiserver/pkg/storage.
  */
 import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
@@ -62,8 +63,12 @@ function unreadableObject({ resource, key, message }: UnreadableFacts): Trouble 
     where: name === undefined ? resource : `${singular} ${namespace}/${name}`,
     text: `the API server cannot read ${what} as etcd holds it`,
     evidence: [message],
-    consequence: `lists and watches of ${resource} fail for everybody: controllers that need them do not start, and namespaces are not deleted`,
+    consequence:
+      `lists and watches of ${resource} fail for everybody: controllers that need them do not start, and ` +
+      "namespaces are not deleted",
     commands,
-    advice: `first look for a key that opens it, and give it to every API server (--encryption-provider-config): what is removed is lost${whileRunning}`,
+    advice:
+      "first look for a key that opens it, and give it to every API server (--encryption-provider-config): " +
+      `what is removed is lost${whileRunning}`,
   };
 }

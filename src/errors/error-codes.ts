@@ -1,6 +1,6 @@
 /**
- * Every error code with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list of codes is in errors.ts; the compiler
- * refuses a code that is not explained here.
+ * Every error code with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list of
+ * codes is in errors.ts; the compiler refuses a code that is not explained here.
  */
 
 import type { CodeText } from "./code-text.ts";

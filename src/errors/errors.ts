@@ -86,7 +86,10 @@ export interface MendErrorDetails {
   readonly cause?: unknown;
 }
 
-/** An unmet need of the user's: wrong input, a missing file, a key that was not given. Prints as `error:` and `hint:`. Logins in URLs are hidden. */
+/**
+ * An unmet need of the user's: wrong input, a missing file, a key that was not given. Prints as `error:` and `hint:`.
+ * Logins in URLs are hidden.
+ */
 export class MendError extends Error {
   override readonly name = "MendError";
   readonly code: ErrorCode;

@@ -1,6 +1,6 @@
 /**
- * Every code of a finding with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list is closed: the compiler refuses a
- * finding whose code is not here.
+ * Every code of a finding with what it means and what to do: what `kubemend explain` and docs/codes.md print. The list
+ * is closed: the compiler refuses a finding whose code is not here.
  */
 
 import type { CodeText } from "./code-text.ts";

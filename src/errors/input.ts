@@ -1,6 +1,7 @@
 /**
- * What a text calls an input of an operation: `pass ${input("etcdPrefix")}`. How a user gives it, by a flag or by an option of the library, is not known
- * here: the command line writes its flag in place of the name. The marks around a name are noncharacters of Unicode, which no other text has.
+ * What a text calls an input of an operation: `pass ${input("etcdPrefix")}`. How a user gives it, by a flag or by an
+ * option of the library, is not known here: the command line writes its flag in place of the name. The marks around a
+ * name are noncharacters of Unicode, which no other text has.
  */
 const INPUTS = [
   "allow",

@@ -29,8 +29,8 @@ export class Secret<T extends string | Uint8Array = string> {
 }
 
 /**
- * A text in which users and passwords of URLs are hidden. In `http`, `https` and `socks5` everything before the last `@` is one; elsewhere (`s3://bucket/a@latest`
- * is a moment) only what has a colon and is in the place of a host.
+ * A text in which users and passwords of URLs are hidden. In `http`, `https` and `socks5` everything before the last
+ * `@` is one; elsewhere (`s3://bucket/a@latest` is a moment) only what has a colon and is in the place of a host.
  */
 export function withoutLogins(text: string): string {
   if (!text.includes("://") || !text.includes("@")) return text;

@@ -1,7 +1,7 @@
 /**
- * Stands in for `@node-rs/crc32` in the single executable. The native module is inside it as an asset, and a loader takes files only: the asset
- * goes to a private file that is gone as soon as it is loaded. Where that is not allowed (`/tmp` mounted noexec or read-only) the tables do
- * the same work, more slowly.
+ * Stands in for `@node-rs/crc32` in the single executable. The native module is inside it as an asset, and a loader
+ * takes files only: the asset goes to a private file that is gone as soon as it is loaded. Where that is not allowed
+ * (`/tmp` mounted noexec or read-only) the tables do the same work, more slowly.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * What the single executable starts with, in every thread: loads the chunks of our bundle from the assets, each when it is asked for, so that
- * a command parses its own code only. Node's loader takes files, which there are none of.
+ * What the single executable starts with, in every thread: loads the chunks of our bundle from the assets, each when it
+ * is asked for, so that a command parses its own code only. Node's loader takes files, which there are none of.
  */
 import { createRequire } from "node:module";
 import { getAsset } from "node:sea";

@@ -9,9 +9,10 @@ type Value = JsonObject[string];
 const PORT_USERS = ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle"];
 
 /**
- * A pod without the ports that it reserves on its node. On the host's network a port in the list reserves it and does nothing else: while one pod has it, the
- * scheduler puts no other there that declares it (NodePorts), and the kubelet turns such a pod away. A stand-in must leave that place to the pod that it stands
- * in for. Probes and hooks that name a port get its number. A pod that is not on the host's network stays as it is.
+ * A pod without the ports that it reserves on its node. On the host's network a port in the list reserves it and does
+ * nothing else: while one pod has it, the scheduler puts no other there that declares it (NodePorts), and the kubelet
+ * turns such a pod away. A stand-in must leave that place to the pod that it stands in for. Probes and hooks that name
+ * a port get its number. A pod that is not on the host's network stays as it is.
  */
 export function withoutHostPorts(podSpec: JsonObject): JsonObject {
   if (podSpec.hostNetwork !== true) return podSpec;

@@ -1,6 +1,7 @@
 /**
- * Who leads a component of the control plane, and since when its word holds. Since Kubernetes 1.14 to 1.20 leaders hold a Lease; before, and beside it in between,
- * they kept the same record as an annotation of an Endpoints object or of a config map (client-go, tools/leaderelection/resourcelock).
+ * Who leads a component of the control plane, and since when its word holds. Since Kubernetes 1.14 to 1.20 leaders hold
+ * a Lease; before, and beside it in between, they kept the same record as an annotation of an Endpoints object or of a
+ * config map (client-go, tools/leaderelection/resourcelock).
  *
  * Times in a lease are of the holder's clock. Where clocks may differ, watch it change: {@link RenewalWatch}.
  */
@@ -89,8 +90,9 @@ export function isRenewedAfter(lease: LeaderLease | undefined, time: number): bo
 }
 
 /**
- * The merge patch that gives a record up for a holder that is gone, as a leader does that ends in order (client-go, `release`): candidates then need not wait
- * until it runs out. It names the version that it is about, so that it fails where somebody has renewed the record meanwhile.
+ * The merge patch that gives a record up for a holder that is gone, as a leader does that ends in order (client-go,
+ * `release`): candidates then need not wait until it runs out. It names the version that it is about, so that it fails
+ * where somebody has renewed the record meanwhile.
  */
 export function releasePatch({ kind, resourceVersion, renewTime, transitions }: LeaderLease): JsonObject {
   const leaseDurationSeconds = 1;

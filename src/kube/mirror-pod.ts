@@ -1,6 +1,6 @@
 /**
- * Mirror pods: what the kubelet tells the API server of the static pods that it reads from files (kubernetes/pkg/kubelet/types/pod_update.go,
- * pkg/kubelet/config/common.go).
+ * Mirror pods: what the kubelet tells the API server of the static pods that it reads from files
+ * (kubernetes/pkg/kubelet/types/pod_update.go, pkg/kubelet/config/common.go).
  */
 
 import { objectOf, textOf } from "./fields.ts";

@@ -1,8 +1,9 @@
 /** What of a pod template goes along, and what does not, when a pod is made of it that no controller has made. */
 
 /**
- * Fields that choose a node, or belong to that choice: it is made. The kubelet checks selector and affinity once more, and the API server refuses others
- * beside a node's name. The service account is with them, since who makes the pod decides on it.
+ * Fields that choose a node, or belong to that choice: it is made. The kubelet checks selector and affinity once more,
+ * and the API server refuses others beside a node's name. The service account is with them, since who makes the pod
+ * decides on it.
  */
 export const SCHEDULING_FIELDS: readonly string[] = [
   "affinity",

@@ -1,6 +1,7 @@
 /**
- * Ends a computation that does not return: code of a library that a hostile input keeps busy is stopped from outside by V8, in the same thread and without a second
- * copy of anything, also inside of a regular expression. `node:vm` has its own clock for this, and hears Ctrl-C, which the event loop cannot do meanwhile.
+ * Ends a computation that does not return: code of a library that a hostile input keeps busy is stopped from outside by
+ * V8, in the same thread and without a second copy of anything, also inside of a regular expression. `node:vm` has its
+ * own clock for this, and hears Ctrl-C, which the event loop cannot do meanwhile.
  */
 import { createContext, Script } from "node:vm";
 import { MendError } from "../errors/errors.ts";

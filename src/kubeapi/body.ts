@@ -228,7 +228,10 @@ function listMeta(metadata: JsonObject): Uint8Array {
   return writer.finish();
 }
 
-/** metav1.Status: `metadata = 1, status = 2, message = 3, reason = 4, details = 5, code = 6`; of the details, `name, group, kind = 1 to 3`. */
+/**
+ * metav1.Status: `metadata = 1, status = 2, message = 3, reason = 4, details = 5, code = 6`; of the details, `name,
+ * group, kind = 1 to 3`.
+ */
 function statusMessage(object: JsonObject): Uint8Array {
   const writer = new WireWriter();
   writer.varint(Number(object.code ?? 0));

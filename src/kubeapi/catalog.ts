@@ -1,4 +1,7 @@
-/** Which resources are served at a moment, and in which versions: Kubernetes' own by what is stored of them, custom ones by their definitions. */
+/**
+ * Which resources are served at a moment, and in which versions: Kubernetes' own by what is stored of them, custom ones
+ * by their definitions.
+ */
 import { compareVersions } from "../storage/custom-resource.ts";
 import { planOf } from "../storage/message-plan.ts";
 import { RESOURCE_TYPES, type ResourceType } from "../storage/object-key.ts";

@@ -1,6 +1,7 @@
 /**
- * An object of one version as another. Kubernetes converts with code of its own for each kind; here an object is of another version where that has all the fields that the object has,
- * and the kinds whose fields were renamed have a rule each. Anything else is left in the version that it is stored in.
+ * An object of one version as another. Kubernetes converts with code of its own for each kind; here an object is of
+ * another version where that has all the fields that the object has, and the kinds whose fields were renamed have a
+ * rule each. Anything else is left in the version that it is stored in.
  */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { arrange, isObject } from "../storage/arrange.ts";

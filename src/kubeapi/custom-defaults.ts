@@ -1,4 +1,7 @@
-/** Defaults of a custom resource's schema, which an API server fills in whenever it reads an object. Source: apiextensions-apiserver/pkg/apiserver/schema/defaulting. */
+/**
+ * Defaults of a custom resource's schema, which an API server fills in whenever it reads an object. Source:
+ * apiextensions-apiserver/pkg/apiserver/schema/defaulting.
+ */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { compareStrings, isObject, setField } from "../storage/arrange.ts";
 

@@ -1,4 +1,7 @@
-/** What serving a custom resource takes from its CustomResourceDefinition: versions with their schemas and columns, and whether kinds are converted. */
+/**
+ * What serving a custom resource takes from its CustomResourceDefinition: versions with their schemas and columns, and
+ * whether kinds are converted.
+ */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { compareVersions, type PrinterColumn, readCustomResource } from "../storage/custom-resource.ts";
 import { field, isObject, list, text } from "./columns/field.ts";

@@ -1,4 +1,7 @@
-/** Field selectors such as `status.phase=Running,metadata.name!=web`, and which fields each kind has for them. Source: apimachinery/pkg/fields. */
+/**
+ * Field selectors such as `status.phase=Running,metadata.name!=web`, and which fields each kind has for them. Source:
+ * apimachinery/pkg/fields.
+ */
 import type { KubeObject } from "../kube/object.ts";
 import type { ServedResource } from "./catalog.ts";
 import { text } from "./columns/field.ts";
@@ -80,7 +83,10 @@ export function selectableKind({ group, version, plural, type }: ServedResource)
   return { group, version, plural, selectableFields: type.custom ? type.version.selectableFields : undefined };
 }
 
-/** Throws `BadRequest` for a text that is no selector, and for a field that the kind cannot be selected by. An empty one selects everything. */
+/**
+ * Throws `BadRequest` for a text that is no selector, and for a field that the kind cannot be selected by. An empty one
+ * selects everything.
+ */
 export function parseFieldSelector(selector: string, resource: SelectableKind): FieldSelector {
   return splitTerms(selector).map((term) => {
     const parsed = parseTerm(term);

@@ -1,6 +1,7 @@
 /**
- * Secrets without what is secret in them. Clients decode `data` by its type, so that a value stays valid base64 of as many bytes: asterisks. The sizes that `kubectl describe` shows are true,
- * and an annotation says what happened, lest somebody applies the object.
+ * Secrets without what is secret in them. Clients decode `data` by its type, so that a value stays valid base64 of as
+ * many bytes: asterisks. The sizes that `kubectl describe` shows are true, and an annotation says what happened, lest
+ * somebody applies the object.
  */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { isObject } from "../storage/arrange.ts";

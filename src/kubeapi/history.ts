@@ -1,7 +1,8 @@
 /**
- * kubeapi: the keyspace of a cluster and a request in, the answer that an API server would give out. Nothing here reads a file or a socket: this file says
- * what is needed of a keyspace, `answer.ts` is the front door, `catalog.ts` knows which resources there are, and the other files are one kind of answer each
- * (discovery, lists, tables, watches, schemas, reviews). Source: the Kubernetes API conventions and k8s.io/apiserver.
+ * kubeapi: the keyspace of a cluster and a request in, the answer that an API server would give out. Nothing here reads
+ * a file or a socket: this file says what is needed of a keyspace, `answer.ts` is the front door, `catalog.ts` knows
+ * which resources there are, and the other files are one kind of answer each (discovery, lists, tables, watches,
+ * schemas, reviews). Source: the Kubernetes API conventions and k8s.io/apiserver.
  */
 import type { DecodedValue } from "../kube/object.ts";
 

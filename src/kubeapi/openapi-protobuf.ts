@@ -1,6 +1,6 @@
 /**
- * OpenAPI v2 as protobuf, which older clients insist on: gnostic's openapi.v2 Document, of which only what {@link openApiV2} makes is written. Source: gnostic's
- * openapiv2/OpenAPIv2.proto. Its maps are lists of named values.
+ * OpenAPI v2 as protobuf, which older clients insist on: gnostic's openapi.v2 Document, of which only what {@link
+ * openApiV2} makes is written. Source: gnostic's openapiv2/OpenAPIv2.proto. Its maps are lists of named values.
  */
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { WireWriter } from "../protobuf/backward-writer.ts";
@@ -58,8 +58,8 @@ function operation(writer: WireWriter, value: JsonObject): void {
 }
 
 /**
- * Schema: `_ref = 1, format = 2, description = 4, pattern = 13, required = 19, additional_properties = 21, type = 22, items = 23, properties = 25,
- * vendor_extension = 31`. Defaults and limits are left out: nobody reads them here.
+ * Schema: `_ref = 1, format = 2, description = 4, pattern = 13, required = 19, additional_properties = 21, type = 22,
+ * items = 23, properties = 25, vendor_extension = 31`. Defaults and limits are left out: nobody reads them here.
  */
 function schema(writer: WireWriter, value: JsonObject): void {
   extensions(writer, 31, value);

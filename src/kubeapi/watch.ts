@@ -1,6 +1,7 @@
 /**
- * Watches: the state, then what was recorded after the revision that the client knows, then bookmarks. Nothing new ever happens in a file, so that the events come to an end; the
- * stream stays open as long as the client wants it. Source: apiserver's storage/cacher and the API concepts of Kubernetes.
+ * Watches: the state, then what was recorded after the revision that the client knows, then bookmarks. Nothing new ever
+ * happens in a file, so that the events come to an end; the stream stays open as long as the client wants it. Source:
+ * apiserver's storage/cacher and the API concepts of Kubernetes.
  */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { encodeCbor } from "../storage/cbor.ts";

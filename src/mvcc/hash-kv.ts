@@ -1,6 +1,7 @@
 /**
- * The hash that etcd's HashKV answers, computed from the entries of the `key` bucket (`hashByRev` in etcd's server/storage/mvcc): CRC-32C over the bucket's name and, in order, every
- * revision and key-value up to a revision, without those at or before the compacted one that a compaction at that revision would remove.
+ * The hash that etcd's HashKV answers, computed from the entries of the `key` bucket (`hashByRev` in etcd's
+ * server/storage/mvcc): CRC-32C over the bucket's name and, in order, every revision and key-value up to a revision,
+ * without those at or before the compacted one that a compaction at that revision would remove.
  */
 import { crc32c } from "@node-rs/crc32";
 import { readBigEndian } from "./revision.ts";
@@ -11,7 +12,10 @@ export interface HashKv {
   readonly hash: number;
 }
 
-/** Whether the entry of a revision is the newest version of its key at the hashed revision, and no deletion. Asked for revisions up to the compacted one. */
+/**
+ * Whether the entry of a revision is the newest version of its key at the hashed revision, and no deletion. Asked for
+ * revisions up to the compacted one.
+ */
 export type IsKept = (main: number, sub: number) => boolean;
 
 export function createHashKv(revision: number, compactRevision: number, isKept: IsKept): HashKv {

@@ -1,6 +1,7 @@
 /**
- * The hash that etcdutl prints: CRC-32C over every bucket's name and every key and value, in key order. A CRC of parts can be joined to the CRC of the whole, so
- * each leaf is hashed by itself, in any order and by any thread, and the parts are joined in key order at the end.
+ * The hash that etcdutl prints: CRC-32C over every bucket's name and every key and value, in key order. A CRC of parts
+ * can be joined to the CRC of the whole, so each leaf is hashed by itself, in any order and by any thread, and the
+ * parts are joined in key order at the end.
  */
 import { crc32c } from "@node-rs/crc32";
 import type { Entry } from "../bolt/bucket.ts";

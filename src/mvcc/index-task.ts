@@ -1,4 +1,7 @@
-/** Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link mergeIndexResults} joins them. */
+/**
+ * Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link
+ * mergeIndexResults} joins them.
+ */
 import { createKeyIndex, findOrAddEntry, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
 import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 

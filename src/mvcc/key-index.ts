@@ -1,6 +1,7 @@
 /**
- * The newest version of each key, at the newest revision or an earlier one: etcd's tree index, rebuilt from the file in any order of its leaves. Columns in typed arrays
- * (about 60 bytes a key, and the key): a million keys take 0.1 GB, and threads hand their part over without copying.
+ * The newest version of each key, at the newest revision or an earlier one: etcd's tree index, rebuilt from the file in
+ * any order of its leaves. Columns in typed arrays (about 60 bytes a key, and the key): a million keys take 0.1 GB, and
+ * threads hand their part over without copying.
  */
 import { sortByKey } from "./key-order.ts";
 import { addKeysOf, createKeyTable, findOrAdd, grown, type KeyTable, reservedEntries } from "./key-table.ts";

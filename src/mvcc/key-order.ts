@@ -1,6 +1,7 @@
 /**
- * Puts entries of a {@link KeyTable} in the byte order of their keys. Keys of Kubernetes share long beginnings, which a comparison would read again and again: this sort looks at
- * each byte about once (a radix sort from the first byte on, which passes over what all keys of a group share).
+ * Puts entries of a {@link KeyTable} in the byte order of their keys. Keys of Kubernetes share long beginnings, which a
+ * comparison would read again and again: this sort looks at each byte about once (a radix sort from the first byte on,
+ * which passes over what all keys of a group share).
  */
 import { type KeyTable, keyStart } from "./key-table.ts";
 

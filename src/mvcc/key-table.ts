@@ -1,6 +1,7 @@
 /**
- * The set of keys of a keyspace, each with a number in the order in which it was found: the bytes one after the other, and an open-addressing hash over them. About 20 bytes a
- * key and the key itself; threads hand their part over without copying.
+ * The set of keys of a keyspace, each with a number in the order in which it was found: the bytes one after the other,
+ * and an open-addressing hash over them. About 20 bytes a key and the key itself; threads hand their part over without
+ * copying.
  */
 
 export interface KeyTable {
@@ -78,7 +79,10 @@ export function keyStart(table: KeyTable, i: number): number {
   return i === 0 ? 0 : table.keyEnds[i - 1]!;
 }
 
-/** Adds the keys of `other`, which has the same seed: what a second thread found in its part of the file. Returns the entry of each of them. */
+/**
+ * Adds the keys of `other`, which has the same seed: what a second thread found in its part of the file. Returns the
+ * entry of each of them.
+ */
 export function addKeysOf(table: KeyTable, other: KeyTable): Uint32Array {
   reserve(table, table.count + other.count, keyStart(table, table.count) + keyStart(other, other.count));
   const entries = new Uint32Array(other.count);

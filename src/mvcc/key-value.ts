@@ -1,6 +1,7 @@
 /**
- * One version of one key, as etcd's `mvccpb.KeyValue` holds it (api/mvccpb/kv.proto): `key bytes = 1, create_revision int64 = 2, mod_revision int64 = 3,
- * version int64 = 4, value bytes = 5, lease int64 = 6`. A tombstone's holds the key alone.
+ * One version of one key, as etcd's `mvccpb.KeyValue` holds it (api/mvccpb/kv.proto): `key bytes = 1, create_revision
+ * int64 = 2, mod_revision int64 = 3, version int64 = 4, value bytes = 5, lease int64 = 6`. A tombstone's holds the key
+ * alone.
  */
 
 export interface KeyValue {
@@ -16,7 +17,10 @@ export interface KeyValue {
   readonly lease: bigint;
 }
 
-/** Where the parts of an encoded key-value lie: filled by {@link locateKeyValue} again and again, so that a scan of millions allocates nothing. */
+/**
+ * Where the parts of an encoded key-value lie: filled by {@link locateKeyValue} again and again, so that a scan of
+ * millions allocates nothing.
+ */
 export interface KeyValueFields {
   keyStart: number;
   keyEnd: number;
@@ -43,7 +47,8 @@ export function createKeyValueFields(): KeyValueFields {
 }
 
 /**
- * Finds the fields of the key-value in `bytes[from, to)`. Returns what is wrong with it, or undefined. Unknown fields are passed over, as etcd does.
+ * Finds the fields of the key-value in `bytes[from, to)`. Returns what is wrong with it, or undefined. Unknown fields
+ * are passed over, as etcd does.
  */
 export function locateKeyValue(
   bytes: Uint8Array,

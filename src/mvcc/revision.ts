@@ -1,9 +1,10 @@
 /**
- * mvcc: etcd's keyspace as it lies in a bbolt file. This file holds revisions; `key-value.ts` one version of a key, `leaf-revisions.ts` reads both off a leaf page,
- * `key-index.ts` finds the newest version of each key, `store-info.ts` reads the small buckets (meta, members, leases, alarms, auth).
+ * mvcc: etcd's keyspace as it lies in a bbolt file. This file holds revisions; `key-value.ts` one version of a key,
+ * `leaf-revisions.ts` reads both off a leaf page, `key-index.ts` finds the newest version of each key, `store-info.ts`
+ * reads the small buckets (meta, members, leases, alarms, auth).
  *
- * A revision is the key of an entry in the `key` bucket (server/storage/mvcc/revision.go): `main u64` big-endian, "_", `sub u64` big-endian, and "t" behind it
- * for a tombstone. `main` counts transactions, `sub` the changes within one.
+ * A revision is the key of an entry in the `key` bucket (server/storage/mvcc/revision.go): `main u64` big-endian, "_",
+ * `sub u64` big-endian, and "t" behind it for a tombstone. `main` counts transactions, `sub` the changes within one.
  */
 
 export const REVISION_SIZE = 17;

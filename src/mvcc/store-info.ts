@@ -1,6 +1,7 @@
 /**
- * The small buckets of an etcd database, from 3.0 to 3.6 (server/storage/schema): `meta` (consistent_index, term, compaction revisions, confState, storageVersion), `members`,
- * `members_removed`, `cluster`, `lease`, `alarm`, `auth*`. A bucket or a key that a version does not write is undefined or empty.
+ * The small buckets of an etcd database, from 3.0 to 3.6 (server/storage/schema): `meta` (consistent_index, term,
+ * compaction revisions, confState, storageVersion), `members`, `members_removed`, `cluster`, `lease`, `alarm`, `auth*`.
+ * A bucket or a key that a version does not write is undefined or empty.
  */
 import type { Entry } from "../bolt/bucket.ts";
 import { decodeRevision, readBigEndian } from "./revision.ts";

@@ -1,6 +1,7 @@
 /**
- * Gathers every revision of every key from the leaves of the `key` bucket, in any order: where each lies, not what it holds. Several threads each gather
- * some, {@link mergeTimelines} joins them, and `timeline.ts` puts them in order. About 25 bytes a revision, and the key once.
+ * Gathers every revision of every key from the leaves of the `key` bucket, in any order: where each lies, not what it
+ * holds. Several threads each gather some, {@link mergeTimelines} joins them, and `timeline.ts` puts them in order.
+ * About 25 bytes a revision, and the key once.
  */
 import { addKeysOf, createKeyTable, findOrAdd, grown, type KeyTable } from "./key-table.ts";
 import type { RevisionVisitor } from "./leaf-revisions.ts";

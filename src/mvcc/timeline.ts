@@ -1,6 +1,7 @@
 /**
- * All revisions of a keyspace in order: by key, so that the state at any moment is one search a key, and by revision, so that what happened can be
- * replayed. Keys are numbered in byte order; rows are revisions. It holds places, not values: those stay in the file.
+ * All revisions of a keyspace in order: by key, so that the state at any moment is one search a key, and by revision,
+ * so that what happened can be replayed. Keys are numbered in byte order; rows are revisions. It holds places, not
+ * values: those stay in the file.
  */
 import { sortByKey } from "./key-order.ts";
 import { type KeyTable, keyOf } from "./key-table.ts";

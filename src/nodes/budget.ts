@@ -1,6 +1,6 @@
 /**
- * PodDisruptionBudgets: which protect a pod, and what would free it. Source of the rules: k8s.io/api/policy and kubernetes/pkg/registry/core/pod/storage/
- * eviction.go.
+ * PodDisruptionBudgets: which protect a pod, and what would free it. Source of the rules: k8s.io/api/policy and
+ * kubernetes/pkg/registry/core/pod/storage/ eviction.go.
  */
 import { listOf, objectOf, textOf } from "../kube/fields.ts";
 import { matchesLabels, readLabelSelector } from "../kube/label-selector.ts";
@@ -37,8 +37,9 @@ export interface BudgetState {
 }
 
 /**
- * What a budget says of a pod that it does not let go. `isReady`: of that pod. One that is not ready may go as soon as the budget's healthy pods are as many as it wants, a healthy one
- * only when one is left over (kubernetes/pkg/registry/core/pod/storage/eviction.go).
+ * What a budget says of a pod that it does not let go. `isReady`: of that pod. One that is not ready may go as soon as
+ * the budget's healthy pods are as many as it wants, a healthy one only when one is left over
+ * (kubernetes/pkg/registry/core/pod/storage/eviction.go).
  */
 export function describeBudget(budget: KubeObject, isReady = true): BudgetState {
   const name = `${budget.metadata.namespace}/${budget.metadata.name}`;
@@ -87,8 +88,9 @@ function moreHealthy(count: number): string {
 const MOST_REPLICAS = 1000;
 
 /**
- * How many replicas more would let one healthy pod go, all of them healthy; undefined where none ever would, since what must be healthy grows with the replicas: maxUnavailable 0 and minAvailable
- * 100 %. Percentages are rounded up (kubernetes/pkg/controller/disruption).
+ * How many replicas more would let one healthy pod go, all of them healthy; undefined where none ever would, since what
+ * must be healthy grows with the replicas: maxUnavailable 0 and minAvailable 100 %. Percentages are rounded up
+ * (kubernetes/pkg/controller/disruption).
  */
 export function replicasToFree({ spec, status }: KubeObject): number | undefined {
   const { minAvailable, maxUnavailable } = objectOf(spec);

@@ -1,4 +1,7 @@
-/** What `node clean` is going to do on this node, as data: the steps of the runbook in their order, with their sizes. Whatever there is nothing to do for is not in it. */
+/**
+ * What `node clean` is going to do on this node, as data: the steps of the runbook in their order, with their sizes.
+ * Whatever there is nothing to do for is not in it.
+ */
 
 /** What was found on the node. Sizes are bytes. */
 export interface CleanFacts {

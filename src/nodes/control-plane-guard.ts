@@ -52,7 +52,10 @@ function checkApiServers({ leaving, nodes, pods }: GuardInput): GuardProblem | u
   const sick = others.length === 0 ? "there is no other" : `not healthy: ${others.map((n) => `"${n}"`).join(", ")}`;
   return {
     kind: "last-control-plane",
-    text: `${names} ${leavingHealthy.length === 1 ? "is the last healthy control-plane node" : "are the last healthy control-plane nodes"} (${sick})`,
+    text:
+      `${names} ` +
+      `${leavingHealthy.length === 1 ? "is the last healthy control-plane node" : "are the last healthy control-plane nodes"} ` +
+      `(${sick})`,
   };
 }
 
@@ -67,7 +70,9 @@ function checkEtcd({ leaving, nodes, pods }: GuardInput): GuardProblem | undefin
   const names = leavingHealthy.map((pod) => `"${nodeOf(pod)}"`).sort();
   return {
     kind: "etcd-quorum",
-    text: `without ${names.join(", ")} etcd loses its quorum: ${left} of ${members.length} member${members.length === 1 ? "" : "s"} would be healthy, and ${quorum} must be`,
+    text:
+      `without ${names.join(", ")} etcd loses its quorum: ${left} of ${members.length} ` +
+      `member${members.length === 1 ? "" : "s"} would be healthy, and ${quorum} must be`,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Which pods of a node a drain takes away, which it leaves, and which it refuses to touch: kubectl's filters, in kubectl's order and words, so
- * that runbooks go on to work. Source of the rules: kubernetes/kubectl, pkg/drain/filters.go.
+ * Which pods of a node a drain takes away, which it leaves, and which it refuses to touch: kubectl's filters, in
+ * kubectl's order and words, so that runbooks go on to work. Source of the rules: kubernetes/kubectl,
+ * pkg/drain/filters.go.
  */
 import { input } from "../errors/input.ts";
 import { isMirrorPod } from "../kube/mirror-pod.ts";

@@ -9,8 +9,8 @@ export interface EtcdDirectories {
 }
 
 /**
- * From the words of a command, of which one may be a whole shell line, and its environment (`ETCD_DATA_DIR`; flags win). Undefined where it is no
- * etcd.
+ * From the words of a command, of which one may be a whole shell line, and its environment (`ETCD_DATA_DIR`; flags
+ * win). Undefined where it is no etcd.
  */
 export function etcdDirectories(
   words: readonly string[],

@@ -1,6 +1,7 @@
 /**
- * What may be done with the pods of a node that does not answer. Deleting a pod there asks its kubelet to end it; only when the kubelet has said so is the pod
- * gone. Force takes it away without that: right when the machine is off, and otherwise two pods of the same name may run.
+ * What may be done with the pods of a node that does not answer. Deleting a pod there asks its kubelet to end it; only
+ * when the kubelet has said so is the pod gone. Force takes it away without that: right when the machine is off, and
+ * otherwise two pods of the same name may run.
  */
 
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";

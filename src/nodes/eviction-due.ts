@@ -1,7 +1,8 @@
 /**
- * When the pods of a node that does not answer are evicted. The node controller taints the node, and each pod stays as long as it tolerates that;
- * before Kubernetes 1.13 (and without the taint manager, up to 1.26) all pods went together, `--pod-eviction-timeout` after the node's last sign of
- * life, or after its kubelet had said that it is not ready. Source of the rules: kubernetes/pkg/controller/nodelifecycle and tainteviction.
+ * When the pods of a node that does not answer are evicted. The node controller taints the node, and each pod stays as
+ * long as it tolerates that; before Kubernetes 1.13 (and without the taint manager, up to 1.26) all pods went together,
+ * `--pod-eviction-timeout` after the node's last sign of life, or after its kubelet had said that it is not ready.
+ * Source of the rules: kubernetes/pkg/controller/nodelifecycle and tainteviction.
  */
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import { isMirrorPod } from "../kube/mirror-pod.ts";

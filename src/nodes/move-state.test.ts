@@ -42,7 +42,10 @@ const seen = (change: Partial<MoveSeen> = {}): MoveSeen => ({
 });
 const letter = (state: MoveState, change: Partial<MoveSeen>) => LETTERS[next(state, seen(change), NOW, patience).kind];
 
-/** Groups: the owner steady, unsteady, not to be touched; the surge not asked for, begun, contended; the newcomer; the removal; settled or not. */
+/**
+ * Groups: the owner steady, unsteady, not to be touched; the surge not asked for, begun, contended; the newcomer; the
+ * removal; settled or not.
+ */
 const TABLE: Readonly<Record<string, string>> = {
   preparing: "spB sss sss ssss ss",
   "preparing, over": "sBB sss sss ssss ss",

@@ -1,9 +1,10 @@
 /**
  * How far the move of one replica to another node has come: a pure transition over what was seen. Times are milliseconds since the epoch.
  *
- * Its owner has to stand still (`preparing`), gets one replica more (`surging`), which has to become ready (`awaiting`). Then the old replica is removed, or
- * the new one where the scheduler put it elsewhere (`removing`), and the owner gets the number back that it had (`closing`). The caller makes sure that the
- * extra replica is gone at the end, however the move ends.
+ * Its owner has to stand still (`preparing`), gets one replica more (`surging`), which has to become ready
+ * (`awaiting`). Then the old replica is removed, or the new one where the scheduler put it elsewhere (`removing`), and
+ * the owner gets the number back that it had (`closing`). The caller makes sure that the extra replica is gone at the
+ * end, however the move ends.
  */
 
 export type MoveState =

@@ -1,9 +1,10 @@
 /**
  * What becomes of a pod that has to leave its node: a pure transition over what was seen. Times are milliseconds since the epoch.
  *
- * A pod is `queued` until a request may be sent, `asking` until it is answered, `refused` while a budget or a terminating namespace does not let it go,
- * and `terminating` until the watch no longer has it. `gone`, `skipped` and `failed` are final, but for one case: a list that still has a pod that
- * the watch reported as deleted. The caller sends a request when the state becomes `asking`, and reports what {@link eventsOf} says.
+ * A pod is `queued` until a request may be sent, `asking` until it is answered, `refused` while a budget or a
+ * terminating namespace does not let it go, and `terminating` until the watch no longer has it. `gone`, `skipped` and
+ * `failed` are final, but for one case: a list that still has a pod that the watch reported as deleted. The caller
+ * sends a request when the state becomes `asking`, and reports what {@link eventsOf} says.
  */
 import type { Holdup } from "./holdup.ts";
 
@@ -19,15 +20,15 @@ export type RemovalAnswer =
 /** What was seen of one pod. */
 export interface RemovalSeen {
   /**
-   * Of the watch: whether it has the pod. `overlong`: it has been terminating for longer than anybody waits for it. `listed`: the watch no longer has it,
-   * and a list read afterwards does.
+   * Of the watch: whether it has the pod. `overlong`: it has been terminating for longer than anybody waits for it.
+   * `listed`: the watch no longer has it, and a list read afterwards does.
    */
   readonly pod: "present" | "absent" | "overlong" | "listed";
   /** To the request under way; undefined until it came. */
   readonly answer: RemovalAnswer | undefined;
   /**
-   * The pod's budgets: `unknown` until they were read, `unreadable` where they never will be, `none`, or their versions and whether each allows one more
-   * pod to go.
+   * The pod's budgets: `unknown` until they were read, `unreadable` where they never will be, `none`, or their versions
+   * and whether each allows one more pod to go.
    */
   readonly budgets: "unknown" | "unreadable" | { readonly versions: string; readonly allow: boolean };
   /** Why the terminating pod is still there, where that is worth a report. */
@@ -220,7 +221,10 @@ function failed(failure: RemovalFailure): RemovalState {
   return { kind: "failed", failure };
 }
 
-/** `removing`: its first request is sent. `refused`: what protects it is known. `held`: it takes longer than it should, for a new reason. */
+/**
+ * `removing`: its first request is sent. `refused`: what protects it is known. `held`: it takes longer than it should,
+ * for a new reason.
+ */
 export type RemovalEvent = "removing" | "refused" | "held" | "removed" | "skipped";
 
 /** What a transition gives to report. */

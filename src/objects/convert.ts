@@ -1,6 +1,6 @@
 /**
- * An object in another version of its API, where the versions mean the same: every field that the object has is in the other version under the same name and with
- * the same type. Where they do not, nothing is guessed.
+ * An object in another version of its API, where the versions mean the same: every field that the object has is in the
+ * other version under the same name and with the same type. Where they do not, nothing is guessed.
  */
 import { isObject } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";

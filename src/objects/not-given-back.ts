@@ -1,4 +1,7 @@
-/** Objects that are not given back unless somebody names them: what controllers make anew, what has had its time, and what holds no more than a moment. */
+/**
+ * Objects that are not given back unless somebody names them: what controllers make anew, what has had its time, and
+ * what holds no more than a moment.
+ */
 import { isElectionRecord } from "../compare/noise.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -121,7 +124,8 @@ function ofSecret(secret: KubeObject, { now, makesTokens, serviceAccount }: Givi
   if (!isMadeToken(secret, serviceAccount(metadata.namespace ?? "", account))) return undefined;
   return makesTokens
     ? `the controller manager makes a token for ServiceAccount "${account}"`
-    : `pods of ServiceAccount "${account}" get tokens without a Secret; where somebody else uses this one, name it, and a new token is made`;
+    : `pods of ServiceAccount "${account}" get tokens without a Secret; where somebody else uses this one, ` +
+        "name it, and a new token is made";
 }
 
 /** Whether a secret is the token of a service account. */

@@ -1,6 +1,7 @@
 /**
- * objects: chosen objects of a backup -> in which order they go back into a cluster, as what, and what undoes it. All of it is decided here on values;
- * `operations/objects/` asks the cluster and carries it out. This file is how an object is called, whatever the group and version it is served in.
+ * objects: chosen objects of a backup -> in which order they go back into a cluster, as what, and what undoes it. All
+ * of it is decided here on values; `operations/objects/` asks the cluster and carries it out. This file is how an
+ * object is called, whatever the group and version it is served in.
  */
 import { compare } from "../kube/compare-text.ts";
 

@@ -4,8 +4,8 @@ import type { KubeObject, OwnerReference } from "../kube/object.ts";
 import type { ObjectId } from "./object-id.ts";
 
 /**
- * `create` and `update` are writes. `keep`: it is there and means the same. `leave`: it is there and differs, and nobody asked for that to be changed.
- * `skip`: it is not given back, for `reason`. `blocked`: it cannot be.
+ * `create` and `update` are writes. `keep`: it is there and means the same. `leave`: it is there and differs, and
+ * nobody asked for that to be changed. `skip`: it is not given back, for `reason`. `blocked`: it cannot be.
  */
 export type PlanAction = "create" | "update" | "keep" | "leave" | "skip" | "blocked";
 

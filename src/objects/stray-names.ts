@@ -1,4 +1,7 @@
-/** Where a copy in another namespace still names what is in the original's: DNS names of Services in its texts, which nobody can rewrite for certain. */
+/**
+ * Where a copy in another namespace still names what is in the original's: DNS names of Services in its texts, which
+ * nobody can rewrite for certain.
+ */
 import { isObject } from "../kube/fields.ts";
 import type { JsonValue, KubeObject } from "../kube/object.ts";
 
@@ -6,7 +9,10 @@ const MOST_PLACES = 3;
 /** Longer texts are no settings. */
 const MOST_CHARACTERS = 200_000;
 
-/** One note for all the places, or none. `namespace`: that of the original. `isService`: whether it has a Service of that name, so that `NAME.NAMESPACE` means it. */
+/**
+ * One note for all the places, or none. `namespace`: that of the original. `isService`: whether it has a Service of
+ * that name, so that `NAME.NAMESPACE` means it.
+ */
 export function strayNotes(object: KubeObject, namespace: string, isService: (name: string) => boolean): string[] {
   const { apiVersion: _version, kind, metadata: _metadata, ...rest } = object;
   const isSecret = kind === "Secret";

@@ -1,6 +1,7 @@
 /**
- * The undo file: JSON lines. The first says of which cluster and which run it is; then each write is announced before it is made, with what was there, and concluded
- * after it, with what came of it. A write that is announced and not concluded may have been made or not: who reads the file has to look.
+ * The undo file: JSON lines. The first says of which cluster and which run it is; then each write is announced before
+ * it is made, with what was there, and concluded after it, with what came of it. A write that is announced and not
+ * concluded may have been made or not: who reads the file has to look.
  */
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
@@ -132,7 +133,10 @@ const OUTCOME = z.object({
   }),
 });
 
-/** Reads an undo file. A last line that was cut off is left out: its write was not begun. Throws `config-invalid` for what is no undo file. */
+/**
+ * Reads an undo file. A last line that was cut off is left out: its write was not begun. Throws `config-invalid` for
+ * what is no undo file.
+ */
 export function decodeUndoFile(text: string, path: string): UndoFile {
   const end = text.lastIndexOf("\n");
   const lines = end < 0 ? [] : text.slice(0, end).split("\n");

@@ -14,8 +14,8 @@ export type ClaimPlan =
   | { readonly blocked: string };
 
 /**
- * `claim` is as it will be created. `live`: the volume that it names, in the cluster; `saved`: the same in the backup. `isNamed`: somebody asked for the volume
- * itself, and knows that its storage is there.
+ * `claim` is as it will be created. `live`: the volume that it names, in the cluster; `saved`: the same in the backup.
+ * `isNamed`: somebody asked for the volume itself, and knows that its storage is there.
  */
 export function planClaim(
   claim: KubeObject,

@@ -1,6 +1,6 @@
 /**
- * The protobuf wire format, as much as etcd's own messages need: a cursor over fields, and a writer. Numbers beyond 2^53 are read as bigint by
- * those who expect them (member ids, lease ids); indexes, terms and revisions are numbers.
+ * The protobuf wire format, as much as etcd's own messages need: a cursor over fields, and a writer. Numbers beyond
+ * 2^53 are read as bigint by those who expect them (member ids, lease ids); indexes, terms and revisions are numbers.
  */
 import { type ErrorCode, MendError } from "../errors/errors.ts";
 

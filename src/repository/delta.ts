@@ -1,5 +1,6 @@
 /**
- * The payload of a delta: every change between two revisions, when it was seen, and the leases that keys were attached to. A protobuf message:
+ * The payload of a delta: every change between two revisions, when it was seen, and the leases that keys were attached
+ * to. A protobuf message:
  *
  *     message Delta { repeated Change change = 1; repeated Mark mark = 2; repeated Lease lease = 3; }
  *     message Change { int64 revision = 1; int64 sub = 2; bool deletion = 3; bytes key_value = 4; }   // mvccpb.KeyValue; of a deletion the key alone

@@ -16,8 +16,9 @@ export interface TimePlace {
 }
 
 /**
- * Finds the link in which a time (milliseconds) lies. Throws `moment-not-covered` for a time before the first full, after the last link, or in a gap. Where the cluster was
- * restored in between, the history that was current then counts.
+ * Finds the link in which a time (milliseconds) lies. Throws `moment-not-covered` for a time before the first full,
+ * after the last link, or in a gap. Where the cluster was restored in between, the history that was current then
+ * counts.
  */
 export function placeTime(heads: readonly Head[], time: number): TimePlace {
   const points = timePoints(heads);

@@ -1,11 +1,13 @@
 /**
- * A link of the chain: a head that anybody can read, signed, and a payload that only the holder of an identity can. The head is two lines of text, so that `head -2` shows it:
+ * A link of the chain: a head that anybody can read, signed, and a payload that only the holder of an identity can. The
+ * head is two lines of text, so that `head -2` shows it:
  *
  *     kubemend backup 1 {JSON}
  *     SIGNATURE
  *     PAYLOAD
  *
- * The signature is Ed25519's over the first line and its line feed, in base64. Each head holds the SHA-256 of the one before (both lines), and the SHA-256 of its payload.
+ * The signature is Ed25519's over the first line and its line feed, in base64. Each head holds the SHA-256 of the one
+ * before (both lines), and the SHA-256 of its payload.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -134,8 +136,8 @@ export function encodeHead(head: Head, key: SigningKey): SignedHead {
 }
 
 /**
- * The head at the beginning of `bytes`; undefined where they end before it does, so that the caller reads more. Whether it is signed by the right key is for
- * {@link isAuthentic} to say. Throws `repository-damaged`.
+ * The head at the beginning of `bytes`; undefined where they end before it does, so that the caller reads more. Whether
+ * it is signed by the right key is for {@link isAuthentic} to say. Throws `repository-damaged`.
  */
 export function decodeHead(bytes: Uint8Array, where: string): SignedHead | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

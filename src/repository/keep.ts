@@ -1,4 +1,7 @@
-/** Which fulls to keep, by the rules of restic's `forget`: the newest of each hour, day, week, month and year, for so many of them that have any. */
+/**
+ * Which fulls to keep, by the rules of restic's `forget`: the newest of each hour, day, week, month and year, for so
+ * many of them that have any.
+ */
 
 export interface KeepPolicy {
   readonly last?: number;

@@ -1,4 +1,7 @@
-/** Which leases a restored keyspace needs, and how etcd stores them (`leasepb.Lease`: `ID int64 = 1, TTL int64 = 2, RemainingTTL int64 = 3`). */
+/**
+ * Which leases a restored keyspace needs, and how etcd stores them (`leasepb.Lease`: `ID int64 = 1, TTL int64 = 2,
+ * RemainingTTL int64 = 3`).
+ */
 
 import { createKeyValueFields, leaseOf, locateKeyValue } from "../mvcc/key-value.ts";
 import { encodeMessage } from "../protobuf/message.ts";

@@ -1,6 +1,7 @@
 /**
- * repository: a backup repository as values: how its objects are named and encoded (docs/formats/repository.md), whether they form one chain, which of them lead to a moment,
- * and which of them to keep. Nothing here touches a file, a network or a clock; `io/stores` holds the places where objects lie, `io/repository` reads and writes them.
+ * repository: a backup repository as values: how its objects are named and encoded (docs/formats/repository.md),
+ * whether they form one chain, which of them lead to a moment, and which of them to keep. Nothing here touches a file,
+ * a network or a clock; `io/stores` holds the places where objects lie, `io/repository` reads and writes them.
  *
  * This file holds the names of objects.
  */

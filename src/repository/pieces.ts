@@ -13,7 +13,8 @@ export interface Pieces {
 }
 
 /**
- * All ways to a revision, the one with the least to read first: where a full is damaged, an older one with more deltas may still lead there. Throws `moment-not-covered`.
+ * All ways to a revision, the one with the least to read first: where a full is damaged, an older one with more deltas
+ * may still lead there. Throws `moment-not-covered`.
  */
 export function findPieces(heads: readonly Head[], revision: number, history: number): Pieces[] {
   const own = heads.filter(isKeyspaceHead).filter((head) => head.history === history);

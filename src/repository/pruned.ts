@@ -1,5 +1,6 @@
 /**
- * A record of what `backup prune` removes, signed and written before anything is, so that a link that is missing without one was removed by somebody else:
+ * A record of what `backup prune` removes, signed and written before anything is, so that a link that is missing
+ * without one was removed by somebody else:
  *
  *     kubemend pruned 1 {JSON}
  *     SIGNATURE

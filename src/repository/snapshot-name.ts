@@ -1,8 +1,9 @@
 /** When a snapshot was taken, by the name that its tool gave it. All of them write UTC but where a name has an offset. */
 
 /**
- * Milliseconds, of names such as `etcd-snapshot-NODE-1764412937` (k3s: Unix seconds), `snapshot_2026-11-29_104217.db` (OpenShift's cluster-backup.sh, and scripts),
- * `etcd-2026-11-29T10:42:17Z.db`, `backup-20261129-104217.db`. Undefined where a name tells none.
+ * Milliseconds, of names such as `etcd-snapshot-NODE-1764412937` (k3s: Unix seconds), `snapshot_2026-11-29_104217.db`
+ * (OpenShift's cluster-backup.sh, and scripts), `etcd-2026-11-29T10:42:17Z.db`, `backup-20261129-104217.db`. Undefined
+ * where a name tells none.
  */
 export function snapshotTime(name: string): number | undefined {
   const unix = /(?:^|[^0-9])(1[0-9]{9})(?:[^0-9]|$)/.exec(name);

@@ -1,4 +1,7 @@
-/** Whether a component's leader is alive, by its lease alone: it changes while the holder lives. Times of other machines' clocks are not compared. */
+/**
+ * Whether a component's leader is alive, by its lease alone: it changes while the holder lives. Times of other
+ * machines' clocks are not compared.
+ */
 import { isHeldAt, type LeaderLease } from "../kube/lease.ts";
 
 export class LeaseTrack {
@@ -49,8 +52,8 @@ export interface HealthEvidence {
 }
 
 /**
- * Whether the component does its work; `unsure` while it has to be looked at longer. `unknown` where its pods run and nothing proves that they do not work: their lease is
- * not known, or they have none and are not ready.
+ * Whether the component does its work; `unsure` while it has to be looked at longer. `unknown` where its pods run and
+ * nothing proves that they do not work: their lease is not known, or they have none and are not ready.
  */
 export function judgeHealth({
   track,

@@ -30,7 +30,10 @@ export function isMaster({ metadata }: KubeObject): boolean {
   );
 }
 
-/** Throws `object-not-found` for a node that was asked for and is not there, `control-plane-not-found` where none will do, with the reason for each. */
+/**
+ * Throws `object-not-found` for a node that was asked for and is not there, `control-plane-not-found` where none will
+ * do, with the reason for each.
+ */
 export function pickNode(nodes: readonly KubeObject[], wishes: NodeWishes): KubeObject {
   const { asked } = wishes;
   if (asked !== undefined) return askedNode(nodes, asked);

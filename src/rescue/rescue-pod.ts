@@ -1,6 +1,7 @@
 /**
- * The rescue pod: the component's own template, bound to a node, and made so that no controller takes it for one of its own and that it does not keep
- * the permanent pod away. What differs from the template, and why, is in docs/adr/0071-rescue-pods.md.
+ * The rescue pod: the component's own template, bound to a node, and made so that no controller takes it for one of its
+ * own and that it does not keep the permanent pod away. What differs from the template, and why, is in
+ * docs/adr/0071-rescue-pods.md.
  */
 
 import { containerIndexOf } from "../kube/component.ts";
@@ -61,7 +62,10 @@ export function makeRescuePod(
   };
 }
 
-/** On the host network a declared port is the node's: while the rescue pod claims it, the scheduler would not put the permanent one there. The same goes for CPU and memory. */
+/**
+ * On the host network a declared port is the node's: while the rescue pod claims it, the scheduler would not put the
+ * permanent one there. The same goes for CPU and memory.
+ */
 function withoutClaims(container: JsonObject, withResources: boolean): JsonObject {
   // Its last words are then in its status, also when its log is gone with it.
   return {
@@ -80,7 +84,10 @@ function tolerationsFor(node: KubeObject, own: readonly JsonObject[]): JsonObjec
   return keys.map((key) => ({ key, operator: "Exists" }));
 }
 
-/** The service account of the template: `default` where it names none, and undefined where the component has a kubeconfig, so that it needs none. */
+/**
+ * The service account of the template: `default` where it names none, and undefined where the component has a
+ * kubeconfig, so that it needs none.
+ */
 export function templateServiceAccount(component: LeaseHolderName, { podSpec }: RescueTemplate): string | undefined {
   const named = textOf(podSpec.serviceAccountName) || textOf(podSpec.serviceAccount);
   const container = objectsOf(podSpec.containers)[containerIndexOf(component, podSpec)];

@@ -1,9 +1,11 @@
 /**
- * How far the rescue of one component has come: a pure transition over what its current step has seen. Each state names one step, which the caller carries out
- * and reports; what waits within a step, and for how long, is that step's own business.
+ * How far the rescue of one component has come: a pure transition over what its current step has seen. Each state names
+ * one step, which the caller carries out and reports; what waits within a step, and for how long, is that step's own
+ * business.
  *
- * The rule behind it: a rescue pod is removed only for a permanent pod that is started, and comes back where that one does not take over. A component is called
- * lost only after a last look at its permanent pods, which may have come back by themselves.
+ * The rule behind it: a rescue pod is removed only for a permanent pod that is started, and comes back where that one
+ * does not take over. A component is called lost only after a last look at its permanent pods, which may have come back
+ * by themselves.
  */
 import type { Trouble } from "./pod-state.ts";
 
@@ -33,8 +35,8 @@ export type RescueState<Pod> =
 export interface RescueEnd<Pod> {
   readonly kind: "ended";
   /**
-   * `healthy`: it was, and nothing was done. `mended`: the permanent one does its work. `rescued`: it works by its rescue pod. `lost`: nothing helped.
-   * `unknown`: whether it works cannot be judged, and nothing was done.
+   * `healthy`: it was, and nothing was done. `mended`: the permanent one does its work. `rescued`: it works by its
+   * rescue pod. `lost`: nothing helped. `unknown`: whether it works cannot be judged, and nothing was done.
    */
   readonly as: "healthy" | "mended" | "rescued" | "lost" | "unknown";
   readonly standIn: Pod | undefined;

@@ -1,7 +1,8 @@
 /**
- * Rescue: a scheduler or a controller manager is lost, the API server is there, and nothing heals itself, because a new scheduler's pod would need a
- * scheduler. This room finds the component and makes the pod that stands in for it; it judges from what is seen whether the permanent one can take over,
- * and if not, why. Everything here is pure; `operations/rescue/rescue.ts` acts on it.
+ * Rescue: a scheduler or a controller manager is lost, the API server is there, and nothing heals itself, because a new
+ * scheduler's pod would need a scheduler. This room finds the component and makes the pod that stands in for it; it
+ * judges from what is seen whether the permanent one can take over, and if not, why. Everything here is pure;
+ * `operations/rescue/rescue.ts` acts on it.
  *
  * The target is what is to be rescued: the component's Deployment, DaemonSet or static pods, with the pod templates that it has had.
  */
@@ -52,8 +53,9 @@ export interface RescueTemplate {
 }
 
 /**
- * The component's workload: recognised the surest way, in `kube-system` before elsewhere, by its own name before others. Undefined where there is none.
- * Throws `control-plane-not-found` where several namespaces have one, as a host of other clusters' control planes does, and none was chosen.
+ * The component's workload: recognised the surest way, in `kube-system` before elsewhere, by its own name before
+ * others. Undefined where there is none. Throws `control-plane-not-found` where several namespaces have one, as a host
+ * of other clusters' control planes does, and none was chosen.
  */
 export function findWorkload(
   component: LeaseHolderName,
@@ -82,7 +84,8 @@ export function findWorkload(
 }
 
 /**
- * @param revisions what the workload's controller keeps of earlier templates: ReplicaSets or ControllerRevisions, others among them pass unseen
+ * @param revisions what the workload's controller keeps of earlier templates: ReplicaSets or ControllerRevisions,
+ * others among them pass unseen
  */
 export function workloadTarget(
   component: LeaseHolderName,
@@ -123,8 +126,9 @@ export function findOrphanReplicaSet(
 }
 
 /**
- * What made the component's pods was deleted, and no pod of it will come by itself. Its template is that of a ReplicaSet or a pod that is still there, else of the workload as it last was
- * (`gone`). Undefined where nothing is left.
+ * What made the component's pods was deleted, and no pod of it will come by itself. Its template is that of a
+ * ReplicaSet or a pod that is still there, else of the workload as it last was (`gone`). Undefined where nothing is
+ * left.
  */
 export function goneTarget(
   component: LeaseHolderName,
@@ -204,8 +208,9 @@ function asDeployment(replicaSet: KubeObject): KubeObject {
 }
 
 /**
- * Static pods of all masters. One that runs tells most, one that the API server no longer has (`gone`, from the time when the component was last alive) still tells how it ran,
- * one that crashes comes after. A rescue pod comes last: an earlier run's, which by now may be all that is left of them. Undefined where there is none.
+ * Static pods of all masters. One that runs tells most, one that the API server no longer has (`gone`, from the time
+ * when the component was last alive) still tells how it ran, one that crashes comes after. A rescue pod comes last: an
+ * earlier run's, which by now may be all that is left of them. Undefined where there is none.
  */
 export function staticTarget(
   component: LeaseHolderName,

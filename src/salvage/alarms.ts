@@ -1,4 +1,7 @@
-/** Alarms that etcd raises or disarms when it takes in an entry. Source: etcd, `api/etcdserverpb/raft_internal.proto`, `rpc.proto` (`AlarmRequest`). */
+/**
+ * Alarms that etcd raises or disarms when it takes in an entry. Source: etcd, `api/etcdserverpb/raft_internal.proto`,
+ * `rpc.proto` (`AlarmRequest`).
+ */
 import { MendError } from "../errors/errors.ts";
 import type { Alarm } from "../mvcc/store-info.ts";
 import { createWireCursor } from "../protobuf/message.ts";

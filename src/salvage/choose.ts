@@ -160,7 +160,10 @@ function committedOn(join: Join, committed: readonly LogPosition[]): number {
   return Math.max(0, ...on.map(({ index }) => index));
 }
 
-/** Another entry was committed than the join has: from there on it is of no use. Before, nobody knows where the two part, so all of that is kept. */
+/**
+ * Another entry was committed than the join has: from there on it is of no use. Before, nobody knows where the two
+ * part, so all of that is kept.
+ */
 function untilContradicted(join: Join, committed: readonly LogPosition[]): Join {
   const wrong = committed.filter(({ index, term }) => (termOn(join, index) ?? term) !== term);
   return wrong.length === 0 ? join : cutAfter(join, Math.min(...wrong.map(({ index }) => index)) - 1);
@@ -172,7 +175,8 @@ function fromFirstEntry(
   fragments: readonly HeldFragment[],
   committed: readonly LogPosition[],
 ): Join {
-  // A member that began with a restored database has only configuration changes before its first raft snapshot: its keys are not in the log.
+  // A member that began with a restored database has only configuration changes before its first raft snapshot: its
+  // keys are not in the log.
   const isRestored = survivors.some(({ log }) => {
     const mark = log.marks.map((each) => each.index).filter((index) => index > 0);
     if (mark.length === 0) return false;
@@ -265,7 +269,8 @@ function refuseContradiction(fragments: readonly HeldFragment[]): void {
 }
 
 /**
- * A database without a WAL does not say its cluster: its members do. Where the others say nothing of their members, it is taken for one of theirs, with a warning.
+ * A database without a WAL does not say its cluster: its members do. Where the others say nothing of their members, it
+ * is taken for one of theirs, with a warning.
  */
 function dropForeignDatabases(survivors: readonly Survivor[], findings: Finding[]): Survivor[] {
   const whose = survivors.filter(({ log }) => log.metadata !== undefined);

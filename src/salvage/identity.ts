@@ -23,8 +23,9 @@ export function roleOf({ log }: Survivor, cluster: ConfState, removed: ReadonlyS
 }
 
 /**
- * `preferred` are survivors in the order in which they brought what is used. An id that was removed cannot come back: etcd refuses it, and with the others gone
- * nobody would be left. Undefined where no survivor says which cluster this is.
+ * `preferred` are survivors in the order in which they brought what is used. An id that was removed cannot come back:
+ * etcd refuses it, and with the others gone nobody would be left. Undefined where no survivor says which cluster this
+ * is.
  */
 export function chooseIdentity(
   preferred: readonly Survivor[],

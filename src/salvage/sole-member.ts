@@ -1,6 +1,6 @@
 /**
- * The configuration changes that leave one member alone in its cluster, as etcd's `--force-new-cluster` writes them, and its peer URLs changed to the new ones.
- * Everything up to and with them counts as committed.
+ * The configuration changes that leave one member alone in its cluster, as etcd's `--force-new-cluster` writes them,
+ * and its peer URLs changed to the new ones. Everything up to and with them counts as committed.
  */
 import type { MemberChange } from "../wal/log.ts";
 import { encodeMember, type Member } from "../wal/membership.ts";

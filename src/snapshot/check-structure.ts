@@ -29,7 +29,8 @@ export interface CheckedStructure {
 }
 
 /**
- * Every page and every key-value, in parallel; what is wrong is among the findings of the snapshot afterwards. Made to run beside a copy of the file.
+ * Every page and every key-value, in parallel; what is wrong is among the findings of the snapshot afterwards. Made to
+ * run beside a copy of the file.
  */
 export async function checkStructure(
   snapshot: Snapshot,

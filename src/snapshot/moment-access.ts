@@ -24,7 +24,10 @@ export interface OpenedMoment {
   readonly repository: string;
   readonly pieces: Pieces;
   readonly revision: number;
-  /** The newest HashKV of etcd's at this revision or before, and whether the restored keyspace has it. Null where the repository has none, or nobody asked. */
+  /**
+   * The newest HashKV of etcd's at this revision or before, and whether the restored keyspace has it. Null where the
+   * repository has none, or nobody asked.
+   */
   readonly proof: (HashMark & { readonly verdict: "equal" }) | null;
   readonly notes: readonly Finding[];
 }

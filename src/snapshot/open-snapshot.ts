@@ -32,8 +32,8 @@ export interface SnapshotOptions {
 }
 
 /**
- * Opens a snapshot. Throws where nothing can be read at all: no such file, not a database, an archive that is damaged. A database without etcd's `key` bucket
- * is somebody else's: `not-a-snapshot`.
+ * Opens a snapshot. Throws where nothing can be read at all: no such file, not a database, an archive that is damaged.
+ * A database without etcd's `key` bucket is somebody else's: `not-a-snapshot`.
  */
 export async function openSnapshot(path: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   const { moments } = options;

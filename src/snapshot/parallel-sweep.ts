@@ -1,6 +1,6 @@
 /**
- * Sweeps the leaves of a snapshot and joins what was found. A large file is swept by threads, one a core, while this one shows progress and hears
- * SIGINT; a small file is swept here.
+ * Sweeps the leaves of a snapshot and joins what was found. A large file is swept by threads, one a core, while this
+ * one shows progress and hears SIGINT; a small file is swept here.
  */
 import { setImmediate, setInterval } from "node:timers/promises";
 import type { BoltFile } from "../bolt/bolt.ts";

@@ -1,6 +1,6 @@
 /**
- * Opens a snapshot: the file that `snapshot save` wrote (a bbolt file and the SHA-256 of it, 32 bytes), a raw copy of `member/snap/db` (no hash), or either in an archive.
- * The file is opened read-only and never changed.
+ * Opens a snapshot: the file that `snapshot save` wrote (a bbolt file and the SHA-256 of it, 32 bytes), a raw copy of
+ * `member/snap/db` (no hash), or either in an archive. The file is opened read-only and never changed.
  */
 import type { ByteSource } from "../bolt/byte-source.ts";
 import { openArchive } from "../io/files/archive.ts";
@@ -32,7 +32,10 @@ export interface OpenSnapshotOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
-/** Opens a snapshot file. Throws as {@link openFileSource} and {@link openArchive} do; whether it is a database is for `readBolt` to say. */
+/**
+ * Opens a snapshot file. Throws as {@link openFileSource} and {@link openArchive} do; whether it is a database is for
+ * `readBolt` to say.
+ */
 export async function openSnapshotFile(path: string, options: OpenSnapshotOptions = {}): Promise<SnapshotFile> {
   const file = openFileSource(path);
   let source = file;

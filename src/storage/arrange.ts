@@ -1,6 +1,6 @@
 /**
- * The order in which the API server prints fields, for objects that are not stored in it: a built-in kind's fields come as Go declares them,
- * a custom resource's keys are sorted.
+ * The order in which the API server prints fields, for objects that are not stored in it: a built-in kind's fields come
+ * as Go declares them, a custom resource's keys are sorted.
  */
 
 import type { JsonObject, JsonValue } from "../kube/object.ts";
@@ -33,7 +33,10 @@ export function setField(object: { [field: string]: unknown }, name: string, val
   else object[name] = value;
 }
 
-/** Every map's keys sorted, as Go prints `map[string]any`. Integer-like keys still come first, as JavaScript has it: the printers mind them. */
+/**
+ * Every map's keys sorted, as Go prints `map[string]any`. Integer-like keys still come first, as JavaScript has it: the
+ * printers mind them.
+ */
 export function sortKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (!isObject(value)) return value;

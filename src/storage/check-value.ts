@@ -1,6 +1,7 @@
 /**
- * Whether a value surely decodes, found out without decoding it: the walk of `decode-message.ts` over the same tables, but tags and lengths only, and nothing is made.
- * It may doubt what is sound (the caller decodes that), but never takes what `decodeValue` would find a fault with, or an unknown field.
+ * Whether a value surely decodes, found out without decoding it: the walk of `decode-message.ts` over the same tables,
+ * but tags and lengths only, and nothing is made. It may doubt what is sound (the caller decodes that), but never takes
+ * what `decodeValue` would find a fault with, or an unknown field.
  */
 import { areSurelyFields } from "./fields-check.ts";
 import { isSurelyTypedJson } from "./json-check.ts";
@@ -14,7 +15,8 @@ const MAX_BYTES = 1 << 20;
 const MAX_DEPTH = 50;
 
 /**
- * What a tag, field number and wire type in one, asks for. A number from `FIRST_WALK` on is where in `table` the walk of the message begins that the field holds.
+ * What a tag, field number and wire type in one, asks for. A number from `FIRST_WALK` on is where in `table` the walk
+ * of the message begins that the field holds.
  */
 const Step = {
   Doubt: 0,
@@ -28,8 +30,9 @@ const Step = {
 const FIRST_WALK = 8;
 
 /**
- * All walks, one behind the other, as numbers: what may stand in a message. A walk is the count of its tags, then the step of each tag. One table for all, and an
- * explicit stack, because this is called for every byte of a snapshot, near enough.
+ * All walks, one behind the other, as numbers: what may stand in a message. A walk is the count of its tags, then the
+ * step of each tag. One table for all, and an explicit stack, because this is called for every byte of a snapshot, near
+ * enough.
  */
 let table = new Int32Array(1 << 12);
 let tableEnd = FIRST_WALK;

@@ -1,10 +1,12 @@
 /**
- * Makes decoders: for each message a JavaScript function that reads its protobuf and writes its JSON, without a table to look into and without anything made in
- * between. They are compiled when they are first called, so that a program pays for the types that it meets. The code is put together from the generated tables
- * alone; nothing of a file's content ever becomes code (docs/adr/0165-decoders-are-compiled.md).
+ * Makes decoders: for each message a JavaScript function that reads its protobuf and writes its JSON, without a table
+ * to look into and without anything made in between. They are compiled when they are first called, so that a program
+ * pays for the types that it meets. The code is put together from the generated tables alone; nothing of a file's
+ * content ever becomes code (docs/adr/0165-decoders-are-compiled.md).
  *
- * A decoder reads a message twice. The first pass notes where each field lies (`f` start, `g` end, `c` how many, `x` the value of a number); the second writes
- * the fields in the order in which Go declares them. Of a field that should be there once and is there several times, the last counts.
+ * A decoder reads a message twice. The first pass notes where each field lies (`f` start, `g` end, `c` how many, `x`
+ * the value of a number); the second writes the fields in the order in which Go declares them. Of a field that should
+ * be there once and is there several times, the last counts.
  */
 import { compileFunction } from "node:vm";
 import { invariant } from "../errors/errors.ts";

@@ -1,4 +1,7 @@
-/** The text that decoders write: the same as what is printed of the object, for real objects, in any order of their fields, and for a choice of fields. */
+/**
+ * The text that decoders write: the same as what is printed of the object, for real objects, in any order of their
+ * fields, and for a choice of fields.
+ */
 import { describe, expect, test } from "vitest";
 import { SNAPSHOTS, storedVersions } from "../../test/fixture-values.ts";
 import type { JsonObject, StoredValue } from "../kube/object.ts";

@@ -1,6 +1,6 @@
 /**
- * Protobuf to JSON: the object as the API server prints it. The text is what decoders make (`compile-decoder.ts`); whoever needs the object gets it from the text,
- * by the fastest parser that there is.
+ * Protobuf to JSON: the object as the API server prints it. The text is what decoders make (`compile-decoder.ts`);
+ * whoever needs the object gets it from the text, by the fastest parser that there is.
  */
 
 import type { JsonValue } from "../kube/object.ts";
@@ -41,8 +41,8 @@ export interface DecodedMessage {
 const NONE: readonly string[] = [];
 
 /**
- * The JSON of the root message of an object; with `choice` only of the fields that it names, and only these are looked at. Throws a WireError that says where in
- * the object the bytes make no sense.
+ * The JSON of the root message of an object; with `choice` only of the fields that it names, and only these are looked
+ * at. Throws a WireError that says where in the object the bytes make no sense.
  */
 export function writeMessage(
   plan: MessagePlan,

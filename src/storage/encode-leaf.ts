@@ -9,8 +9,9 @@ import { Op } from "./message-plan.ts";
 import { parseTime } from "./time.ts";
 
 /**
- * The content of a field of one of the types from `Op.Bytes` on, `Op.Message` apart. `stored` is the content that the value came from: used as it is where it means
- * the same, so that spelling which JSON values do not have (white space of raw JSON, nanoseconds of a time) is kept.
+ * The content of a field of one of the types from `Op.Bytes` on, `Op.Message` apart. `stored` is the content that the
+ * value came from: used as it is where it means the same, so that spelling which JSON values do not have (white space
+ * of raw JSON, nanoseconds of a time) is kept.
  */
 export function encodeLeaf(op: Op, value: JsonValue, stored: Uint8Array | undefined, path: string): Uint8Array {
   if (stored && printJson(decodeLeaf(op, stored)) === printJson(value)) return stored;

@@ -1,8 +1,9 @@
 /**
- * JSON to protobuf, by the same plans: the inverse of `decode-message.ts`. Fields are written in the order of their numbers and zero values where
- * Go's generated code writes them. JSON does not say everything that bytes can, so an encoder may be given the stored message that an object
- * came from: it tells which zero values the server that wrote it knew of, keeps the fields that the tables do not know, and supplies the
- * exact bytes of raw JSON and of times that did not change.
+ * JSON to protobuf, by the same plans: the inverse of `decode-message.ts`. Fields are written in the order of their
+ * numbers and zero values where Go's generated code writes them. JSON does not say everything that bytes can, so an
+ * encoder may be given the stored message that an object came from: it tells which zero values the server that wrote it
+ * knew of, keeps the fields that the tables do not know, and supplies the exact bytes of raw JSON and of times that did
+ * not change.
  */
 import { MendError } from "../errors/errors.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
@@ -13,7 +14,10 @@ import { encodeLeaf } from "./encode-leaf.ts";
 import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op, Shape } from "./message-plan.ts";
 import { type StoredField, StoredMessage } from "./stored-fields.ts";
 
-/** The bytes of an object's root message, as it is stored. `like`: the message that it was decoded from. Throws a MendError ("object-invalid"). */
+/**
+ * The bytes of an object's root message, as it is stored. `like`: the message that it was decoded from. Throws a
+ * MendError ("object-invalid").
+ */
 export function encodeMessage(plan: MessagePlan, object: JsonObject, like?: StoredMessage): Uint8Array {
   const writer = new WireWriter();
   const { kind: _kind, apiVersion: _apiVersion, ...fields } = object;

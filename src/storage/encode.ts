@@ -16,15 +16,17 @@ import { printYaml } from "./yaml-text.ts";
 export interface EncodeOptions {
   readonly encoding: StorageEncoding;
   /**
-   * The plain bytes (decrypted) that the object was decoded from, changed or not. With them an unchanged object comes back byte for byte, and a
-   * changed one keeps the fields that the tables do not know. Without them every field that the newest release knows is written.
+   * The plain bytes (decrypted) that the object was decoded from, changed or not. With them an unchanged object comes
+   * back byte for byte, and a changed one keeps the fields that the tables do not know. Without them every field that
+   * the newest release knows is written.
    */
   readonly like?: Uint8Array;
 }
 
 /**
- * The bytes to store for an object: plain, not encrypted. `metadata.resourceVersion` is left out, as it is the revision itself. Throws a MendError:
- * "kind-unknown" where protobuf is asked for a custom resource, "object-invalid" where a field is unknown or of the wrong type.
+ * The bytes to store for an object: plain, not encrypted. `metadata.resourceVersion` is left out, as it is the revision
+ * itself. Throws a MendError: "kind-unknown" where protobuf is asked for a custom resource, "object-invalid" where a
+ * field is unknown or of the wrong type.
  */
 export function encodeObject(object: KubeObject, { encoding, like }: EncodeOptions): Uint8Array {
   if (encoding === "protobuf") return encodeProtobuf(object, like);

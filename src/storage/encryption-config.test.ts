@@ -72,7 +72,8 @@ test.each([
   [
     "another kind",
     "apiVersion: v1\nkind: Secret",
-    `"enc.yaml" is not an encryption config: expected kind "EncryptionConfiguration" of "apiserver.config.k8s.io/v1", found "Secret" of "v1"`,
+    '"enc.yaml" is not an encryption config: expected kind "EncryptionConfiguration" of ' +
+      '"apiserver.config.k8s.io/v1", found "Secret" of "v1"',
   ],
   [
     "an unknown provider",
@@ -82,7 +83,8 @@ test.each([
   [
     "two providers in one item",
     config(`[{identity: {}, secretbox: {keys: [{name: k, secret: ${KEY32}}]}}]`),
-    `"enc.yaml" is wrong at resources[0].providers[0]: expected exactly one of identity, aescbc, aesgcm, secretbox and kms, found identity and secretbox`,
+    '"enc.yaml" is wrong at resources[0].providers[0]: expected exactly one of identity, aescbc, aesgcm, ' +
+      "secretbox and kms, found identity and secretbox",
   ],
   [
     "a key that is too short for secretbox",
@@ -97,7 +99,8 @@ test.each([
   [
     "a key without a name, and a rule without resources",
     config(`[{aesgcm: {keys: [{secret: ${KEY16}}]}}]`, "[]"),
-    `"enc.yaml" is wrong at resources[0].resources: expected at least one resource; resources[0].providers[0].aesgcm.keys[0].name: expected string, found undefined`,
+    '"enc.yaml" is wrong at resources[0].resources: expected at least one resource; ' +
+      "resources[0].providers[0].aesgcm.keys[0].name: expected string, found undefined",
   ],
 ])("refuses %s", (_, text, message) => {
   expect(refusal(text)).toBe(message);

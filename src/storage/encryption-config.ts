@@ -1,7 +1,7 @@
 /**
- * The file that `kube-apiserver --encryption-provider-config` reads: which resources are encrypted at rest, with which keys. Both kinds of it:
- * `EncryptionConfiguration` of apiserver.config.k8s.io/v1, and `EncryptionConfig` of v1 (before Kubernetes 1.13), in YAML or JSON.
- * Source: k8s.io/apiserver/pkg/apis/apiserver/v1 and its validation.
+ * The file that `kube-apiserver --encryption-provider-config` reads: which resources are encrypted at rest, with which
+ * keys. Both kinds of it: `EncryptionConfiguration` of apiserver.config.k8s.io/v1, and `EncryptionConfig` of v1 (before
+ * Kubernetes 1.13), in YAML or JSON. Source: k8s.io/apiserver/pkg/apis/apiserver/v1 and its validation.
  */
 import { z } from "zod";
 import { type Finding, MendError } from "../errors/errors.ts";

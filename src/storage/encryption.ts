@@ -38,8 +38,9 @@ export function readEncryptionHeader(value: Uint8Array): EncryptionHeader | unde
 }
 
 /**
- * A transformer with the keys of `config`, or, without one, one that only recognises encrypted values. Values that are not encrypted, such as those
- * written before encryption was turned on, come back as they are. `prefix` is the etcd prefix without a slash at its end.
+ * A transformer with the keys of `config`, or, without one, one that only recognises encrypted values. Values that are
+ * not encrypted, such as those written before encryption was turned on, come back as they are. `prefix` is the etcd
+ * prefix without a slash at its end.
  */
 export function createTransformer(config?: Pick<EncryptionConfig, "rules">, prefix?: string): Transformer {
   if (config === undefined) return { open: (stored) => withoutKeys(stored) };
@@ -138,7 +139,9 @@ function decrypt(
     }
   }
   if (tried) {
-    const text = `${header.provider} key "${header.keyName}" of the encryption config does not open it: the key is another one of the same name, or the value is damaged`;
+    const text =
+      `${header.provider} key "${header.keyName}" of the encryption config does not open it: the key is ` +
+      "another one of the same name, or the value is damaged";
     return { state: "unreadable", text };
   }
   const names = providers.flatMap((provider) =>

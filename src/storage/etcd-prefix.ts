@@ -47,7 +47,10 @@ export function findEtcdPrefixes(keys: Iterable<Uint8Array>): EtcdPrefix[] {
   return found.sort((a, b) => b.signs - a.signs || (a.prefix < b.prefix ? -1 : 1));
 }
 
-/** Whether a key, `bytes[start, end)`, ends like one that every cluster has: a sieve for {@link findEtcdPrefixes}, for whoever sees keys one at a time. */
+/**
+ * Whether a key, `bytes[start, end)`, ends like one that every cluster has: a sieve for {@link findEtcdPrefixes}, for
+ * whoever sees keys one at a time.
+ */
 export function isPrefixSign(bytes: Uint8Array, start: number, end: number): boolean {
   for (const sign of signBytes) if (endsWith(bytes, sign, start, end)) return true;
   return false;

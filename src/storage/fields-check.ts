@@ -1,6 +1,7 @@
 /**
- * Checks metav1.FieldsV1, half of the bytes of a pod, and mostly the same ones again: every version of an object and every pod of a set names the same fields.
- * So the texts that were seen last are kept, and compared before anything is read.
+ * Checks metav1.FieldsV1, half of the bytes of a pod, and mostly the same ones again: every version of an object and
+ * every pod of a set names the same fields. So the texts that were seen last are kept, and compared before anything is
+ * read.
  */
 import { isSurelyFields, isSurelyJson } from "./json-check.ts";
 

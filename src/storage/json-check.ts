@@ -1,4 +1,7 @@
-/** Whether bytes are JSON, without making anything of them: several times as fast as parsing, for whoever only wants to know that parsing would work. */
+/**
+ * Whether bytes are JSON, without making anything of them: several times as fast as parsing, for whoever only wants to
+ * know that parsing would work.
+ */
 
 /** Deeper texts are not judged. Below the limits of the parsers in `json-parse.ts`. */
 const MAX_DEPTH = 200;
@@ -18,8 +21,8 @@ const IN_STRING: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
 );
 
 /**
- * True only where `bytes[start, end)` is one JSON value that `JSON.parse` takes, once its UTF-8 is decoded (what is no UTF-8 becomes U+FFFD). False where it is
- * not, or where this cannot tell.
+ * True only where `bytes[start, end)` is one JSON value that `JSON.parse` takes, once its UTF-8 is decoded (what is no
+ * UTF-8 becomes U+FFFD). False where it is not, or where this cannot tell.
  */
 export function isSurelyJson(bytes: Uint8Array, start: number, end: number): boolean {
   const at = skipValue(bytes, skipSpace(bytes, start, end), end, 0);
@@ -53,8 +56,8 @@ export function isSurelyTypedJson(bytes: Uint8Array, start: number, end: number)
 }
 
 /**
- * As {@link isSurelyJson}, for objects of nothing but objects, without spaces, as the API server writes metav1.FieldsV1: half of what there is to check in a
- * pod, so this has a loop of its own.
+ * As {@link isSurelyJson}, for objects of nothing but objects, without spaces, as the API server writes
+ * metav1.FieldsV1: half of what there is to check in a pod, so this has a loop of its own.
  */
 export function isSurelyFields(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;

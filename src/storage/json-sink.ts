@@ -1,6 +1,7 @@
 /**
- * Where decoders write JSON: one buffer for the whole thread, used again for every object, and the pieces that every decoder needs: strings, numbers, times, raw
- * JSON. A writer takes the bounds of a field's content in the input and a position in the output, and returns the next position in the output.
+ * Where decoders write JSON: one buffer for the whole thread, used again for every object, and the pieces that every
+ * decoder needs: strings, numbers, times, raw JSON. A writer takes the bounds of a field's content in the input and a
+ * position in the output, and returns the next position in the output.
  */
 import { WireError, WireReader } from "../protobuf/reader.ts";
 import { formatDuration, readDuration } from "./duration.ts";

@@ -1,9 +1,15 @@
-/** Where in an object a byte of its message lies: for the messages of errors, and the names of unknown fields. Decoders themselves keep no path. */
+/**
+ * Where in an object a byte of its message lies: for the messages of errors, and the names of unknown fields. Decoders
+ * themselves keep no path.
+ */
 import { BYTES, WireError, WireReader } from "../protobuf/reader.ts";
 import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op } from "./message-plan.ts";
 import { readText } from "./strings.ts";
 
-/** Such as `spec.containers[2].env`: the innermost message that begins before or at `offset` and ends there or later. Empty for the root. */
+/**
+ * Such as `spec.containers[2].env`: the innermost message that begins before or at `offset` and ends there or later.
+ * Empty for the root.
+ */
 export function locateField(
   plan: MessagePlan,
   bytes: Uint8Array,

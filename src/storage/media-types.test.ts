@@ -1,6 +1,7 @@
 /**
- * Built-in kinds that an API server (1.20.2) stored as JSON and as YAML, told to by `--storage-media-type`, and the very text that it answered:
- * `test/fixtures/media-types` has one object of every kind, taken from `k120-broad` and written again.
+ * Built-in kinds that an API server (1.20.2) stored as JSON and as YAML, told to by `--storage-media-type`, and the
+ * very text that it answered: `test/fixtures/media-types` has one object of every kind, taken from `k120-broad` and
+ * written again.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Etcd keys as the API server makes them: `PREFIX/PLACE/[NAMESPACE/]NAME`. A resource's place is its plural unless the registry says otherwise
- * (`minions`, `services/specs`), and `GROUP/PLURAL` for custom resources and aggregated servers.
+ * Etcd keys as the API server makes them: `PREFIX/PLACE/[NAMESPACE/]NAME`. A resource's place is its plural unless the
+ * registry says otherwise (`minions`, `services/specs`), and `GROUP/PLURAL` for custom resources and aggregated
+ * servers.
  */
 import { RESOURCES } from "./resources.ts";
 
@@ -58,8 +59,9 @@ export interface ObjectKey extends ResourceId {
 }
 
 /**
- * Takes an etcd key such as `/registry/services/specs/default/web` apart, or returns undefined for one of another shape. `prefix` is the etcd
- * prefix without a slash at its end; without it the key's first part is taken for the prefix.
+ * Takes an etcd key such as `/registry/services/specs/default/web` apart, or returns undefined for one of another
+ * shape. `prefix` is the etcd prefix without a slash at its end; without it the key's first part is taken for the
+ * prefix.
  */
 export function readObjectKey(key: string, prefix?: string): ObjectKey | undefined {
   let start: number;

@@ -1,4 +1,7 @@
-/** Where an exported object lies in a tree of files: `NAMESPACE/KIND.GROUP/NAME.yaml`, and `_cluster` in place of a namespace for what belongs to none. */
+/**
+ * Where an exported object lies in a tree of files: `NAMESPACE/KIND.GROUP/NAME.yaml`, and `_cluster` in place of a
+ * namespace for what belongs to none.
+ */
 import type { KubeObject } from "../kube/object.ts";
 
 /** The longest file name that common file systems take, in bytes. */

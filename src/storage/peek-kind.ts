@@ -2,8 +2,9 @@
 import type { Labeller } from "../mvcc/index-task.ts";
 
 /**
- * Makes a function that gives `apiVersion/kind` for a value in protobuf, and "" for any other. The envelope begins `k8s\0`, then field 1 (typeMeta): apiVersion = 1,
- * kind = 2. Neighbours are mostly of one kind, so that a comparison of bytes with the last answer is all that most calls do.
+ * Makes a function that gives `apiVersion/kind` for a value in protobuf, and "" for any other. The envelope begins
+ * `k8s\0`, then field 1 (typeMeta): apiVersion = 1, kind = 2. Neighbours are mostly of one kind, so that a comparison
+ * of bytes with the last answer is all that most calls do.
  */
 export function createKindPeek(): Labeller {
   let last = new Uint8Array();

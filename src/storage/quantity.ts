@@ -1,4 +1,7 @@
-/** resource.Quantity: its canonical text (`500m`, `1Gi`) in both protobuf and JSON. The API server makes it canonical before it stores it. */
+/**
+ * resource.Quantity: its canonical text (`500m`, `1Gi`) in both protobuf and JSON. The API server makes it canonical
+ * before it stores it.
+ */
 
 import type { WireReader } from "../protobuf/reader.ts";
 import { readText } from "./strings.ts";

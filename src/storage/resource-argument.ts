@@ -125,8 +125,9 @@ export function needsDefinitions(argument: string): boolean {
 }
 
 /**
- * The resources that an argument such as `pods`, `po,svc`, `deployments.apps` or `all` names. `PLURAL.GROUP` of a group that is not known is taken
- * for a custom resource whose definition is gone (`namespaced` undefined): whether there are any objects of it is for the caller to see. Throws `kind-unknown`, with what was likely meant.
+ * The resources that an argument such as `pods`, `po,svc`, `deployments.apps` or `all` names. `PLURAL.GROUP` of a group
+ * that is not known is taken for a custom resource whose definition is gone (`namespaced` undefined): whether there are
+ * any objects of it is for the caller to see. Throws `kind-unknown`, with what was likely meant.
  */
 export function resolveResources(argument: string, custom: readonly CustomResource[]): readonly NamedResource[] {
   const found = argument

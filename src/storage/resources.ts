@@ -1,4 +1,7 @@
-/** The registry of Kubernetes' built-in kinds, 1.6 to today: how each is called, and where etcd keeps it. Custom resources are in their CRDs. */
+/**
+ * The registry of Kubernetes' built-in kinds, 1.6 to today: how each is called, and where etcd keeps it. Custom
+ * resources are in their CRDs.
+ */
 import table from "./tables/resources.json" with { type: "json" };
 
 export interface Resource {

@@ -7,8 +7,8 @@ import type { CipherName, EncryptionConfig, EncryptionKey } from "./encryption-c
 import { resourceOfKey } from "./object-key.ts";
 
 /**
- * The value to store under an etcd key: encrypted by the first provider for its resource, or plain where that is `identity` or no rule covers it. Without a
- * config, plain. Throws `unsupported` for a KMS plugin.
+ * The value to store under an etcd key: encrypted by the first provider for its resource, or plain where that is
+ * `identity` or no rule covers it. Without a config, plain. Throws `unsupported` for a KMS plugin.
  */
 export function sealValue(
   plain: Uint8Array,

@@ -1,4 +1,7 @@
-/** Gathers the keys that every cluster has from the leaves of the `key` bucket, in any order: `findEtcdPrefixes` tells from them where clusters live. */
+/**
+ * Gathers the keys that every cluster has from the leaves of the `key` bucket, in any order: `findEtcdPrefixes` tells
+ * from them where clusters live.
+ */
 import type { RevisionVisitor } from "../mvcc/leaf-revisions.ts";
 import { isPrefixSign } from "./etcd-prefix.ts";
 

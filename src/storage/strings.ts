@@ -1,7 +1,7 @@
 /**
- * Strings out of bytes, fast: objects repeat a few hundred short strings (label keys, images, reasons) thousands of times, and what repeats
- * is found in a table instead of being made again. Go keeps any bytes in a string and its JSON encoder replaces what is not UTF-8 by U+FFFD;
- * so does this.
+ * Strings out of bytes, fast: objects repeat a few hundred short strings (label keys, images, reasons) thousands of
+ * times, and what repeats is found in a table instead of being made again. Go keeps any bytes in a string and its JSON
+ * encoder replaces what is not UTF-8 by U+FFFD; so does this.
  */
 
 /** Longer strings rarely repeat. */

@@ -14,7 +14,10 @@ const LIMITS = { characters: 16 << 20, explicitKeys: 16, anchors: 2000 };
 /** Threads that sweep a file read it, and those end with the main one. */
 const TIME = { milliseconds: 30_000, hearsInterrupt: false };
 
-/** Throws a SyntaxError or RangeError where the text is not YAML, repeats a key, is nested too deeply, or uses aliases (which can grow without bound and are never written). */
+/**
+ * Throws a SyntaxError or RangeError where the text is not YAML, repeats a key, is nested too deeply, or uses aliases
+ * (which can grow without bound and are never written).
+ */
 export function decodeYaml(text: string): JsonValue {
   let value: unknown;
   try {

@@ -1,4 +1,7 @@
-/** How Go's yaml.v2 writes a string: plain, single-quoted, double-quoted or as a literal block (its encode.go, resolve.go and emitterc.go). */
+/**
+ * How Go's yaml.v2 writes a string: plain, single-quoted, double-quoted or as a literal block (its encode.go,
+ * resolve.go and emitterc.go).
+ */
 
 /** Keys cannot be blocks. */
 type Context = "key" | "value";
@@ -65,7 +68,10 @@ function meansSomethingElse(text: string): boolean {
   return INTEGER.test(bare) || FLOAT.test(bare) || BASE60.test(text) || TIMESTAMP.test(text);
 }
 
-/** What Go's emitter calls printable: tabs and everything beyond U+FFFF are not. Neither is, unlike there, what reorders or hides text on a terminal. */
+/**
+ * What Go's emitter calls printable: tabs and everything beyond U+FFFF are not. Neither is, unlike there, what reorders
+ * or hides text on a terminal.
+ */
 function isPrintable(code: number): boolean {
   if (code >= 0x061c && isHiding(code)) return false;
   return (

@@ -1,6 +1,7 @@
 /**
- * What a member's WAL says: who the member is, its raft state, and where each entry of its log lies. A WAL may be damaged anywhere; what is sound behind a
- * damaged place is read too, so a log comes in fragments, each of which is without gaps.
+ * What a member's WAL says: who the member is, its raft state, and where each entry of its log lies. A WAL may be
+ * damaged anywhere; what is sound behind a damaged place is read too, so a log comes in fragments, each of which is
+ * without gaps.
  */
 import { crc32c } from "@node-rs/crc32";
 import type { ByteSource } from "../bolt/byte-source.ts";
@@ -63,8 +64,8 @@ export interface LogFragment {
 /** A place at which the log cannot be read. */
 export interface LogBreak {
   /**
-   * `torn` and `damaged` as in {@link WalEnd}; `missing`: segments in between are not there; `empty`: a segment holds nothing at all; `unreadable`: the medium
-   * or the permissions do not let it be read.
+   * `torn` and `damaged` as in {@link WalEnd}; `missing`: segments in between are not there; `empty`: a segment holds
+   * nothing at all; `unreadable`: the medium or the permissions do not let it be read.
    */
   readonly kind: "torn" | "damaged" | "missing" | "empty" | "unreadable";
   /** Index into the segments. */

@@ -1,7 +1,7 @@
 /**
- * A cluster's members and the ids that etcd derives for them at bootstrap, so that every member that is restored with the same flags agrees:
- * SHA-1 over sorted peer URLs and the cluster token for a member, over the sorted member ids for the cluster. Source: etcd,
- * `server/etcdserver/api/membership/member.go`, `cluster.go`.
+ * A cluster's members and the ids that etcd derives for them at bootstrap, so that every member that is restored with
+ * the same flags agrees: SHA-1 over sorted peer URLs and the cluster token for a member, over the sorted member ids for
+ * the cluster. Source: etcd, `server/etcdserver/api/membership/member.go`, `cluster.go`.
  */
 
 import { createHash } from "node:crypto";
@@ -82,8 +82,9 @@ export function decodeMember(json: Uint8Array): Member | undefined {
 }
 
 /**
- * etcd's v2 store with nothing but the members in it, as JSON: what the raft snapshot of a new cluster holds. Paths and indexes are those that
- * etcd gives them when it adds the members one by one. Source: etcd, `server/etcdserver/api/v2store`.
+ * etcd's v2 store with nothing but the members in it, as JSON: what the raft snapshot of a new cluster holds. Paths and
+ * indexes are those that etcd gives them when it adds the members one by one. Source: etcd,
+ * `server/etcdserver/api/v2store`.
  */
 export function encodeMemberStore(members: readonly Member[]): Uint8Array {
   const directory = (path: string, index: number, children: Readonly<Record<string, unknown>>): unknown => ({

@@ -1,6 +1,6 @@
 /**
- * What the first member of a new cluster has on disk besides its keys: a log in which each member joined, a raft snapshot behind that log, and
- * the same members in the database. Source: etcd, `etcdutl/snapshot/v3_snapshot.go`.
+ * What the first member of a new cluster has on disk besides its keys: a log in which each member joined, a raft
+ * snapshot behind that log, and the same members in the database. Source: etcd, `etcdutl/snapshot/v3_snapshot.go`.
  */
 import type { BucketEdit, KeyAndValue } from "../bolt/edit.ts";
 import { compareBytes } from "../bolt/page.ts";
@@ -44,8 +44,8 @@ export function newClusterLog(membership: Membership): NewClusterLog {
 }
 
 /**
- * How the small buckets of a database change when it becomes a new cluster's: the members are these, nobody was removed, and the keys are as of the
- * log's end. `meta` is what that bucket holds.
+ * How the small buckets of a database change when it becomes a new cluster's: the members are these, nobody was
+ * removed, and the keys are as of the log's end. `meta` is what that bucket holds.
  */
 export function newClusterBuckets(
   membership: Membership,

@@ -54,8 +54,8 @@ export function parseInitialCluster(text: string): Map<string, string[]> {
 export type HostAddresses = ReadonlyMap<string, readonly string[]>;
 
 /**
- * The host names whose addresses {@link checkMemberInCluster} wants to know: etcd resolves names only where the URLs differ as text, and never `localhost`
- * (`pkg/netutil`).
+ * The host names whose addresses {@link checkMemberInCluster} wants to know: etcd resolves names only where the URLs
+ * differ as text, and never `localhost` (`pkg/netutil`).
  */
 export function hostsToResolve(
   name: string,
@@ -73,8 +73,9 @@ export function hostsToResolve(
 }
 
 /**
- * Throws `usage` unless the member is in the cluster with these very URLs, by text or by address, and no URL comes twice. Where a name has several
- * addresses, etcd compares its first; here one in common is enough, so that the order in which DNS answers changes nothing.
+ * Throws `usage` unless the member is in the cluster with these very URLs, by text or by address, and no URL comes
+ * twice. Where a name has several addresses, etcd compares its first; here one in common is enough, so that the order
+ * in which DNS answers changes nothing.
  */
 export function checkMemberInCluster(
   name: string,
@@ -114,11 +115,15 @@ export function checkMemberInCluster(
   const why = resolutionText([...onlyInCluster, ...onlyAdvertised], addresses);
   const hint = "give both flags the same URLs for this member";
   if (onlyInCluster.length > 0) {
-    const text = `${input("initialCluster")} gives "${name}" the URL ${quoted(onlyInCluster)}, missing from ${input("initialAdvertisePeerUrls")}, which has ${quoted(advertised)}`;
+    const text =
+      `${input("initialCluster")} gives "${name}" the URL ${quoted(onlyInCluster)}, missing from ` +
+      `${input("initialAdvertisePeerUrls")}, which has ${quoted(advertised)}`;
     throw new MendError("usage", text + why, { hint });
   }
   if (onlyAdvertised.length > 0) {
-    const text = `${input("initialAdvertisePeerUrls")} has ${quoted(onlyAdvertised)}, which ${input("initialCluster")} does not give "${name}"`;
+    const text =
+      `${input("initialAdvertisePeerUrls")} has ${quoted(onlyAdvertised)}, which ${input("initialCluster")} ` +
+      `does not give "${name}"`;
     throw new MendError("usage", text + why, { hint });
   }
 }

@@ -1,6 +1,7 @@
 /**
- * raft's own messages as etcd keeps them in its WAL and raft snapshots (`raft/raftpb/raft.proto`, `etcdserverpb.Metadata`). Scalars are written
- * even when they are zero, in the order of their numbers, so that what we encode has the very bytes that etcd would write.
+ * raft's own messages as etcd keeps them in its WAL and raft snapshots (`raft/raftpb/raft.proto`,
+ * `etcdserverpb.Metadata`). Scalars are written even when they are zero, in the order of their numbers, so that what we
+ * encode has the very bytes that etcd would write.
  */
 import { createWireCursor, encodeMessage, type WireCursor, type WireWriter } from "../protobuf/message.ts";
 

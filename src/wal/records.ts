@@ -28,8 +28,9 @@ export interface PlacedRecord {
 /** How a segment ends, or reading it. */
 export interface WalEnd {
   /**
-   * `complete`: at the end of the last segment or the zeros that follow the last record. `torn`: the last record was not written whole, as a
-   * crash leaves it; nothing that etcd acknowledged is lost. `damaged`: a record in the middle, or a whole one, is not what was written.
+   * `complete`: at the end of the last segment or the zeros that follow the last record. `torn`: the last record was
+   * not written whole, as a crash leaves it; nothing that etcd acknowledged is lost. `damaged`: a record in the middle,
+   * or a whole one, is not what was written.
    */
   readonly kind: "complete" | "torn" | "damaged";
   readonly segment: number;
@@ -55,7 +56,8 @@ export interface ChainStart {
 }
 
 /**
- * Reads the records of one segment from `start` on. What does not verify ends it; {@link findNextRecord} tells whether the segment goes on behind that place.
+ * Reads the records of one segment from `start` on. What does not verify ends it; {@link findNextRecord} tells whether
+ * the segment goes on behind that place.
  */
 export function* readSegment(
   source: ByteSource,
@@ -101,8 +103,8 @@ const MOST_SEARCHED_BYTES = 256 * 1024 * 1024;
 const SEARCH_EFFORT = 8;
 
 /**
- * Looks behind a damaged place for the next record that can be verified, and returns where reading goes on. That takes two records in a row: the first only
- * gives the CRC by which the second is verified. Records begin at multiples of 8.
+ * Looks behind a damaged place for the next record that can be verified, and returns where reading goes on. That takes
+ * two records in a row: the first only gives the CRC by which the second is verified. Records begin at multiples of 8.
  */
 export function findNextRecord(source: ByteSource, from: number): ChainStart | undefined {
   const scan = createWindow(source);

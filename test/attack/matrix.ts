@@ -1,6 +1,6 @@
 /**
- * Every command that dials, against every misbehaviour of a hostile server: each ends in its time, with an exit code that is true and a sentence that is one. Used in part
- * by `npm test` and in whole by `npm run attack`.
+ * Every command that dials, against every misbehaviour of a hostile server: each ends in its time, with an exit code
+ * that is true and a sentence that is one. Used in part by `npm test` and in whole by `npm run attack`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,6 @@
 /**
- * `serve` against a real API server: kubectl 1.36 asks our server what `kubectl-get.json.gz` has recorded of kubectl 1.20.2 and a real API server 1.20.2 that held the same objects.
+ * `serve` against a real API server: kubectl 1.36 asks our server what `kubectl-get.json.gz` has recorded of kubectl
+ * 1.20.2 and a real API server 1.20.2 that held the same objects.
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

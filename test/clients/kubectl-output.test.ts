@@ -94,7 +94,10 @@ describe.skipIf(findProgram("sid", "kubectl") === undefined)("describe", () => {
   );
 });
 
-/** What has the same value has no order in kubectl, nor have the fields of a map: the words are compared, and the order in print.test.ts. */
+/**
+ * What has the same value has no order in kubectl, nor have the fields of a map: the words are compared, and the order
+ * in print.test.ts.
+ */
 function sorted(text: string): readonly string[] {
   return text.split(/\s+/).sort();
 }

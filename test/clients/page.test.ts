@@ -1,4 +1,7 @@
-/** The page in a real browser: each view on a fixture, by keys and by mouse, checked by axe, and with names that would be markup if they were not text. */
+/**
+ * The page in a real browser: each view on a fixture, by keys and by mouse, checked by axe, and with names that would
+ * be markup if they were not text.
+ */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";

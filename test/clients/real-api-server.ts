@@ -1,6 +1,7 @@
 /**
- * A real API server that holds what a snapshot holds: etcd on the restored snapshot, and the `kube-apiserver` that `KUBEMEND_KUBERNETES` names, on loopback. On its start it
- * writes some objects of its own; whoever compares leaves out what is newer than the snapshot.
+ * A real API server that holds what a snapshot holds: etcd on the restored snapshot, and the `kube-apiserver` that
+ * `KUBEMEND_KUBERNETES` names, on loopback. On its start it writes some objects of its own; whoever compares leaves out
+ * what is newer than the snapshot.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * `serve` beside a real API server 1.36 that holds the same objects: single objects byte for byte in each encoding, tables, discovery, refusals, and kubectl's output. Needs
- * `KUBEMEND_KUBERNETES` with Kubernetes 1.36 or newer.
+ * `serve` beside a real API server 1.36 that holds the same objects: single objects byte for byte in each encoding,
+ * tables, discovery, refusals, and kubectl's output. Needs `KUBEMEND_KUBERNETES` with Kubernetes 1.36 or newer.
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

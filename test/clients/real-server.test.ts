@@ -1,6 +1,7 @@
 /**
- * `serve` beside a real API server 1.20 that holds the same objects: the same requests, the same kubectl commands. Where they differ, the rules below say why: what Kubernetes has changed since,
- * since our tables are those of the newest release.
+ * `serve` beside a real API server 1.20 that holds the same objects: the same requests, the same kubectl commands.
+ * Where they differ, the rules below say why: what Kubernetes has changed since, since our tables are those of the
+ * newest release.
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,4 +1,7 @@
-/** A cluster brought back from a backup for a test: a real etcd with TLS, restored by kubemend itself, and a real API server on it, both on loopback. */
+/**
+ * A cluster brought back from a backup for a test: a real etcd with TLS, restored by kubemend itself, and a real API
+ * server on it, both on loopback.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

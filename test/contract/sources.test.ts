@@ -1,6 +1,6 @@
 /**
- * One contract for the three sources of `recover`: for the same cluster a backup, the live etcd and the API server give the same assets, byte for
- * byte. The etcd is restored from the backup, and the API server runs on it.
+ * One contract for the three sources of `recover`: for the same cluster a backup, the live etcd and the API server give
+ * the same assets, byte for byte. The etcd is restored from the backup, and the API server runs on it.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";

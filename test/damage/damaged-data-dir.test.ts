@@ -1,4 +1,7 @@
-/** Data dirs and snapshots that are damaged in any way: a restore and a salvage either refuse them in words, or write a data dir that is whole. */
+/**
+ * Data dirs and snapshots that are damaged in any way: a restore and a salvage either refuse them in words, or write a
+ * data dir that is whole.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

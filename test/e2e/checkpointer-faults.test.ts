@@ -1,6 +1,7 @@
 /**
- * A self-hosted control plane on one master, with its own API server among what is lost, through random kills, reboots and cuts of the network. After each
- * sequence it comes together again: every component runs and holds its lease, nothing runs that should not, and nothing is left half deleted.
+ * A self-hosted control plane on one master, with its own API server among what is lost, through random kills, reboots
+ * and cuts of the network. After each sequence it comes together again: every component runs and holds its lease,
+ * nothing runs that should not, and nothing is left half deleted.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";

@@ -1,4 +1,7 @@
-/** The agent is killed at every change that it makes to the disk, by a real API server's and runtime's leave: what is there is whole each time, and never less than before. */
+/**
+ * The agent is killed at every change that it makes to the disk, by a real API server's and runtime's leave: what is
+ * there is whole each time, and never less than before.
+ */
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startControlPlane } from "../../testbed/control-plane.ts";

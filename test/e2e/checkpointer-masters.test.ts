@@ -1,7 +1,7 @@
 /**
- * The pod checkpointer as it is deployed: its own manifests, its own image, on the masters of a self-hosted cluster whose only API servers are pods. What
- * becomes of the cluster when a master reboots, its API server is deleted, moves to another master or cannot be reached, or a static pod's manifest
- * is lost.
+ * The pod checkpointer as it is deployed: its own manifests, its own image, on the masters of a self-hosted cluster
+ * whose only API servers are pods. What becomes of the cluster when a master reboots, its API server is deleted, moves
+ * to another master or cannot be reached, or a static pod's manifest is lost.
  */
 import { afterAll, beforeAll, expect } from "vitest";
 import type { ControlPlane } from "../../testbed/control-plane.ts";

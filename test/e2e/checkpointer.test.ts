@@ -1,6 +1,6 @@
 /**
- * The checkpointer with a real API server, kubelet and containerd: pods are copied with their secrets, come back without an API server, and leave nothing behind
- * when nobody wants them.
+ * The checkpointer with a real API server, kubelet and containerd: pods are copied with their secrets, come back
+ * without an API server, and leave nothing behind when nobody wants them.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -97,7 +97,8 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     await node.stopService(SERVICE);
     await node.stopKubelet();
     const small =
-      "mkdir /run/kept; cp -a /etc/kubernetes/. /run/kept; mount -t tmpfs -o size=2m tmpfs /etc/kubernetes; cp -a /run/kept/. /etc/kubernetes";
+      "mkdir /run/kept; cp -a /etc/kubernetes/. /run/kept; mount -t tmpfs -o size=2m tmpfs /etc/kubernetes; " +
+      "cp -a /run/kept/. /etc/kubernetes";
     await node.run(["sh", "-ec", small]);
     node.startKubelet();
     await startCheckpointer(plane, node);

@@ -1,4 +1,7 @@
-/** `cluster bundle` and `cluster apply`: three control-plane nodes that the real kubeadm has made, restored without ssh, each from its own file. */
+/**
+ * `cluster bundle` and `cluster apply`: three control-plane nodes that the real kubeadm has made, restored without ssh,
+ * each from its own file.
+ */
 import { join } from "node:path";
 import { expect } from "vitest";
 import { type KubeadmCluster, startKubeadm } from "../../testbed/kubeadm.ts";

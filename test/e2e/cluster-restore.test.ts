@@ -1,4 +1,7 @@
-/** `cluster restore` and `cluster undo` on clusters of three control-plane nodes that the real kubeadm has made, over the system's own ssh. */
+/**
+ * `cluster restore` and `cluster undo` on clusters of three control-plane nodes that the real kubeadm has made, over
+ * the system's own ssh.
+ */
 import { join } from "node:path";
 import { expect } from "vitest";
 import { type KubeadmCluster, startKubeadm } from "../../testbed/kubeadm.ts";

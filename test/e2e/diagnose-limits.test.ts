@@ -1,6 +1,7 @@
 /**
- * Failures of a control plane whose programs all run: a full etcd, a check that fails, an API server that is slow, a clock that is wrong, a key that is not the
- * certificate's, pods that no node takes. Each is made for real, but for the clock and the slowness; `diagnose` names it and nothing else.
+ * Failures of a control plane whose programs all run: a full etcd, a check that fails, an API server that is slow, a
+ * clock that is wrong, a key that is not the certificate's, pods that no node takes. Each is made for real, but for the
+ * clock and the slowness; `diagnose` names it and nothing else.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * A master of static pods as a person wakes up to it: what each failure looks like (API server stopped, scheduler stopped, controller manager stopped), while user pods
- * go on, and what only the machine itself can tell. The first three are the steps of the runbook "cluster healing".
+ * A master of static pods as a person wakes up to it: what each failure looks like (API server stopped, scheduler
+ * stopped, controller manager stopped), while user pods go on, and what only the machine itself can tell. The first
+ * three are the steps of the runbook "cluster healing".
  */
 import { afterAll, beforeAll, expect } from "vitest";
 import { type Bed, createBed } from "../../testbed/bed.ts";

@@ -1,4 +1,7 @@
-/** A self-hosted control plane as a person wakes up to it: a scheduler or a controller manager that nobody makes, and a machine that comes back to no API server. */
+/**
+ * A self-hosted control plane as a person wakes up to it: a scheduler or a controller manager that nobody makes, and a
+ * machine that comes back to no API server.
+ */
 import { afterAll, beforeAll, expect } from "vitest";
 import type { ControlPlane } from "../../testbed/control-plane.ts";
 import { startSelfHosted } from "../../testbed/self-hosted.ts";

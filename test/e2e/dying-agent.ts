@@ -1,6 +1,6 @@
 /**
- * `node dying-agent.ts N DIRECTORY KUBECONFIG`: the checkpointer, which is killed at its N-th change of the disk, a write cut in half. Ends with 0, after it has
- * said so, when it has come to rest before that.
+ * `node dying-agent.ts N DIRECTORY KUBECONFIG`: the checkpointer, which is killed at its N-th change of the disk, a
+ * write cut in half. Ends with 0, after it has said so, when it has come to rest before that.
  */
 import { placesIn } from "../../src/checkpoint/data-directory.ts";
 import { PATIENCE } from "../../src/checkpoint/state.ts";

@@ -1,6 +1,7 @@
 /**
- * The single executable in a root directory that has nothing but itself, the libraries that docs/install.md names, and the kernel's own `/proc`: no Node,
- * no shell. It does what the sources do, byte for byte; all transcripts read the same from it.
+ * The single executable in a root directory that has nothing but itself, the libraries that docs/install.md names, and
+ * the kernel's own `/proc`: no Node, no shell. It does what the sources do, byte for byte; all transcripts read the
+ * same from it.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -123,7 +124,8 @@ describe.skipIf(!isRoot)(`the executable on a machine without Node${isRoot ? "" 
     "snapshot stats large.db",
     "snapshot verify selfhosted-k120.db",
     "snapshot get kubeadm-k120.db pods -A",
-    "snapshot restore kubeadm-k120.db --data-dir out --name m1 --initial-cluster m1=https://10.0.0.1:2380 --initial-advertise-peer-urls https://10.0.0.1:2380",
+    "snapshot restore kubeadm-k120.db --data-dir out --name m1 --initial-cluster m1=https://10.0.0.1:2380 " +
+      "--initial-advertise-peer-urls https://10.0.0.1:2380",
     "recover --etcd-backup-file selfhosted-k120.db --kubeconfig kubeconfig --recovery-dir out",
     "recover --etcd-backup-file kubeadm-k120.db --kubeconfig kubeconfig --recovery-dir out",
     "snapshot status no-such-file",

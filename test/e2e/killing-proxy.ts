@@ -1,6 +1,6 @@
 /**
- * A way to the API server that kills a run at an exact step: before a chosen write reaches the server, or after the server has carried it out and before anybody hears
- * of that. Writes are counted; reads pass.
+ * A way to the API server that kills a run at an exact step: before a chosen write reaches the server, or after the
+ * server has carried it out and before anybody hears of that. Writes are counted; reads pass.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -67,7 +67,10 @@ export class KillingProxy implements Disposable {
     this.#agent.destroy();
   }
 
-  /** Runs the command line as a process of its own, and kills it at its `write`th write. Returns its exit code; null where it was killed. */
+  /**
+   * Runs the command line as a process of its own, and kills it at its `write`th write. Returns its exit code; null
+   * where it was killed.
+   */
   async run(words: readonly string[], write: number, point: KillPoint): Promise<number | null> {
     const env = { ...process.env, KUBECONFIG: this.#kubeconfig };
     const child = spawn(process.execPath, [MAIN, "objects", ...words], { cwd: this.#directory, env, stdio: "ignore" });

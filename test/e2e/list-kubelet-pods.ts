@@ -1,4 +1,7 @@
-/** `node list-kubelet-pods.ts [KUBECONFIG]`: the pods that the kubelet of this machine lists, as JSON; by its read-only port where no kubeconfig is given. */
+/**
+ * `node list-kubelet-pods.ts [KUBECONFIG]`: the pods that the kubelet of this machine lists, as JSON; by its read-only
+ * port where no kubeconfig is given.
+ */
 
 import { readKubeconfig } from "../../src/io/api-server/kubeconfig.ts";
 import { readKubeletPods } from "../../src/io/node/kubelet.ts";

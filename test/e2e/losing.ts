@@ -18,8 +18,9 @@ export function podsOf({ api }: ControlPlane, component: Component) {
 }
 
 /**
- * Takes the pods of components away in a way that none comes back by itself: each is scaled to 0 while a controller manager is there to see it, the controller
- * manager last, and back to 1 when nobody is. `change` is a patch of the pod templates meanwhile.
+ * Takes the pods of components away in a way that none comes back by itself: each is scaled to 0 while a controller
+ * manager is there to see it, the controller manager last, and back to 1 when nobody is. `change` is a patch of the pod
+ * templates meanwhile.
  */
 export async function lose(plane: ControlPlane, components: readonly Component[], change: object = {}): Promise<void> {
   const ordered = (["kube-scheduler", "kube-controller-manager"] as const).filter((name) => components.includes(name));

@@ -1,4 +1,7 @@
-/** One self-hosted cluster that loses more and more: its controllers, its master, its etcd. Each time `start` is killed at every step on the way, too. */
+/**
+ * One self-hosted cluster that loses more and more: its controllers, its master, its etcd. Each time `start` is killed
+ * at every step on the way, too.
+ */
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
 import { waitFor } from "../../testbed/wait.ts";

@@ -1,6 +1,7 @@
 /**
- * A cluster that held its own etcd, run by etcd-operator, as bootkube 0.4 to 0.8 made them, is lost whole but for a backup. There is no such operator to run
- * any more: the objects that it left in etcd are made here, in a cluster whose etcd is outside, before the backup is taken.
+ * A cluster that held its own etcd, run by etcd-operator, as bootkube 0.4 to 0.8 made them, is lost whole but for a
+ * backup. There is no such operator to run any more: the objects that it left in etcd are made here, in a cluster whose
+ * etcd is outside, before the backup is taken.
  */
 import { join } from "node:path";
 import { expect } from "vitest";

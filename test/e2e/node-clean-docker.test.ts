@@ -1,6 +1,6 @@
 /**
- * `kubemend node clean` where Docker runs the containers, against a real Docker. Its package is large and nothing else here needs it: the test runs where
- * `dockerd` is installed, or unpacked in `KUBEMEND_DOCKER_DIR`.
+ * `kubemend node clean` where Docker runs the containers, against a real Docker. Its package is large and nothing else
+ * here needs it: the test runs where `dockerd` is installed, or unpacked in `KUBEMEND_DOCKER_DIR`.
  */
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";

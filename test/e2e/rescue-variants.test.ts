@@ -1,4 +1,7 @@
-/** What keeps a permanent component away beside its own template, and components that are not a Deployment with a Lease: each made for real, on one self-hosted cluster. */
+/**
+ * What keeps a permanent component away beside its own template, and components that are not a Deployment with a Lease:
+ * each made for real, on one self-hosted cluster.
+ */
 import { afterAll, beforeAll, expect } from "vitest";
 import { parse } from "yaml";
 import type { ControlPlane } from "../../testbed/control-plane.ts";

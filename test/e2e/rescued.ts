@@ -12,7 +12,10 @@ export async function expectMended(plane: ControlPlane, result: Rescued, ...comp
   expect(await rescuePods(plane)).toEqual([]);
 }
 
-/** It works by its rescue pod, which stays, and the permanent one cannot come back for a reason of that kind. The outcome is returned; `result` is of `-o json`. */
+/**
+ * It works by its rescue pod, which stays, and the permanent one cannot come back for a reason of that kind. The
+ * outcome is returned; `result` is of `-o json`.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a plain object, as printed
 export async function expectRescued(plane: ControlPlane, result: Rescued, kind: string): Promise<any> {
   expect(result, result.stderr + result.stdout).toMatchObject({ code: 1 });

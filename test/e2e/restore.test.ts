@@ -1,4 +1,7 @@
-/** A cluster's etcd is lost, and comes back: restored from a backup, or salvaged from a survivor's disk. The API server and the controllers go on meanwhile. */
+/**
+ * A cluster's etcd is lost, and comes back: restored from a backup, or salvaged from a survivor's disk. The API server
+ * and the controllers go on meanwhile.
+ */
 import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

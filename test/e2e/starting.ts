@@ -35,7 +35,10 @@ kill -${signal} $pid; wait $pid; code=$?; cat $log >&2; rm $log; exit $code`;
   return { code, story: stderr };
 }
 
-/** Starts, and is killed at each of its steps in turn: first those given, then those of every start. The last start is left alone. Returns what all of them told. */
+/**
+ * Starts, and is killed at each of its steps in turn: first those given, then those of every start. The last start is
+ * left alone. Returns what all of them told.
+ */
 export async function startKilledAtEveryStep(
   node: Node,
   assetDir: string,

@@ -1,4 +1,7 @@
-/** A master as kubeadm makes it: etcd, API server, controller manager and scheduler are static pods, and their certificates lie in /etc/kubernetes/pki. */
+/**
+ * A master as kubeadm makes it: etcd, API server, controller manager and scheduler are static pods, and their
+ * certificates lie in /etc/kubernetes/pki.
+ */
 import { expect } from "vitest";
 import { parse } from "yaml";
 import { createBed } from "../../testbed/bed.ts";

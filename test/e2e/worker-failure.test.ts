@@ -1,6 +1,6 @@
 /**
- * The runbook's "worker failure" (cluster healing) step by step: three workers with real kubelets, three replicas; one worker is drained and comes back, another
- * one's kubelet is stopped until its pod has been moved, and comes back.
+ * The runbook's "worker failure" (cluster healing) step by step: three workers with real kubelets, three replicas; one
+ * worker is drained and comes back, another one's kubelet is stopped until its pod has been moved, and comes back.
  */
 import { afterAll, beforeAll, expect } from "vitest";
 import { type ControlPlane, conditionOf, startControlPlane } from "../../testbed/control-plane.ts";

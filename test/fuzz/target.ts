@@ -4,8 +4,8 @@ export interface FuzzTarget {
   /** Inputs that are read: whatever else is tried is one of them, damaged, or two of them, joined. At least one. */
   corpus(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   /**
-   * Reads one. What it returns or throws as a `MendError` (other than an internal one), or as one of `faults`, is an answer; anything else breaks the run. What it
-   * returns as text is searched for secrets too.
+   * Reads one. What it returns or throws as a `MendError` (other than an internal one), or as one of `faults`, is an
+   * answer; anything else breaks the run. What it returns as text is searched for secrets too.
    */
   run(bytes: Uint8Array): unknown;
   /** Classes of errors that the reader promises to throw, and that its callers convert. */

@@ -110,7 +110,10 @@ export function checkSeed(seed: number): Verdict {
   return { scenario, plan, refusal: undefined, faults, classes: classesOf(scenario, holdings, plan) };
 }
 
-/** Nothing can be written where no log says who anybody is, or where there is neither a database nor a write that follows the first entry. */
+/**
+ * Nothing can be written where no log says who anybody is, or where there is neither a database nor a write that
+ * follows the first entry.
+ */
 function isRefusalRight({ survivors, history }: Scenario, { reach }: Holdings): boolean {
   const isSomebody = survivors.some((data) => heldEntries(data).size > 0);
   const hasDatabase = survivors.some(({ databases }) => databases.some((index) => index > 0));
@@ -160,8 +163,9 @@ function lostEntries(scenario: Scenario, { committed, reach }: Holdings, plan: S
   const included = includedEntries(scenario, plan);
   const isSaid = (index: number, kinds?: readonly Loss["kind"][]): boolean =>
     plan.losses.some(({ kind, from, to }) => from <= index && index <= to && (kinds?.includes(kind) ?? true));
-  // Which of two leaders' entries was committed cannot be known where neither says so and those who took part in the later one's election are gone. Then the later
-  // one's are used; never an earlier one's in place of what a later leader wrote and committed.
+  // Which of two leaders' entries was committed cannot be known where neither says so and those who took part in the
+  // later one's election are gone. Then the later one's are used; never an earlier one's in place of what a later
+  // leader wrote and committed.
   const isUndecided = (index: number): boolean => {
     const used = included.get(index)?.term ?? plan.last.term;
     return isSaid(index, ["superseded"]) && used > scenario.history.committed[index - 1]!.term;

@@ -16,7 +16,8 @@ export function describeVerdict({ scenario, plan, refusal, faults }: Verdict): s
   for (const data of survivors) {
     const { member, databases, damage } = data;
     lines.push(
-      `survivor ${member.name}: term ${member.term}, commit ${member.commit}, databases ${databases.join(" ")}, damage: ${damage.join(", ")}`,
+      `survivor ${member.name}: term ${member.term}, commit ${member.commit}, databases ` +
+        `${databases.join(" ")}, damage: ${damage.join(", ")}`,
     );
     lines.push(`  log: ${ranges(member.log)}`);
     lines.push(`  held: ${ranges([...heldEntries(data).values()])}`);

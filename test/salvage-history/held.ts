@@ -36,7 +36,10 @@ function placedEntries({ segments }: DamagedMember): {
   return { entries, isSomebodys };
 }
 
-/** The entries that a log surely shows: whole records behind whole records, since a record is verified by the one before it; none that was overwritten later. */
+/**
+ * The entries that a log surely shows: whole records behind whole records, since a record is verified by the one before
+ * it; none that was overwritten later.
+ */
 export function heldEntries(data: DamagedMember): Map<number, ModelEntry> {
   const { entries, isSomebodys } = placedEntries(data);
   const found = new Map<number, ModelEntry>();

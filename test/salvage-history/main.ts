@@ -1,6 +1,7 @@
 /**
- * `npm run test:salvage -- [COUNT] [FIRST SEED]`: many seeded histories, each salvaged and checked against an independent model. A seed that fails is printed, and
- * `npm run test:salvage -- 1 SEED` plays it again and says all of it.
+ * `npm run test:salvage -- [COUNT] [FIRST SEED]`: many seeded histories, each salvaged and checked against an
+ * independent model. A seed that fails is printed, and `npm run test:salvage -- 1 SEED` plays it again and says all of
+ * it.
  */
 import { checkSeed, type Verdict } from "./check.ts";
 import { describeVerdict } from "./describe.ts";

@@ -1,4 +1,7 @@
-/** A scenario as data dirs that a real etcd could have left: the same bytes of the logs, and databases and raft snapshots with what they hold. */
+/**
+ * A scenario as data dirs that a real etcd could have left: the same bytes of the logs, and databases and raft
+ * snapshots with what they hold.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createBoltWriter } from "../../src/bolt/writer.ts";

@@ -1,6 +1,7 @@
 /**
- * A cluster as raft's rules let it be: elections among members that reach each other, leaders that are cut off and go on writing, logs that are overwritten,
- * raft snapshots, databases that lag behind, members that join, are promoted and leave. Everything is decided by a seed. It shares no code with `src/salvage`.
+ * A cluster as raft's rules let it be: elections among members that reach each other, leaders that are cut off and go
+ * on writing, logs that are overwritten, raft snapshots, databases that lag behind, members that join, are promoted and
+ * leave. Everything is decided by a seed. It shares no code with `src/salvage`.
  */
 import { encodeMessage } from "../../src/protobuf/message.ts";
 import { encodeMember, type Member } from "../../src/wal/membership.ts";

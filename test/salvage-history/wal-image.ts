@@ -1,4 +1,7 @@
-/** A member's WAL as bytes, with the place of every record: damage is done by places, and what is still whole is known without reading it. */
+/**
+ * A member's WAL as bytes, with the place of every record: damage is done by places, and what is still whole is known
+ * without reading it.
+ */
 import { type Entry, encodeEntry, encodeHardState, encodeMetadata, encodeSnapshotMark } from "../../src/wal/raft.ts";
 import {
   CRC_RECORD,

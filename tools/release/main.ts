@@ -1,7 +1,8 @@
 /**
- * `npm run release`: everything that a release consists of, in `build/release`, from a clean checkout: npm's package, the executable and its
- * archive, the image, packages for Debian and RPM, manifests for krew and Homebrew, the bill of materials, provenance, SHA-256 sums, and with a
- * key their signature. The same commit gives the same bytes (but for RPM's, where rpmbuild has another version).
+ * `npm run release`: everything that a release consists of, in `build/release`, from a clean checkout: npm's package,
+ * the executable and its archive, the image, packages for Debian and RPM, manifests for krew and Homebrew, the bill of
+ * materials, provenance, SHA-256 sums, and with a key their signature. The same commit gives the same bytes (but for
+ * RPM's, where rpmbuild has another version).
  *
  * usage: node tools/release/main.ts [--repository URL] [--key FILE] [--skip rpm] [--allow-changes]
  *   --repository  where the sources are, such as https://github.com/OWNER/kubemend; files of a release are at URL/releases/download/vVERSION.

@@ -1,6 +1,7 @@
 /**
- * The pod checkpointer on every control-plane node: it brings the API server's pod back when there is no API server to ask. The one source of what
- * `render` writes, `checkpoint manifests` prints and `deploy/checkpointer` has. Its rights are those of bootkube's.
+ * The pod checkpointer on every control-plane node: it brings the API server's pod back when there is no API server to
+ * ask. The one source of what `render` writes, `checkpoint manifests` prints and `deploy/checkpointer` has. Its rights
+ * are those of bootkube's.
  */
 import type { JsonObject } from "../../kube/object.ts";
 import { binding, role, serviceAccount } from "./access.ts";
@@ -9,8 +10,9 @@ import { CHECKPOINT_ANNOTATION, CONTROL_PLANE_TOLERATIONS } from "./control-plan
 const NAME = "pod-checkpointer";
 const LABELS = { tier: "control-plane", "k8s-app": NAME };
 /**
- * For the agent, which rests most of its life and makes little garbage at a time: without V8's compilers, whose code would stay in memory from the start on, and with a
- * small young generation. The agent does the rest itself (src/io/agent/small-heap.ts).
+ * For the agent, which rests most of its life and makes little garbage at a time: without V8's compilers, whose code
+ * would stay in memory from the start on, and with a small young generation. The agent does the rest itself
+ * (src/io/agent/small-heap.ts).
  */
 export const AGENT_NODE_OPTIONS = "--jitless --max-semi-space-size=1";
 

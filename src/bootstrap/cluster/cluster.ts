@@ -1,6 +1,7 @@
 /**
- * A new self-hosted cluster, as `render` writes it: what a person may say of one, checked. The rest of this folder turns it into certificates and
- * manifests, the way bootkube's default renderer did (cmd/render/plugin/default), for any Kubernetes from 1.20 on.
+ * A new self-hosted cluster, as `render` writes it: what a person may say of one, checked. The rest of this folder
+ * turns it into certificates and manifests, the way bootkube's default renderer did (cmd/render/plugin/default), for
+ * any Kubernetes from 1.20 on.
  */
 
 import type { KeyAlgorithm } from "../../certificates/issue.ts";

@@ -1,4 +1,7 @@
-/** The permanent control plane: API server as a DaemonSet, controller manager and scheduler as Deployments that survive the loss of a pod. */
+/**
+ * The permanent control plane: API server as a DaemonSet, controller manager and scheduler as Deployments that survive
+ * the loss of a pod.
+ */
 import type { JsonObject } from "../../kube/object.ts";
 import { binding, clusterRoleBinding, serviceAccount } from "./access.ts";
 import type { Cluster } from "./cluster.ts";

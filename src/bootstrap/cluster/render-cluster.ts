@@ -1,6 +1,6 @@
 /**
- * From a {@link Cluster} to all files of its asset dir. The bootstrap pods are made from the permanent manifests by the same fix-ups as in a recovery:
- * a cluster starts for the first time the way it starts again.
+ * From a {@link Cluster} to all files of its asset dir. The bootstrap pods are made from the permanent manifests by the
+ * same fix-ups as in a recovery: a cluster starts for the first time the way it starts again.
  */
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { invariant, MendError } from "../../errors/errors.ts";

@@ -129,7 +129,8 @@ function nextSteps({ memberId, environment }: AddedMember, isLearner: boolean, i
   const steps = [
     isStaticPod
       ? "put its certificates and this manifest onto the new node, with an empty data dir"
-      : "start it with an empty data dir, these values, and --listen-peer-urls, --listen-client-urls, --advertise-client-urls and certificates of its own",
+      : "start it with an empty data dir, these values, and --listen-peer-urls, --listen-client-urls, " +
+        "--advertise-client-urls and certificates of its own",
     ...(isLearner ? [`when it runs: kubemend etcd member promote ${memberId} --wait 5m`] : []),
   ];
   return `\nnext, for "${environment.ETCD_NAME}":\n${steps.map((step, index) => `  ${index + 1}. ${step}\n`).join("")}`;

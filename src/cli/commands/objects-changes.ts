@@ -44,7 +44,8 @@ export const objectsChanges = defineCommand({
     "kubemend objects changes backup.db --since-revision 48120 -o json",
   ],
   notes:
-    "A snapshot holds what was written since etcd compacted last, which Kubernetes has it do every 5 minutes. A time with ~ is that of the leases renewed around the change.",
+    "A snapshot holds what was written since etcd compacted last, which Kubernetes has it do every 5 " +
+    "minutes. A time with ~ is that of the leases renewed around the change.",
   page: "docs/give-back-objects.md",
   async run({ file, selection }, flags, { host }) {
     const { listChanges } = await import("../../operations/objects/changes.ts");
@@ -120,7 +121,8 @@ function noteText(
   count: number,
 ): string {
   const lines = [
-    `${count} ${count === 1 ? "change" : "changes"} after revision ${afterRevision}, up to ${newestRevision}; ${leftOut} of status, leases, events and the like are left out (--all shows them)`,
+    `${count} ${count === 1 ? "change" : "changes"} after revision ${afterRevision}, up to ` +
+      `${newestRevision}; ${leftOut} of status, leases, events and the like are left out (--all shows them)`,
   ];
   if (cut)
     lines.push(`what happened before is not in the snapshot: etcd had compacted up to revision ${compactRevision}`);

@@ -39,7 +39,8 @@ export const objectsDiff = defineCommand({
     "kubemend objects diff live backup.db configmap/settings -n shop -o json-patch",
   ],
   notes:
-    "--at-revision is of the first snapshot that is named. Exit code 1 where the two differ, or where an object cannot be compared; 3 where none can.",
+    "--at-revision is of the first snapshot that is named. Exit code 1 where the two differ, or where an " +
+    "object cannot be compared; 3 where none can.",
   page: "docs/give-back-objects.md",
   async run({ a, b = "live", selection }, flags, { host }) {
     const { diffObjects } = await import("../../operations/objects/diff.ts");

@@ -26,7 +26,9 @@ export const objectsUndo = defineCommand({
     "kubemend objects undo kubemend-undo-20261129T104217Z.jsonl --dry-run",
   ],
   notes:
-    "What was created is deleted, what was changed becomes what it was. What somebody has changed since is left alone, and so are namespaces and\ndefinitions that hold what others have made, unless you pass --force. Exit code 1 where something was left, or did not go.",
+    "What was created is deleted, what was changed becomes what it was. What somebody has changed since is " +
+    "left alone, and so are namespaces and\ndefinitions that hold what others have made, unless you pass " +
+    "--force. Exit code 1 where something was left, or did not go.",
   page: "docs/give-back-objects.md",
   async run({ file }, flags, { host }) {
     const { isUndone, undoRestore } = await import("../../operations/objects/undo.ts");

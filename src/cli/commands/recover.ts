@@ -20,7 +20,8 @@ const FLAGS = {
   recoveryDir: path("--recovery-dir <dir>", "where to write: empty, or not there yet", { required: true }),
   kubeconfig: words(
     "--kubeconfig <file>",
-    "what the recovered control plane is reached with, and the API server to read from unless etcd or a backup is given (default: $KUBECONFIG)",
+    "what the recovered control plane is reached with, and the API server to read from unless etcd or a " +
+      "backup is given (default: $KUBECONFIG)",
   ),
   context: CLUSTER_FLAGS.context,
   requestTimeout: CLUSTER_FLAGS.requestTimeout,

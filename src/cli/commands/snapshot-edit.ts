@@ -27,7 +27,8 @@ export const snapshotEdit = defineCommand({
     "kubemend snapshot edit backup.db mended.db --remove apiservice/v1beta1.metrics.k8s.io --dry-run",
   ],
   notes:
-    "For objects that keep a control plane down. The changes make one more revision; the new snapshot is verified before it gets its name. snapshot\nrestore takes the same flags.",
+    "For objects that keep a control plane down. The changes make one more revision; the new snapshot is " +
+    "verified before it gets its name. snapshot\nrestore takes the same flags.",
   page: "docs/give-back-objects.md",
   async run({ file, output }, flags, { host }) {
     const { editSnapshot } = await import("../../operations/snapshot/edit.ts");

@@ -152,7 +152,8 @@ export function restoreOptions(host: Host, flags: ValuesOf<typeof RESTORE_FLAGS>
 
 export function restoredText(result: RestoreResult): string {
   const lines = [
-    `${result.dryRun ? "would restore" : "restored"} "${result.dataDir}" at revision ${result.revision}: member "${result.name}" (${result.memberId}) of cluster ${result.clusterId}`,
+    `${result.dryRun ? "would restore" : "restored"} "${result.dataDir}" at revision ${result.revision}: ` +
+      `member "${result.name}" (${result.memberId}) of cluster ${result.clusterId}`,
   ];
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);
   if (result.walMovedAside !== null) lines.push(`the old WAL dir is in "${result.walMovedAside}"`);

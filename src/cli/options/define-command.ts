@@ -1,6 +1,6 @@
 /**
- * A command, declared: its arguments and flags, its help with examples and the page that explains it, and a handler whose input is typed by them.
- * `defineCommand` turns it into what the command line's parser takes.
+ * A command, declared: its arguments and flags, its help with examples and the page that explains it, and a handler
+ * whose input is typed by them. `defineCommand` turns it into what the command line's parser takes.
  */
 import { Argument, Command } from "commander";
 import type { CommandContext, ExitCode } from "../command.ts";

@@ -7,8 +7,9 @@ const GRAMMAR = /^(?:\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+)$/;
 const LONGEST_MS = 480 * 3_600_000;
 
 /**
- * Milliseconds of `90s`, `1.5m`, `1h30m`, `500ms`; a plain number counts seconds, as kubectl and etcdctl have it. Throws `InvalidArgumentError` for
- * anything else, for what is shorter than `least` (more than nothing, unless it is `0`), and for more than 480h.
+ * Milliseconds of `90s`, `1.5m`, `1h30m`, `500ms`; a plain number counts seconds, as kubectl and etcdctl have it.
+ * Throws `InvalidArgumentError` for anything else, for what is shorter than `least` (more than nothing, unless it is
+ * `0`), and for more than 480h.
  */
 export function parseDuration(text: string, least?: string): number {
   if (!GRAMMAR.test(text)) throw new InvalidArgumentError("expected a duration such as 90s, 1.5m or 1h30m");

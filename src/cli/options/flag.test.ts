@@ -104,7 +104,8 @@ test("a handler gets what was typed, in the types that its flags declare", async
   const others = { top: 10, revision: undefined, timeout: 60_000, exclude: [], labels: [] };
   expect(await read("f", "a")).toEqual({ args: { file: "f", kind: "a", rest: [] }, flags: { ...defaults, ...others } });
   const typed =
-    "f b c d --force --no-headers --name n --file x/y -o json --dry-run --top 3 --revision 7 --timeout 1.5m --exclude /a --exclude /b -L a,b -L c";
+    "f b c d --force --no-headers --name n --file x/y -o json --dry-run --top 3 --revision 7 --timeout 1.5m " +
+    "--exclude /a --exclude /b -L a,b -L c";
   expect(await read(...typed.split(" "))).toEqual({
     args: { file: "f", kind: "b", rest: ["c", "d"] },
     flags: {

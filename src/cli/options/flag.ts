@@ -1,6 +1,6 @@
 /**
- * A flag, declared once: its name and help, how its text is read, its default and what completes it. The type of a handler's input follows from the
- * declarations (`ValuesOf`), so that a flag and its use cannot disagree.
+ * A flag, declared once: its name and help, how its text is read, its default and what completes it. The type of a
+ * handler's input follows from the declarations (`ValuesOf`), so that a flag and its use cannot disagree.
  */
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
@@ -143,8 +143,8 @@ export function wholeNumberParser({
 }
 
 /**
- * A duration, in milliseconds: `90s`, `1.5m`, `1h30m`, `500ms`; a plain number counts seconds. Defaults are written as the user writes them, and shown
- * so. `least` is the shortest, which is more than nothing unless it says otherwise.
+ * A duration, in milliseconds: `90s`, `1.5m`, `1h30m`, `500ms`; a plain number counts seconds. Defaults are written as
+ * the user writes them, and shown so. `least` is the shortest, which is more than nothing unless it says otherwise.
  */
 export function duration<const O extends Common & { readonly default?: string; readonly least?: string }>(
   flags: string,

@@ -1,6 +1,6 @@
 /**
- * The flag by which a user gives each input that texts below the command line name. `recover` has bootkube's names for etcd's beside etcdctl's.
- * `test/flag-names.test.ts` checks that the flags exist.
+ * The flag by which a user gives each input that texts below the command line name. `recover` has bootkube's names for
+ * etcd's beside etcdctl's. `test/flag-names.test.ts` checks that the flags exist.
  */
 import { type Input, withInputs } from "../../errors/input.ts";
 

@@ -4,7 +4,8 @@ import { repeated, wholeNumber, words } from "./flag.ts";
 
 export const SNAPSHOT_ARGUMENT = argument(
   "<file>",
-  "snapshot, raw database, or an archive of one (.gz, .zst, .zip); FILE@REVISION; or a moment of a backup repository: REPOSITORY@latest, @TIME or @REVISION",
+  "snapshot, raw database, or an archive of one (.gz, .zst, .zip); FILE@REVISION; or a moment of a backup " +
+    "repository: REPOSITORY@latest, @TIME or @REVISION",
 );
 
 /** For whatever reads a moment of a repository. */

@@ -7,7 +7,8 @@ import { tableText } from "../terminal/table.ts";
 export function backupListText(list: BackupList, now: number): string {
   const time = (iso: string | null): string => (iso === null ? "unknown" : timeText(Date.parse(iso), now));
   const lines = [
-    `repository ${list.id} at "${list.repository}": ${list.links} links, ${byteText(list.storedBytes)}, ${list.encrypted ? "encrypted" : "NOT encrypted"}`,
+    `repository ${list.id} at "${list.repository}": ${list.links} links, ${byteText(list.storedBytes)}, ` +
+      `${list.encrypted ? "encrypted" : "NOT encrypted"}`,
   ];
   if (list.spans.length === 0) lines.push("no backup yet: run kubemend backup now, or kubemend backup run");
   for (const span of list.spans) {

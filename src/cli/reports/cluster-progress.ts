@@ -1,4 +1,7 @@
-/** How an operation on several nodes goes on: a picture of all nodes on a terminal, lines with the seconds since the beginning where there is none. */
+/**
+ * How an operation on several nodes goes on: a picture of all nodes on a terminal, lines with the seconds since the
+ * beginning where there is none.
+ */
 import { NODE_STATES } from "../../cluster/node-facts.ts";
 import type { ClusterEvent } from "../../operations/cluster/restore-cluster.ts";
 import type { Host } from "../host.ts";

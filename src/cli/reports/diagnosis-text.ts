@@ -1,4 +1,7 @@
-/** One screen of a diagnosis: what is broken first, each with its evidence, its consequence and what mends it; then a line for each area. */
+/**
+ * One screen of a diagnosis: what is broken first, each with its evidence, its consequence and what mends it; then a
+ * line for each area.
+ */
 import type { AreaSummary } from "../../diagnosis/diagnose.ts";
 import type { Trouble } from "../../diagnosis/trouble.ts";
 import type { DiagnoseResult } from "../../operations/diagnose/diagnose.ts";

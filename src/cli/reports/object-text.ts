@@ -1,4 +1,7 @@
-/** Objects as YAML and JSON text, as kubectl writes them: fields in alphabetical order, no managed fields, and no secret unless it is asked for. */
+/**
+ * Objects as YAML and JSON text, as kubectl writes them: fields in alphabetical order, no managed fields, and no secret
+ * unless it is asked for.
+ */
 
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import { isObject } from "../../storage/arrange.ts";

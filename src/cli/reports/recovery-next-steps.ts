@@ -28,8 +28,11 @@ export function nextSteps({ plane, source, written }: Recovery, options: NextSte
     return [...etcd, `then on one control-plane node: ${start}`];
   }
   return [
-    "1. stop etcd on every member, the healthy ones too: one that runs on takes the restored ones in, and everything since the backup is back",
-    `2. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore ${shellWord(source.path)} --data-dir=... --name=... --initial-cluster=... --initial-cluster-token=${freshToken(options)}`,
+    "1. stop etcd on every member, the healthy ones too: one that runs on takes the restored ones in, and " +
+      "everything since the backup is back",
+    "2. restore etcd, if its data is lost, on each of its members: sudo kubemend snapshot restore " +
+      `${shellWord(source.path)} --data-dir=... --name=... --initial-cluster=... ` +
+      `--initial-cluster-token=${freshToken(options)}`,
     `3. start it, and see that this is what serves: ${proof(shellWord(source.path))}`,
     `4. on one control-plane node: ${start}`,
   ];
@@ -46,7 +49,10 @@ function staticPodSteps(
   const cluster = members.flatMap((each) => each.peerUrl.split(",").map((url) => `${each.name}=${url}`)).join(",");
   const { podManifestPath } = options;
   const restores = backup !== undefined && members.length > 0;
-  const first = `first, on every control-plane node, the healthy ones too: move etcd.yaml and kube-apiserver.yaml out of ${podManifestPath}, and wait until crictl ps shows neither; an etcd that runs on takes the restored ones in, and everything since the backup is back`;
+  const first =
+    "first, on every control-plane node, the healthy ones too: move etcd.yaml and kube-apiserver.yaml out of " +
+    `${podManifestPath}, and wait until crictl ps shows neither; an etcd that runs on takes the restored ones ` +
+    "in, and everything since the backup is back";
   const last = `at last, see that this is what serves: ${proof(backup ?? "")}`;
   const steps = nodes.flatMap((node) => {
     const member = backup === undefined ? undefined : members.find((each) => each.node === node.name);
@@ -65,7 +71,10 @@ function staticPodSteps(
   return restores ? [first, ...steps, last] : steps;
 }
 
-/** Another one for each recovery: members of one token, name and URL have the same ids, so that an old one that still runs takes the new ones for its own. */
+/**
+ * Another one for each recovery: members of one token, name and URL have the same ids, so that an old one that still
+ * runs takes the new ones for its own.
+ */
 function freshToken({ now }: NextStepOptions): string {
   return `restored-${new Date(now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
 }

@@ -1,10 +1,11 @@
 /**
- * What names, keys and messages from files and servers may not do to a terminal: move its cursor, set its title, reorder its text. Characters that
- * could are written as JSON writes them, `\u001b`, so that JSON text that passes through here still means exactly the same.
+ * What names, keys and messages from files and servers may not do to a terminal: move its cursor, set its title,
+ * reorder its text. Characters that could are written as JSON writes them, `\u001b`, so that JSON text that passes
+ * through here still means exactly the same.
  *
- * They are: controls (C0 but the line feed and the tab, DEL, C1), U+2028 and U+2029, marks and overrides of the writing direction (U+061C, U+200E,
- * U+200F, U+202A-E, U+2066-9), and what is invisible: zero-width space, word joiner, byte order mark, annotations, tags (U+E0000-E007F). The joiners
- * U+200C and U+200D stay: scripts and emoji need them.
+ * They are: controls (C0 but the line feed and the tab, DEL, C1), U+2028 and U+2029, marks and overrides of the writing
+ * direction (U+061C, U+200E, U+200F, U+202A-E, U+2066-9), and what is invisible: zero-width space, word joiner, byte
+ * order mark, annotations, tags (U+E0000-E007F). The joiners U+200C and U+200D stay: scripts and emoji need them.
  */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for

@@ -1,4 +1,7 @@
-/** A line at the bottom of the terminal that says how things stand, while other lines go by above it. Without a terminal: a line now and then, where asked for. */
+/**
+ * A line at the bottom of the terminal that says how things stand, while other lines go by above it. Without a
+ * terminal: a line now and then, where asked for.
+ */
 import type { Host } from "../host.ts";
 import { oneLine } from "./escape.ts";
 import type { ProgressMode } from "./progress.ts";

@@ -1,6 +1,7 @@
 /**
- * The agent's pages on the loopback: `/healthz`, `/metrics`, `/status`. GET only, nothing secret, nobody from elsewhere. The server is these few lines, because
- * Node's would be more of the agent's memory than all of its own code (plain-http.ts).
+ * The agent's pages on the loopback: `/healthz`, `/metrics`, `/status`. GET only, nothing secret, nobody from
+ * elsewhere. The server is these few lines, because Node's would be more of the agent's memory than all of its own code
+ * (plain-http.ts).
  */
 
 import { createServer, type Server, type Socket } from "node:net";

@@ -1,6 +1,7 @@
 /**
- * One agent a node: a lock of the kernel's on the lock file, which ends with the process, however that ends. It holds between agents in containers with networks and process
- * ids of their own, as long as they have the file in common, and no other user can take it.
+ * One agent a node: a lock of the kernel's on the lock file, which ends with the process, however that ends. It holds
+ * between agents in containers with networks and process ids of their own, as long as they have the file in common, and
+ * no other user can take it.
  */
 import { lstatSync } from "node:fs";
 import { dirname, resolve } from "node:path";

@@ -1,8 +1,10 @@
 /**
- * Checkpoints on the disk of a node. Where bootkube's checkpointer had them, so that it and kubemend can take over from each other: the newest copy of a pod as
- * `inactive-manifests/NAMESPACE-POD.json`, what runs as `manifests/NAMESPACE-POD.json`, its files under `checkpoint-secrets` and `checkpoint-configmaps`.
- * Earlier generations are in `inactive-manifests/.generations`, damaged files in `inactive-manifests/.damaged`. Which of two copies is newer stands
- * in the copies, so that no moment between two steps is a wrong one: every file is staged, flushed, read back and renamed.
+ * Checkpoints on the disk of a node. Where bootkube's checkpointer had them, so that it and kubemend can take over from
+ * each other: the newest copy of a pod as `inactive-manifests/NAMESPACE-POD.json`, what runs as
+ * `manifests/NAMESPACE-POD.json`, its files under `checkpoint-secrets` and `checkpoint-configmaps`. Earlier generations
+ * are in `inactive-manifests/.generations`, damaged files in `inactive-manifests/.damaged`. Which of two copies is
+ * newer stands in the copies, so that no moment between two steps is a wrong one: every file is staged, flushed, read
+ * back and renamed.
  */
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -150,8 +152,8 @@ export class CheckpointStore {
   }
 
   /**
-   * Removes a checkpoint whole. What runs goes first, and the agent's own last: removing it ends the agent. After a crash in between, the rest is found and
-   * removed again.
+   * Removes a checkpoint whole. What runs goes first, and the agent's own last: removing it ends the agent. After a
+   * crash in between, the rest is found and removed again.
    */
   remove(id: CheckpointId, isSelf: boolean): void {
     const copies = this.#copiesOf(id).map(({ path }) => path);

@@ -1,4 +1,7 @@
-/** Writes and checks the directories of files that checkpoints mount, whose names are the hash of their content (checkpoint/data-directory.ts). */
+/**
+ * Writes and checks the directories of files that checkpoints mount, whose names are the hash of their content
+ * (checkpoint/data-directory.ts).
+ */
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";

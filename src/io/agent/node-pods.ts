@@ -1,4 +1,7 @@
-/** The pods of one node and namespace, as an API server has them, for an agent that outlives API servers: it always knows whether it can be asked right now. */
+/**
+ * The pods of one node and namespace, as an API server has them, for an agent that outlives API servers: it always
+ * knows whether it can be asked right now.
+ */
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";

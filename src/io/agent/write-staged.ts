@@ -13,8 +13,9 @@ export interface FileToWrite {
 }
 
 /**
- * Staged under the name given, in the same directory, flushed, read back and renamed. It is nobody else's to read until it has its owner and mode. Throws
- * what the file system throws, and `io` where the disk gives back other bytes; then the file is as it was, and what was staged is removed if it can be.
+ * Staged under the name given, in the same directory, flushed, read back and renamed. It is nobody else's to read until
+ * it has its owner and mode. Throws what the file system throws, and `io` where the disk gives back other bytes; then
+ * the file is as it was, and what was staged is removed if it can be.
  */
 export async function writeStaged(fs: FileSystem, staged: string, target: FileToWrite): Promise<void> {
   const { path, bytes, mode, uid, gid } = target;

@@ -46,8 +46,9 @@ export interface RawAnswer {
 }
 
 /**
- * An answer of 400 or more. API servers answer with a `Status` object; in plain text where they do not come to it: an unknown path, too many requests, a start or an end.
- * Anything else is somebody before them, and believed only where it says that nobody is there: no object is absent, forbidden or gone because a web page says so.
+ * An answer of 400 or more. API servers answer with a `Status` object; in plain text where they do not come to it: an
+ * unknown path, too many requests, a start or an end. Anything else is somebody before them, and believed only where it
+ * says that nobody is there: no object is absent, forbidden or gone because a web page says so.
  */
 export function refusal(answer: RawAnswer, what: string, host: string, source: string): MendError {
   const { status, contentType, text } = answer;

@@ -3,8 +3,8 @@ import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { ApiError, type ClusterApi } from "./cluster-api.ts";
 
 /**
- * In a list's query: as the API server has it in memory, which may be some moments old. Without it the server reads every object of a collection from etcd to find the
- * few that a selector selects.
+ * In a list's query: as the API server has it in memory, which may be some moments old. Without it the server reads
+ * every object of a collection from etcd to find the few that a selector selects.
  */
 export const FROM_CACHE = "resourceVersion=0";
 

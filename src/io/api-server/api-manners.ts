@@ -1,7 +1,10 @@
 /** How patient we are with an API server, and who hears that it is slow. */
 
 export interface ApiManners {
-  /** Milliseconds for one request with its whole answer; 0 for no limit. Undefined: {@link DEFAULT_REQUEST_MS}, and longer for an answer that keeps coming. */
+  /**
+   * Milliseconds for one request with its whole answer; 0 for no limit. Undefined: {@link DEFAULT_REQUEST_MS}, and
+   * longer for an answer that keeps coming.
+   */
   readonly requestTimeoutMs?: number | undefined;
   /** Called once for each time that the server says nothing for a second. */
   readonly onSilence?: ((silence: Silence) => void) | undefined;

@@ -1,4 +1,7 @@
-/** Certificates and keys of a kubeconfig, checked before anything is dialed: what does not fit together is named, and is no failure of the API server. */
+/**
+ * Certificates and keys of a kubeconfig, checked before anything is dialed: what does not fit together is named, and is
+ * no failure of the API server.
+ */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 
 /** Why a certificate and its key cannot be used, as the end of a sentence; undefined where they can. PEM. */

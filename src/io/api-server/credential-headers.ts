@@ -1,5 +1,6 @@
 /**
- * Who asks, in the headers of a request: a token or a password, and as whom else (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation).
+ * Who asks, in the headers of a request: a token or a password, and as whom else
+ * (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation).
  */
 import type { Impersonation } from "./impersonation.ts";
 import type { ClusterAccess } from "./kubeconfig-access.ts";

@@ -1,4 +1,7 @@
-/** The access that a pod has by its service account (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/), for where there is no kubeconfig. */
+/**
+ * The access that a pod has by its service account
+ * (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/), for where there is no kubeconfig.
+ */
 import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Kubeconfigs as client-go reads them (`tools/clientcmd`): the fields that it knows, each of its type, and several files merged into one. Values of a file never get into a
- * message: what stands where a name should be may be a token whose line slipped.
+ * Kubeconfigs as client-go reads them (`tools/clientcmd`): the fields that it knows, each of its type, and several
+ * files merged into one. Values of a file never get into a message: what stands where a name should be may be a token
+ * whose line slipped.
  */
 import { dirname, resolve } from "node:path";
 import { MendError } from "../../errors/errors.ts";
@@ -71,8 +72,9 @@ export function parseKubeconfig(value: unknown, file: string): Kubeconfig {
 }
 
 /**
- * Several files as one, as `$KUBECONFIG` names them: the first file that has a cluster, user or context of a name gives it, whole; the first that sets a current context
- * sets it (https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/).
+ * Several files as one, as `$KUBECONFIG` names them: the first file that has a cluster, user or context of a name gives
+ * it, whole; the first that sets a current context sets it
+ * (https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/).
  */
 export function mergeKubeconfigs(configs: readonly Kubeconfig[]): Kubeconfig {
   const merged = (pick: (config: Kubeconfig) => ReadonlyMap<string, KubeconfigEntry>) =>

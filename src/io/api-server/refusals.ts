@@ -1,6 +1,7 @@
 /**
- * Whether the API server means it when it refuses a watch. One that starts answers 401 and 403 before it has read who may do what: such a refusal passes. One that lasts while the
- * server says that it is ready is an answer, and whoever waits for the watch waits in vain.
+ * Whether the API server means it when it refuses a watch. One that starts answers 401 and 403 before it has read who
+ * may do what: such a refusal passes. One that lasts while the server says that it is ready is an answer, and whoever
+ * waits for the watch waits in vain.
  */
 import { ApiError, type ClusterApi } from "./cluster-api.ts";
 

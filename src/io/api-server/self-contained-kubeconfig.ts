@@ -1,6 +1,6 @@
 /**
- * A kubeconfig that needs nothing beside it, for programs in containers: they have neither the files that a kubeconfig may name nor the program that may give
- * its credentials.
+ * A kubeconfig that needs nothing beside it, for programs in containers: they have neither the files that a kubeconfig
+ * may name nor the program that may give its credentials.
  */
 import { stringify } from "yaml";
 import { readYaml } from "../../kube/read-yaml.ts";

@@ -1,4 +1,7 @@
-/** The events of one watch: a JSON object a line, `{"type":"ADDED","object":{…}}` (https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes). */
+/**
+ * The events of one watch: a JSON object a line, `{"type":"ADDED","object":{…}}`
+ * (https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes).
+ */
 import type { IncomingMessage } from "node:http";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import type { Deadline } from "../network/deadline.ts";

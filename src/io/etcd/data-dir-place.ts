@@ -120,8 +120,8 @@ function moveContents(
 }
 
 /**
- * The names in a directory; empty where it does not exist. What kubemend staged or put aside there, in a restore or in an operation on several nodes, does not
- * count, nor does a file system's own `lost+found`.
+ * The names in a directory; empty where it does not exist. What kubemend staged or put aside there, in a restore or in
+ * an operation on several nodes, does not count, nor does a file system's own `lost+found`.
  */
 export function contents(directory: string): string[] {
   try {

@@ -1,4 +1,7 @@
-/** Who uses an etcd data dir or WAL dir: processes of this machine that have it open or on their command line, and static pod manifests that mount it. */
+/**
+ * Who uses an etcd data dir or WAL dir: processes of this machine that have it open or on their command line, and
+ * static pod manifests that mount it.
+ */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 

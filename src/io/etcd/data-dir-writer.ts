@@ -1,6 +1,7 @@
 /**
- * Writes an etcd data dir so that it is there whole or not at all: everything goes into a staging directory beside the final place, is flushed,
- * gets the owner and mode of what was there, and its name by one rename. Data dir and WAL dir are locked against another run from the start.
+ * Writes an etcd data dir so that it is there whole or not at all: everything goes into a staging directory beside the
+ * final place, is flushed, gets the owner and mode of what was there, and its name by one rename. Data dir and WAL dir
+ * are locked against another run from the start.
  */
 
 import { lstatSync, readdirSync } from "node:fs";
@@ -62,8 +63,8 @@ interface Slots {
 }
 
 /**
- * Throws `target-locked` while another run writes there, `data-dir-in-use` or `not-empty` for a target that holds something, and says what to do. Leftovers of a run
- * that was killed are no obstacle, and are removed.
+ * Throws `target-locked` while another run writes there, `data-dir-in-use` or `not-empty` for a target that holds
+ * something, and says what to do. Leftovers of a run that was killed are no obstacle, and are removed.
  */
 export async function createDataDirWriter(
   fs: FileSystem,
@@ -264,8 +265,9 @@ function removeLeftovers(fs: FileSystem, place: Place): void {
 }
 
 /**
- * The segments in a WAL dir that a run moved there which was killed before its data dir got its name: the staging directories of both are still there, of the same
- * run, and there is no data dir yet. Undefined where there are none, or anything else is there too.
+ * The segments in a WAL dir that a run moved there which was killed before its data dir got its name: the staging
+ * directories of both are still there, of the same run, and there is no data dir yet. Undefined where there are none,
+ * or anything else is there too.
  */
 function findUnfinishedWal({ data, wal }: SeenPlaces): readonly string[] | undefined {
   if (wal === undefined || contents(data.path).length > 0) return undefined;

@@ -40,11 +40,17 @@ export interface EtcdClient {
   range(request: RangeRequest): Promise<RangeAnswer>;
   /** The database in pieces, at last its SHA-256; each piece may be overwritten by the next. */
   snapshot(): AsyncGenerator<{ remaining: number; blob: Uint8Array }, void, void>;
-  /** All changes from a revision on, until the watch is cancelled, the connection ends, or nothing comes for a quarter of an hour. Views are valid until the next answer. */
+  /**
+   * All changes from a revision on, until the watch is cancelled, the connection ends, or nothing comes for a quarter
+   * of an hour. Views are valid until the next answer.
+   */
   watch(revision: number, signal: AbortSignal): AsyncGenerator<WatchAnswer, void, void>;
   /** The TTL that a lease was granted, in seconds; undefined for one that has ended. */
   leaseTtl(lease: bigint): Promise<number | undefined>;
-  /** A request of our own encoding to `etcdserverpb.METHOD`, such as `Cluster/MemberAdd`. `timeout` in milliseconds, instead of the connection's. */
+  /**
+   * A request of our own encoding to `etcdserverpb.METHOD`, such as `Cluster/MemberAdd`. `timeout` in milliseconds,
+   * instead of the connection's.
+   */
   call(method: string, message?: Uint8Array, timeout?: number): Promise<Uint8Array>;
   close(): void;
 }

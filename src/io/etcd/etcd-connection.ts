@@ -55,7 +55,10 @@ export interface EtcdUserLogin {
   readonly trustMembers: boolean;
 }
 
-/** Whether the password may be sent there: never to an address that nobody named, without consent, and never in a weaker way than to the named ones. */
+/**
+ * Whether the password may be sent there: never to an address that nobody named, without consent, and never in a weaker
+ * way than to the named ones.
+ */
 export function mayLogIn({ named, trustMembers }: EtcdUserLogin, endpoint: string): boolean {
   if (named.includes(endpoint)) return true;
   const isWeaker = !endpoint.startsWith("https:") && named.some((each) => each.startsWith("https:"));
@@ -150,8 +153,9 @@ async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; rea
 }
 
 /**
- * By the SRV records of a domain, as etcdctl does: those for TLS and then those without, where there are both (`GetClient` in etcd's client/pkg/srv).
- * Where only TLS is wanted and there is none, etcdctl goes on to 127.0.0.1; this throws. `resolve` is DNS unless given.
+ * By the SRV records of a domain, as etcdctl does: those for TLS and then those without, where there are both
+ * (`GetClient` in etcd's client/pkg/srv). Where only TLS is wanted and there is none, etcdctl goes on to 127.0.0.1;
+ * this throws. `resolve` is DNS unless given.
  */
 export async function discoverEndpoints(
   domain: string,

@@ -1,6 +1,7 @@
 /**
- * What changes an etcd cluster or one of its members, over the v3 API (`etcdserverpb/rpc.proto`: Cluster, Maintenance and KV.Compact). The requests are
- * the bare ones: who may ask for what, and in which order, is decided in `cluster/member-guards.ts`.
+ * What changes an etcd cluster or one of its members, over the v3 API (`etcdserverpb/rpc.proto`: Cluster, Maintenance
+ * and KV.Compact). The requests are the bare ones: who may ask for what, and in which order, is decided in
+ * `cluster/member-guards.ts`.
  */
 import { encodeMessage } from "../../protobuf/message.ts";
 import type { EtcdClient } from "./etcd-client.ts";

@@ -1,6 +1,6 @@
 /**
- * How this machine's own control plane reaches etcd: by the flags of its API server, else by those of its etcd member. So on a control-plane node nobody has to know endpoints
- * and certificates by heart.
+ * How this machine's own control plane reaches etcd: by the flags of its API server, else by those of its etcd member.
+ * So on a control-plane node nobody has to know endpoints and certificates by heart.
  */
 import { type Flag, flagNamed } from "../../kube/container-flags.ts";
 import { reachableFile } from "../node/component-files.ts";

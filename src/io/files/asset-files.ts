@@ -10,7 +10,10 @@ const FOLDERS = ["auth", "tls", "bootstrap-manifests", "manifests", "etcd"];
 const BACKUP = /^etcd\/.*\.db$/;
 const MOST_BYTES = 64 << 20;
 
-/** The nodes of an asset dir that a recovery of static pods has written: it has their manifests, and no temporary control plane. Empty for any other. */
+/**
+ * The nodes of an asset dir that a recovery of static pods has written: it has their manifests, and no temporary
+ * control plane. Empty for any other.
+ */
 export function staticPodAssets(directory: string): string[] {
   if (existsSync(join(directory, "bootstrap-manifests"))) return [];
   try {

@@ -1,6 +1,6 @@
 /**
- * The record that tells an asset dir of ours from anybody else's directory: `.kubemend-assets.json` in it, with every file that was written and its
- * SHA-256. What is not in the record, or no longer has its hash, is somebody's own work.
+ * The record that tells an asset dir of ours from anybody else's directory: `.kubemend-assets.json` in it, with every
+ * file that was written and its SHA-256. What is not in the record, or no longer has its hash, is somebody's own work.
  */
 import { createHash } from "node:crypto";
 import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * The files of a temporary control plane on a node: secrets, and manifests for the kubelet. A record among the secrets says which manifests are ours,
- * so that a start that was killed is found and taken further, or cleaned up, and nothing of others is ever overwritten or removed.
+ * The files of a temporary control plane on a node: secrets, and manifests for the kubelet. A record among the secrets
+ * says which manifests are ours, so that a start that was killed is found and taken further, or cleaned up, and nothing
+ * of others is ever overwritten or removed.
  */
 import { createHash } from "node:crypto";
 import { lstatSync } from "node:fs";
@@ -127,7 +128,10 @@ export async function removeSecrets(places: BootstrapPlaces): Promise<void> {
 const NEW = "new";
 const OLD = "old";
 
-/** What a start left that was killed while it replaced the secrets: those that were there go back. Only who holds their lock may do this. */
+/**
+ * What a start left that was killed while it replaced the secrets: those that were there go back. Only who holds their
+ * lock may do this.
+ */
 function putSecretsRight({ secretsDir }: BootstrapPlaces): void {
   using parent = openTrustedDirectory(dirname(secretsDir), { strict: true });
   const name = basename(secretsDir);

@@ -71,8 +71,8 @@ export interface AuthorityFiles {
 const AUTHORITY = /^(.*ca)\.(crt|pem)$/;
 
 /**
- * The authority that signed a certificate, with its key where both are at hand: beside it, in the directory above, or in those given besides. A certificate that is in a
- * kubeconfig is looked for from that file.
+ * The authority that signed a certificate, with its key where both are at hand: beside it, in the directory above, or
+ * in those given besides. A certificate that is in a kubeconfig is looked for from that file.
  */
 export function authorityBeside(
   certificate: X509Certificate,

@@ -1,4 +1,7 @@
-/** What a kubeadm node's certificates are made for, by the files that are left of it: manifests, other certificates, kubeconfigs, the kubelet's configuration. */
+/**
+ * What a kubeadm node's certificates are made for, by the files that are left of it: manifests, other certificates,
+ * kubeconfigs, the kubelet's configuration.
+ */
 import { readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";

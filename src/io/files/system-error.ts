@@ -27,7 +27,10 @@ export function systemCode(error: unknown): string | undefined {
   return code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
-/** Converts a failed system call. `action` is a verb ("open", "read"), `where` the path it was for. What is not a system error comes back as it is. */
+/**
+ * Converts a failed system call. `action` is a verb ("open", "read"), `where` the path it was for. What is not a system
+ * error comes back as it is.
+ */
 export function fromSystemError(error: unknown, action: string, where: string): unknown {
   const code = systemCode(error) ?? (where.includes("\0") ? NULL_BYTE : undefined);
   if (code === undefined) return error;

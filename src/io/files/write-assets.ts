@@ -1,6 +1,7 @@
 /**
- * Writes an asset dir in one step: everything goes to a staging directory beside it, is flushed and read back, and takes its place by a rename.
- * Whatever happens before that leaves what was there; docs/adr says what a power cut can do to a replacement.
+ * Writes an asset dir in one step: everything goes to a staging directory beside it, is flushed and read back, and
+ * takes its place by a rename. Whatever happens before that leaves what was there; docs/adr says what a power cut can
+ * do to a replacement.
  */
 
 import { createHash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** Whether somebody takes TCP connections at an URL's host and port: the kernel does for a program that hangs, and nobody does for a machine that is off. */
+/**
+ * Whether somebody takes TCP connections at an URL's host and port: the kernel does for a program that hangs, and
+ * nobody does for a machine that is off.
+ */
 import { connect } from "node:net";
 
 export function acceptsConnections(url: string, milliseconds: number): Promise<boolean> {

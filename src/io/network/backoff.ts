@@ -1,6 +1,7 @@
 /**
- * How long to wait before something that failed is tried again: longer each time, and never in step with others. The numbers of watches are those of client-go's reflector
- * (`tools/cache/reflector.go`): 800 ms, doubled up to 30 s, forgotten after two minutes that went well, with a jitter of once the time.
+ * How long to wait before something that failed is tried again: longer each time, and never in step with others. The
+ * numbers of watches are those of client-go's reflector (`tools/cache/reflector.go`): 800 ms, doubled up to 30 s,
+ * forgotten after two minutes that went well, with a jitter of once the time.
  */
 
 export interface BackoffOptions {

@@ -1,8 +1,10 @@
 /**
- * What can go wrong with a connection, by the code that Node gives it: names and routes, TCP, certificates, TLS alerts, HTTP. One table for every server that is dialed.
+ * What can go wrong with a connection, by the code that Node gives it: names and routes, TCP, certificates, TLS alerts,
+ * HTTP. One table for every server that is dialed.
  *
- * Codes of certificates are OpenSSL's (`X509_V_ERR_…`), of alerts RFC 8446, 6. Alerts have other names in each OpenSSL: the certificate that has expired is
- * `ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED` up to OpenSSL 3.1 (Node 20 and 22) and `ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED` since 3.2 (Node 24 and later).
+ * Codes of certificates are OpenSSL's (`X509_V_ERR_…`), of alerts RFC 8446, 6. Alerts have other names in each OpenSSL:
+ * the certificate that has expired is `ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED` up to OpenSSL 3.1 (Node 20 and 22) and
+ * `ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED` since 3.2 (Node 24 and later).
  */
 
 /** Who has to do something about it. */

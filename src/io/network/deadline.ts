@@ -1,6 +1,6 @@
 /**
- * How long something on a network may take: a dial, a request with its answer, a stream. One notion for all of them, so that every wait has an end and every wait
- * ends when the user interrupts it.
+ * How long something on a network may take: a dial, a request with its answer, a stream. One notion for all of them, so
+ * that every wait has an end and every wait ends when the user interrupts it.
  */
 
 /** The time was over before the other side had done its part. Converted where it is known who that is. */
@@ -18,8 +18,8 @@ export interface DeadlineOptions {
   /** Interrupts from outside; its reason becomes the reason of {@link Deadline.signal}. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Bytes a second that must arrive at least, for answers that may be long: each byte that arrives gives back its share of the time. Undefined: the whole answer has
-   * to be there within the time, as with `kubectl --request-timeout`.
+   * Bytes a second that must arrive at least, for answers that may be long: each byte that arrives gives back its share
+   * of the time. Undefined: the whole answer has to be there within the time, as with `kubectl --request-timeout`.
    */
   readonly pace?: number | undefined;
 }

@@ -3,7 +3,10 @@ import { connect } from "node:net";
 
 const DIAL_MS = 1000;
 
-/** A name that cannot be resolved from here, and what is no URL, cannot be judged, and count as an answer: the cluster's own DNS may know it. */
+/**
+ * A name that cannot be resolved from here, and what is no URL, cannot be judged, and count as an answer: the cluster's
+ * own DNS may know it.
+ */
 export async function dials(url: string, defaultPort: number): Promise<boolean> {
   const parsed = URL.parse(url);
   if (parsed === null) return true;

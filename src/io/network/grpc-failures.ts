@@ -1,4 +1,7 @@
-/** What failures of gRPC mean, in words. The transport is the same for every server; whom it reaches and what the user can do about it is not. */
+/**
+ * What failures of gRPC mean, in words. The transport is the same for every server; whom it reaches and what the user
+ * can do about it is not.
+ */
 
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";

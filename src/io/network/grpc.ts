@@ -1,6 +1,6 @@
 /**
- * gRPC over Node's own HTTP/2: unary calls and streams from the server, bytes in and bytes out. Failures of TLS keep their names, because an expired
- * certificate is what a broken cluster often has.
+ * gRPC over Node's own HTTP/2: unary calls and streams from the server, bytes in and bytes out. Failures of TLS keep
+ * their names, because an expired certificate is what a broken cluster often has.
  */
 import {
   type ClientHttp2Session,
@@ -20,8 +20,8 @@ export interface GrpcConnection {
   /** One message to, one message back. */
   call(method: string, message: Uint8Array, options?: GrpcOptions): Promise<Uint8Array>;
   /**
-   * One message to, many back, each valid until the next is asked for. The timeout is for the first bytes, for each silence, and for bytes that come more slowly than
-   * {@link SLOWEST_PACE}; messages without content count for nothing.
+   * One message to, many back, each valid until the next is asked for. The timeout is for the first bytes, for each
+   * silence, and for bytes that come more slowly than {@link SLOWEST_PACE}; messages without content count for nothing.
    */
   stream(method: string, message: Uint8Array, options?: GrpcOptions): AsyncGenerator<Uint8Array, void, void>;
   close(): void;
@@ -141,7 +141,10 @@ function frame(message: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Cuts a stream into messages. A message that arrives in one piece is a view of it; one that comes in many is put together once, in memory that the next one reuses. */
+/**
+ * Cuts a stream into messages. A message that arrives in one piece is a view of it; one that comes in many is put
+ * together once, in memory that the next one reuses.
+ */
 async function* messages(
   request: ClientHttp2Stream,
   endpoint: string,

@@ -1,6 +1,7 @@
 /**
- * One request over HTTP and its answer, each within a {@link Deadline}. Whatever the other side does, or a proxy before it, the promise settles when the deadline passes
- * or the user interrupts: Node alone does not report either before a request has a connection.
+ * One request over HTTP and its answer, each within a {@link Deadline}. Whatever the other side does, or a proxy before
+ * it, the promise settles when the deadline passes or the user interrupts: Node alone does not report either before a
+ * request has a connection.
  */
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
@@ -70,7 +71,10 @@ async function sendOnce(request: HttpRequest, deadline: Deadline): Promise<Incom
   }
 }
 
-/** The chunks of an answer as they come. Throws the deadline's reason when it passes, and for an answer that ends before its announced length. */
+/**
+ * The chunks of an answer as they come. Throws the deadline's reason when it passes, and for an answer that ends before
+ * its announced length.
+ */
 export async function* readChunks(response: IncomingMessage, deadline: Deadline): AsyncGenerator<Buffer> {
   const end = (): void => void response.destroy();
   deadline.signal.addEventListener("abort", end, { once: true });

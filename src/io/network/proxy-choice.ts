@@ -1,6 +1,7 @@
 /**
- * Which proxy leads to a server, as Go's `golang.org/x/net/http/httpproxy` and so kubectl chooses it: `HTTPS_PROXY` and `HTTP_PROXY` by the server's scheme, unless
- * `NO_PROXY` names it. This machine itself is never reached through a proxy.
+ * Which proxy leads to a server, as Go's `golang.org/x/net/http/httpproxy` and so kubectl chooses it: `HTTPS_PROXY` and
+ * `HTTP_PROXY` by the server's scheme, unless `NO_PROXY` names it. This machine itself is never reached through a
+ * proxy.
  */
 import { BlockList, isIP } from "node:net";
 import { MendError } from "../../errors/errors.ts";
@@ -38,7 +39,10 @@ function isLocal(server: URL): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** `NO_PROXY`: names with their subdomains, `.names` for subdomains alone, addresses, CIDR ranges, each maybe with a port, and `*` for everything. */
+/**
+ * `NO_PROXY`: names with their subdomains, `.names` for subdomains alone, addresses, CIDR ranges, each maybe with a
+ * port, and `*` for everything.
+ */
 function isExcepted(server: URL, exceptions: string): boolean {
   const host = hostOf(server).toLowerCase().replace(/\.$/, "");
   const port = server.port || (server.protocol === "https:" ? "443" : "80");

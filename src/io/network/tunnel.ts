@@ -1,6 +1,6 @@
 /**
- * A connection to a server through a proxy: by CONNECT of HTTP (RFC 9110, 9.3.6), to the proxy in the plain or by TLS, or by SOCKS 5. A proxy that never answers is given up
- * when the signal aborts.
+ * A connection to a server through a proxy: by CONNECT of HTTP (RFC 9110, 9.3.6), to the proxy in the plain or by TLS,
+ * or by SOCKS 5. A proxy that never answers is given up when the signal aborts.
  */
 import { once } from "node:events";
 import { connect, isIP, type Socket } from "node:net";

@@ -1,6 +1,7 @@
 /**
- * The messages of the Container Runtime Interface, as much of them as we use (`k8s.io/cri-api`, `pkg/apis/runtime/v1/api.proto`). v1 and v1alpha2
- * have the same numbers for all of these fields; only the package's name differs.
+ * The messages of the Container Runtime Interface, as much of them as we use (`k8s.io/cri-api`,
+ * `pkg/apis/runtime/v1/api.proto`). v1 and v1alpha2 have the same numbers for all of these fields; only the package's
+ * name differs.
  */
 import { createWireCursor, encodeMessage, type WireCursor } from "../../protobuf/message.ts";
 

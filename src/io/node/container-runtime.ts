@@ -1,6 +1,7 @@
 /**
- * The container runtime of this node (containerd, CRI-O, cri-dockerd), spoken to over its socket as the kubelet does: the Container Runtime Interface,
- * `runtime.v1`, or `runtime.v1alpha2` where that is all it serves. Nothing of it needs an API server or a kubelet.
+ * The container runtime of this node (containerd, CRI-O, cri-dockerd), spoken to over its socket as the kubelet does:
+ * the Container Runtime Interface, `runtime.v1`, or `runtime.v1alpha2` where that is all it serves. Nothing of it needs
+ * an API server or a kubelet.
  */
 import { existsSync, statSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
@@ -29,7 +30,10 @@ import type { LocalKubelet } from "./local-node.ts";
 
 type CriVersion = "v1" | "v1alpha2";
 
-/** An open connection. All calls throw `runtime-unreachable`, `runtime-refused`, `permission-denied` or `timeout`, or the signal's reason. */
+/**
+ * An open connection. All calls throw `runtime-unreachable`, `runtime-refused`, `permission-denied` or `timeout`, or
+ * the signal's reason.
+ */
 export interface ContainerRuntime {
   /** `unix:///run/containerd/containerd.sock` */
   readonly endpoint: string;
@@ -76,8 +80,9 @@ const NOT_FOUND = 5;
 const UNIMPLEMENTED = 12;
 
 /**
- * Where the runtime listens: as the kubelet was told, else the first of the well-known places that has a socket, `unix:///PATH`. Undefined where there
- * is none, as on a node whose kubelet talks to Docker by itself. `root` is put before the well-known places.
+ * Where the runtime listens: as the kubelet was told, else the first of the well-known places that has a socket,
+ * `unix:///PATH`. Undefined where there is none, as on a node whose kubelet talks to Docker by itself. `root` is put
+ * before the well-known places.
  */
 export function findRuntimeEndpoint(kubelet: LocalKubelet | undefined, root = ""): string | undefined {
   const told = kubelet?.runtimeEndpoint;

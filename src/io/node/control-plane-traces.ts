@@ -1,4 +1,7 @@
-/** What is left on a machine of its control plane when processes and manifests are gone: kubeadm's files, etcd's data, and what starts services here. */
+/**
+ * What is left on a machine of its control plane when processes and manifests are gone: kubeadm's files, etcd's data,
+ * and what starts services here.
+ */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import type { EtcdDataFacts } from "../../diagnosis/facts.ts";

@@ -1,4 +1,7 @@
-/** Docker's own API over its socket (`docs.docker.com/engine/api`, version 1.24 and later), as much as it takes to end what the kubelet has started. */
+/**
+ * Docker's own API over its socket (`docs.docker.com/engine/api`, version 1.24 and later), as much as it takes to end
+ * what the kubelet has started.
+ */
 
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 /**
- * The kubelet of this node: its list of pods, by its own API with the cluster's credentials, or by its read-only port where it has one. Without an API server the
- * list is the last that it was told, and says nothing of what really runs.
+ * The kubelet of this node: its list of pods, by its own API with the cluster's credentials, or by its read-only port
+ * where it has one. Without an API server the list is the last that it was told, and says nothing of what really runs.
  */
 import type { RequestOptions } from "node:https";
 import { connect } from "node:net";
@@ -26,8 +26,8 @@ export interface KubeletOptions {
 }
 
 /**
- * Throws `kubelet-unreachable` with what the secure port said, when neither answers. The kubelet's certificate is its own, signed by nobody, so it is not checked:
- * a connection to this node's own address meets this node.
+ * Throws `kubelet-unreachable` with what the secure port said, when neither answers. The kubelet's certificate is its
+ * own, signed by nobody, so it is not checked: a connection to this node's own address meets this node.
  */
 export async function readKubeletPods(options: KubeletOptions): Promise<KubeObject[]> {
   const { host, access, signal, securePort = SECURE_PORT, readOnlyPort = READ_ONLY_PORT } = options;

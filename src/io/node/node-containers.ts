@@ -10,8 +10,8 @@ import type { LocalKubelet } from "./local-node.ts";
 const DOCKERSHIM = /dockershim\.sock$/;
 
 /**
- * Connects to the runtime that the kubelet uses, else to the one that is there. `told` is an endpoint such as `unix:///run/crio/crio.sock`, or
- * `unix:///var/run/docker.sock`. Undefined where there is none.
+ * Connects to the runtime that the kubelet uses, else to the one that is there. `told` is an endpoint such as
+ * `unix:///run/crio/crio.sock`, or `unix:///var/run/docker.sock`. Undefined where there is none.
  */
 export async function openNodeContainers(
   kubelet: LocalKubelet | undefined,

@@ -1,4 +1,7 @@
-/** The files of the etcd that a start brings back, on the node: its certificates, its manifest, its data. They stay; nothing of others is replaced. */
+/**
+ * The files of the etcd that a start brings back, on the node: its certificates, its manifest, its data. They stay;
+ * nothing of others is replaced.
+ */
 
 import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";

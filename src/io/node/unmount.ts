@@ -12,8 +12,8 @@ export function readMountTable(pid: number | "self" = "self"): Mount[] {
 }
 
 /**
- * Unmounts everything strictly below a directory, deepest first, and returns how much that was. Throws `mount-busy` for what is still in use: it is not
- * detached while somebody may write to it.
+ * Unmounts everything strictly below a directory, deepest first, and returns how much that was. Throws `mount-busy` for
+ * what is still in use: it is not detached while somebody may write to it.
  */
 export async function unmountBelow(directory: string, signal?: AbortSignal): Promise<number> {
   const found = mountsBelow(readMountTable(), directory);

@@ -1,6 +1,7 @@
 /**
- * Files of age (C2SP's age.md, version 1) as streams. The header, with a file key wrapped for each recipient, is the `age-encryption` package's; the payload, which is a key derived by
- * HKDF-SHA-256 and pieces of 64 KiB under ChaCha20-Poly1305, goes through OpenSSL, which is ten times faster than a cipher in JavaScript.
+ * Files of age (C2SP's age.md, version 1) as streams. The header, with a file key wrapped for each recipient, is the
+ * `age-encryption` package's; the payload, which is a key derived by HKDF-SHA-256 and pieces of 64 KiB under
+ * ChaCha20-Poly1305, goes through OpenSSL, which is ten times faster than a cipher in JavaScript.
  */
 
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
@@ -29,7 +30,8 @@ export async function* encryptAge(
 }
 
 /**
- * The inverse. Throws `identity-missing` where none of the identities (`AGE-SECRET-KEY-1…`) opens it, `repository-damaged` where it was changed or is cut off; `where` names it.
+ * The inverse. Throws `identity-missing` where none of the identities (`AGE-SECRET-KEY-1…`) opens it,
+ * `repository-damaged` where it was changed or is cut off; `where` names it.
  */
 export async function* decryptAge(
   content: AsyncIterable<Uint8Array>,

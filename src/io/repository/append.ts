@@ -1,6 +1,6 @@
 /**
- * Adds links to the chain. The next number is created exclusively: of two writers one gets it, and the other learns what was written and goes behind it. A write whose answer was
- * lost is found again by its bytes.
+ * Adds links to the chain. The next number is created exclusively: of two writers one gets it, and the other learns
+ * what was written and goes behind it. A write whose answer was lost is found again by its bytes.
  */
 import { invariant, MendError } from "../../errors/errors.ts";
 import { encodeHead, type Head, type HeadDraft, isAuthentic, type SignedHead } from "../../repository/head.ts";
@@ -21,8 +21,8 @@ export interface Appender {
   /** Reads what others have added since, oldest first. */
   catchUp(): Promise<Link[]>;
   /**
-   * Adds a link with its payload, or none where the content is in another object. `isWanted` is asked when others have added links in between; false gives up, and undefined is
-   * returned.
+   * Adds a link with its payload, or none where the content is in another object. `isWanted` is asked when others have
+   * added links in between; false gives up, and undefined is returned.
    */
   append(
     draft: HeadDraft,
@@ -123,7 +123,10 @@ export function createAppender(repository: Repository, links: readonly Link[], o
   };
   return appender;
 
-  /** Whether the object of that number is the one that was just written: its answer may have been lost on the way, and the write repeated. */
+  /**
+   * Whether the object of that number is the one that was just written: its answer may have been lost on the way, and
+   * the write repeated.
+   */
   async function isOurs(signed: SignedHead): Promise<boolean> {
     const there = await readUsable(signed.head.sequence);
     return there !== undefined && there !== "unusable" && there.signed.hash === signed.hash;

@@ -1,4 +1,7 @@
-/** Who reads a repository: an identity file as age's, with the repository's signing key beside it, so that a repository that somebody else made in its place is noticed. */
+/**
+ * Who reads a repository: an identity file as age's, with the repository's signing key beside it, so that a repository
+ * that somebody else made in its place is noticed.
+ */
 import { MendError } from "../../errors/errors.ts";
 import { readTextFile } from "../files/read-file.ts";
 

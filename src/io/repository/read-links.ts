@@ -59,7 +59,10 @@ export async function readLinks(repository: Repository): Promise<FoundLinks> {
   return { links: sorted, unreadable, pruned, findings, bundles };
 }
 
-/** The links that are good for use: signed by the right key, each what its number says. What is wrong with the others is for `verify` to say. */
+/**
+ * The links that are good for use: signed by the right key, each what its number says. What is wrong with the others is
+ * for `verify` to say.
+ */
 export function trusted(repository: Repository, links: readonly Link[]): Link[] {
   const { signer, description } = repository;
   return links.filter(({ signed, sequence }) => {

@@ -83,7 +83,10 @@ async function* readStored(repository: Repository, link: Link): AsyncGenerator<U
   else yield await repository.store.read(link.object, { from: link.payloadAt, size: content.size });
 }
 
-/** The content of a large link, plain, piece by piece; whether it is whole shows at the end. Throws `repository-damaged`, `identity-missing`. */
+/**
+ * The content of a large link, plain, piece by piece; whether it is whole shows at the end. Throws
+ * `repository-damaged`, `identity-missing`.
+ */
 export async function* streamContent(repository: Repository, link: Link): AsyncGenerator<Uint8Array> {
   const { content } = link.signed.head;
   const where = whereOf(repository, link);

@@ -61,8 +61,9 @@ export function sealStream(plain: AsyncIterable<Uint8Array>, recipients: readonl
 }
 
 /**
- * The plain bytes of what is stored, piece by piece. Throws `repository-damaged` where it is not what `content` says: at the end, so nothing that came before may be relied on until
- * then. `identities` may be empty where nothing is encrypted.
+ * The plain bytes of what is stored, piece by piece. Throws `repository-damaged` where it is not what `content` says:
+ * at the end, so nothing that came before may be relied on until then. `identities` may be empty where nothing is
+ * encrypted.
  */
 export async function* openSealed(
   stored: AsyncIterable<Uint8Array>,

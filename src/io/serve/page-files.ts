@@ -1,4 +1,7 @@
-/** The built page: beside the program in `dist/`, an asset of the single executable, or, for a program that runs from its sources, where `npm run build` puts it. */
+/**
+ * The built page: beside the program in `dist/`, an asset of the single executable, or, for a program that runs from
+ * its sources, where `npm run build` puts it.
+ */
 import { readFileSync } from "node:fs";
 import { getRawAsset, isSea } from "node:sea";
 

@@ -1,4 +1,7 @@
-/** Sends an answer whose body comes in parts: no faster than the client reads, compressed where it is worth it, and never all of it in memory. */
+/**
+ * Sends an answer whose body comes in parts: no faster than the client reads, compressed where it is worth it, and
+ * never all of it in memory.
+ */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";

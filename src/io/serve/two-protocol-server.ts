@@ -1,6 +1,7 @@
 /**
- * One port for two protocols: kubectl sends its token over TLS only, and a browser on the same machine takes plain HTTP without a warning about an unknown authority. The first byte of a connection
- * says which it is. Plain HTTP is for loopback addresses; elsewhere it is refused.
+ * One port for two protocols: kubectl sends its token over TLS only, and a browser on the same machine takes plain HTTP
+ * without a warning about an unknown authority. The first byte of a connection says which it is. Plain HTTP is for
+ * loopback addresses; elsewhere it is refused.
  */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";

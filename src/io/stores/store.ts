@@ -1,5 +1,6 @@
 /**
- * stores: the places where a repository's objects lie. A store is a flat set of named objects that are written once; one file a kind of store.
+ * stores: the places where a repository's objects lie. A store is a flat set of named objects that are written once;
+ * one file a kind of store.
  */
 
 export interface StoredObject {
@@ -15,13 +16,19 @@ export interface ByteRange {
   readonly size: number;
 }
 
-/** All functions throw a `MendError`: `not-found` for an object that is not there, `store-unreachable` for what may work later, `store-refused` for what will not. */
+/**
+ * All functions throw a `MendError`: `not-found` for an object that is not there, `store-unreachable` for what may work
+ * later, `store-refused` for what will not.
+ */
 export interface Store {
   /** As users write it, without a slash at its end. */
   readonly url: string;
   /** Whether a second object of a name is refused by the store itself. */
   readonly exclusive: boolean;
-  /** The objects whose names begin with `prefix` and come after `after`, in the order of their names. A listing may lag behind what was written. */
+  /**
+   * The objects whose names begin with `prefix` and come after `after`, in the order of their names. A listing may lag
+   * behind what was written.
+   */
   list(prefix: string, after?: string): AsyncIterable<StoredObject>;
   /** Names of the folders at the top, as `list` would show them before a slash, ascending. */
   folders(): Promise<string[]>;

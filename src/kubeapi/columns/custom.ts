@@ -1,4 +1,7 @@
-/** A custom resource's row: the name and its definition's columns. Source: apiextensions-apiserver/pkg/registry/customresource/tableconvertor. */
+/**
+ * A custom resource's row: the name and its definition's columns. Source:
+ * apiextensions-apiserver/pkg/registry/customresource/tableconvertor.
+ */
 
 import type { JsonValue } from "../../kube/object.ts";
 import type { PrinterColumn } from "../../storage/custom-resource.ts";

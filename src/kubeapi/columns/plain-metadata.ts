@@ -1,4 +1,7 @@
-/** Metadata as the tables read it. Nobody vouches for what was stored as JSON or CBOR: what is of another type, or has no name, is read as if it were not there. */
+/**
+ * Metadata as the tables read it. Nobody vouches for what was stored as JSON or CBOR: what is of another type, or has
+ * no name, is read as if it were not there.
+ */
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { isObject } from "./field.ts";
 

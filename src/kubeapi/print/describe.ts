@@ -1,6 +1,6 @@
 /**
- * An object field by field, with its events, as `kubectl describe` shows custom resources. Cells are separated by tabs; `tabbedText` aligns them.
- * Source: k8s.io/kubectl/pkg/describe (genericDescriber, DescribeEvents).
+ * An object field by field, with its events, as `kubectl describe` shows custom resources. Cells are separated by tabs;
+ * `tabbedText` aligns them. Source: k8s.io/kubectl/pkg/describe (genericDescriber, DescribeEvents).
  */
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import { since } from "../columns/age.ts";
@@ -17,7 +17,10 @@ const SHOWN_APART = new Set([
   ".metadata.annotations",
 ]);
 
-/** Lines without line feeds; a value's own are printed as `\n`. `events` are those of the object, in any order; undefined leaves them out. */
+/**
+ * Lines without line feeds; a value's own are printed as `\n`. `events` are those of the object, in any order;
+ * undefined leaves them out.
+ */
 export function describeObject(
   object: KubeObject,
   events: readonly KubeObject[] | undefined,

@@ -1,6 +1,7 @@
 /**
- * `backup drill`: restores the newest moment into a directory that goes away again, and proves that the backup is good for the night in which it is needed: etcd's HashKV is the same,
- * every object decodes, a stock etcd starts on it where there is one.
+ * `backup drill`: restores the newest moment into a directory that goes away again, and proves that the backup is good
+ * for the night in which it is needed: etcd's HashKV is the same, every object decodes, a stock etcd starts on it where
+ * there is one.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** What `verify` and `drill` leave in the repository, so that `list` and `status` can say when they last ran. A report proves nothing: it is a note of when to look again. */
+/**
+ * What `verify` and `drill` leave in the repository, so that `list` and `status` can say when they last ran. A report
+ * proves nothing: it is a note of when to look again.
+ */
 import { MendError } from "../../errors/errors.ts";
 import type { Store } from "../../io/stores/store.ts";
 import { REPORTS } from "../../repository/names.ts";

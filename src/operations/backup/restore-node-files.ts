@@ -20,7 +20,10 @@ export interface RestoredNodeFiles {
   readonly withoutOwner: readonly string[];
 }
 
-/** `before`: the newest ones that were stored until then, in milliseconds. Throws `not-empty`, and `object-not-found` for a node that the repository does not have. */
+/**
+ * `before`: the newest ones that were stored until then, in milliseconds. Throws `not-empty`, and `object-not-found`
+ * for a node that the repository does not have.
+ */
 export async function restoreNodeFiles(
   address: string,
   node: string,

@@ -16,7 +16,10 @@ export interface BackupRestoreOptions extends RestoreOptions {
   readonly moments: MomentAccess;
 }
 
-/** `moment` is an address with a moment behind its `@`. The restored keyspace is compared with etcd's own HashKV where the repository has one. */
+/**
+ * `moment` is an address with a moment behind its `@`. The restored keyspace is compared with etcd's own HashKV where
+ * the repository has one.
+ */
 export async function restoreBackup(
   moment: string,
   options: BackupRestoreOptions,

@@ -1,4 +1,7 @@
-/** `certificate renew`: new certificates for the same keys, or for one that was changed, in PEM files and kubeconfigs, signed by an authority whose key is at hand. */
+/**
+ * `certificate renew`: new certificates for the same keys, or for one that was changed, in PEM files and kubeconfigs,
+ * signed by an authority whose key is at hand.
+ */
 
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readCertificates } from "../../certificates/faults.ts";
@@ -48,7 +51,10 @@ const EARLIER_MS = 5 * 60_000;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?/;
 const EMBEDDED = /(client-certificate-data:\s*)(["']?)([A-Za-z0-9+/=]+)\2/g;
 
-/** All are made before the first is written. Throws `certificate-invalid` for what cannot be renewed, `usage` for one key of several files or of a kubeconfig. */
+/**
+ * All are made before the first is written. Throws `certificate-invalid` for what cannot be renewed, `usage` for one
+ * key of several files or of a kubeconfig.
+ */
 export async function renewCertificates(options: RenewOptions): Promise<Renewed[]> {
   if (options.key !== undefined && options.files.length > 1) {
     throw new MendError("usage", "a key goes with one certificate, and several files are given", {

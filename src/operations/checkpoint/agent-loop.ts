@@ -1,7 +1,8 @@
 /**
- * The node agent's loop. It looks when something happens (the API server's watch, a change of the manifests, a deadline), and now and then at the container
- * runtime: rarely while an API server answers, twice a second while none does. A look is one walk: see, decide, do, keep. Nothing that may hang is in its way:
- * secrets are fetched beside it, and the walk takes what is there.
+ * The node agent's loop. It looks when something happens (the API server's watch, a change of the manifests, a
+ * deadline), and now and then at the container runtime: rarely while an API server answers, twice a second while none
+ * does. A look is one walk: see, decide, do, keep. Nothing that may hang is in its way: secrets are fetched beside it,
+ * and the walk takes what is there.
  */
 import { causeOf } from "../../checkpoint/cause.ts";
 import type { CheckpointId } from "../../checkpoint/checkpoint.ts";
@@ -29,7 +30,10 @@ const CALM_MS = 10_000;
 const ALERT_MS = 500;
 /** Events come in crowds: one look is for all of them. */
 const COALESCE_MS = 20;
-/** The files of volumes are not watched, and a directory that was made anew is no longer: now and then all is read again, which tells damage early. */
+/**
+ * The files of volumes are not watched, and a directory that was made anew is no longer: now and then all is read
+ * again, which tells damage early.
+ */
 const RELOAD_MS = 60_000;
 /** How often an agent at rest gives back the pages of its own program. */
 const RELEASE_MS = 60_000;

@@ -69,7 +69,10 @@ const TOKEN_SECONDS = 30 * 24 * 3600;
 const ASK_AGAIN_MS = 3_600_000;
 const OWN_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/** Tokens of service accounts for checkpoints: the agent's own from where the kubelet put it, others where its role lets it ask for them. */
+/**
+ * Tokens of service accounts for checkpoints: the agent's own from where the kubelet put it, others where its role lets
+ * it ask for them.
+ */
 export class Tokens {
   readonly #asked = new Map<string, { readonly at: number; readonly token: Uint8Array | undefined }>();
   readonly #ownPath: string;

@@ -28,7 +28,10 @@ export class CopyKeeper {
     this.#edges = edges;
   }
 
-  /** Saves what is ready, or proves what was saved, as `checkpoint/generation.ts` decides. What cannot be written is reported as a trouble. */
+  /**
+   * Saves what is ready, or proves what was saved, as `checkpoint/generation.ts` decides. What cannot be written is
+   * reported as a trouble.
+   */
   async keep(
     { id, healthyFor }: Seen,
     state: State,

@@ -1,4 +1,7 @@
-/** The kubelet's list of its pods, asked for beside the agent's walk: without an API server a kubelet takes seconds to say that it cannot check credentials. */
+/**
+ * The kubelet's list of its pods, asked for beside the agent's walk: without an API server a kubelet takes seconds to
+ * say that it cannot check credentials.
+ */
 import type { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";

@@ -1,4 +1,7 @@
-/** The node on which the agent runs: its container runtime, its kubelet, its directories. The agent is given one, so that tests run it without a kubelet. */
+/**
+ * The node on which the agent runs: its container runtime, its kubelet, its directories. The agent is given one, so
+ * that tests run it without a kubelet.
+ */
 
 import type { RuntimePod } from "../../checkpoint/observe.ts";
 import { MendError } from "../../errors/errors.ts";

@@ -18,7 +18,10 @@ export interface BackUpEtcdOptions {
   readonly allowDamagedEtcd: boolean;
 }
 
-/** `database` is `DATA_DIR/member/snap/db`, `others` are the backups that are in the directory already. Throws `snapshot-damaged` for one that does not verify, unless that is allowed; nothing is left then. */
+/**
+ * `database` is `DATA_DIR/member/snap/db`, `others` are the backups that are in the directory already. Throws
+ * `snapshot-damaged` for one that does not verify, unless that is allowed; nothing is left then.
+ */
 export async function backUpEtcd(
   fs: FileSystem,
   database: string,

@@ -1,6 +1,6 @@
 /**
- * Whether the directories that `node clean` takes things out of are what they are taken for: no links, nothing mounted in what is moved, none inside another one, and
- * no directory of other things that was named by mistake.
+ * Whether the directories that `node clean` takes things out of are what they are taken for: no links, nothing mounted
+ * in what is moved, none inside another one, and no directory of other things that was named by mistake.
  */
 
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
@@ -44,7 +44,10 @@ export function databasesIn(directory: string, depth = 2): string[] {
   return found;
 }
 
-/** Of a directory that the user has named: all of it where nothing else is in it, else what etcd writes. Throws `usage` where that is nothing, as in `/var/lib`. */
+/**
+ * Of a directory that the user has named: all of it where nothing else is in it, else what etcd writes. Throws `usage`
+ * where that is nothing, as in `/var/lib`.
+ */
 export function namedEtcd(directory: string): CleanPlaces["etcd"][number] {
   const names = entriesOf(directory);
   const others = names.filter((name) => {

@@ -1,6 +1,7 @@
 /**
- * `node clean`: the runbook "cleaning up Kubernetes resources" on this machine. Everything is moved to a directory of its own, which tells what happened and from which
- * `undo-clean.ts` brings it back. Each step finds what is done already, so that a run that was killed is finished by the next one.
+ * `node clean`: the runbook "cleaning up Kubernetes resources" on this machine. Everything is moved to a directory of
+ * its own, which tells what happened and from which `undo-clean.ts` brings it back. Each step finds what is done
+ * already, so that a run that was killed is finished by the next one.
  */
 
 import { existsSync, statSync } from "node:fs";
@@ -283,7 +284,8 @@ function tellHowItStands({ directory }: NodeSurvey, { tell }: CleanOptions): voi
   if (!isThere(join(path, RECORD_NAME))) return;
   const isStopped = record.kubelet !== null && findKubelet() === undefined;
   tell(
-    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend node clean ${input("undo")} takes back what was moved`,
+    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend ` +
+      `node clean ${input("undo")} takes back what was moved`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * `node clean --undo`: everything that a clean has moved goes back to where it was, and the kubelet is started. Containers do not come back: the kubelet makes them
- * anew. Can be run again after a crash.
+ * `node clean --undo`: everything that a clean has moved goes back to where it was, and the kubelet is started.
+ * Containers do not come back: the kubelet makes them anew. Can be run again after a crash.
  */
 
 import { basename, dirname, join } from "node:path";

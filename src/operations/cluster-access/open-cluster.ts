@@ -1,4 +1,7 @@
-/** A cluster's API server, found as kubectl finds it, and with failures that say what is wrong: certificates on both sides, credentials, the way there. */
+/**
+ * A cluster's API server, found as kubectl finds it, and with failures that say what is wrong: certificates on both
+ * sides, credentials, the way there.
+ */
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -53,8 +56,9 @@ export function chooseKubeconfigs({ kubeconfig, variables }: ClusterFlags): read
 }
 
 /**
- * As whom the cluster is asked: by a kubeconfig, by the service account of the pod that this runs in, or by the machine's own administrator. Throws `usage` where there is
- * none of them, `config-invalid` and the like; asks no server.
+ * As whom the cluster is asked: by a kubeconfig, by the service account of the pod that this runs in, or by the
+ * machine's own administrator. Throws `usage` where there is none of them, `config-invalid` and the like; asks no
+ * server.
  */
 export async function findClusterAccess(flags: ClusterFlags, asking: Asking = {}): Promise<ClusterAccess> {
   const { variables } = flags;

@@ -1,6 +1,7 @@
 /**
- * `cluster apply`: the steps of a restore on this node, from its bundle. They are those of `cluster restore`, done here in the same order and with the same journal; where
- * that waits for all nodes, this waits for its peers, on etcd's peer port.
+ * `cluster apply`: the steps of a restore on this node, from its bundle. They are those of `cluster restore`, done here
+ * in the same order and with the same journal; where that waits for all nodes, this waits for its peers, on etcd's peer
+ * port.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";

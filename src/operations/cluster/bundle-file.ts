@@ -1,6 +1,7 @@
 /**
- * The file of one node that carries a restore there without ssh: a line of magic with the SHA-256 of the next, a line of JSON with the plan and what the node needs, and the
- * snapshot. It holds every secret of the cluster: 0600, or encrypted for age's recipients.
+ * The file of one node that carries a restore there without ssh: a line of magic with the SHA-256 of the next, a line
+ * of JSON with the plan and what the node needs, and the snapshot. It holds every secret of the cluster: 0600, or
+ * encrypted for age's recipients.
  */
 
 import { createHash } from "node:crypto";
@@ -71,7 +72,10 @@ async function* bundleBytes(head: BundleHead, content: Iterable<Uint8Array>): As
   yield* content;
 }
 
-/** The head, and the snapshot behind it, which is read once. Throws `config-invalid` for what is no bundle or a damaged one, `identity-missing` for one that is encrypted. */
+/**
+ * The head, and the snapshot behind it, which is read once. Throws `config-invalid` for what is no bundle or a damaged
+ * one, `identity-missing` for one that is encrypted.
+ */
 export async function openBundle(
   path: string,
   identityFile: string | undefined,

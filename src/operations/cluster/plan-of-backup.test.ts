@@ -1,4 +1,7 @@
-/** Plans of a restore on a real backup of three control-plane nodes: where missing files come from, and what contradicts the plan before anything is touched. */
+/**
+ * Plans of a restore on a real backup of three control-plane nodes: where missing files come from, and what contradicts
+ * the plan before anything is touched.
+ */
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,4 +1,7 @@
-/** What a backup says of the cluster that it is to become again: its members, where they were, what their nodes need; and that it is whole. */
+/**
+ * What a backup says of the cluster that it is to become again: its members, where they were, what their nodes need;
+ * and that it is whole.
+ */
 
 import { createHash } from "node:crypto";
 import { manifestYaml } from "../../bootstrap/manifest.ts";
@@ -78,7 +81,10 @@ interface BackupNode {
 const CHUNK = 1 << 20;
 const MANIFESTS = "/etc/kubernetes/manifests/";
 
-/** Throws what verifying a snapshot throws, `snapshot-damaged` where it finds an error, and `unsupported` for a control plane that is not static pods. */
+/**
+ * Throws what verifying a snapshot throws, `snapshot-damaged` where it finds an error, and `unsupported` for a control
+ * plane that is not static pods.
+ */
 export async function readClusterBackup(path: string, options: BackupOptions): Promise<ClusterBackup> {
   const verdict = await verifySnapshot(path, options);
   const [fault] = verdict.findings.filter(({ level }) => level === "error");

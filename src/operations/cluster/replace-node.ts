@@ -1,4 +1,7 @@
-/** `cluster replace-node`: a control-plane node of a living cluster is gone, and a new machine takes its name and its place, joined by kubeadm. */
+/**
+ * `cluster replace-node`: a control-plane node of a living cluster is gone, and a new machine takes its name and its
+ * place, joined by kubeadm.
+ */
 
 import { planReplacement, type ReplacePlan } from "../../cluster/replace-plan.ts";
 import { MendError } from "../../errors/errors.ts";

@@ -1,6 +1,7 @@
 /**
- * `cluster restore`: a backup becomes the cluster again, on all control-plane nodes in step. Nothing is touched before every node was surveyed and the plan agreed
- * to; each step is done on all nodes before the next begins; and what serves in the end was asked, not assumed.
+ * `cluster restore`: a backup becomes the cluster again, on all control-plane nodes in step. Nothing is touched before
+ * every node was surveyed and the plan agreed to; each step is done on all nodes before the next begins; and what
+ * serves in the end was asked, not assumed.
  */
 
 import { randomBytes } from "node:crypto";

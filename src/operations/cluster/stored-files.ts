@@ -1,4 +1,7 @@
-/** What backup agents stored of the nodes' own files, where the backup is a moment of a repository: certificates and keys, manifests, the kubelet's configuration. */
+/**
+ * What backup agents stored of the nodes' own files, where the backup is a moment of a repository: certificates and
+ * keys, manifests, the kubelet's configuration.
+ */
 import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
 import type { NodeHead } from "../../repository/head.ts";
 import { decodeNodeFiles } from "../../repository/node-files.ts";

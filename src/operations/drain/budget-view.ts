@@ -1,4 +1,7 @@
-/** The disruption budgets of namespaces where evictions were refused, kept up to date, so that a pod is asked for again as soon as its budget allows it. */
+/**
+ * The disruption budgets of namespaces where evictions were refused, kept up to date, so that a pod is asked for again
+ * as soon as its budget allows it.
+ */
 
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { LiveObjects } from "../../io/api-server/live-objects.ts";

@@ -66,7 +66,10 @@ export interface NodeOutcome {
 /** How a pod is let off that comes to a cordoned node again and again. */
 const MOST_ARRIVALS_OF_OWNER = 3;
 
-/** Throws before anything is done where a node is not there, a permission is missing, or the control plane would be lost; else tells how each node came out. */
+/**
+ * Throws before anything is done where a node is not there, a permission is missing, or the control plane would be
+ * lost; else tells how each node came out.
+ */
 export function drainNodes(options: DrainOptions): Promise<NodeOutcome[]> {
   const { signal, now } = options;
   readTargets(options.targets);

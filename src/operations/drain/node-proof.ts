@@ -1,6 +1,6 @@
 /**
- * The last word on a node: its pods as etcd's quorum has them, and not as a watch has brought them. A watch may have been broken off, cut or answered by somebody else; that a
- * node is drained is said only after this read.
+ * The last word on a node: its pods as etcd's quorum has them, and not as a watch has brought them. A watch may have
+ * been broken off, cut or answered by somebody else; that a node is drained is said only after this read.
  */
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
@@ -33,8 +33,8 @@ export class NodeProofs {
   }
 
   /**
-   * `gone` has the UIDs of the pods that were to go; `deadline` is the drain's own. Throws what the read throws, where it does not pass, and `drain-incomplete` where the watch
-   * goes on without pods that the list has.
+   * `gone` has the UIDs of the pods that were to go; `deadline` is the drain's own. Throws what the read throws, where
+   * it does not pass, and `drain-incomplete` where the watch goes on without pods that the list has.
    */
   async check(
     node: string,

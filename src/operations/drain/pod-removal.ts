@@ -1,6 +1,7 @@
 /**
- * Removes pods of several nodes and waits for their end: all nodes at once, a bounded number of requests at a time, everything learned from watches. What
- * becomes of each pod is decided by `nodes/removal-state.ts`; this feeds it with what was seen, sends the requests and reports.
+ * Removes pods of several nodes and waits for their end: all nodes at once, a bounded number of requests at a time,
+ * everything learned from watches. What becomes of each pod is decided by `nodes/removal-state.ts`; this feeds it with
+ * what was seen, sends the requests and reports.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
@@ -118,7 +119,10 @@ export class PodRemoval {
     }
   }
 
-  /** What the watch has brought is confirmed by a read before it is reported. A node of which only failures would be reported needs none. */
+  /**
+   * What the watch has brought is confirmed by a read before it is reported. A node of which only failures would be
+   * reported needs none.
+   */
   async #isProved(node: string): Promise<boolean> {
     if (this.#options.choices.serverDryRun) return true;
     const gone = new Set(

@@ -1,6 +1,6 @@
 /**
- * Whether the pods that left have successors elsewhere: a controller is content when as many of its pods are Ready outside of the drained nodes as were Ready
- * in all before, or as many as it wants by now, if that is fewer.
+ * Whether the pods that left have successors elsewhere: a controller is content when as many of its pods are Ready
+ * outside of the drained nodes as were Ready in all before, or as many as it wants by now, if that is fewer.
  */
 
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";

@@ -1,4 +1,7 @@
-/** `etcd member add|remove|update|promote` and `etcd move-leader`: one change of a cluster's members, judged first and read back afterwards. */
+/**
+ * `etcd member add|remove|update|promote` and `etcd move-leader`: one change of a cluster's members, judged first and
+ * read back afterwards.
+ */
 import { setTimeout } from "node:timers/promises";
 import {
   findMember,
@@ -117,7 +120,10 @@ export async function updateMember(
 }
 
 const PROMOTION_RETRY_MS = 500;
-/** etcd calls members unhealthy that were connected for less than 5 s (`HealthInterval` in etcdserver/server.go), and changes nothing till then. */
+/**
+ * etcd calls members unhealthy that were connected for less than 5 s (`HealthInterval` in etcdserver/server.go), and
+ * changes nothing till then.
+ */
 const SETTLING_MS = 8000;
 
 /** Makes a voter of a learner; waits up to `wait` milliseconds until it has caught up with its leader. */

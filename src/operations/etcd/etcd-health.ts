@@ -102,8 +102,8 @@ const HASH_ATTEMPTS = 3;
 const HASH_RETRY_MS = 300;
 
 /**
- * Hashes at the newest revision that all of them have, asked anew while a compaction is under way. A member that cannot hash it (a user without the right) is
- * left out.
+ * Hashes at the newest revision that all of them have, asked anew while a compaction is under way. A member that cannot
+ * hash it (a user without the right) is left out.
  */
 async function askHashes(
   answers: readonly Answer[],

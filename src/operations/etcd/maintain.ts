@@ -53,8 +53,8 @@ export interface DefragOptions {
 }
 
 /**
- * Defragments members one after the other, the leader last, and goes on only when the one before serves again. Stops at the first that fails; what was done
- * is with the error.
+ * Defragments members one after the other, the leader last, and goes on only when the one before serves again. Stops at
+ * the first that fails; what was done is with the error.
  */
 export async function defragment(
   flags: EtcdFlags,
@@ -109,9 +109,10 @@ export async function listAlarms(flags: EtcdFlags, signal?: AbortSignal): Promis
 }
 
 /**
- * Ends the alarms, and reads back that they ended. A CORRUPT alarm says that members disagree, which disarming does not mend: throws `member-change-refused`
- * unless `force`. A NOSPACE alarm of a member whose database still fills its quota comes back at the next write, and is refused likewise. `quota` is in bytes:
- * what `--quota-backend-bytes` is, which members report from etcd 3.6 on.
+ * Ends the alarms, and reads back that they ended. A CORRUPT alarm says that members disagree, which disarming does not
+ * mend: throws `member-change-refused` unless `force`. A NOSPACE alarm of a member whose database still fills its quota
+ * comes back at the next write, and is refused likewise. `quota` is in bytes: what `--quota-backend-bytes` is, which
+ * members report from etcd 3.6 on.
  */
 export async function disarmAlarms(
   flags: EtcdFlags,

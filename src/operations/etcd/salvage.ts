@@ -1,6 +1,6 @@
 /**
- * `etcd salvage`: quorum is lost for good. Reads what the survivors have, plans what can be made of it (`src/salvage`), and writes a data dir from which one
- * member goes on alone.
+ * `etcd salvage`: quorum is lost for good. Reads what the survivors have, plans what can be made of it (`src/salvage`),
+ * and writes a data dir from which one member goes on alone.
  */
 
 import { type Finding, MendError } from "../../errors/errors.ts";
@@ -48,7 +48,10 @@ interface SurvivorReport {
   /** The last entry that the database has taken in, and its newest revision; null where the database cannot be read. */
   readonly appliedIndex: number | null;
   readonly revision: number | null;
-  /** The last entry that this one could bring alone: its database, and its own log as far as it goes on behind that without a gap. Null where it brings nothing. */
+  /**
+   * The last entry that this one could bring alone: its database, and its own log as far as it goes on behind that
+   * without a gap. Null where it brings nothing.
+   */
   readonly reach: number | null;
   readonly walEnd: "complete" | "torn" | "damaged" | "missing";
   readonly findings: readonly Finding[];

@@ -1,4 +1,7 @@
-/** Writes a plan of {@link planSalvage} as a data dir: the database, a raft snapshot, and the log with the changes that leave the member alone. */
+/**
+ * Writes a plan of {@link planSalvage} as a data dir: the database, a raft snapshot, and the log with the changes that
+ * leave the member alone.
+ */
 import { readBolt } from "../../bolt/bolt.ts";
 import { type Finding, invariant, MendError } from "../../errors/errors.ts";
 import {

@@ -146,7 +146,10 @@ async function carryOut(
 /** A node that is changed by somebody else in the same moment is read again. */
 const MOST_CONFLICTS = 5;
 
-/** Whether something had to be changed. Writes over the version that was read, so that a taint that the node controller sets meanwhile is not lost. */
+/**
+ * Whether something had to be changed. Writes over the version that was read, so that a taint that the node controller
+ * sets meanwhile is not lost.
+ */
 async function setOutOfService(api: ClusterApi, name: string, isOut: boolean, signal: AbortSignal): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     const node = await api.get(nodePath(name), signal);

@@ -1,4 +1,7 @@
-/** One replica moved to another node: looks, asks `nodes/move-state.ts` what follows, and does it. The extra replica is taken back however it ends. */
+/**
+ * One replica moved to another node: looks, asks `nodes/move-state.ts` what follows, and does it. The extra replica is
+ * taken back however it ends.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { invariant, MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";

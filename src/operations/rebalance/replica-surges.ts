@@ -1,4 +1,7 @@
-/** One replica more than an owner is to have, for as long as a pod is moved. An annotation on the owner tells how many it is to have, so that a rerun after a crash finds it. */
+/**
+ * One replica more than an owner is to have, for as long as a pod is moved. An annotation on the owner tells how many
+ * it is to have, so that a rerun after a crash finds it.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
@@ -41,7 +44,8 @@ export class ReplicaSurges {
   }
 
   /**
-   * Takes the replica away only where nobody has scaled the owner since. `unanswered`: the beginning was asked for and no answer came, so that it may be done only now.
+   * Takes the replica away only where nobody has scaled the owner since. `unanswered`: the beginning was asked for and
+   * no answer came, so that it may be done only now.
    */
   async end(surge: Surge, signal: AbortSignal, unanswered = false): Promise<void> {
     for (let look = 1; !(await this.#endNow(surge, signal)) && unanswered && look < LATE_LOOKS; look++) {
@@ -86,7 +90,10 @@ export class ReplicaSurges {
     return true;
   }
 
-  /** Patches what was just read, and reads again where that has changed, as controllers do all the time. False where there is nothing to change. */
+  /**
+   * Patches what was just read, and reads again where that has changed, as controllers do all the time. False where
+   * there is nothing to change.
+   */
   async #change(
     path: string,
     signal: AbortSignal,

@@ -1,6 +1,6 @@
 /**
- * The control plane's objects from an API server. It is asked for no more than a recovery needs: workloads, nodes, the pods that may be the control
- * plane's, and those secrets and config maps by name that the components refer to.
+ * The control plane's objects from an API server. It is asked for no more than a recovery needs: workloads, nodes, the
+ * pods that may be the control plane's, and those secrets and config maps by name that the components refer to.
  */
 
 import { isSurelySelfHosted } from "../../controlplane/select.ts";
@@ -65,8 +65,8 @@ async function listEtcdPods(api: ClusterApi, signal?: AbortSignal): Promise<Kube
 }
 
 /**
- * All pods of the nodes that carry the control plane: these are the nodes that say so, and those where a pod of `kube-system` is a component. Only
- * where neither finds an API server are all pods read.
+ * All pods of the nodes that carry the control plane: these are the nodes that say so, and those where a pod of
+ * `kube-system` is a component. Only where neither finds an API server are all pods read.
  */
 async function listStaticPods(
   api: ClusterApi,

@@ -1,6 +1,7 @@
 /**
- * `recover`: from a backup of etcd, a live etcd or an API server to an asset dir that brings the control plane back. The steps are in the order of
- * `recoverControlPlane`; after the reading none of them knows where the objects came from.
+ * `recover`: from a backup of etcd, a live etcd or an API server to an asset dir that brings the control plane back.
+ * The steps are in the order of `recoverControlPlane`; after the reading none of them knows where the objects came
+ * from.
  */
 
 import { realpath } from "node:fs/promises";

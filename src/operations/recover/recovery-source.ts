@@ -1,4 +1,7 @@
-/** Where `recover` reads a control plane from. Whatever the source, what comes of it has the same shape, and nothing after it asks which it was. */
+/**
+ * Where `recover` reads a control plane from. Whatever the source, what comes of it has the same shape, and nothing
+ * after it asks which it was.
+ */
 import type { Asset } from "../../bootstrap/asset.ts";
 import type { EtcdBackup } from "../../bootstrap/bootstrap-etcd.ts";
 import type { SelfHostedEtcd } from "../../controlplane/control-plane.ts";

@@ -1,4 +1,7 @@
-/** Why a component's permanent pod does not even appear, or stays without a node: refused by the API server, or nobody there to make or to place it. */
+/**
+ * Why a component's permanent pod does not even appear, or stays without a node: refused by the API server, or nobody
+ * there to make or to place it.
+ */
 
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
@@ -49,15 +52,17 @@ export async function readCreationTrouble(
   const { observedGeneration, desiredNumberScheduled } = objectOf(workload.status);
   const isSeen = Number(observedGeneration ?? 0) >= Number(workload.metadata.generation ?? 0);
   if (!isSeen || Number(desiredNumberScheduled ?? 0) > 0) return undefined;
-  const text = `${kind} "${namespace}/${name}" finds no node that it may run on: no node has what it selects and only taints that it tolerates`;
+  const text =
+    `${kind} "${namespace}/${name}" finds no node that it may run on: no node has what it selects and only ` +
+    "taints that it tolerates";
   return { owner: workload, trouble: { kind: "unschedulable", text } };
 }
 
 const TRIED_AGAIN = "kubemend/tried-again";
 
 /**
- * A controller that was refused tries again ever later, in the end after a quarter of an hour, and until then what it says may have been mended. A change of the object
- * has it try at once; nothing of it is left.
+ * A controller that was refused tries again ever later, in the end after a quarter of an hour, and until then what it
+ * says may have been mended. A change of the object has it try at once; nothing of it is left.
  */
 export async function haveTriedAgain(api: ClusterApi, owner: KubeObject, signal: AbortSignal): Promise<void> {
   for (const value of ["now", null]) {

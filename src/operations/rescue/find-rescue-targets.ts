@@ -1,4 +1,7 @@
-/** Finds what is to be rescued in a cluster of any age: the component's workload with its earlier revisions, or its static pods, also those that are gone. */
+/**
+ * Finds what is to be rescued in a cluster of any age: the component's workload with its earlier revisions, or its
+ * static pods, also those that are gone.
+ */
 
 import { leasePlaceOf } from "../../controlplane/lease-place.ts";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
@@ -130,8 +133,8 @@ async function revisionWhenAlive(
 }
 
 /**
- * A collection as it was at that moment: etcd keeps what was before for some minutes, and the API server reads it at a revision. Empty where that is too long ago, and from
- * a server that does not know the collection.
+ * A collection as it was at that moment: etcd keeps what was before for some minutes, and the API server reads it at a
+ * revision. Empty where that is too long ago, and from a server that does not know the collection.
  */
 async function asTheyWere(
   api: ClusterApi,
@@ -154,12 +157,15 @@ function notFound(component: LeaseHolderName, pods: readonly KubeObject[], names
   const nodes = masters.map((pod) => `"${nodeOf(pod)}"`).join(", ");
   return new MendError(
     "control-plane-not-found",
-    `no "${component}" found: looked for a Deployment or DaemonSet with its label, name or command ${where}, for what one that was deleted has left, for static pods of it, and for what etcd still remembers`,
+    `no "${component}" found: looked for a Deployment or DaemonSet with its label, name or command ${where}, ` +
+      "for what one that was deleted has left, for static pods of it, and for what etcd still remembers",
     {
       hint:
         masters.length > 0
-          ? `put the manifest of ${component} back into the kubelet's manifest directory on node ${nodes}: a backup of etcd has it (kubemend snapshot get BACKUP pods -n kube-system -o yaml)`
-          : `if it runs as a service of a machine, start it there (systemctl status ${component}); if it lives elsewhere, pass ${input("namespace")}`,
+          ? `put the manifest of ${component} back into the kubelet's manifest directory on node ${nodes}: a ` +
+            "backup of etcd has it (kubemend snapshot get BACKUP pods -n kube-system -o yaml)"
+          : `if it runs as a service of a machine, start it there (systemctl status ${component}); if it lives ` +
+            `elsewhere, pass ${input("namespace")}`,
     },
   );
 }

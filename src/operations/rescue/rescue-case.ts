@@ -70,8 +70,8 @@ export class RescueCase {
   }
 
   /**
-   * What runs now has had its time to take the lease, and has not: noted as idle where that lease surely is the pod's own, by what the pod itself says too. Else nothing is
-   * noted, and what is in doubt is returned.
+   * What runs now has had its time to take the lease, and has not: noted as idle where that lease surely is the pod's
+   * own, by what the pod itself says too. Else nothing is noted, and what is in doubt is returned.
    */
   async noteIdle(): Promise<Trouble | undefined> {
     const { session, target } = this;

@@ -119,8 +119,8 @@ export class RescueSession {
   }
 
   /**
-   * Deletes a pod of ours, or one that an earlier run has left; what is gone is gone, and gives false. `graceSeconds` instead of its own; 0 is without waiting for its
-   * kubelet, for what does not run.
+   * Deletes a pod of ours, or one that an earlier run has left; what is gone is gone, and gives false. `graceSeconds`
+   * instead of its own; 0 is without waiting for its kubelet, for what does not run.
    */
   async removePod(
     pod: KubeObject,

@@ -1,4 +1,7 @@
-/** Brings back a scheduler or a controller manager that is lost, while the API server is there: a pod in its place until the permanent one does its work. */
+/**
+ * Brings back a scheduler or a controller manager that is lost, while the API server is there: a pod in its place until
+ * the permanent one does its work.
+ */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";

@@ -92,8 +92,9 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
 }
 
 /**
- * A permanent pod that runs and does nothing holds the port that the rescue pod needs, and as long as it runs no other one is made in its place, wherever it is. A static
- * pod is its kubelet's alone, and what nobody makes anew is not deleted.
+ * A permanent pod that runs and does nothing holds the port that the rescue pod needs, and as long as it runs no other
+ * one is made in its place, wherever it is. A static pod is its kubelet's alone, and what nobody makes anew is not
+ * deleted.
  */
 async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> {
   const { session, target, idle } = rescue;
@@ -160,8 +161,8 @@ function noteLeader(rescue: RescueCase, look: RescueLook, pod: KubeObject): unde
 }
 
 /**
- * The lease of a holder that is gone would keep a candidate waiting for 15 s after it has started. It is given up in the holder's name once it has run out, by the
- * API server's clock, and no pod of the component runs.
+ * The lease of a holder that is gone would keep a candidate waiting for 15 s after it has started. It is given up in
+ * the holder's name once it has run out, by the API server's clock, and no pod of the component runs.
  */
 async function freeDeadLease(rescue: RescueCase, look: RescueLook): Promise<void> {
   const { lease } = rescue.lease;

@@ -1,4 +1,7 @@
-/** What makes a server trusted by the clients that are given its kubeconfig, and by nobody else: an authority made for this run, and a token. */
+/**
+ * What makes a server trusted by the clients that are given its kubeconfig, and by nobody else: an authority made for
+ * this run, and a token.
+ */
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { generateKey, issueCertificate, issueSelfSigned } from "../../certificates/issue.ts";
 

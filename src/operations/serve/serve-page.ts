@@ -17,7 +17,8 @@ const cookieName = (request: IncomingMessage): string => `kubemend-${request.soc
 /** Nothing but this server is asked for anything, and nothing in a snapshot can become code or be framed. */
 const SAFE_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
@@ -36,8 +37,8 @@ export function cookieToken(request: IncomingMessage): string | undefined {
 }
 
 /**
- * The answer to a request for the page itself, which needs no token: it holds nothing of the snapshot. The token of the first address becomes a cookie that scripts
- * cannot read and other sites cannot send, and leaves the address.
+ * The answer to a request for the page itself, which needs no token: it holds nothing of the snapshot. The token of the
+ * first address becomes a cookie that scripts cannot read and other sites cannot send, and leaves the address.
  */
 export function answerPageFile(request: IncomingMessage, url: URL, token: string): Sent | undefined {
   const { pathname } = url;

@@ -1,4 +1,7 @@
-/** Whether a snapshot is of the cluster that a kubeconfig points to, and how far that one has come since: asked before anything is written. */
+/**
+ * Whether a snapshot is of the cluster that a kubeconfig points to, and how far that one has come since: asked before
+ * anything is written.
+ */
 
 import { type Finding, MendError } from "../../errors/errors.ts";
 import type { FindingCode } from "../../errors/finding-codes.ts";
@@ -21,7 +24,10 @@ export interface LiveCluster {
 /** A namespace that every cluster has and nobody can delete: its uid stands for the cluster's. Below the etcd prefix. */
 const KEY = "/namespaces/kube-system";
 
-/** Throws `wrong-cluster` where the API server's cluster is another one. An API server that does not answer is a note: it may be why one restores. */
+/**
+ * Throws `wrong-cluster` where the API server's cluster is another one. An API server that does not answer is a note:
+ * it may be why one restores.
+ */
 export async function compareCluster(
   snapshot: Snapshot,
   cluster: ClusterFlags,
@@ -46,7 +52,9 @@ export async function compareCluster(
     return note("cluster-unknown", `whether the snapshot is of this cluster was not checked: ${error.message}`);
   }
   if (live.uid !== own) {
-    const text = `the snapshot is of another cluster than "${access.server.host}": namespace "kube-system" is ${own} in it and ${live.uid} there`;
+    const text =
+      `the snapshot is of another cluster than "${access.server.host}": namespace "kube-system" is ${own} in ` +
+      `it and ${live.uid} there`;
     throw new MendError("wrong-cluster", text, {
       where: snapshot.file.path,
       hint: `restore a snapshot of that cluster, or leave ${input("kubeconfig")} out`,

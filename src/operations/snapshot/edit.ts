@@ -38,8 +38,8 @@ const COMMAND = "snapshot edit";
 const HASH_CHUNK = 1 << 20;
 
 /**
- * Throws `snapshot-refused` where the input is damaged, `already-exists` where there is a file of the output's name, and what planning throws. The output is
- * verified and every change read back before it gets its name.
+ * Throws `snapshot-refused` where the input is damaged, `already-exists` where there is a file of the output's name,
+ * and what planning throws. The output is verified and every change read back before it gets its name.
  */
 export async function editSnapshot(source: string, output: string, options: EditOptions): Promise<EditResult> {
   const { request, isDryRun } = options;

@@ -1,7 +1,8 @@
 /**
- * Keys of an earlier revision whose lease has ended since. A lease is deleted when it ends, and its keys with it: the snapshot still has those keys at the earlier
- * revision, but no record of the lease. etcd attaches a key only to a lease that it has ("failed to attach a lease", server/lease/lessor.go), so such a key
- * would never end: an API server that is gone would stay an endpoint of the service "kubernetes" for ever.
+ * Keys of an earlier revision whose lease has ended since. A lease is deleted when it ends, and its keys with it: the
+ * snapshot still has those keys at the earlier revision, but no record of the lease. etcd attaches a key only to a
+ * lease that it has ("failed to attach a lease", server/lease/lessor.go), so such a key would never end: an API server
+ * that is gone would stay an endpoint of the service "kubernetes" for ever.
  */
 import type { Finding } from "../../errors/errors.ts";
 import type { Lease } from "../../mvcc/store-info.ts";
@@ -29,7 +30,9 @@ export function endedLeasesNote(keys: readonly string[], revision: number): Find
     level: "warning",
     code: "ended-leases-left-out",
     where: `revision ${revision}`,
-    text: `${what} left out, because the lease that each was attached to has ended after revision ${revision} and etcd would keep them for ever without it: ${listed.join(", ")}`,
+    text:
+      `${what} left out, because the lease that each was attached to has ended after revision ${revision} and ` +
+      `etcd would keep them for ever without it: ${listed.join(", ")}`,
   };
 }
 

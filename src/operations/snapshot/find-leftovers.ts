@@ -1,4 +1,7 @@
-/** What a snapshot has of the cluster that wrote it, and its restored cluster will have too: told from keys that the check of the file found on its way. */
+/**
+ * What a snapshot has of the cluster that wrote it, and its restored cluster will have too: told from keys that the
+ * check of the file found on its way.
+ */
 
 import { type Leftovers, leftoverPrefixes, readLeftovers } from "../../diagnosis/after-restore.ts";
 import type { Finding } from "../../errors/errors.ts";
@@ -22,7 +25,10 @@ export interface LeftoverOptions extends SnapshotOptions {
   readonly excludeKeys?: readonly string[];
 }
 
-/** What the check is to select for {@link findLeftovers}. Clusters are nearly always where Kubernetes puts them; others cost another sweep. */
+/**
+ * What the check is to select for {@link findLeftovers}. Clusters are nearly always where Kubernetes puts them; others
+ * cost another sweep.
+ */
 export function leftoverSelection({ etcdPrefix = DEFAULT_ETCD_PREFIX }: LeftoverOptions): KeySelection[] {
   return leftoverPrefixes(etcdPrefix).map((prefix) => selectKeys(prefix));
 }
@@ -46,7 +52,9 @@ export async function findLeftovers(
   const notes: Finding[] = [];
   if (etcdPrefix === undefined && prefixes.length > 1) {
     const listed = prefixes.map((each) => `"${each}"`).join(", ");
-    const text = `the snapshot holds ${prefixes.length} clusters, under ${listed}: what is said here is of "${prefix}" (${input("etcdPrefix")} chooses another)`;
+    const text =
+      `the snapshot holds ${prefixes.length} clusters, under ${listed}: what is said here is of "${prefix}" ` +
+      `(${input("etcdPrefix")} chooses another)`;
     notes.push({ level: "info", code: "several-clusters", where: "snapshot", text });
   }
   return { leftovers: readLeftovers(keys, prefix), notes };

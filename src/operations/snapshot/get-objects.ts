@@ -69,7 +69,10 @@ export interface FoundObjects extends Disposable {
   findings(): readonly Finding[];
 }
 
-/** Opens the snapshot and finds the keys. Throws `usage` for a field that a kind is not selected by, `kind-unknown`, `not-kubernetes`, `encryption-config-invalid` and what opening throws. */
+/**
+ * Opens the snapshot and finds the keys. Throws `usage` for a field that a kind is not selected by, `kind-unknown`,
+ * `not-kubernetes`, `encryption-config-invalid` and what opening throws.
+ */
 export async function getObjects(path: string, options: GetOptions): Promise<FoundObjects> {
   const config = loadEncryptionConfig(options.encryptionConfig);
   const snapshot = await openSnapshot(path, options);

@@ -243,11 +243,17 @@ function sameMembers(snapshot: Snapshot, membership: Membership): Finding[] {
   const same = membership.members.filter((member) => old.has(formatMemberId(member.id)));
   if (same.length === 0 || members.length < 2) return [];
   const names = same.map((member) => `"${member.name}"`).join(", ");
-  const text = `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still runs would go on with it, and take back everything that is restored; give every member the same new token, such as ${input("initialClusterToken")} restored-${randomBytes(4).toString("hex")}`;
+  const text =
+    `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still ` +
+    "runs would go on with it, and take back everything that is restored; give every member the same new " +
+    `token, such as ${input("initialClusterToken")} restored-${randomBytes(4).toString("hex")}`;
   return [{ level: "warning", code: "member-ids-unchanged", where: input("initialClusterToken"), text }];
 }
 
-/** At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its database makes one at most. */
+/**
+ * At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its
+ * database makes one at most.
+ */
 async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions): Promise<number | undefined> {
   if (replace !== true || !existsSync(join(dataDir, "member"))) return undefined;
   try {
@@ -362,6 +368,8 @@ function remarks(snapshot: Snapshot): Finding[] {
     level: "warning",
     code: "alarm-restored",
     where: 'bucket "alarm"',
-    text: `the snapshot carries the alarm ${alarm.type} of member ${alarm.member}: etcd refuses writes until it is disarmed (etcdctl alarm disarm)`,
+    text:
+      `the snapshot carries the alarm ${alarm.type} of member ${alarm.member}: etcd refuses writes until it is ` +
+      "disarmed (etcdctl alarm disarm)",
   }));
 }

@@ -42,7 +42,10 @@ const HASH_SIZE = 32;
 /** Small enough for the cache of a core. */
 const BUFFER_BYTES = 128 * 1024;
 
-/** Takes the endpoints in turn until one has sent a whole snapshot. Throws `snapshot-hash-mismatch` where what arrived is not what was sent. */
+/**
+ * Takes the endpoints in turn until one has sent a whole snapshot. Throws `snapshot-hash-mismatch` where what arrived
+ * is not what was sent.
+ */
 export async function saveSnapshot(path: string, options: SaveOptions): Promise<SaveResult> {
   const access = await prepareEtcdAccess(options.etcd);
   using target = path === "-" ? undefined : openTarget(path, { command: COMMAND, kind: "file" });

@@ -37,8 +37,8 @@ export interface SurgeryOptions extends SnapshotSideOptions {
 }
 
 /**
- * What changes, in the order of the request. Throws `object-not-found` for names that are not there, `object-invalid` for what cannot be stored, and
- * `encryption-key-missing` where a value is to be encrypted and nobody gave the key.
+ * What changes, in the order of the request. Throws `object-not-found` for names that are not there, `object-invalid`
+ * for what cannot be stored, and `encryption-key-missing` where a value is to be encrypted and nobody gave the key.
  */
 export async function planSurgery(
   snapshot: Snapshot,

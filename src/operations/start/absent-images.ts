@@ -7,7 +7,10 @@ import type { LocalKubelet } from "../../io/node/local-node.ts";
 /** More than enough for a socket of this machine. */
 const TIMEOUT_MS = 3000;
 
-/** Undefined where the container runtime cannot be asked: it is the kubelet's, and a kubelet that has a way of its own to it does without us. */
+/**
+ * Undefined where the container runtime cannot be asked: it is the kubelet's, and a kubelet that has a way of its own
+ * to it does without us.
+ */
 export async function absentImages(
   kubelet: LocalKubelet | undefined,
   images: Iterable<string>,

@@ -1,6 +1,6 @@
 /**
- * The part of `start` that brings a cluster's own etcd back from a backup: restores it into a data dir of this machine, and has the kubelet run it as a static
- * pod that stays.
+ * The part of `start` that brings a cluster's own etcd back from a backup: restores it into a data dir of this machine,
+ * and has the kubelet run it as a static pod that stays.
  */
 
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
@@ -101,7 +101,9 @@ async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSig
     ];
     throw new MendError(error.code, error.message, {
       ...(error.where === undefined ? {} : { where: error.where }),
-      hint: `try another backup; or restore it by hand and start again: kubemend snapshot restore ${recovery.backup} ${flags.join(" ")}, with the ${input("allow")} flags that it asks for`,
+      hint:
+        "try another backup; or restore it by hand and start again: kubemend snapshot restore " +
+        `${recovery.backup} ${flags.join(" ")}, with the ${input("allow")} flags that it asks for`,
       cause: error,
     });
   }
@@ -120,8 +122,8 @@ export function etcdTrouble({ plan }: EtcdReturn, machine: StartMachine, node: s
 }
 
 /**
- * The permanent API server dials etcd where it always did, mostly a service of the cluster's, and the temporary one does not: before it goes, somebody has to
- * answer there. Returns what to wait for.
+ * The permanent API server dials etcd where it always did, mostly a service of the cluster's, and the temporary one
+ * does not: before it goes, somebody has to answer there. Returns what to wait for.
  */
 export async function etcdOutOfReach({ plan }: EtcdReturn, machine: StartMachine): Promise<string[]> {
   const { servers } = plan.recovery;

@@ -72,7 +72,10 @@ async function createOne(
   }
 }
 
-/** False when it was there before. A Service that is there may be refused for its address before it is for its name, so every refusal is looked into. */
+/**
+ * False when it was there before. A Service that is there may be refused for its address before it is for its name, so
+ * every refusal is looked into.
+ */
 async function post(api: ClusterApi, path: string, object: KubeObject, signal: AbortSignal): Promise<boolean> {
   try {
     await api.create(path, object, signal);

@@ -1,7 +1,8 @@
 /**
- * Leases whose holders are dead: those that had them on this machine before it was lost, and the temporary components once they have ended. Nobody of them gives
- * a lease up, so that whoever comes next would wait until it has run out, 15 s by default. A lease is given up here only where its holder is known to be dead, by
- * the way client-go does it: a record without a holder.
+ * Leases whose holders are dead: those that had them on this machine before it was lost, and the temporary components
+ * once they have ended. Nobody of them gives a lease up, so that whoever comes next would wait until it has run out, 15
+ * s by default. A lease is given up here only where its holder is known to be dead, by the way client-go does it: a
+ * record without a holder.
  */
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
@@ -17,8 +18,8 @@ const NAMESPACE = "kube-system";
 export type HeldLeases = ReadonlyMap<string, string>;
 
 /**
- * The leases that the temporary components hold now. A component that loses its lease ends, so one that runs and has logged that it acquired the lease is the
- * one that holds it (client-go, tools/leaderelection).
+ * The leases that the temporary components hold now. A component that loses its lease ends, so one that runs and has
+ * logged that it acquired the lease is the one that holds it (client-go, tools/leaderelection).
  */
 export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
   const { machine } = start.options;
@@ -35,8 +36,9 @@ export function leasesOfTemporary(start: Start, view: ClusterView): HeldLeases {
 }
 
 /**
- * The leases that a component on this machine held before the start: a holder is named for its host, renews the lease as long as it lives, and none runs here now but the
- * temporary one. Where the machine's name is not its node's, nothing makes sure that it has the name alone.
+ * The leases that a component on this machine held before the start: a holder is named for its host, renews the lease
+ * as long as it lives, and none runs here now but the temporary one. Where the machine's name is not its node's,
+ * nothing makes sure that it has the name alone.
  */
 export function leasesOfTheDead(start: Start, view: ClusterView): HeldLeases {
   const { machine } = start.options;
@@ -53,7 +55,10 @@ export function leasesOfTheDead(start: Start, view: ClusterView): HeldLeases {
   return held;
 }
 
-/** After those holders have ended: whoever waits for these leases can take them at once. Some versions keep the same record in two places. */
+/**
+ * After those holders have ended: whoever waits for these leases can take them at once. Some versions keep the same
+ * record in two places.
+ */
 export async function giveUpLeases({ api, options }: Start, held: HeldLeases): Promise<void> {
   if (held.size === 0) return;
   const collections = await leaseCollections(api, NAMESPACE, options.signal);

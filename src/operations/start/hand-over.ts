@@ -46,7 +46,10 @@ export class HandOver {
     this.#temporary = new Set(start.pods.flatMap(({ component }) => component ?? []));
   }
 
-  /** Clears the way, and returns what the permanent control plane still needs before it can take over. The state has the chores that were done. */
+  /**
+   * Clears the way, and returns what the permanent control plane still needs before it can take over. The state has the
+   * chores that were done.
+   */
   async settle(
     state: StartState,
     look: Observation,

@@ -1,4 +1,7 @@
-/** The machine on which a start runs: its kubelet, its containers and their logs, its ports. A start is given one, so that tests run it without a kubelet. */
+/**
+ * The machine on which a start runs: its kubelet, its containers and their logs, its ports. A start is given one, so
+ * that tests run it without a kubelet.
+ */
 import { hostname } from "node:os";
 import { dials } from "../../io/network/dials.ts";
 import {

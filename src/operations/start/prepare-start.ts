@@ -61,7 +61,10 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
   };
 }
 
-/** A control plane of static pods has no temporary one: the kubelets start it from the manifests, once they and their files are in place. */
+/**
+ * A control plane of static pods has no temporary one: the kubelets start it from the manifests, once they and their
+ * files are in place.
+ */
 function refuseStaticPods({ assetDir, podManifestPath, machine }: StartOptions): void {
   const nodes = staticPodAssets(assetDir);
   const [first] = nodes;
@@ -73,7 +76,9 @@ function refuseStaticPods({ assetDir, podManifestPath, machine }: StartOptions):
     `"${assetDir}" holds static pods of ${nodes.map((node) => `"${node}"`).join(", ")}: the kubelet of each node starts them, and there is nothing for start to do`,
     {
       where: `${assetDir}/nodes`,
-      hint: `on ${own}, when the files of ${folder}/host-files.txt are there and etcd's data is restored: sudo cp ${folder}/manifests/*.yaml ${podManifestPath}/`,
+      hint:
+        `on ${own}, when the files of ${folder}/host-files.txt are there and etcd's data is restored: sudo cp ` +
+        `${folder}/manifests/*.yaml ${podManifestPath}/`,
     },
   );
 }

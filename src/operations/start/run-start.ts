@@ -1,4 +1,7 @@
-/** A start from the moment when its files are placed: looks, asks `bootstrap/start-state.ts` what follows, and does the work of each step. */
+/**
+ * A start from the moment when its files are placed: looks, asks `bootstrap/start-state.ts` what follows, and does the
+ * work of each step.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Observation } from "../../bootstrap/pivot.ts";
 import {

@@ -18,8 +18,9 @@ const UNSTARTED_MS = 10_000;
 const YOUNG_MS = 30_000;
 
 /**
- * Whether a temporary API server of ours runs. A kubelet that has never reached an API server keeps the pods whose manifests were taken away, so
- * one may outlive its start by any time. With its manifest back it is the kubelet's again.
+ * Whether a temporary API server of ours runs. A kubelet that has never reached an API server keeps the pods whose
+ * manifests were taken away, so one may outlive its start by any time. With its manifest back it is the kubelet's
+ * again.
  */
 export function ownApiServerRuns(
   plan: StartPlan,
@@ -34,8 +35,8 @@ export function ownApiServerRuns(
 }
 
 /**
- * Whether this cluster's API server answers already. One that is on its way up, from an earlier start, gets some time. Throws `port-taken` where
- * another program has the port of the temporary one.
+ * Whether this cluster's API server answers already. One that is on its way up, from an earlier start, gets some time.
+ * Throws `port-taken` where another program has the port of the temporary one.
  */
 export async function hasApiServer(
   api: ClusterApi,
@@ -52,7 +53,8 @@ export async function hasApiServer(
     if (state === "unreachable" || options.now() > giveUp) {
       throw new MendError(
         "port-taken",
-        `port ${taken.port}, which "${taken.pod.metadata.name}" needs, is taken by "${machine.listenerOf(taken.port) ?? "a program that has just ended"}"`,
+        `port ${taken.port}, which "${taken.pod.metadata.name}" needs, is taken by ` +
+          `"${machine.listenerOf(taken.port) ?? "a program that has just ended"}"`,
         { hint: "stop that program; if it is this cluster's API server, see why it does not become ready" },
       );
     }

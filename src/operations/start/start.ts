@@ -1,6 +1,6 @@
 /**
- * Starts a cluster from an asset dir, new or recovered: a temporary control plane on this machine, from files alone, creates the permanent one, waits
- * until that can take over, makes way for it, and stays to see that it does its work.
+ * Starts a cluster from an asset dir, new or recovered: a temporary control plane on this machine, from files alone,
+ * creates the permanent one, waits until that can take over, makes way for it, and stays to see that it does its work.
  */
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";

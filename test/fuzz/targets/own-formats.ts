@@ -1,4 +1,7 @@
-/** Readers of what kubemend itself has written, and somebody may have changed since: repositories, undo files, journals, checkpoints, records. */
+/**
+ * Readers of what kubemend itself has written, and somebody may have changed since: repositories, undo files, journals,
+ * checkpoints, records.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

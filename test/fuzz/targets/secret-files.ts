@@ -1,4 +1,7 @@
-/** Readers of files that hold secrets, with slips of an editor in them: kubeconfigs, encryption configs, identities, signing keys, credentials. */
+/**
+ * Readers of files that hold secrets, with slips of an editor in them: kubeconfigs, encryption configs, identities,
+ * signing keys, credentials.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

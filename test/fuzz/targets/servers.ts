@@ -1,4 +1,7 @@
-/** What comes over the network: bytes of HTTP/2 and gRPC from an etcd, answers of an API server, and requests to `serve`. Real sockets, and our real clients and server. */
+/**
+ * What comes over the network: bytes of HTTP/2 and gRPC from an etcd, answers of an API server, and requests to
+ * `serve`. Real sockets, and our real clients and server.
+ */
 import { once } from "node:events";
 import { createServer as createHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";

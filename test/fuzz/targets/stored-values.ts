@@ -1,4 +1,7 @@
-/** Readers of what Kubernetes stores: protobuf, CBOR, JSON, YAML, encrypted values; and what `snapshot verify` and `snapshot edit` make of them. */
+/**
+ * Readers of what Kubernetes stores: protobuf, CBOR, JSON, YAML, encrypted values; and what `snapshot verify` and
+ * `snapshot edit` make of them.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";

@@ -1,4 +1,7 @@
-/** Whole commands: damaged files given to the command line, in this process and as an executable of its own, and command lines that are damaged themselves. */
+/**
+ * Whole commands: damaged files given to the command line, in this process and as an executable of its own, and command
+ * lines that are damaged themselves.
+ */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,9 @@
 /**
- * An exclusive flock(2) on an open file. Node has no function for it, so it is called by `node:ffi` (Node 26 and newer, the executable too), else by the program `flock`
- * of util-linux or BusyBox: the lock belongs to the open file description that the child inherits, so it is ours after the child has ended. The kernel keeps it until
- * our descriptor is closed, however this process ends, and it holds between containers, because it is the file's and not a process id's.
+ * An exclusive flock(2) on an open file. Node has no function for it, so it is called by `node:ffi` (Node 26 and newer,
+ * the executable too), else by the program `flock` of util-linux or BusyBox: the lock belongs to the open file
+ * description that the child inherits, so it is ours after the child has ended. The kernel keeps it until our
+ * descriptor is closed, however this process ends, and it holds between containers, because it is the file's and not a
+ * process id's.
  */
 import { spawnSync } from "node:child_process";
 

@@ -1,4 +1,7 @@
-/** A lock on a file that stays, such as that of a node agent, in a directory where others may make files too (`/run/lock` is everybody's). */
+/**
+ * A lock on a file that stays, such as that of a node agent, in a directory where others may make files too
+ * (`/run/lock` is everybody's).
+ */
 import { closeSync, fstatSync, ftruncateSync, lstatSync, unlinkSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
@@ -10,8 +13,8 @@ import { openTrustedDirectory } from "./trusted-directory.ts";
 const MOST_TRIES = 100;
 
 /**
- * Undefined while another process has it. The file holds our process id. One of another user's is removed, held or not: nobody but us can open ours, so nobody
- * else can hold it. Throws `unsupported` where nothing can be locked.
+ * Undefined while another process has it. The file holds our process id. One of another user's is removed, held or not:
+ * nobody but us can open ours, so nobody else can hold it. Throws `unsupported` where nothing can be locked.
  */
 export function takeLastingLock(path: string): HeldLock | undefined {
   using directory = openTrustedDirectory(dirname(path), { strict: true });

@@ -1,6 +1,7 @@
 /**
- * One lock: a file that is there while somebody holds it, with who that is in it. What counts is the kernel's lock on the open file; a file that a run which was killed
- * left behind locks nothing, and is taken over. The holder removes it at the end, so whoever gets the lock looks again whether the file still has its name.
+ * One lock: a file that is there while somebody holds it, with who that is in it. What counts is the kernel's lock on
+ * the open file; a file that a run which was killed left behind locks nothing, and is taken over. The holder removes it
+ * at the end, so whoever gets the lock looks again whether the file still has its name.
  */
 import {
   closeSync,
@@ -47,7 +48,8 @@ const HOLDER_TRIES = 20;
 const HOLDER_WAIT_MS = 10;
 
 /**
- * Does not wait. Throws what the system says, about `target`, which is what is to be written, and `already-exists` where something else has the file's name.
+ * Does not wait. Throws what the system says, about `target`, which is what is to be written, and `already-exists`
+ * where something else has the file's name.
  */
 export function takeLockFile(path: string, target: string, command: string): LockResult {
   for (let tries = 0; tries < MOST_TRIES; tries++) {

@@ -7,14 +7,17 @@ import type { FileSystem } from "./file-system.ts";
 import { openTarget, type Target } from "./target.ts";
 import { type FileOwner, ownerOf, writeFile } from "./write-file.ts";
 
-/** Locked until it is disposed of. A link is followed: what it leads to is replaced. Throws `directory-untrusted` where others could exchange it. */
+/**
+ * Locked until it is disposed of. A link is followed: what it leads to is replaced. Throws `directory-untrusted` where
+ * others could exchange it.
+ */
 export function openReplacement(path: string, command: string): Target {
   return openTarget(path, { command, kind: "file", followLinks: true, strict: true });
 }
 
 /**
- * The new one has the old one's owner and mode; the old one is kept beside it as `FILE.SUFFIX`, or `FILE.SUFFIX-2` where that is there, which is returned. Where it
- * fails, nothing is kept.
+ * The new one has the old one's owner and mode; the old one is kept beside it as `FILE.SUFFIX`, or `FILE.SUFFIX-2`
+ * where that is there, which is returned. Where it fails, nothing is kept.
  */
 export async function replaceFile(
   fs: FileSystem,

@@ -1,7 +1,8 @@
 /**
- * Where something is put together before it has its name: `.NAME.kubemend-RANDOM` beside the target, a directory of ours that nobody else may look into, with a
- * journal in it; or, for a single file, that file. What a run that was killed left behind is found by its name, and removed only where it is provably ours: it has our
- * owner, and a directory has our mode and a journal in it that says the same target and random number. Others cannot make that.
+ * Where something is put together before it has its name: `.NAME.kubemend-RANDOM` beside the target, a directory of
+ * ours that nobody else may look into, with a journal in it; or, for a single file, that file. What a run that was
+ * killed left behind is found by its name, and removed only where it is provably ours: it has our owner, and a
+ * directory has our mode and a journal in it that says the same target and random number. Others cannot make that.
  */
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
@@ -102,8 +103,9 @@ function isOurFile(path: string): boolean {
 }
 
 /**
- * Removes files that dead runs staged in a directory, for whatever target: they may hold a whole cluster's secrets, and the next run often has another target. A file
- * is ours by its owner and its name, and dead where its target's lock is free.
+ * Removes files that dead runs staged in a directory, for whatever target: they may hold a whole cluster's secrets, and
+ * the next run often has another target. A file is ours by its owner and its name, and dead where its target's lock is
+ * free.
  */
 export function removeDeadFiles(fs: FileSystem, target: Target, command: string): void {
   for (const name of readdirSync(target.parent.anchor)) {

@@ -1,6 +1,7 @@
 /**
- * Something that a run writes: a file or a directory that is to have its name when it is whole. While it is open it is locked by the kernel against another run,
- * also of another container that shares nothing but the disk, and the directory that it lies in cannot be exchanged.
+ * Something that a run writes: a file or a directory that is to have its name when it is whole. While it is open it is
+ * locked by the kernel against another run, also of another container that shares nothing but the disk, and the
+ * directory that it lies in cannot be exchanged.
  */
 import {
   closeSync,
@@ -22,9 +23,15 @@ import { openTrustedDirectory, type TrustedDirectory, type TrustOptions } from "
 export interface TargetOptions extends TrustOptions {
   /** Who writes, such as `snapshot restore`: another run names it. */
   readonly command: string;
-  /** `tree`: many files, which another run must not touch meanwhile: refused where there is no lock. `file`: one, which a rename gives its name in any case. */
+  /**
+   * `tree`: many files, which another run must not touch meanwhile: refused where there is no lock. `file`: one, which
+   * a rename gives its name in any case.
+   */
   readonly kind: "file" | "tree";
-  /** When this run began, in milliseconds since the epoch: what has come to a directory since is another run's, which began at about the same time. */
+  /**
+   * When this run began, in milliseconds since the epoch: what has come to a directory since is another run's, which
+   * began at about the same time.
+   */
   readonly startedAt?: number;
   /** Write to where a link at the path leads, instead of replacing the link. */
   readonly followLinks?: boolean;
@@ -47,7 +54,10 @@ export function isOwnName(name: string): boolean {
   return name === LOCK_INSIDE || /^\..*\.kubemend-(lock|[0-9a-f]{16})$/.test(name);
 }
 
-/** Throws `target-locked` while another run writes it, `directory-untrusted`, and `unsupported` for a tree where nothing can be locked. The parent must exist. */
+/**
+ * Throws `target-locked` while another run writes it, `directory-untrusted`, and `unsupported` for a tree where nothing
+ * can be locked. The parent must exist.
+ */
 export function openTarget(path: string, options: TargetOptions): Target {
   const { parent, name } = find(path, options);
   const locks: HeldLock[] = [];
@@ -90,8 +100,9 @@ function find(path: string, options: TargetOptions): { readonly parent: TrustedD
 }
 
 /**
- * The file lies beside the target. But one container may see as a mount point what another sees as a plain directory, and then they have no other directory in common:
- * so a directory that is there is locked by a file in it as well. Not the directory itself: whoever may read it could hold that.
+ * The file lies beside the target. But one container may see as a mount point what another sees as a plain directory,
+ * and then they have no other directory in common: so a directory that is there is locked by a file in it as well. Not
+ * the directory itself: whoever may read it could hold that.
  */
 function lock(target: Target, options: TargetOptions, locks: HeldLock[]): void {
   const isDirectory = (): boolean => lstatSync(target.at(), { throwIfNoEntry: false })?.isDirectory() === true;

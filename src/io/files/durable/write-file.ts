@@ -23,8 +23,9 @@ export interface WriteFileOptions {
 }
 
 /**
- * `fill` writes the content. Whatever fails, the file is as it was and nothing staged stays, but where that cannot be removed: then the next run does. Throws
- * `not-a-file` where a directory, a device or another thing that is no file has the name.
+ * `fill` writes the content. Whatever fails, the file is as it was and nothing staged stays, but where that cannot be
+ * removed: then the next run does. Throws `not-a-file` where a directory, a device or another thing that is no file has
+ * the name.
  */
 export async function writeFile<T>(
   fs: FileSystem,

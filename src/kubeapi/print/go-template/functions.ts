@@ -1,4 +1,7 @@
-/** The functions of Go templates, and those that kubectl adds. Sources: text/template/funcs.go, k8s.io/cli-runtime/pkg/printers/template.go. */
+/**
+ * The functions of Go templates, and those that kubectl adds. Sources: text/template/funcs.go,
+ * k8s.io/cli-runtime/pkg/printers/template.go.
+ */
 import { MendError } from "../../../errors/errors.ts";
 import type { JsonObject, JsonValue } from "../../../kube/object.ts";
 import { goText } from "../go-text.ts";

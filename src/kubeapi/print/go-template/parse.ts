@@ -1,4 +1,7 @@
-/** A Go template as a tree: the subset of text/template that kubectl's users write. Not read: define, template, block, break and continue. */
+/**
+ * A Go template as a tree: the subset of text/template that kubectl's users write. Not read: define, template, block,
+ * break and continue.
+ */
 import { readChunks, type Token, unreadable } from "./tokens.ts";
 
 /** One value or call of a pipeline, with the fields that are taken from it. */

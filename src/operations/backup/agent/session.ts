@@ -1,6 +1,7 @@
 /**
- * One time of writing: a watch from where the repository ends, its changes stored every interval, fulls when they are due. It ends when etcd or the watch does, when another agent has
- * taken over, or when the agent is to stop; then whoever calls it looks anew.
+ * One time of writing: a watch from where the repository ends, its changes stored every interval, fulls when they are
+ * due. It ends when etcd or the watch does, when another agent has taken over, or when the agent is to stop; then
+ * whoever calls it looks anew.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { invariant, MendError } from "../../../errors/errors.ts";

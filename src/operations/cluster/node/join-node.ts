@@ -1,4 +1,7 @@
-/** What replacing a control-plane node asks of a machine: what it has, the secrets of a join from kubeadm on a living one, and the join itself on the new one. */
+/**
+ * What replacing a control-plane node asks of a machine: what it has, the secrets of a join from kubeadm on a living
+ * one, and the join itself on the new one.
+ */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
@@ -39,7 +42,10 @@ export async function describeMachine(): Promise<MachineFacts> {
   };
 }
 
-/** Words of `kubeadm join` without the program. The control plane's keys travel encrypted in a secret that lives for two hours, and the token for one. */
+/**
+ * Words of `kubeadm join` without the program. The control plane's keys travel encrypted in a secret that lives for two
+ * hours, and the token for one.
+ */
 export interface JoinWords {
   readonly words: readonly string[];
 }

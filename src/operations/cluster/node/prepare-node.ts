@@ -1,6 +1,7 @@
 /**
- * Gives this node the files that its control plane needs and that are missing: those that were sent, and what the authorities make whose keys are there. What was there
- * before is kept with the operation, and noted before anything is written.
+ * Gives this node the files that its control plane needs and that are missing: those that were sent, and what the
+ * authorities make whose keys are there. What was there before is kept with the operation, and noted before anything is
+ * written.
  */
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync } from "node:fs";
@@ -98,7 +99,10 @@ export async function prepareNode(
   return noted;
 }
 
-/** What {@link prepareNode} made goes to the operation's directory, and what was there before comes back. A file that has changed since stays. */
+/**
+ * What {@link prepareNode} made goes to the operation's directory, and what was there before comes back. A file that
+ * has changed since stays.
+ */
 export function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) => void, root?: string): void {
   const unused = join(operationDirectory(id, root), "unused");
   for (const [at, { path, kept, sha256 }] of [...made.entries()].reverse()) {

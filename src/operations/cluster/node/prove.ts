@@ -1,4 +1,7 @@
-/** Proofs, asked from a control-plane node with the certificates that are on it: that etcd is what was restored, and that the control plane works. */
+/**
+ * Proofs, asked from a control-plane node with the certificates that are on it: that etcd is what was restored, and
+ * that the control plane works.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
@@ -37,8 +40,9 @@ export interface EtcdProof {
 }
 
 /**
- * That the members that serve are those of the plan, hold the same, and hold what was restored: the cluster's id, which comes of the new token; a quorum and every
- * member; one hash for all; the revision of the restore; as many keys as the backup has. Throws `timeout` with what is still missing.
+ * That the members that serve are those of the plan, hold the same, and hold what was restored: the cluster's id, which
+ * comes of the new token; a quorum and every member; one hash for all; the revision of the restore; as many keys as the
+ * backup has. Throws `timeout` with what is still missing.
  */
 export async function proveEtcd(journal: NodeJournal, plan: RestorePlan, options: ProofOptions): Promise<EtcdProof> {
   const flags = etcdFlagsOf(
@@ -79,7 +83,10 @@ export interface ControlPlaneProof {
   readonly left: readonly string[];
 }
 
-/** That the API server answers, the leases are held since the restore, and the control plane's nodes are Ready with all of their static pods. */
+/**
+ * That the API server answers, the leases are held since the restore, and the control plane's nodes are Ready with all
+ * of their static pods.
+ */
 export async function proveControlPlane(
   names: readonly string[],
   began: number,

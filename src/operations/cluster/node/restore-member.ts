@@ -1,6 +1,6 @@
 /**
- * Restores this node's etcd member from the snapshot that was brought here, and finds what was there before again, wherever a restore has put it: by the inode of its
- * `member` directory, which no rename changes.
+ * Restores this node's etcd member from the snapshot that was brought here, and finds what was there before again,
+ * wherever a restore has put it: by the inode of its `member` directory, which no rename changes.
  */
 import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -57,7 +57,10 @@ export function findData({ dataDir }: NodeJournal): string | null {
   return dataDir === null ? null : (findMember(dataDir) ?? null);
 }
 
-/** Moves what is in the data directory beside it, under a name of the operation's, and returns where. It stays where it is not what was there before. */
+/**
+ * Moves what is in the data directory beside it, under a name of the operation's, and returns where. It stays where it
+ * is not what was there before.
+ */
 export function moveDataAside({ id, dataDir }: NodeJournal): string | null {
   if (dataDir === null || contents(dataDir.path).length === 0) return findData({ dataDir } as NodeJournal);
   const { path } = dataDir;

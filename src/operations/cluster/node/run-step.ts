@@ -1,6 +1,6 @@
 /**
- * The far end of an operation on several nodes: kubemend on one of them takes a request on stdin, does one step, and answers in lines of JSON on stdout. Each step
- * can be asked for again: what it has done before it finds done.
+ * The far end of an operation on several nodes: kubemend on one of them takes a request on stdin, does one step, and
+ * answers in lines of JSON on stdout. Each step can be asked for again: what it has done before it finds done.
  */
 import { createHash } from "node:crypto";
 import { join as joinPath } from "node:path";

@@ -7,8 +7,8 @@ import { bringDataBack } from "./restore-member.ts";
 import { removeManifests, type StopOptions, startComponents } from "./stop-components.ts";
 
 /**
- * First half: everything of the control plane stops, and the data is as it was. The manifests follow in {@link finishUndo}, when all nodes have come this far, so that
- * no old member meets a restored one.
+ * First half: everything of the control plane stops, and the data is as it was. The manifests follow in {@link
+ * finishUndo}, when all nodes have come this far, so that no old member meets a restored one.
  */
 export async function undoData(journal: NodeJournal, options: Pick<StopOptions, "signal" | "tell">): Promise<void> {
   const steps = undoSteps(journal);

@@ -1,4 +1,7 @@
-/** What the API server tells of the cluster, in parallel lists that are no larger than they need be. What looks wrong for a moment is looked at twice. */
+/**
+ * What the API server tells of the cluster, in parallel lists that are no larger than they need be. What looks wrong
+ * for a moment is looked at twice.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CertificateFact, ClusterFacts, ComponentFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { looksAbandoned } from "../../../diagnosis/leases.ts";

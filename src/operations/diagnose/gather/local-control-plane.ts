@@ -33,7 +33,10 @@ const LOG_LINES = 4;
 /** kubeadm writes it where it starts a kubelet. */
 const KUBEADM_FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
 
-/** Undefined where there is nothing of a control plane here, and no kubelet. `callsHere`: the API server is called by an address of this machine. */
+/**
+ * Undefined where there is nothing of a control plane here, and no kubelet. `callsHere`: the API server is called by an
+ * address of this machine.
+ */
 export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undefined {
   const kubelet = findKubelet();
   const staticPods = kubelet?.staticPods ?? configuredStaticPods() ?? STATIC_PODS;
