@@ -16,6 +16,11 @@ function sink(stream: NodeJS.WriteStream): TextSink {
     async write(text) {
       if (!stream.write(text)) await once(stream, "drain");
     },
+    async writeBytes(bytes) {
+      await new Promise<void>((resolve, reject) => {
+        stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+      });
+    },
   };
 }
 

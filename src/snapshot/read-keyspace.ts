@@ -33,6 +33,8 @@ export interface Keyspace {
   readonly labels: readonly string[];
   /** Live keys. */
   readonly size: number;
+  /** The live entries of {@link index} in the order of their keys. */
+  order(): Uint32Array;
   /** Live keys in byte order; views. */
   keys(): Iterable<Uint8Array>;
   /** The live key-values in the order of their keys, read one at a time. Damaged ones are reported and left out. */
@@ -72,6 +74,7 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
     compactRevision,
     index,
     labels: result.labels,
+    order,
     get size() {
       return order().length;
     },

@@ -5,8 +5,9 @@
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { MendError } from "../errors/errors.ts";
+import type { LineBatch, LineOrder } from "./line-batches.ts";
 import { startThread, thrownByThread } from "./start-thread.ts";
-import type { SweepOrder, SweepReport } from "./sweep-worker.ts";
+import type { SweepMessage, SweepOrder, SweepReport } from "./sweep-worker.ts";
 
 /** Below this a thread costs more than it saves. Bytes. */
 export const THREAD_WORTHY_BYTES = 32 << 20;
@@ -18,6 +19,8 @@ export interface SweepThreads {
   readonly count: number;
   /** Sends the order to every thread; one report each. */
   run(order: SweepOrder): Promise<SweepReport>[];
+  /** Sends an order to each thread, passes on what they send meanwhile, and ends when all have. */
+  stream(orderOf: (thread: number) => LineOrder, pass: (batch: LineBatch) => void): Promise<void>;
   stop(): void;
 }
 
@@ -34,21 +37,32 @@ export function startSweepThreads(size: number): SweepThreads {
   });
   return {
     count,
-    run: (order) => workers.map((worker) => runOn(worker, order)),
+    run: (order) => workers.map((worker) => runOn<SweepReport>(worker, order)),
+    async stream(orderOf, pass) {
+      await Promise.all(workers.map((worker, thread) => runOn<undefined>(worker, orderOf(thread), pass)));
+    },
     stop() {
       for (const worker of workers) void worker.terminate();
     },
   };
 }
 
-function runOn(worker: Worker, order: SweepOrder): Promise<SweepReport> {
-  const report = new Promise<SweepReport>((resolve, reject) => {
+/** The thread's answer. What it sends before, each a batch, goes to `pass`. */
+function runOn<Answer>(
+  worker: Worker,
+  order: SweepOrder | LineOrder,
+  pass?: (batch: LineBatch) => void,
+): Promise<Answer> {
+  const report = new Promise<Answer>((resolve, reject) => {
     const end = (): void => {
       worker.off("message", done).off("error", failed).off("exit", ended).unref();
     };
-    const done = (result: SweepReport): void => {
-      end();
-      resolve(result);
+    const done = (message: SweepMessage): void => {
+      if ("batch" in message) pass?.(message.batch);
+      else {
+        end();
+        resolve(message.answer as Answer);
+      }
     };
     const failed = (error: unknown): void => {
       end();

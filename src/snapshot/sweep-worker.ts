@@ -8,6 +8,7 @@ import { sweepLeaves } from "../bolt/sweep.ts";
 import type { Finding } from "../errors/errors.ts";
 import { descriptorSource } from "../io/files/file-source.ts";
 import { createLeafTasks, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
+import type { LineBatch, LineOrder } from "./line-batches.ts";
 import { finishChunk, type SweepCounters, takeChunks } from "./sweep-chunks.ts";
 
 /** All that a thread needs to know: plain data and shared memory. */
@@ -28,9 +29,16 @@ export interface SweepReport {
   readonly seen: PageSet;
 }
 
+/** What a thread sends: batches of lines, and an answer when it is done with an order. */
+export type SweepMessage = { readonly batch: LineBatch } | { readonly answer: SweepReport | undefined };
+
+function boltOf({ descriptor, name, size, meta, metas, pageCount }: SweepOrder | LineOrder): BoltFile {
+  return { source: descriptorSource(descriptor, name, size), meta, metas, pageCount };
+}
+
 async function work(order: SweepOrder): Promise<SweepReport> {
-  const { descriptor, name, size, meta, metas, pageCount, map, spec, counters } = order;
-  const bolt: BoltFile = { source: descriptorSource(descriptor, name, size), meta, metas, pageCount };
+  const { pageCount, map, spec, counters } = order;
+  const bolt = boltOf(order);
   const findings: Finding[] = [];
   const report = (finding: Finding): void => {
     findings.push(finding);
@@ -56,8 +64,15 @@ function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
 
 if (!isMainThread) {
   const port = parentPort!;
-  port.on("message", async (order: SweepOrder) => {
-    const report = await work(order);
-    port.postMessage(report, movableBuffers(report));
+  const send = (message: SweepMessage, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
+  port.on("message", async (order: SweepOrder | LineOrder) => {
+    if ("lines" in order) {
+      const { writeBatches } = await import("./line-batches.ts");
+      writeBatches(boltOf(order), order, (batch) => send({ batch }));
+      send({ answer: undefined });
+    } else {
+      const answer = await work(order);
+      send({ answer }, movableBuffers(answer));
+    }
   });
 }

@@ -2,6 +2,7 @@
 import type { Finding } from "../errors/errors.ts";
 import { addTally, type Tally } from "../errors/findings.ts";
 import type { DecodedValue } from "../kube/object.ts";
+import type { ObjectText } from "./decode.ts";
 
 export interface ValueFindings {
   /** Whether an encryption config was given: then a value that stays encrypted lacks its key, which is an error. */
@@ -13,7 +14,7 @@ export interface ValueFindings {
 /** Reports a value that is unreadable; counts values by the key that encrypts them, and fields that are not known. */
 export function noteValue(
   { hasKeys, tallies, report }: ValueFindings,
-  decoded: DecodedValue,
+  decoded: DecodedValue | ObjectText,
   where: () => string,
 ): void {
   if (decoded.state === "unreadable") {
@@ -29,7 +30,7 @@ export function noteValue(
     }));
   } else if (decoded.state === "object") {
     for (const path of decoded.unknownFields) {
-      const { apiVersion, kind } = decoded.object;
+      const { apiVersion, kind } = "object" in decoded ? decoded.object : decoded;
       const text = `${apiVersion} ${kind} has a field that this version does not know: ${path}`;
       addTally(tallies, text, () => ({ level: "warning", code: "field-unknown", where: where(), text }));
     }

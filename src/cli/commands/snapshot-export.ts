@@ -53,7 +53,7 @@ clear: files are 0600 in directories of 0700.`,
     const operation = { ...common, types, ...given({ atRevision, encryption, etcdPrefix }) };
     const counts =
       dir === undefined
-        ? await exportLines(file, operation, (text) => host.stdout.write(text))
+        ? await exportLines(file, operation, (lines) => host.stdout.writeBytes(lines))
         : await exportTree(file, resolve(host.cwd, dir), operation);
     await line.end();
     if (output === "json") await host.stdout.write(`${JSON.stringify({ directory: dir, ...counts })}\n`);

@@ -3,6 +3,7 @@
  * escaped, and with flags in place of the inputs that texts name. Escape sequences exist in this file only: for colours,
  * a line that moves, and a screen that is redrawn.
  */
+import { isAscii } from "node:buffer";
 import { escapeText, oneLine } from "./escape.ts";
 import { piecesOf, type Style, type Text } from "./styled.ts";
 
@@ -10,6 +11,8 @@ import { piecesOf, type Style, type Text } from "./styled.ts";
 export interface TextSink {
   /** Resolves when the sink is ready for more, so that an export of gigabytes never piles up in memory. */
   write(text: string): Promise<void>;
+  /** The same for bytes, which are written when this resolves. A sink without it gets them as text. */
+  writeBytes?(bytes: Uint8Array): Promise<void>;
   /** True on a terminal: the only place for colours and moving progress. */
   readonly isTTY: boolean;
   /** The terminal's width in columns, or undefined where there is none. */
@@ -22,6 +25,8 @@ export interface Printer {
   readonly columns: number | undefined;
   /** Writes text with what could steer a terminal escaped; JSON keeps its exact meaning. Resolves when there is room for more. */
   write(text: Text): Promise<void>;
+  /** The same for UTF-8, of whole lines of JSON: what needs no escape is not looked at twice. The memory can be used again when this resolves. */
+  writeBytes(lines: Uint8Array): Promise<void>;
   /** Replaces the line that the cursor is on, cut at the terminal's width. Nothing where there is no terminal. */
   moveLine(text: string): Promise<void>;
   /** Empties that line. Nothing where there is no terminal. */
@@ -33,6 +38,7 @@ export interface Printer {
 }
 
 const ESC = "\u001b";
+const DELETE = 0x7f;
 const COLOURS: Readonly<Record<Style, number>> = { error: 31, warning: 33, note: 36, good: 32 };
 
 /** `withFlags` writes flags in place of the inputs that a text names. */
@@ -65,6 +71,12 @@ export function createPrinter(
       const most = (sink.columns ?? 80) - 1;
       const all = lines.map((line) => `${ESC}[K${coloured(line, most)}\n`).join("");
       return control(`\r${before > 0 ? `${ESC}[${before}A` : ""}${all}${ESC}[J`);
+    },
+    writeBytes(lines) {
+      // In JSON, control characters of ASCII are escaped already, but for the last.
+      const isSafe = isAscii(lines) && !lines.includes(DELETE);
+      if (isSafe && sink.writeBytes !== undefined) return sink.writeBytes(lines);
+      return sink.write(escapeText(Buffer.from(lines).toString("utf8")));
     },
     moveLine: (text) => control(`\r${oneLine(withFlags(text)).slice(0, (sink.columns ?? 80) - 1)}${ESC}[K`),
     clearLine: () => control(`\r${ESC}[K`),

@@ -5,15 +5,14 @@ import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { openFileTree } from "../../io/files/durable/file-tree.ts";
 import type { DecodedValue } from "../../kube/object.ts";
 import type { KeySelection } from "../../mvcc/index-task.ts";
-import type { KeyValue } from "../../mvcc/key-value.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { joinTallies, readLines } from "../../snapshot/parallel-lines.ts";
 import { explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
-import { type KeyspaceOptions, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import { type Keyspace, type KeyspaceOptions, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
-import { printJson } from "../../storage/json-text.ts";
 import { objectPath } from "../../storage/object-path.ts";
 import { resolveResources } from "../../storage/resource-argument.ts";
 import { noteValue } from "../../storage/value-findings.ts";
@@ -41,36 +40,34 @@ export interface ExportCounts {
 /** A key-value and what it turned out to be. */
 interface ExportedValue {
   readonly key: string;
-  readonly keyValue: KeyValue;
   readonly decoded: DecodedValue;
 }
 
-/** Writes a line of JSON for each key to `write`, in the order of the keys. What is no object has `object: null` and says why in `state` and `text`. */
+/**
+ * Writes a line of JSON for each key to `write`, in the order of the keys: many at a time, in memory that is used again once `write` has returned. What is no
+ * object has `object: null` and says why in `state` and `text`.
+ */
 export async function exportLines(
   path: string,
   options: ExportOptions,
-  write: (text: string) => Promise<void>,
+  write: (lines: Uint8Array) => Promise<void>,
 ): Promise<ExportCounts> {
   using snapshot = await openSnapshot(path, options);
-  let part = "";
-  const counts = await eachValue(snapshot, options, async (value) => {
-    part += `${lineOf(value)}\n`;
-    if (part.length < 256 * 1024) return;
-    await write(part);
-    part = "";
-  });
-  await write(part);
-  return counts;
-}
-
-function lineOf({ key, keyValue, decoded }: ExportedValue): string {
-  const { createRevision, modRevision, version, lease } = keyValue;
-  const head = { key, createRevision, modRevision, version, lease: lease === 0n ? 0 : lease };
-  if (decoded.state === "object") {
-    const { apiVersion, kind } = decoded.object;
-    return printJson({ ...head, apiVersion, kind, object: decoded.object });
+  const { encryption, etcdPrefix, signal } = options;
+  const keyspace = await readChosen(snapshot, options);
+  const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
+  const tallies = new Map<string, Tally>();
+  const lineOptions = { ...(encryption && { encryption }), ...(etcdPrefix !== undefined && { etcdPrefix }) };
+  for await (const lines of readLines(snapshot, keyspace, lineOptions, signal)) {
+    await write(lines.text);
+    for (const finding of lines.findings) snapshot.findings.report(finding);
+    for (const state of ["object", "encrypted", "unreadable", "opaque"] as const) counts[state] += lines.counts[state];
+    joinTallies(tallies, lines.tallies);
+    options.progress?.({ step: "exporting", done: lines.done, total: keyspace.size, unit: "objects" });
   }
-  return printJson({ ...head, apiVersion: null, kind: null, object: null, state: decoded.state, text: decoded.text });
+  reportTallies(tallies, snapshot.findings.report);
+  const { object, encrypted, unreadable, opaque } = counts;
+  return { objects: object, encrypted, unreadable, opaque, findings: snapshot.findings.list() };
 }
 
 /** Writes each object to a file of its own below `directory`, which is new or empty. Nothing is there until all is written. */
@@ -101,12 +98,9 @@ function numbered(parts: readonly string[], copy: number): readonly string[] {
   return [...parts.slice(0, -1), `${file.slice(0, -".yaml".length).slice(0, 240)}~${copy}.yaml`];
 }
 
-async function eachValue(
-  snapshot: Snapshot,
-  options: ExportOptions,
-  use: (value: ExportedValue) => Promise<void>,
-): Promise<ExportCounts> {
-  const { atRevision, signal, progress, encryption, etcdPrefix } = options;
+/** The keyspace, of the wanted types alone. */
+async function readChosen(snapshot: Snapshot, options: ExportOptions): Promise<Keyspace> {
+  const { atRevision, signal, progress, encryption } = options;
   const reading = {
     ...(atRevision === undefined ? {} : { atRevision }),
     ...(signal === undefined ? {} : { signal }),
@@ -114,7 +108,16 @@ async function eachValue(
   };
   for (const finding of encryption?.findings ?? []) snapshot.findings.report(finding);
   const select = await selectTypes(snapshot, options, reading);
-  const keyspace = await readKeyspace(snapshot, { ...reading, select });
+  return readKeyspace(snapshot, { ...reading, select });
+}
+
+async function eachValue(
+  snapshot: Snapshot,
+  options: ExportOptions,
+  use: (value: ExportedValue) => Promise<void>,
+): Promise<ExportCounts> {
+  const { signal, progress, encryption, etcdPrefix } = options;
+  const keyspace = await readChosen(snapshot, options);
   const transformer = createTransformer(encryption, etcdPrefix);
   const decoder = new TextDecoder();
   const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
@@ -127,7 +130,7 @@ async function eachValue(
     const decoded = decodeValue({ key, value: keyValue.value, modRevision: keyValue.modRevision }, transformer);
     counts[decoded.state] += 1;
     noteValue(notes, decoded, () => `revision ${keyValue.modRevision} · ${key}`);
-    await use({ key, keyValue, decoded });
+    await use({ key, decoded });
     done += 1;
     progress?.({ step: "exporting", done, total: keyspace.size, unit: "objects" });
   }

@@ -1,0 +1,105 @@
+/** Writes values as lines of JSON, as `snapshot export -o jsonl` prints them: the key, its revisions, and the object. */
+import type { Finding } from "../errors/errors.ts";
+import type { Tally } from "../errors/findings.ts";
+import type { DecodedValue } from "../kube/object.ts";
+import type { KeyValue } from "../mvcc/key-value.ts";
+import { decodeToText } from "./decode.ts";
+import { createTransformer } from "./encryption.ts";
+import type { EncryptionConfig } from "./encryption-config.ts";
+import { printJson } from "./json-text.ts";
+import { noteValue } from "./value-findings.ts";
+
+/** Plain data, so that it can be sent to a thread. */
+export interface LineOptions {
+  readonly encryption?: Pick<EncryptionConfig, "rules">;
+  readonly etcdPrefix?: string;
+}
+
+/** What some values were. */
+export interface LineCounts extends Record<DecodedValue["state"], number> {}
+
+export interface LinesResult {
+  readonly counts: LineCounts;
+  readonly findings: readonly Finding[];
+  readonly tallies: ReadonlyMap<string, Tally>;
+}
+
+export interface LineTask {
+  /** Writes one line. */
+  add(keyValue: KeyValue, lines: LineBuffer): void;
+  /** What the values since the last call were. */
+  take(): LinesResult;
+}
+
+/** Memory for lines, which grows as it must. */
+export class LineBuffer {
+  private bytes: Uint8Array;
+  private readonly allocate: (size: number) => Uint8Array;
+  size = 0;
+
+  constructor(size: number, allocate: (size: number) => Uint8Array = (size) => new Uint8Array(size)) {
+    this.allocate = allocate;
+    this.bytes = allocate(size);
+  }
+
+  add(part: Uint8Array): void {
+    if (this.size + part.length > this.bytes.length) {
+      const larger = this.allocate(Math.max(this.bytes.length * 2, this.size + part.length));
+      larger.set(this.bytes.subarray(0, this.size));
+      this.bytes = larger;
+    }
+    this.bytes.set(part, this.size);
+    this.size += part.length;
+  }
+
+  get written(): Uint8Array {
+    return this.bytes.subarray(0, this.size);
+  }
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const LINE_END = encoder.encode("}\n");
+
+export function createLineTask({ encryption, etcdPrefix }: LineOptions): LineTask {
+  const transformer = createTransformer(encryption, etcdPrefix);
+  let counts: LineCounts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
+  let findings: Finding[] = [];
+  let tallies = new Map<string, Tally>();
+  return {
+    add(keyValue, lines) {
+      const key = decoder.decode(keyValue.key);
+      const { value, modRevision, createRevision, version, lease } = keyValue;
+      const decoded = decodeToText({ key, value, modRevision }, transformer);
+      counts[decoded.state] += 1;
+      const notes = { hasKeys: encryption !== undefined, tallies, report: (each: Finding) => void findings.push(each) };
+      noteValue(notes, decoded, () => `revision ${modRevision} · ${key}`);
+      const head = printJson({ key, createRevision, modRevision, version, lease: lease === 0n ? 0 : lease }).slice(
+        0,
+        -1,
+      );
+      if (decoded.state !== "object") {
+        const rest = printJson({
+          apiVersion: null,
+          kind: null,
+          object: null,
+          state: decoded.state,
+          text: decoded.text,
+        });
+        lines.add(encoder.encode(`${head},${rest.slice(1)}\n`));
+        return;
+      }
+      const { apiVersion, kind, json } = decoded;
+      lines.add(encoder.encode(`${head},"apiVersion":${printJson(apiVersion)},"kind":${printJson(kind)},"object":`));
+      lines.add(json);
+      lines.add(LINE_END);
+    },
+    take() {
+      const result = { counts, findings, tallies };
+      counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
+      findings = [];
+      tallies = new Map();
+      return result;
+    },
+  };
+}
