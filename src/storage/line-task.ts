@@ -16,7 +16,7 @@ export interface LineOptions {
 }
 
 /** What some values were. */
-export interface LineCounts extends Record<DecodedValue["state"], number> {}
+interface LineCounts extends Record<DecodedValue["state"], number> {}
 
 export interface LinesResult {
   readonly counts: LineCounts;
