@@ -10,6 +10,7 @@ import { compareIds, idKey, type ObjectId } from "../../objects/object-id.ts";
 import type { PlanAction, PlanItem, RestorePlan } from "../../objects/restore-plan.ts";
 import { type Placement, placeOf, rewriteObject, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
 import { strayNotes } from "../../objects/stray-names.ts";
+import { podTemplateOf } from "../../objects/visit-references.ts";
 import { planClaim } from "../../objects/volumes.ts";
 import { waveOf } from "../../objects/waves.ts";
 import { findResource } from "../../storage/resources.ts";
@@ -66,7 +67,7 @@ class Planner {
     }
     await this.#readContext();
     const skipped = new Map([...this.#moveToNamespace(), ...this.#skip()]);
-    await this.#require();
+    await this.#require(skipped);
     const given = [...this.#candidates.values()].filter(({ id }) => !skipped.has(idKey(id)));
     const live = await this.#readLive(given);
     for (const candidate of given) this.#add(candidate, live);
@@ -99,7 +100,7 @@ class Planner {
       const { id } = candidate;
       if (id.namespace !== undefined) continue;
       this.#candidates.delete(key);
-      const reason = "it belongs to no namespace: a copy shares the one in the cluster";
+      const reason = "it belongs to no namespace, and stays the one that it is";
       if (id.path !== NAMESPACES) skipped.set(key, this.#item(candidate, "skip", { reason }));
     }
     return skipped;
@@ -122,10 +123,11 @@ class Planner {
   }
 
   /** Adds the namespaces and definitions that are not in the cluster. */
-  async #require(): Promise<void> {
+  async #require(skipped: ReadonlyMap<string, PlanItem>): Promise<void> {
     const { intoNamespace } = this.#options.placement;
     const targets = new Set<string>();
-    for (const { id } of this.#candidates.values()) if (id.namespace !== undefined) targets.add(id.namespace);
+    const given = [...this.#candidates].flatMap(([key, { id }]) => (skipped.has(key) ? [] : [id]));
+    for (const { namespace } of given) if (namespace !== undefined) targets.add(namespace);
     for (const name of targets) {
       const id = { path: NAMESPACES, namespace: undefined, name };
       if (this.#candidates.has(idKey(id))) continue;
@@ -136,7 +138,7 @@ class Planner {
         continue;
       this.#candidates.set(idKey(id), { id, object: saved, named: true, why: "the namespace that objects go into" });
     }
-    for (const { id } of [...this.#candidates.values()]) {
+    for (const id of given) {
       const definition = this.#definitions.get(id.path);
       if (definition === undefined || this.#cluster.resource(id.path) !== undefined) continue;
       const { name } = definition.metadata;
@@ -178,6 +180,8 @@ class Planner {
       const isService = (name: string) => this.#services.has(`${id.namespace}/${name}`);
       notes.push(...strayNotes(wanted, id.namespace!, isService));
     }
+    if (target.namespace === id.namespace && target.name !== id.name && podTemplateOf(wanted, id.path) !== undefined)
+      notes.push("its pods have the labels of the original's: what selects those selects both");
     const ending = isEndingNamespace(object)
       ? "it was being deleted when the backup was taken"
       : runsAgain(object, id.path);
