@@ -58,7 +58,9 @@ try {
     const seconds = (performance.now() - began) / 1000;
     const cpu = [...cpuSeconds()].map(([name, after]) => `${name} ${(after - (before.get(name) ?? 0)).toFixed(1)} s`);
     console.log(`${what}: ${number} objects in ${seconds.toFixed(1)} s, ${Math.round(number / seconds)} a second`);
-    console.log(`  CPU: ${cpu.join(", ")}`);
+    console.log(
+      `  CPU: ${cpu.join(", ")}; answers of 429 so far: ${throttled(await kubectl("get", "--raw", "/metrics"))}`,
+    );
     const found = (await kubectl("get", "configmaps", "-n", "bench", "-o", "name")).split("\n").length;
     if (found < number) throw new Error(`${what} made ${found} of ${number} objects`);
   };
@@ -77,6 +79,12 @@ try {
 } finally {
   await proxy.close();
   rmSync(directory, { recursive: true });
+}
+
+/** How many requests the API server has refused because it was too busy. */
+function throttled(metrics: string): number {
+  const lines = metrics.split("\n").filter((line) => /^apiserver_request_total\{.*code="429"/.test(line));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
 function serverOf(kubeconfig: string): string {
