@@ -1,6 +1,8 @@
 /** Hollow nodes: kubemark's kubelet, which registers and reports pods as running without a container runtime. Some 40 MB of memory each. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { ControlPlane } from "./control-plane.ts";
+import type { Kubernetes } from "./kubernetes.ts";
+import { runForResult } from "./processes.ts";
 
 const FIRST_PORT = 20_000;
 /** Each takes two, of 128 that many systems allow; one that gets none crashes again and again, which looks like a machine that is too small. */
@@ -11,15 +13,34 @@ const OTHERS_INSTANCES = 64;
 export async function startHollowNode(plane: ControlPlane, name: string, number: number): Promise<void> {
   allowInotify(number);
   const kubeconfig = await plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
+  const temporary = plane.bed.path("hollow"); // each leaves a directory in the temporary one
+  mkdirSync(temporary, { recursive: true });
   const command = [
+    "env",
+    `TMPDIR=${temporary}`,
     plane.kubernetes.program("kubemark"),
     "--morph=kubelet",
     `--name=${name}`,
     `--kubeconfig=${kubeconfig}`,
     `--kubelet-port=${FIRST_PORT + 2 * number}`,
     `--kubelet-read-only-port=${FIRST_PORT + 2 * number + 1}`,
+    ...(await imageFlags(plane.kubernetes)),
   ];
   plane.bed.start(name, command, { restart: true }); // one of hundreds that crashes must not fail a bench
+}
+
+const known = new Map<string, Promise<readonly string[]>>();
+
+/** Versions that know it ask a container runtime for images unless they are asked not to. */
+function imageFlags(kubernetes: Kubernetes): Promise<readonly string[]> {
+  const kubemark = kubernetes.program("kubemark");
+  const flags =
+    known.get(kubemark) ??
+    runForResult([kubemark, "--help"]).then(({ stdout, stderr }) =>
+      `${stdout}${stderr}`.includes("--use-host-image-service") ? ["--use-host-image-service=false"] : [],
+    );
+  known.set(kubemark, flags);
+  return flags;
 }
 
 /** Raises the limit where so many nodes need it, until the machine starts again. */

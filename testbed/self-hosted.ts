@@ -106,10 +106,22 @@ async function handOver(plane: ControlPlane): Promise<void> {
   );
 }
 
-/** Who holds the lease of a component of the control plane: its host's name, `_`, and something unique. */
+/** Who holds the lease of a component of the control plane: its host's name, `_`, and something unique. Empty where the last one gave it up as it ended. */
 export async function leaseHolder(plane: ControlPlane, component: string): Promise<string> {
   const lease = await plane.api.get(`/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${component}`);
-  return lease.spec.holderIdentity;
+  return lease.spec.holderIdentity ?? "";
+}
+
+/** Waits until somebody else than `before` holds it. */
+export async function newLeaseHolder(plane: ControlPlane, component: string, before: string): Promise<string> {
+  return await waitFor(
+    `another ${component} to lead`,
+    async () => {
+      const holder = await leaseHolder(plane, component);
+      return holder === "" || holder === before ? undefined : holder;
+    },
+    { seconds: 120 },
+  );
 }
 
 function objects(plane: ControlPlane): unknown[] {

@@ -1,8 +1,10 @@
 /** Failures of a control plane of processes with hollow nodes, each made for real: `diagnose` names it and nothing else, and its command mends it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
+import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { diagnosed, mended, type Place, placeIn, runPrinted } from "./diagnosing.ts";
+import { policyOf } from "./draining.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { webDeployment } from "./workloads.ts";
 
@@ -98,7 +100,7 @@ describeWithCluster("diagnose", (kubernetes) => {
     await mended(here, "error quota-blocks");
     await plane.podsReady("small", "app=many", 4);
 
-    await applied(() => plane.api.apply(budgetThatAllowsNothing));
+    await applied(() => plane.api.apply(budgetThatAllowsNothing(kubernetes)));
     await mended(here, "warning budget-allows-nothing");
   });
 
@@ -214,8 +216,8 @@ spec:
       containers: [{name: web, image: "kubemend.test/web:1", imagePullPolicy: IfNotPresent}]
 `;
 
-const budgetThatAllowsNothing = `
-apiVersion: policy/v1beta1
+const budgetThatAllowsNothing = (kubernetes: Kubernetes): string => `
+apiVersion: ${policyOf(kubernetes)}
 kind: PodDisruptionBudget
 metadata: {name: closed, namespace: small}
 spec: {minAvailable: 100%, selector: {matchLabels: {app: many}}}

@@ -11,6 +11,7 @@ import {
   kubectlResult,
   kubemendNode,
   podsOn,
+  policyOf,
   removeWorkloads,
   settled,
   startNode,
@@ -146,10 +147,12 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
   test("a budget holds a pod, is named with what frees it, and lets it go as soon as it is freed", async (context) => {
     if (!hasNodes) context.skip("this Kubernetes has no kubemark");
     await plane.api.apply(workload("web", { replicas: 3 }));
-    await plane.api.apply(budget("web", "minAvailable: 3"));
+    await plane.api.apply(budget(kubernetes, "web", "minAvailable: 3"));
     await settled(plane);
     await waitFor("the budget to be counted", async () => {
-      const { status } = await plane.api.get("/apis/policy/v1beta1/namespaces/default/poddisruptionbudgets/web");
+      const { status } = await plane.api.get(
+        `/apis/${policyOf(kubernetes)}/namespaces/default/poddisruptionbudgets/web`,
+      );
       return status?.currentHealthy === 3;
     });
     const [pod] = await plane.podsReady("default", "app=web", 3);
@@ -289,7 +292,7 @@ subjects: [{kind: User, name: looker, apiGroup: rbac.authorization.k8s.io}]
     const webOn = async (name: string) => (await podsOn(plane, name)).filter((pod) => pod.startsWith("web-"));
     await node("cordon", "hollow-3");
     await plane.api.apply(workload("web", { replicas: 6, nodes: trio }));
-    await plane.api.apply(budget("web", "minAvailable: 6"));
+    await plane.api.apply(budget(kubernetes, "web", "minAvailable: 6"));
     await plane.api.apply(workload("scaled", { replicas: 2, nodes: trio }));
     await plane.api.apply(`
 apiVersion: autoscaling/v1

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { type ControlPlane, conditionOf } from "../../testbed/control-plane.ts";
+import type { Kubernetes } from "../../testbed/kubernetes.ts";
 import { type RunResult, runForResult } from "../../testbed/processes.ts";
 import { waitFor } from "../../testbed/wait.ts";
 
@@ -70,9 +71,14 @@ spec:
 `;
 }
 
-export function budget(name: string, rule: string): string {
+/** The group of budgets: `v1` came with 1.21, and `v1beta1` went with 1.25. */
+export function policyOf({ minor }: Kubernetes): string {
+  return minor >= 21 ? "policy/v1" : "policy/v1beta1";
+}
+
+export function budget(kubernetes: Kubernetes, name: string, rule: string): string {
   return `
-apiVersion: policy/v1beta1
+apiVersion: ${policyOf(kubernetes)}
 kind: PodDisruptionBudget
 metadata: {name: ${name}, namespace: default}
 spec: {${rule}, selector: {matchLabels: {app: ${name}}}}

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect } from "vitest";
 import { type ControlPlane, conditionOf } from "../../testbed/control-plane.ts";
 import { hyperkubeImage } from "../../testbed/images.ts";
-import { leaseHolder, MASTER_LABEL, MASTER_TAINT, startSelfHosted } from "../../testbed/self-hosted.ts";
+import { leaseHolder, MASTER_LABEL, MASTER_TAINT, newLeaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { deploymentPath, lose, podsOf, rescue } from "./losing.ts";
@@ -86,7 +86,7 @@ describeWithCluster("two masters, and a scheduler that is lost", (kubernetes) =>
     for (const node of plane.nodes.values()) await node.write(SCHEDULER_CONF, config);
     const second = plane.nodes.get("node2")!;
     await second.write(SCHEDULER_MANIFEST, schedulerManifest(plane, spec.template.spec.containers[0].command));
-    await waitFor("it to lead", async () => (await leaseHolder(plane, "kube-scheduler")) !== before, { seconds: 120 });
+    await newLeaseHolder(plane, "kube-scheduler", before);
     const mirror = "/api/v1/namespaces/kube-system/pods/kube-scheduler-node2";
     const runs = async () => (await plane.api.get(mirror)).status.containerStatuses?.[0]?.state.running;
     await waitFor("its mirror pod to tell that it runs", runs);
