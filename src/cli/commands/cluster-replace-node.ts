@@ -42,10 +42,11 @@ under a fresh key (they travel encrypted), and kubeadm join runs on the new mach
     }
     const picture = showCluster(host, flags.quiet, 0);
     let shown: ReplacePlan | undefined;
+    await using ways = reachBySsh(reachOptions(host, flags));
     const replaced = await replaceNode({
       living,
       machine: { name, address: flags.to },
-      reach: reachBySsh(reachOptions(host, flags)),
+      reach: ways.to,
       joinFlags: flags.joinFlag,
       signal: host.signal,
       now: host.now,

@@ -64,6 +64,7 @@ cut off goes on where it was when the same command is run again.`,
     const isJson = flags.output === "json";
     const picture = showCluster(host, flags.quiet);
     let shown: { readonly plan: RestorePlan; readonly notes: PlanNotes } | undefined;
+    await using ways = reachBySsh(reachOptions(host, flags));
     const restored = await restoreCluster(backup, {
       ...common,
       ...encryption,
@@ -72,7 +73,7 @@ cut off goes on where it was when the same command is run again.`,
       addresses: addresses(flags.node),
       without: flags.without,
       acceptNewAuthority: flags.newAuthority,
-      reach: reachBySsh(reachOptions(host, flags)),
+      reach: ways.to,
       signal: host.signal,
       now: host.now,
       on: picture.on,

@@ -43,11 +43,12 @@ node begins, the others join it as learners and are promoted. Old data is moved 
     const isJson = flags.output === "json";
     const picture = showCluster(host, flags.quiet);
     let shown: SalvageOfNodes | undefined;
+    await using ways = reachBySsh(reachOptions(host, flags));
     const salvaged = await salvageCluster({
       ...common,
       targets,
       ...(flags.workDir === undefined ? {} : { workDirectory: flags.workDir }),
-      reach: reachBySsh(reachOptions(host, flags)),
+      reach: ways.to,
       signal: host.signal,
       now: host.now,
       on: picture.on,

@@ -29,9 +29,10 @@ export const clusterUndo = defineCommand({
     const names = targets.map(({ name }) => name).join(", ");
     if (!(await confirm(host, flags.yes, `take back ${operation} on ${names}?`))) return EXIT.failed;
     const picture = showCluster(host, flags.quiet, 2);
+    await using ways = reachBySsh(reachOptions(host, flags));
     const undone = await undoCluster(operation, {
       targets,
-      reach: reachBySsh(reachOptions(host, flags)),
+      reach: ways.to,
       signal: host.signal,
       on: picture.on,
     });

@@ -127,6 +127,15 @@ export async function carryExecutable(
   return [path];
 }
 
+const REMOVAL_MS = 15_000;
+
+/** Takes a carried executable away again. A node that cannot be reached keeps it: the next run finds it there, and takes it away. */
+export async function removeExecutable(target: NodeTarget, path: string, ssh: SshOptions): Promise<void> {
+  const command = ["sh", "-c", `rm -f ${quote(path)}; rmdir ${REMOTE_DIRECTORY} 2>/dev/null || true`];
+  const away = { input: [], output: () => {}, signal: AbortSignal.timeout(REMOVAL_MS) };
+  await runRemote(target.address, command, ssh, away).catch(() => {});
+}
+
 async function* withHead(
   request: StepRequest,
   payload: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,

@@ -4,7 +4,7 @@ import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { ownExecutable } from "../../io/ssh/own-executable.ts";
 import type { SshOptions } from "../../io/ssh/ssh.ts";
-import { carryExecutable, type NodeTarget, type Reach } from "./nodes.ts";
+import { carryExecutable, type NodeTarget, type Reach, removeExecutable } from "./nodes.ts";
 
 export interface ReachOptions {
   readonly ssh: SshOptions;
@@ -13,16 +13,30 @@ export interface ReachOptions {
   readonly signal: AbortSignal;
 }
 
+/** The way to all nodes of an operation. In the end, however that came, nothing of it is left on them. */
+export interface Ways extends AsyncDisposable {
+  readonly to: (target: NodeTarget) => Promise<Reach>;
+}
+
 /** Throws `usage` where there is neither an executable to carry nor a command to run. */
-export function reachBySsh({ ssh, command, signal }: ReachOptions): (target: NodeTarget) => Promise<Reach> {
-  const executable = ownExecutable();
-  if (command === undefined && executable === undefined) {
+export function reachBySsh({ ssh, command, signal }: ReachOptions, executable = ownExecutable()): Ways {
+  if (command !== undefined) {
+    return { to: async () => ({ ssh, command }), [Symbol.asyncDispose]: async () => {} };
+  }
+  if (executable === undefined) {
     throw new MendError("usage", "this kubemend is not one executable file, which could be carried to the nodes", {
       hint: `run the executable, or name the command of the nodes with ${input("nodeCommand")} kubemend`,
     });
   }
-  return async (target) => ({
-    ssh,
-    command: command ?? (await carryExecutable(target, executable ?? "", ssh, signal)),
-  });
+  const carried: { readonly target: NodeTarget; readonly command: readonly string[] }[] = [];
+  return {
+    async to(target) {
+      const words = await carryExecutable(target, executable, ssh, signal);
+      carried.push({ target, command: words });
+      return { ssh, command: words };
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(carried.map((each) => removeExecutable(each.target, each.command[0] ?? "", ssh)));
+    },
+  };
 }
