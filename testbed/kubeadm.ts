@@ -82,20 +82,8 @@ export class KubeadmCluster {
     const key = this.bed.path("ssh", "id_ed25519");
     mkdirSync(this.bed.path("ssh"), { recursive: true, mode: 0o700 });
     if (!existsSync(key)) await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
-    const authorized = await readFile(`${key}.pub`, "utf8");
-    for (const node of this.nodes) {
-      if (node.service("sshd") !== undefined) continue;
-      await node.write("/root/.ssh/authorized_keys", authorized);
-      await node.run(["sh", "-ec", "mkdir -p /run/sshd /etc/ssh; ssh-keygen -A"]);
-      const options = [
-        "PermitRootLogin=yes",
-        "UsePAM=no",
-        "StrictModes=no",
-        `SetEnv=PATH=${NODE_PATH}`,
-        "MaxStartups=100",
-      ];
-      node.startService("sshd", ["/usr/sbin/sshd", "-D", "-e", ...options.flatMap((option) => ["-o", option])]);
-    }
+    for (const node of this.nodes)
+      if (node.service("sshd") === undefined) await letIn(node, await readFile(`${key}.pub`, "utf8"));
     const client = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "User=root"];
     return ["ssh", "-F", "none", "-i", key, ...client.flatMap((option) => ["-o", option])];
   }
@@ -111,6 +99,15 @@ export class KubeadmCluster {
     const node = await this.#join(`w${this.workers.length + 1}`, false);
     this.workers.push(node);
     return node;
+  }
+
+  /** A new machine in the place of a node that is gone: its name and its address, an empty disk, and ssh where the others have it. kubeadm has not run there. */
+  async newMachine(node: Node): Promise<void> {
+    await node.loseDisk();
+    const living = this.controlPlanes.find((each) => each !== node && each.running);
+    await this.#prepare(node, living?.address ?? node.address);
+    if (node.service("sshd") !== undefined)
+      await letIn(node, await readFile(this.bed.path("ssh", "id_ed25519.pub"), "utf8"));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -134,12 +131,17 @@ export class KubeadmCluster {
       files: Object.fromEntries(standIns(this.kubernetes.program("kubelet"), this.#kubeadm)),
     };
     const node = await startNode(this.bed, this.kubernetes, name, options);
-    await node.run(["chmod", "-R", "0755", "/opt/testbed"]);
-    await node.run(["mkdir", "-p", "/etc/systemd/system"]);
-    await setEndpoint(node, endpoint ?? node.address);
-    await this.#nameImages(node);
+    await this.#prepare(node, endpoint ?? node.address);
     node.startService("kubelet", ["sh", "/opt/testbed/kubelet.sh"]);
     return node;
+  }
+
+  /** A machine on which kubeadm may run. */
+  async #prepare(node: Node, endpoint: string): Promise<void> {
+    await node.run(["chmod", "-R", "0755", "/opt/testbed"]);
+    await node.run(["mkdir", "-p", "/etc/systemd/system"]);
+    await setEndpoint(node, endpoint);
+    await this.#nameImages(node);
   }
 
   /** kubeadm's own names for the images that the bed has. */
@@ -218,10 +220,28 @@ async function findKubeadm(kubernetes: Kubernetes, env: NodeJS.ProcessEnv = proc
   return join(directory, "kubeadm");
 }
 
-/** Where the node finds the API server. */
+/** Where the node finds the API server, now and after each boot. */
 async function setEndpoint(node: Node, address: string): Promise<void> {
-  const script = `grep -v ' ${ENDPOINT}$' /etc/hosts >/etc/hosts.new || true; echo '${address} ${ENDPOINT}' >>/etc/hosts.new; cat /etc/hosts.new >/etc/hosts`;
-  await node.run(["sh", "-ec", script]);
+  await node.write("/opt/testbed/endpoint", `${address} ${ENDPOINT}\n`);
+  await node.run(["sh", "-ec", NAME_ENDPOINT]);
+}
+
+const NAME_ENDPOINT = `grep -v ' ${ENDPOINT}$' /etc/hosts >/etc/hosts.new || true; cat /opt/testbed/endpoint >>/etc/hosts.new; cat /etc/hosts.new >/etc/hosts`;
+
+/** Starts an ssh server that lets the owner of a key in as root. */
+async function letIn(node: Node, authorized: string): Promise<void> {
+  await node.write("/root/.ssh/authorized_keys", authorized);
+  await node.run(["sh", "-ec", "mkdir -p /etc/ssh; ssh-keygen -A"]);
+  if (node.service("sshd") !== undefined) return; // it starts again until its keys are there
+  const settings = [
+    "PermitRootLogin=yes",
+    "UsePAM=no",
+    "StrictModes=no",
+    `SetEnv=PATH=${NODE_PATH}`,
+    "MaxStartups=100",
+  ];
+  const words = ["/usr/sbin/sshd", "-D", "-e", ...settings.flatMap((setting) => ["-o", setting])];
+  node.startService("sshd", ["sh", "-c", 'mkdir -p /run/sshd; exec "$@"', "sh", ...words]);
 }
 
 function initConfiguration(kubernetes: Kubernetes, node: Node): string {
@@ -306,6 +326,7 @@ function registration({ minor }: Kubernetes, node: Node): Record<string, unknown
 function standIns(kubelet: string, kubeadm: string): [string, string][] {
   const supervisor = `# Starts the kubelet once kubeadm has written its configuration, and again when it ends, as its unit in systemd does.
 rm -f /run/kubelet.stopped
+if [ -e /opt/testbed/endpoint ]; then ${NAME_ENDPOINT}; fi
 while :; do
   if [ -e /run/kubelet.stopped ] || [ ! -e /var/lib/kubelet/config.yaml ]; then sleep 0.3; continue; fi
   KUBELET_KUBEADM_ARGS=

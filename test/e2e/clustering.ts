@@ -147,7 +147,7 @@ export async function askService(bed: KubeadmCluster): Promise<AskedService> {
   const affinity = `nodeSelector: {role: worker}`;
   for (const name of names) await bed.api.patch(`/api/v1/nodes/${name}`, { metadata: { labels: { role: "worker" } } });
   await bed.api.apply(webDeployment(2).replace("tolerations: [", `${affinity}\n      tolerations: [`));
-  const ask = `busybox wget -T 2 -qO- http://${SERVICE}`;
+  const ask = `timeout 3 busybox wget -qO- http://${SERVICE}`;
   await waitFor("the service to answer", () => worker.run(["sh", "-c", ask], { timeoutSeconds: 10 }), { seconds: 180 });
   const script = `while :; do if ${ask} >/dev/null; then echo answered; else echo "failed at $(date +%T)"; fi; sleep 0.2; done`;
   worker.startService("asker", ["sh", "-c", script]);

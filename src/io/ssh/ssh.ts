@@ -6,7 +6,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { MendError } from "../../errors/errors.ts";
 
 export interface SshOptions {
@@ -85,22 +84,38 @@ export async function runRemote(
 }
 
 function deliver(stdout: Readable, output: RemoteRun["output"]): Promise<unknown> {
-  if (typeof output !== "function") return pipeline(stdout, output);
+  if (typeof output !== "function") return forward(stdout, output);
   const lines = createInterface({ input: stdout, crlfDelay: Number.POSITIVE_INFINITY });
   lines.on("line", output);
   return once(lines, "close");
+}
+
+/** Whoever reads may end before the last byte, as tar does behind its end mark: whether it got enough, its own end says. The rest is read and dropped. */
+async function forward(stdout: Readable, output: NodeJS.WritableStream): Promise<void> {
+  output.on("error", () => {});
+  for await (const chunk of stdout) await writeChunk(output, chunk as Uint8Array);
+  output.end();
 }
 
 async function write(
   stdin: NodeJS.WritableStream,
   input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  const stream = stdin as NodeJS.WritableStream & { readonly destroyed?: boolean };
-  for await (const chunk of input) {
-    if (stream.destroyed === true) return;
-    if (!stream.write(chunk)) await Promise.race([once(stream, "drain"), once(stream, "close")]);
-  }
-  stream.end();
+  for await (const chunk of input) if (!(await writeChunk(stdin, chunk))) return;
+  stdin.end();
+}
+
+/** Waits until there is room for more. Whether the stream still takes anything. */
+async function writeChunk(to: NodeJS.WritableStream, chunk: Uint8Array): Promise<boolean> {
+  const stream = to as NodeJS.WritableStream & { readonly destroyed?: boolean };
+  if (stream.destroyed === true) return false;
+  if (stream.write(chunk)) return true;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const events = ["drain", "error", "close"] as const;
+  for (const event of events) stream.on(event, resolve);
+  await promise;
+  for (const event of events) stream.off(event, resolve);
+  return stream.destroyed !== true;
 }
 
 /** A word of the remote shell. */

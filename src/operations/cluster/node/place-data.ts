@@ -99,7 +99,11 @@ async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Prom
   });
   const ended = once(tar, "close") as Promise<[number | null]>;
   tar.stdin.on("error", () => {}); // its exit code says it
-  for await (const chunk of input) if (!tar.stdin.write(chunk)) await Promise.race([once(tar.stdin, "drain"), ended]);
+  const { stdin } = tar;
+  for await (const chunk of input) {
+    // It may end before the last byte, behind its end mark; the rest is read and dropped.
+    if (!stdin.destroyed && !stdin.write(chunk)) await Promise.race([once(stdin, "drain").catch(() => {}), ended]);
+  }
   tar.stdin.end();
   const [code] = await ended;
   if (code === 0) return;
