@@ -108,14 +108,15 @@ async function write(
 /** Waits until there is room for more. Whether the stream still takes anything. */
 async function writeChunk(to: NodeJS.WritableStream, chunk: Uint8Array): Promise<boolean> {
   const stream = to as NodeJS.WritableStream & { readonly destroyed?: boolean };
-  if (stream.destroyed === true) return false;
+  const isOpen = (): boolean => stream.destroyed !== true;
+  if (!isOpen()) return false;
   if (stream.write(chunk)) return true;
   const { promise, resolve } = Promise.withResolvers<void>();
   const events = ["drain", "error", "close"] as const;
   for (const event of events) stream.on(event, resolve);
   await promise;
   for (const event of events) stream.off(event, resolve);
-  return stream.destroyed !== true;
+  return isOpen();
 }
 
 /** A word of the remote shell. */
