@@ -4,7 +4,7 @@ import type { ClusterSalvaged } from "../../operations/cluster/salvage-cluster.t
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
 import { EXIT } from "../command.ts";
 import { defineCommand } from "../options/define-command.ts";
-import { path, toggle } from "../options/flag.ts";
+import { commaList, path, toggle } from "../options/flag.ts";
 import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
 import { showCluster } from "../reports/cluster-progress.ts";
@@ -16,6 +16,10 @@ export const clusterSalvage = defineCommand({
   text: "etcd's quorum is lost: bring the cluster back from what the surviving control-plane nodes have",
   flags: {
     ...REACH_FLAGS,
+    withoutData: commaList(
+      "--without-data <names>",
+      "nodes whose etcd began anew on an empty disk: they join the others without what it has",
+    ),
     plan: toggle("--plan", "ask the nodes, print the plan, and stop"),
     workDir: path("--work-dir <directory>", "where the survivors' data is gathered; it needs room for all of it twice"),
     output: outputFlag(["text", "json"]),
@@ -26,6 +30,7 @@ export const clusterSalvage = defineCommand({
   examples: [
     "kubemend cluster salvage --node cp2=10.0.0.12 --node cp3=10.0.0.13 --plan",
     "kubemend cluster salvage --node cp2=10.0.0.12 --node cp3=10.0.0.13 --ssh ubuntu@",
+    "kubemend cluster salvage --node cp1=10.0.0.11 --node cp2=10.0.0.12 --without-data cp1",
   ],
   notes: `Name every node whose disk survives. The newest state that any of them holds is brought back, with the log of another where that goes further; one
 node begins, the others join it as learners and are promoted. Old data is moved aside, never deleted.`,
@@ -47,6 +52,7 @@ node begins, the others join it as learners and are promoted. Old data is moved 
     const salvaged = await salvageCluster({
       ...common,
       targets,
+      withoutData: flags.withoutData,
       ...(flags.workDir === undefined ? {} : { workDirectory: flags.workDir }),
       reach: ways.to,
       signal: host.signal,

@@ -74,12 +74,27 @@ export async function joinData(
     name,
     initialAdvertisePeerUrls: peerUrl,
   });
-  const { chosen } = await salvage(directories, { ...as(first), dryRun: true });
+  const { chosen } = await salvage(directories, { ...as(first), dryRun: true }).catch((error: unknown) => {
+    throw ofNodes(error, survivors);
+  });
   const newest =
     survivors.find(({ target }) => target.name === head) ??
     survivors.find(({ directory }) => directory === chosen) ??
     first;
   return { head: newest, result: await salvage(directories, as(newest)) };
+}
+
+/** What is wrong with a copy here, as what is wrong with the data of its node. */
+function ofNodes(error: unknown, survivors: readonly SurvivorData[]): unknown {
+  if (!(error instanceof MendError)) return error;
+  const named = (text: string): string =>
+    survivors.reduce((result, { directory, target }) => result.replaceAll(directory, target.name), text);
+  const code = error.code === "usage" ? "plan-refused" : error.code; // the nodes were named right
+  return new MendError(code, named(error.message), {
+    ...(error.where === undefined ? {} : { where: named(error.where) }),
+    hint: `${error.hint === undefined ? "" : `${named(error.hint)}; `}a node joins the others when its own data is left out`,
+    cause: error,
+  });
 }
 
 /** `member` of a data directory as a tar archive. */

@@ -20,6 +20,8 @@ import type { ClusterEvent } from "./restore-cluster.ts";
 export interface ClusterSalvageOptions extends SnapshotOptions {
   readonly targets: readonly NodeTarget[];
   readonly reach: (target: NodeTarget) => Promise<Reach>;
+  /** Nodes whose data counts for nothing, such as that of an etcd that began anew on an empty disk: they join the others without it. */
+  readonly withoutData: readonly string[];
   /** Where the survivors' data is gathered: it needs room for all of it twice. */
   readonly workDirectory?: string;
   readonly signal: AbortSignal;
@@ -59,6 +61,16 @@ type Ask = (
 export async function salvageCluster(options: ClusterSalvageOptions): Promise<ClusterSalvaged | undefined> {
   const { now, on } = options;
   const began = now();
+  const unknown = options.withoutData.filter((name) => !options.targets.some((target) => target.name === name));
+  if (unknown.length > 0) {
+    throw new MendError(
+      "usage",
+      `the data of "${unknown.join('", "')}" cannot be left out: it is no node of the salvage`,
+      {
+        hint: `the nodes are ${options.targets.map(({ name }) => name).join(", ")}`,
+      },
+    );
+  }
   const ask = asker(options);
   on({ kind: "surveying", nodes: options.targets.map(({ name }) => name) });
   const survivors = await onEach(options.targets, (target) => describe(target, options));
@@ -133,12 +145,16 @@ async function gather(
   survivors: readonly Survivor[],
   id: string,
   work: string,
-  { signal, on }: ClusterSalvageOptions,
+  { signal, on, withoutData }: ClusterSalvageOptions,
   ask: Ask,
 ): Promise<readonly SurvivorData[]> {
   const data: SurvivorData[] = [];
   for (const survivor of survivors) {
     const { target, reach, member } = survivor;
+    if (withoutData.includes(target.name)) {
+      on({ kind: "progress", node: target.name, text: "its data is left out: it joins the others" });
+      continue;
+    }
     const path = (await ask(survivor, { step: "find-data", id })) as string | null;
     if (path === null) {
       on({ kind: "progress", node: target.name, text: "has no data of etcd: it joins the others" });
