@@ -128,7 +128,7 @@ export class KubeadmCluster {
     const options = {
       kubelet: false,
       images: [hyperkubeImage(this.kubernetes), ETCD],
-      files: Object.fromEntries(standIns(this.kubernetes.program("kubelet"), this.#kubeadm)),
+      files: Object.fromEntries(standIns(this.kubernetes.program("kubelet"), this.#kubeadm, `/${this.bed.id}/${name}`)),
     };
     const node = await startNode(this.bed, this.kubernetes, name, options);
     await this.#prepare(node, endpoint ?? node.address);
@@ -268,7 +268,6 @@ function initConfiguration(kubernetes: Kubernetes, node: Node): string {
       apiVersion: "kubelet.config.k8s.io/v1beta1",
       kind: "KubeletConfiguration",
       cgroupDriver: "cgroupfs",
-      cgroupRoot: `/${node.bed.id}`,
       failSwapOn: false,
       enforceNodeAllocatable: [],
       evictionHard: { "memory.available": "20Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
@@ -322,8 +321,8 @@ function registration({ minor }: Kubernetes, node: Node): Record<string, unknown
   };
 }
 
-/** Paths on the node with their text: the kubelet's supervisor, and what steers it. */
-function standIns(kubelet: string, kubeadm: string): [string, string][] {
+/** Paths on the node with their text: the kubelet's supervisor, and what steers it. The kubelets of one machine must not take each other's pods for leftovers: each has a root of its own. */
+function standIns(kubelet: string, kubeadm: string, cgroupRoot: string): [string, string][] {
   const supervisor = `# Starts the kubelet once kubeadm has written its configuration, and again when it ends, as its unit in systemd does.
 rm -f /run/kubelet.stopped
 if [ -e /opt/testbed/endpoint ]; then ${NAME_ENDPOINT}; fi
@@ -332,7 +331,7 @@ while :; do
   KUBELET_KUBEADM_ARGS=
   [ -e /var/lib/kubelet/kubeadm-flags.env ] && . /var/lib/kubelet/kubeadm-flags.env
   '${kubelet}' --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf \\
-    --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS &
+    --config=/var/lib/kubelet/config.yaml --cgroup-root='${cgroupRoot}' $KUBELET_KUBEADM_ARGS &
   echo $! >/run/kubelet.pid
   wait $! || true
   rm -f /run/kubelet.pid

@@ -24,7 +24,7 @@ const LOST = etcd({ cp1: true, cp2: true, cp3: false });
 test("the lost member goes first, and its Node object", () => {
   expect(planReplacement(NODES, machine(), LOST, false)).toMatchObject({
     lead: { name: "cp1" },
-    removeMember: { id: "id-cp3", name: "cp3" },
+    removeMembers: [{ id: "id-cp3", name: "cp3" }],
     deleteNode: true,
     problems: [],
   });
@@ -32,7 +32,19 @@ test("the lost member goes first, and its Node object", () => {
 
 test("a run that was cut off finds done what it did", () => {
   const seen = planReplacement(NODES, machine(), etcd({ cp1: true, cp2: true }), undefined);
-  expect(seen).toMatchObject({ removeMember: null, deleteNode: false, problems: [] });
+  expect(seen).toMatchObject({ removeMembers: [], deleteNode: false, problems: [] });
+});
+
+test("a member that a failed join has added goes as well, and no other that never started", () => {
+  const seen = etcd({ cp1: true, cp2: true });
+  const unstarted = (id: string, url: string) => ({ id, name: "", peerUrls: [url], answers: false });
+  const members = [
+    ...seen.members,
+    unstarted("a1", "https://10.0.0.23:2380"),
+    unstarted("b2", "https://10.0.0.99:2380"),
+  ];
+  const plan = planReplacement(NODES, machine(), { ...seen, members }, undefined);
+  expect(plan).toMatchObject({ removeMembers: [{ id: "a1", name: "" }], problems: [] });
 });
 
 describe("what speaks against it", () => {

@@ -37,8 +37,8 @@ export interface ReplacePlan {
   /** The living node that everything is asked of. */
   readonly lead: LivingNode;
   readonly machine: NewMachine;
-  /** The lost node's member, which has to go first; null where it is gone already. */
-  readonly removeMember: { readonly id: string; readonly name: string } | null;
+  /** The lost node's members, which have to go first: its own, and one that a join which failed has added and that never started, with an empty name. */
+  readonly removeMembers: readonly { readonly id: string; readonly name: string }[];
   /** Whether the Node object of the lost node is deleted, so that what it knew of the old machine goes with it. */
   readonly deleteNode: boolean;
   readonly problems: readonly string[];
@@ -83,8 +83,14 @@ export function planReplacement(
   return {
     lead,
     machine,
-    removeMember: member === undefined || member.answers ? null : { id: member.id, name: member.name },
+    removeMembers: etcd.members
+      .filter((each) => !each.answers && (each.name === name || isUnstartedAt(each, machine.address)))
+      .map(({ id, name: called }) => ({ id, name: called })),
     deleteNode: nodeReady === false,
     problems,
   };
+}
+
+function isUnstartedAt({ name, peerUrls }: EtcdSeen["members"][number], address: string): boolean {
+  return name === "" && peerUrls.some((url) => new URL(url).hostname.replace(/^\[|\]$/g, "") === address);
 }

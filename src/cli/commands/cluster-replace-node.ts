@@ -72,11 +72,13 @@ under a fresh key (they travel encrypted), and kubeadm join runs on the new mach
   },
 });
 
-function planText({ lead, machine, removeMember, deleteNode, problems }: ReplacePlan): string {
+function planText({ lead, machine, removeMembers, deleteNode, problems }: ReplacePlan): string {
   const steps = [
-    ...(removeMember === null
-      ? []
-      : [`remove etcd member ${removeMember.id} (${removeMember.name}), which does not answer`]),
+    ...removeMembers.map(({ id, name }) =>
+      name === ""
+        ? `remove etcd member ${id}, which was added for this machine and never started`
+        : `remove etcd member ${id} (${name}), which does not answer`,
+    ),
     ...(deleteNode ? [`delete the Node object "${machine.name}", which is not Ready`] : []),
     `on ${lead.name}: kubeadm uploads the certificates under a fresh key, and makes a token for an hour`,
     `on ${machine.address}: kubeadm join as control-plane node "${machine.name}"`,

@@ -27,7 +27,7 @@ export interface ReplaceNodeOptions {
 
 export interface Replaced {
   readonly node: string;
-  readonly removedMember: string | null;
+  readonly removedMembers: readonly string[];
   readonly etcd: { readonly members: readonly string[]; readonly revision: number };
   readonly controlPlane: ControlPlaneProof;
   readonly seconds: number;
@@ -70,7 +70,7 @@ export async function replaceNode(options: ReplaceNodeOptions): Promise<Replaced
   };
   await step(lead, "remove", {
     step: "remove-lost",
-    memberId: plan.removeMember?.id ?? null,
+    memberIds: plan.removeMembers.map(({ id }) => id),
     node: plan.deleteNode ? machine.name : null,
   });
   const { words } = (await ask(lead, { step: "make-join" })) as { words: readonly string[] };
@@ -80,7 +80,7 @@ export async function replaceNode(options: ReplaceNodeOptions): Promise<Replaced
   const controlPlane = await step(lead, "prove", { step: "prove", nodes: names, elapsed: null });
   return {
     node: machine.name,
-    removedMember: plan.removeMember?.id ?? null,
+    removedMembers: plan.removeMembers.map(({ id }) => id),
     etcd: proved as Replaced["etcd"],
     controlPlane: controlPlane as ControlPlaneProof,
     seconds: Math.round((now() - began) / 1000),

@@ -10,6 +10,7 @@ import { isReady } from "../../../kube/conditions.ts";
 import { withCluster } from "../../cluster-access/open-cluster.ts";
 import { removeMember } from "../../etcd/change-members.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
+import { listMembers } from "../../etcd/etcd-members.ts";
 import { ADMIN_ACCESS, etcdTls } from "./prove.ts";
 
 export interface LivingCluster {
@@ -21,6 +22,7 @@ export interface LivingCluster {
 /** Of the lost node `name`, as this one sees its cluster. */
 export async function seeCluster(name: string, signal: AbortSignal): Promise<LivingCluster> {
   const { members, quorum, answeringVoters } = await checkHealth(localEtcd(), { signal });
+  const listed = new Map((await listMembers(localEtcd(), signal)).members.map(({ id, peerUrls }) => [id, peerUrls]));
   const node = await withCluster(ADMIN_ACCESS, { signal }, ({ api }) =>
     unlessAbsent(api.get(`${NODES}/${encodeURIComponent(name)}`, signal)),
   );
@@ -29,7 +31,7 @@ export async function seeCluster(name: string, signal: AbortSignal): Promise<Liv
       members: members.map((member) => ({
         id: member.id,
         name: member.name,
-        peerUrls: [],
+        peerUrls: listed.get(BigInt(`0x${member.id}`)) ?? [],
         answers: member.status !== null,
       })),
       quorum,
@@ -40,16 +42,16 @@ export async function seeCluster(name: string, signal: AbortSignal): Promise<Liv
 }
 
 export async function removeLost(
-  { memberId, node }: { readonly memberId: string | null; readonly node: string | null },
+  { memberIds, node }: { readonly memberIds: readonly string[]; readonly node: string | null },
   signal: AbortSignal,
-): Promise<{ readonly removed: string | null; readonly deleted: string | null }> {
-  if (memberId !== null) await removeMember(localEtcd(), { member: memberId, force: false }, signal);
+): Promise<{ readonly removed: readonly string[]; readonly deleted: string | null }> {
+  for (const member of memberIds) await removeMember(localEtcd(), { member, force: false }, signal);
   if (node !== null) {
     await withCluster(ADMIN_ACCESS, { signal }, ({ api }) =>
       unlessAbsent(api.delete(`${NODES}/${encodeURIComponent(node)}`, {}, signal)),
     );
   }
-  return { removed: memberId, deleted: node };
+  return { removed: memberIds, deleted: node };
 }
 
 /** This node's etcd, by its static pod. */

@@ -30,7 +30,7 @@ export type StepRequest =
   | ({ readonly step: "prepare" } & PrepareRequest)
   | { readonly step: "describe-member" | "describe-machine" | "make-join" }
   | { readonly step: "see-cluster"; readonly name: string }
-  | { readonly step: "remove-lost"; readonly memberId: string | null; readonly node: string | null }
+  | { readonly step: "remove-lost"; readonly memberIds: readonly string[]; readonly node: string | null }
   | {
       readonly step: "join-node";
       readonly words: readonly string[];
