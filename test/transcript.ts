@@ -6,6 +6,7 @@
  *     #! now 2026-11-21T04:30:00Z
  *     #! env NAME=VALUE
  *     #! tty 100
+ *     #! serve k120-broad/snapshot.db.gz
  *     $ kubemend snapshot keys k120-broad/snapshot.db.gz --no-such-flag
  *     --- stdout
  *     --- stderr
@@ -15,7 +16,8 @@
  * `--- stdout` and `--- stderr` are left out when nothing was written there. A text that does not end in a line feed is
  * followed by the line `--- no line feed`. Paths start from `test/fixtures`, which in full reads `$FIXTURES`; `$TMP` is
  * an empty directory of the transcript's own, in the command and in what comes back; a line that is the package's
- * version reads `$VERSION`. No terminal is attached unless `tty` gives its width.
+ * version reads `$VERSION`. `serve` puts an API server (`kubemend serve`) on a snapshot, which KUBECONFIG reaches, and
+ * whose address reads `$SERVER`. No terminal is attached unless `tty` gives its width.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,6 +37,8 @@ export interface Transcript {
   readonly now: number;
   readonly env: Readonly<Record<string, string>>;
   readonly ttyColumns: number | undefined;
+  /** The snapshot that an API server serves meanwhile, from the directory of fixtures. */
+  readonly serves: string | undefined;
   readonly commands: readonly { readonly comments: readonly string[]; readonly line: string }[];
 }
 
@@ -45,6 +49,7 @@ export function parseTranscript(text: string): Transcript {
   let now = Date.parse("2026-11-21T12:00:00Z");
   let ttyColumns: number | undefined;
   const commands: { comments: string[]; line: string }[] = [];
+  let serves: string | undefined;
   let inResult = false;
   let comments: string[] = [];
   for (const line of text.split("\n")) {
@@ -65,10 +70,11 @@ export function parseTranscript(text: string): Transcript {
     const [, name, value] = setting as unknown as [string, string, string];
     if (name === "now") now = Date.parse(value);
     else if (name === "tty") ttyColumns = Number(value);
+    else if (name === "serve") serves = value;
     else if (name === "env") env[value.slice(0, value.indexOf("="))] = value.slice(value.indexOf("=") + 1);
     else throw new Error(`unknown transcript setting "${name}"`);
   }
-  return { preamble, now, env, ttyColumns, commands };
+  return { preamble, now, env, ttyColumns, serves, commands };
 }
 
 /** What a command writes, and its exit code. */
@@ -106,14 +112,21 @@ const runHere: RunCommand = async (argv, env, { now, ttyColumns }) => {
 export async function runTranscript(text: string, runCommand = runHere): Promise<string> {
   const transcript = parseTranscript(text);
   const directory = mkdtempSync(join(tmpdir(), "kubemend-transcript-"));
+  const serving = transcript.serves === undefined ? undefined : await serve(transcript.serves, directory, transcript);
+  const server = serving === undefined ? [] : [serving.server, new URL(serving.server).host];
   const replace = (output: string) =>
-    output.replaceAll(directory, "$TMP").replaceAll(FIXTURES, "$FIXTURES").replace(VERSION_LINE, "$$VERSION");
+    server
+      .reduce((text, each) => text.replaceAll(each, "$SERVER"), output)
+      .replaceAll(directory, "$TMP")
+      .replaceAll(FIXTURES, "$FIXTURES")
+      .replace(VERSION_LINE, "$$VERSION");
   try {
     const parts = [transcript.preamble.map((line) => `${line}\n`).join("")];
     for (const [index, { comments, line }] of transcript.commands.entries()) {
       const [program, ...argv] = splitWords(line).map((word) => word.replaceAll("$TMP", directory));
       if (program !== "kubemend") throw new Error(`a transcript runs kubemend only, found "${line}"`);
-      const env = { TMPDIR: directory, ...transcript.env };
+      const reach = serving === undefined ? {} : { KUBECONFIG: serving.kubeconfig };
+      const env = { TMPDIR: directory, ...reach, ...transcript.env };
       const { code, ...written } = await runCommand(argv, env, transcript);
       const before = [...(index === 0 ? [] : [""]), ...comments].map((each) => `${each}\n`).join("");
       parts.push(
@@ -125,8 +138,20 @@ export async function runTranscript(text: string, runCommand = runHere): Promise
     }
     return parts.join("");
   } finally {
+    await serving?.close();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+async function serve(snapshot: string, directory: string, { now }: Transcript) {
+  const { startServing } = await import("../src/operations/serve/serve.ts");
+  return startServing(join(FIXTURES, snapshot), {
+    host: "127.0.0.1",
+    port: 0,
+    showSecrets: true,
+    kubeconfig: join(directory, "kubeconfig"),
+    now: () => now,
+  });
 }
 
 function section(name: string, text: string): string {

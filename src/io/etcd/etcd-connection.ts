@@ -75,7 +75,7 @@ export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
   const { cacert, cert, key } = flags;
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? input("cert") : input("key");
-    throw new MendError("usage", `${missing} is missing: ${input("cert")} and ${input("key")} go together`, {
+    throw new MendError("usage", `${missing} is missing: ${input("cert")} and ${input("key")} belong together`, {
       hint: `pass ${missing} too`,
     });
   }
