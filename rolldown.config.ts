@@ -7,6 +7,7 @@ export default defineConfig({
     index: "src/index.ts",
     "sweep-worker": "src/snapshot/sweep-worker.ts",
     "hash-worker": "src/snapshot/hash-worker.ts",
+    "content-worker": "src/snapshot/content-worker.ts",
   },
   platform: "node",
   transform: { target: "node22.12" },

@@ -45,7 +45,15 @@ beforeAll(async () => {
     },
   };
   const description = "a backup";
-  const options = { history: counted, prefix, showSecrets: false, description, now: Date.now, backup: () => ({}) };
+  const options = {
+    history: counted,
+    prefix,
+    showSecrets: false,
+    description,
+    now: Date.now,
+    backup: () => ({}),
+    startContents: () => undefined,
+  };
   world = createWorlds(options).at(history.lastRevision);
 });
 afterAll(() => {

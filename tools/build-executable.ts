@@ -19,6 +19,7 @@ const ENTRIES = {
   kubemend: "src/cli/main.ts",
   "sweep-worker": "src/snapshot/sweep-worker.ts",
   "hash-worker": "src/snapshot/hash-worker.ts",
+  "content-worker": "src/snapshot/content-worker.ts",
 };
 const LOADER = "load-chunk.cjs";
 const MINIFY = { mangle: false, compress: false, codegen: { removeWhitespace: true } };

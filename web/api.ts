@@ -170,6 +170,8 @@ export interface Names {
   readonly found: readonly Found[];
   readonly matches: number;
   readonly isComplete: boolean;
+  /** How much of the index of contents is there, up to 1. */
+  readonly indexed: number;
 }
 
 export interface Contents {
@@ -177,6 +179,7 @@ export interface Contents {
   readonly cursor: number;
   readonly done: boolean;
   readonly progress: number;
+  readonly indexed: number;
 }
 
 export type Query = Readonly<

@@ -211,7 +211,10 @@ function checkRevision(at: number, compacted: number, last: number, path: string
 }
 
 /** Reads key-values by page and item, keeping the last page at hand: neighbours in key order often share one. */
-export function createValueReader({ bolt, buckets }: Snapshot): (pageId: number, item: number) => KeyValue | string {
+export function createValueReader({
+  bolt,
+  buckets,
+}: Pick<Snapshot, "bolt" | "buckets">): (pageId: number, item: number) => KeyValue | string {
   const keyRoot = buckets.find((bucket) => bucket.path === KEY_BUCKET)?.root;
   let last: Page | undefined = typeof keyRoot === "object" ? keyRoot : undefined; // inline: its id is 0, which no other leaf has
   return (pageId, item) => {

@@ -4,7 +4,7 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 import { type ErrorCode, MendError } from "../errors/errors.ts";
 
 /** The entry files, without extension: in this folder, and in `rolldown.config.ts`. */
-export type ThreadName = "sweep-worker" | "hash-worker";
+export type ThreadName = "sweep-worker" | "hash-worker" | "content-worker";
 
 export function startThread(name: ThreadName, options: WorkerOptions): Worker {
   if (isSea()) {

@@ -205,8 +205,12 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
   test("contents are found by what is in them, and secrets are not", async () => {
     await open(server);
     await page.locator("#search").fill("nginx:1.25");
-    await page.getByRole("button", { name: "Search contents too" }).click();
     await page.waitForSelector("#results [role=option]");
+    const label = await server.fetch(`/ui/data/search-contents?words=${encodeURIComponent("app=web")}&limit=200`);
+    const labelled = ((await label.json()) as { found: { kind: string; name: string }[] }).found;
+    const pods = (await (await server.fetch("/api/v1/pods?labelSelector=app%3Dweb")).json()) as { items: unknown[] };
+    expect(labelled.filter(({ kind }) => kind === "Pod").length).toBeGreaterThanOrEqual(pods.items.length);
+    expect(pods.items.length).toBeGreaterThan(0);
     const secret = await server.fetch("/ui/data/search-contents?words=password&limit=200");
     const { found } = (await secret.json()) as { found: { kind: string }[] };
     expect(found.filter(({ kind }) => kind === "Secret")).toEqual([]);

@@ -12,9 +12,9 @@ export function Search({ at }: { readonly at: string }) {
   const [isOpen, setOpen] = useState(false);
   const [active, setActive] = useState(0);
   const names = useAnswer<Names>(words.length < 2 ? undefined : "search", { words, limit: SHOWN }, at);
-  const contents = useContents(words, at);
+  const contents = useContents(words, at, names.value?.indexed === 1);
   const box = useRef<HTMLDivElement>(null);
-  const found: readonly Found[] = words.length < 2 ? [] : [...(names.value?.found ?? []), ...contents.found];
+  const found: readonly Found[] = words.length < 2 ? [] : joined(names.value?.found ?? [], contents.found);
   const close = () => {
     setOpen(false);
     setActive(0);
@@ -90,7 +90,7 @@ export function Search({ at }: { readonly at: string }) {
                 ? ""
                 : `${names.value.isComplete ? "" : "more than "}${count(names.value.matches)} by name`}
             </span>
-            {contents.state === "idle" && (
+            {contents.state === "idle" && (names.value?.indexed ?? 1) < 1 && (
               <button
                 type="button"
                 onClick={() => {
@@ -98,7 +98,7 @@ export function Search({ at }: { readonly at: string }) {
                   contents.start();
                 }}
               >
-                Search contents too
+                Search contents too (index {Math.floor(100 * (names.value?.indexed ?? 0))} % ready)
               </button>
             )}
             {contents.state !== "idle" && (
@@ -114,6 +114,13 @@ export function Search({ at }: { readonly at: string }) {
   );
 }
 
+/** Each object once: one that is found by its name holds its name, too. */
+function joined(byName: readonly Found[], byContents: readonly Found[]): readonly Found[] {
+  const id = ({ group, plural, namespace, name }: Found) => JSON.stringify([group, plural, namespace, name]);
+  const named = new Set(byName.map(id));
+  return [...byName, ...byContents.filter((each) => !named.has(id(each)))];
+}
+
 interface ContentSearch {
   readonly state: "idle" | "running" | "done";
   readonly found: readonly Found[];
@@ -123,8 +130,11 @@ interface ContentSearch {
 
 const MOST_FOUND = 100;
 
-/** Looks through the contents bit by bit, as long as the words stay the same. */
-function useContents(words: string, at: string): ContentSearch {
+/** A search through the contents waits so long for the next letter. */
+const REST_MS = 120;
+
+/** Looks through the contents bit by bit, as long as the words stay the same; by itself where there is an index that makes it quick. */
+function useContents(words: string, at: string, isQuick: boolean): ContentSearch {
   const [result, setResult] = useState<Pick<ContentSearch, "state" | "found" | "progress">>({
     state: "idle",
     found: [],
@@ -136,6 +146,11 @@ function useContents(words: string, at: string): ContentSearch {
     setResult({ state: "idle", found: [], progress: 0 });
     return () => running.current?.abort();
   }, [words, at]);
+  useEffect(() => {
+    if (!isQuick || words.length < 2) return;
+    const timer = setTimeout(() => void start(), REST_MS);
+    return () => clearTimeout(timer);
+  }, [words, at, isQuick]);
   const start = async () => {
     running.current?.abort();
     const abort = new AbortController();

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import { ApiFailure, noSuchPath } from "../status.ts";
 import type { World } from "../world.ts";
 import { changes, objectHistory, objectTexts } from "./changes.ts";
+import type { ContentIndex } from "./content-index.ts";
 import { density } from "./density.ts";
 import { objectPage } from "./object-page.ts";
 import { overview } from "./overview.ts";
@@ -16,6 +17,8 @@ export interface PageSources {
   readonly prefix: string;
   readonly clock: () => Clock;
   readonly names: () => NameIndex;
+  readonly contents: () => ContentIndex | undefined;
+  readonly prepareSearch: () => void;
   /** The revision of a moment as the page writes it. */
   readonly moment: (text: string) => number;
   /** What is known of the backup itself. */
@@ -26,7 +29,7 @@ export interface PageSources {
 
 /** `path` is what follows `/ui/data/`. Throws ApiFailure. */
 export function answerPage(path: string, query: URLSearchParams, sources: PageSources): JsonObject {
-  const { world, prefix, clock, names, moment, budget, backup } = sources;
+  const { world, prefix, clock, names, contents, prepareSearch, moment, budget, backup } = sources;
   const number = (name: string, least: number, most: number, absent: number): number => {
     const text = query.get(name);
     const value = text === null || text === "" ? absent : Number(text);
@@ -37,6 +40,7 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
   const target = (): Target => readTarget(query, world);
   switch (path) {
     case "about":
+      prepareSearch(); // ready by the time that somebody searches
       return { shows: "backup" };
     case "overview":
       return { ...overview(world, clock()), backup: backup() };
@@ -68,13 +72,17 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
       return changes(world, clock(), { from, to, all: text("all") === "true", offset, limit });
     }
     case "search":
-      return searchNames(world, names(), prefix, { words: text("words"), limit: number("limit", 1, 500, 50) });
+      return {
+        ...searchNames(world, names(), prefix, { words: text("words"), limit: number("limit", 1, 500, 50) }),
+        indexed: contents()?.progress() ?? 1,
+      };
     case "search-contents":
       return searchContents(world, prefix, {
         words: text("words"),
         limit: number("limit", 1, 200, 50),
         cursor: number("cursor", 0, Number.MAX_SAFE_INTEGER, 0),
         goesOn: budget(),
+        index: contents(),
       });
     default:
       throw noSuchPath();

@@ -8,6 +8,7 @@ import type { KeyspaceHistory } from "../history.ts";
 import { splitKey } from "../view.ts";
 import type { World } from "../world.ts";
 import { resourceId } from "./changes.ts";
+import type { ContentIndex } from "./content-index.ts";
 
 export interface NameIndex {
   /** All keys in lower case, one a line. */
@@ -16,8 +17,11 @@ export interface NameIndex {
   readonly ends: Uint32Array;
 }
 
+/** Keys that are indexed before other requests get their turn. */
+const KEYS_AT_ONCE = 4096;
+
 /** About as many bytes as the keys have. */
-export function indexNames(history: KeyspaceHistory, prefix: string): NameIndex {
+export function* indexNames(history: KeyspaceHistory, prefix: string): Generator<undefined, NameIndex> {
   const [from, to] = history.range(`${prefix}/`);
   const ends = new Uint32Array(to - from);
   const parts: Buffer[] = [];
@@ -34,6 +38,7 @@ export function indexNames(history: KeyspaceHistory, prefix: string): NameIndex 
     ends[key - from] = size;
     part += line;
     if (part.length > 1 << 20) flush();
+    if (key % KEYS_AT_ONCE === 0) yield undefined;
   }
   flush();
   return { text: Buffer.concat(parts, size), ends };
@@ -98,28 +103,73 @@ export interface ContentQuery extends SearchQuery {
   readonly cursor: number;
   /** Whether there is time for more. */
   readonly goesOn: () => boolean;
+  /** Undefined where there is so little that it is read whole. */
+  readonly index: ContentIndex | undefined;
+}
+
+/** What is looked for: a text as it is stored, or a label with its value, such as `app=web`, which are stored apart. */
+interface Wanted {
+  readonly text: Buffer;
+  readonly label: { readonly name: string; readonly value: string; readonly bytes: readonly Buffer[] } | undefined;
+}
+
+function readWanted(words: string): Wanted {
+  const [, name, value] = /^([A-Za-z0-9][\w./-]*)=([\w.-]+)$/.exec(words) ?? [];
+  const label =
+    name === undefined || value === undefined
+      ? undefined
+      : { name, value, bytes: [Buffer.from(name), Buffer.from(value)] };
+  return { text: Buffer.from(words), label };
 }
 
 /** Objects whose stored bytes hold the words as they are written: labels, images, messages. Secrets are left out where their values are hidden. */
 export function searchContents(
   world: World,
   prefix: string,
-  { words, limit, cursor, goesOn }: ContentQuery,
+  { words, limit, cursor, goesOn, index }: ContentQuery,
 ): JsonObject {
   const { history, revision, catalog, showSecrets } = world;
   const [from, to] = history.range(`${prefix}/`);
   const secrets = showSecrets ? ([0, 0] as const) : history.range(`${prefix}/secrets/`);
-  const wanted = Buffer.from(words);
+  const wanted = readWanted(words);
+  const { text, label } = wanted;
   const found: JsonObject[] = [];
-  let key = Math.max(from, cursor);
-  for (; key < to && found.length < limit; key++) {
-    if (key % 64 === 0 && !goesOn()) break;
-    if (key >= secrets[0] && key < secrets[1]) continue;
-    const row = history.rowAt(key, revision);
-    const bytes = row < 0 ? undefined : history.raw(row);
-    if (bytes === undefined || wanted.length === 0 || !bytes.includes(wanted)) continue;
-    const resource = resourceOf(catalog.resources, history.key(key));
-    if (resource !== undefined) found.push(result(world, resource, key));
+  const mayHold = (key: number): boolean =>
+    index === undefined ||
+    index.mayHold(key, text) ||
+    (label?.bytes.every((bytes) => index.mayHold(key, bytes)) ?? false);
+  let looked = 0;
+  let key = text.length === 0 ? to : Math.max(from, cursor);
+  while (key < to && found.length < limit) {
+    if (!mayHold(key)) {
+      key = index!.blockEnd(key);
+      continue;
+    }
+    if (++looked % 64 === 0 && !goesOn()) break;
+    const at = key++;
+    if (at >= secrets[0] && at < secrets[1]) continue;
+    const row = history.rowAt(at, revision);
+    if (row < 0 || !holds(world, row, wanted)) continue;
+    const resource = resourceOf(catalog.resources, history.key(at));
+    if (resource !== undefined) found.push(result(world, resource, at));
   }
-  return { words, found, cursor: key, done: key >= to, progress: to === from ? 1 : (key - from) / (to - from) };
+  const end = Math.min(key, to);
+  return {
+    words,
+    found,
+    cursor: end,
+    done: end >= to,
+    progress: to === from ? 1 : (end - from) / (to - from),
+    indexed: index?.progress() ?? 1,
+  };
+}
+
+function holds({ history }: World, row: number, { text, label }: Wanted): boolean {
+  const bytes = history.raw(row);
+  if (bytes === undefined) return false;
+  if (bytes.includes(text)) return true;
+  if (label === undefined || !label.bytes.every((each) => bytes.includes(each))) return false;
+  const decoded = history.decode(row);
+  const labels = decoded.state === "object" ? decoded.object.metadata?.labels : undefined;
+  return labels !== undefined && Object.hasOwn(labels, label.name) && labels[label.name] === label.value;
 }

@@ -3,6 +3,7 @@
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
+import type { Timeline } from "../../mvcc/timeline.ts";
 import { checkPrefixFound } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -21,6 +22,8 @@ export interface OpenedHistory {
   readonly history: KeyspaceHistory;
   /** Etcd's prefix, without a slash at its end. */
   readonly prefix: string;
+  /** What the history is made from. */
+  readonly timeline: Timeline;
 }
 
 /** Throws `not-kubernetes`, `usage` where there are several clusters, and `encryption-config-invalid`. */
@@ -61,7 +64,7 @@ export async function openHistory(snapshot: Snapshot, options: HistoryOptions): 
       return decodeValue({ key, value: stored.value, modRevision: stored.modRevision }, transformer);
     },
   };
-  return { history, prefix };
+  return { history, prefix, timeline };
 }
 
 /** The history as it was when a revision was the newest. */

@@ -85,6 +85,8 @@ export function answerPageData(path: string, query: URLSearchParams, worlds: Wor
       prefix: worlds.prefix,
       clock: () => worlds.clock(),
       names: () => worlds.names(),
+      contents: () => worlds.contents(),
+      prepareSearch: () => worlds.prepareSearch(),
       backup: worlds.backup,
       moment: (text) => resolveMoment(text, worlds.history, () => worlds.clock()),
       budget: () => {

@@ -5,6 +5,7 @@ import { writeKubeconfig } from "../../io/serve/kubeconfig-file.ts";
 import { isLoopback, listen } from "../../io/serve/two-protocol-server.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
 import { parseSpan } from "../../kubeapi/moment.ts";
+import { type RunningContentIndex, startContentIndex } from "../../snapshot/index-contents.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { watchBackup } from "./backup-facts.ts";
 import { createHandler } from "./handle-request.ts";
@@ -50,7 +51,7 @@ export async function startServing(path: string, options: ServeOptions): Promise
     const opening = openHistory(snapshot, options);
     opening.catch(() => {}); // awaited next
     const identity = await createIdentity(host, now()); // while threads read the file
-    const { history: whole, prefix } = await opening;
+    const { history: whole, prefix, timeline } = await opening;
     const revision = options.atRevision ?? whole.lastRevision;
     checkRevision(revision, whole, path);
     const history = upTo(whole, revision);
@@ -58,8 +59,18 @@ export async function startServing(path: string, options: ServeOptions): Promise
     const description = `a backup (${basename(path)})`;
     const facts = watchBackup(snapshot, path, now());
     const { showSecrets } = options;
-    const worlds = createWorlds({ history, prefix, showSecrets, description, now, backup: facts.read });
+    let contents: RunningContentIndex | undefined;
+    const worlds = createWorlds({
+      history,
+      prefix,
+      showSecrets,
+      description,
+      now,
+      backup: facts.read,
+      startContents: () => (contents ??= startContentIndex(snapshot, timeline)),
+    });
     const close = async () => {
+      await contents?.stop();
       await facts.stop();
       snapshot[Symbol.dispose]();
     };

@@ -5,6 +5,7 @@ import { type Catalog, readCatalog } from "../../kubeapi/catalog.ts";
 import { type Clock, readClock } from "../../kubeapi/clock.ts";
 import { readClusterVersion } from "../../kubeapi/cluster-version.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
+import type { ContentIndex } from "../../kubeapi/page/content-index.ts";
 import { indexNames, type NameIndex } from "../../kubeapi/page/search.ts";
 import { findLiveKeys, type World } from "../../kubeapi/world.ts";
 
@@ -16,6 +17,8 @@ export interface WorldOptions {
   readonly now: () => number;
   /** What is known of the backup itself, for the page. */
   readonly backup: () => JsonObject;
+  /** Starts to index what objects hold; undefined where that is not worth it. */
+  readonly startContents: () => ContentIndex | undefined;
 }
 
 export interface Worlds {
@@ -24,6 +27,10 @@ export interface Worlds {
   at(revision: number): World;
   clock(): Clock;
   names(): NameIndex;
+  /** Makes ready, little by little, what a search needs. */
+  prepareSearch(): void;
+  /** Started by whoever asks first. */
+  contents(): ContentIndex | undefined;
   readonly backup: () => JsonObject;
 }
 
@@ -32,11 +39,22 @@ const MOST_CATALOGS = 8;
 const MOST_LISTS = 16;
 
 export function createWorlds(options: WorldOptions): Worlds {
-  const { history, prefix, showSecrets, description, now, backup } = options;
+  const { history, prefix, showSecrets, description, now, backup, startContents } = options;
   const catalogs = createCache<{ readonly catalog: Catalog; readonly version: string | undefined }>(MOST_CATALOGS);
   const lists = createCache<Uint32Array>(MOST_LISTS);
   let clock: Clock | undefined;
+  const indexing = indexNames(history, prefix);
   let names: NameIndex | undefined;
+  let isPreparing = false;
+  const goOn = (): void => {
+    if (names !== undefined) return;
+    const step = indexing.next();
+    if (step.done === true) names = step.value;
+  };
+  const prepare = (): void => {
+    goOn();
+    if (names === undefined) setImmediate(prepare);
+  };
   return {
     history,
     prefix,
@@ -62,9 +80,16 @@ export function createWorlds(options: WorldOptions): Worlds {
       return clock;
     },
     names() {
-      names ??= indexNames(history, prefix);
+      while (names === undefined) goOn();
       return names;
     },
+    prepareSearch() {
+      startContents();
+      if (isPreparing) return;
+      isPreparing = true;
+      setImmediate(prepare);
+    },
+    contents: startContents,
   };
 }
 
