@@ -39,6 +39,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   node: async () => (await import("./commands/node.ts")).nodeGroup,
   checkpoint: async () => (await import("./commands/checkpoint.ts")).checkpointGroup,
   certificate: async () => (await import("./commands/certificate.ts")).certificateGroup,
+  "support-bundle": async () => (await import("./commands/support-bundle.ts")).supportBundleCommand,
   explain: async () => (await import("./commands/explain.ts")).explainCommand,
   completion: async () => (await import("./commands/completion.ts")).completionCommand,
   [COMPLETE]: async () => (await import("./commands/completion.ts")).completeCommand,
