@@ -123,6 +123,13 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   assetDir: "where the assets are",
   dnsAddresses: "what kubelets take as `--cluster-dns`",
   "explain code": "as it was given",
+  ready: "how many checks are ready",
+  of: "how many checks there are; those that are not known count",
+  checks: "each thing that has to be there before a control plane dies",
+  "checks[].code": "what scripts match, such as `backup-fresh`",
+  "checks[].state": "`ready`, `not-ready` or `unknown`",
+  "checks[].text": "what was seen",
+  "checks[].todo": "what to do; null where it is ready",
   explanations: "of an error, of a finding, or of both",
   "explanations[].kind": "`error` or `finding`",
   "explanations[].means": "what the code means",
@@ -132,6 +139,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
 /** Types of fields that may also be what no run here shows. */
 export const TYPES: Readonly<Record<string, string>> = {
   archive: "null or string",
+  "checks[].todo": "null or string",
   clusterVersion: "null or string",
   consistentIndex: "null or number",
   keptAt: "null or string",

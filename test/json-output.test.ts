@@ -55,6 +55,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ],
   ],
   render: [["render", "--asset-dir", join(directory, "assets"), "--dry-run"]],
+  ready: [["ready", "--node-command", "kubemend"]],
   explain: [["explain", "snapshot-hash-mismatch"]],
 };
 

@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   serve: async () => (await import("./commands/serve.ts")).serveCommand,
   etcd: async () => (await import("./commands/etcd.ts")).etcdGroup,
   diagnose: async () => (await import("./commands/diagnose.ts")).diagnoseCommand,
+  ready: async () => (await import("./commands/ready.ts")).readyCommand,
   cluster: async () => (await import("./commands/cluster.ts")).clusterGroup,
   recover: async () => (await import("./commands/recover.ts")).recoverCommand,
   render: async () => (await import("./commands/render.ts")).renderCommand,

@@ -1,0 +1,186 @@
+/** Whether the night may come: what was seen of the backups and of the control-plane nodes -> what is ready, what is not, and what to do next. */
+import { spanText } from "./words.ts";
+
+export interface ReadinessFacts {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Undefined where none was named; an error's text where it cannot be read. */
+  readonly backup: BackupFacts | { readonly error: string } | undefined;
+  /** Those that were asked. */
+  readonly nodes: readonly NodeReadiness[];
+  readonly limits: { readonly maxLagMs: number; readonly maxCheckMs: number };
+}
+
+export interface BackupFacts {
+  readonly repository: string;
+  /** `here`: on a disk of this machine, which is a control-plane node. */
+  readonly place: "elsewhere" | "here" | "unknown";
+  readonly encrypted: boolean;
+  /** Milliseconds since the epoch; null where there is none, as the next two. */
+  readonly newest: number | null;
+  readonly verified: number | null;
+  readonly drilled: number | null;
+  readonly gaps: number;
+  /** Whether the identity that was given opens it; undefined where none was given. */
+  readonly opens: boolean | undefined;
+  /** Nodes whose files it holds, and since when. */
+  readonly files: readonly { readonly node: string; readonly time: number }[];
+}
+
+export interface NodeReadiness {
+  readonly name: string;
+  readonly address: string;
+  /** Undefined where it cannot be reached, which `error` explains. */
+  readonly version: string | undefined;
+  readonly reached: boolean;
+  readonly error: string | undefined;
+  /** Names of certificates that are expired, missing or expire within 30 days; undefined where they could not be listed. */
+  readonly certificates: readonly string[] | undefined;
+}
+
+export type ReadinessState = "ready" | "not-ready" | "unknown";
+
+export interface ReadinessCheck {
+  /** What scripts match, such as `backup-fresh`. */
+  readonly code: string;
+  readonly state: ReadinessState;
+  readonly text: string;
+  /** A command or an action; null where it is ready. */
+  readonly todo: string | null;
+}
+
+export interface Readiness {
+  readonly ready: number;
+  readonly of: number;
+  readonly checks: readonly ReadinessCheck[];
+}
+
+/** What is not known counts as not ready. */
+export function judgeReadiness(facts: ReadinessFacts): Readiness {
+  const checks = [...judgeBackup(facts), ...judgeNodes(facts)];
+  return { ready: checks.filter(({ state }) => state === "ready").length, of: checks.length, checks };
+}
+
+const BACKUP_CHECKS = ["fresh", "elsewhere", "verified", "drilled", "whole", "opens", "node-files"].map(
+  (each) => `backup-${each}`,
+);
+
+function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly ReadinessCheck[] {
+  if (backup === undefined || "error" in backup) {
+    const text = backup === undefined ? "no backup repository was named" : backup.error;
+    const todo =
+      backup === undefined ? "kubemend ready REPOSITORY; to make one: kubemend backup init" : "kubemend backup list";
+    return BACKUP_CHECKS.map((code) => check(code, backup === undefined ? "unknown" : undefined, text, todo));
+  }
+  const { repository } = backup;
+  const age = (time: number | null): string => (time === null ? "never" : `${spanText(now - time)} ago`);
+  const isRecent = (time: number | null, most: number): boolean => time !== null && now - time <= most;
+  const withoutFiles = nodes.filter(({ name }) => !backup.files.some(({ node }) => node === name));
+  return [
+    check(
+      "backup-fresh",
+      isRecent(backup.newest, limits.maxLagMs),
+      `the newest moment is from ${age(backup.newest)}`,
+      "start the agent on each control-plane node: kubemend backup run --config FILE",
+    ),
+    check(
+      "backup-elsewhere",
+      backup.place === "unknown" ? "unknown" : backup.place === "elsewhere",
+      backup.place === "here"
+        ? `${repository} is on a disk of this control-plane node`
+        : `${repository}: ${backup.place}`,
+      "keep the repository on another machine or in a bucket",
+    ),
+    check(
+      "backup-verified",
+      isRecent(backup.verified, limits.maxCheckMs),
+      `verified ${age(backup.verified)}`,
+      `kubemend backup verify ${repository} --identity FILE`,
+    ),
+    check(
+      "backup-drilled",
+      isRecent(backup.drilled, limits.maxCheckMs),
+      `restored as a test ${age(backup.drilled)}`,
+      `kubemend backup drill ${repository} --identity FILE`,
+    ),
+    check(
+      "backup-whole",
+      backup.newest === null ? "unknown" : backup.gaps === 0,
+      backup.gaps === 0
+        ? "no gap between its first and its last moment"
+        : `${backup.gaps} gaps that cannot be restored`,
+      `kubemend backup list ${repository}`,
+    ),
+    check(
+      "backup-opens",
+      backup.encrypted ? (backup.opens ?? "unknown") : true,
+      backup.encrypted ? opensText(backup.opens) : "not encrypted: whoever can read it has every Secret",
+      `kubemend ready ${repository} --identity FILE, with the copy that you keep off the nodes`,
+    ),
+    check(
+      "backup-node-files",
+      backup.files.length === 0 ? false : nodes.length === 0 ? "unknown" : withoutFiles.length === 0,
+      backup.files.length === 0
+        ? "it holds no certificates, keys and manifests of a node"
+        : `it holds the files of ${backup.files.map(({ node }) => node).join(", ")}`,
+      withoutFiles.length > 0 && backup.files.length > 0
+        ? `set nodeFiles: true for the agent of ${withoutFiles.map(({ name }) => name).join(", ")}`
+        : "set nodeFiles: true for the agent of each control-plane node",
+    ),
+  ];
+}
+
+function opensText(opens: boolean | undefined): string {
+  if (opens === undefined) return "encrypted; no identity was given to try";
+  return opens ? "the identity opens it" : "the identity does not open it";
+}
+
+function judgeNodes({ nodes }: ReadinessFacts): readonly ReadinessCheck[] {
+  if (nodes.length === 0) {
+    const text = "no control-plane node is known";
+    const todo = "name each with --node NAME=ADDRESS";
+    return ["node-access", "node-executable", "node-certificates"].map((code) => check(code, "unknown", text, todo));
+  }
+  const names = (list: readonly NodeReadiness[]): string => list.map(({ name }) => name).join(", ");
+  const unreached = nodes.filter(({ reached }) => !reached);
+  const without = nodes.filter(({ version }) => version === undefined);
+  const expiring = nodes.filter(({ certificates }) => (certificates ?? []).length > 0);
+  const unlisted = nodes.filter(({ certificates }) => certificates === undefined);
+  const [first] = unreached;
+  return [
+    check(
+      "node-access",
+      unreached.length === 0,
+      first === undefined
+        ? `${names(nodes)} can be reached as root without the cluster`
+        : `${names(unreached)}: ${first.error ?? "not reached"}`,
+      `ssh ${first?.address ?? "NODE"} sudo -n true`,
+    ),
+    check(
+      "node-executable",
+      without.length === 0 ? true : without.every(({ reached }) => !reached) ? "unknown" : false,
+      without.length === 0
+        ? `kubemend ${[...new Set(nodes.map(({ version }) => version))].join(", ")} is on ${names(nodes)}`
+        : `not on ${names(without)}`,
+      "sudo install kubemend /usr/local/bin/kubemend, on each",
+    ),
+    check(
+      "node-certificates",
+      expiring.length > 0 ? false : unlisted.length > 0 ? "unknown" : true,
+      certificatesText(expiring, unlisted),
+      "sudo kubemend certificate list, and renew all",
+    ),
+  ];
+}
+
+function certificatesText(expiring: readonly NodeReadiness[], unlisted: readonly NodeReadiness[]): string {
+  if (expiring.length > 0)
+    return expiring.map(({ name, certificates = [] }) => `${name}: ${certificates.join(", ")}`).join("; ");
+  if (unlisted.length > 0) return `not known for ${unlisted.map(({ name }) => name).join(", ")}`;
+  return "none expires within 30 days";
+}
+
+function check(code: string, found: boolean | "unknown" | undefined, text: string, todo: string): ReadinessCheck {
+  const state = found === "unknown" ? "unknown" : found === true ? "ready" : "not-ready";
+  return { code, state, text, todo: state === "ready" ? null : todo };
+}
