@@ -40,7 +40,7 @@ export interface NodeReadiness {
 
 export type ReadinessState = "ready" | "not-ready" | "unknown";
 
-export interface ReadinessCheck {
+interface ReadinessCheck {
   /** What scripts match, such as `backup-fresh`. */
   readonly code: string;
   readonly state: ReadinessState;
@@ -138,7 +138,7 @@ function opensText(opens: boolean | undefined): string {
 function judgeNodes({ nodes }: ReadinessFacts): readonly ReadinessCheck[] {
   if (nodes.length === 0) {
     const text = "no control-plane node is known";
-    const todo = "name each with --node NAME=ADDRESS";
+    const todo = "kubemend ready REPOSITORY --node NAME=ADDRESS, for each control-plane node";
     return ["node-access", "node-executable", "node-certificates"].map((code) => check(code, "unknown", text, todo));
   }
   const names = (list: readonly NodeReadiness[]): string => list.map(({ name }) => name).join(", ");
