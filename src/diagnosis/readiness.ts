@@ -1,4 +1,5 @@
 /** Whether the night may come: what was seen of the backups and of the control-plane nodes -> what is ready, what is not, and what to do next. */
+import { input } from "../errors/input.ts";
 import { spanText } from "./words.ts";
 
 export interface ReadinessFacts {
@@ -81,7 +82,7 @@ function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly R
       "backup-fresh",
       isRecent(backup.newest, limits.maxLagMs),
       `the newest moment is from ${age(backup.newest)}`,
-      "start the agent on each control-plane node: kubemend backup run --config FILE",
+      "start the agent on each control-plane node: kubemend backup run",
     ),
     check(
       "backup-elsewhere",
@@ -95,13 +96,13 @@ function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly R
       "backup-verified",
       isRecent(backup.verified, limits.maxCheckMs),
       `verified ${age(backup.verified)}`,
-      `kubemend backup verify ${repository} --identity FILE`,
+      `kubemend backup verify ${repository} ${input("identity")} FILE`,
     ),
     check(
       "backup-drilled",
       isRecent(backup.drilled, limits.maxCheckMs),
       `restored as a test ${age(backup.drilled)}`,
-      `kubemend backup drill ${repository} --identity FILE`,
+      `kubemend backup drill ${repository} ${input("identity")} FILE`,
     ),
     check(
       "backup-whole",
@@ -115,7 +116,7 @@ function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly R
       "backup-opens",
       backup.encrypted ? (backup.opens ?? "unknown") : true,
       backup.encrypted ? opensText(backup.opens) : "not encrypted: whoever can read it has every Secret",
-      `kubemend ready ${repository} --identity FILE, with the copy that you keep off the nodes`,
+      `kubemend ready ${repository} ${input("identity")} FILE, with the copy that you keep off the nodes`,
     ),
     check(
       "backup-node-files",
@@ -138,7 +139,7 @@ function opensText(opens: boolean | undefined): string {
 function judgeNodes({ nodes }: ReadinessFacts): readonly ReadinessCheck[] {
   if (nodes.length === 0) {
     const text = "no control-plane node is known";
-    const todo = "kubemend ready REPOSITORY --node NAME=ADDRESS, for each control-plane node";
+    const todo = `kubemend ready REPOSITORY ${input("node")} NAME=ADDRESS, for each control-plane node`;
     return ["node-access", "node-executable", "node-certificates"].map((code) => check(code, "unknown", text, todo));
   }
   const names = (list: readonly NodeReadiness[]): string => list.map(({ name }) => name).join(", ");

@@ -2,6 +2,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { duration, path, toggle } from "../options/flag.ts";
+import { withFlags } from "../options/input-flags.ts";
 import { YES_FLAG } from "../options/output-flags.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { lineOf } from "../terminal/escape.ts";
@@ -34,7 +35,7 @@ give it to anybody.`,
       version: packageJson.version,
       keepNames: flags.keepNames,
     });
-    const text = `${JSON.stringify(bundle, null, 2)}\n`;
+    const text = withFlags(`${JSON.stringify(bundle, null, 2)}\n`);
     await host.stdout.write(text);
     if (flags.out === undefined) return;
     if (!(await confirm(host, flags.yes, `Write this to ${flags.out}?`))) {
