@@ -15,8 +15,8 @@ export interface KeyRange {
 }
 
 export interface ComparedRanges {
-  /** Entries of both, in pairs, whose values are equal. */
-  readonly equal: readonly (readonly [one: number, two: number])[];
+  /** Entries of the first whose values the other has, byte for byte, in the order of the first file. */
+  readonly equal: Uint32Array;
   /** Entries that the other lacks, or has with another value, or that cannot be read. */
   readonly one: readonly number[];
   readonly two: readonly number[];
@@ -24,30 +24,52 @@ export interface ComparedRanges {
 
 /** Values are read in the order of the first file, which is nearly that of the second. */
 export function compareRangesOf(one: KeyRange, two: KeyRange, signal?: AbortSignal): ComparedRanges {
-  const pairs: [number, number][] = [];
-  const [left, right]: [number[], number[]] = [[], []];
-  const key = ({ keyspace, entries, skip }: KeyRange, at: number) => keyOf(keyspace.index, entries[at]!).subarray(skip);
-  let [i, j] = [0, 0];
-  while (i < one.entries.length || j < two.entries.length) {
-    const order = i === one.entries.length ? 1 : j === two.entries.length ? -1 : compareBytes(key(one, i), key(two, j));
-    if (order < 0) left.push(one.entries[i++]!);
-    else if (order > 0) right.push(two.entries[j++]!);
-    else pairs.push([one.entries[i++]!, two.entries[j++]!]);
-  }
+  const { shared, counterparts, left, right } = pairKeys(one, two);
   const [a, b] = [one.keyspace.index, two.keyspace.index];
-  pairs.sort(([x], [y]) => a.page[x]! - a.page[y]! || a.item[x]! - a.item[y]!);
+  const order = Uint32Array.from(shared.keys()).sort((x, y) => {
+    const [i, j] = [shared[x]!, shared[y]!];
+    return a.page[i]! - a.page[j]! || a.item[i]! - a.item[j]!;
+  });
   const [windowOne, windowTwo] = [openValueWindow(one.snapshot.bolt), openValueWindow(two.snapshot.bolt)];
-  const equal: [number, number][] = [];
-  for (const [at, pair] of pairs.entries()) {
+  const equal = new Uint32Array(order.length);
+  let count = 0;
+  for (const [at, pair] of order.entries()) {
     if (at % 4096 === 0) signal?.throwIfAborted();
-    const [x, y] = pair;
+    const [x, y] = [shared[pair]!, counterparts[pair]!];
     const value = a.valueSize[x] === b.valueSize[y] ? windowOne.read(a.page[x]!, a.item[x]!) : undefined;
     const other = value && windowTwo.read(b.page[y]!, b.item[y]!);
-    if (value !== undefined && other !== undefined && Buffer.compare(value, other) === 0) equal.push(pair);
+    if (value !== undefined && other !== undefined && Buffer.compare(value, other) === 0) equal[count++] = x;
     else {
       left.push(x);
       right.push(y);
     }
   }
-  return { equal, one: left, two: right };
+  return { equal: equal.subarray(0, count), one: left, two: right };
+}
+
+interface PairedKeys {
+  /** Entries of the first whose keys both have, and beside each the entry of the second. */
+  readonly shared: Uint32Array;
+  readonly counterparts: Uint32Array;
+  readonly left: number[];
+  readonly right: number[];
+}
+
+/** Walks both ranges side by side, in the order of their keys. */
+function pairKeys(one: KeyRange, two: KeyRange): PairedKeys {
+  const most = Math.min(one.entries.length, two.entries.length);
+  const [shared, counterparts] = [new Uint32Array(most), new Uint32Array(most)];
+  const [left, right]: [number[], number[]] = [[], []];
+  const key = ({ keyspace, entries, skip }: KeyRange, at: number) => keyOf(keyspace.index, entries[at]!).subarray(skip);
+  let [i, j, count] = [0, 0, 0];
+  while (i < one.entries.length || j < two.entries.length) {
+    const order = i === one.entries.length ? 1 : j === two.entries.length ? -1 : compareBytes(key(one, i), key(two, j));
+    if (order < 0) left.push(one.entries[i++]!);
+    else if (order > 0) right.push(two.entries[j++]!);
+    else {
+      shared[count] = one.entries[i++]!;
+      counterparts[count++] = two.entries[j++]!;
+    }
+  }
+  return { shared: shared.subarray(0, count), counterparts: counterparts.subarray(0, count), left, right };
 }

@@ -24,6 +24,6 @@ export function differingEntries(
   const decoder = new TextDecoder();
   const isTaken = (entry: number): boolean =>
     selection.takes(path, decoder.decode(keyOf(left.keyspace.index, entry).subarray(left.skip)));
-  const equal = selection.takesAll ? found.equal.length : found.equal.filter(([entry]) => isTaken(entry)).length;
+  const equal = selection.takesAll ? found.equal.length : found.equal.filter(isTaken).length;
   return { equal, one: before.openEntries!(path, found.one), two: after.openEntries!(path, found.two) };
 }
