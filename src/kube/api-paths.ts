@@ -6,3 +6,6 @@ export const PODS = "/api/v1/pods";
 export const NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 /** Where the scheduler and the controller manager hold theirs. */
 export const COMPONENT_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+/** Of all namespaces. */
+export const LEASES = "/apis/coordination.k8s.io/v1/leases";
+export const VOLUME_ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments";

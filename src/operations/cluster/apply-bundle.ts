@@ -122,7 +122,7 @@ class Steps {
     const nodes = plan.members.map((each) => each.node);
     const proveEtcd = async () => (await ask({ step: "prove-etcd", plan }, "prove-etcd")) as EtcdProof;
     const prove = async () =>
-      (await ask({ step: "prove", nodes, elapsed: now() - began }, "prove")) as ControlPlaneProof;
+      (await ask({ step: "prove", nodes, id: plan.id, elapsed: now() - began }, "prove")) as ControlPlaneProof;
     let etcd: EtcdProof | undefined;
     let controlPlane: ControlPlaneProof | undefined;
     let state: NodeJournal["state"] = this.#facts.journals.find(({ id }) => id === plan.id)?.state ?? "new";
@@ -142,7 +142,7 @@ class Steps {
       state = ((await ask(this.#requestFor(next.step), next.step)) as NodeJournal).state;
     }
     etcd ??= await proveEtcd();
-    controlPlane ??= (await ask({ step: "prove", nodes, elapsed: null }, "prove")) as ControlPlaneProof;
+    controlPlane ??= (await ask({ step: "prove", nodes, id: plan.id, elapsed: null }, "prove")) as ControlPlaneProof;
     return { etcd, controlPlane };
   }
 

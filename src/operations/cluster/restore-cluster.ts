@@ -106,7 +106,7 @@ export async function restoreCluster(
     if (next.do === "nothing") break;
     if (next.step === "start") etcd = (await prove({ step: "prove-etcd", plan })) as EtcdProof;
     if (next.step === "finish") {
-      controlPlane = (await prove({ step: "prove", nodes, elapsed: now() - began })) as ControlPlaneProof;
+      controlPlane = (await prove({ step: "prove", nodes, id: plan.id, elapsed: now() - began })) as ControlPlaneProof;
     }
     await onEach(next.nodes, async (node) => {
       const target = session.targets.get(node);
@@ -122,7 +122,7 @@ export async function restoreCluster(
     });
   }
   etcd ??= (await prove({ step: "prove-etcd", plan })) as EtcdProof;
-  controlPlane ??= (await prove({ step: "prove", nodes, elapsed: null })) as ControlPlaneProof;
+  controlPlane ??= (await prove({ step: "prove", nodes, id: plan.id, elapsed: null })) as ControlPlaneProof;
   return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 

@@ -5,20 +5,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
+import { leftToDo, notYet, readyNodes } from "../../../cluster/since-restore.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import { withAnyEndpoint } from "../../../io/etcd/etcd-client.ts";
 import { type EtcdFlags, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
-import { COMPONENT_LEASES, NODES, PODS } from "../../../kube/api-paths.ts";
-import { isReady } from "../../../kube/conditions.ts";
+import { LEASES, NODES, PODS, VOLUME_ATTACHMENTS } from "../../../kube/api-paths.ts";
 import { objectOf, textOf } from "../../../kube/fields.ts";
-import { isMirrorPod, nodeOf, staticPodName } from "../../../kube/mirror-pod.ts";
 import { newMembership } from "../../../wal/membership.ts";
 import { parseInitialCluster } from "../../../wal/peer-urls.ts";
 import { withCluster } from "../../cluster-access/open-cluster.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 
 const POLL_MS = 1000;
+const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 /** A member pulls its image, reads its data and finds the others. */
 export const ETCD_MS = 300_000;
 const CONTROL_PLANE_MS = 420_000;
@@ -84,50 +85,34 @@ export interface ControlPlaneProof {
 }
 
 /**
- * That the API server answers, the leases are held since the restore, and the control plane's nodes are Ready with all
- * of their static pods.
+ * That the API server answers, the leases are held, and the control plane's nodes are Ready with all of their static
+ * pods, as was written since `revision`: the newest one that was restored, 0 where nothing was. Leases have to be
+ * renewed since `began`, in milliseconds by this machine's clock.
  */
 export async function proveControlPlane(
-  names: readonly string[],
-  began: number,
+  { names, began, revision }: { readonly names: readonly string[]; readonly began: number; readonly revision: number },
   options: ProofOptions,
 ): Promise<ControlPlaneProof> {
+  const { signal } = options;
   return until(CONTROL_PLANE_MS, options, async () =>
-    withCluster(ADMIN_ACCESS, { signal: options.signal }, async ({ api }) => {
-      const { signal } = options;
-      const leases: Record<string, string> = {};
-      for (const { metadata, spec } of (await api.list(COMPONENT_LEASES, signal)).items) {
-        if (!/^kube-(scheduler|controller-manager)$/.test(metadata.name)) continue;
-        const renewed = Date.parse(textOf(objectOf(spec).renewTime));
-        if (renewed >= began) leases[metadata.name] = textOf(objectOf(spec).holderIdentity);
-      }
-      for (const name of ["kube-controller-manager", "kube-scheduler"]) {
-        if (leases[name] === undefined) return `nobody holds the lease of ${name} yet`;
-      }
-      const nodes = (await api.list(NODES, signal)).items;
-      const ours = new Set(names);
-      const unready = nodes.filter((node) => ours.has(node.metadata.name) && !isReady(node));
-      if (unready.length > 0) return `node ${unready.map(({ metadata }) => metadata.name).join(", ")} is not Ready yet`;
-      const mirrors = (await api.list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`, signal)).items.filter(
-        isMirrorPod,
-      );
-      for (const node of names) {
-        for (const component of ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]) {
-          const pod = mirrors.find((each) => nodeOf(each) === node && staticPodName(each) === component);
-          if (pod === undefined || !isReady(pod)) return `${component} on ${node} is not Ready yet`;
-        }
-      }
-      const left = nodes
-        .filter((node) => !isReady(node))
-        .map(({ metadata }) => `node "${metadata.name}" is not Ready: bring it back, or see kubemend node evict`);
-      return {
-        leases,
-        nodesReady: nodes
-          .filter(isReady)
-          .map(({ metadata }) => metadata.name)
-          .sort(),
-        left,
+    withCluster(ADMIN_ACCESS, { signal }, async ({ api }) => {
+      const list = async (path: string) => (await api.list(path, signal)).items;
+      const seen = {
+        nodes: await list(NODES),
+        leases: await list(LEASES),
+        pods: await list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`),
+        attachments: (await unlessAbsent(list(VOLUME_ATTACHMENTS))) ?? [],
       };
+      const missing = notYet(seen, names, COMPONENTS, revision);
+      if (missing !== undefined) return missing;
+      const leases: Record<string, string> = {};
+      for (const { metadata, spec } of seen.leases) {
+        const { name, namespace } = metadata;
+        if (namespace !== "kube-system" || !/^kube-(scheduler|controller-manager)$/.test(name)) continue;
+        if (Date.parse(textOf(objectOf(spec).renewTime)) < began) return `nobody holds the lease of ${name} yet`;
+        leases[name] = textOf(objectOf(spec).holderIdentity);
+      }
+      return { leases, nodesReady: readyNodes(seen, revision), left: leftToDo(seen, revision) };
     }),
   );
 }

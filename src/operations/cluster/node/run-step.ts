@@ -57,7 +57,13 @@ export type StepRequest =
   | { readonly step: "join"; readonly id: string; readonly dataDir: string; readonly initialCluster: string }
   | ({ readonly step: "add-learner" | "promote" | "prove-members" } & EtcdStep)
   /** `elapsed`: milliseconds since the operation began; the clocks of both ends may differ. */
-  | { readonly step: "prove"; readonly nodes: readonly string[]; readonly elapsed: number | null }
+  | {
+      readonly step: "prove";
+      readonly nodes: readonly string[];
+      readonly elapsed: number | null;
+      /** The operation whose journal says what was restored; undefined where nothing was. */
+      readonly id?: string;
+    }
   | { readonly step: "undo-data" | "undo-finish"; readonly id: string };
 
 export interface StepEdges {
@@ -159,10 +165,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       return writeJournal({ ...journal, state: "started" });
     }
     case "prove":
-      return proveControlPlane(request.nodes, request.elapsed === null ? 0 : Date.now() - request.elapsed, {
-        signal,
-        tell,
-      });
+      return prove(request, edges);
     case "finish": {
       const journal = readJournal(request.id);
       if (journal.snapshot !== null) realFileSystem.remove(journal.snapshot);
@@ -178,6 +181,15 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       return journal === undefined ? null : finishUndo(journal, { tell });
     }
   }
+}
+
+function prove(
+  { nodes, elapsed, id }: StepRequest & { readonly step: "prove" },
+  { signal, tell }: StepEdges,
+): Promise<unknown> {
+  const revision = id === undefined ? 0 : (readJournal(id).revision ?? 0);
+  const began = elapsed === null ? 0 : Date.now() - elapsed;
+  return proveControlPlane({ names: nodes, began, revision }, { signal, tell });
 }
 
 /** Where the data of before the operation is; null where there was none. */
