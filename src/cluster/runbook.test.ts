@@ -25,7 +25,7 @@ const plan: RestorePlan = {
 };
 
 test("every node has its restore, with one cluster and one token; parts come in the order that keeps old members out", () => {
-  const text = withFlags(runbookOf(plan, "backup.db"));
+  const text = withFlags(runbookOf({ plan, file: "backup.db", sha256: "ab", export: undefined }));
   for (const { node, name, peerUrl } of members) {
     const [, block] = text.split(`On ${node} (`);
     expect(block).toContain(`--name ${name} \\\n  --initial-cluster ${plan.initialCluster} \\\n`);
@@ -33,8 +33,35 @@ test("every node has its restore, with one cluster and one token; parts come in 
     expect(block).toContain("--bump-revision 1000000000 --mark-compacted");
   }
   const at = (part: string) => text.indexOf(part);
-  expect(at("sudo mv /etc/kubernetes/manifests/{etcd.yaml,")).toBeLessThan(at("snapshot restore"));
-  expect(at("snapshot restore")).toBeLessThan(at("etcd.yaml /etc/kubernetes/manifests/"));
+  expect(at("sudo mv /etc/kubernetes/manifests/etcd.yaml ")).toBeLessThan(at("snapshot restore"));
+  expect(at("snapshot restore")).toBeLessThan(at("/etcd.yaml /etc/kubernetes/manifests/\n"));
   expect(at("etcd health --restored-from backup.db")).toBeLessThan(at("## 5. Start the rest"));
   expect(text).toContain("Left out: cp3.");
+});
+
+test("a moment of a repository is written to a file first", () => {
+  const text = runbookOf({
+    plan,
+    file: "backup.db",
+    sha256: undefined,
+    export: "kubemend backup restore /r --to-revision 1",
+  });
+  expect(text.indexOf("kubemend backup restore /r")).toBeLessThan(text.indexOf("kubemend snapshot verify backup.db"));
+  expect(text).not.toContain("sha256sum");
+});
+
+test("an etcd of its own hosts is stopped and started as their service, and reached as the API servers reach it", () => {
+  const external = {
+    controlPlane: ["m1", "m2"],
+    cacert: "/etc/etcd/ca.pem",
+    cert: "/etc/etcd/c.pem",
+    key: "/etc/etcd/k.pem",
+  };
+  const text = runbookOf({ plan, file: "backup.db", sha256: "ab", export: undefined, external });
+  const at = (part: string) => text.indexOf(part);
+  expect(at("sudo mv /etc/kubernetes/manifests/kube-apiserver.yaml ")).toBeGreaterThan(0);
+  expect(at("manifests/etcd.yaml")).toBe(-1);
+  expect(at("sudo systemctl stop etcd")).toBeLessThan(at("snapshot restore"));
+  expect(at("snapshot restore")).toBeLessThan(at("sudo systemctl start etcd"));
+  expect(text).toContain("--cacert /etc/etcd/ca.pem --cert /etc/etcd/c.pem --key /etc/etcd/k.pem");
 });

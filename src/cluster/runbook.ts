@@ -1,55 +1,99 @@
-/**
- * A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's
- * or of every system.
- */
-import { input } from "../errors/input.ts";
+/** A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's or of every system; a test runs them as they stand. */
 import type { PlannedMember, RestorePlan } from "./restore-plan.ts";
 
-const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+export interface RunbookInput {
+  readonly plan: RestorePlan;
+  /** What the backup is called on the nodes. */
+  readonly file: string;
+  /** Of that file; undefined for a moment of a repository, which has to be written to a file first: the command that does so. */
+  readonly sha256: string | undefined;
+  readonly export: string | undefined;
+  /** The kubelet's directory of static pods. */
+  readonly manifests?: string;
+  /** Where etcd is no static pod but a service on hosts of its own: the control-plane nodes, and the files that the API servers reach it with. */
+  readonly external?: {
+    readonly controlPlane: readonly string[];
+    readonly cacert: string | undefined;
+    readonly cert: string | undefined;
+    readonly key: string | undefined;
+  };
+}
 
-/** Markdown. `file` is what the backup is called on the nodes, `manifests` the kubelet's directory of static pods. */
-export function runbookOf(plan: RestorePlan, file: string, manifests = "/etc/kubernetes/manifests"): string {
+const OTHERS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+const PKI = "/etc/kubernetes/pki/etcd";
+
+/** Markdown. */
+export function runbookOf(input: RunbookInput): string {
+  const { plan, file, sha256, external, manifests = "/etc/kubernetes/manifests" } = input;
   const { members, backup, without } = plan;
-  const nodes = members.map(({ node }) => node).join(", ");
   const kept = `/root/kept-${plan.id}`;
-  const names = COMPONENTS.map((name) => `${name}.yaml`).join(",");
-  const first = members[0];
-  const health = first === undefined ? "" : healthCommand(members, file);
+  const names = members.map(({ node }) => node).join(", ");
+  const what = external === undefined ? "node" : "etcd host";
+  const masters =
+    external === undefined ? `each node` : `each control-plane node (${external.controlPlane.join(", ")})`;
+  const isHere = external === undefined ? ["etcd", ...OTHERS] : OTHERS;
+  const paths = isHere.map((name) => `${manifests}/${name}.yaml`).join(" ");
+  const back = OTHERS.map((name) => `${kept}/${name}.yaml`).join(" ");
+  const check = sha256 === undefined ? `kubemend snapshot verify ${file}` : `echo '${sha256}  ${file}' | sha256sum -c`;
   return [
-    `# Restore of ${nodes}: ${plan.id}`,
+    `# Restore of ${names}: ${plan.id}`,
     "",
-    `Backup: revision ${backup.revision}, ${backup.keys} keys, SHA-256 \`${backup.sha256}\`.`,
-    "Do each part on **all** nodes before you begin the next. Nothing is deleted: everything can be moved back.",
+    `Backup: revision ${backup.revision}, ${backup.keys} keys${sha256 === undefined ? "" : `, SHA-256 \`${sha256}\``}.`,
+    `Do each part on **all** ${what}s that it names before you begin the next. Nothing is deleted: everything can be moved back. The commands are for bash.`,
     ...(without.length === 0 ? [] : [`Left out: ${without.join(", ")}. No etcd may start there.`]),
     "",
-    "## 1. Bring the backup and kubemend onto each node",
+    `## 1. Bring the backup and kubemend onto each ${what}`,
     "",
-    ...fence([`sha256sum ${file}    # ${backup.sha256}`, "kubemend --version"]),
-    "## 2. Stop the control plane on each node, also where it works",
+    ...(input.export === undefined ? [] : ["Where the repository can be reached:", "", ...fence([input.export])]),
+    `Copy \`${file}\` and the executable \`kubemend\` to each ${what}, the executable to \`/usr/local/bin\`. Then, in the directory of \`${file}\`:`,
+    "",
+    ...fence([check, "kubemend --version"]),
+    `On ${masters}: what is missing of certificates and kubeconfigs has to be there before the control plane starts. The second command makes what is lost.`,
+    "",
+    ...fence(["sudo kubemend certificate list || true", "sudo kubemend certificate issue"]),
+    `## 2. Stop the control plane on ${masters}, also where it works`,
     "",
     ...fence([
-      `sudo mkdir -m 0700 ${kept}`,
-      `sudo mv ${manifests}/{${names}} ${kept}/`,
-      `until ! pgrep -x 'etcd|kube-apiserver|kube-controller|kube-scheduler'; do sleep 1; done`,
+      `sudo mkdir -p -m 0700 ${kept}`,
+      `sudo mv ${paths} ${kept}/`,
+      `until ! pgrep -x '${external === undefined ? "etcd|" : ""}kube-apiserver|kube-controller|kube-scheduler'; do sleep 1; done`,
     ]),
-    "Go on only when nothing of these runs on any node: one old member that runs on takes the restored ones " +
-      "in, and everything since the backup is back.",
+    ...(external === undefined
+      ? []
+      : [
+          `On each etcd host (${names}):`,
+          "",
+          ...fence(["sudo systemctl stop etcd", "until ! pgrep -x etcd; do sleep 1; done"]),
+        ]),
+    "Go on only when nothing of these runs on any node: one old member that runs on takes the restored ones in, and everything since the backup is back.",
     "",
     "## 3. Restore etcd's data",
     "",
+    ...(external === undefined
+      ? []
+      : [
+          "`/var/lib/etcd` is the usual data directory: `systemctl cat etcd` shows another one as `--data-dir` or in the file with `ETCD_DATA_DIR`.",
+          "",
+        ]),
     ...members.flatMap((member) => [
-      `On ${member.node} (${member.address}):`,
+      `On ${member.node} (${member.address}), in the directory of \`${file}\`:`,
       "",
       ...fence([restoreCommand(plan, member, file)]),
     ]),
-    "## 4. Start etcd on each node, and prove it on one",
+    "## 4. Start etcd on all of them, and prove it on one",
     "",
-    ...fence([`sudo cp ${kept}/etcd.yaml ${manifests}/`]),
-    ...fence([health]),
-    "## 5. Start the rest on each node, and prove it on one",
+    ...fence([external === undefined ? `sudo cp -p ${kept}/etcd.yaml ${manifests}/` : "sudo systemctl start etcd"]),
+    external === undefined ? "On one node:" : "On one control-plane node, where the backup has to be, too:",
     "",
-    ...fence([`sudo cp ${kept}/{${names}} ${manifests}/`]),
-    ...fence(["kubemend diagnose"]),
+    ...fence([healthCommand(members, file, external)]),
+    'etcd needs up to a minute to start: repeat it while it says that something is not known. It has to say "what serves is what was restored".',
+    "",
+    `## 5. Start the rest on ${masters}, and prove it on one`,
+    "",
+    ...fence([`sudo cp -p ${back} ${manifests}/`]),
+    "The API server needs up to a few minutes. Then, on one node:",
+    "",
+    ...fence(["sudo kubemend diagnose"]),
     "## To take it back",
     "",
     "Stop everything as in part 2, move the data directory away and the one that ends in `.before-restore` back, on each node; then the manifests.",
@@ -59,20 +103,21 @@ export function runbookOf(plan: RestorePlan, file: string, manifests = "/etc/kub
 
 function restoreCommand(plan: RestorePlan, { name, peerUrl, dataDir }: PlannedMember, file: string): string {
   return [
-    `sudo kubemend snapshot restore ${file} ${input("replace")} ${input("dataDir")} ${dataDir} ${input("name")} ${name}`,
-    `  ${input("initialCluster")} ${plan.initialCluster}`,
-    `  ${input("initialClusterToken")} ${plan.token} ${input("initialAdvertisePeerUrls")} ${peerUrl}`,
-    `  ${input("bumpRevision")} ${plan.bumpRevision} ${input("markCompacted")}`,
+    `sudo kubemend snapshot restore ${file} --replace --data-dir ${dataDir} --name ${name}`,
+    `  --initial-cluster ${plan.initialCluster}`,
+    `  --initial-cluster-token ${plan.token} --initial-advertise-peer-urls ${peerUrl}`,
+    `  --bump-revision ${plan.bumpRevision} --mark-compacted`,
   ].join(" \\\n");
 }
 
-function healthCommand(members: readonly PlannedMember[], file: string): string {
+function healthCommand(members: readonly PlannedMember[], file: string, external: RunbookInput["external"]): string {
   const endpoints = members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)).join(",");
-  const pki = "/etc/kubernetes/pki/etcd";
-  return [
-    `sudo kubemend etcd health ${input("restoredFrom")} ${file} ${input("endpoints")} ${endpoints}`,
-    `  ${input("cacert")} ${pki}/ca.crt ${input("cert")} ${pki}/server.crt ${input("key")} ${pki}/server.key`,
-  ].join(" \\\n");
+  const files = external ?? { cacert: `${PKI}/ca.crt`, cert: `${PKI}/server.crt`, key: `${PKI}/server.key` };
+  const tls = (["cacert", "cert", "key"] as const).flatMap((name) =>
+    files[name] === undefined ? [] : [`--${name} ${files[name]}`],
+  );
+  const lines = [`sudo kubemend etcd health --restored-from ${file} --endpoints ${endpoints}`, `  ${tls.join(" ")}`];
+  return lines.filter((line) => line.trim() !== "").join(" \\\n");
 }
 
 function fence(lines: readonly string[]): string[] {

@@ -51,6 +51,24 @@ const MARKS: readonly (readonly [mark: RegExp, distribution: Distribution])[] = 
   ],
 ];
 
+/** Distributions whose control plane is static pods, and whose own program writes them and restores etcd's data. */
+const OWN_RESTORES: readonly (readonly [mark: RegExp, distribution: Distribution])[] = [
+  [
+    /^(?:etcd\.)?rke2\.(?:io|cattle\.io)\//,
+    {
+      what: "an RKE2 cluster",
+      instead:
+        "stop rke2-server on all servers, run rke2 server --cluster-reset --cluster-reset-restore-path=SNAPSHOT on one, start it there, then empty /var/lib/rancher/rke2/server/db on the others and start them",
+    },
+  ],
+];
+
+/** Undefined for clusters whose static pods nobody else writes. */
+export function restoresItself(nodes: readonly KubeObject[]): Distribution | undefined {
+  const marks = nodes.flatMap(({ metadata }) => Object.keys({ ...metadata.labels, ...metadata.annotations }));
+  return OWN_RESTORES.find(([mark]) => marks.some((each) => mark.test(each)))?.[1];
+}
+
 export function distributionOf(nodes: readonly KubeObject[]): Distribution | undefined {
   const marks = nodes.flatMap(({ metadata }) => Object.keys({ ...metadata.labels, ...metadata.annotations }));
   return MARKS.find(([mark]) => marks.some((each) => mark.test(each)))?.[1];

@@ -16,9 +16,12 @@ import {
   kubeadmCertsOf,
   portsOf,
 } from "../../cluster/backup-facts.ts";
+import { externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
 import { KUBERNETES } from "../../cluster/node-needs.ts";
 import type { PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
+import type { RunbookInput } from "../../cluster/runbook.ts";
 import type { StaticPodControlPlane, StaticPodNode } from "../../controlplane/control-plane.ts";
+import { restoresItself } from "../../controlplane/distribution.ts";
 import { hostFilesOf } from "../../controlplane/host-files.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { staticEtcdMembers } from "../../controlplane/static-etcd.ts";
@@ -29,7 +32,7 @@ import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
-import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import { readControlPlaneObjects, snapshotValues } from "../recover/control-plane-objects.ts";
@@ -41,6 +44,8 @@ export interface BackupOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   readonly encryptionConfig?: string;
   readonly namespace?: string;
+  /** Whether an etcd that no static pod runs is taken, too; it is refused otherwise. */
+  readonly takesExternal?: boolean;
   /** kubeadm's, for what secret `kubeadm-certs` of the backup holds. */
   readonly certificateKey?: string;
 }
@@ -57,6 +62,8 @@ export interface BackupFiles {
 export interface ClusterBackup {
   readonly backup: RestoreBackup;
   readonly members: readonly PlannedMember[];
+  /** Where etcd runs as a service on hosts of its own, of which nothing else is known: how the API servers reach it. */
+  readonly external?: NonNullable<RunbookInput["external"]>;
   /** By node: the files that its static pods name, its ports and images, and for whom its certificates are. */
   readonly nodes: ReadonlyMap<string, BackupNode>;
   readonly files: BackupFiles;
@@ -111,8 +118,11 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
         hint: `use kubemend recover ${input("etcdBackupFile")} and kubemend start`,
       });
     }
+    const own = restoresItself(objects.filter(({ kind }) => kind === "Node"));
+    if (own !== undefined)
+      throw new MendError("unsupported", `the backup is of ${own.what}`, { where: path, hint: own.instead });
     const nodes = new Map(plane.nodes.map((node) => [node.name, node]));
-    const members = staticEtcdMembers(plane).map((member): PlannedMember => {
+    const stacked = staticEtcdMembers(plane).map((member): PlannedMember => {
       const pod = nodes.get(member.node)?.pods.find(({ component }) => component === "etcd")?.mirrorPod ?? {};
       const flags = objectsOf(objectOf(pod.spec).containers).flatMap(containerFlags);
       const clientUrls = flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",") ?? [];
@@ -120,10 +130,12 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
       const address = textOf(objectOf(pod.status).hostIP) || hostOf(member.peerUrl);
       return { ...member, address, clientUrls };
     });
-    if (members.length === 0) {
+    const external = stacked.length > 0 ? undefined : externalAccess(plane);
+    const members = external === undefined ? stacked : externalMembers(readStoreInfo(snapshot).members);
+    if (external !== undefined && (options.takesExternal !== true || members.length === 0)) {
       throw new MendError("unsupported", "no etcd member runs as a static pod in the backup's control plane", {
         where: path,
-        hint: "restore an external etcd with kubemend snapshot restore on each of its hosts",
+        hint: "its etcd is a service of its hosts: the runbook of cluster restore has the commands for them",
       });
     }
     const stored = await readStoredFiles(path, options);
@@ -136,6 +148,7 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
     return {
       backup: { path, size: source.size, revision: keyspace.revision, keys: keyspace.size, sha256: hash },
       members,
+      ...(external === undefined ? {} : { external }),
       nodes: new Map([...nodes].map(([name, node]) => [name, aboutNode(node, plane)])),
       files,
       authorities: authoritiesOf(objects),

@@ -4,7 +4,8 @@
  * serves in the end was asked, not assumed.
  */
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
 import { type NodeFacts, type NodeJournal, nodeFactsSchema } from "../../cluster/node-facts.ts";
 import { wantedFiles } from "../../cluster/node-needs.ts";
@@ -18,9 +19,10 @@ import {
   type Surveyed,
 } from "../../cluster/restore-plan.ts";
 import { type NodeStep, nextStep } from "../../cluster/restore-state.ts";
-import { runbookOf } from "../../cluster/runbook.ts";
+import { type RunbookInput, runbookOf } from "../../cluster/runbook.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { quote } from "../../io/ssh/ssh.ts";
 import { gatherFiles, materialOf } from "./gather-files.ts";
 import type { SentFile } from "./node/prepare-node.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
@@ -131,7 +133,7 @@ export async function restoreRunbook(
   path: string,
   options: BackupOptions & Pick<ClusterRestoreOptions, "without" | "now" | "addresses">,
 ): Promise<string> {
-  using backup = await readClusterBackup(path, options);
+  using backup = await readClusterBackup(path, { ...options, takesExternal: true });
   const members = backup.members
     .filter(({ node }) => !options.without.includes(node))
     .map((member) => ({ ...member, address: options.addresses.get(member.node) ?? member.address }));
@@ -141,7 +143,27 @@ export async function restoreRunbook(
   const about = { backup: backup.backup, members, without, surveys: new Map(), material };
   const plan = planRestore({ ...about, now: now(), random });
   const bumpRevision = bumpFor(backup.backup.revision, [null]);
-  return runbookOf({ ...plan, bumpRevision }, basename(path));
+  const { external } = backup;
+  const access = external === undefined ? {} : { external };
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return runbookOf({
+    plan: { ...plan, bumpRevision },
+    ...(isFile ? await asFile(path) : asExport(path, backup)),
+    ...access,
+  });
+}
+
+async function asFile(path: string): Promise<Pick<RunbookInput, "file" | "sha256" | "export">> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return { file: basename(path), sha256: hash.digest("hex"), export: undefined };
+}
+
+/** A moment has to be written to a file before it can be carried. */
+function asExport(path: string, { backup }: ClusterBackup): Pick<RunbookInput, "file" | "sha256" | "export"> {
+  const place = path.replace(/@[^@/]*$/, "");
+  const command = `kubemend backup restore ${quote(place)} --to-revision ${backup.revision} --output-file backup.db`;
+  return { file: "backup.db", sha256: undefined, export: command };
 }
 
 interface Session {

@@ -1,0 +1,31 @@
+/** An etcd that no static pod runs, as the backup of it knows itself: its members, and how the API servers reach it. */
+import type { StaticPodControlPlane } from "../controlplane/control-plane.ts";
+import { containerIndexOf } from "../kube/component.ts";
+import { flagValue } from "../kube/container-flags.ts";
+import { objectOf, objectsOf } from "../kube/fields.ts";
+import type { Member } from "../mvcc/store-info.ts";
+import type { PlannedMember } from "./restore-plan.ts";
+import type { RunbookInput } from "./runbook.ts";
+
+/** Where packages of etcd keep its data; the unit may say otherwise. */
+const DATA_DIR = "/var/lib/etcd";
+
+/** The voters that the snapshot holds. A member that never started has no name, and is none. */
+export function externalMembers(members: readonly Member[]): PlannedMember[] {
+  return members.flatMap(({ name, peerURLs, clientURLs, isLearner }) => {
+    const [peerUrl] = peerURLs;
+    const host = peerUrl === undefined ? undefined : URL.parse(peerUrl)?.hostname.replace(/^\[|\]$/g, "");
+    if (isLearner || name === "" || peerUrl === undefined || host === undefined) return [];
+    return [{ node: name, name, peerUrl, dataDir: DATA_DIR, address: host, clientUrls: clientURLs }];
+  });
+}
+
+export function externalAccess({ nodes }: StaticPodControlPlane): NonNullable<RunbookInput["external"]> {
+  const pod = nodes.flatMap(({ pods }) => pods).find(({ component }) => component === "kube-apiserver");
+  const spec = objectOf(pod?.mirrorPod.spec);
+  const container = objectsOf(spec.containers)[containerIndexOf("kube-apiserver", spec)] ?? {};
+  const [cacert, cert, key] = ["etcd-cafile", "etcd-certfile", "etcd-keyfile"].map((name) =>
+    flagValue(container, name),
+  );
+  return { controlPlane: nodes.map(({ name }) => name), cacert, cert, key };
+}
