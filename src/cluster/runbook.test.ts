@@ -57,7 +57,7 @@ test("an etcd of its own hosts is stopped and started as their service, and reac
     cert: "/etc/etcd/c.pem",
     key: "/etc/etcd/k.pem",
   };
-  const text = runbookOf({ plan, file: "backup.db", sha256: "ab", export: undefined, external });
+  const text = withFlags(runbookOf({ plan, file: "backup.db", sha256: "ab", export: undefined, external }));
   const at = (part: string) => text.indexOf(part);
   expect(at("sudo mv /etc/kubernetes/manifests/kube-apiserver.yaml ")).toBeGreaterThan(0);
   expect(at("manifests/etcd.yaml")).toBe(-1);

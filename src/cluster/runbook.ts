@@ -1,16 +1,26 @@
-/** A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's or of every system; a test runs them as they stand. */
+/**
+ * A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's
+ * or of every system; a test runs them as they stand.
+ */
+import { input } from "../errors/input.ts";
 import type { PlannedMember, RestorePlan } from "./restore-plan.ts";
 
 export interface RunbookInput {
   readonly plan: RestorePlan;
   /** What the backup is called on the nodes. */
   readonly file: string;
-  /** Of that file; undefined for a moment of a repository, which has to be written to a file first: the command that does so. */
+  /**
+   * Of that file; undefined for a moment of a repository, which has to be written to a file first: the command that
+   * does so.
+   */
   readonly sha256: string | undefined;
   readonly export: string | undefined;
   /** The kubelet's directory of static pods. */
   readonly manifests?: string;
-  /** Where etcd is no static pod but a service on hosts of its own: the control-plane nodes, and the files that the API servers reach it with. */
+  /**
+   * Where etcd is no static pod but a service on hosts of its own: the control-plane nodes, and the files that the API
+   * servers reach it with.
+   */
   readonly external?: {
     readonly controlPlane: readonly string[];
     readonly cacert: string | undefined;
@@ -23,8 +33,8 @@ const OTHERS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const PKI = "/etc/kubernetes/pki/etcd";
 
 /** Markdown. */
-export function runbookOf(input: RunbookInput): string {
-  const { plan, file, sha256, external, manifests = "/etc/kubernetes/manifests" } = input;
+export function runbookOf(about: RunbookInput): string {
+  const { plan, file, sha256, external, manifests = "/etc/kubernetes/manifests" } = about;
   const { members, backup, without } = plan;
   const kept = `/root/kept-${plan.id}`;
   const names = members.map(({ node }) => node).join(", ");
@@ -44,7 +54,7 @@ export function runbookOf(input: RunbookInput): string {
     "",
     `## 1. Bring the backup and kubemend onto each ${what}`,
     "",
-    ...(input.export === undefined ? [] : ["Where the repository can be reached:", "", ...fence([input.export])]),
+    ...(about.export === undefined ? [] : ["Where the repository can be reached:", "", ...fence([about.export])]),
     `Copy \`${file}\` and the executable \`kubemend\` to each ${what}, the executable to \`/usr/local/bin\`. Then, in the directory of \`${file}\`:`,
     "",
     ...fence([check, "kubemend --version"]),
@@ -72,7 +82,7 @@ export function runbookOf(input: RunbookInput): string {
     ...(external === undefined
       ? []
       : [
-          "`/var/lib/etcd` is the usual data directory: `systemctl cat etcd` shows another one as `--data-dir` or in the file with `ETCD_DATA_DIR`.",
+          "`/var/lib/etcd` is the usual data directory: `systemctl cat etcd` shows another one on its command line or in the file with `ETCD_DATA_DIR`.",
           "",
         ]),
     ...members.flatMap((member) => [
@@ -103,10 +113,10 @@ export function runbookOf(input: RunbookInput): string {
 
 function restoreCommand(plan: RestorePlan, { name, peerUrl, dataDir }: PlannedMember, file: string): string {
   return [
-    `sudo kubemend snapshot restore ${file} --replace --data-dir ${dataDir} --name ${name}`,
-    `  --initial-cluster ${plan.initialCluster}`,
-    `  --initial-cluster-token ${plan.token} --initial-advertise-peer-urls ${peerUrl}`,
-    `  --bump-revision ${plan.bumpRevision} --mark-compacted`,
+    `sudo kubemend snapshot restore ${file} ${input("replace")} ${input("dataDir")} ${dataDir} ${input("name")} ${name}`,
+    `  ${input("initialCluster")} ${plan.initialCluster}`,
+    `  ${input("initialClusterToken")} ${plan.token} ${input("initialAdvertisePeerUrls")} ${peerUrl}`,
+    `  ${input("bumpRevision")} ${plan.bumpRevision} ${input("markCompacted")}`,
   ].join(" \\\n");
 }
 
@@ -114,9 +124,12 @@ function healthCommand(members: readonly PlannedMember[], file: string, external
   const endpoints = members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)).join(",");
   const files = external ?? { cacert: `${PKI}/ca.crt`, cert: `${PKI}/server.crt`, key: `${PKI}/server.key` };
   const tls = (["cacert", "cert", "key"] as const).flatMap((name) =>
-    files[name] === undefined ? [] : [`--${name} ${files[name]}`],
+    files[name] === undefined ? [] : [`${input(name)} ${files[name]}`],
   );
-  const lines = [`sudo kubemend etcd health --restored-from ${file} --endpoints ${endpoints}`, `  ${tls.join(" ")}`];
+  const lines = [
+    `sudo kubemend etcd health ${input("restoredFrom")} ${file} ${input("endpoints")} ${endpoints}`,
+    `  ${tls.join(" ")}`,
+  ];
   return lines.filter((line) => line.trim() !== "").join(" \\\n");
 }
 

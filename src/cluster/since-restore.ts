@@ -1,6 +1,8 @@
 /**
- * Who has looked anew since a restore, and what is left to a person. A restored keyspace says of every node and pod what was true at the time of the backup, Ready among
- * it. So what counts is what was written since: an object whose version is above the newest revision that was restored. No clock has a part in it.
+ * Who has looked anew since a restore, and what is left to a person. A restored keyspace says of every node and pod
+ * what was true at the time of the backup, Ready among
+ * it. So what counts is what was written since: an object whose version is above the newest revision that was restored.
+ * No clock has a part in it.
  */
 import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
@@ -19,7 +21,10 @@ export interface ClusterSeen {
 
 const HEARTBEATS = "kube-node-lease";
 
-/** What is still missing before the control plane on these nodes is proved, as a sentence; undefined where nothing is. `revision`: the newest that was restored. */
+/**
+ * What is still missing before the control plane on these nodes is proved, as a sentence; undefined where nothing is.
+ * `revision`: the newest that was restored.
+ */
 export function notYet(
   { nodes, leases, pods }: ClusterSeen,
   names: readonly string[],
@@ -53,7 +58,10 @@ export function readyNodes({ nodes, leases }: ClusterSeen, revision: number): st
     .sort();
 }
 
-/** What only a person can bring in order, a sentence each: dead nodes, leases that nobody renews, volumes that are attached to what is gone. */
+/**
+ * What only a person can bring in order, a sentence each: dead nodes, leases that nobody renews, volumes that are
+ * attached to what is gone.
+ */
 export function leftToDo(seen: ClusterSeen, revision: number): string[] {
   const { nodes, leases, attachments } = seen;
   const ready = new Set(readyNodes(seen, revision));

@@ -74,7 +74,10 @@ export function distributionOf(nodes: readonly KubeObject[]): Distribution | und
   return MARKS.find(([mark]) => marks.some((each) => mark.test(each)))?.[1];
 }
 
-/** Where no object defines the control plane, though it was led from somewhere: services of machines, unless its objects were deleted. */
+/**
+ * Where no object defines the control plane, though it was led from somewhere: services of machines, unless its objects
+ * were deleted.
+ */
 export function asServicesHint(leaderHosts: readonly string[]): string {
   const hosts = leaderHosts.map((host) => `"${host}"`).join(", ");
   return (

@@ -1,4 +1,7 @@
-/** The runbook of a restore, done by hand: every command of it, as it stands, on a cluster that the real kubeadm has made. */
+/**
+ * The runbook of a restore, done by hand: every command of it, as it stands, on a cluster that the real kubeadm has
+ * made.
+ */
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startKubeadm } from "../../testbed/kubeadm.ts";

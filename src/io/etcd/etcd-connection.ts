@@ -93,7 +93,10 @@ export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
 
 const DEFAULT_ENDPOINT = "127.0.0.1:2379";
 
-/** Where no endpoint is named: as this machine's control plane reaches etcd, else etcdctl's default. Files that are named win. */
+/**
+ * Where no endpoint is named: as this machine's control plane reaches etcd, else etcdctl's default. Files that are
+ * named win.
+ */
 function withLocalEtcd(flags: EtcdFlags): EtcdFlags {
   if (flags.endpoints.length > 0 || flags.discoverySrv !== undefined) return flags;
   const own = findLocalEtcd();
@@ -103,7 +106,9 @@ function withLocalEtcd(flags: EtcdFlags): EtcdFlags {
   return isNamed ? { ...flags, endpoints: own.endpoints } : { ...flags, ...own };
 }
 
-/** The endpoints that flags name, each as a URL, by DNS where that is asked for. Throws `usage` and `etcd-unreachable`. */
+/**
+ * The endpoints that flags name, each as a URL, by DNS where that is asked for. Throws `usage` and `etcd-unreachable`.
+ */
 export async function findEndpoints(flags: EtcdFlags): Promise<string[]> {
   const { cacert, cert, discoverySrv } = flags;
   const found = discoverySrv === undefined ? flags.endpoints : await discoverEndpoints(discoverySrv, flags);

@@ -77,7 +77,10 @@ export async function applyBundle(path: string, options: ApplyOptions): Promise<
   return { plan, node, ...proofs, seconds: Math.round((options.now() - began) / 1000) };
 }
 
-/** This node becomes what it was before. Returns the operation's name. Throws `not-found` where the bundle was not applied here. */
+/**
+ * This node becomes what it was before. Returns the operation's name. Throws `not-found` where the bundle was not
+ * applied here.
+ */
 export async function takeBundleBack(path: string, options: Omit<ApplyOptions, "agree">): Promise<string> {
   const { head } = await openBundle(path, options.identityFile);
   const { id } = head.plan;

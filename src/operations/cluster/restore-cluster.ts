@@ -128,7 +128,10 @@ export async function restoreCluster(
   return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 
-/** The same plan as a document, without asking any node: the revision is raised by as much as nobody can have written since. */
+/**
+ * The same plan as a document, without asking any node: the revision is raised by as much as nobody can have written
+ * since.
+ */
 export async function restoreRunbook(
   path: string,
   options: BackupOptions & Pick<ClusterRestoreOptions, "without" | "now" | "addresses">,
@@ -162,7 +165,8 @@ async function asFile(path: string): Promise<Pick<RunbookInput, "file" | "sha256
 /** A moment has to be written to a file before it can be carried. */
 function asExport(path: string, { backup }: ClusterBackup): Pick<RunbookInput, "file" | "sha256" | "export"> {
   const place = path.replace(/@[^@/]*$/, "");
-  const command = `kubemend backup restore ${quote(place)} --to-revision ${backup.revision} --output-file backup.db`;
+  const words = `${input("toRevision")} ${backup.revision} ${input("outputFile")} backup.db`;
+  const command = `kubemend backup restore ${quote(place)} ${words}`;
   return { file: "backup.db", sha256: undefined, export: command };
 }
 

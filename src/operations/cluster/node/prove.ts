@@ -117,7 +117,10 @@ export async function proveControlPlane(
   );
 }
 
-/** Tries again until it is no longer a sentence that says what is missing. What cannot be reached yet is such a sentence. */
+/**
+ * Tries again until it is no longer a sentence that says what is missing. What cannot be reached yet is such a
+ * sentence.
+ */
 export async function until<T extends object>(
   milliseconds: number,
   { signal, tell }: ProofOptions,

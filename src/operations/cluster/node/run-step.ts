@@ -89,7 +89,10 @@ export function runStep(request: StepRequest, edges: StepEdges): Promise<unknown
   return withStepLock(OPERATIONS, edges, async () => doneBefore(request) ?? doStep(request, edges));
 }
 
-/** The journal, where this operation has gone beyond the step that is asked for. Throws `plan-refused` where it was taken back. */
+/**
+ * The journal, where this operation has gone beyond the step that is asked for. Throws `plan-refused` where it was
+ * taken back.
+ */
 function doneBefore(request: StepRequest): NodeJournal | undefined {
   if (!(request.step in STATE_AFTER)) return undefined;
   const { step, ...about } = request as StepRequest & { readonly step: keyof typeof STATE_AFTER };
