@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ProcessHost } from "../host.ts";
 import { run } from "../run.ts";
@@ -18,20 +19,58 @@ async function ask(...argv: string[]): Promise<string> {
   return parts.join("");
 }
 
+const values = async (...words: string[]): Promise<string[]> => {
+  const lines = (await ask("__complete", "--", ...words)).split("\n").slice(0, -1);
+  return lines.map((line) => line.split("\t")[0] ?? "");
+};
+
 test.each([
-  [["snap"], "snapshot\n"],
-  [["snapshot", "st"], "stats\nstatus\n"],
-  [["snapshot", "status", "file.db", "--sk"], "--skip-hash-check\n"],
-  [["snapshot", "status", "-o", ""], "json\ntext\n"],
-  [["completion", ""], "bash\nfish\nzsh\n"],
-  [["snapshot", "status", "fi"], ""],
+  [["snap"], ["snapshot"]],
+  [
+    ["snapshot", "st"],
+    ["stats", "status"],
+  ],
+  [["snapshot", "status", "file.db", "--sk"], ["--skip-hash-check"]],
+  [
+    ["snapshot", "status", "-o", ""],
+    ["json", "text"],
+  ],
+  [
+    ["completion", ""],
+    ["bash", "fish", "zsh"],
+  ],
+  [["snapshot", "status", "fi"], []],
 ])("%j is completed", async (words, expected) => {
-  expect(await ask("__complete", "--", ...words)).toBe(expected);
+  expect(await values(...words)).toEqual(expected);
+});
+
+const FILE = join(import.meta.dirname, "../../../test/fixtures/kubeadm-k120/snapshot.db.gz");
+
+test("kinds, names and namespaces come from the snapshot", async () => {
+  expect(await values("snapshot", "get", FILE, "deploym")).toEqual(["deployments"]);
+  expect(await values("snapshot", "get", FILE, "pods,deploym")).toEqual(["pods,deployments"]);
+  expect(await values("snapshot", "get", FILE, "-n", "kube-s")).toEqual(["kube-system"]);
+  const pods = await values("snapshot", "get", FILE, "pods", "-n", "kube-system", "etcd-");
+  expect(pods.length).toBeGreaterThan(0);
+  expect(await values("snapshot", "get", FILE, "-n", "kube-system", "pods/etcd-")).toEqual(
+    pods.map((name) => `pods/${name}`),
+  );
+});
+
+test("what cannot be asked completes nothing", async () => {
+  expect(await values("snapshot", "get", "/there/is/none", "pods", "")).toEqual([]);
+  expect(await values("node", "drain", "--kubeconfig", "/there/is/none", "")).toEqual([]);
+});
+
+test("commands and flags come with what they are", async () => {
+  expect(await ask("__complete", "--", "snapshot", "describ")).toBe(
+    "describe\tobjects field by field, with their events\n",
+  );
 });
 
 test("the script for bash is one that bash reads, and completes with", async () => {
   const script = await ask("completion", "bash");
-  const session = `kubemend() { printf 'snapshot\\nsalvage\\n'; }
+  const session = `kubemend() { printf 'snapshot\\ta b\\nsalvage\\tc\\n'; }
 ${script}
 COMP_WORDS=(kubemend sn); COMP_CWORD=1; _kubemend; echo "\${COMPREPLY[@]}"`;
   expect(execFileSync("bash", ["-c", session], { encoding: "utf8" })).toBe("snapshot\n");

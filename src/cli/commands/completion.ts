@@ -1,6 +1,9 @@
-import type { Command } from "commander";
+import type { Argument, Command, Option } from "commander";
 import { COMPLETE } from "../command.ts";
+import type { Host } from "../host.ts";
+import { completerOf, type TypedSoFar } from "../options/completer.ts";
 import { argument, choice, defineCommand } from "../options/define-command.ts";
+import { oneLine } from "../terminal/escape.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
@@ -8,16 +11,18 @@ type Shell = (typeof SHELLS)[number];
 /** Files are the shell's own affair: a script falls back to them where there are no candidates. */
 const SCRIPTS: Readonly<Record<Shell, string>> = {
   bash: `_kubemend() {
-  local words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
-  mapfile -t COMPREPLY < <(compgen -W "$(kubemend ${COMPLETE} -- "\${words[@]}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}")
+  local IFS=$'\\n' words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
+  mapfile -t COMPREPLY < <(compgen -W "$(kubemend ${COMPLETE} -- "\${words[@]}" 2>/dev/null | cut -f1)" -- "\${COMP_WORDS[COMP_CWORD]}")
 }
 complete -o default -F _kubemend kubemend
 `,
   zsh: `#compdef kubemend
 _kubemend() {
-  local -a found
-  found=(\${(f)"$(kubemend ${COMPLETE} -- "\${(@)words[2,CURRENT]}" 2>/dev/null)"})
-  if (( \${#found} )); then compadd -- $found; else _files; fi
+  local -a found lines
+  lines=("\${(@f)$(kubemend ${COMPLETE} -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  local line
+  for line in $lines; do found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"); done
+  if (( \${#found} )); then _describe kubemend found; else _files; fi
 }
 compdef _kubemend kubemend
 `,
@@ -52,32 +57,73 @@ export const completeCommand = defineCommand({
   examples: [`kubemend ${COMPLETE} -- snapshot st`],
   page: "docs/install.md",
   async run({ typed }, _, { host, commandTree }) {
-    const found = candidates(await commandTree(), typed);
-    await host.stdout.write(found.map((word) => `${word}\n`).join(""));
+    const found = await candidates(await commandTree(), typed, host);
+    await host.stdout.write(found.map(({ value, text }) => `${oneLine(value)}\t${oneLine(text)}\n`).join(""));
   },
 });
 
-/** What may stand in place of the last word: subcommands, flags, or the values that the flag before it takes. Sorted. */
-function candidates(program: Command, words: readonly string[]): readonly string[] {
-  const last = words.at(-1) ?? "";
-  let command = program;
-  for (const word of words.slice(0, -1)) {
-    command = command.commands.find((each) => each.name() === word || each.aliases().includes(word)) ?? command;
-  }
-  const before = words.at(-2);
-  const option = command.options.find(
-    (each) => before !== undefined && (each.long === before || each.short === before),
-  );
-  if (option !== undefined && (option.required || option.optional)) return starting(option.argChoices ?? [], last);
-  const names = command.commands.map((each) => each.name()).filter((name) => name !== COMPLETE);
-  const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
-  if (!last.startsWith("-")) return starting([...names, ...choices], last);
-  const flags = command.options
-    .filter((each) => !each.hidden)
-    .flatMap((each) => (each.long === undefined ? [] : [each.long]));
-  return starting([...flags, "--help"], last);
+interface Candidate {
+  readonly value: string;
+  /** What it is, or nothing. */
+  readonly text: string;
 }
 
-function starting(words: readonly string[], beginning: string): readonly string[] {
-  return words.filter((word) => word.startsWith(beginning)).sort();
+/** Nobody waits longer for a completion. */
+const PATIENCE_MS = 3000;
+
+/** What may stand in place of the last word: subcommands, flags, arguments, or the values that the flag before it takes. Sorted. */
+async function candidates(program: Command, words: readonly string[], host: Host): Promise<readonly Candidate[]> {
+  const { command, typed, option } = readLine(program, words);
+  const { last } = typed;
+  if (option !== undefined) return starting(await valuesOf(option, typed, host), last);
+  if (last.startsWith("-")) {
+    const flags = command.options.flatMap(({ hidden, long, description }) =>
+      hidden || long == null ? [] : [{ value: long, text: description }],
+    );
+    return starting([...flags, { value: "--help", text: "display help for command" }], last);
+  }
+  const names = command.commands
+    .filter((each) => each.name() !== COMPLETE)
+    .map((each) => ({ value: each.name(), text: each.description() }));
+  const declared = command.registeredArguments;
+  const argument = declared[typed.args.length] ?? (declared.at(-1)?.variadic ? declared.at(-1) : undefined);
+  const values = argument === undefined ? [] : await valuesOf(argument, typed, host);
+  return starting([...names, ...values], last);
+}
+
+/** The command that is typed, its arguments and flags so far, and the flag whose value the last word is. */
+function readLine(program: Command, words: readonly string[]) {
+  let command = program;
+  const args: string[] = [];
+  const flags = new Map<string, string>();
+  let open: Option | undefined;
+  for (const word of words.slice(0, -1)) {
+    if (open !== undefined) {
+      flags.set(open.long ?? "", word);
+      open = undefined;
+    } else if (word.startsWith("-")) {
+      const [name = "", ...value] = word.split("=");
+      const option = command.options.find(({ long, short }) => long === name || short === name);
+      if (option === undefined) continue;
+      flags.set(option.long ?? "", value.join("="));
+      if (option.required && !word.includes("=")) open = option;
+    } else {
+      const next = command.commands.find((each) => each.name() === word || each.aliases().includes(word));
+      if (next === undefined) args.push(word);
+      else command = next;
+    }
+  }
+  const typed: TypedSoFar = { args, last: words.at(-1) ?? "", flag: (long) => flags.get(long) };
+  return { command, typed, option: open };
+}
+
+async function valuesOf(of: Argument | Option, typed: TypedSoFar, host: Host): Promise<readonly Candidate[]> {
+  const fixed = of.argChoices ?? [];
+  const signal = AbortSignal.any([host.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const live = await completerOf(of)?.(typed, { ...host, signal }).catch(() => []);
+  return [...fixed, ...(live ?? [])].map((value) => ({ value, text: "" }));
+}
+
+function starting(all: readonly Candidate[], beginning: string): readonly Candidate[] {
+  return all.filter(({ value }) => value.startsWith(beginning)).sort((a, b) => (a.value < b.value ? -1 : 1));
 }

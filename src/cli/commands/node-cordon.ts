@@ -1,6 +1,7 @@
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
 import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
 import { argument, defineCommand, type MakeCommand } from "../options/define-command.ts";
+import { clusterNodes } from "../options/live-values.ts";
 import { NODE_DRY_RUN_FLAG } from "../options/node-flags.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { lineOf } from "../terminal/escape.ts";
@@ -23,7 +24,7 @@ function make(
   return defineCommand({
     name,
     ...help,
-    args: { names: argument("[nodes...]", "names of nodes") },
+    args: { names: argument("[nodes...]", "names of nodes", clusterNodes) },
     flags: {
       ...CLUSTER_FLAGS,
       selector: NODE_SELECTOR_FLAG,

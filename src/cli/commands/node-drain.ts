@@ -5,6 +5,7 @@ import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/clus
 import { argument, defineCommand } from "../options/define-command.ts";
 import { parseDuration } from "../options/duration.ts";
 import { duration, parsed, toggle, wholeNumber, words } from "../options/flag.ts";
+import { clusterNodes } from "../options/live-values.ts";
 import { NODE_DRY_RUN_FLAG } from "../options/node-flags.ts";
 import { outputFlag, PROGRESS_FLAG } from "../options/output-flags.ts";
 import { DrainReport } from "../reports/drain-report.ts";
@@ -12,7 +13,7 @@ import { DrainReport } from "../reports/drain-report.ts";
 export const nodeDrain = defineCommand({
   name: "drain",
   text: "take nodes out of service: cordon them, and evict their pods inside the disruption budgets",
-  args: { names: argument("[nodes...]", "names of nodes") },
+  args: { names: argument("[nodes...]", "names of nodes", clusterNodes) },
   flags: {
     ...CLUSTER_FLAGS,
     selector: NODE_SELECTOR_FLAG,

@@ -6,13 +6,14 @@ import type { HalfEvicted, NodeEvictionPlan } from "../../operations/evict/evict
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { toggle } from "../options/flag.ts";
+import { clusterNodes } from "../options/live-values.ts";
 import { DRY_RUN_FLAG, outputFlag, YES_FLAG } from "../options/output-flags.ts";
 import { confirm } from "../terminal/confirm.ts";
 
 export const nodeEvict = defineCommand({
   name: "evict",
   text: "move the pods of a node that does not answer, at once",
-  args: { node: argument("<node>", "name of the node") },
+  args: { node: argument("<node>", "name of the node", clusterNodes) },
   flags: {
     ...CLUSTER_FLAGS,
     force: toggle("--force", "also delete pods without a controller, which nothing replaces"),

@@ -4,6 +4,7 @@ import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration, toggle } from "../options/flag.ts";
+import { clusterNodes } from "../options/live-values.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { loadChart } from "../reports/load-chart.ts";
 import { hanging, lineOf } from "../terminal/escape.ts";
@@ -11,7 +12,7 @@ import { hanging, lineOf } from "../terminal/escape.ts";
 export const nodeRebalance = defineCommand({
   name: "rebalance",
   text: "move just enough replicas back to a node that returned",
-  args: { nodes: argument("[nodes...]", "nodes to fill; all are evened out unless given") },
+  args: { nodes: argument("[nodes...]", "nodes to fill; all are evened out unless given", clusterNodes) },
   flags: {
     ...CLUSTER_FLAGS,
     deleteEmptydirData: toggle("--delete-emptydir-data", "also pods with emptyDir volumes, whose data is lost"),

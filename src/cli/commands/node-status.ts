@@ -3,6 +3,7 @@ import { EXIT } from "../command.ts";
 import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration, toggle } from "../options/flag.ts";
+import { clusterNodes } from "../options/live-values.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { nodeStatusText } from "../reports/node-status-text.ts";
 import { lineOf } from "../terminal/escape.ts";
@@ -12,7 +13,7 @@ const WATCH_MS = 5000;
 export const nodeStatus = defineCommand({
   name: "status",
   text: "each node's condition, and when a failed one's pods will be evicted",
-  args: { names: argument("[nodes...]", "names of nodes (default: all)") },
+  args: { names: argument("[nodes...]", "names of nodes (default: all)", clusterNodes) },
   flags: {
     ...CLUSTER_FLAGS,
     selector: NODE_SELECTOR_FLAG,

@@ -1,15 +1,15 @@
-import { argument, defineCommand } from "../options/define-command.ts";
+import { defineCommand } from "../options/define-command.ts";
 import { DESCRIBE_FLAGS } from "../options/get-flags.ts";
 import { snapshotOptions } from "../options/output-flags.ts";
-import { SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { KIND_ARGUMENT, NAMES_ARGUMENT, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 
 export const snapshotDescribe = defineCommand({
   name: "describe",
   text: "objects field by field, with their events",
   args: {
     file: SNAPSHOT_ARGUMENT,
-    type: argument("<type>", "TYPE, TYPE/NAME, or several types with commas"),
-    names: argument("[name...]", "names, or more TYPE/NAME"),
+    type: KIND_ARGUMENT,
+    names: NAMES_ARGUMENT,
   },
   flags: DESCRIBE_FLAGS,
   examples: [

@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
-import { argument, defineCommand } from "../options/define-command.ts";
+import { defineCommand } from "../options/define-command.ts";
 import { GET_FLAGS } from "../options/get-flags.ts";
 import { snapshotOptions } from "../options/output-flags.ts";
-import { SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
+import { KIND_ARGUMENT, NAMES_ARGUMENT, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 
 export const snapshotGet = defineCommand({
   name: "get",
   text: "objects, as kubectl get shows them",
   args: {
     file: SNAPSHOT_ARGUMENT,
-    type: argument("<type>", "TYPE, TYPE/NAME, or several types with commas"),
-    names: argument("[name...]", "names, or more TYPE/NAME"),
+    type: KIND_ARGUMENT,
+    names: NAMES_ARGUMENT,
   },
   flags: GET_FLAGS,
   examples: [

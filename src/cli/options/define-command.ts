@@ -4,6 +4,7 @@
  */
 import { Argument, Command } from "commander";
 import type { CommandContext, ExitCode } from "../command.ts";
+import { type Completer, setCompleter } from "./completer.ts";
 import type { Flags, ValuesOf } from "./flag.ts";
 
 /** An argument as the help shows it: `<file>`, `[prefix]`, `<files...>`, `[names...]`. */
@@ -13,6 +14,8 @@ export interface Positional<T> {
   readonly choices?: readonly string[];
   /** Throws `InvalidArgumentError` with what was expected. */
   readonly parse?: (text: string) => T;
+  /** What completes it, beside `choices`. */
+  readonly complete?: Completer;
 }
 
 export type Positionals = Readonly<Record<string, Positional<unknown>>>;
@@ -26,8 +29,12 @@ type PositionalType<N extends string> = N extends `${string}...${string}`
     ? string
     : string | undefined;
 
-export function argument<const N extends string>(name: N, text: string): Positional<PositionalType<N>> {
-  return { name, text };
+export function argument<const N extends string>(
+  name: N,
+  text: string,
+  complete?: Completer,
+): Positional<PositionalType<N>> {
+  return { name, text, ...(complete !== undefined && { complete }) };
 }
 
 /** One of several words, or several of them: `<component...>`. */
@@ -87,10 +94,11 @@ export function defineCommand<const A extends Positionals, const F extends Flags
     const command = new Command(spec.name).description(spec.text).addHelpText("after", helpAfter(spec));
     if (spec.aliases !== undefined) command.aliases(spec.aliases);
     const positionals = Object.entries(spec.args ?? {});
-    for (const [, { name, text, choices, parse }] of positionals) {
+    for (const [, { name, text, choices, parse, complete }] of positionals) {
       const made = new Argument(name, text);
       if (choices !== undefined) made.choices(choices);
       if (parse !== undefined) made.argParser(parse);
+      if (complete !== undefined) setCompleter(made, complete);
       command.addArgument(made);
     }
     const flags = Object.entries(spec.flags).map(([key, flag]) => ({ key, flag, option: flag.option() }));

@@ -1,12 +1,17 @@
 /** What `snapshot get` and `describe` take: kubectl's flags, and those of a backup. */
+import { completedBy } from "./completer.ts";
 import { commaList, toggle, type ValuesOf, words } from "./flag.ts";
 import { GET_OUTPUT_FLAG } from "./get-output.ts";
+import { snapshotNamespaces } from "./live-values.ts";
 import { PROGRESS_FLAG, QUIET_FLAG } from "./output-flags.ts";
 import { AT_REVISION_FLAG, ENCRYPTION_FLAG, ETCD_PREFIX_FLAG, IDENTITY_FLAG } from "./snapshot-flags.ts";
 
 /** Which objects of which moment. */
 const SELECT_FLAGS = {
-  namespace: words("-n, --namespace <namespace>", "the namespace to look in", { default: "default" }),
+  namespace: completedBy(
+    words("-n, --namespace <namespace>", "the namespace to look in", { default: "default" }),
+    snapshotNamespaces,
+  ),
   allNamespaces: toggle("-A, --all-namespaces", "look in all namespaces"),
   selector: words("-l, --selector <selector>", "only objects with these labels, such as app=web or 'tier in (a,b)'", {
     default: "",

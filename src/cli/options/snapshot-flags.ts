@@ -1,11 +1,13 @@
 /** What commands that read a backup have in common. */
 import { argument } from "./define-command.ts";
 import { repeated, wholeNumber, words } from "./flag.ts";
+import { snapshotKinds, snapshotMoments, snapshotNames } from "./live-values.ts";
 
 export const SNAPSHOT_ARGUMENT = argument(
   "<file>",
   "snapshot, raw database, or an archive of one (.gz, .zst, .zip); FILE@REVISION; or a moment of a backup " +
     "repository: REPOSITORY@latest, @TIME or @REVISION",
+  snapshotMoments,
 );
 
 /** For whatever reads a moment of a repository. */
@@ -26,3 +28,7 @@ export const ENCRYPTION_FLAG = words(
 );
 
 export const ALLOW_FLAG = repeated("--allow <code>", "go on in spite of findings with this code");
+
+/** After the file: kinds, then names. */
+export const KIND_ARGUMENT = argument("<type>", "TYPE, TYPE/NAME, or several types with commas", snapshotKinds);
+export const NAMES_ARGUMENT = argument("[name...]", "names, or more TYPE/NAME", snapshotNames);
