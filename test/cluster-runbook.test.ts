@@ -78,7 +78,7 @@ test("an etcd of its own hosts is refused with the way, and has a runbook with i
 test("a cluster whose own program writes its static pods is refused with that program's way", async () => {
   const node = await run("snapshot", "get", SNAPSHOT, "node", "m1", "-o", "json");
   const object = JSON.parse(node) as { metadata: { annotations: Record<string, string> } };
-  object.metadata.annotations["rke2.io/hostname"] = "m1";
+  object.metadata.annotations["rke2.io/hostname"] = "m1"; // as rke2 server sets it
   writeFileSync(join(directory, "node.yaml"), JSON.stringify(object));
   const rke2 = join(directory, "rke2.db");
   await run("snapshot", "edit", SNAPSHOT, rke2, "--set", join(directory, "node.yaml"));

@@ -61,6 +61,14 @@ const OWN_RESTORES: readonly (readonly [mark: RegExp, distribution: Distribution
         "stop rke2-server on all servers, run rke2 server --cluster-reset --cluster-reset-restore-path=SNAPSHOT on one, start it there, then empty /var/lib/rancher/rke2/server/db on the others and start them",
     },
   ],
+  [
+    /^machineconfiguration\.openshift\.io\//,
+    {
+      what: "an OpenShift cluster",
+      instead:
+        "whose operators write its static pods: restore etcd with its own cluster-restore.sh on the recovery host",
+    },
+  ],
 ];
 
 /** Undefined for clusters whose static pods nobody else writes. */
