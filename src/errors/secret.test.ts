@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { MendError } from "./errors.ts";
-import { Secret, withoutLogin, withoutLogins } from "./secret.ts";
+import { Secret, shownWord, withoutLogin, withoutLogins } from "./secret.ts";
 
 test("a secret is shown by nothing but expose", () => {
   for (const value of ["hunter2", Buffer.from("hunter2")]) {
@@ -41,4 +41,10 @@ test("an error hides the logins of URLs in all that it says", () => {
   const url = "https://user:hunter2@host";
   const { message, where, hint } = new MendError("usage", `"${url}" is wrong`, { where: url, hint: `not ${url}` });
   expect([message, where, hint]).toEqual([`"https://…@host" is wrong`, "https://…@host", "not https://…@host"]);
+});
+
+test("of words out of files with secrets only those of a configuration are shown", () => {
+  expect(["aescbcc", "client-key", "new"].map(shownWord)).toEqual(["aescbcc", "client-key", "new"]);
+  const secrets = ["EWNSdDv0oFjDnCrcZU2dXJZKmp1SBB7awrurkXyzAAA=", "hunter2", "YwqQEWXiETiTilxlRlAabc==", "a b", ""];
+  expect(secrets.map(shownWord)).toEqual(secrets.map(() => "…"));
 });

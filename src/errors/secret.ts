@@ -43,3 +43,11 @@ export function withoutLogins(text: string): string {
 export function withoutLogin(address: string): string {
   return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
 }
+
+/**
+ * The name of a field, or another word, out of a file that holds secrets. A slip of an editor makes a key or a token the name of a field: only what looks like a word
+ * of a configuration is shown, letters and hyphens, and not many.
+ */
+export function shownWord(word: string): string {
+  return /^[A-Za-z][A-Za-z-]{0,19}$/.test(word) ? word : "…";
+}

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { type Finding, MendError } from "../errors/errors.ts";
+import { shownWord } from "../errors/secret.ts";
 import { readYaml, YamlFault } from "../kube/read-yaml.ts";
 
 export type CipherName = "aescbc" | "aesgcm" | "secretbox";
@@ -75,7 +76,7 @@ const PROVIDER = z
     const named = all.filter(([name]) => PROVIDER_NAMES.includes(name));
     const unknown = all.find(([name]) => !PROVIDER_NAMES.includes(name));
     if (named.length === 0 && unknown !== undefined) {
-      context.addIssue({ code: "custom", message: `unknown provider "${unknown[0]}"` });
+      context.addIssue({ code: "custom", message: `unknown provider "${shownWord(unknown[0])}"` });
       return z.NEVER;
     }
     if (named.length !== 1) {
@@ -122,7 +123,7 @@ export function parseEncryptionConfig(text: string, name: string): EncryptionCon
     throw new MendError(
       "encryption-config-invalid",
       `"${name}" is not an encryption config: expected kind "EncryptionConfiguration" of "apiserver.config.k8s.io/v1", found ${
-        typeof kind === "string" ? `"${kind}" of "${String(apiVersion)}"` : "no kind"
+        typeof kind === "string" ? `"${shownWord(kind)}" of "${shownVersion(apiVersion)}"` : "no kind"
       }`,
       { hint: "pass the file that kube-apiserver was given as --encryption-provider-config" },
     );
@@ -139,6 +140,11 @@ export function parseEncryptionConfig(text: string, name: string): EncryptionCon
   if (unknown.length === 0) return { rules, findings: [] };
   const noted = `the encryption config has fields that nobody knows (${unknown.join(", ")}): a newer API server refuses it`;
   return { rules, findings: [{ level: "warning", code: "encryption-config-unknown-field", where: name, text: noted }] };
+}
+
+/** As API versions are written: anything else may be anything. */
+function shownVersion(version: unknown): string {
+  return typeof version === "string" && /^[a-z.0-9]{0,40}(?:\/v\d[a-z0-9]{0,8})?$/.test(version) ? version : "…";
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -164,7 +170,7 @@ function* unknownFields(value: unknown, known: Known, path: string): Generator<s
     for (const [i, each] of value.entries()) yield* unknownFields(each, known, `${path}[${i}]`);
   } else if (typeof value === "object" && value !== null) {
     for (const [name, each] of Object.entries(value)) {
-      const place = path === "" ? name : `${path}.${name}`;
+      const place = path === "" ? shownWord(name) : `${path}.${shownWord(name)}`;
       if (!Object.hasOwn(known, name)) yield place;
       else yield* unknownFields(each, known[name] ?? {}, place);
     }

@@ -60,6 +60,7 @@ export interface OutputFile extends ByteSink {
 }
 
 export interface FileSystem {
+  /** With those above it that are missing; their names are flushed. One that is there is no error. */
   makeDirectory(path: string, mode: number): void;
   /** A new file; one that exists is an error. */
   create(path: string, mode: number): OutputFile;
@@ -195,13 +196,24 @@ function ownDescriptor(descriptor: number, mode: number, uid: number, gid: numbe
 /** Node's own recursive way never ends where the parent is there and the system still says that it is not, as it does below /proc. */
 function makeDirectories(path: string, mode: number): void {
   try {
-    mkdirSync(path, { mode });
+    makeLasting(path, mode);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST" && statSync(path).isDirectory()) return;
     if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
     makeDirectories(dirname(path), mode);
-    mkdirSync(path, { mode });
+    makeLasting(path, mode);
+  }
+}
+
+/** What is flushed in a directory whose own name is not can be lost with it. */
+function makeLasting(path: string, mode: number): void {
+  mkdirSync(path, { mode });
+  const parent = openSync(dirname(path), "r");
+  try {
+    fsyncSync(parent);
+  } finally {
+    closeSync(parent);
   }
 }
 

@@ -1,9 +1,10 @@
 /** Files and links with the owner and mode that they had elsewhere, below a directory that was empty. */
 
 import { constants } from "node:fs";
-import { chmod, chown, lchown, mkdir, open, symlink } from "node:fs/promises";
+import { chmod, chown, lchown, open, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fromSystemError, systemCode } from "../system-error.ts";
+import { realFileSystem } from "./file-system.ts";
 
 export type PlacedFile = { readonly uid: number; readonly gid: number } & (
   | { readonly type: "file"; readonly mode: number; readonly content: Uint8Array }
@@ -13,7 +14,7 @@ export type PlacedFile = { readonly uid: number; readonly gid: number } & (
 /** A new one; one that is there is an error. Returns false where the owner could not be set, because only root may. */
 export async function placeFile(path: string, file: PlacedFile): Promise<boolean> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    realFileSystem.makeDirectory(dirname(path), 0o755);
     if (file.type === "link") await symlink(file.target, path);
     else {
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -27,6 +28,7 @@ export async function placeFile(path: string, file: PlacedFile): Promise<boolean
     }
     const isOwned = await own(path, file);
     if (file.type === "file") await chmod(path, file.mode);
+    realFileSystem.syncDirectory(dirname(path));
     return isOwned;
   } catch (error) {
     throw fromSystemError(error, "write", path);

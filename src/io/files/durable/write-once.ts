@@ -1,8 +1,9 @@
 /** Files that are written once: under their name only when they are whole and on the disk, and never over another. */
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, rm, unlink } from "node:fs/promises";
+import { link, open, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fromSystemError, systemCode } from "../system-error.ts";
+import { realFileSystem } from "./file-system.ts";
 
 /** What a process that was killed may leave: names that no listing shows. */
 export const STAGED = ".kubemend-staged-";
@@ -12,7 +13,7 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
   const directory = dirname(path);
   const staged = join(directory, `${STAGED}${basename(path)}-${randomBytes(6).toString("hex")}`);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    realFileSystem.makeDirectory(directory, 0o700);
     try {
       const file = await open(staged, "wx", 0o600);
       try {

@@ -1,0 +1,232 @@
+/** The commands whose writes are cut off at every point. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readBolt } from "../../src/bolt/bolt.ts";
+import { memorySource } from "../../src/bolt/byte-source.ts";
+import { checkBolt } from "../../src/bolt/check.ts";
+import type { Finding } from "../../src/errors/errors.ts";
+import { readLog } from "../../src/wal/log.ts";
+import { kubemend } from "../kubemend.ts";
+import { clusterEntries, madeSnapshot } from "../made-snapshot.ts";
+import { digestOfDirectory } from "./crash-states.ts";
+import type { PowerContext, PowerJob } from "./power-job.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+const FIXTURES = join(import.meta.dirname, "../fixtures");
+const MEMBER = [
+  "--name=m",
+  "--initial-cluster=m=http://127.0.0.1:2380",
+  "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+];
+
+function objects(count: number): Uint8Array {
+  const maps = Array.from({ length: count }, (_, i) => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { namespace: "default", name: `map-${i}`, annotations: { filler: "x".repeat(500) } },
+  }));
+  return madeSnapshot(clusterEntries(maps));
+}
+
+/** A data dir that etcd would start from: every page and every record is whole. */
+function checkDataDir(path: string): void {
+  const findings: Finding[] = [];
+  checkBolt(readBolt(memorySource(readFileSync(join(path, "member/snap/db")))), (finding) => findings.push(finding));
+  assert.deepEqual(findings, []);
+  const wal = join(path, "member/wal");
+  const log = readLog(readdirSync(wal).map((name) => memorySource(readFileSync(join(wal, name)), name)));
+  assert.deepEqual(log.breaks, []);
+}
+
+async function run(directory: string, argv: readonly string[], codes: readonly number[] = [0]): Promise<string> {
+  const { code, stdout, stderr } = await kubemend(directory, argv);
+  assert.ok(codes.includes(code), `${argv.join(" ")}: exit code ${code}\n${stderr}`);
+  return stdout;
+}
+
+/** A lock file of a dead run may stay in a data dir that was moved aside meanwhile: it locks nothing, and etcd passes over it. */
+function expectNoLeftovers(directory: string): void {
+  const left = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter(
+    (path) => /\.kubemend-(?:[0-9a-f]{16}|lock)$/.test(path) && !/\.before-restore[^/]*\/\.kubemend-lock$/.test(path),
+  );
+  assert.deepEqual(left, []);
+}
+
+const restoreArguments = (directory: string, inputs: string): string[] => [
+  "snapshot",
+  "restore",
+  join(inputs, "snapshot.db"),
+  `--data-dir=${join(directory, "etcd")}`,
+  ...MEMBER,
+];
+
+/** `name` is as it was before, or as it is after; and as it is after once that was said. */
+function checkEither(name: string, directory: string, { before, after, hasSpoken }: PowerContext): void {
+  const digest = (root: string): string | undefined =>
+    existsSync(join(root, name)) ? digestOfDirectory(join(root, name)) : undefined;
+  const found = digest(directory);
+  const [old, fresh] = [digest(before), digest(after)];
+  assert.ok(
+    found === fresh || (!hasSpoken && found === old),
+    `"${name}" is neither what it was nor what it is to be${hasSpoken ? ", and it was said to be done" : ""}`,
+  );
+}
+
+export const POWER_JOBS: readonly PowerJob[] = [
+  {
+    name: "snapshot restore",
+    prepare: (_, inputs) => writeFileSync(join(inputs, "snapshot.db"), objects(30)),
+    argv: (directory, inputs) => [MAIN, ...restoreArguments(directory, inputs)],
+    check: (directory, context) => checkEither("etcd", directory, context),
+    async again(directory, inputs) {
+      const isDone = existsSync(join(directory, "etcd/member"));
+      await run(directory, restoreArguments(directory, inputs), isDone ? [1] : [0]);
+      checkDataDir(join(directory, "etcd"));
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
+    name: "snapshot restore --replace",
+    prepare(directory, inputs) {
+      writeFileSync(join(inputs, "snapshot.db"), objects(30));
+      mkdirSync(join(directory, "etcd/member"), { recursive: true });
+      writeFileSync(join(directory, "etcd/member/old"), "the old data");
+    },
+    argv: (directory, inputs) => [MAIN, ...restoreArguments(directory, inputs), "--replace"],
+    check(directory, { hasSpoken }) {
+      const at = ["etcd", "etcd.before-restore"].find((name) => existsSync(join(directory, name, "member/old")));
+      assert.ok(at !== undefined, "the old data dir is gone");
+      assert.equal(readFileSync(join(directory, at, "member/old"), "utf8"), "the old data");
+      if (existsSync(join(directory, "etcd/member/snap"))) checkDataDir(join(directory, "etcd"));
+      else assert.ok(!hasSpoken, "it was said to be restored");
+    },
+    async again(directory, inputs) {
+      await run(directory, [...restoreArguments(directory, inputs), "--replace"]);
+      checkDataDir(join(directory, "etcd"));
+      expectNoLeftovers(directory);
+      const kept = readdirSync(directory).filter((name) => existsSync(join(directory, name, "member/old")));
+      assert.equal(kept.length, 1, "the old data dir is kept");
+    },
+  },
+  {
+    name: "etcd salvage",
+    async prepare(_, inputs) {
+      writeFileSync(join(inputs, "snapshot.db"), objects(20));
+      await run(inputs, restoreArguments(inputs, inputs));
+    },
+    argv: (directory, inputs) => [MAIN, ...salvageArguments(directory, inputs)],
+    check: (directory, context) => checkEither("out", directory, context),
+    async again(directory, inputs) {
+      const isDone = existsSync(join(directory, "out/member"));
+      await run(directory, salvageArguments(directory, inputs), isDone ? [1] : [0]);
+      checkDataDir(join(directory, "out"));
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
+    name: "snapshot edit",
+    prepare: (_, inputs) => writeFileSync(join(inputs, "snapshot.db"), objects(20)),
+    argv: (directory, inputs) => [MAIN, ...editArguments(directory, inputs)],
+    check: (directory, context) => checkEither("out.db", directory, context),
+    async again(directory, inputs) {
+      const isDone = existsSync(join(directory, "out.db"));
+      await run(directory, editArguments(directory, inputs), isDone ? [1] : [0]);
+      await run(directory, ["snapshot", "verify", join(directory, "out.db")]);
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
+    name: "recover",
+    prepare: () => {},
+    argv: (directory) => [MAIN, ...recoverArguments(directory)],
+    check: (directory, context) => checkEither("out", directory, context),
+    async again(directory) {
+      const isDone = existsSync(join(directory, "out"));
+      await run(directory, recoverArguments(directory), isDone ? [1] : [0]);
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
+    name: "backup import",
+    async prepare(directory, inputs) {
+      writeFileSync(join(inputs, "snapshot_2026-11-29_104217.db"), objects(20));
+      const keys = ["--signing-key", join(inputs, "signing"), "--identity", join(inputs, "identity")];
+      await run(inputs, ["backup", "init", join(directory, "repository"), ...keys]);
+    },
+    argv: (directory, inputs) => [MAIN, ...importArguments(directory, inputs)],
+    async check(directory, { inputs, hasSpoken }) {
+      const list = await run(
+        directory,
+        ["backup", "verify", join(directory, "repository"), "--identity", join(inputs, "identity"), "-o", "json"],
+        [0, 1, 3],
+      );
+      const { findings = [] } = JSON.parse(list) as { readonly findings?: readonly Finding[] };
+      assert.deepEqual(
+        findings.filter(({ level }) => level === "error"),
+        [],
+      );
+      const links = await run(directory, ["backup", "list", join(directory, "repository"), "-o", "json"], [0, 1, 3]);
+      if (hasSpoken) assert.match(links, /"links":1\b/);
+    },
+    async again(directory, inputs) {
+      await run(directory, importArguments(directory, inputs));
+      await run(directory, ["backup", "verify", join(directory, "repository"), "--identity", join(inputs, "identity")]);
+    },
+  },
+  {
+    name: "checkpoint of a pod",
+    async prepare(directory) {
+      const { saveCheckpoint } = await import("./save-checkpoint.ts");
+      await saveCheckpoint(directory, 1, "the first secret");
+    },
+    argv: (directory) => [join(import.meta.dirname, "save-checkpoint.ts"), directory, "2", "the second secret"],
+    async check(directory, { hasSpoken }) {
+      const { loadCheckpoint } = await import("./save-checkpoint.ts");
+      const found = loadCheckpoint(directory);
+      assert.ok(found.length > 0, "no whole checkpoint is there");
+      for (const { number, secret } of found)
+        assert.equal(secret, number === 1 ? "the first secret" : "the second secret");
+      if (hasSpoken)
+        assert.ok(
+          found.some(({ number }) => number === 2),
+          "the second one was said to be saved",
+        );
+    },
+    async again(directory) {
+      const { saveCheckpoint, loadCheckpoint } = await import("./save-checkpoint.ts");
+      await saveCheckpoint(directory, 3, "the third secret");
+      assert.ok(loadCheckpoint(directory).some(({ number }) => number === 3));
+    },
+  },
+];
+
+const salvageArguments = (directory: string, inputs: string): string[] => [
+  "etcd",
+  "salvage",
+  join(inputs, "etcd"),
+  `--data-dir=${join(directory, "out")}`,
+  "--name=m",
+  "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+];
+const editArguments = (directory: string, inputs: string): string[] => [
+  "snapshot",
+  "edit",
+  join(inputs, "snapshot.db"),
+  join(directory, "out.db"),
+  "--remove=configmaps/map-1",
+];
+const recoverArguments = (directory: string): string[] => [
+  "recover",
+  `--recovery-dir=${join(directory, "out")}`,
+  "--etcd-backup-file",
+  join(FIXTURES, "kubeadm-k120/snapshot.db.gz"),
+];
+const importArguments = (directory: string, inputs: string): string[] => [
+  "backup",
+  "import",
+  join(directory, "repository"),
+  join(inputs, "snapshot_2026-11-29_104217.db"),
+  "--signing-key",
+  join(inputs, "signing"),
+];
