@@ -49,5 +49,5 @@ export function withoutLogin(address: string): string {
  * of a configuration is shown, letters and hyphens, and not many.
  */
 export function shownWord(word: string): string {
-  return /^[A-Za-z][A-Za-z-]{0,19}$/.test(word) ? word : "…";
+  return /^[A-Za-z][A-Za-z-]{0,29}$/.test(word) ? word : "…";
 }
