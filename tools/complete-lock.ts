@@ -1,12 +1,15 @@
 /**
  * Adds to package-lock.json the optional packages of other platforms that the registry in use did not serve. A mirror
- * that holds one platform only leaves them out, and `npm ci` then refuses the lock file everywhere. Run it after `npm
- * install` has changed dependencies.
+ * that holds one platform only leaves them out, and `npm ci` then refuses the lock file everywhere. Hashes that are
+ * missing are asked for. Run it after `npm install` has changed dependencies.
  */
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 
 interface LockEntry {
   version?: string;
+  integrity?: string;
+  link?: boolean;
   dev?: boolean;
   optional?: boolean;
   os?: string[];
@@ -41,6 +44,16 @@ for (const entry of Object.values(lock.packages)) {
     };
     added += 1;
   }
+}
+/** What the registry says, by npm's own client: a package without a hash could be exchanged on its way. */
+for (const [key, entry] of Object.entries(lock.packages)) {
+  if (key === "" || entry.integrity !== undefined || entry.link === true) continue;
+  const name = key.slice(key.lastIndexOf("node_modules/") + "node_modules/".length);
+  const said = spawnSync("npm", ["view", `${name}@${entry.version}`, "dist.integrity"], {
+    encoding: "utf8",
+  }).stdout.trim();
+  if (/^sha512-[A-Za-z0-9+/=]+$/.test(said)) entry.integrity = said;
+  else console.log(`no hash of ${name}@${entry.version} is known here`);
 }
 const sorted = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync(path, `${JSON.stringify({ ...lock, packages: sorted }, null, 2)}\n`);
