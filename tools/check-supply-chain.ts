@@ -1,6 +1,8 @@
 /**
- * What comes into this project from elsewhere, and how it is pinned: every package of the lock file by the hash of its archive, one install script and which, and no base
- * image in a Dockerfile but by its digest. `npm run check` runs it, offline; `npm run audit` also asks the registry for its signatures.
+ * What comes into this project from elsewhere, and how it is pinned: every package of the lock file by the hash of its
+ * archive, one install script and which, and no base
+ * image in a Dockerfile but by its digest. `npm run check` runs it, offline; `npm run audit` also asks the registry for
+ * its signatures.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

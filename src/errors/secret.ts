@@ -1,8 +1,14 @@
-/** Secrets are a type of their own, so that none gets into a message, a log or a report by mistake: only {@link Secret.expose} gives it. */
+/**
+ * Secrets are a type of their own, so that none gets into a message, a log or a report by mistake: only {@link
+ * Secret.expose} gives it.
+ */
 
 const SHOWN = "[secret]";
 
-/** A password, a token or the bytes of a key. Templates, `JSON.stringify`, `console.log` and uncaught errors show `[secret]`. */
+/**
+ * A password, a token or the bytes of a key. Templates, `JSON.stringify`, `console.log` and uncaught errors show
+ * `[secret]`.
+ */
 export class Secret<T extends string | Uint8Array = string> {
   readonly #value: T;
 
@@ -39,13 +45,17 @@ export function withoutLogins(text: string): string {
     .replace(/\b([a-z][a-z0-9+.-]*):\/\/[^\s"/@:]*:[^\s"]*@/gi, "$1://…@");
 }
 
-/** One address that a user gave, with or without a scheme, broken or not: whatever is before the last `@` may be a login. */
+/**
+ * One address that a user gave, with or without a scheme, broken or not: whatever is before the last `@` may be a
+ * login.
+ */
 export function withoutLogin(address: string): string {
   return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
 }
 
 /**
- * The name of a field, or another word, out of a file that holds secrets. A slip of an editor makes a key or a token the name of a field: only what looks like a word
+ * The name of a field, or another word, out of a file that holds secrets. A slip of an editor makes a key or a token
+ * the name of a field: only what looks like a word
  * of a configuration is shown, letters and hyphens, and not many.
  */
 export function shownWord(word: string): string {

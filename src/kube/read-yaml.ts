@@ -1,9 +1,12 @@
 /**
- * YAML, read in this one place: as Kubernetes reads its files (`sigs.k8s.io/yaml`), and within limits that are checked on the text before the library sees it. What the
- * library takes minutes for (`? ` nested in itself, tens of thousands of repeated keys, anchors and tags by the thousand) is no file that anybody writes. Whatever else
+ * YAML, read in this one place: as Kubernetes reads its files (`sigs.k8s.io/yaml`), and within limits that are checked
+ * on the text before the library sees it. What the
+ * library takes minutes for (`? ` nested in itself, tens of thousands of repeated keys, anchors and tags by the
+ * thousand) is no file that anybody writes. Whatever else
  * might keep it busy is ended by a deadline and by Ctrl-C (docs/adr/0150).
  *
- * Kubernetes reads the first document of a file and no other, takes the last of two fields with the same name, and YAML 1.1, where `yes` is true.
+ * Kubernetes reads the first document of a file and no other, takes the last of two fields with the same name, and YAML
+ * 1.1, where `yes` is true.
  */
 import {
   type CollectionTag,
@@ -29,7 +32,10 @@ interface YamlLimits {
 
 const YAML_LIMITS: YamlLimits = { characters: 2 << 20, explicitKeys: 16, anchors: 1000 };
 
-/** A text of all the characters that are allowed takes the library three seconds where it is what people write, and twelve where it is the worst that is known. */
+/**
+ * A text of all the characters that are allowed takes the library three seconds where it is what people write, and
+ * twelve where it is the worst that is known.
+ */
 const YAML_TIME: TimeLimit = { milliseconds: 30_000, hearsInterrupt: true };
 /** Shorter texts are read without a deadline: the worst of them takes a few milliseconds. */
 const SHORT = 1024;
@@ -179,7 +185,10 @@ function checkLimits(text: string, { characters, explicitKeys, anchors }: YamlLi
   if (count(/(?:^ *|[:?-] +|[[{,] *)!\w/gm, anchors)) throw new YamlFault("it has too many tags");
 }
 
-/** How deep keys that begin with a question mark are in each other, by the indentation of their lines; counted to one more than `most`. */
+/**
+ * How deep keys that begin with a question mark are in each other, by the indentation of their lines; counted to one
+ * more than `most`.
+ */
 function depthOfExplicitKeys(text: string, most: number): number {
   const open: number[] = [];
   for (const line of text.matchAll(/^( *)((?:[?-](?: +|$))*)[^\n]*$/gm)) {

@@ -20,7 +20,10 @@ export class TimeIsOver extends Error {
 const box = createContext({}) as { run?: (() => unknown) | undefined };
 const script = new Script("run()");
 
-/** What `run` returns or throws. Throws {@link TimeIsOver}, or `interrupted`. Costs a fifth of a millisecond. Not to be nested. */
+/**
+ * What `run` returns or throws. Throws {@link TimeIsOver}, or `interrupted`. Costs a fifth of a millisecond. Not to be
+ * nested.
+ */
 export function withinTime<T>({ milliseconds, hearsInterrupt }: TimeLimit, run: () => T): T {
   box.run = run;
   try {

@@ -113,7 +113,8 @@ const KINDS: readonly (readonly [apiVersion: string, kind: string])[] = [
 ];
 
 /**
- * Reads an encryption config. `name` is how messages call it, such as its path. Throws `encryption-config-invalid` with every wrong
+ * Reads an encryption config. `name` is how messages call it, such as its path. Throws `encryption-config-invalid` with
+ * every wrong
  * field and its path; a key's bytes never get into a message.
  */
 export function parseEncryptionConfig(text: string, name: string): EncryptionConfig {

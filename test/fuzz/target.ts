@@ -16,7 +16,10 @@ export interface FuzzTarget {
   readonly secrets?: readonly string[];
   /** Words that are inserted. */
   readonly words?: readonly string[];
-  /** Inputs in a round of a thousand: fewer for a reader that opens files or starts threads. 1 to 1000; 1000 unless given. */
+  /**
+   * Inputs in a round of a thousand: fewer for a reader that opens files or starts threads. 1 to 1000; 1000 unless
+   * given.
+   */
   readonly share?: number;
   /** Whether it is of bytes or of text, which is damaged by characters and lines. */
   readonly kind: "bytes" | "text";

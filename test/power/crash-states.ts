@@ -1,6 +1,8 @@
 /**
- * What a disk may hold after a power cut, from the changes that were recorded. A change of a file's content is certain once the file was flushed after it, a change of names
- * once a directory was that it is in; until then each may be there or not. Names come to the disk in the order in which they were changed, as journaling file
+ * What a disk may hold after a power cut, from the changes that were recorded. A change of a file's content is certain
+ * once the file was flushed after it, a change of names
+ * once a directory was that it is in; until then each may be there or not. Names come to the disk in the order in which
+ * they were changed, as journaling file
  * systems have it; contents in any order, and a file that is not flushed may be there with its length and zeros in it.
  */
 import { createHash } from "node:crypto";
@@ -51,7 +53,10 @@ export interface Recording {
 
 const ROOT = 0;
 
-/** @param before the directory when the recording begins, which is read here and now; the changes are given when they have been made */
+/**
+ * @param before the directory when the recording begins, which is read here and now; the changes are given when they
+ * have been made
+ */
 export function beginRecording(before: string): (changes: readonly RecordedChange[]) => Recording {
   const nodes = new Map<number, Node>();
   const byInode = new Map<number, number>();
@@ -185,7 +190,10 @@ export function finalDigest(recording: Recording): string {
   return digestOf(treeAfter(recording, recording.steps.length, "all", "all", seededRandom(0)), ROOT);
 }
 
-/** Every state after each change, each once. `killed`: what a kill leaves, all that was done; `cut`: what a power cut may leave, `draws` of it by chance too. */
+/**
+ * Every state after each change, each once. `killed`: what a kill leaves, all that was done; `cut`: what a power cut
+ * may leave, `draws` of it by chance too.
+ */
 export function* crashStates(recording: Recording, draws = 2): Generator<CrashState> {
   const seen = new Set<string>();
   for (let after = 0; after <= recording.steps.length; after++) {

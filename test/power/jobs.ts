@@ -45,7 +45,10 @@ async function run(directory: string, argv: readonly string[], codes: readonly n
   return stdout;
 }
 
-/** A lock file of a dead run may stay in a data dir that was moved aside meanwhile: it locks nothing, and etcd passes over it. */
+/**
+ * A lock file of a dead run may stay in a data dir that was moved aside meanwhile: it locks nothing, and etcd passes
+ * over it.
+ */
 function expectNoLeftovers(directory: string): void {
   const left = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter(
     (path) => /\.kubemend-(?:[0-9a-f]{16}|lock)$/.test(path) && !/\.before-restore[^/]*\/\.kubemend-lock$/.test(path),

@@ -1,6 +1,8 @@
 /**
- * `npm run attack:power -- [--job NAME] [--draws 2] [--record]`: kills and power cuts at every change that a command makes. The changes of one run are recorded, with
- * what was flushed when; then every state of the disk that a kill or a cut could have left is made, judged, and the command is run on it again.
+ * `npm run attack:power -- [--job NAME] [--draws 2] [--record]`: kills and power cuts at every change that a command
+ * makes. The changes of one run are recorded, with
+ * what was flushed when; then every state of the disk that a kill or a cut could have left is made, judged, and the
+ * command is run on it again.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";

@@ -7,7 +7,10 @@ export interface PowerJob {
   argv(directory: string, inputs: string): readonly string[];
   /** What ends a run well; 0 unless given. */
   readonly codes?: readonly number[];
-  /** Judges a directory after a crash: throws where the old is lost and the new is not whole, or where something was said that is not so. */
+  /**
+   * Judges a directory after a crash: throws where the old is lost and the new is not whole, or where something was
+   * said that is not so.
+   */
   check(directory: string, context: PowerContext): Promise<void> | void;
   /** Runs it again, in this process: it must end well, and leave nothing behind. */
   again(directory: string, inputs: string): Promise<void>;

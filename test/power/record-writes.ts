@@ -1,6 +1,8 @@
 /**
- * Loaded before a program (`node --import`): writes down every change that it makes below a directory, in order, with what is flushed and when. Node's own functions are
- * wrapped, so nothing needs root or another program. `KUBEMEND_RECORD_ROOT` is the directory, `KUBEMEND_RECORD_LOG` the file of lines of JSON.
+ * Loaded before a program (`node --import`): writes down every change that it makes below a directory, in order, with
+ * what is flushed and when. Node's own functions are
+ * wrapped, so nothing needs root or another program. `KUBEMEND_RECORD_ROOT` is the directory, `KUBEMEND_RECORD_LOG` the
+ * file of lines of JSON.
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
@@ -15,7 +17,10 @@ function note(change: RecordedChange): void {
   original.writeSync(log, `${JSON.stringify(change)}\n`);
 }
 
-/** Through `/proc/self/fd/N`, by which the directories are reached that must not be exchanged, to the path that it stands for. */
+/**
+ * Through `/proc/self/fd/N`, by which the directories are reached that must not be exchanged, to the path that it
+ * stands for.
+ */
 function realPath(path: fs.PathLike): string {
   const text = resolve(Buffer.isBuffer(path) ? path.toString() : String(path));
   const [, descriptor, rest = ""] = /^\/(?:proc\/self|dev)\/fd\/(\d+)(\/.*)?$/.exec(text) ?? [];

@@ -1,4 +1,7 @@
-/** One change of a directory tree, as it was seen. Paths are relative to the directory that is recorded; an inode is a file's own number while it exists. */
+/**
+ * One change of a directory tree, as it was seen. Paths are relative to the directory that is recorded; an inode is a
+ * file's own number while it exists.
+ */
 export type RecordedChange =
   | { readonly change: "create" | "mkdir"; readonly path: string; readonly inode: number; readonly mode: number }
   | { readonly change: "write"; readonly inode: number; readonly at: number /** Base64. */; readonly data: string }

@@ -1,4 +1,6 @@
-/** Saves one checkpoint of a pod with a secret, as the node agent does; run as a program, so that it can be recorded. */
+/**
+ * Saves one checkpoint of a pod with a secret, as the node agent does; run as a program, so that it can be recorded.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { placesIn } from "../../src/checkpoint/data-directory.ts";

@@ -1,5 +1,6 @@
 /**
- * The few things that are done to files when a data dir is written, behind one interface: tests put a layer in between that fails, or ends
+ * The few things that are done to files when a data dir is written, behind one interface: tests put a layer in between
+ * that fails, or ends
  * everything, at the n-th of them.
  */
 import { execFile } from "node:child_process";
@@ -40,8 +41,10 @@ const readAt = promisify(read);
 const run = promisify(execFile);
 const FLUSH_INTERVAL_MS = 50;
 /**
- * The kernel keeps the memory of one write together. Large pieces of memory are often ones that a virtual machine has to get from its host first, small ones were in
- * use a moment ago: to write 1.5 GB took 0.4 s of CPU time in pieces of this size, and up to 2.6 s in pieces of a megabyte.
+ * The kernel keeps the memory of one write together. Large pieces of memory are often ones that a virtual machine has
+ * to get from its host first, small ones were in
+ * use a moment ago: to write 1.5 GB took 0.4 s of CPU time in pieces of this size, and up to 2.6 s in pieces of a
+ * megabyte.
  */
 const PIECE_BYTES = 16 << 10;
 
@@ -64,10 +67,14 @@ export interface FileSystem {
   makeDirectory(path: string, mode: number): void;
   /** A new file; one that exists is an error. */
   create(path: string, mode: number): OutputFile;
-  /** A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file system can. */
+  /**
+   * A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file
+   * system can.
+   */
   copy(descriptor: number, path: string, mode: number): Promise<OutputFile>;
   /**
-   * A directory tree or a file with all that it is: modes, owners, times, extended attributes, links as links, devices as devices. By `cp -a`, because
+   * A directory tree or a file with all that it is: modes, owners, times, extended attributes, links as links, devices
+   * as devices. By `cp -a`, because
    * Node reads no extended attributes and makes no devices.
    */
   copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>;
@@ -193,7 +200,10 @@ function ownDescriptor(descriptor: number, mode: number, uid: number, gid: numbe
   if ((fstatSync(descriptor).mode & 0o7777) !== mode) fchmodSync(descriptor, mode);
 }
 
-/** Node's own recursive way never ends where the parent is there and the system still says that it is not, as it does below /proc. */
+/**
+ * Node's own recursive way never ends where the parent is there and the system still says that it is not, as it does
+ * below /proc.
+ */
 function makeDirectories(path: string, mode: number): void {
   try {
     makeLasting(path, mode);
@@ -217,7 +227,10 @@ function makeLasting(path: string, mode: number): void {
   }
 }
 
-/** So many at a time: the journal of a file system takes them together. Links and others have nothing to flush but their names. */
+/**
+ * So many at a time: the journal of a file system takes them together. Links and others have nothing to flush but their
+ * names.
+ */
 const SYNCS_AT_ONCE = 64;
 
 /** Names need not be UTF-8. Other file systems below are others' to flush. */
@@ -248,7 +261,10 @@ async function syncTree(root: string): Promise<void> {
   await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, work));
 }
 
-/** Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the end. */
+/**
+ * Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the
+ * end.
+ */
 async function flushWhile(copying: Promise<void>, path: string): Promise<void> {
   let isOver = false;
   const over = (): void => {
