@@ -11,6 +11,7 @@ import {
   type ObjectGroup,
 } from "../../operations/snapshot/get-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import type { FieldChoice } from "../../storage/compile-decoder.ts";
 import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
@@ -19,7 +20,7 @@ import { given } from "../options/given.ts";
 import { oneLine } from "../terminal/escape.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { findingsText, hasErrors } from "./findings-text.ts";
-import { objectTable, type TableItem } from "./object-table.ts";
+import { objectTable, type TableItem, tableOf } from "./object-table.ts";
 import { templatePrinter } from "./object-templates.ts";
 import { jsonText, yamlText } from "./object-text.ts";
 import { Parts } from "./parts.ts";
@@ -124,7 +125,8 @@ async function printTables(
   let printed = false;
   const withKind = severalKinds(groups, requests);
   for (const group of groups) {
-    const table = objectTable(group.resource, tableItems(group, unreadable), {
+    const { fields } = tableOf(group.resource);
+    const table = objectTable(group.resource, tableItems(group, unreadable, fields), {
       now: host.now(),
       wide: options.output.format === "wide",
       withNamespace: options.allNamespaces,
@@ -141,15 +143,22 @@ async function printTables(
   return printed;
 }
 
+/** Whether there is an object is all that is asked. */
+const LEAST: FieldChoice = { metadata: { labels: true } };
+
 /** Whether names need their kind: for "all", several TYPE/NAME, and where there is more than one kind to show. */
 function severalKinds(groups: readonly ObjectGroup[], requests: readonly ObjectRequest[]): boolean {
   if (groups.length < 2) return false;
   if (requests.length > 1 || requests.some(({ resources }) => resources === "all")) return true;
-  return groups.filter((group) => group.items().next().done === false).length > 1;
+  return groups.filter((group) => group.items(LEAST).next().done === false).length > 1;
 }
 
-function* tableItems(group: ObjectGroup, unreadable: Unreadable): Generator<TableItem> {
-  for (const { namespace, name, found } of group.items()) {
+function* tableItems(
+  group: ObjectGroup,
+  unreadable: Unreadable,
+  fields: FieldChoice | undefined,
+): Generator<TableItem> {
+  for (const { namespace, name, found } of group.items(fields)) {
     if (found.state === "object") yield { namespace, name, object: found.object };
     else {
       unreadable.add(group, { namespace, name, found });

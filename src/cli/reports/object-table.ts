@@ -26,10 +26,14 @@ export interface TableOptions {
   readonly labelColumns: readonly string[];
 }
 
+/** The columns of a resource. */
+export function tableOf({ plural, printerColumns }: NamedResource): KindTable {
+  return printerColumns === undefined ? builtInTable(plural) : customTable(printerColumns);
+}
+
 /** The table of one resource, or an empty text when there is nothing to show. */
 export function objectTable(resource: NamedResource, items: Iterable<TableItem>, options: TableOptions): string {
-  const table =
-    resource.printerColumns === undefined ? builtInTable(resource.plural) : customTable(resource.printerColumns);
+  const table = tableOf(resource);
   const rows: string[][] = [];
   for (const item of inOrder(table, items)) rows.push(rowOf(resource, table, item, options));
   if (rows.length === 0) return "";

@@ -7,20 +7,24 @@ const PADDING = 3;
 const MIN_WIDTH = 6;
 
 /** Lines of text. A row may be shorter than others. Cells are escaped, each to a line. */
-export function alignedText(cells: readonly (readonly string[])[]): string {
-  const rows = cells.map((row) => row.map(oneLine));
+export function alignedText(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (let i = 0; i < row.length - 1; i++) {
-      widths[i] = Math.max(widths[i] ?? MIN_WIDTH, textWidth(row[i]!) + PADDING);
+      const width = textWidth(oneLine(row[i]!)) + PADDING;
+      if (width > (widths[i] ?? MIN_WIDTH)) widths[i] = width;
+      else widths[i] ??= MIN_WIDTH;
     }
   }
-  let text = "";
-  for (const row of rows) {
-    for (let i = 0; i < row.length - 1; i++) text += row[i]! + " ".repeat(widths[i]! - textWidth(row[i]!));
-    text += `${row.at(-1) ?? ""}\n`;
-  }
-  return text;
+  const lines = rows.map((row) => {
+    let line = "";
+    for (let i = 0; i < row.length - 1; i++) {
+      const cell = oneLine(row[i]!);
+      line += cell + " ".repeat(widths[i]! - textWidth(cell));
+    }
+    return `${line}${oneLine(row.at(-1) ?? "")}\n`;
+  });
+  return lines.join("");
 }
 
 /** The first line of a value, as kubectl shows it in a table. */

@@ -2,7 +2,7 @@
 import type { KubeObject } from "../../kube/object.ts";
 import { humanDuration, since } from "./age.ts";
 import { count, entries, field, list, plainText, text } from "./field.ts";
-import { columns, type KindTable, type RowContext } from "./kind-table.ts";
+import { columns, type KindTable, METADATA, type RowContext } from "./kind-table.ts";
 
 const name = (object: KubeObject) => object.metadata.name;
 const age = (object: KubeObject, { now }: RowContext) => since(object.metadata.creationTimestamp, now);
@@ -58,6 +58,21 @@ export const namespaceTable: KindTable = {
 };
 
 export const eventTable: KindTable = {
+  fields: {
+    metadata: METADATA,
+    involvedObject: { kind: true, name: true, fieldPath: true },
+    reason: true,
+    message: true,
+    source: true,
+    firstTimestamp: true,
+    lastTimestamp: true,
+    count: true,
+    type: true,
+    eventTime: true,
+    series: true,
+    reportingComponent: true,
+    reportingInstance: true,
+  },
   columns: [
     ...columns("LAST_SEEN TYPE REASON OBJECT | SUBOBJECT SOURCE"),
     ...columns("MESSAGE | FIRST_SEEN COUNT NAME"),
@@ -92,6 +107,7 @@ function eventSource(event: KubeObject): string {
 }
 
 export const leaseTable: KindTable = {
+  fields: { metadata: METADATA, spec: { holderIdentity: true } },
   columns: columns("NAME HOLDER AGE"),
   row: (object, context) => [name(object), text(object, "spec.holderIdentity"), age(object, context)],
 };

@@ -1,5 +1,6 @@
 /** What `kubectl get` shows of a kind: its columns, and a row of cells for an object. */
 import type { KubeObject } from "../../kube/object.ts";
+import type { FieldChoice } from "../../storage/compile-decoder.ts";
 
 export interface Column {
   /** As kubectl prints it, in capitals. */
@@ -14,12 +15,17 @@ export interface RowContext {
 }
 
 export interface KindTable {
+  /** The fields that rows and `compare` look at, labels too; every field where this is not said. */
+  readonly fields?: FieldChoice;
   readonly columns: readonly Column[];
   /** A cell for each column, wide ones too. The first is the name, save for events. */
   row(object: KubeObject, context: RowContext): readonly string[];
   /** Kubectl's order where it is not that of the names. */
   readonly compare?: (a: KubeObject, b: KubeObject) => number;
 }
+
+/** The metadata that every table may show. */
+export const METADATA = { name: true, namespace: true, labels: true, creationTimestamp: true } as const;
 
 /** Columns from one line: names in capitals, spaces in a name written as `_`, `|` before the wide ones. */
 export function columns(line: string): readonly Column[] {

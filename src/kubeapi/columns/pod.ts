@@ -1,10 +1,39 @@
 /** A pod's row: the STATUS that kubectl makes up from phase, containers and deletion. Source: pkg/printers/internalversion, printPod. */
 import type { JsonValue, KubeObject } from "../../kube/object.ts";
+import type { FieldChoice } from "../../storage/compile-decoder.ts";
 import { since } from "./age.ts";
 import { field, list, text } from "./field.ts";
-import { columns, type KindTable } from "./kind-table.ts";
+import { columns, type KindTable, METADATA } from "./kind-table.ts";
+
+const CONTAINER_STATUS: FieldChoice = {
+  name: true,
+  state: true,
+  lastState: { terminated: { finishedAt: true } },
+  ready: true,
+  restartCount: true,
+  started: true,
+};
 
 export const podTable: KindTable = {
+  fields: {
+    metadata: { ...METADATA, deletionTimestamp: true },
+    spec: {
+      initContainers: { name: true, restartPolicy: true },
+      containers: { name: true },
+      nodeName: true,
+      readinessGates: true,
+    },
+    status: {
+      phase: true,
+      conditions: { type: true, status: true, reason: true },
+      reason: true,
+      nominatedNodeName: true,
+      podIP: true,
+      podIPs: true,
+      initContainerStatuses: CONTAINER_STATUS,
+      containerStatuses: CONTAINER_STATUS,
+    },
+  },
   columns: columns("NAME READY STATUS RESTARTS AGE | IP NODE NOMINATED_NODE READINESS_GATES"),
   row(pod, { now }) {
     const { ready, total, reason, restarts, lastRestart } = summarize(pod);

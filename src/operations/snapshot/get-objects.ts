@@ -9,11 +9,13 @@ import {
   selectableFields,
 } from "../../kubeapi/field-selector.ts";
 import { ApiFailure } from "../../kubeapi/status.ts";
+import { keyOf } from "../../mvcc/key-table.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type Definitions, explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
 import { type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import type { FieldChoice } from "../../storage/compile-decoder.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
@@ -40,11 +42,14 @@ export interface GetOptions extends SnapshotOptions {
   readonly encryptionConfig?: string;
 }
 
+/** What a label selector looks at. */
+const LABELS: FieldChoice = { metadata: { labels: true } };
+
 /** What was asked of one resource. */
 export interface ObjectGroup {
   readonly resource: NamedResource;
-  /** In the order of their keys, or of the names that were asked for; decoded one at a time. */
-  items(): Generator<FoundObject>;
+  /** In the order of their keys, or of the names that were asked for; decoded one at a time; with a choice, at least the fields that it names. */
+  items(choice?: FieldChoice): Generator<FoundObject>;
   /** Their names, decoding only what a selector must look into. */
   names(): Generator<string>;
   /** Names that were asked for and are not there. */
@@ -184,31 +189,43 @@ function openGroup(
   const fields = readFieldSelector(fieldSelector, resource);
   const decoder = new TextDecoder();
   const start = new TextEncoder().encode(place);
-  const found: { readonly key: string; readonly name: string }[] = [];
-  for (const bytes of keyspace.keys()) {
-    if (!startsWith(bytes, start)) continue;
-    const key = decoder.decode(bytes);
-    const parts = splitKey(key, place, resource);
-    if (parts.namespace !== undefined && namespace !== undefined && parts.namespace !== namespace) continue;
-    if (names.length > 0 && !names.includes(parts.name)) continue;
-    found.push({ key, name: parts.name });
+  const { index } = keyspace;
+  const partsOf = (entry: number) => splitKey(decoder.decode(keyOf(index, entry)), place, resource);
+  const found = keyspace.order().filter((entry) => {
+    if (!startsWith(keyOf(index, entry), start)) return false;
+    if (namespace === undefined && names.length === 0) return true;
+    const parts = partsOf(entry);
+    if (parts.namespace !== undefined && namespace !== undefined && parts.namespace !== namespace) return false;
+    return names.length === 0 || names.includes(parts.name);
+  });
+  const foundNames = new Set(names.length === 0 ? [] : Array.from(found, (entry) => partsOf(entry).name));
+  if (names.length > 1) {
+    const places = new Map(Array.from(found, (entry) => [entry, names.indexOf(partsOf(entry).name)]));
+    found.sort((a, b) => places.get(a)! - places.get(b)!);
   }
-  if (names.length > 1) found.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+  const isSelected = (object: KubeObject): boolean => {
+    // What was stored as JSON may lack any of this.
+    const labels: unknown = object.metadata?.labels;
+    return matchesLabels(selector, typeof labels === "object" && labels !== null ? { ...labels } : {});
+  };
   const group: ObjectGroup = {
     resource,
-    missing: names.filter((name) => !found.some((each) => each.name === name)),
-    *items() {
-      for (const { key } of found) {
-        const stored = keyspace.get(key);
+    missing: names.filter((name) => !foundNames.has(name)),
+    *items(choice) {
+      for (const entry of found) {
+        const stored = keyspace.read(entry);
         if (stored === undefined) continue; // damaged: a finding says so
-        const decoded = decodeValue({ key, value: stored.value, modRevision: stored.modRevision }, transformer);
-        const { namespace, name } = splitKey(key, place, resource);
+        const value = { key: decoder.decode(stored.key), value: stored.value, modRevision: stored.modRevision };
+        // Labels alone, where they may say that nothing else is needed.
+        if (selector.length > 0 && choice === undefined) {
+          const labelled = decodeValue(value, transformer, LABELS);
+          if (labelled.state === "object" && !isSelected(labelled.object)) continue;
+        }
+        const decoded = decodeValue(value, transformer, fields.length === 0 ? choice : undefined);
+        const { namespace, name } = partsOf(entry);
         if (decoded.state === "object") {
           const { object } = decoded;
-          // What was stored as JSON may lack any of this.
-          const labels: unknown = object.metadata?.labels;
-          if (!matchesLabels(selector, typeof labels === "object" && labels !== null ? { ...labels } : {})) continue;
-          if (!matchesFields(fields, object)) continue;
+          if (!isSelected(object) || !matchesFields(fields, object)) continue;
           yield { namespace, name, found: { state: "object", object } };
         } else {
           const state = decoded.state === "encrypted" ? "encrypted" : "unreadable";
@@ -217,8 +234,8 @@ function openGroup(
       }
     },
     *names() {
-      if (selector.length === 0 && fields.length === 0) for (const { name } of found) yield name;
-      else for (const { name } of group.items()) yield name;
+      if (selector.length === 0 && fields.length === 0) for (const entry of found) yield partsOf(entry).name;
+      else for (const { name } of group.items(LABELS)) yield name;
     },
   };
   return group;
