@@ -3,20 +3,13 @@
  * both sides see, and waits while all its slots are full. A thread takes a slot before it takes a batch, so that the batch that is due is never the one that waits.
  */
 import type { BoltFile } from "../bolt/bolt.ts";
-import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
-import { openPageWindow } from "../bolt/page-window.ts";
-import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
+import type { Page } from "../bolt/page.ts";
 import { createLineTask, LineBuffer, type LineOptions, type LinesResult } from "../storage/line-task.ts";
+import { createPlaceReader, type ValuePlaces } from "./place-reader.ts";
 
 export const BATCH_VALUES = 128;
 const SLOTS = 3;
 const SLOT_BYTES = 1 << 20;
-
-/** The values in the order of their keys: where each lies. In memory that threads share. */
-export interface ValuePlaces {
-  readonly page: Uint32Array;
-  readonly item: Uint16Array;
-}
 
 export interface LineOrder extends Omit<BoltFile, "source"> {
   readonly descriptor: number;
@@ -94,35 +87,5 @@ export function batchWriter(
       else unreadable.push({ at, text: keyValue });
     }
     return { ...task.take(), unreadable };
-  };
-}
-
-/** How many of the next values are looked at to find out how much is read at once. */
-const LOOK_AHEAD = 24;
-const FAR_PAGES = 60;
-
-function createPlaceReader(
-  bolt: BoltFile,
-  { page, item }: ValuePlaces,
-  inline: Page | undefined,
-): (at: number, end: number) => KeyValue | string {
-  const pages = openPageWindow(bolt);
-  let current = inline;
-  return (at, end) => {
-    const id = page[at]!;
-    if (current?.id !== id) {
-      let until = id;
-      for (let i = at + 1; i < end && i < at + LOOK_AHEAD; i++) {
-        if (page[i]! > until && page[i]! < id + FAR_PAGES) until = page[i]!;
-      }
-      const result = pages(id, until);
-      current = undefined;
-      if ("fault" in result) return result.fault;
-      if (result.flags !== PageFlag.leaf || item[at]! >= result.page.count) return "the page changed while it was read";
-      const fault = checkLeaf(result.page);
-      if (fault?.code === "page-out-of-bounds") return fault.text;
-      current = result.page;
-    }
-    return decodeKeyValue(leafValue(current!, item[at]!));
   };
 }

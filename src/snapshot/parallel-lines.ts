@@ -14,9 +14,9 @@ import {
   freeSlot,
   type LineBatch,
   type LineOrder,
-  type ValuePlaces,
 } from "./line-batches.ts";
 import type { Snapshot } from "./open-snapshot.ts";
+import { placesOf, type ValuePlaces } from "./place-reader.ts";
 import type { Keyspace } from "./read-keyspace.ts";
 
 export interface Lines extends LinesResult {
@@ -33,7 +33,7 @@ export async function* readLines(
   options: LineOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<Lines> {
-  const places = placesOf(keyspace);
+  const places = placesOf(keyspace.index, keyspace.order());
   const total = places.page.length;
   const batches = Math.ceil(total / BATCH_VALUES);
   const doneAfter = (batch: number): number => Math.min((batch + 1) * BATCH_VALUES, total);
@@ -67,17 +67,6 @@ export function joinTallies(tallies: Map<string, Tally>, later: ReadonlyMap<stri
   for (const [key, { count, ...finding }] of later) {
     for (let i = 0; i < count; i++) addTally(tallies, key, () => finding);
   }
-}
-
-function placesOf({ index, order }: Keyspace): ValuePlaces {
-  const entries = order();
-  const page = new Uint32Array(new SharedArrayBuffer(4 * entries.length));
-  const item = new Uint16Array(new SharedArrayBuffer(2 * entries.length));
-  for (let i = 0; i < entries.length; i++) {
-    page[i] = index.page[entries[i]!]!;
-    item[i] = index.item[entries[i]!]!;
-  }
-  return { page, item };
 }
 
 async function* inOrder(

@@ -15,6 +15,7 @@ import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
 import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
+import { createPlaceReader, placesOf } from "./place-reader.ts";
 
 export interface KeyspaceOptions extends SnapshotOptions {
   /** Prefixes or whole keys; none for every key. */
@@ -42,6 +43,8 @@ export interface Keyspace {
   get(key: string): KeyValue | undefined;
   /** The key-value of entry `i` of {@link index}. Whoever reads many of them does well to go by `index.page`: neighbours share a page. */
   read(i: number): KeyValue | undefined;
+  /** The key-values of some entries in turn, each with its entry, in memory that the next one uses again. Damaged ones are reported and left out. */
+  readInTurn(entries: Uint32Array): Generator<readonly [entry: number, keyValue: KeyValue]>;
 }
 
 /** `text` as a selection: all keys that begin with it, or the one that it is. */
@@ -64,7 +67,9 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
   const read = createValueReader(snapshot);
   const entry = (i: number): KeyValue | undefined => {
     const found = read(index.page[i]!, index.item[i]!);
-    if (typeof found !== "string") return found;
+    return typeof found === "string" ? damaged(i, found) : found;
+  };
+  const damaged = (i: number, found: string): undefined => {
     const where = `page ${index.page[i]} item ${index.item[i]} · ${new TextDecoder().decode(keyOf(index, i))}`;
     findings.report({ level: "error", code: "value-unreadable", where, text: found });
     return undefined;
@@ -92,6 +97,16 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
       return i < 0 || index.tombstone[i] === 1 ? undefined : entry(i);
     },
     read: entry,
+    *readInTurn(entries) {
+      const root = snapshot.buckets.find((bucket) => bucket.path === KEY_BUCKET)?.root;
+      const places = placesOf(index, entries);
+      const readPlace = createPlaceReader(snapshot.bolt, places, typeof root === "object" ? root : undefined);
+      for (let at = 0; at < entries.length; at++) {
+        const found = readPlace(at, entries.length);
+        if (typeof found === "string") damaged(entries[at]!, found);
+        else yield [entries[at]!, found];
+      }
+    },
   };
 }
 

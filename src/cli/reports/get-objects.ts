@@ -135,10 +135,13 @@ async function printTables(
       showLabels: options.showLabels,
       labelColumns: options.labelColumns,
     });
-    if (table === "") continue;
-    host.signal.throwIfAborted();
-    await host.stdout.write(printed && options.headers ? `\n${table}` : table);
-    printed = true;
+    let isFirst = true;
+    for (const part of table) {
+      host.signal.throwIfAborted();
+      await host.stdout.write(isFirst && printed && options.headers ? `\n${part}` : part);
+      isFirst = false;
+    }
+    printed ||= !isFirst;
   }
   return printed;
 }

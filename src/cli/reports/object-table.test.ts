@@ -6,6 +6,8 @@ import type { NamedResource } from "../../storage/resource-argument.ts";
 import { objectTable, type TableItem, type TableOptions } from "./object-table.ts";
 import { jsonText, shownObject, yamlText } from "./object-text.ts";
 
+const tableText = (...args: Parameters<typeof objectTable>): string => [...objectTable(...args)].join("");
+
 const OPTIONS: TableOptions = {
   now: Date.parse("2026-11-21T12:00:00Z"),
   wide: true,
@@ -48,7 +50,7 @@ describe("whatever an object holds, there is a row", () => {
     fc.assert(
       fc.property(junkObject, (object) => {
         const item: TableItem = { namespace: "n", name: "from-the-key", object: object as KubeObject };
-        const lines = objectTable(resource(plural), [item], OPTIONS).split("\n");
+        const lines = tableText(resource(plural), [item], OPTIONS).split("\n");
         expect(lines).toHaveLength(3);
       }),
       { numRuns: 60 },
@@ -65,7 +67,7 @@ describe("whatever an object holds, there is a row", () => {
     fc.assert(
       fc.property(junkObject, (object) => {
         const item: TableItem = { namespace: "n", name: "x", object: object as KubeObject };
-        expect(objectTable(resource("xs", { printerColumns }), [item], OPTIONS).split("\n")).toHaveLength(3);
+        expect(tableText(resource("xs", { printerColumns }), [item], OPTIONS).split("\n")).toHaveLength(3);
       }),
     );
   });
@@ -88,7 +90,7 @@ test("an object without a name goes by its key", () => {
     name: "serviceips",
     object: { kind: "RangeAllocation" } as unknown as KubeObject,
   };
-  expect(objectTable(resource("rangeallocations"), [item], { ...OPTIONS, withNamespace: false })).toMatch(
+  expect(tableText(resource("rangeallocations"), [item], { ...OPTIONS, withNamespace: false })).toMatch(
     /^serviceips /m,
   );
 });
@@ -96,11 +98,11 @@ test("an object without a name goes by its key", () => {
 test("what cannot be read has a row with its name", () => {
   const item: TableItem = { namespace: "n", name: "a", state: "encrypted" };
   const options = { ...OPTIONS, showLabels: false, labelColumns: [] };
-  expect(objectTable(resource("secrets"), [item], options)).toBe(
+  expect(tableText(resource("secrets"), [item], options)).toBe(
     "NAMESPACE   NAME   TYPE          DATA   AGE\nn           a      <encrypted>          \n",
   );
 });
 
 test("nothing, no table", () => {
-  expect(objectTable(resource("pods"), [], OPTIONS)).toBe("");
+  expect(tableText(resource("pods"), [], OPTIONS)).toBe("");
 });

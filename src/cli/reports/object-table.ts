@@ -6,7 +6,7 @@ import { plainText, text } from "../../kubeapi/columns/field.ts";
 import type { KindTable } from "../../kubeapi/columns/kind-table.ts";
 import { withPlainMetadata } from "../../kubeapi/columns/plain-metadata.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
-import { alignedText, firstLine } from "../terminal/aligned-text.ts";
+import { alignedParts, firstLine } from "../terminal/aligned-text.ts";
 
 /** What a row shows: an object, or the name of one that cannot be read. */
 export type TableItem =
@@ -31,14 +31,27 @@ export function tableOf({ plural, printerColumns }: NamedResource): KindTable {
   return printerColumns === undefined ? builtInTable(plural) : customTable(printerColumns);
 }
 
-/** The table of one resource, or an empty text when there is nothing to show. */
-export function objectTable(resource: NamedResource, items: Iterable<TableItem>, options: TableOptions): string {
+/** The table of one resource, in parts of many lines; none when there is nothing to show. */
+export function objectTable(
+  resource: NamedResource,
+  items: Iterable<TableItem>,
+  options: TableOptions,
+): Generator<string> {
+  return alignedParts(tableRows(resource, items, options));
+}
+
+function* tableRows(
+  resource: NamedResource,
+  items: Iterable<TableItem>,
+  options: TableOptions,
+): Generator<readonly string[]> {
   const table = tableOf(resource);
-  const rows: string[][] = [];
-  for (const item of inOrder(table, items)) rows.push(rowOf(resource, table, item, options));
-  if (rows.length === 0) return "";
-  if (options.headers) rows.unshift(headers(resource, table, options));
-  return alignedText(rows);
+  let needsHeaders = options.headers;
+  for (const item of inOrder(table, items)) {
+    if (needsHeaders) yield headers(resource, table, options);
+    needsHeaders = false;
+    yield rowOf(resource, table, item, options);
+  }
 }
 
 function inOrder({ compare }: KindTable, items: Iterable<TableItem>): Iterable<TableItem> {

@@ -6,25 +6,44 @@ import { textWidth } from "./width.ts";
 const PADDING = 3;
 const MIN_WIDTH = 6;
 
+/** Between the cells of a row that is kept; no cell has it, as cells are escaped. */
+const BETWEEN = "\0";
+const ROWS_IN_PART = 2000;
+
 /** Lines of text. A row may be shorter than others. Cells are escaped, each to a line. */
-export function alignedText(rows: readonly (readonly string[])[]): string {
+export function alignedText(rows: Iterable<readonly string[]>): string {
+  return [...alignedParts(rows)].join("");
+}
+
+/** The same in parts, each of many lines, for tables of any number of rows: until the widths are known, rows are kept as bytes. */
+export function* alignedParts(rows: Iterable<readonly string[]>): Generator<string> {
   const widths: number[] = [];
+  const parts: Buffer[] = [];
+  let lines: string[] = [];
   for (const row of rows) {
-    for (let i = 0; i < row.length - 1; i++) {
-      const width = textWidth(oneLine(row[i]!)) + PADDING;
+    const cells = row.map(oneLine);
+    for (let i = 0; i < cells.length - 1; i++) {
+      const width = textWidth(cells[i]!) + PADDING;
       if (width > (widths[i] ?? MIN_WIDTH)) widths[i] = width;
       else widths[i] ??= MIN_WIDTH;
     }
+    lines.push(cells.join(BETWEEN));
+    if (lines.length < ROWS_IN_PART) continue;
+    parts.push(Buffer.from(lines.join("\n")));
+    lines = [];
   }
-  const lines = rows.map((row) => {
-    let line = "";
-    for (let i = 0; i < row.length - 1; i++) {
-      const cell = oneLine(row[i]!);
-      line += cell + " ".repeat(widths[i]! - textWidth(cell));
-    }
-    return `${line}${oneLine(row.at(-1) ?? "")}\n`;
-  });
-  return lines.join("");
+  for (const part of parts) yield aligned(part.toString("utf8").split("\n"), widths);
+  if (lines.length > 0) yield aligned(lines, widths);
+}
+
+function aligned(lines: readonly string[], widths: readonly number[]): string {
+  let text = "";
+  for (const line of lines) {
+    const cells = line.split(BETWEEN);
+    for (let i = 0; i < cells.length - 1; i++) text += cells[i]! + " ".repeat(widths[i]! - textWidth(cells[i]!));
+    text += `${cells.at(-1)!}\n`;
+  }
+  return text;
 }
 
 /** The first line of a value, as kubectl shows it in a table. */

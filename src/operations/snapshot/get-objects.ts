@@ -212,9 +212,7 @@ function openGroup(
     resource,
     missing: names.filter((name) => !foundNames.has(name)),
     *items(choice) {
-      for (const entry of found) {
-        const stored = keyspace.read(entry);
-        if (stored === undefined) continue; // damaged: a finding says so
+      for (const [entry, stored] of keyspace.readInTurn(found)) {
         const value = { key: decoder.decode(stored.key), value: stored.value, modRevision: stored.modRevision };
         // Labels alone, where they may say that nothing else is needed.
         if (selector.length > 0 && choice === undefined) {
