@@ -51,7 +51,8 @@ beforeAll(async () => {
     showSecrets: false,
     description,
     now: Date.now,
-    backup: () => ({}),
+    backup: () => ({ members: [] }),
+    inUserTerms: String,
     startContents: () => undefined,
   };
   world = createWorlds(options).at(history.lastRevision);

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { plainText } from "../src/errors/input.ts";
 import { type ServeOptions, type Serving, startServing } from "../src/operations/serve/serve.ts";
 import { findProgram, type Suite } from "./programs.ts";
 
@@ -29,6 +30,7 @@ export async function serveFile(path: string, options: Partial<ServeOptions> = {
     host: "127.0.0.1",
     port: 0,
     showSecrets: true,
+    inUserTerms: plainText,
     kubeconfig: join(directory, "kubeconfig"),
     now: () => current ?? Date.now(),
     ...options,

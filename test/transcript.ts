@@ -151,6 +151,7 @@ async function serve(snapshot: string, directory: string, { now }: Transcript) {
     showSecrets: true,
     kubeconfig: join(directory, "kubeconfig"),
     now: () => now,
+    inUserTerms: String,
   });
 }
 

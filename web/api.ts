@@ -28,8 +28,42 @@ export interface Overview {
     readonly roles: readonly string[];
     readonly version: string;
   }[];
+  readonly controlPlane: ControlPlane;
   readonly backup: Backup;
 }
+
+export interface Finding {
+  readonly level: string;
+  readonly code: string;
+  readonly where: string;
+  readonly text: string;
+}
+
+/** Which control plane the cluster had, and what a restore asks for. */
+export interface ControlPlane {
+  /** `static-pods`, `self-hosted`, or a sentence's part such as `a k3s cluster`; null where nothing says. */
+  readonly flavour: string | null;
+  /** How such a cluster is restored instead. */
+  readonly instead: string | null;
+  readonly apiServers: readonly string[];
+  readonly members: readonly {
+    readonly node: string;
+    readonly components: readonly { readonly name: string; readonly running: boolean }[];
+  }[];
+  readonly steps: readonly string[];
+  readonly notes: readonly Finding[];
+}
+
+export type Verify =
+  | { readonly state: "pending"; readonly progress: number }
+  | { readonly state: "failed"; readonly text: string }
+  | {
+      readonly state: "ok" | "broken";
+      readonly objects: number;
+      readonly encrypted: number;
+      readonly unreadable: number;
+      readonly opaque: number;
+    };
 
 /** What is known of the file itself. */
 export interface Backup {
@@ -40,12 +74,10 @@ export interface Backup {
   readonly base: string;
   readonly bytes: number;
   readonly hash: "pending" | "verified" | "mismatch" | "absent" | "failed";
-  readonly findings: readonly {
-    readonly level: string;
-    readonly code: string;
-    readonly where: string;
-    readonly text: string;
-  }[];
+  readonly verify: Verify;
+  readonly findings: readonly Finding[];
+  /** How many are not listed. */
+  readonly moreFindings: number;
   readonly members: readonly { readonly name: string; readonly clientURLs: readonly string[] }[];
 }
 

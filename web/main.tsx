@@ -23,7 +23,8 @@ function App() {
   const at = route.query.at ?? "";
   const [looks, setLooks] = useState(0);
   const overview = useAnswer<OverviewData>("overview", {}, at, looks);
-  const isPending = overview.value?.backup.hash === "pending";
+  const backup = overview.value?.backup;
+  const isPending = backup?.hash === "pending" || backup?.verify.state === "pending";
   useEffect(() => {
     if (!isPending) return;
     const timer = setTimeout(() => setLooks((n) => n + 1), 1000);

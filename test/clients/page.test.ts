@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { diagnoseCluster } from "../../src/operations/diagnose/diagnose.ts";
@@ -90,10 +91,10 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
     if (hash !== "") await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   };
   const goTo = (hash: string) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
-  const shot = async (name: string) => {
+  const shot = async (name: string, fullPage = false) => {
     if (SHOTS === undefined) return;
     mkdirSync(SHOTS, { recursive: true });
-    await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+    await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage });
   };
   /** No rule of WCAG 2.2 A and AA that axe knows is broken. The content security policy stays on: axe comes by the debugger. */
   const accessible = async () => {
@@ -139,6 +140,38 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
       await visit(hash, ready);
       await accessible();
       await shot(`${name}-${colorScheme}`);
+    }
+  });
+
+  test("the overview names the control plane, what verifying found, and what a restore asks for", async () => {
+    const file = join(directory, "damaged.db");
+    const bytes = gunzipSync(readFileSync(join(FIXTURES, "kubeadm-ha-k136/snapshot.db.gz")));
+    writeFileSync(file, bytes);
+    const whole = await serveFile(file);
+    bytes[bytes.length - 1]! ^= 1; // of the hash
+    const broken = join(directory, "broken.db");
+    writeFileSync(broken, bytes);
+    const wrong = await serveFile(broken);
+    try {
+      await open(whole);
+      await page.getByText(/versions of objects decoded/).waitFor();
+      const plane = page.locator(".card", { has: page.getByRole("heading", { name: "Control plane" }) });
+      for (const node of ["m1", "m2", "m3"]) {
+        const row = await plane.locator("tr", { hasText: node }).textContent();
+        expect(row).toContain("etcd, kube-apiserver, kube-controller-manager, kube-scheduler");
+      }
+      const steps = page.locator(".card", { has: page.getByRole("heading", { name: "After a restore" }) });
+      expect(await steps.locator("ol").textContent()).toContain("/etc/kubernetes/manifests");
+      expect(await steps.textContent()).toContain("3 nodes as of the snapshot");
+      expect(await page.locator("main").textContent()).toContain("Control planestatic pods");
+      await accessible();
+      await shot("overview-kubeadm-light", true);
+      await open(wrong);
+      await page.getByText("does not match", { exact: true }).waitFor();
+      await page.locator(".note.error", { hasText: "snapshot-hash-mismatch" }).waitFor();
+    } finally {
+      await whole.stop();
+      await wrong.stop();
     }
   });
 
@@ -256,10 +289,31 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
     const flags = { kubeconfig, context: undefined, variables: {} };
     const { signal } = over;
     const options = { cluster: flags, etcd: undefined, deadlineMs: 1000, signal, now: Date.now };
+    const checkpointer = {
+      node: "m1",
+      at: new Date().toISOString(),
+      agent: { answers: true },
+      apiServer: "nothing listens there",
+      checkpoints: [
+        {
+          id: "kube-system/kube-apiserver",
+          pod: "kube-apiserver-7k2xn<b>",
+          state: "active",
+          since: new Date().toISOString(),
+          cause: "the parent is gone",
+          runs: 1,
+          generations: [
+            { number: 1, proven: true },
+            { number: 2, proven: false },
+          ],
+        },
+      ],
+      findings: [],
+    };
     const serving = serveDiagnosis({
       host: "127.0.0.1",
       port: 0,
-      look: () => diagnoseCluster(options),
+      look: async () => ({ ...(await diagnoseCluster(options)), checkpointer }),
       intervalMs: 500,
       now: Date.now,
       signal,
@@ -270,6 +324,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
       await page.getByRole("heading", { name: "Something is broken" }).waitFor();
       expect(await page.locator(".card").count()).toBeGreaterThan(0);
       await accessible();
+      const card = page.locator(".card", { has: page.getByRole("heading", { name: "Checkpointer of m1" }) });
+      expect(await card.textContent()).toContain("kube-apiserver-7k2xn<b>active");
+      expect(await card.textContent()).toContain("1 proven runs, 2");
       await shot("diagnosis-light");
       const stranger = await fetch(new URL("/ui/data/diagnosis", page.url()));
       expect(stranger.status).toBe(401);

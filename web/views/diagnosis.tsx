@@ -17,7 +17,26 @@ interface Trouble {
   readonly advice?: string;
 }
 
+/** Of this node: what is checkpointed, and in which state. */
+interface Checkpointer {
+  readonly node: string;
+  readonly at: string;
+  readonly agent: { readonly answers: boolean };
+  readonly apiServer: string | null;
+  readonly checkpoints: readonly {
+    readonly id: string;
+    readonly pod: string;
+    readonly state: string;
+    readonly since: string | null;
+    readonly cause: string;
+    readonly runs: number | null;
+    readonly generations: readonly { readonly number: number; readonly proven: boolean }[];
+  }[];
+  readonly findings: readonly { readonly level: string; readonly code: string; readonly text: string }[];
+}
+
 interface Result {
+  readonly checkpointer?: Checkpointer | null;
   readonly verdict: string;
   readonly time: string;
   readonly server: string | null;
@@ -83,6 +102,7 @@ export function Diagnosis() {
               ))}
             </tbody>
           </table>
+          {result.checkpointer != null && <CheckpointerCard report={result.checkpointer} />}
           {result.troubles.map((trouble) => (
             <article class="card" key={`${trouble.code} ${trouble.where}`}>
               <h2>
@@ -107,5 +127,53 @@ export function Diagnosis() {
         </>
       )}
     </main>
+  );
+}
+
+function CheckpointerCard({ report }: { readonly report: Checkpointer }) {
+  const { node, agent, apiServer, checkpoints, findings } = report;
+  return (
+    <article class="card">
+      <h2>Checkpointer{node !== "" && ` of ${node}`}</h2>
+      <p class={agent.answers ? "good" : "warn"}>
+        {agent.answers ? "its agent answers" : "no agent answers: this is what is on disk"}
+        {apiServer !== null && `; it cannot ask an API server: ${apiServer}`}
+      </p>
+      {checkpoints.length > 0 && (
+        <table class="plain">
+          <thead>
+            <tr>
+              <th>Pod</th>
+              <th>State</th>
+              <th>Generations</th>
+            </tr>
+          </thead>
+          <tbody>
+            {checkpoints.map(({ id, pod, state, since, cause, runs, generations }) => (
+              <tr key={id}>
+                <td>{pod}</td>
+                <td class={state === "active" ? "warn" : ""}>
+                  {state}
+                  {since !== null && ` since ${ago(since, Date.now()) || "just now"}`}
+                  {cause !== "" && `, ${cause}`}
+                </td>
+                <td>
+                  {generations
+                    .map(
+                      (each) => `${each.number}${each.proven ? " proven" : ""}${each.number === runs ? " runs" : ""}`,
+                    )
+                    .join(", ")}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {findings.map(({ level, code, text }) => (
+        <p key={`${code} ${text}`} class={`note ${level === "error" ? "error" : ""}`}>
+          <strong>{code}</strong> {text}
+        </p>
+      ))}
+    </article>
   );
 }

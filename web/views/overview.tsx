@@ -1,5 +1,5 @@
 /** What this backup is, and what is in it. */
-import type { Overview as Data } from "../api.ts";
+import type { ControlPlane, Overview as Data, Finding, Verify } from "../api.ts";
 import { ago, bytes, count, span, time } from "../format.ts";
 import { Failure, Loading } from "../parts/failure.tsx";
 import { href, objectHref, resourceParts } from "../route.ts";
@@ -33,12 +33,18 @@ export function Overview({ answer, at }: { readonly answer: Answer<Data>; readon
             <dd>
               <HashVerdict hash={backup.hash} />
             </dd>
+            <dt>Contents</dt>
+            <dd>
+              <VerifyVerdict verify={backup.verify} />
+            </dd>
           </dl>
         </section>
         <section class="card">
           <h2>Cluster</h2>
           <p class="figure">{data.version === null ? "version not known" : `Kubernetes ${data.version}`}</p>
           <dl>
+            <dt>Control plane</dt>
+            <dd>{FLAVOURS[data.controlPlane.flavour ?? ""] ?? data.controlPlane.flavour}</dd>
             <dt>Nodes</dt>
             <dd class="number">{count(data.nodes.length)}</dd>
             <dt>Etcd members</dt>
@@ -68,16 +74,15 @@ export function Overview({ answer, at }: { readonly answer: Answer<Data>; readon
         {backup.findings.length > 0 && (
           <section class="card wide">
             <h2>Findings</h2>
-            <ul class="bare gapped">
-              {backup.findings.map(({ level, code, where, text }) => (
-                <li class={`note ${level === "error" ? "error" : ""}`}>
-                  <strong>{code}</strong> {text} <span class="dim mono">{where}</span>
-                </li>
-              ))}
-            </ul>
+            <Findings list={backup.findings} />
+            {backup.moreFindings > 0 && (
+              <p class="dim">and {count(backup.moreFindings)} more: kubemend snapshot verify lists them all</p>
+            )}
           </section>
         )}
         <Sizes data={data} at={at} />
+        <ControlPlaneCard plane={data.controlPlane} />
+        <AfterRestore plane={data.controlPlane} />
         <section class="card">
           <h2>Nodes</h2>
           <table class="plain">
@@ -146,6 +151,93 @@ export function Overview({ answer, at }: { readonly answer: Answer<Data>; readon
         </section>
       </div>
     </div>
+  );
+}
+
+const FLAVOURS: Readonly<Record<string, string>> = {
+  "static-pods": "static pods",
+  "self-hosted": "self-hosted",
+  "": "not known",
+};
+
+function Findings({ list }: { readonly list: readonly Finding[] }) {
+  return (
+    <ul class="bare gapped">
+      {list.map(({ level, code, where, text }) => (
+        <li key={`${code} ${where} ${text}`} class={`note ${level === "error" ? "error" : ""}`}>
+          <strong>{code}</strong> {text} <span class="dim mono">{where}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What `snapshot verify` says, once it has read everything. */
+function VerifyVerdict({ verify }: { readonly verify: Verify }) {
+  if (verify.state === "pending") return <span class="dim">being verified, {Math.floor(100 * verify.progress)} %</span>;
+  if (verify.state === "failed") return <span class="warn">not verified: {verify.text}</span>;
+  const hidden = [
+    [verify.encrypted, "encrypted"],
+    [verify.unreadable, "unreadable"],
+  ] as const;
+  return (
+    <span>
+      <span class={verify.state === "ok" ? "good" : "bad"}>{verify.state === "ok" ? "verified" : "damaged"}</span>:{" "}
+      {count(verify.objects)} versions of objects decoded
+      {hidden.map(([number, what]) => number > 0 && `, ${count(number)} ${what}`)}
+    </span>
+  );
+}
+
+function ControlPlaneCard({ plane }: { readonly plane: ControlPlane }) {
+  return (
+    <section class="card">
+      <h2>Control plane</h2>
+      {plane.instead !== null && <p>{plane.instead}</p>}
+      {plane.members.length === 0 ? (
+        <p class="dim">No pod of a control plane is in this backup.</p>
+      ) : (
+        <table class="plain">
+          <thead>
+            <tr>
+              <th>Node</th>
+              <th>Components</th>
+            </tr>
+          </thead>
+          <tbody>
+            {plane.members.map(({ node, components }) => (
+              <tr key={node}>
+                <td>{node || "not scheduled"}</td>
+                <td>
+                  {components.map(({ name, running }, i) => (
+                    <span key={name} class={running ? "" : "warn"}>
+                      {i > 0 && ", "}
+                      {name}
+                      {!running && " (not running)"}
+                    </span>
+                  ))}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {plane.apiServers.length > 0 && <p class="dim">API servers that were alive: {plane.apiServers.join(", ")}</p>}
+    </section>
+  );
+}
+
+function AfterRestore({ plane }: { readonly plane: ControlPlane }) {
+  return (
+    <section class="card">
+      <h2>After a restore</h2>
+      <ol>
+        {plane.steps.map((step) => (
+          <li key={step}>{step}</li>
+        ))}
+      </ol>
+      <Findings list={plane.notes} />
+    </section>
   );
 }
 

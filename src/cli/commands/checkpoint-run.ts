@@ -4,6 +4,7 @@ import { PATIENCE } from "../../checkpoint/state.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { AgentLog } from "../../operations/checkpoint/checkpointer-options.ts";
 import type { Host } from "../host.ts";
+import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { duration, oneOf, path, wholeNumber, words } from "../options/flag.ts";
 import { protectFlags } from "../options/protect-flags.ts";
@@ -51,7 +52,7 @@ export const checkpointRun = defineCommand({
     metricsAddress: words(
       "--metrics-address <address>",
       "serves /metrics, /healthz and /status on the loopback interface; none: nowhere",
-      { default: "127.0.0.1:10270" },
+      { default: AGENT_ADDRESS },
     ),
     ...protectFlags({
       manifests: "copy static pods' own manifests and what they mount; put back what is lost",

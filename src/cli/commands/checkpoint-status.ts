@@ -4,6 +4,7 @@ import { MendError } from "../../errors/errors.ts";
 import { humanDuration } from "../../kubeapi/columns/age.ts";
 import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import { EXIT } from "../command.ts";
+import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { path, words } from "../options/flag.ts";
 import { outputFlag } from "../options/output-flags.ts";
@@ -17,7 +18,7 @@ export const checkpointStatus = defineCommand({
     kubernetesDirectory: path("--kubernetes-directory <dir>", "where manifests and checkpoints are", {
       default: "/etc/kubernetes",
     }),
-    metricsAddress: words("--metrics-address <address>", "where the agent answers", { default: "127.0.0.1:10270" }),
+    metricsAddress: words("--metrics-address <address>", "where the agent answers", { default: AGENT_ADDRESS }),
     output: outputFlag(["text", "json"]),
   },
   examples: ["kubemend checkpoint status", "kubemend checkpoint status -o json"],

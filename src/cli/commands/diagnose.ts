@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { placesIn } from "../../checkpoint/data-directory.ts";
+import type { AgentReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
 import { EXIT } from "../command.ts";
 import type { Host } from "../host.ts";
+import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
@@ -67,8 +70,22 @@ async function showInBrowser(
   const { serveDiagnosis } = await import("../../operations/serve/serve-diagnosis.ts");
   const onReady = (page: string) => stdout.write(`page  ${page}\npress Ctrl-C to stop\n`);
   // The page is no terminal: its texts get their flags here.
-  const inFlags = async () => JSON.parse(withFlags(JSON.stringify(await look()))) as DiagnoseResult;
+  const inFlags = async () => {
+    const [result, checkpointer] = await Promise.all([look(), readCheckpointer(now)]);
+    return JSON.parse(withFlags(JSON.stringify({ ...result, checkpointer }))) as DiagnoseResult;
+  };
   return serveDiagnosis({ ...address, look: inFlags, intervalMs, now, signal, onReady });
+}
+
+/** The state of this node's checkpointer, from its agent or from the disk; null where it has none, or that cannot be read. */
+async function readCheckpointer(now: () => number): Promise<AgentReport | null> {
+  const { checkpointStatus } = await import("../../operations/checkpoint/checkpoint-status.ts");
+  try {
+    const report = await checkpointStatus({ places: placesIn("/etc/kubernetes"), metricsAddress: AGENT_ADDRESS, now });
+    return report.agent.answers || report.checkpoints.length > 0 || report.findings.length > 0 ? report : null;
+  } catch {
+    return null; // the page shows what diagnose finds; "checkpoint status" says why
+  }
 }
 
 function operationOptions(host: Host, flags: Flags): DiagnoseOptions {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Serving } from "../../operations/serve/serve.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { parsed, path, toggle } from "../options/flag.ts";
+import { withFlags } from "../options/input-flags.ts";
 import { ANY_LOCAL_PORT, parseAddress } from "../options/listen-address.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
 import {
@@ -45,6 +46,7 @@ export const serveCommand = defineCommand({
       ...common,
       ...flags.listen,
       now: host.now,
+      inUserTerms: withFlags,
       showSecrets,
       ...(atRevision === undefined ? {} : { atRevision }),
       ...(encryptionConfig === undefined ? {} : { encryptionConfig }),

@@ -6,6 +6,7 @@ import { ApiFailure, noSuchPath } from "../status.ts";
 import type { World } from "../world.ts";
 import { changes, objectHistory, objectTexts } from "./changes.ts";
 import type { ContentIndex } from "./content-index.ts";
+import { controlPlane } from "./control-plane.ts";
 import { density } from "./density.ts";
 import { objectPage } from "./object-page.ts";
 import { overview } from "./overview.ts";
@@ -22,7 +23,7 @@ export interface PageSources {
   /** The revision of a moment as the page writes it. */
   readonly moment: (text: string) => number;
   /** What is known of the backup itself. */
-  readonly backup: () => JsonObject;
+  readonly backup: () => JsonObject & { readonly members: readonly { readonly name: string }[] };
   /** Whether there is time for more, from now on. */
   readonly budget: () => () => boolean;
 }
@@ -42,8 +43,11 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
     case "about":
       prepareSearch(); // ready by the time that somebody searches
       return { shows: "backup" };
-    case "overview":
-      return { ...overview(world, clock()), backup: backup() };
+    case "overview": {
+      const state = backup();
+      const names = state.members.map(({ name }) => name);
+      return { ...overview(world, clock()), controlPlane: controlPlane(world, prefix, names), backup: state };
+    }
     case "kinds":
       return { kinds: world.catalog.resources.map(kindBody) };
     case "density":

@@ -1,5 +1,6 @@
 /** What the first view of the page shows: which backup this is, what is in it by kind and namespace, and the nodes. */
 import type { JsonObject } from "../../kube/object.ts";
+import type { Catalog } from "../catalog.ts";
 import type { Clock } from "../clock.ts";
 import { entries, field, list, text } from "../columns/field.ts";
 import { splitKey } from "../view.ts";
@@ -34,8 +35,17 @@ interface Share {
   revisions: number;
 }
 
+/** The page asks again while the backup is being verified: what a moment holds does not change meanwhile. */
+const counted = new WeakMap<Catalog, JsonObject>();
+
+function contents(world: World): JsonObject {
+  const known = counted.get(world.catalog) ?? countContents(world);
+  counted.set(world.catalog, known);
+  return known;
+}
+
 /** Objects and bytes of each kind, and objects of each namespace, at the moment; revisions over the whole history. */
-function contents({ history, revision, catalog }: World): JsonObject {
+function countContents({ history, revision, catalog }: World): JsonObject {
   const places = new Map<string, (typeof catalog.resources)[number]>();
   for (const resource of catalog.resources) if (!places.has(resource.place)) places.set(resource.place, resource);
   const namespaces = new Map<string, number>();

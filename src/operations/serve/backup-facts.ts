@@ -1,53 +1,103 @@
-/**
- * What the page says of the backup itself: where it is, how large, whether its hash is right, what is wrong with it,
- * and which members etcd had.
- */
+/** What the page says of the backup itself: where it is, how large, whether its hash is right, what `snapshot verify` finds in it, and which members etcd had. */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import type { Finding } from "../../errors/errors.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { splitMoment } from "../../repository/moment.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { readStoreInfo, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { reportHash } from "../snapshot/status.ts";
+import type { SnapshotVerdict } from "../snapshot/verify.ts";
 
 export interface BackupFacts {
-  read(): JsonObject;
+  read(): BackupState;
   stop(): Promise<void>;
 }
 
-/** The hash is computed when somebody asks for the first time: it reads the whole file. `path` as the user typed it. */
-export function watchBackup(snapshot: Snapshot, path: string, now: number): BackupFacts {
+export interface BackupState extends JsonObject {
+  readonly members: readonly { readonly name: string; readonly clientURLs: readonly string[] }[];
+}
+
+export interface BackupOptions {
+  /** As the user typed it. */
+  readonly path: string;
+  readonly now: number;
+  /** Verifies the whole file. */
+  readonly verify: (signal: AbortSignal, onProgress: (part: number) => void) => Promise<SnapshotVerdict>;
+}
+
+/** Findings that the page lists. */
+const MOST_FINDINGS = 50;
+
+/** The file is hashed, and then verified, when somebody asks for the first time: both read all of it. */
+export function watchBackup(snapshot: Snapshot, { path, now, verify }: BackupOptions): BackupFacts {
   const base = existsSync(path) ? path : splitMoment(path, now).place;
-  const { members } = readStoreInfo(snapshot);
+  const members = readStoreInfo(snapshot).members.map(({ name, clientURLs }) => ({ name, clientURLs }));
+  const over = new AbortController();
   let job: ReturnType<typeof startHash> | undefined;
   let hash: HashVerdict | "pending" | "failed" = "pending";
-  const start = () => {
-    job = startHash(snapshot.file);
-    job.verdict.then(
-      (verdict) => {
-        hash = verdict;
-        reportHash(verdict, path, snapshot.findings.report);
-      },
-      () => {
-        hash = "failed";
-      },
-    );
+  let progress = 0;
+  let verdict: SnapshotVerdict | { readonly failed: string } | undefined;
+  let verifying: Promise<void> | undefined;
+  const hashAndVerify = async (running: ReturnType<typeof startHash>): Promise<void> => {
+    try {
+      hash = await running.verdict;
+      reportHash(hash, path, snapshot.findings.report);
+    } catch {
+      hash = "failed";
+    }
+    try {
+      if (!over.signal.aborted) {
+        verdict = await verify(over.signal, (part) => {
+          progress = part;
+        });
+      }
+    } catch (error) {
+      verdict = { failed: error instanceof Error ? error.message : String(error) };
+    }
   };
   return {
     read() {
-      if (job === undefined) start();
+      if (job === undefined) {
+        job = startHash(snapshot.file);
+        verifying = hashAndVerify(job);
+      }
+      const findings = joined(
+        snapshot.findings.list(),
+        verdict !== undefined && "findings" in verdict ? verdict.findings : [],
+      );
       return {
         name: basename(path),
         place: path,
         base,
         bytes: snapshot.file.source.size,
         hash,
-        findings: snapshot.findings.list().map(({ level, code, where, text }) => ({ level, code, where, text })),
-        members: members.map(({ name, clientURLs }) => ({ name, clientURLs })),
+        verify: verifyBody(verdict, progress),
+        findings: findings
+          .slice(0, MOST_FINDINGS)
+          .map(({ level, code, where, text }) => ({ level, code, where, text })),
+        moreFindings: Math.max(0, findings.length - MOST_FINDINGS),
+        members,
       };
     },
     async stop() {
+      over.abort();
       await job?.stop();
+      await verifying;
     },
   };
+}
+
+function verifyBody(verdict: SnapshotVerdict | { readonly failed: string } | undefined, progress: number): JsonObject {
+  if (verdict === undefined) return { state: "pending", progress };
+  if ("failed" in verdict) return { state: "failed", text: verdict.failed };
+  const { ok, objects, encrypted, unreadable, opaque } = verdict;
+  return { state: ok ? "ok" : "broken", objects, encrypted, unreadable, opaque };
+}
+
+/** What opening the file has found, and what verifying it has: each once. */
+function joined(first: readonly Finding[], second: readonly Finding[]): readonly Finding[] {
+  const unique = new Map([...first, ...second].map((each) => [`${each.code} ${each.where} ${each.text}`, each]));
+  const rank = { error: 0, warning: 1, info: 2 } as const;
+  return [...unique.values()].sort((a, b) => rank[a.level] - rank[b.level]);
 }

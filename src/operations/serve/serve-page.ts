@@ -7,6 +7,7 @@ import { failureAnswer } from "../../kubeapi/answer.ts";
 import { resolveMoment } from "../../kubeapi/moment.ts";
 import { answerPage } from "../../kubeapi/page/answer-page.ts";
 import { ApiFailure } from "../../kubeapi/status.ts";
+import { parseJson } from "../../storage/json-parse.ts";
 import { printJson } from "../../storage/json-text.ts";
 import { isToken } from "./identity.ts";
 import type { Worlds } from "./worlds.ts";
@@ -94,7 +95,9 @@ export function answerPageData(path: string, query: URLSearchParams, worlds: Wor
         return () => performance.now() < end;
       },
     });
-    return jsonAnswer(200, body);
+    // Findings and steps name inputs of commands; objects of the backup are shown as they are.
+    const shown = path === "overview" ? parseJson(worlds.inUserTerms(printJson(body)), "int64") : body;
+    return jsonAnswer(200, shown);
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error;
     const { status, contentType, body } = failureAnswer(error, undefined);

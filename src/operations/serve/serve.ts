@@ -6,8 +6,10 @@ import { isLoopback, listen } from "../../io/serve/two-protocol-server.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
 import { parseSpan } from "../../kubeapi/moment.ts";
 import { type RunningContentIndex, startContentIndex } from "../../snapshot/index-contents.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
-import { watchBackup } from "./backup-facts.ts";
+import { verifySnapshot } from "../snapshot/verify.ts";
+import { type BackupOptions, watchBackup } from "./backup-facts.ts";
 import { createHandler } from "./handle-request.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { kubeconfigText, type ServedMoment } from "./kubeconfig.ts";
@@ -22,6 +24,8 @@ export interface ServeOptions extends HistoryOptions {
   /** Where to write the kubeconfig; a temporary file unless given. */
   readonly kubeconfig?: string;
   readonly now: () => number;
+  /** Puts what users type in place of the names of inputs in texts. */
+  readonly inUserTerms: (text: string) => string;
 }
 
 export interface Serving {
@@ -57,7 +61,16 @@ export async function startServing(path: string, options: ServeOptions): Promise
     const history = upTo(whole, revision);
     const name = contextName(path);
     const description = `a backup (${basename(path)})`;
-    const facts = watchBackup(snapshot, path, now());
+    const encryption = loadEncryptionConfig(options.encryptionConfig);
+    const verify: BackupOptions["verify"] = (signal, onProgress) =>
+      verifySnapshot(path, {
+        ...options,
+        ...(encryption === undefined ? {} : { encryption }),
+        etcdPrefix: prefix,
+        signal,
+        progress: ({ done, total }) => onProgress(total === undefined || total === 0 ? 0 : done / total),
+      });
+    const facts = watchBackup(snapshot, { path, now: now(), verify });
     const { showSecrets } = options;
     let contents: RunningContentIndex | undefined;
     const worlds = createWorlds({
@@ -67,6 +80,7 @@ export async function startServing(path: string, options: ServeOptions): Promise
       description,
       now,
       backup: facts.read,
+      inUserTerms: options.inUserTerms,
       startContents: () => (contents ??= startContentIndex(snapshot, timeline)),
     });
     const close = async () => {

@@ -1,6 +1,5 @@
 /** The moments that are being served: each with its catalog and the keys of the lists that were read last. */
 
-import type { JsonObject } from "../../kube/object.ts";
 import { type Catalog, readCatalog } from "../../kubeapi/catalog.ts";
 import { type Clock, readClock } from "../../kubeapi/clock.ts";
 import { readClusterVersion } from "../../kubeapi/cluster-version.ts";
@@ -8,6 +7,7 @@ import type { KeyspaceHistory } from "../../kubeapi/history.ts";
 import type { ContentIndex } from "../../kubeapi/page/content-index.ts";
 import { indexNames, type NameIndex } from "../../kubeapi/page/search.ts";
 import { findLiveKeys, type World } from "../../kubeapi/world.ts";
+import type { BackupState } from "./backup-facts.ts";
 
 export interface WorldOptions {
   readonly history: KeyspaceHistory;
@@ -16,7 +16,9 @@ export interface WorldOptions {
   readonly description: string;
   readonly now: () => number;
   /** What is known of the backup itself, for the page. */
-  readonly backup: () => JsonObject;
+  readonly backup: () => BackupState;
+  /** Puts what users type in place of the names of inputs in texts. */
+  readonly inUserTerms: (text: string) => string;
   /** Starts to index what objects hold; undefined where that is not worth it. */
   readonly startContents: () => ContentIndex | undefined;
 }
@@ -31,7 +33,8 @@ export interface Worlds {
   prepareSearch(): void;
   /** Started by whoever asks first. */
   contents(): ContentIndex | undefined;
-  readonly backup: () => JsonObject;
+  readonly backup: () => BackupState;
+  readonly inUserTerms: (text: string) => string;
 }
 
 /** Catalogs and lists of keys that are kept. */
@@ -39,7 +42,7 @@ const MOST_CATALOGS = 8;
 const MOST_LISTS = 16;
 
 export function createWorlds(options: WorldOptions): Worlds {
-  const { history, prefix, showSecrets, description, now, backup, startContents } = options;
+  const { history, prefix, showSecrets, description, now, backup, inUserTerms, startContents } = options;
   const catalogs = createCache<{ readonly catalog: Catalog; readonly version: string | undefined }>(MOST_CATALOGS);
   const lists = createCache<Uint32Array>(MOST_LISTS);
   let clock: Clock | undefined;
@@ -59,6 +62,7 @@ export function createWorlds(options: WorldOptions): Worlds {
     history,
     prefix,
     backup,
+    inUserTerms,
     at(revision) {
       const { catalog, version } = catalogs.get(String(revision), () => ({
         catalog: readCatalog(history, revision, prefix),
