@@ -282,6 +282,37 @@ test("a restored cluster of several members that has its old ids is warned of", 
   expect(await codes({ initialClusterToken: "new" })).not.toContain("member-ids-unchanged");
 });
 
+test("an etcd that reads no v2 store finds its members in the database, and the place where its log goes on", async () => {
+  // etcd 3.7 (server/etcdserver/bootstrap.go) takes voters and learners from the bucket `members`, and the raft snapshot from the newest mark in the WAL, which the
+  // database must have applied. It opens no `.snap` file.
+  const urls = { a: "http://10.0.0.1:2380", b: "http://10.0.0.2:2380", c: "http://10.0.0.3:2380" };
+  const initialCluster = Object.entries(urls)
+    .map(([name, url]) => `${name}=${url}`)
+    .join(",");
+  await restoreSnapshot(snapshot, {
+    ...MEMBER,
+    dataDir,
+    name: "b",
+    initialCluster,
+    initialClusterToken: "fresh",
+    initialAdvertisePeerUrls: urls.b,
+  });
+  const bolt = readBolt(memorySource(readFileSync(join(dataDir, "member/snap/db"))));
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+  const members = readSmallBucket(bolt, "members")!.map(([, json]) => JSON.parse(text(json)));
+  expect(members.map(({ name, peerURLs }) => [name, peerURLs]).sort()).toEqual(
+    Object.entries(urls).map(([name, url]) => [name, [url]]),
+  );
+  expect(members.filter(({ isLearner }) => isLearner === true)).toEqual([]);
+  expect(readSmallBucket(bolt, "members_removed")).toEqual([]);
+  const wal = join(dataDir, "member/wal");
+  const log = readLog(segmentsOf(wal).map((name) => memorySource(readFileSync(join(wal, name)))));
+  const mark = log.marks.at(-1)!;
+  const meta = new Map(readSmallBucket(bolt, "meta")!.map(([key, value]) => [text(key), Buffer.from(value)]));
+  expect(Number(meta.get("consistent_index")!.readBigUInt64BE())).toBe(mark.index);
+  expect(mark.confState?.voters).toHaveLength(3);
+});
+
 test("an archive is restored like the file in it", async () => {
   await restoreSnapshot(FIXTURE, { ...MEMBER, dataDir });
   checkDataDir(dataDir);
