@@ -134,6 +134,16 @@ test("a run that was cut off while nodes were restored raises the others by as m
   expect(checkRestore(again, cut).warnings.filter((text) => text.includes('"m1"'))).toEqual([]);
 });
 
+test("clocks that only seem apart, because an answer took long, are no warning", () => {
+  const slow = { facts: facts(1, { time: 1_009_000 }), asked: { sent: 1_000_000, received: 1_010_000 } };
+  const quick = { facts: facts(2, { time: 1_000_500 }), asked: { sent: 1_000_000, received: 1_001_000 } };
+  const fast = { facts: facts(3, { time: 1_020_500 }), asked: { sent: 1_000_000, received: 1_001_000 } };
+  const alike = input({ m1: slow, m2: quick, m3: quick });
+  expect(checkRestore(planRestore(alike), alike).warnings.filter((text) => text.includes("clocks"))).toEqual([]);
+  const apart = input({ m1: slow, m2: quick, m3: fast });
+  expect(checkRestore(planRestore(apart), apart).warnings).toContain("the nodes' clocks are 19.0 s apart");
+});
+
 test("a backup that was restored already is restored again with a warning", () => {
   const first = planRestore(input(healthy));
   const empty = { snapshot: null, manifests: null, made: [], dataDir: null, revision: 1, bump: 1, leads: false };

@@ -60,7 +60,13 @@ export interface PlanMaterial {
 }
 
 /** What a survey of a node came to: facts, or why there are none. */
-export type Surveyed = { readonly facts: NodeFacts } | { readonly fault: string };
+export type Surveyed = { readonly facts: NodeFacts; readonly asked?: Asked } | { readonly fault: string };
+
+/** When a node was asked and when its answer was here, by the clock here, in milliseconds: its own clock was read in between. */
+export interface Asked {
+  readonly sent: number;
+  readonly received: number;
+}
 
 export interface PlanNotes {
   /** Each stops the restore before anything is touched. */

@@ -198,8 +198,9 @@ async function openSession(backup: ClusterBackup, options: ClusterRestoreOptions
         reaches.set(node, await options.reach(target));
         const { named = [], ports = [], images = [] } = backup.nodes.get(node) ?? {};
         const request = { step: "survey", dataDir, files: wantedFiles(named), ports, images } as const;
+        const sent = options.now();
         const answer = await callNode(target, request, reachOf(reaches, node), options);
-        surveys.set(node, { facts: nodeFactsSchema.parse(answer) });
+        surveys.set(node, { facts: nodeFactsSchema.parse(answer), asked: { sent, received: options.now() } });
       } catch (error) {
         options.signal.throwIfAborted();
         if (!(error instanceof Error)) throw error;

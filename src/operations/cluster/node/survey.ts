@@ -2,13 +2,14 @@
 import { existsSync, statfsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import packageJson from "../../../../package.json" with { type: "json" };
 import { readCertificates } from "../../../certificates/faults.ts";
 import { SHARED_FILES } from "../../../certificates/kubeadm-certs.ts";
 import type { NodeFacts } from "../../../cluster/node-facts.ts";
 import { KUBERNETES } from "../../../cluster/node-needs.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
-import { knownPeerUrls, newestRevision } from "../../../io/etcd/newest-revision.ts";
+import { knownPeerUrls, type NewestRevision, newestRevision } from "../../../io/etcd/newest-revision.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
@@ -38,8 +39,10 @@ export async function surveyNode(
   const staticPods = kubelet?.staticPods ?? STATIC_PODS;
   const inside = contents(dataDir);
   const present = inside.includes("member");
-  const newest = present ? newestRevision(dataDir) : { revision: null, fault: null };
   const running = [...new Set(componentProcesses().map(({ name }) => name))].sort();
+  const newest = present
+    ? await readNewest(dataDir, running.includes("etcd"), signal)
+    : { revision: null, fault: null };
   return {
     version: packageJson.version,
     nodeName: kubelet?.nodeName ?? findIdentity(KUBERNETES, KUBELET).node ?? hostname().toLowerCase(),
@@ -67,6 +70,18 @@ export async function surveyNode(
     absentImages: (await absentImages(kubelet, images, signal)) ?? null,
     journals: readJournals(),
   };
+}
+
+const MOST_LOOKS = 5;
+const LOOK_MS = 200;
+
+/** While etcd writes, what is read may be half of a write: only what stays so is damage. */
+async function readNewest(dataDir: string, isWritten: boolean, signal: AbortSignal): Promise<NewestRevision> {
+  for (let look = 1; ; look++) {
+    const newest = newestRevision(dataDir);
+    if (newest.fault === null || !isWritten || look === MOST_LOOKS) return newest;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
 }
 
 function expiredCertificates(): NodeFacts["expired"] {
