@@ -63,7 +63,7 @@ export interface PlanMaterial {
 export type Surveyed = { readonly facts: NodeFacts; readonly asked?: Asked } | { readonly fault: string };
 
 /** When a node was asked and when its answer was here, by the clock here, in milliseconds: its own clock was read in between. */
-export interface Asked {
+interface Asked {
   readonly sent: number;
   readonly received: number;
 }
