@@ -51,7 +51,12 @@ export async function hasKubeletUnit(): Promise<boolean> {
 /** Starts it by its unit; one that runs is started again, so that it reads its files. Where no unit is, one that runs is ended and started as it was. */
 export async function restartKubelet(log: string, signal?: AbortSignal): Promise<void> {
   const service = await findKubeletService();
-  if (service !== undefined) await stopKubelet(service, signal);
+  try {
+    if (service !== undefined) await stopKubelet(service, signal);
+  } catch (error) {
+    if (error instanceof MendError && error.code === "kubelet-restarted") return; // by whoever watches over it
+    throw error;
+  }
   await startKubelet(service?.start ?? { kind: "systemd", unit: DEFAULT_UNIT }, log);
 }
 

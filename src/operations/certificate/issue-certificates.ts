@@ -43,8 +43,8 @@ export interface IssueOptions extends CertificatePlaces {
   readonly days: number;
   readonly dryRun: boolean;
   readonly now: number;
-  /** Where no names are given: whether those that have expired are made anew too. */
-  readonly expired?: boolean;
+  /** Where no names are given: what is made anew; everything that is lost in some way unless given. */
+  readonly states?: readonly CertificateState[];
 }
 
 /** A fact that certificates need and no file tells. */
@@ -157,8 +157,7 @@ class Maker {
     const states = new Map(list.certificates.map(({ name, state }) => [name, state]));
     const isWanted = (name: string) => {
       if (this.#options.names.length > 0) return this.#options.names.includes(name);
-      const state = states.get(name) ?? "valid";
-      return LOST_STATES.includes(state) || (this.#options.expired === true && state === "expired");
+      return (this.#options.states ?? LOST_STATES).includes(states.get(name) ?? "valid");
     };
     this.#restoreAuthorities();
     if (this.#options.to !== undefined) {

@@ -1,10 +1,11 @@
 /** A node's lost files, placed and made; and taken back. On the files of a real node of kubeadm's. */
-import { X509Certificate } from "node:crypto";
+import { createPublicKey, X509Certificate } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type KubeadmNode, writeNode } from "../../../../test/kubeadm-nodes.ts";
+import { generateKey, issueCertificate, issueSelfSigned } from "../../../certificates/issue.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { operationDirectory, readJournal, writeJournal } from "./journal.ts";
 import { prepareNode, takeFilesBack } from "./prepare-node.ts";
@@ -14,6 +15,7 @@ afterEach(() => {
   for (const directory of made.splice(0)) rmSync(directory, { recursive: true });
 });
 
+const VALID = { notBefore: new Date(Date.UTC(2026, 0)), notAfter: new Date(Date.UTC(2036, 0)) };
 const ID = "restore-20261129-104217-3f9c2a";
 const identity = {
   node: "m2",
@@ -101,6 +103,21 @@ test("certificates that are over are renewed with the names they had, and come b
   takeFilesBack(prepared, () => {}, root);
   const left = contents(node.kubernetesDir);
   for (const [path, content] of before) expect(left.get(path), path).toBe(content);
+});
+
+test("a certificate of another authority is somebody's choice, and stays", async () => {
+  const { node, root, journal } = await lost();
+  const foreign = await generateKey("ecdsa-p256");
+  const authority = await issueSelfSigned({ commonName: "company", use: "authority", ...VALID }, foreign);
+  const signer = { certificatePem: authority, privateKey: foreign.privateKey };
+  const key = createPublicKey(readFileSync(join(node.kubernetesDir, "pki/apiserver.key")));
+  const served = await issueCertificate({ commonName: "api.example.com", use: "server", ...VALID }, key, signer);
+  const file = join(node.kubernetesDir, "pki/apiserver.crt");
+  writeFileSync(file, served);
+  rmSync(join(node.kubernetesDir, "admin.conf"));
+  await prepareNode(journal, { id: ID, files: [], identity, issue: true }, edges(node, root));
+  expect(readFileSync(file, "utf8")).toBe(served);
+  expect(existsSync(join(node.kubernetesDir, "admin.conf"))).toBe(true);
 });
 
 test("a file that somebody changed since stays, and is reported", async () => {

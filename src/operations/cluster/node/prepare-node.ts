@@ -55,6 +55,8 @@ interface PrepareOptions {
 const KUBELET = "/var/lib/kubelet";
 const KUBELET_FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
 const DAYS = 365;
+/** A certificate that is there stays, whoever signed it, unless it is over or its key is gone. */
+const MADE = ["missing", "key-missing", "expired"] as const;
 /** Since then the kubelet's configuration says where the runtime listens. */
 const ENDPOINT_IN_CONFIGURATION_SINCE = 27;
 
@@ -75,7 +77,7 @@ export async function prepareNode(
   if (isOwn) await place(kubeletFlags(identity));
 
   const issue = {
-    ...{ kubernetesDir, kubeletDir, names: [], given: identity, days: DAYS, expired: true, now: options.now },
+    ...{ kubernetesDir, kubeletDir, names: [], given: identity, days: DAYS, states: MADE, now: options.now },
   };
   const planned = isToIssue ? (await issueCertificates({ ...issue, dryRun: true })).issued : [];
   noted = await note(
