@@ -1,6 +1,9 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // The examples of the library import it by its name.
+  resolve: { alias: { kubemend: join(import.meta.dirname, "src/index.ts") } },
   test: {
     include: [
       "src/**/*.test.ts",
