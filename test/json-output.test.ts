@@ -6,8 +6,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Command } from "commander";
 import { afterAll, expect, test } from "vitest";
-import { MEANINGS, TYPES } from "./json-meanings.ts";
+import { createProgram } from "../src/cli/program.ts";
+import { ENDS, MEANINGS, TYPES } from "./json-meanings.ts";
+import { describeJson } from "./json-types.ts";
 import { kubemend } from "./kubemend.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -56,24 +59,72 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   render: [["render", "--asset-dir", join(directory, "assets"), "--dry-run"]],
   ready: [["ready", "--node-command", "kubemend"]],
+  "snapshot edit": [
+    ["snapshot", "edit", fixture("kubeadm-k120"), "out", "--remove", "deployment/nginx", "-n", "default", "--dry-run"],
+  ],
+  "objects diff": [
+    ["objects", "diff", `${fixture("kubeadm-k120")}@1000`, fixture("kubeadm-k120"), "nodes,configmaps,pods"],
+  ],
+  "objects history": [["objects", "history", fixture("kubeadm-k120"), "node/node1"]],
+  "objects changes": [["objects", "changes", fixture("kubeadm-k120"), "--since-revision", "2000"]],
   explain: [["explain", "snapshot-hash-mismatch"]],
 };
+
+/** Commands whose JSON is that of Kubernetes: objects, and lists of them. */
+const OBJECTS = ["snapshot get", "snapshot describe", "checkpoint manifests"];
+/** etcdctl's own JSON. */
+const ETCDCTL = ["etcd members", "etcd member list"];
+
+/** A sentence's beginning, but for names. */
+function small(text: string): string {
+  return /^[A-Z][a-z]/.test(text) ? text[0]!.toLowerCase() + text.slice(1) : text;
+}
+
+function commandsWithJson(command: Command, typed: readonly string[] = []): string[] {
+  const hasJson = command.options.some(({ long, argChoices }) => long === "--output" && argChoices?.includes("json"));
+  return [
+    ...(hasJson ? [typed.join(" ")] : []),
+    ...command.commands.flatMap((each) => commandsWithJson(each, [...typed, each.name()])),
+  ];
+}
+
+test("every command that prints JSON is on the page", async () => {
+  const context = { host: {} as never, exit() {}, commandTree: () => Promise.reject(new Error("not asked for")) };
+  const commands = commandsWithJson(await createProgram(context, {}, undefined));
+  const headings = [...readFileSync(PAGE, "utf8").matchAll(/^## (.*)$/gm)].map((match) => match[1]!);
+  const onPage = headings.flatMap((heading) => {
+    const [first = "", ...others] = heading.replace(/ \(.*| --.*/, "").split(", ");
+    return [first, ...others.map((each) => first.replace(/\S+$/, each))];
+  });
+  expect(commands.length).toBeGreaterThan(40);
+  expect(commands.filter((each) => ![...onPage, ...OBJECTS, ...ETCDCTL].includes(each))).toEqual([]);
+});
 
 type Types = Map<string, Set<string>>;
 
 /** Adds the type of each field below `path`; `[]` is an item of a list. */
 function collect(value: unknown, path: string, types: Types): void {
   const type = value === null ? "null" : Array.isArray(value) ? "list" : typeof value;
+  // The values of objects' fields may be anything.
+  if (/\.(before|after|object)$/.test(path) && path.includes("[]")) {
+    types.set(path, new Set(["any value"]));
+    return;
+  }
   if (path !== "") types.set(path, (types.get(path) ?? new Set()).add(type));
   if (Array.isArray(value)) for (const each of value) collect(each, `${path}[]`, types);
   else if (type === "object")
     for (const [name, each] of Object.entries(value as object))
-      collect(each, path === "" ? name : `${path}.${path === "hostFiles" ? "NODE" : name}`, types);
+      collect(
+        each,
+        path === "" ? name : `${path}.${path === "hostFiles" ? "NODE" : path === "noise" ? "REASON" : name}`,
+        types,
+      );
 }
 
 test("every field is named, with its type and its meaning", async () => {
   const sections: string[] = [];
   const unknown: string[] = [];
+  const unnamed: string[] = [];
   for (const [command, runs] of Object.entries(RUNS)) {
     const types: Types = new Map();
     for (const argv of runs) {
@@ -89,6 +140,14 @@ test("every field is named, with its type and its meaning", async () => {
       });
     sections.push(`## ${command}\n\n${lines.join("\n")}\n`);
   }
+  for (const [command, fields] of describeJson("src/cli/json-outputs.ts", "JsonOutputs")) {
+    const lines = fields.map(({ path, type, meaning }) => {
+      const text = MEANINGS[`${command} ${path}`] ?? (meaning === "" ? ENDS[path.split(".").at(-1)!] : meaning);
+      if (text === undefined) unnamed.push(`${command} ${path}`);
+      return `- \`${path}\` (${type})${text ? `: ${small(text)}` : ""}`;
+    });
+    sections.push(`## ${command}\n\n${lines.join("\n")}\n`);
+  }
   expect(unknown).toEqual([]);
   const page = `# JSON output
 
@@ -97,8 +156,9 @@ removed, renamed or given another type only with a new major version, and new on
 that you do not know. The order of fields, and texts that are for people (\`text\`, \`message\`, \`hint\`), may change. Codes are in
 [codes.md](codes.md).
 
-This page is checked against what the commands print. Commands that need a running cluster are not here yet; their fields
-are in the types of \`src/operations\`.
+This page is checked: the fields of commands that work offline against what they print, those of the others against the types
+of what they print. A field that may be \`null\` is always there; one that is not printed has no value. \`snapshot get\`,
+\`snapshot describe\` and \`checkpoint manifests\` print Kubernetes' objects, \`etcd members\` prints what etcdctl prints.
 
 ${sections.join("\n")}`;
   if (process.env.UPDATE_TRANSCRIPTS) writeFileSync(PAGE, page);

@@ -1,5 +1,6 @@
 import type { DrillResult } from "../../operations/backup/drill.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_TEXT } from "../options/backup-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { path, words } from "../options/flag.ts";
@@ -32,7 +33,7 @@ export const backupDrill = defineCommand({
     const { directory, etcd } = flags;
     const result = await drill(repository, { moments, signal: host.signal, ...given({ progress, directory, etcd }) });
     await line.end();
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : drillText(result));
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup drill", result) : drillText(result));
     return result.ok ? EXIT.done : EXIT.failed;
   },
 });

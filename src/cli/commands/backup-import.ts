@@ -1,4 +1,5 @@
 import type { Imported } from "../../operations/backup/import.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_TEXT, SIGNING_KEY_FLAG, writeAccess } from "../options/backup-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { toggle } from "../options/flag.ts";
@@ -36,7 +37,7 @@ snapshot_2026-11-29_104217.db do (UTC). One without a time can be restored by it
     const imported = await importSnapshots(repository, files, options);
     await line.end();
     const text = imported.map(importedLine).join("");
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(imported)}\n` : text);
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup import", imported) : text);
   },
 });
 

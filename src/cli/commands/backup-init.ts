@@ -1,5 +1,6 @@
 import { MendError } from "../../errors/errors.ts";
 import type { InitResult } from "../../operations/backup/init.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_ARGUMENT } from "../options/backup-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { path, repeated, toggle } from "../options/flag.ts";
@@ -52,7 +53,7 @@ backups.`,
       recipients: recipient,
       unencrypted,
     });
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : initText(result));
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup init", result) : initText(result));
   },
 });
 

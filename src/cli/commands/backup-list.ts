@@ -1,3 +1,4 @@
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_ARGUMENT } from "../options/backup-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
@@ -18,6 +19,6 @@ export const backupList = defineCommand({
     const { listBackups } = await import("../../operations/backup/list.ts");
     const result = await listBackups(repository, snapshotOptions(host, flags).moments);
     const text = (): string => backupListText(result, host.now());
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : text());
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup list", result) : text());
   },
 });

@@ -1,4 +1,5 @@
 import type { FullHead } from "../../repository/head.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_ARGUMENT, SIGNING_KEY_FLAG, writeAccess } from "../options/backup-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
@@ -25,7 +26,7 @@ export const backupNow = defineCommand({
       ...given({ progress }),
     });
     await line.end();
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(full)}\n` : fullText(full));
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup now", full) : fullText(full));
   },
 });
 

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import type { PruneResult } from "../../operations/backup/prune.ts";
 import { timeText } from "../../repository/moment.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_ARGUMENT, SIGNING_KEY_FLAG, writeAccess } from "../options/backup-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { parsed, wholeNumber } from "../options/flag.ts";
@@ -56,7 +57,7 @@ which the agents need not have.`,
       ...given({ progress }),
     });
     await line.end();
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : pruneText(result, host.now()));
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup prune", result) : pruneText(result, host.now()));
   },
 });
 

@@ -2,6 +2,7 @@ import { MendError } from "../../errors/errors.ts";
 import type { BackupMoment } from "../../operations/backup/restore.ts";
 import { parseTimeOfDay, splitMoment } from "../../repository/moment.ts";
 import type { Host } from "../host.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_TEXT } from "../options/backup-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { path, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
@@ -50,7 +51,7 @@ export const backupRestore = defineCommand({
       await line.end();
       const what = `revision ${saved.moment.revision}, ${byteText(saved.size)}`;
       const text = `wrote "${saved.file}": ${what}\n${proofText(saved.moment)}`;
-      await host.stdout.write(isJson ? `${JSON.stringify(saved)}\n` : text);
+      await host.stdout.write(isJson ? jsonLine("backup restore --output-file", saved) : text);
       if (!isJson) await host.stderr.write(findingsText(saved.moment.notes, flags.quiet));
       return;
     }
@@ -59,7 +60,9 @@ export const backupRestore = defineCommand({
     const options = { ...common, ...restoreOptions(host, flags), ...given({ encryption, startedAt: host.startedAt }) };
     const result = await restoreBackup(place, options);
     await line.end();
-    await host.stdout.write(isJson ? `${JSON.stringify(result)}\n` : restoredText(result) + proofText(result.moment));
+    await host.stdout.write(
+      isJson ? jsonLine("backup restore --data-dir", result) : restoredText(result) + proofText(result.moment),
+    );
     const findings = [...result.moment.notes, ...result.findings, ...result.notes];
     if (!isJson) await host.stderr.write(findingsText(findings, flags.quiet));
   },
@@ -83,7 +86,7 @@ async function restoreFiles(
   const before = toTime === undefined ? undefined : parseTimeOfDay(toTime, host.now());
   const result = await restoreNodeFiles(repository, node, filesDir, { ...moments, ...given({ before }) });
   const text = `wrote ${result.files} files of node "${node}" below "${filesDir}", as they were stored at ${result.time}\n`;
-  await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : text);
+  await host.stdout.write(flags.output === "json" ? jsonLine("backup restore --files-dir", result) : text);
   if (result.withoutOwner.length > 0) {
     await host.stderr.write(
       `warning: ${result.withoutOwner.length} files belong to you: only root can give them their owners\n`,

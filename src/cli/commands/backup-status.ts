@@ -1,6 +1,7 @@
 import type { RepositoryStatus } from "../../operations/backup/status.ts";
 import { agoText } from "../../repository/moment.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_TEXT } from "../options/backup-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration } from "../options/flag.ts";
@@ -24,7 +25,7 @@ export const backupStatus = defineCommand({
     const { moments } = snapshotOptions(host, flags);
     const results = await status(address, { ...moments, maxLagMs: flags.maxLag });
     const text = (): string => statusText(results, host.now());
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(results)}\n` : text());
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup status", results) : text());
     if (results.every(({ error }) => error !== undefined)) return EXIT.unknown;
     return results.every(({ state }) => state === "good") ? EXIT.done : EXIT.failed;
   },

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import type { BackupVerification } from "../../operations/backup/verify.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { REPOSITORY_ARGUMENT } from "../options/backup-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { parsed, toggle } from "../options/flag.ts";
@@ -39,7 +40,7 @@ prints, and give it to the next run.`,
       ...given({ progress, knownTip: flags.knownTip }),
     });
     await line.end();
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : verifyText(result));
+    await host.stdout.write(flags.output === "json" ? jsonLine("backup verify", result) : verifyText(result));
     if (result.findings.some(({ level }) => level === "error")) return EXIT.failed;
     return result.links === 0 ? EXIT.unknown : EXIT.done;
   },

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { IssueResult, MissingFact } from "../../operations/certificate/issue-certificates.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { PLACE_FLAGS } from "../options/certificate-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { parsed, path, repeated, type ValuesOf, wholeNumber, words } from "../options/flag.ts";
@@ -84,7 +85,9 @@ Exit code 1 where an authority's key is lost, with what that means.`,
       const missing = error.missing.map((fact) => nameOf(FACT_FLAGS[fact])).join(", ");
       throw new MendError(error.code, error.message, { hint: `pass ${missing}` });
     }
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(result)}\n` : issuedText(result, flags));
+    await host.stdout.write(
+      flags.output === "json" ? jsonLine("certificate issue", result) : issuedText(result, flags),
+    );
     for (const { name, why } of result.lost) await host.stderr.write(`not made: ${name}: ${why}\n`);
     return result.lost.length > 0 ? EXIT.failed : EXIT.done;
   },

@@ -1,6 +1,7 @@
 /** `kubemend certificate list`: what `kubeadm certs check-expiration` shows, and what is wrong. */
 import type { CertificateList, CertificateState } from "../../operations/certificate/list-certificates.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { PLACE_FLAGS } from "../options/certificate-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { outputFlag } from "../options/output-flags.ts";
@@ -22,7 +23,7 @@ or does not match its key or its authority; 3 on a machine without Kubernetes.`,
     const { listCertificates } = await import("../../operations/certificate/list-certificates.ts");
     const list = listCertificates({ kubernetesDir, kubeletDir }, host.now());
     await host.stdout.write(
-      output === "json" ? `${JSON.stringify(list)}\n` : listText(list, host.now(), host.stdout.columns),
+      output === "json" ? jsonLine("certificate list", list) : listText(list, host.now(), host.stdout.columns),
     );
     if (!list.hasKubernetes) return EXIT.unknown;
     const states = [...list.certificates, ...list.authorities].map(({ state }) => state);

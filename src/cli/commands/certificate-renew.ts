@@ -4,6 +4,7 @@ import { MendError } from "../../errors/errors.ts";
 import type { Renewed } from "../../operations/certificate/renew-certificates.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { DAYS_FLAG, PLACE_FLAGS } from "../options/certificate-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { path, type ValuesOf } from "../options/flag.ts";
@@ -52,7 +53,9 @@ new certificate by themselves, other programs when they are restarted.`,
       dryRun,
       now: host.now(),
     });
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify({ renewed })}\n` : renewedText(renewed));
+    await host.stdout.write(
+      flags.output === "json" ? jsonLine("certificate renew", { renewed }) : renewedText(renewed),
+    );
     await host.stderr.write(shortenedText(renewed));
     return EXIT.done;
   },
@@ -67,7 +70,7 @@ async function renewEverything(flags: Flags, host: Host): Promise<ExitCode> {
   const { renewAll } = await import("../../operations/certificate/renew-all.ts");
   const { kubernetesDir, kubeletDir, days, dryRun } = flags;
   const result = await renewAll({ kubernetesDir, kubeletDir, days, dryRun, now: host.now() });
-  if (flags.output === "json") await host.stdout.write(`${JSON.stringify(result)}\n`);
+  if (flags.output === "json") await host.stdout.write(jsonLine("certificate renew all", result));
   else {
     await host.stdout.write(renewedText(result.renewed));
     for (const { file, why } of result.skipped) await host.stderr.write(`not renewed: ${file}: ${why}\n`);

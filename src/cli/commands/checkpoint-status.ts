@@ -4,6 +4,7 @@ import { MendError } from "../../errors/errors.ts";
 import { humanDuration } from "../../kubeapi/columns/age.ts";
 import type { AgentReport, CheckpointReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { path, words } from "../options/flag.ts";
@@ -32,7 +33,7 @@ export const checkpointStatus = defineCommand({
       metricsAddress,
       now: host.now,
     });
-    await host.stdout.write(output === "json" ? `${JSON.stringify(report)}\n` : reportText(report, host.now()));
+    await host.stdout.write(output === "json" ? jsonLine("checkpoint status", report) : reportText(report, host.now()));
     if (output === "text") await host.stderr.write(findingsText(report.findings));
     if (!report.agent.answers) {
       throw new MendError("agent-silent", "no agent answers on this node", {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { path, toggle } from "../options/flag.ts";
 import { outputFlag, QUIET_FLAG, YES_FLAG } from "../options/output-flags.ts";
@@ -53,7 +54,7 @@ cut off goes on where it was when the same command is run again.`,
       },
     });
     if (applied !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(applied)}\n` : restoredText(applied));
+      await host.stdout.write(isJson ? jsonLine("cluster apply", applied) : restoredText(applied));
       return undefined;
     }
     if (flags.plan && shown !== undefined) {

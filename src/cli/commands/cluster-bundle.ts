@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { commaList, path, repeated, toggle, words } from "../options/flag.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
@@ -51,7 +52,7 @@ Bring each to its node and run kubemend cluster apply FILE there, on all nodes: 
     await line.end();
     const { plan, bundles, encrypted } = made;
     if (flags.output === "json") {
-      await host.stdout.write(`${JSON.stringify(made)}\n`);
+      await host.stdout.write(jsonLine("cluster bundle", made));
       return undefined;
     }
     const identity = encrypted ? " --identity FILE" : "";

@@ -2,6 +2,7 @@ import type { ReplacePlan } from "../../cluster/replace-plan.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { Replaced } from "../../operations/cluster/replace-node.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { repeated, toggle, words } from "../options/flag.ts";
 import { outputFlag, QUIET_FLAG, YES_FLAG } from "../options/output-flags.ts";
@@ -60,11 +61,11 @@ under a fresh key (they travel encrypted), and kubeadm join runs on the new mach
     });
     const isJson = flags.output === "json";
     if (replaced !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(replaced)}\n` : replacedText(replaced));
+      await host.stdout.write(isJson ? jsonLine("cluster replace-node", replaced) : replacedText(replaced));
       return undefined;
     }
     if (flags.plan && shown !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(shown)}\n` : planText(shown));
+      await host.stdout.write(isJson ? jsonLine("cluster replace-node --plan", shown) : planText(shown));
       return shown.problems.length > 0 ? EXIT.failed : undefined;
     }
     await host.stderr.write("nothing was changed\n");

@@ -1,5 +1,6 @@
 import type { PlanNotes, RestorePlan } from "../../cluster/restore-plan.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { commaList, path, toggle, words } from "../options/flag.ts";
 import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
@@ -88,11 +89,11 @@ cut off goes on where it was when the same command is run again.`,
     });
     await line.end();
     if (restored !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(restored)}\n` : restoredText(restored));
+      await host.stdout.write(isJson ? jsonLine("cluster restore", restored) : restoredText(restored));
       return undefined;
     }
     if (flags.plan && shown !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(shown)}\n` : planText(shown.plan, shown.notes));
+      await host.stdout.write(isJson ? jsonLine("cluster restore --plan", shown) : planText(shown.plan, shown.notes));
       return shown.notes.problems.length > 0 ? EXIT.failed : undefined;
     }
     await host.stderr.write("nothing was changed\n");

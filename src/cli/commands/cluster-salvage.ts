@@ -3,6 +3,7 @@ import { MendError } from "../../errors/errors.ts";
 import type { ClusterSalvaged } from "../../operations/cluster/salvage-cluster.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { commaList, path, toggle } from "../options/flag.ts";
 import { outputFlag, PROGRESS_FLAG, QUIET_FLAG, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
@@ -78,11 +79,11 @@ node begins, the others join it as learners and are promoted. Old data is moved 
     });
     await line.end();
     if (salvaged !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(salvaged)}\n` : salvagedText(salvaged));
+      await host.stdout.write(isJson ? jsonLine("cluster salvage", salvaged) : salvagedText(salvaged));
       return undefined;
     }
     if (flags.plan && shown !== undefined) {
-      await host.stdout.write(isJson ? `${JSON.stringify(shown)}\n` : planText(shown));
+      await host.stdout.write(isJson ? jsonLine("cluster salvage --plan", shown) : planText(shown));
       return shown.problems.length > 0 ? EXIT.failed : undefined;
     }
     const undo = shown === undefined ? "" : `: kubemend cluster undo ${shown.id} starts what was stopped`;

@@ -1,5 +1,6 @@
 import { MendError } from "../../errors/errors.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { outputFlag, QUIET_FLAG, YES_FLAG } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
@@ -37,7 +38,7 @@ export const clusterUndo = defineCommand({
       on: picture.on,
     });
     const text = `${undone.join(", ")}: as before ${operation}\n`;
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify({ operation, nodes: undone })}\n` : text);
+    await host.stdout.write(flags.output === "json" ? jsonLine("cluster undo", { operation, nodes: undone }) : text);
     return undefined;
   },
 });

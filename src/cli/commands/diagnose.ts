@@ -4,6 +4,7 @@ import type { AgentReport } from "../../operations/checkpoint/checkpointer-optio
 import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
 import { EXIT } from "../command.ts";
 import type { Host } from "../host.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
@@ -101,7 +102,7 @@ function operationOptions(host: Host, flags: Flags): DiagnoseOptions {
 }
 
 function render(result: DiagnoseResult, { output }: Flags): Text {
-  return output === "json" ? `${JSON.stringify(result)}\n` : diagnosisText(result);
+  return output === "json" ? jsonLine("diagnose", result) : diagnosisText(result);
 }
 
 /** On a terminal the screen is drawn anew; elsewhere what changed is printed. Ends with the last look when it is interrupted. */

@@ -1,4 +1,5 @@
 /** `kubemend etcd alarm …`: etcdctl's commands and its output, guarded. */
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand, defineGroup } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags, QUOTA_FLAG } from "../options/etcd-flags.ts";
 import { toggle } from "../options/flag.ts";
@@ -52,7 +53,7 @@ function alarmsText(
 ): string {
   if (output === "json") {
     const list = alarms.map(({ memberId, type }) => ({ memberId: memberId.toString(16), alarm: type }));
-    return `${JSON.stringify({ alarms: list })}\n`;
+    return jsonLine("etcd alarm list, disarm", { alarms: list });
   }
   return alarms.map(({ memberId, type }) => `memberID:${memberId} alarm:${type} \n`).join("");
 }

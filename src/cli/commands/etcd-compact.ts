@@ -1,3 +1,4 @@
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand, parsedArgument } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { toggle, wholeNumberParser } from "../options/flag.ts";
@@ -20,6 +21,6 @@ export const etcdCompact = defineCommand({
     const { compactKeyspace } = await import("../../operations/etcd/maintain.ts");
     await compactKeyspace(etcdFlags(host, flags), { revision, physical: flags.physical }, host.signal);
     const text = `compacted revision ${revision}\n`;
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify({ compactRevision: revision })}\n` : text);
+    await host.stdout.write(flags.output === "json" ? jsonLine("etcd compact", { compactRevision: revision }) : text);
   },
 });

@@ -1,3 +1,4 @@
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { duration, toggle } from "../options/flag.ts";
@@ -41,6 +42,6 @@ quorum, nothing is done.`,
       },
       host.signal,
     );
-    if (isJson) await host.stdout.write(`${JSON.stringify({ members })}\n`);
+    if (isJson) await host.stdout.write(jsonLine("etcd defrag", { members }));
   },
 });

@@ -1,6 +1,7 @@
 import type { ClusterHealth, MemberHealth } from "../../diagnosis/etcd-health.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags, QUOTA_FLAG } from "../options/etcd-flags.ts";
 import { path, toggle, type ValuesOf, words } from "../options/flag.ts";
@@ -45,7 +46,7 @@ those of the snapshot, and none from after it. Exit code 3 where that is unknown
       { signal: host.signal, onlyEndpoints, ...(quota === undefined ? {} : { quota }) },
     );
     await host.stdout.write(
-      flags.output === "json" ? `${JSON.stringify(health)}\n` : healthText(health, host.stdout.columns),
+      flags.output === "json" ? jsonLine("etcd health", health) : healthText(health, host.stdout.columns),
     );
     if (flags.output === "text") await host.stderr.write(findingsText(health.findings));
     return health.healthy ? EXIT.done : EXIT.failed;
@@ -64,7 +65,7 @@ async function compare(file: string, flags: ValuesOf<typeof FLAGS>, host: Host):
   const { verdict, revision, findings } = await compareRestored(file, etcdFlags(host, flags), options);
   await host.stdout.write(
     flags.output === "json"
-      ? `${JSON.stringify({ verdict, revision, findings })}\n`
+      ? jsonLine("etcd health --restored-from", { verdict, revision, findings })
       : `${findingsText(findings)}${COMPARED[verdict]} what was restored, at revision ${revision}\n`,
   );
   return verdict === "proved" ? EXIT.done : verdict === "refuted" ? EXIT.failed : EXIT.unknown;

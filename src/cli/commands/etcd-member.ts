@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { MendError } from "../../errors/errors.ts";
 import type { AddedMember, ChangedMember } from "../../operations/etcd/change-members.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand, defineGroup } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { duration, parsed, path, toggle } from "../options/flag.ts";
@@ -42,7 +43,7 @@ With --manifest, the static pod of the new member is printed, made from that of 
     // A file that is no manifest is found before anything is changed.
     const source = manifest === undefined ? undefined : readEtcdManifest(manifest);
     const added = await addMember(etcdFlags(host, flags), { name, peerUrls, voter }, host.signal);
-    if (flags.output === "json") return host.stdout.write(changeJson(added, { environment: added.environment }));
+    if (flags.output === "json") return host.stdout.write(changeJson(added, added.environment));
     if (source === undefined) {
       await host.stdout.write(`${changeText("added to", added)}\n${environmentText(added)}`);
     } else {
@@ -136,12 +137,14 @@ function nextSteps({ memberId, environment }: AddedMember, isLearner: boolean, i
   return `\nnext, for "${environment.ETCD_NAME}":\n${steps.map((step, index) => `  ${index + 1}. ${step}\n`).join("")}`;
 }
 
-function changeJson(changed: ChangedMember, more: Readonly<Record<string, unknown>> = {}): string {
-  const { clusterId, memberId, members } = changed;
-  const list = members.map(({ id, name, peerUrls, clientUrls, isLearner }) => {
+function changeJson(changed: ChangedMember, environment?: AddedMember["environment"]): string {
+  const { clusterId, memberId } = changed;
+  const members = changed.members.map(({ id, name, peerUrls, clientUrls, isLearner }) => {
     return { id: id.toString(16), name, peerUrls, clientUrls, isLearner };
   });
-  return `${JSON.stringify({ clusterId, memberId, ...more, members: list })}\n`;
+  return environment === undefined
+    ? jsonLine("etcd member remove, update, promote", { clusterId, memberId, members })
+    : jsonLine("etcd member add", { clusterId, memberId, environment, members });
 }
 
 function parseUrls(text: string): readonly string[] {

@@ -1,3 +1,4 @@
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { outputFlag } from "../options/output-flags.ts";
@@ -14,6 +15,6 @@ export const etcdMoveLeader = defineCommand({
     const { moveLeader } = await import("../../operations/etcd/change-members.ts");
     const moved = await moveLeader(etcdFlags(host, flags), member, host.signal);
     const text = `Leadership transferred from ${moved.from} to ${moved.to}\n`;
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(moved)}\n` : text);
+    await host.stdout.write(flags.output === "json" ? jsonLine("etcd move-leader", moved) : text);
   },
 });

@@ -1,6 +1,7 @@
 import { MendError } from "../../errors/errors.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { repeated, toggle, words } from "../options/flag.ts";
 import { given } from "../options/given.ts";
@@ -58,7 +59,7 @@ Exit code 1 where entries are known to be missing; the data dir is written all t
     });
     await line.end();
     await host.stdout.write(
-      flags.output === "json" ? `${JSON.stringify(result)}\n` : salvagedText(result, host.stdout.columns),
+      flags.output === "json" ? jsonLine("etcd salvage", result) : salvagedText(result, host.stdout.columns),
     );
     const findings = [...result.survivors.flatMap((survivor) => survivor.findings), ...result.findings];
     if (flags.output === "text") await host.stderr.write(findingsText(findings));

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { CleanOptions } from "../../operations/clean/clean.ts";
 import type { PreparedUndo } from "../../operations/clean/undo-clean.ts";
 import type { Host } from "../host.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { duration, path, several, toggle, type ValuesOf, words } from "../options/flag.ts";
 import { resultFlags, snapshotOptions, YES_FLAG } from "../options/output-flags.ts";
@@ -74,7 +75,7 @@ async function clean(host: Host, flags: Flags): Promise<void> {
     const isNothing = plan.steps.length === 0;
     if (flags.dryRun || (isNothing && !prepared.goesOn)) {
       const text = isNothing ? nothingText(plan) : planText(plan, prepared.goesOn);
-      await host.stdout.write(isJson ? `${JSON.stringify(plan)}\n` : text);
+      await host.stdout.write(isJson ? jsonLine("node clean --dry-run", plan) : text);
       return;
     }
     if (!flags.quiet) await host.stderr.write(planText(plan, prepared.goesOn));
@@ -85,7 +86,7 @@ async function clean(host: Host, flags: Flags): Promise<void> {
     }
     const result = await prepared.run();
     await line.end();
-    await host.stdout.write(isJson ? `${JSON.stringify(result)}\n` : resultText(result));
+    await host.stdout.write(isJson ? jsonLine("node clean", result) : resultText(result));
   } finally {
     prepared.close();
   }
@@ -98,7 +99,7 @@ async function undo(host: Host, flags: Flags): Promise<void> {
   const isJson = flags.output === "json";
   const { run, ...plan } = prepared;
   if (flags.dryRun) {
-    await host.stdout.write(isJson ? `${JSON.stringify(plan)}\n` : undoText(prepared));
+    await host.stdout.write(isJson ? jsonLine("node clean --undo --dry-run", plan) : undoText(prepared));
     return;
   }
   if (!flags.quiet) await host.stderr.write(undoText(prepared));
@@ -109,7 +110,9 @@ async function undo(host: Host, flags: Flags): Promise<void> {
   const result = await run();
   await line.end();
   await host.stdout.write(
-    isJson ? `${JSON.stringify(result)}\n` : `moved back ${result.back.length} things from "${result.directory}"\n`,
+    isJson
+      ? jsonLine("node clean --undo", result)
+      : `moved back ${result.back.length} things from "${result.directory}"\n`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
 import { argument, defineCommand, type MakeCommand } from "../options/define-command.ts";
 import { clusterNodes } from "../options/live-values.ts";
@@ -46,7 +47,7 @@ function make(
         done: ({ node, changed }) =>
           void host.stdout.write(
             output === "json"
-              ? `${JSON.stringify({ node, cordoned: cordon, changed, dryRun })}\n`
+              ? jsonLine("node cordon, uncordon (one a line)", { node, cordoned: cordon, changed, dryRun })
               : lineOf`node/${node} ${changed ? "" : "already "}${name}ed${dryRunSuffix(dryRun)}`,
           ),
       });

@@ -1,6 +1,7 @@
 import { MendError } from "../../errors/errors.ts";
 import type { DryRun } from "../../operations/drain/cordon-nodes.ts";
 import type { NodeOutcome } from "../../operations/drain/drain-nodes.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { parseDuration } from "../options/duration.ts";
@@ -85,7 +86,7 @@ continues where it was.`,
       throw error;
     }
     report.end();
-    if (output === "json") await host.stdout.write(`${JSON.stringify({ dryRun, nodes: outcomes })}\n`);
+    if (output === "json") await host.stdout.write(jsonLine("node drain", { dryRun, nodes: outcomes }));
     const open = outcomes.filter(({ drained }) => !drained).map(({ node }) => node);
     if (open.length === 0) return;
     await host.stderr.write(`There are pending nodes to be drained:\n${open.map((node) => ` ${node}\n`).join("")}`);

@@ -3,6 +3,7 @@ import { namespacedName } from "../../kube/names.ts";
 import { since } from "../../kubeapi/columns/age.ts";
 import { claimsOf } from "../../nodes/evict-guard.ts";
 import type { HalfEvicted, NodeEvictionPlan } from "../../operations/evict/evict-node.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { toggle } from "../options/flag.ts";
@@ -58,7 +59,7 @@ then pass --force-delete-pods. Pods without a controller are left alone unless -
       leftBehind: (state) => void host.stderr.write(halfText(state)),
     });
     if (flags.dryRun) await host.stderr.write(planText(plan, host.now()));
-    if (isJson) await host.stdout.write(`${JSON.stringify(asJson(plan, done))}\n`);
+    if (isJson) await host.stdout.write(jsonLine("node evict", asJson(plan, done)));
     if (failed.length > 0) {
       const list = failed.map(({ pod, said }) => `${namespacedName(pod)} (${said})`).join(", ");
       throw new MendError("drain-incomplete", `pods that could not be deleted: ${list}`, {

@@ -1,6 +1,7 @@
 import { namespacedName } from "../../kube/names.ts";
 import type { NodeLoad } from "../../nodes/rebalance.ts";
 import type { Rebalance } from "../../operations/rebalance/rebalance-nodes.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration, toggle } from "../options/flag.ts";
@@ -45,7 +46,7 @@ and so do those that an autoscaler counts.`,
       tell: (text) => void host.stderr.write(`${hanging(text)}\n`),
     });
     await host.stdout.write(
-      flags.output === "json" ? `${JSON.stringify(asJson(result, dryRun))}\n` : asText(result, dryRun),
+      flags.output === "json" ? jsonLine("node rebalance", asJson(result, dryRun)) : asText(result, dryRun),
     );
     for (const { owner, reason } of result.skipped) await host.stderr.write(lineOf`left alone: ${owner}: ${reason}`);
   },

@@ -1,5 +1,6 @@
 import type { NodesStatus } from "../../operations/node-status/node-status.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags, NODE_SELECTOR_FLAG } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration, toggle } from "../options/flag.ts";
@@ -39,7 +40,7 @@ is not ready.`,
       now: host.now,
     };
     const show = async (status: NodesStatus) => {
-      const text = output === "json" ? `${JSON.stringify(status)}\n` : nodeStatusText(status);
+      const text = output === "json" ? jsonLine("node status", status) : nodeStatusText(status);
       await host.stderr.write(status.warnings.map((warning) => lineOf`warning: ${warning}`).join(""));
       await host.stdout.write(text);
     };

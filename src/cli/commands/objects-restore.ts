@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import type { RestoreRequest } from "../../objects/undo-record.ts";
-import { printJson } from "../../storage/json-text.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration, oneOf, path, repeated, toggle, type ValuesOf, words } from "../options/flag.ts";
@@ -92,7 +92,7 @@ export const objectsRestore = defineCommand({
       },
     });
     await line.end();
-    if (output === "json") await host.stdout.write(`${printJson(restoreJson(outcome))}\n`);
+    if (output === "json") await host.stdout.write(jsonLine("objects restore", restoreJson(outcome)));
     else if (outcome.results !== undefined) await host.stdout.write(restoredText(outcome, dryRun === "server"));
     else if (dryRun === undefined) await host.stderr.write("nothing was changed\n");
     return isComplete(outcome) ? undefined : EXIT.failed;

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { printJson } from "../../storage/json-text.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { duration, toggle } from "../options/flag.ts";
@@ -52,7 +52,7 @@ export const objectsUndo = defineCommand({
       },
     });
     await line.end();
-    if (!isText) await host.stdout.write(`${printJson(undoJson(outcome))}\n`);
+    if (!isText) await host.stdout.write(jsonLine("objects undo", undoJson(outcome)));
     else if (outcome.results !== undefined) await host.stdout.write(undoneText(outcome));
     else if (!flags.dryRun) await host.stderr.write("nothing was changed\n");
     return isUndone(outcome) || flags.dryRun ? undefined : EXIT.failed;

@@ -1,6 +1,7 @@
 import type { LeaseHolderName } from "../../kube/lease.ts";
 import type { RescueOptions, RescuePlan } from "../../operations/rescue/rescue.ts";
 import { EXIT } from "../command.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { choice, defineCommand } from "../options/define-command.ts";
 import { duration, oneOf, toggle, words } from "../options/flag.ts";
@@ -78,7 +79,7 @@ where it works. Exit code 3 where its pods run and it is unknown whether they wo
       return plans.some(({ refusal }) => refusal !== undefined) ? EXIT.failed : EXIT.done;
     }
     const result = await rescue(request);
-    await host.stdout.write(flags.output === "json" ? `${JSON.stringify(rescueJson(result))}\n` : rescueText(result));
+    await host.stdout.write(flags.output === "json" ? jsonLine("rescue", rescueJson(result)) : rescueText(result));
     return isUndecided(result) ? EXIT.unknown : isWhole(result) ? EXIT.done : EXIT.failed;
   },
 });

@@ -1,3 +1,4 @@
+import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
@@ -24,7 +25,7 @@ export const snapshotSave = defineCommand({
     for (const { error } of result.failed) await host.stderr.write(lineOf`warning: ${error}`);
     if (flags.output === "text") await host.stderr.write(findingsText(result.findings, flags.quiet));
     const { size, endpoint, revision, sha256 } = result;
-    const json = `${JSON.stringify(result)}\n`;
+    const json = jsonLine("snapshot save", result);
     const text = `saved "${file}": revision ${revision}, ${byteText(size)}, from ${endpoint}\nsha256: ${sha256}\n`;
     if (result.file !== null) await host.stdout.write(flags.output === "json" ? json : text);
   },

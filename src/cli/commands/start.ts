@@ -3,6 +3,7 @@ import { BOOTSTRAP_SECRETS_DIR } from "../../bootstrap/fix-up.ts";
 import { parseRequiredPod, type RequiredPod } from "../../bootstrap/pivot.ts";
 import type { EtcdOutcome } from "../../operations/start/bring-etcd-back.ts";
 import type { StartPreview } from "../../operations/start/start.ts";
+import { jsonLine } from "../json-outputs.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { duration, parsed, path, toggle } from "../options/flag.ts";
 import { outputFlag, QUIET_FLAG } from "../options/output-flags.ts";
@@ -58,14 +59,14 @@ export const startCommand = defineCommand({
     if (flags.dryRun) {
       const preview = await previewStart(start);
       await host.stdout.write(
-        isJson ? `${JSON.stringify({ ...preview, etcd: preview.etcd ?? null })}\n` : previewText(preview),
+        isJson ? jsonLine("start --dry-run", { ...preview, etcd: preview.etcd ?? null }) : previewText(preview),
       );
       return;
     }
     const { created, existed, failed, node, etcd } = await startControlPlane(start);
     const seconds = Math.round((host.now() - began) / 1000);
     if (isJson) {
-      await host.stdout.write(`${JSON.stringify({ node, seconds, created, existed, failed, etcd: etcd ?? null })}\n`);
+      await host.stdout.write(jsonLine("start", { node, seconds, created, existed, failed, etcd: etcd ?? null }));
     } else {
       await host.stdout.write(`The control plane runs, and holds its leases. It took ${seconds} s.\n`);
       if (etcd !== undefined) await host.stdout.write(etcdText(etcd));

@@ -1,8 +1,10 @@
 /** What a rescue says in the end: what became of each component, and the pods of the cluster, changed ones first. */
+
 import { objectOf, textOf } from "../../kube/fields.ts";
-import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { summarize } from "../../kubeapi/columns/pod.ts";
 import type { PodRow, RescueOutcome, RescueResult } from "../../operations/rescue/rescue.ts";
+import type { JsonOutputs } from "../json-outputs.ts";
 import { tableText } from "../terminal/table.ts";
 
 /** Such as `Running 1/1`, or `Pending`. */
@@ -72,9 +74,9 @@ function podsText(rows: readonly PodRow[]): string {
   return head + tableText([["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "NODE", "CHANGE"], ...table]);
 }
 
-export function rescueJson({ components, pods }: RescueResult): JsonObject {
+export function rescueJson({ components, pods }: RescueResult): JsonOutputs["rescue"] {
   return {
-    components: components.map((outcome) => ({ ...outcome }) as unknown as JsonObject),
+    components,
     pods: pods.map(({ pod, change, isWell }) => {
       const { ready, total, reason, restarts } = summarize(pod);
       const { namespace = "", name } = pod.metadata;

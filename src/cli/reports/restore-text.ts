@@ -1,6 +1,5 @@
 /** What a restore of objects, or taking one back, is going to do, and what it has done, in words. */
 import { pathText } from "../../compare/compare-values.ts";
-import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import type { ObjectId } from "../../objects/object-id.ts";
 import { countActions, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import type { UndoItem } from "../../objects/undo-plan.ts";
@@ -8,6 +7,7 @@ import type { RestoreOutcome } from "../../operations/objects/restore.ts";
 import type { ItemResult } from "../../operations/objects/run-restore.ts";
 import type { UndoOutcome, UndoResult } from "../../operations/objects/undo.ts";
 import { resourceAtPath } from "../../storage/object-key.ts";
+import type { JsonOutputs } from "../json-outputs.ts";
 import { oneLine } from "../terminal/escape.ts";
 import { tableText } from "../terminal/table.ts";
 
@@ -122,10 +122,16 @@ export function restoredText({ results = [], verified, undoFile }: RestoreOutcom
 }
 
 /** The plan and what came of it, as one value. Objects themselves are left out: they may be secrets. */
-export function restoreJson({ plan, leftOut, results, verified, undoFile }: RestoreOutcome): JsonObject {
+export function restoreJson({
+  plan,
+  leftOut,
+  results,
+  verified,
+  undoFile,
+}: RestoreOutcome): JsonOutputs["objects restore"] {
   const byItem = new Map(results?.map((result) => [result.item, result]));
   const verdicts = new Map(verified.map((each) => [each.result.item, each]));
-  const items = plan.items.map((item): JsonObject => {
+  const items = plan.items.map((item) => {
     const { action, id, kind, reason, notes, fields } = item;
     const result = byItem.get(item);
     const verdict = verdicts.get(item);
@@ -140,10 +146,10 @@ export function restoreJson({ plan, leftOut, results, verified, undoFile }: Rest
       ...(verdict && { readBack: verdict.state, differsIn: verdict.fields.map(({ path }) => pathText(path)) }),
     };
   });
-  return { items, leftOut, undoFile: undoFile ?? null, done: results !== undefined } as JsonObject;
+  return { items, leftOut, undoFile: undoFile ?? null, done: results !== undefined };
 }
 
-function idJson({ path, namespace, name }: ObjectId): JsonObject {
+function idJson({ path, namespace, name }: ObjectId) {
   return { resource: kindText(path), namespace: namespace ?? null, name };
 }
 
@@ -171,12 +177,12 @@ export function undoneText({ results = [] }: UndoOutcome): string {
   return `${table}${parts.join(", ")}\n`;
 }
 
-export function undoJson({ plan, results }: UndoOutcome): JsonObject {
+export function undoJson({ plan, results }: UndoOutcome): JsonOutputs["objects undo"] {
   const byItem = new Map(results?.map((result) => [result.item, result]));
-  const items = plan.map((item): JsonObject => {
+  const items = plan.map((item) => {
     const result = byItem.get(item);
     const reason = result?.reason ?? item.reason;
     return { action: item.action, ...idJson(item.subject.id), reason, state: result?.state ?? null };
   });
-  return { items: items as JsonValue, done: results !== undefined };
+  return { items, done: results !== undefined };
 }
