@@ -9,10 +9,10 @@ export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
 /** They are secrets. */
 export function credentialHeaders({ token, basic, impersonate }: ClusterAccess): Headers {
-  const login = basic && Buffer.from(`${basic.username}:${basic.password}`, "utf8").toString("base64");
+  const login = basic && Buffer.from(`${basic.username}:${basic.password.expose()}`, "utf8").toString("base64");
   return {
     ...(login !== undefined && { authorization: `Basic ${login}` }),
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(token !== undefined && { authorization: `Bearer ${token.expose()}` }),
     ...(impersonate !== undefined && impersonationHeaders(impersonate)),
   };
 }

@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { isAbsolute, resolve } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { Secret } from "../../errors/secret.ts";
 
 export interface ExecPlugin {
   readonly command: string;
@@ -17,7 +18,7 @@ export interface ExecPlugin {
 }
 
 export interface ExecCredential {
-  readonly token: string | undefined;
+  readonly token: Secret | undefined;
   /** PEM. */
   readonly certificate: string | undefined;
   readonly key: string | undefined;
@@ -62,8 +63,9 @@ function readCredential(plugin: ExecPlugin, printed: string): ExecCredential {
     throw pluginError(plugin, "what it prints is not JSON");
   }
   const field = (name: string) => (typeof status?.[name] === "string" ? (status[name] as string) : undefined);
+  const token = field("token");
   const credential = {
-    token: field("token"),
+    token: token === undefined ? undefined : new Secret(token),
     certificate: field("clientCertificateData"),
     key: field("clientKeyData"),
   };

@@ -2,9 +2,11 @@
  * The access that a pod has by its service account
  * (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/), for where there is no kubeconfig.
  */
+
 import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
+import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { faultOfAuthority } from "./client-material.ts";
 import type { ClusterAccess } from "./kubeconfig-access.ts";
@@ -34,7 +36,7 @@ export function inClusterAccess(
     insecure: false,
     certificate: undefined,
     key: undefined,
-    token: readTextFile(token).trim(),
+    token: new Secret(readTextFile(token).trim()),
     proxy: undefined,
   };
 }

@@ -1,5 +1,6 @@
 /** What a kubeconfig says, once it is read: a server, whom to trust, and who asks it. Every field that client-go knows is used, or refused with its name. */
 import { MendError } from "../../errors/errors.ts";
+import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { faultOfAuthority, faultOfClient, hintForClient } from "./client-material.ts";
 import type { ExecPlugin } from "./exec-credential.ts";
@@ -25,8 +26,8 @@ export interface ClusterAccess {
   readonly certificate: string | undefined;
   /** A secret, like {@link token}. */
   readonly key: string | undefined;
-  readonly token: string | undefined;
-  readonly basic?: { readonly username: string; readonly password: string } | undefined;
+  readonly token: Secret | undefined;
+  readonly basic?: { readonly username: string; readonly password: Secret } | undefined;
   /** As whom the server is asked, instead of as oneself. */
   readonly impersonate?: Impersonation | undefined;
   /** A proxy on the way to the server: `http:`, `https:` or `socks5:`. */
@@ -122,7 +123,7 @@ function credentialsOf(user: KubeconfigEntry): Credentials {
   const hasPassword = username !== "" || password !== "";
   if (hasPassword && token !== undefined)
     throw invalidKubeconfig(file, "has a token and a password for one user, which exclude each other");
-  const basic = hasPassword ? { username, password } : undefined;
+  const basic = hasPassword ? { username, password: new Secret(password) } : undefined;
   if (basic?.username.includes(":")) throw invalidKubeconfig(file, "has a username with a colon, which cannot be sent");
   return {
     certificate,
@@ -134,7 +135,7 @@ function credentialsOf(user: KubeconfigEntry): Credentials {
 }
 
 /** A file that can be read wins: its token may have been renewed since the kubeconfig was written. */
-function tokenOf(user: KubeconfigEntry): string | undefined {
+function tokenOf(user: KubeconfigEntry): Secret | undefined {
   const [own, file] = [textField(user, "token"), textField(user, "tokenFile")];
   let token = own;
   if (file !== "") {
@@ -145,7 +146,7 @@ function tokenOf(user: KubeconfigEntry): string | undefined {
     }
   }
   if (!isHeaderText(token)) throw invalidKubeconfig(user.file, "has a token with characters that no token has");
-  return token === "" ? undefined : token;
+  return token === "" ? undefined : new Secret(token);
 }
 
 function impersonationOf(user: KubeconfigEntry): Impersonation | undefined {

@@ -85,8 +85,8 @@ describe("a file reads as kubectl reads it", () => {
 
   test("a token's file wins over the token where it can be read", () => {
     write("renewed\n", "token");
-    expect(readKubeconfig(write(config({}, { token: "t", tokenFile: "token" }))).token).toBe("renewed");
-    expect(readKubeconfig(write(config({}, { token: "t", tokenFile: "nowhere" }))).token).toBe("t");
+    expect(readKubeconfig(write(config({}, { token: "t", tokenFile: "token" }))).token?.expose()).toBe("renewed");
+    expect(readKubeconfig(write(config({}, { token: "t", tokenFile: "nowhere" }))).token?.expose()).toBe("t");
   });
 });
 
@@ -103,8 +103,9 @@ describe("several files", () => {
     );
     const third = write(stringify({ contexts: [{ name: "x", context: { cluster: "c", user: "u" } }] }), "c/contexts");
     const access = await readClusterAccess([first, second, third]);
-    expect(access).toMatchObject({ token: "first", basic: undefined, ca: readFileSync(own.ca, "utf8") });
-    expect((await readClusterAccess([first, second, third], { contextName: "z" })).token).toBe("first");
+    expect(access.token?.expose()).toBe("first");
+    expect(access).toMatchObject({ basic: undefined, ca: readFileSync(own.ca, "utf8") });
+    expect((await readClusterAccess([first, second, third], { contextName: "z" })).token?.expose()).toBe("first");
   });
 });
 
@@ -213,7 +214,7 @@ test("a program gets what it asks for of the cluster", async () => {
   (await import("node:fs")).chmodSync(program, 0o755);
   const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "./plugin", provideClusterInfo: true };
   const { token } = await readClusterAccess([write(config({ "tls-server-name": "name" }, { exec }))]);
-  expect(JSON.parse(Buffer.from(token!, "base64").toString())).toMatchObject({
+  expect(JSON.parse(Buffer.from(token!.expose(), "base64").toString())).toMatchObject({
     spec: { cluster: { server: "https://10.0.0.1:6443", "tls-server-name": "name" }, interactive: false },
   });
 });
@@ -224,7 +225,9 @@ test("a pod's service account", () => {
   expect(inClusterAccess(variables, account)).toBeUndefined();
   write("of the pod\n", "account/token");
   write(readFileSync(own.ca, "utf8"), "account/ca.crt");
-  expect(inClusterAccess(variables, account)).toMatchObject({ token: "of the pod", ca: readFileSync(own.ca, "utf8") });
+  const access = inClusterAccess(variables, account);
+  expect(access?.token?.expose()).toBe("of the pod");
+  expect(access).toMatchObject({ ca: readFileSync(own.ca, "utf8") });
   expect(inClusterAccess(variables, account)?.server.href).toBe("https://[fd00::1]/");
   expect(inClusterAccess({}, account)).toBeUndefined();
 });

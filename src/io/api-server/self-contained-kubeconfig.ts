@@ -44,9 +44,9 @@ export function selfContainedKubeconfig(access: ClusterAccess): string {
   const user = {
     "client-certificate-data": base64(certificate),
     "client-key-data": base64(key),
-    token,
+    token: token?.expose(),
     username: basic?.username,
-    password: basic?.password,
+    password: basic?.password.expose(),
     as: impersonate?.user,
     "as-uid": impersonate?.uid,
     "as-groups": impersonate?.groups,

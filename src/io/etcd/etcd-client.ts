@@ -77,7 +77,7 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
       });
     }
     token ??= grpc
-      .call("/etcdserverpb.Auth/Authenticate", encodeAuthenticate(user.name, user.password), { signal })
+      .call("/etcdserverpb.Auth/Authenticate", encodeAuthenticate(user.name, user.password.expose()), { signal })
       .then(decodeToken, (error: unknown) => {
         // Whatever etcd says to a wrong password, it says it here.
         if (!(error instanceof MendError) || error.code !== "etcd-refused") throw error;

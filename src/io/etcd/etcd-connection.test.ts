@@ -2,6 +2,7 @@ import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { expect, test } from "vitest";
+import { Secret } from "../../errors/secret.ts";
 import { discoverEndpoints, mayLogIn, parseEndpoint, prepareEtcdAccess } from "./etcd-connection.ts";
 
 test.each([
@@ -32,7 +33,7 @@ test("what has no scheme gets https where there is TLS material; each endpoint c
 test("a password goes to named endpoints; to others with consent, and never in a weaker way", () => {
   const login = (named: readonly string[], trustMembers: boolean) => ({
     name: "u",
-    password: "p",
+    password: new Secret("p"),
     named,
     trustMembers,
   });
@@ -50,8 +51,10 @@ test("an endpoint that is refused shows no password", async () => {
 });
 
 test("a user needs a password, from either flag", async () => {
-  const user = async (flags: object): Promise<unknown> =>
-    (await prepareEtcdAccess({ ...FLAGS, endpoints: ["a:1"], ...flags })).user;
+  const user = async (flags: object): Promise<unknown> => {
+    const login = (await prepareEtcdAccess({ ...FLAGS, endpoints: ["a:1"], ...flags })).user;
+    return login && { ...login, password: login.password.expose() };
+  };
   expect(await user({ user: "root:a:b" })).toMatchObject({ name: "root", password: "a:b" });
   expect(await user({ user: "root", password: "p" })).toMatchObject({ name: "root", password: "p" });
   expect(await user({})).toBeUndefined();

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
-import { withoutLogin } from "../../errors/secret.ts";
+import { Secret, withoutLogin } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { findLocalEtcd } from "./local-etcd.ts";
@@ -47,8 +47,7 @@ export interface EtcdAccess {
 /** A login, and where it may be used. */
 export interface EtcdUserLogin {
   readonly name: string;
-  /** A secret. */
-  readonly password: string;
+  readonly password: Secret;
   /** Endpoints that the user has named. */
   readonly named: readonly string[];
   /** At others as well, where they are by TLS or the named ones are not. */
@@ -142,16 +141,17 @@ export function parseEndpoint(text: string, scheme: "http" | "https"): string {
 }
 
 /** The password is part of the user, given beside it, in a file, or asked for, in that order. */
-async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; readonly password: string } | undefined> {
+async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; readonly password: Secret } | undefined> {
   const { user, password, passwordFile, askPassword } = flags;
   if (user === undefined || user === "") return undefined;
   const at = user.indexOf(":");
   if (at >= 0 && password === undefined && passwordFile === undefined)
-    return { name: user.slice(0, at), password: user.slice(at + 1) };
-  if (password !== undefined && passwordFile === undefined) return { name: user, password };
-  if (passwordFile !== undefined) return { name: user, password: readTextFile(passwordFile).split(/\r?\n/)[0]! };
+    return { name: user.slice(0, at), password: new Secret(user.slice(at + 1)) };
+  if (password !== undefined && passwordFile === undefined) return { name: user, password: new Secret(password) };
+  if (passwordFile !== undefined)
+    return { name: user, password: new Secret(readTextFile(passwordFile).split(/\r?\n/)[0]!) };
   if (askPassword !== undefined)
-    return { name: user, password: await askPassword(`password of etcd's user "${user}": `) };
+    return { name: user, password: new Secret(await askPassword(`password of etcd's user "${user}": `)) };
   throw new MendError("usage", `user "${user}" has no password`, {
     hint: `pass ${input("passwordFile")}, set ETCDCTL_PASSWORD, or pass ${input("user")} NAME:PASSWORD`,
   });

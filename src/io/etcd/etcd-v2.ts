@@ -53,7 +53,7 @@ async function get(
 ): Promise<unknown> {
   const { user, tls, timeout } = access;
   using deadline = new Deadline(timeout, { signal });
-  const login = user && mayLogIn(user, endpoint) ? { auth: `${user.name}:${user.password}` } : {};
+  const login = user && mayLogIn(user, endpoint) ? { auth: `${user.name}:${user.password.expose()}` } : {};
   try {
     const options = { ...tls, ...login };
     const headers = { accept: "application/json" };

@@ -38,7 +38,7 @@ export async function readKubeletPods(options: KubeletOptions): Promise<KubeObje
         rejectUnauthorized: false,
         ...(access.certificate !== undefined && { cert: access.certificate }),
         ...(access.key !== undefined && { key: access.key }),
-        ...(access.token !== undefined && { headers: { authorization: `Bearer ${access.token}` } }),
+        ...(access.token !== undefined && { headers: { authorization: `Bearer ${access.token.expose()}` } }),
       });
     } catch (error) {
       signal?.throwIfAborted();

@@ -3,11 +3,12 @@
  * that somebody else made in its place is noticed.
  */
 import { MendError } from "../../errors/errors.ts";
+import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 
 export interface Identity {
   /** `AGE-SECRET-KEY-1…` each. */
-  readonly keys: readonly string[];
+  readonly keys: readonly Secret[];
   /** The public signing keys that it trusts; none for a plain identity file of age's, which trusts what the repository says. */
   readonly signers: readonly string[];
 }
@@ -38,5 +39,5 @@ export function readIdentity(path: string): Identity {
       hint: "give the identity file that kubemend backup init wrote: it has a line that begins with AGE-SECRET-KEY-1",
     });
   }
-  return { keys, signers };
+  return { keys: keys.map((key) => new Secret(key)), signers };
 }

@@ -91,7 +91,7 @@ export async function* streamContent(repository: Repository, link: Link): AsyncG
   const { content } = link.signed.head;
   const where = whereOf(repository, link);
   try {
-    yield* openSealed(readStored(repository, link), content, repository.identity.keys, where);
+    yield* openSealed(readStored(repository, link), content, exposedKeys(repository), where);
   } catch (error) {
     throw isNotFound(error) ? missing(where, error) : error;
   }
@@ -101,7 +101,7 @@ export async function* streamContent(repository: Repository, link: Link): AsyncG
 export async function readContent(repository: Repository, link: Link): Promise<Uint8Array> {
   const where = whereOf(repository, link);
   try {
-    return await readSealed(readStored(repository, link), link.signed.head.content, repository.identity.keys, where);
+    return await readSealed(readStored(repository, link), link.signed.head.content, exposedKeys(repository), where);
   } catch (error) {
     throw isNotFound(error) ? missing(where, error) : error;
   }
@@ -154,4 +154,8 @@ function missing(where: string, cause: unknown): MendError {
 
 export function headsOf(links: readonly Link[]): Head[] {
   return links.map((link) => link.signed.head);
+}
+
+function exposedKeys({ identity }: Repository): string[] {
+  return identity.keys.map((key) => key.expose());
 }

@@ -6,13 +6,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { tagText } from "./xml-text.ts";
 
 export interface S3Credentials {
   readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
+  readonly secretAccessKey: Secret;
+  readonly sessionToken?: Secret;
   /** Milliseconds since the epoch; undefined for those that stay. */
   readonly expires?: number;
 }
@@ -47,6 +48,15 @@ async function find(env: Environment): Promise<S3Credentials> {
   });
 }
 
+function credentials(accessKeyId: string, key: string, token?: string, expiration?: string): S3Credentials {
+  return {
+    accessKeyId,
+    secretAccessKey: new Secret(key),
+    ...(token ? { sessionToken: new Secret(token) } : {}),
+    ...(expiration ? { expires: Date.parse(expiration) } : {}),
+  };
+}
+
 function fromEnvironment(env: Environment): S3Credentials | undefined {
   const {
     AWS_ACCESS_KEY_ID: accessKeyId,
@@ -54,7 +64,7 @@ function fromEnvironment(env: Environment): S3Credentials | undefined {
     AWS_SESSION_TOKEN: sessionToken,
   } = env;
   if (!accessKeyId || !secretAccessKey) return undefined;
-  return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+  return credentials(accessKeyId, secretAccessKey, sessionToken);
 }
 
 function fromSharedFiles(env: Environment): S3Credentials | undefined {
@@ -70,7 +80,7 @@ function fromSharedFiles(env: Environment): S3Credentials | undefined {
     const secretAccessKey = values?.get("aws_secret_access_key");
     if (!accessKeyId || !secretAccessKey) continue;
     const sessionToken = values?.get("aws_session_token");
-    return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+    return credentials(accessKeyId, secretAccessKey, sessionToken);
   }
   return undefined;
 }
@@ -128,7 +138,7 @@ async function fromWebIdentity(env: Environment): Promise<S3Credentials | undefi
     "Expiration",
   ].map((tag) => tagText(answer.text, tag));
   if (!accessKeyId || !secretAccessKey || !sessionToken) return undefined;
-  return { accessKeyId, secretAccessKey, sessionToken, ...(expiration ? { expires: Date.parse(expiration) } : {}) };
+  return credentials(accessKeyId, secretAccessKey, sessionToken, expiration);
 }
 
 async function fromContainer(env: Environment): Promise<S3Credentials | undefined> {
@@ -166,12 +176,7 @@ function fromJson(text: string): S3Credentials | undefined {
   try {
     const { AccessKeyId, SecretAccessKey, Token, Expiration } = JSON.parse(text) as Record<string, string | undefined>;
     if (!AccessKeyId || !SecretAccessKey) return undefined;
-    return {
-      accessKeyId: AccessKeyId,
-      secretAccessKey: SecretAccessKey,
-      ...(Token ? { sessionToken: Token } : {}),
-      ...(Expiration ? { expires: Date.parse(Expiration) } : {}),
-    };
+    return credentials(AccessKeyId, SecretAccessKey, Token, Expiration);
   } catch {
     return undefined;
   }

@@ -222,8 +222,8 @@ async function signed(
     url,
     headers: all,
     accessKeyId,
-    secretAccessKey,
-    ...(sessionToken === undefined ? {} : { sessionToken }),
+    secretAccessKey: secretAccessKey.expose(),
+    ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.expose() }),
     service: "s3",
     region: place.region,
   });

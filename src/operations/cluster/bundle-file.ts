@@ -102,7 +102,8 @@ async function plainBytes(path: string, identityFile: string | undefined): Promi
       hint: `give the identity that it was encrypted for with ${input("identity")}`,
     });
   }
-  return decryptAge(all, readIdentity(identityFile).keys, path);
+  const keys = readIdentity(identityFile).keys.map((key) => key.expose());
+  return decryptAge(all, keys, path);
 }
 
 async function* fileChunks(path: string): AsyncGenerator<Uint8Array> {
