@@ -13,7 +13,9 @@ import { readBolt } from "../src/bolt/bolt.ts";
 import { memorySource } from "../src/bolt/byte-source.ts";
 import { checkBolt } from "../src/bolt/check.ts";
 import type { Finding } from "../src/errors/errors.ts";
+import { readAssetDir } from "../src/io/files/asset-record.ts";
 import { readLog } from "../src/wal/log.ts";
+import { kubemend } from "./kubemend.ts";
 import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
 
 const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
@@ -75,13 +77,13 @@ const restoreTo = (dataDir: string, ...more: string[]): string[] => [
   ...more,
 ];
 
-function checkDataDir(path: string): void {
+function checkDataDir(path: string, commit = 1): void {
   const findings: Finding[] = [];
   checkBolt(readBolt(memorySource(readFileSync(join(path, "member/snap/db")))), (finding) => findings.push(finding));
   expect(findings).toEqual([]);
   const wal = join(path, "member/wal");
   const log = readLog(readdirSync(wal).map((name) => memorySource(readFileSync(join(wal, name)))));
-  expect(log).toMatchObject({ state: { commit: 1, term: 1 }, breaks: [] });
+  expect(log).toMatchObject({ state: { commit, term: 1 }, breaks: [] });
 }
 
 /** One has done it, and the other says who that is, or where that had ended already, that something has come. */
@@ -153,5 +155,77 @@ describe.runIf(canUnshare)("two containers", () => {
     expect(again?.code).toBe(0);
     expect(readdirSync(dataDir).sort()).toEqual(["before-restore", "before-restore-2", "lost+found", "member"]);
     checkDataDir(dataDir);
+  });
+});
+
+/** Whoever comes second, while the first is at it or has just ended. */
+const SECOND =
+  /is being written by process \d+ on "node-[12]" \(kubemend [a-z ]+\)|was changed by another run|is not empty|exists already|holds the output of an earlier run/;
+
+interface Raced {
+  readonly name: string;
+  readonly argv: (place: string) => readonly string[];
+  /** Judges what is at the place in the end. */
+  readonly check: (place: string) => void | Promise<void>;
+}
+
+const RACED: readonly Raced[] = [
+  {
+    name: "snapshot edit",
+    argv: (place) => ["snapshot", "edit", join(directory, "snapshot.db"), place, "--remove=configmaps/map-1"],
+    async check(place) {
+      const { code, stderr } = await kubemend(directory, ["snapshot", "verify", place]);
+      expect(code, stderr).toBe(0);
+    },
+  },
+  {
+    name: "etcd salvage",
+    argv: (place) => [
+      "etcd",
+      "salvage",
+      join(directory, "survivor"),
+      `--data-dir=${place}`,
+      "--name=m",
+      "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+    ],
+    // The log's second entry makes this member the only one.
+    check: (place) => checkDataDir(place, 2),
+  },
+  {
+    name: "recover",
+    argv: (place) => [
+      "recover",
+      `--recovery-dir=${place}`,
+      `--etcd-backup-file=${join(import.meta.dirname, "fixtures/kubeadm-k120/snapshot.db.gz")}`,
+    ],
+    check: checkAssets,
+  },
+  {
+    name: "render",
+    argv: (place) => ["render", `--asset-dir=${place}`, "--api-servers=https://10.0.0.1:6443"],
+    check: checkAssets,
+  },
+];
+
+/** Every file is as its record says: all of them are of one run. */
+function checkAssets(place: string): void {
+  const state = readAssetDir(place);
+  expect(Object.keys(state?.record.files ?? {}).length).toBeGreaterThan(3);
+  expect(state).toMatchObject({ changed: [], foreign: [] });
+}
+
+describe.runIf(canUnshare)("two containers with one target", () => {
+  test.each(RACED)("of $name", { timeout: 60_000 + RACES * 20_000 }, async ({ argv, check }) => {
+    await kubemend(directory, restoreTo(join(directory, "survivor")));
+    for (let i = 0; i < Math.ceil(RACES / 3); i++) {
+      rmSync(disk, { recursive: true });
+      mkdirSync(disk);
+      const place = join(disk, "place");
+      const ended = await race([argv(place), argv(place)]);
+      expect(ended.map(({ code }) => code).sort(), JSON.stringify(ended)).toEqual([0, 1]);
+      expect(ended.find(({ code }) => code === 1)?.stderr).toMatch(SECOND);
+      expect(readdirSync(disk)).toEqual(["place"]);
+      await check(place);
+    }
   });
 });
