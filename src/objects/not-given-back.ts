@@ -48,6 +48,16 @@ const BY_PATH: Readonly<Record<string, string>> = {
   certificatesigningrequests: "a signing request is made again by who needs the certificate",
 };
 
+/** ConfigMaps of the root CA publisher, and of OpenShift's. */
+const IN_EACH_NAMESPACE = new Set(["kube-root-ca.crt", "openshift-service-ca.crt"]);
+
+/** Whether a cluster puts an object of that name into every namespace, so that it says nothing of who uses the namespace. Source: OpenShift's project controllers. */
+export function isInEachNamespace({ metadata }: KubeObject, path: string): boolean {
+  if (path === "configmaps") return IN_EACH_NAMESPACE.has(metadata.name);
+  if (path === "serviceaccounts") return ["default", "builder", "deployer"].includes(metadata.name);
+  return path === "rolebindings" && /^system:(?:deployers|image-builders|image-pullers)$/.test(metadata.name);
+}
+
 /** Why the object is not given back, or undefined. */
 export function notGivenBack(object: KubeObject, path: string, context: GivingContext): string | undefined {
   if (Object.hasOwn(BY_PATH, path)) return BY_PATH[path];
@@ -75,7 +85,7 @@ export function notGivenBack(object: KubeObject, path: string, context: GivingCo
         ? `Service "${metadata.labels["kubernetes.io/service-name"] ?? ""}" makes it`
         : undefined;
     case "configmaps":
-      return metadata.name === "kube-root-ca.crt" ? "the controller manager writes it into each namespace" : undefined;
+      return IN_EACH_NAMESPACE.has(metadata.name) ? "the controller manager writes it into each namespace" : undefined;
     case "secrets":
       return ofSecret(object, context);
     case "apiregistration.k8s.io/apiservices":

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../kube/object.ts";
 import { convertBuiltIn, convertCustom } from "./convert.ts";
-import { isEndingNamespace, isMadeTokenName, notGivenBack, runsAgain } from "./not-given-back.ts";
+import { isEndingNamespace, isInEachNamespace, isMadeTokenName, notGivenBack, runsAgain } from "./not-given-back.ts";
 import type { ObjectId } from "./object-id.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
 import { IN_PLACE, rewriteObject, withMadeTokens } from "./rewrite.ts";
@@ -63,10 +63,18 @@ describe("what is not given back", () => {
     ["secrets", bootstrap("2026-11-28T00:00:00Z"), true],
     ["secrets", bootstrap("2026-12-28T00:00:00Z"), false],
     ["configmaps", object("v1", "ConfigMap", "kube-root-ca.crt"), true],
+    ["configmaps", object("v1", "ConfigMap", "openshift-service-ca.crt"), true],
     ["leases", object("coordination.k8s.io/v1", "Lease", "x"), true],
     ["configmaps", object("v1", "ConfigMap", "gone", {}, { deletionTimestamp: "2026-11-29T00:00:00Z" }), true],
   ])("%s: %#", (path, given, isSkipped) => {
     expect(notGivenBack(given, path, context) !== undefined).toBe(isSkipped);
+  });
+
+  test("what OpenShift puts into every namespace is nobody's use of it", () => {
+    expect(isInEachNamespace(object("v1", "ServiceAccount", "builder"), "serviceaccounts")).toBe(true);
+    expect(isInEachNamespace(object("v1", "ServiceAccount", "web"), "serviceaccounts")).toBe(false);
+    expect(isInEachNamespace(object("x", "RoleBinding", "system:image-pullers"), "rolebindings")).toBe(true);
+    expect(isInEachNamespace(object("x", "RoleBinding", "readers"), "rolebindings")).toBe(false);
   });
 
   test("a token that was made is named, also where nobody makes tokens any more", () => {

@@ -138,7 +138,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
   longTest(
     "versions that the cluster does not serve: converted where they mean the same, named where not",
     async () => {
-      await using plane = await startControlPlane({ kubernetes, components: [] });
+      await using plane = await startControlPlane({ kubernetes });
       using place = new Workplace(plane);
       const [set, wanted] = kubernetes.minor >= 26 ? OLDER : NEWER;
       const file = join(place.directory, "set.yaml");

@@ -3,7 +3,7 @@ import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf, textsOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { notGivenBack } from "../../objects/not-given-back.ts";
+import { isInEachNamespace, notGivenBack } from "../../objects/not-given-back.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
 import { planUndo, type UndoItem, undoSubjects } from "../../objects/undo-plan.ts";
 import type { UndoFile } from "../../objects/undo-record.ts";
@@ -170,11 +170,7 @@ class Undo {
     return lists.flatMap(({ path, items }) =>
       items
         .filter(({ metadata }) => !this.#made.has(textOf(metadata.uid)))
-        .filter(
-          (object) =>
-            notGivenBack(object, path, context) === undefined &&
-            !(path === "serviceaccounts" && object.metadata.name === "default"),
-        )
+        .filter((object) => notGivenBack(object, path, context) === undefined && !isInEachNamespace(object, path))
         .filter(({ metadata }) => metadata.ownerReferences?.some(({ controller }) => controller) !== true)
         .map(({ metadata }) => ({ path, namespace, name: metadata.name })),
     );
