@@ -14,7 +14,8 @@ export interface SlowProxy {
 export async function startSlowProxy(port: number, delay: number): Promise<SlowProxy> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
-    const upstream = connect(port, "127.0.0.1");
+    const upstream = connect({ port, host: "127.0.0.1", noDelay: true });
+    client.setNoDelay(true);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("error", () => {});

@@ -73,8 +73,23 @@ test.each([
   [String.raw`failed to list: unable to transform key \"/registry/secrets/shop/db\": x`, "/registry/secrets/shop/db"],
   ["data from the storage is not transformable key=/registry/secrets/shop/db: no key", "/registry/secrets/shop/db"],
   ["etcdserver: request timed out", undefined],
+  ["couldn't get version/kind; json parse error: invalid character 'o' in literal null", undefined],
 ])("what an API server says of what it cannot read: %s", (message, key) => {
   expect(readUnreadable(message)?.key).toBe(key);
+});
+
+test("an object that the API server does not name is found by a check of a backup", () => {
+  const message = "couldn't get version/kind; json parse error: invalid character 'o' in literal null";
+  expect(readUnreadable(message)).toEqual({ key: undefined });
+  expect(readUnreadable("etcdserver: request timed out")).toBeUndefined();
+  const unreadable = [{ resource: "secrets", key: undefined, message }];
+  const [found] = judgeBlockers({ cluster: cluster({ unreadable }), access: {} } as unknown as Facts);
+  expect(found).toMatchObject({ where: "secrets", evidence: [message] });
+  expect(found!.commands).toEqual([
+    "kubemend snapshot save before.db",
+    "kubemend snapshot verify before.db",
+    `kubemend snapshot restore before.db ${input("dataDir")} DIR ${input("remove")} secret/NAME -n NAMESPACE`,
+  ]);
 });
 
 test("a Secret that no key opens is named with what removes it, also by the log of an API server that is down", () => {

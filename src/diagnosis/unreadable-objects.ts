@@ -8,7 +8,8 @@ import { commandLine } from "./command-line.ts";
 import type { Facts, UnreadableFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
 
-const UNREADABLE = /unable to (?:transform|decode)|not transformable|not decodable|failed to decrypt|StorageReadError/i;
+const UNREADABLE =
+  /unable to (?:transform|decode)|not transformable|not decodable|failed to decrypt|StorageReadError|couldn't get version\/kind|no kind "[^"]*" is registered/i;
 const KEY = /\bkey:? ?=?\\*"?(\/[^\s",\\]+)/i;
 
 /** What an API server's message says of an object that it cannot read; undefined where it speaks of something else. */
@@ -41,19 +42,14 @@ function unreadableObject({ resource, key, message }: UnreadableFacts): Trouble 
   const [namespace, name] = at < 0 ? [] : key!.slice(at + resource.length + 2).split("/");
   const singular = resource.replace(/s$/, "");
   const what = name === undefined ? `one of the ${resource}` : `${singular} "${namespace}/${name}"`;
-  const commands =
-    name === undefined
-      ? [
-          commandLine("kubemend", "snapshot", "save", "before.db"),
-          commandLine("kubemend", "snapshot", "verify", "before.db"),
-        ]
-      : [
-          commandLine("kubemend", "snapshot", "save", "before.db"),
-          commandLine(
-            ...["kubemend", "snapshot", "restore", "before.db", input("dataDir"), "DIR"],
-            ...[input("remove"), `${singular}/${name}`, "-n", namespace!],
-          ),
-        ];
+  // Where the API server does not name it, "snapshot verify" does.
+  const remove =
+    name === undefined ? [`${singular}/NAME`, "-n", "NAMESPACE"] : [`${singular}/${name}`, "-n", namespace!];
+  const commands = [
+    commandLine("kubemend", "snapshot", "save", "before.db"),
+    ...(name === undefined ? [commandLine("kubemend", "snapshot", "verify", "before.db")] : []),
+    commandLine("kubemend", "snapshot", "restore", "before.db", input("dataDir"), "DIR", input("remove"), ...remove),
+  ];
   const whileRunning =
     key === undefined ? "" : `; on a running etcd this does the same: ${commandLine("etcdctl", "del", key)}`;
   return {

@@ -40,7 +40,7 @@ function dial(proxy: URL): Socket {
   const host = hostOf(proxy);
   const usual = { "https:": 443, "http:": 80 }[proxy.protocol] ?? 1080;
   const port = Number(proxy.port || usual);
-  if (proxy.protocol !== "https:") return connect({ host, port });
+  if (proxy.protocol !== "https:") return connect({ host, port, noDelay: true });
   return connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }) });
 }
 
