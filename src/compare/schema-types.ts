@@ -20,6 +20,11 @@ export function definitionTypes(definition: KubeObject): ReadonlyMap<string, Val
   return types;
 }
 
+/** The type of one version's resources, by its OpenAPI v3 schema. */
+export function schemaOfVersion(schema: JsonObject | undefined): ValueType {
+  return schema === undefined ? UNKNOWN_CUSTOM : rootType(schema);
+}
+
 /** Metadata is Kubernetes' own in every kind. */
 const METADATA = builtInType("v1", "ConfigMap")?.field?.("metadata");
 

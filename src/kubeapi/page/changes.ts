@@ -3,7 +3,7 @@ import { builtInType } from "../../compare/built-in-types.ts";
 import { compareObjects } from "../../compare/compare-objects.ts";
 import { pathText } from "../../compare/compare-values.ts";
 import { isElectionRecord } from "../../compare/noise.ts";
-import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
+import { schemaOfVersion, UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import { type Writer, writersOf } from "../../compare/writers.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import { printYaml } from "../../storage/yaml-text.ts";
@@ -104,13 +104,15 @@ function changeOf(
     return { ...base, change: kind, fields: [], writers: who.slice(0, 3).map(writerBody) };
   }
   if (!all && isElectionRecord(after.object)) return undefined;
-  const difference = comparison(before.object, after.object, all);
+  const difference = comparison(before.object, after.object, resource, all);
   if (difference.fields.length === 0 && !difference.recreated) return undefined;
   return { ...base, change: difference.recreated ? "replaced" : kind, ...difference };
 }
 
-function comparison(before: KubeObject, after: KubeObject, all: boolean) {
-  const type = builtInType(after.apiVersion, after.kind) ?? UNKNOWN_CUSTOM;
+function comparison(before: KubeObject, after: KubeObject, { type: served }: ServedResource, all: boolean) {
+  const type = served.custom
+    ? schemaOfVersion(served.version.schema)
+    : (builtInType(after.apiVersion, after.kind) ?? UNKNOWN_CUSTOM);
   const { fields, recreated } = compareObjects(before, after, type, all);
   return {
     recreated,
@@ -178,7 +180,7 @@ export function objectHistory(
       const change = row === rows[0] && revision <= history.firstRevision ? "oldest recorded" : "created";
       return { ...base, change, writers: writersOf(undefined, viewed.object).slice(0, 5).map(writerBody), fields: [] };
     }
-    const difference = comparison(earlier, viewed.object, true);
+    const difference = comparison(earlier, viewed.object, resource, true);
     const fields = difference.fields.filter(({ path }) => !BOOKKEEPING.test(path));
     return { ...base, change: difference.recreated ? "replaced" : "changed", ...difference, fields };
   });
