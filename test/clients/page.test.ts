@@ -144,7 +144,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
   });
 
   test("the overview names the control plane, what verifying found, and what a restore asks for", async () => {
-    const file = join(directory, "damaged.db");
+    const file = join(directory, "prod.db");
     const bytes = gunzipSync(readFileSync(join(FIXTURES, "kubeadm-ha-k136/snapshot.db.gz")));
     writeFileSync(file, bytes);
     const whole = await serveFile(file);

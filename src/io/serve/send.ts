@@ -89,8 +89,9 @@ export async function pump(
     }
     const next = parts.next();
     if (next.done === true) return;
-    if (next.value.length === 0 || into.write(next.value)) await setImmediate();
-    else await drained(into, response);
+    if (next.value.length > 0 && !into.write(next.value)) await drained(into, response);
+    // A client that reads fast drains what was written before this turn of the event loop is over: others wait for the next one.
+    await setImmediate();
   }
 }
 
