@@ -58,6 +58,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ],
   ],
   render: [["render", "--asset-dir", join(directory, "assets"), "--dry-run"]],
+  "cluster bundle": [["cluster", "bundle", fixture("kubeadm-ha-k136"), "--out", join(directory, "bundles")]],
   ready: [["ready", "--node-command", "kubemend"]],
   "snapshot edit": [
     ["snapshot", "edit", fixture("kubeadm-k120"), "out", "--remove", "deployment/nginx", "-n", "default", "--dry-run"],
@@ -102,6 +103,9 @@ test("every command that prints JSON is on the page", async () => {
 
 type Types = Map<string, Set<string>>;
 
+/** Objects whose fields are data, and what is written for their names. */
+const KEYED: Readonly<Record<string, string>> = { hostFiles: "NODE", "plan.files": "NODE", noise: "REASON" };
+
 /** Adds the type of each field below `path`; `[]` is an item of a list. */
 function collect(value: unknown, path: string, types: Types): void {
   const type = value === null ? "null" : Array.isArray(value) ? "list" : typeof value;
@@ -114,11 +118,7 @@ function collect(value: unknown, path: string, types: Types): void {
   if (Array.isArray(value)) for (const each of value) collect(each, `${path}[]`, types);
   else if (type === "object")
     for (const [name, each] of Object.entries(value as object))
-      collect(
-        each,
-        path === "" ? name : `${path}.${path === "hostFiles" ? "NODE" : path === "noise" ? "REASON" : name}`,
-        types,
-      );
+      collect(each, path === "" ? name : `${path}.${KEYED[path] ?? name}`, types);
 }
 
 test("every field is named, with its type and its meaning", async () => {
