@@ -49,7 +49,8 @@ describeWithCluster("a cluster of three control-plane nodes, without ssh", (kube
         "bundle",
         outside,
         `--out=${bed.bed.path("b")}`,
-        "-o=json",
+        "-o",
+        "json",
       ]);
       const { plan, bundles } = JSON.parse(made) as {
         plan: { id: string };
@@ -73,7 +74,7 @@ describeWithCluster("a cluster of three control-plane nodes, without ssh", (kube
 
       const apply = (node: Node, ...more: string[]) =>
         node.runForResult([...KUBEMEND, "cluster", "apply", file, "--yes", ...more], { timeoutSeconds: 900 });
-      const results = await Promise.all(bed.controlPlanes.map((node) => apply(node, "-o=json")));
+      const results = await Promise.all(bed.controlPlanes.map((node) => apply(node, "-o", "json")));
       for (const { code, stderr } of results) expect([code, stderr]).toEqual([0, expect.stringContaining("finishing")]);
       expect(results[0]!.stderr).toContain("waiting: ");
       const parsed = results.map(({ stdout }) => JSON.parse(stdout) as { etcd: { members: number; hash: string } });
