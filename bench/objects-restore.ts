@@ -1,8 +1,9 @@
 /**
- * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in one run on one machine, with the CPU time that
- * each program of the control plane took for them.
- * `node bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL [MILLISECONDS]]]`: with MILLISECONDS each answer of the API server is that much later for both, as if it
- * were in another place, or its disk slower. Needs root, and Kubernetes as the end-to-end tests do (docs/testbed.md).
+ * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in
+ * one run on one machine, with the CPU time that each program of the control plane took for them. `node
+ * bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL [MILLISECONDS]]]`: with MILLISECONDS each answer of the API
+ * server is that much later for both, as if it were in another place, or its disk slower. Needs root, and Kubernetes as
+ * the end-to-end tests do (docs/testbed.md).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -91,7 +92,10 @@ function serverOf(kubeconfig: string): string {
   return /server: (\S+)/.exec(readFileSync(kubeconfig, "utf8"))![1]!;
 }
 
-/** User and system seconds so far: of the programs of the bed by name, of this process, and of the programs that it has run and that have ended. */
+/**
+ * User and system seconds so far: of the programs of the bed by name, of this process, and of the programs that it has
+ * run and that have ended.
+ */
 function cpuSeconds(): Map<string, number> {
   const [own, children] = statOf("self");
   const found = new Map([

@@ -1,4 +1,7 @@
-/** Runbooks of a restore from real backups: for stacked etcd, for an etcd of its own hosts, for a moment; and clusters that restore themselves. */
+/**
+ * Runbooks of a restore from real backups: for stacked etcd, for an etcd of its own hosts, for a moment; and clusters
+ * that restore themselves.
+ */
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

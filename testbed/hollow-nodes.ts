@@ -5,7 +5,10 @@ import type { Kubernetes } from "./kubernetes.ts";
 import { runForResult } from "./processes.ts";
 
 const FIRST_PORT = 20_000;
-/** Each takes two, of 128 that many systems allow; one that gets none crashes again and again, which looks like a machine that is too small. */
+/**
+ * Each takes two, of 128 that many systems allow; one that gets none crashes again and again, which looks like a
+ * machine that is too small.
+ */
 const INOTIFY_LIMIT = "/proc/sys/fs/inotify/max_user_instances";
 const INOTIFY_INSTANCES = 8192;
 const OTHERS_INSTANCES = 64;

@@ -1,6 +1,7 @@
 /**
- * A cluster made by the real kubeadm: control-plane nodes of static pods with stacked etcd, and workers, each a machine of its own. kubeadm finds what it
- * expects of a host: images under its own names, a kubelet that a supervisor starts once its configuration is there, and a `systemctl` that steers it.
+ * A cluster made by the real kubeadm: control-plane nodes of static pods with stacked etcd, and workers, each a machine
+ * of its own. kubeadm finds what it expects of a host: images under its own names, a kubelet that a supervisor starts
+ * once its configuration is there, and a `systemctl` that steers it.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { chmod, readFile, stat } from "node:fs/promises";
@@ -77,7 +78,10 @@ export class KubeadmCluster {
     });
   }
 
-  /** Starts an ssh server on every node. Returns the words of a client that gets in as root, to be run in the bed's own network: see {@link Bed.run}. */
+  /**
+   * Starts an ssh server on every node. Returns the words of a client that gets in as root, to be run in the bed's own
+   * network: see {@link Bed.run}.
+   */
   async startSsh(): Promise<readonly string[]> {
     const key = this.bed.path("ssh", "id_ed25519");
     mkdirSync(this.bed.path("ssh"), { recursive: true, mode: 0o700 });
@@ -101,7 +105,10 @@ export class KubeadmCluster {
     return node;
   }
 
-  /** A new machine in the place of a node that is gone: its name and its address, an empty disk, and ssh where the others have it. kubeadm has not run there. */
+  /**
+   * A new machine in the place of a node that is gone: its name and its address, an empty disk, and ssh where the
+   * others have it. kubeadm has not run there.
+   */
   async newMachine(node: Node): Promise<void> {
     await node.loseDisk();
     const living = this.controlPlanes.find((each) => each !== node && each.running);
@@ -226,7 +233,9 @@ async function setEndpoint(node: Node, address: string): Promise<void> {
   await node.run(["sh", "-ec", NAME_ENDPOINT]);
 }
 
-const NAME_ENDPOINT = `grep -v ' ${ENDPOINT}$' /etc/hosts >/etc/hosts.new || true; cat /opt/testbed/endpoint >>/etc/hosts.new; cat /etc/hosts.new >/etc/hosts`;
+const NAME_ENDPOINT =
+  `grep -v ' ${ENDPOINT}$' /etc/hosts >/etc/hosts.new || true; cat /opt/testbed/endpoint >>/etc/hosts.new; cat ` +
+  "/etc/hosts.new >/etc/hosts";
 
 /** Starts an ssh server that lets the owner of a key in as root. */
 async function letIn(node: Node, authorized: string): Promise<void> {
@@ -321,7 +330,10 @@ function registration({ minor }: Kubernetes, node: Node): Record<string, unknown
   };
 }
 
-/** Paths on the node with their text: the kubelet's supervisor, and what steers it. The kubelets of one machine must not take each other's pods for leftovers: each has a root of its own. */
+/**
+ * Paths on the node with their text: the kubelet's supervisor, and what steers it. The kubelets of one machine must not
+ * take each other's pods for leftovers: each has a root of its own.
+ */
 function standIns(kubelet: string, kubeadm: string, cgroupRoot: string): [string, string][] {
   const supervisor = `# Starts the kubelet once kubeadm has written its configuration, and again when it ends, as its unit in systemd does.
 rm -f /run/kubelet.stopped

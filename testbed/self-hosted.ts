@@ -1,7 +1,7 @@
 /**
- * A self-hosted control plane on one node, as bootkube made them: API server as a DaemonSet, controller manager and scheduler as Deployments,
- * only etcd outside. It is brought up by hand from a control plane of processes, so that what mends such clusters is tested on one
- * that it did not make.
+ * A self-hosted control plane on one node, as bootkube made them: API server as a DaemonSet, controller manager and
+ * scheduler as Deployments, only etcd outside. It is brought up by hand from a control plane of processes, so that what
+ * mends such clusters is tested on one that it did not make.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,8 +29,9 @@ export interface SelfHostedOptions
 export const MASTER_LABEL = "node-role.kubernetes.io/master";
 export const MASTER_TAINT = `${MASTER_LABEL}=:NoSchedule`;
 /**
- * A label that the kubelet gives its node itself. One that starts while no API server answers knows no others, and may reject for good a pod that selects by them
- * (kubernetes/kubernetes#129463): a DaemonSet's is made anew, but nobody would make another controller manager.
+ * A label that the kubelet gives its node itself. One that starts while no API server answers knows no others, and may
+ * reject for good a pod that selects by them (kubernetes/kubernetes#129463): a DaemonSet's is made anew, but nobody
+ * would make another controller manager.
  */
 const KUBELET_LABEL = "node.kubernetes.io/controllers";
 
@@ -78,7 +79,8 @@ async function handOver(plane: ControlPlane): Promise<void> {
     async () => {
       // With a container it has its secrets as well, which it could not get any more.
       const known = (await pods()).filter((pod) => pod.status.containerStatuses?.[0]?.containerID);
-      // The API server's pod crashes while the process has its port: after some crashes the kubelet would wait for minutes, and a new pod is tried at once.
+      // The API server's pod crashes while the process has its port: after some crashes the kubelet would wait for
+      // minutes, and a new pod is tried at once.
       const tired = known.find((pod) => pod.status.containerStatuses[0].restartCount >= 2);
       if (tired !== undefined) {
         await plane.api.delete(`/api/v1/namespaces/kube-system/pods/${tired.metadata.name}`, { gracePeriodSeconds: 0 });
@@ -106,7 +108,10 @@ async function handOver(plane: ControlPlane): Promise<void> {
   );
 }
 
-/** Who holds the lease of a component of the control plane: its host's name, `_`, and something unique. Empty where the last one gave it up as it ended. */
+/**
+ * Who holds the lease of a component of the control plane: its host's name, `_`, and something unique. Empty where the
+ * last one gave it up as it ended.
+ */
 export async function leaseHolder(plane: ControlPlane, component: string): Promise<string> {
   const lease = await plane.api.get(`/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${component}`);
   return lease.spec.holderIdentity ?? "";

@@ -1,6 +1,6 @@
 /**
- * Pages by their numbers in any order, read several at a time where the next ones that are wanted lie close behind. Pages are views into memory that the next
- * call uses again.
+ * Pages by their numbers in any order, read several at a time where the next ones that are wanted lie close behind.
+ * Pages are views into memory that the next call uses again.
  */
 import { type BoltFile, type PageResult, readPage } from "./bolt.ts";
 import { decodePageHeader, PAGE_HEADER_SIZE, type Page } from "./page.ts";

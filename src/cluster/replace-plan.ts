@@ -37,7 +37,10 @@ export interface ReplacePlan {
   /** The living node that everything is asked of. */
   readonly lead: LivingNode;
   readonly machine: NewMachine;
-  /** The lost node's members, which have to go first: its own, and one that a join which failed has added and that never started, with an empty name. */
+  /**
+   * The lost node's members, which have to go first: its own, and one that a join which failed has added and that never
+   * started, with an empty name.
+   */
   readonly removeMembers: readonly { readonly id: string; readonly name: string }[];
   /** Whether the Node object of the lost node is deleted, so that what it knew of the old machine goes with it. */
   readonly deleteNode: boolean;

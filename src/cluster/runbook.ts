@@ -49,7 +49,8 @@ export function runbookOf(about: RunbookInput): string {
     `# Restore of ${names}: ${plan.id}`,
     "",
     `Backup: revision ${backup.revision}, ${backup.keys} keys${sha256 === undefined ? "" : `, SHA-256 \`${sha256}\``}.`,
-    `Do each part on **all** ${what}s that it names before you begin the next. Nothing is deleted: everything can be moved back. The commands are for bash.`,
+    `Do each part on **all** ${what}s that it names before you begin the next. Nothing is deleted: ` +
+      "everything can be moved back. The commands are for bash.",
     ...(without.length === 0 ? [] : [`Left out: ${without.join(", ")}. No etcd may start there.`]),
     "",
     `## 1. Bring the backup and kubemend onto each ${what}`,
@@ -58,7 +59,8 @@ export function runbookOf(about: RunbookInput): string {
     `Copy \`${file}\` and the executable \`kubemend\` to each ${what}, the executable to \`/usr/local/bin\`. Then, in the directory of \`${file}\`:`,
     "",
     ...fence([check, "kubemend --version"]),
-    `On ${masters}: what is missing of certificates and kubeconfigs has to be there before the control plane starts. The second command makes what is lost.`,
+    `On ${masters}: what is missing of certificates and kubeconfigs has to be there before the control plane ` +
+      "starts. The second command makes what is lost.",
     "",
     ...fence(["sudo kubemend certificate list || true", "sudo kubemend certificate issue"]),
     `## 2. Stop the control plane on ${masters}, also where it works`,
@@ -75,7 +77,8 @@ export function runbookOf(about: RunbookInput): string {
           "",
           ...fence(["sudo systemctl stop etcd", "until ! pgrep -x etcd; do sleep 1; done"]),
         ]),
-    "Go on only when nothing of these runs on any node: one old member that runs on takes the restored ones in, and everything since the backup is back.",
+    "Go on only when nothing of these runs on any node: one old member that runs on takes the restored ones " +
+      "in, and everything since the backup is back.",
     "",
     "## 3. Restore etcd's data",
     "",

@@ -77,14 +77,16 @@ export function leftToDo(seen: ClusterSeen, revision: number): string[] {
     ),
     ...stale.map(
       (lease) =>
-        `lease "${lease.metadata.namespace}/${lease.metadata.name}" is held by "${holderOf(lease)}" as in the backup, and was not renewed yet: see whether its pod runs`,
+        `lease "${lease.metadata.namespace}/${lease.metadata.name}" is held by "${holderOf(lease)}" as in ` +
+        "the backup, and was not renewed yet: see whether its pod runs",
     ),
     ...attachments.flatMap((attachment) => {
       const node = textOf(objectOf(attachment.spec).nodeName);
       if (ready.has(node)) return [];
       const why = known.has(node) ? "is not Ready" : "is no longer there";
       return [
-        `volume ${volumeOf(attachment)} is attached to node "${node}", which ${why}: detach it at its storage, and delete volumeattachment "${attachment.metadata.name}"`,
+        `volume ${volumeOf(attachment)} is attached to node "${node}", which ${why}: detach it at its ` +
+          `storage, and delete volumeattachment "${attachment.metadata.name}"`,
       ];
     }),
   ];

@@ -1,6 +1,7 @@
 /**
- * Defaults that the API server fills on reading where a field was stored without: stored by another version of the API, or by a Kubernetes that did not have the
- * field. Most defaults are stored with the object, and matter only where somebody wrote it by hand. Source: `defaults.go` of k8s.io/kubernetes/pkg/apis.
+ * Defaults that the API server fills on reading where a field was stored without: stored by another version of the API,
+ * or by a Kubernetes that did not have the field. Most defaults are stored with the object, and matter only where
+ * somebody wrote it by hand. Source: `defaults.go` of k8s.io/kubernetes/pkg/apis.
  */
 
 /** By the Go type and the field. */

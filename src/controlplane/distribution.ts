@@ -58,7 +58,9 @@ const OWN_RESTORES: readonly (readonly [mark: RegExp, distribution: Distribution
     {
       what: "an RKE2 cluster",
       instead:
-        "stop rke2-server on all servers, run rke2 server --cluster-reset --cluster-reset-restore-path=SNAPSHOT on one, start it there, then empty /var/lib/rancher/rke2/server/db on the others and start them",
+        "stop rke2-server on all servers, run rke2 server --cluster-reset " +
+        "--cluster-reset-restore-path=SNAPSHOT on one, start it there, then empty " +
+        "/var/lib/rancher/rke2/server/db on the others and start them",
     },
   ],
   [

@@ -1,4 +1,7 @@
-/** Whether the night may come: what was seen of the backups and of the control-plane nodes -> what is ready, what is not, and what to do next. */
+/**
+ * Whether the night may come: what was seen of the backups and of the control-plane nodes -> what is ready, what is
+ * not, and what to do next.
+ */
 import { input } from "../errors/input.ts";
 import { spanText } from "./words.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Facts as they may be shown to strangers: what looks like a secret is hidden, and names and addresses are replaced, each always by the same word, so
- * that what belongs together still does.
+ * Facts as they may be shown to strangers: what looks like a secret is hidden, and names and addresses are replaced,
+ * each always by the same word, so that what belongs together still does.
  */
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 

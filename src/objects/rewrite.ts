@@ -1,4 +1,7 @@
-/** An object of a backup as it is to be made in a cluster: without what belonged to its former life, in another namespace or under another name where asked for. */
+/**
+ * An object of a backup as it is to be made in a cluster: without what belonged to its former life, in another
+ * namespace or under another name where asked for.
+ */
 import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { isMadeTokenName, isTokenSecret } from "./not-given-back.ts";

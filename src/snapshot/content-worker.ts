@@ -1,4 +1,7 @@
-/** The thread that `index-contents.ts` starts: reads every value once, in the order of the file, and fills the filters that both threads see. */
+/**
+ * The thread that `index-contents.ts` starts: reads every value once, in the order of the file, and fills the filters
+ * that both threads see.
+ */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { descriptorSource } from "../io/files/file-source.ts";
 import { addContents, FILTER_BYTES } from "../kubeapi/page/content-index.ts";

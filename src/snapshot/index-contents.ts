@@ -1,4 +1,7 @@
-/** Indexes the contents of a large snapshot in a thread of its own, for a search that finds a text without reading every value (`kubeapi/page/content-index.ts`). */
+/**
+ * Indexes the contents of a large snapshot in a thread of its own, for a search that finds a text without reading every
+ * value (`kubeapi/page/content-index.ts`).
+ */
 import type { BoltFile } from "../bolt/bolt.ts";
 import { blockOf, type ContentIndex, FILTER_BYTES, mayContain, planBlocks } from "../kubeapi/page/content-index.ts";
 import type { Timeline } from "../mvcc/timeline.ts";

@@ -27,8 +27,9 @@ const LOOK_AHEAD = 24;
 const FAR_PAGES = 60;
 
 /**
- * Reads the values of some places, by their position among them; `end` is where those that are read next end. A value lies in memory that the next call uses
- * again. Returns what is wrong as a string. `inline` is the page of a keyspace of hardly any keys.
+ * Reads the values of some places, by their position among them; `end` is where those that are read next end. A value
+ * lies in memory that the next call uses again. Returns what is wrong as a string. `inline` is the page of a keyspace
+ * of hardly any keys.
  */
 export function createPlaceReader(
   bolt: BoltFile,

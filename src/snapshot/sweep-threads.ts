@@ -1,6 +1,6 @@
 /**
- * The threads that sweep a large file. They are started when it is opened, so that they load their code while the tree is walked, and serve every sweep
- * until it is closed. A small file gets none.
+ * The threads that sweep a large file. They are started when it is opened, so that they load their code while the tree
+ * is walked, and serve every sweep until it is closed. A small file gets none.
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";

@@ -11,7 +11,10 @@ const SINGLE_BYTES = 16 << 10;
 const NEAR_PAGES = 16;
 
 export interface ValueWindow {
-  /** The value at an item of a leaf, a view that is valid until the next call; undefined where it is damaged: whoever reads it alone learns how. */
+  /**
+   * The value at an item of a leaf, a view that is valid until the next call; undefined where it is damaged: whoever
+   * reads it alone learns how.
+   */
   read(pageId: number, item: number): Uint8Array | undefined;
 }
 

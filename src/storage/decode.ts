@@ -1,8 +1,9 @@
 /**
- * How Kubernetes stores objects in etcd: this folder turns the bytes of a value into the JSON that the API server would answer at the
- * stored version, and back. `decode.ts` is its front door; `message-plan.ts` holds what the generated tables say about protobuf messages,
- * `compile-decoder.ts` makes decoders of it, `encode-message.ts` is the other direction, and the small files beside them are the types with a
- * form of their own. The layouts are described in docs/formats/kubernetes-storage.md.
+ * How Kubernetes stores objects in etcd: this folder turns the bytes of a value into the JSON that the API server would
+ * answer at the stored version, and back. `decode.ts` is its front door; `message-plan.ts` holds what the generated
+ * tables say about protobuf messages, `compile-decoder.ts` makes decoders of it, `encode-message.ts` is the other
+ * direction, and the small files beside them are the types with a form of their own. The layouts are described in
+ * docs/formats/kubernetes-storage.md.
  */
 
 import type { DecodedValue, JsonValue, KubeObject, StorageEncoding, StoredValue, Transformer } from "../kube/object.ts";
@@ -24,7 +25,10 @@ import { decodeYaml, looksLikeYaml } from "./yaml-parse.ts";
  */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
-/** The encoding of plain bytes, told by how they begin; undefined for what is no object, such as `compact_rev_key` or an encrypted value. */
+/**
+ * The encoding of plain bytes, told by how they begin; undefined for what is no object, such as `compact_rev_key` or an
+ * encrypted value.
+ */
 export function detectEncoding(value: Uint8Array): StorageEncoding | undefined {
   if (isProtobuf(value)) return "protobuf";
   if (isCbor(value)) return "cbor";

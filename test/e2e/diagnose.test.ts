@@ -1,4 +1,7 @@
-/** Failures of a control plane of processes with hollow nodes, each made for real: `diagnose` names it and nothing else, and its command mends it. */
+/**
+ * Failures of a control plane of processes with hollow nodes, each made for real: `diagnose` names it and nothing else,
+ * and its command mends it.
+ */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ControlPlane, startControlPlane } from "../../testbed/control-plane.ts";
 import type { Kubernetes } from "../../testbed/kubernetes.ts";

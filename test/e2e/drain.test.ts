@@ -161,7 +161,8 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     expect(given.code).toBe(1);
     expect(given.stderr).toContain("Cannot evict pod as it would violate the pod's disruption budget.");
     expect(given.stderr).toContain(
-      "budget default/web (minAvailable 3: 3 of 3 pods are healthy, and 3 must be) is freed by: never by itself: add a replica, or lower its minAvailable",
+      "budget default/web (minAvailable 3: 3 of 3 pods are healthy, and 3 must be) is freed by: never by " +
+        "itself: add a replica, or lower its minAvailable",
     );
     expect(given.stderr).toContain("global timeout reached: 2s");
 

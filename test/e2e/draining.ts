@@ -40,7 +40,8 @@ export function workload(name: string, options: WorkloadOptions): string {
   const { replicas, nodes, kind = "Deployment", namespace = "default", spec = "" } = options;
   const affinity =
     nodes &&
-    `affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${nodes.join(", ")}]}]}]}}}`;
+    "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: " +
+      `[{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [${nodes.join(", ")}]}]}]}}}`;
   return `
 apiVersion: apps/v1
 kind: ${kind}

@@ -1,4 +1,7 @@
-/** What tests of giving objects back share: backups of a test bed's etcd, runs of the command line, and keyspaces compared object by object. */
+/**
+ * What tests of giving objects back share: backups of a test bed's etcd, runs of the command line, and keyspaces
+ * compared object by object.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** A self-hosted control plane loses its scheduler, its controller manager, or both, in many ways, and gets them back. One cluster for all of it. */
+/**
+ * A self-hosted control plane loses its scheduler, its controller manager, or both, in many ways, and gets them back.
+ * One cluster for all of it.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";

@@ -111,7 +111,8 @@ function planText({ id, nodes, problems }: SalvageOfNodes): string {
 function salvageText(result: SalvageResult): string {
   const lines = [
     `newest: ${result.reason}`,
-    `last entry ${result.lastIndex} of term ${result.lastTerm}; ${result.isComplete ? "nothing that was committed is missing" : "committed entries are missing"}`,
+    `last entry ${result.lastIndex} of term ${result.lastTerm}; ` +
+      `${result.isComplete ? "nothing that was committed is missing" : "committed entries are missing"}`,
   ];
   return `${lines.join("\n")}\n${String(findingsText(result.findings))}`;
 }

@@ -90,7 +90,10 @@ function healthText(health: ClusterHealth, width: number | undefined): string {
   const verdict =
     survivesLosses < 0 ? "quorum is lost" : survivesLosses === 0 ? "no voter may be lost" : `survives ${more}`;
   const rows = health.members.map(row);
-  return `${tableText([head, ...rows], { width })}\ncluster ${health.clusterId}: ${answeringVoters} of ${voters} voters answer, quorum is ${quorum}: ${verdict}\n`;
+  return (
+    `${tableText([head, ...rows], { width })}\ncluster ${health.clusterId}: ${answeringVoters} of ${voters} ` +
+    `voters answer, quorum is ${quorum}: ${verdict}\n`
+  );
 }
 
 function row({ id, name, endpoint, isLearner, status }: MemberHealth): string[] {

@@ -25,7 +25,10 @@ export interface Printer {
   readonly columns: number | undefined;
   /** Writes text with what could steer a terminal escaped; JSON keeps its exact meaning. Resolves when there is room for more. */
   write(text: Text): Promise<void>;
-  /** The same for UTF-8, of whole lines of JSON: what needs no escape is not looked at twice. The memory can be used again when this resolves. */
+  /**
+   * The same for UTF-8, of whole lines of JSON: what needs no escape is not looked at twice. The memory can be used
+   * again when this resolves.
+   */
   writeBytes(lines: Uint8Array): Promise<void>;
   /** Replaces the line that the cursor is on, cut at the terminal's width. Nothing where there is no terminal. */
   moveLine(text: string): Promise<void>;

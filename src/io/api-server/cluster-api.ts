@@ -1,4 +1,7 @@
-/** The API server, spoken to in JSON: requests, lists, and watches that resume by themselves. Its errors become {@link MendError}s by code. */
+/**
+ * The API server, spoken to in JSON: requests, lists, and watches that resume by themselves. Its errors become {@link
+ * MendError}s by code.
+ */
 import { createHash } from "node:crypto";
 import type { Agent as HttpAgent, IncomingMessage } from "node:http";
 import { Agent } from "node:https";
@@ -108,8 +111,8 @@ export class ClusterApi {
   }
 
   /**
-   * Read page by page, to the end, unless the path has a `limit` of its own. `limit`: objects a page; 0 for all at once. Without `resourceVersion` in the path the answer
-   * is what etcd's quorum has, and no older.
+   * Read page by page, to the end, unless the path has a `limit` of its own. `limit`: objects a page; 0 for all at
+   * once. Without `resourceVersion` in the path the answer is what etcd's quorum has, and no older.
    */
   async list(
     path: string,
@@ -174,8 +177,8 @@ export class ClusterApi {
   }
 
   /**
-   * A request that the API server is too busy for is made again when it says so, within the time of one request. The answer is one to what was asked, whole and of its
-   * kind (`api-answer.ts`); anything else is `api-refused`.
+   * A request that the API server is too busy for is made again when it says so, within the time of one request. The
+   * answer is one to what was asked, whole and of its kind (`api-answer.ts`); anything else is `api-refused`.
    */
   async request(method: string, path: string, body?: JsonObject, choices: RequestChoices = {}): Promise<JsonObject> {
     const text = await this.#exchange({ method, path, body, choices }, true);
@@ -269,9 +272,10 @@ export class ClusterApi {
   }
 
   /**
-   * A list and every change after it. When the connection ends, or the API server has forgotten the place, it goes on by itself, with a new
-   * `listed` where changes may have been missed. Watches that end as soon as they begin are asked for more and more seldom. Ends when the signal aborts; throws what a
-   * list throws, and `api-unreachable` for a watch that brings what is no event.
+   * A list and every change after it. When the connection ends, or the API server has forgotten the place, it goes on
+   * by itself, with a new `listed` where changes may have been missed. Watches that end as soon as they begin are asked
+   * for more and more seldom. Ends when the signal aborts; throws what a list throws, and `api-unreachable` for a watch
+   * that brings what is no event.
    */
   async *watch(path: string, signal: AbortSignal, limit = PAGE): AsyncGenerator<WatchEvent> {
     const backoff = new Backoff(WATCH_BACKOFF);

@@ -1,6 +1,7 @@
 /**
- * Other machines by the system's own `ssh`, with the user's configuration, keys and agent. A command runs there as root: as it is for root, by `sudo -n` for
- * others. Nothing is asked on the terminal (`BatchMode`), and a connection that dies is noticed within half a minute.
+ * Other machines by the system's own `ssh`, with the user's configuration, keys and agent. A command runs there as
+ * root: as it is for root, by `sudo -n` for others. Nothing is asked on the terminal (`BatchMode`), and a connection
+ * that dies is noticed within half a minute.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -90,7 +91,10 @@ function deliver(stdout: Readable, output: RemoteRun["output"]): Promise<unknown
   return once(lines, "close");
 }
 
-/** Whoever reads may end before the last byte, as tar does behind its end mark: whether it got enough, its own end says. The rest is read and dropped. */
+/**
+ * Whoever reads may end before the last byte, as tar does behind its end mark: whether it got enough, its own end says.
+ * The rest is read and dropped.
+ */
 async function forward(stdout: Readable, output: NodeJS.WritableStream): Promise<void> {
   output.on("error", () => {});
   for await (const chunk of stdout) await writeChunk(output, chunk as Uint8Array);

@@ -1,7 +1,8 @@
 /**
- * Which blocks of objects may hold a text. Each block of neighbouring keys has a filter: bits for every four and every six bytes in a row that any revision of its objects holds
- * (a Bloom filter of n-grams). A search passes over the blocks whose filter lacks a bit of the wanted text and reads the others, so that a text that few objects hold is found
- * among gigabytes without reading them. The filters take 3 % of the values' size, 64 MB at most.
+ * Which blocks of objects may hold a text. Each block of neighbouring keys has a filter: bits for every four and every
+ * six bytes in a row that any revision of its objects holds (a Bloom filter of n-grams). A search passes over the
+ * blocks whose filter lacks a bit of the wanted text and reads the others, so that a text that few objects hold is
+ * found among gigabytes without reading them. The filters take 3 % of the values' size, 64 MB at most.
  */
 
 /** Bytes of each filter. A power of two. */

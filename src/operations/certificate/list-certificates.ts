@@ -1,4 +1,7 @@
-/** Every certificate and kubeconfig of this node, as kubeadm lays them out: what for, by which authority, until when, and what is wrong with it. */
+/**
+ * Every certificate and kubeconfig of this node, as kubeadm lays them out: what for, by which authority, until when,
+ * and what is wrong with it.
+ */
 import type { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -164,7 +167,10 @@ function roleOf({ kubernetesDir }: CertificatePlaces): {
   return { isMaster: ofMaster.some(isThere), hasEtcd: ofEtcd.some(isThere) };
 }
 
-/** The kubelet's current certificate. The link to it is absolute, and of another machine's disk leads nowhere: then it is the file of that name beside it. */
+/**
+ * The kubelet's current certificate. The link to it is absolute, and of another machine's disk leads nowhere: then it
+ * is the file of that name beside it.
+ */
 function kubeletClientFile({ kubeletDir }: CertificatePlaces): string | undefined {
   const current = join(kubeletDir, "pki/kubelet-client-current.pem");
   if (existsSync(current)) return current;

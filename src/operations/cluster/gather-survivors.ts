@@ -1,4 +1,7 @@
-/** The data directories of several nodes, brought to one place, and the one that is made of them. The system's own `tar` packs and unpacks: it keeps the holes of preallocated logs. */
+/**
+ * The data directories of several nodes, brought to one place, and the one that is made of them. The system's own `tar`
+ * packs and unpacks: it keeps the holes of preallocated logs.
+ */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -55,7 +58,10 @@ export interface Chosen {
   readonly result: SalvageResult;
 }
 
-/** Makes one data directory of all, as a member alone, for the node that begins: `head` where an earlier run has chosen it, else the newest. */
+/**
+ * Makes one data directory of all, as a member alone, for the node that begins: `head` where an earlier run has chosen
+ * it, else the newest.
+ */
 export async function joinData(
   survivors: readonly SurvivorData[],
   out: string,

@@ -78,8 +78,8 @@ export async function callNode(
 }
 
 /**
- * Does the same for all of them at once, and lets each come to its end before it throws: a node in the middle of a step is worse than one that has done it. Throws
- * the first failure, with the others in its message.
+ * Does the same for all of them at once, and lets each come to its end before it throws: a node in the middle of a step
+ * is worse than one that has done it. Throws the first failure, with the others in its message.
  */
 export async function onEach<T, R>(of: Iterable<T>, work: (each: T) => Promise<R>): Promise<R[]> {
   const results = await Promise.allSettled([...of].map(work));
@@ -115,7 +115,9 @@ export async function carryExecutable(
     const look = { input: [], output: onLine, signal };
     await runRemote(target.address, ["sh", "-c", `${sum} && echo there || echo absent`], ssh, look);
     if (isThere) return [path];
-    const take = `umask 077; mkdir -p ${REMOTE_DIRECTORY} && cat >${path}.part && chmod 0700 ${path}.part && mv ${path}.part ${path} && ${sum}`;
+    const take =
+      `umask 077; mkdir -p ${REMOTE_DIRECTORY} && cat >${path}.part && chmod 0700 ${path}.part && mv ` +
+      `${path}.part ${path} && ${sum}`;
     await runRemote(target.address, ["sh", "-c", take], ssh, {
       input: createReadStream(executable) as AsyncIterable<Uint8Array>,
       output: () => {},

@@ -1,4 +1,7 @@
-/** How nodes are reached from here: by ssh, with kubemend's own executable, which is carried there where nobody says what to run instead. */
+/**
+ * How nodes are reached from here: by ssh, with kubemend's own executable, which is carried there where nobody says
+ * what to run instead.
+ */
 
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";

@@ -1,6 +1,7 @@
 /**
- * `cluster salvage`: etcd's quorum is lost. What the survivors have is gathered here and joined to the newest state that any of them holds; one node begins with it,
- * and the others join it as learners, until all survivors vote. No write that a survivor holds is lost without being reported.
+ * `cluster salvage`: etcd's quorum is lost. What the survivors have is gathered here and joined to the newest state
+ * that any of them holds; one node begins with it, and the others join it as learners, until all survivors vote. No
+ * write that a survivor holds is lost without being reported.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";

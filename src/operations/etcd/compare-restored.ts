@@ -1,6 +1,7 @@
 /**
- * Whether what serves is what was restored. An old member that still runs when restored ones start takes them in where their ids are the same: it leads, and everything since the snapshot is back,
- * with the same keys before. So the keys alone prove nothing: the log must be a new one, and no revision may stem from after the snapshot.
+ * Whether what serves is what was restored. An old member that still runs when restored ones start takes them in where
+ * their ids are the same: it leads, and everything since the snapshot is back, with the same keys before. So the keys
+ * alone prove nothing: the log must be a new one, and no revision may stem from after the snapshot.
  */
 import { readLastKey } from "../../bolt/edit.ts";
 import type { Finding } from "../../errors/errors.ts";
@@ -68,7 +69,10 @@ async function compareMember(
       "the snapshot does not say which log it is of, so that an old one cannot be told",
     );
   } else if (raftIndex >= consistentIndex) {
-    const text = `its log is at entry ${raftIndex}, and the snapshot was taken at ${consistentIndex}: a restored member begins a new log, so it is an old member's, and writes since the snapshot are back (or so much was written since the restore)`;
+    const text =
+      `its log is at entry ${raftIndex}, and the snapshot was taken at ${consistentIndex}: a restored member ` +
+      "begins a new log, so it is an old member's, and writes since the snapshot are back (or so much was " +
+      "written since the restore)";
     say("error", "restored-log-old", text);
   } else
     say(
@@ -121,10 +125,14 @@ async function compareBumped(client: EtcdClient, revision: number, compacted: nu
   const [found] = between.keyValues;
   if (found !== undefined) {
     const key = new TextDecoder().decode(found.key);
-    const text = `key "${key}" was last written at revision ${found.modRevision}, after the snapshot's ${revision} and before ${compacted}, from where the restore goes on: writes since the snapshot are back`;
+    const text =
+      `key "${key}" was last written at revision ${found.modRevision}, after the snapshot's ${revision} and ` +
+      `before ${compacted}, from where the restore goes on: writes since the snapshot are back`;
     return [{ level: "error", code: "restored-keys-newer", where, text }];
   }
-  const text = `its revision was raised, so that the keys at revision ${revision} cannot be hashed; none was written between it and ${compacted}`;
+  const text =
+    `its revision was raised, so that the keys at revision ${revision} cannot be hashed; none was written ` +
+    `between it and ${compacted}`;
   return [{ level: "info", code: "restored-keys-none-newer", where, text }];
 }
 

@@ -1,4 +1,7 @@
-/** One of two places that hold objects, a snapshot or a live cluster, read one resource at a time, so that memory is that of one resource. */
+/**
+ * One of two places that hold objects, a snapshot or a live cluster, read one resource at a time, so that memory is
+ * that of one resource.
+ */
 import type { KubeObject } from "../../kube/object.ts";
 import type { KeyRange } from "../../snapshot/equal-values.ts";
 import type { CustomResource } from "../../storage/custom-resource.ts";

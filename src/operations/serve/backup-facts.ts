@@ -1,4 +1,7 @@
-/** What the page says of the backup itself: where it is, how large, whether its hash is right, what `snapshot verify` finds in it, and which members etcd had. */
+/**
+ * What the page says of the backup itself: where it is, how large, whether its hash is right, what `snapshot verify`
+ * finds in it, and which members etcd had.
+ */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { Finding } from "../../errors/errors.ts";

@@ -48,7 +48,10 @@ const LABELS: FieldChoice = { metadata: { labels: true } };
 /** What was asked of one resource. */
 export interface ObjectGroup {
   readonly resource: NamedResource;
-  /** In the order of their keys, or of the names that were asked for; decoded one at a time; with a choice, at least the fields that it names. */
+  /**
+   * In the order of their keys, or of the names that were asked for; decoded one at a time; with a choice, at least the
+   * fields that it names.
+   */
   items(choice?: FieldChoice): Generator<FoundObject>;
   /** Their names, decoding only what a selector must look into. */
   names(): Generator<string>;

@@ -1,4 +1,7 @@
-/** A file that only grows, line by line, and whose lines are on the disk before what they announce is done: many writers share one flush. */
+/**
+ * A file that only grows, line by line, and whose lines are on the disk before what they announce is done: many writers
+ * share one flush.
+ */
 import {
   closeSync,
   constants,
@@ -23,7 +26,10 @@ export interface AppendLog {
   readonly path: string;
   /** Resolves when the line is on the disk. The line has no line feed in it. */
   append(line: string): Promise<void>;
-  /** Resolves when the line is written: it outlives this process, and is on the disk with the next line that has to be, or when the log is closed. */
+  /**
+   * Resolves when the line is written: it outlives this process, and is on the disk with the next line that has to be,
+   * or when the log is closed.
+   */
   note(line: string): Promise<void>;
   /** After everything that was appended is on the disk. */
   close(): Promise<void>;
