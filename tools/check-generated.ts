@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isPageCurrent } from "../bench/page.ts";
 import { codesPage } from "../src/cli/reports/codes-text.ts";
 import { directoriesOf, generate, inputHash, type Manifest, sha256, TABLES } from "./generate-tables.ts";
 
@@ -34,7 +35,10 @@ function checkTables(): { problems: string[]; depth: string } {
 function checkPages(): string[] {
   const page = join(import.meta.dirname, "../docs/codes.md");
   const isCurrent = existsSync(page) && readFileSync(page, "utf8") === codesPage();
-  return isCurrent ? [] : ["docs/codes.md is not what the codes in src/errors say"];
+  return [
+    ...(isCurrent ? [] : ["docs/codes.md is not what the codes in src/errors say"]),
+    ...(isPageCurrent() ? [] : ["docs/performance.md is not what bench/results.json says: run npm run bench:page"]),
+  ];
 }
 
 const { problems, depth } = checkTables();
