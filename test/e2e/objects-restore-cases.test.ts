@@ -306,10 +306,11 @@ type Plain = any;
 
 const isOfApplication = ({ metadata }: Plain) => metadata.labels?.chart === "app";
 
-function comparable({ metadata, spec, status: _, ...rest }: Plain): Plain {
+/** Without what a copy has of its own: its addresses, and the tokens of its accounts. */
+function comparable({ metadata, spec, status: _status, secrets: _tokens, ...rest }: Plain): Plain {
   const { name, namespace, labels } = metadata;
   const own = { ...spec };
-  for (const field of ["clusterIP", "clusterIPs"]) delete own[field]; // a copy gets its own
+  for (const field of ["clusterIP", "clusterIPs"]) delete own[field];
   return { ...rest, metadata: { name, namespace, labels }, spec: own };
 }
 
