@@ -73,13 +73,17 @@ test.each([
   [String.raw`failed to list: unable to transform key \"/registry/secrets/shop/db\": x`, "/registry/secrets/shop/db"],
   ["data from the storage is not transformable key=/registry/secrets/shop/db: no key", "/registry/secrets/shop/db"],
   ["etcdserver: request timed out", undefined],
+  [
+    'unable to transform key "/registry/secrets/default/sealed": identity transformer tried to read encrypted data',
+    "/registry/secrets/default/sealed",
+  ],
   ["couldn't get version/kind; json parse error: invalid character 'o' in literal null", undefined],
 ])("what an API server says of what it cannot read: %s", (message, key) => {
   expect(readUnreadable(message)?.key).toBe(key);
 });
 
 test("an object that the API server does not name is found by a check of a backup", () => {
-  const message = "couldn't get version/kind; json parse error: invalid character 'o' in literal null";
+  const message = "illegal base64 data at input byte 2"; // of 1.20 and 1.36, for a value that is no object
   expect(readUnreadable(message)).toEqual({ key: undefined });
   expect(readUnreadable("etcdserver: request timed out")).toBeUndefined();
   const unreadable = [{ resource: "secrets", key: undefined, message }];

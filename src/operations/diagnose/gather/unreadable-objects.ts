@@ -24,7 +24,7 @@ async function unreadableOf(api: ClusterApi, resource: string, signal: AbortSign
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 403) return []; // who may not list them can see nothing wrong with them
-    const unreadable = readUnreadable(error.said);
+    const unreadable = error.status === 500 ? readUnreadable(error.said) : undefined;
     if (unreadable === undefined) throw error;
     return [{ resource, key: unreadable.key, message: error.said }];
   }
