@@ -14,6 +14,7 @@ import {
 } from "../../certificates/faults.ts";
 import type { TlsMaterial } from "../etcd/etcd-connection.ts";
 import { connectionCode } from "./connection-codes.ts";
+import { Deadline } from "./deadline.ts";
 
 export interface FaultyTarget {
   readonly url: URL;
@@ -133,11 +134,12 @@ function probeTls({ url, tls, serverName, protocol }: FaultyTarget): Promise<Pro
     let chain: X509Certificate[] = [];
     let socket: TLSSocket;
     const end = (code: string | undefined): void => {
-      clearTimeout(timer);
+      deadline[Symbol.dispose]();
       socket?.destroy();
       resolve({ chain, code });
     };
-    const timer = setTimeout(() => end(chain.length > 0 ? undefined : "ETIMEDOUT"), PROBE_MS);
+    const deadline = new Deadline(PROBE_MS);
+    deadline.signal.addEventListener("abort", () => end(chain.length > 0 ? undefined : "ETIMEDOUT"), { once: true });
     try {
       socket = connect({
         host,
@@ -176,11 +178,13 @@ function speaksPlainHttp({ hostname, port }: URL): Promise<boolean> {
     const socket = connectPlain(Number(port || 443), host, () => {
       socket.write(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     });
+    const deadline = new Deadline(PROBE_MS);
     const end = (answer: boolean): void => {
+      deadline[Symbol.dispose]();
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(PROBE_MS, () => end(false));
+    deadline.signal.addEventListener("abort", () => end(false), { once: true });
     socket.on("data", (chunk: Buffer) => end(chunk.toString("latin1", 0, 5) === "HTTP/"));
     socket.on("error", () => end(false));
     socket.on("close", () => end(false));

@@ -2,6 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect } from "node:tls";
+import { Deadline } from "./deadline.ts";
 
 /** Undefined where nobody shows one in time. Nothing is sent over the connection. */
 export function servedCertificate(
@@ -20,11 +21,12 @@ export function servedCertificate(
       ...(isIP(name) === 0 && { servername: name }),
     });
     const end = (certificate?: X509Certificate): void => {
-      clearTimeout(timer);
+      deadline[Symbol.dispose]();
       socket.destroy();
       resolve(certificate);
     };
-    const timer = setTimeout(end, milliseconds);
+    const deadline = new Deadline(milliseconds);
+    deadline.signal.addEventListener("abort", () => end(), { once: true });
     socket.on("secureConnect", () => {
       const { raw } = socket.getPeerCertificate();
       end(raw === undefined ? undefined : new X509Certificate(raw));
