@@ -33,6 +33,10 @@ test.each([
   ["s3://root:h@s3://root:hunter2@10.0.0.1", "s3://…@10.0.0.1"],
   ["https://a:hun\nter2@host", "https://…@host"],
   ["10.0.0.1:2379", "10.0.0.1:2379"],
+  ["https://root:hunter", "https://root:…"],
+  ["root:hunter", "root:…"],
+  ["https://host:2379/path", "https://host:2379/path"],
+  ["https://[fd00::1]:2379", "https://[fd00::1]:2379"],
 ])("the login in %s", (address, shown) => {
   expect(withoutLogin(address)).toBe(shown);
 });

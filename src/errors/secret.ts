@@ -50,7 +50,9 @@ export function withoutLogins(text: string): string {
  * login.
  */
 export function withoutLogin(address: string): string {
-  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
+  const rest = address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
+  // Where a comma in a password has cut a list of addresses, the @ is in the next one: what is no port is not shown.
+  return rest.replace(/^((?:[a-z][a-z0-9+.-]*:\/\/)?[^[\]/:]*):(?!\/\/)(?!\d{0,5}(?:[/?#]|$)).*$/is, "$1:…");
 }
 
 /**
