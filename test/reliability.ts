@@ -1,4 +1,5 @@
 /** Puts the figures of a run into docs/reliability.md, between the marks of its section. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -11,6 +12,7 @@ export function recordFigures(section: "fuzz" | "power" | "simulation" | "races"
   if (from < 0 || to < from) throw new Error(`docs/reliability.md has no section of figures "${section}"`);
   const wrapped = lines.flatMap((line) => (line.startsWith("|") ? [line] : wrap(line)));
   writeFileSync(PAGE, `${text.slice(0, from)}${begin}\n\n${wrapped.join("\n")}\n\n${text.slice(to)}`);
+  execFileSync(join(import.meta.dirname, "../node_modules/.bin/biome"), ["format", "--write", PAGE]);
 }
 
 /** At 140 characters, as Markdown is wrapped here. */
