@@ -5,31 +5,9 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { expect, test } from "vitest";
+import { PURE_FOLDERS as PURE } from "./folders.ts";
 
 const SRC = join(import.meta.dirname, "../src");
-/** Pure folders in the order of docs/architecture.md: each may import itself and those before it. */
-const PURE = [
-  "errors",
-  "bolt",
-  "mvcc",
-  "protobuf",
-  "wal",
-  "salvage",
-  "kube",
-  "storage",
-  "certificates",
-  "controlplane",
-  "bootstrap",
-  "checkpoint",
-  "rescue",
-  "nodes",
-  "diagnosis",
-  "cluster",
-  "repository",
-  "compare",
-  "objects",
-  "kubeapi",
-];
 /** What a pure folder may import from outside: computation only. `node:vm` compiles decoders and ends computations in time; none touches a file, a socket or a clock. */
 const PURE_PACKAGES = new Set([
   "@noble/ciphers",

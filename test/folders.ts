@@ -1,0 +1,23 @@
+/** The pure folders of src/ in the order of docs/architecture.md: each may import itself and those before it. */
+export const PURE_FOLDERS: readonly string[] = [
+  "errors",
+  "bolt",
+  "mvcc",
+  "protobuf",
+  "wal",
+  "salvage",
+  "kube",
+  "storage",
+  "certificates",
+  "controlplane",
+  "bootstrap",
+  "checkpoint",
+  "rescue",
+  "nodes",
+  "diagnosis",
+  "cluster",
+  "repository",
+  "compare",
+  "objects",
+  "kubeapi",
+];
