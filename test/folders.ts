@@ -1,9 +1,9 @@
 /** The pure folders of src/ in the order of docs/architecture.md: each may import itself and those before it. */
 export const PURE_FOLDERS: readonly string[] = [
   "errors",
+  "protobuf",
   "bolt",
   "mvcc",
-  "protobuf",
   "wal",
   "salvage",
   "kube",

@@ -1,6 +1,6 @@
 /** Bodies of answers: single objects and lists, in the encoding that was negotiated, in parts that never hold more than some objects. */
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { isObject } from "../storage/arrange.ts";
 import { CBOR_MAGIC, encodeCbor, isCbor } from "../storage/cbor.ts";
 import { encodeAnswer } from "../storage/encode-message.ts";

@@ -3,7 +3,7 @@
  * openApiV2} makes is written. Source: gnostic's openapiv2/OpenAPIv2.proto. Its maps are lists of named values.
  */
 import type { JsonObject, JsonValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { isObject } from "../storage/arrange.ts";
 import { printJson } from "../storage/json-text.ts";
 

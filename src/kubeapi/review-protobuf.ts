@@ -1,6 +1,7 @@
 /** Reviews that newer clients post as protobuf. Of each no more is read than its answer depends on. Source: authorization/v1 and authentication/v1 generated.proto. */
 import type { JsonObject } from "../kube/object.ts";
-import { createWireCursor, LENGTH } from "../protobuf/message.ts";
+import { createWireCursor } from "../protobuf/message.ts";
+import { BYTES } from "../protobuf/reader.ts";
 import { isProtobuf, readEnvelope } from "../storage/envelope.ts";
 
 /** The names of a message's text fields and of the messages within it, by number. */
@@ -43,7 +44,7 @@ function read(message: Uint8Array, fields: Fields): JsonObject {
   const result: Record<string, string | JsonObject> = {};
   while (cursor.next()) {
     const field = fields[cursor.field];
-    if (field === undefined || cursor.wireType !== LENGTH) continue;
+    if (field === undefined || cursor.wireType !== BYTES) continue;
     if (typeof field !== "string") result[field.name] = read(cursor.bytes(), field.fields);
     else {
       const text = Buffer.from(cursor.bytes()).toString("utf8");

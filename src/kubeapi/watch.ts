@@ -3,7 +3,9 @@
  * happens in a file, so that the events come to an end; the stream stays open as long as the client wants it. Source:
  * apiserver's storage/cacher and the API concepts of Kubernetes.
  */
+
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
+import { encodeMessage } from "../protobuf/message.ts";
 import { encodeCbor } from "../storage/cbor.ts";
 import { printJson } from "../storage/json-text.ts";
 import { type BodyPart, encodeBody, type MessageOf, metadataMessage } from "./body.ts";
@@ -180,17 +182,11 @@ function bookmarkRow(object: KubeObject, version: string, resource: ServedResour
 /** Four bytes of length, then metav1.WatchEvent `type = 1, object = 2 (RawExtension: raw = 1)` without an envelope of its own. */
 function protobufFrame(type: EventType, object: BodyPart): Uint8Array {
   const raw = typeof object === "string" ? Buffer.from(object) : object;
-  const extension = field(1, raw);
-  const event = Buffer.concat([field(1, Buffer.from(type)), field(2, extension)]);
+  const event = encodeMessage((writer) => {
+    writer.string(1, type);
+    writer.message(2, (extension) => extension.bytes(1, raw));
+  });
   const length = Buffer.alloc(4);
   length.writeUInt32BE(event.length);
   return Buffer.concat([length, event]);
-}
-
-function field(number: number, bytes: Uint8Array): Uint8Array {
-  const head = [number * 8 + 2];
-  let rest = bytes.length;
-  for (; rest > 0x7f; rest >>>= 7) head.push((rest & 0x7f) | 0x80);
-  head.push(rest);
-  return Buffer.concat([Uint8Array.from(head), bytes]);
 }

@@ -3,7 +3,9 @@
  * compaction revisions, confState, storageVersion), `members`, `members_removed`, `cluster`, `lease`, `alarm`, `auth*`.
  * A bucket or a key that a version does not write is undefined or empty.
  */
+
 import type { Entry } from "../bolt/bucket.ts";
+import { VARINT, WireError, WireReader } from "../protobuf/reader.ts";
 import { decodeRevision, readBigEndian } from "./revision.ts";
 
 export interface StoreInfo {
@@ -174,17 +176,16 @@ function strings(value: unknown): string[] {
 /** The varint fields of a small protobuf message, or undefined where it holds anything else. */
 function varints(bytes: Uint8Array): Map<number, bigint> | undefined {
   const fields = new Map<number, bigint>();
-  for (let at = 0; at < bytes.length; ) {
-    const tag = bytes[at++]!;
-    if ((tag & 7) !== 0 || tag >= 0x80) return undefined;
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = bytes[at++];
-      if (byte === undefined || shift > 63n) return undefined;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) break;
+  const reader = new WireReader(bytes);
+  try {
+    while (reader.pos < bytes.length) {
+      const tag = reader.varint32(bytes.length);
+      if ((tag & 7) !== VARINT) return undefined;
+      fields.set(tag >>> 3, BigInt(reader.uint64(bytes.length)));
     }
-    fields.set(tag >> 3, value);
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
   }
   return fields;
 }

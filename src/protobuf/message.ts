@@ -1,13 +1,11 @@
 /**
- * The protobuf wire format, as much as etcd's own messages need: a cursor over fields, and a writer. Numbers beyond
- * 2^53 are read as bigint by those who expect them (member ids, lease ids); indexes, terms and revisions are numbers.
+ * Whole messages of protobuf, one field after the other, for messages that have no plan: etcd's, the container runtime's, a backup's. A cursor reads them over
+ * {@link WireReader}; {@link encodeMessage} writes them by {@link WireWriter}. Numbers beyond 2^53 are read as bigint by those who expect them (member ids,
+ * lease ids); indexes, terms and revisions are numbers.
  */
 import { type ErrorCode, MendError } from "../errors/errors.ts";
-
-const VARINT = 0;
-const FIXED64 = 1;
-export const LENGTH = 2;
-const FIXED32 = 5;
+import { BYTES, VARINT, WireError, WireReader } from "./reader.ts";
+import { WireWriter } from "./writer.ts";
 
 /** Walks the fields of one message. A field that is not read is skipped by the next call of {@link next}. */
 export interface WireCursor {
@@ -25,52 +23,22 @@ export interface WireCursor {
 
 /** `what` names the message in errors, which carry `code`. */
 export function createWireCursor(message: Uint8Array, what: string, code: ErrorCode): WireCursor {
-  let at = 0;
+  const reader = new WireReader(message);
+  const end = message.length;
   let field = 0;
   let wireType = 0;
   let pending = false;
 
-  function fail(text: string): never {
+  function fail(text: string, at = reader.pos): never {
     throw new MendError(code, `${what} is not valid protobuf: ${text} at byte ${at}`);
   }
-  function byte(): number {
-    if (at >= message.length) fail("it ends inside a number");
-    return message[at++]!;
-  }
-  function varint(): number {
-    let result = 0;
-    let scale = 1;
-    for (let i = 0; i < 10; i++) {
-      const value = byte();
-      result += (value & 0x7f) * scale;
-      if (value < 0x80) {
-        if (!Number.isSafeInteger(result)) fail("a number is beyond 2^53");
-        return result;
-      }
-      scale *= 128;
+  function read<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (error instanceof WireError) fail(error.message, error.offset);
+      throw error;
     }
-    return fail("a number has more than 10 bytes");
-  }
-  function bigVarint(): bigint {
-    let result = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const value = byte();
-      result |= BigInt(value & 0x7f) << shift;
-      if (value < 0x80) return BigInt.asUintN(64, result);
-    }
-    return fail("a number has more than 10 bytes");
-  }
-  function take(size: number): Uint8Array {
-    if (size > message.length - at) fail(`it ends ${size - (message.length - at)} bytes early`);
-    at += size;
-    return message.subarray(at - size, at);
-  }
-  function skip(): void {
-    if (wireType === VARINT) bigVarint();
-    else if (wireType === LENGTH) take(varint());
-    else if (wireType === FIXED64) take(8);
-    else if (wireType === FIXED32) take(4);
-    else fail(`field ${field} has the unknown wire type ${wireType}`);
   }
   function expect(type: number): void {
     if (wireType !== type) fail(`field ${field} has wire type ${wireType}, expected ${type}`);
@@ -85,104 +53,75 @@ export function createWireCursor(message: Uint8Array, what: string, code: ErrorC
       return wireType;
     },
     next() {
-      if (pending) skip();
-      pending = at < message.length;
+      if (pending) read(() => reader.skip(wireType, end));
+      pending = reader.pos < end;
       if (!pending) return false;
-      const tag = varint();
-      field = Math.floor(tag / 8);
-      wireType = tag % 8;
+      const tag = read(() => reader.varint32(end));
+      field = tag >>> 3;
+      wireType = tag & 7;
       if (field === 0) fail("a field has number 0");
       return true;
     },
     number() {
       expect(VARINT);
-      return varint();
+      const value = read(() => reader.uint64(end));
+      return typeof value === "number" ? value : fail("a number is beyond 2^53");
     },
     bigint() {
       expect(VARINT);
-      return bigVarint();
+      return BigInt(read(() => reader.uint64(end)));
     },
     bytes() {
-      expect(LENGTH);
-      return take(varint());
+      expect(BYTES);
+      const length = read(() => reader.length(end));
+      reader.pos += length;
+      return message.subarray(reader.pos - length, reader.pos);
     },
   };
 }
 
-/** Builds one message. Fields are written in the order of the calls. */
-export interface WireWriter {
+/** Takes the fields of one message, in their order. */
+export interface FieldWriter {
   varint(field: number, value: number | bigint): void;
   bytes(field: number, value: Uint8Array): void;
   /** What comes before `size` bytes that the caller adds. */
   header(field: number, size: number): void;
   string(field: number, value: string): void;
-  message(field: number, fill: (writer: WireWriter) => void): void;
-  /** The bytes written so far, as a view that the next write may invalidate. */
-  finish(): Uint8Array;
+  message(field: number, fill: (writer: FieldWriter) => void): void;
 }
+
+const text = new TextEncoder();
 
 /** `expected`: about how many bytes the message will have. */
-function createWireWriter(expected = 64): WireWriter {
-  let buffer = new Uint8Array(expected);
-  let used = 0;
-
-  function reserve(size: number): void {
-    if (used + size <= buffer.length) return;
-    const grown = new Uint8Array(Math.max(buffer.length * 2, used + size));
-    grown.set(buffer.subarray(0, used));
-    buffer = grown;
-  }
-  function varint(value: number | bigint): void {
-    reserve(10);
-    if (typeof value === "number" && value >= 0) {
-      let rest = value;
-      while (rest >= 0x80) {
-        buffer[used++] = (rest % 0x80) | 0x80;
-        rest = Math.floor(rest / 0x80);
-      }
-      buffer[used++] = rest;
-      return;
-    }
-    let rest = BigInt.asUintN(64, BigInt(value));
-    while (rest >= 0x80n) {
-      buffer[used++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
-    }
-    buffer[used++] = Number(rest);
-  }
-  const writer: WireWriter = {
-    varint(field, value) {
-      varint(field * 8 + VARINT);
-      varint(value);
-    },
-    header(field, size) {
-      varint(field * 8 + LENGTH);
-      varint(size);
-    },
-    bytes(field, value) {
-      writer.header(field, value.length);
-      reserve(value.length);
-      buffer.set(value, used);
-      used += value.length;
-    },
-    string(field, value) {
-      writer.bytes(field, new TextEncoder().encode(value));
-    },
-    message(field, fill) {
-      const inner = createWireWriter();
-      fill(inner);
-      writer.bytes(field, inner.finish());
-    },
-    finish() {
-      return buffer.subarray(0, used);
-    },
-  };
-  return writer;
+export function encodeMessage(fill: (writer: FieldWriter) => void, expected = 128): Uint8Array {
+  const writer = new WireWriter(expected);
+  writeFields(writer, fill);
+  return writer.finish();
 }
 
-/** One message on its own. */
-export function encodeMessage(fill: (writer: WireWriter) => void, expected?: number): Uint8Array {
-  const writer = createWireWriter(expected);
-  fill(writer);
-  return writer.finish();
+/** A message is written from its end, so that its length is known when it is due: the fields are taken in first. */
+function writeFields(writer: WireWriter, fill: (writer: FieldWriter) => void): void {
+  const fields: (() => void)[] = [];
+  const delimited = (field: number, write: () => void) =>
+    fields.push(() => {
+      const before = writer.size;
+      write();
+      writer.delimit(field, before);
+    });
+  fill({
+    varint: (field, value) =>
+      fields.push(() => {
+        writer.integer(value);
+        writer.tag(field, VARINT);
+      }),
+    bytes: (field, value) => delimited(field, () => writer.raw(value)),
+    header: (field, size) =>
+      fields.push(() => {
+        writer.varint(size);
+        writer.tag(field, BYTES);
+      }),
+    string: (field, value) => delimited(field, () => writer.raw(text.encode(value))),
+    message: (field, inner) => delimited(field, () => writeFields(writer, inner)),
+  });
+  for (const write of fields.reverse()) write();
 }

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StoredMessage } from "../storage/stored-fields.ts";
-import { WireWriter } from "./backward-writer.ts";
 import { WireError, WireReader } from "./reader.ts";
+import { WireWriter } from "./writer.ts";
 
 const written = (write: (writer: WireWriter) => void) => {
   const writer = new WireWriter();

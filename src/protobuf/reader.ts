@@ -77,6 +77,12 @@ export class WireReader {
     return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
   }
 
+  /** An unsigned 64-bit varint: a bigint where a number would round it. */
+  uint64(end: number): number | bigint {
+    const value = this.int64(end);
+    return value < 0 ? BigInt.asUintN(64, BigInt(value)) : value;
+  }
+
   /** A length, checked against what is left, so that `pos + length` is inside the message. */
   length(end: number): number {
     const start = this.pos;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
 import type { DecodedValue, JsonValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { encodeCbor } from "./cbor.ts";
 import { surelyDecodes } from "./check-value.ts";
 import { decodeValue, MAX_VALUE_BYTES } from "./decode.ts";

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { SNAPSHOTS, storedVersions } from "../../test/fixture-values.ts";
 import type { JsonObject, StoredValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import type { FieldChoice } from "./compile-decoder.ts";
 import { decodeMessage, writeMessage } from "./decode-message.ts";
 import { isProtobuf, readEnvelope } from "./envelope.ts";

@@ -11,7 +11,7 @@ import {
   storedVersions,
 } from "../../test/fixture-values.ts";
 import type { DecodedValue, JsonObject, KubeObject } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { encodeCbor } from "./cbor.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";

@@ -1,7 +1,7 @@
 /** The types with a JSON form of their own, back to the content of their messages. */
 import { MendError } from "../errors/errors.ts";
 import type { JsonValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { decodeLeaf } from "./decode-message.ts";
 import { parseDuration } from "./duration.ts";
 import { printJson } from "./json-text.ts";

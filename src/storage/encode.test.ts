@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { liveValues, SNAPSHOTS, storedVersions } from "../../test/fixture-values.ts";
 import type { DecodedValue, JsonObject, KubeObject, StorageEncoding, StoredValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { decodeValue } from "./decode.ts";
 import { encodeObject } from "./encode.ts";
 import { readEncryptionHeader } from "./encryption.ts";

@@ -1,7 +1,7 @@
 /** Objects back to the bytes that the API server stores: the inverse of `decode.ts`. */
 import { MendError } from "../errors/errors.ts";
 import type { DecodedValue, JsonObject, JsonValue, KubeObject, StorageEncoding } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/backward-writer.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { arrange, isObject } from "./arrange.ts";
 import { encodeCbor } from "./cbor.ts";
 import { decodeValue, detectEncoding } from "./decode.ts";

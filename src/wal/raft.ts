@@ -3,7 +3,7 @@
  * `etcdserverpb.Metadata`). Scalars are written even when they are zero, in the order of their numbers, so that what we
  * encode has the very bytes that etcd would write.
  */
-import { createWireCursor, encodeMessage, type WireCursor, type WireWriter } from "../protobuf/message.ts";
+import { createWireCursor, encodeMessage, type FieldWriter, type WireCursor } from "../protobuf/message.ts";
 
 export const ENTRY_NORMAL = 0;
 export const ENTRY_CONF_CHANGE = 1;
@@ -111,7 +111,7 @@ export function decodeHardState(bytes: Uint8Array): HardState {
   return { term, vote, commit };
 }
 
-export function writeConfState(writer: WireWriter, state: ConfState): void {
+export function writeConfState(writer: FieldWriter, state: ConfState): void {
   for (const id of state.voters) writer.varint(1, id);
   for (const id of state.learners) writer.varint(2, id);
   for (const id of state.votersOutgoing) writer.varint(3, id);

@@ -1,6 +1,6 @@
 /** Pod sandboxes and containers as the kubelet makes them, where a test has none. kubemend itself never makes any. */
 import { type GrpcConnection, openGrpc } from "../../src/io/network/grpc.ts";
-import { createWireCursor, encodeMessage, type WireWriter } from "../../src/protobuf/message.ts";
+import { createWireCursor, encodeMessage, type FieldWriter } from "../../src/protobuf/message.ts";
 import { WEB } from "../../testbed/images.ts";
 
 const HOST_NETWORK = 2;
@@ -62,7 +62,7 @@ export async function makePod(
   }
 }
 
-function map(writer: WireWriter, field: number, values: Readonly<Record<string, string>>): void {
+function map(writer: FieldWriter, field: number, values: Readonly<Record<string, string>>): void {
   for (const [key, value] of Object.entries(values)) {
     writer.message(field, (pair) => {
       pair.string(1, key);
@@ -71,7 +71,7 @@ function map(writer: WireWriter, field: number, values: Readonly<Record<string, 
   }
 }
 
-async function id(grpc: GrpcConnection, method: string, fill: (writer: WireWriter) => void): Promise<string> {
+async function id(grpc: GrpcConnection, method: string, fill: (writer: FieldWriter) => void): Promise<string> {
   const answer = await grpc.call(`/runtime.v1.RuntimeService/${method}`, encodeMessage(fill));
   const fields = createWireCursor(answer, method, "internal");
   while (fields.next()) if (fields.field === 1) return new TextDecoder().decode(fields.bytes());

@@ -1,11 +1,17 @@
-/** Writes protobuf from its end to its start, as gogo/protobuf does: a message's length is known by the time it is due. */
+/** Writes protobuf from its end to its start, as gogo/protobuf does: a message's length is known by the time it is due, and nothing is copied into its parent. */
 
 const FIRST_SIZE = 4096;
 
 export class WireWriter {
-  private bytes = new Uint8Array(FIRST_SIZE);
+  private bytes: Uint8Array;
   /** Where the last written byte is; what follows is done. */
-  private at = FIRST_SIZE;
+  private at: number;
+
+  /** `expected`: about how many bytes will be written. */
+  constructor(expected = FIRST_SIZE) {
+    this.bytes = new Uint8Array(expected);
+    this.at = expected;
+  }
 
   /** How many bytes are written. */
   get size(): number {
