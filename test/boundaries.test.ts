@@ -5,7 +5,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { expect, test } from "vitest";
-import { PURE_FOLDERS as PURE } from "./folders.ts";
+import { INNER_FOLDERS, PURE_FOLDERS as PURE } from "./folders.ts";
 
 const SRC = join(import.meta.dirname, "../src");
 /** What a pure folder may import from outside: computation only. `node:vm` compiles decoders and ends computations in time; none touches a file, a socket or a clock. */
@@ -52,11 +52,32 @@ function wrongImports(file: string): string[] {
     const target = relative(SRC, normalize(join(SRC, dirname(file), specifier)));
     if (!target.includes("/") || target.startsWith("..")) continue; // errors.ts, package.json
     const to = target.split("/")[0]!;
-    if (to === folder) continue;
+    if (to === folder) {
+      wrong.push(...wrongWithin(folder, file, target));
+      continue;
+    }
     const allowed = PURE.includes(folder) ? PURE.slice(0, PURE.indexOf(folder)) : EDGE_MAY_IMPORT[folder];
     if (allowed && !allowed.includes(to)) wrong.push(`${file} must not import ${target}`);
   }
   return wrong;
+}
+
+/** Within io/ and operations/ arrows point one way too. */
+function wrongWithin(folder: string, file: string, target: string): string[] {
+  const order = INNER_FOLDERS[folder];
+  const [from = "", to = ""] = [file, target].map((path) => path.split("/")[1]);
+  if (order === undefined || from === to) return [];
+  const unknown = [from, to].filter((each) => !order.includes(each));
+  if (unknown.length > 0) return unknown.map((each) => `${folder}/${each} has no place in test/folders.ts`);
+  return order.indexOf(to) < order.indexOf(from) ? [] : [`${file} must not import ${target}`];
+}
+
+/** The process belongs to the edges: what comes from it is an argument elsewhere. */
+function wrongProcess(file: string): string[] {
+  if (!/^(operations|snapshot|cli)\//.test(file) || file === "cli/main.ts") return [];
+  const code = readFileSync(join(SRC, file), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+  const uses = /(?<![\w.$])process\??\.(?!pid\b|unit\b)[a-z]/.test(code) || code.includes('"node:process"');
+  return uses ? [`${file} must not use process`] : [];
 }
 
 /** A clock or a process hides in globals, not in imports. */
@@ -85,7 +106,7 @@ test("what is slow to load is loaded when it is needed", () => {
 test("arrows point one way", () => {
   const files = globSync("**/*.ts", { cwd: SRC }).filter((file) => !file.endsWith(".test.ts"));
   expect(files.length).toBeGreaterThan(3);
-  expect(files.flatMap((file) => [...wrongImports(file), ...wrongGlobals(file)])).toEqual([]);
+  expect(files.flatMap((file) => [...wrongImports(file), ...wrongGlobals(file), ...wrongProcess(file)])).toEqual([]);
 });
 
 test("the page imports nothing but itself and its framework", () => {

@@ -21,3 +21,28 @@ export const PURE_FOLDERS: readonly string[] = [
   "objects",
   "kubeapi",
 ];
+
+/** The folders of io/ and of operations/ in the same way. */
+export const INNER_FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  io: ["files", "network", "stores", "repository", "api-server", "node", "etcd", "ssh", "serve", "agent"],
+  operations: [
+    "cluster-access",
+    "objects",
+    "snapshot",
+    "certificate",
+    "etcd",
+    "recover",
+    "render",
+    "start",
+    "rescue",
+    "drain",
+    "evict",
+    "rebalance",
+    "node-status",
+    "clean",
+    "diagnose",
+    "backup",
+    "cluster",
+    "serve",
+  ],
+};

@@ -7,8 +7,8 @@
  */
 import { MendError } from "../errors/errors.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/writer.ts";
 import { BYTES, FIXED32, FIXED64, VARINT } from "../protobuf/reader.ts";
+import { WireWriter } from "../protobuf/writer.ts";
 import { compareStrings, isObject } from "./arrange.ts";
 import { encodeLeaf } from "./encode-leaf.ts";
 import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op, Shape } from "./message-plan.ts";

@@ -2,12 +2,13 @@
 
 import { resolveSrv } from "node:dns/promises";
 import { readFileSync } from "node:fs";
-import { createSecureContext, type SecureContextOptions } from "node:tls";
+import { createSecureContext } from "node:tls";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { Secret, withoutLogin } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
+import type { TlsMaterial } from "../network/tls-material.ts";
 import { findLocalEtcd } from "./local-etcd.ts";
 
 /** What the command line and etcdctl's environment variables say. */
@@ -62,10 +63,6 @@ export function mayLogIn({ named, trustMembers }: EtcdUserLogin, endpoint: strin
   if (named.includes(endpoint)) return true;
   const isWeaker = !endpoint.startsWith("https:") && named.some((each) => each.startsWith("https:"));
   return trustMembers && !isWeaker;
-}
-
-export interface TlsMaterial extends Pick<SecureContextOptions, "ca" | "cert" | "key"> {
-  readonly rejectUnauthorized: boolean;
 }
 
 /** Reads the files and resolves the names. Throws `usage`, and what reading a file throws. */

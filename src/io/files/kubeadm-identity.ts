@@ -12,8 +12,8 @@ import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { isAddress } from "../../kube/ip-network.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
-import { readQuietly } from "../node/local-node.ts";
 import { certificateOf } from "./certificate-files.ts";
+import { readQuietly } from "./quiet-reads.ts";
 
 /** What could be found; undefined what could not. */
 export type FoundIdentity = { readonly [Field in keyof NodeIdentity]: NodeIdentity[Field] | undefined } & {

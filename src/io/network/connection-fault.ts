@@ -12,9 +12,9 @@ import {
   readCertificates,
   serverFaults,
 } from "../../certificates/faults.ts";
-import type { TlsMaterial } from "../etcd/etcd-connection.ts";
 import { connectionCode } from "./connection-codes.ts";
 import { Deadline } from "./deadline.ts";
+import type { TlsMaterial } from "./tls-material.ts";
 
 export interface FaultyTarget {
   readonly url: URL;

@@ -10,10 +10,10 @@ import {
   type IncomingHttpHeaders,
 } from "node:http2";
 import { createConnection } from "node:net";
-import type { TlsMaterial } from "../etcd/etcd-connection.ts";
 import { Deadline, DeadlinePassed, SLOWEST_PACE } from "./deadline.ts";
 import { decodePercent } from "./decode-percent.ts";
 import { ETCD_FAILURES, type GrpcFailures } from "./grpc-failures.ts";
+import type { TlsMaterial } from "./tls-material.ts";
 
 export interface GrpcConnection {
   readonly endpoint: string;

@@ -7,7 +7,7 @@ import { isAbsolute, join } from "node:path";
 import type { EtcdDataFacts } from "../../diagnosis/facts.ts";
 import type { ServiceManager } from "../../diagnosis/service-command.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
-import { readQuietly } from "./local-node.ts";
+import { readQuietly } from "../files/quiet-reads.ts";
 
 /** Where kubeadm puts what only control-plane nodes have. */
 const FILES = [

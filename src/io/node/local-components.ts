@@ -8,7 +8,8 @@ import { containerFlags, type Flag } from "../../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
-import { ageOf, commandLine, names, processes, readQuietly, sharesNetwork } from "./local-node.ts";
+import { names, readQuietly } from "../files/quiet-reads.ts";
+import { ageOf, commandLine, processes, sharesNetwork } from "./local-node.ts";
 
 const POD_LOGS = "/var/log/pods";
 const NAMES: ReadonlySet<string> = new Set(["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]);

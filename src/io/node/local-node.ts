@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, stat
 import { hostname, networkInterfaces } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
 import { readYaml } from "../../kube/read-yaml.ts";
+import { names, readQuietly } from "../files/quiet-reads.ts";
 
 const POD_LOGS = "/var/log/pods";
 const CONTAINER_LOGS = "/var/log/containers";
@@ -253,22 +254,4 @@ export function commandLine(pid: number): string[] {
   return readQuietly(`/proc/${pid}/cmdline`)
     .split("\0")
     .filter((word) => word !== "");
-}
-
-/** The entries of a directory; none where there is no such directory. */
-export function names(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
-/** Empty for what has just gone. */
-export function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -28,6 +28,7 @@ import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
 import { type FoundIdentity, findIdentity, hostOf } from "../../io/files/kubeadm-identity.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
+import { newOwner } from "../../io/node/own-user.ts";
 import { type CertificatePlaces, type CertificateState, listCertificates, noKubernetes } from "./list-certificates.ts";
 
 export interface IssueOptions extends CertificatePlaces {
@@ -411,10 +412,7 @@ async function place({ file, text, mode }: Output, { now }: IssueOptions): Promi
   if (!existsSync(dirname(file))) realFileSystem.makeDirectory(dirname(file), 0o755);
   const { uid, gid } = statSync(dirname(file));
   using target = openTarget(file, { command: COMMAND, kind: "file", strict: true });
-  const owner =
-    process.geteuid?.() === 0
-      ? { mode, uid, gid }
-      : { mode, uid: process.geteuid?.() ?? uid, gid: process.getegid?.() ?? gid };
+  const owner = { mode, ...newOwner({ uid, gid }) };
   await writeFile(realFileSystem, target, COMMAND, (out) => out.write(Buffer.from(text), 0), { owner });
   return null;
 }

@@ -10,12 +10,13 @@ import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/afte
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { checkDataDirTarget, createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
+import { type EtcdUser, findEtcdUser } from "../../io/etcd/etcd-user.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
 import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { resolveHosts } from "../../io/network/resolve-hosts.ts";
-import { type EtcdUser, findEtcdUser } from "../../io/node/etcd-user.ts";
+import { ownUid } from "../../io/node/own-user.ts";
 import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
@@ -233,7 +234,7 @@ function directoriesOf({ dataDir, walDir }: RestoreOptions): string[] {
 
 /** Whom the data dir is to be given to: what was there before says it itself. */
 function needsOwner({ dataDir }: RestoreOptions): EtcdUser | undefined {
-  return existsSync(dataDir) && statSync(dataDir).uid !== process.geteuid?.() ? undefined : findEtcdUser(dataDir);
+  return existsSync(dataDir) && statSync(dataDir).uid !== ownUid() ? undefined : findEtcdUser(dataDir);
 }
 
 /** An id is made of peer URLs and the token: with both as they were, an old member takes a restored one for the member that it knew. */

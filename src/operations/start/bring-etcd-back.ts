@@ -11,7 +11,7 @@ import {
   placeRecoveredEtcd,
   type RecoveredEtcdPlaces,
   type RecoveredEtcdState,
-} from "../../io/node/recovered-etcd-files.ts";
+} from "../../io/etcd/recovered-etcd-files.ts";
 import { restoreSnapshot } from "../snapshot/restore.ts";
 import type { StartMachine } from "./machine.ts";
 

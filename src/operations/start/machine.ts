@@ -3,6 +3,7 @@
  * that tests run it without a kubelet.
  */
 import { hostname } from "node:os";
+import { type RecoveredEtcdPlaces, recoveredEtcdPlaces } from "../../io/etcd/recovered-etcd-files.ts";
 import { dials } from "../../io/network/dials.ts";
 import {
   findKubelet,
@@ -17,7 +18,6 @@ import {
   staticPodContainers,
   staticPodLog,
 } from "../../io/node/local-node.ts";
-import { type RecoveredEtcdPlaces, recoveredEtcdPlaces } from "../../io/node/recovered-etcd-files.ts";
 import { absentImages } from "./absent-images.ts";
 
 export interface StartMachine {

@@ -1,4 +1,5 @@
 /** The etcd member that this node's static pod runs, by its manifest; also where an operation has taken that away and keeps it. */
+
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -6,6 +7,7 @@ import { MendError } from "../../../errors/errors.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
+import { isRoot } from "../../../io/node/own-user.ts";
 import { operationDirectory, readJournals } from "./journal.ts";
 
 export const memberSchema = z.object({
@@ -46,7 +48,7 @@ export function describeMember(): DescribedMember {
   }
   return {
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
-    isRoot: process.getuid?.() === 0,
+    isRoot: isRoot(),
     kubeletRuns: kubelet !== undefined,
     staticPods,
     name,

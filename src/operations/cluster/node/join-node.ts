@@ -2,6 +2,7 @@
  * What replacing a control-plane node asks of a machine: what it has, the secrets of a join from kubeadm on a living
  * one, and the join itself on the new one.
  */
+
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
@@ -10,6 +11,7 @@ import { promisify } from "node:util";
 import { MendError } from "../../../errors/errors.ts";
 import { componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
+import { isRoot } from "../../../io/node/own-user.ts";
 
 const run = promisify(execFile);
 const KUBEADM_MS = 600_000;
@@ -32,7 +34,7 @@ export interface MachineFacts {
 export async function describeMachine(): Promise<MachineFacts> {
   return {
     nodeName: findKubelet()?.nodeName ?? hostname().toLowerCase(),
-    isRoot: process.getuid?.() === 0,
+    isRoot: isRoot(),
     hasKubeadm: await run("kubeadm", ["version", "-o", "short"]).then(
       () => true,
       () => false,

@@ -1,11 +1,13 @@
 /** What an operation on several nodes keeps on each of them: how far it has come there, and what it needs to take everything back. */
+
 import { join } from "node:path";
 import { type NodeJournal, nodeJournalSchema } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { writeStaged } from "../../../io/agent/write-staged.ts";
 import { type FileSystem, realFileSystem } from "../../../io/files/durable/file-system.ts";
+import { names } from "../../../io/files/quiet-reads.ts";
 import { readTextFile } from "../../../io/files/read-file.ts";
-import { names } from "../../../io/node/local-node.ts";
+import { ownOwner } from "../../../io/node/own-user.ts";
 
 /** On every node, of root's alone: the snapshot that is restored is there for a while, and it holds every secret of the cluster. */
 export const OPERATIONS = "/var/lib/kubemend/cluster";
@@ -45,7 +47,7 @@ export async function writeJournal(
   fs.makeDirectory(directory, 0o700);
   const path = join(directory, JOURNAL);
   const bytes = new TextEncoder().encode(`${JSON.stringify(journal, undefined, 2)}\n`);
-  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const { uid, gid } = ownOwner();
   await writeStaged(fs, `${path}.draft`, { path, bytes, mode: 0o600, uid, gid });
   return journal;
 }

@@ -1,4 +1,5 @@
 /** A data directory that was made elsewhere takes the place of this node's; or none does, and the member joins the others with an empty one. */
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -10,6 +11,7 @@ import { invariant, MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
+import { isRoot } from "../../../io/node/own-user.ts";
 import { containerIndexOf } from "../../../kube/component.ts";
 import { addFlag, changeFlag, flagValue } from "../../../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../../../kube/fields.ts";
@@ -114,7 +116,7 @@ async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Prom
 }
 
 function giveTo(directory: string, uid: number, gid: number): void {
-  if (process.getuid?.() !== 0) return;
+  if (!isRoot()) return;
   const all = readdirSync(directory, { recursive: true }).map((name) => join(directory, String(name)));
   for (const path of [directory, ...all]) realFileSystem.own(path, statSync(path).mode & 0o7777, uid, gid);
 }

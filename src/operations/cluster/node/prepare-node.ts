@@ -3,6 +3,7 @@
  * authorities make whose keys are there. What was there before is kept with the operation, and noted before anything is
  * written.
  */
+
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -17,6 +18,7 @@ import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { findRuntimeEndpoint } from "../../../io/node/container-runtime.ts";
 import { hasKubeletUnit, restartKubelet } from "../../../io/node/kubelet-service.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
+import { newOwner } from "../../../io/node/own-user.ts";
 import { objectOf, textOf } from "../../../kube/fields.ts";
 import type { JsonObject } from "../../../kube/object.ts";
 import { readYaml } from "../../../kube/read-yaml.ts";
@@ -147,7 +149,7 @@ async function note(journal: NodeJournal, paths: readonly string[], root?: strin
     if (kept !== null && stat !== undefined) {
       const { uid, gid, mode } = stat;
       realFileSystem.remove(`${kept}.draft`);
-      const owner = { mode: mode & 0o7777, ...ours({ uid, gid }) };
+      const owner = { mode: mode & 0o7777, ...newOwner({ uid, gid }) };
       await writeStaged(realFileSystem, `${kept}.draft`, { path: kept, bytes: readFileSync(path), ...owner });
     }
     made.push({ path, kept, sha256: null });
@@ -160,13 +162,7 @@ async function writeSent({ path, content, mode, uid, gid }: SentFile): Promise<v
   const draft = join(dirname(path), `.${basename(path)}.kubemend`);
   realFileSystem.remove(draft);
   const bytes = Buffer.from(content, "base64");
-  await writeStaged(realFileSystem, draft, { path, bytes, mode, ...ours({ uid, gid }) });
-}
-
-/** Only root may give files away. */
-function ours(owner: { readonly uid: number; readonly gid: number }): { readonly uid: number; readonly gid: number } {
-  const uid = process.geteuid?.() ?? 0;
-  return uid === 0 ? owner : { uid, gid: process.getegid?.() ?? 0 };
+  await writeStaged(realFileSystem, draft, { path, bytes, mode, ...newOwner({ uid, gid }) });
 }
 
 /** The common configuration leaves to each node where its container runtime listens. */

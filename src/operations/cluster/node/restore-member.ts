@@ -10,7 +10,7 @@ import { invariant, MendError } from "../../../errors/errors.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
-import { names } from "../../../io/node/local-node.ts";
+import { names } from "../../../io/files/quiet-reads.ts";
 import { restoreSnapshot } from "../../snapshot/restore.ts";
 import { OPERATIONS, writeJournal } from "./journal.ts";
 

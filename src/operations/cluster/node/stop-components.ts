@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
+import { names } from "../../../io/files/quiet-reads.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
-import { names } from "../../../io/node/local-node.ts";
 import { operationDirectory, writeJournal } from "./journal.ts";
 
 /** The kubelet looks every 20 s, and gives containers 30 s to end. */

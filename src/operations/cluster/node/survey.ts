@@ -1,4 +1,5 @@
 /** What this node has and does, for whoever plans an operation on several nodes. Changes nothing. */
+
 import { existsSync, statfsSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,9 +12,11 @@ import { KUBERNETES } from "../../../cluster/node-needs.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { knownPeerUrls, type NewestRevision, newestRevision } from "../../../io/etcd/newest-revision.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
+import { readQuietly } from "../../../io/files/quiet-reads.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
-import { findKubelet, listenerOf, readQuietly } from "../../../io/node/local-node.ts";
+import { findKubelet, listenerOf } from "../../../io/node/local-node.ts";
+import { isRoot } from "../../../io/node/own-user.ts";
 import { listCertificates } from "../../certificate/list-certificates.ts";
 import { absentImages } from "../../start/absent-images.ts";
 import { readJournals } from "./journal.ts";
@@ -47,7 +50,7 @@ export async function surveyNode(
     version: packageJson.version,
     nodeName: kubelet?.nodeName ?? findIdentity(KUBERNETES, KUBELET).node ?? hostname().toLowerCase(),
     time: Date.now(),
-    isRoot: process.getuid?.() === 0,
+    isRoot: isRoot(),
     kubelet: { running: kubelet !== undefined, staticPods, hasUnit: await hasKubeletUnit() },
     manifests: componentManifests(staticPods).map(({ name }) => name),
     running,

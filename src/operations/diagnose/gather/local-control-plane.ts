@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import type { LocalComponent, LocalFacts, LocalProcess } from "../../../diagnosis/facts.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
+import { names } from "../../../io/files/quiet-reads.ts";
 import {
   configuredStaticPods,
   controlPlaneFiles,
@@ -20,7 +21,7 @@ import {
   strayManifest,
   unitOf,
 } from "../../../io/node/local-components.ts";
-import { ageOf, findKubelet, findListener, names, ownAddresses } from "../../../io/node/local-node.ts";
+import { ageOf, findKubelet, findListener, ownAddresses } from "../../../io/node/local-node.ts";
 import type { ComponentName } from "../../../kube/component.ts";
 import { type Flag, flagNamed } from "../../../kube/container-flags.ts";
 import { type CertificateState, listCertificates } from "../../certificate/list-certificates.ts";

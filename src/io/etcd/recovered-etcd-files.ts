@@ -11,12 +11,12 @@ import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { readLog } from "../../wal/log.ts";
 import { newMembership } from "../../wal/membership.ts";
-import { contents } from "../etcd/data-dir-place.ts";
-import { openMemberDirectory } from "../etcd/member-directory.ts";
 import { hashOf, placeManifest, sha256, writeDurably } from "../files/bootstrap-files.ts";
 import { realFileSystem as fs } from "../files/durable/file-system.ts";
 import { findStagings, makeStaging, removeStaging } from "../files/durable/staging.ts";
 import { openTrustedDirectory } from "../files/durable/trusted-directory.ts";
+import { contents } from "./data-dir-place.ts";
+import { openMemberDirectory } from "./member-directory.ts";
 
 export interface RecoveredEtcdPlaces {
   readonly podManifestPath: string;

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { objectOf, objectsOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
-import { STATIC_POD_DIRECTORY } from "../etcd/data-dir-users.ts";
+import { STATIC_POD_DIRECTORY } from "./data-dir-users.ts";
 
 export interface EtcdUser {
   /** For chown: `etcd:etcd`, `1000`. */
