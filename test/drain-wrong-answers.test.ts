@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { KubeObject } from "../src/kube/object.ts";
 import { ApiServerStandIn } from "./api-server-stand-in.ts";
-import { HOSTILE_API, type HostileServer, startHostileApi } from "./attack/hostile-api.ts";
+import { HOSTILE_API, startHostileApi } from "./attack/hostile-api.ts";
+import type { HostileServer } from "./attack/hostile-server.ts";
 import { kubemend, type Outcome } from "./kubemend.ts";
 
 let directory: string;

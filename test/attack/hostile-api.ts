@@ -1,17 +1,7 @@
 /** A server that stands where an API server should, and misbehaves in one way. Plain HTTP. */
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
-
-export interface HostileServer {
-  readonly url: string;
-  readonly port: number;
-  /** Connections that were made so far. */
-  readonly connections: number;
-  /** Requests that came by HTTP. */
-  readonly requests: number;
-  close(): void;
-}
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { type HostileServer, listenHostile } from "./hostile-server.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 type Speech = (socket: Socket) => void;
@@ -153,7 +143,6 @@ export async function startHostileApi(
 ): Promise<HostileServer> {
   const speech = SPEECHES[mode];
   const answer = ANSWERS[mode] ?? WATCH_ANSWERS[mode];
-  const sockets = new Set<Socket>();
   let server: Server;
   if (speech !== undefined) {
     server = createTcpServer((socket) => socket.once("data", () => speech(socket)));
@@ -164,32 +153,7 @@ export async function startHostileApi(
       if (well?.(request, response) !== true) answer!(request, response);
     });
   }
-  let connections = 0;
-  let requests = 0;
-  server.on("request", () => requests++);
-  server.on("connection", (socket: Socket) => {
-    connections++;
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    get connections() {
-      return connections;
-    },
-    get requests() {
-      return requests;
-    },
-    close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  return listenHostile(server, "request");
 }
 
 /** Lists are answered; their watches misbehave. */

@@ -1,8 +1,7 @@
 /** A server that stands where an etcd member should, and misbehaves in one way. HTTP/2 in the plain, or what is not even that. */
-import { once } from "node:events";
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
-import type { HostileServer } from "./hostile-api.ts";
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { type HostileServer, listenHostile } from "./hostile-server.ts";
 
 type Answer = (stream: ServerHttp2Stream) => void;
 
@@ -126,7 +125,6 @@ const SPEECHES: Readonly<Record<string, (socket: Socket) => void>> = {
 export const HOSTILE_ETCD: readonly string[] = [...Object.keys(ANSWERS), ...Object.keys(SPEECHES)];
 
 export async function startHostileEtcd(mode: string): Promise<HostileServer> {
-  const sockets = new Set<Socket>();
   let server: Server;
   const speech = SPEECHES[mode];
   if (speech !== undefined) {
@@ -143,30 +141,5 @@ export async function startHostileEtcd(mode: string): Promise<HostileServer> {
         ANSWERS[mode]!(stream);
       });
   }
-  let connections = 0;
-  let requests = 0;
-  server.on("stream", () => requests++);
-  server.on("connection", (socket: Socket) => {
-    connections++;
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    get connections() {
-      return connections;
-    },
-    get requests() {
-      return requests;
-    },
-    close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  return listenHostile(server, "stream");
 }

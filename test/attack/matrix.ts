@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { run } from "../../src/cli/run.ts";
-import type { HostileServer } from "./hostile-api.ts";
+import type { HostileServer } from "./hostile-server.ts";
 
 /** What a run may take in all: many times the second that each request is given. */
 const MOST_MS = 45_000;

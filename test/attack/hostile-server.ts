@@ -1,0 +1,44 @@
+/** What the servers that misbehave have in common: they listen on the loopback, count who comes, and end all connections when they are closed. */
+import { once } from "node:events";
+import type { AddressInfo, Server, Socket } from "node:net";
+
+export interface HostileServer {
+  readonly url: string;
+  readonly port: number;
+  /** Connections that were made so far. */
+  readonly connections: number;
+  /** Requests that came by HTTP. */
+  readonly requests: number;
+  close(): void;
+}
+
+/** Listens. `asked` is the event of the server for each request. */
+export async function listenHostile(server: Server, asked: "request" | "stream"): Promise<HostileServer> {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  let requests = 0;
+  server.on(asked, () => requests++);
+  server.on("connection", (socket: Socket) => {
+    connections++;
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    get connections() {
+      return connections;
+    },
+    get requests() {
+      return requests;
+    },
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
