@@ -22,6 +22,7 @@ export const NODE = "m1";
  */
 const BEAT_MS = 20;
 const TIME_PER_BEAT_MS = 800;
+const LEASE_MS = 15_000;
 
 export interface StartWorldOptions {
   /** Objects that the cluster has when it comes up again, beside its nodes. */
@@ -43,6 +44,8 @@ export class StartWorld {
   readonly secretsDir: string;
   readonly #directory: string;
   readonly #options: StartWorldOptions;
+  /** When those who lead here renewed their leases last, by the world's clock. */
+  readonly #renewed = new Map<string, number>();
   #server: ApiServerStandIn | undefined;
   #beat: NodeJS.Timeout | undefined;
   #beats = 0;
@@ -191,8 +194,10 @@ export class StartWorld {
       const holder = [...this.#temporary(), ...this.#permanent()].find((name) => name.includes(component));
       const lease = this.server.get("Lease", `kube-system/${component}`);
       const held = (lease?.spec as JsonObject | undefined)?.holderIdentity;
-      // The temporary one leads as long as it runs; whoever comes next waits until the lease is given up.
-      if (holder === undefined || (held !== `${NODE}_${holder}` && typeof held === "string")) continue;
+      // The temporary one leads as long as it runs; whoever comes next waits until the lease is given up, or has run out.
+      const isFree = typeof held !== "string" || this.#age - (this.#renewed.get(held) ?? this.#age) > LEASE_MS;
+      if (holder === undefined || (held !== `${NODE}_${holder}` && !isFree)) continue;
+      this.#renewed.set(`${NODE}_${holder}`, this.#age);
       const spec = { holderIdentity: `${NODE}_${holder}`, leaseDurationSeconds: 15, renewTime };
       this.server.put(object("coordination.k8s.io/v1", "Lease", `kube-system/${component}`, { spec }));
     }
