@@ -42,7 +42,10 @@ export const INNER_FOLDERS: Readonly<Record<string, readonly string[]>> = {
     "clean",
     "diagnose",
     "backup",
+    "checkpoint",
     "cluster",
     "serve",
+    "support-bundle",
+    "ready",
   ],
 };

@@ -1,10 +1,12 @@
 /** `support-bundle`: what somebody who helps from afar needs to know of this machine and its cluster, without secrets. */
+
 import { redact } from "../../diagnosis/redact.ts";
 import { MendError } from "../../errors/errors.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
 import { type MachineFacts, machineFacts, machineName } from "../../io/node/machine-facts.ts";
+import { nodeVersion } from "../../io/node/own-process.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import { listCertificates } from "../certificate/list-certificates.ts";
 import { type DiagnoseOptions, type DiagnoseResult, diagnoseCluster } from "../diagnose/diagnose.ts";
@@ -46,7 +48,7 @@ export async function gatherSupportBundle(options: SupportBundleOptions): Promis
   const certificates = await attempt("certificates", () => listCertificates(places, now));
   const diagnosis = await attempt("diagnosis", () => diagnoseCluster(options));
   const bundle = asJson({
-    kubemend: { version: options.version, node: process.version, time: new Date(now).toISOString() },
+    kubemend: { version: options.version, node: nodeVersion(), time: new Date(now).toISOString() },
     machine: machineFacts() satisfies MachineFacts,
     node: local === undefined ? null : { ...local, addresses: local.addresses.length, certificates },
     diagnosis: diagnosis ?? null,

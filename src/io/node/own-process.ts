@@ -1,4 +1,9 @@
-/** As whom this process runs. */
+/** As whom, and by which Node, this process runs. */
+
+/** `v26.1.0`. */
+export function nodeVersion(): string {
+  return process.version;
+}
 
 export function isRoot(): boolean {
   return process.geteuid?.() === 0;
