@@ -28,7 +28,7 @@ import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
 import { type FoundIdentity, findIdentity, hostOf } from "../../io/files/kubeadm-identity.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
-import { newOwner } from "../../io/node/own-process.ts";
+import { newOwner } from "../../io/node/own-identity.ts";
 import { type CertificatePlaces, type CertificateState, listCertificates, noKubernetes } from "./list-certificates.ts";
 
 export interface IssueOptions extends CertificatePlaces {

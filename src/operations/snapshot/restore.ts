@@ -16,7 +16,7 @@ import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { resolveHosts } from "../../io/network/resolve-hosts.ts";
-import { ownUid } from "../../io/node/own-process.ts";
+import { ownUid } from "../../io/node/own-identity.ts";
 import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";

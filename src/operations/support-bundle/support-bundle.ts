@@ -6,7 +6,7 @@ import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
 import { type MachineFacts, machineFacts, machineName } from "../../io/node/machine-facts.ts";
-import { nodeVersion } from "../../io/node/own-process.ts";
+import { nodeVersion } from "../../io/node/own-identity.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import { listCertificates } from "../certificate/list-certificates.ts";
 import { type DiagnoseOptions, type DiagnoseResult, diagnoseCluster } from "../diagnose/diagnose.ts";

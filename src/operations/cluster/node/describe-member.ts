@@ -7,7 +7,7 @@ import { MendError } from "../../../errors/errors.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
-import { isRoot } from "../../../io/node/own-process.ts";
+import { isRoot } from "../../../io/node/own-identity.ts";
 import { operationDirectory, readJournals } from "./journal.ts";
 
 export const memberSchema = z.object({

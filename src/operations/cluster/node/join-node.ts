@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { MendError } from "../../../errors/errors.ts";
 import { componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
-import { isRoot } from "../../../io/node/own-process.ts";
+import { isRoot } from "../../../io/node/own-identity.ts";
 
 const run = promisify(execFile);
 const KUBEADM_MS = 600_000;

@@ -7,7 +7,7 @@ import { writeStaged } from "../../../io/agent/write-staged.ts";
 import { type FileSystem, realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { names } from "../../../io/files/quiet-reads.ts";
 import { readTextFile } from "../../../io/files/read-file.ts";
-import { ownOwner } from "../../../io/node/own-process.ts";
+import { ownOwner } from "../../../io/node/own-identity.ts";
 
 /** On every node, of root's alone: the snapshot that is restored is there for a while, and it holds every secret of the cluster. */
 export const OPERATIONS = "/var/lib/kubemend/cluster";

@@ -11,7 +11,7 @@ import { invariant, MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
-import { isRoot } from "../../../io/node/own-process.ts";
+import { isRoot } from "../../../io/node/own-identity.ts";
 import { containerIndexOf } from "../../../kube/component.ts";
 import { addFlag, changeFlag, flagValue } from "../../../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../../../kube/fields.ts";

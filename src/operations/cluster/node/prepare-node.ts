@@ -18,7 +18,7 @@ import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { findRuntimeEndpoint } from "../../../io/node/container-runtime.ts";
 import { hasKubeletUnit, restartKubelet } from "../../../io/node/kubelet-service.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
-import { newOwner } from "../../../io/node/own-process.ts";
+import { newOwner } from "../../../io/node/own-identity.ts";
 import { objectOf, textOf } from "../../../kube/fields.ts";
 import type { JsonObject } from "../../../kube/object.ts";
 import { readYaml } from "../../../kube/read-yaml.ts";

@@ -16,7 +16,7 @@ import { readQuietly } from "../../../io/files/quiet-reads.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet, listenerOf } from "../../../io/node/local-node.ts";
-import { isRoot } from "../../../io/node/own-process.ts";
+import { isRoot } from "../../../io/node/own-identity.ts";
 import { listCertificates } from "../../certificate/list-certificates.ts";
 import { absentImages } from "../../start/absent-images.ts";
 import { readJournals } from "./journal.ts";
