@@ -5,6 +5,7 @@
 
 import { clientFaults, readCertificates, serverFaults } from "../certificates/faults.ts";
 import { hostPathOf } from "../controlplane/host-files.ts";
+import { defined } from "../errors/defined.ts";
 import { containerIndexOf } from "../kube/component.ts";
 import { flagValue } from "../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../kube/fields.ts";
@@ -27,7 +28,7 @@ export function accessProblems(plan: Pick<StartPlan, "pods" | "secrets">, access
   const manifest = plan.pods.find(({ component }) => component === "kube-apiserver");
   if (manifest === undefined) return [];
   const spec = objectOf(manifest.pod.spec);
-  const container = objectsOf(spec.containers)[containerIndexOf("kube-apiserver", spec)]!;
+  const container = defined(objectsOf(spec.containers)[containerIndexOf("kube-apiserver", spec)]);
   const named = (flag: string) => assetOf(flagValue(container, flag), container, spec, plan.secrets);
   return [...serverProblems(named, container, access, now), ...clientProblems(named("client-ca-file"), access, now)];
 }

@@ -1,5 +1,7 @@
 /** The list, for people and for scripts, of what a node's static pods need from its disk: a table of tab-free columns, comments start with `#`. */
+
 import type { HostFile } from "../controlplane/host-files.ts";
+import { defined } from "../errors/defined.ts";
 
 const MEANING: Readonly<Record<HostFile["role"], string>> = {
   input: "bring it back from a backup of the host, copy it from another control-plane node, or make it again",
@@ -9,10 +11,10 @@ const MEANING: Readonly<Record<HostFile["role"], string>> = {
 
 export function hostFileList(node: string, files: readonly HostFile[]): string {
   const rows = files.map((file) => [file.role, file.kind, file.path, file.namedBy.join("; ")]);
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length), 0));
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => defined(row[column]).length), 0));
   const lines = rows.map((row) =>
     row
-      .map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell))
+      .map((cell, i) => (i < 3 ? cell.padEnd(defined(widths[i])) : cell))
       .join("  ")
       .trimEnd(),
   );

@@ -6,6 +6,7 @@
  * renewed, a pod of this machine only when its containers have processes here, and a component only when its lease was renewed after
  * the temporary one had ended.
  */
+import { defined } from "../errors/defined.ts";
 import { conditionOf, isReady } from "../kube/conditions.ts";
 import { objectsOf as arrayOf, objectOf, textOf } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
@@ -209,22 +210,25 @@ function describe(required: RequiredPod, pods: readonly KubeObject[], look: Obse
   const title = `pod "${required.namespace}/${required.prefix}"`;
   if (pods.length === 0) return `${title} to be created`;
   const [pod] = [...pods].sort((a, b) => Number(isAlive(b, look)) - Number(isAlive(a, look)));
-  const name = `pod "${required.namespace}/${pod!.metadata.name}"`;
-  if (nodeOf(pod!) === "") {
-    const scheduled = conditionOf(pod!, "PodScheduled");
+  const name = `pod "${required.namespace}/${defined(pod).metadata.name}"`;
+  if (nodeOf(defined(pod)) === "") {
+    const scheduled = conditionOf(defined(pod), "PodScheduled");
     return `${name} to be scheduled${textOf(scheduled?.message) === "" ? "" : `: ${textOf(scheduled?.message)}`}`;
   }
-  if (!isAlive(pod!, look)) return `node "${nodeOf(pod!)}", which has ${name}, to give a sign of life`;
-  for (const status of statuses(pod!)) {
+  if (!isAlive(defined(pod), look)) return `node "${nodeOf(defined(pod))}", which has ${name}, to give a sign of life`;
+  for (const status of statuses(defined(pod))) {
     const waiting = objectOf(objectOf(status.state).waiting);
     const reason = textOf(waiting.reason);
     if (reason === "" || reason === "ContainerCreating" || reason === "PodInitializing") continue;
     // Its own last words say more than the kubelet's "back-off".
-    const log = reason === "CrashLoopBackOff" && nodeOf(pod!) === look.localNode ? (look.localLog?.(pod!) ?? []) : [];
+    const log =
+      reason === "CrashLoopBackOff" && nodeOf(defined(pod)) === look.localNode
+        ? (look.localLog?.(defined(pod)) ?? [])
+        : [];
     if (log.length > 0) return `${name} to run: it crashes, and says last: ${log.join(" / ")}`;
     return `${name} to run: ${reason}${textOf(waiting.message) === "" ? "" : `: ${textOf(waiting.message)}`}`;
   }
-  return statuses(pod!).length === 0 ? `${name} to be taken up by its kubelet` : `${name} to be ready`;
+  return statuses(defined(pod)).length === 0 ? `${name} to be taken up by its kubelet` : `${name} to be ready`;
 }
 
 /** Without the runtime's name in front. */

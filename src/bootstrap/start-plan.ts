@@ -1,5 +1,7 @@
 /** What `start` is to put on the node and to create, read from an asset dir; and everything that is wrong with it, before anything is touched. */
+
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { ComponentName } from "../kube/component.ts";
 import { containerIndexOf, programOf } from "../kube/component.ts";
@@ -119,7 +121,9 @@ function bootstrapManifest(file: AssetFile): BootstrapManifest {
     .find((found) => found !== undefined);
   const container = component === undefined ? undefined : objectsOf(spec.containers)[containerIndexOf(component, spec)];
   const port =
-    component === "kube-apiserver" ? Number(flagValue(container!, "secure-port") ?? DEFAULT_SECURE_PORT) : undefined;
+    component === "kube-apiserver"
+      ? Number(flagValue(defined(container), "secure-port") ?? DEFAULT_SECURE_PORT)
+      : undefined;
   return { fileName: file.path, bytes: file.bytes, pod: first.object, component, port };
 }
 

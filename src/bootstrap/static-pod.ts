@@ -2,7 +2,9 @@
  * From a mirror pod back to the manifest that the kubelet read: what the kubelet and the API server added is taken away, and fields that stand
  * at their defaults (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go) with it, because nobody can tell whether they were written.
  */
+
 import type { StaticPod } from "../controlplane/control-plane.ts";
+import { defined } from "../errors/defined.ts";
 import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 
@@ -127,7 +129,7 @@ function volume(value: JsonObject): JsonObject {
 /** `Always` for the tag `latest` or no tag at all. */
 function defaultPullPolicy(image: string): string {
   const [name, digest] = image.split("@");
-  const tag = /:([^/:]+)$/.exec(name!)?.[1] ?? (digest === undefined ? "latest" : "");
+  const tag = /:([^/:]+)$/.exec(defined(name))?.[1] ?? (digest === undefined ? "latest" : "");
   return tag === "latest" ? "Always" : "IfNotPresent";
 }
 

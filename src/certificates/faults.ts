@@ -1,5 +1,7 @@
 /** What is wrong with a certificate, judged by its own content: a server's against the name it was called by and the authorities, a client's by itself. */
+
 import { X509Certificate } from "node:crypto";
+import { defined } from "../errors/defined.ts";
 
 export interface Fault {
   /** Follows "its certificate" or "our certificate", such as `expired 3 d ago`. */
@@ -95,7 +97,7 @@ function authorityFault(
       ? undefined
       : { kind: fault.kind, text: `is of an authority, "${nameText(trusted.subject)}", that itself ${fault.text}` };
   }
-  const top = chain.at(-1)!;
+  const top = defined(chain.at(-1));
   const namesake = authorities.find((authority) => authority.subject === top.issuer);
   const kind = "unknown-authority";
   if (authorities.length === 0)

@@ -3,6 +3,7 @@
  * but for the random bytes of keys and serial numbers: the times are arguments. Private keys leave here as PKCS #8 PEM, which Go's and
  * OpenSSL's readers take for both kinds of key.
  */
+
 import {
   createPrivateKey,
   generateKeyPair,
@@ -13,6 +14,7 @@ import {
 } from "node:crypto";
 import { promisify } from "node:util";
 import type { Extension, JsonGeneralNames, JsonNameParams, Name } from "@peculiar/x509";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { isAddress } from "../kube/ip-network.ts";
 
@@ -168,7 +170,7 @@ async function assemble(
   issuer: Issuer,
 ): Promise<string> {
   const serial = randomBytes(16);
-  serial[0] = (serial[0]! & 0x7f) | 0x40; // positive, and of one length
+  serial[0] = (defined(serial[0]) & 0x7f) | 0x40; // positive, and of one length
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial.toString("hex"),
     subject: new x509.Name(nameOf(request)),

@@ -2,6 +2,7 @@
  * The certificates of a control-plane node as kubeadm lays them out: which authority signs what, for whom and for which names
  * (https://kubernetes.io/docs/setup/best-practices/certificates/, kubernetes/cmd/kubeadm/app/phases/certs and phases/kubeconfig).
  */
+import { defined } from "../errors/defined.ts";
 import type { CertificateRequest } from "./issue.ts";
 
 /** kubeadm's names of its three authorities. */
@@ -207,7 +208,7 @@ function distinct(names: readonly string[]): string[] {
 
 /** First address of the first network of `10.96.0.0/16,fd00::/108`. */
 export function firstAddress(range: string): string | undefined {
-  const [network = ""] = range.split(",")[0]!.split("/");
+  const [network = ""] = defined(range.split(",")[0]).split("/");
   const v4 = /^(\d+\.\d+\.\d+)\.(\d+)$/.exec(network);
   if (v4 !== null) return `${v4[1]}.${Number(v4[2]) + 1}`;
   return network.endsWith("::") ? `${network}1` : undefined;

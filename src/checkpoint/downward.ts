@@ -1,4 +1,5 @@
 /** What the downward API would write of a pod, for projections that have to become files. */
+import { defined } from "../errors/defined.ts";
 import { textOf } from "../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 
@@ -7,7 +8,7 @@ export function downwardText(pod: KubeObject, fieldRef: JsonObject): string | un
   const { metadata } = pod;
   const path = textOf(fieldRef.fieldPath);
   const single = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path);
-  if (single !== null) return metadata[single[1] as "labels" | "annotations"]?.[single[2]!] ?? "";
+  if (single !== null) return metadata[single[1] as "labels" | "annotations"]?.[defined(single[2])] ?? "";
   switch (path) {
     case "metadata.name":
       return metadata.name;

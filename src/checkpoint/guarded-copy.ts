@@ -2,7 +2,9 @@
  * The file that keeps a copy of a manifest and of what it mounts: a line of text that says how, then the files as JSON, after its SHA-256 or, where a key is
  * given, encrypted with AES-256-GCM (docs/formats/protected-manifests.md).
  */
+
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { GuardedFile } from "./guarded-manifest.ts";
 
@@ -51,7 +53,7 @@ export function decodeGuardedCopy(bytes: Uint8Array, key: Uint8Array | undefined
   const header = file.toString("latin1", 0, Math.max(0, end - 1));
   if (!header.startsWith(`${MAGIC} `)) return "damaged";
   if (header !== PLAIN && (key === undefined || header !== encryptedHeader(key))) return "locked";
-  const body = header === PLAIN ? verified(file.subarray(end)) : decrypted(file, end, key!);
+  const body = header === PLAIN ? verified(file.subarray(end)) : decrypted(file, end, defined(key));
   return body === undefined ? "damaged" : parse(body);
 }
 

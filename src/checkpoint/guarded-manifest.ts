@@ -2,7 +2,9 @@
  * Static pods' own manifests, which on clusters of kubeadm's kind are the control plane, and the files that they mount: whether they are what they
  * were when they last ran well, and when they are to be put back. `guarded-copy.ts` is how they are kept.
  */
+
 import { parseManifest } from "../bootstrap/manifest-objects.ts";
+import { defined } from "../errors/defined.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 
@@ -78,7 +80,7 @@ export function compareFile(copy: Uint8Array, present: Uint8Array | undefined): 
 /** As {@link compareFile}; a manifest is also damaged when no kubelet can run it. */
 export function compareManifest(copy: Uint8Array, present: Uint8Array | undefined): FileState {
   const state = compareFile(copy, present);
-  return state === "changed" && readManifest(present!).is === "damaged" ? "damaged" : state;
+  return state === "changed" && readManifest(defined(present)).is === "damaged" ? "damaged" : state;
 }
 
 /** How long something must have been wrong before it is mended, in milliseconds: an editor or a person may be at it. */

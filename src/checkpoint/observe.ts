@@ -1,5 +1,6 @@
 /** What the sources say of each checkpoint: the API server, the kubelet's list, the container runtime, the disk. */
 
+import { defined } from "../errors/defined.ts";
 import { recogniseComponent } from "../kube/component.ts";
 import { conditionStatus } from "../kube/conditions.ts";
 import { objectsOf, textOf } from "../kube/fields.ts";
@@ -71,7 +72,7 @@ export function observe(sight: Sight, known: Iterable<CheckpointId>, place: Agen
   const all = new Set<CheckpointId>([
     ...known,
     ...sight.generations.keys(),
-    ...pods.map((pod) => ids.get(namespacedName(pod))!),
+    ...pods.map((pod) => defined(ids.get(namespacedName(pod)))),
   ]);
   return [...all].sort().map((id) => {
     const mine = pods.filter((pod) => ids.get(namespacedName(pod)) === id);
@@ -222,7 +223,7 @@ function isStaying(pod: KubeObject): boolean {
 
 function newestFirst(a: KubeObject, b: KubeObject): number {
   const [left, right] = [a, b].map(({ metadata }) => metadata.creationTimestamp ?? "");
-  return left! < right! ? 1 : left! > right! ? -1 : 0;
+  return defined(left) < defined(right) ? 1 : defined(left) > defined(right) ? -1 : 0;
 }
 
 /** The API server's word before the kubelet's. */

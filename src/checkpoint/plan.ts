@@ -1,5 +1,6 @@
 /** From states to what is done on disk, in order: what runs wrongly ends, then what should run starts, then what is over goes; the agent itself is last. */
 
+import { defined } from "../errors/defined.ts";
 import { namespacedName } from "../kube/names.ts";
 import type { CheckpointId, Generation } from "./checkpoint.ts";
 import type { Seen } from "./observe.ts";
@@ -49,13 +50,13 @@ export function step(
   }
   const leaving = seen.filter(({ id, observed }) => observed.isSelf && moved.get(id)?.kind === "remove");
   if (leaving.length > 0) {
-    const isNeeded = seen.some(({ id, observed }) => !observed.isSelf && isStandIn(moved.get(id)!));
+    const isNeeded = seen.some(({ id, observed }) => !observed.isSelf && isStandIn(defined(moved.get(id))));
     if (isNeeded) for (const { id } of leaving) moved.set(id, { kind: "self-grace", until: now });
     else for (const id of moved.keys()) moved.set(id, { kind: "remove" });
   }
   const transitions = seen.flatMap((each) => {
     const from = states.get(each.id)?.kind ?? "none";
-    const to = moved.get(each.id)!.kind;
+    const to = defined(moved.get(each.id)).kind;
     return from === to ? [] : [{ id: each.id, from, to, seen: each }];
   });
   return { states: moved, transitions };

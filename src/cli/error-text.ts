@@ -1,5 +1,7 @@
 /** How an error is printed: for people as `error:`, `where:` and `hint:`, with `-o json` as one line of JSON. */
+
 import { CommanderError } from "commander";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { likelyMeant } from "./suggestion.ts";
 import { hanging, oneLine } from "./terminal/escape.ts";
@@ -33,7 +35,7 @@ export function asMendError(error: unknown, isInterrupted: boolean, command: Typ
 function suggestion(message: string, { subcommands, flags }: TypedCommand): string | undefined {
   const [, kind, word = ""] = /^unknown (command|option) '(.*)'$/s.exec(message) ?? [];
   if (kind === undefined) return undefined;
-  return likelyMeant(word.split("=")[0]!, kind === "command" ? subcommands : flags);
+  return likelyMeant(defined(word.split("=")[0]), kind === "command" ? subcommands : flags);
 }
 
 export function errorText(error: MendError): string {

@@ -1,6 +1,8 @@
 /** The command tree. A command lives in `commands/<what the user types>.ts`, and is loaded when it is typed; its operation, when it runs. */
+
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { defined } from "../errors/defined.ts";
 import { COMPLETE, type CommandContext } from "./command.ts";
 import { addCommand, inheritSettings, type MakeCommand } from "./options/define-command.ts";
 
@@ -17,7 +19,8 @@ export async function createProgram(
     .exitOverride()
     .configureOutput(output)
     .showSuggestionAfterError(false);
-  const load = typed !== undefined && Object.hasOwn(COMMANDS, typed) ? [COMMANDS[typed]!] : Object.values(COMMANDS);
+  const load =
+    typed !== undefined && Object.hasOwn(COMMANDS, typed) ? [defined(COMMANDS[typed])] : Object.values(COMMANDS);
   for (const make of await Promise.all(load.map((each) => each()))) addCommand(program, make(context));
   inheritSettings(program);
   return program;

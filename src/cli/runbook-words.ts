@@ -2,7 +2,9 @@
  * Lines of runbooks that were written for etcdctl, etcdutl and kubectl, with the program's name changed: flags before the subcommand, `-w`, `member
  * list`, `endpoint health`, `drain NODE`, `help`, `version`. They become what this command line calls the same.
  */
+
 import type { Command } from "commander";
+import { defined } from "../errors/defined.ts";
 
 /** The first words that others use, and ours for the same. The longest match counts. */
 const SAME: readonly (readonly [theirs: string, ours: string])[] = [
@@ -36,7 +38,7 @@ export async function ownWords(argv: readonly string[], loadAll: () => Promise<C
 /** The command's words in front, then the flags that preceded them. */
 function commandFirst(argv: readonly string[], takesValue: ReadonlySet<string>): readonly string[] {
   let at = 0;
-  while (at < argv.length && argv[at]!.startsWith("-")) at += takesValue.has(argv[at]!) ? 2 : 1;
+  while (at < argv.length && defined(argv[at]).startsWith("-")) at += takesValue.has(defined(argv[at])) ? 2 : 1;
   const flags = argv.slice(0, at);
   const rest = argv.slice(at);
   const words = rest.findIndex((word) => word.startsWith("-"));

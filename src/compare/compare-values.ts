@@ -1,5 +1,6 @@
 /** Two values walked side by side: the fields in which they differ, by meaning. */
 
+import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { compareStrings, isObject } from "../storage/arrange.ts";
 import { parseDuration } from "../storage/duration.ts";
@@ -45,7 +46,7 @@ function compare(
   if (isAbsent(before) && isAbsent(after)) return;
   // What is empty on one side is compared piece by piece where it is a map or a list: only what is in it is new.
   if (before === undefined || before === null) {
-    changes.push({ change: "added", path, after: after! });
+    changes.push({ change: "added", path, after: defined(after) });
   } else if (after === undefined || after === null) {
     changes.push({ change: "removed", path, before });
   } else if (isObject(before) && isObject(after)) compareObjects(before, after, type, path, changes);
@@ -101,7 +102,7 @@ function compareLists(
   for (const [key, { item, step }] of two) {
     if (!one.has(key)) changes.push({ change: "added", path: [...path, step], after: item });
   }
-  if (rule!.ordered) {
+  if (defined(rule).ordered) {
     const common = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>) =>
       [...a.keys()].filter((key) => b.has(key)).join("\n");
     if (common(one, two) !== common(two, one)) changes.push({ change: "reordered", path, before, after });

@@ -1,5 +1,6 @@
 /** RFC 6902: the operations that turn one JSON value into another. Lists are patched by place, as the format has it. */
 
+import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { compareStrings, isObject } from "../storage/arrange.ts";
 import { printJson } from "../storage/json-text.ts";
@@ -45,19 +46,19 @@ function patchList(
   operations: PatchOperation[],
 ): void {
   let start = 0;
-  while (start < before.length && start < after.length && same(before[start]!, after[start]!)) start++;
+  while (start < before.length && start < after.length && same(defined(before[start]), defined(after[start]))) start++;
   let tail = 0;
   while (
     tail < before.length - start &&
     tail < after.length - start &&
-    same(before[before.length - 1 - tail]!, after[after.length - 1 - tail]!)
+    same(defined(before[before.length - 1 - tail]), defined(after[after.length - 1 - tail]))
   )
     tail++;
   const [oldEnd, newEnd] = [before.length - tail, after.length - tail];
   const inPlace = Math.min(oldEnd, newEnd);
-  for (let i = start; i < inPlace; i++) patch(before[i]!, after[i]!, `${path}/${i}`, operations);
+  for (let i = start; i < inPlace; i++) patch(defined(before[i]), defined(after[i]), `${path}/${i}`, operations);
   for (let i = oldEnd - 1; i >= inPlace; i--) operations.push({ op: "remove", path: `${path}/${i}` });
-  for (let i = inPlace; i < newEnd; i++) operations.push({ op: "add", path: `${path}/${i}`, value: after[i]! });
+  for (let i = inPlace; i < newEnd; i++) operations.push({ op: "add", path: `${path}/${i}`, value: defined(after[i]) });
 }
 
 function same(a: JsonValue, b: JsonValue): boolean {

@@ -1,5 +1,6 @@
 /** Which lines of a text changed, as `diff -u` shows it. Myers' greedy algorithm; texts that differ nearly everywhere are shown as replaced. */
 
+import { defined } from "../errors/defined.ts";
 export interface Hunk {
   /** The first line of the hunk in each text, from 1. */
   readonly beforeStart: number;
@@ -40,8 +41,8 @@ function edits(before: readonly string[], after: readonly string[]): Line[] {
   for (let d = 0; d <= most; d++) {
     trace.push(frontier.slice());
     for (let k = -d; k <= d; k += 2) {
-      const down = k === -d || (k !== d && frontier[offset + k - 1]! < frontier[offset + k + 1]!);
-      let x = down ? frontier[offset + k + 1]! : frontier[offset + k - 1]! + 1;
+      const down = k === -d || (k !== d && defined(frontier[offset + k - 1]) < defined(frontier[offset + k + 1]));
+      let x = down ? defined(frontier[offset + k + 1]) : defined(frontier[offset + k - 1]) + 1;
       let y = x - k;
       while (x < n && y < m && before[x] === after[y]) {
         x++;
@@ -64,20 +65,20 @@ function walkBack(
   const lines: Line[] = [];
   let [x, y] = [before.length, after.length];
   for (let d = trace.length - 1; d >= 0; d--) {
-    const frontier = trace[d]!;
+    const frontier = defined(trace[d]);
     const k = x - y;
-    const down = k === -d || (k !== d && frontier[offset + k - 1]! < frontier[offset + k + 1]!);
+    const down = k === -d || (k !== d && defined(frontier[offset + k - 1]) < defined(frontier[offset + k + 1]));
     const fromK = down ? k + 1 : k - 1;
-    const fromX = d === 0 ? 0 : frontier[offset + fromK]!;
+    const fromX = d === 0 ? 0 : defined(frontier[offset + fromK]);
     const fromY = d === 0 ? 0 : fromX - fromK;
     while (x > fromX && y > fromY && x > 0 && y > 0) {
       if (before[x - 1] !== after[y - 1]) break;
-      lines.push([" ", before[--x]!]);
+      lines.push([" ", defined(before[--x])]);
       y--;
     }
     if (d === 0) break;
-    if (down) lines.push(["+", after[--y]!]);
-    else lines.push(["-", before[--x]!]);
+    if (down) lines.push(["+", defined(after[--y])]);
+    else lines.push(["-", defined(before[--x])]);
   }
   return lines.reverse();
 }
@@ -88,22 +89,22 @@ function toHunks(lines: readonly Line[], context: number): Hunk[] {
   let [beforeLine, afterLine] = [1, 1];
   const advance = (to: number) => {
     for (; i < to; i++) {
-      if (lines[i]![0] !== "+") beforeLine++;
-      if (lines[i]![0] !== "-") afterLine++;
+      if (defined(lines[i])[0] !== "+") beforeLine++;
+      if (defined(lines[i])[0] !== "-") afterLine++;
     }
   };
   for (;;) {
     let change = i;
-    while (change < lines.length && lines[change]![0] === " ") change++;
+    while (change < lines.length && defined(lines[change])[0] === " ") change++;
     if (change === lines.length) return hunks;
     advance(Math.max(i, change - context));
     const start = i;
     const [beforeStart, afterStart] = [beforeLine, afterLine];
     let end = change;
     for (let quiet = 0; end < lines.length && quiet <= 2 * context; end++) {
-      quiet = lines[end]![0] === " " ? quiet + 1 : 0;
+      quiet = defined(lines[end])[0] === " " ? quiet + 1 : 0;
     }
-    while (end > change && lines[end - 1]![0] === " ") end--;
+    while (end > change && defined(lines[end - 1])[0] === " ") end--;
     end = Math.min(lines.length, end + context);
     hunks.push({ beforeStart, afterStart, lines: lines.slice(start, end).map(([sign, text]) => sign + text) });
     advance(end);

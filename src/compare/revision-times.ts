@@ -3,6 +3,7 @@
  * renewal before it and before the one behind it, by the clocks of those who renew.
  */
 
+import { defined } from "../errors/defined.ts";
 export interface TimeMark {
   readonly revision: number;
   /** Milliseconds since the epoch. */
@@ -26,15 +27,15 @@ export function createRevisionTimes(marks: readonly TimeMark[]): RevisionTimes {
   });
   return {
     timeOf(revision) {
-      const at = firstIndex(times.length, (i) => times[i]!.revision >= revision);
+      const at = firstIndex(times.length, (i) => defined(times[i]).revision >= revision);
       return (times[at] ?? times.at(-1))?.time;
     },
     firstSince(time) {
       if (times.length === 0) return undefined;
-      const at = firstIndex(times.length, (i) => times[i]!.time >= time);
+      const at = firstIndex(times.length, (i) => defined(times[i]).time >= time);
       if (at === times.length) return Number.POSITIVE_INFINITY;
       // What was written between two marks may have been written after the time.
-      return at === 0 ? 0 : times[at - 1]!.revision + 1;
+      return at === 0 ? 0 : defined(times[at - 1]).revision + 1;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Collects what a control plane refers to and does not find, each thing once with all that need it. */
 
+import { defined } from "../errors/defined.ts";
 import type { ComponentName } from "../kube/component.ts";
 import type { Missing, SealedObject } from "./control-plane.ts";
 
@@ -44,7 +45,7 @@ export class MissingList {
     const subject = `${missing.kind === "ConfigMap" ? "config map" : missing.kind === "Secret" ? "secret" : missing.kind} "${missing.namespace}/${missing.name}"`;
     if (missing.key !== undefined) return `${subject} has no key "${missing.key}": needed by ${neededBy}`;
     if (missing.reason === "absent") return `${subject} is missing: needed by ${neededBy}`;
-    const sealed = this.#sealed.get(place(missing.kind, missing.namespace, missing.name))!;
+    const sealed = defined(this.#sealed.get(place(missing.kind, missing.namespace, missing.name)));
     return `${subject} is ${missing.reason}: ${sealed.text}: needed by ${neededBy}`;
   }
 }

@@ -1,4 +1,5 @@
 /** A control plane that runs on its own cluster: what it refers to, and the etcd that may run there too. */
+import { defined } from "../errors/defined.ts";
 import type { Finding } from "../errors/errors.ts";
 import { compare } from "../kube/compare-text.ts";
 import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../kube/component.ts";
@@ -134,7 +135,7 @@ function severalWorkloads(component: string, running: readonly Workload[]): Find
   return {
     level: "warning",
     code: "several-workloads",
-    where: `${running[0]!.namespace}/${component}`,
+    where: `${defined(running[0]).namespace}/${component}`,
     text: `${running.length} workloads are labelled "${component}", each gets a bootstrap pod: ${names}`,
   };
 }

@@ -1,4 +1,5 @@
 /** A control plane of static pods: what each of its nodes runs, from the mirror pods. */
+import { defined } from "../errors/defined.ts";
 import type { Finding } from "../errors/errors.ts";
 import { compare } from "../kube/compare-text.ts";
 import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../kube/component.ts";
@@ -106,7 +107,7 @@ function versionsOf(nodes: readonly StaticPodNode[]): string[] {
   const versions = nodes.flatMap((node) =>
     node.pods
       .filter((pod) => pod.component !== undefined && pod.component !== "etcd")
-      .map((pod) => imageVersion(componentImage(pod.component!, objectOf(pod.mirrorPod.spec)))),
+      .map((pod) => imageVersion(componentImage(defined(pod.component), objectOf(pod.mirrorPod.spec)))),
   );
   return [...new Set(versions.filter((version) => version !== undefined))].sort();
 }

@@ -1,5 +1,6 @@
 /** From a cluster's objects to its control plane: which flavour it is, what runs it, what that refers to and what of it is missing. */
 
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import { compare } from "../kube/compare-text.ts";
@@ -84,7 +85,7 @@ function workloadNamespace(sorted: SortedObjects): string {
     sorted.workloads.some((each) => each.namespace === namespace && each.component === "kube-apiserver"),
   );
   const choice = withApiServer.length > 0 ? withApiServer : all;
-  if (choice.length === 1) return choice[0]!;
+  if (choice.length === 1) return defined(choice[0]);
   // Control planes of other clusters, hosted here, may come beside this cluster's own static pods.
   if (sorted.mirrorPods.some((pod) => recognisePod(pod)?.component === "kube-apiserver")) return "kube-system";
   throw new MendError(
@@ -115,7 +116,7 @@ function notFound(sorted: SortedObjects, options: SelectOptions): MendError {
   ) {
     return new MendError(
       "encryption-key-missing",
-      `${encrypted.length} objects are encrypted, and no control plane is among the others: ${encrypted[0]!.text}`,
+      `${encrypted.length} objects are encrypted, and no control plane is among the others: ${defined(encrypted[0]).text}`,
       { hint: `pass the API server's EncryptionConfiguration with ${input("encryptionConfig")}` },
     );
   }

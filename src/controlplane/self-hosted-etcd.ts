@@ -2,7 +2,9 @@
  * etcd run by etcd-operator on the cluster whose state it holds, as bootkube 0.4 to 0.8 set it up: an EtcdCluster `kube-etcd`, a service
  * `etcd-service` at a fixed address, and for bootstrapping a boot member at another (pkg/recovery/etcd.go, pkg/asset of bootkube 0.8).
  */
+
 import { X509Certificate } from "node:crypto";
+import { defined } from "../errors/defined.ts";
 import { flagValue } from "../kube/container-flags.ts";
 import type { DataObject } from "../kube/data-object.ts";
 import { isObject, objectOf, objectsOf, textOf } from "../kube/fields.ts";
@@ -151,7 +153,7 @@ function certificateAddresses(pem: Uint8Array | undefined): string[] {
   if (pem === undefined) return [];
   try {
     const names = new X509Certificate(pem).subjectAltName ?? "";
-    return [...names.matchAll(/IP Address:([0-9a-fA-F.:]+)/g)].map((match) => match[1]!);
+    return [...names.matchAll(/IP Address:([0-9a-fA-F.:]+)/g)].map((match) => defined(match[1]));
   } catch {
     return []; // Not a certificate: the address is then chosen without its help, and etcd itself will say what is wrong with it.
   }

@@ -3,6 +3,7 @@
  * keys of the snapshot.
  */
 
+import { defined } from "../errors/defined.ts";
 import type { Finding } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 
@@ -30,13 +31,13 @@ export function readLeftovers(keys: Iterable<string>, prefix: string | undefined
     all.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
   const all = [...keys];
   const [leases, minions, daemonSets, pods] = leftoverPrefixes(prefix).map((each) => below(each, all));
-  const nodes = minions!.sort();
+  const nodes = defined(minions).sort();
   // A mirror pod is named after its node; a pod of a DaemonSet is not.
-  const isStatic = pods!.some((suffix) => nodes.includes(suffix));
-  const isSelfHosted = daemonSets!.some((name) => name.endsWith("/kube-apiserver"));
+  const isStatic = defined(pods).some((suffix) => nodes.includes(suffix));
+  const isSelfHosted = defined(daemonSets).some((name) => name.endsWith("/kube-apiserver"));
   return {
     prefix,
-    apiServers: leases!.sort(),
+    apiServers: defined(leases).sort(),
     nodes,
     flavour: isStatic ? "static-pods" : isSelfHosted ? "self-hosted" : undefined,
   };

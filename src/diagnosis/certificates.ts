@@ -1,4 +1,5 @@
 /** Certificates that are served or on disk: what has expired, what expires within 30 days, what does not go with its key. */
+import { defined } from "../errors/defined.ts";
 import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
 import type { CertificateFact, Facts, LocalFacts } from "./facts.ts";
@@ -30,7 +31,7 @@ const OWNERS: Readonly<Record<string, { readonly area: Area; readonly without: s
 
 export function judgeCertificates(facts: Facts): Trouble[] {
   const groups = [...Map.groupBy(facts.certificates, ({ fingerprint }) => fingerprint).values()];
-  const states = groups.map((group) => ({ group, state: stateOf(group[0]!, facts.now) }));
+  const states = groups.map((group) => ({ group, state: stateOf(defined(group[0]), facts.now) }));
   const together = (["expired", "expires"] as const).flatMap((state) => {
     const own = states.filter((each) => each.state === state && isRenewable(each.group)).map(({ group }) => group);
     return own.length < 2 ? [] : [renewedTogether(own, state, facts)];
@@ -91,22 +92,22 @@ function renewedTogether(
   state: "expired" | "expires",
   { now }: Facts,
 ): { readonly groups: readonly Group[]; readonly trouble: Trouble } {
-  const sorted = groups.toSorted((a, b) => a[0]!.notAfter - b[0]!.notAfter);
-  const first = sorted[0]![0]!;
+  const sorted = groups.toSorted((a, b) => defined(a[0]).notAfter - defined(b[0]).notAfter);
+  const first = defined(defined(sorted[0])[0]);
   const expired = state === "expired";
   const owners = [...new Set(sorted.flatMap((group) => group.map(({ owner }) => owner)))];
   const [owner] = [...AREA_ORDER, ...owners].filter((each) => owners.includes(each));
   const left = Math.abs(first.notAfter - now);
   const trouble: Trouble = {
-    area: expired ? (OWNERS[owner!]?.area ?? "certificates") : "certificates",
+    area: expired ? (OWNERS[defined(owner)]?.area ?? "certificates") : "certificates",
     level: expired ? "error" : "warning",
     code: expired ? "certificate-expired" : "certificate-expires",
     where: first.place,
     text: expired
       ? `${groups.length} certificates have expired, the first ${spanText(left)} ago`
       : `${groups.length} certificates expire within 30 days, the first in ${spanText(left)}`,
-    evidence: sorted.map((group) => `"${group[0]!.subject}": ${group[0]!.place}`),
-    consequence: `${expired ? "" : "from then on "}${OWNERS[owner!]?.without ?? "whoever checks them refuses them"}`,
+    evidence: sorted.map((group) => `"${defined(group[0]).subject}": ${defined(group[0]).place}`),
+    consequence: `${expired ? "" : "from then on "}${OWNERS[defined(owner)]?.without ?? "whoever checks them refuses them"}`,
     commands: ["sudo kubemend certificate renew all"],
     advice: "it says which programs must be started anew to take them up",
     keys: expired ? sorted.flatMap((group) => owners.flatMap((each) => keysOf(each, group))) : [],
@@ -119,17 +120,17 @@ const AREA_ORDER = ["api-server", "etcd", "kubelet", "kubelet-client"];
 
 function validity(group: Group, state: Exclude<State, "valid">, { now, local }: Facts): Trouble {
   const [first] = group;
-  const { notAfter, notBefore, subject, isAuthority } = first!;
+  const { notAfter, notBefore, subject, isAuthority } = defined(first);
   const left = notAfter - now;
   const name = `${isAuthority ? "authority" : "certificate"} "${subject}"`;
   const owners = [...new Set(group.map(({ owner }) => owner))];
-  const owner = OWNERS[owners[0]!];
+  const owner = OWNERS[defined(owners[0])];
   const [expired, early] = [state === "expired", state === "early"];
   return {
     area: expired || early ? (owner?.area ?? "certificates") : "certificates",
     level: expired || early ? "error" : "warning",
     code: expired ? "certificate-expired" : early ? "certificate-not-yet-valid" : "certificate-expires",
-    where: first!.place,
+    where: defined(first).place,
     text: expired
       ? `${name} expired ${spanText(-left)} ago`
       : early
@@ -198,7 +199,7 @@ function forKey({ files, keyPlace }: CertificateFact): Pick<Trouble, "commands" 
 
 /** By the authority's key, where it is at hand; what cannot take a new certificate up by itself is started anew. */
 function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "commands" | "advice"> {
-  if (group[0]!.isAuthority) {
+  if (defined(group[0]).isAuthority) {
     return { commands: [], advice: "give the cluster a new authority; everything that it signed must be made anew" };
   }
   const files = [
@@ -209,8 +210,11 @@ function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "co
     ? serviceCommands(local === undefined ? "systemd" : local.serviceManager, "restart", "kubelet")
     : [];
   if (renewable.length > 0) {
-    const { authority } = renewable[0]!;
-    const flags = [`${input("caCert")}=${authority!.certificate}`, `${input("caKey")}=${authority!.key}`];
+    const { authority } = defined(renewable[0]);
+    const flags = [
+      `${input("caCert")}=${defined(authority).certificate}`,
+      `${input("caKey")}=${defined(authority).key}`,
+    ];
     const names = renewable.map(({ certificate }) => certificate);
     return {
       commands: [`sudo ${commandLine("kubemend", "certificate", "renew", ...names, ...flags)}`, ...restart],

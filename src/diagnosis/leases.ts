@@ -2,6 +2,7 @@
  * Scheduler and controller manager, judged by their lease: who holds it and when it was renewed. A pod that is Running and Ready and cannot renew is
  * down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader election).
  */
+import { defined } from "../errors/defined.ts";
 import { holderHost } from "../kube/lease.ts";
 import { kubemend } from "./command-line.ts";
 import { restartHere } from "./component-commands.ts";
@@ -64,7 +65,7 @@ function standInTrouble(component: ComponentFacts, { access }: Facts): Trouble[]
 
 function downTrouble(component: ComponentFacts, down: readonly ComponentFacts[], facts: Facts, now: number): Trouble {
   const { name, pods } = component;
-  const lease = component.lease!;
+  const lease = defined(component.lease);
   const since = spanText(now - lease.renewed);
   const held =
     lease.holder === ""

@@ -4,6 +4,7 @@
  * runs it is the cluster's affair, and its lease tells.
  */
 
+import { defined } from "../errors/defined.ts";
 import type { ComponentFault } from "../errors/finding-codes.ts";
 import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
@@ -48,7 +49,7 @@ export function judgeLocal(facts: Facts): Trouble[] {
       code: "kubelet-stopped",
       where: local.nodeName,
       text: "no kubelet runs on this machine",
-      evidence: waiting.map(({ name, manifest }) => `${name} does not run, though ${manifest!.path} is there`),
+      evidence: waiting.map(({ name, manifest }) => `${name} does not run, though ${defined(manifest).path} is there`),
       consequence:
         waiting.length > 0
           ? "nobody starts this machine's control plane; containers that run go on"
@@ -223,7 +224,7 @@ function lostItsLease(log: string): boolean {
 
 /** An unknown flag is the one mistake that a command can take back; for the rest, the log and the manifest. */
 function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" | "advice"> {
-  const path = manifest!.path;
+  const path = defined(manifest).path;
   const flag = /unknown flag: --([\w-]+)/.exec(log?.lastLines.join("\n") ?? "")?.[1];
   if (lostItsLease(log?.lastLines.join("\n") ?? "")) {
     const advice =

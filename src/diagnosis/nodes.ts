@@ -1,4 +1,5 @@
 /** Nodes that are lost, and since when; when their pods are evicted; nodes that somebody cordoned and forgot. */
+import { defined } from "../errors/defined.ts";
 import { kubectl } from "./command-line.ts";
 import type { ClusterFacts, Facts, NodeFacts } from "./facts.ts";
 import { remoteServiceCommands, serviceCommands } from "./service-command.ts";
@@ -41,7 +42,7 @@ function lostNode(node: NodeFacts, { now }: ClusterFacts, facts: Facts): Trouble
 
 function manyLost(nodes: readonly NodeFacts[], { now, nodes: all }: ClusterFacts, facts: Facts): Trouble {
   const names = nodes.map(({ name }) => name);
-  const first = nodes.toSorted((a, b) => a.since - b.since)[0]!;
+  const first = defined(nodes.toSorted((a, b) => a.since - b.since)[0]);
   return {
     area: "nodes",
     level: "error",

@@ -3,6 +3,7 @@
  * and watch of its kind fail, and with it the controllers that need the kind (kubernetes#86489). Source of the
  * messages: k8s.io/apiserver/pkg/storage.
  */
+import { defined } from "../errors/defined.ts";
 import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
 import type { Facts, UnreadableFacts } from "./facts.ts";
@@ -39,12 +40,17 @@ function resourceOf(key: string): string | undefined {
 
 function unreadableObject({ resource, key, message }: UnreadableFacts): Trouble {
   const at = key === undefined ? -1 : key.lastIndexOf(`/${resource}/`);
-  const [namespace, name] = at < 0 ? [] : key!.slice(at + resource.length + 2).split("/");
+  const [namespace, name] =
+    at < 0
+      ? []
+      : defined(key)
+          .slice(at + resource.length + 2)
+          .split("/");
   const singular = resource.replace(/s$/, "");
   const what = name === undefined ? `one of the ${resource}` : `${singular} "${namespace}/${name}"`;
   // Where the API server does not name it, "snapshot verify" does.
   const remove =
-    name === undefined ? [`${singular}/NAME`, "-n", "NAMESPACE"] : [`${singular}/${name}`, "-n", namespace!];
+    name === undefined ? [`${singular}/NAME`, "-n", "NAMESPACE"] : [`${singular}/${name}`, "-n", defined(namespace)];
   const commands = [
     commandLine("kubemend", "snapshot", "save", "before.db"),
     ...(name === undefined ? [commandLine("kubemend", "snapshot", "verify", "before.db")] : []),

@@ -1,4 +1,5 @@
 /** Pods that nobody schedules, Deployments that nobody looks at, ReplicaSets that nobody fills: consequences first of all, and told as such. */
+import { defined } from "../errors/defined.ts";
 import { kubectl } from "./command-line.ts";
 import type { ClusterFacts, Facts, PendingPod, ShortReplicaSet } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
@@ -36,7 +37,7 @@ function ignoredPods(pods: readonly PendingPod[], { now }: ClusterFacts, { acces
       text: `${countText(group.length, "pod")} waiting for a node, up to ${spanText(now - oldest)}, without a word of the scheduler${isDefault ? "" : ` "${scheduler}"`}: ${someOf(group.map(nameOf))}`,
       evidence: [],
       consequence: "they stay Pending",
-      commands: [kubectl(access, "-n", group[0]!.namespace, "describe", "pod", group[0]!.name)],
+      commands: [kubectl(access, "-n", defined(group[0]).namespace, "describe", "pod", defined(group[0]).name)],
       advice: isDefault
         ? "the scheduler holds its lease and does not schedule: see its log; often it lacks a right"
         : `nobody calls itself "${scheduler}": start that scheduler, or correct schedulerName`,
@@ -57,7 +58,7 @@ function unplacedPods(pods: readonly PendingPod[], { access }: Facts): Trouble[]
       text: `${countText(pods.length, "pod")} fit${pods.length === 1 ? "s" : ""} no node: ${someOf(pods.map(nameOf))}`,
       evidence: [...new Set(pods.map(({ verdict }) => verdict?.message ?? ""))].filter(Boolean).slice(0, 3),
       consequence: "they stay Pending",
-      commands: [kubectl(access, "-n", first!.namespace, "describe", "pod", first!.name)],
+      commands: [kubectl(access, "-n", defined(first).namespace, "describe", "pod", defined(first).name)],
       advice: "make room, or take back what they ask for",
       explainedBy: ["scheduler-down", "node-not-ready", "node-cordoned", "kubelet-stopped"],
     },
@@ -80,7 +81,7 @@ function laggingDeployments({ laggingDeployments: lagging }: ClusterFacts, { acc
           (each) => `${nameOf(each)} is at generation ${each.generation}, and ${each.observedGeneration} was observed`,
         ),
       consequence: "changes to them have no effect",
-      commands: [kubectl(access, "-n", first!.namespace, "describe", "deployment", first!.name)],
+      commands: [kubectl(access, "-n", defined(first).namespace, "describe", "deployment", defined(first).name)],
       advice: "the controller manager holds its lease and does not work: see its log",
       explainedBy: ["controller-manager-down"],
     },
@@ -101,7 +102,7 @@ function shortReplicaSets(short: readonly ShortReplicaSet[], { access }: Facts):
       text: `${countText(missing, "pod")} of ${countText(short.length, "ReplicaSet")} ${missing === 1 ? "is" : "are"} missing, and nobody makes ${missing === 1 ? "it" : "them"}: ${someOf(short.map((each) => `${nameOf(each)} (${each.there} of ${each.wanted})`))}`,
       evidence: failures.slice(0, 3),
       consequence: "these run with fewer pods than they should",
-      commands: [kubectl(access, "-n", first!.namespace, "describe", "replicaset", first!.name)],
+      commands: [kubectl(access, "-n", defined(first).namespace, "describe", "replicaset", defined(first).name)],
       advice: "its events say why",
       explainedBy: ["controller-manager-down", ...failures.flatMap(causeOf)],
     },

@@ -1,5 +1,6 @@
 /** How a workload or a pod is recognised as a component of the control plane: by label, by name, by what it runs. */
 
+import { defined } from "../errors/defined.ts";
 import { commandLine } from "./container-flags.ts";
 import { objectsOf, textOf } from "./fields.ts";
 import type { JsonObject } from "./object.ts";
@@ -129,7 +130,7 @@ function programIn(all: readonly string[]): ComponentName | undefined {
     }
     const program = baseName(word);
     if (COMPONENTS.has(program)) return program as ComponentName;
-    if (words.length === 1 || (i > 0 && baseName(words[i - 1]!) === "hyperkube")) {
+    if (words.length === 1 || (i > 0 && baseName(defined(words[i - 1])) === "hyperkube")) {
       const known = HYPERKUBE_NAMES[program];
       if (known !== undefined) return known;
     }

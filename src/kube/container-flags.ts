@@ -3,6 +3,7 @@
  * (`/bin/sh -c "exec kube-apiserver --name=value"`). Go programs accept one dash or two.
  */
 
+import { defined } from "../errors/defined.ts";
 import { textsOf } from "./fields.ts";
 import type { JsonObject } from "./object.ts";
 
@@ -32,11 +33,11 @@ export function containerFlags(container: JsonObject): Flag[] {
   const flags: Flag[] = [];
   const words = commandLine(container);
   for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
+    const word = defined(words[i]);
     if (isScript(word)) {
       for (const [, name, value, next] of word.matchAll(IN_SCRIPT)) {
         const found = value ?? next;
-        flags.push({ name: name!, value: found === undefined ? undefined : unquote(found) });
+        flags.push({ name: defined(name), value: found === undefined ? undefined : unquote(found) });
       }
       continue;
     }
@@ -44,7 +45,7 @@ export function containerFlags(container: JsonObject): Flag[] {
     if (match === null) continue;
     const next = words[i + 1];
     const value = match[2] ?? (next !== undefined && !next.startsWith("-") && !isScript(next) ? next : undefined);
-    flags.push({ name: match[1]!, value });
+    flags.push({ name: defined(match[1]), value });
   }
   return flags;
 }
@@ -83,7 +84,7 @@ function changeWords(
   if (!Array.isArray(container[field])) return {};
   const words = [...textsOf(container[field])];
   for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
+    const word = defined(words[i]);
     if (isScript(word)) {
       words[i] = word.replace(IN_SCRIPT, (all, found: string, value?: string, next?: string) => {
         const old = value ?? next;
@@ -97,7 +98,8 @@ function changeWords(
     if (match?.[1] !== name) continue;
     const dashes = word.startsWith("--") ? "--" : "-";
     if (match[2] !== undefined) words[i] = `${dashes}${name}=${change(match[2])}`;
-    else if (words[i + 1] !== undefined && !words[i + 1]!.startsWith("-")) words[i + 1] = change(words[i + 1]!);
+    else if (words[i + 1] !== undefined && !defined(words[i + 1]).startsWith("-"))
+      words[i + 1] = change(defined(words[i + 1]));
   }
   return { [field]: words };
 }

@@ -1,5 +1,6 @@
 /** Addresses in a network such as `10.3.0.0/24` or `fd00:10:3::/112`. */
 
+import { defined } from "../errors/defined.ts";
 /** A parsed network: its address as a number, and how many bits of it are the hosts'. */
 export interface Network {
   readonly base: bigint;
@@ -43,8 +44,8 @@ export function offsetAddress(network: string, offset: number): string | undefin
 export function parseNetwork(text: string): Network | undefined {
   const [, address, length] = /^([^/]+)\/(\d{1,3})$/.exec(text.trim()) ?? [];
   const parsed = address === undefined ? undefined : parseAddress(address);
-  if (parsed === undefined || BigInt(length!) > parsed.bits) return undefined;
-  const hostBits = parsed.bits - BigInt(length!);
+  if (parsed === undefined || BigInt(defined(length)) > parsed.bits) return undefined;
+  const hostBits = parsed.bits - BigInt(defined(length));
   return { base: (parsed.value >> hostBits) << hostBits, hostBits, bits: parsed.bits };
 }
 
@@ -57,9 +58,9 @@ function parseAddress(text: string): { readonly value: bigint; readonly bits: 32
   const halves = text.split("::");
   if (halves.length > 2 || !/^[0-9a-fA-F:]+$/.test(text)) return undefined;
   const [head, tail] = halves.map((half) => (half === "" ? [] : half.split(":")));
-  const zeros = halves.length === 2 ? 8 - head!.length - tail!.length : 0;
+  const zeros = halves.length === 2 ? 8 - defined(head).length - defined(tail).length : 0;
   if (halves.length === 2 && zeros < 1) return undefined; // a `::` stands for something
-  const groups = [...head!, ...Array<string>(zeros).fill("0"), ...(tail ?? [])];
+  const groups = [...defined(head), ...Array<string>(zeros).fill("0"), ...(tail ?? [])];
   if (groups.length !== 8 || groups.some((group) => !/^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
   return { value: groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n), bits: 128n };
 }

@@ -2,6 +2,7 @@
  * Label selectors as `kubectl -l` takes them: `app=web,tier!=db`, `env in (a,b)`, `env notin (a)`, `app`, `!app`, `n>3`. Source:
  * k8s.io/apimachinery/pkg/labels.
  */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { JsonObject, JsonValue } from "./object.ts";
 
@@ -117,7 +118,7 @@ function fulfils(requirement: Requirement, labels: Readonly<Record<string, unkno
     case "greater":
     case "less": {
       if (value === undefined || !/^-?\d+$/.test(value)) return false;
-      const [a, b] = [BigInt(value), BigInt(values[0]!)];
+      const [a, b] = [BigInt(value), BigInt(defined(values[0]))];
       return operator === "greater" ? a > b : a < b;
     }
   }

@@ -8,6 +8,7 @@
  * Kubernetes reads the first document of a file and no other, takes the last of two fields with the same name, and YAML
  * 1.1, where `yes` is true.
  */
+
 import {
   type CollectionTag,
   type Document,
@@ -19,6 +20,7 @@ import {
   type Tags,
   visit,
 } from "yaml";
+import { defined } from "../errors/defined.ts";
 import { TimeIsOver, type TimeLimit, withinTime } from "./within-time.ts";
 
 interface YamlLimits {
@@ -194,7 +196,7 @@ function depthOfExplicitKeys(text: string, most: number): number {
   for (const line of text.matchAll(/^( *)((?:[?-](?: +|$))*)[^\n]*$/gm)) {
     const [whole, spaces = "", marks = ""] = line;
     if (whole.trim() === "") continue;
-    while (open.length > 0 && open.at(-1)! >= spaces.length) open.pop();
+    while (open.length > 0 && defined(open.at(-1)) >= spaces.length) open.pop();
     for (const mark of marks.matchAll(/\?/g)) open.push(spaces.length + mark.index);
     if (open.length > most) return open.length;
   }

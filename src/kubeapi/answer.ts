@@ -1,4 +1,5 @@
 /** The front door: a request in, the answer of an API server out. Never throws for anything that a request says. */
+import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { type BodyPart, encodeBody, metadataMessage } from "./body.ts";
 import type { ServedResource } from "./catalog.ts";
@@ -140,8 +141,8 @@ function answerOpenApi(parts: readonly string[], { accept }: ApiRequest, { catal
   if (version !== "v3") throw noSuchPath();
   if (place.length === 0) return objectAnswer(openApiV3Index(catalog));
   const [root, group, name] = place;
-  if (root === "api" && place.length === 2) return objectAnswer(openApiV3(catalog, "", group!));
-  if (root === "apis" && place.length === 3) return objectAnswer(openApiV3(catalog, group!, name!));
+  if (root === "api" && place.length === 2) return objectAnswer(openApiV3(catalog, "", defined(group)));
+  if (root === "apis" && place.length === 3) return objectAnswer(openApiV3(catalog, defined(group), defined(name)));
   throw noSuchPath();
 }
 
@@ -240,7 +241,7 @@ function answerGet(target: Target, negotiated: Negotiated, request: ApiRequest, 
   if (asked > revision) throw tooLargeRevision(asked, revision);
   const key = history.find(`${resource.place}${namespace === undefined ? "" : `${namespace}/`}${name}`);
   const row = key < 0 ? -1 : history.rowAt(key, revision);
-  if (row < 0) throw notFound(resource, name!);
+  if (row < 0) throw notFound(resource, defined(name));
   const viewed = viewRow(history, row, resource, world.showSecrets);
   if (viewed.state !== "object" && negotiated.form !== "table") {
     const hint =
@@ -262,7 +263,7 @@ function answerGet(target: Target, negotiated: Negotiated, request: ApiRequest, 
     const head = tableHead(table, { resourceVersion: String(history.revisionOf(row)) });
     return answer({ ...head, rows: [tableRow(table, viewed)] });
   }
-  if (viewed.state !== "object") throw notFound(resource, name!);
+  if (viewed.state !== "object") throw notFound(resource, defined(name));
   if (form === "metadata") return answer(partialMetadata(viewed.object, formVersion, resource), metadataMessage);
   if (subresource === "scale")
     return objectAnswer(scaleOf(viewed.object, resource), encoding === "yaml" ? "yaml" : "json");

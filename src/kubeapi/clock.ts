@@ -2,6 +2,7 @@
  * When each revision was written. Etcd keeps no times; Kubernetes' objects do: leases are renewed every few seconds, events are stamped, objects have the time of their creation and of each
  * manager's last change. Some of them are read, and the newest time seen so far is the time of a revision.
  */
+import { defined } from "../errors/defined.ts";
 import type { JsonValue, KubeObject } from "../kube/object.ts";
 import { list, text } from "./columns/field.ts";
 import type { KeyspaceHistory } from "./history.ts";
@@ -52,7 +53,7 @@ function lastAtMost(sorted: readonly number[], wanted: number): number {
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (sorted[middle]! <= wanted) low = middle + 1;
+    if (defined(sorted[middle]) <= wanted) low = middle + 1;
     else high = middle;
   }
   return low - 1;
@@ -76,7 +77,7 @@ function sampleRows(history: KeyspaceHistory, prefix: string): readonly number[]
 function evenly(rows: readonly number[], most: number): readonly number[] {
   if (rows.length <= most) return rows;
   const step = rows.length / most;
-  return Array.from({ length: Math.floor(most) }, (_, i) => rows[Math.floor(i * step)]!);
+  return Array.from({ length: Math.floor(most) }, (_, i) => defined(rows[Math.floor(i * step)]));
 }
 
 /** The newest time that an object says of a change to it. */

@@ -1,4 +1,5 @@
 /** Which version of Kubernetes a keyspace was written by: what its API servers' images say, or else its kubelets. */
+import { defined } from "../errors/defined.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { list, text } from "./columns/field.ts";
 import type { KeyspaceHistory } from "./history.ts";
@@ -36,7 +37,9 @@ function newest(versions: readonly (string | undefined)[]): string | undefined {
   return versions
     .filter((version) => version !== undefined && /^v\d+\.\d+/.test(version))
     .sort((a, b) => {
-      const [one, two] = [parts(a!), parts(b!)];
-      return two[0]! - one[0]! || two[1]! - one[1]! || two[2]! - one[2]!;
+      const [one, two] = [parts(defined(a)), parts(defined(b))];
+      return (
+        defined(two[0]) - defined(one[0]) || defined(two[1]) - defined(one[1]) || defined(two[2]) - defined(one[2])
+      );
     })[0];
 }

@@ -10,7 +10,7 @@ function without(object: JsonObject, ...names: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
 
-const defined = (fields: JsonObject): JsonObject =>
+const withoutUndefined = (fields: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
 /** v1 has schema, columns and subresources in each version, and calls a column's path `jsonPath`. */
@@ -23,13 +23,13 @@ function definitionToV1(object: KubeObject): KubeObject {
   const { webhookClientConfig, conversionReviewVersions } = conversion;
   return {
     ...object,
-    spec: defined({
+    spec: withoutUndefined({
       ...without(spec, "version", "validation", "subresources", "additionalPrinterColumns"),
       preserveUnknownFields: spec.preserveUnknownFields === false ? undefined : (spec.preserveUnknownFields ?? true),
       versions: versions.map((each) => {
         const version = record(each);
         const columns = version.additionalPrinterColumns ?? shared.columns;
-        return defined({
+        return withoutUndefined({
           ...version,
           schema: version.schema ?? shared.schema,
           subresources: version.subresources ?? shared.subresources,
@@ -38,12 +38,12 @@ function definitionToV1(object: KubeObject): KubeObject {
             : undefined,
         });
       }),
-      conversion: defined({
+      conversion: withoutUndefined({
         strategy: conversion.strategy ?? "None",
         webhook:
           webhookClientConfig === undefined && conversionReviewVersions === undefined
             ? undefined
-            : defined({ clientConfig: webhookClientConfig, conversionReviewVersions }),
+            : withoutUndefined({ clientConfig: webhookClientConfig, conversionReviewVersions }),
       }),
     }),
   };
@@ -98,12 +98,12 @@ function autoscalerFromV1(object: KubeObject): KubeObject | undefined {
       { ...object.metadata, annotations: kept.length > 0 ? Object.fromEntries(kept) : undefined },
       ...(kept.length > 0 ? [] : ["annotations"]),
     ) as KubeObject["metadata"],
-    spec: defined({
+    spec: withoutUndefined({
       ...without(spec, "targetCPUUtilizationPercentage"),
       metrics: metrics.length > 0 ? metrics : undefined,
       behavior,
     }),
-    status: defined({
+    status: withoutUndefined({
       ...without(status, "currentCPUUtilizationPercentage"),
       currentMetrics: current.length > 0 ? current : null,
       conditions: conditions ?? status.conditions ?? null,
@@ -113,7 +113,7 @@ function autoscalerFromV1(object: KubeObject): KubeObject | undefined {
 
 /** This annotation is written from a type without JSON names: its fields begin with capitals. */
 function lowerFirst(value: JsonValue | undefined): JsonValue | undefined {
-  if (Array.isArray(value)) return value.map((each) => lowerFirst(each as JsonValue)!);
+  if (Array.isArray(value)) return value.map((each) => lowerFirst(each as JsonValue) ?? null);
   if (!isObject(value)) return value;
   const named = Object.entries(value).map(([name, each]) => [
     name.charAt(0).toLowerCase() + name.slice(1),
@@ -162,7 +162,7 @@ function metricSpec(metric: JsonValue): JsonValue {
       return {
         type,
         pods: {
-          metric: defined({ name: source.metricName, selector: source.selector }),
+          metric: withoutUndefined({ name: source.metricName, selector: source.selector }),
           target: { type: "AverageValue", averageValue: source.targetAverageValue },
         },
       };
@@ -172,14 +172,14 @@ function metricSpec(metric: JsonValue): JsonValue {
         object: {
           describedObject: source.target,
           target: target("targetValue", "averageValue"),
-          metric: defined({ name: source.metricName, selector: source.selector }),
+          metric: withoutUndefined({ name: source.metricName, selector: source.selector }),
         },
       };
     case "External":
       return {
         type,
         external: {
-          metric: defined({ name: source.metricName, selector: source.metricSelector }),
+          metric: withoutUndefined({ name: source.metricName, selector: source.metricSelector }),
           target: target("targetValue", "targetAverageValue"),
         },
       };
@@ -194,7 +194,7 @@ function metricStatus(metric: JsonValue): JsonValue {
   const name = type.charAt(0).toLowerCase() + type.slice(1);
   const source = record(of[name]);
   const identifier = {
-    metric: defined({ name: source.metricName, selector: source.selector ?? source.metricSelector }),
+    metric: withoutUndefined({ name: source.metricName, selector: source.selector ?? source.metricSelector }),
   };
   switch (type) {
     case "Resource":
@@ -202,7 +202,7 @@ function metricStatus(metric: JsonValue): JsonValue {
         type,
         resource: {
           name: source.name,
-          current: defined({
+          current: withoutUndefined({
             averageValue: source.currentAverageValue,
             averageUtilization: source.currentAverageUtilization,
           }),
@@ -214,7 +214,7 @@ function metricStatus(metric: JsonValue): JsonValue {
         containerResource: {
           name: source.name,
           container: source.container,
-          current: defined({
+          current: withoutUndefined({
             averageValue: source.currentAverageValue,
             averageUtilization: source.currentAverageUtilization,
           }),
@@ -227,7 +227,7 @@ function metricStatus(metric: JsonValue): JsonValue {
         type,
         object: {
           ...identifier,
-          current: defined({ value: source.currentValue, averageValue: source.averageValue }),
+          current: withoutUndefined({ value: source.currentValue, averageValue: source.averageValue }),
           describedObject: source.target,
         },
       };
@@ -236,7 +236,7 @@ function metricStatus(metric: JsonValue): JsonValue {
         type,
         external: {
           ...identifier,
-          current: defined({ value: source.currentValue, averageValue: source.currentAverageValue }),
+          current: withoutUndefined({ value: source.currentValue, averageValue: source.currentAverageValue }),
         },
       };
     default:
@@ -254,7 +254,7 @@ function endpointSliceToV1(object: KubeObject): KubeObject {
       const zone = topology["topology.kubernetes.io/zone"];
       const nodeName = endpoint.nodeName ?? topology["kubernetes.io/hostname"];
       const rest = without(topology, "topology.kubernetes.io/zone", "kubernetes.io/hostname");
-      return defined({
+      return withoutUndefined({
         ...without(endpoint, "topology"),
         nodeName,
         zone,
@@ -270,7 +270,7 @@ function eventToGroup(object: KubeObject): KubeObject {
   const { reportingComponent, reportingInstance: _reportingInstance, ...rest } = others;
   return {
     ...(rest as KubeObject),
-    ...defined({
+    ...withoutUndefined({
       eventTime: object.eventTime ?? null,
       reportingController: reportingComponent === "" ? undefined : reportingComponent,
       reportingInstance: object.reportingInstance === "" ? undefined : object.reportingInstance,
@@ -306,7 +306,7 @@ function ingressToV1(object: KubeObject): KubeObject {
   });
   return {
     ...object,
-    spec: defined({
+    spec: withoutUndefined({
       ...without(spec, "backend", "rules"),
       defaultBackend: backend(spec.backend),
       rules: spec.rules === undefined ? undefined : rules,

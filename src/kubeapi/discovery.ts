@@ -1,4 +1,5 @@
 /** Discovery: which groups, versions and resources there are, in the forms that clients ask for. Source: meta/v1 and apidiscovery/v2. */
+import { defined } from "../errors/defined.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { type Catalog, compareGroups, groupVersion, type ServedResource } from "./catalog.ts";
 import { noSuchPath } from "./status.ts";
@@ -52,7 +53,7 @@ export function oneGroup(catalog: Catalog, name: string): JsonObject {
 
 function groupBody({ name, versions }: DiscoveredGroup): JsonObject {
   const listed = versions.map((version) => ({ groupVersion: groupVersion({ group: name, version }), version }));
-  return { name, versions: listed, preferredVersion: listed[0]! };
+  return { name, versions: listed, preferredVersion: defined(listed[0]) };
 }
 
 /** `/api/v1` and `/apis/GROUP/VERSION` */

@@ -2,6 +2,7 @@
  * Field selectors such as `status.phase=Running,metadata.name!=web`, and which fields each kind has for them. Source:
  * apimachinery/pkg/fields.
  */
+import { defined } from "../errors/defined.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { ServedResource } from "./catalog.ts";
 import { text } from "./columns/field.ts";
@@ -104,7 +105,7 @@ function fieldReader(
 ): ((object: KubeObject) => string) | undefined {
   if (Object.hasOwn(EVERY, path)) return EVERY[path];
   if (selectableFields === undefined)
-    return Object.hasOwn(FIELDS[plural] ?? {}, path) ? FIELDS[plural]![path] : undefined;
+    return Object.hasOwn(FIELDS[plural] ?? {}, path) ? defined(FIELDS[plural])[path] : undefined;
   const selectable = selectableFields.find((each) => each === `.${path}`);
   const parsed = selectable === undefined ? undefined : parseJsonPath(selectable);
   if (parsed === undefined) return undefined;
@@ -124,7 +125,7 @@ function splitTerms(selector: string): string[] {
   const terms: string[] = [];
   let term = "";
   for (let i = 0; i < selector.length; i++) {
-    const character = selector[i]!;
+    const character = defined(selector[i]);
     if (character === "\\") term += character + (selector[++i] ?? "");
     else if (character === ",") {
       if (term !== "") terms.push(term);

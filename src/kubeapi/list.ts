@@ -1,4 +1,5 @@
 /** Lists: which objects, of which moment, how many at once. Source: apiserver's registry/generic and storage/etcd3. */
+import { defined } from "../errors/defined.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { type BodyPart, encodeList, type ListBody, type MessageOf, messagesOf, metadataMessage } from "./body.ts";
 import { groupVersion, type ServedResource } from "./catalog.ts";
@@ -225,14 +226,19 @@ function findPage(
   const first = token === undefined ? 0 : positionAfter(world, keys, place + token.start);
   if (selection.labels.length === 0 && selection.fields.length === 0) {
     const end = limit > 0 ? Math.min(first + limit, keys.length) : keys.length;
-    const next = end < keys.length ? nextToken(world, revision, keys[end - 1]!, place) : undefined;
+    const next = end < keys.length ? nextToken(world, revision, defined(keys[end - 1]), place) : undefined;
     return {
       revision,
       next,
       remaining: next === undefined ? undefined : keys.length - end,
       *found() {
         for (let i = first; i < end; i++)
-          yield viewRow(world.history, world.history.rowAt(keys[i]!, revision), selection.resource, world.showSecrets);
+          yield viewRow(
+            world.history,
+            world.history.rowAt(defined(keys[i]), revision),
+            selection.resource,
+            world.showSecrets,
+          );
       },
     };
   }
@@ -283,7 +289,7 @@ function positionAfter(world: World, keys: Uint32Array, start: string): number {
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (Buffer.compare(Buffer.from(world.history.key(keys[middle]!)), wanted) < 0) low = middle + 1;
+    if (Buffer.compare(Buffer.from(world.history.key(defined(keys[middle]))), wanted) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -298,7 +304,7 @@ function unreadableWarning(world: World, selection: Selection, revision: number)
   const keys = world.liveKeys(placeOf(selection), revision);
   const step = Math.max(1, Math.floor(keys.length / PROBES));
   for (let i = 0; i < keys.length; i += step) {
-    const key = keys[i]!;
+    const key = defined(keys[i]);
     const viewed = viewRow(history, history.rowAt(key, revision), selection.resource, showSecrets);
     if (viewed.state === "object") continue;
     const { plural } = selection.resource;

@@ -1,4 +1,5 @@
 /** Moments in a recorded history, as paths and users name them: a revision, a time, or how long before the end. */
+import { defined } from "../errors/defined.ts";
 import type { Clock } from "./clock.ts";
 import type { KeyspaceHistory } from "./history.ts";
 import { ApiFailure } from "./status.ts";
@@ -8,7 +9,10 @@ const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 /** Such as `90s`, `10m` or `1h30m`, in milliseconds; undefined for another text. */
 export function parseSpan(text: string): number | undefined {
   if (!/^(\d+[smhd])+$/.test(text)) return undefined;
-  return [...text.matchAll(/(\d+)([smhd])/g)].reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit!]!, 0);
+  return [...text.matchAll(/(\d+)([smhd])/g)].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * defined(UNITS[defined(unit)]),
+    0,
+  );
 }
 
 /**

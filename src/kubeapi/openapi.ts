@@ -2,7 +2,9 @@
  * OpenAPI documents, versions 2 and 3, for `kubectl explain` and whoever else asks for the shapes of objects: built-in kinds from the storage tables, which have names and
  * types but no descriptions, and custom resources from the schemas of their definitions. Source: kube-openapi and the API server's handlers for both.
  */
+
 import { createHash } from "node:crypto";
+import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { isObject } from "../storage/arrange.ts";
 import { Card, type FieldPlan, type MessagePlan, Op, planOf, Shape } from "../storage/message-plan.ts";
@@ -114,7 +116,7 @@ function createSchemas(references: References): Schemas {
       const plan = planOf(type.resource.message);
       message(plan);
       const name = definitionName(plan.name);
-      const { type: _type, properties, ...rest } = definitions[name]!;
+      const { type: _type, properties, ...rest } = defined(definitions[name]);
       const own = { apiVersion: { type: "string" }, kind: { type: "string" } };
       definitions[name] = {
         type: "object",

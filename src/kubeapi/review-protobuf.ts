@@ -1,4 +1,5 @@
 /** Reviews that newer clients post as protobuf. Of each no more is read than its answer depends on. Source: authorization/v1 and authentication/v1 generated.proto. */
+import { defined } from "../errors/defined.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { createWireCursor } from "../protobuf/message.ts";
 import { BYTES } from "../protobuf/reader.ts";
@@ -35,7 +36,7 @@ export function decodeReview(bytes: Uint8Array): JsonObject | undefined {
     kind,
     apiVersion,
     metadata: { creationTimestamp: null },
-    ...read(bytes.subarray(start, end), REVIEWS[kind]!),
+    ...read(bytes.subarray(start, end), defined(REVIEWS[kind])),
   };
 }
 

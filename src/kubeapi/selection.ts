@@ -1,4 +1,5 @@
 /** Which objects a request means, by labels and fields, and the search for them. Source: apimachinery's labels and fields, apiserver's storage.SelectionPredicate. */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { type LabelSelector, matchesLabels, parseLabelSelector } from "../kube/label-selector.ts";
 import type { ServedResource } from "./catalog.ts";
@@ -103,7 +104,7 @@ const ENCRYPTED = Buffer.from("k8s:enc:");
  */
 function wantedBytes({ labels, fields, resource }: Selection): readonly Buffer[] {
   const ofLabels = labels.flatMap(({ label, operator, values }) =>
-    operator === "exists" ? [label] : operator === "in" && values.length === 1 ? [label, values[0]!] : [],
+    operator === "exists" ? [label] : operator === "in" && values.length === 1 ? [label, defined(values[0])] : [],
   );
   // Custom resources have defaults, which are not stored.
   const ofFields = fields.flatMap(({ equal, value }) => (equal && !resource.type.custom ? [value] : []));

@@ -2,7 +2,9 @@
  * What a `node clean` keeps beside the things it has moved, `manifest.json`: what it needs to go on after a crash, and to take everything back. Written
  * before each thing that it tells of is done.
  */
+
 import { z } from "zod";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 
 const kubeletSchema = z.discriminatedUnion("kind", [
@@ -123,7 +125,7 @@ export function decodeRecord(text: string, where: string): CleanRecord {
   }
   const parsed = recordSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
+  const issue = defined(parsed.error.issues[0]);
   throw invalid(`${issue.path.join(".") || "it"}: ${issue.message.toLowerCase()}`, where, parsed.error);
 }
 

@@ -3,6 +3,7 @@
  * kubectl's order and words, so that runbooks go on to work. Source of the rules: kubernetes/kubectl,
  * pkg/drain/filters.go.
  */
+import { defined } from "../errors/defined.ts";
 import { input } from "../errors/input.ts";
 import { isMirrorPod } from "../kube/mirror-pod.ts";
 import { namespacedName } from "../kube/names.ts";
@@ -124,5 +125,5 @@ function group(groups: Map<string, string[]>, key: string): string[] {
 /** Several errors as one, in the form that Kubernetes' programs give them: `[a, b]`, each once. Source: apimachinery, util/errors. */
 export function aggregateText(errors: readonly string[]): string {
   const distinct = [...new Set(errors)];
-  return distinct.length === 1 ? distinct[0]! : `[${distinct.join(", ")}]`;
+  return distinct.length === 1 ? defined(distinct[0]) : `[${distinct.join(", ")}]`;
 }

@@ -3,6 +3,7 @@
  * enough: first it evens out each owner's replicas, then what the nodes' pods ask for. It is made of single moves, and is to be made anew after
  * each, because where a pod comes to run is the scheduler's to say.
  */
+import { defined } from "../errors/defined.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
 import { nodeOf } from "../kube/mirror-pod.ts";
 import { namespacedName } from "../kube/names.ts";
@@ -116,7 +117,7 @@ class Spread {
   }
 
   #mayMove(pod: KubeObject): boolean {
-    const owner = controllerOf(pod)!;
+    const owner = defined(controllerOf(pod));
     if (!["ReplicaSet", "ReplicationController"].includes(owner.kind) || daemonSetOf(pod) !== undefined) return false;
     if (this.#input.barred.has(owner.uid) || !isServing(pod)) return false;
     if (hasEmptyDir(pod) && !this.#input.moveEmptyDir) return false;
@@ -133,7 +134,7 @@ class Spread {
     let best: Move | undefined;
     let largest = 1;
     for (const [uid, byNode] of this.#owners) {
-      const counts = this.#counts.get(uid)!;
+      const counts = defined(this.#counts.get(uid));
       for (const [from, pods] of byNode) {
         const pod = pods.at(-1);
         if (pod === undefined) continue;
@@ -167,7 +168,7 @@ class Spread {
     let best: KubeObject | undefined;
     let smallest = gap - 1e-9;
     for (const [uid, byNode] of this.#owners) {
-      const counts = this.#counts.get(uid)!;
+      const counts = defined(this.#counts.get(uid));
       if ((counts.get(target.name) ?? 0) >= (counts.get(source.name) ?? 0)) continue;
       for (const pod of byNode.get(source.name) ?? []) {
         const { cpu, memory } = requestsOf(pod);
@@ -202,7 +203,7 @@ class Spread {
     if (source === undefined || target === undefined) return;
     fill(source, pod, -1);
     fill(target, pod, 1);
-    const { uid } = controllerOf(pod)!;
+    const { uid } = defined(controllerOf(pod));
     count(this.#counts, uid, from, -1);
     count(this.#counts, uid, to, 1);
     const byNode = this.#owners.get(uid);

@@ -1,6 +1,8 @@
 /** What takes a restore back, decided for each object from what the undo file says of it and what the cluster has now. */
+
 import { compareObjects } from "../compare/compare-objects.ts";
 import type { ValueType } from "../compare/value-type.ts";
+import { defined } from "../errors/defined.ts";
 import { objectsOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { idKey, type ObjectId } from "./object-id.ts";
@@ -35,7 +37,7 @@ export function undoSubjects({ entries }: UndoFile): UndoSubject[] {
   const groups = Map.groupBy(made, ({ id }) => idKey(id));
   const subjects = [...groups.values()].map((writes): UndoSubject => {
     const [first] = writes as [UndoEntry];
-    return { id: first.id, wave: first.wave, apiVersion: first.apiVersion, first, last: writes.at(-1)! };
+    return { id: first.id, wave: first.wave, apiVersion: first.apiVersion, first, last: defined(writes.at(-1)) };
   });
   return subjects.sort((a, b) => b.wave - a.wave || b.first.write - a.first.write);
 }
@@ -79,7 +81,7 @@ function ofUpdated(
   context: UndoContext,
   item: MakeItem,
 ): UndoItem {
-  const before = first.before!;
+  const before = defined(first.before ?? undefined);
   if (live === undefined) return item("left", "somebody has deleted it since");
   if (live.metadata.uid !== before.metadata.uid) return item("left", "another object has taken its name since");
   const type = context.typeOf(before);

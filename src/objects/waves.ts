@@ -3,6 +3,7 @@
  * run yet) comes last. All objects of a wave may be written at once.
  */
 
+import { defined } from "../errors/defined.ts";
 export const WAVES = [
   "namespaces",
   "definitions",
@@ -69,7 +70,7 @@ const WAVE_OF_PATH: Readonly<Record<string, Wave>> = {
 /** The number of the wave of all objects at a path. */
 export function waveOf(path: string): number {
   const wave = Object.hasOwn(WAVE_OF_PATH, path)
-    ? WAVE_OF_PATH[path]!
+    ? defined(WAVE_OF_PATH[path])
     : path.includes("/")
       ? "custom resources"
       : "classes and limits";

@@ -2,6 +2,7 @@
  * Whether the links of a repository form one chain: each signed, in its place, and holding the hash of the one before. What is missing is named, unless a signed record says that
  * it was pruned.
  */
+import { defined } from "../errors/defined.ts";
 import type { Finding } from "../errors/errors.ts";
 import type { FindingCode } from "../errors/finding-codes.ts";
 import { isAuthentic, type SignedHead } from "./head.ts";
@@ -94,7 +95,7 @@ function checkHole(hole: SequenceRange, previous: string | null, next: number, f
       level: "error",
       code: "chain-broken",
       where: linkName(next),
-      text: `it holds ${short(previous)} as the hash of the link before, which was pruned and had ${short(before[0]!.lastHash)}`,
+      text: `it holds ${short(previous)} as the hash of the link before, which was pruned and had ${short(defined(before[0]).lastHash)}`,
     });
   }
   return findings;

@@ -1,4 +1,5 @@
 /** Gathers what a watch brings until it is flushed: whole revisions only, each change with its place in its revision. */
+import { defined } from "../errors/defined.ts";
 import { createKeyValueFields, encodeKeyValue, leaseOf, locateKeyValue } from "../mvcc/key-value.ts";
 import type { Change, TimeMark } from "./delta.ts";
 
@@ -78,7 +79,7 @@ export function createDeltaBuffer(after: number): DeltaBuffer {
         changes: changes.slice(0, whole),
         marks,
         leases: [...leases],
-        revision: changes[whole - 1]!.revision,
+        revision: defined(changes[whole - 1]).revision,
       };
       changes = changes.slice(whole);
       marks = [];

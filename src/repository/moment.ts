@@ -1,4 +1,5 @@
 /** A moment as users write it: `latest`, a revision, or a time; alone, or behind the `@` of a repository or a file. */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 
 export type Moment =
@@ -56,7 +57,7 @@ function readTime(text: string, now: number): number | undefined {
   if (AGO.test(text)) {
     let total = 0;
     for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)\s*(s|m|h|d|w)/gi)) {
-      total += Number(amount) * UNITS[unit!.toLowerCase()]!;
+      total += Number(amount) * defined(UNITS[defined(unit).toLowerCase()]);
     }
     return Math.round(now - total);
   }

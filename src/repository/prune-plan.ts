@@ -1,4 +1,5 @@
 /** What `backup prune` removes: never a link that a moment of the kept span needs. */
+import { defined } from "../errors/defined.ts";
 import type { FullHead, Head } from "./head.ts";
 import { chooseKept, type KeepPolicy } from "./keep.ts";
 import { isKeyspaceHead } from "./timeline.ts";
@@ -47,10 +48,10 @@ function timeOf(full: FullHead): number {
 /** The full from which the kept span begins: the newest that is as old as the span is long, else the oldest. */
 function baseOfSpan(fulls: readonly FullHead[], within: number | undefined): FullHead {
   const byTime = fulls.toSorted((a, b) => timeOf(a) - timeOf(b) || a.sequence - b.sequence);
-  const newest = byTime.at(-1)!;
+  const newest = defined(byTime.at(-1));
   if (within === undefined) return newest;
   const begin = timeOf(newest) - within;
-  return byTime.findLast((full) => timeOf(full) <= begin) ?? byTime[0]!;
+  return byTime.findLast((full) => timeOf(full) <= begin) ?? defined(byTime[0]);
 }
 
 /** The first link that the span from `base` on needs: deltas that went on while the full was taken have lower numbers than it. */

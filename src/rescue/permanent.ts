@@ -1,5 +1,6 @@
 /** The permanent pods of a component, as opposed to its rescue pod: whether one of them can take over, and if none can, why. */
 
+import { defined } from "../errors/defined.ts";
 import { compare } from "../kube/compare-text.ts";
 import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
@@ -80,7 +81,7 @@ export function judgeReadiness(
       case "crashed": {
         // One that has crashed before may crash again in a moment, unless it was over the port.
         if (state.is === "running" && (state.ready || state.crash === undefined)) return { can: "take-over", pod };
-        const trouble = crashOf(pod, state.crash!);
+        const trouble = crashOf(pod, defined(state.crash));
         if (trouble?.kind === "port-taken" && nodeOf(pod) === rescueNode) return { can: "take-over", pod };
         if (trouble === undefined) waitingFor = `the log of ${podTitle(pod)}`;
         else troubles.push(trouble);

@@ -1,5 +1,6 @@
 /** Which node a rescue pod is put on: nobody schedules it. */
 
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import { compare } from "../kube/compare-text.ts";
@@ -46,7 +47,7 @@ export function pickNode(nodes: readonly KubeObject[], wishes: NodeWishes): Kube
     (node.metadata.name === wishes.preferred ? 0 : 1) +
     (matches(node, wishes.nodeSelector) ? 0 : 2) +
     (wishes.occupied.has(node.metadata.name) ? 4 : 0);
-  return usable.sort((a, b) => rank(a) - rank(b) || compare(a.metadata.name, b.metadata.name))[0]!;
+  return defined(usable.sort((a, b) => rank(a) - rank(b) || compare(a.metadata.name, b.metadata.name))[0]);
 }
 
 function askedNode(nodes: readonly KubeObject[], asked: string): KubeObject {

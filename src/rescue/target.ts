@@ -9,6 +9,7 @@
 
 import { type LeasePlace, leasePlaceOf } from "../controlplane/lease-place.ts";
 import { asCandidate, type Candidate, recognisePod, wellFormed } from "../controlplane/sorted-objects.ts";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import { compare } from "../kube/compare-text.ts";
@@ -66,7 +67,7 @@ export function findWorkload(
     const object = wellFormed(stored);
     const candidate = object === undefined ? undefined : asCandidate(object);
     if (candidate?.component !== component) return [];
-    return namespace === undefined || candidate.namespace === namespace ? [{ object: object!, candidate }] : [];
+    return namespace === undefined || candidate.namespace === namespace ? [{ object: defined(object), candidate }] : [];
   });
   const rank = ({ candidate }: { readonly candidate: Candidate }) =>
     RECOGNISED_BY.indexOf(candidate.by) * 2 + (candidate.name === component ? 0 : 1);
@@ -240,7 +241,7 @@ export function staticTarget(
   }
   const [first] = templates;
   if (first === undefined) return undefined;
-  const namespace = ordered[0]!.metadata.namespace ?? "kube-system";
+  const namespace = defined(ordered[0]).metadata.namespace ?? "kube-system";
   const lease = leasePlaceOf(component, first.podSpec);
   return {
     component,

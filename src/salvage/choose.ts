@@ -1,5 +1,6 @@
 /** Survivors in, a plan out: which database, which entries behind it, from where the log is written, and as which member it goes on. */
 
+import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import { formatMemberId } from "../wal/membership.ts";
@@ -146,7 +147,7 @@ function cutAfter({ parts, unproved }: Join, index: number): Join {
 
 function lastOf({ parts }: Join): LogPosition | undefined {
   const part = parts.at(-1);
-  return part === undefined ? undefined : { index: part.to, term: termAt(part.fragment, part.to)! };
+  return part === undefined ? undefined : { index: part.to, term: defined(termAt(part.fragment, part.to)) };
 }
 
 function termOn({ parts }: Join, index: number): number | undefined {
@@ -253,7 +254,7 @@ function refuseSeveralClusters(survivors: readonly Survivor[]): void {
     const id = survivor.log.metadata?.nodeId;
     const twin = survivors.find((other) => other !== survivor && id !== undefined && other.log.metadata?.nodeId === id);
     if (twin === undefined) continue;
-    const text = `"${survivor.dataDir}" and "${twin.dataDir}" are of the same member ${formatMemberId(id!)}`;
+    const text = `"${survivor.dataDir}" and "${twin.dataDir}" are of the same member ${formatMemberId(defined(id))}`;
     throw new MendError("usage", text, { hint: "give one data dir of each member" });
   }
 }

@@ -2,6 +2,7 @@
  * Continues a database with entries of any survivor's log. The way is found from the end backwards: from the last entry of a fragment to the one before it,
  * and on in any fragment that has that entry, until the database's own index is reached or an entry is missing.
  */
+import { defined } from "../errors/defined.ts";
 import { committedEnd, type HeldFragment, type LogPosition, type Survivor, termAt } from "./survivor.ts";
 
 /** Entries of one fragment, both ends included. */
@@ -41,7 +42,7 @@ export function isJoin(way: Join | Broken): way is Join {
 export function joinTo(end: HeldFragment, base: JoinBase, fragments: readonly HeldFragment[]): Join | Broken {
   const parts: LogPart[] = [];
   const unproved: number[] = [];
-  let at: LogPosition = { index: end.last, term: end.entries.at(-1)!.term };
+  let at: LogPosition = { index: end.last, term: defined(end.entries.at(-1)).term };
   for (;;) {
     const fragment = reachingFarthest(fragments, at) ?? end;
     if (fragment.first <= base.index) {
@@ -50,8 +51,8 @@ export function joinTo(end: HeldFragment, base: JoinBase, fragments: readonly He
       parts.unshift({ fragment, from: base.index + 1, to: at.index });
       return { parts, unproved };
     }
-    const first = { index: fragment.first, term: fragment.entries[0]!.term };
-    if (reachingFarthest(fragments, first)!.first < first.index) {
+    const first = { index: fragment.first, term: defined(fragment.entries[0]).term };
+    if (defined(reachingFarthest(fragments, first)).first < first.index) {
       // Another fragment has this very entry and what is before it.
       if (at.index > first.index) parts.unshift({ fragment, from: first.index + 1, to: at.index });
       at = first;
@@ -88,7 +89,7 @@ function predecessor(
   fragments: readonly HeldFragment[],
 ): Predecessor | undefined {
   const index = fragment.first - 1;
-  const { term } = fragment.entries[0]!;
+  const { term } = defined(fragment.entries[0]);
   const isCommitted = committedEnd(fragment) > 0;
   const least = leastTermBefore(fragment, fragments);
   if (index === base.index) {
@@ -103,13 +104,15 @@ function predecessor(
   if (mark !== undefined && holders.some((other) => termAt(other, index) === mark.term)) {
     return { isBase: false, term: mark.term, isProved: true };
   }
-  const earlier = holders.filter((other) => termAt(other, index)! < term && termAt(other, index)! >= least);
+  const earlier = holders.filter(
+    (other) => defined(termAt(other, index)) < term && defined(termAt(other, index)) >= least,
+  );
   const committed = earlier.find((other) => committedEnd(other) >= index);
   const isOwn = committed?.survivor === fragment.survivor;
   if (committed !== undefined) {
-    return { isBase: false, term: termAt(committed, index)!, isProved: isCommitted || isOwn };
+    return { isBase: false, term: defined(termAt(committed, index)), isProved: isCommitted || isOwn };
   }
-  const [latest] = earlier.map((other) => termAt(other, index)!).sort((a, b) => b - a);
+  const [latest] = earlier.map((other) => defined(termAt(other, index))).sort((a, b) => b - a);
   return latest === undefined ? undefined : { isBase: false, term: latest, isProved: false };
 }
 
@@ -119,14 +122,14 @@ function predecessor(
  */
 function leastTermBefore(fragment: HeldFragment, fragments: readonly HeldFragment[]): number {
   const { first, survivor } = fragment;
-  const { term } = fragment.entries[0]!;
+  const { term } = defined(fragment.entries[0]);
   let least = 0;
   for (const other of fragments) {
     if (other.first >= first) continue;
     const end = Math.min(other.last, first - 1);
     const committed = Math.min(committedEnd(other), end);
-    if (committed >= other.first) least = Math.max(least, termAt(other, committed)!);
-    if (other.survivor === survivor && other.last < first) least = Math.max(least, termAt(other, end)!);
+    if (committed >= other.first) least = Math.max(least, defined(termAt(other, committed)));
+    if (other.survivor === survivor && other.last < first) least = Math.max(least, defined(termAt(other, end)));
     if (other.entries.some((entry) => entry.index < first && entry.term === term)) least = Math.max(least, term);
   }
   return least;

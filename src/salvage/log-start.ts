@@ -2,6 +2,7 @@
  * From where the new log is written. A raft snapshot of a survivor serves where the entries behind it are there without a gap: keys of the v2 API are in it. Else a snapshot is made
  * of the database, which has everything up to its own index, and the log begins behind it.
  */
+import { defined } from "../errors/defined.ts";
 import type { LogEntry } from "../wal/log.ts";
 import { encodeMemberStore } from "../wal/membership.ts";
 import { votersOnly } from "../wal/raft.ts";
@@ -108,7 +109,7 @@ export function termOf(
   const isCommitted = holders.find((fragment) => fragment.commit >= index);
   if (isCommitted !== undefined) return termAt(isCommitted, index);
   const own = database.term;
-  if (own !== undefined && !holders.some((fragment) => termAt(fragment, index)! > own)) return own;
+  if (own !== undefined && !holders.some((fragment) => defined(termAt(fragment, index)) > own)) return own;
   const known = committed.find((position) => position.index === index && position.term !== own);
   if (known !== undefined) return known.term;
   const terms = new Set(holders.map((fragment) => termAt(fragment, index)));

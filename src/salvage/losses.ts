@@ -1,4 +1,5 @@
 /** What a plan leaves behind: entries that were committed and that nobody has, entries behind a hole, and ends of logs that a later leader did not take over. */
+import { defined } from "../errors/defined.ts";
 import { isJoin, type Join, type JoinBase, joinTo } from "./join.ts";
 import { committedEnd, type HeldFragment, knownCommit, type LogPosition, type Survivor, termAt } from "./survivor.ts";
 
@@ -39,7 +40,7 @@ export function findLosses(
     while (from <= fragment.last && termOn(from) === termAt(fragment, from)) from++;
     if (from > fragment.last) continue;
     // Terms only rise along a log: what is behind the end of the plan and of a lower term than that was never committed.
-    const couldFollow = committedEnd(fragment) >= from || fragment.entries.at(-1)!.term >= last.term;
+    const couldFollow = committedEnd(fragment) >= from || defined(fragment.entries.at(-1)).term >= last.term;
     const isBehind = from > last.index && couldFollow && isBehindHole(fragment, base, fragments);
     held.push({
       from,

@@ -2,6 +2,7 @@
  * Whether survivors are of one history. Members of one cluster are, by raft's own guarantee. A cluster that was made anew with the same flags has the same ids as
  * before, and one that went on alone (`--force-new-cluster`, a salvage) the same as those it left behind: their logs must never be joined.
  */
+import { defined } from "../errors/defined.ts";
 import { formatMemberId } from "../wal/membership.ts";
 import { committedEnd, type HeldFragment, type Survivor } from "./survivor.ts";
 
@@ -30,8 +31,8 @@ function compareFragments(one: HeldFragment, other: HeldFragment): Pick<Contradi
   // From the end: once the terms agree, they agree before, and so does the content.
   let agreed = false;
   for (let index = to; index >= from; index--) {
-    const a = one.entries[index - one.first]!;
-    const b = other.entries[index - other.first]!;
+    const a = defined(one.entries[index - one.first]);
+    const b = defined(other.entries[index - other.first]);
     if (a.term === b.term && a.digest === b.digest && a.type === b.type) {
       agreed = true;
       continue;

@@ -6,6 +6,7 @@
  * a member has applied was committed, and so was what its raft state calls committed. A committed entry is in the log of every later leader, so of two logs the one
  * whose last entry has the higher term has it, and of two with equal terms the longer one.
  */
+import { defined } from "../errors/defined.ts";
 import type { Alarm } from "../mvcc/store-info.ts";
 import type { Log, LogFragment } from "../wal/log.ts";
 import type { Member } from "../wal/membership.ts";
@@ -62,8 +63,8 @@ export function heldFragments(survivors: readonly Survivor[]): HeldFragment[] {
     survivor.log.fragments.map((fragment) => ({
       ...fragment,
       survivor,
-      first: fragment.entries[0]!.index,
-      last: fragment.entries.at(-1)!.index,
+      first: defined(fragment.entries[0]).index,
+      last: defined(fragment.entries.at(-1)).index,
     })),
   );
 }
@@ -103,7 +104,7 @@ export function committedPositions(survivors: readonly Survivor[], fragments: re
   }
   for (const fragment of fragments) {
     const index = committedEnd(fragment);
-    if (index > 0) positions.push({ index, term: termAt(fragment, index)! });
+    if (index > 0) positions.push({ index, term: defined(termAt(fragment, index)) });
   }
   return positions.filter(({ index }) => index > 0);
 }

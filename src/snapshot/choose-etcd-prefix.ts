@@ -1,5 +1,6 @@
 /** Which prefix of a keyspace holds the cluster: the one that was asked for, or else the one that is there. */
 
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import { findEtcdPrefixes, normalizeEtcdPrefix } from "../storage/etcd-prefix.ts";
@@ -33,7 +34,7 @@ export function chooseEtcdPrefix(
       hint: `choose one with ${input("etcdPrefix")}`,
     });
   }
-  return found[0]!;
+  return defined(found[0]);
 }
 
 /** Throws `not-kubernetes` where `prefix`, which somebody asked for, is not among those that were found. */

@@ -2,11 +2,13 @@
  * A database as it was at a revision, put together from a full and the deltas after it: the full as etcd streamed it, their changes behind its last one, and the leases that they
  * name. It lies in a file without a name, as an unpacked archive does.
  */
+
 import { createHash } from "node:crypto";
 import { readBolt } from "../bolt/bolt.ts";
 import { readBuckets, readEntries } from "../bolt/bucket.ts";
 import { readSmallBucket, resumeBucket } from "../bolt/edit.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
+import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { createUnnamedFile, type UnnamedFile } from "../io/files/durable/unnamed-file.ts";
 import { descriptorSource, type FileSource } from "../io/files/file-source.ts";
@@ -44,7 +46,7 @@ export async function composeMoment(
   options: ComposeOptions = {},
 ): Promise<ComposedMoment> {
   const { full, deltas, revision } = pieces;
-  const linkOf = (sequence: number): Link => links.find((link) => link.sequence === sequence)!;
+  const linkOf = (sequence: number): Link => defined(links.find((link) => link.sequence === sequence));
   const file = createUnnamedFile();
   try {
     const fullLink = linkOf(full.sequence);
@@ -245,13 +247,13 @@ async function* ahead<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
   const running: Promise<R>[] = [];
   const start = (i: number): void => {
     if (i >= items.length) return;
-    const each = work(items[i]!);
+    const each = work(defined(items[i]));
     each.catch(() => {}); // thrown when its turn comes
     running.push(each);
   };
   for (let i = 0; i < AHEAD; i++) start(i);
   for (let i = 0; i < items.length; i++) {
-    const result = await running.shift()!;
+    const result = await defined(running.shift());
     start(i + AHEAD);
     yield result;
   }

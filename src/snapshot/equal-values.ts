@@ -1,5 +1,7 @@
 /** Which keys of two keyspaces have equal values, found without decoding any: of two backups of one cluster, nearly all have. */
+
 import { compareBytes } from "../bolt/page.ts";
+import { defined } from "../errors/defined.ts";
 import { keyOf } from "../mvcc/key-table.ts";
 import type { Snapshot } from "./open-snapshot.ts";
 import type { Keyspace } from "./read-keyspace.ts";
@@ -27,17 +29,18 @@ export function compareRangesOf(one: KeyRange, two: KeyRange, signal?: AbortSign
   const { shared, counterparts, left, right } = pairKeys(one, two);
   const [a, b] = [one.keyspace.index, two.keyspace.index];
   const order = Uint32Array.from(shared.keys()).sort((x, y) => {
-    const [i, j] = [shared[x]!, shared[y]!];
-    return a.page[i]! - a.page[j]! || a.item[i]! - a.item[j]!;
+    const [i, j] = [defined(shared[x]), defined(shared[y])];
+    return defined(a.page[i]) - defined(a.page[j]) || defined(a.item[i]) - defined(a.item[j]);
   });
   const [windowOne, windowTwo] = [openValueWindow(one.snapshot.bolt), openValueWindow(two.snapshot.bolt)];
   const equal = new Uint32Array(order.length);
   let count = 0;
   for (const [at, pair] of order.entries()) {
     if (at % 4096 === 0) signal?.throwIfAborted();
-    const [x, y] = [shared[pair]!, counterparts[pair]!];
-    const value = a.valueSize[x] === b.valueSize[y] ? windowOne.read(a.page[x]!, a.item[x]!) : undefined;
-    const other = value && windowTwo.read(b.page[y]!, b.item[y]!);
+    const [x, y] = [defined(shared[pair]), defined(counterparts[pair])];
+    const value =
+      a.valueSize[x] === b.valueSize[y] ? windowOne.read(defined(a.page[x]), defined(a.item[x])) : undefined;
+    const other = value && windowTwo.read(defined(b.page[y]), defined(b.item[y]));
     if (value !== undefined && other !== undefined && Buffer.compare(value, other) === 0) equal[count++] = x;
     else {
       left.push(x);
@@ -60,15 +63,16 @@ function pairKeys(one: KeyRange, two: KeyRange): PairedKeys {
   const most = Math.min(one.entries.length, two.entries.length);
   const [shared, counterparts] = [new Uint32Array(most), new Uint32Array(most)];
   const [left, right]: [number[], number[]] = [[], []];
-  const key = ({ keyspace, entries, skip }: KeyRange, at: number) => keyOf(keyspace.index, entries[at]!).subarray(skip);
+  const key = ({ keyspace, entries, skip }: KeyRange, at: number) =>
+    keyOf(keyspace.index, defined(entries[at])).subarray(skip);
   let [i, j, count] = [0, 0, 0];
   while (i < one.entries.length || j < two.entries.length) {
     const order = i === one.entries.length ? 1 : j === two.entries.length ? -1 : compareBytes(key(one, i), key(two, j));
-    if (order < 0) left.push(one.entries[i++]!);
-    else if (order > 0) right.push(two.entries[j++]!);
+    if (order < 0) left.push(defined(one.entries[i++]));
+    else if (order > 0) right.push(defined(two.entries[j++]));
     else {
-      shared[count] = one.entries[i++]!;
-      counterparts[count++] = two.entries[j++]!;
+      shared[count] = defined(one.entries[i++]);
+      counterparts[count++] = defined(two.entries[j++]);
     }
   }
   return { shared: shared.subarray(0, count), counterparts: counterparts.subarray(0, count), left, right };

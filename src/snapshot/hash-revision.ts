@@ -1,9 +1,11 @@
 /** etcd's HashKV of a snapshot at one of its revisions, computed as etcd does. */
+
 import { randomInt } from "node:crypto";
 import { type Bucket, readEntries } from "../bolt/bucket.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { createPageSet } from "../bolt/page-set.ts";
 import type { Report } from "../bolt/tree.ts";
+import { defined } from "../errors/defined.ts";
 import { createHashKv } from "../mvcc/hash-kv.ts";
 import { KEY_BUCKET } from "./leaf-tasks.ts";
 import { type SweptFile, sweepInParallel } from "./parallel-sweep.ts";
@@ -26,10 +28,11 @@ export async function hashRevision(
   const spec = { index: { select: [], seed: randomInt(2 ** 31), atRevision: revision } };
   const options = signal === undefined ? {} : { signal };
   const { index: result } = await sweepInParallel(file, map, spec, createPageSet(bolt.pageCount), report, options);
-  const index = result!.index;
+  const index = defined(result).index;
   const kept = new Set<string>();
   for (let i = 0; i < index.count; i++) {
-    if (index.tombstone[i] === 0 && index.main[i]! <= compactRevision) kept.add(`${index.main[i]}/${index.sub[i]}`);
+    if (index.tombstone[i] === 0 && defined(index.main[i]) <= compactRevision)
+      kept.add(`${index.main[i]}/${index.sub[i]}`);
   }
   const hash = createHashKv(revision, compactRevision, (main, sub) => kept.has(`${main}/${sub}`));
   let count = 0;

@@ -2,7 +2,9 @@
  * Indexes the contents of a large snapshot in a thread of its own, for a search that finds a text without reading every
  * value (`kubeapi/page/content-index.ts`).
  */
+
 import type { BoltFile } from "../bolt/bolt.ts";
+import { defined } from "../errors/defined.ts";
 import { blockOf, type ContentIndex, FILTER_BYTES, mayContain, planBlocks } from "../kubeapi/page/content-index.ts";
 import type { Timeline } from "../mvcc/timeline.ts";
 import type { Snapshot } from "./open-snapshot.ts";
@@ -33,7 +35,7 @@ export function startContentIndex({ bolt, file }: Snapshot, timeline: Timeline):
   const { rows, starts, byKey, keyCount } = timeline;
   const ends = planBlocks(keyCount, (key) => {
     let size = 0;
-    for (let i = starts[key]!; i < starts[key + 1]!; i++) size += rows.size[byKey[i]!]!;
+    for (let i = defined(starts[key]); i < defined(starts[key + 1]); i++) size += defined(rows.size[defined(byKey[i])]);
     return size;
   });
   const { meta, metas, pageCount, source } = bolt;
@@ -74,10 +76,10 @@ function rowsInFile({ rows, rowCount, keyOfRow }: Timeline, ends: Uint32Array) {
   for (let row = 0; row < rowCount; row++) if (rows.tombstone[row] === 0) order[count++] = row;
   const sorted = order
     .subarray(0, count)
-    .sort((a, b) => rows.page[a]! - rows.page[b]! || rows.item[a]! - rows.item[b]!);
+    .sort((a, b) => defined(rows.page[a]) - defined(rows.page[b]) || defined(rows.item[a]) - defined(rows.item[b]));
   return {
-    page: Uint32Array.from(sorted, (row) => rows.page[row]!),
-    item: Uint16Array.from(sorted, (row) => rows.item[row]!),
+    page: Uint32Array.from(sorted, (row) => defined(rows.page[row])),
+    item: Uint16Array.from(sorted, (row) => defined(rows.item[row])),
     block: Uint32Array.from(sorted, (row) => blockOf(ends, keyOfRow(row))),
   };
 }

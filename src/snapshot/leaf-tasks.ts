@@ -1,7 +1,9 @@
 /** What can be done with leaves while a file is swept. A specification is plain data, so that it can be sent to another thread. */
+
 import type { LeafMap } from "../bolt/leaf-map.ts";
 import type { LeafVisitor } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
+import { defined } from "../errors/defined.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
@@ -107,5 +109,5 @@ export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTa
 function keyLeaves(map: LeafMap): readonly [number, number] {
   const bucket = map.buckets.indexOf(KEY_BUCKET);
   if (bucket < 0) return [0, 0];
-  return [bucket === 0 ? 0 : map.bucketEnds[bucket - 1]!, map.bucketEnds[bucket]!];
+  return [bucket === 0 ? 0 : defined(map.bucketEnds[bucket - 1]), defined(map.bucketEnds[bucket])];
 }

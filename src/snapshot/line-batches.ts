@@ -2,8 +2,10 @@
  * Lines of many values, made by several threads and passed on in order: each thread takes the next batch of values, writes its lines into a slot of memory that
  * both sides see, and waits while all its slots are full. A thread takes a slot before it takes a batch, so that the batch that is due is never the one that waits.
  */
+
 import type { BoltFile } from "../bolt/bolt.ts";
 import type { Page } from "../bolt/page.ts";
+import { defined } from "../errors/defined.ts";
 import { createLineTask, LineBuffer, type LineOptions, type LinesResult } from "../storage/line-task.ts";
 import { createPlaceReader, type ValuePlaces } from "./place-reader.ts";
 
@@ -61,7 +63,7 @@ export function writeBatches(bolt: BoltFile, order: LineOrder, pass: (batch: Lin
     Atomics.wait(busy, slot, 1);
     const batch = Atomics.add(next, 0, 1);
     if (batch * BATCH_VALUES >= places.page.length) return;
-    const lines = buffers[turn]!;
+    const lines = defined(buffers[turn]);
     const result = write(batch, lines);
     Atomics.store(busy, slot, 1);
     pass({ ...result, batch, slot, text: lines.written });

@@ -1,8 +1,10 @@
 /** Opens a moment of a repository, or a revision of a file, as a snapshot file. */
+
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readBolt } from "../bolt/bolt.ts";
 import { readLastKey } from "../bolt/edit.ts";
+import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { descriptorSource } from "../io/files/file-source.ts";
 import { NO_IDENTITY, readIdentity } from "../io/repository/identity.ts";
@@ -99,7 +101,10 @@ async function findMoment(
   }
   const place = placeTime(heads, moment.time);
   if (place.delta === undefined) return { ways: findPieces(heads, place.revision, place.history), notes: [] };
-  const { marks } = await readDelta(repository, links.find(({ sequence }) => sequence === place.delta?.sequence)!);
+  const { marks } = await readDelta(
+    repository,
+    defined(links.find(({ sequence }) => sequence === place.delta?.sequence)),
+  );
   const { revision, uncertain } = revisionAt(place, marks, moment.time);
   return {
     ways: findPieces(heads, revision, place.history),

@@ -1,5 +1,7 @@
 /** The lines of a keyspace's values in the order of their keys: made by the threads of the snapshot, or here where it has none. */
+
 import { setImmediate } from "node:timers/promises";
+import { defined } from "../errors/defined.ts";
 import type { Finding } from "../errors/errors.ts";
 import { addTally, type Tally } from "../errors/findings.ts";
 import { keyOf } from "../mvcc/key-table.ts";
@@ -56,7 +58,7 @@ export async function* readLines(
 function withFindings({ index, order }: Keyspace, { page, item }: ValuePlaces, result: BatchResult): LinesResult {
   const { counts, tallies, unreadable } = result;
   const findings = unreadable.map(({ at, text }): Finding => {
-    const key = new TextDecoder().decode(keyOf(index, order()[at]!));
+    const key = new TextDecoder().decode(keyOf(index, defined(order()[at])));
     return { level: "error", code: "value-unreadable", where: `page ${page[at]} item ${item[at]} · ${key}`, text };
   });
   return { counts, tallies, findings: [...findings, ...result.findings] };
@@ -108,7 +110,7 @@ async function* inOrder(
         });
       }
       signal?.throwIfAborted();
-      const lines = ready.get(batch)!;
+      const lines = defined(ready.get(batch));
       ready.delete(batch);
       yield lines;
       freeSlot(busy, lines.slot);

@@ -1,7 +1,9 @@
 /** Reads values that lie anywhere in a file, in turn: several pages at once where the next ones lie close behind. */
+
 import type { BoltFile } from "../bolt/bolt.ts";
 import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
 import { openPageWindow } from "../bolt/page-window.ts";
+import { defined } from "../errors/defined.ts";
 import type { KeyIndex } from "../mvcc/key-index.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
 
@@ -16,8 +18,8 @@ export function placesOf(index: Pick<KeyIndex, "page" | "item">, entries: Uint32
   const page = new Uint32Array(new SharedArrayBuffer(4 * entries.length));
   const item = new Uint16Array(new SharedArrayBuffer(2 * entries.length));
   for (let i = 0; i < entries.length; i++) {
-    page[i] = index.page[entries[i]!]!;
-    item[i] = index.item[entries[i]!]!;
+    page[i] = defined(index.page[defined(entries[i])]);
+    item[i] = defined(index.item[defined(entries[i])]);
   }
   return { page, item };
 }
@@ -39,20 +41,21 @@ export function createPlaceReader(
   const pages = openPageWindow(bolt);
   let current = inline;
   return (at, end) => {
-    const id = page[at]!;
+    const id = defined(page[at]);
     if (current?.id !== id) {
       let until = id;
       for (let i = at + 1; i < end && i < at + LOOK_AHEAD; i++) {
-        if (page[i]! > until && page[i]! < id + FAR_PAGES) until = page[i]!;
+        if (defined(page[i]) > until && defined(page[i]) < id + FAR_PAGES) until = defined(page[i]);
       }
       const result = pages(id, until);
       current = undefined;
       if ("fault" in result) return result.fault;
-      if (result.flags !== PageFlag.leaf || item[at]! >= result.page.count) return "the page changed while it was read";
+      if (result.flags !== PageFlag.leaf || defined(item[at]) >= result.page.count)
+        return "the page changed while it was read";
       const fault = checkLeaf(result.page);
       if (fault?.code === "page-out-of-bounds") return fault.text;
       current = result.page;
     }
-    return decodeKeyValue(leafValue(current!, item[at]!));
+    return decodeKeyValue(leafValue(defined(current), defined(item[at])));
   };
 }

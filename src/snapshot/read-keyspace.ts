@@ -1,9 +1,11 @@
 /** The keyspace of a snapshot at a revision: which keys are live, and their values on demand. */
+
 import { randomInt } from "node:crypto";
 import { readPage } from "../bolt/bolt.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
 import { createPageSet } from "../bolt/page-set.ts";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { RevisionPlace } from "../mvcc/history-task.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
@@ -66,7 +68,7 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
   };
   const read = createValueReader(snapshot);
   const entry = (i: number): KeyValue | undefined => {
-    const found = read(index.page[i]!, index.item[i]!);
+    const found = read(defined(index.page[i]), defined(index.item[i]));
     return typeof found === "string" ? damaged(i, found) : found;
   };
   const damaged = (i: number, found: string): undefined => {
@@ -103,8 +105,8 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
       const readPlace = createPlaceReader(snapshot.bolt, places, typeof root === "object" ? root : undefined);
       for (let at = 0; at < entries.length; at++) {
         const found = readPlace(at, entries.length);
-        if (typeof found === "string") damaged(entries[at]!, found);
-        else yield [entries[at]!, found];
+        if (typeof found === "string") damaged(defined(entries[at]), found);
+        else yield [defined(entries[at]), found];
       }
     },
   };
@@ -118,13 +120,13 @@ async function indexKeys(
   const info = readStoreInfo(snapshot);
   const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
   const swept = await sweepKeys(snapshot, { index, labelKinds: labelKinds === true }, options);
-  return { result: swept.index!, compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
+  return { result: defined(swept.index), compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
 }
 
 /** The prefixes under which the snapshot holds clusters, the likeliest first. */
 export async function findPrefixes(snapshot: Snapshot, options: SnapshotOptions = {}): Promise<string[]> {
   const { signs } = await sweepKeys(snapshot, { signs: true }, options);
-  return findEtcdPrefixes(signs!).map((found) => found.prefix);
+  return findEtcdPrefixes(defined(signs)).map((found) => found.prefix);
 }
 
 function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOptions): Promise<LeafTaskResult> {
@@ -155,7 +157,7 @@ export async function readKeyHistory(
 ): Promise<readonly KeyRevision[]> {
   const swept = await sweepKeys(snapshot, { historyOf: new TextEncoder().encode(key) }, options);
   const read = createValueReader(snapshot);
-  return swept.history!.flatMap(({ main, sub, tombstone, page, item }): KeyRevision[] => {
+  return defined(swept.history).flatMap(({ main, sub, tombstone, page, item }): KeyRevision[] => {
     if (tombstone) return [{ revision: { main, sub }, keyValue: undefined }];
     const found = read(page, item);
     if (typeof found !== "string") return [{ revision: { main, sub }, keyValue: found }];
@@ -183,19 +185,19 @@ export async function readChanges(
   options: SnapshotOptions = {},
 ): Promise<readonly KeyChange[]> {
   const { timeline: gathered } = await sweepKeys(snapshot, { timeline: { seed: randomInt(2 ** 31) } }, options);
-  const timeline = createTimeline(gathered!, range.compactRevision);
+  const timeline = createTimeline(defined(gathered), range.compactRevision);
   const { rows, byRevision } = timeline;
   const read = createValueReader(snapshot);
   const decoder = new TextDecoder();
   const changes: KeyChange[] = [];
   for (let at = timeline.firstAfter(range.compactRevision); at < timeline.firstAfter(range.upTo); at++) {
-    const row = byRevision[at]!;
+    const row = defined(byRevision[at]);
     const number = timeline.keyOfRow(row);
     const key = decoder.decode(timeline.keyBytes(number));
-    const main = rows.main[row]!;
+    const main = defined(rows.main[row]);
     const value = (from: number): KeyValue | undefined => {
       if (from < 0 || rows.tombstone[from] === 1) return undefined;
-      const found = read(rows.page[from]!, rows.item[from]!);
+      const found = read(defined(rows.page[from]), defined(rows.item[from]));
       if (typeof found !== "string") return found;
       const where = `page ${rows.page[from]} item ${rows.item[from]} · revision ${rows.main[from]}/${rows.sub[from]} · ${key}`;
       snapshot.findings.report({ level: "error", code: "value-unreadable", where, text: found });

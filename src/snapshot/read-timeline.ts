@@ -1,7 +1,9 @@
 /** Every revision of every key of a snapshot, and their values on demand: what a server needs that shows any moment. */
+
 import { randomInt } from "node:crypto";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { createPageSet } from "../bolt/page-set.ts";
+import { defined } from "../errors/defined.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
 import { createTimeline, type Timeline } from "../mvcc/timeline.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
@@ -33,12 +35,12 @@ export async function readTimeline(snapshot: Snapshot, options: SnapshotOptions 
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),
   });
-  const timeline = createTimeline(swept.timeline!, Math.max(info.finishedCompact, info.scheduledCompact));
+  const timeline = createTimeline(defined(swept.timeline), Math.max(info.finishedCompact, info.scheduledCompact));
   const read = createValueReader(snapshot);
   const { page, item } = timeline.rows;
   return {
     timeline,
-    prefixes: findEtcdPrefixes(swept.signs!).map((found) => found.prefix),
-    read: (row) => read(page[row]!, item[row]!),
+    prefixes: findEtcdPrefixes(defined(swept.signs)).map((found) => found.prefix),
+    read: (row) => read(defined(page[row]), defined(item[row])),
   };
 }

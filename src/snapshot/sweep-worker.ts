@@ -62,8 +62,8 @@ function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
   return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];
 }
 
-if (!isMainThread) {
-  const port = parentPort!;
+const port = parentPort;
+if (!isMainThread && port !== null) {
   const send = (message: SweepMessage, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
   port.on("message", async (order: SweepOrder | LineOrder) => {
     if ("lines" in order) {

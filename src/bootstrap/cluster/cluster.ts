@@ -5,6 +5,7 @@
  */
 
 import type { KeyAlgorithm } from "../../certificates/issue.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import {
@@ -125,11 +126,11 @@ export function checkCluster(request: ClusterRequest): Cluster {
     });
   }
   const services = networks.services.map(networkText);
-  const offset = (number: number) => services.map((service) => offsetAddress(service, number)!);
+  const offset = (number: number) => services.map((service) => defined(offsetAddress(service, number)));
   return {
     name: request.clusterName,
-    server: apiServers[0]!.href.replace(/\/$/, ""),
-    port: Number(apiServers[0]!.port || 443),
+    server: defined(apiServers[0]).href.replace(/\/$/, ""),
+    port: Number(defined(apiServers[0]).port || 443),
     servingNames: [...new Set([...altNames, ...SERVICE_NAMES, ...offset(API_SERVICE_OFFSET)])],
     etcdServers: etcd.map((url) => url.href.replace(/\/$/, "")),
     etcdHosts: [...new Set(etcd.map(hostOf))],
@@ -237,7 +238,7 @@ function parseNetworks(flag: string, texts: readonly string[], problems: string[
   });
   if (texts.length < 1 || texts.length > 2)
     problems.push(`${flag} has ${texts.length} networks: expected one, or one of each family`);
-  if (networks.length === 2 && networks[0]!.bits === networks[1]!.bits) {
+  if (networks.length === 2 && defined(networks[0]).bits === defined(networks[1]).bits) {
     problems.push(`${flag} has two networks of one family: expected an IPv4 and an IPv6 one`);
   }
   return networks;

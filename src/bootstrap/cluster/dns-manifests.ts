@@ -1,4 +1,5 @@
 /** Cluster DNS: CoreDNS in two pods behind the service address that kubelets give to pods. */
+import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { clusterRoleBinding, role, serviceAccount } from "./access.ts";
 import type { Cluster } from "./cluster.ts";
@@ -54,7 +55,7 @@ export function dnsManifests(cluster: Cluster): Record<string, JsonObject> {
       },
       spec: {
         selector: LABELS,
-        clusterIP: cluster.dnsAddresses[0]!,
+        clusterIP: defined(cluster.dnsAddresses[0]),
         ...(cluster.dnsAddresses.length > 1
           ? { clusterIPs: cluster.dnsAddresses, ipFamilyPolicy: "RequireDualStack" }
           : {}),

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { defined } from "../../errors/defined.ts";
 import type { PruneResult } from "../../operations/backup/prune.ts";
 import { timeText } from "../../repository/moment.ts";
 import { jsonLine } from "../json-outputs.ts";
@@ -82,6 +83,7 @@ const UNITS: Readonly<Record<string, number>> = { y: 365, m: 30, w: 7, d: 1, h: 
 function parseWithin(text: string): number {
   if (!/^(?:\d+[ymwdh])+$/.test(text)) throw new InvalidArgumentError("expected a duration such as 14d, 2m or 1y6m");
   let days = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+)([ymwdh])/g)) days += Number(amount) * UNITS[unit!]!;
+  for (const [, amount, unit] of text.matchAll(/(\d+)([ymwdh])/g))
+    days += Number(amount) * defined(UNITS[defined(unit)]);
   return days * 86_400_000;
 }

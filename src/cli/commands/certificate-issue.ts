@@ -1,5 +1,7 @@
 /** `kubemend certificate issue`: replaces what is lost. */
+
 import { InvalidArgumentError } from "commander";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { IssueResult, MissingFact } from "../../operations/certificate/issue-certificates.ts";
 import { EXIT } from "../command.ts";
@@ -95,7 +97,7 @@ Exit code 1 where an authority's key is lost, with what that means.`,
 
 /** `--node-name` of `--node-name <name>`. */
 function nameOf({ flags }: { readonly flags: string }): string {
-  return flags.split(" ")[0]!;
+  return defined(flags.split(" ")[0]);
 }
 
 function issuedText({ issued }: IssueResult, { dryRun, to, node }: Flags): string {
@@ -105,7 +107,7 @@ function issuedText({ issued }: IssueResult, { dryRun, to, node }: Flags): strin
   const next = dryRun
     ? ""
     : to !== undefined
-      ? workerSteps(issued[0]!.file, node ?? "")
+      ? workerSteps(defined(issued[0]).file, node ?? "")
       : "start anew what uses them: the control plane's static pods (move their manifests out, wait 20 s, move them back), and the kubelet\n";
   return `${tableText([[head, "FOR", "VALID UNTIL", "OLD ONE KEPT AS"], ...rows])}${next}`;
 }

@@ -1,3 +1,4 @@
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { SalvageResult } from "../../operations/etcd/salvage.ts";
 import { EXIT } from "../command.ts";
@@ -73,7 +74,7 @@ function parseSurvivorWalDirs(values: readonly string[], dataDirs: readonly stri
     values.map((value): [string, string] => {
       const owner = dataDirs.find((dataDir) => value.startsWith(`${dataDir}=`));
       if (owner !== undefined) return [owner, value.slice(owner.length + 1)];
-      if (dataDirs.length === 1) return [dataDirs[0]!, value];
+      if (dataDirs.length === 1) return [defined(dataDirs[0]), value];
       throw new MendError("usage", `--survivor-wal-dir "${value}" does not say whose it is`, {
         hint: `pass --survivor-wal-dir ${dataDirs[0]}=${value}`,
       });

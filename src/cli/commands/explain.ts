@@ -1,4 +1,5 @@
 import type { CodeText } from "../../errors/code-text.ts";
+import { defined } from "../../errors/defined.ts";
 import { ERROR_CODES } from "../../errors/error-codes.ts";
 import { MendError } from "../../errors/errors.ts";
 import { FINDING_CODES, findingText } from "../../errors/finding-codes.ts";
@@ -55,7 +56,7 @@ function listText(
     .map(([title, codes]) => {
       const rows = Object.entries(codes).map(([code, { means }]) => [code, means]);
       return `${title}\n${tableText(
-        rows.sort(([a], [b]) => (a! < b! ? -1 : 1)),
+        rows.sort(([a], [b]) => (defined(a) < defined(b) ? -1 : 1)),
         { width },
       )}`;
     })

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { defined } from "../../errors/defined.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import type { HistoryEntry, ObjectHistory } from "../../operations/objects/history.ts";
 import { printJson } from "../../storage/json-text.ts";
@@ -43,7 +44,7 @@ export const objectsHistory = defineCommand({
     const history = await readObjectHistory(file, {
       ...common,
       ...decodingOf(flags),
-      request: request!,
+      request: defined(request),
       namespace: flags.namespace,
       all: flags.all,
       ...(atRevision === undefined ? {} : { atRevision }),

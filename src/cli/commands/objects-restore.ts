@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { RestoreRequest } from "../../objects/undo-record.ts";
 import { EXIT } from "../command.ts";
@@ -140,5 +141,5 @@ function readRename(text: string): [string, string] {
   const match = /^([^=]+)=([^=]+)$/.exec(text);
   if (match === null)
     throw new MendError("usage", `"${text}" does not rename anything`, { hint: "write it as OLD=NEW" });
-  return [match[1]!, match[2]!];
+  return [defined(match[1]), defined(match[2])];
 }

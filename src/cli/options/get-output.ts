@@ -1,7 +1,9 @@
 /** `-o` of commands that print objects: kubectl's formats, some with a template after an equals sign. */
+
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { Flag } from "./flag.ts";
 
@@ -32,7 +34,7 @@ export const GET_OUTPUT_FLAG: Flag<GetOutput> = {
         return text;
       }),
   value: (read, { cwd }) => {
-    const { name, given, isFile } = readOutput(read as string)!;
+    const { name, given, isFile } = defined(readOutput(read as string));
     if (!isTemplate(name)) return { format: name };
     return { format: name, template: isFile ? readTemplate(resolve(cwd, given)) : given, isFile };
   },

@@ -1,8 +1,10 @@
 /** Differences between objects as tables, unified YAML, JSON patches and JSON. */
+
 import { type FieldChange, pathText } from "../../compare/compare-values.ts";
 import { jsonPatch } from "../../compare/json-patch.ts";
 import { diffLines } from "../../compare/line-diff.ts";
 import { withoutNoise } from "../../compare/noise.ts";
+import { defined } from "../../errors/defined.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
 import type { DiffSummary, ObjectDifference } from "../../operations/objects/diff.ts";
 import { printJson } from "../../storage/json-text.ts";
@@ -79,8 +81,9 @@ function shownPair({ before, after }: ObjectDifference, { showSecrets, all }: Sh
     return shownObject(chosen, { showSecrets, showManagedFields: all }).object;
   };
   const [old, found] = [shown(before), shown(after)];
-  if (showSecrets || old === undefined || found === undefined || !isSecret(before!)) return [old, found] as const;
-  return [old, markHiddenChanges(found as KubeObject, before!, after!)] as const;
+  if (showSecrets || old === undefined || found === undefined || !isSecret(defined(before)))
+    return [old, found] as const;
+  return [old, markHiddenChanges(found as KubeObject, defined(before), defined(after))] as const;
 }
 
 /** As `diff -u` shows two YAML files. */

@@ -1,5 +1,7 @@
 /** Field changes of secrets, without what is secret in them. */
+
 import type { FieldChange } from "../../compare/compare-values.ts";
+import { defined } from "../../errors/defined.ts";
 import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { isObject } from "../../storage/arrange.ts";
 
@@ -21,8 +23,8 @@ export function hideFields(fields: readonly FieldChange[]): readonly FieldChange
     const hide = (value: JsonValue | undefined) => hideValue(value, hidesAll, first === "data");
     return {
       ...field,
-      ...(field.before !== undefined && { before: hide(field.before)! }),
-      ...(field.after !== undefined && { after: hide(field.after)! }),
+      ...(field.before !== undefined && { before: defined(hide(field.before)) }),
+      ...(field.after !== undefined && { after: defined(hide(field.after)) }),
     };
   });
 }

@@ -1,6 +1,7 @@
 /** What `recover` found and wrote, for people and for scripts: the same facts. */
 
 import type { ControlPlane } from "../../controlplane/control-plane.ts";
+import { defined } from "../../errors/defined.ts";
 import { componentImage } from "../../kube/component.ts";
 import { objectOf } from "../../kube/fields.ts";
 import type { Recovery } from "../../operations/recover/recover.ts";
@@ -136,11 +137,11 @@ function durationText(seconds: number): string {
   ];
   const first = units.findIndex(([size]) => seconds >= size);
   if (first < 0) return "0 s";
-  const [size, name] = units[first]!;
+  const [size, name] = defined(units[first]);
   const whole = Math.floor(seconds / size);
   const second = units[first + 1];
   const rest = second === undefined ? 0 : Math.floor((seconds - whole * size) / second[0]);
-  return rest === 0 ? `${whole} ${name}` : `${whole} ${name} ${rest} ${second![1]}`;
+  return rest === 0 ? `${whole} ${name}` : `${whole} ${name} ${rest} ${defined(second)[1]}`;
 }
 
 function components(plane: ControlPlane): object[] {

@@ -1,5 +1,7 @@
 /** What a restore of objects, or taking one back, is going to do, and what it has done, in words. */
+
 import { pathText } from "../../compare/compare-values.ts";
+import { defined } from "../../errors/defined.ts";
 import type { ObjectId } from "../../objects/object-id.ts";
 import { countActions, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import type { UndoItem } from "../../objects/undo-plan.ts";
@@ -54,7 +56,7 @@ function grouped<T>(items: readonly T[], rowOf: (item: T) => Row): string[][] {
   return rows.flatMap((row) => {
     const key = keyOf(row);
     const { word, id, note } = row;
-    const count = sizes.get(key)!.length;
+    const count = defined(sizes.get(key)).length;
     if (count <= MOST_ROWS) return [[word, id.namespace ?? "", placeText(id), note]];
     if (seen.has(key)) return [];
     seen.add(key);

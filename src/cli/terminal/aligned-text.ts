@@ -1,5 +1,6 @@
 /** Columns as kubectl aligns them: three spaces apart, six characters wide at least, nothing added to the last one. Source: cli-runtime/pkg/printers. */
 
+import { defined } from "../../errors/defined.ts";
 import { oneLine } from "./escape.ts";
 import { textWidth } from "./width.ts";
 
@@ -23,7 +24,7 @@ export function* alignedParts(rows: Iterable<readonly string[]>): Generator<stri
   for (const row of rows) {
     const cells = row.map(oneLine);
     for (let i = 0; i < cells.length - 1; i++) {
-      const width = textWidth(cells[i]!) + PADDING;
+      const width = textWidth(defined(cells[i])) + PADDING;
       if (width > (widths[i] ?? MIN_WIDTH)) widths[i] = width;
       else widths[i] ??= MIN_WIDTH;
     }
@@ -40,8 +41,9 @@ function aligned(lines: readonly string[], widths: readonly number[]): string {
   let text = "";
   for (const line of lines) {
     const cells = line.split(BETWEEN);
-    for (let i = 0; i < cells.length - 1; i++) text += cells[i]! + " ".repeat(widths[i]! - textWidth(cells[i]!));
-    text += `${cells.at(-1)!}\n`;
+    for (let i = 0; i < cells.length - 1; i++)
+      text += defined(cells[i]) + " ".repeat(defined(widths[i]) - textWidth(defined(cells[i])));
+    text += `${defined(cells.at(-1))}\n`;
   }
   return text;
 }

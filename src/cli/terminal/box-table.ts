@@ -1,4 +1,5 @@
 /** A table in a box, as etcdctl prints it: centred headings in capitals, cells to the left or to the right. */
+import { defined } from "../../errors/defined.ts";
 import { oneLine } from "./escape.ts";
 import { padded, textWidth } from "./width.ts";
 
@@ -9,7 +10,7 @@ export function boxTable(heading: readonly string[], cells: readonly (readonly s
   const widths = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => textWidth(row[i] ?? ""))));
   const rule = `+${widths.map((width) => "-".repeat(width + 2)).join("+")}+\n`;
   const line = (row: readonly string[], pad: (cell: string, width: number) => string): string =>
-    `|${row.map((cell, i) => ` ${pad(cell, widths[i]!)} `).join("|")}|\n`;
+    `|${row.map((cell, i) => ` ${pad(cell, defined(widths[i]))} `).join("|")}|\n`;
   const head = line(titles, (cell, width) => {
     const left = Math.floor((width - cell.length) / 2);
     return " ".repeat(left) + cell + " ".repeat(width - cell.length - left);

@@ -1,3 +1,4 @@
+import { defined } from "../../errors/defined.ts";
 import { oneLine } from "./escape.ts";
 import { padded, textWidth } from "./width.ts";
 
@@ -26,10 +27,10 @@ export function tableText(cells: readonly (readonly string[])[], options: TableO
   const room = (options.width ?? Number.POSITIVE_INFINITY) - start;
   const isWrapped = room >= LEAST_WRAPPED && room < (widths[last] ?? 0) && !right.has(last);
   const lines = rows.flatMap((row) => {
-    const [first, ...more] = isWrapped && row.length > last ? wrapped(row[last]!, room) : [row[last]];
+    const [first, ...more] = isWrapped && row.length > last ? wrapped(defined(row[last]), room) : [row[last]];
     const whole = first === undefined ? row : [...row.slice(0, last), first];
     const head = whole
-      .map((cell, i) => padded(cell, isWrapped && i === last ? 0 : widths[i]!, right.has(i) ? "start" : "end"))
+      .map((cell, i) => padded(cell, isWrapped && i === last ? 0 : defined(widths[i]), right.has(i) ? "start" : "end"))
       .join(GAP)
       .trimEnd();
     return [head, ...more.map((line) => " ".repeat(start) + line)];

@@ -2,10 +2,12 @@
  * The files that `checkpoint/guarded-manifest.ts` looks at, and their copies: one folder a manifest, `protected-manifests/NAME/NUMBER.copy`, the highest number
  * the newest. A copy is staged, flushed, read back and renamed; one that is damaged is set aside.
  */
+
 import { lstatSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { decodeGuardedCopy, encodeGuardedCopy, type GuardedCopy } from "../../checkpoint/guarded-copy.ts";
 import type { GuardedFile } from "../../checkpoint/guarded-manifest.ts";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type FileSystem, realFileSystem } from "../files/durable/file-system.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
@@ -92,7 +94,7 @@ export class GuardedFiles {
 
   /** The manifests' directory, the checkpointer's, and this one's own. */
   #isOurs(path: string): boolean {
-    const top = path.slice(this.#directory.length + 1).split("/")[0]!;
+    const top = defined(path.slice(this.#directory.length + 1).split("/")[0]);
     return path === this.#manifests || OURS.has(top);
   }
 
@@ -107,7 +109,11 @@ export class GuardedFiles {
           const below = walk(path, depth + 1);
           if (below !== undefined) return below;
         }
-        if (stats?.isFile() && stats.size === bytes.length && Buffer.compare(this.file(path)!.bytes, bytes) === 0)
+        if (
+          stats?.isFile() &&
+          stats.size === bytes.length &&
+          Buffer.compare(defined(this.file(path)).bytes, bytes) === 0
+        )
           return path;
       }
       return undefined;

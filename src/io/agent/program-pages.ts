@@ -49,7 +49,7 @@ function loadMadvise(): Madvise | null {
 
 /** Does nothing where it cannot be done: nothing that depends on it may fail for want of memory alone. Takes about 5 ms. */
 export function releaseProgramPages(): void {
-  if (!canReleaseProgramPages()) return;
+  if (!canReleaseProgramPages() || madvise === undefined || madvise === null) return;
   let smaps: string;
   try {
     smaps = readFileSync("/proc/self/smaps", "latin1");
@@ -57,7 +57,7 @@ export function releaseProgramPages(): void {
     return; // a /proc that shows less
   }
   for (const { start, length } of releasable(smaps, process.execPath)) {
-    madvise!(start, length, MADV_DONTNEED); // a mapping that is locked keeps its pages
+    madvise(start, length, MADV_DONTNEED); // a mapping that is locked keeps its pages
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * Paths and kinds: https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
+import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 
@@ -20,15 +21,14 @@ export interface ApiPath {
 
 /** Undefined for what is no resource: discovery, health, versions. The query counts for nothing. */
 export function parseApiPath(path: string): ApiPath | undefined {
-  const [root = "", ...rest] = path
-    .split("?")[0]!
+  const [root = "", ...rest] = defined(path.split("?")[0])
     .split("/")
     .filter((part) => part !== "");
   const own = root === "api" ? rest.splice(0, 1) : root === "apis" ? rest.splice(0, 2) : [];
   const apiVersion = own.join("/");
   if (apiVersion === "" || rest.length === 0 || (root === "apis" && own.length < 2)) return undefined;
-  const isNamespaced = rest[0] === "namespaces" && rest.length > 2 && !NAMESPACE_SUBRESOURCES.has(rest[2]!);
-  const namespace = isNamespaced ? decodePercent(rest.splice(0, 2)[1]!) : undefined;
+  const isNamespaced = rest[0] === "namespaces" && rest.length > 2 && !NAMESPACE_SUBRESOURCES.has(defined(rest[2]));
+  const namespace = isNamespaced ? decodePercent(defined(rest.splice(0, 2)[1])) : undefined;
   const [resource = "", name, subresource] = rest;
   return { apiVersion, namespace, resource, name: name && decodePercent(name), subresource };
 }
@@ -140,8 +140,7 @@ const TEXTS = ["namespace", "uid", "resourceVersion", "creationTimestamp", "dele
 const MAPS = ["labels", "annotations"];
 
 function faultOfDiscovery(path: string, answer: JsonObject): string | undefined {
-  const parts = path
-    .split("?")[0]!
+  const parts = defined(path.split("?")[0])
     .split("/")
     .filter((part) => part !== "");
   if (path === "/version") return typeof answer.gitVersion === "string" ? undefined : "it has no version";

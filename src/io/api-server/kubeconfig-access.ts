@@ -1,4 +1,5 @@
 /** What a kubeconfig says, once it is read: a server, whom to trust, and who asks it. Every field that client-go knows is used, or refused with its name. */
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
@@ -67,7 +68,10 @@ export function accessOf(
   const plugin = user?.fields.exec;
   return {
     access,
-    exec: plugin === undefined || plugin === null ? undefined : parseExecPlugin(plugin as Fields, user!.file, cluster),
+    exec:
+      plugin === undefined || plugin === null
+        ? undefined
+        : parseExecPlugin(plugin as Fields, defined(user).file, cluster),
   };
 }
 

@@ -3,6 +3,7 @@
 import { resolveSrv } from "node:dns/promises";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { Secret, withoutLogin } from "../../errors/secret.ts";
@@ -146,7 +147,7 @@ async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; rea
     return { name: user.slice(0, at), password: new Secret(user.slice(at + 1)) };
   if (password !== undefined && passwordFile === undefined) return { name: user, password: new Secret(password) };
   if (passwordFile !== undefined)
-    return { name: user, password: new Secret(readTextFile(passwordFile).split(/\r?\n/)[0]!) };
+    return { name: user, password: new Secret(defined(readTextFile(passwordFile).split(/\r?\n/)[0])) };
   if (askPassword !== undefined)
     return { name: user, password: new Secret(await askPassword(`password of etcd's user "${user}": `)) };
   throw new MendError("usage", `user "${user}" has no password`, {

@@ -1,4 +1,5 @@
 /** The keyspace of a live etcd at one revision, in pages that stay small whatever the values' sizes are. */
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import type { EtcdClient } from "./etcd-client.ts";
@@ -51,11 +52,14 @@ export function createEtcdReader(client: EtcdClient, revision: number, serializa
     let size = takeAll(page.keyValues, take);
     let count = page.keyValues.length;
     while (page.more && page.keyValues.length > 0) {
-      page = await ask(keyAfter(page.keyValues.at(-1)!.key), end, listLimit(size), true);
+      page = await ask(keyAfter(defined(page.keyValues.at(-1)).key), end, listLimit(size), true);
       const keys = page.keyValues.map(({ key }) => key);
       for (let at = 0; at < keys.length; ) {
         const chunk = keys.slice(at, at + Math.max(1, Math.floor(PAGE_BYTES / size)));
-        const values = await unlessTooLarge(ask(chunk[0]!, keyAfter(chunk.at(-1)!), chunk.length, false), chunk.length);
+        const values = await unlessTooLarge(
+          ask(defined(chunk[0]), keyAfter(defined(chunk.at(-1))), chunk.length, false),
+          chunk.length,
+        );
         if (values === undefined) {
           size *= 16;
           continue;
@@ -75,7 +79,7 @@ export function createEtcdReader(client: EtcdClient, revision: number, serializa
     const limit = listLimit(takeAll(page.keyValues, ({ key }) => take(key)));
     let count = page.keyValues.length;
     while (page.more && page.keyValues.length > 0) {
-      page = await ask(keyAfter(page.keyValues.at(-1)!.key), end, limit, true);
+      page = await ask(keyAfter(defined(page.keyValues.at(-1)).key), end, limit, true);
       for (const { key } of page.keyValues) take(key);
       count += page.keyValues.length;
     }
@@ -136,7 +140,7 @@ function prefixEnd(prefix: Uint8Array): Uint8Array {
   for (let i = prefix.length - 1; i >= 0; i--) {
     if (prefix[i] === 0xff) continue;
     const end = prefix.slice(0, i + 1);
-    end[i] = prefix[i]! + 1;
+    end[i] = defined(prefix[i]) + 1;
     return end;
   }
   return Uint8Array.of(0); // etcd's word for "to the end"

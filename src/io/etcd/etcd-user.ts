@@ -1,6 +1,8 @@
 /** The user that etcd runs as on this machine, by its static pod's manifest or its systemd unit: whom a data dir has to belong to. */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { objectOf, objectsOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
@@ -64,7 +66,7 @@ function fromUnit(directories: readonly string[]): EtcdUser | undefined {
   const values = new Map<string, { readonly value: string; readonly source: string }>();
   for (const source of files) {
     for (const [, key, value] of text(source).matchAll(/^[ \t]*(User|Group)[ \t]*=[ \t]*(.*?)[ \t]*$/gm)) {
-      values.set(key!, { value: value!, source });
+      values.set(defined(key), { value: defined(value), source });
     }
   }
   const user = values.get("User");

@@ -1,6 +1,8 @@
 /** Opens what a stopped etcd member left on disk: its WAL segments, raft snapshots and databases. Nothing is changed. */
+
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import type { FindingCode } from "../../errors/finding-codes.ts";
 import type { Segment } from "../../wal/log.ts";
@@ -45,7 +47,7 @@ export function openMemberDirectory(path: string, walDir?: string): MemberDirect
   const receivedDatabases = new Map<number, string>();
   for (const name of list(snap, "snap-unreadable", findings)) {
     const received = /^([0-9a-f]{16})\.snap\.db$/.exec(name);
-    if (received !== null) receivedDatabases.set(Number.parseInt(received[1]!, 16), join(snap, name));
+    if (received !== null) receivedDatabases.set(Number.parseInt(defined(received[1]), 16), join(snap, name));
     if (parseSnapshotName(name) === undefined) continue;
     try {
       snapshots.push(readSnapshot(join(snap, name), name));

@@ -3,9 +3,11 @@
  * peers ask each other; kubemend answers with its node's state and a MAC over it and the asker's nonce under the operation's secret, etcd with its cluster's id in the
  * header `X-Etcd-Cluster-ID` (etcd, `server/etcdserver/api/etcdhttp/peer.go`).
  */
+
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { systemCode } from "../files/system-error.ts";
 import { Deadline } from "../network/deadline.ts";
@@ -107,7 +109,7 @@ function readAnswer(text: string, secret: string, nonce: string): PeerStatus | u
     const { kubemend, mac } = JSON.parse(text) as { kubemend?: PeerStatus; mac?: string };
     if (kubemend === undefined || typeof mac !== "string") return undefined;
     const [given, wanted] = [mac, macOf(secret, nonce, kubemend)].map((each) => Buffer.from(each));
-    return given?.length === wanted?.length && timingSafeEqual(given!, wanted!) ? kubemend : undefined;
+    return given?.length === wanted?.length && timingSafeEqual(defined(given), defined(wanted)) ? kubemend : undefined;
   } catch {
     return undefined; // no JSON
   }

@@ -7,6 +7,7 @@ import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { RECOVERED_ETCD_DATA, RECOVERED_ETCD_SECRETS } from "../../bootstrap/recovered-etcd.ts";
 import type { EtcdPlan } from "../../bootstrap/start-plan.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { readLog } from "../../wal/log.ts";
@@ -70,7 +71,7 @@ function manifestPath(plan: EtcdPlan, { podManifestPath }: RecoveredEtcdPlaces):
 async function placeSecrets({ secrets }: EtcdPlan, directory: string): Promise<void> {
   if (secrets.length === 0) return;
   const hashes = await Promise.all(secrets.map(({ path }) => hashOf(join(directory, path))));
-  if (hashes.every((hash, i) => hash === sha256(secrets[i]!.bytes))) return;
+  if (hashes.every((hash, i) => hash === sha256(defined(secrets[i]).bytes))) return;
   if (lstatSync(dirname(directory), { throwIfNoEntry: false }) === undefined)
     fs.makeDirectory(dirname(directory), 0o755);
   using parent = openTrustedDirectory(dirname(directory), { strict: true });

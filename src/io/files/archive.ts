@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
@@ -46,7 +47,7 @@ const SHARE_OF_FREE_SPACE = 0.95;
 /** What kind of archive starts with these bytes (4 are enough), or undefined when it is none. */
 function archiveKind(head: Uint8Array): ArchiveKind | undefined {
   if (head.length < 4) return undefined;
-  const magic = head[0]! | (head[1]! << 8) | (head[2]! << 16) | (head[3]! << 24);
+  const magic = defined(head[0]) | (defined(head[1]) << 8) | (defined(head[2]) << 16) | (defined(head[3]) << 24);
   if ((magic & 0xffffff) === 0x088b1f) return "gzip";
   if (magic === ZSTD_MAGIC || isSkippableFrame(magic)) return "zstd";
   if (magic === 0x04034b50 || magic === 0x06054b50) return "zip";

@@ -2,9 +2,11 @@
  * Moves a file or a directory tree so that at every moment it is whole at one of the two places at least: by a rename where that can be done, else copied, compared,
  * flushed, given its name, and only then removed. Links are moved, never followed. Doing it again after a crash finishes it.
  */
+
 import { createHash } from "node:crypto";
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { FileSystem } from "./durable/file-system.ts";
 import { fromSystemError, systemCode } from "./system-error.ts";
@@ -137,7 +139,7 @@ function* walk(root: string): Generator<Found> {
   if (top === undefined) return;
   const pending = [""];
   while (pending.length > 0) {
-    const path = pending.pop()!;
+    const path = defined(pending.pop());
     const at = path === "" ? base : Buffer.concat([base, Buffer.from(`/${path}`, "latin1")]);
     const stat = statOf(at);
     if (stat === undefined) continue;

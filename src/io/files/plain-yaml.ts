@@ -3,6 +3,8 @@
  * memory. Whatever is not surely read alike comes back as undefined, and is the library's.
  */
 
+import { defined } from "../../errors/defined.ts";
+
 interface Line {
   readonly indent: number;
   readonly text: string;
@@ -21,7 +23,7 @@ export function parsePlainYaml(content: string): unknown {
   if (lines.length === 0) return undefined;
   const reader = { lines, at: 0 };
   try {
-    const value = readBlock(reader, lines[0]!.indent, 0);
+    const value = readBlock(reader, defined(lines[0]).indent, 0);
     return reader.at === lines.length ? value : undefined;
   } catch (error) {
     if (error instanceof NotPlain) return undefined;
@@ -40,7 +42,7 @@ const DEEPEST = 20;
 
 function readBlock(reader: Reader, indent: number, depth: number): unknown {
   if (depth > DEEPEST) throw new NotPlain();
-  return reader.lines[reader.at]!.text.startsWith("- ") || reader.lines[reader.at]!.text === "-"
+  return defined(reader.lines[reader.at]).text.startsWith("- ") || defined(reader.lines[reader.at]).text === "-"
     ? readList(reader, indent, depth)
     : readMap(reader, indent, depth);
 }

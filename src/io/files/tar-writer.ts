@@ -2,10 +2,12 @@
  * Writes a compressed tar archive (POSIX.1-2001 `ustar` with `pax` headers for long names, gzip) through {@link FileSystem}. A file that grows while it
  * is read is taken as long as it was; one that shrinks is filled up with zeros, as tar does.
  */
+
 import { once } from "node:events";
 import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
 import { createGzip } from "node:zlib";
+import { defined } from "../../errors/defined.ts";
 import type { FileSystem } from "./durable/file-system.ts";
 import { fromSystemError } from "./system-error.ts";
 
@@ -126,7 +128,7 @@ const MOST_OCTAL = 0o77777777777;
 function header(name: string, fields: HeaderFields): Uint8Array {
   const extended: string[] = [];
   if (Buffer.byteLength(name) > NAME_SIZE) extended.push(paxRecord("path", name));
-  if (Buffer.byteLength(fields.linkTo ?? "") > NAME_SIZE) extended.push(paxRecord("linkpath", fields.linkTo!));
+  if (Buffer.byteLength(fields.linkTo ?? "") > NAME_SIZE) extended.push(paxRecord("linkpath", defined(fields.linkTo)));
   if (fields.size > MOST_OCTAL) extended.push(paxRecord("size", String(fields.size)));
   const own = block(name, fields, fields.linkTo === undefined ? "0" : "2");
   if (extended.length === 0) return own;

@@ -1,6 +1,8 @@
 /** A zip archive that holds a snapshot, as k3s writes with `etcd-snapshot-compress`: finds the one entry that is a snapshot, by content. */
+
 import { crc32 } from "node:zlib";
 import * as yauzl from "yauzl";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { ArchiveContent } from "./archive-content.ts";
 
@@ -41,10 +43,10 @@ function tooMany(path: string, what: string): MendError {
 const UNPACK = { hint: "unpack it, and pass the snapshot file that is in it" };
 
 async function pickSnapshot(path: string, zip: yauzl.ZipFile, entries: readonly yauzl.Entry[]): Promise<yauzl.Entry> {
-  if (entries.length === 1) return entries[0]!; // whatever it is: the snapshot reader says best what is wrong with it
+  if (entries.length === 1) return defined(entries[0]); // whatever it is: the snapshot reader says best what is wrong with it
   const snapshots: yauzl.Entry[] = [];
   for (const entry of entries) if (await looksLikeSnapshot(path, zip, entry)) snapshots.push(entry);
-  if (snapshots.length === 1) return snapshots[0]!;
+  if (snapshots.length === 1) return defined(snapshots[0]);
   const names = (list: readonly yauzl.Entry[]) =>
     list
       .slice(0, 10)

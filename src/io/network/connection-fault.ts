@@ -2,6 +2,7 @@
  * Why a connection to a server fails, found by dialing it once more with open eyes: the certificate that it shows whether it is trusted or not,
  * what it says of ours, or that it speaks another protocol.
  */
+
 import { X509Certificate } from "node:crypto";
 import { connect as connectPlain } from "node:net";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
@@ -12,6 +13,7 @@ import {
   readCertificates,
   serverFaults,
 } from "../../certificates/faults.ts";
+import { defined } from "../../errors/defined.ts";
 import { connectionCode } from "./connection-codes.ts";
 import { Deadline } from "./deadline.ts";
 import type { TlsMaterial } from "./tls-material.ts";
@@ -48,14 +50,14 @@ export async function findConnectionFault(
     return {
       text: "it serves TLS, and was called without",
       hint: `use https://, with ${target.words.authority}`,
-      details: [`its certificate: ${describeCertificate(probe.chain[0]!)}`],
+      details: [`its certificate: ${describeCertificate(defined(probe.chain[0]))}`],
     };
   }
   if (probe.chain.length === 0) {
     if (!isCutOff(probe.code) || !(await speaksPlainHttp(target.url))) return undefined;
     return { text: "it speaks plain HTTP, and was called with TLS", hint: "use http:// for it", details: [] };
   }
-  const details = [`its certificate: ${describeCertificate(probe.chain[0]!)}`];
+  const details = [`its certificate: ${describeCertificate(defined(probe.chain[0]))}`];
   const authorities = target.tls.ca === undefined ? undefined : readCertificates(String(target.tls.ca));
   const host = target.serverName ?? target.url.hostname.replace(/^\[(.*)\]$/, "$1");
   const faults = target.tls.rejectUnauthorized ? serverFaults(probe.chain, { host, authorities, now }) : [];
@@ -65,7 +67,7 @@ export async function findConnectionFault(
     }
     return {
       text: faults.map(({ text }) => `its certificate ${text}`).join("; "),
-      hint: hintFor(faults[0]!, target),
+      hint: hintFor(defined(faults[0]), target),
       details,
     };
   }

@@ -1,5 +1,7 @@
 /** The client's part of SOCKS 5 (RFC 1928), with user and password (RFC 1929). Names are resolved by the proxy, as Go's client leaves it to it. */
+
 import { isIP, type Socket } from "node:net";
+import { defined } from "../../errors/defined.ts";
 
 export interface SocksTarget {
   readonly host: string;
@@ -35,7 +37,7 @@ export async function openSocks(socket: Socket, target: SocksTarget): Promise<vo
   const [version, chosen] = await readExactly(socket, 2);
   if (version !== VERSION) throw new Error("it does not speak SOCKS 5");
   if (chosen === LOGIN && method === LOGIN) {
-    socket.write(Buffer.concat([Uint8Array.of(1), counted(username!), counted(password)]));
+    socket.write(Buffer.concat([Uint8Array.of(1), counted(defined(username)), counted(password)]));
     const [, refused] = await readExactly(socket, 2);
     if (refused !== 0) throw new Error("it does not accept the user and password");
   } else if (chosen !== NO_LOGIN) throw new Error("it requires a user and password");
@@ -43,9 +45,9 @@ export async function openSocks(socket: Socket, target: SocksTarget): Promise<vo
   port.writeUInt16BE(target.port);
   socket.write(Buffer.concat([Uint8Array.of(VERSION, CONNECT, 0), addressOf(target.host), port]));
   const [, reply, , type] = await readExactly(socket, 4);
-  if (reply !== 0) throw new Error(REPLIES[reply!] ?? `it answers with ${reply}`);
+  if (reply !== 0) throw new Error(REPLIES[defined(reply)] ?? `it answers with ${reply}`);
   const length =
-    type === IPV4 ? 4 : type === IPV6 ? 16 : type === NAME ? (await readExactly(socket, 1))[0]! : undefined;
+    type === IPV4 ? 4 : type === IPV6 ? 16 : type === NAME ? defined((await readExactly(socket, 1))[0]) : undefined;
   if (length === undefined) throw new Error("it does not speak SOCKS 5");
   await readExactly(socket, length + 2);
 }

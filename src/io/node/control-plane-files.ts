@@ -1,6 +1,8 @@
 /** What etcd does not hold of a control-plane node: manifests, certificates and keys, kubeconfigs, the kubelet's configuration. As they are: content, mode, owner, links as links. */
+
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import type { NodeFile } from "../../repository/node-files.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 
@@ -34,7 +36,7 @@ export async function readNodeFiles(paths: readonly string[]): Promise<FoundNode
   const skipped: { path: string; reason: string }[] = [];
   const pending = [...paths];
   while (pending.length > 0) {
-    const path = pending.shift()!;
+    const path = defined(pending.shift());
     if (files.has(path)) continue;
     if (files.size >= MOST_FILES) {
       skipped.push({ path, reason: `there are more than ${MOST_FILES} files` });
@@ -69,5 +71,5 @@ function namedFiles(path: string, content: Buffer): string[] {
   const found = content
     .toString("latin1")
     .matchAll(/--(?:experimental-)?encryption-provider-config[= "',]+(\/[^\s"',]+)/g);
-  return [...found].map((match) => match[1]!);
+  return [...found].map((match) => defined(match[1]));
 }

@@ -2,11 +2,13 @@
  * Stops the kubelet of this machine and starts it again in the same way: by systemd where one of its units runs it, else as the process that it was, with its own words,
  * environment and directory.
  */
+
 import { execFile, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { KubeletStart } from "../../nodes/clean-record.ts";
 import { findKubelet } from "./local-node.ts";
@@ -115,7 +117,7 @@ export async function startKubelet(start: KubeletStart, log: string): Promise<nu
       pair.slice(pair.indexOf("=") + 1),
     ]);
     const child = spawn(start.program, start.words.slice(1), {
-      argv0: start.words[0]!,
+      argv0: defined(start.words[0]),
       cwd: start.cwd,
       env: Object.fromEntries(environment),
       detached: true,
@@ -132,7 +134,7 @@ export async function startKubelet(start: KubeletStart, log: string): Promise<nu
       });
     }
     child.unref();
-    return child.pid!;
+    return defined(child.pid);
   } finally {
     closeSync(output);
   }

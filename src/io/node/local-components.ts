@@ -1,7 +1,9 @@
 /** The control plane of this machine as its files and processes show it: static pod manifests, command lines, units, the last words of containers. */
+
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
+import { defined } from "../../errors/defined.ts";
 import type { ComponentName } from "../../kube/component.ts";
 import { containerIndexOf, recogniseComponent } from "../../kube/component.ts";
 import { containerFlags, type Flag } from "../../kube/container-flags.ts";
@@ -91,7 +93,7 @@ function readManifest(path: string): ComponentManifest | undefined {
     if (statSync(path).size > MOST_BYTES) return failed("it is too large to be a manifest");
     pod = objectOf(readYaml(readFileSync(path, "utf8")) as JsonObject);
   } catch (error) {
-    return failed(error instanceof Error ? error.message.split("\n")[0]!.replace(/:$/, "") : "it is no YAML");
+    return failed(error instanceof Error ? defined(error.message.split("\n")[0]).replace(/:$/, "") : "it is no YAML");
   }
   const metadata = objectOf(pod.metadata);
   const spec = objectOf(pod.spec);

@@ -1,7 +1,9 @@
 /** What this machine itself tells, without an API server: its kubelet, its listening ports, the containers that really run, their logs. */
+
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
 import { names, readQuietly } from "../files/quiet-reads.ts";
 
@@ -30,7 +32,11 @@ export function findKubelet(): LocalKubelet | undefined {
     if (!program) continue;
     const flag = (name: string) => {
       const at = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`));
-      return at < 0 ? undefined : words[at]!.includes("=") ? words[at]!.slice(name.length + 3) : words[at + 1];
+      return at < 0
+        ? undefined
+        : defined(words[at]).includes("=")
+          ? defined(words[at]).slice(name.length + 3)
+          : words[at + 1];
     };
     const path = flag("config");
     const config = path === undefined ? {} : kubeletConfig(pid, path);

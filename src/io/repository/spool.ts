@@ -1,6 +1,8 @@
 /** Deltas that wait on this machine until the store answers: sealed already, each in a file of its own, in order. */
+
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { DeltaHead, HeadDraft } from "../../repository/head.ts";
 import { realFileSystem } from "../files/durable/file-system.ts";
@@ -37,7 +39,7 @@ export async function openSpool(directory: string): Promise<Spool> {
     const read = await readWaiting(join(directory, name));
     waiting.push({ name, size: read.payload.length, draft: read.draft });
   }
-  let next = names.length === 0 ? 1 : Number.parseInt(names.at(-1)!, 10) + 1;
+  let next = names.length === 0 ? 1 : Number.parseInt(defined(names.at(-1)), 10) + 1;
   return {
     get bytes() {
       return waiting.reduce((sum, { size }) => sum + size, 0);

@@ -2,9 +2,11 @@
  * S3, and what speaks it: AWS, MinIO, Ceph, R2, GCS by interoperability, rclone. `s3://BUCKET/PREFIX`; the endpoint and the region come from the address (`?endpoint=…&region=…`), else
  * from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION and the profile. Requests are signed by `aws4fetch` (Signature Version 4).
  */
+
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AwsV4Signer } from "aws4fetch";
+import { defined } from "../../errors/defined.ts";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
@@ -110,7 +112,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
         (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag.replaceAll('"', "&quot;")}</ETag></Part>`,
       );
       const body = Buffer.from(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`);
-      const done = await ask("POST", key, { uploadId: id! }, { "content-type": "application/xml" }, body);
+      const done = await ask("POST", key, { uploadId: defined(id) }, { "content-type": "application/xml" }, body);
       // It may say 200 and then that it failed. One that is repeated fails because the first one succeeded: then the object is there.
       const failed = done.status !== 200 || done.bytes.includes("<Error>");
       if (failed && !(await isThere(name, size))) throw refusal(done, place, `${place.url}/${name}`);

@@ -1,11 +1,13 @@
 /** The little XML that stores answer with: texts of elements, by name. Not for documents that somebody wrote. */
 
+import { defined } from "../../errors/defined.ts";
+
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
 /** The texts of all elements of a name, in order. */
 export function* tagTexts(xml: string, name: string): Generator<string> {
   for (const [, text] of xml.matchAll(new RegExp(`<${name}(?: [^>]*)?>([\\s\\S]*?)</${name}>`, "g")))
-    yield decode(text!);
+    yield decode(defined(text));
 }
 
 export function tagText(xml: string, name: string): string | undefined {

@@ -3,6 +3,7 @@
  * in the form of v2beta1. Source: pkg/printers/internalversion, formatHPAMetrics; pkg/apis/autoscaling/v1, conversion.
  */
 
+import { defined } from "../../errors/defined.ts";
 import type { JsonValue, KubeObject } from "../../kube/object.ts";
 import { field, isObject, list, text } from "./field.ts";
 
@@ -92,6 +93,6 @@ function targetText(spec: JsonValue, status: JsonValue | undefined): string {
 
 /** v2: `target.averageValue`; v2beta1 and the annotations: `targetAverageValue`. */
 function read(source: JsonValue, group: "target" | "current", what: string): string {
-  const flat = group + what[0]!.toUpperCase() + what.slice(1);
+  const flat = group + defined(what[0]).toUpperCase() + what.slice(1);
   return text(source, `${group}.${what}`) || text(source, flat);
 }

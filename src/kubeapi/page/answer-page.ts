@@ -1,4 +1,5 @@
 /** The page's own questions, below `/ui/data/`. Everything that API clients ask too, it asks the API. */
+import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { ServedResource } from "../catalog.ts";
 import type { Clock } from "../clock.ts";
@@ -101,7 +102,7 @@ interface Target {
 
 function readTarget(query: URLSearchParams, { catalog }: World): Target {
   const [group, version, plural] = ["group", "version", "plural"].map((name) => query.get(name) ?? "");
-  const resource = catalog.find(group!, version!, plural!);
+  const resource = catalog.find(defined(group), defined(version), defined(plural));
   if (resource === undefined) throw noSuchPath();
   const namespace = query.get("namespace") ?? "";
   const isIn = resource.namespaced && namespace !== "";

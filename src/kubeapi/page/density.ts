@@ -1,4 +1,5 @@
 /** How much was written when: the strip behind the slider of moments. */
+import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { Clock } from "../clock.ts";
 import type { World } from "../world.ts";
@@ -22,9 +23,9 @@ export function density({ history }: World, clock: Clock, buckets: number): Json
     const revision = history.revisionOf(row);
     const at = byTime ? ((clock.timeOf(revision) ?? start) - start) / width : (revision - first) / width;
     const bucket = Math.max(0, Math.min(count - 1, Math.floor(at)));
-    newest[bucket] = Math.max(newest[bucket]!, revision);
-    if (history.isDeletion(row)) deleted[bucket]! += 1;
-    else written[bucket]! += 1;
+    newest[bucket] = Math.max(defined(newest[bucket]), revision);
+    if (history.isDeletion(row)) deleted[bucket] = (deleted[bucket] ?? 0) + 1;
+    else written[bucket] = (written[bucket] ?? 0) + 1;
   }
   let from = first;
   return {
@@ -32,12 +33,12 @@ export function density({ history }: World, clock: Clock, buckets: number): Json
     lastRevision: last,
     byTime,
     buckets: written.map((writes, i) => {
-      const to = i === count - 1 ? last : Math.max(newest[i]!, from);
+      const to = i === count - 1 ? last : Math.max(defined(newest[i]), from);
       const body = {
         from,
         to,
         writes,
-        deletions: deleted[i]!,
+        deletions: defined(deleted[i]),
         time: isoTime(byTime ? start + (i + 1) * width : clock.timeOf(to)),
       };
       from = to;

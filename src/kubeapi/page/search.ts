@@ -2,6 +2,7 @@
  * Search over names at once, and over what objects hold little by little. Names lie in one buffer, which is searched in milliseconds for hundreds of thousands of objects; values stay in the file, so
  * that each request looks through as many of them as its time allows and says how far it came.
  */
+import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { ServedResource } from "../catalog.ts";
 import type { KeyspaceHistory } from "../history.ts";
@@ -65,7 +66,7 @@ export function searchNames(world: World, index: NameIndex, prefix: string, { wo
       if (found.length < limit) found.push(result(world, resource, key));
       else if (matches >= MOST_COUNTED) break;
     }
-    at = index.text.indexOf(wanted, index.ends[line]!);
+    at = index.text.indexOf(wanted, defined(index.ends[line]));
   }
   return { words, found, matches, isComplete: matches < MOST_COUNTED };
 }
@@ -78,7 +79,7 @@ function lineAt(ends: Uint32Array, position: number): number {
   let high = ends.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (ends[middle]! <= position) low = middle + 1;
+    if (defined(ends[middle]) <= position) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -142,7 +143,7 @@ export function searchContents(
   let key = text.length === 0 ? to : Math.max(from, cursor);
   while (key < to && found.length < limit) {
     if (!mayHold(key)) {
-      key = index!.blockEnd(key);
+      key = defined(index).blockEnd(key);
       continue;
     }
     if (++looked % 64 === 0 && !goesOn()) break;

@@ -2,6 +2,7 @@
  * kubectl's `-o custom-columns=NAME:PATH,...`, and the form of a file: a line with the headers and a line with the paths.
  * Source: k8s.io/kubectl/pkg/cmd/get/customcolumn.go.
  */
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import { findJsonPath, type JsonPath, parseJsonPath } from "../columns/json-path.ts";
@@ -35,7 +36,7 @@ export function parseCustomColumnsFile(text: string): readonly CustomColumn[] {
     throw new MendError("usage", `a file of columns has a line of headers and a line with as many paths`, {
       where: `${headers.length} headers, ${paths.length} paths`,
     });
-  return headers.map((header, i) => ({ header, path: relaxedPath(paths[i]!) }));
+  return headers.map((header, i) => ({ header, path: relaxedPath(defined(paths[i])) }));
 }
 
 /** A cell for each column: all that its path finds, with commas between it. */

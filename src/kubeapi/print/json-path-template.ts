@@ -2,6 +2,7 @@
  * kubectl's `-o jsonpath=TEMPLATE`: text with paths in braces, `{range PATH}...{end}`, and quoted text such as `{"\n"}`. What a path does not find
  * prints nothing. Source: k8s.io/client-go/util/jsonpath (parser.go, jsonpath.go).
  */
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import { findJsonPath, type JsonPath, parseJsonPath } from "../columns/json-path.ts";
@@ -20,12 +21,12 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
     { parts: [] },
   ];
   for (const { action, text } of splitActions(template)) {
-    const { parts } = open.at(-1)!;
+    const { parts } = defined(open.at(-1));
     if (!action) parts.push({ kind: "text", text });
     else if (text === "end") {
-      const ended = open.pop()!;
+      const ended = defined(open.pop());
       if (ended.range === undefined) throw unreadable(template, "{end} has no {range} before it");
-      open.at(-1)!.parts.push({ ...ended.range, parts: ended.parts });
+      defined(open.at(-1)).parts.push({ ...ended.range, parts: ended.parts });
     } else if (/^range\s/.test(text)) {
       open.push({ range: { kind: "range", ...readPath(text.slice("range".length), template) }, parts: [] });
     } else if (/^(["']).*\1$/s.test(text)) parts.push({ kind: "text", text: unquoted(text, template) });
@@ -33,7 +34,7 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
     else parts.push({ kind: "path", ...readPath(text, template) });
   }
   if (open.length > 1) throw unreadable(template, "a {range} has no {end}");
-  return open[0]!.parts;
+  return defined(open[0]).parts;
 }
 
 /** The text of a value: what paths find has spaces between it, objects and lists are JSON. */
@@ -59,7 +60,7 @@ function valueText(value: JsonValue): string {
 
 function readPath(text: string, template: string): { readonly path: JsonPath; readonly fromRoot: boolean } {
   const trimmed = text.trim();
-  const [, start, rest = ""] = /^([$@]?)(.*)$/s.exec(trimmed)!;
+  const [, start, rest = ""] = /^([$@]?)(.*)$/s.exec(trimmed) ?? [];
   const path = rest === "." ? [] : parseJsonPath(/^[.[]/.test(rest) || rest === "" ? rest : `.${rest}`);
   if (path === undefined) throw unreadable(template, `{${trimmed}} is not a path`);
   return { path, fromRoot: start === "$" };
@@ -83,7 +84,7 @@ function* splitActions(template: string): Generator<{ readonly action: boolean; 
 function endOfAction(template: string, from: number): number {
   let quote = "";
   for (let i = from; i < template.length; i++) {
-    const character = template[i]!;
+    const character = defined(template[i]);
     if (quote !== "") {
       if (character === "\\") i++;
       else if (character === quote) quote = "";

@@ -1,6 +1,8 @@
 /** Puts a snapshot file into a repository as a full: checked, sealed and stored, then named by a link. */
+
 import { randomUUID } from "node:crypto";
 import { readEntriesFrom } from "../../bolt/seek.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { openFileSource } from "../../io/files/file-source.ts";
 import { headsOf } from "../../io/repository/repository.ts";
@@ -76,7 +78,7 @@ export async function addFull(
     },
     new Uint8Array(0),
   );
-  return signed!.head as FullHead;
+  return defined(signed).head as FullHead;
 }
 
 interface SnapshotLook {

@@ -1,6 +1,8 @@
 /** `backup init`: a new repository, and the two keys that go with it: one to write with, one to read with. */
+
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { writeOnce } from "../../io/files/durable/write-once.ts";
 import { encodeIdentity } from "../../io/repository/identity.ts";
@@ -70,7 +72,7 @@ export async function initRepository(address: string, options: InitOptions): Pro
     // The keys first: a repository without them would be of no use to anybody.
     await writeKey(signingKeyFile, pem);
     if (identityFile !== undefined && secret !== undefined) {
-      await writeKey(identityFile, encodeIdentity(secret, own[0]!, signer, id));
+      await writeKey(identityFile, encodeIdentity(secret, defined(own[0]), signer, id));
     }
     const created = new Date(options.now()).toISOString();
     const description = { id, created, signer, recipients: all, exclusive };

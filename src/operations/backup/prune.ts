@@ -1,7 +1,9 @@
 /**
  * `backup prune`: removes what no rule keeps. A signed record of it is written first, so that `verify` can tell it from damage; a prune that is interrupted is finished by the next one.
  */
+
 import { randomUUID } from "node:crypto";
+import { defined } from "../../errors/defined.ts";
 import { invariant, MendError } from "../../errors/errors.ts";
 import { eachOf, readLinks, trusted } from "../../io/repository/read-links.ts";
 import { headsOf, type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
@@ -147,7 +149,7 @@ async function writeRecord(
   const ranges = rangesOf(plan.removed.map(({ sequence }) => sequence)).map(({ from, to }) => ({
     from,
     to,
-    lastHash: hashOf.get(to)!,
+    lastHash: defined(hashOf.get(to)),
   }));
   const time = new Date(now()).toISOString();
   const name = `${PRUNED}${time.replace(/[:.]/g, "-")}-${randomUUID()}`;

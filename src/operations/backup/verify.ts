@@ -2,7 +2,9 @@
  * `backup verify`: every object of a repository. That the links form one chain needs no identity; that their contents are what was written needs none either, by their SHA-256; that they
  * can be read, and hold what their heads say, does.
  */
+
 import { createHash } from "node:crypto";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { collectFindings } from "../../errors/findings.ts";
 import { damageOf, eachOf, readBundle, readLinks } from "../../io/repository/read-links.ts";
@@ -166,7 +168,7 @@ async function checkStored(repository: Repository, link: Link): Promise<void> {
       : undefined;
   const isLast = link.object === linkName(link.sequence);
   const bytes = whole !== undefined && !isLast ? whole.subarray(0, content.size) : whole;
-  for await (const chunk of bytes === undefined ? store.stream(content.object!) : [bytes]) {
+  for await (const chunk of bytes === undefined ? store.stream(defined(content.object ?? undefined)) : [bytes]) {
     size += chunk.length;
     hash.update(chunk);
   }

@@ -1,4 +1,5 @@
 /** `certificate issue`: what is lost of a node's certificates, keys and kubeconfigs is made anew by the authorities whose keys are here; and what that means where they are not. */
+
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, lstatSync, readlinkSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -20,6 +21,7 @@ import {
   type NodeIdentity,
 } from "../../certificates/kubeadm.ts";
 import { renewCertificate } from "../../certificates/renewal.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { certificateAuthorities, certificateOf } from "../../io/files/certificate-files.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
@@ -180,7 +182,7 @@ class Maker {
 
   /** An authority's certificate is in every kubeconfig: where its key is here, it comes back from there. */
   #restoreAuthorities(): void {
-    const { certificate, key, name } = AUTHORITIES[0]!;
+    const { certificate, key, name } = defined(AUTHORITIES[0]);
     if (existsSync(this.#at(certificate)) || !existsSync(this.#at(key))) return;
     const privateKey = createPrivateKey(readTextFile(this.#at(key)));
     const configs = [...KUBECONFIGS.map(({ file }) => file), KUBELET_CONFIG].map((file) => this.#at(file));
@@ -210,7 +212,7 @@ class Maker {
     name: AuthorityName,
     lost: { readonly name: string; readonly file: string },
   ): SigningCertificate | undefined {
-    const { certificate, key, loss } = AUTHORITIES.find((each) => each.name === name)!;
+    const { certificate, key, loss } = defined(AUTHORITIES.find((each) => each.name === name));
     const restored = this.#outputs.find(({ file }) => file === this.#at(certificate))?.text;
     const why = !existsSync(this.#at(key))
       ? `${this.#at(key)} is lost: copy it from another control-plane node or a backup (kubeadm keeps it for two hours in the secret kube-system/kubeadm-certs); else ${loss}`

@@ -7,6 +7,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { readCertificates } from "../../certificates/faults.ts";
 import { readAuthority } from "../../certificates/issue.ts";
 import { renewCertificate } from "../../certificates/renewal.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { type AuthorityFiles, authorityBeside } from "../../io/files/certificate-files.ts";
@@ -113,10 +114,10 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
     const publicKey = options.key === undefined ? undefined : publicKeyOf(options.key);
     const next = await renewCertificate(certificate, authority, validity, publicKey);
     const [made] = readCertificates(next);
-    const isShorter = made!.validToDate < certificate.validToDate;
+    const isShorter = defined(made).validToDate < certificate.validToDate;
     renewed.push({
       subject: certificate.subject.replaceAll("\n", ", "),
-      notAfter: made!.validToDate.toISOString(),
+      notAfter: defined(made).validToDate.toISOString(),
       shortenedFrom: isShorter ? certificate.validToDate.toISOString() : null,
     });
     return next;
@@ -134,7 +135,7 @@ async function planRenewal(file: string, options: RenewOptions): Promise<Plan> {
     });
   }
   for (const [all, field, quote, data] of old.matchAll(EMBEDDED)) {
-    const next = await renew(Buffer.from(data!, "base64").toString("utf8"));
+    const next = await renew(Buffer.from(defined(data), "base64").toString("utf8"));
     text = text.replace(all, () => `${field}${quote}${Buffer.from(next).toString("base64")}${quote}`);
   }
   if (renewed.length === 0) throw noCertificate(file);

@@ -1,7 +1,9 @@
 /** Copies in the making: fetched one after the other beside the agent's walk, which never waits for an API server. */
+
 import type { CheckpointId } from "../../checkpoint/checkpoint.ts";
 import { specOf } from "../../checkpoint/checkpoint.ts";
 import type { Seen } from "../../checkpoint/observe.ts";
+import { defined } from "../../errors/defined.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { AgentTroubles } from "./agent-troubles.ts";
@@ -44,7 +46,7 @@ export class CheckpointDrafts {
     const drafted = this.#drafts.get(id);
     const outcome = drafted?.outcome;
     if (outcome === undefined || "missing" in outcome || drafted?.uid !== parent?.metadata.uid) return undefined;
-    return { ...outcome, steadyFor: this.#options.clock() - drafted!.since };
+    return { ...outcome, steadyFor: this.#options.clock() - defined(drafted).since };
   }
 
   forget(id: CheckpointId): void {

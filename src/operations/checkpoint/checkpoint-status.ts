@@ -1,5 +1,7 @@
 /** What is checkpointed on this node: from the agent, or, where none answers, from the disk. */
+
 import type { Places } from "../../checkpoint/data-directory.ts";
+import { defined } from "../../errors/defined.ts";
 import { askAgent } from "../../io/agent/agent-endpoint.ts";
 import { readStoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
 import type { AgentReport } from "./checkpointer-options.ts";
@@ -19,13 +21,13 @@ export async function checkpointStatus({ places, metricsAddress, now }: StatusOp
     const runs = copies.find(({ fingerprint }) => fingerprint === file?.fingerprint);
     return {
       id,
-      pod: copies[0]!.manifest.metadata.name,
+      pod: defined(copies[0]).manifest.metadata.name,
       state: file === undefined ? ("inactive" as const) : ("active" as const),
       since: file === undefined ? null : new Date(file.modified).toISOString(),
       cause: "",
       runs: runs?.number ?? null,
       generations: copies.map(({ number, saved, proven }) => ({ number, saved, proven })),
-      files: copies[0]!.data,
+      files: defined(copies[0]).data,
     };
   });
   return {

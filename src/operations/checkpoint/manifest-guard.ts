@@ -2,6 +2,7 @@
  * Looks after static pods' own manifests, beside the checkpoints: copies each with what it mounts when it has run well for a while, notices what is gone or cut
  * off, and puts it back after some time where it is told to.
  */
+
 import { dirname } from "node:path";
 import { type GuardedCopy, isSameCopy, readGuardKey } from "../../checkpoint/guarded-copy.ts";
 import {
@@ -15,6 +16,7 @@ import {
 } from "../../checkpoint/guarded-manifest.ts";
 import { phaseOf, type RuntimePod, type Sight } from "../../checkpoint/observe.ts";
 import { staticPodNameOf } from "../../checkpoint/parent.ts";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { GuardedFiles } from "../../io/agent/guarded-files.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
@@ -126,7 +128,7 @@ export class ManifestGuard {
         text: "it is no pod that a kubelet can run, and there is no copy of it",
       });
     }
-    if (reading?.is === "static-pod") await this.#copy(name, present!, reading.pod, copy, moment);
+    if (reading?.is === "static-pod") await this.#copy(name, defined(present), reading.pod, copy, moment);
   }
 
   /** Returns whether something is wrong, or was until now. */

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, createReadStream, fstatSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
@@ -95,7 +96,7 @@ async function verify(
     verdict = await verifySnapshot(path, { signal, progress });
     const errors = verdict.findings.filter(({ level }) => level === "error");
     if (errors.length === 0) return verdict;
-    why = `${errors[0]!.where}: ${errors[0]!.text}${errors.length > 1 ? `, and ${errors.length - 1} more` : ""}`;
+    why = `${defined(errors[0]).where}: ${defined(errors[0]).text}${errors.length > 1 ? `, and ${errors.length - 1} more` : ""}`;
   } catch (error) {
     if (!(error instanceof MendError) || signal.aborted) throw error;
     why = error.message;

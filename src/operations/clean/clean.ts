@@ -6,6 +6,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
@@ -135,12 +136,12 @@ async function doStep(
       tell(`archived ${record.logs.files} container logs to "${step.to}"`);
       return undefined;
     case "stop-kubelet":
-      await stopKubelet(kubelet!, signal);
+      await stopKubelet(defined(kubelet), signal);
       tell(`stopped the kubelet (${step.kubelet})`);
       return undefined;
     case "stop-containers": {
-      const running = (await containers!.list()).filter((each) => each.running);
-      await each(running, signal, (one) => containers!.stop(one, options.graceSeconds));
+      const running = (await defined(containers).list()).filter((each) => each.running);
+      await each(running, signal, (one) => defined(containers).stop(one, options.graceSeconds));
       tell(`stopped ${count(running.filter(({ sandbox }) => !sandbox).length, "container")} of ${step.runtime}`);
       return undefined;
     }
@@ -156,11 +157,11 @@ async function doStep(
       }
       return undefined;
     case "remove-containers": {
-      const list = await containers!.list();
+      const list = await defined(containers).list();
       const titles = list.filter(({ sandbox }) => !sandbox).map(({ title }) => title);
       record.containers = [...new Set([...record.containers, ...titles])].sort();
       await saveRecord(fs, directory);
-      await each(list, signal, (one) => containers!.remove(one));
+      await each(list, signal, (one) => defined(containers).remove(one));
       tell(`removed ${count(titles.length, "container")} of ${count(list.length - titles.length, "pod")}`);
       return undefined;
     }
@@ -178,7 +179,7 @@ async function doStep(
     case "move-etcd": {
       const at = record.places.etcd.findIndex((found) => found.directory === step.directory);
       checkBackedUp(record, step.directory);
-      await move(survey, fs, "etcd", step.directory, `etcd-${at}`, record.places.etcd[at]!.whole, options);
+      await move(survey, fs, "etcd", step.directory, `etcd-${at}`, defined(record.places.etcd[at]).whole, options);
       tell(`moved etcd's data out of "${step.directory}"`);
       return undefined;
     }
@@ -190,7 +191,7 @@ async function doStep(
       tell("deleted what was moved");
       return undefined;
     case "start-kubelet": {
-      const pid = await startKubelet(record.kubelet!, join(path, "kubelet.log"));
+      const pid = await startKubelet(defined(record.kubelet ?? undefined), join(path, "kubelet.log"));
       tell(`started the kubelet (process ${pid})`);
       return pid;
     }

@@ -1,5 +1,7 @@
 /** Many requests at a time, but never so many that they are a burden to the API server. */
 
+import { defined } from "../../errors/defined.ts";
+
 const AT_ONCE = 10;
 
 /** The results in the order of `items`. The first error ends it, once what runs has ended. */
@@ -15,7 +17,7 @@ export async function inParallel<T, R>(
     while (next < items.length && failure === undefined) {
       const i = next++;
       try {
-        results[i] = await each(items[i]!);
+        results[i] = await each(defined(items[i]));
       } catch (error) {
         failure ??= { error };
       }

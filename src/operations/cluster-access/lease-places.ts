@@ -1,4 +1,5 @@
 /** Which leases the pods of a scheduler or controller manager hold: by their flags, their configuration file wherever it is, and their own log. */
+
 import { readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { isAbsolute, join } from "node:path";
@@ -11,6 +12,7 @@ import {
   leasePlaceOf,
 } from "../../controlplane/lease-place.ts";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { reachableFile } from "../../io/node/component-files.ts";
@@ -159,7 +161,7 @@ export function distinctPlaces(places: readonly LeasePlace[]): LeasePlace[] {
   for (const place of places) {
     const at = distinct.findIndex((each) => isSamePlace(each, place) && each.elects === place.elects);
     if (at < 0) distinct.push(place);
-    else if (distinct[at]!.doubt !== undefined) distinct[at] = place;
+    else if (defined(distinct[at]).doubt !== undefined) distinct[at] = place;
   }
   return distinct;
 }

@@ -5,6 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
@@ -49,7 +50,7 @@ export function chooseKubeconfigs({ kubeconfig, variables }: ClusterFlags): read
   const named = (variables.KUBECONFIG ?? "").split(delimiter).filter((path) => path !== "");
   if (named.length > 0) {
     const there = named.filter((path) => existsSync(path));
-    return there.length > 0 ? there : [named[0]!]; // opening it says what is wrong
+    return there.length > 0 ? there : [defined(named[0])]; // opening it says what is wrong
   }
   const own = variables.HOME ? join(variables.HOME, ".kube/config") : undefined;
   return own !== undefined && existsSync(own) ? [own] : undefined;

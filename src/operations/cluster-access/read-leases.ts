@@ -1,6 +1,7 @@
 /** A component's lease from an API server of any age: a Lease, or the annotation that came before it. */
 
 import type { LeasePlace } from "../../controlplane/lease-place.ts";
+import { defined } from "../../errors/defined.ts";
 import { unlessAbsent, versionsOfGroup } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { isHeldAt, type LeaderLease, latestLease, readLease } from "../../kube/lease.ts";
@@ -28,10 +29,10 @@ export async function readHeldLeases(
   now: () => number,
   signal?: AbortSignal,
 ): Promise<(LeaderLease | undefined)[]> {
-  const [newest, ...older] = await leaseCollections(api, places[0]!.namespace, signal);
+  const [newest, ...older] = await leaseCollections(api, defined(places[0]).namespace, signal);
   return Promise.all(
     places.map(async (place) => {
-      const [record] = await recordsIn(api, [newest!], place, signal);
+      const [record] = await recordsIn(api, [defined(newest)], place, signal);
       if (isHeldAt(record, now())) return record;
       return latestLease([record, ...(await recordsIn(api, older, place, signal))]);
     }),

@@ -1,5 +1,6 @@
 /** Takes nodes out of service: cordons them, and has their pods leave in the order that their budgets allow. */
 
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
@@ -127,7 +128,7 @@ class Drain {
 
   /** What is on the nodes is listed once and then followed. */
   async #followPods(nodes: readonly KubeObject[]): Promise<void> {
-    const first = nodes[0]!.metadata.name;
+    const first = defined(nodes[0]).metadata.name;
     // Asked once in the plain: what is forbidden here, a watch would ask for without end.
     await this.#api.request("GET", `${podsOfNode(first)}&limit=1`, undefined, { signal: this.#signal });
     for (const { metadata } of nodes) this.#live.follow(podsOfNode(metadata.name), this.#options.chunkSize);
@@ -228,7 +229,7 @@ class Drain {
     const passing: KubeObject[] = [];
     for (const node of nodes) {
       const { name } = node.metadata;
-      const { errors, remove } = selections.get(name)!;
+      const { errors, remove } = defined(selections.get(name));
       if (errors.length === 0) {
         passing.push(node);
         continue;
@@ -236,10 +237,10 @@ class Drain {
       tell({ type: "node-failed", node: name, errors: [aggregateText(errors)], pending: [] });
       outcomes.set(name, { node: name, drained: false, removed: [], pending: remove.map(namespacedName), errors });
     }
-    const leaving = passing.flatMap((node) => selections.get(node.metadata.name)!.remove);
+    const leaving = passing.flatMap((node) => defined(selections.get(node.metadata.name)).remove);
     if (dryRun === "client") {
       for (const { metadata } of passing) {
-        const { remove } = selections.get(metadata.name)!;
+        const { remove } = defined(selections.get(metadata.name));
         for (const pod of remove) tell({ type: "removing", pod, evicting: true });
         tell({ type: "drained", node: metadata.name });
         outcomes.set(metadata.name, made(metadata.name, remove, [], []));
@@ -266,9 +267,9 @@ class Drain {
       passing,
     );
     for (const node of passing) {
-      for (const pod of selections.get(node.metadata.name)!.remove) removal.add(pod, node.metadata.name);
+      for (const pod of defined(selections.get(node.metadata.name)).remove) removal.add(pod, node.metadata.name);
       for (const pod of this.#live.get(podsOfNode(node.metadata.name)) ?? []) this.#judgedArrivals.add(uidOf(pod));
-      if (!isNodeReady(node) && selections.get(node.metadata.name)!.remove.length > 0) {
+      if (!isNodeReady(node) && defined(selections.get(node.metadata.name)).remove.length > 0) {
         const { name } = node.metadata;
         tell({
           type: "note",
@@ -277,7 +278,7 @@ class Drain {
       }
     }
     await removal.run((node) => {
-      const ended = removal.outcomes(node)!;
+      const ended = defined(removal.outcomes(node));
       const errors = ended.flatMap(({ error, state }) => (state === "failed" && error !== undefined ? [error] : []));
       const removed = ended.filter(({ state }) => state === "gone").map(({ pod }) => pod);
       const pending = removal.pending(node);

@@ -1,4 +1,5 @@
 /** What a salvage did and what it could not, in sentences. */
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { FindingCode } from "../../errors/finding-codes.ts";
 import type { SalvagePlan } from "../../salvage/choose.ts";
@@ -107,7 +108,7 @@ function memberFindings(plan: SalvagePlan, survivors: readonly OpenSurvivor[]): 
   });
   if (plan.identity.survivor === undefined) {
     const text = `no survivor can go on as the member that it was: a new member ${formatMemberId(plan.identity.memberId)} goes on`;
-    findings.push({ level: "warning", code: "member-new", where: survivors[0]!.dataDir, text });
+    findings.push({ level: "warning", code: "member-new", where: defined(survivors[0]).dataDir, text });
   }
   return findings;
 }

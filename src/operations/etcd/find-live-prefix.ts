@@ -1,5 +1,6 @@
 /** Which prefix of a live etcd holds the cluster: found by asking for single keys, so that millions of others stay where they are. */
 
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import type { EtcdReader } from "../../io/etcd/etcd-reader.ts";
@@ -27,7 +28,7 @@ export async function findLivePrefix(keys: Keys, flag: string | undefined): Prom
     });
   }
   const found = await findPrefixes(keys);
-  if (found.length === 1) return found[0]!;
+  if (found.length === 1) return defined(found[0]);
   if (found.length > 1) {
     throw new MendError("usage", `this etcd holds ${found.length} clusters, under ${quoted(found)}`, {
       where: keys.endpoint,

@@ -1,6 +1,8 @@
 /** Reads what one stopped member left. Whatever is missing, damaged or unreadable is described, so that the others can still be used. */
+
 import { existsSync } from "node:fs";
 import { readLastKey } from "../../bolt/edit.ts";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { findDataDirUsers, stopHint } from "../../io/etcd/data-dir-users.ts";
 import { type MemberDirectory, openMemberDirectory } from "../../io/etcd/member-directory.ts";
@@ -33,7 +35,7 @@ export async function readSurvivor(
     findings.push(...(directory?.findings ?? []), ...log.breaks.map((each) => describeBreak(each, segments)));
     if (segments.length > 0 && log.metadata === undefined) {
       const text = "no segment says which member it is of: nothing in it can be used";
-      findings.push({ level: "error", code: "wal-without-member", where: directory!.wal, text });
+      findings.push({ level: "error", code: "wal-without-member", where: defined(directory).wal, text });
     }
     return {
       dataDir,

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
+import { defined } from "../../errors/defined.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi, isConnectionError, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
@@ -78,7 +79,14 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
     );
     const stuck = await stuckPods(api, nodes, options);
     return statusOf(
-      { nodes, leases, pods: new Map(failed.map((node, i) => [node.metadata.name, pods[i]!])), mode, stuck, warnings },
+      {
+        nodes,
+        leases,
+        pods: new Map(failed.map((node, i) => [node.metadata.name, defined(pods[i])])),
+        mode,
+        stuck,
+        warnings,
+      },
       now(),
     );
   });

@@ -1,10 +1,12 @@
 /** `objects changes`: what happened in a cluster before its snapshot was taken, the newest first. */
+
 import { compareObjects } from "../../compare/compare-objects.ts";
 import type { FieldChange } from "../../compare/compare-values.ts";
 import { isElectionRecord, noisyPath } from "../../compare/noise.ts";
 import { createRevisionTimes, type RevisionTimes, type TimeMark } from "../../compare/revision-times.ts";
 import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import { type Writer, writersOf } from "../../compare/writers.ts";
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type KeyChange, readChanges } from "../../snapshot/read-keyspace.ts";
@@ -141,7 +143,7 @@ function describe(
   const { object } = decoded;
   if (isRecord(object)) return undefined;
   const writers = writersOf(old, object);
-  if (keyValue!.version === 1) return { change: "created", writers, fields: [], object };
+  if (defined(keyValue).version === 1) return { change: "created", writers, fields: [], object };
   if (old === undefined) return { change: "changed", writers: [], fields: [], object };
   const { fields } = compareObjects(old, object, typeOf(object, types) ?? UNKNOWN_CUSTOM, all);
   return fields.length === 0 ? undefined : { change: "changed", writers, fields, object, old };

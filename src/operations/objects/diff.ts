@@ -1,10 +1,12 @@
 /** `objects diff`: what differs between two snapshots, two revisions, or a snapshot and a live cluster, by meaning. */
+
 import { builtInType } from "../../compare/built-in-types.ts";
 import { compareObjects } from "../../compare/compare-objects.ts";
 import type { FieldChange } from "../../compare/compare-values.ts";
 import { isElectionRecord, noisyPath } from "../../compare/noise.ts";
 import { definitionTypes, UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { compare } from "../../kube/compare-text.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -182,7 +184,7 @@ function diffEntry(
   }
   const before = old?.state === "object" ? old.object : undefined;
   const after = found?.state === "object" ? found.object : undefined;
-  const shown = (after ?? before)!;
+  const shown = defined(after ?? before);
   if (![before, after].some((object) => object !== undefined && selection.takesLabels(object))) return undefined;
   if (!all && isElectionRecord(shown)) {
     counts.noise.leases = (counts.noise.leases ?? 0) + 1;

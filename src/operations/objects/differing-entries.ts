@@ -1,4 +1,5 @@
 /** What may differ between two snapshots at a path: values that are equal byte for byte are equal objects, and are counted without decoding them. */
+import { defined } from "../../errors/defined.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { compareRangesOf } from "../../snapshot/equal-values.ts";
 import type { ObjectSelection } from "./object-selection.ts";
@@ -25,5 +26,5 @@ export function differingEntries(
   const isTaken = (entry: number): boolean =>
     selection.takes(path, decoder.decode(keyOf(left.keyspace.index, entry).subarray(left.skip)));
   const equal = selection.takesAll ? found.equal.length : found.equal.filter(isTaken).length;
-  return { equal, one: before.openEntries!(path, found.one), two: after.openEntries!(path, found.two) };
+  return { equal, one: defined(before.openEntries)(path, found.one), two: defined(after.openEntries)(path, found.two) };
 }

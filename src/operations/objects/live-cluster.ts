@@ -1,5 +1,7 @@
 /** Objects of a live cluster, called as in a backup: read, made, changed and deleted in whatever version the API server serves. */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { defined } from "../../errors/defined.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
@@ -59,7 +61,7 @@ export class LiveCluster {
   }
 
   url({ path, namespace, name }: ObjectId, apiVersion?: string): string {
-    return urlOf(this.resource(path)!, namespace, name, apiVersion);
+    return urlOf(defined(this.resource(path)), namespace, name, apiVersion);
   }
 
   /** Undefined where there is no such object, or nothing of the kind is served. */
@@ -98,12 +100,12 @@ export class LiveCluster {
       }
     }
     const read = await inParallel(single, (id) => this.get(id, versionOf(id)), AT_ONCE);
-    for (const [i, object] of read.entries()) if (object !== undefined) found.set(idKey(single[i]!), object);
+    for (const [i, object] of read.entries()) if (object !== undefined) found.set(idKey(defined(single[i])), object);
     return found;
   }
 
   create(object: KubeObject, { path, namespace }: ObjectId, isDryRun = false): Promise<KubeObject> {
-    const url = urlOf(this.resource(path)!, namespace, undefined, object.apiVersion);
+    const url = urlOf(defined(this.resource(path)), namespace, undefined, object.apiVersion);
     return this.api.create(`${url}${query(isDryRun)}`, object, this.#options.signal);
   }
 

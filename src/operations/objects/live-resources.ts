@@ -1,4 +1,5 @@
 /** Which resources a live API server serves, in which versions: its discovery, matched to the places in etcd that kubemend calls resources by. */
+import { defined } from "../../errors/defined.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { listOf, objectOf, objectsOf, textOf, textsOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
@@ -141,7 +142,7 @@ export function urlOf(
   { plural, namespaced, served }: LiveResource,
   namespace: string | undefined,
   name?: string,
-  version: string = served[0]!,
+  version: string = defined(served[0]),
 ): string {
   const root = version.includes("/") ? `/apis/${version}` : `/api/${version}`;
   const scope = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : "";

@@ -1,4 +1,5 @@
 /** A live cluster as a place that holds objects: each resource is listed in pages when it is asked for. */
+import { defined } from "../../errors/defined.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { OpenCluster } from "../cluster-access/open-cluster.ts";
@@ -23,7 +24,7 @@ export async function openLiveSide({ api, access }: OpenCluster, signal?: AbortS
       const entries = new Map<string, SideEntry>();
       const resource = byPath.get(path);
       if (resource === undefined || resource.aggregated) return entries;
-      const version = like !== undefined && resource.served.includes(like) ? like : resource.served[0]!;
+      const version = like !== undefined && resource.served.includes(like) ? like : defined(resource.served[0]);
       let items: readonly KubeObject[];
       try {
         ({ items } = await api.list(urlOf(resource, undefined, undefined, version), signal));

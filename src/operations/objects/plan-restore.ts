@@ -1,7 +1,9 @@
 /** Makes the plan of a restore: candidates of a backup against what the cluster has now. */
+
 import { compareObjects } from "../../compare/compare-objects.ts";
 import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
+import { defined } from "../../errors/defined.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type Conversion, convertBuiltIn, convertCustom } from "../../objects/convert.ts";
@@ -178,7 +180,7 @@ class Planner {
     const wanted = rewriteObject(converted.object, id, options);
     if (target.namespace !== id.namespace) {
       const isService = (name: string) => this.#services.has(`${id.namespace}/${name}`);
-      notes.push(...strayNotes(wanted, id.namespace!, isService));
+      notes.push(...strayNotes(wanted, defined(id.namespace), isService));
     }
     if (target.namespace === id.namespace && target.name !== id.name && podTemplateOf(wanted, id.path) !== undefined)
       notes.push("its pods have the labels of the original's: what selects those selects both");
@@ -229,9 +231,9 @@ class Planner {
     const { placement } = this.#options;
     for (const [key, item] of [...this.#items]) {
       if (item.id.path !== CLAIMS || item.action !== "create") continue;
-      const name = textOf(objectOf(item.object!.spec).volumeName);
+      const name = textOf(objectOf(defined(item.object).spec).volumeName);
       if (name === "") {
-        const had = textOf(objectOf(this.#candidates.get(idKey(item.from))!.object.spec).volumeName);
+        const had = textOf(objectOf(defined(this.#candidates.get(idKey(item.from))).object.spec).volumeName);
         if (had !== "")
           this.#items.set(key, {
             ...item,
@@ -243,7 +245,7 @@ class Planner {
       const live = await this.#cluster.get(id);
       const saved = await this.#backup.get(id);
       const isNamed = this.#candidates.get(idKey(id))?.named === true;
-      const planned = planClaim(item.object!, live, saved, isNamed);
+      const planned = planClaim(defined(item.object), live, saved, isNamed);
       if ("blocked" in planned) {
         this.#items.set(key, { ...item, action: "blocked", reason: planned.blocked });
         continue;
@@ -251,15 +253,20 @@ class Planner {
       const notes = planned.note === "" ? item.notes : [...item.notes, planned.note];
       this.#items.set(key, { ...item, object: planned.claim, notes });
       const volume = this.#items.get(idKey(id));
-      const owner: Candidate = { id, object: saved ?? live!, named: true, why: `the volume of "${idKey(item.id)}"` };
+      const owner: Candidate = {
+        id,
+        object: saved ?? defined(live),
+        named: true,
+        why: `the volume of "${idKey(item.id)}"`,
+      };
       if (planned.volume === "free") {
         const freed = planned.freed;
         const common = { object: freed, live, notes: [owner.why] };
-        const fields = compareObjects(live!, freed, typeOf(freed, this.#options.types)).fields;
+        const fields = compareObjects(defined(live), freed, typeOf(freed, this.#options.types)).fields;
         this.#items.set(idKey(id), this.#item(owner, "update", { ...common, fields }));
       } else if (planned.volume === "create" && volume === undefined) {
         const options = { placement, isGiven: () => false, keepsStatus: false };
-        const object = rewriteObject(saved!, id, options);
+        const object = rewriteObject(defined(saved), id, options);
         this.#items.set(idKey(id), this.#item(owner, "create", { object, notes: [owner.why] }));
       }
     }
@@ -270,9 +277,9 @@ class Planner {
   #dropLostVolumes(): void {
     for (const [key, item] of [...this.#items]) {
       if (item.id.path !== VOLUMES || item.action !== "create") continue;
-      const policy = textOf(objectOf(item.object!.spec).persistentVolumeReclaimPolicy);
+      const policy = textOf(objectOf(defined(item.object).spec).persistentVolumeReclaimPolicy);
       const isNamed = this.#candidates.get(idKey(item.from))?.named !== false;
-      if (policy === "Retain" || isNamed || objectOf(item.object!.spec).claimRef === undefined) continue;
+      if (policy === "Retain" || isNamed || objectOf(defined(item.object).spec).claimRef === undefined) continue;
       const reason = `its reclaim policy ${policy} deleted what was on it; name it (pv/${item.id.name}) if its storage is still there`;
       this.#items.set(key, { ...item, action: "skip", object: undefined, reason });
     }

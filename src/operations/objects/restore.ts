@@ -1,6 +1,8 @@
 /** `objects restore`: chosen objects of a backup go back into a live cluster. */
+
 import { join } from "node:path";
 import type { ValueType } from "../../compare/value-type.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { textOf } from "../../kube/fields.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
@@ -177,7 +179,7 @@ class Restore {
     const { request, now, dryRun, resume, confirm } = this.#options;
     const identity = await this.#cluster.identity();
     const earlier = resume === undefined ? undefined : readUndoFile(resume);
-    if (earlier !== undefined) checkCluster(earlier, identity, resume!);
+    if (earlier !== undefined) checkCluster(earlier, identity, defined(resume));
     const stuck = await this.#awaitNamespaces();
     const made = await planRestore(this.#backup, this.#candidates, this.#cluster, {
       placement: {
@@ -198,7 +200,7 @@ class Restore {
     const isConfirmed = await confirm(plan, this.#leftOut);
     if (dryRun === "client" || !isConfirmed) return nothing;
     if (!plan.items.some(isWrite)) {
-      if (earlier !== undefined) await this.#adopt(earlier, resume!);
+      if (earlier !== undefined) await this.#adopt(earlier, defined(resume));
       return nothing;
     }
     if (dryRun === "server")
@@ -236,8 +238,8 @@ class Restore {
   async #openUndo(identity: string, earlier: UndoFile | undefined): Promise<UndoLog> {
     const { request, now, resume, undoFile, directory } = this.#options;
     if (earlier !== undefined) {
-      await this.#adopt(earlier, resume!);
-      return continueUndoLog(resume!, readUndoFile(resume!));
+      await this.#adopt(earlier, defined(resume));
+      return continueUndoLog(defined(resume), readUndoFile(defined(resume)));
     }
     const started = new Date(now()).toISOString();
     const stamp = started.slice(0, 19).replaceAll(/[-:]/g, "");

@@ -1,7 +1,9 @@
 /** Carries a plan out: wave by wave, many objects at a time, each write announced in the undo file first. */
+
 import { compareObjects } from "../../compare/compare-objects.ts";
 import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
+import { defined } from "../../errors/defined.ts";
 import { ApiError, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, objectsOf, textOf, without } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject, OwnerReference } from "../../kube/object.ts";
@@ -94,7 +96,7 @@ class Run {
       await inParallel(failed, (item) => this.#write(item, writes.length), AT_ONCE);
     }
     if (!isDryRun) await inParallel([...this.#lateOwners], (item) => this.#setOwners(item), AT_ONCE);
-    return writes.map((item) => this.#results.get(item)!);
+    return writes.map((item) => defined(this.#results.get(item)));
   }
 
   #finish(item: PlanItem, state: ItemState, more: Partial<ItemResult> = {}): void {
@@ -107,7 +109,7 @@ class Run {
     const { progress, signal } = this.#options;
     signal?.throwIfAborted();
     try {
-      await (item.action === "create" ? this.#create(item) : this.#update(item, item.live!));
+      await (item.action === "create" ? this.#create(item) : this.#update(item, defined(item.live)));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (PASSING.has(error.status) || error.status >= 500) this.#worthAnother.add(item);
@@ -144,7 +146,7 @@ class Run {
       return;
     }
     const notes: string[] = [];
-    let object = this.#withOwners(item, item.object!, notes);
+    let object = this.#withOwners(item, defined(item.object), notes);
     for (;;) {
       const outcome = await this.#announce(item, "create", null);
       try {
@@ -184,12 +186,12 @@ class Run {
   async #meet(item: PlanItem, notes: readonly string[]): Promise<void> {
     const { cluster, types, changed } = this.#options;
     const { id } = item;
-    const found = await cluster.get(id, item.object!.apiVersion);
+    const found = await cluster.get(id, defined(item.object).apiVersion);
     if (found === undefined)
       return this.#finish(item, "refused", { reason: "somebody made and deleted it meanwhile", notes });
     const same = rewriteObject(found, id, { placement: IN_PLACE, isGiven: () => false, keepsStatus: false });
     const type = typeOf(found, types) ?? UNKNOWN_CUSTOM;
-    const { fields } = compareObjects(same, item.object!, type);
+    const { fields } = compareObjects(same, defined(item.object), type);
     if (fields.length === 0) return this.#finish(item, "kept", { object: found, notes });
     // What appears in a namespace that was just made was made by a controller, such as the account "default".
     if (changed || (id.namespace !== undefined && this.#created.has(id.namespace))) {
@@ -205,8 +207,8 @@ class Run {
     let current = live;
     for (let attempt = 1; ; attempt++) {
       const { uid, resourceVersion, creationTimestamp } = current.metadata;
-      const isOwn = item.object!.metadata.uid !== undefined; // a volume that is freed: the live object itself
-      const owned = isOwn ? item.object! : this.#withOwners(item, item.object!, notes);
+      const isOwn = defined(item.object).metadata.uid !== undefined; // a volume that is freed: the live object itself
+      const owned = isOwn ? defined(item.object) : this.#withOwners(item, defined(item.object), notes);
       const metadata = { ...owned.metadata, uid, resourceVersion, creationTimestamp } as KubeObject["metadata"];
       const sent = withMadeTokens({ ...owned, metadata }, current, id);
       const outcome = await this.#announce(planned, "update", current);
@@ -222,7 +224,7 @@ class Run {
           await outcome(undefined, true, error.said);
           if (error.status !== 409 || attempt === 5) throw error;
         }
-        const again = await cluster.get(id, item.object!.apiVersion);
+        const again = await cluster.get(id, defined(item.object).apiVersion);
         if (again === undefined || again.metadata.uid !== uid) throw error;
         current = again;
       }
@@ -232,7 +234,13 @@ class Run {
   /** Returns what concludes the announcement. */
   async #announce(item: PlanItem, op: "create" | "update", before: KubeObject | null) {
     const { undo } = this.#options;
-    const write = await undo?.begin({ wave: item.wave, op, id: item.id, apiVersion: item.object!.apiVersion, before });
+    const write = await undo?.begin({
+      wave: item.wave,
+      op,
+      id: item.id,
+      apiVersion: defined(item.object).apiVersion,
+      before,
+    });
     return async (made: KubeObject | undefined, isUpdate: boolean, refused?: string) => {
       if (undo === undefined || write === undefined) return;
       const after = isUpdate ? made : undefined;
@@ -309,7 +317,7 @@ class Run {
     const { cluster } = this.#options;
     // Undoing what was created deletes it, owners and all.
     if (result.state === "created") return cluster.patch(item.id, { metadata });
-    const outcome = await this.#announce(item, "update", result.object!);
+    const outcome = await this.#announce(item, "update", defined(result.object));
     const patched = await cluster.patch(item.id, { metadata });
     await outcome(patched, true);
     return patched;
@@ -332,7 +340,7 @@ class Run {
     const wanted = items.filter((item) => this.#results.get(item)?.state === "created");
     if (wanted.length === 0) return;
     const isServed = ({ object }: PlanItem) => {
-      const spec = objectOf(object!.spec);
+      const spec = objectOf(defined(object).spec);
       return cluster.resource(`${textOf(spec.group)}/${textOf(objectOf(spec.names).plural)}`) !== undefined;
     };
     const done = await cluster.until(async () => {

@@ -1,5 +1,7 @@
 /** Which objects of a backup go back: those that were asked for, and, where that was asked for too, those that they need and that need them. */
+
 import { noisyPath } from "../../compare/noise.ts";
+import { defined } from "../../errors/defined.ts";
 import { isObject, objectOf, textOf } from "../../kube/fields.ts";
 import { matchesLabels, readLabelSelector } from "../../kube/label-selector.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -110,7 +112,7 @@ class Dependents {
         if (!this.#backup.side.paths.includes(reference.path)) continue;
         const found = await this.#backup.get(reference);
         if (found === undefined || !this.#take(reference, found, `used by "${idKey(id)}"`)) continue;
-        queue.push(this.#chosen.get(idKey(reference))!);
+        queue.push(defined(this.#chosen.get(idKey(reference))));
       }
     }
   }

@@ -1,4 +1,5 @@
 /** A snapshot at a revision as a place that holds objects. */
+import { defined } from "../../errors/defined.ts";
 import { sortedEntries } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
@@ -84,7 +85,7 @@ export async function readSnapshotSide(
     const { skip } = range;
     for (const i of entries ?? range.entries) {
       found.set(decoder.decode(keyOf(keyspace.index, i).subarray(skip)), {
-        place: keyspace.index.page[i]! * 0x10000 + keyspace.index.item[i]!,
+        place: defined(keyspace.index.page[i]) * 0x10000 + defined(keyspace.index.item[i]),
         bytes: () => keyspace.read(i)?.value,
         read() {
           const keyValue = keyspace.read(i);
@@ -119,7 +120,7 @@ export async function readSnapshotSide(
     openEntries: openRange,
     versionAt(path) {
       const range = ranges.get(path);
-      const first = range && keyspace.read(order[range.start]!);
+      const first = range && keyspace.read(defined(order[range.start]));
       if (first === undefined) return undefined;
       const opened = transformer.open({ ...first, key: decoder.decode(first.key) });
       return opened instanceof Uint8Array ? peekType(opened)?.apiVersion : undefined;
@@ -135,7 +136,7 @@ function findRanges(keyspace: Keyspace, order: Uint32Array, prefix: string): Map
   let start = new Uint8Array();
   let range: Range | undefined;
   for (let at = 0; at < order.length; at++) {
-    const key = keyOf(keyspace.index, order[at]!);
+    const key = keyOf(keyspace.index, defined(order[at]));
     if (range !== undefined && startsWith(key, start)) {
       range.end = at + 1;
       continue;

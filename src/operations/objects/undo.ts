@@ -1,5 +1,7 @@
 /** `objects undo`: what a restore did is taken back, the last thing first. */
+
 import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
+import { defined } from "../../errors/defined.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf, textsOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -124,7 +126,7 @@ class Undo {
     const types = new Map();
     if (this.#cluster.resource(DEFINITIONS) !== undefined) {
       const { items } = await this.#cluster.api.list(
-        urlOf(this.#cluster.resource(DEFINITIONS)!, undefined),
+        urlOf(defined(this.#cluster.resource(DEFINITIONS)), undefined),
         this.#options.signal,
       );
       for (const definition of items) addTypes(definition, types);
@@ -143,7 +145,7 @@ class Undo {
   async #guard(item: UndoItem): Promise<UndoItem> {
     const { id } = item.subject;
     if (item.action !== "delete" || (id.path !== NAMESPACES && id.path !== DEFINITIONS)) return item;
-    const foreign = id.path === NAMESPACES ? await this.#foreignIn(id.name) : await this.#foreignOf(item.live!);
+    const foreign = id.path === NAMESPACES ? await this.#foreignIn(id.name) : await this.#foreignOf(defined(item.live));
     const [first] = foreign;
     if (first === undefined) return item;
     const more = foreign.length === 1 ? "" : ` and ${foreign.length - 1} more objects`;
@@ -198,7 +200,7 @@ class Undo {
 
   async #delete(item: UndoItem): Promise<UndoResult> {
     const { id, wave } = item.subject;
-    const uid = textOf(item.live!.metadata.uid);
+    const uid = textOf(defined(item.live).metadata.uid);
     // What a workload made goes before it. The garbage collector takes its time for that: others do not wait for it.
     const takesOthers = WAVES[wave] === "workloads";
     await this.#cluster.delete(id, uid, takesOthers ? "Foreground" : "Background");
@@ -211,9 +213,9 @@ class Undo {
 
   async #revert(item: UndoItem): Promise<UndoResult> {
     const { id, first } = item.subject;
-    const before = first.before!;
+    const before = defined(first.before ?? undefined);
     for (let attempt = 1; ; attempt++) {
-      const live = attempt === 1 ? item.live! : await this.#cluster.get(id, before.apiVersion);
+      const live = attempt === 1 ? defined(item.live) : await this.#cluster.get(id, before.apiVersion);
       if (live === undefined) return { item, state: "failed", reason: "somebody deletes it" };
       const metadata = { ...before.metadata, resourceVersion: live.metadata.resourceVersion } as KubeObject["metadata"];
       try {

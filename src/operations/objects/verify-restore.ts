@@ -1,8 +1,10 @@
 /** Reads every object back that was written, and compares it with what was sent. */
+
 import { compareObjects } from "../../compare/compare-objects.ts";
 import type { FieldChange } from "../../compare/compare-values.ts";
 import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
+import { defined } from "../../errors/defined.ts";
 import { idKey } from "../../objects/object-id.ts";
 import { IN_PLACE, rewriteObject } from "../../objects/rewrite.ts";
 import { typeOf } from "./diff.ts";
@@ -23,7 +25,7 @@ export async function verifyRestore(
   types: ReadonlyMap<string, ValueType>,
 ): Promise<Verified[]> {
   const written = results.filter(({ state }) => state === "created" || state === "updated");
-  const versions = new Map(written.map(({ item }) => [idKey(item.id), item.object!.apiVersion]));
+  const versions = new Map(written.map(({ item }) => [idKey(item.id), defined(item.object).apiVersion]));
   const live = await cluster.getAll(
     written.map(({ item }) => item.id),
     (id) => versions.get(idKey(id)),
@@ -36,7 +38,11 @@ export async function verifyRestore(
     }
     const options = { placement: IN_PLACE, isGiven: () => false, keepsStatus: false };
     const type = typeOf(found, types) ?? UNKNOWN_CUSTOM;
-    const { fields } = compareObjects(rewriteObject(sent!, id, options), rewriteObject(found, id, options), type);
+    const { fields } = compareObjects(
+      rewriteObject(defined(sent), id, options),
+      rewriteObject(found, id, options),
+      type,
+    );
     return { result, state: fields.length === 0 ? "as sent" : "changed", fields };
   });
 }

@@ -4,6 +4,7 @@ import type { SealedObject } from "../../controlplane/control-plane.ts";
 import { dataNamespaces, isSurelySelfHosted } from "../../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP } from "../../controlplane/self-hosted-etcd.ts";
 import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KubeObject, Transformer } from "../../kube/object.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
@@ -130,8 +131,8 @@ class ObjectReader {
     }
     if (decoded.state === "opaque") return;
     const parts = key.split("/");
-    const namespace = kind === "Node" ? "" : parts.at(-2)!;
-    this.sealed.push({ kind, namespace, name: parts.at(-1)!, state: decoded.state, text: decoded.text });
+    const namespace = kind === "Node" ? "" : defined(parts.at(-2));
+    this.sealed.push({ kind, namespace, name: defined(parts.at(-1)), state: decoded.state, text: decoded.text });
     if (decoded.state === "unreadable") {
       this.#options.report({ level: "error", code: "object-unreadable", where: key, text: decoded.text });
     }
@@ -151,7 +152,9 @@ export function snapshotValues(keyspace: Keyspace): StoredValues {
       }
       const entries = all
         .subarray(0, count)
-        .sort((a, b) => index.page[a]! - index.page[b]! || index.item[a]! - index.item[b]!);
+        .sort(
+          (a, b) => defined(index.page[a]) - defined(index.page[b]) || defined(index.item[a]) - defined(index.item[b]),
+        );
       for (const i of entries) {
         const found = keyspace.read(i);
         if (found !== undefined) take(found);

@@ -1,4 +1,5 @@
 /** The control plane's objects from an etcd that runs, read at one revision. */
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { collectFindings, type FindingCollector } from "../../errors/findings.ts";
 import { type EtcdClient, openEtcd } from "../../io/etcd/etcd-client.ts";
@@ -43,9 +44,9 @@ const UNREACHABLE: ReadonlySet<string> = new Set(["etcd-unreachable", "timeout",
 
 function severalFailures(failures: readonly MendError[], access: EtcdAccess): MendError {
   const [first] = failures;
-  if (failures.length === 1) return first!;
+  if (failures.length === 1) return defined(first);
   // The one that tells most.
-  const told = failures.find(({ code }) => code === "tls-failed") ?? first!;
+  const told = failures.find(({ code }) => code === "tls-failed") ?? defined(first);
   const list = failures.map(({ message }) => `\n  ${message.replaceAll("\n", "\n  ")}`).join("");
   return new MendError(told.code, `none of etcd's ${access.endpoints.length} servers can be read${list}`, {
     ...(told.hint === undefined ? {} : { hint: told.hint }),

@@ -10,6 +10,7 @@ import { stringify } from "yaml";
 import { type Rendering, renderBootstrap } from "../../bootstrap/render.ts";
 import type { ControlPlane } from "../../controlplane/control-plane.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { filesBeside, readKubeconfigFiles } from "../../io/api-server/kubeconfig.ts";
@@ -168,7 +169,7 @@ function refuseDamage({ findings, source }: SourceReading, options: RecoverOptio
     source.kind === "backup" ? "see all of it with snapshot verify and try another backup" : "try a backup";
   throw new MendError(
     "snapshot-damaged",
-    `the ${name} is damaged in ${errors.length} places, first at ${first!.where}: ${first!.text}`,
+    `the ${name} is damaged in ${errors.length} places, first at ${defined(first).where}: ${defined(first).text}`,
     { where: placeOf(source), hint: `${verify}; ${input("allowMissing")} recovers what can be read` },
   );
 }

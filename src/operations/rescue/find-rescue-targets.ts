@@ -5,6 +5,7 @@
 
 import { leasePlaceOf } from "../../controlplane/lease-place.ts";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { listAll, listFirst, unlessAbsent } from "../../io/api-server/api-lists.ts";
@@ -45,7 +46,7 @@ export async function findRescueTargets(
   const [deployments, daemonSets] = await Promise.all(
     ["deployments", "daemonsets"].map((resource) => listFirst(api, WORKLOAD_VERSIONS, resource, signal)),
   );
-  const workloads = [...deployments!, ...daemonSets!];
+  const workloads = [...defined(deployments), ...defined(daemonSets)];
   return Promise.all(
     search.components.map(async (component) => {
       const workload = findWorkload(component, workloads, search.namespace);

@@ -1,6 +1,7 @@
 /** The rescue pod as it is to be created: on which node, with which service account, and whether the API server would take it. */
 
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
+import { defined } from "../../errors/defined.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { objectOf } from "../../kube/fields.ts";
 import type { LeaseHolderName } from "../../kube/lease.ts";
@@ -71,7 +72,7 @@ export async function planRescuePod(
     planned ??= pod;
     if (!/service ?account/i.test(refused.text)) break; // another one would not help
   }
-  return { pod: planned!, notes: [], refusal };
+  return { pod: defined(planned), notes: [], refusal };
 }
 
 /** A quota of CPU or memory takes only pods that say how much of it they want. */

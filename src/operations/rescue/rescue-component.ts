@@ -1,4 +1,5 @@
 /** The rescue of one component, step by step: is it lost, a pod that stands in, the permanent one started, the hand-over, and its lease renewed. */
+import { defined } from "../../errors/defined.ts";
 import { objectOf } from "../../kube/fields.ts";
 import type { LeaseHolderName } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
@@ -169,7 +170,7 @@ async function raiseScaledAway({ session, target }: RescueCase): Promise<void> {
   const { workload, kind, namespace, name } = target;
   if ((kind !== "Deployment" && kind !== "ReplicaSet") || objectOf(workload?.spec).replicas !== 0) return;
   session.tell(`${kind} "${namespace}/${name}" was scaled to 0: scaling it to 1`);
-  const path = `/apis/${workload!.apiVersion}/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`;
+  const path = `/apis/${defined(workload).apiVersion}/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`;
   await session.api.patch(path, { spec: { replicas: 1 } }, session.options.signal);
 }
 

@@ -1,5 +1,6 @@
 /** What a rescue sees: live lists of all pods and nodes, and the leases of the components, wherever they keep them. */
 
+import { defined } from "../../errors/defined.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { NODES, PODS } from "../../kube/api-paths.ts";
@@ -62,18 +63,18 @@ export class RescueView {
   }
 
   track(component: LeaseHolderName): LeaseTrack {
-    return this.#leases.get(component)!.track;
+    return defined(this.#leases.get(component)).track;
   }
 
   /** The objects that hold the component's record, with their paths. */
   leaseRecords(
     component: LeaseHolderName,
   ): { readonly path: string; readonly object: KubeObject; readonly lease: LeaderLease }[] | undefined {
-    const { paths } = this.#leases.get(component)!;
+    const { paths } = defined(this.#leases.get(component));
     const lists = paths.map((path) => ({ path, objects: this.#leaseObjects?.get(path) }));
     if (lists.some(({ objects }) => objects === undefined)) return undefined;
     return lists.flatMap(({ path, objects }) =>
-      objects!.flatMap((object) => {
+      defined(objects).flatMap((object) => {
         const lease = readLease(object);
         const at = `${path.split("?")[0]}/${encodeURIComponent(object.metadata.name)}`;
         return lease === undefined ? [] : [{ path: at, object, lease }];

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import type { LeaseHolderName } from "../../kube/lease.ts";
@@ -55,7 +56,7 @@ export function rescue(options: RescueOptions): Promise<RescueResult> {
     );
     const pods = components.some(({ state }) => state === "mended" || state === "rescued")
       ? await settledPods(session, targets)
-      : session.view.look()!.pods;
+      : defined(session.view.look()).pods;
     return { components, pods: comparePods(before, pods, options.summary) };
   });
 }
@@ -68,10 +69,10 @@ export interface RescuePlan extends PlannedPod {
 export function planRescue(options: RescueOptions): Promise<RescuePlan[]> {
   return withSession(options, async (session, targets, cluster) => {
     const wishes = wishesOf(options, cluster);
-    const look = session.view.look()!;
+    const look = defined(session.view.look());
     return Promise.all(
       targets.map(async (target) => {
-        const planned = await planRescuePod(cluster.api, target, target.templates[0]!, wishes, look);
+        const planned = await planRescuePod(cluster.api, target, defined(target.templates[0]), wishes, look);
         return { ...planned, target };
       }),
     );

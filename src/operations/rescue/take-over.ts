@@ -1,4 +1,5 @@
 /** The permanent component takes over from its rescue pod: until one of its pods is started, the hand-over, and until it renews its lease. */
+import { defined } from "../../errors/defined.ts";
 import { LEASE_HOLDERS, type LeaseHolderName } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -51,7 +52,7 @@ export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<Trou
     }
     // It may well have been the port: the hand-over will tell, and can be taken back.
     if (trouble.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
-    return { done: trouble.kind === "unexplained" ? rescue.currentFailure! : trouble };
+    return { done: trouble.kind === "unexplained" ? defined(rescue.currentFailure) : trouble };
   });
 }
 
@@ -117,7 +118,7 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
       }
       trouble = creation?.trouble;
       if (trouble === undefined && !rescue.wishes.together.includes(helper)) {
-        trouble = await readMissingHelper(api, helper, helpers.get(helper)!, look.pods, now(), signal);
+        trouble = await readMissingHelper(api, helper, defined(helpers.get(helper)), look.pods, now(), signal);
       }
     }
     return trouble;

@@ -1,5 +1,7 @@
 /** From an HTTP request to its answer: who asks, at which moment, for the API or for the page. */
+
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { defined } from "../../errors/defined.ts";
 import { type Part, pump, type Sent, send } from "../../io/serve/send.ts";
 import type { JsonValue } from "../../kube/object.ts";
 import { type ApiAnswer, answerRequest, failureAnswer } from "../../kubeapi/answer.ts";
@@ -95,7 +97,7 @@ function momentOf(path: string, { worlds, revision }: HandlerOptions): { revisio
   for (;;) {
     const match = /^\/at\/([^/]+)(\/.*)?$/.exec(found.rest);
     if (match === null) return found;
-    const text = decodeMoment(match[1]!);
+    const text = decodeMoment(defined(match[1]));
     found = { revision: resolveMoment(text, worlds.history, () => worlds.clock()), rest: match[2] ?? "/" };
   }
 }

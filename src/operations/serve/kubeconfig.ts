@@ -1,4 +1,5 @@
 /** The kubeconfig of a server: a context for the newest moment, and one for some earlier ones. */
+import { defined } from "../../errors/defined.ts";
 import type { Identity } from "./identity.ts";
 
 export interface ServedMoment {
@@ -19,7 +20,7 @@ export function kubeconfigText(
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    "current-context": moments[0]!.name,
+    "current-context": defined(moments[0]).name,
     clusters: moments.map(({ name, path }) => ({
       name,
       cluster: { server: `${server}${path}`, "certificate-authority-data": authority },

@@ -1,5 +1,6 @@
 /** A snapshot as a history that `kubeapi/` can serve. */
 
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
@@ -42,15 +43,15 @@ export async function openHistory(snapshot: Snapshot, options: HistoryOptions): 
     find: (text) => timeline.find(encoder.encode(text)),
     key: (number) => decoder.decode(timeline.keyBytes(number)),
     rowAt: (key, revision) => timeline.rowAt(key, revision),
-    rowsOf: (key) => Array.from(byKey.subarray(starts[key]!, starts[key + 1]!)),
-    rowCount: (key) => starts[key + 1]! - starts[key]!,
+    rowsOf: (key) => Array.from(byKey.subarray(defined(starts[key]), defined(starts[key + 1]))),
+    rowCount: (key) => defined(starts[key + 1]) - defined(starts[key]),
     *rowsAfter(revision) {
-      for (let i = timeline.firstAfter(revision); i < byRevision.length; i++) yield byRevision[i]!;
+      for (let i = timeline.firstAfter(revision); i < byRevision.length; i++) yield defined(byRevision[i]);
     },
     keyOfRow: (row) => timeline.keyOfRow(row),
-    revisionOf: (row) => rows.main[row]!,
+    revisionOf: (row) => defined(rows.main[row]),
     isDeletion: (row) => rows.tombstone[row] === 1,
-    sizeOf: (row) => rows.size[row]!,
+    sizeOf: (row) => defined(rows.size[row]),
     raw(row) {
       const stored = read(row);
       if (typeof stored === "string") return undefined;

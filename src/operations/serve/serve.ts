@@ -1,5 +1,7 @@
 /** `serve`: a read-only API server on a snapshot. */
+
 import { basename } from "node:path";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { writeKubeconfig } from "../../io/serve/kubeconfig-file.ts";
 import { isLoopback, listen } from "../../io/serve/two-protocol-server.ts";
@@ -168,7 +170,7 @@ function servedMoments(worlds: Worlds, revision: number, name: string): readonly
   const end = clock.timeOf(revision);
   if (end === undefined) return moments;
   for (const span of SPANS) {
-    const at = clock.revisionAt(end - parseSpan(span)!);
+    const at = clock.revisionAt(end - defined(parseSpan(span)));
     if (at === undefined || at < history.firstRevision || at >= revision) continue;
     moments.push({ name: `${name}@${span}`, path: `/at/${at}` });
   }

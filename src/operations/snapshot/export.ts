@@ -1,4 +1,5 @@
 /** `snapshot export`: every object of a snapshot, as lines of JSON or as a tree of YAML files. */
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { reportTallies, type Tally } from "../../errors/findings.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
@@ -94,7 +95,7 @@ export async function exportTree(path: string, directory: string, options: Expor
 }
 
 function numbered(parts: readonly string[], copy: number): readonly string[] {
-  const file = parts.at(-1)!;
+  const file = defined(parts.at(-1));
   return [...parts.slice(0, -1), `${file.slice(0, -".yaml".length).slice(0, 240)}~${copy}.yaml`];
 }
 

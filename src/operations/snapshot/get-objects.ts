@@ -1,4 +1,5 @@
 /** `snapshot get`: the objects of some resources in a snapshot, by name, namespace and label, without reading any other. */
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type LabelSelector, matchesLabels } from "../../kube/label-selector.ts";
 import type { KubeObject, Transformer } from "../../kube/object.ts";
@@ -204,7 +205,7 @@ function openGroup(
   const foundNames = new Set(names.length === 0 ? [] : Array.from(found, (entry) => partsOf(entry).name));
   if (names.length > 1) {
     const places = new Map(Array.from(found, (entry) => [entry, names.indexOf(partsOf(entry).name)]));
-    found.sort((a, b) => places.get(a)! - places.get(b)!);
+    found.sort((a, b) => defined(places.get(a)) - defined(places.get(b)));
   }
   const isSelected = (object: KubeObject): boolean => {
     // What was stored as JSON may lack any of this.

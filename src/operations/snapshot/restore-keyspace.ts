@@ -2,11 +2,13 @@
  * The keyspace of a snapshot, rewritten: as it was at a revision, without some keys, or without history. Every entry that stays keeps its
  * revision, so the order of the file is the order of the new one.
  */
+
 import { type Bucket, type Entry, readEntries } from "../../bolt/bucket.ts";
 import type { KeyAndValue } from "../../bolt/edit.ts";
 import { compareBytes } from "../../bolt/page.ts";
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { createBoltWriter } from "../../bolt/writer.ts";
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { collectFindings } from "../../errors/findings.ts";
 import type { KeyIndex } from "../../mvcc/key-index.ts";
@@ -149,7 +151,7 @@ function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
 /** In the order of their names; of two with one name the first. */
 function distinct(buckets: readonly Bucket[]): Bucket[] {
   const ordered = [...buckets].sort((a, b) => compareBytes(a.name, b.name));
-  return ordered.filter(({ name }, i) => i === 0 || compareBytes(ordered[i - 1]!.name, name) !== 0);
+  return ordered.filter(({ name }, i) => i === 0 || compareBytes(defined(ordered[i - 1]).name, name) !== 0);
 }
 
 function* pairs(entries: Iterable<Entry>): Generator<KeyAndValue> {
@@ -178,8 +180,8 @@ function* withCompaction(bucket: string, entries: Iterable<KeyAndValue>, compact
   const value = encodeRevision({ main: compacted, sub: 0, tombstone: false });
   for (const entry of entries) {
     const name = Buffer.from(entry[0]).toString("latin1");
-    while (set.length > 0 && set[0]! < name) yield [Buffer.from(set.shift()!), value];
-    if (set[0] === name) yield [Buffer.from(set.shift()!), value];
+    while (set.length > 0 && defined(set[0]) < name) yield [Buffer.from(defined(set.shift())), value];
+    if (set[0] === name) yield [Buffer.from(defined(set.shift())), value];
     else yield entry;
   }
   for (const name of set) yield [Buffer.from(name), value];

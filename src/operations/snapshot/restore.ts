@@ -7,6 +7,7 @@ import { type BoltFile, readBolt } from "../../bolt/bolt.ts";
 import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../../bolt/edit.ts";
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { checkDataDirTarget, createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
@@ -115,7 +116,7 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   checkAllowed(given.allow ?? []);
   const options = etcdPrefix === undefined ? given : { ...given, etcdPrefix: normalizeEtcdPrefix(etcdPrefix) };
   const membership = await planMembership(options);
-  const own = membership.members.find((member) => member.name === options.name)!;
+  const own = defined(membership.members.find((member) => member.name === options.name));
   using snapshot = await openSnapshot(path, options);
   const { cluster } = options;
   const live = cluster === undefined ? undefined : await compareCluster(snapshot, cluster, options);

@@ -1,6 +1,8 @@
 /** `snapshot save`: a snapshot of a live member, under its final name only when it is whole. */
+
 import { createHash } from "node:crypto";
 import { readLastKey } from "../../bolt/edit.ts";
+import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
@@ -101,7 +103,7 @@ async function saveToFile(
       },
     },
   );
-  return { file: target.path, endpoint, ...received, ...checked! };
+  return { file: target.path, endpoint, ...received, ...defined(checked) };
 }
 
 async function saveToStdout(

@@ -1,5 +1,7 @@
 /** `snapshot stats`: what fills a database, by kind, by namespace, and the largest values. */
+
 import { compareBytes } from "../../bolt/page.ts";
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KeyIndex } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
@@ -52,10 +54,10 @@ export async function readSnapshotStats(path: string, options: StatsOptions): Pr
     const row = resources.get(resource) ?? { resource, objects: 0, revisions: 0, liveBytes: 0, historyBytes: 0 };
     resources.set(resource, row);
     const live = index.tombstone[i] === 0;
-    const liveBytes = live ? index.valueSize[i]! + keyOf(index, i).length : 0;
-    row.revisions += index.versions[i]!;
+    const liveBytes = live ? defined(index.valueSize[i]) + keyOf(index, i).length : 0;
+    row.revisions += defined(index.versions[i]);
     row.liveBytes += liveBytes;
-    row.historyBytes += index.bytes[i]! - liveBytes;
+    row.historyBytes += defined(index.bytes[i]) - liveBytes;
     if (!live) continue;
     row.objects += 1;
     largest.add(i);
@@ -75,8 +77,8 @@ export async function readSnapshotStats(path: string, options: StatsOptions): Pr
     resources: rows,
     largest: largest.list().map((i) => ({
       key: decoder.decode(keyOf(index, i)),
-      bytes: index.valueSize[i]!,
-      revisions: index.versions[i]!,
+      bytes: defined(index.valueSize[i]),
+      revisions: defined(index.versions[i]),
     })),
     namespaces: [...namespaces.values()]
       .sort((a, b) => b.liveBytes - a.liveBytes || (a.namespace < b.namespace ? -1 : 1))
@@ -118,7 +120,7 @@ function createPlacer(prefix: string | undefined, labels: readonly string[]): (i
     const cached = known.get(folder);
     if (cached !== undefined) return cached;
     const parts = prefix === undefined ? undefined : readObjectKey(bytes.toString(), prefix);
-    const kind = kinds[index.label[i]! - 1];
+    const kind = kinds[defined(index.label[i]) - 1];
     const groups = kind === undefined ? parts?.groups : [kind.group];
     const group = groups?.[0] ?? "";
     const place: Place =
@@ -137,12 +139,12 @@ function createPlacer(prefix: string | undefined, labels: readonly string[]): (i
 function createLargest(index: KeyIndex, most: number): { add(i: number): void; list(): readonly number[] } {
   const kept: number[] = [];
   const before = (a: number, b: number): boolean => {
-    const difference = index.valueSize[b]! - index.valueSize[a]!;
+    const difference = defined(index.valueSize[b]) - defined(index.valueSize[a]);
     return difference < 0 || (difference === 0 && compareBytes(keyOf(index, a), keyOf(index, b)) < 0);
   };
   return {
     add(i) {
-      if (kept.length === most && (most === 0 || !before(i, kept[most - 1]!))) return;
+      if (kept.length === most && (most === 0 || !before(i, defined(kept[most - 1])))) return;
       const at = kept.findIndex((other) => before(i, other));
       kept.splice(at < 0 ? kept.length : at, 0, i);
       if (kept.length > most) kept.pop();

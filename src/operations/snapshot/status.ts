@@ -1,8 +1,10 @@
 /** `snapshot status`: what a snapshot is, in one look. */
+
 import { randomInt } from "node:crypto";
 import { readEntries } from "../../bolt/bucket.ts";
 import { checkFreePages, checkMetas } from "../../bolt/check.ts";
 import { mapLeaves } from "../../bolt/leaf-map.ts";
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { appendBytes, appendEntry, appendLeaves, createLeafHashes, type RunningHash } from "../../mvcc/hash-task.ts";
 import type { KeyIndex } from "../../mvcc/key-index.ts";
@@ -68,9 +70,9 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     let totalKey = 0;
     buckets.forEach((bucket, i) => {
       appendBytes(hash, bucket.name);
-      const first = i === 0 ? 0 : map.bucketEnds[i - 1]!;
-      appendLeaves(hash, hashes, first, map.bucketEnds[i]!);
-      for (let leaf = first; leaf < map.bucketEnds[i]!; leaf++) totalKey += hashes.entries[leaf]!;
+      const first = i === 0 ? 0 : defined(map.bucketEnds[i - 1]);
+      appendLeaves(hash, hashes, first, defined(map.bucketEnds[i]));
+      for (let leaf = first; leaf < defined(map.bucketEnds[i]); leaf++) totalKey += defined(hashes.entries[leaf]);
       if (typeof bucket.root === "number") return;
       for (const entry of readEntries(bolt, bucket, report)) {
         appendEntry(hash, entry);
@@ -81,10 +83,10 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     const info = readStoreInfo(snapshot);
     const sha256 = hashing === undefined ? "skipped" : await hashing.verdict;
     reportHash(sha256, path, report);
-    const keys = index!.index;
+    const keys = defined(index).index;
     return {
       hash: hash.crc,
-      revision: index!.lastRevision,
+      revision: defined(index).lastRevision,
       totalKey,
       totalSize: bolt.meta.highWater * bolt.meta.pageSize,
       sha256,

@@ -1,6 +1,7 @@
 /** Changes to chosen objects of a snapshot, without any API server: planned here, and written with the rest of the keyspace. */
 
 import { builtInType } from "../../compare/built-in-types.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
@@ -162,11 +163,11 @@ class Surgeon {
         hint: "check apiVersion and kind; a custom resource needs its definition in the snapshot",
       });
     }
-    const namespaced = builtIn?.namespaced ?? custom!.namespaced;
+    const namespaced = builtIn?.namespaced ?? defined(custom).namespaced;
     const own = textOf(metadata.namespace);
     const namespace = namespaced ? own || this.#request.namespace || "default" : undefined;
     const placed = { ...metadata, ...(namespace !== undefined && { namespace }) } as KubeObject["metadata"];
-    const path = builtIn?.etcdSegment ?? `${custom!.group}/${custom!.plural}`;
+    const path = builtIn?.etcdSegment ?? `${defined(custom).group}/${defined(custom).plural}`;
     return { object: { ...given, apiVersion, kind, metadata: placed } as KubeObject, path };
   }
 
@@ -244,7 +245,7 @@ class Surgeon {
     }
     const opened = before && this.#side.openValue(before);
     if (opened instanceof Uint8Array && Buffer.compare(opened, plain) === 0) {
-      return { ...common, action: "same", value: before!.value, encryption: headerText(before!.value) };
+      return { ...common, action: "same", value: defined(before).value, encryption: headerText(defined(before).value) };
     }
     const value = sealValue(plain, key, this.#config, this.#side.prefix);
     return { ...common, action: before === undefined ? "add" : "replace", value, encryption: headerText(value) };

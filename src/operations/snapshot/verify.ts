@@ -1,7 +1,9 @@
 /** `snapshot verify`: everything that can be wrong with a snapshot, found before it is needed. */
+
 import { readEntries } from "../../bolt/bucket.ts";
 import { checkFreePages, checkMetas } from "../../bolt/check.ts";
 import { mapLeaves } from "../../bolt/leaf-map.ts";
+import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { reportTallies } from "../../errors/findings.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
@@ -59,9 +61,9 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
       if (typeof bucket.root !== "number") for (const _ of readEntries(bolt, bucket, report));
     }
     const info = readStoreInfo(snapshot);
-    const verified = swept.verify!;
+    const verified = defined(swept.verify);
     reportTallies(verified.tallies, report);
-    const prefixes = findEtcdPrefixes(swept.signs!).map((found) => found.prefix);
+    const prefixes = findEtcdPrefixes(defined(swept.signs)).map((found) => found.prefix);
     if (prefixes.length === 0) {
       const text = "no Kubernetes cluster was found under any etcd prefix";
       report({ level: "warning", code: "not-kubernetes", where: path, text });

@@ -2,6 +2,7 @@
  * What stands in the way of a permanent control plane and does not go by itself: a label that its node lacks, a component scaled to 0, pods bound to nodes that are
  * gone. Each can be done again at every look.
  */
+
 import { objectTitle } from "../../bootstrap/manifest-objects.ts";
 import {
   movablePods,
@@ -12,6 +13,7 @@ import {
   strandedPods,
   turnedAwayPods,
 } from "../../bootstrap/pivot.ts";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
@@ -69,7 +71,7 @@ export async function raiseScaledAway(start: Clearing, look: Observation): Promi
     const path = `/apis/apps/v1/namespaces/${each.namespace}/deployments/${each.prefix}`;
     const deployment = await unlessAbsent(api.get(path, options.signal)); // absent: a DaemonSet's
     if (objectOf(deployment?.spec).replicas !== 0) continue;
-    options.tell(`${objectTitle(deployment!)} was scaled to 0: scaling it to 1`);
+    options.tell(`${objectTitle(defined(deployment))} was scaled to 0: scaling it to 1`);
     await api.patch(path, { spec: { replicas: 1 } }, options.signal);
   }
 }

@@ -3,6 +3,7 @@
  * that fails, or ends
  * everything, at the n-th of them.
  */
+
 import { execFile } from "node:child_process";
 import {
   closeSync,
@@ -31,6 +32,7 @@ import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../../../bolt/page-output.ts";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError } from "../system-error.ts";
 import { shownPath } from "./shown-path.ts";
@@ -239,7 +241,7 @@ async function syncTree(root: string): Promise<void> {
   const { dev } = top;
   const pending: Buffer[] = top.isDirectory() || top.isFile() ? [Buffer.from(root)] : [];
   for (const directories = top.isDirectory() ? [...pending] : []; directories.length > 0; ) {
-    const directory = directories.pop()!;
+    const directory = defined(directories.pop());
     for (const entry of readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
       const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
       if (entry.isFile()) pending.push(path);

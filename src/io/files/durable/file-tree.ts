@@ -2,8 +2,10 @@
  * Writes a directory tree of files of which there may be many: staged beside the target, which gets its name when all is written and flushed. Files are 0600,
  * directories 0700.
  */
+
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { type FileSystem, realFileSystem } from "./file-system.ts";
@@ -44,7 +46,7 @@ export async function openFileTree(path: string, options: FileTreeOptions): Prom
     let isDone = false;
     return {
       add(parts, text) {
-        const file = join(makeFolder(parts.slice(0, -1)), parts.at(-1)!);
+        const file = join(makeFolder(parts.slice(0, -1)), defined(parts.at(-1)));
         if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) return false;
         const output = fs.create(file, 0o600);
         try {

@@ -2,8 +2,10 @@
  * Opens the directory that something is written into, when nobody but root, ourselves and the user that `sudo` was called by can exchange a part of its path: as sshd
  * checks the files that it trusts. All that is done in it then goes by its descriptor (`/proc/self/fd/N`, which is what openat(2) would be), so that it stays that directory.
  */
+
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { showAs } from "./shown-path.ts";
@@ -61,7 +63,7 @@ function walk(path: string, options: TrustOptions): { readonly path: string; rea
   let links = 0;
   judge(at, stat, rest.length === 0, options);
   while (rest.length > 0) {
-    const next = join(at, rest.shift()!);
+    const next = join(at, defined(rest.shift()));
     const found = look(next);
     if (found.isSymbolicLink()) {
       // In a sticky directory anybody may make one.

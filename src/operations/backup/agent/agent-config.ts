@@ -1,6 +1,8 @@
 /** The agent's configuration file, in YAML. Every field is checked, and every default is here. */
+
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { readTextFile } from "../../../io/files/read-file.ts";
 import { CONTROL_PLANE_PATHS } from "../../../io/node/control-plane-files.ts";
@@ -21,7 +23,7 @@ const SIZES: Readonly<Record<string, number>> = {
 function duration(least: number) {
   return z.string().transform((text, context) => {
     const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-    const value = amount === undefined ? Number.NaN : Number(amount) * UNITS[unit!]!;
+    const value = amount === undefined ? Number.NaN : Number(amount) * defined(UNITS[defined(unit)]);
     if (value >= least) return value;
     context.addIssue(`expected a duration such as 10s, 5m or 24h, of ${least / 1000}s or more`);
     return z.NEVER;
@@ -30,7 +32,7 @@ function duration(least: number) {
 
 const size = z.union([z.string(), z.number()]).transform((given, context) => {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|k|M|G)?$/.exec(String(given)) ?? [];
-  if (amount !== undefined) return Number(amount) * SIZES[unit ?? ""]!;
+  if (amount !== undefined) return Number(amount) * defined(SIZES[unit ?? ""]);
   context.addIssue("expected a size such as 512Mi or 1Gi");
   return z.NEVER;
 });
@@ -51,10 +53,10 @@ const SCHEMA = z.strictObject({
     passwordFile: z.string().optional(),
     timeout: duration(100).default(5000),
   }),
-  interval: duration(200).default(UNITS.s! * 10),
-  heartbeat: duration(1000).default(UNITS.m!),
-  fullEvery: duration(60_000).default(UNITS.h! * 24),
-  hashEvery: duration(1000).default(UNITS.m! * 15),
+  interval: duration(200).default(defined(UNITS.s) * 10),
+  heartbeat: duration(1000).default(defined(UNITS.m)),
+  fullEvery: duration(60_000).default(defined(UNITS.h) * 24),
+  hashEvery: duration(1000).default(defined(UNITS.m) * 15),
   flushSize: size.default(8 * 2 ** 20),
   spool: z.strictObject({ directory: z.string().default(DEFAULTS.spool), limit: size.default(2 ** 30) }).default({
     directory: DEFAULTS.spool,

@@ -2,7 +2,9 @@
  * `backup run`: keeps a repository as new as etcd is. It waits for the store, finds out who writes, and writes or stands by; whatever fails is reported and tried again, until it is told
  * to stop. What the repository holds decides everything: the agent keeps nothing but what waits in its spool.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { isUnreached, openEtcd } from "../../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
@@ -108,7 +110,7 @@ async function keepWriting(
       seenAt = clock();
     }
     if (position !== undefined && position.writer !== self) isDeposed = false;
-    const endpoint = access.endpoints[endpointIndex % access.endpoints.length]!;
+    const endpoint = defined(access.endpoints[endpointIndex % access.endpoints.length]);
     const etcd = await look(endpoint, access, report);
     if (etcd === undefined) endpointIndex++;
     const role = decideRole(

@@ -1,5 +1,7 @@
 /** How the API server answers: its checks, one read that etcd has to answer, its clock; and why not, where it does not. */
+
 import type { ApiOutcome, ApiServerFacts, FailedCheck } from "../../../diagnosis/facts.ts";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { explainApiFailure } from "../../../io/api-server/api-failure.ts";
 import { ApiError, type ClusterApi } from "../../../io/api-server/cluster-api.ts";
@@ -89,6 +91,6 @@ async function askHealth(api: ClusterApi, signal: AbortSignal): Promise<Health> 
   return {
     status: answer.status,
     date: answer.date,
-    failedChecks: lines.map(([, name, reason]) => ({ name: name!, reason: reason! })),
+    failedChecks: lines.map(([, name, reason]) => ({ name: defined(name), reason: defined(reason) })),
   };
 }

@@ -8,6 +8,7 @@ import type {
   StuckNamespace,
   WebhookFacts,
 } from "../../../diagnosis/facts.ts";
+import { defined } from "../../../errors/defined.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../../../io/api-server/api-lists.ts";
 import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
 import { objectOf, objectsOf, textOf, textsOf } from "../../../kube/fields.ts";
@@ -183,7 +184,7 @@ export async function stuckNamespaces(api: ClusterApi, signal: AbortSignal): Pro
       const lists = await Promise.all(
         resources
           .slice(0, MOST_RESOURCES)
-          .map(([, resource, group]) => remaining(api, metadata.name, resource!, group!, signal)),
+          .map(([, resource, group]) => remaining(api, metadata.name, defined(resource), defined(group), signal)),
       );
       return {
         name: metadata.name,
@@ -247,10 +248,10 @@ export async function disruptionBudgets(api: ClusterApi, signal: AbortSignal): P
       {
         namespace: metadata.namespace ?? "",
         name: metadata.name,
-        allowed: allowed!,
-        expected: expected!,
-        healthy: healthy!,
-        desired: desired!,
+        allowed: defined(allowed),
+        expected: defined(expected),
+        healthy: defined(healthy),
+        desired: defined(desired),
         replicasToFree: replicasToFree(budget),
         letsUnreadyGo: objectOf(spec).unhealthyPodEvictionPolicy === "AlwaysAllow",
       },

@@ -3,6 +3,7 @@
 import { type LeasePlace, leasePlaceOf } from "../../../controlplane/lease-place.ts";
 import { recognisePod } from "../../../controlplane/sorted-objects.ts";
 import type { ClusterFacts, ComponentFacts, ComponentPod, LeaseFacts, LocalFacts } from "../../../diagnosis/facts.ts";
+import { defined } from "../../../errors/defined.ts";
 import { FROM_CACHE, listAll, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { recogniseComponent } from "../../../kube/component.ts";
@@ -131,7 +132,7 @@ async function placesOf(
   const places = await Promise.all(running.map((pod) => findPodLease(api, name, pod, signal)));
   const template = workload && objectOf(objectOf(objectOf(workload.spec).template).spec);
   if (places.length === 0 && template !== undefined) {
-    const { namespace = "default" } = workload!.metadata;
+    const { namespace = "default" } = defined(workload).metadata;
     places.push(await findLeasePlace(api, name, { namespace, podSpec: template }, signal));
   }
   const component = local?.components.find((each) => each.name === name && each.process !== undefined);

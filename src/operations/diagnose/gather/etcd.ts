@@ -2,6 +2,7 @@
 
 import { commandLine } from "../../../diagnosis/command-line.ts";
 import type { EtcdFacts, LocalFacts } from "../../../diagnosis/facts.ts";
+import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { type Input, input } from "../../../errors/input.ts";
 import { findEndpoints, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
@@ -84,7 +85,7 @@ async function reasonOf(error: unknown, text: string, flags: EtcdFlags): Promise
 async function explain(error: MendError, flags: EtcdFlags): Promise<MendError> {
   try {
     const access = await prepareEtcdAccess(flags);
-    return await explainEtcdFailure(error, error.where ?? access.endpoints[0]!, access);
+    return await explainEtcdFailure(error, error.where ?? defined(access.endpoints[0]), access);
   } catch (other) {
     if (other instanceof MendError) return other;
     throw other;
