@@ -151,6 +151,11 @@ const MOVING = ["events", "leases", "masterleases", "peerserverleases", "ranges/
 
 function meaning({ status: _, ...object }: KubeObject): string {
   const metadata: Record<string, JsonValue | undefined> = { ...object.metadata };
+  if (metadata.annotations !== undefined) {
+    const annotations: Record<string, JsonValue | undefined> = { ...(metadata.annotations as JsonObject) };
+    delete annotations["autoscaling.alpha.kubernetes.io/conditions"]; // its controller's status, before autoscaling/v2
+    metadata.annotations = Object.keys(annotations).length === 0 ? undefined : annotations;
+  }
   for (const name of ["managedFields", "resourceVersion", "generation", "selfLink"]) delete metadata[name];
   return JSON.stringify(sorted({ ...object, metadata } as JsonObject));
 }

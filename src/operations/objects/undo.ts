@@ -101,6 +101,16 @@ class Undo {
       );
     }
     await this.#lookAgain(results);
+    // What was left may have gone with its namespace.
+    for (const item of plan.filter(({ action, live }) => action === "left" && live !== undefined)) {
+      const { id } = item.subject;
+      const isInGone = [...results].some(
+        ([other, { state }]) =>
+          state === "deleted" && other.subject.id.path === NAMESPACES && other.subject.id.name === id.namespace,
+      );
+      if (isInGone && (await this.#cluster.gone(id, item.live?.metadata.uid, 0)) === undefined)
+        results.set(item, { item, state: "deleted", reason: "" });
+    }
     return {
       plan,
       results: plan.map(
