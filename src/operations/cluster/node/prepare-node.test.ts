@@ -7,7 +7,7 @@ import { afterEach, expect, test } from "vitest";
 import { type KubeadmNode, writeNode } from "../../../../test/kubeadm-nodes.ts";
 import { generateKey, issueCertificate, issueSelfSigned } from "../../../certificates/issue.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import { operationDirectory, readJournal, writeJournal } from "./journal.ts";
+import { readJournal, writeJournal } from "./journal.ts";
 import { prepareNode, takeFilesBack } from "./prepare-node.ts";
 
 const made: string[] = [];
@@ -41,7 +41,8 @@ async function lost(): Promise<{ readonly node: KubeadmNode; readonly root: stri
 
 /** Paths and contents. */
 function contents(directory: string): Map<string, string> {
-  const names = readdirSync(directory, { recursive: true }).map(String).sort();
+  const all = readdirSync(directory, { recursive: true }).map(String).sort();
+  const names = all.filter((name) => !/\.undone-|\.until-/.test(name));
   const files = names.filter((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true);
   return new Map(files.map((name) => [name, readFileSync(join(directory, name), "latin1")]));
 }
@@ -83,11 +84,11 @@ test("what is missing is placed and made, and undo leaves what was there before"
   const again = await prepareNode(readJournal(ID, root), { id: ID, files, identity, issue: true }, edges(node, root));
   expect(again.made).toEqual(prepared.made);
 
-  takeFilesBack(again, () => {}, root);
+  await takeFilesBack(again, () => {});
   expect(contents(node.kubernetesDir)).toEqual(before);
-  takeFilesBack(again, () => {}, root); // for a run that was cut off
+  await takeFilesBack(again, () => {}); // for a run that was cut off
   expect(contents(node.kubernetesDir)).toEqual(before);
-  expect(readdirSync(join(operationDirectory(ID, root), "unused")).length).toBeGreaterThan(0);
+  expect(existsSync(`${at("admin.conf")}.undone-${ID}`)).toBe(true);
 });
 
 test("certificates that are over are renewed with the names they had, and come back as they were", async () => {
@@ -100,7 +101,7 @@ test("certificates that are over are renewed with the names they had, and come b
   const renewed = new X509Certificate(readFileSync(file));
   expect(renewed.validToDate.getTime()).toBeGreaterThan(later.now);
   expect(renewed.subjectAltName).toBe(names);
-  takeFilesBack(prepared, () => {}, root);
+  await takeFilesBack(prepared, () => {});
   const left = contents(node.kubernetesDir);
   for (const [path, content] of before) expect(left.get(path), path).toBe(content);
 });
@@ -128,7 +129,7 @@ test("a file that somebody changed since stays, and is reported", async () => {
   expect(existsSync(path)).toBe(true);
   writeFileSync(path, "a: 2\n");
   const said: string[] = [];
-  takeFilesBack(prepared, (text) => said.push(text), root);
+  await takeFilesBack(prepared, (text) => said.push(text));
   expect(said).toEqual([`${path} has changed since, and stays`]);
   expect(readFileSync(path, "utf8")).toBe("a: 2\n");
 });

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { stringify } from "yaml";
@@ -104,23 +104,31 @@ export async function prepareNode(
 }
 
 /**
- * What {@link prepareNode} made goes to the operation's directory, and what was there before comes back. A file that
- * has changed since stays.
+ * What {@link prepareNode} made stays beside its place, under a name that ends in the operation's, and what was there
+ * before comes back from its copy. A file that has changed since stays. Copied, not moved: the two places may be on
+ * different file systems.
  */
-export function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) => void, root?: string): void {
-  const unused = join(operationDirectory(id, root), "unused");
-  for (const [at, { path, kept, sha256 }] of [...made.entries()].reverse()) {
+export async function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) => void): Promise<void> {
+  for (const { path, kept, sha256 } of [...made].reverse()) {
     const isThere = existsSync(path);
-    if (kept !== null && !existsSync(kept)) continue; // it is back already
+    if (isThere && kept !== null && hashOf(path) === hashOf(kept)) continue; // it is back already
     if (isThere && sha256 !== null && hashOf(path) !== sha256) {
       tell(`${path} has changed since, and stays`);
       continue;
     }
-    realFileSystem.makeDirectory(unused, 0o700);
-    if (isThere) realFileSystem.rename(path, join(unused, `${at}-${basename(path)}`));
-    if (kept !== null && existsSync(kept)) realFileSystem.rename(kept, path);
+    if (isThere) realFileSystem.rename(path, `${path}.undone-${id}`);
+    if (kept !== null) await copyFile(kept, path);
     realFileSystem.syncDirectory(dirname(path));
   }
+}
+
+/** With its mode and owner; whole, or not at all. */
+async function copyFile(from: string, to: string): Promise<void> {
+  const { uid, gid, mode } = statSync(from);
+  const draft = join(dirname(to), `.${basename(to)}.kubemend`);
+  realFileSystem.remove(draft);
+  const owner = { mode: mode & 0o7777, ...ours({ uid, gid }) };
+  await writeStaged(realFileSystem, draft, { path: to, bytes: readFileSync(from), ...owner });
 }
 
 /** Of the files that all control-plane nodes share, those that are asked for. */

@@ -21,7 +21,7 @@ export async function undoData(journal: NodeJournal, options: Pick<StopOptions, 
 /** Second half: certificates and other files are as they were, the manifests come back, and the kubelet starts what it ran. */
 export async function finishUndo(journal: NodeJournal, { tell }: Pick<StopOptions, "tell">): Promise<NodeJournal> {
   const { manifests } = journal;
-  if (undoSteps(journal).includes("files")) takeFilesBack(journal, tell);
+  if (undoSteps(journal).includes("files")) await takeFilesBack(journal, tell);
   if (undoSteps(journal).includes("manifests")) {
     await startComponents(journal, (_, file) => manifests?.names.includes(file) === true);
   }
