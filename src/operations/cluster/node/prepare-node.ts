@@ -127,7 +127,7 @@ async function copyFile(from: string, to: string): Promise<void> {
   const { uid, gid, mode } = statSync(from);
   const draft = join(dirname(to), `.${basename(to)}.kubemend`);
   realFileSystem.remove(draft);
-  const owner = { mode: mode & 0o7777, ...ours({ uid, gid }) };
+  const owner = { mode: mode & 0o7777, ...newOwner({ uid, gid }) };
   await writeStaged(realFileSystem, draft, { path: to, bytes: readFileSync(from), ...owner });
 }
 
