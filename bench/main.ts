@@ -3,12 +3,13 @@
  * at starting a cluster.
  *
  * usage: npm run bench -- [--runs N] [--only WORD,…] [--dir DIR] [--json FILE]
- * Tools that do the same work take turns. FILE gets the figures, which `npm run bench:page` writes into docs/performance.md. DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the
- * snapshot, which is made when it is missing. ETCDUTL and AUGER name those programs; etcdutl is looked for in the test
- * programs and on the PATH too. `save` is asked of a real etcd that holds the snapshot, the newest of the test
- * programs. Runs what `npm run build` made. `--only start` starts clusters on the test bed (docs/testbed.md), some
- * minutes a run, and `--only rescue` takes its scheduler and controller manager away; both run the sources. `--only
- * diagnose` makes a cluster of 100 hollow nodes and 3,000 pods there.
+ * Tools that do the same work take turns. FILE gets the figures, which `npm run bench:page` writes into
+ * docs/performance.md. DIR (or KUBEMEND_BENCH_DIR, else .cache/bench) holds the snapshot, which is made when it is
+ * missing. ETCDUTL and AUGER name those programs; etcdutl is looked for in the test programs and on the PATH too.
+ * `save` is asked of a real etcd that holds the snapshot, the newest of the test programs. Runs what `npm run build`
+ * made. `--only start` starts clusters on the test bed (docs/testbed.md), some minutes a run, and `--only rescue` takes
+ * its scheduler and controller manager away; both run the sources. `--only diagnose` makes a cluster of 100 hollow
+ * nodes and 3,000 pods there.
  */
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:page`: writes the table of docs/performance.md from bench/results.json, which `npm run bench -- --json bench/results.json` writes. No figure of it
- * is typed by hand; `npm run check` compares the two.
+ * `npm run bench:page`: writes the table of docs/performance.md from bench/results.json, which `npm run bench -- --json
+ * bench/results.json` writes. No figure of it is typed by hand; `npm run check` compares the two.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,8 @@
 /**
- * `npm run bench:regression`: whether commands take much more CPU time than when bench/baseline.json was recorded, on a small fixed snapshot. Machines differ, so each
- * is compared with a yardstick that runs in turns with it: a fixed amount of hashing, parsing and printing by Node itself. A report and no verdict: the exit code
- * is 0 whatever it finds. Needs `npm run build`.
+ * `npm run bench:regression`: whether commands take much more CPU time than when bench/baseline.json was recorded, on a
+ * small fixed snapshot. Machines differ, so each is compared with a yardstick that runs in turns with it: a fixed
+ * amount of hashing, parsing and printing by Node itself. A report and no verdict: the exit code is 0 whatever it
+ * finds. Needs `npm run build`.
  *
  * usage: node bench/regression.ts [--record]
  */

@@ -1,5 +1,6 @@
 /**
- * `serve` on a large snapshot: how long until the first answer, what a search and a whole list take, how long another client waits meanwhile, and how much memory that needs.
+ * `serve` on a large snapshot: how long until the first answer, what a search and a whole list take, how long another
+ * client waits meanwhile, and how much memory that needs.
  *
  * usage: npm run build && node bench/serve.ts [--snapshot FILE]     (bench/generate-snapshot.ts writes one)
  */

@@ -1,6 +1,6 @@
 /**
- * Programs that do the same work, run in turns (A B A B), so that what else the machine does meets all of them: medians and spread of each, CPU time first, because
- * that is what a busy machine changes least.
+ * Programs that do the same work, run in turns (A B A B), so that what else the machine does meets all of them: medians
+ * and spread of each, CPU time first, because that is what a busy machine changes least.
  */
 import { type Cost, measure } from "./measure.ts";
 

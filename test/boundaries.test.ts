@@ -1,6 +1,6 @@
 /**
- * Arrows point one way (docs/architecture.md): cli -> operations -> io, and a pure folder imports only the pure folders before it. This test walks
- * the imports and fails with a sentence for each wrong one.
+ * Arrows point one way (docs/architecture.md): cli -> operations -> io, and a pure folder imports only the pure folders
+ * before it. This test walks the imports and fails with a sentence for each wrong one.
  */
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
@@ -8,7 +8,10 @@ import { expect, test } from "vitest";
 import { INNER_FOLDERS, PURE_FOLDERS as PURE } from "./folders.ts";
 
 const SRC = join(import.meta.dirname, "../src");
-/** What a pure folder may import from outside: computation only. `node:vm` compiles decoders and ends computations in time; none touches a file, a socket or a clock. */
+/**
+ * What a pure folder may import from outside: computation only. `node:vm` compiles decoders and ends computations in
+ * time; none touches a file, a socket or a clock.
+ */
 const PURE_PACKAGES = new Set([
   "@noble/ciphers",
   "@node-rs/crc32",

@@ -1,4 +1,7 @@
-/** "What changed" of a custom resource follows the schema of its definition: a list with keys is compared element by element, in whatever order. */
+/**
+ * "What changed" of a custom resource follows the schema of its definition: a list with keys is compared element by
+ * element, in whatever order.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Runs the unit tests and measures which lines of src/ they reach, by folder; fails where a folder is below its floor. Arguments go to Vitest. Lines that only a
- * thread of a test's own or another program reaches count as not reached.
+ * Runs the unit tests and measures which lines of src/ they reach, by folder; fails where a folder is below its floor.
+ * Arguments go to Vitest. Lines that only a thread of a test's own or another program reaches count as not reached.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";

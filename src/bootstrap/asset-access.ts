@@ -1,6 +1,7 @@
 /**
- * Whether the kubeconfig among the assets and the API server that they start fit each other, judged by their certificates before anything runs. They do not
- * where the assets were recovered from one cluster with the kubeconfig of another.
+ * Whether the kubeconfig among the assets and the API server that they start fit each other, judged by their
+ * certificates before anything runs. They do not where the assets were recovered from one cluster with the kubeconfig
+ * of another.
  */
 
 import { clientFaults, readCertificates, serverFaults } from "../certificates/faults.ts";

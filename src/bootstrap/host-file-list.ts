@@ -1,4 +1,7 @@
-/** The list, for people and for scripts, of what a node's static pods need from its disk: a table of tab-free columns, comments start with `#`. */
+/**
+ * The list, for people and for scripts, of what a node's static pods need from its disk: a table of tab-free columns,
+ * comments start with `#`.
+ */
 
 import type { HostFile } from "../controlplane/host-files.ts";
 import { defined } from "../errors/defined.ts";

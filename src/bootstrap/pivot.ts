@@ -1,10 +1,10 @@
 /**
- * Whether the permanent control plane runs, from what the API server and the machine itself tell. Pure: each look is judged as a whole, and the
- * answer is what is still in the way, in words for people.
+ * Whether the permanent control plane runs, from what the API server and the machine itself tell. Pure: each look is
+ * judged as a whole, and the answer is what is still in the way, in words for people.
  *
- * etcd may be older than the present: after a loss it says that pods run on nodes that are gone. So a node counts only when its lease was seen to be
- * renewed, a pod of this machine only when its containers have processes here, and a component only when its lease was renewed after
- * the temporary one had ended.
+ * etcd may be older than the present: after a loss it says that pods run on nodes that are gone. So a node counts only
+ * when its lease was seen to be renewed, a pod of this machine only when its containers have processes here, and a
+ * component only when its lease was renewed after the temporary one had ended.
  */
 import { defined } from "../errors/defined.ts";
 import { conditionOf, isReady } from "../kube/conditions.ts";
@@ -58,8 +58,9 @@ export function beforeHandOver(
 }
 
 /**
- * A pod cannot listen while the temporary one does, so more cannot be asked of it. That an API server does not run for another reason is seen afterwards: some wait for their port
- * with a lock, and say nothing. The others have said why they ended, where their last words can be read.
+ * A pod cannot listen while the temporary one does, so more cannot be asked of it. That an API server does not run for
+ * another reason is seen afterwards: some wait for their port with a lock, and say nothing. The others have said why
+ * they ended, where their last words can be read.
  */
 function waitsForPort(pod: KubeObject, component: string, look: Observation): boolean {
   if (!isInHand(pod)) return false;
@@ -111,8 +112,8 @@ export function strandedPods(required: readonly RequiredPod[], look: Observation
 }
 
 /**
- * Nodes whose place this machine has taken: they had an address of its, and give no sign of life. Nothing of them runs any more, which nobody can say
- * of a node that is only silent.
+ * Nodes whose place this machine has taken: they had an address of its, and give no sign of life. Nothing of them runs
+ * any more, which nobody can say of a node that is only silent.
  */
 export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: Observation): string[] {
   if (localNode === undefined) return [];
@@ -127,8 +128,8 @@ export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: 
 }
 
 /**
- * Pods that this machine's kubelet has turned away, since it had not heard yet that its node has the label that they ask for. They stay as Failed for ever,
- * dozens of them where the kubelet is slow.
+ * Pods that this machine's kubelet has turned away, since it had not heard yet that its node has the label that they
+ * ask for. They stay as Failed for ever, dozens of them where the kubelet is slow.
  */
 export function turnedAwayPods(required: readonly RequiredPod[], { pods, localNode }: Observation): KubeObject[] {
   return pods.filter(

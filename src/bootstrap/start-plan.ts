@@ -1,4 +1,7 @@
-/** What `start` is to put on the node and to create, read from an asset dir; and everything that is wrong with it, before anything is touched. */
+/**
+ * What `start` is to put on the node and to create, read from an asset dir; and everything that is wrong with it,
+ * before anything is touched.
+ */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { defined } from "../errors/defined.ts";

@@ -1,6 +1,7 @@
 /**
- * From a mirror pod back to the manifest that the kubelet read: what the kubelet and the API server added is taken away, and fields that stand
- * at their defaults (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go) with it, because nobody can tell whether they were written.
+ * From a mirror pod back to the manifest that the kubelet read: what the kubelet and the API server added is taken
+ * away, and fields that stand at their defaults (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go) with it, because
+ * nobody can tell whether they were written.
  */
 
 import type { StaticPod } from "../controlplane/control-plane.ts";

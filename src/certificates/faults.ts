@@ -1,4 +1,7 @@
-/** What is wrong with a certificate, judged by its own content: a server's against the name it was called by and the authorities, a client's by itself. */
+/**
+ * What is wrong with a certificate, judged by its own content: a server's against the name it was called by and the
+ * authorities, a client's by itself.
+ */
 
 import { X509Certificate } from "node:crypto";
 import { defined } from "../errors/defined.ts";

@@ -1,6 +1,6 @@
 /**
- * The file that keeps a copy of a manifest and of what it mounts: a line of text that says how, then the files as JSON, after its SHA-256 or, where a key is
- * given, encrypted with AES-256-GCM (docs/formats/protected-manifests.md).
+ * The file that keeps a copy of a manifest and of what it mounts: a line of text that says how, then the files as JSON,
+ * after its SHA-256 or, where a key is given, encrypted with AES-256-GCM (docs/formats/protected-manifests.md).
  */
 
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";

@@ -1,6 +1,7 @@
 /**
- * Static pods' own manifests, which on clusters of kubeadm's kind are the control plane, and the files that they mount: whether they are what they
- * were when they last ran well, and when they are to be put back. `guarded-copy.ts` is how they are kept.
+ * Static pods' own manifests, which on clusters of kubeadm's kind are the control plane, and the files that they mount:
+ * whether they are what they were when they last ran well, and when they are to be put back. `guarded-copy.ts` is how
+ * they are kept.
  */
 
 import { parseManifest } from "../bootstrap/manifest-objects.ts";
@@ -31,7 +32,10 @@ export interface StaticPod {
   readonly hostPaths: readonly string[];
 }
 
-/** What a file of the manifests' directory is. `passing`: a pod that is there for a while, or none of a cluster's; `damaged`: nothing that a kubelet can run. */
+/**
+ * What a file of the manifests' directory is. `passing`: a pod that is there for a while, or none of a cluster's;
+ * `damaged`: nothing that a kubelet can run.
+ */
 export type ManifestReading =
   | { readonly is: "static-pod"; readonly pod: StaticPod }
   | { readonly is: "passing" }

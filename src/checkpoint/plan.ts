@@ -1,4 +1,7 @@
-/** From states to what is done on disk, in order: what runs wrongly ends, then what should run starts, then what is over goes; the agent itself is last. */
+/**
+ * From states to what is done on disk, in order: what runs wrongly ends, then what should run starts, then what is over
+ * goes; the agent itself is last.
+ */
 
 import { defined } from "../errors/defined.ts";
 import { namespacedName } from "../kube/names.ts";
@@ -36,7 +39,8 @@ export interface Step {
 }
 
 /**
- * Moves every checkpoint on. When the agent itself is to go, so is all that it made; but as long as one of its checkpoints stands in for a parent, it stays.
+ * Moves every checkpoint on. When the agent itself is to go, so is all that it made; but as long as one of its
+ * checkpoints stands in for a parent, it stays.
  */
 export function step(
   states: ReadonlyMap<CheckpointId, State>,

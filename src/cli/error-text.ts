@@ -6,7 +6,10 @@ import { MendError } from "../errors/errors.ts";
 import { likelyMeant } from "./suggestion.ts";
 import { hanging, oneLine } from "./terminal/escape.ts";
 
-/** The command that was typed, as far as it is known: its words, such as `snapshot get`, and what could stand in place of an unknown one. */
+/**
+ * The command that was typed, as far as it is known: its words, such as `snapshot get`, and what could stand in place
+ * of an unknown one.
+ */
 export interface TypedCommand {
   readonly words: string;
   readonly subcommands: readonly string[];

@@ -1,4 +1,7 @@
-/** The command tree. A command lives in `commands/<what the user types>.ts`, and is loaded when it is typed; its operation, when it runs. */
+/**
+ * The command tree. A command lives in `commands/<what the user types>.ts`, and is loaded when it is typed; its
+ * operation, when it runs.
+ */
 
 import { Command, type OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };

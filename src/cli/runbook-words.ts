@@ -1,6 +1,7 @@
 /**
- * Lines of runbooks that were written for etcdctl, etcdutl and kubectl, with the program's name changed: flags before the subcommand, `-w`, `member
- * list`, `endpoint health`, `drain NODE`, `help`, `version`. They become what this command line calls the same.
+ * Lines of runbooks that were written for etcdctl, etcdutl and kubectl, with the program's name changed: flags before
+ * the subcommand, `-w`, `member list`, `endpoint health`, `drain NODE`, `help`, `version`. They become what this
+ * command line calls the same.
  */
 
 import type { Command } from "commander";

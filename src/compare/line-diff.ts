@@ -1,4 +1,7 @@
-/** Which lines of a text changed, as `diff -u` shows it. Myers' greedy algorithm; texts that differ nearly everywhere are shown as replaced. */
+/**
+ * Which lines of a text changed, as `diff -u` shows it. Myers' greedy algorithm; texts that differ nearly everywhere
+ * are shown as replaced.
+ */
 
 import { defined } from "../errors/defined.ts";
 export interface Hunk {

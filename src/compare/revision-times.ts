@@ -1,6 +1,7 @@
 /**
- * When a revision was written. Etcd keeps no times, but leases are renewed every few seconds, and each renewal says when: a revision was written after the
- * renewal before it and before the one behind it, by the clocks of those who renew.
+ * When a revision was written. Etcd keeps no times, but leases are renewed every few seconds, and each renewal says
+ * when: a revision was written after the renewal before it and before the one behind it, by the clocks of those who
+ * renew.
  */
 
 import { defined } from "../errors/defined.ts";
@@ -13,7 +14,10 @@ export interface TimeMark {
 export interface RevisionTimes {
   /** The latest time at which the revision can have been written, or, behind the last mark, the earliest; undefined without marks. */
   timeOf(revision: number): number | undefined;
-  /** The first revision that was surely written at this time or later; Infinity where all marks are before it, and undefined without marks. */
+  /**
+   * The first revision that was surely written at this time or later; Infinity where all marks are before it, and
+   * undefined without marks.
+   */
   firstSince(time: number): number | undefined;
 }
 

@@ -1,4 +1,7 @@
-/** Pods that nobody schedules, Deployments that nobody looks at, ReplicaSets that nobody fills: consequences first of all, and told as such. */
+/**
+ * Pods that nobody schedules, Deployments that nobody looks at, ReplicaSets that nobody fills: consequences first of
+ * all, and told as such.
+ */
 import { defined } from "../errors/defined.ts";
 import { kubectl } from "./command-line.ts";
 import type { ClusterFacts, Facts, PendingPod, ShortReplicaSet } from "./facts.ts";

@@ -117,8 +117,8 @@ const LAUNCHERS: ReadonlySet<string> = new Set([
 const ASSIGNMENT = /^[A-Za-z_]\w*=/;
 
 /**
- * The program among the words before the first flag; behind a launcher, and before a `--`, flags are those of the launcher. hyperkube's short names count alone, or right
- * behind it.
+ * The program among the words before the first flag; behind a launcher, and before a `--`, flags are those of the
+ * launcher. hyperkube's short names count alone, or right behind it.
  */
 function programIn(all: readonly string[]): ComponentName | undefined {
   const words = all.filter((word, i) => !ASSIGNMENT.test(word) || i > all.findIndex((each) => !ASSIGNMENT.test(each)));

@@ -1,6 +1,6 @@
 /**
- * Flags on a container's command line: `--name=value` or `--name value`, in `command` or in `args`, also inside a script that a shell is given
- * (`/bin/sh -c "exec kube-apiserver --name=value"`). Go programs accept one dash or two.
+ * Flags on a container's command line: `--name=value` or `--name value`, in `command` or in `args`, also inside a
+ * script that a shell is given (`/bin/sh -c "exec kube-apiserver --name=value"`). Go programs accept one dash or two.
  */
 
 import { defined } from "../errors/defined.ts";

@@ -1,6 +1,7 @@
 /**
- * When each revision was written. Etcd keeps no times; Kubernetes' objects do: leases are renewed every few seconds, events are stamped, objects have the time of their creation and of each
- * manager's last change. Some of them are read, and the newest time seen so far is the time of a revision.
+ * When each revision was written. Etcd keeps no times; Kubernetes' objects do: leases are renewed every few seconds,
+ * events are stamped, objects have the time of their creation and of each manager's last change. Some of them are read,
+ * and the newest time seen so far is the time of a revision.
  */
 import { defined } from "../errors/defined.ts";
 import type { JsonValue, KubeObject } from "../kube/object.ts";

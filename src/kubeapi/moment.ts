@@ -16,8 +16,8 @@ export function parseSpan(text: string): number | undefined {
 }
 
 /**
- * The revision of a moment such as `184596`, `2026-11-29T10:42:17Z` or `10m` (before the newest). Throws `NotFound` with what there is, and `Expired` for a
- * revision that was compacted.
+ * The revision of a moment such as `184596`, `2026-11-29T10:42:17Z` or `10m` (before the newest). Throws `NotFound`
+ * with what there is, and `Expired` for a revision that was compacted.
  */
 export function resolveMoment(text: string, history: KeyspaceHistory, clock: () => Clock): number {
   const { firstRevision, lastRevision } = history;

@@ -1,6 +1,7 @@
 /**
- * OpenAPI documents, versions 2 and 3, for `kubectl explain` and whoever else asks for the shapes of objects: built-in kinds from the storage tables, which have names and
- * types but no descriptions, and custom resources from the schemas of their definitions. Source: kube-openapi and the API server's handlers for both.
+ * OpenAPI documents, versions 2 and 3, for `kubectl explain` and whoever else asks for the shapes of objects: built-in
+ * kinds from the storage tables, which have names and types but no descriptions, and custom resources from the schemas
+ * of their definitions. Source: kube-openapi and the API server's handlers for both.
  */
 
 import { createHash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** Reviews that newer clients post as protobuf. Of each no more is read than its answer depends on. Source: authorization/v1 and authentication/v1 generated.proto. */
+/**
+ * Reviews that newer clients post as protobuf. Of each no more is read than its answer depends on. Source:
+ * authorization/v1 and authentication/v1 generated.proto.
+ */
 import { defined } from "../errors/defined.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { createWireCursor } from "../protobuf/message.ts";

@@ -1,4 +1,7 @@
-/** Which objects a request means, by labels and fields, and the search for them. Source: apimachinery's labels and fields, apiserver's storage.SelectionPredicate. */
+/**
+ * Which objects a request means, by labels and fields, and the search for them. Source: apimachinery's labels and
+ * fields, apiserver's storage.SelectionPredicate.
+ */
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { type LabelSelector, matchesLabels, parseLabelSelector } from "../kube/label-selector.ts";
@@ -61,8 +64,8 @@ const BYTES_COST = 8;
 const DECODED_COST = 64;
 
 /**
- * The selected ones of `keys` at a revision, in their order. It yields undefined after every few milliseconds without a result: a search through hundreds of thousands of objects
- * must not keep other requests waiting.
+ * The selected ones of `keys` at a revision, in their order. It yields undefined after every few milliseconds without a
+ * result: a search through hundreds of thousands of objects must not keep other requests waiting.
  */
 export function* selectObjects(
   world: World,
@@ -99,8 +102,8 @@ const PLAIN = /^(?!\d+$|true$|false$)[A-Za-z0-9._-]{2,}$/;
 const ENCRYPTED = Buffer.from("k8s:enc:");
 
 /**
- * What the stored bytes of every selected object hold. An object without a label's value anywhere is not decoded to find that out, which matters only for a selection among hundreds
- * of thousands.
+ * What the stored bytes of every selected object hold. An object without a label's value anywhere is not decoded to
+ * find that out, which matters only for a selection among hundreds of thousands.
  */
 function wantedBytes({ labels, fields, resource }: Selection): readonly Buffer[] {
   const ofLabels = labels.flatMap(({ label, operator, values }) =>

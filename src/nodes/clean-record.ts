@@ -1,6 +1,6 @@
 /**
- * What a `node clean` keeps beside the things it has moved, `manifest.json`: what it needs to go on after a crash, and to take everything back. Written
- * before each thing that it tells of is done.
+ * What a `node clean` keeps beside the things it has moved, `manifest.json`: what it needs to go on after a crash, and
+ * to take everything back. Written before each thing that it tells of is done.
  */
 
 import { z } from "zod";

@@ -51,7 +51,10 @@ const BY_PATH: Readonly<Record<string, string>> = {
 /** ConfigMaps of the root CA publisher, and of OpenShift's. */
 const IN_EACH_NAMESPACE = new Set(["kube-root-ca.crt", "openshift-service-ca.crt"]);
 
-/** Whether a cluster puts an object of that name into every namespace, so that it says nothing of who uses the namespace. Source: OpenShift's project controllers. */
+/**
+ * Whether a cluster puts an object of that name into every namespace, so that it says nothing of who uses the
+ * namespace. Source: OpenShift's project controllers.
+ */
 export function isInEachNamespace({ metadata }: KubeObject, path: string): boolean {
   if (path === "configmaps") return IN_EACH_NAMESPACE.has(metadata.name);
   if (path === "serviceaccounts") return ["default", "builder", "deployer"].includes(metadata.name);

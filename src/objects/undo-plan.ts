@@ -20,7 +20,8 @@ export interface UndoSubject {
 }
 
 /**
- * `delete`: it was made, and goes. `revert`: it becomes what it was. `done`: it is as it was already. `left`: it is not touched, for `reason`.
+ * `delete`: it was made, and goes. `revert`: it becomes what it was. `done`: it is as it was already. `left`: it is not
+ * touched, for `reason`.
  */
 type UndoAction = "delete" | "revert" | "done" | "left";
 

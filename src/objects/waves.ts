@@ -1,6 +1,6 @@
 /**
- * The order in which kinds go back: what others need comes first, what gets in the way of others (quotas whose use is not counted yet, webhooks whose pods do not
- * run yet) comes last. All objects of a wave may be written at once.
+ * The order in which kinds go back: what others need comes first, what gets in the way of others (quotas whose use is
+ * not counted yet, webhooks whose pods do not run yet) comes last. All objects of a wave may be written at once.
  */
 
 import { defined } from "../errors/defined.ts";

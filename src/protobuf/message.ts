@@ -1,7 +1,8 @@
 /**
- * Whole messages of protobuf, one field after the other, for messages that have no plan: etcd's, the container runtime's, a backup's. A cursor reads them over
- * {@link WireReader}; {@link encodeMessage} writes them by {@link WireWriter}. Numbers beyond 2^53 are read as bigint by those who expect them (member ids,
- * lease ids); indexes, terms and revisions are numbers.
+ * Whole messages of protobuf, one field after the other, for messages that have no plan: etcd's, the container
+ * runtime's, a backup's. A cursor reads them over {@link WireReader}; {@link encodeMessage} writes them by {@link
+ * WireWriter}. Numbers beyond 2^53 are read as bigint by those who expect them (member ids, lease ids); indexes, terms
+ * and revisions are numbers.
  */
 import { type ErrorCode, MendError } from "../errors/errors.ts";
 import { BYTES, VARINT, WireError, WireReader } from "./reader.ts";

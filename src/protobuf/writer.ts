@@ -1,4 +1,7 @@
-/** Writes protobuf from its end to its start, as gogo/protobuf does: a message's length is known by the time it is due, and nothing is copied into its parent. */
+/**
+ * Writes protobuf from its end to its start, as gogo/protobuf does: a message's length is known by the time it is due,
+ * and nothing is copied into its parent.
+ */
 
 const FIRST_SIZE = 4096;
 

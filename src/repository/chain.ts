@@ -1,6 +1,6 @@
 /**
- * Whether the links of a repository form one chain: each signed, in its place, and holding the hash of the one before. What is missing is named, unless a signed record says that
- * it was pruned.
+ * Whether the links of a repository form one chain: each signed, in its place, and holding the hash of the one before.
+ * What is missing is named, unless a signed record says that it was pruned.
  */
 import { defined } from "../errors/defined.ts";
 import type { Finding } from "../errors/errors.ts";

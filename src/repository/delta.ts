@@ -3,9 +3,12 @@
  * to. A protobuf message:
  *
  *     message Delta { repeated Change change = 1; repeated Mark mark = 2; repeated Lease lease = 3; }
- *     message Change { int64 revision = 1; int64 sub = 2; bool deletion = 3; bytes key_value = 4; }   // mvccpb.KeyValue; of a deletion the key alone
- *     message Mark { int64 revision = 1; int64 unix_milliseconds = 2; bool late = 3; }               // revisions up to this one had been seen by then
- *     message Lease { int64 id = 1; int64 ttl_seconds = 2; }                                         // no TTL: it had ended before it could be asked for
+ *     message Change { int64 revision = 1; int64 sub = 2; bool deletion = 3; bytes key_value = 4; }   //
+ * mvccpb.KeyValue; of a deletion the key alone
+ *     message Mark { int64 revision = 1; int64 unix_milliseconds = 2; bool late = 3; }               // revisions up to
+ * this one had been seen by then
+ *     message Lease { int64 id = 1; int64 ttl_seconds = 2; }                                         // no TTL: it had
+ * ended before it could be asked for
  */
 import { createWireCursor, encodeMessage } from "../protobuf/message.ts";
 

@@ -58,8 +58,8 @@ export type Readiness =
   | { readonly can: "not-yet"; readonly waitingFor: string };
 
 /**
- * On the host network a permanent pod cannot become Ready while the rescue pod holds its port: started is enough, and a crash over the port is no
- * trouble.
+ * On the host network a permanent pod cannot become Ready while the rescue pod holds its port: started is enough, and a
+ * crash over the port is no trouble.
  */
 export function judgeReadiness(
   seen: readonly SeenPod[],

@@ -1,6 +1,7 @@
 /**
- * Continues a database with entries of any survivor's log. The way is found from the end backwards: from the last entry of a fragment to the one before it,
- * and on in any fragment that has that entry, until the database's own index is reached or an entry is missing.
+ * Continues a database with entries of any survivor's log. The way is found from the end backwards: from the last entry
+ * of a fragment to the one before it, and on in any fragment that has that entry, until the database's own index is
+ * reached or an entry is missing.
  */
 import { defined } from "../errors/defined.ts";
 import { committedEnd, type HeldFragment, type LogPosition, type Survivor, termAt } from "./survivor.ts";
@@ -117,8 +118,9 @@ function predecessor(
 }
 
 /**
- * The term that the entry before a fragment's first one has at least. Terms only rise along a log, so it is not below that of what the same log, or what was committed,
- * has before it; and where any log has an entry of the fragment's own first term farther ahead, all in between are of that term, because one leader wrote them.
+ * The term that the entry before a fragment's first one has at least. Terms only rise along a log, so it is not below
+ * that of what the same log, or what was committed, has before it; and where any log has an entry of the fragment's own
+ * first term farther ahead, all in between are of that term, because one leader wrote them.
  */
 function leastTermBefore(fragment: HeldFragment, fragments: readonly HeldFragment[]): number {
   const { first, survivor } = fragment;

@@ -1,6 +1,7 @@
 /**
- * From where the new log is written. A raft snapshot of a survivor serves where the entries behind it are there without a gap: keys of the v2 API are in it. Else a snapshot is made
- * of the database, which has everything up to its own index, and the log begins behind it.
+ * From where the new log is written. A raft snapshot of a survivor serves where the entries behind it are there without
+ * a gap: keys of the v2 API are in it. Else a snapshot is made of the database, which has everything up to its own
+ * index, and the log begins behind it.
  */
 import { defined } from "../errors/defined.ts";
 import type { LogEntry } from "../wal/log.ts";
@@ -91,8 +92,9 @@ function before(
 }
 
 /**
- * The term of the last entry that the database has taken in, as far as anything says it. Where an etcd 3.4 went on with a database of 3.5, the database's own word is
- * too old: a log that has a later term there is right, because nobody writes another entry in place of one that was committed.
+ * The term of the last entry that the database has taken in, as far as anything says it. Where an etcd 3.4 went on with
+ * a database of 3.5, the database's own word is too old: a log that has a later term there is right, because nobody
+ * writes another entry in place of one that was committed.
  */
 export function termOf(
   database: SurvivorDatabase | undefined,

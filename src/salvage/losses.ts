@@ -1,4 +1,7 @@
-/** What a plan leaves behind: entries that were committed and that nobody has, entries behind a hole, and ends of logs that a later leader did not take over. */
+/**
+ * What a plan leaves behind: entries that were committed and that nobody has, entries behind a hole, and ends of logs
+ * that a later leader did not take over.
+ */
 import { defined } from "../errors/defined.ts";
 import { isJoin, type Join, type JoinBase, joinTo } from "./join.ts";
 import { committedEnd, type HeldFragment, knownCommit, type LogPosition, type Survivor, termAt } from "./survivor.ts";
@@ -8,8 +11,9 @@ export interface Loss {
   readonly from: number;
   readonly to: number;
   /**
-   * `missing`: no survivor has them. `behind-a-hole`: a survivor has them, but not those before. `unproved`: it is not certain that the entry at `from` follows
-   * the one before it, so entries of its term may be missing there. `superseded`: another entry was chosen, and these were never known to be committed.
+   * `missing`: no survivor has them. `behind-a-hole`: a survivor has them, but not those before. `unproved`: it is not
+   * certain that the entry at `from` follows the one before it, so entries of its term may be missing there.
+   * `superseded`: another entry was chosen, and these were never known to be committed.
    */
   readonly kind: "missing" | "behind-a-hole" | "unproved" | "superseded";
   /** Whether they were committed, as far as anything says it: writes that a client may have been told of. */

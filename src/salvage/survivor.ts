@@ -1,10 +1,12 @@
 /**
- * What is left of a cluster that lost its quorum, and what can be made of it. A survivor brings any of these: databases, each of which has taken in all entries
- * up to its index; fragments of a log; raft snapshots; and its raft state. All decisions here are pure: survivors in, a plan out.
+ * What is left of a cluster that lost its quorum, and what can be made of it. A survivor brings any of these:
+ * databases, each of which has taken in all entries up to its index; fragments of a log; raft snapshots; and its raft
+ * state. All decisions here are pure: survivors in, a plan out.
  *
- * Three facts of raft carry them (sections 5.3 and 5.4 of the raft paper). Two logs that have an entry of one index and term have the same entries before it. What
- * a member has applied was committed, and so was what its raft state calls committed. A committed entry is in the log of every later leader, so of two logs the one
- * whose last entry has the higher term has it, and of two with equal terms the longer one.
+ * Three facts of raft carry them (sections 5.3 and 5.4 of the raft paper). Two logs that have an entry of one index and
+ * term have the same entries before it. What a member has applied was committed, and so was what its raft state calls
+ * committed. A committed entry is in the log of every later leader, so of two logs the one whose last entry has the
+ * higher term has it, and of two with equal terms the longer one.
  */
 import { defined } from "../errors/defined.ts";
 import type { Alarm } from "../mvcc/store-info.ts";
@@ -91,7 +93,10 @@ export function knownCommit({ log, databases, snapshots }: Survivor): number {
   );
 }
 
-/** Entries that were committed for certain: those that fragments, raft snapshots and databases say. Whatever is before them in the same log was, too. */
+/**
+ * Entries that were committed for certain: those that fragments, raft snapshots and databases say. Whatever is before
+ * them in the same log was, too.
+ */
 export function committedPositions(survivors: readonly Survivor[], fragments: readonly HeldFragment[]): LogPosition[] {
   const positions: LogPosition[] = [];
   for (const { log, snapshots, databases } of survivors) {

@@ -1,6 +1,7 @@
 /**
- * A database as it was at a revision, put together from a full and the deltas after it: the full as etcd streamed it, their changes behind its last one, and the leases that they
- * name. It lies in a file without a name, as an unpacked archive does.
+ * A database as it was at a revision, put together from a full and the deltas after it: the full as etcd streamed it,
+ * their changes behind its last one, and the leases that they name. It lies in a file without a name, as an unpacked
+ * archive does.
  */
 
 import { createHash } from "node:crypto";

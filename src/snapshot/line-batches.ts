@@ -1,6 +1,7 @@
 /**
- * Lines of many values, made by several threads and passed on in order: each thread takes the next batch of values, writes its lines into a slot of memory that
- * both sides see, and waits while all its slots are full. A thread takes a slot before it takes a batch, so that the batch that is due is never the one that waits.
+ * Lines of many values, made by several threads and passed on in order: each thread takes the next batch of values,
+ * writes its lines into a slot of memory that both sides see, and waits while all its slots are full. A thread takes a
+ * slot before it takes a batch, so that the batch that is due is never the one that waits.
  */
 
 import type { BoltFile } from "../bolt/bolt.ts";
@@ -70,7 +71,10 @@ export function writeBatches(bolt: BoltFile, order: LineOrder, pass: (batch: Lin
   }
 }
 
-/** Writes the lines of one batch into a buffer, from its start. `inline` is the keyspace of a cluster with hardly any keys: its page is 0. */
+/**
+ * Writes the lines of one batch into a buffer, from its start. `inline` is the keyspace of a cluster with hardly any
+ * keys: its page is 0.
+ */
 export function batchWriter(
   bolt: BoltFile,
   places: ValuePlaces,

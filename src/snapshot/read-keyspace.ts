@@ -45,7 +45,10 @@ export interface Keyspace {
   get(key: string): KeyValue | undefined;
   /** The key-value of entry `i` of {@link index}. Whoever reads many of them does well to go by `index.page`: neighbours share a page. */
   read(i: number): KeyValue | undefined;
-  /** The key-values of some entries in turn, each with its entry, in memory that the next one uses again. Damaged ones are reported and left out. */
+  /**
+   * The key-values of some entries in turn, each with its entry, in memory that the next one uses again. Damaged ones
+   * are reported and left out.
+   */
   readInTurn(entries: Uint32Array): Generator<readonly [entry: number, keyValue: KeyValue]>;
 }
 
@@ -147,8 +150,8 @@ export interface KeyRevision {
 }
 
 /**
- * Every revision of a key that the file still holds, the oldest first. A deletion ends a life of the key: what follows it is a new object of the same name.
- * Damaged revisions are reported and left out.
+ * Every revision of a key that the file still holds, the oldest first. A deletion ends a life of the key: what follows
+ * it is a new object of the same name. Damaged revisions are reported and left out.
  */
 export async function readKeyHistory(
   snapshot: Snapshot,

@@ -1,4 +1,7 @@
-/** A thread of `sweep-threads.ts`: sweeps chunks until none are left, sends what it found, and waits for the next order. Threads share descriptors. */
+/**
+ * A thread of `sweep-threads.ts`: sweeps chunks until none are left, sends what it found, and waits for the next order.
+ * Threads share descriptors.
+ */
 import { isMainThread, parentPort } from "node:worker_threads";
 import type { BoltFile } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";

@@ -1,4 +1,7 @@
-/** What the servers that misbehave have in common: they listen on the loopback, count who comes, and end all connections when they are closed. */
+/**
+ * What the servers that misbehave have in common: they listen on the loopback, count who comes, and end all connections
+ * when they are closed.
+ */
 import { once } from "node:events";
 import type { AddressInfo, Server, Socket } from "node:net";
 

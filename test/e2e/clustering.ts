@@ -1,4 +1,7 @@
-/** `kubemend cluster` on clusters that the real kubeadm has made, over the system's own ssh: run as from an administrator's machine, cut off, and what is to be seen afterwards. */
+/**
+ * `kubemend cluster` on clusters that the real kubeadm has made, over the system's own ssh: run as from an
+ * administrator's machine, cut off, and what is to be seen afterwards.
+ */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";

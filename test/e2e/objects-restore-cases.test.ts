@@ -1,4 +1,7 @@
-/** More disasters whose objects go back into a live cluster: copies, refusals, other versions of the API, encrypted backups, kills at each step. */
+/**
+ * More disasters whose objects go back into a live cluster: copies, refusals, other versions of the API, encrypted
+ * backups, kills at each step.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";

@@ -5,7 +5,8 @@
  * RPM's, where rpmbuild has another version).
  *
  * usage: node tools/release/main.ts [--repository URL] [--key FILE] [--skip rpm] [--allow-changes]
- *   --repository  where the sources are, such as https://github.com/OWNER/kubemend; files of a release are at URL/releases/download/vVERSION.
+ *   --repository  where the sources are, such as https://github.com/OWNER/kubemend; files of a release are at
+ * URL/releases/download/vVERSION.
  *                 Provenance and the manifests for krew and Homebrew name it, and are not made without it
  *   --key         an Ed25519 key in PEM (openssl genpkey -algorithm ed25519) that signs SHA256SUMS
  */

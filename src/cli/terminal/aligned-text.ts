@@ -1,4 +1,7 @@
-/** Columns as kubectl aligns them: three spaces apart, six characters wide at least, nothing added to the last one. Source: cli-runtime/pkg/printers. */
+/**
+ * Columns as kubectl aligns them: three spaces apart, six characters wide at least, nothing added to the last one.
+ * Source: cli-runtime/pkg/printers.
+ */
 
 import { defined } from "../../errors/defined.ts";
 import { oneLine } from "./escape.ts";

@@ -1,6 +1,7 @@
 /**
- * The files that `checkpoint/guarded-manifest.ts` looks at, and their copies: one folder a manifest, `protected-manifests/NAME/NUMBER.copy`, the highest number
- * the newest. A copy is staged, flushed, read back and renamed; one that is damaged is set aside.
+ * The files that `checkpoint/guarded-manifest.ts` looks at, and their copies: one folder a manifest,
+ * `protected-manifests/NAME/NUMBER.copy`, the highest number the newest. A copy is staged, flushed, read back and
+ * renamed; one that is damaged is set aside.
  */
 
 import { lstatSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
@@ -74,7 +75,10 @@ export class GuardedFiles {
     return file;
   }
 
-  /** All files at paths that a pod mounts and that are in this directory, sorted by path, without the manifests and what the checkpointer keeps. */
+  /**
+   * All files at paths that a pod mounts and that are in this directory, sorted by path, without the manifests and what
+   * the checkpointer keeps.
+   */
   mounted(hostPaths: readonly string[]): GuardedFile[] {
     const found = new Map<string, GuardedFile>();
     let bytes = 0;

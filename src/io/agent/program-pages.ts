@@ -1,6 +1,7 @@
 /**
- * Takes the pages of its program out of a process that rests. Node maps some forty megabytes of itself while it starts, most of them never looked at again; the
- * kernel keeps them in its cache of files, and what is needed again comes back from there by a minor fault.
+ * Takes the pages of its program out of a process that rests. Node maps some forty megabytes of itself while it starts,
+ * most of them never looked at again; the kernel keeps them in its cache of files, and what is needed again comes back
+ * from there by a minor fault.
  */
 import { readFileSync } from "node:fs";
 
@@ -62,8 +63,9 @@ export function releaseProgramPages(): void {
 }
 
 /**
- * The program's own private mappings that cannot be written and of which no page was ever changed, by `/proc/PID/smaps` (proc_pid_smaps(5)). Those of other files are left
- * alone: another thread may unmap one and put memory of its own there before it is given back.
+ * The program's own private mappings that cannot be written and of which no page was ever changed, by `/proc/PID/smaps`
+ * (proc_pid_smaps(5)). Those of other files are left alone: another thread may unmap one and put memory of its own
+ * there before it is given back.
  */
 export function releasable(smaps: string, program: string): AddressRange[] {
   const ranges: AddressRange[] = [];

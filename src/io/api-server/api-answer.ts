@@ -1,6 +1,7 @@
 /**
- * Whether an answer is one to what was asked of an API server: its kind, its API version, its name, the shape of what it holds. An answer that passes a status of 200
- * alone may be a login page, another server's, or cut off, and a list that is not whole makes "nothing is there" out of "nothing is known".
+ * Whether an answer is one to what was asked of an API server: its kind, its API version, its name, the shape of what
+ * it holds. An answer that passes a status of 200 alone may be a login page, another server's, or cut off, and a list
+ * that is not whole makes "nothing is there" out of "nothing is known".
  *
  * Paths and kinds: https://kubernetes.io/docs/reference/using-api/api-concepts/.
  */
@@ -165,8 +166,8 @@ function otherKind({ resource, apiVersion }: ApiPath, answer: JsonObject): strin
 }
 
 /**
- * Whether a kind is that of a resource. Names of resources are plurals of kinds by English rules for all kinds that Kubernetes has; those of custom resources are
- * whatever their definition says, so of them only a kind is expected.
+ * Whether a kind is that of a resource. Names of resources are plurals of kinds by English rules for all kinds that
+ * Kubernetes has; those of custom resources are whatever their definition says, so of them only a kind is expected.
  */
 function isKindOf({ apiVersion, resource }: ApiPath, kind: unknown): boolean {
   if (typeof kind !== "string" || kind === "") return false;

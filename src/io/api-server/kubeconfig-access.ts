@@ -1,4 +1,7 @@
-/** What a kubeconfig says, once it is read: a server, whom to trust, and who asks it. Every field that client-go knows is used, or refused with its name. */
+/**
+ * What a kubeconfig says, once it is read: a server, whom to trust, and who asks it. Every field that client-go knows
+ * is used, or refused with its name.
+ */
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { Secret } from "../../errors/secret.ts";
@@ -37,7 +40,10 @@ export interface ClusterAccess {
 
 const PROXIES: ReadonlySet<string> = new Set(["http:", "https:", "socks5:", "socks5h:"]);
 
-/** Of the context of that name, else of the current one. Throws `config-invalid` with what is missing or wrong; auth providers are `unsupported`. */
+/**
+ * Of the context of that name, else of the current one. Throws `config-invalid` with what is missing or wrong; auth
+ * providers are `unsupported`.
+ */
 export function accessOf(
   config: Kubeconfig,
   contextName: string | undefined,

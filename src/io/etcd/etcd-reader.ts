@@ -42,8 +42,9 @@ export function createEtcdReader(client: EtcdClient, revision: number, serializa
   }
 
   /**
-   * For each request etcd counts the keys to the end of the range, whatever the limit: page after page of values would take time by the square of
-   * their number. So keys are listed in long pages, and their values asked for by the bounds of short ones.
+   * For each request etcd counts the keys to the end of the range, whatever the limit: page after page of values would
+   * take time by the square of their number. So keys are listed in long pages, and their values asked for by the bounds
+   * of short ones.
    */
   async function readBelow(prefix: string, take: (found: KeyValue) => void): Promise<number> {
     const start = new TextEncoder().encode(prefix);

@@ -30,8 +30,8 @@ export interface MemberDirectory extends Disposable {
 }
 
 /**
- * `walDir`: where etcd's `--wal-dir` has the WAL, if not in the data dir. Throws `not-found` where `path` has neither a WAL nor a database; whatever else is missing
- * or unreadable is among the findings.
+ * `walDir`: where etcd's `--wal-dir` has the WAL, if not in the data dir. Throws `not-found` where `path` has neither a
+ * WAL nor a database; whatever else is missing or unreadable is among the findings.
  */
 export function openMemberDirectory(path: string, walDir?: string): MemberDirectory {
   const snap = join(path, "member/snap");

@@ -1,7 +1,8 @@
 /**
- * How far a node has come, on its etcd's peer port while no etcd runs: the one port that control-plane nodes reach each other at for sure. Asked for `/members`, as etcd's
- * peers ask each other; kubemend answers with its node's state and a MAC over it and the asker's nonce under the operation's secret, etcd with its cluster's id in the
- * header `X-Etcd-Cluster-ID` (etcd, `server/etcdserver/api/etcdhttp/peer.go`).
+ * How far a node has come, on its etcd's peer port while no etcd runs: the one port that control-plane nodes reach each
+ * other at for sure. Asked for `/members`, as etcd's peers ask each other; kubemend answers with its node's state and a
+ * MAC over it and the asker's nonce under the operation's secret, etcd with its cluster's id in the header
+ * `X-Etcd-Cluster-ID` (etcd, `server/etcdserver/api/etcdhttp/peer.go`).
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";

@@ -1,7 +1,7 @@
 /**
- * Compressed snapshots: gzip, zstd, and the zip files that k3s writes. What a file is shows in its first bytes, never in its name. The content goes to
- * a file that has no name from the moment it exists (unlinked at once, mode 0600), so that neither a crash nor SIGINT leaves half a snapshot or
- * a readable copy of the cluster's secrets behind.
+ * Compressed snapshots: gzip, zstd, and the zip files that k3s writes. What a file is shows in its first bytes, never
+ * in its name. The content goes to a file that has no name from the moment it exists (unlinked at once, mode 0600), so
+ * that neither a crash nor SIGINT leaves half a snapshot or a readable copy of the cluster's secrets behind.
  *
  * Formats: RFC 1952 (gzip, several members), RFC 8878 (zstd, several and skippable frames), PKWARE's APPNOTE (zip, by yauzl).
  */
@@ -55,8 +55,9 @@ function archiveKind(head: Uint8Array): ArchiveKind | undefined {
 }
 
 /**
- * Decompresses the archive open at `fd`, or returns undefined when the file is none. The caller keeps and closes `fd`, and closes the one returned.
- * `path` is for messages. Throws a `MendError`: `archive-invalid` (damaged, truncated, not one snapshot inside), `no-space`, `unsupported`, `io`.
+ * Decompresses the archive open at `fd`, or returns undefined when the file is none. The caller keeps and closes `fd`,
+ * and closes the one returned. `path` is for messages. Throws a `MendError`: `archive-invalid` (damaged, truncated, not
+ * one snapshot inside), `no-space`, `unsupported`, `io`.
  */
 export async function openArchive(
   path: string,

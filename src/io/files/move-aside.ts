@@ -1,6 +1,7 @@
 /**
- * Moves a file or a directory tree so that at every moment it is whole at one of the two places at least: by a rename where that can be done, else copied, compared,
- * flushed, given its name, and only then removed. Links are moved, never followed. Doing it again after a crash finishes it.
+ * Moves a file or a directory tree so that at every moment it is whole at one of the two places at least: by a rename
+ * where that can be done, else copied, compared, flushed, given its name, and only then removed. Links are moved, never
+ * followed. Doing it again after a crash finishes it.
  */
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,7 @@
 /**
- * Reads the plain YAML that kubeconfigs are written in: nested maps and lists of words. The agent stays small by it: the library for all of YAML is an eighth of its
- * memory. Whatever is not surely read alike comes back as undefined, and is the library's.
+ * Reads the plain YAML that kubeconfigs are written in: nested maps and lists of words. The agent stays small by it:
+ * the library for all of YAML is an eighth of its memory. Whatever is not surely read alike comes back as undefined,
+ * and is the library's.
  */
 
 import { defined } from "../../errors/defined.ts";

@@ -1,6 +1,7 @@
 /**
- * Writes a compressed tar archive (POSIX.1-2001 `ustar` with `pax` headers for long names, gzip) through {@link FileSystem}. A file that grows while it
- * is read is taken as long as it was; one that shrinks is filled up with zeros, as tar does.
+ * Writes a compressed tar archive (POSIX.1-2001 `ustar` with `pax` headers for long names, gzip) through {@link
+ * FileSystem}. A file that grows while it is read is taken as long as it was; one that shrinks is filled up with zeros,
+ * as tar does.
  */
 
 import { once } from "node:events";

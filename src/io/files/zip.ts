@@ -14,7 +14,10 @@ const MOST_READ = 10_000;
 const BOLT_MAGIC = 0xed0cdaed;
 const HEAD = 20;
 
-/** The snapshot in the zip archive open at `fd`, which stays the caller's. Throws `archive-invalid` when there is none, or more than one. */
+/**
+ * The snapshot in the zip archive open at `fd`, which stays the caller's. Throws `archive-invalid` when there is none,
+ * or more than one.
+ */
 export async function zipContent(path: string, fd: number): Promise<ArchiveContent> {
   const zip = await reading(path, () => yauzl.fromFdPromise(fd, { lazyEntries: true, autoClose: false }));
   const entries = await reading(path, async () => {

@@ -1,6 +1,6 @@
 /**
- * Why a connection to a server fails, found by dialing it once more with open eyes: the certificate that it shows whether it is trusted or not,
- * what it says of ours, or that it speaks another protocol.
+ * Why a connection to a server fails, found by dialing it once more with open eyes: the certificate that it shows
+ * whether it is trusted or not, what it says of ours, or that it speaks another protocol.
  */
 
 import { X509Certificate } from "node:crypto";

@@ -1,4 +1,7 @@
-/** The client's part of SOCKS 5 (RFC 1928), with user and password (RFC 1929). Names are resolved by the proxy, as Go's client leaves it to it. */
+/**
+ * The client's part of SOCKS 5 (RFC 1928), with user and password (RFC 1929). Names are resolved by the proxy, as Go's
+ * client leaves it to it.
+ */
 
 import { isIP, type Socket } from "node:net";
 import { defined } from "../../errors/defined.ts";

@@ -1,4 +1,7 @@
-/** What etcd does not hold of a control-plane node: manifests, certificates and keys, kubeconfigs, the kubelet's configuration. As they are: content, mode, owner, links as links. */
+/**
+ * What etcd does not hold of a control-plane node: manifests, certificates and keys, kubeconfigs, the kubelet's
+ * configuration. As they are: content, mode, owner, links as links.
+ */
 
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";

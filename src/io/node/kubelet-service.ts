@@ -1,6 +1,6 @@
 /**
- * Stops the kubelet of this machine and starts it again in the same way: by systemd where one of its units runs it, else as the process that it was, with its own words,
- * environment and directory.
+ * Stops the kubelet of this machine and starts it again in the same way: by systemd where one of its units runs it,
+ * else as the process that it was, with its own words, environment and directory.
  */
 
 import { execFile, spawn } from "node:child_process";
@@ -50,7 +50,10 @@ export async function hasKubeletUnit(): Promise<boolean> {
   return state.trim() === "loaded";
 }
 
-/** Starts it by its unit; one that runs is started again, so that it reads its files. Where no unit is, one that runs is ended and started as it was. */
+/**
+ * Starts it by its unit; one that runs is started again, so that it reads its files. Where no unit is, one that runs is
+ * ended and started as it was.
+ */
 export async function restartKubelet(log: string, signal?: AbortSignal): Promise<void> {
   const service = await findKubeletService();
   try {

@@ -1,4 +1,7 @@
-/** The control plane of this machine as its files and processes show it: static pod manifests, command lines, units, the last words of containers. */
+/**
+ * The control plane of this machine as its files and processes show it: static pod manifests, command lines, units, the
+ * last words of containers.
+ */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -109,7 +112,10 @@ function readManifest(path: string): ComponentManifest | undefined {
   };
 }
 
-/** Such as `kube-apiserver.service`, where systemd starts it with the machine. An etcd that was installed and never ran counts for nothing. */
+/**
+ * Such as `kube-apiserver.service`, where systemd starts it with the machine. An etcd that was installed and never ran
+ * counts for nothing.
+ */
 export function unitOf(component: ComponentName): string | undefined {
   const unit = `${component}.service`;
   if (!UNIT_LINKS.some((directory) => names(directory).includes(unit))) return undefined;

@@ -22,7 +22,10 @@ export interface LocalKubelet {
   readonly runtimeEndpoint: string | undefined;
 }
 
-/** The kubelet that runs here, by its process. Those of containers that are nodes themselves, with processes of their own, are not this node's. */
+/**
+ * The kubelet that runs here, by its process. Those of containers that are nodes themselves, with processes of their
+ * own, are not this node's.
+ */
 export function findKubelet(): LocalKubelet | undefined {
   for (const pid of processes()) {
     if (!sharesNetwork(pid)) continue;
@@ -54,7 +57,10 @@ export function findKubelet(): LocalKubelet | undefined {
   return undefined;
 }
 
-/** Undefined where it is not readable from here: whoever needs something of it says that it is not known. A relative path is the process's. */
+/**
+ * Undefined where it is not readable from here: whoever needs something of it says that it is not known. A relative
+ * path is the process's.
+ */
 function kubeletConfig(
   pid: number,
   path: string,
@@ -98,7 +104,10 @@ export function findListener(
   return { name: "another program", pid: undefined };
 }
 
-/** Whether a process has this machine's network, as kubelets and control planes have: others are of a container, or of another machine made of namespaces. */
+/**
+ * Whether a process has this machine's network, as kubelets and control planes have: others are of a container, or of
+ * another machine made of namespaces.
+ */
 export function sharesNetwork(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync("/proc/self/ns/net");
@@ -158,9 +167,10 @@ export function ownAddresses(): Set<string> {
 }
 
 /**
- * The last lines that a static pod's containers have logged, newest attempt, without the runtime's time stamps; undefined when none has started
- * yet. What ended before `since`, in milliseconds since the epoch, is another time's: an older container's last words say nothing of one that has not started. The kubelet's
- * directories are `NAMESPACE_POD-NODE_UID/CONTAINER/ATTEMPT.log`.
+ * The last lines that a static pod's containers have logged, newest attempt, without the runtime's time stamps;
+ * undefined when none has started yet. What ended before `since`, in milliseconds since the epoch, is another time's:
+ * an older container's last words say nothing of one that has not started. The kubelet's directories are
+ * `NAMESPACE_POD-NODE_UID/CONTAINER/ATTEMPT.log`.
  */
 export function staticPodLog(
   namespace: string,
@@ -234,8 +244,8 @@ function logFiles(directory: string): { path: string; time: number; size: number
 }
 
 /**
- * When a process was started: field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that Kubernetes runs on. It tells the process from a later one of
- * the same number. Undefined where there is none.
+ * When a process was started: field 22 of /proc/PID/stat, in hundredths of a second since boot on every Linux that
+ * Kubernetes runs on. It tells the process from a later one of the same number. Undefined where there is none.
  */
 function startOf(pid: number | "self"): number | undefined {
   const stat = readQuietly(`/proc/${pid}/stat`);

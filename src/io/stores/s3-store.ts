@@ -1,6 +1,7 @@
 /**
- * S3, and what speaks it: AWS, MinIO, Ceph, R2, GCS by interoperability, rclone. `s3://BUCKET/PREFIX`; the endpoint and the region come from the address (`?endpoint=…&region=…`), else
- * from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION and the profile. Requests are signed by `aws4fetch` (Signature Version 4).
+ * S3, and what speaks it: AWS, MinIO, Ceph, R2, GCS by interoperability, rclone. `s3://BUCKET/PREFIX`; the endpoint and
+ * the region come from the address (`?endpoint=…&region=…`), else from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
+ * AWS_REGION, AWS_DEFAULT_REGION and the profile. Requests are signed by `aws4fetch` (Signature Version 4).
  */
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,7 @@
 /**
- * The TARGETS of a HorizontalPodAutoscaler. It is mostly stored as autoscaling/v1, which has one target of its own and keeps the others in annotations,
- * in the form of v2beta1. Source: pkg/printers/internalversion, formatHPAMetrics; pkg/apis/autoscaling/v1, conversion.
+ * The TARGETS of a HorizontalPodAutoscaler. It is mostly stored as autoscaling/v1, which has one target of its own and
+ * keeps the others in annotations, in the form of v2beta1. Source: pkg/printers/internalversion, formatHPAMetrics;
+ * pkg/apis/autoscaling/v1, conversion.
  */
 
 import { defined } from "../../errors/defined.ts";

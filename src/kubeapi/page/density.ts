@@ -6,8 +6,8 @@ import type { World } from "../world.ts";
 import { isoTime } from "./overview.ts";
 
 /**
- * Counts of writes in spans of the recorded history: of equal time, or of equal numbers of revisions where nothing says when they were written. Each span names its last revision. What was
- * compacted is not there.
+ * Counts of writes in spans of the recorded history: of equal time, or of equal numbers of revisions where nothing says
+ * when they were written. Each span names its last revision. What was compacted is not there.
  */
 export function density({ history }: World, clock: Clock, buckets: number): JsonObject {
   const { firstRevision: first, lastRevision: last } = history;

@@ -1,6 +1,7 @@
 /**
- * Search over names at once, and over what objects hold little by little. Names lie in one buffer, which is searched in milliseconds for hundreds of thousands of objects; values stay in the file, so
- * that each request looks through as many of them as its time allows and says how far it came.
+ * Search over names at once, and over what objects hold little by little. Names lie in one buffer, which is searched in
+ * milliseconds for hundreds of thousands of objects; values stay in the file, so that each request looks through as
+ * many of them as its time allows and says how far it came.
  */
 import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
@@ -123,7 +124,10 @@ function readWanted(words: string): Wanted {
   return { text: Buffer.from(words), label };
 }
 
-/** Objects whose stored bytes hold the words as they are written: labels, images, messages. Secrets are left out where their values are hidden. */
+/**
+ * Objects whose stored bytes hold the words as they are written: labels, images, messages. Secrets are left out where
+ * their values are hidden.
+ */
 export function searchContents(
   world: World,
   prefix: string,

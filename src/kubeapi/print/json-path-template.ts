@@ -1,6 +1,6 @@
 /**
- * kubectl's `-o jsonpath=TEMPLATE`: text with paths in braces, `{range PATH}...{end}`, and quoted text such as `{"\n"}`. What a path does not find
- * prints nothing. Source: k8s.io/client-go/util/jsonpath (parser.go, jsonpath.go).
+ * kubectl's `-o jsonpath=TEMPLATE`: text with paths in braces, `{range PATH}...{end}`, and quoted text such as
+ * `{"\n"}`. What a path does not find prints nothing. Source: k8s.io/client-go/util/jsonpath (parser.go, jsonpath.go).
  */
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";

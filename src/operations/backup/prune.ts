@@ -1,5 +1,6 @@
 /**
- * `backup prune`: removes what no rule keeps. A signed record of it is written first, so that `verify` can tell it from damage; a prune that is interrupted is finished by the next one.
+ * `backup prune`: removes what no rule keeps. A signed record of it is written first, so that `verify` can tell it from
+ * damage; a prune that is interrupted is finished by the next one.
  */
 
 import { randomUUID } from "node:crypto";

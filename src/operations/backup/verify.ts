@@ -1,6 +1,6 @@
 /**
- * `backup verify`: every object of a repository. That the links form one chain needs no identity; that their contents are what was written needs none either, by their SHA-256; that they
- * can be read, and hold what their heads say, does.
+ * `backup verify`: every object of a repository. That the links form one chain needs no identity; that their contents
+ * are what was written needs none either, by their SHA-256; that they can be read, and hold what their heads say, does.
  */
 
 import { createHash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** `certificate issue`: what is lost of a node's certificates, keys and kubeconfigs is made anew by the authorities whose keys are here; and what that means where they are not. */
+/**
+ * `certificate issue`: what is lost of a node's certificates, keys and kubeconfigs is made anew by the authorities
+ * whose keys are here; and what that means where they are not.
+ */
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, lstatSync, readlinkSync, statSync } from "node:fs";
@@ -91,7 +94,10 @@ interface Output {
   readonly notAfter: string | null;
 }
 
-/** Everything is made before anything is written. Throws `config-invalid`, with the facts as `missing`, where something is needed that no file tells. */
+/**
+ * Everything is made before anything is written. Throws `config-invalid`, with the facts as `missing`, where something
+ * is needed that no file tells.
+ */
 export async function issueCertificates(options: IssueOptions): Promise<IssueResult> {
   const maker = new Maker(options);
   const outputs = await maker.makeAll();

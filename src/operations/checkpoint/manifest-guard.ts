@@ -1,6 +1,6 @@
 /**
- * Looks after static pods' own manifests, beside the checkpoints: copies each with what it mounts when it has run well for a while, notices what is gone or cut
- * off, and puts it back after some time where it is told to.
+ * Looks after static pods' own manifests, beside the checkpoints: copies each with what it mounts when it has run well
+ * for a while, notices what is gone or cut off, and puts it back after some time where it is told to.
  */
 
 import { dirname } from "node:path";

@@ -1,4 +1,7 @@
-/** Which leases the pods of a scheduler or controller manager hold: by their flags, their configuration file wherever it is, and their own log. */
+/**
+ * Which leases the pods of a scheduler or controller manager hold: by their flags, their configuration file wherever it
+ * is, and their own log.
+ */
 
 import { readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
@@ -44,8 +47,8 @@ export async function findLeasePlace(
 }
 
 /**
- * The lease of a pod that was started. What is in a file may have changed since: the pod's own log counts first, and where it does not say, a file that is newer than the
- * pod's container is a doubt.
+ * The lease of a pod that was started. What is in a file may have changed since: the pod's own log counts first, and
+ * where it does not say, a file that is newer than the pod's container is a doubt.
  */
 export async function findPodLease(
   api: ClusterApi,
@@ -103,8 +106,8 @@ async function readConfig(
 }
 
 /**
- * The lease that the pod itself says it tries to get, at the beginning of its log: its configuration may have been changed since it was started. Undefined where the
- * log does not say, or cannot be had.
+ * The lease that the pod itself says it tries to get, at the beginning of its log: its configuration may have been
+ * changed since it was started. Undefined where the log does not say, or cannot be had.
  */
 export async function leaseSaid(
   api: ClusterApi,

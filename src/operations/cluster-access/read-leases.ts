@@ -6,7 +6,10 @@ import { unlessAbsent, versionsOfGroup } from "../../io/api-server/api-lists.ts"
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { isHeldAt, type LeaderLease, latestLease, readLease } from "../../kube/lease.ts";
 
-/** The collections of a namespace where leaders may keep their record, as this server has them; each lists with `fieldSelector=metadata.name=…`. */
+/**
+ * The collections of a namespace where leaders may keep their record, as this server has them; each lists with
+ * `fieldSelector=metadata.name=…`.
+ */
 export async function leaseCollections(api: ClusterApi, namespace: string, signal?: AbortSignal): Promise<string[]> {
   const [version] = await versionsOfGroup(api, "coordination.k8s.io", signal); // since 1.12
   const before = ["endpoints", "configmaps"].map((kind) => `/api/v1/namespaces/${namespace}/${kind}`);
@@ -22,7 +25,10 @@ export async function readComponentLease(
   return latestLease(await recordsIn(api, await leaseCollections(api, place.namespace, signal), place, signal));
 }
 
-/** The same of several in one namespace, with as few requests as will do: of what somebody holds at `now` in the newest kind, older kinds are not asked for. */
+/**
+ * The same of several in one namespace, with as few requests as will do: of what somebody holds at `now` in the newest
+ * kind, older kinds are not asked for.
+ */
 export async function readHeldLeases(
   api: ClusterApi,
   places: readonly LeasePlace[],

@@ -96,8 +96,9 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
 const STUCK_EVERY_MS = 60_000;
 
 /**
- * Shows it again and again, from watches. `show` is called at least every `everyMs`, and sooner when something changes; while the API server does not answer, what it
- * said last is shown with a warning. Resolves never; throws when the signal aborts.
+ * Shows it again and again, from watches. `show` is called at least every `everyMs`, and sooner when something changes;
+ * while the API server does not answer, what it said last is shown with a warning. Resolves never; throws when the
+ * signal aborts.
  */
 export function watchNodeStatus(
   options: NodeStatusOptions,
@@ -197,7 +198,10 @@ function leasesUnreadable(error: unknown): string {
   return `leases of nodes cannot be read (${error.said}): signs of life are those of the nodes' conditions`;
 }
 
-/** Those of the given nodes, or all. Absent before Kubernetes 1.14, and where they may not be read: then the conditions' heartbeats count. */
+/**
+ * Those of the given nodes, or all. Absent before Kubernetes 1.14, and where they may not be read: then the conditions'
+ * heartbeats count.
+ */
 async function readLeases(
   api: ClusterApi,
   nodes: readonly KubeObject[] | undefined,

@@ -28,7 +28,10 @@ export interface ChangesOptions extends SnapshotSideOptions {
 
 export interface ObjectChange {
   readonly revision: number;
-  /** RFC 3339, to the second: by the object itself, or `about` the time by the leases that were renewed around it; null where nothing tells. */
+  /**
+   * RFC 3339, to the second: by the object itself, or `about` the time by the leases that were renewed around it; null
+   * where nothing tells.
+   */
   readonly time: string | null;
   readonly about: boolean;
   readonly change: "created" | "changed" | "deleted" | "unreadable";

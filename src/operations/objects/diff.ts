@@ -70,7 +70,10 @@ export interface DiffSummary {
   readonly warnings: readonly string[];
 }
 
-/** Calls `report` for each difference, resource by resource, in the order of names. Throws `object-not-found` for a name that is on neither side. */
+/**
+ * Calls `report` for each difference, resource by resource, in the order of names. Throws `object-not-found` for a name
+ * that is on neither side.
+ */
 export function diffObjects(
   options: DiffOptions,
   report: (difference: ObjectDifference) => Promise<void> | void,

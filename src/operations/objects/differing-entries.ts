@@ -1,4 +1,7 @@
-/** What may differ between two snapshots at a path: values that are equal byte for byte are equal objects, and are counted without decoding them. */
+/**
+ * What may differ between two snapshots at a path: values that are equal byte for byte are equal objects, and are
+ * counted without decoding them.
+ */
 import { defined } from "../../errors/defined.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { compareRangesOf } from "../../snapshot/equal-values.ts";

@@ -1,4 +1,7 @@
-/** Which resources a live API server serves, in which versions: its discovery, matched to the places in etcd that kubemend calls resources by. */
+/**
+ * Which resources a live API server serves, in which versions: its discovery, matched to the places in etcd that
+ * kubemend calls resources by.
+ */
 import { defined } from "../../errors/defined.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { listOf, objectOf, objectsOf, textOf, textsOf } from "../../kube/fields.ts";

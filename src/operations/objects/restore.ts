@@ -57,7 +57,10 @@ export function requestOf(undoFile: string): RestoreRequest {
   return readUndoFile(undoFile).header.request;
 }
 
-/** Throws `object-not-found` for a name that is not in the backup, `wrong-cluster` where `resume` is another cluster's file, and what opening throws. */
+/**
+ * Throws `object-not-found` for a name that is not in the backup, `wrong-cluster` where `resume` is another cluster's
+ * file, and what opening throws.
+ */
 export async function restoreObjects(options: RestoreOptions): Promise<RestoreOutcome> {
   const { request, signal, now, progress } = options;
   let opened: OpenedMoment | undefined;

@@ -31,8 +31,9 @@ export interface RunOptions {
 }
 
 /**
- * `created`, `updated`: written. `kept`: it was there already and means the same. `left`: somebody made another one meanwhile. `refused`: the API server does
- * not take it, for `reason`. `unchecked`: a dry run cannot know, because what it needs is not there yet.
+ * `created`, `updated`: written. `kept`: it was there already and means the same. `left`: somebody made another one
+ * meanwhile. `refused`: the API server does not take it, for `reason`. `unchecked`: a dry run cannot know, because what
+ * it needs is not there yet.
  */
 type ItemState = "created" | "updated" | "kept" | "left" | "refused" | "unchecked";
 
@@ -51,7 +52,10 @@ const SECOND_TRIES = 4;
 const SECOND_TRY_MS = 1500;
 const DEFINITION_MS = 60_000;
 
-/** Results of what is written, in the order of the plan. Throws where the API server stays away: what was done until then is in the undo file. */
+/**
+ * Results of what is written, in the order of the plan. Throws where the API server stays away: what was done until
+ * then is in the undo file.
+ */
 export function runRestore(plan: RestorePlan, options: RunOptions): Promise<ItemResult[]> {
   return new Run(plan, options).run();
 }

@@ -1,4 +1,7 @@
-/** Which objects of a backup go back: those that were asked for, and, where that was asked for too, those that they need and that need them. */
+/**
+ * Which objects of a backup go back: those that were asked for, and, where that was asked for too, those that they need
+ * and that need them.
+ */
 
 import { noisyPath } from "../../compare/noise.ts";
 import { defined } from "../../errors/defined.ts";

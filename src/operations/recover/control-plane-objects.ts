@@ -1,4 +1,7 @@
-/** Reads from a keyspace what selecting a control plane takes, and no more: of a large cluster's pods only the few that may matter are decoded. */
+/**
+ * Reads from a keyspace what selecting a control plane takes, and no more: of a large cluster's pods only the few that
+ * may matter are decoded.
+ */
 
 import type { SealedObject } from "../../controlplane/control-plane.ts";
 import { dataNamespaces, isSurelySelfHosted } from "../../controlplane/select.ts";
@@ -34,7 +37,10 @@ const BY_NAMESPACE: Readonly<Record<string, string>> = {
   secrets: "Secret",
   "services/endpoints": "Endpoints",
 };
-/** A pod that holds none of these words (the first begins every annotation of a mirror pod) is neither a mirror pod nor a member of etcd. */
+/**
+ * A pod that holds none of these words (the first begins every annotation of a mirror pod) is neither a mirror pod nor
+ * a member of etcd.
+ */
 const POD_MARKS = ["kubernetes.io/config.", "etcd_cluster"].map((mark) => Buffer.from(mark));
 
 /** A snapshot or a live etcd, at one revision. */

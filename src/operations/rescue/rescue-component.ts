@@ -1,4 +1,7 @@
-/** The rescue of one component, step by step: is it lost, a pod that stands in, the permanent one started, the hand-over, and its lease renewed. */
+/**
+ * The rescue of one component, step by step: is it lost, a pod that stands in, the permanent one started, the
+ * hand-over, and its lease renewed.
+ */
 import { defined } from "../../errors/defined.ts";
 import { objectOf } from "../../kube/fields.ts";
 import type { LeaseHolderName } from "../../kube/lease.ts";

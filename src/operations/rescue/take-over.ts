@@ -1,4 +1,7 @@
-/** The permanent component takes over from its rescue pod: until one of its pods is started, the hand-over, and until it renews its lease. */
+/**
+ * The permanent component takes over from its rescue pod: until one of its pods is started, the hand-over, and until it
+ * renews its lease.
+ */
 import { defined } from "../../errors/defined.ts";
 import { LEASE_HOLDERS, type LeaseHolderName } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
@@ -60,7 +63,10 @@ function judge(rescue: RescueCase, look: RescueLook, rescuePod: KubeObject, seen
   return judgeReadiness(seen, rescue.target, nodeOf(rescuePod), (pod, crash) => rescue.crashOf(pod, crash));
 }
 
-/** A pod that has crashed often over the port would be tried again in minutes only: a new one is tried at once. Returns whether there is one. */
+/**
+ * A pod that has crashed often over the port would be tried again in minutes only: a new one is tried at once. Returns
+ * whether there is one.
+ */
 async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<string>): Promise<boolean> {
   if (rescue.target.kind === "StaticPod" || rescue.target.kind === "Gone") return false;
   const tired = rescue
@@ -77,8 +83,9 @@ async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<
 }
 
 /**
- * The pod of a node that is lost counts as one of its ReplicaSet's until it is evicted, after five minutes or never. Deleted, though only its kubelet can end it,
- * another is made at once; the lease keeps the two from working both. Returns whether there was any.
+ * The pod of a node that is lost counts as one of its ReplicaSet's until it is evicted, after five minutes or never.
+ * Deleted, though only its kubelet can end it, another is made at once; the lease keeps the two from working both.
+ * Returns whether there was any.
  */
 async function replaceLost(rescue: RescueCase, look: RescueLook, replaced: Set<string>): Promise<boolean> {
   if (rescue.target.kind !== "Deployment" && rescue.target.kind !== "ReplicaSet") return false;

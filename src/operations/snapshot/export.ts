@@ -45,8 +45,8 @@ interface ExportedValue {
 }
 
 /**
- * Writes a line of JSON for each key to `write`, in the order of the keys: many at a time, in memory that is used again once `write` has returned. What is no
- * object has `object: null` and says why in `state` and `text`.
+ * Writes a line of JSON for each key to `write`, in the order of the keys: many at a time, in memory that is used again
+ * once `write` has returned. What is no object has `object: null` and says why in `state` and `text`.
  */
 export async function exportLines(
   path: string,

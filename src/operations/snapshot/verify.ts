@@ -34,7 +34,10 @@ export interface SnapshotVerdict {
   readonly findings: readonly Finding[];
 }
 
-/** Checks the hash, every page, every revision and every object of a snapshot. Damage is in the findings; only what cannot be read at all throws. */
+/**
+ * Checks the hash, every page, every revision and every object of a snapshot. Damage is in the findings; only what
+ * cannot be read at all throws.
+ */
 export async function verifySnapshot(path: string, options: VerifySnapshotOptions = {}): Promise<SnapshotVerdict> {
   using snapshot = await openSnapshot(path, options);
   const { file, bolt, buckets, findings, reached } = snapshot;

@@ -1,6 +1,6 @@
 /**
- * What stands in the way of a permanent control plane and does not go by itself: a label that its node lacks, a component scaled to 0, pods bound to nodes that are
- * gone. Each can be done again at every look.
+ * What stands in the way of a permanent control plane and does not go by itself: a label that its node lacks, a
+ * component scaled to 0, pods bound to nodes that are gone. Each can be done again at every look.
  */
 
 import { objectTitle } from "../../bootstrap/manifest-objects.ts";
@@ -28,7 +28,10 @@ export interface Clearing {
   readonly required: readonly RequiredPod[];
 }
 
-/** The labels of nodes that the permanent components ask for, and that no kubelet may give itself. Those components are in the cluster, also where no manifest is among the assets. */
+/**
+ * The labels of nodes that the permanent components ask for, and that no kubelet may give itself. Those components are
+ * in the cluster, also where no manifest is among the assets.
+ */
 export async function nodeRoleLabels({ api, options, required }: Clearing): Promise<ReadonlyMap<string, string>> {
   const labels = new Map<string, string>();
   for (const { namespace, prefix } of required) {
@@ -88,8 +91,9 @@ export async function releaseStranded(start: Clearing, look: Observation): Promi
 }
 
 /**
- * What etcd believes to run on a node whose machine this one has replaced runs nowhere. Some of it would wait there for minutes, and what tolerates
- * everything for ever, or be scheduled there again. Without the node and those pods their controllers make others.
+ * What etcd believes to run on a node whose machine this one has replaced runs nowhere. Some of it would wait there for
+ * minutes, and what tolerates everything for ever, or be scheduled there again. Without the node and those pods their
+ * controllers make others.
  */
 export async function releaseReplaced(start: Clearing, look: Observation, nodes: readonly string[]): Promise<void> {
   const { api, options } = start;

@@ -1,6 +1,6 @@
 /**
- * Writes a directory tree of files of which there may be many: staged beside the target, which gets its name when all is written and flushed. Files are 0600,
- * directories 0700.
+ * Writes a directory tree of files of which there may be many: staged beside the target, which gets its name when all
+ * is written and flushed. Files are 0600, directories 0700.
  */
 
 import { lstatSync, readdirSync } from "node:fs";
@@ -25,7 +25,10 @@ export interface FileTreeOptions {
   readonly fileSystem?: FileSystem;
 }
 
-/** Starts a tree that will be at `path`. Throws `not-empty` where something is there already, `target-locked` while another run writes it. */
+/**
+ * Starts a tree that will be at `path`. Throws `not-empty` where something is there already, `target-locked` while
+ * another run writes it.
+ */
 export async function openFileTree(path: string, options: FileTreeOptions): Promise<FileTree> {
   const fs = options.fileSystem ?? realFileSystem;
   const target = openTarget(path, { command: options.command, kind: "tree", followLinks: true });

@@ -1,6 +1,7 @@
 /**
- * Opens the directory that something is written into, when nobody but root, ourselves and the user that `sudo` was called by can exchange a part of its path: as sshd
- * checks the files that it trusts. All that is done in it then goes by its descriptor (`/proc/self/fd/N`, which is what openat(2) would be), so that it stays that directory.
+ * Opens the directory that something is written into, when nobody but root, ourselves and the user that `sudo` was
+ * called by can exchange a part of its path: as sshd checks the files that it trusts. All that is done in it then goes
+ * by its descriptor (`/proc/self/fd/N`, which is what openat(2) would be), so that it stays that directory.
  */
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from "node:fs";

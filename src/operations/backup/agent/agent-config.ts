@@ -71,7 +71,10 @@ const SCHEMA = z.strictObject({
 
 export type AgentSettings = Omit<AgentOptions, "env" | "cwd" | "signal" | "now" | "clock" | "log">;
 
-/** Relative paths start from the file. `hostName` is used where neither the file nor NODE_NAME names the node. Throws `config-invalid` with the field. */
+/**
+ * Relative paths start from the file. `hostName` is used where neither the file nor NODE_NAME names the node. Throws
+ * `config-invalid` with the field.
+ */
 export function readAgentConfig(path: string, nodeName: string): AgentSettings {
   let value: unknown;
   try {

@@ -1,6 +1,7 @@
 /**
- * `backup run`: keeps a repository as new as etcd is. It waits for the store, finds out who writes, and writes or stands by; whatever fails is reported and tried again, until it is told
- * to stop. What the repository holds decides everything: the agent keeps nothing but what waits in its spool.
+ * `backup run`: keeps a repository as new as etcd is. It waits for the store, finds out who writes, and writes or
+ * stands by; whatever fails is reported and tried again, until it is told to stop. What the repository holds decides
+ * everything: the agent keeps nothing but what waits in its spool.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";

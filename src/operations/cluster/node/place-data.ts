@@ -1,4 +1,7 @@
-/** A data directory that was made elsewhere takes the place of this node's; or none does, and the member joins the others with an empty one. */
+/**
+ * A data directory that was made elsewhere takes the place of this node's; or none does, and the member joins the
+ * others with an empty one.
+ */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

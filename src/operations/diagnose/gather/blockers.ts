@@ -1,4 +1,7 @@
-/** What may stand in everybody's way: webhooks and aggregated APIs without backend, namespaces that do not go, quotas, disruption budgets. */
+/**
+ * What may stand in everybody's way: webhooks and aggregated APIs without backend, namespaces that do not go, quotas,
+ * disruption budgets.
+ */
 
 import type {
   ApiServiceFacts,
