@@ -42,7 +42,8 @@ export function resultsTable(results: Results): string {
   });
   const head = ["what", "tool", "CPU s", "kubemend / it", "wall s", "kubemend / it", "peak MiB"];
   const table = aligned([head, ...rows]);
-  const conditions = `${(size / 1e9).toFixed(2)} GB, ${processor}, ${cores} cores, Node ${node}, ${day}, load ${load[0].toFixed(1)} before and
+  const conditions = `${(size / 1e9).toFixed(2)} GB, ${processor}, ${cores} cores, Node ${node}, ${day},
+load ${load[0].toFixed(1)} before and
 ${load[1].toFixed(1)} after; the median of ${runs} runs in turns, and the least and the most:`;
   return `${conditions}\n\n${table}`;
 }

@@ -23,7 +23,11 @@ const YARDSTICK = `
   const hash = require("node:crypto").createHash("sha256");
   const block = Buffer.alloc(1 << 20, 7);
   for (let i = 0; i < 256; i++) hash.update(block);
-  const object = { items: Array.from({ length: 500 }, (_, i) => ({ name: "pod-" + i, labels: { app: "web", n: String(i) }, ports: [i, i + 1] })) };
+  const object = {
+    items: Array.from({ length: 500 }, (_, i) => (
+      { name: "pod-" + i, labels: { app: "web", n: String(i) }, ports: [i, i + 1] }
+    )),
+  };
   let text = JSON.stringify(object);
   for (let i = 0; i < 400; i++) text = JSON.stringify(JSON.parse(text));
 `;

@@ -110,7 +110,8 @@ for (const suite of ["bookworm", "trixie"] as const) {
 
 const etcdProgram = findProgram("trixie", "etcd");
 test.skipIf(etcdProgram === undefined)(
-  `start restores the backup itself, once, and etcd serves it as a static pod would${etcdProgram === undefined ? ` (${PROGRAMS_MISSING})` : ""}`,
+  "start restores the backup itself, once, and etcd serves it as a static pod " +
+    `would${etcdProgram === undefined ? ` (${PROGRAMS_MISSING})` : ""}`,
   async () => {
     const base = mkdtempSync(join(tmpdir(), "kubemend-recovered-etcd-"));
     try {

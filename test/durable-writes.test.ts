@@ -11,7 +11,8 @@ const DURABLE = "io/files/durable/";
 
 /** What changes something, without the `Sync` at its end. */
 const WRITES = new Set(
-  `appendFile chmod chown copyFile cp createWriteStream fchmod fchown fdatasync fsync ftruncate futimes lchown link lutimes mkdir mkdtemp rename rm rmdir symlink
+  `appendFile chmod chown copyFile cp createWriteStream fchmod fchown fdatasync fsync ftruncate futimes
+   lchown link lutimes mkdir mkdtemp rename rm rmdir symlink
   truncate unlink utimes write writeFile writev`.split(/\s+/),
 );
 /** Who may nevertheless, and why. */

@@ -136,7 +136,8 @@ test("every field is named, with its type and its meaning", async () => {
       .map(([path, kinds]) => {
         const meaning = MEANINGS[`${command} ${path}`] ?? MEANINGS[path];
         if (meaning === undefined) unknown.push(`${command} ${path}`);
-        return `- \`${path}\` (${TYPES[`${command} ${path}`] ?? TYPES[path] ?? [...kinds].sort().join(" or ")})${meaning ? `: ${meaning}` : ""}`;
+        const type = TYPES[`${command} ${path}`] ?? TYPES[path] ?? [...kinds].sort().join(" or ");
+        return `- \`${path}\` (${type})${meaning ? `: ${meaning}` : ""}`;
       });
     sections.push(`## ${command}\n\n${lines.join("\n")}\n`);
   }

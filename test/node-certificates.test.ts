@@ -330,19 +330,23 @@ describe("issue", () => {
     });
   });
 
-  test("the kubelet of a worker, whose certificate expired: its kubeconfig is made on a control-plane node, and the way is printed", async () => {
-    const args = ["issue", "kubelet.conf", "--node-name=worker-1", "--to=worker"];
-    const { code, stdout } = await certificate(m1, args);
-    expect(code).toBe(0);
-    expect(stdout).toContain("on worker-1:");
-    const text = readFileSync(join(directory, "worker/kubelet.conf"), "utf8");
-    const made = new X509Certificate(Buffer.from(/client-certificate-data: (\S+)/.exec(text)![1]!, "base64"));
-    expect(described(made)).toMatchObject({
-      subject: "O=system:nodes\nCN=system:node:worker-1",
-      issuer: "CN=kubernetes",
-    });
-    expect(parse(text).clusters[0].cluster.server).toBe("https://10.77.0.11:6443");
-    expect((await certificate(m1, ["issue", "kubelet.conf", "--to=worker"])).stderr).toContain("--node-name");
-    expect((await certificate(m1, ["issue", "apiserver", "--to=worker"])).code).toBe(2);
-  });
+  test(
+    "the kubelet of a worker, whose certificate expired: its kubeconfig is made on a control-plane " +
+      "node, and the way is printed",
+    async () => {
+      const args = ["issue", "kubelet.conf", "--node-name=worker-1", "--to=worker"];
+      const { code, stdout } = await certificate(m1, args);
+      expect(code).toBe(0);
+      expect(stdout).toContain("on worker-1:");
+      const text = readFileSync(join(directory, "worker/kubelet.conf"), "utf8");
+      const made = new X509Certificate(Buffer.from(/client-certificate-data: (\S+)/.exec(text)![1]!, "base64"));
+      expect(described(made)).toMatchObject({
+        subject: "O=system:nodes\nCN=system:node:worker-1",
+        issuer: "CN=kubernetes",
+      });
+      expect(parse(text).clusters[0].cluster.server).toBe("https://10.77.0.11:6443");
+      expect((await certificate(m1, ["issue", "kubelet.conf", "--to=worker"])).stderr).toContain("--node-name");
+      expect((await certificate(m1, ["issue", "apiserver", "--to=worker"])).code).toBe(2);
+    },
+  );
 });

@@ -246,7 +246,11 @@ describe("evict --force-delete-pods", () => {
     const { code, stderr } = await node("evict", "w1", "--force-delete-pods", "--yes");
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^not finished: node "w1" is cordoned, and \d+ of 12 pods were asked to end\nrun the same command again to go on, .*\nerror: cannot reach the API server at ".*": /m,
+      new RegExp(
+        '^not finished: node "w1" is cordoned, and \\d+ of 12 pods were asked to end\n' +
+          'run the same command again to go on, .*\nerror: cannot reach the API server at ".*": ',
+        "m",
+      ),
     );
   });
 });

@@ -159,8 +159,12 @@ describe.runIf(canUnshare)("two containers", () => {
 });
 
 /** Whoever comes second, while the first is at it or has just ended. */
-const SECOND =
-  /is being written by process \d+ on "node-[12]" \(kubemend [a-z ]+\)|was changed by another run|is not empty|exists already|holds the output of an earlier run/;
+const SECOND = new RegExp(
+  [
+    'is being written by process \\d+ on "node-[12]" \\(kubemend [a-z ]+\\)|was changed by another run',
+    "is not empty|exists already|holds the output of an earlier run",
+  ].join("|"),
+);
 
 interface Raced {
   readonly name: string;

@@ -41,6 +41,11 @@ export function writeRpm(folder: string, facts: PackageFacts, files: readonly Pa
   }
 }
 
+function fileLine({ path, mode }: PackageFile): string {
+  const configuration = path.startsWith("/etc/") ? "%config(noreplace) " : "";
+  return `%attr(${mode.toString(8)}, root, root) ${configuration}"${path}"`;
+}
+
 function specText(facts: PackageFacts, files: readonly PackageFile[], root: string): string {
   return `Name: ${facts.name}
 Version: ${facts.version}
@@ -58,6 +63,6 @@ mkdir -p %{buildroot}
 cp -a ${root}/. %{buildroot}/
 
 %files
-${files.map(({ path, mode }) => `%attr(${mode.toString(8)}, root, root) ${path.startsWith("/etc/") ? "%config(noreplace) " : ""}"${path}"`).join("\n")}
+${files.map(fileLine).join("\n")}
 `;
 }

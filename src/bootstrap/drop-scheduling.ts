@@ -37,7 +37,8 @@ export function dropScheduling(podSpec: JsonObject, context: Pick<FixUpContext, 
   if (claims.length > 0) {
     context.note(
       "resource-claims-dropped",
-      `its containers use the resource claims ${[...new Set(claims)].map((name) => `"${name}"`).join(", ")}, which a static pod may not have: they are dropped, and it runs without those devices`,
+      `its containers use the resource claims ${[...new Set(claims)].map((name) => `"${name}"`).join(", ")}, ` +
+        "which a static pod may not have: they are dropped, and it runs without those devices",
     );
   }
   const spec = without(podSpec, [

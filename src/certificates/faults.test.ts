@@ -110,7 +110,8 @@ test("a client's certificate", async () => {
 
 test("a certificate in words, with nothing secret in it", async () => {
   expect(describeCertificate(await issue({ organizations: ["system:masters"] }))).toBe(
-    'subject "O=system:masters, CN=etcd", issuer "CN=ca", valid 2026-11-11T12:00:00Z to 2026-12-01T12:00:00Z, for 10.0.0.1, etcd.example, *.wild.example, FD00:0:0:0:0:0:0:1',
+    'subject "O=system:masters, CN=etcd", issuer "CN=ca", valid 2026-11-11T12:00:00Z to ' +
+      "2026-12-01T12:00:00Z, for 10.0.0.1, etcd.example, *.wild.example, FD00:0:0:0:0:0:0:1",
   );
   expect(describeCertificate(given()[0]!)).not.toContain("for ");
 });

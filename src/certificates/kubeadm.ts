@@ -22,7 +22,9 @@ export const AUTHORITIES: readonly KubeadmAuthority[] = [
     name: "ca",
     certificate: "pki/ca.crt",
     key: "pki/ca.key",
-    loss: "no certificate of the API server, of kubelets or of clients can be made; a new authority means that every node and kubeconfig must get it",
+    loss:
+      "no certificate of the API server, of kubelets or of clients can be made; a new authority means " +
+      "that every node and kubeconfig must get it",
   },
   {
     name: "etcd-ca",
@@ -34,7 +36,9 @@ export const AUTHORITIES: readonly KubeadmAuthority[] = [
     name: "front-proxy-ca",
     certificate: "pki/front-proxy-ca.crt",
     key: "pki/front-proxy-ca.key",
-    loss: "no front-proxy-client can be made; a new authority can be made at once, since only the API servers use it: each needs it and a restart",
+    loss:
+      "no front-proxy-client can be made; a new authority can be made at once, since only the API " +
+      "servers use it: each needs it and a restart",
   },
 ];
 

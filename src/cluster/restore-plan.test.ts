@@ -166,7 +166,8 @@ describe("what speaks against it", () => {
     [
       "a file that nobody has",
       { missingFiles: ["/etc/kubernetes/audit.yaml"] },
-      'node "m2": /etc/kubernetes/audit.yaml is missing: nothing but a backup of the node has it: copy it from there, or from another control-plane node',
+      'node "m2": /etc/kubernetes/audit.yaml is missing: nothing but a backup of the node has it: ' +
+        "copy it from there, or from another control-plane node",
     ],
     [
       "space",

@@ -56,7 +56,8 @@ export function runbookOf(about: RunbookInput): string {
     `## 1. Bring the backup and kubemend onto each ${what}`,
     "",
     ...(about.export === undefined ? [] : ["Where the repository can be reached:", "", ...fence([about.export])]),
-    `Copy \`${file}\` and the executable \`kubemend\` to each ${what}, the executable to \`/usr/local/bin\`. Then, in the directory of \`${file}\`:`,
+    `Copy \`${file}\` and the executable \`kubemend\` to each ${what}, the executable to ` +
+      `\`/usr/local/bin\`. Then, in the directory of \`${file}\`:`,
     "",
     ...fence([check, "kubemend --version"]),
     `On ${masters}: what is missing of certificates and kubeconfigs has to be there before the control plane ` +
@@ -85,7 +86,8 @@ export function runbookOf(about: RunbookInput): string {
     ...(external === undefined
       ? []
       : [
-          "`/var/lib/etcd` is the usual data directory: `systemctl cat etcd` shows another one on its command line or in the file with `ETCD_DATA_DIR`.",
+          "`/var/lib/etcd` is the usual data directory: `systemctl cat etcd` shows another one on its " +
+            "command line or in the file with `ETCD_DATA_DIR`.",
           "",
         ]),
     ...members.flatMap((member) => [
@@ -99,7 +101,8 @@ export function runbookOf(about: RunbookInput): string {
     external === undefined ? "On one node:" : "On one control-plane node, where the backup has to be, too:",
     "",
     ...fence([healthCommand(members, file, external)]),
-    'etcd needs up to a minute to start: repeat it while it says that something is not known. It has to say "what serves is what was restored".',
+    "etcd needs up to a minute to start: repeat it while it says that something is not known. It " +
+      'has to say "what serves is what was restored".',
     "",
     `## 5. Start the rest on ${masters}, and prove it on one`,
     "",
@@ -109,7 +112,8 @@ export function runbookOf(about: RunbookInput): string {
     ...fence(["sudo kubemend diagnose"]),
     "## To take it back",
     "",
-    "Stop everything as in part 2, move the data directory away and the one that ends in `.before-restore` back, on each node; then the manifests.",
+    "Stop everything as in part 2, move the data directory away and the one that ends in " +
+      "`.before-restore` back, on each node; then the manifests.",
     "",
   ].join("\n");
 }

@@ -91,7 +91,8 @@ export function distributionOf(nodes: readonly KubeObject[]): Distribution | und
 export function asServicesHint(leaderHosts: readonly string[]): string {
   const hosts = leaderHosts.map((host) => `"${host}"`).join(", ");
   return (
-    `its scheduler or controller manager was last led from ${hosts}: where they are services there (systemd), restore etcd's data (kubemend snapshot restore), ` +
+    `its scheduler or controller manager was last led from ${hosts}: where they are services there ` +
+    "(systemd), restore etcd's data (kubemend snapshot restore), " +
     "then start etcd, kube-apiserver, kube-controller-manager and kube-scheduler where they are installed"
   );
 }

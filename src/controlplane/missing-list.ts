@@ -42,7 +42,9 @@ export class MissingList {
 
   #describe(missing: Omit<Missing, "neededBy" | "text">, neededBy: string): string {
     if (missing.kind === "component") return `component "${missing.name}" is missing`;
-    const subject = `${missing.kind === "ConfigMap" ? "config map" : missing.kind === "Secret" ? "secret" : missing.kind} "${missing.namespace}/${missing.name}"`;
+    const subject =
+      `${missing.kind === "ConfigMap" ? "config map" : missing.kind === "Secret" ? "secret" : missing.kind} ` +
+      `"${missing.namespace}/${missing.name}"`;
     if (missing.key !== undefined) return `${subject} has no key "${missing.key}": needed by ${neededBy}`;
     if (missing.reason === "absent") return `${subject} is missing: needed by ${neededBy}`;
     const sealed = defined(this.#sealed.get(place(missing.kind, missing.namespace, missing.name)));

@@ -116,7 +116,8 @@ test("everything missing is listed at once, sorted, each thing once with all who
   expect(selectControlPlane(objects).missing.map((each) => each.text)).toEqual([
     'config map "kube-system/a" is missing: needed by kube-apiserver volume "config"',
     'config map "kube-system/e" is missing: needed by kube-scheduler environment of container "kube-scheduler"',
-    'secret "kube-system/b" is missing: needed by kube-apiserver volume "secrets", kube-scheduler volume "secrets", kube-scheduler environment variable "V" of container "kube-scheduler"',
+    'secret "kube-system/b" is missing: needed by kube-apiserver volume "secrets", kube-scheduler ' +
+      'volume "secrets", kube-scheduler environment variable "V" of container "kube-scheduler"',
     'secret "kube-system/c" has no key "x": needed by kube-scheduler volume "secrets"',
     'component "kube-controller-manager" is missing',
   ]);

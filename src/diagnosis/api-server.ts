@@ -125,7 +125,9 @@ function judgeAnswer(
       make({
         level: "error",
         code: "api-server-not-ready",
-        text: `the API server at "${api?.server}" answers, and fails its check${names.length === 1 ? "" : "s"} ${names.map((name) => `"${name}"`).join(", ")}`,
+        text:
+          `the API server at "${api?.server}" answers, and fails its ` +
+          `check${names.length === 1 ? "" : "s"} ${names.map((name) => `"${name}"`).join(", ")}`,
         evidence: failedChecks.map(checkText),
         consequence: etcd ? DOWN : "load balancers take it out; part of what it serves does not work",
         commands: [kubectl(access, "get", "--raw", "/readyz?verbose")],

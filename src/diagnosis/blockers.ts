@@ -66,7 +66,9 @@ function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {
   return blocker({
     code: "webhook-without-backend",
     where: `${kind} ${configuration}`,
-    text: `webhook "${name}" fails closed, and ${fault === "service-missing" ? `its ${backend} does not exist` : `nobody serves its ${backend}`}`,
+    text:
+      `webhook "${name}" fails closed, and ` +
+      (fault === "service-missing" ? `its ${backend} does not exist` : `nobody serves its ${backend}`),
     evidence: deployment === undefined ? [] : [scaledDown(deployment)],
     consequence: `the API server refuses: ${webhook.intercepts}`,
     commands: [
@@ -75,7 +77,9 @@ function deadWebhook(webhook: WebhookFacts, access: CommandAccess): Trouble {
         : scaleUp(deployment, access),
     ],
     ...(deployment === undefined && {
-      advice: `this lets through what it would have checked: set failurePolicy to "Fail" again when its backend is back; ${fromBackup([`${kind.toLowerCase()}/${configuration}`])}`,
+      advice:
+        `this lets through what it would have checked: set failurePolicy to "Fail" again when its ` +
+        `backend is back; ${fromBackup([`${kind.toLowerCase()}/${configuration}`])}`,
     }),
   });
 }
@@ -124,7 +128,9 @@ function stuckNamespace(namespace: StuckNamespace, { now }: ClusterFacts, access
     blocker({
       code: "namespace-stuck",
       where: `namespace ${name}`,
-      text: `namespace "${name}" has been terminating for ${spanText(now - since)}${named.length > 0 ? `, held by finalizer ${named.map((each) => `"${each}"`).join(", ")}` : ""}`,
+      text:
+        `namespace "${name}" has been terminating for ` +
+        `${spanText(now - since)}${named.length > 0 ? `, held by finalizer ${named.map((each) => `"${each}"`).join(", ")}` : ""}`,
       evidence: conditions.map(({ message }) => message),
       consequence: "it stays, and nothing can be made in it",
       commands: [

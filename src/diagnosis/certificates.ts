@@ -224,8 +224,17 @@ function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "co
   if (group.some(({ owner }) => owner === "kubelet")) {
     const node = group.find((each) => each.node !== undefined)?.node ?? "NODE";
     const advice =
-      "with a bootstrap kubeconfig, once the expired certificate is moved away, a kubelet that is restarted asks for a new one; without, on a control-plane node: " +
-      `sudo ${commandLine("kubemend", "certificate", "issue", "kubelet.conf", `${input("nodeName")}=${node}`, `${input("to")}=/root/${node}`)}, and then as it prints`;
+      "with a bootstrap kubeconfig, once the expired certificate is moved away, a kubelet that is " +
+      "restarted asks for a new one; without, on a control-plane node: " +
+      `sudo ${commandLine(
+        "kubemend",
+        "certificate",
+        "issue",
+        "kubelet.conf",
+        `${input("nodeName")}=${node}`,
+        `${input("to")}=/root/${node}`,
+      )}, ` +
+      "and then as it prints";
     return { commands: restart, advice };
   }
   const places = group.map(({ place }) => place);

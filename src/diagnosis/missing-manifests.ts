@@ -108,7 +108,8 @@ function restoreData(copy: readonly string[], local: LocalFacts): Pick<Given, "c
   return {
     commands: [`sudo ${commandLine("kubemend", "recover", ...flags)}`],
     advice:
-      `then restore etcd's data as it prints for every member (kubemend snapshot restore BACKUP.db ${input("dataDir")}=${local.etcdData.path} ...), while no member runs, and only ` +
+      "then restore etcd's data as it prints for every member (kubemend snapshot restore BACKUP.db " +
+      `${input("dataDir")}=${local.etcdData.path} ...), while no member runs, and only ` +
       `then copy the manifests: ${copy.join("; ")}. Where another member still has its data, see kubemend etcd salvage`,
   };
 }

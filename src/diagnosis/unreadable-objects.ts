@@ -9,8 +9,14 @@ import { commandLine } from "./command-line.ts";
 import type { Facts, UnreadableFacts } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
 
-const UNREADABLE =
-  /unable to (?:transform|decode)|not transformable|not decodable|failed to decrypt|StorageReadError|couldn't get version\/kind|no kind "[^"]*" is registered|illegal base64 data|proto: |cannot unmarshal|unexpected EOF/i;
+const UNREADABLE = new RegExp(
+  [
+    "unable to (?:transform|decode)|not transformable|not decodable|failed to decrypt|StorageReadError",
+    'couldn\'t get version/kind|no kind "[^"]*" is registered|illegal base64 data',
+    "proto: |cannot unmarshal|unexpected EOF",
+  ].join("|"),
+  "i",
+);
 const KEY = /\bkey:? ?=?\\*"?(\/[^\s",\\]+)/i;
 
 /** What an API server's message says of an object that it cannot read; undefined where it speaks of something else. */

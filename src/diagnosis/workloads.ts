@@ -37,7 +37,9 @@ function ignoredPods(pods: readonly PendingPod[], { now }: ClusterFacts, { acces
       level: "error",
       code: "pods-ignored-by-scheduler",
       where: `scheduler "${scheduler}"`,
-      text: `${countText(group.length, "pod")} waiting for a node, up to ${spanText(now - oldest)}, without a word of the scheduler${isDefault ? "" : ` "${scheduler}"`}: ${someOf(group.map(nameOf))}`,
+      text:
+        `${countText(group.length, "pod")} waiting for a node, up to ${spanText(now - oldest)}, without ` +
+        `a word of the scheduler${isDefault ? "" : ` "${scheduler}"`}: ${someOf(group.map(nameOf))}`,
       evidence: [],
       consequence: "they stay Pending",
       commands: [kubectl(access, "-n", defined(group[0]).namespace, "describe", "pod", defined(group[0]).name)],
@@ -102,7 +104,10 @@ function shortReplicaSets(short: readonly ShortReplicaSet[], { access }: Facts):
       level: "error",
       code: "replicasets-short",
       where: "replicasets",
-      text: `${countText(missing, "pod")} of ${countText(short.length, "ReplicaSet")} ${missing === 1 ? "is" : "are"} missing, and nobody makes ${missing === 1 ? "it" : "them"}: ${someOf(short.map((each) => `${nameOf(each)} (${each.there} of ${each.wanted})`))}`,
+      text:
+        `${countText(missing, "pod")} of ${countText(short.length, "ReplicaSet")} ` +
+        `${missing === 1 ? "is" : "are"} missing, and nobody makes ${missing === 1 ? "it" : "them"}: ` +
+        `${someOf(short.map((each) => `${nameOf(each)} (${each.there} of ${each.wanted})`))}`,
       evidence: failures.slice(0, 3),
       consequence: "these run with fewer pods than they should",
       commands: [kubectl(access, "-n", defined(first).namespace, "describe", "replicaset", defined(first).name)],

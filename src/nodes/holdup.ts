@@ -58,7 +58,12 @@ export function holdupText(holdup: Holdup, now: number): string {
       return "its node's kubelet does not answer, so nobody confirms that it has ended";
     case "finalizers": {
       const { names } = holdup;
-      return `held by finalizer${names.length === 1 ? "" : "s"} ${names.map((name) => `"${name}"`).join(", ")}: whoever put ${names.length === 1 ? "it" : "them"} there has to take ${names.length === 1 ? "it" : "them"} off`;
+      return (
+        `held by finalizer${names.length === 1 ? "" : "s"} ` +
+        `${names.map((name) => `"${name}"`).join(", ")}: whoever put ` +
+        `${names.length === 1 ? "it" : "them"} there has to take ${names.length === 1 ? "it" : "them"} ` +
+        "off"
+      );
     }
     case "overdue":
       return `should have ended ${seconds(now - holdup.since)} ago: its kubelet has not ended it (see the kubelet's log)`;

@@ -132,7 +132,8 @@ export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemp
   }
   if (target.kind === "Gone") {
     return (
-      `create its Deployment again, from its manifest or a backup of etcd (kubemend snapshot get BACKUP deployment/${target.name} -n ${target.namespace} -o yaml), ` +
+      "create its Deployment again, from its manifest or a backup of etcd (kubemend snapshot get " +
+      `BACKUP deployment/${target.name} -n ${target.namespace} -o yaml), ` +
       `then run ${again} again: it takes the rescue pod away`
     );
   }
@@ -153,7 +154,8 @@ export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemp
       const podSpec = objectOf(objectOf(objectOf(target.workload?.spec).template).spec);
       const account = textOf(podSpec.serviceAccountName) || "default";
       return (
-        `see whether its service account may write the lease: kubectl -n ${target.lease.namespace} auth can-i update leases/${target.lease.name} ` +
+        `see whether its service account may write the lease: kubectl -n ${target.lease.namespace} auth ` +
+        `can-i update leases/${target.lease.name} ` +
         `--as=system:serviceaccount:${target.namespace}:${account}; then run ${again} again`
       );
     }

@@ -134,8 +134,13 @@ function imageOf(pod: KubeObject, container: string): string {
   return textOf(all.find(({ name }) => name === container)?.image);
 }
 
-const BAD_FLAG =
-  /unknown (?:shorthand )?flag|unknown command|flag provided but not defined|invalid argument .* for|unrecognized feature gate|cannot set feature gate|invalid configuration/i;
+const BAD_FLAG = new RegExp(
+  [
+    "unknown (?:shorthand )?flag|unknown command|flag provided but not defined|invalid argument .* for",
+    "unrecognized feature gate|cannot set feature gate|invalid configuration",
+  ].join("|"),
+  "i",
+);
 const PORT_TAKEN = /address already in use/i;
 /** What Go programs say when they end: klog's errors and fatals, cobra's errors, panics. */
 const LAST_WORDS = /^(?:[EF]\d{4} |error:|panic:|fatal|failed )|\berror\b.*:/i;

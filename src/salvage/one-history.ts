@@ -69,7 +69,10 @@ export function findSkippedEntries(survivors: readonly Survivor[]): SkippedEntri
       (other) => other.database.index <= database.index && other.database.revision > database.revision,
     );
     if (witness === undefined) return [];
-    const text = `it has taken in entries up to ${database.index} and has revision ${database.revision}, but "${witness.database.path}" has revision ${witness.database.revision} at entry ${witness.database.index}: entries were left out`;
+    const text =
+      `it has taken in entries up to ${database.index} and has revision ${database.revision}, but ` +
+      `"${witness.database.path}" has revision ${witness.database.revision} at entry ` +
+      `${witness.database.index}: entries were left out`;
     return [{ survivor, path: database.path, text }];
   });
 }

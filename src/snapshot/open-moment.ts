@@ -214,7 +214,9 @@ function uncertainNote(revision: number, uncertain: { upTo: number; from: number
     level: "warning",
     code: "time-uncertain",
     where: `revisions ${revision + 1} to ${uncertain.upTo}`,
-    text: `nobody watched etcd from ${iso(uncertain.from)} to ${iso(uncertain.until)}: of the changes in between it is not known when they happened, and they are left out; name a revision to have them`,
+    text:
+      `nobody watched etcd from ${iso(uncertain.from)} to ${iso(uncertain.until)}: of the changes in ` +
+      "between it is not known when they happened, and they are left out; name a revision to have them",
   };
 }
 

@@ -134,7 +134,9 @@ describe("encodings other than protobuf", () => {
   });
 
   test("numbers of a custom resource are what the API server makes of them", () => {
-    const text = `{"apiVersion":"x.io/v1","kind":"X","metadata":{"name":"a","uid":"u"},"spec":{"a":1.0,"b":-0,"c":9007199254740993,"d":-9223372036854775808,"e":1e3,"f":18446744073709551616,"g":-0.0,"h":0.5}}`;
+    const text =
+      `{"apiVersion":"x.io/v1","kind":"X","metadata":{"name":"a","uid":"u"},"spec":` +
+      `{"a":1.0,"b":-0,"c":9007199254740993,"d":-9223372036854775808,"e":1e3,"f":18446744073709551616,"g":-0.0,"h":0.5}}`;
     const { spec } = objectOf(decodeValue(stored(text))) as JsonObject;
     expect(printJson(spec!)).toBe(
       '{"a":1,"b":0,"c":9007199254740993,"d":-9223372036854775808,"e":1000,"f":18446744073709552000,"g":0,"h":0.5}',

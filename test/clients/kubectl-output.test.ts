@@ -45,7 +45,8 @@ const WANTED: readonly (readonly string[])[] = [
     "deployments",
     "-A",
     "-o",
-    'go-template={{range $i, $d := .items}}{{printf "%02d %-20s" $i $d.metadata.name}}{{if gt $d.spec.replicas 1}} many{{else}} one{{end}}\n{{end}}',
+    'go-template={{range $i, $d := .items}}{{printf "%02d %-20s" $i $d.metadata.name}}{{if gt ' +
+      "$d.spec.replicas 1}} many{{else}} one{{end}}\n{{end}}",
   ],
   [
     "configmaps",

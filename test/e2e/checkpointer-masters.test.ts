@@ -28,7 +28,8 @@ spec:
   hostNetwork: true
   terminationGracePeriodSeconds: 1
   containers:
-  - {name: solo, image: "kubemend.test/web:1", imagePullPolicy: Never, env: [{name: PORT, value: "8089"}], volumeMounts: [{name: config, mountPath: /config}]}
+  - {name: solo, image: "kubemend.test/web:1", imagePullPolicy: Never, env: [{name: PORT, value: "8089"}],
+     volumeMounts: [{name: config, mountPath: /config}]}
   volumes:
   - {name: config, hostPath: {path: /etc/kubernetes/solo.conf}}
 `;

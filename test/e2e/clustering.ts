@@ -161,7 +161,9 @@ export async function askService(bed: KubeadmCluster): Promise<AskedService> {
   const ask = `timeout 3 busybox wget -qO- http://${SERVICE}`;
   await waitFor("the service to answer", () => worker.run(["sh", "-c", ask], { timeoutSeconds: 10 }), { seconds: 180 });
   // Once more where it fails: a machine that is too busy for one request has not interrupted the service.
-  const script = `while :; do if ${ask} >/dev/null || ${ask} >/dev/null; then echo answered; else echo "failed at $(date +%T)"; fi; sleep 0.2; done`;
+  const script =
+    `while :; do if ${ask} >/dev/null || ${ask} >/dev/null; then echo answered; else echo "failed ` +
+    `at $(date +%T)"; fi; sleep 0.2; done`;
   worker.startService("asker", ["sh", "-c", script]);
   const log = bed.bed.path("logs", `${worker.name}-asker.log`);
   return {

@@ -383,7 +383,8 @@ spec: {minReplicas: 1, maxReplicas: 2, scaleTargetRef: {apiVersion: apps/v1, kin
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 ${metadata}
-spec: {rules: [{host: ${name}.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: ${name}, port: {number: 80}}}}]}}]}
+spec: {rules: [{host: ${name}.example.com, http: {paths: [{path: /, pathType: Prefix,
+  backend: {service: {name: ${name}, port: {number: 80}}}}]}}]}
 `;
   });
   return [`apiVersion: v1\nkind: Namespace\nmetadata: {name: ${namespace}}\n`, ...parts].join("---\n");
@@ -470,7 +471,8 @@ spec:
 apiVersion: v1
 kind: PersistentVolume
 metadata: {name: small}
-spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain, storageClassName: manual, hostPath: {path: /tmp/small}, claimRef: {namespace: small, name: data}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain,
+  storageClassName: manual, hostPath: {path: /tmp/small}, claimRef: {namespace: small, name: data}}
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim

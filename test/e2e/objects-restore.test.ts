@@ -350,7 +350,8 @@ spec:
   names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
   scope: Namespaced
   versions:
-  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}}
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object,
+     properties: {spec: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}}
 ---
 apiVersion: v1
 kind: Secret
@@ -390,17 +391,20 @@ metadata: {name: shop, labels: {team: a}}
 apiVersion: v1
 kind: PersistentVolume
 metadata: {name: kept}
-spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain, storageClassName: manual, hostPath: {path: /tmp/kept}, claimRef: {namespace: shop, name: kept}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain,
+  storageClassName: manual, hostPath: {path: /tmp/kept}, claimRef: {namespace: shop, name: kept}}
 ---
 apiVersion: v1
 kind: PersistentVolume
 metadata: {name: db}
-spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain, storageClassName: manual, hostPath: {path: /tmp/db}, claimRef: {namespace: shop, name: data-db-0}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain,
+  storageClassName: manual, hostPath: {path: /tmp/db}, claimRef: {namespace: shop, name: data-db-0}}
 ---
 apiVersion: v1
 kind: PersistentVolume
 metadata: {name: dropped}
-spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Delete, storageClassName: manual, hostPath: {path: /tmp/kubemend-dropped}, claimRef: {namespace: shop, name: dropped}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Delete,
+  storageClassName: manual, hostPath: {path: /tmp/kubemend-dropped}, claimRef: {namespace: shop, name: dropped}}
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim

@@ -14,7 +14,8 @@ const WORKERS = ["worker1", "worker2", "worker3"];
 const TOLERATED_SECONDS = 20;
 const SPREAD = `
       tolerations: [{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: ${TOLERATED_SECONDS}}]
-      topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {app: web}}}]`;
+      topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway,
+        labelSelector: {matchLabels: {app: web}}}]`;
 
 describeWithCluster("a worker's maintenance and failure", (kubernetes) => {
   let plane: ControlPlane;

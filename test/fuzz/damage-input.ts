@@ -102,9 +102,8 @@ const LINE_DAMAGES: readonly Damage[] = [
 
 const WORDS = [
   ..."\0 \n \t \r\n [ ] { } : , - ? ! & * # | > % @ ` ' \" \\ / = .. ../ ~ $ ( )".split(" "),
-  ..."true null 0 -1 1e999 NaN 99999999999999999999 0x7f 0b1 __proto__ constructor toString \u202e \u001b[31m \ufeff \ud800 %00 %2e %zz".split(
-    " ",
-  ),
+  ...("true null 0 -1 1e999 NaN 99999999999999999999 0x7f 0b1 __proto__ constructor toString \u202e " +
+    "\u001b[31m \ufeff \ud800 %00 %2e %zz".split(" ")),
   " ",
   "",
   ": ",

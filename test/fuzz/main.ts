@@ -93,7 +93,9 @@ process.stdout.write(
 if (values.record && total() >= most) {
   const rows = Object.entries(state.counts).map(([name, { inputs, refused }]) => [name, inputs, refused] as const);
   recordFigures("fuzz", [
-    `\`npm run fuzz -- --inputs ${most}\`: **${total().toLocaleString("en")} damaged inputs** in ${Math.round(state.seconds / 60)} minutes, from seed ${state.first} on; ${state.failures} broke something.`,
+    `\`npm run fuzz -- --inputs ${most}\`: **${total().toLocaleString("en")} damaged inputs** in ` +
+      `${Math.round(state.seconds / 60)} minutes, from seed ${state.first} on; ${state.failures} ` +
+      "broke something.",
     "",
     "| reader | inputs | refused |",
     "| --- | ---: | ---: |",

@@ -32,8 +32,9 @@ export const clusterBundle = defineCommand({
     "kubemend cluster bundle backup.db --out bundles",
     "kubemend cluster bundle /backup/prod@latest --out bundles --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
   ],
-  notes: `Each file holds the backup and the node's keys, so every secret of the cluster: only its owner may read it, unless it is encrypted with --recipient.
-Bring each to its node and run kubemend cluster apply FILE there, on all nodes: each waits for the others.`,
+  notes: `Each file holds the backup and the node's keys, so every secret of the cluster: only its owner may read it,
+unless it is encrypted with --recipient. Bring each to its node and run kubemend cluster apply FILE
+there, on all nodes: each waits for the others.`,
   page: "docs/restore-a-cluster.md",
   async run({ backup }, flags, { host }) {
     const { bundleCluster } = await import("../../operations/cluster/bundle-cluster.ts");

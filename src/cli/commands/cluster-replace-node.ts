@@ -29,8 +29,8 @@ export const clusterReplaceNode = defineCommand({
     yes: YES_FLAG,
   },
   examples: ["kubemend cluster replace-node cp3 --to 10.0.0.23 --node cp1=10.0.0.11 --node cp2=10.0.0.12"],
-  notes: `Name the living control-plane nodes with --node. The lost member and Node object are removed, kubeadm on a living node uploads the certificates
-under a fresh key (they travel encrypted), and kubeadm join runs on the new machine.`,
+  notes: `Name the living control-plane nodes with --node. The lost member and Node object are removed, kubeadm on a living node
+uploads the certificates under a fresh key (they travel encrypted), and kubeadm join runs on the new machine.`,
   page: "docs/restore-a-cluster.md",
   async run({ name }, flags, { host }) {
     const { replaceNode } = await import("../../operations/cluster/replace-node.ts");

@@ -33,8 +33,8 @@ export const clusterSalvage = defineCommand({
     "kubemend cluster salvage --node cp2=10.0.0.12 --node cp3=10.0.0.13 --ssh ubuntu@",
     "kubemend cluster salvage --node cp1=10.0.0.11 --node cp2=10.0.0.12 --without-data cp1",
   ],
-  notes: `Name every node whose disk survives. The newest state that any of them holds is brought back, with the log of another where that goes further; one
-node begins, the others join it as learners and are promoted. Old data is moved aside, never deleted.`,
+  notes: `Name every node whose disk survives. The newest state that any of them holds is brought back, with the log of another where that
+goes further; one node begins, the others join it as learners and are promoted. Old data is moved aside, never deleted.`,
   page: "docs/restore-a-cluster.md",
   async run(_, flags, { host }) {
     const { salvageCluster } = await import("../../operations/cluster/salvage-cluster.ts");

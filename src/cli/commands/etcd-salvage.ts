@@ -111,7 +111,8 @@ function salvagedText(result: SalvageResult, width: number | undefined): string 
   const { memberId, clusterId, isDryRun } = result;
   const lines = [
     result.reason,
-    `${isDryRun ? "would write" : "wrote"} "${result.dataDir}": member ${memberId} alone in cluster ${clusterId}, up to entry ${result.lastIndex} of term ${result.lastTerm}`,
+    `${isDryRun ? "would write" : "wrote"} "${result.dataDir}": member ${memberId} alone in cluster ` +
+      `${clusterId}, up to entry ${result.lastIndex} of term ${result.lastTerm}`,
     `${result.replayedEntries} entries are replayed when etcd starts, ${result.uncommittedEntries} of them beyond the commit index`,
   ];
   if (result.movedAside !== null) lines.push(`the old data dir is in "${result.movedAside}"`);

@@ -32,7 +32,8 @@ export const objectsHistory = defineCommand({
     "kubemend objects history backup.db clusterrolebinding/admins -o json",
   ],
   notes:
-    "A snapshot holds what was written since etcd compacted last (Kubernetes has it do so every 5 minutes), and of older objects the newest revision.",
+    "A snapshot holds what was written since etcd compacted last (Kubernetes has it do so every 5 " +
+    "minutes), and of older objects the newest revision.",
   page: "docs/give-back-objects.md",
   async run({ first, second }, flags, { host }) {
     const { readObjectHistory } = await import("../../operations/objects/history.ts");

@@ -59,7 +59,9 @@ export const objectsRestore = defineCommand({
     "kubemend objects restore --resume kubemend-undo-20261129T104217Z.jsonl",
   ],
   notes:
-    "A plan is shown first. What controllers make, they make again: it is not given back unless it is named. Before each write, what was there goes\ninto the undo file. Exit code 1 where an object was refused, or could not be given back.",
+    "A plan is shown first. What controllers make, they make again: it is not given back unless it " +
+    "is named. Before each write, what was there goes\ninto the undo file. Exit code 1 where an " +
+    "object was refused, or could not be given back.",
   page: "docs/give-back-objects.md",
   async run({ snapshot, selection }, flags, { host }) {
     if (flags.changed && flags.missingOnly)

@@ -93,7 +93,11 @@ function plansText(plans: readonly RescuePlan[], format: "text" | "json" | "yaml
   const lines = plans.map(({ pod, target, refusal }) => {
     const { name, namespace } = pod.metadata;
     const checked = refusal === undefined ? "" : ", which the API server refuses";
-    return `would create pod "${namespace}/${name}" on node "${pod.spec && (pod.spec as { nodeName?: string }).nodeName}" from ${defined(target.templates[0]).title}${checked}\n`;
+    return (
+      `would create pod "${namespace}/${name}" on node ` +
+      `"${pod.spec && (pod.spec as { nodeName?: string }).nodeName}" from ` +
+      `${defined(target.templates[0]).title}${checked}\n`
+    );
   });
   return `${lines.join("")}unless the component renews its lease: then it would be left alone\n`;
 }

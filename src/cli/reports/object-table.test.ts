@@ -31,9 +31,12 @@ const resource = (plural: string, more: Partial<NamedResource> = {}): NamedResou
 });
 
 /** Objects of no reasonable shape, with the fields that tables look at. */
-const WORDS = `spec status metadata labels annotations ownerReferences controller conditions type reason containers initContainers containerStatuses state
-  terminated waiting running lastState restartCount name namespace creationTimestamp deletionTimestamp replicas selector matchLabels matchExpressions values ports port
-  endpoints subsets addresses rules host metrics target resource capacity storage data subjects roleRef taints series involvedObject startTime completionTime`;
+const WORDS = `spec status metadata labels annotations ownerReferences controller conditions type reason
+  containers initContainers containerStatuses state
+  terminated waiting running lastState restartCount name namespace creationTimestamp deletionTimestamp replicas
+  selector matchLabels matchExpressions values ports port
+  endpoints subsets addresses rules host metrics target resource capacity storage data subjects roleRef taints series
+  involvedObject startTime completionTime`;
 const fieldName = fc.constantFrom(...WORDS.split(/\s+/));
 const { value: junk } = fc.letrec((tie) => ({
   value: fc.oneof(

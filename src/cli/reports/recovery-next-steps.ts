@@ -60,7 +60,16 @@ function staticPodSteps(
       member === undefined
         ? []
         : [
-            `  sudo kubemend snapshot restore ${backup} ${[`--data-dir=${member.dataDir}`, `--name=${member.name}`, `--initial-cluster=${cluster}`, `--initial-cluster-token=${freshToken(options)}`, `--initial-advertise-peer-urls=${member.peerUrl}`].map(shellWord).join(" ")}`,
+            `  sudo kubemend snapshot restore ${backup} ` +
+              [
+                `--data-dir=${member.dataDir}`,
+                `--name=${member.name}`,
+                `--initial-cluster=${cluster}`,
+                `--initial-cluster-token=${freshToken(options)}`,
+                `--initial-advertise-peer-urls=${member.peerUrl}`,
+              ]
+                .map(shellWord)
+                .join(" "),
           ];
     return [
       `on ${node.name}, when the files of ${directory}/nodes/${node.name}/host-files.txt are there:`,

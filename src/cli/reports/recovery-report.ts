@@ -42,7 +42,8 @@ export function recoveryText(recovery: Recovery, options: ReportOptions): string
     `Recovering from ${sourceTitle(source)}`,
     ...rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${oneLine(value)}`),
     ...rendering.assets.map((asset) => `${verb}: ${oneLine(`${directory}/${asset.path}`)}`),
-    `${written === undefined ? "Dry run: would write" : written.replaced ? "Replaced" : "Wrote"}: ${rendering.assets.length} files, ${byteText(total)}`,
+    `${written === undefined ? "Dry run: would write" : written.replaced ? "Replaced" : "Wrote"}: ` +
+      `${rendering.assets.length} files, ${byteText(total)}`,
     ...(written?.keptAt === undefined
       ? []
       : [`The earlier output had been changed (${written.changed.join(", ")}), and is kept at ${written.keptAt}`]),

@@ -221,7 +221,8 @@ class Maker {
     const { certificate, key, loss } = defined(AUTHORITIES.find((each) => each.name === name));
     const restored = this.#outputs.find(({ file }) => file === this.#at(certificate))?.text;
     const why = !existsSync(this.#at(key))
-      ? `${this.#at(key)} is lost: copy it from another control-plane node or a backup (kubeadm keeps it for two hours in the secret kube-system/kubeadm-certs); else ${loss}`
+      ? `${this.#at(key)} is lost: copy it from another control-plane node or a backup (kubeadm keeps ` +
+        `it for two hours in the secret kube-system/kubeadm-certs); else ${loss}`
       : restored === undefined && !existsSync(this.#at(certificate))
         ? `${this.#at(certificate)} is lost, and no kubeconfig holds it: copy it from any node`
         : undefined;

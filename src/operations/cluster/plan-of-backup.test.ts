@@ -129,34 +129,38 @@ describe("an empty machine", () => {
     expect(made).toContain("/etc/kubernetes/kubelet.conf");
   });
 
-  test("all three empty: with the certificate key everything is there; without it what is lacking is listed with how to get it", async () => {
-    const all = (from: ClusterBackup): PlanInput => {
-      const given = input(empty(), from);
-      const surveys = new Map(["m1", "m2", "m3"].map((node) => [node, { facts: facts(node, empty()) }]));
-      return { ...given, surveys };
-    };
-    const given = all(withKey);
-    const plan = planRestore(given);
-    expect(checkRestore(plan, given).problems).toEqual([]);
-    const sent = await gatherFiles("m1", plan.files.m1 ?? [], withKey.files, () => expect.unreachable());
-    const pem = (path: string) =>
-      Buffer.from(sent.find((each) => each.path === path)?.content ?? "", "base64").toString();
-    const authority = new X509Certificate(pem(`${PKI}/ca.crt`));
-    expect(authority.fingerprint256).toBe(backup.authorities[0]);
-    expect(pem(`${PKI}/ca.key`)).toContain("PRIVATE KEY");
-    expect(sent.find(({ path }) => path === `${PKI}/ca.key`)?.mode).toBe(0o600);
+  test(
+    "all three empty: with the certificate key everything is there; without it what is lacking is " +
+      "listed with how to get it",
+    async () => {
+      const all = (from: ClusterBackup): PlanInput => {
+        const given = input(empty(), from);
+        const surveys = new Map(["m1", "m2", "m3"].map((node) => [node, { facts: facts(node, empty()) }]));
+        return { ...given, surveys };
+      };
+      const given = all(withKey);
+      const plan = planRestore(given);
+      expect(checkRestore(plan, given).problems).toEqual([]);
+      const sent = await gatherFiles("m1", plan.files.m1 ?? [], withKey.files, () => expect.unreachable());
+      const pem = (path: string) =>
+        Buffer.from(sent.find((each) => each.path === path)?.content ?? "", "base64").toString();
+      const authority = new X509Certificate(pem(`${PKI}/ca.crt`));
+      expect(authority.fingerprint256).toBe(backup.authorities[0]);
+      expect(pem(`${PKI}/ca.key`)).toContain("PRIVATE KEY");
+      expect(sent.find(({ path }) => path === `${PKI}/ca.key`)?.mode).toBe(0o600);
 
-    const { problems } = notes(all(backup));
-    const ofFirst = problems.filter((text) => text.includes('"m1"'));
-    expect(ofFirst).toContainEqual(
-      expect.stringMatching(/pki\/ca\.key is missing: copy it from .*make a new authority/),
-    );
-    expect(ofFirst).toContainEqual(expect.stringMatching(/pki\/sa\.key is missing: .*makes every token/));
-    expect(ofFirst).toContainEqual(
-      `node "m1": ${PKI}/apiserver.crt is missing, and it cannot be made without ${PKI}/ca.key: copy one of the two from a backup`,
-    );
-    expect(ofFirst).not.toContainEqual(expect.stringContaining("pki/ca.crt is missing"));
-  });
+      const { problems } = notes(all(backup));
+      const ofFirst = problems.filter((text) => text.includes('"m1"'));
+      expect(ofFirst).toContainEqual(
+        expect.stringMatching(/pki\/ca\.key is missing: copy it from .*make a new authority/),
+      );
+      expect(ofFirst).toContainEqual(expect.stringMatching(/pki\/sa\.key is missing: .*makes every token/));
+      expect(ofFirst).toContainEqual(
+        `node "m1": ${PKI}/apiserver.crt is missing, and it cannot be made without ${PKI}/ca.key: copy one of the two from a backup`,
+      );
+      expect(ofFirst).not.toContainEqual(expect.stringContaining("pki/ca.crt is missing"));
+    },
+  );
 
   test("a key of another upload, and a backup without the secret", async () => {
     await expect(readClusterBackup(SNAPSHOT, { certificateKey: "00".repeat(32) })).rejects.toMatchObject({

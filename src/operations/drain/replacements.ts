@@ -39,7 +39,10 @@ export async function findOwners(api: ClusterApi, pods: readonly KubeObject[], s
       references.set(reference.uid, { reference, namespace: pod.metadata.namespace ?? "" });
   }
   const found = await inParallel([...references.values()], async ({ reference, namespace }) => {
-    const path = `${groupPath(reference.apiVersion)}/namespaces/${encodeURIComponent(namespace)}/${RESOURCES[reference.kind]}/${encodeURIComponent(reference.name)}`;
+    const path = [
+      `${groupPath(reference.apiVersion)}/namespaces/${encodeURIComponent(namespace)}`,
+      `${RESOURCES[reference.kind]}/${encodeURIComponent(reference.name)}`,
+    ].join("/");
     const object = await unlessAbsent(api.get(path, signal));
     if (object === undefined || object.metadata.uid !== reference.uid) return undefined;
     const selector = selectorOf(object);

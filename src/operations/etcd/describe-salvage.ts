@@ -40,7 +40,9 @@ export function writtenFindings({ findings, alarms }: WrittenDataDir): Finding[]
         level: "warning",
         code: "alarm-restored",
         where: 'bucket "alarm"',
-        text: `the alarm ${alarm.type} of member ${alarm.member} is salvaged too: etcd refuses writes until it is disarmed (etcdctl alarm disarm)`,
+        text:
+          `the alarm ${alarm.type} of member ${alarm.member} is salvaged too: etcd refuses writes until ` +
+          "it is disarmed (etcdctl alarm disarm)",
       }),
     ),
   ];
@@ -58,7 +60,8 @@ function lossFindings({ losses, last, survivors }: SalvagePlan): Finding[] {
       missing: [
         "error",
         "entries-missing",
-        `${range} ${known} and ${is} in no survivor: up to ${count} ${isOne ? "write is" : "writes are"} lost${damagedHolder(loss, survivors)}`,
+        `${range} ${known} and ${is} in no survivor: up to ${count} ` +
+          `${isOne ? "write is" : "writes are"} lost${damagedHolder(loss, survivors)}`,
       ],
       "behind-a-hole": [
         "error",
@@ -68,7 +71,8 @@ function lossFindings({ losses, last, survivors }: SalvagePlan): Finding[] {
       unproved: [
         "error",
         "entries-unproved",
-        `the log is damaged before entry ${loss.from}, where a new term begins: it is not certain that entry ${loss.from - 1} is the one before it, and entries of the new term may be missing there`,
+        `the log is damaged before entry ${loss.from}, where a new term begins: it is not certain that ` +
+          `entry ${loss.from - 1} is the one before it, and entries of the new term may be missing there`,
       ],
       superseded: [
         "warning",

@@ -82,7 +82,10 @@ export class ReplicaSurges {
       for (const item of objectsOf(page.value.items) as KubeObject[]) {
         const wanted = Number(item.metadata.annotations?.[SURGE_ANNOTATION]);
         if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
-        const path = `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}/${resource}/${encodeURIComponent(item.metadata.name)}`;
+        const path = [
+          `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}`,
+          `${resource}/${encodeURIComponent(item.metadata.name)}`,
+        ].join("/");
         await this.end({ path, wanted }, signal);
         tell(`${resource} "${namespacedName(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
       }

@@ -80,7 +80,10 @@ export class ScaledOwners {
   async #read(reference: OwnerReference, namespace: string): Promise<Scaled | undefined> {
     const resource = SCALED_RESOURCES[reference.kind];
     if (resource === undefined) return undefined;
-    const path = `${groupPath(reference.apiVersion)}/namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(reference.name)}`;
+    const path = [
+      `${groupPath(reference.apiVersion)}/namespaces/${encodeURIComponent(namespace)}`,
+      `${resource}/${encodeURIComponent(reference.name)}`,
+    ].join("/");
     const object = await unlessAbsent(this.#api.get(path, this.#signal));
     if (object === undefined) return undefined;
     return { object, path, name: `${reference.kind} ${namespace}/${reference.name}` };

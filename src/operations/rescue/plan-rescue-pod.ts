@@ -109,7 +109,9 @@ async function usableAccounts(
       { name: own, note: undefined },
     ];
   }
-  const note = `neither service account "${own}" nor "${other}" may write the lease "${namespace}/${name}": without it the rescue pod cannot lead`;
+  const note =
+    `neither service account "${own}" nor "${other}" may write the lease "${namespace}/${name}": ` +
+    "without it the rescue pod cannot lead";
   return [
     { name: own, note },
     { name: other, note: `${instead}; neither may it write the lease` },

@@ -316,7 +316,9 @@ function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: Restor
   const codes = [...new Set(errors.map((finding) => finding.code))];
   throw new MendError("snapshot-refused", `the snapshot is damaged: ${first.text}${more}`, {
     where: first.where,
-    hint: `see all with kubemend snapshot verify; to restore all the same, pass ${codes.map((code) => `${input("allow")} ${code}`).join(" ")}`,
+    hint:
+      "see all with kubemend snapshot verify; to restore all the same, pass " +
+      `${codes.map((code) => `${input("allow")} ${code}`).join(" ")}`,
   });
 }
 

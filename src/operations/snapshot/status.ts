@@ -116,7 +116,8 @@ export function reportHash(verdict: HashVerdict | "skipped", path: string, repor
     report({ level: "error", code: "snapshot-hash-mismatch", where: path, text });
   } else if (verdict === "absent") {
     const text =
-      "no SHA-256 at its end: a raw copy of a database; if etcd was running when it was copied, pages may be torn or the last writes missing";
+      "no SHA-256 at its end: a raw copy of a database; if etcd was running when it was copied, pages " +
+      "may be torn or the last writes missing";
     report({ level: "warning", code: "snapshot-hash-absent", where: path, text });
   }
 }

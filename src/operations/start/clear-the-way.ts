@@ -102,7 +102,8 @@ export async function releaseReplaced(start: Clearing, look: Observation, nodes:
     const pods = movablePods([name], look);
     for (const pod of pods) await deletePod(start, pod);
     options.tell(
-      `this machine has the address of node "${name}", which gives no sign of life: deleted that node and ${pods.length} pods that were bound to it`,
+      `this machine has the address of node "${name}", which gives no sign of life: deleted that node ` +
+        `and ${pods.length} pods that were bound to it`,
     );
   }
 }

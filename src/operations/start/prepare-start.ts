@@ -73,7 +73,8 @@ function refuseStaticPods({ assetDir, podManifestPath, machine }: StartOptions):
   const folder = `${assetDir}/nodes/${own}`;
   throw new MendError(
     "unsupported",
-    `"${assetDir}" holds static pods of ${nodes.map((node) => `"${node}"`).join(", ")}: the kubelet of each node starts them, and there is nothing for start to do`,
+    `"${assetDir}" holds static pods of ${nodes.map((node) => `"${node}"`).join(", ")}: the kubelet ` +
+      "of each node starts them, and there is nothing for start to do",
     {
       where: `${assetDir}/nodes`,
       hint:

@@ -83,7 +83,9 @@ export function bringDataBack({ id, dataDir }: NodeJournal): void {
   if (old === undefined && dataDir.member !== null) {
     throw new MendError("not-found", `the data of before ${id} is neither at "${path}" nor beside it`, {
       where: path,
-      hint: `find it${dataDir.movedAside === null ? "" : ` (it was moved to "${dataDir.movedAside}")`}, move it back to "${path}", and run this again`,
+      hint:
+        `find it${dataDir.movedAside === null ? "" : ` (it was moved to "${dataDir.movedAside}")`}, ` +
+        `move it back to "${path}", and run this again`,
     });
   }
   const undone = `undone-${id}`;
