@@ -12,6 +12,7 @@ import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
 import type { ApiManners } from "../../io/api-server/api-manners.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { type Impersonation, isHeaderText } from "../../io/api-server/impersonation.ts";
 import { inClusterAccess } from "../../io/api-server/in-cluster.ts";
 import { type ClusterAccess, readClusterAccess, withProxy } from "../../io/api-server/kubeconfig.ts";
 
@@ -22,6 +23,8 @@ export interface ClusterFlags {
   /** The environment: `KUBECONFIG`, one path or several; `HOME`; proxies; what a pod has for its service account. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly manners?: ApiManners;
+  /** As whom the API server is asked, instead of whom the kubeconfig names. */
+  readonly impersonate?: Impersonation;
 }
 
 export type { ApiManners } from "../../io/api-server/api-manners.ts";
@@ -62,6 +65,15 @@ export function chooseKubeconfigs({ kubeconfig, variables }: ClusterFlags): read
  * server.
  */
 export async function findClusterAccess(flags: ClusterFlags, asking: Asking = {}): Promise<ClusterAccess> {
+  const access = await ownAccess(flags, asking);
+  const { impersonate } = flags;
+  if (impersonate === undefined) return access;
+  if (![impersonate.user, ...impersonate.groups].every((text) => text !== "" && isHeaderText(text)))
+    throw new MendError("usage", "the user or a group to ask as is empty, or has characters that cannot be sent");
+  return { ...access, impersonate };
+}
+
+async function ownAccess(flags: ClusterFlags, asking: Asking): Promise<ClusterAccess> {
   const { variables } = flags;
   const options = { contextName: flags.context, signal: asking.signal, variables };
   const chosen = chooseKubeconfigs(flags);
