@@ -36,6 +36,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "operations/backup/drill.ts": ["--name", "--data-dir"], // etcd's
   "operations/cluster/node/join-node.ts": ["--node-name", "--apiserver-advertise-address", "--certificate-key"], // kubeadm's
   "operations/cluster/node/prepare-node.ts": ["--container-runtime-endpoint"], // the kubelet's
+  "rescue/permanent.ts": ["--as"], // kubectl's
 };
 
 async function commandTree(): Promise<Command> {

@@ -28,6 +28,10 @@ export async function run(typed: readonly string[], process: ProcessHost): Promi
   };
   let program: Command | undefined;
   try {
+    if (typed.length === 0 && host.ask !== undefined && host.stdout.isTTY) {
+      const { interact } = await import("./interactive.ts");
+      return await interact(host, (line) => run(line, process));
+    }
     argv = await ownWords(typed, context.commandTree);
     program = await createProgram(context, output, argv[0]);
     await program.parseAsync([...argv], { from: "user" });
