@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { placesIn } from "../../checkpoint/data-directory.ts";
+import { MendError } from "../../errors/errors.ts";
 import type { AgentReport } from "../../operations/checkpoint/checkpointer-options.ts";
 import type { DiagnoseOptions, DiagnoseResult } from "../../operations/diagnose/diagnose.ts";
 import { EXIT } from "../command.ts";
@@ -9,7 +10,7 @@ import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { CLUSTER_FLAGS, clusterFlags } from "../options/cluster-flags.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
-import { duration, parsed, toggle, type ValuesOf } from "../options/flag.ts";
+import { duration, parsed, toggle, type ValuesOf, words } from "../options/flag.ts";
 import { withFlags } from "../options/input-flags.ts";
 import { type ListenAddress, parseAddress } from "../options/listen-address.ts";
 import { outputFlag } from "../options/output-flags.ts";
@@ -23,6 +24,10 @@ const FLAGS = {
   ui: parsed("--ui [address]", "show it in a browser, and repeat until interrupted", parseAddress, {
     preset: "127.0.0.1:0",
   }),
+  metricsAddress: words(
+    "--metrics-address <address>",
+    "with --watch: serve /metrics, /healthz and /status there, on the loopback",
+  ),
   interval: duration("--interval <duration>", "between two checks", { default: "5s" }),
   probeTimeout: duration("--probe-timeout <duration>", "for one probe", { default: "3s" }),
   ...ETCD_FLAGS,
@@ -39,6 +44,7 @@ export const diagnoseCommand = defineCommand({
     "sudo kubemend diagnose                      # on a control-plane node: also checks this machine and asks etcd",
     "kubemend diagnose -o json | jq -r '.troubles[].commands[]'",
     "kubemend diagnose --watch",
+    "kubemend diagnose --watch --interval 30s --metrics-address 127.0.0.1:10273    # for Prometheus",
     "kubemend diagnose --ui                      # the same in a browser",
   ],
   notes: `etcd is asked as this machine's API server or etcd member reaches it, or with --endpoints and the flags for its
@@ -48,6 +54,8 @@ could be judged.`,
   async run(_, flags, { host }) {
     const { diagnoseCluster } = await import("../../operations/diagnose/diagnose.ts");
     const look = () => diagnoseCluster(operationOptions(host, flags));
+    if (flags.metricsAddress !== undefined && !flags.watch)
+      throw new MendError("usage", "metrics are served while it is repeated", { hint: "pass --watch too" });
     if (flags.ui !== undefined) return exitCode(await showInBrowser(look, flags.ui, flags.interval, host));
     if (flags.watch) return exitCode(await watch(look, host, flags));
     const result = await look();
@@ -113,6 +121,9 @@ async function watch(
 ): Promise<DiagnoseResult | undefined> {
   let last: DiagnoseResult | undefined;
   let shown = "";
+  const { openDiagnosisPages } = await import("../../operations/diagnose/diagnosis-pages.ts");
+  const { metricsAddress } = flags;
+  const pages = metricsAddress === undefined ? undefined : await openDiagnosisPages(() => last, metricsAddress);
   try {
     for (;;) {
       last = await look();
@@ -127,5 +138,7 @@ async function watch(
   } catch (error) {
     if (!host.signal.aborted) throw error;
     return last;
+  } finally {
+    pages?.close();
   }
 }

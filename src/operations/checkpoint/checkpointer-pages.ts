@@ -1,6 +1,7 @@
 /** The agent's health, metrics and status for the HTTP server on the loopback. */
 import { STATE_TEXT } from "../../checkpoint/cause.ts";
 import { type AgentEndpoint, openAgentEndpoint } from "../../io/agent/agent-endpoint.ts";
+import { metricText, type Samples } from "../../io/agent/metrics-text.ts";
 import type { AgentReport, CheckpointerOptions } from "./checkpointer-options.ts";
 import type { AgentView } from "./checkpointer-report.ts";
 
@@ -20,7 +21,7 @@ export async function openAgentPages(
   try {
     return await openAgentEndpoint(metricsAddress, {
       health: () => healthOf(page().report),
-      metrics: () => metricsText(page()),
+      metrics: () => checkpointerMetrics(page()),
       status: () => page().report,
     });
   } catch (error) {
@@ -35,41 +36,40 @@ function healthOf({ runtime, findings }: AgentReport): string | undefined {
   return runtime ?? (worst === undefined ? undefined : `${worst.where}: ${worst.text}`);
 }
 
-function metricsText({ report, view }: AgentPage): string {
+/** In Prometheus' text format. */
+export function checkpointerMetrics({ report, view }: AgentPage): string {
   const { looks, copies, failures, transitions } = view.counts;
-  const states = Object.keys(STATE_TEXT).map((state): [string, number] => [
-    `{state="${state}"}`,
+  const states = Object.keys(STATE_TEXT).map((state): Samples[number] => [
+    { state },
     report.checkpoints.filter((each) => each.state === state).length,
   ]);
-  const moves = [...transitions].map(([move, count]): [string, number] => {
-    const [from, to] = move.split(" ");
-    return [`{from="${from}",to="${to}"}`, count];
+  const moves = [...transitions].map(([move, count]): Samples[number] => {
+    const [from = "", to = ""] = move.split(" ");
+    return [{ from, to }, count];
   });
-  const generations = report.checkpoints.map((each): [string, number] => [
-    `{checkpoint="${each.id}"}`,
+  const generations = report.checkpoints.map((each): Samples[number] => [
+    { checkpoint: each.id },
     each.generations.length,
   ]);
   return [
     metric("checkpoints", "gauge", "Checkpoints by state.", states),
     metric("generations", "gauge", "Copies on disk that can be run.", generations),
     metric("transitions_total", "counter", "Changes of state.", moves),
-    metric("looks_total", "counter", "Walks over everything that was seen.", [["", looks]]),
-    metric("copies_total", "counter", "Copies written.", [["", copies]]),
-    metric("failures_total", "counter", "Writes that failed.", [["", failures]]),
-    metric("findings", "gauge", "Things that are wrong now.", [["", report.findings.length]]),
-    metric("api_server_up", "gauge", "Whether an API server can be asked.", [["", report.apiServer === null ? 1 : 0]]),
-    metric("container_runtime_up", "gauge", "Whether the runtime answers.", [["", report.runtime === null ? 1 : 0]]),
+    metric("looks_total", "counter", "Walks over everything that was seen.", [[{}, looks]]),
+    metric("copies_total", "counter", "Copies written.", [[{}, copies]]),
+    metric("failures_total", "counter", "Writes that failed.", [[{}, failures]]),
+    metric("findings", "gauge", "Things that are wrong now.", [[{}, report.findings.length]]),
+    metric("api_server_up", "gauge", "Whether an API server can be asked.", [[{}, report.apiServer === null ? 1 : 0]]),
+    metric("container_runtime_up", "gauge", "Whether the runtime answers.", [[{}, report.runtime === null ? 1 : 0]]),
     metric(
       "last_activation_seconds",
       "gauge",
       "From knowing that a checkpoint is needed to its manifest being in place.",
-      view.lastActivationMs === undefined ? [] : [["", view.lastActivationMs / 1000]],
+      view.lastActivationMs === undefined ? [] : [[{}, view.lastActivationMs / 1000]],
     ),
   ].join("");
 }
 
-function metric(name: string, type: string, help: string, values: readonly (readonly [string, number])[]): string {
-  const full = `${PREFIX}${name}`;
-  const lines = values.map(([labels, value]) => `${full}${labels} ${value}\n`);
-  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join("")}`;
+function metric(name: string, type: "gauge" | "counter", help: string, samples: Samples): string {
+  return metricText(`${PREFIX}${name}`, type, help, samples);
 }

@@ -1,5 +1,6 @@
 /** The agent's health, metrics and status on the loopback. */
 import { type AgentEndpoint, openAgentEndpoint } from "../../../io/agent/agent-endpoint.ts";
+import { metricText, type Samples } from "../../../io/agent/metrics-text.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import type { AgentReporter } from "./agent-report.ts";
 
@@ -32,7 +33,7 @@ function backupStatus(reporter: AgentReporter): object {
 export function backupMetrics(reporter: AgentReporter, now: number): string {
   const { state } = reporter;
   const { counts } = state;
-  const seconds = (milliseconds: number | null): Samples => (milliseconds === null ? [] : [["", milliseconds / 1000]]);
+  const seconds = (milliseconds: number | null): Samples => (milliseconds === null ? [] : [[{}, milliseconds / 1000]]);
   const lag = state.storedTime === null ? null : Math.max(0, now - state.storedTime);
   return [
     metric("lag_seconds", "gauge", "Age of the newest moment that the repository can restore.", seconds(lag)),
@@ -51,38 +52,34 @@ export function backupMetrics(reporter: AgentReporter, now: number): string {
       seconds(state.storedTime),
     ),
     metric("writer", "gauge", "1 where this agent writes, 0 where it stands by.", [
-      ["", state.role === "write" ? 1 : 0],
+      [{}, state.role === "write" ? 1 : 0],
     ]),
-    metric("spool_bytes", "gauge", "Bytes that wait for the store.", [["", state.spoolBytes]]),
-    metric("deltas_total", "counter", "Deltas stored.", [["", counts.deltas]]),
-    metric("fulls_total", "counter", "Fulls stored.", [["", counts.fulls]]),
-    metric("changes_total", "counter", "Changes stored.", [["", counts.changes]]),
-    metric("stored_bytes_total", "counter", "Bytes of deltas stored.", [["", counts.storedBytes]]),
-    metric("gaps_total", "counter", "Times that etcd compacted changes before they were stored.", [["", counts.gaps]]),
+    metric("spool_bytes", "gauge", "Bytes that wait for the store.", [[{}, state.spoolBytes]]),
+    metric("deltas_total", "counter", "Deltas stored.", [[{}, counts.deltas]]),
+    metric("fulls_total", "counter", "Fulls stored.", [[{}, counts.fulls]]),
+    metric("changes_total", "counter", "Changes stored.", [[{}, counts.changes]]),
+    metric("stored_bytes_total", "counter", "Bytes of deltas stored.", [[{}, counts.storedBytes]]),
+    metric("gaps_total", "counter", "Times that etcd compacted changes before they were stored.", [[{}, counts.gaps]]),
     metric(
       "errors_total",
       "counter",
       "Failures by kind.",
-      [...state.errors].map(([kind, count]) => [`{kind="${kind}"}`, count] as const),
+      [...state.errors].map(([kind, count]) => [{ kind }, count] as const),
     ),
     metric(
       "trouble",
       "gauge",
       "1 for each kind of trouble that there is now.",
-      reporter.troubles().map(({ kind }) => [`{kind="${kind}"}`, 1] as const),
+      reporter.troubles().map(({ kind }) => [{ kind }, 1] as const),
     ),
   ].join("");
 }
 
-type Samples = readonly (readonly [labels: string, value: number])[];
-
 function revisionsBehind({ state }: AgentReporter): Samples {
   if (state.etcdRevision === null || state.storedRevision === null) return [];
-  return [["", Math.max(0, state.etcdRevision - state.storedRevision)]];
+  return [[{}, Math.max(0, state.etcdRevision - state.storedRevision)]];
 }
 
-function metric(name: string, type: string, help: string, values: Samples): string {
-  const full = `${PREFIX}${name}`;
-  const lines = values.map(([labels, value]) => `${full}${labels} ${value}\n`);
-  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join("")}`;
+function metric(name: string, type: "gauge" | "counter", help: string, samples: Samples): string {
+  return metricText(`${PREFIX}${name}`, type, help, samples);
 }
