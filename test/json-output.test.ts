@@ -121,6 +121,18 @@ function collect(value: unknown, path: string, types: Types): void {
       collect(each, path === "" ? name : `${path}.${KEYED[path] ?? name}`, types);
 }
 
+/** No line is longer than prose may be; further ones are indented. */
+function wrapped(item: string): string {
+  const lines = [""];
+  for (const word of item.split(" ")) {
+    const last = lines.length - 1;
+    const longer = lines[last] === "" ? word : `${lines[last]} ${word}`;
+    if (longer.length > 138) lines.push(`  ${word}`);
+    else lines[last] = longer;
+  }
+  return lines.join("\n");
+}
+
 test("every field is named, with its type and its meaning", async () => {
   const sections: string[] = [];
   const unknown: string[] = [];
@@ -137,7 +149,7 @@ test("every field is named, with its type and its meaning", async () => {
         const meaning = MEANINGS[`${command} ${path}`] ?? MEANINGS[path];
         if (meaning === undefined) unknown.push(`${command} ${path}`);
         const type = TYPES[`${command} ${path}`] ?? TYPES[path] ?? [...kinds].sort().join(" or ");
-        return `- \`${path}\` (${type})${meaning ? `: ${meaning}` : ""}`;
+        return wrapped(`- \`${path}\` (${type})${meaning ? `: ${meaning}` : ""}`);
       });
     sections.push(`## ${command}\n\n${lines.join("\n")}\n`);
   }
@@ -145,7 +157,7 @@ test("every field is named, with its type and its meaning", async () => {
     const lines = fields.map(({ path, type, meaning }) => {
       const text = MEANINGS[`${command} ${path}`] ?? (meaning === "" ? ENDS[path.split(".").at(-1)!] : meaning);
       if (text === undefined) unnamed.push(`${command} ${path}`);
-      return `- \`${path}\` (${type})${text ? `: ${small(text)}` : ""}`;
+      return wrapped(`- \`${path}\` (${type})${text ? `: ${small(text)}` : ""}`);
     });
     sections.push(`## ${command}\n\n${lines.join("\n")}\n`);
   }

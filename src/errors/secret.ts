@@ -6,7 +6,7 @@
 const SHOWN = "[secret]";
 
 /**
- * A password, a token or the bytes of a key. Templates, `JSON.stringify`, `console.log` and uncaught errors show
+ * A password, a token or the bytes of a key. Templates, `JSON.stringify`, logging and uncaught errors show
  * `[secret]`.
  */
 export class Secret<T extends string | Uint8Array = string> {
