@@ -6,7 +6,7 @@
 import { X509Certificate } from "node:crypto";
 import { defined } from "../errors/defined.ts";
 
-export interface Fault {
+export interface CertificateFault {
   /** Follows "its certificate" or "our certificate", such as `expired 3 d ago`. */
   readonly text: string;
   readonly kind: "expired" | "not-yet-valid" | "name-mismatch" | "unknown-authority" | "wrong-use";
@@ -51,7 +51,7 @@ export interface ServerContext {
 }
 
 /** `chain` begins with the server's own certificate. All that is wrong, the worst first. */
-export function serverFaults(chain: readonly X509Certificate[], context: ServerContext): Fault[] {
+export function serverFaults(chain: readonly X509Certificate[], context: ServerContext): CertificateFault[] {
   const [leaf] = chain;
   if (leaf === undefined) return [];
   const faults = [...timeFaults(leaf, context.now)];
@@ -71,14 +71,14 @@ export function serverFaults(chain: readonly X509Certificate[], context: ServerC
 export function clientFaults(
   certificate: X509Certificate,
   context: Pick<ServerContext, "authorities" | "now">,
-): Fault[] {
+): CertificateFault[] {
   const faults = [...timeFaults(certificate, context.now), ...useFaults(certificate, CLIENT_AUTH, "a client")];
   const unknown = authorityFault([certificate], context);
   if (unknown !== undefined) faults.push(unknown);
   return faults;
 }
 
-function timeFaults(certificate: X509Certificate, now: number): Fault[] {
+function timeFaults(certificate: X509Certificate, now: number): CertificateFault[] {
   const from = Date.parse(certificate.validFrom);
   const to = Date.parse(certificate.validTo);
   if (now > to) return [{ kind: "expired", text: `expired ${spanText(now - to)} ago` }];
@@ -89,7 +89,7 @@ function timeFaults(certificate: X509Certificate, now: number): Fault[] {
 function authorityFault(
   chain: readonly X509Certificate[],
   { authorities, now }: Pick<ServerContext, "authorities" | "now">,
-): Fault | undefined {
+): CertificateFault | undefined {
   if (authorities === undefined) return undefined;
   const signedBy = (each: X509Certificate) =>
     authorities.find((authority) => each.fingerprint256 === authority.fingerprint256 || isSignedBy(each, authority));
@@ -120,7 +120,7 @@ function isSignedBy(certificate: X509Certificate, authority: X509Certificate): b
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
-function useFaults(certificate: X509Certificate, use: string, who: string): Fault[] {
+function useFaults(certificate: X509Certificate, use: string, who: string): CertificateFault[] {
   const uses = certificate.keyUsage as readonly string[] | undefined;
   if (uses === undefined || uses.includes(use)) return [];
   return [{ kind: "wrong-use", text: `is not made for ${who} (extended key usage)` }];

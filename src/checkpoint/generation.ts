@@ -130,7 +130,7 @@ export interface Candidate {
   readonly healthyFor: number;
 }
 
-export type Verdict =
+export type GenerationVerdict =
   /** To be written as the newest generation, in the place of `instead` if that was never proven. */
   | { readonly act: "save"; readonly proven: boolean; readonly instead: Generation | undefined }
   /** The newest one has just been proven. */
@@ -143,7 +143,11 @@ export type Verdict =
  * A first copy is better than none, so it is taken as soon as its parent runs. From then on a copy is only replaced by
  * one that ran healthy for a while; one that never did is not kept.
  */
-export function judge(candidate: Candidate, generations: readonly Generation[], healthyAfter: number): Verdict {
+export function judge(
+  candidate: Candidate,
+  generations: readonly Generation[],
+  healthyAfter: number,
+): GenerationVerdict {
   const newest = generations[0];
   const isHealthy = candidate.running && candidate.healthyFor >= healthyAfter;
   const after = Math.max(0, healthyAfter - candidate.healthyFor);

@@ -5,7 +5,7 @@ import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { judgeHealth, LeaseTrack } from "./lease-track.ts";
 import { judgeReadiness, mendingHint, permanentPods, seePods } from "./permanent.ts";
 import { comparePods } from "./pod-changes.ts";
-import { crashTrouble, creationTrouble, podState, type Trouble } from "./pod-state.ts";
+import { crashTrouble, creationTrouble, type PodTrouble, podState } from "./pod-state.ts";
 import { staticTarget, workloadTarget } from "./target.ts";
 
 const LABELS = { "k8s-app": "kube-scheduler" };
@@ -134,9 +134,9 @@ describe("whether the permanent one can take over", () => {
     ...makeNode(name),
     status: { conditions: [{ type: "Ready", status: name === "m1" ? "True" : "Unknown" }] },
   }));
-  const port: Trouble = { kind: "port-taken", text: "port" };
-  const flag: Trouble = { kind: "bad-flag", text: "flag" };
-  const judge = (pods: KubeObject[], trouble?: Trouble, rescueNode = "m1") =>
+  const port: PodTrouble = { kind: "port-taken", text: "port" };
+  const flag: PodTrouble = { kind: "bad-flag", text: "flag" };
+  const judge = (pods: KubeObject[], trouble?: PodTrouble, rescueNode = "m1") =>
     judgeReadiness(seePods(target, pods, nodes), target, rescueNode, () => trouble);
 
   test.each([

@@ -6,7 +6,7 @@ import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
 import { nodeOf } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { type Crash, type PodState, podState, podTitle, type Trouble } from "./pod-state.ts";
+import { type Crash, type PodState, type PodTrouble, podState, podTitle } from "./pod-state.ts";
 import { isRescuePodOf } from "./rescue-mark.ts";
 import { ownPods, type RescueTarget, staticPodsOf } from "./target.ts";
 
@@ -48,13 +48,13 @@ export function seePods(target: RescueTarget, pods: readonly KubeObject[], nodes
 }
 
 /** What the log of a crashed pod's last run makes of it; undefined until it was read. */
-export type CrashReader = (pod: KubeObject, crash: Crash) => Trouble | undefined;
+export type CrashReader = (pod: KubeObject, crash: Crash) => PodTrouble | undefined;
 
 export type Readiness =
   /** It was started on its node: it needs nothing more but that the rescue pod makes way. */
   | { readonly can: "take-over"; readonly pod: KubeObject }
   /** It does not get further by itself. */
-  | { readonly can: "not"; readonly trouble: Trouble }
+  | { readonly can: "not"; readonly trouble: PodTrouble }
   | { readonly can: "not-yet"; readonly waitingFor: string };
 
 /**
@@ -67,9 +67,9 @@ export function judgeReadiness(
   rescueNode: string,
   crashOf: CrashReader,
 ): Readiness {
-  const troubles: Trouble[] = [];
+  const troubles: PodTrouble[] = [];
   let waitingFor: string | undefined;
-  let lost: Trouble | undefined;
+  let lost: PodTrouble | undefined;
   let isOnItsWay = false;
   for (const { pod, state, alive } of seen) {
     if (!alive && state.is !== "gone") {
@@ -123,7 +123,7 @@ export function judgeReadiness(
 }
 
 /** What a person can do about it. */
-export function mendingHint(target: RescueTarget, trouble: Trouble, hasOlderTemplate: boolean): string {
+export function mendingHint(target: RescueTarget, trouble: PodTrouble, hasOlderTemplate: boolean): string {
   const object = `${target.kind.toLowerCase()}/${target.name}`;
   const again = `kubemend rescue ${target.component.replace(/^kube-/, "")}`;
   if (trouble.kind === "undecided") {

@@ -6,10 +6,10 @@ import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 export type PodState =
   /** Ended, or on its way out. */
-  | { readonly is: "gone"; readonly trouble: Trouble | undefined }
-  | { readonly is: "unscheduled"; readonly trouble: Trouble | undefined }
+  | { readonly is: "gone"; readonly trouble: PodTrouble | undefined }
+  | { readonly is: "unscheduled"; readonly trouble: PodTrouble | undefined }
   /** Bound to a node; the kubelet has not started it yet. */
-  | { readonly is: "bound"; readonly trouble: Trouble | undefined }
+  | { readonly is: "bound"; readonly trouble: PodTrouble | undefined }
   /** `crash` where an earlier run has ended. */
   | { readonly is: "running"; readonly ready: boolean; readonly crash: Crash | undefined }
   /** It ended, and will be tried again. The log of its last run says why. */
@@ -26,7 +26,7 @@ export interface Crash {
 }
 
 /** What keeps a component from coming back. Scripts match on the kind. */
-export interface Trouble {
+export interface PodTrouble {
   readonly kind:
     | "image"
     | "configuration"
@@ -98,13 +98,13 @@ function crashOf(container: string, status: JsonObject): Crash | undefined {
   return { id, container, exitCode: Number(ended.exitCode ?? 0), restarts, message: textOf(ended.message) };
 }
 
-function unschedulable(pod: KubeObject): Trouble | undefined {
+function unschedulable(pod: KubeObject): PodTrouble | undefined {
   const scheduled = objectsOf(objectOf(pod.status).conditions).find(({ type }) => type === "PodScheduled");
   if (scheduled?.status !== "False" || textOf(scheduled.reason) !== "Unschedulable") return undefined;
   return { kind: "unschedulable", text: `${podTitle(pod)} fits on no node: ${textOf(scheduled.message)}` };
 }
 
-function initTrouble(pod: KubeObject): Trouble | undefined {
+function initTrouble(pod: KubeObject): PodTrouble | undefined {
   for (const status of objectsOf(objectOf(pod.status).initContainerStatuses)) {
     const reason = textOf(objectOf(objectOf(status.state).waiting).reason);
     if (IMAGE.has(reason) || CONFIGURATION.has(reason)) return waitingTrouble(pod, status);
@@ -115,7 +115,7 @@ function initTrouble(pod: KubeObject): Trouble | undefined {
   return undefined;
 }
 
-function waitingTrouble(pod: KubeObject, status: JsonObject): Trouble {
+function waitingTrouble(pod: KubeObject, status: JsonObject): PodTrouble {
   const waiting = objectOf(objectOf(status.state).waiting);
   const reason = textOf(waiting.reason);
   const message = cut(textOf(waiting.message) || reason);
@@ -147,7 +147,7 @@ const LAST_WORDS = /^(?:[EF]\d{4} |error:|panic:|fatal|failed )|\berror\b.*:/i;
 const MOST_CHARACTERS = 300;
 
 /** Why the component ended, from its last words: the log of its last run, else what the kubelet kept. */
-export function crashTrouble(pod: KubeObject, crash: Crash, log: string): Trouble {
+export function crashTrouble(pod: KubeObject, crash: Crash, log: string): PodTrouble {
   const lines = `${log}\n${crash.message}`
     .split("\n")
     .map((line) => line.trim())
@@ -174,19 +174,19 @@ function cut(text: string): string {
 }
 
 /** Why a workload's controller makes no pod, from what it keeps in its status: `ReplicaFailure` of a ReplicaSet, or of the Deployment. */
-export function creationTrouble(owner: KubeObject): Trouble | undefined {
+export function creationTrouble(owner: KubeObject): PodTrouble | undefined {
   const failure = objectsOf(objectOf(owner.status).conditions).find(
     ({ type, status }) => type === "ReplicaFailure" && status === "True",
   );
   return failure === undefined ? undefined : uncreatedTrouble(owner, textOf(failure.message));
 }
 
-export function uncreatedTrouble({ kind, metadata }: KubeObject, message: string): Trouble {
+export function uncreatedTrouble({ kind, metadata }: KubeObject, message: string): PodTrouble {
   return refusedTrouble(`${kind} "${metadata.name}" may not create its pod`, message);
 }
 
 /** @param what happens, without the reason */
-export function refusedTrouble(what: string, message: string): Trouble {
+export function refusedTrouble(what: string, message: string): PodTrouble {
   const kind = /exceeded quota|must specify (?:limits|requests)|failed quota/i.test(message) ? "quota" : "refused";
   return { kind, text: `${what}: ${message}` };
 }

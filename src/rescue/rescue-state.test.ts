@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { Trouble } from "./pod-state.ts";
+import type { PodTrouble } from "./pod-state.ts";
 import { next, type RescueSeen, type RescueState } from "./rescue-state.ts";
 
-const trouble: Trouble = { kind: "image", text: "no such image" };
-const later: Trouble = { kind: "timeout", text: "too late" };
+const trouble: PodTrouble = { kind: "image", text: "no such image" };
+const later: PodTrouble = { kind: "timeout", text: "too late" };
 const SEEN: readonly RescueSeen<string>[] = [
   { is: "done" },
   { is: "pod", pod: "rescue-1" },

@@ -7,7 +7,7 @@
  * does not take over. A component is called lost only after a last look at its permanent pods, which may have come back
  * by themselves.
  */
-import type { Trouble } from "./pod-state.ts";
+import type { PodTrouble } from "./pod-state.ts";
 
 export type RescueState<Pod> =
   /** Is the rescue pod of an earlier run there? */
@@ -19,17 +19,17 @@ export type RescueState<Pod> =
   /** Permissions, and replicas where it was scaled to 0. `standIn` leads already. */
   | { readonly kind: "preparing"; readonly standIn: Pod | undefined }
   /** A rescue pod of this template has to lead. `first`: what the first template that failed met. */
-  | { readonly kind: "standing-in"; readonly template: number; readonly first: Trouble | undefined }
+  | { readonly kind: "standing-in"; readonly template: number; readonly first: PodTrouble | undefined }
   /** The rescue pod leads; a permanent one has to be started. */
   | { readonly kind: "starting-permanent"; readonly standIn: Pod }
   /** The rescue pod is removed; the permanent one has to take over. */
   | { readonly kind: "handing-over"; readonly standIn: Pod }
   /** Until the rescue pod is gone. `failure`: why the permanent one did not take over. */
-  | { readonly kind: "removing"; readonly standIn: Pod; readonly failure: Trouble | undefined }
+  | { readonly kind: "removing"; readonly standIn: Pod; readonly failure: PodTrouble | undefined }
   /** A rescue pod of the same template once more. */
-  | { readonly kind: "returning"; readonly standIn: Pod; readonly failure: Trouble }
+  | { readonly kind: "returning"; readonly standIn: Pod; readonly failure: PodTrouble }
   /** Nothing helped: has the permanent one come back by itself? */
-  | { readonly kind: "last-look"; readonly trouble: Trouble }
+  | { readonly kind: "last-look"; readonly trouble: PodTrouble }
   | RescueEnd<Pod>;
 
 export interface RescueEnd<Pod> {
@@ -40,7 +40,7 @@ export interface RescueEnd<Pod> {
    */
   readonly as: "healthy" | "mended" | "rescued" | "lost" | "unknown";
   readonly standIn: Pod | undefined;
-  readonly trouble: Trouble | undefined;
+  readonly trouble: PodTrouble | undefined;
 }
 
 /** What a step ended with. */
@@ -51,10 +51,10 @@ export type RescueSeen<Pod> =
   | { readonly is: "healthy" }
   | { readonly is: "lost" }
   /** Whether the component works cannot be judged. */
-  | { readonly is: "undecided"; readonly trouble: Trouble }
-  | { readonly is: "trouble"; readonly trouble: Trouble }
+  | { readonly is: "undecided"; readonly trouble: PodTrouble }
+  | { readonly is: "trouble"; readonly trouble: PodTrouble }
   /** The time is up. */
-  | { readonly is: "late"; readonly trouble: Trouble };
+  | { readonly is: "late"; readonly trouble: PodTrouble };
 
 /** `templates`: how many there are to make rescue pods of. What a step cannot end with leaves its state as it is. */
 export function next<Pod>(state: RescueState<Pod>, seen: RescueSeen<Pod>, templates: number): RescueState<Pod> {
@@ -114,7 +114,7 @@ function whileStandingIn<Pod>(
 }
 
 /** The time of the whole run is up. What a rescue pod does goes on; what is half done is taken further; all else is lost. */
-function whenLate<Pod>(state: RescueState<Pod>, trouble: Trouble): RescueState<Pod> {
+function whenLate<Pod>(state: RescueState<Pod>, trouble: PodTrouble): RescueState<Pod> {
   switch (state.kind) {
     case "starting-permanent":
       return ended("rescued", state.standIn, trouble);
@@ -135,6 +135,6 @@ function whenLate<Pod>(state: RescueState<Pod>, trouble: Trouble): RescueState<P
   }
 }
 
-function ended<Pod>(as: RescueEnd<Pod>["as"], standIn?: Pod, trouble?: Trouble): RescueEnd<Pod> {
+function ended<Pod>(as: RescueEnd<Pod>["as"], standIn?: Pod, trouble?: PodTrouble): RescueEnd<Pod> {
   return { kind: "ended", as, standIn, trouble };
 }

@@ -7,9 +7,9 @@ import { X509Certificate } from "node:crypto";
 import { connect as connectPlain } from "node:net";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import {
+  type CertificateFault,
   clientFaults,
   describeCertificate,
-  type Fault,
   readCertificates,
   serverFaults,
 } from "../../certificates/faults.ts";
@@ -106,7 +106,7 @@ function clientFault(
   };
 }
 
-function hintFor(fault: Fault, { words }: FaultyTarget): string {
+function hintFor(fault: CertificateFault, { words }: FaultyTarget): string {
   switch (fault.kind) {
     case "expired":
       return "renew the server's certificate on its machine, and start the server again";

@@ -9,7 +9,7 @@ import { objectOf, textOf } from "../../kube/fields.ts";
 import { isHeldAt, type LeaseHolderName, latestLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
-import { creationTrouble, podTitle, type Trouble, uncreatedTrouble } from "../../rescue/pod-state.ts";
+import { creationTrouble, type PodTrouble, podTitle, uncreatedTrouble } from "../../rescue/pod-state.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
 import { findComponentLeases } from "../cluster-access/lease-places.ts";
 import { readComponentLease } from "../cluster-access/read-leases.ts";
@@ -17,7 +17,7 @@ import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
 /** What keeps a controller from creating a pod, and for whom it would: a ReplicaSet, or a Deployment or DaemonSet itself. */
 export interface CreationTrouble {
-  readonly trouble: Trouble;
+  readonly trouble: PodTrouble;
   readonly owner: KubeObject;
 }
 
@@ -85,7 +85,7 @@ export async function readMissingHelper(
   pods: readonly KubeObject[],
   now: number,
   signal: AbortSignal,
-): Promise<Trouble | undefined> {
+): Promise<PodTrouble | undefined> {
   const places = await findComponentLeases(api, other, pods, signal);
   // One whose lease is not known, or that has none, may well be there.
   if (places.some(({ elects, doubt }) => !elects || doubt !== undefined)) return undefined;
@@ -104,7 +104,7 @@ export async function readStartTrouble(
   api: ClusterApi,
   pod: KubeObject,
   signal: AbortSignal,
-): Promise<Trouble | undefined> {
+): Promise<PodTrouble | undefined> {
   const { namespace = "default", uid = "" } = pod.metadata;
   const message = await lastWarning(api, namespace, uid, START_FAILURES, signal);
   return message === undefined ? undefined : { kind: "volume", text: `${podTitle(pod)} cannot be started: ${message}` };

@@ -9,7 +9,7 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
 import { pickNode } from "../../rescue/pick-node.ts";
-import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
+import { type PodTrouble, podState, podTitle, refusedTrouble } from "../../rescue/pod-state.ts";
 import { makeRescuePod, templateServiceAccount } from "../../rescue/rescue-pod.ts";
 import { type RescueTarget, type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { serviceAccountWorks } from "./find-rescue-targets.ts";
@@ -32,7 +32,7 @@ export interface PlannedPod {
   /** What a person should know of it, a sentence each. */
   readonly notes: readonly string[];
   /** Why the API server does not take it. */
-  readonly refusal: Trouble | undefined;
+  readonly refusal: PodTrouble | undefined;
 }
 
 const FIRST_MINOR_WITH_DRY_RUN = 13;
@@ -58,7 +58,7 @@ export async function planRescuePod(
     wishes.serviceAccount === undefined
       ? await usableAccounts(api, target, own, wishes)
       : [{ name: wishes.serviceAccount, note: undefined }];
-  let refusal: Trouble | undefined;
+  let refusal: PodTrouble | undefined;
   let planned: KubeObject | undefined;
   for (const { name, note } of accounts) {
     let pod = makeRescuePod(target, template, node, name);
@@ -119,7 +119,11 @@ async function usableAccounts(
 }
 
 /** Undefined where the API server would take the pod. */
-async function tryOut(api: ClusterApi, pod: KubeObject, { minor, signal }: RescueWishes): Promise<Trouble | undefined> {
+async function tryOut(
+  api: ClusterApi,
+  pod: KubeObject,
+  { minor, signal }: RescueWishes,
+): Promise<PodTrouble | undefined> {
   if (minor < FIRST_MINOR_WITH_DRY_RUN) return undefined;
   try {
     await api.create(`${collectionOf(pod)}?dryRun=All`, pod, signal);

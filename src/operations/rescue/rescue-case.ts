@@ -10,12 +10,12 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
-import { type Crash, plainLine, podTitle, type Trouble } from "../../rescue/pod-state.ts";
+import { type Crash, type PodTrouble, plainLine, podTitle } from "../../rescue/pod-state.ts";
 import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-mark.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import { findPodLease, leaseSaid } from "../cluster-access/lease-places.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
-import { podPath, type RescueSession, type TimeIsUp, type Verdict } from "./rescue-session.ts";
+import { podPath, type RescueSession, type StepResult, type TimeIsUp } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
 /** What is wrong for this long is not expected to go away by itself: an image may be pulled at the second try, a pod fit a moment later. */
@@ -45,7 +45,7 @@ export class RescueCase {
   rescueHolder: string | undefined;
   clock: ServerClock | undefined;
   /** Why a rescue pod of the component's current template did not work: its permanent pod has the same. */
-  currentFailure: Trouble | undefined;
+  currentFailure: PodTrouble | undefined;
   /** Permanent pods that run and were seen not to do their work, by UID. */
   readonly idle = new Set<string>();
 
@@ -73,7 +73,7 @@ export class RescueCase {
    * What runs now has had its time to take the lease, and has not: noted as idle where that lease surely is the pod's
    * own, by what the pod itself says too. Else nothing is noted, and what is in doubt is returned.
    */
-  async noteIdle(): Promise<Trouble | undefined> {
+  async noteIdle(): Promise<PodTrouble | undefined> {
     const { session, target } = this;
     const look = await session.until((seen) => ({ done: seen }));
     const running = this.running(look);
@@ -97,7 +97,7 @@ export class RescueCase {
     return nodes.some((node) => node.metadata.name === nodeOf(pod) && isReady(node));
   }
 
-  crashOf(pod: KubeObject, crash: Crash): Trouble | undefined {
+  crashOf(pod: KubeObject, crash: Crash): PodTrouble | undefined {
     return this.session.crashOf(pod, crash);
   }
 
@@ -115,7 +115,7 @@ export class RescueCase {
   }
 
   /** What a pod says that runs and does not lead. */
-  async withoutLease(pod: KubeObject): Promise<Trouble> {
+  async withoutLease(pod: KubeObject): Promise<PodTrouble> {
     const spec = objectOf(pod.spec);
     const container = objectsOf(spec.containers)[containerIndexOf(this.target.component, spec)];
     const log = await this.session.lastLog(pod, textOf(container?.name), false);
@@ -129,14 +129,14 @@ export class RescueCase {
   }
 
   /** Undefined where a pod is gone. */
-  isGone(look: RescueLook, pod: KubeObject): Verdict<undefined> {
+  isGone(look: RescueLook, pod: KubeObject): StepResult<undefined> {
     return look.pods.some(({ metadata }) => metadata.uid === pod.metadata.uid)
       ? { waitingFor: `${podTitle(pod)} to end` }
       : { done: undefined };
   }
 
   /** What was still waited for when the time was up. */
-  late({ waitingFor }: TimeIsUp): Trouble {
+  late({ waitingFor }: TimeIsUp): PodTrouble {
     const seconds = Math.round(this.session.options.timeoutMs / 1000);
     return { kind: "timeout", text: `it did not come back within ${seconds} s; still waiting for ${waitingFor}` };
   }

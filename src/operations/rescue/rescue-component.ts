@@ -8,13 +8,13 @@ import type { LeaseHolderName } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import { judgeHealth } from "../../rescue/lease-track.ts";
 import { mendingHint } from "../../rescue/permanent.ts";
-import type { Trouble } from "../../rescue/pod-state.ts";
+import type { PodTrouble } from "../../rescue/pod-state.ts";
 import { next, type RescueEnd, type RescueSeen, type RescueState } from "../../rescue/rescue-state.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import { demandPermission } from "../cluster-access/permissions.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { RescueCase, type StandIn, templateTitle } from "./rescue-case.ts";
-import { type RescueSession, TimeIsUp, type Verdict } from "./rescue-session.ts";
+import { type RescueSession, type StepResult, TimeIsUp } from "./rescue-session.ts";
 import { earlierStandIn, goOnWith, LEAD_WITHIN_MS, makeStandIn } from "./stand-in.ts";
 import { handOver, leadsAfterAll, untilStarted } from "./take-over.ts";
 
@@ -29,7 +29,7 @@ export interface RescueOutcome {
   readonly holder: string;
   /** The rescue pod that is there in the end. */
   readonly rescuePod: { readonly name: string; readonly node: string; readonly template: string } | null;
-  readonly trouble: Trouble | null;
+  readonly trouble: PodTrouble | null;
   readonly hint: string | null;
 }
 
@@ -103,11 +103,11 @@ async function step(
   }
 }
 
-function seenPod(made: StandIn | Trouble): RescueSeen<StandIn> {
+function seenPod(made: StandIn | PodTrouble): RescueSeen<StandIn> {
   return "pod" in made ? { is: "pod", pod: made } : { is: "trouble", trouble: made };
 }
 
-function seenTrouble(trouble: Trouble | undefined): RescueSeen<StandIn> {
+function seenTrouble(trouble: PodTrouble | undefined): RescueSeen<StandIn> {
   return trouble === undefined ? { is: "done" } : { is: "trouble", trouble };
 }
 
@@ -120,11 +120,11 @@ function templateOf({ templates }: RescueTarget, { template }: StandIn): number 
 }
 
 /** A trouble where its pods run and nothing proves that they do not work. */
-async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | Trouble> {
+async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | PodTrouble> {
   const { session, target } = rescue;
   const { component } = target;
   const began = session.options.now();
-  const health = await session.until((look): Verdict<"healthy" | "lost" | "unknown"> => {
+  const health = await session.until((look): StepResult<"healthy" | "lost" | "unknown"> => {
     const running = rescue.running(look);
     const verdict = judgeHealth({
       track: rescue.lease,
@@ -159,7 +159,7 @@ async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | Tr
   return "lost";
 }
 
-function undecided({ target }: RescueCase): Trouble {
+function undecided({ target }: RescueCase): PodTrouble {
   const doubt = target.leases.find((each) => each.doubt !== undefined)?.doubt;
   const text =
     doubt === undefined

@@ -2,7 +2,7 @@
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { type Crash, crashTrouble, type Trouble } from "../../rescue/pod-state.ts";
+import { type Crash, crashTrouble, type PodTrouble } from "../../rescue/pod-state.ts";
 import type { RescueLook, RescueView } from "./rescue-view.ts";
 
 const TICK_MS = 500;
@@ -26,7 +26,7 @@ export interface SessionOptions {
 }
 
 /** What a look says: an answer, or what has to become so first. */
-export type Verdict<T> = { readonly done: T } | { readonly waitingFor: string };
+export type StepResult<T> = { readonly done: T } | { readonly waitingFor: string };
 
 /** The time is up, and this is what was still waited for. */
 export class TimeIsUp extends Error {
@@ -63,7 +63,7 @@ export class RescueSession {
   }
 
   /** Judges every change, and twice a second, until the verdict is done. Throws {@link TimeIsUp}. */
-  async until<T>(judge: (look: RescueLook) => Verdict<T> | Promise<Verdict<T>>): Promise<T> {
+  async until<T>(judge: (look: RescueLook) => StepResult<T> | Promise<StepResult<T>>): Promise<T> {
     const { now, signal } = this.options;
     let last = "";
     let dueAt = 0;
@@ -82,7 +82,7 @@ export class RescueSession {
     }
   }
 
-  async #judge<T>(judge: (look: RescueLook) => Verdict<T> | Promise<Verdict<T>>): Promise<{ done: T } | string> {
+  async #judge<T>(judge: (look: RescueLook) => StepResult<T> | Promise<StepResult<T>>): Promise<{ done: T } | string> {
     const look = this.view.look();
     if (look === undefined) return "the cluster's pods, nodes and leases";
     if (!this.view.reachable) {
@@ -159,7 +159,7 @@ export class RescueSession {
   }
 
   /** What a container's last run said when it ended; undefined until its log has been read, which is begun here. */
-  crashOf(pod: KubeObject, crash: Crash): Trouble | undefined {
+  crashOf(pod: KubeObject, crash: Crash): PodTrouble | undefined {
     const known = this.#crashes.get(crash.id);
     if (known === undefined || (known.trouble?.kind === "unexplained" && this.options.now() > known.askAgainAt)) {
       const asked: KnownCrash = { trouble: known?.trouble, askAgainAt: Number.POSITIVE_INFINITY };
@@ -190,7 +190,7 @@ export class RescueSession {
 
 /** What was found out about one end of a container. */
 interface KnownCrash {
-  trouble: Trouble | undefined;
+  trouble: PodTrouble | undefined;
   askAgainAt: number;
 }
 

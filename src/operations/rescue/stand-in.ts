@@ -5,12 +5,12 @@ import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { isHeldAt } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { podState, podTitle, refusedTrouble, type Trouble } from "../../rescue/pod-state.ts";
+import { type PodTrouble, podState, podTitle, refusedTrouble } from "../../rescue/pod-state.ts";
 import { isRescuePodOf } from "../../rescue/rescue-mark.ts";
 import { type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
-import type { Verdict } from "./rescue-session.ts";
+import type { StepResult } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
 /** A rescue pod that runs gets so long for its first lease: 15 s until the last one's has run out, and some to start. */
@@ -23,7 +23,7 @@ const IDLE_GRACE_SECONDS = 2;
 export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefined> {
   const { session, wishes } = rescue;
   const { component, name, namespace } = rescue.target;
-  return session.until(async (look): Promise<Verdict<KubeObject | undefined>> => {
+  return session.until(async (look): Promise<StepResult<KubeObject | undefined>> => {
     const pod = look.pods.find((each) => each.metadata.namespace === namespace && isRescuePodOf(component, name, each));
     if (pod === undefined) return { done: undefined };
     const waitingFor = `${podTitle(pod)} of an earlier rescue to end`;
@@ -39,7 +39,7 @@ export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefin
 }
 
 /** The rescue pod of an earlier run, once it leads; or why it does not, and then it is gone. */
-export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<StandIn | Trouble> {
+export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<StandIn | PodTrouble> {
   const { pod } = earlier;
   rescue.session.tell(`${podTitle(pod)} is there from an earlier rescue: going on with it`);
   rescue.session.adoptPod(pod);
@@ -50,7 +50,7 @@ export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<St
 }
 
 /** A rescue pod of the template of that number that leads; or why it does not, and then it is gone again. */
-export async function makeStandIn(rescue: RescueCase, number: number): Promise<StandIn | Trouble> {
+export async function makeStandIn(rescue: RescueCase, number: number): Promise<StandIn | PodTrouble> {
   const { target } = rescue;
   const template = target.templates[number];
   invariant(template !== undefined, "a rescue pod has a template");
@@ -61,7 +61,7 @@ export async function makeStandIn(rescue: RescueCase, number: number): Promise<S
   return made;
 }
 
-async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | Trouble> {
+async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | PodTrouble> {
   const made = await create(rescue, template);
   if (!("metadata" in made)) return made;
   const trouble = await untilItLeads(rescue, made);
@@ -70,7 +70,7 @@ async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<Sta
   return trouble;
 }
 
-async function create(rescue: RescueCase, template: RescueTemplate): Promise<KubeObject | Trouble> {
+async function create(rescue: RescueCase, template: RescueTemplate): Promise<KubeObject | PodTrouble> {
   const { session, target, wishes } = rescue;
   const look = await session.until((seen) => ({ done: seen }));
   const { pod: planned, notes, refusal } = await planRescuePod(session.api, target, template, wishes, look);
@@ -108,7 +108,7 @@ async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> 
   for (const { pod } of idlePods) await session.until((seen) => rescue.isGone(seen, pod));
 }
 
-async function discard(rescue: RescueCase, pod: KubeObject, trouble: Trouble): Promise<void> {
+async function discard(rescue: RescueCase, pod: KubeObject, trouble: PodTrouble): Promise<void> {
   rescue.session.tell(`${podTitle(pod)} is of no use: ${trouble.text}`);
   // The kubelet takes most of a minute to tell of the end of a pod that crashes or was never started.
   const look = await rescue.session.until((seen) => ({ done: seen }));
@@ -118,7 +118,7 @@ async function discard(rescue: RescueCase, pod: KubeObject, trouble: Trouble): P
 }
 
 /** Until the lease is renewed while the rescue pod runs; or why the pod cannot lead. */
-function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | undefined> {
+function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<PodTrouble | undefined> {
   const { session, lease } = rescue;
   const { component } = rescue.target;
   const byLease = worksByLease(rescue.target);
@@ -126,7 +126,7 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<Trouble | u
   const since = new Since(now);
   const ready = new Since(now);
   let runningSince: number | undefined;
-  return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+  return session.until(async (look): Promise<StepResult<PodTrouble | undefined>> => {
     const pod = look.pods.find(({ metadata }) => metadata.uid === made.metadata.uid);
     if (pod === undefined) {
       // The watch may not have told of it yet.

@@ -8,11 +8,11 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
-import { podState, podTitle, type Trouble } from "../../rescue/pod-state.ts";
+import { type PodTrouble, podState, podTitle } from "../../rescue/pod-state.ts";
 import { worksByLease } from "../../rescue/target.ts";
 import { haveTriedAgain, readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
-import { TimeIsUp, type Verdict } from "./rescue-session.ts";
+import { type StepResult, TimeIsUp } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
 
 /** A permanent pod that the kubelet tries again after its crash over the port: the kubelet's back-off, then a lease. */
@@ -25,12 +25,12 @@ const TIRED_AFTER_RESTARTS = 2;
 const ASK_EVERY_MS = 2000;
 
 /** Until a permanent pod is started, which is undefined; or what keeps it from that. */
-export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<Trouble | undefined> {
+export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<PodTrouble | undefined> {
   const { session, target } = rescue;
   const since = new Since(session.options.now);
   const replaced = new Set<string>();
   const stalled = askNowAndThen(rescue);
-  return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+  return session.until(async (look): Promise<StepResult<PodTrouble | undefined>> => {
     const readiness = judge(rescue, look, standIn.pod);
     if (readiness.can === "take-over") {
       // Where a rescue pod of the same template did not work on that node, this one will not.
@@ -100,13 +100,13 @@ async function replaceLost(rescue: RescueCase, look: RescueLook, replaced: Set<s
 }
 
 /** Why no pod is made, none bound to a node, or none started; asked for now and then. */
-function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Trouble | undefined> {
+function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<PodTrouble | undefined> {
   const { now, signal } = rescue.session.options;
   const { api } = rescue.session;
   const helpers = new Map<LeaseHolderName, LeaseTrack>(LEASE_HOLDERS.map((name) => [name, new LeaseTrack()]));
   let askedAt = 0;
   let isTriedAgain = false;
-  let trouble: Trouble | undefined;
+  let trouble: PodTrouble | undefined;
   return async (look) => {
     if (now() - askedAt < ASK_EVERY_MS) return trouble;
     askedAt = now();
@@ -133,7 +133,7 @@ function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<Troubl
 }
 
 /** Takes the rescue pod away, and waits until the permanent one has its lease and renews it. Returns what goes wrong. */
-export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn): Promise<Trouble | undefined> {
+export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn): Promise<PodTrouble | undefined> {
   const { session, target, lease: track } = rescue;
   const { component, kind } = target;
   const byLease = worksByLease(target);
@@ -147,7 +147,7 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
   const since = new Since(now);
   const ready = new Since(now);
   let crashesBefore: Set<string> | undefined;
-  return session.until(async (look): Promise<Verdict<Trouble | undefined>> => {
+  return session.until(async (look): Promise<StepResult<PodTrouble | undefined>> => {
     if (!hasEnded(rescue, look, rescuePod)) return { waitingFor: `${podTitle(rescuePod)} to end` };
     if (crashesBefore === undefined) {
       crashesBefore = new Set(rescue.permanent(look).flatMap(crashId));
@@ -188,7 +188,7 @@ export async function leadsAfterAll(rescue: RescueCase): Promise<boolean> {
   session.allow(LEADS_WITHIN_MS + STEADY_MS);
   track.forget();
   try {
-    return await session.until((look): Verdict<boolean> => {
+    return await session.until((look): StepResult<boolean> => {
       const alive = rescue.permanent(look).filter(({ state, alive }) => alive && state.is !== "gone");
       const running = rescue.running(look);
       if (alive.length === 0) return { done: false };

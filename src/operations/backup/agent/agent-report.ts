@@ -4,7 +4,7 @@ import type { AgentLog } from "./agent-options.ts";
 /** What the agent waits for, by kind; at most one of each. */
 type TroubleKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link";
 
-export interface Trouble {
+export interface AgentTrouble {
   readonly kind: TroubleKind;
   readonly text: string;
   /** ISO 8601. */
@@ -29,7 +29,7 @@ interface AgentState {
 
 export interface AgentReporter {
   readonly state: AgentState;
-  troubles(): readonly Trouble[];
+  troubles(): readonly AgentTrouble[];
   /** Something is wrong: logged when it begins, and when its text changes. */
   begin(kind: TroubleKind, text: string): void;
   /** It is over: logged where it had begun. */
@@ -39,11 +39,11 @@ export interface AgentReporter {
 export interface ReporterOptions {
   readonly log: AgentLog;
   readonly now: () => number;
-  readonly onTrouble: (trouble: Trouble, over: boolean) => void;
+  readonly onTrouble: (trouble: AgentTrouble, over: boolean) => void;
 }
 
 export function createReporter({ log, now, onTrouble }: ReporterOptions): AgentReporter {
-  const troubles = new Map<TroubleKind, Trouble>();
+  const troubles = new Map<TroubleKind, AgentTrouble>();
   const state: AgentState = {
     role: "starting",
     history: null,

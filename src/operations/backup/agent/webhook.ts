@@ -1,9 +1,9 @@
 /** Tells somebody that trouble has begun or is over: a POST of JSON, each once. */
 import type { AgentOptions } from "./agent-options.ts";
-import type { Trouble } from "./agent-report.ts";
+import type { AgentTrouble } from "./agent-report.ts";
 
 export interface Webhook {
-  readonly send: (trouble: Trouble, over: boolean) => void;
+  readonly send: (trouble: AgentTrouble, over: boolean) => void;
   /** Waits for what is on its way. */
   close(): Promise<void>;
 }
