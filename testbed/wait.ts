@@ -11,7 +11,7 @@ export interface WaitOptions {
 
 /**
  * Calls `look` until it returns something other than undefined or false, and returns that. An error that `look` throws
- * counts as "not yet" and is told when the time is up.
+ * counts as "not yet" and is reported when the time is up.
  */
 export async function waitFor<T>(
   what: string,

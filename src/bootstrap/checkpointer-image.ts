@@ -1,4 +1,4 @@
-/** The image that manifests of the node agent name unless told otherwise. */
+/** The image that manifests of the node agent name unless set otherwise. */
 import packageJson from "../../package.json" with { type: "json" };
 
 /**

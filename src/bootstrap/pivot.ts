@@ -19,7 +19,7 @@ export interface Observation {
   readonly aliveNodes: ReadonlySet<string>;
   /** This machine's node, once it is known. */
   readonly localNode: string | undefined;
-  /** Ids of the containers that have processes on this machine; undefined where they cannot be told. */
+  /** Ids of the containers that have processes on this machine; undefined where they cannot be determined. */
   readonly localContainers: ReadonlySet<string> | undefined;
   /** The last lines that a pod of this machine has logged, where they can be read. */
   readonly localLog?: (pod: KubeObject) => readonly string[] | undefined;

@@ -138,7 +138,7 @@ function secretPaths(pod: KubeObject): string[] {
   });
 }
 
-/** A control plane whose certificate has expired starts, and then nobody can talk to it: better to be told now. */
+/** A control plane whose certificate has expired starts, and then nobody can talk to it: better to be warned now. */
 function certificateProblems(secrets: readonly AssetFile[], now: Date): string[] {
   return secrets
     .filter(({ path }) => path.endsWith(".crt"))

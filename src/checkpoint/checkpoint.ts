@@ -1,5 +1,5 @@
 /**
- * The pod checkpointer's mind. A node whose only API server is gone after a reboot can ask nobody what to run, so
+ * How the pod checkpointer decides. A node whose only API server is gone after a reboot can ask nobody what to run, so
  * copies of certain pods are kept on its disk and run as static pods until the real ones are back. A *parent* is a pod
  * of this node that asks to be copied; a *checkpoint* is what stands for all parents of one controller (a DaemonSet's
  * pod has another name each time); a *generation* is one copy of it that was good. `parent.ts` selects, `sanitize.ts`

@@ -165,7 +165,7 @@ export function judge(
   return newest === undefined ? { act: "save", proven: false, instead: undefined } : { act: "wait", after };
 }
 
-/** Which generations are kept: the newest, as many as told, and the one that runs. Newest first. */
+/** Which generations are kept: the newest, as many as configured, and the one that runs. Newest first. */
 export function kept(generations: readonly Generation[], count: number, runs: string | undefined): Generation[] {
   return generations.filter(({ fingerprint }, i) => i < count || fingerprint === runs);
 }

@@ -74,13 +74,13 @@ const factsSchema = z.object({
   /** The data directory that the plan names. */
   etcd: z.object({
     present: z.boolean(),
-    /** The newest revision that the database or the log behind it can hold; null where that cannot be told. */
+    /** The newest revision that the database or the log behind it can hold; null where that cannot be determined. */
     newestRevision: z.number().nullable(),
     fault: z.string().nullable(),
     freeBytes: z.number(),
     /** What else than etcd's own is in it. */
     foreign: z.array(z.string()),
-    /** Peer URLs of all members that the old data knows; empty where that cannot be told. */
+    /** Peer URLs of all members that the old data knows; empty where that cannot be determined. */
     peerUrls: z.array(z.string()),
   }),
   /** Files that the node needs and that are not there. */

@@ -1,5 +1,5 @@
 /**
- * By which fields the items of lists are told apart in Kubernetes' own kinds. Source: `patchMergeKey` and `+listMapKey`
+ * By which fields the items of lists are distinguished in Kubernetes' own kinds. Source: `patchMergeKey` and `+listMapKey`
  * of k8s.io/api, and what the fields mean where the API has no rule (versions of a definition, claim templates,
  * subjects and rules of roles).
  */
@@ -43,7 +43,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   ServerStorageVersion: ["apiServerID"],
 };
 
-/** Items that are told apart by all that they are. */
+/** Items that are distinguished by all that they are. */
 const SETS = new Set(["Subject"]);
 
 /** Lists of strings in which the order says nothing. */

@@ -1,6 +1,6 @@
 /**
  * compare: what differs between two objects, by meaning. This file is what is known of a field before its value is
- * looked at: whether it is an amount or a time, by which fields the items of its list are told apart, and whether an
+ * looked at: whether it is an amount or a time, by which fields the items of its list are distinguished, and whether an
  * empty value means the same as none. Built-in kinds have it from the storage tables (`built-in-types.ts`), custom
  * resources from the schemas of their definitions (`schema-types.ts`). `compare-values.ts` walks two values by it,
  * `noise.ts` names what is left out, `compare-objects.ts` puts it together.
@@ -22,7 +22,7 @@ export interface ValueType {
 
 /** How the items of a list find their counterparts. Without one they do by their place. */
 export interface ListRule {
-  /** Paths such as `name` or `metadata.name`; an empty list: items are told apart by all that they are, as in a set. */
+  /** Paths such as `name` or `metadata.name`; an empty list: items are distinguished by all that they are, as in a set. */
   readonly keys: readonly string[];
   /** Another order is a difference. */
   readonly ordered: boolean;

@@ -24,7 +24,7 @@ import {
 export interface SelectOptions {
   /** The components' namespace. Without it `kube-system`, or the only other one that has an API server. */
   readonly namespace?: string | undefined;
-  /** Objects that are there and could not be opened: told apart from absent ones in what is missing. */
+  /** Objects that are there and could not be opened: distinguished from absent ones in what is missing. */
   readonly sealed?: readonly SealedObject[] | undefined;
   /** How many pods the cluster has, where the source gives only some of them. */
   readonly podCount?: number | undefined;

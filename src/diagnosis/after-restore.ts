@@ -1,5 +1,5 @@
 /**
- * What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: told from the
+ * What is to be done after a restore, and what a restored Kubernetes cluster may have that it should not: read from the
  * keys of the snapshot.
  */
 

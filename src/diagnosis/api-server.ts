@@ -1,5 +1,5 @@
 /**
- * The API server, as it answers the kubeconfig's address. What is wrong behind it is told by `local-control-plane.ts`,
+ * The API server, as it answers the kubeconfig's address. What is wrong behind it is reported by `local-control-plane.ts`,
  * `etcd.ts` and `certificates.ts`.
  */
 import { input } from "../errors/input.ts";
@@ -17,7 +17,7 @@ const MOST_SKEW_MS = 60_000;
 
 const DOWN = "nothing can be seen or changed with kubectl, and nothing heals; pods that run go on and serve";
 
-/** Causes that a connection to a dead or deaf API server may have, told by the other rules. */
+/** Causes that a connection to a dead or deaf API server may have, reported by the other rules. */
 const CAUSES_OF_SILENCE = [
   "manifest-missing:kube-apiserver",
   "manifest-invalid:kube-apiserver",

@@ -1,6 +1,6 @@
 /**
  * Scheduler and controller manager, judged by their lease: who holds it and when it was renewed. A pod that is Running
- * and Ready and cannot renew is down. Leaders renew every 2 s a lease of 15 s unless told otherwise (client-go's leader
+ * and Ready and cannot renew is down. Leaders renew every 2 s a lease of 15 s unless set otherwise (client-go's leader
  * election).
  */
 import { defined } from "../errors/defined.ts";

@@ -240,7 +240,7 @@ function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" 
   return { commands: [commandLine("sudoedit", path)], advice: "mend what its last words complain of" };
 }
 
-/** What a component that does not come up may lack: told by other rules. */
+/** What a component that does not come up may lack: reported by other rules. */
 function causesOf({ name }: LocalComponent): string[] {
   if (name === "etcd") return ["certificate-missing", "certificate-expired:etcd", "certificate-key-mismatch:etcd"];
   const local = ["manifest-missing", "manifest-invalid", "crash-loop", "port-taken", "not-running"];

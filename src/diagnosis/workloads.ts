@@ -1,6 +1,6 @@
 /**
  * Pods that nobody schedules, Deployments that nobody looks at, ReplicaSets that nobody fills: consequences first of
- * all, and told as such.
+ * all, and reported as such.
  */
 import { defined } from "../errors/defined.ts";
 import { kubectl } from "./command-line.ts";

@@ -12,7 +12,7 @@ import type { JsonObject, KubeObject } from "./object.ts";
 
 const LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader";
 
-/** What the components ask for unless told otherwise: a lease is good for so long after each renewal. */
+/** What the components ask for unless set otherwise: a lease is good for so long after each renewal. */
 const DEFAULT_DURATION_S = 15;
 
 /** The components that lead by a lease. */

@@ -54,7 +54,7 @@ const placesSchema = z.object({
       whole: z.boolean(),
     }),
   ),
-  /** Where the runtime was told to be; null where nobody told. */
+  /** Where the runtime is configured to be; null where nobody said. */
   runtime: z.string().nullable(),
 });
 

@@ -1,4 +1,4 @@
-/** Why a pod that was told to go is still there. */
+/** Why a pod that was asked to leave is still there. */
 import { textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { finalizersOf } from "../kube/pod.ts";

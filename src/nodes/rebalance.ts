@@ -189,7 +189,7 @@ class Spread {
     return [...this.#rooms.values()].filter(({ name }) => targets?.has(name) ?? true);
   }
 
-  /** What can be told without being the scheduler: room, taints, the node selector. Affinity is left to it. */
+  /** What can be determined without being the scheduler: room, taints, the node selector. Affinity is left to it. */
   #fits(pod: KubeObject, to: NodeRoom): boolean {
     const { cpu, memory } = requestsOf(pod);
     if (to.pods + 1 > to.maxPods) return false;

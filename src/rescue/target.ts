@@ -38,7 +38,7 @@ export interface RescueTarget {
   readonly leases: readonly LeasePlace[];
 }
 
-/** Whether a pod of it works can be told by its lease; else by no more than that it is ready. */
+/** Whether a pod of it works can be judged by its lease; else by no more than that it is ready. */
 export function worksByLease({ lease }: Pick<RescueTarget, "lease">): boolean {
   return lease.elects && lease.doubt === undefined;
 }

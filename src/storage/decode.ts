@@ -21,7 +21,7 @@ import { findResource } from "./resources.ts";
 import { decodeYaml, looksLikeYaml } from "./yaml-parse.ts";
 
 /**
- * Longer values are not decoded: etcd takes requests of 1.5 MiB unless told otherwise, and a few hostile bytes can make an object each.
+ * Longer values are not decoded: etcd takes requests of 1.5 MiB unless set otherwise, and a few hostile bytes can make an object each.
  */
 export const MAX_VALUE_BYTES: number = 16 * 1024 * 1024;
 
@@ -160,7 +160,7 @@ function unreadable(encoding: StorageEncoding, error: unknown): NoObject {
   if (error instanceof UnknownContent) return { state: "unreadable", text: error.message };
   if (error instanceof WireError)
     return { state: "unreadable", text: `${encoding}: ${error.message} (byte ${error.offset})` };
-  // Parsers of text quote what they stumble over, which may be a secret: only the kind of failure is told.
+  // Parsers of text quote what they stumble over, which may be a secret: only the kind of failure is reported.
   if (error instanceof RangeError) return { state: "unreadable", text: `${encoding}: nested too deeply` };
   if (error instanceof SyntaxError) return { state: "unreadable", text: `${encoding}: not well-formed` };
   throw error; // a mistake of ours

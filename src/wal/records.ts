@@ -39,7 +39,7 @@ export interface WalEnd {
 }
 
 const SECTOR = 512;
-/** etcd refuses requests beyond 1.5 MiB unless told otherwise; a record that claims so much more is damage. */
+/** etcd refuses requests beyond 1.5 MiB unless set otherwise; a record that claims so much more is damage. */
 const MOST_RECORD_BYTES = 256 * 1024 * 1024;
 const WINDOW = 1024 * 1024;
 const NOTHING = new Uint8Array(0);

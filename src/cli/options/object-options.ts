@@ -1,4 +1,4 @@
-/** How commands on objects are told which ones, and what they need to read them from a backup. */
+/** How commands on objects are given which ones, and what they need to read them from a backup. */
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import type { SelectionRequest } from "../../operations/objects/object-selection.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";

@@ -19,7 +19,7 @@ export interface EtcdFlags {
   readonly discoverySrv?: string;
   /** `_etcd-client-ssl-NAME._tcp.DOMAIN` and `_etcd-client-NAME._tcp.DOMAIN` instead. */
   readonly discoverySrvName?: string;
-  /** Take endpoints without TLS from DNS too; etcdctl does unless it is told not to. */
+  /** Take endpoints without TLS from DNS too; etcdctl does unless set otherwise. */
   readonly insecureDiscovery?: boolean;
   /** Paths of PEM files. */
   readonly cacert?: string;

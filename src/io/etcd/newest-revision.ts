@@ -8,7 +8,7 @@ import { openFileSource } from "../files/file-source.ts";
 import { openMemberDirectory } from "./member-directory.ts";
 
 export interface NewestRevision {
-  /** An upper bound: what the database holds, and a revision for each entry of the log behind it. Null where that cannot be told. */
+  /** An upper bound: what the database holds, and a revision for each entry of the log behind it. Null where that cannot be determined. */
   readonly revision: number | null;
   readonly fault: string | null;
 }

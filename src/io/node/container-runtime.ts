@@ -67,7 +67,7 @@ export interface ContainerRuntimeOptions {
   readonly cri?: CriVersion;
 }
 
-/** Where runtimes listen unless told otherwise, the kubelet's order of preference: containerd, CRI-O, cri-dockerd, k3s. */
+/** Where runtimes listen unless set otherwise, the kubelet's order of preference: containerd, CRI-O, cri-dockerd, k3s. */
 const WELL_KNOWN = [
   "/run/containerd/containerd.sock",
   "/run/crio/crio.sock",
@@ -80,7 +80,7 @@ const NOT_FOUND = 5;
 const UNIMPLEMENTED = 12;
 
 /**
- * Where the runtime listens: as the kubelet was told, else the first of the well-known places that has a socket,
+ * Where the runtime listens: as the kubelet is configured, else the first of the well-known places that has a socket,
  * `unix:///PATH`. Undefined where there is none, as on a node whose kubelet talks to Docker by itself. `root` is put
  * before the well-known places.
  */

@@ -12,13 +12,13 @@ const CONTAINER_LOGS = "/var/log/containers";
 
 export interface LocalKubelet {
   readonly pid: number;
-  /** Where it looks for static pods; null where it looks for none, undefined where that cannot be told. */
+  /** Where it looks for static pods; null where it looks for none, undefined where that cannot be determined. */
   readonly staticPods: string | null | undefined;
   /** The name it registers its node by, as far as its flags tell. */
   readonly nodeName: string;
-  /** Where its state is, pods among it: `/var/lib/kubelet` unless it was told otherwise. */
+  /** Where its state is, pods among it: `/var/lib/kubelet` unless set otherwise. */
   readonly rootDirectory: string;
-  /** Where it was told that the container runtime listens, such as `unix:///run/containerd/containerd.sock`. */
+  /** Where its configuration says that the container runtime listens, such as `unix:///run/containerd/containerd.sock`. */
   readonly runtimeEndpoint: string | undefined;
 }
 
@@ -85,12 +85,12 @@ export function isSameDirectory(a: string, b: string): boolean {
   }
 }
 
-/** Who listens on a TCP port: the program's name, `another program` where it cannot be told, undefined where nobody does. */
+/** Who listens on a TCP port: the program's name, `another program` where it cannot be determined, undefined where nobody does. */
 export function listenerOf(port: number): string | undefined {
   return findListener(port)?.name;
 }
 
-/** As {@link listenerOf}, with its process where that can be told. The process that is likely is asked before all others. */
+/** As {@link listenerOf}, with its process where that can be determined. The process that is likely is asked before all others. */
 export function findListener(
   port: number,
   likely?: number,

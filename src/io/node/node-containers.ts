@@ -6,7 +6,7 @@ import type { NodeContainers } from "./containers.ts";
 import { DOCKER_SOCKET, openDocker } from "./docker.ts";
 import type { LocalKubelet } from "./local-node.ts";
 
-/** What the kubelet uses when nobody told it otherwise, before Kubernetes 1.24: itself, as an adapter to Docker. */
+/** What the kubelet uses by default, before Kubernetes 1.24: itself, as an adapter to Docker. */
 const DOCKERSHIM = /dockershim\.sock$/;
 
 /**

@@ -110,7 +110,7 @@ export async function issueCertificates(options: IssueOptions): Promise<IssueRes
   return { issued, lost: maker.lost, identity: maker.found };
 }
 
-/** Facts that are needed and that nobody has told. */
+/** Facts that are needed and that nobody has given. */
 export class MissingFacts extends MendError {
   readonly missing: readonly MissingFact[];
   constructor(missing: readonly MissingFact[]) {

@@ -17,9 +17,9 @@ import { MendError } from "../../errors/errors.ts";
 import { belongsTogether, certificateOf, kubeconfigCertificates } from "../../io/files/certificate-files.ts";
 
 export interface CertificatePlaces {
-  /** `/etc/kubernetes` unless told otherwise. */
+  /** `/etc/kubernetes` unless set otherwise. */
   readonly kubernetesDir: string;
-  /** `/var/lib/kubelet` unless told otherwise. */
+  /** `/var/lib/kubelet` unless set otherwise. */
   readonly kubeletDir: string;
 }
 

@@ -1,4 +1,7 @@
-/** What is wrong now, each told once when it begins and once when it is over: a log of an outage is a few lines, however long it takes. */
+/**
+ * What is wrong now, each reported once when it begins and once when it is over: a log of an outage is a few lines,
+ * however long it takes.
+ */
 import { type Finding, MendError } from "../../errors/errors.ts";
 import type { AgentLog } from "./checkpointer-options.ts";
 
@@ -58,7 +61,7 @@ export class AgentTroubles {
     this.begin(key, { level: "error", code: error.code, where, text: error.message });
   }
 
-  /** A finding about what was read: told when it is new. */
+  /** A finding about what was read: reported when it is new. */
   tell(finding: Finding): void {
     const key = `${finding.code} ${finding.where}`;
     if (this.#told.get(key) === finding.text) return;

@@ -1,4 +1,4 @@
-/** What the checkpointer is told, and what it tells. */
+/** What the checkpointer is given, and what it reports. */
 import type { AgentPlace } from "../../checkpoint/checkpoint.ts";
 import type { Places } from "../../checkpoint/data-directory.ts";
 import type { Patience, State } from "../../checkpoint/state.ts";

@@ -12,7 +12,7 @@ export interface AgentPage {
   readonly view: AgentView;
 }
 
-/** Undefined where none is asked for. A port that is taken is told and is no reason to leave a node without its checkpoints. */
+/** Undefined where none is asked for. A port that is taken is reported and is no reason to leave a node without its checkpoints. */
 export async function openAgentPages(
   page: () => AgentPage,
   { metricsAddress, log }: CheckpointerOptions,

@@ -102,7 +102,7 @@ function checkOutside(directory: string, whole: boolean, others: readonly string
   }
 }
 
-/** A link would lead everything that is done in a directory to another place. `hint` is told where it leads. */
+/** A link would lead everything that is done in a directory to another place. `hint` says where it leads. */
 export function checkNoLink(path: string, hint: (real: string) => string): void {
   let real: string;
   try {

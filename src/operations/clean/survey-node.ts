@@ -81,7 +81,7 @@ export async function surveyNode(time: number, where: CleanLocations, signal?: A
     const manifests = where.manifests ?? begun?.record.places.manifests ?? running?.staticPods ?? STATIC_POD_DIRECTORY;
     const kubeletDirectory = where.kubeletDirectory ?? running?.rootDirectory ?? "/var/lib/kubelet";
     const known = begun?.record.places.etcd ?? [];
-    // Of one that is half moved it can no longer be told what it was.
+    // Of one that is half moved it can no longer be determined what it was.
     const given = where.etcd?.map((path) => known.find(({ directory }) => directory === path) ?? namedEtcd(path));
     const places: CleanPlaces = {
       manifests,

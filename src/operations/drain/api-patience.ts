@@ -10,7 +10,7 @@ export class ApiPatience {
   readonly #note: (text: string) => void;
   #since: number | undefined;
 
-  /** `note` is told when the wait begins, and when it has ended well. */
+  /** `note` is called when the wait begins, and when it has ended well. */
   constructor(live: LiveObjects, now: () => number, note: (text: string) => void) {
     this.#live = live;
     this.#now = now;

@@ -332,7 +332,7 @@ class Drain {
     for (const node of names) if (outcomes.get(node)?.drained === true) tell({ type: "drained", node });
   }
 
-  /** A pod that came after the node was cordoned: bound just before, or one that does not mind. */
+  /** A pod that came after the node was cordoned: bound just before, or one that tolerates it. */
   #judgeArrival(pod: KubeObject): boolean {
     const uid = uidOf(pod);
     if (this.#judgedArrivals.has(uid)) return false;

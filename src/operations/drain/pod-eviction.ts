@@ -1,4 +1,4 @@
-/** One pod told to go: by the eviction API, which asks the budgets, or by plain deletion. */
+/** One pod asked to leave: by the eviction API, which asks the budgets, or by plain deletion. */
 
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import { objectsOf, textOf } from "../../kube/fields.ts";

@@ -84,7 +84,7 @@ async function readAndVerify(
   }
 }
 
-/** Refuses a snapshot that does not match its hash, unless told otherwise. */
+/** Refuses a snapshot that does not match its hash, unless set otherwise. */
 function acceptHash(verdict: HashVerdict, snapshot: Snapshot, options: SourceOptions): HashVerdict {
   const { path } = snapshot.file;
   if (verdict === "absent") {

@@ -32,7 +32,7 @@ export interface RenderResult {
   readonly assets: readonly Asset[];
   /** Undefined in a dry run. */
   readonly written: WrittenAssets | undefined;
-  /** The cluster's DNS addresses: kubelets must be told them. */
+  /** The cluster's DNS addresses: kubelets must be given them. */
   readonly dnsAddresses: readonly string[];
 }
 

@@ -6,7 +6,7 @@ import { type Crash, crashTrouble, type PodTrouble } from "../../rescue/pod-stat
 import type { RescueLook, RescueView } from "./rescue-view.ts";
 
 const TICK_MS = 500;
-/** What is still waited for is told again after this. */
+/** What is still waited for is reported again after this. */
 const REPEAT_MS = 15_000;
 /** What is waited for only this long is not worth a line. */
 const UNTOLD_MS = 900;

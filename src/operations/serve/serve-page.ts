@@ -12,7 +12,7 @@ import { printJson } from "../../storage/json-text.ts";
 import { isToken } from "./identity.ts";
 import type { Worlds } from "./worlds.ts";
 
-/** Cookies do not mind ports: each server of a machine has a name of its own for its. */
+/** Cookies ignore ports: each server of a machine has a name of its own for its. */
 const cookieName = (request: IncomingMessage): string => `kubemend-${request.socket.localPort}`;
 
 /** Nothing but this server is asked for anything, and nothing in a snapshot can become code or be framed. */

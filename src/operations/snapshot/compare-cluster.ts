@@ -16,7 +16,7 @@ import { DEFAULT_ETCD_PREFIX } from "../../storage/etcd-prefix.ts";
 import { type ClusterFlags, findClusterAccess } from "../cluster-access/open-cluster.ts";
 
 export interface LiveCluster {
-  /** The newest revision that the API server told; undefined where it did not answer. */
+  /** The newest revision that the API server reported; undefined where it did not answer. */
   readonly revision: number | undefined;
   readonly notes: readonly Finding[];
 }

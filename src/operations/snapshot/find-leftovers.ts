@@ -1,5 +1,5 @@
 /**
- * What a snapshot has of the cluster that wrote it, and its restored cluster will have too: told from keys that the
+ * What a snapshot has of the cluster that wrote it, and its restored cluster will have too: read from keys that the
  * check of the file found on its way.
  */
 

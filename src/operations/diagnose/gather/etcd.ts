@@ -81,7 +81,7 @@ async function reasonOf(error: unknown, text: string, flags: EtcdFlags): Promise
   return `etcd: ${explained.message.split("\n")[0]}`;
 }
 
-/** The files that the flags name may be gone since they were read: then that is what is told. */
+/** The files that the flags name may be gone since they were read: then that is what is reported. */
 async function explain(error: MendError, flags: EtcdFlags): Promise<MendError> {
   try {
     const access = await prepareEtcdAccess(flags);
