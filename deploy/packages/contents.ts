@@ -16,6 +16,9 @@ const COMPLETIONS: Readonly<Record<(typeof SHELLS)[number], string>> = {
   fish: "/usr/share/fish/vendor_completions.d/kubemend.fish",
 };
 
+/** What kubectl asks to complete `kubectl mend`. Its last line is a directive: files complete too. */
+export const KUBECTL_COMPLETION = '#!/bin/sh\nkubemend __complete -- "$@"\necho :0\n';
+
 export function packageFacts(architecture: string, homepage: string | undefined): PackageFacts {
   return {
     name: packageJson.name,
@@ -46,8 +49,7 @@ export async function packageFiles(executable: string, date: string): Promise<re
     file("/usr/bin/kubemend", readFileSync(executable), 0o755),
     ...pages.map(({ name, text }) => file(`/usr/share/man/man1/${name}`, text)),
     ...SHELLS.map((shell) => file(COMPLETIONS[shell], shellScript(shell))),
-    // kubectl asks it as it asks its own commands: the last line is a directive, 0 that files complete too.
-    file("/usr/bin/kubectl_complete-mend", '#!/bin/sh\nkubemend __complete -- "$@"\necho :0\n', 0o755),
+    file("/usr/bin/kubectl_complete-mend", KUBECTL_COMPLETION, 0o755),
     ...units().map(({ name, text }) => file(`/usr/lib/systemd/system/${name}`, text)),
     ...documents("docs").map((path) => file(`/usr/share/doc/kubemend/${path.slice("docs/".length)}`, read(path))),
     file("/usr/share/doc/kubemend/CHANGELOG.md", read("CHANGELOG.md")),

@@ -16,7 +16,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { packageFacts, packageFiles } from "../../deploy/packages/contents.ts";
+import { KUBECTL_COMPLETION, packageFacts, packageFiles } from "../../deploy/packages/contents.ts";
 import { encodeDeb } from "../../deploy/packages/deb.ts";
 import { writeRpm } from "../../deploy/packages/rpm.ts";
 import { encodeTar } from "../../deploy/tar.ts";
@@ -63,6 +63,7 @@ async function release(): Promise<void> {
   const archive = `${name}-${version}-${platform}.tar.gz`;
   const inArchive = encodeTar([
     { path: "kubemend", mode: 0o755, bytes: readFileSync(executable) },
+    { path: "kubectl_complete-mend", mode: 0o755, bytes: Buffer.from(KUBECTL_COMPLETION) },
     { path: "LICENSE", mode: 0o644, bytes: readFileSync(join(ROOT, "LICENSE")) },
   ]);
   write(archive, gzipSync(Buffer.concat(inArchive), { level: 9 }));

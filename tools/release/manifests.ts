@@ -28,6 +28,8 @@ export function krewManifest({ version, summary, homepage }: Described, artifact
     files:
       - from: kubemend
         to: .
+      - from: kubectl_complete-mend
+        to: .
       - from: LICENSE
         to: .
 `;
@@ -44,6 +46,7 @@ spec:
     kubectl mend diagnoses a control plane that does not work, and brings it back: from what still runs, or offline from an etcd backup.
   caveats: |
     Commands that repair a node run on that node, as root: put the executable there before you need it.
+    Completion: link kubectl_complete-mend of this plugin's folder into a directory of your PATH.
   platforms:
 ${platforms.join("")}`;
 }
