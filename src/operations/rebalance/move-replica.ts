@@ -83,7 +83,7 @@ export class ReplicaMove {
       while (state.kind !== "moved" && state.kind !== "barred") {
         const after: MoveState = next(state, await this.#look(state), now(), this.#patience);
         if (after.kind === state.kind) await this.#wait(state);
-        if (after.kind === "closing" && after.bars === undefined) this.#report();
+        if (state.kind === "removing" && after.kind === "closing" && after.bars === undefined) this.#report();
         state = after;
       }
     } catch (error) {
