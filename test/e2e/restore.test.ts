@@ -6,6 +6,7 @@ import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { plainText } from "../../src/errors/input.ts";
 import type { EtcdFlags } from "../../src/operations/etcd/etcd-flags.ts";
 import { checkHealth } from "../../src/operations/etcd/etcd-health.ts";
 import { salvage } from "../../src/operations/etcd/salvage.ts";
@@ -43,7 +44,7 @@ describeWithCluster("etcd that is gone", (kubernetes) => {
         cluster: { kubeconfig: plane.kubeconfig, context: undefined, variables: {} },
       });
       const note = asked.notes.find((found) => found.code === "revision-goes-back")!.text;
-      const bump = Number(/--bump-revision (\d+)/.exec(note)![1]) + 1000; // the cluster goes on while this is decided
+      const bump = Number(/bumpRevision (\d+)/.exec(plainText(note))![1]) + 1000; // the cluster goes on while this is decided
 
       for (const member of plane.etcd.members) await member.kill();
       for (const member of plane.etcd.members) member.loseDisk();
