@@ -44,13 +44,22 @@ for (const stream of [process.stdout, process.stderr]) {
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // A terminal that is read key by key hands Ctrl-C over as a key.
+  terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
-    // A terminal that is closed (Ctrl-D) gives no answer.
     const closed = once(terminal, "close").then(() => "");
     return await Promise.race([terminal.question(question, { signal: interruption.signal }), closed]);
+  } catch (error) {
+    return noAnswer(error);
   } finally {
     terminal.close();
   }
+}
+
+/** A question that ends without an answer, by Ctrl-D, is answered with nothing; an interrupted one stays interrupted. */
+function noAnswer(error: unknown): string {
+  if (interruption.signal.aborted || (error as NodeJS.ErrnoException).code !== "ABORT_ERR") throw error;
+  return "";
 }
 
 async function askSecret(question: string): Promise<string> {
@@ -65,6 +74,8 @@ async function askSecret(question: string): Promise<string> {
   terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
     return await terminal.question("", { signal: interruption.signal });
+  } catch (error) {
+    return noAnswer(error);
   } finally {
     terminal.close();
     process.stderr.write("\n");

@@ -8,11 +8,18 @@ import { spanText } from "./words.ts";
 export interface ReadinessFacts {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** Undefined where none was named; an error's text where it cannot be read. */
-  readonly backup: BackupFacts | { readonly error: string } | undefined;
+  /** Undefined where none was named. */
+  readonly backup: BackupFacts | UnreadBackup | undefined;
   /** Those that were asked. */
   readonly nodes: readonly NodeReadiness[];
   readonly limits: { readonly maxLagMs: number; readonly maxCheckMs: number };
+}
+
+interface UnreadBackup {
+  readonly error: string;
+  readonly hint: string | undefined;
+  /** Whether it is the repository that is wrong, and not the way there. */
+  readonly isCertain: boolean;
 }
 
 export interface BackupFacts {
@@ -71,10 +78,9 @@ const BACKUP_CHECKS = ["fresh", "elsewhere", "verified", "drilled", "whole", "op
 
 function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly ReadinessCheck[] {
   if (backup === undefined || "error" in backup) {
-    const text = backup === undefined ? "no backup repository was named" : backup.error;
-    const todo =
-      backup === undefined ? "kubemend ready REPOSITORY; to make one: kubemend backup init" : "kubemend backup list";
-    return BACKUP_CHECKS.map((code) => check(code, backup === undefined ? "unknown" : undefined, text, todo));
+    const text = backup?.error ?? "no backup repository was named";
+    const todo = backup?.hint ?? "kubemend ready REPOSITORY; to make one: kubemend backup init";
+    return BACKUP_CHECKS.map((code) => check(code, backup?.isCertain === true ? false : "unknown", text, todo));
   }
   const { repository } = backup;
   const age = (time: number | null): string => (time === null ? "never" : `${spanText(now - time)} ago`);

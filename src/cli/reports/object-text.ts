@@ -4,8 +4,9 @@
  */
 
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
+import { goJson } from "../../kubeapi/print/go-text.ts";
 import { isObject } from "../../storage/arrange.ts";
-import { printJson } from "../../storage/json-text.ts";
+
 import { printYaml } from "../../storage/yaml-text.ts";
 
 export interface ObjectTextOptions {
@@ -59,18 +60,9 @@ function hideSecret(secret: JsonObject): { readonly object: JsonObject; readonly
   return { object: result, hidden };
 }
 
-/** Object keys sorted, as Go writes maps. */
-function sorted(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map((each) => sorted(each as JsonValue));
-  if (typeof value !== "object" || value === null) return value;
-  const fields = Object.entries(value as JsonObject) as [string, JsonValue][];
-  for (const field of fields) field[1] = sorted(field[1]);
-  return Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 /** `indent` 0 for one line. */
 export function jsonText(value: JsonValue, indent = 4): string {
-  return printJson(sorted(value), { indent });
+  return goJson(value, indent);
 }
 
 export function yamlText(value: JsonValue): string {

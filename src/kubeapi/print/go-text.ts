@@ -23,9 +23,9 @@ function goNumber(value: number): string {
   return `${digits}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 }
 
-/** On one line. */
-export function goJson(value: JsonValue): string {
-  return printJson(sorted(value));
+/** As encoding/json prints maps: fields sorted. `indent` 0 for one line. */
+export function goJson(value: JsonValue, indent = 0): string {
+  return printJson(sorted(value), { indent });
 }
 
 function sorted(value: JsonValue): JsonValue {

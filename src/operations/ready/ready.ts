@@ -1,10 +1,10 @@
 /** `ready`: looks at the backups and at each control-plane node as the night would, before it comes. Changes nothing. */
-import { existsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { BackupFacts, NodeReadiness, Readiness, ReadinessFacts } from "../../diagnosis/readiness.ts";
 import { judgeReadiness } from "../../diagnosis/readiness.ts";
 import { MendError } from "../../errors/errors.ts";
-import { fileSystemType } from "../../io/node/file-system-type.ts";
+import { remoteFileSystem } from "../../io/files/durable/target.ts";
 import { readContent } from "../../io/repository/repository.ts";
 import { runRemote, type SshOptions } from "../../io/ssh/ssh.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
@@ -24,9 +24,10 @@ export interface ReadyOptions {
   readonly signal: AbortSignal;
 }
 
+/** What is wrong with the repository itself; else it could only not be reached now. */
+const CERTAIN: ReadonlySet<string> = new Set(["repository-not-found", "repository-damaged", "identity-missing"]);
 /** Where a node is that must not be the only one with a backup of itself. */
 const CONTROL_PLANE_FILE = "/etc/kubernetes/manifests/kube-apiserver.yaml";
-const NETWORK_FILE_SYSTEM = /^(nfs|cifs|smb|fuse|ceph|glusterfs|9p|afs|lustre)/;
 
 export async function checkReadiness(options: ReadyOptions): Promise<Readiness> {
   const backup = await backupFacts(options);
@@ -56,15 +57,14 @@ async function backupFacts({ repository, moments }: ReadyOptions): Promise<Readi
     };
   } catch (error) {
     if (!(error instanceof MendError) || error.code === "internal") throw error;
-    return { error: error.message };
+    return { error: error.message, hint: error.hint, isCertain: CERTAIN.has(error.code) };
   }
 }
 
 function placeOf(url: string, cwd: string): BackupFacts["place"] {
   const isDirectory = !/^[a-z0-9]+:\/\//i.test(url) || url.startsWith("file://");
   if (!isDirectory) return "elsewhere";
-  const type = fileSystemType(resolve(cwd, url.replace(/^file:\/\//, "")));
-  if (type !== undefined && NETWORK_FILE_SYSTEM.test(type)) return "elsewhere";
+  if (remoteFileSystem(statfsSync(resolve(cwd, url.replace(/^file:\/\//, ""))).type) !== undefined) return "elsewhere";
   return existsSync(CONTROL_PLANE_FILE) ? "here" : "unknown";
 }
 
@@ -79,7 +79,7 @@ async function opens(address: string, moments: MomentAccess): Promise<boolean | 
     await readContent(repository, last);
     return true;
   } catch (error) {
-    if (error instanceof MendError && error.code !== "internal") return false;
+    if (error instanceof MendError && error.code === "identity-missing") return false;
     throw error;
   } finally {
     await repository.store.close();

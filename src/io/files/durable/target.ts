@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
+import { parseMountTable } from "../../../nodes/mount-table.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { type HeldLock, type LockHolder, takeLockFile } from "./lock-file.ts";
 import { openTrustedDirectory, type TrustedDirectory, type TrustOptions } from "./trusted-directory.ts";
@@ -195,15 +196,9 @@ export function isMountPoint(path: string): boolean {
   return mountPoints().includes(real);
 }
 
-/** Field 5 of each line, with a few characters as octal numbers (proc_pid_mountinfo(5)). */
 function mountPoints(): string[] {
   try {
-    const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-    return lines.map((line) =>
-      (line.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, code: string) =>
-        String.fromCharCode(Number.parseInt(code, 8)),
-      ),
-    );
+    return parseMountTable(readFileSync("/proc/self/mountinfo", "utf8")).map(({ point }) => point);
   } catch (error) {
     if (systemCode(error) !== undefined) return [];
     throw error;
