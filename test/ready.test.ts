@@ -62,7 +62,7 @@ test("what was seen is ready or not, and what was not seen is unknown", async ()
   const { code, checks } = await ready(REPOSITORY, "--identity", IDENTITY, "--node", "cp1=here");
   expect(code).toBe(1);
   expect(checks.get("backup-opens")).toMatchObject({ state: "ready", todo: null });
-  expect(checks.get("backup-verified")).toMatchObject({ state: "not-ready", text: "verified never" });
+  expect(checks.get("backup-verified")).toMatchObject({ state: "not-ready", text: "never verified" });
   expect(checks.get("backup-node-files")).toMatchObject({ state: "not-ready" });
   expect(checks.get("node-access")).toMatchObject({ state: "ready" });
   expect(checks.get("node-executable")).toMatchObject({ state: "ready", text: "kubemend 9.9.9 is on cp1" });

@@ -32,6 +32,7 @@ export interface BackupFacts {
   readonly verified: number | null;
   readonly drilled: number | null;
   readonly gaps: number;
+  readonly isEmpty: boolean;
   /** Whether the identity that was given opens it; undefined where none was given. */
   readonly opens: boolean | undefined;
   /** Nodes whose files it holds, and since when. */
@@ -76,6 +77,12 @@ const BACKUP_CHECKS = ["fresh", "elsewhere", "verified", "drilled", "whole", "op
   (each) => `backup-${each}`,
 );
 
+const PLACES: Readonly<Record<BackupFacts["place"], string>> = {
+  elsewhere: "it is on other machines",
+  here: "it is on a disk of this control-plane node",
+  unknown: "a directory on this machine: whether the cluster's machines can take it with them is not known",
+};
+
 function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly ReadinessCheck[] {
   if (backup === undefined || "error" in backup) {
     const text = backup?.error ?? "no backup repository was named";
@@ -83,42 +90,45 @@ function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly R
     return BACKUP_CHECKS.map((code) => check(code, backup?.isCertain === true ? false : "unknown", text, todo));
   }
   const { repository } = backup;
-  const age = (time: number | null): string => (time === null ? "never" : `${spanText(now - time)} ago`);
+  const done = (what: string, time: number | null): string =>
+    time === null ? `never ${what}` : `${what} ${spanText(now - time)} ago`;
   const isRecent = (time: number | null, most: number): boolean => time !== null && now - time <= most;
   const withoutFiles = nodes.filter(({ name }) => !backup.files.some(({ node }) => node === name));
   return [
     check(
       "backup-fresh",
       isRecent(backup.newest, limits.maxLagMs),
-      `the newest moment is from ${age(backup.newest)}`,
+      backup.newest === null
+        ? "it holds no moment whose time is known"
+        : `the newest moment is from ${spanText(now - backup.newest)} ago`,
       "start the agent on each control-plane node: kubemend backup run",
     ),
     check(
       "backup-elsewhere",
       backup.place === "unknown" ? "unknown" : backup.place === "elsewhere",
-      backup.place === "here"
-        ? `${repository} is on a disk of this control-plane node`
-        : `${repository}: ${backup.place}`,
+      PLACES[backup.place],
       "keep the repository on another machine or in a bucket",
     ),
     check(
       "backup-verified",
       isRecent(backup.verified, limits.maxCheckMs),
-      `verified ${age(backup.verified)}`,
+      done("verified", backup.verified),
       `kubemend backup verify ${repository} ${input("identity")} FILE`,
     ),
     check(
       "backup-drilled",
       isRecent(backup.drilled, limits.maxCheckMs),
-      `restored as a test ${age(backup.drilled)}`,
+      done("restored as a test", backup.drilled),
       `kubemend backup drill ${repository} ${input("identity")} FILE`,
     ),
     check(
       "backup-whole",
-      backup.newest === null ? "unknown" : backup.gaps === 0,
-      backup.gaps === 0
-        ? "no gap between its first and its last moment"
-        : `${backup.gaps} gaps that cannot be restored`,
+      backup.isEmpty ? false : backup.gaps === 0,
+      backup.isEmpty
+        ? "it holds nothing yet"
+        : backup.gaps === 0
+          ? "no gap between its first and its last moment"
+          : `${backup.gaps} gaps that cannot be restored`,
       `kubemend backup list ${repository}`,
     ),
     check(

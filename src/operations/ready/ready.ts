@@ -52,6 +52,7 @@ async function backupFacts({ repository, moments }: ReadyOptions): Promise<Readi
       verified: time(list.lastVerified),
       drilled: time(list.lastDrill),
       gaps: list.gaps.length,
+      isEmpty: list.spans.length === 0,
       opens: await opens(repository, moments),
       files: list.nodes.map(({ node, time: since }) => ({ node, time: Date.parse(since) })),
     };
