@@ -80,7 +80,7 @@ const BACKUP_CHECKS = ["fresh", "elsewhere", "verified", "drilled", "whole", "op
 const PLACES: Readonly<Record<BackupFacts["place"], string>> = {
   elsewhere: "it is on other machines",
   here: "it is on a disk of this control-plane node",
-  unknown: "a directory on this machine: whether the cluster's machines can take it with them is not known",
+  unknown: "a directory on this machine: whether this is a machine of the cluster is not known",
 };
 
 function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly ReadinessCheck[] {
