@@ -22,6 +22,7 @@ test.each([
   ["https://user:hun/ter2@host", "https://…@host"],
   ['cannot reach "http://token@host" by socks5://u:p@h:1', 'cannot reach "http://…@host" by socks5://…@h:1'],
   ["s3://key:hunter2@bucket/prefix", "s3://…@bucket/prefix"],
+  ["s3:////key:hunter2@bucket/prefix", "s3://…@bucket/prefix"],
   ["s3://bucket/prefix@2026-11-29T10:42:17Z", "s3://bucket/prefix@2026-11-29T10:42:17Z"],
   ["backup.db@latest", "backup.db@latest"],
 ])("logins in %s", (text, shown) => {
@@ -31,6 +32,10 @@ test.each([
 test.each([
   ["root:hunter2@10.0.0.1", "…@10.0.0.1"],
   ["s3://root:h@s3://root:hunter2@10.0.0.1", "s3://…@10.0.0.1"],
+  ["http://root:h@10.0.0.1:2379\n  http://root:hunter2 ", "http://…@10.0.0.1:2379…"],
+  ["http://root:h@10.0.0.1:2379 root:hunter2", "http://…@10.0.0.1:2379…"],
+  ["https://10.0.0.1:2379https://root:hunter2", "https://10.0.0.1:2379…"],
+  ["infra0=https://10.0.0.1:2380", "infra0=https://10.0.0.1:2380"],
   ["https://a:hun\nter2@host", "https://…@host"],
   ["10.0.0.1:2379", "10.0.0.1:2379"],
   ["https://root:hunter", "https://root:…"],

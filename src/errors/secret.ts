@@ -36,13 +36,14 @@ export class Secret<T extends string | Uint8Array = string> {
 
 /**
  * A text in which users and passwords of URLs are hidden. In `http`, `https` and `socks5` everything before the last
- * `@` is one; elsewhere (`s3://bucket/a@latest` is a moment) only what has a colon and is in the place of a host.
+ * `@` is one; elsewhere (`s3://bucket/a@latest` is a moment) only what has a colon and is in the place of a host, which a slip
+ * with a slash too many still means.
  */
 export function withoutLogins(text: string): string {
   if (!text.includes("://") || !text.includes("@")) return text;
   return text
     .replace(/\b(https?|socks5h?):\/\/[^\s"]*@/gi, "$1://…@")
-    .replace(/\b([a-z][a-z0-9+.-]*):\/\/[^\s"/@:]*:[^\s"]*@/gi, "$1://…@");
+    .replace(/\b([a-z][a-z0-9+.-]*):\/{2,}[^\s"/@:]*:[^\s"]*@/gi, "$1://…@");
 }
 
 /**
@@ -50,9 +51,12 @@ export function withoutLogins(text: string): string {
  * login.
  */
 export function withoutLogin(address: string): string {
-  const rest = address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
+  const afterLogin = address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
+  const [, head = "", rest = ""] = /^((?:[^\s=:/@]*=)?(?:[a-z][a-z0-9+.-]*:\/\/)?)(.*)$/is.exec(afterLogin) ?? [];
+  // Behind a space or a second scheme begins another address, whose own @ may be gone.
+  const one = rest.replace(/(?:\s|[a-z][a-z0-9+.-]*:\/\/).*$/is, "…");
   // Where a comma in a password has cut a list of addresses, the @ is in the next one: what is no port is not shown.
-  return rest.replace(/^((?:[a-z][a-z0-9+.-]*:\/\/)?[^[\]/:]*):(?!\/\/)(?!\d{0,5}(?:[/?#]|$)).*$/is, "$1:…");
+  return head + one.replace(/^([^[\]/:]*):(?!\d{0,5}…?(?:[/?#]|$)).*$/is, "$1:…");
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz -- [--seconds 20] [--inputs 1000000] [--target NAME] [--seed N] [--state FILE] [--record]`: gives
- * damaged inputs to every reader of something from outside, by ever new seeds, until the time is over or so many were
- * read. `--state` keeps how far a run has come, so that one of hours can be made in pieces; `--record` writes its
+ * `npm run fuzz -- [--seconds 20] [--inputs 1000000] [--target NAME] [--seed N | --from N] [--state FILE] [--record]`: gives
+ * damaged inputs to every reader of something from outside, until the time is over or so many were read: by ever new
+ * seeds, or by the same ones each time with `--from`, as CI does. `--state` keeps how far a run has come, so that one of hours can be made in pieces; `--record` writes its
  * figures into docs/reliability.md when it is whole. What breaks something is kept in test/fuzz/corpus, which `npm
  * test` reads from then on.
  */
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     inputs: { type: "string" },
     target: { type: "string" },
     seed: { type: "string" },
+    from: { type: "string" },
     state: { type: "string" },
     record: { type: "boolean", default: false },
   },
@@ -41,7 +42,7 @@ const state: State =
   values.state !== undefined && existsSync(values.state)
     ? (JSON.parse(readFileSync(values.state, "utf8")) as State)
     : {
-        first: values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed),
+        first: Number(values.seed ?? values.from ?? Date.now() % 2 ** 31),
         seconds: 0,
         counts: {},
         failures: 0,

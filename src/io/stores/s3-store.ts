@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { AwsV4Signer } from "aws4fetch";
 import { defined } from "../../errors/defined.ts";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import { withoutLogin } from "../../errors/secret.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
@@ -172,7 +173,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
 function placeOf(url: URL, env: StoreOptions["env"]): Place {
   const bucket = url.hostname || url.host;
   if (bucket === "") {
-    throw new MendError("usage", `"${url.href}" names no bucket`, {
+    throw new MendError("usage", `"${withoutLogin(url.href)}" names no bucket`, {
       hint: "give an address such as s3://BUCKET/PREFIX",
     });
   }
