@@ -1,9 +1,9 @@
 /**
- * `npm run fuzz -- [--seconds 20] [--inputs 1000000] [--target NAME] [--seed N | --from N] [--state FILE] [--record]`: gives
- * damaged inputs to every reader of something from outside, until the time is over or so many were read: by ever new
- * seeds, or by the same ones each time with `--from`, as CI does. `--state` keeps how far a run has come, so that one of hours can be made in pieces; `--record` writes its
- * figures into docs/reliability.md when it is whole. What breaks something is kept in test/fuzz/corpus, which `npm
- * test` reads from then on.
+ * `npm run fuzz -- [--seconds 20] [--inputs 1000000] [--target NAME] [--seed N | --from N] [--state FILE] [--record]`:
+ * gives damaged inputs to every reader of something from outside, until the time is over or so many were read: by ever
+ * new seeds, or by the same ones each time with `--from`, as CI does. `--state` keeps how far a run has come, so that
+ * one of hours can be made in pieces; `--record` writes its figures into docs/reliability.md when it is whole. What
+ * breaks something is kept in test/fuzz/corpus, which `npm test` reads from then on.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
