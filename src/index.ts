@@ -4,7 +4,7 @@ export { type ByteSource, memorySource } from "./bolt/byte-source.ts";
 export { checkBolt } from "./bolt/check.ts";
 export { type Rendering, type RenderOptions, renderBootstrap } from "./bootstrap/render.ts";
 export { jsonPatch, type PatchOperation } from "./compare/json-patch.ts";
-export type { ControlPlane } from "./controlplane/control-plane.ts";
+export type { ControlPlane } from "./controlplane/flavours/flavours.ts";
 export { type SelectOptions, selectControlPlane } from "./controlplane/select.ts";
 export { type ErrorCode, type Finding, type FindingLevel, MendError, type MendErrorDetails } from "./errors/errors.ts";
 export { plainText } from "./errors/input.ts";

@@ -1,3 +1,11 @@
+import { FLAVOUR_TITLES } from "../src/controlplane/flavours/flavours.ts";
+
+/** The names of a closed list, as Markdown. */
+function oneOf(names: readonly string[]): string {
+  const quoted = names.map((name) => `\`${name}\``);
+  return `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+}
+
 /**
  * What the fields of `-o json` mean, for docs/json-output.md: by `COMMAND PATH`, or by the path alone where it means
  * the same everywhere.
@@ -154,7 +162,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   droppedVersions: "versions of keys that were left out",
   keysOfEndedLeases: "keys that were left out because their lease had ended",
   steps: "what to do next, a line each",
-  flavour: "`self-hosted`, `self-hosted-etcd` or `static-pods`",
+  flavour: oneOf(Object.keys(FLAVOUR_TITLES)),
   versions: "of Kubernetes, by the images",
   controlPlaneNodes: "their names",
   nodeCount: "all nodes of the cluster",

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { companions, configMap, object, secret, type WorkloadShape, workload } from "../../test/cluster-objects.ts";
-import type { SelfHostedControlPlane } from "../controlplane/control-plane.ts";
+import type { SelfHostedControlPlane } from "../controlplane/flavours/self-hosted.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
 import type { Finding } from "../errors/errors.ts";
 import { objectsOf } from "../kube/fields.ts";

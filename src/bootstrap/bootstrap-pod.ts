@@ -1,5 +1,6 @@
 /** The bootstrap pod of a self-hosted component: its pod template, made fit for a kubelet that has no API server yet. */
-import type { SelfHostedControlPlane, Workload } from "../controlplane/control-plane.ts";
+import type { Workload } from "../controlplane/control-plane.ts";
+import type { SelfHostedControlPlane } from "../controlplane/flavours/self-hosted.ts";
 import type { Finding } from "../errors/errors.ts";
 import { dataKey } from "../kube/data-object.ts";
 import type { JsonObject } from "../kube/object.ts";

@@ -1,11 +1,9 @@
 /** From a control plane to the assets that bring it back: pure, and everything in hand before anything is written. */
 
-import type {
-  ControlPlane,
-  SelfHostedControlPlane,
-  StaticPodControlPlane,
-  StaticPodNode,
-} from "../controlplane/control-plane.ts";
+import type { StaticPodNode } from "../controlplane/control-plane.ts";
+import type { ControlPlane } from "../controlplane/flavours/flavours.ts";
+import type { SelfHostedControlPlane } from "../controlplane/flavours/self-hosted.ts";
+import type { StaticPodControlPlane } from "../controlplane/flavours/static-pods.ts";
 import { type HostFile, hostFilesOf } from "../controlplane/host-files.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
@@ -40,7 +38,13 @@ export interface Rendering {
 
 /** Renders also while something is missing: whether that is acceptable, the caller has decided by `plane.missing`. */
 export function renderBootstrap(plane: ControlPlane, options: RenderOptions): Rendering {
-  return plane.flavour === "static-pods" ? renderStaticPods(plane, options) : renderSelfHosted(plane, options);
+  switch (plane.flavour) {
+    case "self-hosted":
+    case "self-hosted-etcd":
+      return renderSelfHosted(plane, options);
+    case "static-pods":
+      return renderStaticPods(plane, options);
+  }
 }
 
 function renderSelfHosted(plane: SelfHostedControlPlane, options: RenderOptions): Rendering {
@@ -65,7 +69,7 @@ function renderSelfHosted(plane: SelfHostedControlPlane, options: RenderOptions)
     assets.add("etcd/migrate-etcd-cluster.json", manifestJson(migrateEtcdCluster(etcd)));
   }
   assets.add("auth/kubeconfig", options.kubeconfig);
-  const hostFiles = addStaticPods(plane.etcdNodes, assets);
+  const hostFiles = addStaticPods(plane.nodes, assets);
   return { assets: assets.sorted(), findings, hostFiles };
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { answeredObjects, mirrorPod } from "../../test/cluster-objects.ts";
-import type { StaticPodControlPlane } from "../controlplane/control-plane.ts";
+import type { StaticPodControlPlane } from "../controlplane/flavours/static-pods.ts";
 import { selectControlPlane } from "../controlplane/select.ts";
 import type { JsonObject } from "../kube/object.ts";
 import { manifestYaml } from "./manifest.ts";

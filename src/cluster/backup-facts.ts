@@ -4,7 +4,8 @@
  */
 import { readCertificates } from "../certificates/faults.ts";
 import { firstAddress, type NodeIdentity } from "../certificates/kubeadm.ts";
-import type { StaticPodControlPlane, StaticPodNode } from "../controlplane/control-plane.ts";
+import type { StaticPodNode } from "../controlplane/control-plane.ts";
+import type { StaticPodControlPlane } from "../controlplane/flavours/static-pods.ts";
 import { containerIndexOf } from "../kube/component.ts";
 import { containerFlags, type Flag, flagNamed } from "../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";

@@ -1,5 +1,5 @@
 /** An etcd that no static pod runs, as the backup of it knows itself: its members, and how the API servers reach it. */
-import type { StaticPodControlPlane } from "../controlplane/control-plane.ts";
+import type { StaticPodControlPlane } from "../controlplane/flavours/static-pods.ts";
 import { containerIndexOf } from "../kube/component.ts";
 import { flagValue } from "../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../kube/fields.ts";

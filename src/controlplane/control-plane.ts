@@ -1,14 +1,23 @@
 /** What a recovery needs to know of a control plane. Every source of objects, a backup file or a live server, ends in these types. */
 import type { Finding } from "../errors/errors.ts";
 import type { ComponentName } from "../kube/component.ts";
-import type { DataObject } from "../kube/data-object.ts";
 import type { LastSign } from "../kube/last-sign.ts";
 import type { JsonObject } from "../kube/object.ts";
 
-export type ControlPlane = SelfHostedControlPlane | StaticPodControlPlane;
-
 /** What is known of a control plane whatever its flavour. */
-interface ControlPlaneFacts {
+export interface ControlPlaneFacts {
+  readonly flavour: string;
+  /** Everything that runs as a part of it, sorted. */
+  readonly components: readonly RunningComponent[];
+  /**
+   * Nodes whose kubelets start a part of it from manifests, with these pods: all of it, or etcd alone beside a
+   * self-hosted control plane, where nothing comes back without etcd's manifest. Sorted by name.
+   */
+  readonly nodes: readonly StaticPodNode[];
+  /** Where etcd runs on the cluster whose state it holds, by etcd-operator. */
+  readonly etcd: SelfHostedEtcd | undefined;
+  /** Who starts it from its assets: the kubelets, from manifests that are copied to their nodes, or `kubemend start`. */
+  readonly startedBy: "kubelets" | "start";
   /** Versions in the image tags of the components, such as `v1.20.2`, without repeats; more than one during an upgrade. */
   readonly versions: readonly string[];
   /** Names of the nodes that carry the control plane, sorted. */
@@ -25,22 +34,16 @@ interface ControlPlaneFacts {
   readonly findings: readonly Finding[];
 }
 
-/** The control plane runs on the cluster itself, as bootkube makes it. */
-export interface SelfHostedControlPlane extends ControlPlaneFacts {
-  readonly flavour: "self-hosted" | "self-hosted-etcd";
-  /** Where the components live: `kube-system` nearly always. */
-  readonly namespace: string;
-  /** Sorted by component, then by name. */
-  readonly workloads: readonly Workload[];
-  /** The secrets and config maps that the components and etcd refer to, by {@link dataKey}. */
-  readonly data: ReadonlyMap<string, DataObject>;
-  /** Present in the flavour `self-hosted-etcd` only. */
-  readonly etcd: SelfHostedEtcd | undefined;
-  /**
-   * Nodes that run etcd as a static pod beside it, with that pod alone: without its manifest nothing comes back. Empty
-   * where etcd is self-hosted or elsewhere.
-   */
-  readonly etcdNodes: readonly StaticPodNode[];
+/** What runs and where it is defined. */
+export interface RunningComponent {
+  /** Null for what runs beside the control plane, such as a load balancer. */
+  readonly component: ComponentName | null;
+  readonly kind: string;
+  readonly namespace: string | undefined;
+  readonly name: string;
+  /** Of a pod of one node. */
+  readonly node?: string;
+  readonly image: string | null | undefined;
 }
 
 /** A DaemonSet or Deployment (of any API version) that runs a component. */
@@ -81,15 +84,6 @@ export interface SelfHostedEtcdTls {
   readonly peerSecret: string;
   readonly serverSecret: string;
   readonly clientSecret: string;
-}
-
-/** The control plane runs as static pods that the kubelet reads from files, as kubeadm makes it. etcd holds only their mirror pods. */
-export interface StaticPodControlPlane extends ControlPlaneFacts {
-  readonly flavour: "static-pods";
-  /** Sorted by name. */
-  readonly nodes: readonly StaticPodNode[];
-  /** The ClusterConfiguration that kubeadm keeps in a config map, as YAML. */
-  readonly kubeadmConfiguration: string | undefined;
 }
 
 export interface StaticPodNode {

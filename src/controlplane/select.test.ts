@@ -12,7 +12,8 @@ import {
 import type { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
-import type { SelfHostedControlPlane, StaticPodControlPlane } from "./control-plane.ts";
+import type { SelfHostedControlPlane } from "./flavours/self-hosted.ts";
+import type { StaticPodControlPlane } from "./flavours/static-pods.ts";
 import { dataNamespaces, type SelectOptions, selectControlPlane } from "./select.ts";
 
 const selfHosted = (objects: Iterable<KubeObject>, options?: SelectOptions) =>
@@ -242,7 +243,7 @@ test("self-hosted components beside an etcd that is a static pod: its manifest b
   const plane = selectControlPlane(objects);
   expect(plane.flavour).toBe("self-hosted");
   if (plane.flavour === "static-pods") throw new Error("it is not");
-  expect(plane.etcdNodes.map(({ name, pods }) => [name, pods.map((pod) => pod.name)])).toEqual([
+  expect(plane.nodes.map(({ name, pods }) => [name, pods.map((pod) => pod.name)])).toEqual([
     ["m0", ["etcd"]],
     ["m1", ["etcd"]],
   ]);

@@ -7,10 +7,9 @@ import { compare } from "../kube/compare-text.ts";
 import { RECOGNISED_BY } from "../kube/component.ts";
 import { isTemporary } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
-import type { ControlPlane, SealedObject } from "./control-plane.ts";
+import type { SealedObject } from "./control-plane.ts";
 import { asServicesHint, distributionOf } from "./distribution.ts";
-import { selectSelfHosted } from "./select-self-hosted.ts";
-import { selectStaticPods } from "./select-static-pods.ts";
+import { type ControlPlane, FLAVOURS } from "./flavours/flavours.ts";
 import { isEtcdCluster } from "./self-hosted-etcd.ts";
 import {
   asCandidate,
@@ -44,12 +43,10 @@ export function selectControlPlane(objects: Iterable<KubeObject>, options: Selec
   const namespace = options.namespace ?? workloadNamespace(sorted);
   const workloads = strongestOf(sorted.workloads.filter((candidate) => candidate.namespace === namespace));
   const staticPods = sorted.mirrorPods.filter((pod) => !isTemporary(pod));
-  const hasStaticApiServer = staticPods.some((pod) => recognisePod(pod)?.component === "kube-apiserver");
-  const hasOwnApiServer = workloads.some((workload) => workload.component === "kube-apiserver");
-  if (hasOwnApiServer || (workloads.length > 0 && !hasStaticApiServer)) {
-    return selectSelfHosted(sorted, namespace, workloads);
+  for (const { select } of FLAVOURS) {
+    const plane = select({ sorted, namespace, workloads, staticPods });
+    if (plane !== undefined) return plane;
   }
-  if (staticPods.some((pod) => recognisePod(pod) !== undefined)) return selectStaticPods(sorted, staticPods, workloads);
   throw notFound(sorted, options);
 }
 

@@ -2,7 +2,7 @@
 import { containerIndexOf } from "../kube/component.ts";
 import { flagValue } from "../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../kube/fields.ts";
-import type { StaticPodControlPlane } from "./control-plane.ts";
+import type { ControlPlaneFacts } from "./control-plane.ts";
 import { hostFilesOf } from "./host-files.ts";
 
 export interface StaticEtcdMember {
@@ -14,7 +14,7 @@ export interface StaticEtcdMember {
 }
 
 /** Sorted by node. A member whose flags do not say all of it is left out: its restore is for a person to plan. */
-export function staticEtcdMembers({ nodes }: Pick<StaticPodControlPlane, "nodes">): StaticEtcdMember[] {
+export function staticEtcdMembers({ nodes }: Pick<ControlPlaneFacts, "nodes">): StaticEtcdMember[] {
   const members: StaticEtcdMember[] = [];
   for (const node of nodes) {
     for (const pod of node.pods) {

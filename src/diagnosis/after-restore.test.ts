@@ -11,6 +11,19 @@ test.each([
     [...NODES, "/registry/pods/kube-system/kube-apiserver-x7k2p", "/registry/daemonsets/kube-system/kube-apiserver"],
     "kubemend recover",
   ],
+  // Static pods beside the control plane of another cluster, which is hosted here.
+  [
+    "static-pods",
+    [...NODES, "/registry/daemonsets/tenant/kube-apiserver", "/registry/pods/kube-system/kube-apiserver-node1"],
+    "move kube-apiserver.yaml",
+  ],
+  // What is left of the static pods of a cluster that moved its control plane onto itself.
+  [
+    "self-hosted",
+    [...NODES, "/registry/daemonsets/kube-system/kube-apiserver", "/registry/pods/kube-system/kube-apiserver-node1"],
+    "kubemend recover",
+  ],
+  ["self-hosted", [...NODES, "/registry/daemonsets/control/kube-apiserver"], "kubemend recover"],
   [undefined, NODES, "systemctl restart"],
 ])("%s", (flavour, keys, step) => {
   const leftovers = readLeftovers(keys, "/registry");

@@ -3,15 +3,17 @@
  * keys of the snapshot.
  */
 
-import { defined } from "../errors/defined.ts";
+import { FLAVOURS } from "../controlplane/flavours/flavours.ts";
 import type { Finding } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 
+const API_SERVERS = "/masterleases/";
+const NODES = "/minions/";
+
 /** Where the keys lie that {@link readLeftovers} looks at, in a cluster under the etcd prefix `prefix`. */
 export function leftoverPrefixes(prefix: string): string[] {
-  return ["/masterleases/", "/minions/", "/daemonsets/", "/pods/kube-system/kube-apiserver-"].map(
-    (path) => prefix + path,
-  );
+  const places = new Set([API_SERVERS, NODES, ...FLAVOURS.flatMap(({ keys }) => keys.places)]);
+  return [...places].map((place) => prefix + place);
 }
 
 export interface Leftovers {
@@ -21,26 +23,20 @@ export interface Leftovers {
   readonly apiServers: readonly string[];
   readonly nodes: readonly string[];
   /** How the control plane runs, as far as keys tell; undefined where there is no Kubernetes, or its API server is no pod. */
-  readonly flavour: "static-pods" | "self-hosted" | undefined;
+  readonly flavour: string | undefined;
 }
 
 /** `keys`: the live keys below {@link leftoverPrefixes}. */
 export function readLeftovers(keys: Iterable<string>, prefix: string | undefined): Leftovers {
   if (prefix === undefined) return { prefix, apiServers: [], nodes: [], flavour: undefined };
-  const below = (prefix: string, all: readonly string[]): string[] =>
-    all.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
   const all = [...keys];
-  const [leases, minions, daemonSets, pods] = leftoverPrefixes(prefix).map((each) => below(each, all));
-  const nodes = defined(minions).sort();
-  // A mirror pod is named after its node; a pod of a DaemonSet is not.
-  const isStatic = defined(pods).some((suffix) => nodes.includes(suffix));
-  const isSelfHosted = defined(daemonSets).some((name) => name.endsWith("/kube-apiserver"));
-  return {
-    prefix,
-    apiServers: defined(leases).sort(),
-    nodes,
-    flavour: isStatic ? "static-pods" : isSelfHosted ? "self-hosted" : undefined,
+  const below = (place: string): string[] => {
+    const start = prefix + place;
+    return all.filter((key) => key.startsWith(start)).map((key) => key.slice(start.length));
   };
+  const nodes = below(NODES).sort();
+  const flavour = FLAVOURS.find((each) => each.keys.show({ nodes, below }));
+  return { prefix, apiServers: below(API_SERVERS).sort(), nodes, flavour: flavour?.keys.name };
 }
 
 const PROOF = `see that this is what serves: kubemend etcd health ${input("restoredFrom")} with the same file`;
@@ -67,28 +63,8 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
     steps.push(`etcd runs as another user ("${owner.source}"): chown -R ${owner.owner} ${owner.directories.join(" ")}`);
   }
   if (leftovers.prefix === undefined) return [...steps, "start etcd on the data dir", PROOF];
-  if (leftovers.flavour === "static-pods") {
-    return [
-      ...steps,
-      "on each control-plane node, move kube-apiserver.yaml, kube-controller-manager.yaml and " +
-        "kube-scheduler.yaml out of /etc/kubernetes/manifests, and wait until their containers are gone",
-      "start etcd on the data dir: put etcd.yaml into /etc/kubernetes/manifests, where it is a static pod",
-      PROOF,
-      "move the three manifests back: API servers first, then controller managers and schedulers",
-      "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
-    ];
-  }
-  if (leftovers.flavour === "self-hosted") {
-    return [
-      ...steps,
-      "start etcd on the data dir",
-      PROOF,
-      `where the API server does not come back by itself: kubemend recover ${input("etcdBackupFile")} with ` +
-        "the same snapshot, then kubemend start",
-      "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
-      "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
-    ];
-  }
+  const flavour = FLAVOURS.find(({ keys }) => keys.name === leftovers.flavour);
+  if (flavour !== undefined) return [...steps, ...flavour.restoreSteps(PROOF)];
   return [
     ...steps,
     "stop every API server, then start etcd on the data dir",
@@ -102,7 +78,8 @@ export function restoreSteps(leftovers: Leftovers, otherMembers: readonly string
 export function restoreNotes(leftovers: Leftovers, bump: number | undefined): Finding[] {
   if (leftovers.prefix === undefined) return [];
   const notes: Finding[] = [];
-  const [leases, nodes] = leftoverPrefixes(leftovers.prefix) as [string, string];
+  const leases = leftovers.prefix + API_SERVERS;
+  const nodes = leftovers.prefix + NODES;
   if (bump !== undefined) {
     const text =
       "API servers and controllers that saw a newer revision than the snapshot's keep what they saw: restore " +

@@ -12,7 +12,7 @@ export interface NextStepOptions {
 
 export function nextSteps({ plane, source, written }: Recovery, options: NextStepOptions): string[] {
   const directory = shellWord(written?.directory ?? options.recoveryDir);
-  if (plane.flavour === "static-pods") {
+  if (plane.startedBy === "kubelets") {
     const backup = source.kind === "backup" ? shellWord(source.path) : undefined;
     return staticPodSteps(plane.nodes, directory, backup, options);
   }
@@ -23,8 +23,8 @@ export function nextSteps({ plane, source, written }: Recovery, options: NextSte
       source.archive === undefined ? `the backup at ${source.path} there too` : "the asset dir at the same path";
     return [`on one control-plane node, with ${needs}: ${start}`];
   }
-  if (plane.etcdNodes.length > 0) {
-    const etcd = staticPodSteps(plane.etcdNodes, directory, shellWord(source.path), options);
+  if (plane.nodes.length > 0) {
+    const etcd = staticPodSteps(plane.nodes, directory, shellWord(source.path), options);
     return [...etcd, `then on one control-plane node: ${start}`];
   }
   return [

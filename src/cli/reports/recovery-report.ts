@@ -1,20 +1,12 @@
 /** What `recover` found and wrote, for people and for scripts: the same facts. */
 
-import type { ControlPlane } from "../../controlplane/control-plane.ts";
+import { type ControlPlane, FLAVOUR_TITLES } from "../../controlplane/flavours/flavours.ts";
 import { defined } from "../../errors/defined.ts";
-import { componentImage } from "../../kube/component.ts";
-import { objectOf } from "../../kube/fields.ts";
 import type { Recovery } from "../../operations/recover/recover.ts";
 import type { RecoverySource } from "../../operations/recover/recovery-source.ts";
 import { byteText } from "../terminal/byte-text.ts";
 import { oneLine } from "../terminal/escape.ts";
 import { nextSteps } from "./recovery-next-steps.ts";
-
-const FLAVOURS: Readonly<Record<ControlPlane["flavour"], string>> = {
-  "self-hosted": "self-hosted, etcd outside of it",
-  "self-hosted-etcd": "self-hosted, etcd too",
-  "static-pods": "static pods",
-};
 
 export interface ReportOptions {
   /** Milliseconds since the epoch. */
@@ -26,7 +18,10 @@ export interface ReportOptions {
 export function recoveryText(recovery: Recovery, options: ReportOptions): string {
   const { plane, source, rendering, written } = recovery;
   const rows: [string, string][] = [
-    ["Control plane", `${FLAVOURS[plane.flavour]}, Kubernetes ${plane.versions.join(" and ") || "of unknown version"}`],
+    [
+      "Control plane",
+      `${FLAVOUR_TITLES[plane.flavour]}, Kubernetes ${plane.versions.join(" and ") || "of unknown version"}`,
+    ],
     ["Nodes", nodesText(plane)],
     sourceRow(recovery),
     ["Last sign", lastSignText(plane, options.now)],
@@ -67,8 +62,8 @@ export function recoveryJson(recovery: Recovery, options: ReportOptions): object
       plane.lastSign === undefined
         ? null
         : { ...plane.lastSign, ageSeconds: ageSeconds(plane.lastSign.time, options.now) },
-    components: components(plane),
-    etcd: plane.flavour === "static-pods" || plane.etcd === undefined ? null : etcdJson(plane.etcd),
+    components: plane.components,
+    etcd: plane.etcd === undefined ? null : etcdJson(plane.etcd),
     missing: plane.missing.map(({ kind, namespace, name, key, neededBy, reason }) => ({
       kind,
       namespace,
@@ -143,28 +138,6 @@ function durationText(seconds: number): string {
   const second = units[first + 1];
   const rest = second === undefined ? 0 : Math.floor((seconds - whole * size) / second[0]);
   return rest === 0 ? `${whole} ${name}` : `${whole} ${name} ${rest} ${defined(second)[1]}`;
-}
-
-function components(plane: ControlPlane): object[] {
-  if (plane.flavour !== "static-pods") {
-    return plane.workloads.map(({ component, kind, namespace, name, podSpec }) => ({
-      component,
-      kind,
-      namespace,
-      name,
-      image: componentImage(component, podSpec),
-    }));
-  }
-  return plane.nodes.flatMap((node) =>
-    node.pods.map(({ name, component, mirrorPod }) => ({
-      component: component ?? null,
-      kind: "Pod",
-      namespace: objectOf(mirrorPod.metadata).namespace,
-      name,
-      node: node.name,
-      image: component === undefined ? null : componentImage(component, objectOf(mirrorPod.spec)),
-    })),
-  );
 }
 
 function etcdJson(etcd: {

@@ -20,8 +20,9 @@ import { externalAccess, externalMembers } from "../../cluster/external-etcd.ts"
 import { KUBERNETES } from "../../cluster/node-needs.ts";
 import type { PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
 import type { RunbookInput } from "../../cluster/runbook.ts";
-import type { StaticPodControlPlane, StaticPodNode } from "../../controlplane/control-plane.ts";
+import type { StaticPodNode } from "../../controlplane/control-plane.ts";
 import { restoresItself } from "../../controlplane/distribution.ts";
+import type { StaticPodControlPlane } from "../../controlplane/flavours/static-pods.ts";
 import { hostFilesOf } from "../../controlplane/host-files.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { staticEtcdMembers } from "../../controlplane/static-etcd.ts";

@@ -4,9 +4,9 @@
  */
 
 import type { SealedObject } from "../../controlplane/control-plane.ts";
+import { hasStaticApiServer, staticPodNodes } from "../../controlplane/control-plane-nodes.ts";
 import { dataNamespaces, isSurelySelfHosted } from "../../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP } from "../../controlplane/self-hosted-etcd.ts";
-import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
 import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KubeObject, Transformer } from "../../kube/object.ts";

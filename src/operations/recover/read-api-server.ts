@@ -3,10 +3,10 @@
  * pods that may be the control plane's, and those secrets and config maps by name that the components refer to.
  */
 
+import { hasStaticApiServer, staticPodNodes } from "../../controlplane/control-plane-nodes.ts";
 import { isSurelySelfHosted } from "../../controlplane/select.ts";
 import { ETCD_CLUSTER_GROUP, etcdTlsSecrets, isEtcdCluster } from "../../controlplane/self-hosted-etcd.ts";
 import { asCandidate } from "../../controlplane/sorted-objects.ts";
-import { hasStaticApiServer, staticPodNodes } from "../../controlplane/static-pod-nodes.ts";
 import { listAll, listFirst, unlessAbsent, versionsOfGroup } from "../../io/api-server/api-lists.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { DataKind } from "../../kube/data-object.ts";

@@ -8,7 +8,7 @@ import { realpath } from "node:fs/promises";
 import { sep } from "node:path";
 import { stringify } from "yaml";
 import { type Rendering, renderBootstrap } from "../../bootstrap/render.ts";
-import type { ControlPlane } from "../../controlplane/control-plane.ts";
+import type { ControlPlane } from "../../controlplane/flavours/flavours.ts";
 import { selectControlPlane } from "../../controlplane/select.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
@@ -73,8 +73,7 @@ export async function recoverControlPlane(options: RecoverOptions): Promise<Reco
   refuseDamage(reading, options);
   refuseMissing(plane, reading, options);
 
-  const etcd = plane.flavour === "static-pods" ? undefined : plane.etcd;
-  const backup = etcd === undefined ? undefined : reading.backupFor?.(etcd);
+  const backup = plane.etcd === undefined ? undefined : reading.backupFor?.(plane.etcd);
   const kubeconfig = content === undefined ? undefined : new TextEncoder().encode(content);
   const rendering = renderBootstrap(plane, { kubeconfig, etcdBackup: backup?.backup });
   const assets = [...rendering.assets, ...(backup?.copy === undefined ? [] : [backup.copy])];

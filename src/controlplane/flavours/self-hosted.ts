@@ -1,25 +1,69 @@
-/** A control plane that runs on its own cluster: what it refers to, and the etcd that may run there too. */
-import { defined } from "../errors/defined.ts";
-import type { Finding } from "../errors/errors.ts";
-import { compare } from "../kube/compare-text.ts";
-import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../kube/component.ts";
-import { flagValue } from "../kube/container-flags.ts";
-import { type DataKind, type DataObject, dataKey, dataObjectOf } from "../kube/data-object.ts";
-import { objectsOf } from "../kube/fields.ts";
-import { isTemporary, nodeOf, staticPodName } from "../kube/mirror-pod.ts";
-import type { JsonObject, KubeObject } from "../kube/object.ts";
-import { dataReferences } from "../kube/references.ts";
-import type { SelfHostedControlPlane, SelfHostedEtcd, StaticPod, StaticPodNode, Workload } from "./control-plane.ts";
-import { MissingList } from "./missing-list.ts";
-import { describeEtcd, etcdTlsSecrets, holdsOwnState } from "./self-hosted-etcd.ts";
-import { recognisePod, type SortedObjects } from "./sorted-objects.ts";
+/**
+ * The flavour whose control plane runs on the cluster itself, as bootkube makes it: what it refers to, and the etcd that
+ * may run there too.
+ */
+import { defined } from "../../errors/defined.ts";
+import type { Finding } from "../../errors/errors.ts";
+import { input } from "../../errors/input.ts";
+import { compare } from "../../kube/compare-text.ts";
+import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../../kube/component.ts";
+import { flagValue } from "../../kube/container-flags.ts";
+import { type DataKind, type DataObject, dataKey, dataObjectOf } from "../../kube/data-object.ts";
+import { objectsOf } from "../../kube/fields.ts";
+import { isTemporary, nodeOf, staticPodName } from "../../kube/mirror-pod.ts";
+import type { JsonObject } from "../../kube/object.ts";
+import { dataReferences } from "../../kube/references.ts";
+import type { ControlPlaneFacts, SelfHostedEtcd, StaticPod, StaticPodNode, Workload } from "../control-plane.ts";
+import { controlPlaneNodes, hasStaticApiServer } from "../control-plane-nodes.ts";
+import { MissingList } from "../missing-list.ts";
+import { describeEtcd, etcdTlsSecrets, holdsOwnState } from "../self-hosted-etcd.ts";
+import { recognisePod, type SortedObjects } from "../sorted-objects.ts";
+import type { Flavour } from "./flavour.ts";
+import { STATIC_PODS } from "./static-pods.ts";
+
+const DAEMON_SETS = "/daemonsets/";
 
 /** bootkube's names for the keys of the etcd secrets: bootstrap-etcd reads them as files of these names. */
 const PEER_KEYS = ["peer-ca.crt", "peer.crt", "peer.key"];
 const SERVER_KEYS = ["server-ca.crt", "server.crt", "server.key"];
 const CLIENT_KEYS = ["etcd-client-ca.crt", "etcd-client.crt", "etcd-client.key"];
 
-export function selectSelfHosted(
+export interface SelfHostedControlPlane extends ControlPlaneFacts {
+  readonly flavour: "self-hosted" | "self-hosted-etcd";
+  /** Where the components live: `kube-system` nearly always. */
+  readonly namespace: string;
+  /** Sorted by component, then by name. */
+  readonly workloads: readonly Workload[];
+  /** The secrets and config maps that the components and etcd refer to, by {@link dataKey}. */
+  readonly data: ReadonlyMap<string, DataObject>;
+}
+
+export const SELF_HOSTED: Flavour<SelfHostedControlPlane> = {
+  titles: { "self-hosted": "self-hosted, etcd outside of it", "self-hosted-etcd": "self-hosted, etcd too" },
+  select({ sorted, namespace, workloads, staticPods }) {
+    const hasApiServer = workloads.some(({ component }) => component === "kube-apiserver");
+    const isOwn = hasApiServer || (workloads.length > 0 && !hasStaticApiServer(staticPods));
+    return isOwn ? selectSelfHosted(sorted, namespace, workloads) : undefined;
+  },
+  keys: {
+    name: "self-hosted",
+    places: [DAEMON_SETS, ...STATIC_PODS.keys.places],
+    // In another namespace than kube-system it may be that of another cluster, which is hosted here.
+    show: (names) =>
+      names.below(DAEMON_SETS).includes("kube-system/kube-apiserver") ||
+      (names.below(DAEMON_SETS).some((name) => name.endsWith("/kube-apiserver")) && !STATIC_PODS.keys.show(names)),
+  },
+  restoreSteps: (proof) => [
+    "start etcd on the data dir",
+    proof,
+    `where the API server does not come back by itself: kubemend recover ${input("etcdBackupFile")} with ` +
+      "the same snapshot, then kubemend start",
+    "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
+    "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
+  ],
+};
+
+function selectSelfHosted(
   sorted: SortedObjects,
   namespace: string,
   workloads: readonly Workload[],
@@ -78,7 +122,15 @@ export function selectSelfHosted(
     workloads,
     data,
     etcd,
-    etcdNodes: etcd === undefined ? etcdNodesOf(sorted) : [],
+    components: workloads.map(({ component, kind, namespace, name, podSpec }) => ({
+      component,
+      kind,
+      namespace,
+      name,
+      image: componentImage(component, podSpec),
+    })),
+    nodes: etcd === undefined ? etcdNodesOf(sorted) : [],
+    startedBy: "start",
     versions: versionsOf(workloads),
     controlPlaneNodes: controlPlaneNodes(sorted.nodes),
     nodeCount: sorted.nodes.length,
@@ -143,17 +195,4 @@ function severalWorkloads(component: string, running: readonly Workload[]): Find
 function versionsOf(workloads: readonly Workload[]): string[] {
   const versions = workloads.map((workload) => imageVersion(componentImage(workload.component, workload.podSpec)));
   return [...new Set(versions.filter((version) => version !== undefined))].sort();
-}
-
-/** The nodes that say by label that they carry the control plane. */
-export function controlPlaneNodes(nodes: readonly KubeObject[]): string[] {
-  return nodes
-    .filter(isControlPlaneNode)
-    .map((node) => node.metadata.name)
-    .sort();
-}
-
-function isControlPlaneNode(node: KubeObject): boolean {
-  const labels = node.metadata.labels ?? {};
-  return ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"].some((label) => label in labels);
 }

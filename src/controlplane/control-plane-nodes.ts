@@ -1,8 +1,7 @@
-/** Which nodes carry a control plane of static pods, before all pods of a large cluster were looked at. */
+/** Which nodes carry a control plane, by their labels or by mirror pods, before all pods of a large cluster were looked at. */
 
 import { isMirrorPod, nodeOf } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { controlPlaneNodes } from "./select-self-hosted.ts";
 import { recognisePod, wellFormed } from "./sorted-objects.ts";
 
 /** The nodes that say so by label, and those with a mirror pod of a component among `pods`, whether they still exist or not. */
@@ -22,4 +21,17 @@ function componentPods(pods: readonly KubeObject[]): KubeObject[] {
     .map(wellFormed)
     .filter((pod) => pod !== undefined)
     .filter((pod) => isMirrorPod(pod) && recognisePod(pod) !== undefined);
+}
+
+/** The nodes that say by label that they carry the control plane. */
+export function controlPlaneNodes(nodes: readonly KubeObject[]): string[] {
+  return nodes
+    .filter(isControlPlaneNode)
+    .map((node) => node.metadata.name)
+    .sort();
+}
+
+function isControlPlaneNode(node: KubeObject): boolean {
+  const labels = node.metadata.labels ?? {};
+  return ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"].some((label) => label in labels);
 }

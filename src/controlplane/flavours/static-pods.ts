@@ -1,22 +1,56 @@
-/** A control plane of static pods: what each of its nodes runs, from the mirror pods. */
-import { defined } from "../errors/defined.ts";
-import type { Finding } from "../errors/errors.ts";
-import { compare } from "../kube/compare-text.ts";
-import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../kube/component.ts";
-import { flagValue } from "../kube/container-flags.ts";
-import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
-import { nodeOf, staticPodName } from "../kube/mirror-pod.ts";
-import type { KubeObject } from "../kube/object.ts";
-import type { StaticPod, StaticPodControlPlane, StaticPodNode, Workload } from "./control-plane.ts";
-import { MissingList } from "./missing-list.ts";
-import { hostOf } from "./self-hosted-etcd.ts";
-import { recognisePod, type SortedObjects } from "./sorted-objects.ts";
+/**
+ * The flavour whose control plane is static pods, which the kubelets read from files, as kubeadm makes it: what each of
+ * its nodes runs, from the mirror pods. etcd holds nothing else of them.
+ */
+import { defined } from "../../errors/defined.ts";
+import type { Finding } from "../../errors/errors.ts";
+import { compare } from "../../kube/compare-text.ts";
+import { componentImage, containerIndexOf, imageVersion, WORKLOAD_COMPONENTS } from "../../kube/component.ts";
+import { flagValue } from "../../kube/container-flags.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import { nodeOf, staticPodName } from "../../kube/mirror-pod.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { ControlPlaneFacts, RunningComponent, StaticPod, StaticPodNode, Workload } from "../control-plane.ts";
+import { MissingList } from "../missing-list.ts";
+import { hostOf } from "../self-hosted-etcd.ts";
+import { recognisePod, type SortedObjects } from "../sorted-objects.ts";
+import type { Flavour } from "./flavour.ts";
+
+const API_SERVER_PODS = "/pods/kube-system/kube-apiserver-";
+
+export interface StaticPodControlPlane extends ControlPlaneFacts {
+  readonly flavour: "static-pods";
+  /** The ClusterConfiguration that kubeadm keeps in a config map, as YAML. */
+  readonly kubeadmConfiguration: string | undefined;
+}
+
+export const STATIC_PODS: Flavour<StaticPodControlPlane> = {
+  titles: { "static-pods": "static pods" },
+  select: ({ sorted, staticPods, workloads }) =>
+    staticPods.some((pod) => recognisePod(pod) !== undefined)
+      ? selectStaticPods(sorted, staticPods, workloads)
+      : undefined,
+  keys: {
+    name: "static-pods",
+    places: [API_SERVER_PODS],
+    // A mirror pod is named after its node; a pod of a DaemonSet is not.
+    show: ({ nodes, below }) => below(API_SERVER_PODS).some((name) => nodes.includes(name)),
+  },
+  restoreSteps: (proof) => [
+    "on each control-plane node, move kube-apiserver.yaml, kube-controller-manager.yaml and " +
+      "kube-scheduler.yaml out of /etc/kubernetes/manifests, and wait until their containers are gone",
+    "start etcd on the data dir: put etcd.yaml into /etc/kubernetes/manifests, where it is a static pod",
+    proof,
+    "move the three manifests back: API servers first, then controller managers and schedulers",
+    "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
+  ],
+};
 
 /**
  * A node counts as soon as it runs one component; all its static pods come along, because a load balancer or a virtual address beside the
  * API server is part of how the cluster is reached.
  */
-export function selectStaticPods(
+function selectStaticPods(
   sorted: SortedObjects,
   mirrorPods: readonly KubeObject[],
   workloads: readonly Workload[],
@@ -45,6 +79,9 @@ export function selectStaticPods(
   return {
     flavour: "static-pods",
     nodes,
+    components: nodes.flatMap(componentsOf),
+    etcd: undefined,
+    startedBy: "kubelets",
     kubeadmConfiguration: textOf(objectOf(configuration?.data).ClusterConfiguration) || undefined,
     versions: versionsOf(nodes),
     controlPlaneNodes: nodes.map((node) => node.name),
@@ -53,6 +90,17 @@ export function selectStaticPods(
     missing: missing.sorted(),
     findings: [...nodeFindings(nodes, sorted.nodes), ...workloadFindings(workloads), ...etcdFindings(nodes)],
   };
+}
+
+function componentsOf({ name: node, pods }: StaticPodNode): RunningComponent[] {
+  return pods.map(({ name, component, mirrorPod }) => ({
+    component: component ?? null,
+    kind: "Pod",
+    namespace: textOf(objectOf(mirrorPod.metadata).namespace),
+    name,
+    node,
+    image: component === undefined ? null : componentImage(component, objectOf(mirrorPod.spec)),
+  }));
 }
 
 /** A node that lacks what the others run, and a node that the cluster no longer knows. */
