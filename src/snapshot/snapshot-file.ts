@@ -3,7 +3,7 @@
  * `member/snap/db` (no hash), or either in an archive. The file is opened read-only and never changed.
  */
 import type { ByteSource } from "../bolt/byte-source.ts";
-import { openArchive } from "../io/files/archive.ts";
+import { type ArchiveKind, openArchive } from "../io/files/archive.ts";
 import { descriptorSource, openFileSource } from "../io/files/file-source.ts";
 
 const SHA256_SIZE = 32;
@@ -22,7 +22,7 @@ export interface SnapshotFile {
   /** Whether what it was made from was checked against hashes of its own: a moment of a backup repository. */
   readonly vouched?: boolean;
   /** What the file came in, or undefined. */
-  readonly archive: "gzip" | "zstd" | "zip" | undefined;
+  readonly archive: ArchiveKind | undefined;
   close(): void;
 }
 

@@ -7,12 +7,11 @@ import { z } from "zod";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { shownWord } from "../errors/secret.ts";
 import { readYaml, YamlFault } from "../kube/read-yaml.ts";
-
-export type CipherName = "aescbc" | "aesgcm" | "secretbox";
+import { CIPHER_NAMES, CIPHERS, type CipherName } from "./ciphers.ts";
 
 export interface EncryptionKey {
   readonly name: string;
-  /** 16, 24 or 32 bytes; 32 for secretbox. */
+  /** As many bytes as the cipher takes. */
   readonly secret: Uint8Array;
 }
 
@@ -54,20 +53,23 @@ function keysOf(lengths: readonly number[]) {
   return z.looseObject({ keys: z.array(key).min(1, "expected at least one key") });
 }
 
-const AES = keysOf([16, 24, 32]);
-const SECRETBOX = keysOf([32]);
 const KMS = z.looseObject({
   apiVersion: z.enum(["v1", "v2"]).optional(),
   name: z.string().min(1, "expected the plugin's name"),
 });
 
-const PROVIDER_NAMES = ["identity", "aescbc", "aesgcm", "secretbox", "kms"];
+const PROVIDER_NAMES = ["identity", ...CIPHER_NAMES, "kms"];
+type CipherField = z.ZodType<{ readonly keys: readonly EncryptionKey[] } | null | undefined>;
+
+function cipherFields(): Record<CipherName, CipherField> {
+  const fields = CIPHER_NAMES.map((name) => [name, keysOf(CIPHERS[name].keySizes).nullish()]);
+  return Object.fromEntries(fields) as Record<CipherName, CipherField>;
+}
+
 const PROVIDER = z
   .looseObject({
     identity: z.looseObject({}).nullish(),
-    aescbc: AES.nullish(),
-    aesgcm: AES.nullish(),
-    secretbox: SECRETBOX.nullish(),
+    ...cipherFields(),
     kms: KMS.nullish(),
   })
   .transform((given, context): EncryptionProvider => {
@@ -83,13 +85,14 @@ const PROVIDER = z
       const found = named.length === 0 ? "none" : named.map(([name]) => name).join(" and ");
       context.addIssue({
         code: "custom",
-        message: `expected exactly one of identity, aescbc, aesgcm, secretbox and kms, found ${found}`,
+        message: `expected exactly one of ${PROVIDER_NAMES.slice(0, -1).join(", ")} and kms, found ${found}`,
       });
       return z.NEVER;
     }
-    if (given.aescbc) return { type: "aescbc", keys: given.aescbc.keys };
-    if (given.aesgcm) return { type: "aesgcm", keys: given.aesgcm.keys };
-    if (given.secretbox) return { type: "secretbox", keys: given.secretbox.keys };
+    for (const type of CIPHER_NAMES) {
+      const keys = given[type]?.keys;
+      if (keys !== undefined) return { type, keys };
+    }
     if (given.kms) return { type: "kms", version: given.kms.apiVersion ?? "v1", name: given.kms.name };
     return { type: "identity" };
   });
@@ -161,7 +164,11 @@ const FIELDS: Known = {
   kind: {},
   resources: {
     resources: {},
-    providers: { identity: {}, aescbc: KEYS, aesgcm: KEYS, secretbox: KEYS, kms: KMS_FIELDS },
+    providers: {
+      identity: {},
+      ...Object.fromEntries(CIPHER_NAMES.map((name) => [name, KEYS])),
+      kms: KMS_FIELDS,
+    },
   },
 };
 

@@ -3,10 +3,9 @@
  * `k8s:enc:PROVIDER:v1:KEYNAME:`, then the bytes of the cipher. Source: k8s.io/apiserver/pkg/storage/value/encrypt and
  * pkg/server/options/encryptionconfig.
  */
-import { createDecipheriv } from "node:crypto";
-import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import type { DecodedValue, StoredValue, Transformer } from "../kube/object.ts";
-import type { CipherName, EncryptionConfig, EncryptionKey, EncryptionProvider } from "./encryption-config.ts";
+import { CIPHERS, type CipherName } from "./ciphers.ts";
+import type { EncryptionConfig, EncryptionProvider } from "./encryption-config.ts";
 import { type ResourceId, resourceOfKey } from "./object-key.ts";
 
 type Opened = ReturnType<Transformer["open"]>;
@@ -125,8 +124,8 @@ function decrypt(
       `${what}, and no rule of the encryption config covers "${resourceName(stored, resource)}"`,
     );
   }
-  const open = Object.hasOwn(CIPHERS, header.provider) ? CIPHERS[header.provider as CipherName] : undefined;
-  if (open === undefined) return encrypted(header, `${what}, a provider that this version does not know`);
+  const cipher = Object.hasOwn(CIPHERS, header.provider) ? CIPHERS[header.provider as CipherName] : undefined;
+  if (cipher === undefined) return encrypted(header, `${what}, a provider that this version does not know`);
   let tried = false;
   for (const provider of providers) {
     if (provider.type !== header.provider || !("keys" in provider)) continue;
@@ -134,7 +133,7 @@ function decrypt(
       const start = `k8s:enc:${provider.type}:v1:${key.name}:`;
       if (!startsWith(stored.value, start)) continue;
       tried = true;
-      const plain = open(stored.value.subarray(Buffer.byteLength(start)), key, stored.key);
+      const plain = cipher.open(stored.value.subarray(Buffer.byteLength(start)), key.secret, stored.key);
       if (plain !== undefined) return plain;
     }
   }
@@ -155,54 +154,6 @@ function resourceName(stored: StoredValue, resource: ResourceId | undefined): st
   if (resource === undefined) return stored.key;
   const [group] = resource.groups;
   return group ? `${resource.resource}.${group}` : resource.resource;
-}
-
-/** Decrypts what follows the header, or returns undefined when the key does not fit. */
-type OpenWithKey = (sealed: Uint8Array, key: EncryptionKey, etcdKey: string) => Uint8Array | undefined;
-
-const CIPHERS: Readonly<Record<CipherName, OpenWithKey>> = {
-  /** 16 bytes IV, then whole blocks with PKCS #7 padding. Nothing authenticates them, so what comes out must look like an object. */
-  aescbc(sealed, key) {
-    if (sealed.length < 32 || sealed.length % 16 !== 0) return undefined;
-    try {
-      const decipher = createDecipheriv(`aes-${key.secret.length * 8}-cbc`, key.secret, sealed.subarray(0, 16));
-      const plain = Buffer.concat([decipher.update(sealed.subarray(16)), decipher.final()]);
-      return looksLikeObject(plain) ? plain : undefined;
-    } catch {
-      return undefined; // wrong padding: node:crypto has no other reason here
-    }
-  },
-  /** 12 bytes nonce, the ciphertext, 16 bytes tag; the etcd key is authenticated with it. */
-  aesgcm(sealed, key, etcdKey) {
-    if (sealed.length < 28) return undefined;
-    const cipher = `aes-${key.secret.length * 8}-gcm` as "aes-256-gcm";
-    const decipher = createDecipheriv(cipher, key.secret, sealed.subarray(0, 12), { authTagLength: 16 });
-    decipher.setAAD(Buffer.from(etcdKey));
-    decipher.setAuthTag(sealed.subarray(-16));
-    const plain = decipher.update(sealed.subarray(12, -16));
-    try {
-      decipher.final();
-      return plain;
-    } catch {
-      return undefined; // the tag does not match
-    }
-  },
-  /** 24 bytes nonce, then NaCl's box: 16 bytes tag, the ciphertext. */
-  secretbox(sealed, key) {
-    if (sealed.length < 40) return undefined;
-    try {
-      return xsalsa20poly1305(key.secret, sealed.subarray(0, 24)).decrypt(sealed.subarray(24));
-    } catch {
-      return undefined; // the tag does not match
-    }
-  },
-};
-
-/** Protobuf's magic, JSON, CBOR's self-describing tag, or the text that YAML is. */
-function looksLikeObject(plain: Uint8Array): boolean {
-  if (startsWith(plain, "k8s\0") || plain[0] === 0x7b) return true;
-  if (plain[0] === 0xd9 && plain[1] === 0xd9 && plain[2] === 0xf7) return true;
-  return plain.length > 0 && plain.subarray(0, 16).every((byte) => byte === 0x0a || (byte >= 0x20 && byte < 0x7f));
 }
 
 function startsWith(bytes: Uint8Array, text: string): boolean {

@@ -1,9 +1,8 @@
 /** Encrypts values as the API server does at rest: the inverse of `encryption.ts`. */
-import { createCipheriv, randomBytes } from "node:crypto";
-import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { MendError } from "../errors/errors.ts";
+import { CIPHERS } from "./ciphers.ts";
 import { providersByResource, readEncryptionHeader } from "./encryption.ts";
-import type { CipherName, EncryptionConfig, EncryptionKey } from "./encryption-config.ts";
+import type { EncryptionConfig, EncryptionKey } from "./encryption-config.ts";
 import { resourceOfKey } from "./object-key.ts";
 
 /**
@@ -27,30 +26,10 @@ export function sealValue(
   }
   const [first] = provider.keys as readonly [EncryptionKey, ...EncryptionKey[]];
   const header = Buffer.from(`k8s:enc:${provider.type}:v1:${first.name}:`);
-  return Buffer.concat([header, SEALS[provider.type](plain, first.secret, key)]);
+  return Buffer.concat([header, CIPHERS[provider.type].seal(plain, first.secret, key)]);
 }
 
 /** Whether a stored value is encrypted. */
 export function isSealed(value: Uint8Array): boolean {
   return readEncryptionHeader(value) !== undefined;
 }
-
-const SEALS: Readonly<Record<CipherName, (plain: Uint8Array, secret: Uint8Array, key: string) => Uint8Array>> = {
-  aescbc(plain, secret) {
-    const iv = randomBytes(16);
-    const cipher = createCipheriv(`aes-${secret.length * 8}-cbc`, secret, iv);
-    return Buffer.concat([iv, cipher.update(plain), cipher.final()]);
-  },
-  aesgcm(plain, secret, key) {
-    const nonce = randomBytes(12);
-    const cipher = createCipheriv(`aes-${secret.length * 8}-gcm` as "aes-256-gcm", secret, nonce, {
-      authTagLength: 16,
-    });
-    cipher.setAAD(Buffer.from(key));
-    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-  },
-  secretbox(plain, secret) {
-    const nonce = randomBytes(24);
-    return Buffer.concat([nonce, xsalsa20poly1305(secret, nonce).encrypt(plain)]);
-  },
-};

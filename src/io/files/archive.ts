@@ -17,7 +17,7 @@ import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
 import { zipContent } from "./zip.ts";
 
-type ArchiveKind = "gzip" | "zstd" | "zip";
+export type ArchiveKind = "gzip" | "zstd" | "zip";
 
 /** A decompressed archive: an open file without a name. Closing `fd` frees its disk space. */
 export interface OpenArchive {
