@@ -21,7 +21,7 @@ export interface Flavour<Plane extends ControlPlaneFacts> {
 }
 
 /** What a control plane is selected from. */
-export interface Found {
+interface Found {
   readonly sorted: SortedObjects;
   /** Where the components are looked for. */
   readonly namespace: string;
@@ -32,7 +32,7 @@ export interface Found {
 }
 
 /** How a snapshot's keys alone show the flavour: enough for advice, and read without one value. */
-export interface FlavourKeys {
+interface FlavourKeys {
   /** The places that it looks at, below the etcd prefix. */
   readonly places: readonly string[];
   /** What the advice is called in `-o json`. */
@@ -42,7 +42,7 @@ export interface FlavourKeys {
 }
 
 /** Names of live keys. */
-export interface KeyNames {
+interface KeyNames {
   readonly nodes: readonly string[];
   /** What follows a place in the keys that begin with it. */
   below(place: string): readonly string[];
