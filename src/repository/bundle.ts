@@ -8,7 +8,7 @@
  * A bundle needs no signature: each head has its own, and holds the hash of its payload.
  */
 import { z } from "zod";
-import { MendError } from "../errors/errors.ts";
+import { invariant, MendError } from "../errors/errors.ts";
 import { decodeHead, type SignedHead } from "./head.ts";
 import type { SequenceRange } from "./names.ts";
 
@@ -27,6 +27,22 @@ export interface BundleLine extends SequenceRange {
   readonly headsAt: number;
 }
 
+/** What goes into a bundle. */
+export interface BundledPart {
+  readonly signed: SignedHead;
+  /** Empty where the content is in another object. */
+  readonly payload: Uint8Array;
+}
+
+/** `parts` are neighbours in the chain, ascending. */
+export function encodeBundle(parts: readonly BundledPart[]): Uint8Array {
+  const [first, last] = [parts[0]?.signed.head.sequence, parts.at(-1)?.signed.head.sequence];
+  invariant(first !== undefined && last === first + parts.length - 1, "a bundle holds neighbours");
+  const headBytes = parts.reduce((sum, { signed }) => sum + signed.bytes.length, 0);
+  const line = Buffer.from(`${MAGIC}${JSON.stringify({ from: first, to: last, headBytes })}\n`);
+  return Buffer.concat([line, ...parts.map(({ signed }) => signed.bytes), ...parts.map(({ payload }) => payload)]);
+}
+
 /** Where a link lies in a bundle. */
 export interface BundledLink {
   readonly signed: SignedHead;
@@ -34,8 +50,8 @@ export interface BundledLink {
   readonly payloadAt: number;
 }
 
-/** The first line, from the first bytes of a bundle. Throws `repository-damaged`. */
-export function decodeBundleLine(bytes: Uint8Array, where: string): BundleLine {
+/** The first line, from the first bytes of a bundle that is named for `range`. Throws `repository-damaged`. */
+export function decodeBundleLine(bytes: Uint8Array, range: SequenceRange, where: string): BundleLine {
   const buffer = Buffer.from(bytes);
   const end = buffer.indexOf(0x0a);
   const begin = buffer.subarray(0, MAGIC.length).toString("latin1");
@@ -48,6 +64,8 @@ export function decodeBundleLine(bytes: Uint8Array, where: string): BundleLine {
   }
   const result = SCHEMA.safeParse(value);
   if (!result.success) throw damaged(where, "its first line lacks something");
+  const { from, to } = result.data;
+  if (from !== range.from || to !== range.to) throw damaged(where, `it holds links ${from} to ${to}`);
   return { ...result.data, headsAt: end + 1 };
 }
 
@@ -65,6 +83,7 @@ export function decodeBundleHeads(line: BundleLine, bytes: Uint8Array, where: st
     at += signed.bytes.length;
     if (signed.head.content.object === null) payloadAt += signed.head.content.size;
   }
+  if (at !== line.headBytes) throw damaged(where, `its heads have ${at} bytes, expected ${line.headBytes}`);
   return links;
 }
 

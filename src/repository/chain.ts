@@ -52,10 +52,11 @@ export function checkChain(facts: ChainFacts): Finding[] {
   return findings;
 }
 
-function checkLink(
+/** What is wrong with a link by itself. */
+export function checkLink(
   sequence: number,
   signed: SignedHead,
-  facts: ChainFacts,
+  facts: Pick<ChainFacts, "repository" | "signer">,
   report: (sequence: number, code: FindingCode, text: string) => void,
 ): void {
   const { head } = signed;

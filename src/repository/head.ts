@@ -172,8 +172,14 @@ export function decodeHead(bytes: Uint8Array, where: string): SignedHead | undef
   };
 }
 
+/** A chain of a day has thousands of heads, and each is asked about more than once. */
+const authentic = new WeakMap<SignedHead, string>();
+
 export function isAuthentic(head: SignedHead, publicKey: string): boolean {
-  return isSignedBy(publicKey, head.signed, head.signature);
+  if (authentic.get(head) === publicKey) return true;
+  const isOk = isSignedBy(publicKey, head.signed, head.signature);
+  if (isOk) authentic.set(head, publicKey);
+  return isOk;
 }
 
 function sha256Hex(bytes: Uint8Array): string {

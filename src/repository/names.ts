@@ -33,6 +33,10 @@ export interface SequenceRange {
   readonly to: number;
 }
 
+export function bundleName({ from, to }: SequenceRange): string {
+  return `${BUNDLES}${digits(from)}-${digits(to)}`;
+}
+
 export function bundleRange(name: string): SequenceRange | undefined {
   const [, from, to] = /^bundles\/(\d{10})-(\d{10})$/.exec(name) ?? [];
   if (from === undefined || to === undefined) return undefined;

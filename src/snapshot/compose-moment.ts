@@ -13,7 +13,8 @@ import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { createUnnamedFile, type UnnamedFile } from "../io/files/durable/unnamed-file.ts";
 import { descriptorSource, type FileSource } from "../io/files/file-source.ts";
-import { type Link, type Repository, readDelta, streamContent, whereOf } from "../io/repository/repository.ts";
+import { readDeltas } from "../io/repository/read-deltas.ts";
+import { type Link, type Repository, streamContent, whereOf } from "../io/repository/repository.ts";
 import { newestRevision } from "../mvcc/newest-revision.ts";
 import { revisionPlaceholder } from "../mvcc/placeholder.ts";
 import { decodeRevision, encodeRevision } from "../mvcc/revision.ts";
@@ -138,7 +139,7 @@ async function applyDeltas(
   const tracker = createLeaseTracker();
   let reached = from;
   let done = 0;
-  for await (const delta of ahead(links, (link) => readDelta(repository, link))) {
+  for await (const delta of readDeltas(repository, links)) {
     options.signal?.throwIfAborted();
     tracker.grants(delta.leases);
     const before = reached;
@@ -239,25 +240,6 @@ export async function cutOff(source: FileSource, revision: number): Promise<CutO
 
 function hexOf(key: Uint8Array): string {
   return Buffer.from(key).toString("hex");
-}
-
-const AHEAD = 4;
-
-/** The results in order, the next few of them being worked on meanwhile. */
-async function* ahead<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<R> {
-  const running: Promise<R>[] = [];
-  const start = (i: number): void => {
-    if (i >= items.length) return;
-    const each = work(defined(items[i]));
-    each.catch(() => {}); // thrown when its turn comes
-    running.push(each);
-  };
-  for (let i = 0; i < AHEAD; i++) start(i);
-  for (let i = 0; i < items.length; i++) {
-    const result = await defined(running.shift());
-    start(i + AHEAD);
-    yield result;
-  }
 }
 
 function wrongRevision(where: string, found: number, expected: number): MendError {

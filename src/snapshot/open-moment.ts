@@ -8,6 +8,7 @@ import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { descriptorSource } from "../io/files/file-source.ts";
 import { NO_IDENTITY, readIdentity } from "../io/repository/identity.ts";
+import { fromAnyCopy } from "../io/repository/link-copies.ts";
 import { readLinks, trusted } from "../io/repository/read-links.ts";
 import { headsOf, type Link, openRepository, type Repository, readDelta } from "../io/repository/repository.ts";
 import { openStore } from "../io/stores/open-store.ts";
@@ -101,10 +102,8 @@ async function findMoment(
   }
   const place = placeTime(heads, moment.time);
   if (place.delta === undefined) return { ways: findPieces(heads, place.revision, place.history), notes: [] };
-  const { marks } = await readDelta(
-    repository,
-    defined(links.find(({ sequence }) => sequence === place.delta?.sequence)),
-  );
+  const within = defined(links.find(({ sequence }) => sequence === place.delta?.sequence));
+  const { marks } = await fromAnyCopy(repository, within, (copy) => readDelta(repository, copy));
   const { revision, uncertain } = revisionAt(place, marks, moment.time);
   return {
     ways: findPieces(heads, revision, place.history),

@@ -4,9 +4,13 @@
  */
 import { invariant, MendError } from "../../errors/errors.ts";
 import { encodeHead, type Head, type HeadDraft, isAuthentic, type SignedHead } from "../../repository/head.ts";
-import { linkName, MOST_SEQUENCE } from "../../repository/names.ts";
+import { CHAIN, linkName, linkSequence, MOST_SEQUENCE } from "../../repository/names.ts";
 import type { SigningKey } from "../../repository/signing.ts";
+import { readLinks, trusted } from "./read-links.ts";
 import { isNotFound, type Link, type Repository, readLink } from "./repository.ts";
+
+/** Longer than the interval of an agent that reaches its store. */
+const LONG_AWAY_MS = 30_000;
 
 interface Tip {
   readonly sequence: number;
@@ -62,12 +66,45 @@ export function createAppender(repository: Repository, links: readonly Link[], o
     return result;
   }
 
+  /** When the end of the chain was last seen. */
+  let seenAt = now();
+  const wasAway = (): boolean => Math.abs(now() - seenAt) >= LONG_AWAY_MS;
+
+  /** The number of the oldest link with an object of its own behind a number; undefined where there is none. */
+  async function firstAfter(sequence: number): Promise<number | undefined> {
+    for await (const { name } of store.list(CHAIN, linkName(sequence))) {
+      const found = linkSequence(name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /**
+   * Links that are behind a hole: who was cut off for long may find that what comes next was pruned meanwhile, and must
+   * not take its number again.
+   */
+  async function readPruned(): Promise<Link[]> {
+    if (!wasAway()) return [];
+    const next = await firstAfter(tip.sequence);
+    if (next === undefined || next === tip.sequence + 1) return [];
+    const all = await readLinks(repository);
+    const newer = trusted(repository, all.links).filter(({ sequence }) => sequence > tip.sequence);
+    for (const link of newer) {
+      tip = { sequence: link.sequence, hash: link.signed.hash };
+      appender.onAdded?.(link);
+    }
+    return newer;
+  }
+
   async function readNewer(): Promise<Link[]> {
-    const found: Link[] = [];
+    const found: Link[] = await readPruned();
     for (;;) {
       const sequence = tip.sequence + 1;
       const link = await readUsable(sequence);
-      if (link === undefined) return found;
+      if (link === undefined) {
+        seenAt = now();
+        return found;
+      }
       if (link === "unusable") {
         // Its number is taken all the same. What follows holds the hash of the last good link, and `verify` names this one.
         options.onUnusable?.(`${store.url}/${linkName(sequence)}`);
@@ -97,6 +134,10 @@ export function createAppender(repository: Repository, links: readonly Link[], o
     payload: Uint8Array,
     isWanted: (others: readonly Link[]) => boolean,
   ): Promise<SignedHead | undefined> {
+    if (wasAway()) {
+      const others = await readNewer();
+      if (others.length > 0 && !isWanted(others)) return undefined;
+    }
     for (;;) {
       const sequence = tip.sequence + 1;
       invariant(sequence <= MOST_SEQUENCE, "the numbers of links are not used up");
@@ -106,6 +147,7 @@ export function createAppender(repository: Repository, links: readonly Link[], o
       const written = await store.create(object, Buffer.concat([signed.bytes, payload]));
       if (written || (await isOurs(signed))) {
         tip = { sequence, hash: signed.hash };
+        seenAt = now();
         appender.onAdded?.({ sequence, signed, object, payloadAt: signed.bytes.length });
         return signed;
       }

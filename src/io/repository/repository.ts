@@ -99,19 +99,36 @@ export async function* streamContent(repository: Repository, link: Link): AsyncG
 
 /** The content of a small link. Throws as {@link streamContent} does. */
 export async function readContent(repository: Repository, link: Link): Promise<Uint8Array> {
-  const where = whereOf(repository, link);
-  try {
-    return await readSealed(readStored(repository, link), link.signed.head.content, exposedKeys(repository), where);
-  } catch (error) {
-    throw isNotFound(error) ? missing(where, error) : error;
-  }
+  return await openContent(repository, link, readStored(repository, link));
 }
 
 export async function readDelta(repository: Repository, link: Link): Promise<Delta> {
+  return await openDelta(repository, link, readStored(repository, link));
+}
+
+/** As {@link readDelta}, from the stored bytes of its content. */
+export async function openDelta(
+  repository: Repository,
+  link: Link,
+  stored: AsyncIterable<Uint8Array> | Uint8Array,
+): Promise<Delta> {
   const where = whereOf(repository, link);
-  const delta = decodeDelta(await readContent(repository, link), where);
+  const delta = decodeDelta(await openContent(repository, link, stored), where);
   checkDelta(delta, link.signed.head as DeltaHead, where);
   return delta;
+}
+
+async function openContent(
+  repository: Repository,
+  link: Link,
+  stored: AsyncIterable<Uint8Array> | Uint8Array,
+): Promise<Uint8Array> {
+  const where = whereOf(repository, link);
+  try {
+    return await readSealed(stored, link.signed.head.content, exposedKeys(repository), where);
+  } catch (error) {
+    throw isNotFound(error) ? missing(where, error) : error;
+  }
 }
 
 /** A delta that is not what its head says would be applied wrongly without a word. */

@@ -8,11 +8,14 @@ import { defined } from "../../errors/defined.ts";
 import { invariant, MendError } from "../../errors/errors.ts";
 import { eachOf, readLinks, trusted } from "../../io/repository/read-links.ts";
 import { headsOf, type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
+import { isWholeBundle } from "../../io/repository/write-bundles.ts";
 import { openStore } from "../../io/stores/open-store.ts";
+import type { StoredObject } from "../../io/stores/store.ts";
 import type { StoreOptions } from "../../io/stores/store-options.ts";
+import { isWithin } from "../../repository/bundle-plan.ts";
 import { checkChain } from "../../repository/chain.ts";
 import type { KeepPolicy } from "../../repository/keep.ts";
-import { BUNDLES, bundleRange, DATA, linkName, PRUNED, REPORTS } from "../../repository/names.ts";
+import { BUNDLES, bundleRange, DATA, linkName, linkSequence, PRUNED, REPORTS } from "../../repository/names.ts";
 import { type PrunePlan, planPrune, rangesOf } from "../../repository/prune-plan.ts";
 import { encodePruneRecord, type PrunedRange } from "../../repository/pruned.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
@@ -47,6 +50,8 @@ export interface PruneResult {
 
 /** An object that nobody names may belong to a full that is being stored. */
 const ORPHAN_AGE_MS = 48 * 3_600_000;
+/** For so long a link is stored twice, and a bundle that is damaged does not matter. */
+const COPY_AGE_MS = 48 * 3_600_000;
 const AT_ONCE = 8;
 
 /** Throws `repository-damaged` where the chain is not whole: what is missing must not be covered up. */
@@ -66,14 +71,16 @@ export async function pruneRepository(address: string, options: PruneOptions): P
     const links = trusted(repository, found.links);
     const plan = planPrune(headsOf(links), options.policy);
     const doomed = await findDoomed(repository, links, found.pruned, plan, options);
-    if (!options.dryRun && doomed.objects.length > 0) {
+    if (!options.dryRun && countOf(doomed) > 0) {
       await writeRecord(repository, links, plan, key, options);
       let done = 0;
-      await eachOf(doomed.objects, AT_ONCE, async (name) => {
-        options.signal?.throwIfAborted();
-        await store.remove(name);
-        options.progress?.({ step: "removing", done: ++done, total: doomed.objects.length, unit: "objects" });
-      });
+      for (const names of [doomed.objects, doomed.data]) {
+        await eachOf(names, AT_ONCE, async (name) => {
+          options.signal?.throwIfAborted();
+          await store.remove(name);
+          options.progress?.({ step: "removing", done: ++done, total: countOf(doomed), unit: "objects" });
+        });
+      }
     }
     return resultOf(repository, links, plan, doomed, options);
   } finally {
@@ -93,13 +100,16 @@ function refuseDamage(repository: Repository, found: Awaited<ReturnType<typeof r
 }
 
 interface Doomed {
+  /** Links, bundles and notes. */
   readonly objects: readonly string[];
+  /** What the links name: removed after them. */
+  readonly data: readonly string[];
   readonly bytes: number;
 }
 
-/** Objects of links that go, copies of links in bundles, what an earlier prune left, and data that nobody names. */
+/** Objects of links that go, what an earlier prune left, data that nobody names, and copies of what is in a larger bundle. */
 async function findDoomed(
-  { store }: Repository,
+  repository: Repository,
   links: readonly Link[],
   pruned: readonly PrunedRange[],
   plan: PrunePlan,
@@ -117,20 +127,58 @@ async function findDoomed(
   const isGone = (sequence: number): boolean =>
     removed.has(sequence) ||
     pruned.some(({ from, to }) => from <= sequence && sequence <= to && !plan.kept.has(sequence));
-  let bytes = 0;
-  const objects: string[] = [];
-  for await (const { name, size, modified } of store.list("")) {
+  const left: StoredObject[] = [];
+  const doomed: StoredObject[] = [];
+  for await (const object of repository.store.list("")) {
+    const { name, modified } = object;
     const range = bundleRange(name);
     const isOrphan = name.startsWith(DATA) && !needed.has(name) && !names.has(name) && now() - modified > ORPHAN_AGE_MS;
     const isEmptyBundle = range !== undefined && allOf(range.from, range.to, isGone);
     const isProbe = name.startsWith(`${REPORTS}probe-`);
-    const isBundled = name.startsWith(BUNDLES) && isEmptyBundle;
-    if (!names.has(name) && !isOrphan && !isBundled && !isProbe) continue;
-    invariant(!needed.has(name), "what a kept link names stays");
-    objects.push(name);
-    bytes += size;
+    if (!names.has(name) && !isOrphan && !isEmptyBundle && !isProbe) left.push(object);
+    else {
+      invariant(!needed.has(name), "what a kept link names stays");
+      doomed.push(object);
+    }
   }
-  return { objects, bytes };
+  const copies = await findCopies(repository, left, ({ modified }) => now() - modified > COPY_AGE_MS);
+  // Links go before what they name: one that is there can be read.
+  const objects = [...doomed.map(({ name }) => name).sort(), ...copies.map(({ name }) => name)];
+  return {
+    objects: objects.filter((name) => !name.startsWith(DATA)),
+    data: objects.filter((name) => name.startsWith(DATA)),
+    bytes: [...doomed, ...copies].reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+/** Links and bundles of which everything is in a larger bundle too, which was read and found whole. */
+async function findCopies(
+  repository: Repository,
+  objects: readonly StoredObject[],
+  isOld: (object: StoredObject) => boolean,
+): Promise<StoredObject[]> {
+  const placed = objects.flatMap((object) => {
+    const sequence = linkSequence(object.name);
+    const range = sequence === undefined ? bundleRange(object.name) : { from: sequence, to: sequence };
+    return range === undefined ? [] : [{ object, range }];
+  });
+  const bundles = placed
+    .filter(({ object }) => object.name.startsWith(BUNDLES))
+    .sort((a, b) => b.range.to - b.range.from - (a.range.to - a.range.from));
+  const copies = new Set<StoredObject>();
+  for (const { object, range } of bundles) {
+    if (copies.has(object)) continue;
+    const inside = placed.filter(
+      (each) => each.object !== object && isWithin(each.range, range) && isOld(each.object) && !copies.has(each.object),
+    );
+    if (inside.length === 0 || !(await isWholeBundle(repository, range))) continue;
+    for (const each of inside) copies.add(each.object);
+  }
+  return [...copies];
+}
+
+function countOf({ objects, data }: Doomed): number {
+  return objects.length + data.length;
 }
 
 function allOf(from: number, to: number, test: (sequence: number) => boolean): boolean {
@@ -180,7 +228,7 @@ function resultOf(
     keptLinks: plan.kept.size,
     continuousFrom: plan.continuousFrom,
     removedLinks: plan.removed.length,
-    removedObjects: doomed.objects.length,
+    removedObjects: countOf(doomed),
     removedBytes: doomed.bytes,
   };
 }

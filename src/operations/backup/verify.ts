@@ -17,8 +17,8 @@ import {
   streamContent,
   whereOf,
 } from "../../io/repository/repository.ts";
-import { checkChain } from "../../repository/chain.ts";
-import { BUNDLES, CHAIN, DATA, linkName, linkSequence } from "../../repository/names.ts";
+import { checkChain, checkLink } from "../../repository/chain.ts";
+import { BUNDLES, bundleRange, CHAIN, DATA, linkName, linkSequence } from "../../repository/names.ts";
 import { decodeNodeFiles } from "../../repository/node-files.ts";
 import { readTimeline } from "../../repository/timeline.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
@@ -52,15 +52,22 @@ export async function verifyBackups(address: string, options: VerifyOptions): Pr
   const { store, description, identity, signer } = repository;
   try {
     const { links, unreadable, pruned, findings: damage } = await readLinks(repository);
-    const findings = collectFindings();
-    for (const finding of damage) findings.report(finding);
+    const found = collectFindings();
+    const known = new Set<string>();
+    // A damaged object is found when heads are read, and again with its content.
+    const report = (finding: Finding): void => {
+      const text = `${finding.code} ${finding.where} ${finding.text}`;
+      if (!known.has(text)) found.report(finding);
+      known.add(text);
+    };
+    for (const finding of damage) report(finding);
     const facts = { repository: description.id, signer, unreadable, pruned, links };
-    const known = options.knownTip;
-    for (const finding of checkChain(known === undefined ? facts : { ...facts, knownTip: known }))
-      findings.report(finding);
+    const tipBefore = options.knownTip;
+    for (const finding of checkChain(tipBefore === undefined ? facts : { ...facts, knownTip: tipBefore }))
+      report(finding);
     for (const delta of readTimeline(links.map(({ signed }) => signed.head)).orphans) {
       const text = "there is no full below its changes: they cannot be restored";
-      findings.report({ level: "warning", code: "delta-unusable", where: linkName(delta.sequence), text });
+      report({ level: "warning", code: "delta-unusable", where: linkName(delta.sequence), text });
     }
     const depth =
       options.headsOnly === true
@@ -68,7 +75,7 @@ export async function verifyBackups(address: string, options: VerifyOptions): Pr
         : description.recipients === null || identity.keys.length > 0
           ? "content"
           : "stored";
-    const bytesRead = await checkContents(repository, links, depth, findings.report, options);
+    const bytesRead = await checkContents(repository, links, depth, report, options);
     const last = links.at(-1);
     const tip = last === undefined ? null : { sequence: last.sequence, hash: last.signed.hash };
     const result = {
@@ -77,10 +84,10 @@ export async function verifyBackups(address: string, options: VerifyOptions): Pr
       tip,
       depth,
       bytesRead,
-      findings: findings.list(),
+      findings: found.list(),
     } as const;
     if (depth !== "heads") {
-      const errors = findings.count("error");
+      const errors = found.count("error");
       await leaveReport(store, "verify", options.now(), {
         time: new Date(options.now()).toISOString(),
         tip,
@@ -111,7 +118,7 @@ async function checkContents(
     const text = "no link names it: a full is being stored, or who stored it died; prune removes it";
     report({ level: "info", code: "object-unused", where: name, text });
   }
-  const copies = await allCopies(repository, links, [...sizes.keys()]);
+  const copies = await allCopies(repository, links, sizes, report);
   const total = copies.reduce((sum, { signed }) => sum + signed.head.content.size, 0);
   let bytesRead = 0;
   await eachOf(copies, AT_ONCE, async (link) => {
@@ -136,21 +143,39 @@ async function checkContents(
   return bytesRead;
 }
 
-/** A link may lie in a bundle and in an object of its own: both are read. */
-async function allCopies(repository: Repository, links: readonly Link[], names: readonly string[]): Promise<Link[]> {
+/** Every place where a link is stored: a bundle, larger bundles, an object of its own. All of them are read. */
+async function allCopies(
+  repository: Repository,
+  links: readonly Link[],
+  sizes: ReadonlyMap<string, number>,
+  report: (finding: Finding) => void,
+): Promise<Link[]> {
+  const { store, description, signer } = repository;
   const copies = [...links];
   const chosen = new Map(links.map((link) => [link.sequence, link.object]));
-  const add = (link: Link): void => {
+  const add = (sequence: number, link: Link): void => {
+    if (chosen.get(sequence) === link.object) return;
+    checkLink(sequence, link.signed, { repository: description.id, signer }, (_, code, text) =>
+      report({ level: "error", code, where: `${link.object} · link ${sequence}`, text }),
+    );
     const isOwn = link.signed.head.content.object === null; // a full's data is one object, whoever names it
-    if (chosen.get(link.sequence) !== link.object && isOwn) copies.push(link);
+    if (isOwn) copies.push(link);
   };
-  for (const name of names) {
+  for (const [name, size] of sizes) {
+    const [sequence, range] = [linkSequence(name), bundleRange(name)];
     try {
-      const sequence = linkSequence(name);
-      if (sequence !== undefined && chosen.get(sequence) !== name) add(await readLink(repository.store, sequence));
-      if (name.startsWith(BUNDLES)) for (const link of await readBundle(repository.store, name)) add(link);
+      if (sequence !== undefined && chosen.get(sequence) !== name) add(sequence, await readLink(store, sequence));
+      if (range === undefined) continue;
+      const bundled = await readBundle(store, range);
+      bundled.forEach((link, i) => {
+        add(range.from + i, link);
+      });
+      const last = defined(bundled.at(-1));
+      const expected = last.payloadAt + (last.signed.head.content.object === null ? last.signed.head.content.size : 0);
+      if (size !== expected)
+        throw new MendError("repository-damaged", `"${name}" has ${size} bytes, expected ${expected}`, { where: name });
     } catch (error) {
-      damageOf(error, name); // a finding already; what is no damage is thrown
+      report(damageOf(error, name));
     }
   }
   return copies;

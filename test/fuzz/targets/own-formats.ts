@@ -124,7 +124,7 @@ export const OWN_FORMAT_TARGETS: readonly FuzzTarget[] = [
       return [new Uint8Array(Buffer.concat([line, head, bytesOf("x")]))];
     },
     run: (bytes) => {
-      const line = decodeBundleLine(bytes.subarray(0, BUNDLE_LINE_BYTES), "bundle");
+      const line = decodeBundleLine(bytes.subarray(0, BUNDLE_LINE_BYTES), { from: 1, to: 1 }, "bundle");
       decodeBundleHeads(line, bytes.subarray(line.headsAt), "bundle");
     },
   },

@@ -2,7 +2,7 @@
 import type { AgentLog } from "./agent-options.ts";
 
 /** What the agent waits for, by kind; at most one of each. */
-type TroubleKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link";
+type TroubleKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link" | "bundles";
 
 export interface AgentTrouble {
   readonly kind: TroubleKind;

@@ -20,6 +20,7 @@ import { takeFull } from "../take-full.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { openBackupPages } from "./agent-pages.ts";
 import { type AgentReporter, createReporter } from "./agent-report.ts";
+import { createBundleKeeper } from "./bundles.ts";
 import { isStoreFailure } from "./delta-writer.ts";
 import { createNodeFilesKeeper } from "./node-files-keeper.ts";
 import { runSession, type SessionEnd } from "./session.ts";
@@ -92,8 +93,10 @@ async function keepWriting(
   note(report, heads);
   const nodeFiles = createNodeFilesKeeper(writable, options, report);
   const fulls = createFulls(writable, heads, report, options);
+  const bundles = createBundleKeeper(writable, heads, report, options);
   const eachTick = (): void => {
     fulls.takeIfDue();
+    bundles.writeIfDue();
     nodeFiles.keepIfDue().catch((error: unknown) => report.begin("node-files", String(error)));
   };
   /** Another agent was seen to write: this one waits as if it were the newest link's writer. */
@@ -176,6 +179,7 @@ async function keepWriting(
     }
   }
   await fulls.settled();
+  await bundles.settled();
 }
 
 /** A full where deltas cannot go on; a gap is said. Returns whether it was taken. */

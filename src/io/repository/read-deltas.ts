@@ -1,0 +1,72 @@
+/** The contents of many deltas in order, those that lie side by side in a bundle with one request. */
+import { defined } from "../../errors/defined.ts";
+import type { Delta } from "../../repository/delta.ts";
+import { linkName } from "../../repository/names.ts";
+import { fromAnyCopy } from "./link-copies.ts";
+import { isNotFound, type Link, openDelta, type Repository, readDelta } from "./repository.ts";
+
+const REQUEST_BYTES = 4 << 20;
+const AHEAD = 4;
+
+/** Throws `repository-damaged` where no copy of one is whole, `identity-missing`. */
+export async function* readDeltas(repository: Repository, links: readonly Link[]): AsyncGenerator<Delta> {
+  for await (const deltas of ahead(neighbours(links), (group) => readGroup(repository, group))) yield* deltas;
+}
+
+/** Links that follow each other in one object, as many as one request is to bring. */
+export function neighbours(links: readonly Link[]): Link[][] {
+  const groups: Link[][] = [];
+  for (const link of links) {
+    const group = groups.at(-1);
+    const [first, last] = [group?.[0], group?.at(-1)];
+    const isNext =
+      first !== undefined &&
+      last !== undefined &&
+      link.object === last.object &&
+      link.object !== linkName(link.sequence) &&
+      link.payloadAt === last.payloadAt + last.signed.head.content.size &&
+      link.payloadAt + link.signed.head.content.size - first.payloadAt <= REQUEST_BYTES;
+    if (isNext) defined(group).push(link);
+    else groups.push([link]);
+  }
+  return groups;
+}
+
+async function readGroup(repository: Repository, group: readonly Link[]): Promise<Delta[]> {
+  const [first, last] = [defined(group[0]), defined(group.at(-1))];
+  const size = last.payloadAt + last.signed.head.content.size - first.payloadAt;
+  let bytes: Uint8Array | undefined;
+  try {
+    if (group.length > 1) bytes = await repository.store.read(first.object, { from: first.payloadAt, size });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  const deltas: Delta[] = [];
+  for (const link of group) {
+    const at = link.payloadAt - first.payloadAt;
+    const stored = bytes?.subarray(at, at + link.signed.head.content.size);
+    deltas.push(
+      await fromAnyCopy(repository, link, (copy) =>
+        copy === link && stored !== undefined ? openDelta(repository, copy, stored) : readDelta(repository, copy),
+      ),
+    );
+  }
+  return deltas;
+}
+
+/** The results in order, the next few of them being worked on meanwhile. */
+async function* ahead<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  const start = (i: number): void => {
+    if (i >= items.length) return;
+    const each = work(defined(items[i]));
+    each.catch(() => {}); // thrown when its turn comes
+    running.push(each);
+  };
+  for (let i = 0; i < AHEAD; i++) start(i);
+  for (let i = 0; i < items.length; i++) {
+    const result = await defined(running.shift());
+    start(i + AHEAD);
+    yield result;
+  }
+}
