@@ -1,6 +1,10 @@
-/** `repository.json`: what a repository is, written once by `backup init`. Not a secret. */
+/**
+ * `repository.json`: what a repository is, written once by `backup init`. Not a secret, and signed: who could exchange
+ * the recipients would read everything that is stored from then on.
+ */
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
+import { isSignedBy, readSignature, type SigningKey, signatureText } from "./signing.ts";
 
 const FORMAT = "kubemend backup repository 1";
 
@@ -20,10 +24,20 @@ const SCHEMA = z.object({
   exclusive: z.boolean(),
 });
 
+/** The signature is of the other fields, as compact JSON in the order of the schema. */
+const SIGNED_SCHEMA = SCHEMA.extend({ signature: z.string() });
+
 export type RepositoryDescription = Omit<z.infer<typeof SCHEMA>, "format">;
 
-export function encodeDescription(description: RepositoryDescription): Uint8Array {
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...description }, null, 2)}\n`);
+/** `key` is that of the description's signer. */
+export function encodeDescription(description: RepositoryDescription, key: SigningKey): Uint8Array {
+  const fields = SCHEMA.parse({ format: FORMAT, ...description });
+  const signature = signatureText(key.sign(signedBytes(fields)));
+  return Buffer.from(`${JSON.stringify({ ...fields, signature }, null, 2)}\n`);
+}
+
+function signedBytes(fields: z.infer<typeof SCHEMA>): Uint8Array {
+  return Buffer.from(JSON.stringify(SCHEMA.parse(fields)));
 }
 
 /** Throws `repository-damaged`. */
@@ -34,9 +48,13 @@ export function decodeDescription(bytes: Uint8Array, where: string): RepositoryD
   } catch (error) {
     throw invalid(where, "it is not JSON", error);
   }
-  const result = SCHEMA.safeParse(value);
+  const result = SIGNED_SCHEMA.safeParse(value);
   if (result.success) {
-    const { format: _, ...description } = result.data;
+    const { signature: text, ...fields } = result.data;
+    const signature = readSignature(text);
+    if (signature === undefined || !isSignedBy(fields.signer, signedBytes(fields), signature))
+      throw invalid(where, "its signature was not made with the signing key that it names");
+    const { format: _, ...description } = fields;
     return description;
   }
   const [issue] = result.error.issues;

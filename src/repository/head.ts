@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
-import { isSignedBy, type SigningKey } from "./signing.ts";
+import { isSignedBy, readSignature, type SigningKey, signatureText } from "./signing.ts";
 
 const MAGIC = "kubemend backup 1 ";
 const LINE_FEED = 0x0a;
@@ -131,7 +131,7 @@ export interface SignedHead {
 export function encodeHead(head: Head, key: SigningKey): SignedHead {
   const signed = Buffer.from(`${MAGIC}${JSON.stringify(head)}\n`);
   const signature = key.sign(signed);
-  const bytes = Buffer.concat([signed, Buffer.from(`${Buffer.from(signature).toString("base64")}\n`)]);
+  const bytes = Buffer.concat([signed, Buffer.from(`${signatureText(signature)}\n`)]);
   return { head, bytes, hash: sha256Hex(bytes), signed, signature };
 }
 
@@ -150,7 +150,8 @@ export function decodeHead(bytes: Uint8Array, where: string): SignedHead | undef
   }
   const end = first + 1 + SIGNATURE_TEXT;
   const text = buffer.subarray(first + 1, end).toString("latin1");
-  if (buffer[end] !== LINE_FEED || !/^[A-Za-z0-9+/]{86}==$/.test(text)) throw damaged(where, "it has no signature");
+  const signature = readSignature(text);
+  if (buffer[end] !== LINE_FEED || signature === undefined) throw damaged(where, "it has no signature");
   let value: unknown;
   try {
     value = JSON.parse(buffer.subarray(MAGIC.length, first).toString());
@@ -168,7 +169,7 @@ export function decodeHead(bytes: Uint8Array, where: string): SignedHead | undef
     bytes: own,
     hash: sha256Hex(own),
     signed: own.subarray(0, first + 1),
-    signature: Buffer.from(text, "base64"),
+    signature,
   };
 }
 

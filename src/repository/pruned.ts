@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
-import { isSignedBy, type SigningKey } from "./signing.ts";
+import { isSignedBy, readSignature, type SigningKey, signatureText } from "./signing.ts";
 
 const MAGIC = "kubemend pruned 1 ";
 
@@ -24,7 +24,7 @@ export type PruneRecord = z.infer<typeof SCHEMA>;
 
 export function encodePruneRecord(record: PruneRecord, key: SigningKey): Uint8Array {
   const line = Buffer.from(`${MAGIC}${JSON.stringify(record)}\n`);
-  return Buffer.concat([line, Buffer.from(`${Buffer.from(key.sign(line)).toString("base64")}\n`)]);
+  return Buffer.concat([line, Buffer.from(`${signatureText(key.sign(line))}\n`)]);
 }
 
 /** Throws `repository-damaged` for what is no record of this repository, signed by its key. */
@@ -37,8 +37,9 @@ export function decodePruneRecord(bytes: Uint8Array, repository: string, signer:
   if (end === 0 || buffer.subarray(0, MAGIC.length).toString("latin1") !== MAGIC)
     return refuse("it does not begin as one does");
   const line = buffer.subarray(0, end);
-  const signature = Buffer.from(buffer.subarray(end).toString("latin1").trim(), "base64");
-  if (!isSignedBy(signer, line, signature))
+  const [, text = ""] = /^(\S+)\n$/.exec(buffer.subarray(end).toString("latin1")) ?? [];
+  const signature = readSignature(text);
+  if (signature === undefined || !isSignedBy(signer, line, signature))
     return refuse("its signature was not made with the repository's signing key");
   let value: unknown;
   try {

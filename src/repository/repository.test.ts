@@ -2,12 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decideRole } from "./agent-role.ts";
 import { decodeDelta, encodeDelta, type TimeMark } from "./delta.ts";
+import { decodeDescription, encodeDescription } from "./description.ts";
 import { placeTime, revisionAt } from "./find-moment.ts";
 import type { DeltaHead, FullHead, Head } from "./head.ts";
 import { chooseKept } from "./keep.ts";
 import { parseMoment, splitMoment } from "./moment.ts";
 import { findPieces } from "./pieces.ts";
 import { planPrune } from "./prune-plan.ts";
+import { decodePruneRecord, encodePruneRecord } from "./pruned.ts";
+import { generateSigningKey, parseSigningKey } from "./signing.ts";
 import { snapshotTime } from "./snapshot-name.ts";
 import { readTimeline } from "./timeline.ts";
 
@@ -295,4 +298,36 @@ test.each([
   ["prod-12345.db", undefined],
 ])("%s", (name, time) => {
   expect(snapshotTime(name)).toBe(time);
+});
+
+test("a description whose recipients somebody has exchanged is refused", () => {
+  const key = parseSigningKey(generateSigningKey(), "key");
+  const description = {
+    id: "0".repeat(32),
+    created: iso(0),
+    signer: key.publicKey,
+    recipients: ["age1a"],
+    exclusive: true,
+  };
+  const text = Buffer.from(encodeDescription(description, key)).toString();
+  expect(decodeDescription(Buffer.from(text), "repository.json")).toEqual(description);
+  expect(() => decodeDescription(Buffer.from(text.replace("age1a", "age1b")), "repository.json")).toThrow(
+    "its signature was not made with the signing key that it names",
+  );
+  expect(() => decodeDescription(Buffer.from(text.replace(/,\n {2}"signature": .*/, "")), "repository.json")).toThrow(
+    "signature",
+  );
+});
+
+test("a signature has one spelling", () => {
+  const key = parseSigningKey(generateSigningKey(), "key");
+  const record = { repository: "0".repeat(32), time: iso(0), ranges: [] };
+  const text = Buffer.from(encodePruneRecord(record, key)).toString();
+  const read = (each: string) => decodePruneRecord(Buffer.from(each), record.repository, key.publicKey, "pruned/1");
+  expect(read(text)).toEqual(record);
+  // Bits that base64 leaves unused, white space, and anything behind it.
+  const last = text.at(-4) ?? "";
+  const other = String.fromCharCode(last.charCodeAt(0) + 1);
+  for (const changed of [`${text.slice(0, -4)}${other}==\n`, text.trimEnd(), `${text}\n`, `${text}x`])
+    expect(() => read(changed)).toThrow("signature");
 });

@@ -51,6 +51,16 @@ export function isSignedBy(publicKey: string, bytes: Uint8Array, signature: Uint
   return verify(null, bytes, parsePublicKey(publicKey), signature);
 }
 
+/** A signature as text: base64. Undefined for a text that {@link signatureText} would not have written. */
+export function readSignature(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === 64 && bytes.toString("base64") === text ? bytes : undefined;
+}
+
+export function signatureText(signature: Uint8Array): string {
+  return Buffer.from(signature).toString("base64");
+}
+
 const parsed = new Map<string, KeyObject>();
 
 /** `ed25519:` and the key's 32 bytes in base64. Throws `config-invalid`. */

@@ -35,7 +35,7 @@ async function makeChain(name: string, links: number): Promise<{ repository: Rep
   mkdirSync(join(root, "chain"), { recursive: true });
   writeFileSync(`${root}.pem`, pem);
   const description = { id, created: iso(0), signer: key.publicKey, recipients: null, exclusive: true };
-  writeFileSync(join(root, "repository.json"), encodeDescription(description));
+  writeFileSync(join(root, "repository.json"), encodeDescription(description, key));
   const common = { cluster: "1", member: "1", etcdVersion: "3.5", history: 1, compactRevision: 0, hashes: [] };
   let previous: string | null = null;
   for (let sequence = 1; sequence <= links; sequence++) {

@@ -65,7 +65,8 @@ export async function initRepository(address: string, options: InitOptions): Pro
     const exclusive = await isExclusive(store);
     const id = randomBytes(16).toString("hex");
     const pem = generateSigningKey();
-    const { publicKey: signer } = parseSigningKey(pem, signingKeyFile);
+    const key = parseSigningKey(pem, signingKeyFile);
+    const signer = key.publicKey;
     const secret = identityFile === undefined ? undefined : await generateIdentity();
     const own = secret === undefined ? [] : [await identityToRecipient(secret)];
     const all = unencrypted ? null : [...own, ...recipients];
@@ -76,7 +77,7 @@ export async function initRepository(address: string, options: InitOptions): Pro
     }
     const created = new Date(options.now()).toISOString();
     const description = { id, created, signer, recipients: all, exclusive };
-    if (!(await store.create(DESCRIPTION_NAME, encodeDescription(description)))) throw repositoryExists(store);
+    if (!(await store.create(DESCRIPTION_NAME, encodeDescription(description, key)))) throw repositoryExists(store);
     return {
       repository: store.url,
       id,

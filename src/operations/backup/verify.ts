@@ -126,6 +126,7 @@ async function checkContents(
     const { content } = link.signed.head;
     const name = content.object ?? link.object;
     try {
+      if (content.object !== null) checkAlone(link, sizes);
       if (depth === "heads") {
         const size = sizes.get(name) ?? 0;
         const needed = content.object === null ? link.payloadAt + content.size : content.size;
@@ -179,6 +180,13 @@ async function allCopies(
     }
   }
   return copies;
+}
+
+/** The object of a link whose content is in another one: nothing follows its head. */
+function checkAlone({ object, payloadAt }: Link, sizes: ReadonlyMap<string, number>): void {
+  const size = sizes.get(object);
+  if (!object.startsWith(CHAIN) || size === undefined || size === payloadAt) return;
+  throw new MendError("repository-damaged", `"${object}" has ${size} bytes, expected ${payloadAt}`, { where: object });
 }
 
 async function checkStored(repository: Repository, link: Link): Promise<void> {

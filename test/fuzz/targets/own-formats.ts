@@ -146,13 +146,10 @@ export const OWN_FORMAT_TARGETS: readonly FuzzTarget[] = [
     name: "description of a repository",
     kind: "text",
     corpus: () => [
-      encodeDescription({
-        id: REPOSITORY,
-        created: TIME,
-        signer: signing.publicKey,
-        recipients: ["age1abc"],
-        exclusive: true,
-      }),
+      encodeDescription(
+        { id: REPOSITORY, created: TIME, signer: signing.publicKey, recipients: ["age1abc"], exclusive: true },
+        signing,
+      ),
     ],
     run: (bytes) => decodeDescription(bytes, "repository.json"),
   },
