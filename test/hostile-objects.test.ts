@@ -1,11 +1,12 @@
 /** Objects of any shape, as a damaged or a hostile snapshot may hold them: selecting and rendering ends in a result or in a `MendError`. */
-import fc from "fast-check";
+
 import { expect, test } from "vitest";
 import { renderBootstrap } from "../src/bootstrap/render.ts";
 import { selectControlPlane } from "../src/controlplane/select.ts";
 import { MendError } from "../src/errors/errors.ts";
 import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import { companions, configMap, mirrorPod, node, object, secret, workload } from "./cluster-objects.ts";
+import { fc } from "./properties.ts";
 
 const volumes = [
   { name: "s", secret: { secretName: "s", items: [{ key: "k", path: "p" }] } },

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { kubemend } from "./kubemend.ts";
+import { fc } from "./properties.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "kubemend-secrets-"));
 afterAll(() => rmSync(directory, { recursive: true }));

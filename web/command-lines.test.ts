@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../test/properties.ts";
 import { commandLines, shellWord } from "./command-lines.ts";
 
 test("whatever a name holds, a shell takes it for one word", () => {

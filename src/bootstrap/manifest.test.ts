@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { fc } from "../../test/properties.ts";
 import { manifestJson, manifestYaml } from "./manifest.ts";
 
 test.each([

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { Generation } from "./checkpoint.ts";
 import { decodeGeneration, encodeGeneration, fingerprintOf, judge, kept, numbered } from "./generation.ts";

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { decodeGuardedCopy, encodeGuardedCopy, type GuardedCopy, isSameCopy, readGuardKey } from "./guarded-copy.ts";
 
 const KEY = Buffer.alloc(32, 7);

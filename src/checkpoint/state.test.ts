@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc, Premise } from "../../test/properties.ts";
 import {
   awaitsWord,
   deadlineOf,
@@ -231,51 +231,63 @@ describe("whatever is seen, in whatever order", () => {
   };
 
   test("nothing is removed but on the API server's word, and never while it is active", () => {
+    const removed = new Premise();
     fc.assert(
       fc.property(sequence, (steps) => {
         walk(steps, (from, to, observed) => {
-          if (to.kind !== "remove" || from.kind === "remove") return;
+          if (!removed.isMet(to.kind === "remove" && from.kind !== "remove")) return;
           expect(observed).toMatchObject({ api: "absent", lingers: false });
           expect(isRun(from)).toBe(false);
         });
       }),
+      { numRuns: 2000 },
     );
+    removed.expectMet(100);
   });
 
   test("nothing is started while the parent runs, or while the runtime says nothing", () => {
+    const started = new Premise();
     fc.assert(
       fc.property(sequence, (steps) => {
         walk(steps, (from, to, observed) => {
-          if (isRun(from) || !isRun(to)) return;
+          if (!started.isMet(!isRun(from) && isRun(to))) return;
           expect(["running", "unknown"]).not.toContain(observed.parent);
         });
       }),
+      { numRuns: 2000 },
     );
+    started.expectMet(400);
   });
 
   test("with no API server and no parent it runs at once", () => {
+    const kept = new Premise();
     fc.assert(
       fc.property(sequence, (steps) => {
         const { state, now } = walk(steps, () => {});
-        if (state.kind === "remove") return;
+        if (!kept.isMet(state.kind !== "remove")) return;
         expect(isRun(next(state, seen({ api: "unavailable" }), now, PATIENCE))).toBe(true);
       }),
+      { numRuns: 2000 },
     );
+    kept.expectMet(800);
   });
 
   test("with no API server and no parent that runs it runs in the end, whatever is left of the parent", () => {
     const left = fc.constantFrom("absent" as const, "created" as const, "starting" as const);
+    const kept = new Premise();
     fc.assert(
       fc.property(sequence, left, (steps, parent) => {
         let { state, now } = walk(steps, () => {});
-        if (state.kind === "remove") return;
+        if (!kept.isMet(state.kind !== "remove")) return;
         for (let i = 0; i < 20; i++) {
           state = next(state, seen({ api: "unavailable", parent }), now, PATIENCE);
           now = deadlineOf(state, now, PATIENCE) ?? now;
         }
         expect(isRun(state)).toBe(true);
       }),
+      { numRuns: 2000 },
     );
+    kept.expectMet(800);
   });
 
   test("a parent that runs is left alone after a bounded time, and a checkpoint nobody wants is gone", () => {
@@ -287,13 +299,16 @@ describe("whatever is seen, in whatever order", () => {
       }
       return state.kind;
     };
+    const kept = new Premise();
     fc.assert(
       fc.property(sequence, (steps) => {
         const { state, now } = walk(steps, () => {});
-        if (state.kind === "remove") return;
+        if (!kept.isMet(state.kind !== "remove")) return;
         expect(settle(state, now, seen({ parent: "running" }))).toBe("inactive");
         expect(settle(state, now, seen({ api: "absent", parent: "absent" }))).toBe("remove");
       }),
+      { numRuns: 2000 },
     );
+    kept.expectMet(800);
   });
 });

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { quantityInNanos } from "./exact-quantity.ts";
 
 test.each([

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import type { JsonValue } from "../kube/object.ts";
 import { jsonPatch, type PatchOperation } from "./json-patch.ts";
 

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { diffLines, type Hunk } from "./line-diff.ts";
 
 function applyHunks(before: readonly string[], hunks: readonly Hunk[]): string[] {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { sortByKey } from "./key-order.ts";
 import { addKeysOf, createKeyTable, findKey, findOrAdd, type KeyTable, keyOf } from "./key-table.ts";
 

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { makePage } from "../bolt/page.ts";
 import { createKeyValueFields } from "./key-value.ts";
 import { createTimeline } from "./timeline.ts";

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { StoredMessage } from "../storage/stored-fields.ts";
 import { WireError, WireReader } from "./reader.ts";
 import { WireWriter } from "./writer.ts";

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
 import { MendError } from "../errors/errors.ts";
 import { encodeKeyValue } from "../mvcc/key-value.ts";

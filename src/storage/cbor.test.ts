@@ -1,6 +1,6 @@
 import { decode as decodeElsewhere } from "cborg";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import type { JsonValue } from "../kube/object.ts";
 import { WireError } from "../protobuf/reader.ts";
 import { decodeCbor, encodeCbor } from "./cbor.ts";

@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { liveValues, SNAPSHOTS } from "../../test/fixture-values.ts";
+import { fc } from "../../test/properties.ts";
 import { surelyDecodes } from "./check-value.ts";
 import { decodeValue } from "./decode.ts";
 import { isSurelyFields, isSurelyJson, isSurelyTypedJson } from "./json-check.ts";

@@ -1,7 +1,8 @@
 /** Bytes that no API server wrote: whatever they are, the answer is a value, never an exception, and never takes long. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
+import { fc } from "../../test/properties.ts";
 import type { DecodedValue, JsonValue } from "../kube/object.ts";
 import { WireWriter } from "../protobuf/writer.ts";
 import { encodeCbor } from "./cbor.ts";

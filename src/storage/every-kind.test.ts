@@ -2,8 +2,9 @@
  * Every message of the tables, with made-up values in every field: what is encoded decodes to the same JSON, with Go's
  * zero values filled in.
  */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { decodeValue } from "./decode.ts";
 import { encodeObject } from "./encode.ts";

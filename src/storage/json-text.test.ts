@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import type { JsonValue } from "../kube/object.ts";
 import { compareStrings, sortKeys } from "./arrange.ts";
 import { MAX_DEPTH, parseJson } from "./json-parse.ts";

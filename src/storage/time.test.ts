@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../test/properties.ts";
 import { WireReader } from "../protobuf/reader.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { formatTime, parseTime, readTime } from "./time.ts";

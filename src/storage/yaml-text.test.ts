@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveValues } from "../../test/fixture-values.ts";
+import { fc } from "../../test/properties.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { sortKeys } from "./arrange.ts";
 import { decodeValue } from "./decode.ts";

@@ -1,10 +1,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEtcd } from "../../test/etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "../../test/programs.ts";
+import { fc } from "../../test/properties.ts";
 import { type ByteSource, memorySource } from "../bolt/byte-source.ts";
 import { createEntryReader, type Log, type LogEntry, readLog } from "./log.ts";
 import {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../../test/properties.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { RESOURCE_TYPES } from "../../storage/object-key.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";

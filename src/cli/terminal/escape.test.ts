@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../../test/properties.ts";
 import { printYaml } from "../../storage/yaml-text.ts";
 import { escapeText, hanging, lineOf, oneLine } from "./escape.ts";
 import { createPrinter } from "./printer.ts";

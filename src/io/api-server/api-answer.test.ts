@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fc } from "../../../test/properties.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { faultOfAnswer, parseApiPath } from "./api-answer.ts";
 import { ApiError, refusal } from "./api-error.ts";

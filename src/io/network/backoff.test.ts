@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../../test/properties.ts";
 import { Backoff, WATCH_BACKOFF } from "./backoff.ts";
 
 test("waits double up to the longest, and start anew after a success", () => {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fc } from "../../../test/properties.ts";
 import { addContents, blockOf, FILTER_BYTES, mayContain, planBlocks } from "./content-index.ts";
 
 test("whatever a block holds is found in its filter, wherever it lies", () => {
