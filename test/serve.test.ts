@@ -3,7 +3,6 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { HIDDEN_ANNOTATION } from "../src/kubeapi/hide-secrets.ts";
 import { decodeCbor } from "../src/storage/cbor.ts";
 import { decodeMessage } from "../src/storage/decode-message.ts";
 import { readEnvelope } from "../src/storage/envelope.ts";
@@ -308,7 +307,7 @@ describe("secrets", () => {
       expect(names(open)).toEqual(names(hidden));
       for (const [i, { data = {}, metadata }] of hidden.items.entries()) {
         const real = open.items[i]!.data ?? {};
-        expect((metadata.annotations as unknown as Json)[HIDDEN_ANNOTATION]).toBeDefined();
+        expect((metadata.annotations as unknown as Json)["kubemend.io/hidden"]).toBeDefined();
         for (const [name, value] of Object.entries(data)) {
           const size = Buffer.from(real[name]!, "base64").length;
           expect(Buffer.from(value, "base64").toString("latin1")).toBe("*".repeat(size));

@@ -4,7 +4,6 @@ import {
   isEnded,
   knowsLivingNodes,
   next,
-  runsTemporary,
   START_RULES,
   STARTING,
   type StartRules,
@@ -158,9 +157,4 @@ describe("chores", () => {
     }
     expect(knowsLivingNodes(settling(), NOW + START_RULES.nodeRenewal + 1, rules())).toBe(true);
   });
-});
-
-test("the temporary control plane runs until the hand-over begins", () => {
-  const running = Object.entries(STATES).flatMap(([name, state]) => (runsTemporary(state) ? [name] : []));
-  expect(running).toEqual(["starting", "starting, refused before", "creating", "settling", "settling, silent"]);
 });

@@ -84,21 +84,6 @@ export function isEnded(state: StartState): state is Extract<StartState, { kind:
   return state.kind === "done" || state.kind === "failed";
 }
 
-/** Whether the temporary control plane's manifests have to be where the kubelet runs them. */
-export function runsTemporary(state: StartState): boolean {
-  switch (state.kind) {
-    case "starting":
-    case "creating":
-    case "settling":
-      return true;
-    case "ending":
-    case "proving":
-    case "done":
-    case "failed":
-      return false;
-  }
-}
-
 /** Whether every node that lives has renewed its lease since the start looked: before, a silent node proves nothing. */
 export function knowsLivingNodes(state: StartState, now: number, rules: StartRules): boolean {
   return state.kind === "settling" && now - state.since > rules.nodeRenewal;

@@ -1,16 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { fc, Premise } from "../../test/properties.ts";
-import {
-  awaitsWord,
-  deadlineOf,
-  foundState,
-  isRun,
-  next,
-  type Observed,
-  PATIENCE,
-  type State,
-  type StateKind,
-} from "./state.ts";
+import { awaitsWord, deadlineOf, foundState, isRun, next, type Observed, PATIENCE, type State } from "./state.ts";
 
 const NOW = 1_000_000;
 const API = ["unavailable", "scheduled", "absent"] as const;
@@ -36,7 +26,7 @@ const active: State = { kind: "active", since: NOW - 1, generation: 0, attempts,
  * `I` inactive, `W` waiting, `i` inactive-grace, `A` active, `a` active-grace, `H` handing-over, `S` self, `s`
  * self-grace, `R` remove, `n` none.
  */
-const LETTERS: Readonly<Record<StateKind, string>> = {
+const LETTERS: Readonly<Record<State["kind"], string>> = {
   none: "n",
   inactive: "I",
   waiting: "W",

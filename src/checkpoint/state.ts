@@ -63,8 +63,6 @@ export type State =
   | { readonly kind: "self-grace"; readonly until: number }
   | { readonly kind: "remove" };
 
-export type StateKind = State["kind"];
-
 /** All in milliseconds. */
 export interface Patience {
   /** How long an unscheduled parent's checkpoint is kept: `--checkpoint-grace-period`; never for less than `ended`. */

@@ -1,14 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  holderHost,
-  isHeldAt,
-  isRenewedAfter,
-  latestLease,
-  RenewalWatch,
-  readLease,
-  releasePatch,
-  renewedAt,
-} from "./lease.ts";
+import { holderHost, isHeldAt, latestLease, RenewalWatch, readLease, releasePatch, renewedAt } from "./lease.ts";
 import type { KubeObject } from "./object.ts";
 
 const metadata = { namespace: "kube-system", name: "kube-scheduler", resourceVersion: "77" };
@@ -59,13 +50,6 @@ test.each([
   ["never renewed", { renewTime: null }, AT, false],
   ["asked for longer", { leaseDurationSeconds: 60 }, AT + 59_000, true],
 ])("held: %s", (_, spec, now, expected) => expect(isHeldAt(readLease(lease(spec)), now)).toBe(expected));
-
-test("held and renewed after a moment", () => {
-  expect(isRenewedAfter(readLease(lease()), AT - 1)).toBe(true);
-  expect(isRenewedAfter(readLease(lease()), AT)).toBe(false);
-  expect(isRenewedAfter(readLease(lease({ holderIdentity: "" })), AT - 1)).toBe(false);
-  expect(isRenewedAfter(undefined, 0)).toBe(false);
-});
 
 test("of two records the one renewed last counts", () => {
   const old = readLease(annotated("Endpoints", RECORD));

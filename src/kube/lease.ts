@@ -84,11 +84,6 @@ export function isHeldAt(lease: LeaderLease | undefined, now: number): boolean {
   return lease !== undefined && lease.holder !== "" && renewedAt(lease) + lease.durationSeconds * 1000 > now;
 }
 
-/** Whether the holder has renewed it after `time`. */
-export function isRenewedAfter(lease: LeaderLease | undefined, time: number): boolean {
-  return lease !== undefined && lease.holder !== "" && renewedAt(lease) > time;
-}
-
 /**
  * The merge patch that gives a record up for a holder that is gone, as a leader does that ends in order (client-go,
  * `release`): candidates then need not wait until it runs out. It names the version that it is about, so that it fails

@@ -6,7 +6,7 @@
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
 import { isObject } from "../storage/arrange.ts";
 
-export const HIDDEN_ANNOTATION = "kubemend.io/hidden";
+const HIDDEN_ANNOTATION = "kubemend.io/hidden";
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 const HIDDEN = "the values are replaced by asterisks";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decodeMember, type Member } from "../wal/membership.ts";
+import type { Member } from "../wal/membership.ts";
 import {
   CONF_CHANGE_ADD_LEARNER_NODE,
   CONF_CHANGE_ADD_NODE,
@@ -52,7 +52,8 @@ describe("alone in the cluster", () => {
     const promotion = decodeConfChange(entries[0]!.data!);
     expect(promotion).toMatchObject({ type: CONF_CHANGE_ADD_NODE, nodeId: 1n });
     expect(JSON.parse(Buffer.from(promotion.context!).toString())).toMatchObject({ id: 1, isPromote: true });
-    expect(decodeMember(decodeConfChange(entries.at(-1)!.data!).context!)).toMatchObject({ id: 1n });
+    const last = decodeConfChange(entries.at(-1)!.data!).context!;
+    expect(JSON.parse(Buffer.from(last).toString())).toMatchObject({ id: 1 });
   });
 
   test("a new member joins while one of the others, which gives up its URLs, is still there", () => {

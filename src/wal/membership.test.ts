@@ -8,7 +8,7 @@ import { memorySource } from "../bolt/byte-source.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
 import { input } from "../errors/input.ts";
 import { createEntryReader, readLog } from "./log.ts";
-import { decodeMember, encodeMember, encodeMemberStore, newMembership } from "./membership.ts";
+import { encodeMember, encodeMemberStore, newMembership } from "./membership.ts";
 import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "./peer-urls.ts";
 import { decodeConfChange } from "./raft.ts";
 import { decodeRaftSnapshot } from "./raft-snapshot.ts";
@@ -88,7 +88,7 @@ test.skipIf(!etcdutl)(`what etcdutl writes for odd flags (${etcdutl ? "etcdutl" 
   }
 });
 
-test("a member survives encoding", () => {
+test("a member is written as Go writes it, its id in full", () => {
   const member = {
     id: 0xffff_ffff_ffff_ffffn,
     name: "m&m",
@@ -96,8 +96,9 @@ test("a member survives encoding", () => {
     clientUrls: ["http://a:2"],
     isLearner: true,
   };
-  expect(decodeMember(encodeMember(member))).toEqual(member);
-  for (const text of ["", "null", "{", '{"name":"x"}']) expect(decodeMember(Buffer.from(text))).toBeUndefined();
+  expect(Buffer.from(encodeMember(member)).toString()).toBe(
+    '{"id":18446744073709551615,"peerURLs":["http://a:1"],"isLearner":true,"name":"m\\u0026m","clientURLs":["http://a:2"]}',
+  );
 });
 
 test.each([

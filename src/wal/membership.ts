@@ -59,28 +59,6 @@ export function encodeMember(member: Member): Uint8Array {
   return Buffer.from(`{${fields.join(",")}}`);
 }
 
-/** What {@link encodeMember} wrote, or etcd itself. Undefined for anything else. */
-export function decodeMember(json: Uint8Array): Member | undefined {
-  const text = Buffer.from(json).toString("utf8");
-  // The id is a 64-bit number, which JSON.parse would round.
-  const id = /"id":\s*(\d+)/.exec(text)?.[1];
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== "object" || value === null || id === undefined) return undefined;
-  const { name, peerURLs, clientURLs, isLearner } = value as Record<string, unknown>;
-  return {
-    id: BigInt.asUintN(64, BigInt(id)),
-    name: typeof name === "string" ? name : "",
-    peerUrls: strings(peerURLs),
-    clientUrls: strings(clientURLs),
-    isLearner: isLearner === true,
-  };
-}
-
 /**
  * etcd's v2 store with nothing but the members in it, as JSON: what the raft snapshot of a new cluster holds. Paths and
  * indexes are those that etcd gives them when it adds the members one by one. Source: etcd,
@@ -125,8 +103,4 @@ function raftAttributes(member: Member): string[] {
 /** Go escapes these three in JSON, for pages that embed it. */
 function goJson(value: string | readonly string[]): string {
   return JSON.stringify(value).replace(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }

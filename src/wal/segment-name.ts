@@ -28,11 +28,6 @@ export function parseSnapshotName(file: string): { readonly term: number; readon
   return numbers && { term: numbers[0], index: numbers[1] };
 }
 
-/** The database that came with a raft snapshot from the leader, kept until it is taken over as `db`. */
-export function formatSnapshotDbName(index: number): string {
-  return `${hex(index)}.snap.db`;
-}
-
 function parsePair(file: string, extension: string): readonly [number, number] | undefined {
   const match = /^([0-9a-f]{16})-([0-9a-f]{16})\.([a-z]+)$/.exec(file);
   if (match === null || match[3] !== extension) return undefined;

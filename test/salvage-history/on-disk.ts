@@ -11,10 +11,15 @@ import { encodeMember, encodeMemberStore, formatMemberId } from "../../src/wal/m
 import { bigEndian } from "../../src/wal/new-cluster.ts";
 import { votersOnly } from "../../src/wal/raft.ts";
 import { encodeRaftSnapshot } from "../../src/wal/raft-snapshot.ts";
-import { formatSnapshotDbName, formatSnapshotName } from "../../src/wal/segment-name.ts";
+import { formatSnapshotName } from "../../src/wal/segment-name.ts";
 import type { Scenario } from "./check.ts";
 import type { DamagedMember } from "./damage.ts";
 import { asMember, configurationAt, type History } from "./raft-model.ts";
+
+/** The database that came with a raft snapshot from the leader, kept until it is taken over as `db`. */
+function sentDatabase(index: number): string {
+  return `${index.toString(16).padStart(16, "0")}.snap.db`;
+}
 
 /** Returns the data dirs, in the scenario's order. */
 export function writeScenario({ history, survivors, hasTerms }: Scenario, directory: string): string[] {
@@ -24,7 +29,7 @@ export function writeScenario({ history, survivors, hasTerms }: Scenario, direct
     for (const folder of [wal, snap]) mkdirSync(folder, { recursive: true });
     writeLog(data, wal);
     data.databases.forEach((index, i) => {
-      writeFileSync(join(snap, i === 0 ? "db" : formatSnapshotDbName(index)), databaseBytes(history, index, hasTerms));
+      writeFileSync(join(snap, i === 0 ? "db" : sentDatabase(index)), databaseBytes(history, index, hasTerms));
     });
     for (const { index, term } of data.hasSnapshots ? data.member.snapshots : []) {
       const { voters, learners, members } = membersAt(history, index);

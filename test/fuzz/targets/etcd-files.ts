@@ -5,7 +5,6 @@ import { checkBolt } from "../../../src/bolt/check.ts";
 import { decodeKeyValue } from "../../../src/mvcc/key-value.ts";
 import { decodeRevision } from "../../../src/mvcc/revision.ts";
 import { createEntryReader, readLog } from "../../../src/wal/log.ts";
-import { decodeMember } from "../../../src/wal/membership.ts";
 import {
   decodeConfChange,
   decodeConfChangeV2,
@@ -39,8 +38,6 @@ import { sampleValues } from "../sample-values.ts";
 import { bytesOf, type FuzzTarget, textOf } from "../target.ts";
 
 const METADATA = { nodeId: 0x8e9e05c52164694dn, clusterId: 0xcdf818194e3a8c32n };
-const MEMBER =
-  '{"id":10276657743932975437,"peerURLs":["http://localhost:2380"],"name":"m","clientURLs":["http://a:2379"]}';
 const CONF_CHANGE = Uint8Array.from([8, 1, 16, 0, 24, 205, 210, 133, 171, 197, 184, 193, 207, 142, 1, 34, 2, 123, 125]);
 const ENTRIES = [
   { type: ENTRY_CONF_CHANGE, term: 1, index: 1, data: CONF_CHANGE },
@@ -133,12 +130,6 @@ export const ETCD_FILE_TARGETS: readonly FuzzTarget[] = [
     kind: "bytes",
     corpus: () => [raftSnapshot(bytesOf("{}"))],
     run: (bytes) => decodeRaftSnapshot(bytes, "0000000000000002-0000000000000003.snap"),
-  },
-  {
-    name: "member record",
-    kind: "text",
-    corpus: () => [bytesOf(MEMBER), bytesOf('{"id":1,"peerURLs":[],"isLearner":true}')],
-    run: decodeMember,
   },
   {
     name: "names of segments and snapshots",
