@@ -310,10 +310,16 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
       ],
       findings: [],
     };
+    const agent = { pod: "pod-checkpointer-x2", ready: true, restarts: 0, waiting: null };
+    const checkpointers = [
+      { node: "m1", agent, running: ["kube-apiserver-7k2xn<b>"] },
+      { node: "m2", agent: { ...agent, ready: false, restarts: 4, waiting: "CrashLoopBackOff" }, running: [] },
+      { node: "m3", agent: null, running: ["kube-flannel-q9"] },
+    ];
     const serving = serveDiagnosis({
       host: "127.0.0.1",
       port: 0,
-      look: async () => ({ ...(await diagnoseCluster(options)), checkpointer }),
+      look: async () => ({ ...(await diagnoseCluster(options)), checkpointer, checkpointers }),
       intervalMs: 500,
       now: Date.now,
       signal,
@@ -327,6 +333,12 @@ describe.skipIf(!existsSync(CHROMIUM))("the page", () => {
       const card = page.locator(".card", { has: page.getByRole("heading", { name: "Checkpointer of m1" }) });
       expect(await card.textContent()).toContain("kube-apiserver-7k2xn<b>active");
       expect(await card.textContent()).toContain("1 proven runs, 2");
+      const nodes = page.locator(".card", { has: page.getByRole("heading", { name: "Checkpointers of all nodes" }) });
+      expect(await nodes.locator("tbody tr").allTextContents()).toEqual([
+        "m1readykube-apiserver-7k2xn<b>",
+        "m2CrashLoopBackOff, 4 restartsnothing",
+        "m3nonekube-flannel-q9",
+      ]);
       await shot("diagnosis-light");
       const stranger = await fetch(new URL("/ui/data/diagnosis", page.url()));
       expect(stranger.status).toBe(401);

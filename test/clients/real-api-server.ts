@@ -20,6 +20,9 @@ export interface RealApiServer {
   readonly kubeconfig: string;
   /** The `kubectl` of the same version. */
   readonly kubectl: string;
+  /** Such as `https://127.0.0.1:6443`. */
+  readonly server: string;
+  readonly token: string;
   fetch(
     path: string,
     headers?: Readonly<Record<string, string>>,
@@ -81,6 +84,8 @@ export async function startRealApiServer(
   const real: RealApiServer = {
     kubeconfig,
     kubectl: kubernetes.program("kubectl"),
+    server: `https://127.0.0.1:${port}`,
+    token: TOKEN,
     fetch: (path, headers = {}) => request(port, path, headers),
     async stop() {
       await end(server);

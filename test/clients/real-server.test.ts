@@ -9,6 +9,7 @@ import { findKubernetes } from "../../testbed/kubernetes.ts";
 import { FIXTURES } from "../kubectl-tables.ts";
 import { findProgram } from "../programs.ts";
 import { type ProgramResult, runProgram, serveFile, type TestServer } from "../serving.ts";
+import { watchSocket } from "../watch-socket.ts";
 import { HAS_API_SERVER, type RealApiServer, startRealApiServer } from "./real-api-server.ts";
 
 const SNAPSHOT = join(FIXTURES, "k120-broad/snapshot.db.gz");
@@ -104,6 +105,19 @@ describe.skipIf(!isOfThen)("beside a real API server", () => {
       }
     }
     expect(compared).toBeGreaterThan(650);
+  });
+
+  test("a watch over a WebSocket sends the same messages", async () => {
+    const path = "/api/v1/namespaces/shop/pods?watch=1&timeoutSeconds=3";
+    const of = ({ server, token }: { readonly server: string; readonly token: string }, wanted?: number) =>
+      watchSocket(server, path, { authorization: `Bearer ${token}` }, ["base64.binary.k8s.io"], wanted);
+    const mine = await of(ours);
+    const theirs = await of(real, mine.messages.length); // a real server keeps to no timeout on a socket
+    expect(theirs.messages.length).toBeGreaterThan(3);
+    expect(mine.protocol).toBe(theirs.protocol);
+    const shown = (messages: readonly string[]) =>
+      messages.map((each) => JSON.stringify(plain(JSON.parse(each))) + (each.endsWith("\n") ? "\n" : "")).sort();
+    expect(shown(mine.messages)).toEqual(shown(theirs.messages));
   });
 
   test("columns that both have are of the same name, type and priority", async () => {

@@ -35,8 +35,21 @@ interface Checkpointer {
   readonly findings: readonly { readonly level: string; readonly code: string; readonly text: string }[];
 }
 
+/** Of any node, as the API server shows it. */
+interface NodeCheckpointer {
+  readonly node: string;
+  readonly agent: {
+    readonly pod: string;
+    readonly ready: boolean;
+    readonly restarts: number;
+    readonly waiting: string | null;
+  } | null;
+  readonly running: readonly string[];
+}
+
 interface Result {
   readonly checkpointer?: Checkpointer | null;
+  readonly checkpointers?: readonly NodeCheckpointer[] | null;
   readonly verdict: string;
   readonly time: string;
   readonly server: string | null;
@@ -103,6 +116,7 @@ export function Diagnosis() {
             </tbody>
           </table>
           {result.checkpointer != null && <CheckpointerCard report={result.checkpointer} />}
+          {(result.checkpointers?.length ?? 0) > 0 && <NodesCard nodes={result.checkpointers ?? []} />}
           {result.troubles.map((trouble) => (
             <article class="card" key={`${trouble.code} ${trouble.where}`}>
               <h2>
@@ -128,6 +142,37 @@ export function Diagnosis() {
       )}
     </main>
   );
+}
+
+function NodesCard({ nodes }: { readonly nodes: readonly NodeCheckpointer[] }) {
+  return (
+    <article class="card">
+      <h2>Checkpointers of all nodes</h2>
+      <table class="plain">
+        <thead>
+          <tr>
+            <th>Node</th>
+            <th>Agent</th>
+            <th>Runs copies of</th>
+          </tr>
+        </thead>
+        <tbody>
+          {nodes.map(({ node, agent, running }) => (
+            <tr key={node}>
+              <td>{node}</td>
+              <td class={agent?.ready ? "good" : "warn"}>{agent === null ? "none" : agentText(agent)}</td>
+              <td class={running.length > 0 ? "warn" : ""}>{running.join(", ") || "nothing"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </article>
+  );
+}
+
+function agentText({ ready, restarts, waiting }: NonNullable<NodeCheckpointer["agent"]>): string {
+  const state = ready ? "ready" : (waiting ?? "not ready");
+  return restarts === 0 ? state : `${state}, ${restarts} restart${restarts === 1 ? "" : "s"}`;
 }
 
 function CheckpointerCard({ report }: { readonly report: Checkpointer }) {

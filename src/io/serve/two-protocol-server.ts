@@ -6,6 +6,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { createServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError } from "../files/system-error.ts";
 
@@ -15,6 +16,14 @@ export interface ListenOptions {
   readonly certificatePem: string;
   readonly privateKeyPem: string;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Requests that become something else than HTTP; without it, they are requests like any other. */
+  readonly upgrade?: Upgrade;
+}
+
+export interface Upgrade {
+  readonly isWanted: (request: IncomingMessage) => boolean;
+  /** Takes the connection over: `head` are the bytes that came behind the request. */
+  readonly take: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export interface Listening {
@@ -28,15 +37,19 @@ const HANDSHAKE = 0x16;
 const FIRST_BYTE_MS = 10_000;
 
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const { host, port, certificatePem, privateKeyPem, handle } = options;
+  const { host, port, certificatePem, privateKeyPem, handle, upgrade } = options;
   const plainAllowed = isLoopback(host);
-  const secure = createHttpsServer({ cert: certificatePem, key: privateKeyPem, minVersion: "TLSv1.2" }, handle);
-  const plain = createHttpServer(handle);
+  const shouldUpgradeCallback = (request: IncomingMessage) => upgrade?.isWanted(request) ?? false;
+  const tls = { cert: certificatePem, key: privateKeyPem, minVersion: "TLSv1.2" } as const;
+  const secure = createHttpsServer({ ...tls, shouldUpgradeCallback }, handle);
+  const plain = createHttpServer({ shouldUpgradeCallback }, handle);
   for (const server of [secure, plain]) {
     server.keepAliveTimeout = 60_000;
     server.requestTimeout = 30_000;
     server.headersTimeout = 10_000;
     server.on("clientError", (_error, socket) => socket.destroy());
+    if (upgrade !== undefined)
+      server.on("upgrade", (request, socket, head) => takeUpgrade(upgrade, request, socket, head));
   }
   secure.on("tlsClientError", (_error, socket) => socket.destroy());
   const sockets = new Set<Socket>();
@@ -70,6 +83,12 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       await closed;
     },
   };
+}
+
+/** Node before 24.9 asks nobody whether a request is to be upgraded: those that are not wanted come here too. */
+function takeUpgrade(upgrade: Upgrade, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  if (upgrade.isWanted(request)) upgrade.take(request, socket, head);
+  else socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n\r\nNothing here can be connected to.\n");
 }
 
 export function isLoopback(host: string): boolean {

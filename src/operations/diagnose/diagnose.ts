@@ -1,7 +1,8 @@
 /** `diagnose`: everything is looked at at once, each with a deadline of its own; the rules of `diagnosis/` say what is broken. */
 import { join } from "node:path";
+import type { NodeCheckpointer } from "../../checkpoint/node-checkpointers.ts";
 import { type Diagnosis, diagnose } from "../../diagnosis/diagnose.ts";
-import type { ClusterFacts, Facts, LocalFacts } from "../../diagnosis/facts.ts";
+import type { ApiServerFacts, CertificateFact, ClusterFacts, Facts, LocalFacts } from "../../diagnosis/facts.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { ClusterAccess } from "../../io/api-server/kubeconfig.ts";
@@ -9,6 +10,7 @@ import { type ClusterFlags, findClusterAccess } from "../cluster-access/open-clu
 import type { EtcdFlags } from "../etcd/etcd-flags.ts";
 import { isOwnAddress, probeApiServer } from "./gather/api-server.ts";
 import { certificatesOnDisk, memberEndpoints, servedCertificates } from "./gather/certificates.ts";
+import { gatherCheckpointers } from "./gather/checkpointers.ts";
 import { gatherCluster } from "./gather/cluster.ts";
 import { probeEtcd } from "./gather/etcd.ts";
 import { gatherLocal } from "./gather/local-control-plane.ts";
@@ -32,6 +34,8 @@ export interface DiagnoseResult extends Diagnosis {
   /** The node that this was run on, where it is one. */
   readonly node: string | null;
   readonly milliseconds: number;
+  /** Nodes with a node agent or with checkpoints that run, as the API server shows them; null where it could not be asked. */
+  readonly checkpointers: readonly NodeCheckpointer[] | null;
 }
 
 /** Its own probes end much sooner. */
@@ -43,13 +47,14 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Diagnos
   const access = await accessOf(options);
   const local = gatherLocal(began, access instanceof MendError ? false : isOwnAddress(access.server));
   if (access instanceof MendError && local === undefined && options.etcd === undefined) throw access;
-  const facts = await gather(options, access instanceof MendError ? undefined : access, local);
+  const { facts, checkpointers } = await gather(options, access instanceof MendError ? undefined : access, local);
   return {
     ...diagnose(facts),
     time: new Date(began).toISOString(),
     server: facts.api?.server ?? null,
     node: local?.nodeName ?? null,
     milliseconds: Math.round(options.now() - began),
+    checkpointers,
   };
 }
 
@@ -67,7 +72,7 @@ async function gather(
   { cluster, etcd, deadlineMs, signal, now }: DiagnoseOptions,
   access: ClusterAccess | undefined,
   local: LocalFacts | undefined,
-): Promise<Facts> {
+): Promise<{ readonly facts: Facts; readonly checkpointers: DiagnoseResult["checkpointers"] }> {
   const probes = new Probes(deadlineMs, signal);
   const api = access === undefined ? undefined : new ClusterApi(access, cluster.manners);
   try {
@@ -78,7 +83,7 @@ async function gather(
         certificates: await servedCertificates(access, memberEndpoints(found), probes),
       })),
     ]);
-    return {
+    const facts = {
       now: now(),
       access: { kubeconfig: namedKubeconfig(cluster, access), context: cluster.context },
       api: apiSide?.facts,
@@ -88,6 +93,7 @@ async function gather(
       certificates: [...certificatesOnDisk(local, access), ...etcdSide.certificates, ...(apiSide?.certificates ?? [])],
       gaps: probes.gaps,
     };
+    return { facts, checkpointers: apiSide?.checkpointers ?? null };
   } finally {
     api?.close();
   }
@@ -107,12 +113,27 @@ async function askCluster(
   local: LocalFacts | undefined,
   probes: Probes,
   now: () => number,
-): Promise<Pick<Facts, "certificates"> & { readonly facts: Facts["api"]; readonly cluster: ClusterFacts | undefined }> {
+): Promise<ApiSide> {
   const { facts, skew } = await probeApiServer(api, probes, now);
   const { outcome } = facts;
-  if (outcome.state !== "answers") return { facts, cluster: undefined, certificates: [] };
+  if (outcome.state !== "answers") return { facts, cluster: undefined, certificates: [], checkpointers: undefined };
   const minor = Number(/^v?1\.(\d+)/.exec(outcome.version)?.[1] ?? Number.NaN);
   const look = () => gatherCluster(api, minor, local, probes, () => now() + skew);
-  const found = await probes.try("workloads", "the cluster", look, GATHERING_MS);
-  return { facts, cluster: found?.facts, certificates: found?.certificates ?? [] };
+  const [found, checkpointers] = await Promise.all([
+    probes.try("workloads", "the cluster", look, GATHERING_MS),
+    probes.attempt((signal) => gatherCheckpointers(api, signal)),
+  ]);
+  return {
+    facts,
+    cluster: found?.facts,
+    certificates: found?.certificates ?? [],
+    checkpointers: checkpointers.ok ? checkpointers.value : undefined,
+  };
+}
+
+interface ApiSide {
+  readonly facts: ApiServerFacts;
+  readonly cluster: ClusterFacts | undefined;
+  readonly certificates: readonly CertificateFact[];
+  readonly checkpointers: readonly NodeCheckpointer[] | undefined;
 }

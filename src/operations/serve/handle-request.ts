@@ -8,6 +8,7 @@ import { type ApiAnswer, answerRequest, failureAnswer } from "../../kubeapi/answ
 import { resolveMoment } from "../../kubeapi/moment.ts";
 import { decodeReview } from "../../kubeapi/review-protobuf.ts";
 import { ApiFailure } from "../../kubeapi/status.ts";
+import type { WatchAnswer } from "../../kubeapi/watch.ts";
 import { parseJson } from "../../storage/json-parse.ts";
 import { isToken } from "./identity.ts";
 import { answerPageData, answerPageFile, cookieToken } from "./serve-page.ts";
@@ -32,13 +33,14 @@ export function createHandler(options: HandlerOptions): (request: IncomingMessag
   return (request, response) => {
     handle(request, response, options).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
-      else {
-        const message = error instanceof Error ? error.message : String(error);
-        const failure = new ApiFailure("InternalError", `kubemend failed at this request: ${message}`);
-        void send(request, response, sentAnswer(failureAnswer(failure, undefined)));
-      }
+      else void send(request, response, sentAnswer(internalFailure(error, undefined)));
     });
   };
+}
+
+export function internalFailure(error: unknown, accept: string | undefined): ApiAnswer {
+  const message = error instanceof Error ? error.message : String(error);
+  return failureAnswer(new ApiFailure("InternalError", `kubemend failed at this request: ${message}`), accept);
 }
 
 /** Answered to everybody: whether the server is there says nothing about the cluster. */
@@ -85,14 +87,14 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   if (answer.watch !== undefined && request.method !== "HEAD") await keepOpen(answer, response);
 }
 
-function readUrl({ url = "/" }: IncomingMessage): URL | undefined {
+export function readUrl({ url = "/" }: IncomingMessage): URL | undefined {
   return URL.canParse(`http://localhost${url.startsWith("/") ? "" : "/"}${url}`)
     ? new URL(`http://localhost${url.startsWith("/") ? "" : "/"}${url}`)
     : undefined;
 }
 
 /** `/at/MOMENT/REST`; a client that puts a prefix before a path that has it already means it once. */
-function momentOf(path: string, { worlds, revision }: HandlerOptions): { revision: number; rest: string } {
+export function momentOf(path: string, { worlds, revision }: HandlerOptions): { revision: number; rest: string } {
   let found: { revision: number; rest: string } = { revision, rest: path };
   for (;;) {
     const match = /^\/at\/([^/]+)(\/.*)?$/.exec(found.rest);
@@ -110,7 +112,7 @@ function decodeMoment(text: string): string {
   }
 }
 
-function bearerToken(request: IncomingMessage): string | undefined {
+export function bearerToken(request: IncomingMessage): string | undefined {
   const [, token] = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? "") ?? [];
   return token?.trim();
 }
@@ -138,7 +140,7 @@ async function readBody(request: IncomingMessage): Promise<JsonValue | undefined
   }
 }
 
-function sentAnswer({ status, contentType, warning, body, watch }: ApiAnswer): Sent {
+export function sentAnswer({ status, contentType, warning, body, watch }: ApiAnswer): Sent {
   const headers = {
     "content-type": contentType,
     "cache-control": "no-cache, private",
@@ -147,20 +149,28 @@ function sentAnswer({ status, contentType, warning, body, watch }: ApiAnswer): S
   return { status, headers, body, ...(watch === undefined ? {} : { isStream: true }) };
 }
 
-/** After the recorded events nothing more comes but bookmarks, until the client or its deadline ends the watch. */
 async function keepOpen({ watch }: ApiAnswer, response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
-  const seconds = Math.min(watch?.timeoutSeconds ?? LONGEST_WATCH_S, LONGEST_WATCH_S);
-  const bookmark = watch?.bookmark;
-  const timer = setTimeout(() => response.end(), seconds * 1000);
-  const bookmarks =
-    bookmark === undefined
-      ? undefined
-      : setInterval(() => void pump([bookmark() as Part][Symbol.iterator](), response, response), BOOKMARK_MS);
+  if (response.destroyed || watch === undefined) return;
+  const stop = afterRecorded(watch, {
+    send: (part) => void pump([part][Symbol.iterator](), response, response),
+    end: () => response.end(),
+  });
+  response.on("close", stop);
+}
+
+/**
+ * After the recorded events nothing more comes but bookmarks, until the client or its deadline ends the watch. Returns
+ * what to call when the client is gone.
+ */
+export function afterRecorded(watch: WatchAnswer, to: { send: (part: Part) => void; end: () => void }): () => void {
+  const seconds = Math.min(watch.timeoutSeconds ?? LONGEST_WATCH_S, LONGEST_WATCH_S);
+  const { bookmark } = watch;
+  const timer = setTimeout(to.end, seconds * 1000);
+  const bookmarks = bookmark === undefined ? undefined : setInterval(() => to.send(bookmark()), BOOKMARK_MS);
   timer.unref();
   bookmarks?.unref();
-  response.on("close", () => {
+  return () => {
     clearTimeout(timer);
     clearInterval(bookmarks);
-  });
+  };
 }

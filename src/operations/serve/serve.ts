@@ -11,6 +11,7 @@ import { type RunningContentIndex, startContentIndex } from "../../snapshot/inde
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { verifySnapshot } from "../snapshot/verify.ts";
+import { createUpgrade } from "./answer-socket.ts";
 import { type BackupOptions, watchBackup } from "./backup-facts.ts";
 import { createHandler } from "./handle-request.ts";
 import { createIdentity, type Identity } from "./identity.ts";
@@ -107,13 +108,14 @@ async function open(
 ): Promise<Omit<Serving, "findings">> {
   const { host } = options;
   const { history } = worlds;
-  const handle = createHandler({ worlds, revision, token: identity.token, name });
+  const handling = { worlds, revision, token: identity.token, name };
   const listening = await listen({
     host,
     port: options.port,
     certificatePem: identity.certificatePem,
     privateKeyPem: identity.privateKeyPem,
-    handle,
+    handle: createHandler(handling),
+    upgrade: createUpgrade(handling),
   });
   const address = `${clientHost(host)}:${listening.port}`;
   const server = `https://${address}`;
