@@ -171,7 +171,7 @@ async function runOnce(seed: number): Promise<string> {
       try {
         await storedTo(place, header.revision);
       } catch (error) {
-        throw new Error(`${String(error).slice(0, 200)}\n${agent.said.slice(-1500)}`);
+        throw new Error(`${String(error).slice(0, 200)}\n${agent.reported.slice(-1500)}`);
       }
       const list = await listed(place);
       if (list.gaps.length > 0 || list.spans.length !== 1) throw new Error(`gaps: ${JSON.stringify(list)}`);

@@ -10,7 +10,7 @@ export class PolledObjects implements Pick<LiveObjects, keyof ClusterView["live"
   readonly #paths: readonly string[];
   readonly #intervalMs: number;
   #lists: ReadonlyMap<string, readonly KubeObject[]> = new Map();
-  #trouble: unknown;
+  #failure: unknown;
 
   constructor(api: ClusterApi, paths: readonly string[], intervalMs: number) {
     this.#api = api;
@@ -23,11 +23,11 @@ export class PolledObjects implements Pick<LiveObjects, keyof ClusterView["live"
   }
 
   get reachable(): boolean {
-    return this.#trouble === undefined;
+    return this.#failure === undefined;
   }
 
-  get trouble(): unknown {
-    return this.#trouble;
+  get failure(): unknown {
+    return this.#failure;
   }
 
   /** Waits for the next look, however much changes in the meantime. */
@@ -36,9 +36,9 @@ export class PolledObjects implements Pick<LiveObjects, keyof ClusterView["live"
     try {
       const found = this.#paths.map(async (path) => [path, (await this.#api.list(path, signal)).items] as const);
       this.#lists = new Map(await Promise.all(found));
-      this.#trouble = undefined;
+      this.#failure = undefined;
     } catch (error) {
-      this.#trouble = error;
+      this.#failure = error;
     }
   }
 }

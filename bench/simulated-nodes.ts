@@ -94,7 +94,7 @@ function runningStatus(pod: KubeObject, address: number): JsonObject {
 
 function nodeObject(name: string, index: number): JsonObject {
   const now = new Date().toISOString();
-  const room = { cpu: "64", memory: "256Gi", pods: "250" };
+  const space = { cpu: "64", memory: "256Gi", pods: "250" };
   const ready = { type: "Ready", status: "True", reason: "KubeletReady", message: "simulated" };
   return {
     apiVersion: "v1",
@@ -102,8 +102,8 @@ function nodeObject(name: string, index: number): JsonObject {
     metadata: { name, labels: { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux" } },
     spec: {},
     status: {
-      capacity: room,
-      allocatable: room,
+      capacity: space,
+      allocatable: space,
       conditions: [{ ...ready, lastHeartbeatTime: now, lastTransitionTime: now }],
       addresses: [{ type: "InternalIP", address: `10.199.${index >> 8}.${index & 255}` }],
     },

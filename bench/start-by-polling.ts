@@ -28,7 +28,7 @@ const start = await prepareStart({
   timeoutMs: 600_000,
   signal,
   now: Date.now,
-  tell: (text) => console.error(text),
+  report: (text) => console.error(text),
 });
 try {
   await placeFiles(start.places, start.plan.secrets, start.pods);

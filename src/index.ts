@@ -14,7 +14,7 @@ export type { StoreInfo } from "./mvcc/store-info.ts";
 export { type DiffOptions, type DiffSummary, diffObjects, type ObjectDifference } from "./operations/objects/diff.ts";
 export { readSnapshotStats, type SnapshotStats } from "./operations/snapshot/stats.ts";
 export { readSnapshotStatus, type SnapshotStatus } from "./operations/snapshot/status.ts";
-export { type SnapshotVerdict, verifySnapshot } from "./operations/snapshot/verify.ts";
+export { type SnapshotVerification, verifySnapshot } from "./operations/snapshot/verify.ts";
 export { loadEncryptionConfig } from "./snapshot/load-encryption-config.ts";
 export {
   openSnapshot,

@@ -113,13 +113,13 @@ export class ApiServerStandIn {
     const stored = withVersion(object, ++this.#version);
     const type = this.#objects.has(keyOf(object)) ? "MODIFIED" : "ADDED";
     this.#objects.set(keyOf(object), stored);
-    this.#tell(type, stored);
+    this.#report(type, stored);
     return stored;
   }
 
   remove(object: KubeObject): void {
     this.#objects.delete(keyOf(object));
-    this.#tell("DELETED", withVersion(object, ++this.#version));
+    this.#report("DELETED", withVersion(object, ++this.#version));
   }
 
   /** Requests that would change something; questions about permissions do not. */
@@ -132,7 +132,7 @@ export class ApiServerStandIn {
     this.#server.close();
   }
 
-  #tell(type: string, object: KubeObject): void {
+  #report(type: string, object: KubeObject): void {
     this.#events.push({ version: this.#version, type, object });
     for (const watch of this.#watches) {
       if (isWanted(object, watch.place, watch.query)) watch.response.write(`${JSON.stringify({ type, object })}\n`);

@@ -133,12 +133,12 @@ test.skipIf(etcdProgram === undefined)(
       const dialed = /--etcd-servers=(.*)/.exec(Buffer.from(apiServer.bytes).toString())![1];
       expect(dialed).toBe("http://127.0.0.1:2379,https://127.0.0.1:12379");
       const places = { podManifestPath: base, secretsDir: join(base, "secrets"), dataDir: join(base, "data") };
-      const told: string[] = [];
+      const reported: string[] = [];
       const bring = async () => {
         const state = await inspectRecoveredEtcd(plan, places);
         await bringEtcdBack(
           { plan, places, state },
-          { signal: AbortSignal.timeout(60_000), tell: (text) => told.push(text) },
+          { signal: AbortSignal.timeout(60_000), report: (text) => reported.push(text) },
         );
         return state;
       };
@@ -182,7 +182,7 @@ test.skipIf(etcdProgram === undefined)(
         await once(etcd, "exit");
       }
       expect(await bring()).toEqual({ isRestored: true, isPlaced: true });
-      expect(told).toContain(`etcd's data in "${places.dataDir}" is of this backup already: it stays`);
+      expect(reported).toContain(`etcd's data in "${places.dataDir}" is of this backup already: it stays`);
       const { stdout } = await exec("grep", ["-rlc", "written-since", places.dataDir]);
       expect(stdout).not.toBe("");
 

@@ -35,7 +35,7 @@ export class CleanWorld {
   /** In memory where it can be: what is flushed at every step takes no time there. */
   readonly root = mkdtempSync(join(hasOtherDisk ? OTHER_DISK : tmpdir(), "kubemend-clean-"));
   readonly keep: string;
-  readonly told: string[] = [];
+  readonly reported: string[] = [];
 
   constructor(otherDisk = false) {
     this.keep = otherDisk ? mkdtempSync(join(tmpdir(), "kubemend-clean-")) : join(this.root, "keep");
@@ -99,7 +99,7 @@ export class CleanWorld {
       allowDamagedEtcd: false,
       graceSeconds: 1,
       signal: new AbortController().signal,
-      tell: (text) => void this.told.push(text),
+      report: (text) => void this.reported.push(text),
       progress: () => {},
       ...more,
     };

@@ -328,12 +328,12 @@ test("an interruption says how to go on", async () => {
   using world = new CleanWorld();
   const before = world.contents();
   const interruption = new AbortController();
-  const tell = (text: string): void => {
-    world.told.push(text);
+  const report = (text: string): void => {
+    world.reported.push(text);
     if (text.startsWith("moved 2 static")) interruption.abort(new Error("interrupted"));
   };
-  await expect(world.clean(undefined, { signal: interruption.signal, tell })).rejects.toThrow("interrupted");
-  expect(world.told.at(-1)).toBe(
+  await expect(world.clean(undefined, { signal: interruption.signal, report })).rejects.toThrow("interrupted");
+  expect(world.reported.at(-1)).toBe(
     `not finished: kubemend node clean goes on, kubemend node clean ${input("undo")} takes back what was moved`,
   );
   await world.clean();

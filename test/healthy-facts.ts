@@ -49,7 +49,7 @@ export function node(name: string, given: Partial<NodeFacts> = {}): NodeFacts {
   return {
     name,
     address: `10.0.0.${name.at(-1)}`,
-    isMaster: false,
+    isControlPlaneNode: false,
     osImage: "Debian GNU/Linux 12 (bookworm)",
     ready: "True",
     since: NOW - 86_400_000,
@@ -162,7 +162,7 @@ export function facts(given: Partial<Facts> = {}): Facts {
     },
     cluster: cluster(),
     certificates: [certificate()],
-    gaps: [],
+    unknown: [],
     ...given,
   };
 }

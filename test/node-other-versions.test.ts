@@ -303,7 +303,7 @@ describe("status of a failed node that is evicted by --pod-eviction-timeout", ()
     const because = expect.stringMatching(new RegExp(`^--pod-eviction-timeout is ${seconds} s ${why}$`));
     expect(of("web-1")).toMatchObject({ state: "Running", due: { when: "at", time: due(seconds), because } });
     expect(of("agent-1").due).toMatchObject({ when: "never" });
-    expect(of("lost")).toMatchObject({ state: "Unknown", holdup: { kind: "node-silent" } });
+    expect(of("lost")).toMatchObject({ state: "Unknown", delay: { kind: "node-silent" } });
     expect(writes()).toEqual([]);
   });
 

@@ -368,15 +368,15 @@ describe("refusals, each before anything is written", () => {
 
 test("several masters: a folder each, and the commands that restore each member", async () => {
   const names = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-  const etcd = (master: string) => {
+  const etcd = (controlPlaneNode: string) => {
     const flags = [
-      `--name=${master}`,
-      `--initial-advertise-peer-urls=https://${master}:2380`,
+      `--name=${controlPlaneNode}`,
+      `--initial-advertise-peer-urls=https://${controlPlaneNode}:2380`,
       "--data-dir=/var/lib/etcd",
     ];
     const volumeMounts = [{ name: "data", mountPath: "/var/lib/etcd" }];
     const containers = [{ name: "etcd", image: "etcd:3.5.16-0", command: ["etcd", ...flags], volumeMounts }];
-    return mirrorPod("etcd", master, {
+    return mirrorPod("etcd", controlPlaneNode, {
       spec: { containers, volumes: [{ name: "data", hostPath: { path: "/data/etcd" } }] },
     });
   };

@@ -85,9 +85,9 @@ async function dryRun(objects: readonly KubeObject[], past: readonly KubeObject[
     },
   });
   const words = ["rescue", "scheduler", `--kubeconfig=${server.kubeconfig}`];
-  const said = await kubemend(base, [...words, "--dry-run"]);
+  const reported = await kubemend(base, [...words, "--dry-run"]);
   const { stdout } = await kubemend(base, [...words, "-o", "yaml"]);
-  return { ...said, pod: stdout === "" ? undefined : parse(stdout) };
+  return { ...reported, pod: stdout === "" ? undefined : parse(stdout) };
 }
 
 describe("the template of a scheduler whose Deployment is gone", () => {

@@ -146,8 +146,8 @@ test("a configuration file of another machine: the pod's log says which lease it
 test("without that nothing is known, nothing is done, and nobody calls it down", async () => {
   const flag = await serve(scheduler(onNode), ["our-scheduler"]);
   const result = await rescue(flag);
-  expect(result).toMatchObject({ code: 3, outcome: { state: "unknown", trouble: { kind: "undecided" } }, writes: [] });
-  expect(result.outcome.trouble.text).toContain('is a file of node "m1"');
+  expect(result).toMatchObject({ code: 3, outcome: { state: "unknown", fault: { kind: "undecided" } }, writes: [] });
+  expect(result.outcome.fault.text).toContain('is a file of node "m1"');
   const seen = await diagnosedScheduler(flag);
   expect(seen).toMatchObject({ state: "unknown", codes: [] });
   expect(seen.text).toContain('"/etc/sched/config.yaml"');
@@ -166,7 +166,7 @@ test("a config map that was changed after the pod was started tells nothing of i
   const flag = await serve([...scheduler(inConfigMap), edited], ["the-lease-before"]);
   const result = await rescue(flag);
   expect(result).toMatchObject({ code: 3, outcome: { state: "unknown" }, writes: [] });
-  expect(result.outcome.trouble.text).toContain("was changed after");
+  expect(result.outcome.fault.text).toContain("was changed after");
 });
 
 test("one that runs without leader election and is not ready is not proved dead", async () => {
@@ -220,7 +220,7 @@ test("a static scheduler that comes back by itself is mended, whatever became of
   }, 800);
   try {
     const { code, outcome, stderr } = await rescue(flag);
-    expect({ code, outcome }, stderr).toMatchObject({ code: 0, outcome: { state: "mended", trouble: null } });
+    expect({ code, outcome }, stderr).toMatchObject({ code: 0, outcome: { state: "mended", fault: null } });
     expect(stderr).toContain("has come back by itself");
   } finally {
     clearTimeout(back);

@@ -7,19 +7,19 @@ import { salvage } from "../src/operations/etcd/salvage.ts";
 import { startEtcd } from "./etcd-server.ts";
 import { freePorts } from "./free-ports.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
-import { checkSeed, plannedKeys, type Verdict } from "./salvage-history/check.ts";
-import { describeVerdict } from "./salvage-history/describe.ts";
+import { checkSeed, type HistoryCheck, plannedKeys } from "./salvage-history/check.ts";
+import { describeHistoryCheck } from "./salvage-history/describe.ts";
 import { writeScenario } from "./salvage-history/on-disk.ts";
 
 const SEEDS = 300;
-const verdicts: Verdict[] = [];
+const verdicts: HistoryCheck[] = [];
 beforeAll(() => {
   for (let seed = 1; seed <= SEEDS; seed++) verdicts.push(checkSeed(seed));
 }, 240_000);
 
 test("nothing that a survivor holds and that was committed is lost, or it is said which entries", () => {
   const failed = verdicts.filter(({ faults }) => faults.length > 0);
-  expect(failed.map(describeVerdict)).toEqual([]);
+  expect(failed.map(describeHistoryCheck)).toEqual([]);
 });
 
 test("the histories have what they are made for", () => {
@@ -44,7 +44,7 @@ test("the histories have what they are made for", () => {
 });
 
 /** The first seeds of which each is an example of something that those before it are not. */
-function sample(): Verdict[] {
+function sample(): HistoryCheck[] {
   const seen = new Set<string>();
   return verdicts.filter(({ classes, plan, scenario: { hasTerms } }) => {
     const named = classes.map((name) => `${name}${hasTerms}`);
@@ -76,7 +76,7 @@ describe.skipIf(!isHere)(`a real etcd (${PROGRAMS_MISSING})`, () => {
   });
 });
 
-async function startOn({ scenario, plan }: Verdict, directory: string): Promise<void> {
+async function startOn({ scenario, plan }: HistoryCheck, directory: string): Promise<void> {
   const place = join(directory, String(scenario.seed));
   const dataDirs = writeScenario(scenario, place);
   const ports = (await freePorts(2)) as [number, number];

@@ -104,7 +104,7 @@ export class StartWorld {
       timeoutMs: 300_000,
       signal: AbortSignal.timeout(50_000),
       now: this.now,
-      tell: (text) => this.story.push(text),
+      report: (text) => this.story.push(text),
       ...change,
     };
   }

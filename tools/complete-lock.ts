@@ -49,10 +49,10 @@ for (const entry of Object.values(lock.packages)) {
 for (const [key, entry] of Object.entries(lock.packages)) {
   if (key === "" || entry.integrity !== undefined || entry.link === true) continue;
   const name = key.slice(key.lastIndexOf("node_modules/") + "node_modules/".length);
-  const said = spawnSync("npm", ["view", `${name}@${entry.version}`, "dist.integrity"], {
+  const integrity = spawnSync("npm", ["view", `${name}@${entry.version}`, "dist.integrity"], {
     encoding: "utf8",
   }).stdout.trim();
-  if (/^sha512-[A-Za-z0-9+/=]+$/.test(said)) entry.integrity = said;
+  if (/^sha512-[A-Za-z0-9+/=]+$/.test(integrity)) entry.integrity = integrity;
   else console.log(`no hash of ${name}@${entry.version} is known here`);
 }
 const sorted = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));

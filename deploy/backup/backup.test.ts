@@ -10,7 +10,7 @@ import { createReporter } from "../../src/operations/backup/agent/agent-report.t
 const read = (name: string): string => readFileSync(join(import.meta.dirname, name), "utf8");
 
 test("every metric that a rule names is one of the agent's", () => {
-  const reporter = createReporter({ log: () => {}, now: () => 0, onTrouble: () => {} });
+  const reporter = createReporter({ log: () => {}, now: () => 0, onFault: () => {} });
   const metrics = new Set([...backupMetrics(reporter, 0).matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]));
   const rules = parse(read("alerts.yaml")).groups[0].rules as { expr: string }[];
   expect(rules.length).toBeGreaterThan(5);

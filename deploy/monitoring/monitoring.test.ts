@@ -31,7 +31,7 @@ const checkpointer = checkpointerMetrics({
   view: { counts: { looks: 0, copies: 0, failures: 0, transitions: new Map() }, lastActivationMs: undefined },
 } as unknown as Parameters<typeof checkpointerMetrics>[0]);
 const METRICS = new Set([
-  ...declared(backupMetrics(createReporter({ log: () => {}, now: () => 0, onTrouble: () => {} }), 0)),
+  ...declared(backupMetrics(createReporter({ log: () => {}, now: () => 0, onFault: () => {} }), 0)),
   ...declared(checkpointer),
   ...declared(diagnosisMetrics(undefined)),
 ]);

@@ -8,7 +8,7 @@ import {
   META_OFFSET,
   META_SIZE,
   type Meta,
-  type MetaVerdict,
+  type MetaReading,
   MIN_PAGE_SIZE,
 } from "./meta.ts";
 import { decodePageHeader, makePage, PAGE_HEADER_SIZE, type Page, PageFlag, pageTypeName } from "./page.ts";
@@ -24,7 +24,7 @@ export interface BoltFile {
   /** The meta that counts. */
   readonly meta: Meta;
   /** What was found in page 0 and page 1. */
-  readonly metas: readonly [MetaVerdict, MetaVerdict];
+  readonly metas: readonly [MetaReading, MetaReading];
   /**
    * How many pages can be read: the high-water mark, or fewer where the file is cut off. What is allocated per page is
    * allocated for these.
@@ -56,15 +56,15 @@ export function readBolt(source: ByteSource): BoltFile {
   return { source, meta: newest, metas: [first, second], pageCount };
 }
 
-function readMeta(source: ByteSource, position: number): MetaVerdict {
+function readMeta(source: ByteSource, position: number): MetaReading {
   const bytes = new Uint8Array(META_OFFSET + META_SIZE);
   return decodeMeta(bytes.subarray(0, source.read(bytes, position)));
 }
 
 /** The second meta is one page on. With a broken first one the page size is unknown, and every possible one is tried, as bbolt does. */
-function readSecondMeta(source: ByteSource, first: MetaVerdict): MetaVerdict {
+function readSecondMeta(source: ByteSource, first: MetaReading): MetaReading {
   if (first.valid) return readMeta(source, first.meta.pageSize);
-  let unread: MetaVerdict = { valid: false, reason: "no meta at any page size" };
+  let unread: MetaReading = { valid: false, reason: "no meta at any page size" };
   for (let pageSize = MIN_PAGE_SIZE; pageSize <= MAX_PAGE_SIZE; pageSize *= 2) {
     const verdict = readMeta(source, pageSize);
     if (verdict.valid && verdict.meta.pageSize === pageSize) return verdict;
@@ -73,7 +73,7 @@ function readSecondMeta(source: ByteSource, first: MetaVerdict): MetaVerdict {
   return unread;
 }
 
-function notABolt(source: ByteSource, first: MetaVerdict, second: MetaVerdict): MendError {
+function notABolt(source: ByteSource, first: MetaReading, second: MetaReading): MendError {
   const where = source.name;
   if (source.size === 0)
     return new MendError("not-a-snapshot", "the file is empty", {

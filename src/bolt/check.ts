@@ -13,12 +13,12 @@ import { sweepLeaves } from "./sweep.ts";
 import type { Report } from "./tree.ts";
 
 /** A run of pages is one finding: a lost subtree would otherwise fill the screen. */
-function reportRuns(ids: Iterable<number>, say: (where: string, pages: string) => void): void {
+function reportRuns(ids: Iterable<number>, report: (where: string, pages: string) => void): void {
   let from = -1;
   let to = -1;
   const flush = (): void => {
     if (from < 0) return;
-    say(
+    report(
       from === to ? `page ${from}` : `pages ${from}-${to}`,
       from === to ? "the page is" : `${to - from + 1} pages are`,
     );

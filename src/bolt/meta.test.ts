@@ -64,7 +64,7 @@ test("the valid meta with the higher transaction counts", () => {
 });
 
 describe("what is no bbolt file is said to be none", () => {
-  const say = (bytes: Uint8Array): string => {
+  const messageOf = (bytes: Uint8Array): string => {
     try {
       readBolt(memorySource(bytes));
     } catch (error) {
@@ -85,7 +85,7 @@ describe("what is no bbolt file is said to be none", () => {
     ["text", new TextEncoder().encode("apiVersion: v1\n".repeat(600)), "it is a text file"],
     ["big-endian", bigEndian, "big-endian"],
     ["random", Uint8Array.from({ length: 9000 }, (_, i) => (i * 167 + 13) & 255), "neither meta page is valid"],
-  ])("%s", (_, bytes, message) => expect(say(bytes)).toContain(message));
+  ])("%s", (_, bytes, message) => expect(messageOf(bytes)).toContain(message));
 
   test.each([
     ["page size 0", { pageSize: 0 }],
@@ -102,6 +102,6 @@ describe("what is no bbolt file is said to be none", () => {
     view.setBigUint64(72, fnv1a64(page.subarray(16, 72)), true);
     bytes.set(page, 0);
     bytes.set(page, 4096);
-    expect(say(bytes)).toContain("neither meta page is valid");
+    expect(messageOf(bytes)).toContain("neither meta page is valid");
   });
 });

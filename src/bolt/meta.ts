@@ -30,12 +30,12 @@ export interface Meta {
 }
 
 /** A meta, or why it does not count. */
-export type MetaVerdict =
+export type MetaReading =
   | { readonly valid: true; readonly meta: Meta }
   | { readonly valid: false; readonly reason: string };
 
 /** Decodes and judges one meta page, given at least its first 80 bytes. */
-export function decodeMeta(page: Uint8Array): MetaVerdict {
+export function decodeMeta(page: Uint8Array): MetaReading {
   if (page.length < META_OFFSET + META_SIZE) return { valid: false, reason: `only ${page.length} bytes are there` };
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   const magic = view.getUint32(META_OFFSET, true);

@@ -7,10 +7,10 @@ import {
   movablePods,
   type Observation,
   parseRequiredPod,
+  rejectedPods,
   replacedNodes,
   silentNodes,
   strandedPods,
-  turnedAwayPods,
 } from "./pivot.ts";
 
 const REQUIRED = ["kube-apiserver", "kube-scheduler"].map((prefix) => ({ namespace: "kube-system", prefix }));
@@ -206,7 +206,7 @@ test("a pod that the kubelet has turned away is none of those to wait for", () =
   const failed = { ...refused, status: { phase: "Failed", reason: "NodeAffinity" } };
   const other = { ...pod("web", "a"), status: { phase: "Failed", reason: "NodeAffinity" } };
   const seen = look([failed, other, ...GOOD]);
-  expect(turnedAwayPods(REQUIRED, seen)).toEqual([failed]);
+  expect(rejectedPods(REQUIRED, seen)).toEqual([failed]);
   expect(beforeHandOver(REQUIRED, look([failed, GOOD[0]!]), NOBODY)).toEqual([
     'pod "kube-system/kube-scheduler" to be created',
   ]);

@@ -131,7 +131,7 @@ export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: 
  * Pods that this machine's kubelet has turned away, since it had not heard yet that its node has the label that they
  * ask for. They stay as Failed for ever, dozens of them where the kubelet is slow.
  */
-export function turnedAwayPods(required: readonly RequiredPod[], { pods, localNode }: Observation): KubeObject[] {
+export function rejectedPods(required: readonly RequiredPod[], { pods, localNode }: Observation): KubeObject[] {
   return pods.filter(
     (pod) =>
       required.some(

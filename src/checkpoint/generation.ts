@@ -130,7 +130,7 @@ export interface Candidate {
   readonly healthyFor: number;
 }
 
-export type GenerationVerdict =
+export type GenerationDecision =
   /** To be written as the newest generation, in the place of `instead` if that was never proven. */
   | { readonly act: "save"; readonly proven: boolean; readonly instead: Generation | undefined }
   /** The newest one has just been proven. */
@@ -147,7 +147,7 @@ export function judge(
   candidate: Candidate,
   generations: readonly Generation[],
   healthyAfter: number,
-): GenerationVerdict {
+): GenerationDecision {
   const newest = generations[0];
   const isHealthy = candidate.running && candidate.healthyFor >= healthyAfter;
   const after = Math.max(0, healthyAfter - candidate.healthyFor);

@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { fc, Premise } from "../../test/properties.ts";
-import { awaitsWord, deadlineOf, foundState, isRun, next, type Observed, PATIENCE, type State } from "./state.ts";
+import {
+  awaitsConfirmation,
+  deadlineOf,
+  foundState,
+  isRun,
+  next,
+  type Observed,
+  PATIENCE,
+  type State,
+} from "./state.ts";
 
 const NOW = 1_000_000;
 const API = ["unavailable", "scheduled", "absent"] as const;
@@ -119,8 +128,8 @@ describe("every state against every observation", () => {
   test("nothing is removed on a word from before the time was up: who said it may answer no more", () => {
     const word = (heardAt: number) => seen({ api: "absent", heardAt });
     expect(next(inactiveGrace(late), word(late - 1), NOW, PATIENCE)).toEqual(inactiveGrace(late));
-    expect(awaitsWord(inactiveGrace(late), NOW)).toBe(true);
-    expect(awaitsWord(inactiveGrace(early), NOW)).toBe(false);
+    expect(awaitsConfirmation(inactiveGrace(late), NOW)).toBe(true);
+    expect(awaitsConfirmation(inactiveGrace(early), NOW)).toBe(false);
     expect(next(inactiveGrace(late), word(late), NOW, PATIENCE).kind).toBe("remove");
   });
 

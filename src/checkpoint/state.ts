@@ -144,7 +144,7 @@ export function deadlineOf(state: State, now: number, patience: Patience): numbe
 }
 
 /** Whether only a fresh word of the API server's is missing. */
-export function awaitsWord(state: State, now: number): boolean {
+export function awaitsConfirmation(state: State, now: number): boolean {
   return state.kind === "inactive-grace" && now >= state.until;
 }
 

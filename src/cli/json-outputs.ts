@@ -4,7 +4,7 @@
  */
 
 import type { ReplacePlan } from "../cluster/replace-plan.ts";
-import type { PlanNotes, RestorePlan } from "../cluster/restore-plan.ts";
+import type { PlanCheck, RestorePlan } from "../cluster/restore-plan.ts";
 import type { SalvageOfNodes } from "../cluster/salvage-plan.ts";
 import type { ClusterHealth } from "../diagnosis/etcd-health.ts";
 import type { DrillResult } from "../operations/backup/drill.ts";
@@ -32,7 +32,7 @@ import type { DiagnoseResult } from "../operations/diagnose/diagnose.ts";
 import type { DryRun } from "../operations/drain/cordon-nodes.ts";
 import type { NodeOutcome } from "../operations/drain/drain-nodes.ts";
 import type { MovedLeadership } from "../operations/etcd/change-members.ts";
-import type { RestoredVerdict } from "../operations/etcd/compare-restored.ts";
+import type { RestoredComparison } from "../operations/etcd/compare-restored.ts";
 import type { Defragmented } from "../operations/etcd/maintain.ts";
 import type { SalvageResult } from "../operations/etcd/salvage.ts";
 import type { NodesStatus } from "../operations/node-status/node-status.ts";
@@ -155,7 +155,7 @@ export interface JsonOutputs {
   /** Printed when it listens. */
   serve: Omit<Serving, "findings" | "close">;
   "etcd health": ClusterHealth;
-  "etcd health --restored-from": RestoredVerdict;
+  "etcd health --restored-from": RestoredComparison;
   "etcd member add": ChangedMemberJson & {
     /** Variables that the new member starts with, such as ETCD_INITIAL_CLUSTER. */
     readonly environment: Readonly<Record<string, string>>;
@@ -171,7 +171,7 @@ export interface JsonOutputs {
   "etcd salvage": SalvageResult;
   diagnose: DiagnoseResult;
   "cluster restore": ClusterRestored;
-  "cluster restore --plan": { readonly plan: RestorePlan; readonly notes: PlanNotes };
+  "cluster restore --plan": { readonly plan: RestorePlan; readonly check: PlanCheck };
   "cluster bundle": ClusterBundles;
   "cluster apply": BundleApplied;
   "cluster salvage": ClusterSalvaged;

@@ -119,12 +119,12 @@ function isSpare(path: string): boolean {
 function howToGet(path: string, signer: string | undefined): string {
   if (isShared(path)) {
     const isToken = /\/sa\.(?:key|pub)$/.test(path);
-    const anew = isToken
+    const remade = isToken
       ? "a new pair works too, and makes every token of a service account invalid"
       : "else make a new authority (kubeadm init phase certs), which every node and kubeconfig that trusts the old one must get";
     return (
       ": copy it from a control-plane node, a disk or a backup of one, or give kubeadm's certificate key if " +
-      `its secret kubeadm-certs is in the backup; ${anew}`
+      `its secret kubeadm-certs is in the backup; ${remade}`
     );
   }
   if (signer !== undefined) return `, and it cannot be made without ${signer}: copy one of the two from a backup`;

@@ -4,8 +4,8 @@ import { isOpen } from "./node-facts.ts";
 import {
   factsOf,
   needsOf,
+  type PlanCheck,
   type PlanInput,
-  type PlanNotes,
   type PlannedMember,
   type RestorePlan,
 } from "./restore-plan.ts";
@@ -18,7 +18,7 @@ const MOST_SKEW_MS = 2_000;
 const NEEDED_FACTS = ["address", "serviceAddress", "minor"] as const;
 
 /** What a survey says against the plan. */
-export function checkRestore(plan: RestorePlan, input: PlanInput): PlanNotes {
+export function checkRestore(plan: RestorePlan, input: PlanInput): PlanCheck {
   const problems: string[] = [];
   const warnings: string[] = [];
   for (const member of plan.members) {
@@ -43,11 +43,11 @@ export function checkRestore(plan: RestorePlan, input: PlanInput): PlanNotes {
 }
 
 /** What its own survey says against the plan of one node, where the others are not asked. */
-export function checkMember(plan: RestorePlan, member: PlannedMember, facts: NodeFacts, input: PlanInput): PlanNotes {
-  const notes = { problems: [] as string[], warnings: [] as string[] };
-  checkNode(plan, member, facts, input, notes);
-  checkAuthorities(input, notes.problems, notes.warnings);
-  return notes;
+export function checkMember(plan: RestorePlan, member: PlannedMember, facts: NodeFacts, input: PlanInput): PlanCheck {
+  const check = { problems: [] as string[], warnings: [] as string[] };
+  checkNode(plan, member, facts, input, check);
+  checkAuthorities(input, check.problems, check.warnings);
+  return check;
 }
 
 function checkNode(

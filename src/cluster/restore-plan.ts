@@ -68,7 +68,7 @@ interface Asked {
   readonly received: number;
 }
 
-export interface PlanNotes {
+export interface PlanCheck {
   /** Each stops the restore before anything is touched. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];

@@ -39,7 +39,7 @@ export function runbookOf(about: RunbookInput): string {
   const kept = `/root/kept-${plan.id}`;
   const names = members.map(({ node }) => node).join(", ");
   const what = external === undefined ? "node" : "etcd host";
-  const masters =
+  const controlPlaneNodes =
     external === undefined ? `each node` : `each control-plane node (${external.controlPlane.join(", ")})`;
   const isHere = external === undefined ? ["etcd", ...OTHERS] : OTHERS;
   const paths = isHere.map((name) => `${manifests}/${name}.yaml`).join(" ");
@@ -60,11 +60,11 @@ export function runbookOf(about: RunbookInput): string {
       `\`/usr/local/bin\`. Then, in the directory of \`${file}\`:`,
     "",
     ...fence([check, "kubemend --version"]),
-    `On ${masters}: what is missing of certificates and kubeconfigs has to be there before the control plane ` +
+    `On ${controlPlaneNodes}: what is missing of certificates and kubeconfigs has to be there before the control plane ` +
       "starts. The second command makes what is lost.",
     "",
     ...fence(["sudo kubemend certificate list || true", "sudo kubemend certificate issue"]),
-    `## 2. Stop the control plane on ${masters}, also where it works`,
+    `## 2. Stop the control plane on ${controlPlaneNodes}, also where it works`,
     "",
     ...fence([
       `sudo mkdir -p -m 0700 ${kept}`,
@@ -104,7 +104,7 @@ export function runbookOf(about: RunbookInput): string {
     "etcd needs up to a minute to start: repeat it while it says that something is not known. It " +
       'has to say "what serves is what was restored".',
     "",
-    `## 5. Start the rest on ${masters}, and prove it on one`,
+    `## 5. Start the rest on ${controlPlaneNodes}, and prove it on one`,
     "",
     ...fence([`sudo cp -p ${back} ${manifests}/`]),
     "The API server needs up to a few minutes. Then, on one node:",

@@ -197,9 +197,9 @@ function fullQuota(quota: QuotaFacts, { shortReplicaSets }: ClusterFacts, access
 function needed(refused: readonly ShortReplicaSet[], quota: string): Map<string, string> {
   const limits = new Map<string, { like: string; value: number }>();
   for (const { failure = "", wanted, there } of refused) {
-    const said = failure.slice(failure.indexOf(`exceeded quota: ${quota},`));
+    const detail = failure.slice(failure.indexOf(`exceeded quota: ${quota},`));
     const list = (word: string) =>
-      new Map(pairs(new RegExp(`${word}: (\\S+=\\S+?(?:,\\S+=\\S+?)*)(?:, |$)`).exec(said)?.[1]));
+      new Map(pairs(new RegExp(`${word}: (\\S+=\\S+?(?:,\\S+=\\S+?)*)(?:, |$)`).exec(detail)?.[1]));
     const [requested, used, limited] = [list("requested"), list("used"), list("limited")];
     for (const [resource, amount] of requested) {
       const like = limited.get(resource);

@@ -30,14 +30,14 @@ const unreachable = (isLocal: boolean): Facts["api"] => ({
 });
 
 /** A machine whose API server does not answer, with changes to its components. */
-function silentMaster(...changed: LocalComponent[]): Facts {
+function silentControlPlane(...changed: LocalComponent[]): Facts {
   const components = local().components.map((each) => changed.find(({ name }) => name === each.name) ?? each);
   return facts({ api: unreachable(true), cluster: undefined, local: local({ components }) });
 }
 
 /** That, with another kubelet. */
 function withKubelet(process: LocalProcess, ...changed: LocalComponent[]): Facts {
-  const found = silentMaster(...changed);
+  const found = silentControlPlane(...changed);
   return { ...found, local: { ...found.local!, kubelet: { ...found.local!.kubelet, process } } };
 }
 
@@ -83,38 +83,38 @@ describe("each failure is named, and nothing else", () => {
     ],
     [
       "an API server that is gone from this machine",
-      silentMaster(dead("kube-apiserver")),
+      silentControlPlane(dead("kube-apiserver")),
       ["error kube-apiserver-not-running"],
     ],
     [
       "its manifest gone",
-      silentMaster(dead("kube-apiserver", { manifest: undefined, log: crashLog() })),
+      silentControlPlane(dead("kube-apiserver", { manifest: undefined, log: crashLog() })),
       ["error kube-apiserver-manifest-missing"],
     ],
     [
       "its manifest elsewhere",
-      silentMaster(dead("kube-apiserver", { manifest: undefined, strayManifest: "/root/kube-apiserver.yaml" })),
+      silentControlPlane(dead("kube-apiserver", { manifest: undefined, strayManifest: "/root/kube-apiserver.yaml" })),
       ["error kube-apiserver-manifest-missing"],
     ],
     [
       "its manifest broken",
-      silentMaster(dead("kube-apiserver", { manifest: { path: "/m.yaml", fault: "it is no YAML" } })),
+      silentControlPlane(dead("kube-apiserver", { manifest: { path: "/m.yaml", fault: "it is no YAML" } })),
       ["error kube-apiserver-manifest-invalid"],
     ],
     [
       "its container in a crash loop",
-      silentMaster(dead("kube-apiserver", { log: crashLog("Error: unknown flag: --foo") })),
+      silentControlPlane(dead("kube-apiserver", { log: crashLog("Error: unknown flag: --foo") })),
       ["error kube-apiserver-crash-loop"],
     ],
     [
       "its port taken",
-      silentMaster(dead("kube-apiserver", { portTakenBy: { name: "nc", pid: 7 } })),
+      silentControlPlane(dead("kube-apiserver", { portTakenBy: { name: "nc", pid: 7 } })),
       ["error kube-apiserver-port-taken"],
     ],
     [
       "no kubelet to run anything",
       {
-        ...silentMaster(dead("kube-apiserver"), dead("etcd")),
+        ...silentControlPlane(dead("kube-apiserver"), dead("etcd")),
         local: local({
           kubelet: { process: undefined, installed: true, staticPods: "/etc/kubernetes/manifests" },
           components: [dead("etcd"), dead("kube-apiserver")],
@@ -125,7 +125,10 @@ describe("each failure is named, and nothing else", () => {
     [
       "etcd behind it in a crash loop",
       {
-        ...silentMaster(dead("etcd", { log: crashLog("panic") }), dead("kube-apiserver", { log: crashLog("no etcd") })),
+        ...silentControlPlane(
+          dead("etcd", { log: crashLog("panic") }),
+          dead("kube-apiserver", { log: crashLog("no etcd") }),
+        ),
         etcd: {
           ...facts().etcd!,
           endpoints: ["https://127.0.0.1:2379"],
@@ -137,21 +140,21 @@ describe("each failure is named, and nothing else", () => {
     [
       "etcd behind it out of reach",
       {
-        ...silentMaster(dead("kube-apiserver", { log: crashLog("no etcd") })),
+        ...silentControlPlane(dead("kube-apiserver", { log: crashLog("no etcd") })),
         etcd: { ...facts().etcd!, health: { error: "nothing listens there", hangs: false } },
       },
       ["error etcd-unreachable"],
     ],
     [
       "a self-hosted API server after a reboot",
-      silentMaster(
+      silentControlPlane(
         dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false, restarts: 0 } }),
       ),
       ["error kube-apiserver-not-running"],
     ],
     [
       "a self-hosted API server that crashes",
-      silentMaster(dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false } })),
+      silentControlPlane(dead("kube-apiserver", { manifest: undefined, log: { ...crashLog(), staticPod: false } })),
       ["error kube-apiserver-crash-loop"],
     ],
     [
@@ -482,17 +485,17 @@ describe("what mends it", () => {
     ],
     [
       "a flag that is unknown",
-      silentMaster(dead("kube-apiserver", { log: crashLog("Error: unknown flag: --foo") })),
+      silentControlPlane(dead("kube-apiserver", { log: crashLog("Error: unknown flag: --foo") })),
       ["sudo sed -i '/- --foo\\(=\\|$\\)/d' /etc/kubernetes/manifests/kube-apiserver.yaml"],
     ],
     [
       "a manifest that was put aside",
-      silentMaster(dead("kube-apiserver", { manifest: undefined, strayManifest: "/root/kube-apiserver.yaml" })),
+      silentControlPlane(dead("kube-apiserver", { manifest: undefined, strayManifest: "/root/kube-apiserver.yaml" })),
       ["sudo mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/"],
     ],
     [
       "a manifest that is lost, with etcd alive",
-      silentMaster(dead("kube-apiserver", { manifest: undefined, log: crashLog() })),
+      silentControlPlane(dead("kube-apiserver", { manifest: undefined, log: crashLog() })),
       [
         `sudo kubemend recover ${input("recoveryDir")}=/var/lib/kubemend/recovered ${input("force")} --etcd-servers=https://10.0.0.1:2379`,
         "sudo cp /var/lib/kubemend/recovered/nodes/master1/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/",
@@ -500,7 +503,7 @@ describe("what mends it", () => {
     ],
     [
       "a port that is taken",
-      silentMaster(dead("kube-apiserver", { portTakenBy: { name: "nc", pid: 7 } })),
+      silentControlPlane(dead("kube-apiserver", { portTakenBy: { name: "nc", pid: 7 } })),
       ["sudo kill 7"],
     ],
     [
@@ -579,7 +582,7 @@ describe("evidence", () => {
   });
 
   test("of a crash are its last words", () => {
-    const { evidence } = only(silentMaster(dead("kube-apiserver", { log: crashLog("one", "two") })));
+    const { evidence } = only(silentControlPlane(dead("kube-apiserver", { log: crashLog("one", "two") })));
     expect(evidence).toContain("  two");
   });
 });
@@ -626,8 +629,8 @@ describe("areas", () => {
   });
 
   test("say what could not be learned", () => {
-    const gaps = [{ area: "blockers" as const, text: "quotas: forbidden" }];
-    const { areas } = diagnose(facts({ gaps }));
+    const unknown = [{ area: "blockers" as const, text: "quotas: forbidden" }];
+    const { areas } = diagnose(facts({ unknown }));
     expect(areas.find(({ area }) => area === "blockers")).toEqual({
       area: "blockers",
       state: "unknown",

@@ -56,7 +56,7 @@ function verdictOf(troubles: readonly Trouble[], areas: readonly AreaSummary[]):
 
 function summarise(area: Area, troubles: readonly Trouble[], facts: Facts): AreaSummary {
   const own = troubles.filter((trouble) => trouble.area === area && trouble.level !== "info");
-  const gap = facts.gaps.find((each) => each.area === area);
+  const gap = facts.unknown.find((each) => each.area === area);
   if (own.some(({ level }) => level === "error"))
     return { area, state: "broken", text: countText(own.length, "finding") };
   const known = SUMMARIES[area](facts);

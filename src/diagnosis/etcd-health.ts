@@ -43,7 +43,7 @@ export interface ClusterAlarm {
   readonly type: string;
 }
 
-export interface ClusterVerdict {
+export interface QuorumHealth {
   readonly healthy: boolean;
   readonly voters: number;
   readonly answeringVoters: number;
@@ -53,13 +53,13 @@ export interface ClusterVerdict {
   readonly findings: readonly Finding[];
 }
 
-export interface ClusterHealth extends ClusterVerdict {
+export interface ClusterHealth extends QuorumHealth {
   /** In hex. */
   readonly clusterId: string;
   readonly members: readonly MemberHealth[];
 }
 
-type Say = (level: Finding["level"], code: FindingCode, where: string, text: string) => void;
+type AddFinding = (level: Finding["level"], code: FindingCode, where: string, text: string) => void;
 type Answering = MemberHealth & { readonly status: MemberAnswer };
 
 /** etcd's own default quota. */
@@ -74,28 +74,28 @@ export function judgeCluster(
   members: readonly MemberHealth[],
   alarms: readonly ClusterAlarm[],
   quota?: number,
-): ClusterVerdict {
+): QuorumHealth {
   const findings: Finding[] = [];
-  const say: Say = (level, code, where, text) => findings.push({ level, code, where, text });
+  const add: AddFinding = (level, code, where, text) => findings.push({ level, code, where, text });
   const voters = members.filter((member) => !member.isLearner);
   const answering = answersOf(members);
   const answeringVoters = answering.filter((member) => !member.isLearner).length;
   const quorum = Math.floor(voters.length / 2) + 1;
   const survivesLosses = answeringVoters - quorum;
 
-  for (const member of members) if (member.status === null) judgeMissing(member, say);
+  for (const member of members) if (member.status === null) judgeMissing(member, add);
   if (survivesLosses < 0) {
     const text = `fewer than ${quorum} voters answer: nothing can be written; bring one back, or see kubemend etcd salvage`;
-    say("error", "quorum-lost", "cluster", text);
+    add("error", "quorum-lost", "cluster", text);
   } else if (survivesLosses === 0 && voters.length > 1) {
-    say("warning", "no-member-to-spare", "cluster", "losing one more voter loses the quorum");
+    add("warning", "no-member-to-spare", "cluster", "losing one more voter loses the quorum");
   }
-  judgeLeaders(answering, say);
-  for (const alarm of alarms) judgeAlarm(alarm, members, say);
-  judgeHashes(answering, say);
-  judgeVersions(answering, say);
+  judgeLeaders(answering, add);
+  for (const alarm of alarms) judgeAlarm(alarm, members, add);
+  judgeHashes(answering, add);
+  judgeVersions(answering, add);
   const newest = Math.max(0, ...answering.map((member) => member.status.raftIndex));
-  for (const member of answering) judgeMember(member, newest, quota, say);
+  for (const member of answering) judgeMember(member, newest, quota, add);
   return {
     healthy: !findings.some((finding) => finding.level === "error"),
     voters: voters.length,
@@ -114,33 +114,33 @@ function answersOf(members: readonly MemberHealth[]): Answering[] {
   return members.filter((member): member is Answering => member.status !== null);
 }
 
-function judgeMissing(member: MemberHealth, say: Say): void {
+function judgeMissing(member: MemberHealth, add: AddFinding): void {
   if (member.name !== "") {
-    say("error", "member-unreachable", placeOf(member), member.error ?? "it has no client URL");
+    add("error", "member-unreachable", placeOf(member), member.error ?? "it has no client URL");
     return;
   }
   const counts = member.isLearner ? "" : ": it counts for the quorum";
   const text = `was added and never started${counts}; start it, or remove it with kubemend etcd member remove`;
-  say(member.isLearner ? "warning" : "error", "member-never-started", placeOf(member), text);
+  add(member.isLearner ? "warning" : "error", "member-never-started", placeOf(member), text);
 }
 
-function judgeLeaders(members: readonly Answering[], say: Say): void {
+function judgeLeaders(members: readonly Answering[], add: AddFinding): void {
   const clusters = new Set(members.map((member) => member.status.clusterId));
   if (clusters.size > 1) {
     const text = `the endpoints are of ${clusters.size} clusters: ${[...clusters].join(", ")}`;
-    say("error", "clusters-differ", "cluster", text);
+    add("error", "clusters-differ", "cluster", text);
   }
   const leaders = new Set(members.flatMap(({ status }) => (status.leader === null ? [] : [status.leader])));
-  if (members.length > 0 && leaders.size === 0) say("error", "no-leader", "cluster", "no member knows a leader");
+  if (members.length > 0 && leaders.size === 0) add("error", "no-leader", "cluster", "no member knows a leader");
   if (leaders.size > 1) {
-    const said = members.map(
+    const listed = members.map(
       ({ name, status }) => `"${name}" says ${status.leader ?? "none"} in term ${status.raftTerm}`,
     );
-    say("error", "leaders-differ", "cluster", `the members follow different leaders: ${said.join(", ")}`);
+    add("error", "leaders-differ", "cluster", `the members follow different leaders: ${listed.join(", ")}`);
   }
   for (const member of members) {
     if (member.status.leader !== null || leaders.size === 0) continue;
-    say(
+    add(
       "error",
       "member-without-leader",
       placeOf(member),
@@ -157,14 +157,14 @@ const ALARMS: Readonly<Record<string, string>> = {
 
 const ALARM_CODES: Readonly<Record<string, FindingCode>> = { NOSPACE: "alarm-nospace", CORRUPT: "alarm-corrupt" };
 
-function judgeAlarm({ memberId, type }: ClusterAlarm, members: readonly MemberHealth[], say: Say): void {
+function judgeAlarm({ memberId, type }: ClusterAlarm, members: readonly MemberHealth[], add: AddFinding): void {
   const member = members.find((candidate) => candidate.id === memberId);
   const text = ALARMS[type] ?? "it raised an alarm that is not known";
-  say("error", ALARM_CODES[type] ?? "alarm-unknown", placeOf(member ?? { id: memberId, name: "" }), text);
+  add("error", ALARM_CODES[type] ?? "alarm-unknown", placeOf(member ?? { id: memberId, name: "" }), text);
 }
 
 /** Hashes can be compared where the members compacted alike. */
-function judgeHashes(members: readonly Answering[], say: Say): void {
+function judgeHashes(members: readonly Answering[], add: AddFinding): void {
   const groups = new Map<number, Map<number, string[]>>();
   for (const { id, name, status } of members) {
     if (status.hash === null) continue;
@@ -174,40 +174,40 @@ function judgeHashes(members: readonly Answering[], say: Say): void {
     group.set(hash, [...(group.get(hash) ?? []), name || id]);
   }
   if (groups.size > 1) {
-    const said = [...groups].map(([revision, group]) => `${[...group.values()].flat().join(", ")} at ${revision}`);
+    const listed = [...groups].map(([revision, group]) => `${[...group.values()].flat().join(", ")} at ${revision}`);
     const text =
       "whether the members hold the same keys was not compared: they compacted at different revisions " +
-      `(${said.join("; ")}); ask again when the compaction is over`;
-    say("warning", "hashes-not-compared", "cluster", text);
+      `(${listed.join("; ")}); ask again when the compaction is over`;
+    add("warning", "hashes-not-compared", "cluster", text);
   }
   for (const group of groups.values()) {
     if (group.size < 2) continue;
-    const said = [...group].map(([hash, names]) => `${names.join(", ")}: ${hash}`).join("; ");
-    const text = `the members hold different keys at the same revision (hashes ${said}): find the odd one and replace it`;
-    say("error", "members-disagree", "cluster", text);
+    const listed = [...group].map(([hash, names]) => `${names.join(", ")}: ${hash}`).join("; ");
+    const text = `the members hold different keys at the same revision (hashes ${listed}): find the odd one and replace it`;
+    add("error", "members-disagree", "cluster", text);
   }
 }
 
-function judgeVersions(members: readonly Answering[], say: Say): void {
+function judgeVersions(members: readonly Answering[], add: AddFinding): void {
   const versions = [...new Set(members.map((member) => member.status.version))].sort();
   if (versions.length < 2) return;
-  say("warning", "versions-differ", "cluster", `the members run ${versions.join(", ")}: finish the upgrade`);
+  add("warning", "versions-differ", "cluster", `the members run ${versions.join(", ")}: finish the upgrade`);
 }
 
-function judgeMember(member: Answering, newest: number, quota: number | undefined, say: Say): void {
+function judgeMember(member: Answering, newest: number, quota: number | undefined, add: AddFinding): void {
   const { status } = member;
   const where = placeOf(member);
   if (newest - status.raftAppliedIndex > MOST_BEHIND) {
     const text = `it has applied entry ${status.raftAppliedIndex} of ${newest}: its disk or network is slow`;
-    say("warning", "member-behind", where, text);
+    add("warning", "member-behind", where, text);
   }
   const limit = status.dbSizeQuota ?? quota ?? DEFAULT_QUOTA;
   if (status.dbSize >= NEAR_QUOTA * limit) {
     const percent = Math.round((100 * status.dbSize) / limit);
     const text = `its database is at ${percent}% of its quota of ${limit} bytes: compact and defragment`;
-    say("warning", "database-near-quota", where, text);
+    add("warning", "database-near-quota", where, text);
   } else if (status.dbSize > WORTH_DEFRAGMENTING && status.dbSizeInUse < status.dbSize / 2) {
     const percent = Math.round(100 * (1 - status.dbSizeInUse / status.dbSize));
-    say("info", "database-fragmented", where, `${percent}% of its database file is free: etcdctl defrag gives it back`);
+    add("info", "database-fragmented", where, `${percent}% of its database file is free: etcdctl defrag gives it back`);
   }
 }

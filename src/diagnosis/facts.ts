@@ -6,7 +6,7 @@
 import type { ComponentName } from "../kube/component.ts";
 import type { Flag } from "../kube/container-flags.ts";
 import type { CommandAccess } from "./command-line.ts";
-import type { ClusterVerdict, MemberHealth } from "./etcd-health.ts";
+import type { MemberHealth, QuorumHealth } from "./etcd-health.ts";
 import type { ServiceManager } from "./service-command.ts";
 import type { Area } from "./trouble.ts";
 
@@ -24,10 +24,10 @@ export interface Facts {
   readonly cluster: ClusterFacts | undefined;
   readonly certificates: readonly CertificateFact[];
   /** What could not be learned, and why. */
-  readonly gaps: readonly Gap[];
+  readonly unknown: readonly UnknownArea[];
 }
 
-export interface Gap {
+export interface UnknownArea {
   readonly area: Area;
   readonly text: string;
 }
@@ -138,7 +138,7 @@ export interface EtcdFacts {
   /** As `recover` takes them. */
   readonly recoverFlags: readonly string[];
   readonly health:
-    | (ClusterVerdict & { readonly members: readonly MemberHealth[] })
+    | (QuorumHealth & { readonly members: readonly MemberHealth[] })
     | { readonly error: string /** Whether it takes connections and does not answer. */; readonly hangs: boolean };
 }
 
@@ -215,7 +215,7 @@ export interface ComponentPod {
 export interface NodeFacts {
   readonly name: string;
   readonly address: string;
-  readonly isMaster: boolean;
+  readonly isControlPlaneNode: boolean;
   /** Such as `Debian GNU/Linux 12 (bookworm)`. */
   readonly osImage: string;
   readonly ready: "True" | "False" | "Unknown";

@@ -25,14 +25,14 @@ export function judgeNodes(facts: Facts): Trouble[] {
 }
 
 function lostNode(node: NodeFacts, { now }: ClusterFacts, facts: Facts): Trouble {
-  const said =
+  const reason =
     node.ready === "Unknown" ? "its kubelet has stopped reporting" : `its kubelet says: ${node.message || node.reason}`;
   return {
     area: "nodes",
     level: "error",
     code: "node-not-ready",
     where: node.name,
-    text: `node "${node.name}" is not ready since ${spanText(now - node.since)}: ${said}`,
+    text: `node "${node.name}" is not ready since ${spanText(now - node.since)}: ${reason}`,
     evidence: evictionEvidence(node, now),
     consequence: "its containers may run on and serve, unseen; nothing on it is started or stopped",
     ...restartKubelet(node, facts),

@@ -348,11 +348,11 @@ describe("the verdict", () => {
     expect(diagnose(facts({ api: undefined, cluster: undefined, etcd: undefined })).healthy).toBe(false);
   });
   test("an API server that shows nothing of its cluster", () => {
-    const gaps = (["scheduler", "controller-manager", "nodes", "workloads", "blockers"] as const).map((area) => ({
+    const unknown = (["scheduler", "controller-manager", "nodes", "workloads", "blockers"] as const).map((area) => ({
       area,
       text: "forbidden",
     }));
-    expect(verdict({ etcd: undefined, gaps })).toBe("unknown");
+    expect(verdict({ etcd: undefined, unknown })).toBe("unknown");
   });
   test("etcd alone is something", () => expect(verdict({ api: undefined, cluster: undefined })).toBe("healthy"));
   test("all well", () => expect(verdict({})).toBe("healthy"));

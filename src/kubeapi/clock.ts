@@ -84,7 +84,7 @@ function evenly(rows: readonly number[], most: number): readonly number[] {
 /** The newest time that an object says of a change to it. */
 function newestTime(object: KubeObject): number | undefined {
   const { metadata } = object;
-  const said: (JsonValue | undefined)[] = [
+  const times: (JsonValue | undefined)[] = [
     metadata?.creationTimestamp,
     ...(object.kind === "Lease" ? [text(object, "spec.renewTime")] : []),
     ...(object.kind === "Event"
@@ -93,7 +93,7 @@ function newestTime(object: KubeObject): number | undefined {
     ...list(object, "metadata.managedFields").map((each) => text(each, "time")),
   ];
   let newest: number | undefined;
-  for (const each of said) {
+  for (const each of times) {
     const time = typeof each === "string" && each !== "" ? Date.parse(each) : Number.NaN;
     if (!Number.isNaN(time) && (newest === undefined || time > newest)) newest = time;
   }

@@ -27,7 +27,7 @@ export type DaemonSetAnswer =
 /** Gives the answer by namespace and name. */
 export type FindDaemonSet = (namespace: string, name: string) => DaemonSetAnswer;
 
-export type DrainVerdict =
+export type DrainDecision =
   /** It goes; `warning` where kubectl says something about it. */
   | { readonly action: "remove"; readonly warning?: string }
   /** It stays, and that is in order. */
@@ -35,11 +35,11 @@ export type DrainVerdict =
   /** It stays, and so the node is not drained. */
   | { readonly action: "refuse"; readonly error: string };
 
-const REMOVE: DrainVerdict = { action: "remove" };
+const REMOVE: DrainDecision = { action: "remove" };
 
 /** Of several filters that pass with a warning the last one's counts, as in kubectl. */
-export function judgePod(pod: KubeObject, rules: DrainRules, findDaemonSet: FindDaemonSet, now: number): DrainVerdict {
-  let verdict: DrainVerdict = REMOVE;
+export function judgePod(pod: KubeObject, rules: DrainRules, findDaemonSet: FindDaemonSet, now: number): DrainDecision {
+  let verdict: DrainDecision = REMOVE;
   for (const filter of [skipDeleted, daemonSet, mirrorPod, localStorage, unreplicated]) {
     verdict = filter(pod, rules, findDaemonSet, now);
     if (verdict.action !== "remove") return verdict;
@@ -54,7 +54,7 @@ export function isSkippedWhileDeleted(pod: KubeObject, skipWaitForDeleteSeconds:
   return Math.trunc((now - Date.parse(deletionTimestamp)) / 1000) > skipWaitForDeleteSeconds;
 }
 
-type Filter = (pod: KubeObject, rules: DrainRules, findDaemonSet: FindDaemonSet, now: number) => DrainVerdict;
+type Filter = (pod: KubeObject, rules: DrainRules, findDaemonSet: FindDaemonSet, now: number) => DrainDecision;
 
 const skipDeleted: Filter = (pod, rules, _, now) =>
   isSkippedWhileDeleted(pod, rules.skipWaitForDeleteSeconds, now) ? { action: "leave" } : REMOVE;
@@ -88,7 +88,7 @@ const unreplicated: Filter = (pod, rules) => {
 
 export interface Judged {
   readonly pod: KubeObject;
-  readonly verdict: DrainVerdict;
+  readonly verdict: DrainDecision;
 }
 
 export interface DrainSelection {

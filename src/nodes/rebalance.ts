@@ -79,7 +79,7 @@ export function nodeLoads(input: RebalanceInput, moves: readonly Move[] = []): N
   return state.loads();
 }
 
-interface NodeRoom {
+interface NodeCapacity {
   readonly node: KubeObject;
   readonly name: string;
   readonly allocatable: Requests;
@@ -91,7 +91,7 @@ interface NodeRoom {
 
 class Spread {
   readonly #input: RebalanceInput;
-  readonly #rooms = new Map<string, NodeRoom>();
+  readonly #capacities = new Map<string, NodeCapacity>();
   /** Controller's UID to its pods that may move, by node. */
   readonly #owners = new Map<string, Map<string, KubeObject[]>>();
   /** Controller's UID to how many of its pods each node has, whether they may move or not. */
@@ -100,12 +100,12 @@ class Spread {
   constructor(input: RebalanceInput) {
     this.#input = input;
     for (const node of input.nodes)
-      if (isNodeReady(node) && !isCordoned(node)) this.#rooms.set(node.metadata.name, room(node));
+      if (isNodeReady(node) && !isCordoned(node)) this.#capacities.set(node.metadata.name, capacity(node));
     for (const pod of input.pods) this.#add(pod);
   }
 
   #add(pod: KubeObject): void {
-    const here = this.#rooms.get(nodeOf(pod));
+    const here = this.#capacities.get(nodeOf(pod));
     if (here === undefined || isFinished(pod) || isTerminating(pod)) return; // what is on its way out makes room
     fill(here, pod, 1);
     const owner = controllerOf(pod);
@@ -152,7 +152,7 @@ class Spread {
 
   /** From the fullest node to the emptiest, where that brings them closer and does not undo an owner's spread. */
   #requestsMove(): Move | undefined {
-    const from = [...this.#rooms.values()].sort((a, b) => shareOf(b) - shareOf(a));
+    const from = [...this.#capacities.values()].sort((a, b) => shareOf(b) - shareOf(a));
     for (const source of from) {
       for (const target of this.#targets().sort((a, b) => shareOf(a) - shareOf(b))) {
         const gap = shareOf(source) - shareOf(target);
@@ -165,7 +165,7 @@ class Spread {
   }
 
   /** The one that leaves the two nodes closest to each other. */
-  #bestPod(source: NodeRoom, target: NodeRoom, gap: number): KubeObject | undefined {
+  #bestPod(source: NodeCapacity, target: NodeCapacity, gap: number): KubeObject | undefined {
     let best: KubeObject | undefined;
     let smallest = gap - 1e-9;
     for (const [uid, byNode] of this.#owners) {
@@ -184,13 +184,13 @@ class Spread {
     return best;
   }
 
-  #targets(): NodeRoom[] {
+  #targets(): NodeCapacity[] {
     const { targets } = this.#input;
-    return [...this.#rooms.values()].filter(({ name }) => targets?.has(name) ?? true);
+    return [...this.#capacities.values()].filter(({ name }) => targets?.has(name) ?? true);
   }
 
   /** What can be determined without being the scheduler: room, taints, the node selector. Affinity is left to it. */
-  #fits(pod: KubeObject, to: NodeRoom): boolean {
+  #fits(pod: KubeObject, to: NodeCapacity): boolean {
     const { cpu, memory } = requestsOf(pod);
     if (to.pods + 1 > to.maxPods) return false;
     if (to.cpu + cpu > to.allocatable.cpu || to.memory + memory > to.allocatable.memory) return false;
@@ -200,7 +200,7 @@ class Spread {
   }
 
   apply({ pod, from, to }: Move): void {
-    const [source, target] = [this.#rooms.get(from), this.#rooms.get(to)];
+    const [source, target] = [this.#capacities.get(from), this.#capacities.get(to)];
     if (source === undefined || target === undefined) return;
     fill(source, pod, -1);
     fill(target, pod, 1);
@@ -217,7 +217,7 @@ class Spread {
   }
 
   loads(): NodeLoad[] {
-    return [...this.#rooms.values()].map((each) => ({
+    return [...this.#capacities.values()].map((each) => ({
       node: each.name,
       pods: each.pods,
       requests: { cpu: each.cpu, memory: each.memory },
@@ -227,7 +227,7 @@ class Spread {
   }
 }
 
-function room(node: KubeObject): NodeRoom {
+function capacity(node: KubeObject): NodeCapacity {
   const allocatable = objectOf(objectOf(node.status).allocatable);
   const most = parseQuantity(allocatable.pods);
   return {
@@ -241,7 +241,7 @@ function room(node: KubeObject): NodeRoom {
   };
 }
 
-function fill(here: NodeRoom, pod: KubeObject, sign: 1 | -1): void {
+function fill(here: NodeCapacity, pod: KubeObject, sign: 1 | -1): void {
   const { cpu, memory } = requestsOf(pod);
   here.cpu += sign * cpu;
   here.memory += sign * memory;
@@ -254,7 +254,7 @@ function count(counts: Map<string, Map<string, number>>, uid: string, node: stri
   byNode.set(node, (byNode.get(node) ?? 0) + change);
 }
 
-function shareOf({ cpu, memory, allocatable }: NodeRoom, moreCpu = 0, moreMemory = 0): number {
+function shareOf({ cpu, memory, allocatable }: NodeCapacity, moreCpu = 0, moreMemory = 0): number {
   const share = (amount: number, of: number) => (of > 0 ? amount / of : 0);
   return Math.max(share(cpu + moreCpu, allocatable.cpu), share(memory + moreMemory, allocatable.memory));
 }

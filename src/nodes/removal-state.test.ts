@@ -20,11 +20,11 @@ const ANSWERS: Readonly<Record<string, RemovalAnswer | undefined>> = {
   none: undefined,
   accepted: { state: "accepted" },
   gone: { state: "gone" },
-  budget: { state: "refused", by: "budget", said: "not now" },
-  namespace: { state: "refused", by: "namespace", said: "it is terminating" },
-  undecided: { state: "undecided", said: "try again", isConnection: false },
-  "no connection": { state: "undecided", said: "refused", isConnection: true },
-  failed: { state: "failed", said: "forbidden", status: 403 },
+  budget: { state: "refused", by: "budget", message: "not now" },
+  namespace: { state: "refused", by: "namespace", message: "it is terminating" },
+  undecided: { state: "undecided", message: "try again", isConnection: false },
+  "no connection": { state: "undecided", message: "refused", isConnection: true },
+  failed: { state: "failed", message: "forbidden", status: 403 },
 };
 const BUDGETS: readonly RemovalSeen["budgets"][] = [
   "unknown",
@@ -39,7 +39,7 @@ const HOLDUPS = [undefined, "node-silent", "finalizers", "overdue"] as const;
 const refused = (change: Partial<Extract<RemovalState, { kind: "refused" }>> = {}): RemovalState => ({
   kind: "refused",
   by: "budget",
-  said: "not now",
+  message: "not now",
   tryAt: LATER,
   budgets: "1",
   tries,
@@ -58,14 +58,14 @@ const STATES: Readonly<Record<string, RemovalState>> = {
   held: { kind: "terminating", held: "finalizers" },
   gone: { kind: "gone", isOurs: true },
   skipped: { kind: "skipped" },
-  failed: { kind: "failed", failure: { because: "answer", said: "forbidden" } },
+  failed: { kind: "failed", failure: { because: "answer", message: "forbidden" } },
 };
 
 const seen = (change: Partial<RemovalSeen> = {}): RemovalSeen => ({
   pod: "present",
   answer: undefined,
   budgets: "unknown",
-  holdup: undefined,
+  delay: undefined,
   mayAsk: true,
   isTimeUp: false,
   ...change,
@@ -141,7 +141,7 @@ describe("every state against every observation", () => {
       for (const pod of PODS) {
         for (const answer of Object.values(ANSWERS)) {
           for (const budgets of BUDGETS) {
-            for (const holdup of HOLDUPS) {
+            for (const delay of HOLDUPS) {
               for (const [mayAsk, isTimeUp] of [
                 [true, false],
                 [false, false],
@@ -149,7 +149,7 @@ describe("every state against every observation", () => {
                 [false, true],
               ] as const) {
                 cases++;
-                const to = next(state, { pod, answer, budgets, holdup, mayAsk, isTimeUp }, NOW, REMOVAL_RULES);
+                const to = next(state, { pod, answer, budgets, delay, mayAsk, isTimeUp }, NOW, REMOVAL_RULES);
                 if (state.kind !== "asking" && to.kind === "asking") expect([mayAsk, isTimeUp]).toEqual([true, false]);
                 if (isFinal(state) && !(state.kind === "gone" && pod === "listed")) expect(to).toBe(state);
                 if (!isFinal(state) && isTimeUp) expect(isFinal(to)).toBe(true);
@@ -236,11 +236,11 @@ describe("what is reported", () => {
     expect(events(refused({ tries: { ...tries, isExplained: true } }), { budgets: "unreadable" })).toEqual([]);
   });
   test("each new reason why it is still there", () => {
-    expect(events(STATES.terminating!, { holdup: "overdue" })).toEqual(["held"]);
-    expect(events(STATES.held!, { holdup: "finalizers" })).toEqual([]);
-    expect(events(STATES.held!, { holdup: "node-silent" })).toEqual(["held"]);
+    expect(events(STATES.terminating!, { delay: "overdue" })).toEqual(["held"]);
+    expect(events(STATES.held!, { delay: "finalizers" })).toEqual([]);
+    expect(events(STATES.held!, { delay: "node-silent" })).toEqual(["held"]);
     expect(events(STATES.held!, {})).toEqual([]);
-    expect(events(STATES.asking!, { answer: ANSWERS.accepted, holdup: "overdue" })).toEqual(["held"]);
+    expect(events(STATES.asking!, { answer: ANSWERS.accepted, delay: "overdue" })).toEqual(["held"]);
   });
   test("its end, where it is ours", () => {
     expect(events(STATES.terminating!, { pod: "absent" })).toEqual(["removed"]);

@@ -6,16 +6,16 @@
  * `failed` are final, but for one case: a list that still has a pod that the watch reported as deleted. The caller
  * sends a request when the state becomes `asking`, and reports what {@link eventsOf} says.
  */
-import type { Holdup } from "./holdup.ts";
+import type { TerminationDelay } from "./termination-delay.ts";
 
 /** What the API server answered to the request. */
 export type RemovalAnswer =
   | { readonly state: "accepted" | "gone" }
   /** Not now: a budget does not allow it, or the namespace is terminating and the pod is not yet. */
-  | { readonly state: "refused"; readonly by: "budget" | "namespace"; readonly said: string }
+  | { readonly state: "refused"; readonly by: "budget" | "namespace"; readonly message: string }
   /** Nothing is decided: no answer, or one that the next attempt may not get again. */
-  | { readonly state: "undecided"; readonly said: string; readonly isConnection: boolean }
-  | { readonly state: "failed"; readonly said: string; readonly status: number };
+  | { readonly state: "undecided"; readonly message: string; readonly isConnection: boolean }
+  | { readonly state: "failed"; readonly message: string; readonly status: number };
 
 /** What was seen of one pod. */
 export interface RemovalSeen {
@@ -32,7 +32,7 @@ export interface RemovalSeen {
    */
   readonly budgets: "unknown" | "unreadable" | { readonly versions: string; readonly allow: boolean };
   /** Why the terminating pod is still there, where that is worth a report. */
-  readonly holdup: Holdup["kind"] | undefined;
+  readonly delay: TerminationDelay["kind"] | undefined;
   /** Whether one more request may be sent now. */
   readonly mayAsk: boolean;
   /** Whether the time for the whole drain is over. */
@@ -50,8 +50,8 @@ interface Tries {
 }
 
 export type RemovalFailure =
-  | { readonly because: "answer"; readonly said: string }
-  | { readonly because: "refused"; readonly said: string }
+  | { readonly because: "answer"; readonly message: string }
+  | { readonly because: "refused"; readonly message: string }
   | { readonly because: "timeout"; readonly wasTerminating: boolean }
   | { readonly because: "still-listed" };
 
@@ -62,14 +62,14 @@ export type RemovalState =
   | {
       readonly kind: "refused";
       readonly by: "budget" | "namespace";
-      readonly said: string;
+      readonly message: string;
       readonly tryAt: number;
       /** The versions of its budgets when they were first seen after the refusal. */
       readonly budgets: string | undefined;
       readonly tries: Tries;
     }
   /** `held` was reported last. */
-  | { readonly kind: "terminating"; readonly held: Holdup["kind"] | undefined }
+  | { readonly kind: "terminating"; readonly held: TerminationDelay["kind"] | undefined }
   /** `isOurs`: it ended because the API server accepted a request of ours. */
   | { readonly kind: "gone"; readonly isOurs: boolean }
   | { readonly kind: "skipped" }
@@ -160,20 +160,20 @@ function whileAsking(tries: Tries, seen: RemovalSeen, now: number, rules: Remova
     case "gone":
       return { kind: "gone", isOurs: false };
     case "failed":
-      return failed({ because: "answer", said: answer.said });
+      return failed({ because: "answer", message: answer.message });
     case "refused": {
-      const { by, said } = answer;
-      if (rules.isDryRun) return failed({ because: "refused", said });
+      const { by, message } = answer;
+      if (rules.isDryRun) return failed({ because: "refused", message });
       if (seen.pod === "absent") return { kind: "gone", isOurs: false };
       if (seen.isTimeUp) return timedOut(false);
       const tryAt = now + (by === "namespace" ? rules.retryBlind : rules.retryWatched);
       const isExplained = tries.isExplained || by === "namespace";
-      return { kind: "refused", by, said, tryAt, budgets: undefined, tries: { ...tries, isExplained } };
+      return { kind: "refused", by, message, tryAt, budgets: undefined, tries: { ...tries, isExplained } };
     }
     case "undecided": {
       // While nobody answers, the watches fail as well, and they decide how long that is waited for.
       const undecided = tries.undecided + (answer.isConnection ? 0 : 1);
-      if (undecided >= rules.mostUndecided) return failed({ because: "answer", said: answer.said });
+      if (undecided >= rules.mostUndecided) return failed({ because: "answer", message: answer.message });
       if (seen.pod === "absent") return { kind: "gone", isOurs: false };
       if (seen.isTimeUp) return timedOut(false);
       const tryAt = now + rules.retryUndecided;
@@ -206,7 +206,7 @@ function whileTerminating(state: Extract<RemovalState, { kind: "terminating" }>,
   if (seen.pod === "absent") return { kind: "gone", isOurs: true };
   if (seen.pod === "overlong") return { kind: "skipped" };
   if (seen.isTimeUp) return timedOut(true);
-  return seen.holdup === undefined ? state : { kind: "terminating", held: seen.holdup };
+  return seen.delay === undefined ? state : { kind: "terminating", held: seen.delay };
 }
 
 function ask(tries: Tries): RemovalState {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../kube/object.ts";
 import { convertBuiltIn, convertCustom } from "./convert.ts";
-import { isEndingNamespace, isInEachNamespace, isMadeTokenName, notGivenBack, runsAgain } from "./not-given-back.ts";
+import { isEndingNamespace, isInEachNamespace, isMadeTokenName, notRestored, runsAgain } from "./not-restored.ts";
 import type { ObjectId } from "./object-id.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
 import { IN_PLACE, rewriteObject, withMadeTokens } from "./rewrite.ts";
@@ -67,7 +67,7 @@ describe("what is not given back", () => {
     ["leases", object("coordination.k8s.io/v1", "Lease", "x"), true],
     ["configmaps", object("v1", "ConfigMap", "gone", {}, { deletionTimestamp: "2026-11-29T00:00:00Z" }), true],
   ])("%s: %#", (path, given, isSkipped) => {
-    expect(notGivenBack(given, path, context) !== undefined).toBe(isSkipped);
+    expect(notRestored(given, path, context) !== undefined).toBe(isSkipped);
   });
 
   test("what OpenShift puts into every namespace is nobody's use of it", () => {
@@ -78,16 +78,16 @@ describe("what is not given back", () => {
   });
 
   test("a token that was made is named, also where nobody makes tokens any more", () => {
-    expect(notGivenBack(token("web-token-9tfv8"), "secrets", context)).toContain("the controller manager makes");
+    expect(notRestored(token("web-token-9tfv8"), "secrets", context)).toContain("the controller manager makes");
     const modern = { ...context, makesTokens: false };
-    expect(notGivenBack(token("web-token-9tfv8"), "secrets", modern)).toContain("get tokens without a Secret");
-    expect(notGivenBack(token("by-hand"), "secrets", modern)).toBeUndefined();
+    expect(notRestored(token("web-token-9tfv8"), "secrets", modern)).toContain("get tokens without a Secret");
+    expect(notRestored(token("by-hand"), "secrets", modern)).toBeUndefined();
   });
 
   test("a namespace that was being deleted comes back, what was being deleted in it does not", () => {
     const ending = { deletionTimestamp: "2026-11-29T00:00:00Z" };
     const namespace = object("v1", "Namespace", "shop", {}, { ...ending, namespace: undefined });
-    expect(notGivenBack(namespace, "namespaces", context)).toBeUndefined();
+    expect(notRestored(namespace, "namespaces", context)).toBeUndefined();
     expect(isEndingNamespace(namespace)).toBe(true);
     const given = rewriteObject(namespace, id("namespaces", "shop", undefined), inPlace);
     expect(given.metadata.deletionTimestamp).toBeUndefined();

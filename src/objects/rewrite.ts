@@ -4,7 +4,7 @@
  */
 import { isObject, listOf, mapObjects, objectOf, objectsOf, textOf, without } from "../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../kube/object.ts";
-import { isMadeTokenName, isTokenSecret } from "./not-given-back.ts";
+import { isMadeTokenName, isTokenSecret } from "./not-restored.ts";
 import type { ObjectId } from "./object-id.ts";
 import { visitReferences } from "./visit-references.ts";
 

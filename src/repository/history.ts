@@ -24,10 +24,10 @@ export function fingerprintChanges(key: SigningKey, changes: readonly Change[]):
 /** The number of the history that a new link belongs to. `last` is the newest link of the keyspace. */
 export function historyOf(last: KeyspaceHead | undefined, seen: SeenHistory): number {
   if (last === undefined) return 1;
-  return goesOn(last, seen) ? last.history : last.history + 1;
+  return isContinuation(last, seen) ? last.history : last.history + 1;
 }
 
-function goesOn(last: KeyspaceHead, seen: SeenHistory): boolean {
+function isContinuation(last: KeyspaceHead, seen: SeenHistory): boolean {
   if (last.cluster !== seen.cluster || seen.revision < last.revisions.to) return false;
   if (last.lastChanges === null || seen.changesThere === undefined) return true;
   return last.lastChanges === seen.changesThere;

@@ -5,7 +5,7 @@ import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { judgeHealth, LeaseTrack } from "./lease-track.ts";
 import { judgeReadiness, mendingHint, permanentPods, seePods } from "./permanent.ts";
 import { comparePods } from "./pod-changes.ts";
-import { crashTrouble, creationTrouble, type PodTrouble, podState } from "./pod-state.ts";
+import { crashFault, creationFault, type PodFault, podState } from "./pod-state.ts";
 import { staticTarget, workloadTarget } from "./target.ts";
 
 const LABELS = { "k8s-app": "kube-scheduler" };
@@ -38,23 +38,23 @@ const unschedulable = {
 
 describe("how far a pod has come", () => {
   test.each([
-    ["not scheduled", pod({ node: "", status: { phase: "Pending" } }), { is: "unscheduled", trouble: undefined }],
+    ["not scheduled", pod({ node: "", status: { phase: "Pending" } }), { is: "unscheduled", fault: undefined }],
     [
       "unschedulable",
       pod({ node: "", status: unschedulable }),
-      { is: "unscheduled", trouble: { kind: "unschedulable" } },
+      { is: "unscheduled", fault: { kind: "unschedulable" } },
     ],
-    ["bound", pod({ status: { phase: "Pending" } }), { is: "bound", trouble: undefined }],
-    ["being created", pod({ state: waiting("ContainerCreating") }), { is: "bound", trouble: undefined }],
+    ["bound", pod({ status: { phase: "Pending" } }), { is: "bound", fault: undefined }],
+    ["being created", pod({ state: waiting("ContainerCreating") }), { is: "bound", fault: undefined }],
     [
       "without its image",
       pod({ state: waiting("ImagePullBackOff", "Back-off") }),
-      { is: "bound", trouble: { kind: "image" } },
+      { is: "bound", fault: { kind: "image" } },
     ],
     [
       "without its secret",
       pod({ state: waiting("CreateContainerConfigError", 'secret "s" not found') }),
-      { trouble: { kind: "configuration" } },
+      { fault: { kind: "configuration" } },
     ],
     ["running", pod({ state: { running: {} }, ready: true }), { is: "running", ready: true, crash: undefined }],
     [
@@ -71,12 +71,12 @@ describe("how far a pod has come", () => {
     [
       "evicted",
       pod({ status: { phase: "Failed", reason: "Evicted", message: "low memory" } }),
-      { is: "gone", trouble: { kind: "rejected" } },
+      { is: "gone", fault: { kind: "rejected" } },
     ],
     [
       "an init container without its image",
       pod({ status: { initContainerStatuses: [{ name: "i", state: waiting("ErrImagePull") }] } }),
-      { is: "bound", trouble: { kind: "image" } },
+      { is: "bound", fault: { kind: "image" } },
     ],
   ])("%s", (_, seen, expected) => expect(podState("kube-scheduler", seen)).toMatchObject(expected));
 });
@@ -109,13 +109,13 @@ describe("why it crashed", () => {
     ["nothing that is known", "some words\nlast words", "crash", "ends with code 2: last words"],
     ["nothing", "", "unexplained", "ends with code 2"],
   ])("%s", (_, log, kind, text) => {
-    const trouble = crashTrouble(pod(), crash, log);
-    expect(trouble.kind).toBe(kind);
-    expect(trouble.text).toContain(text);
+    const fault = crashFault(pod(), crash, log);
+    expect(fault.kind).toBe(kind);
+    expect(fault.text).toContain(text);
   });
 
   test("a long line is cut", () => {
-    expect(crashTrouble(pod(), crash, `error: ${"x".repeat(5000)}`).text.length).toBeLessThan(600);
+    expect(crashFault(pod(), crash, `error: ${"x".repeat(5000)}`).text.length).toBeLessThan(600);
   });
 });
 
@@ -124,9 +124,9 @@ test.each([
   ["admission webhook denied the request", "refused"],
 ])("a ReplicaSet that may not create its pod: %s", (message, kind) => {
   const conditions = [{ type: "ReplicaFailure", status: "True", message }];
-  const trouble = creationTrouble(object("apps/v1", "ReplicaSet", "kube-system/r", { status: { conditions } }));
-  expect(trouble).toMatchObject({ kind, text: expect.stringContaining(message) });
-  expect(creationTrouble(object("apps/v1", "ReplicaSet", "kube-system/r"))).toBeUndefined();
+  const fault = creationFault(object("apps/v1", "ReplicaSet", "kube-system/r", { status: { conditions } }));
+  expect(fault).toMatchObject({ kind, text: expect.stringContaining(message) });
+  expect(creationFault(object("apps/v1", "ReplicaSet", "kube-system/r"))).toBeUndefined();
 });
 
 describe("whether the permanent one can take over", () => {
@@ -134,10 +134,10 @@ describe("whether the permanent one can take over", () => {
     ...makeNode(name),
     status: { conditions: [{ type: "Ready", status: name === "m1" ? "True" : "Unknown" }] },
   }));
-  const port: PodTrouble = { kind: "port-taken", text: "port" };
-  const flag: PodTrouble = { kind: "bad-flag", text: "flag" };
-  const judge = (pods: KubeObject[], trouble?: PodTrouble, rescueNode = "m1") =>
-    judgeReadiness(seePods(target, pods, nodes), target, rescueNode, () => trouble);
+  const port: PodFault = { kind: "port-taken", text: "port" };
+  const flag: PodFault = { kind: "bad-flag", text: "flag" };
+  const judge = (pods: KubeObject[], fault?: PodFault, rescueNode = "m1") =>
+    judgeReadiness(seePods(target, pods, nodes), target, rescueNode, () => fault);
 
   test.each([
     ["it runs", [pod({ state: { running: {} } })], undefined, { can: "take-over" }],
@@ -158,21 +158,16 @@ describe("whether the permanent one can take over", () => {
       "it runs for a moment between crashes",
       [pod({ state: { running: {} }, last: ended })],
       flag,
-      { can: "not", trouble: flag },
+      { can: "not", fault: flag },
     ],
-    ["it crashed over a flag", [pod({ state: ended })], flag, { can: "not", trouble: flag }],
+    ["it crashed over a flag", [pod({ state: ended })], flag, { can: "not", fault: flag }],
     ["its log is not read yet", [pod({ state: ended })], undefined, { can: "not-yet" }],
-    [
-      "it has no image",
-      [pod({ state: waiting("ErrImagePull") })],
-      undefined,
-      { can: "not", trouble: { kind: "image" } },
-    ],
+    ["it has no image", [pod({ state: waiting("ErrImagePull") })], undefined, { can: "not", fault: { kind: "image" } }],
     [
       "it fits nowhere",
       [pod({ node: "", status: unschedulable })],
       undefined,
-      { can: "not", trouble: { kind: "unschedulable" } },
+      { can: "not", fault: { kind: "unschedulable" } },
     ],
     ["it waits to be scheduled", [pod({ node: "" })], undefined, { can: "not-yet" }],
     ["it waits to be started", [pod()], undefined, { can: "not-yet" }],
@@ -198,7 +193,7 @@ describe("whether the permanent one can take over", () => {
       "its node is lost",
       [pod({ node: "m2", state: { running: {} } })],
       undefined,
-      { can: "not", trouble: { kind: "node-lost" } },
+      { can: "not", fault: { kind: "node-lost" } },
     ],
     [
       "one's node is lost, another is on its way",
@@ -210,12 +205,12 @@ describe("whether the permanent one can take over", () => {
       "all have failed",
       [pod({ status: { phase: "Failed", reason: "Evicted" } })],
       undefined,
-      { can: "not", trouble: { kind: "rejected" } },
+      { can: "not", fault: { kind: "rejected" } },
     ],
-  ])("%s", (_, pods, trouble, expected) => expect(judge(pods, trouble)).toMatchObject(expected));
+  ])("%s", (_, pods, fault, expected) => expect(judge(pods, fault)).toMatchObject(expected));
 
   test("the port of another node is not the rescue pod's", () => {
-    expect(judge([pod({ state: ended })], port, "m2")).toMatchObject({ can: "not", trouble: port });
+    expect(judge([pod({ state: ended })], port, "m2")).toMatchObject({ can: "not", fault: port });
   });
 
   test("a static pod whose manifest is gone does not come back by itself", () => {
@@ -224,7 +219,7 @@ describe("whether the permanent one can take over", () => {
       spec: { nodeName: "m1", containers: [{ name: "kube-scheduler" }] },
     });
     const known = staticTarget("kube-scheduler", [], [gone])!;
-    expect(judgeReadiness([], known, "m1", () => undefined)).toMatchObject({ trouble: { kind: "manifest-missing" } });
+    expect(judgeReadiness([], known, "m1", () => undefined)).toMatchObject({ fault: { kind: "manifest-missing" } });
     expect(mendingHint(known, flag, false)).toContain("put a manifest that works");
     expect(mendingHint(known, port, false)).toContain("restart the static pod");
     expect(mendingHint(known, { kind: "node-lost", text: "" }, false)).toContain("bring the node back");

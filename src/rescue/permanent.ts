@@ -6,7 +6,7 @@ import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
 import { nodeOf } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { type Crash, type PodState, type PodTrouble, podState, podTitle } from "./pod-state.ts";
+import { type Crash, type PodFault, type PodState, podState, podTitle } from "./pod-state.ts";
 import { isRescuePodOf } from "./rescue-mark.ts";
 import { ownPods, type RescueTarget, staticPodsOf } from "./target.ts";
 
@@ -48,18 +48,18 @@ export function seePods(target: RescueTarget, pods: readonly KubeObject[], nodes
 }
 
 /** What the log of a crashed pod's last run makes of it; undefined until it was read. */
-export type CrashReader = (pod: KubeObject, crash: Crash) => PodTrouble | undefined;
+export type CrashReader = (pod: KubeObject, crash: Crash) => PodFault | undefined;
 
 export type Readiness =
   /** It was started on its node: it needs nothing more but that the rescue pod makes way. */
   | { readonly can: "take-over"; readonly pod: KubeObject }
   /** It does not get further by itself. */
-  | { readonly can: "not"; readonly trouble: PodTrouble }
+  | { readonly can: "not"; readonly fault: PodFault }
   | { readonly can: "not-yet"; readonly waitingFor: string };
 
 /**
  * On the host network a permanent pod cannot become Ready while the rescue pod holds its port: started is enough, and a
- * crash over the port is no trouble.
+ * crash over the port is no fault.
  */
 export function judgeReadiness(
   seen: readonly SeenPod[],
@@ -67,9 +67,9 @@ export function judgeReadiness(
   rescueNode: string,
   crashOf: CrashReader,
 ): Readiness {
-  const troubles: PodTrouble[] = [];
+  const faults: PodFault[] = [];
   let waitingFor: string | undefined;
-  let lost: PodTrouble | undefined;
+  let lost: PodFault | undefined;
   let isOnItsWay = false;
   for (const { pod, state, alive } of seen) {
     if (!alive && state.is !== "gone") {
@@ -81,21 +81,21 @@ export function judgeReadiness(
       case "crashed": {
         // One that has crashed before may crash again in a moment, unless it was over the port.
         if (state.is === "running" && (state.ready || state.crash === undefined)) return { can: "take-over", pod };
-        const trouble = crashOf(pod, defined(state.crash));
-        if (trouble?.kind === "port-taken" && nodeOf(pod) === rescueNode) return { can: "take-over", pod };
-        if (trouble === undefined) waitingFor = `the log of ${podTitle(pod)}`;
-        else troubles.push(trouble);
-        isOnItsWay ||= trouble === undefined;
+        const fault = crashOf(pod, defined(state.crash));
+        if (fault?.kind === "port-taken" && nodeOf(pod) === rescueNode) return { can: "take-over", pod };
+        if (fault === undefined) waitingFor = `the log of ${podTitle(pod)}`;
+        else faults.push(fault);
+        isOnItsWay ||= fault === undefined;
         break;
       }
       case "unscheduled":
-        if (state.trouble !== undefined) troubles.push(state.trouble);
-        isOnItsWay ||= state.trouble === undefined;
+        if (state.fault !== undefined) faults.push(state.fault);
+        isOnItsWay ||= state.fault === undefined;
         waitingFor ??= `${podTitle(pod)} to be scheduled`;
         break;
       case "bound":
-        if (state.trouble !== undefined) troubles.push(state.trouble);
-        isOnItsWay ||= state.trouble === undefined;
+        if (state.fault !== undefined) faults.push(state.fault);
+        isOnItsWay ||= state.fault === undefined;
         waitingFor ??= `${podTitle(pod)} to be started on node "${nodeOf(pod)}"`;
         break;
       case "gone":
@@ -104,29 +104,29 @@ export function judgeReadiness(
         state satisfies never;
     }
   }
-  const [first] = troubles;
+  const [first] = faults;
   // One of a rollout may be stuck while the next one is on its way.
-  if (first !== undefined && !isOnItsWay) return { can: "not", trouble: first };
-  const rejected = seen.flatMap(({ state }) => (state.is === "gone" && state.trouble ? [state.trouble] : []));
+  if (first !== undefined && !isOnItsWay) return { can: "not", fault: first };
+  const rejected = seen.flatMap(({ state }) => (state.is === "gone" && state.fault ? [state.fault] : []));
   if (waitingFor !== undefined) return { can: "not-yet", waitingFor };
   const last = lost ?? rejected[0];
-  if (last !== undefined) return { can: "not", trouble: last };
+  if (last !== undefined) return { can: "not", fault: last };
   if (target.kind === "StaticPod") {
     const text = `no node runs ${target.component} as a static pod any more: its manifest is missing`;
-    return { can: "not", trouble: { kind: "manifest-missing", text } };
+    return { can: "not", fault: { kind: "manifest-missing", text } };
   }
   if (target.kind === "Gone") {
     const text = `what made its pods, "${target.namespace}/${target.name}", was deleted: none will come by itself`;
-    return { can: "not", trouble: { kind: "workload-missing", text } };
+    return { can: "not", fault: { kind: "workload-missing", text } };
   }
   return { can: "not-yet", waitingFor: `${target.kind} "${target.namespace}/${target.name}" to create its pod` };
 }
 
 /** What a person can do about it. */
-export function mendingHint(target: RescueTarget, trouble: PodTrouble, hasOlderTemplate: boolean): string {
+export function mendingHint(target: RescueTarget, fault: PodFault, hasOlderTemplate: boolean): string {
   const object = `${target.kind.toLowerCase()}/${target.name}`;
   const again = `kubemend rescue ${target.component.replace(/^kube-/, "")}`;
-  if (trouble.kind === "undecided") {
+  if (fault.kind === "undecided") {
     const { namespace } = target;
     return `see what its log says (kubectl -n ${namespace} logs POD); where it does no work, delete the pod, then run ${again} again`;
   }
@@ -139,7 +139,7 @@ export function mendingHint(target: RescueTarget, trouble: PodTrouble, hasOlderT
   }
   if (target.kind === "StaticPod") {
     const then = `then run ${again} again: it takes the rescue pod away`;
-    switch (trouble.kind) {
+    switch (fault.kind) {
       case "node-lost":
         return `bring the node back, or put the manifest into the kubelet's manifest directory on a master that is Ready, ${then}`;
       case "no-lease":
@@ -149,7 +149,7 @@ export function mendingHint(target: RescueTarget, trouble: PodTrouble, hasOlderT
         return `put a manifest that works into the kubelet's manifest directory on a master, ${then}`;
     }
   }
-  switch (trouble.kind) {
+  switch (fault.kind) {
     case "no-lease": {
       const podSpec = objectOf(objectOf(objectOf(target.workload?.spec).template).spec);
       const account = textOf(podSpec.serviceAccountName) || "default";

@@ -22,7 +22,7 @@ export interface NodeWishes {
 }
 
 /** Whether the node says by label that it carries the control plane, in any of the ways of the years. */
-export function isMaster({ metadata }: KubeObject): boolean {
+export function isControlPlaneNode({ metadata }: KubeObject): boolean {
   const labels = metadata.labels ?? {};
   return (
     "node-role.kubernetes.io/control-plane" in labels ||
@@ -38,11 +38,11 @@ export function isMaster({ metadata }: KubeObject): boolean {
 export function pickNode(nodes: readonly KubeObject[], wishes: NodeWishes): KubeObject {
   const { asked } = wishes;
   if (asked !== undefined) return askedNode(nodes, asked);
-  const labelled = nodes.filter(isMaster);
-  const masters =
+  const labelled = nodes.filter(isControlPlaneNode);
+  const controlPlaneNodes =
     labelled.length > 0 ? labelled : nodes.filter(({ metadata }) => wishes.apiServerNodes.has(metadata.name));
-  const usable = masters.filter((node) => whyNot(node) === undefined);
-  if (usable.length === 0) throw noneUsable(masters, nodes.length);
+  const usable = controlPlaneNodes.filter((node) => whyNot(node) === undefined);
+  if (usable.length === 0) throw noneUsable(controlPlaneNodes, nodes.length);
   const rank = (node: KubeObject) =>
     (node.metadata.name === wishes.preferred ? 0 : 1) +
     (matches(node, wishes.nodeSelector) ? 0 : 2) +
@@ -65,13 +65,13 @@ function whyNot(node: KubeObject): string | undefined {
   return node.metadata.deletionTimestamp === undefined ? undefined : "being deleted";
 }
 
-function noneUsable(masters: readonly KubeObject[], count: number): MendError {
+function noneUsable(controlPlaneNodes: readonly KubeObject[], count: number): MendError {
   const hint = `pass ${input("node")} with a node that has what the component needs: its image, its files, its network`;
-  if (masters.length === 0) {
+  if (controlPlaneNodes.length === 0) {
     const text = `none of ${count} nodes is labelled as a master, and none runs an API server as a pod`;
     return new MendError("control-plane-not-found", text, { hint });
   }
-  const reasons = masters.map((node) => `"${node.metadata.name}" is ${whyNot(node)}`).join(", ");
+  const reasons = controlPlaneNodes.map((node) => `"${node.metadata.name}" is ${whyNot(node)}`).join(", ");
   return new MendError("control-plane-not-found", `no master can run the rescue pod: ${reasons}`, { hint });
 }
 

@@ -6,10 +6,10 @@ import type { JsonObject, KubeObject } from "../kube/object.ts";
 
 export type PodState =
   /** Ended, or on its way out. */
-  | { readonly is: "gone"; readonly trouble: PodTrouble | undefined }
-  | { readonly is: "unscheduled"; readonly trouble: PodTrouble | undefined }
+  | { readonly is: "gone"; readonly fault: PodFault | undefined }
+  | { readonly is: "unscheduled"; readonly fault: PodFault | undefined }
   /** Bound to a node; the kubelet has not started it yet. */
-  | { readonly is: "bound"; readonly trouble: PodTrouble | undefined }
+  | { readonly is: "bound"; readonly fault: PodFault | undefined }
   /** `crash` where an earlier run has ended. */
   | { readonly is: "running"; readonly ready: boolean; readonly crash: Crash | undefined }
   /** It ended, and will be tried again. The log of its last run says why. */
@@ -26,7 +26,7 @@ export interface Crash {
 }
 
 /** What keeps a component from coming back. Scripts match on the kind. */
-export interface PodTrouble {
+export interface PodFault {
   readonly kind:
     | "image"
     | "configuration"
@@ -66,26 +66,26 @@ export function podTitle({ metadata }: KubeObject): string {
 export function podState(component: LeaseHolderName, pod: KubeObject): PodState {
   const status = objectOf(pod.status);
   const phase = textOf(status.phase);
-  if (pod.metadata.deletionTimestamp !== undefined || phase === "Succeeded") return { is: "gone", trouble: undefined };
+  if (pod.metadata.deletionTimestamp !== undefined || phase === "Succeeded") return { is: "gone", fault: undefined };
   if (phase === "Failed") {
-    const said = [textOf(status.reason), textOf(status.message)].filter((each) => each !== "").join(": ");
+    const detail = [textOf(status.reason), textOf(status.message)].filter((each) => each !== "").join(": ");
     return {
       is: "gone",
-      trouble: { kind: "rejected", text: `${podTitle(pod)} has failed${said === "" ? "" : `: ${said}`}` },
+      fault: { kind: "rejected", text: `${podTitle(pod)} has failed${detail === "" ? "" : `: ${detail}`}` },
     };
   }
-  if (textOf(objectOf(pod.spec).nodeName) === "") return { is: "unscheduled", trouble: unschedulable(pod) };
+  if (textOf(objectOf(pod.spec).nodeName) === "") return { is: "unscheduled", fault: unschedulable(pod) };
   const spec = objectOf(pod.spec);
   const name = textOf(objectsOf(spec.containers)[containerIndexOf(component, spec)]?.name);
   const own = objectsOf(status.containerStatuses).find((each) => each.name === name);
-  if (own === undefined) return { is: "bound", trouble: initTrouble(pod) };
+  if (own === undefined) return { is: "bound", fault: initFault(pod) };
   const { running, waiting } = objectOf(own.state);
   const crash = crashOf(name, own);
   if (running !== undefined) return { is: "running", ready: own.ready === true, crash };
   const reason = textOf(objectOf(waiting).reason);
-  if (IMAGE.has(reason) || CONFIGURATION.has(reason)) return { is: "bound", trouble: waitingTrouble(pod, own) };
+  if (IMAGE.has(reason) || CONFIGURATION.has(reason)) return { is: "bound", fault: waitingFault(pod, own) };
   if (crash !== undefined) return { is: "crashed", crash };
-  return { is: "bound", trouble: initTrouble(pod) };
+  return { is: "bound", fault: initFault(pod) };
 }
 
 /** Of a container that has ended: just now, or before it was started again. */
@@ -98,16 +98,16 @@ function crashOf(container: string, status: JsonObject): Crash | undefined {
   return { id, container, exitCode: Number(ended.exitCode ?? 0), restarts, message: textOf(ended.message) };
 }
 
-function unschedulable(pod: KubeObject): PodTrouble | undefined {
+function unschedulable(pod: KubeObject): PodFault | undefined {
   const scheduled = objectsOf(objectOf(pod.status).conditions).find(({ type }) => type === "PodScheduled");
   if (scheduled?.status !== "False" || textOf(scheduled.reason) !== "Unschedulable") return undefined;
   return { kind: "unschedulable", text: `${podTitle(pod)} fits on no node: ${textOf(scheduled.message)}` };
 }
 
-function initTrouble(pod: KubeObject): PodTrouble | undefined {
+function initFault(pod: KubeObject): PodFault | undefined {
   for (const status of objectsOf(objectOf(pod.status).initContainerStatuses)) {
     const reason = textOf(objectOf(objectOf(status.state).waiting).reason);
-    if (IMAGE.has(reason) || CONFIGURATION.has(reason)) return waitingTrouble(pod, status);
+    if (IMAGE.has(reason) || CONFIGURATION.has(reason)) return waitingFault(pod, status);
     if (reason === "CrashLoopBackOff") {
       return { kind: "crash", text: `init container "${textOf(status.name)}" of ${podTitle(pod)} crashes` };
     }
@@ -115,7 +115,7 @@ function initTrouble(pod: KubeObject): PodTrouble | undefined {
   return undefined;
 }
 
-function waitingTrouble(pod: KubeObject, status: JsonObject): PodTrouble {
+function waitingFault(pod: KubeObject, status: JsonObject): PodFault {
   const waiting = objectOf(objectOf(status.state).waiting);
   const reason = textOf(waiting.reason);
   const message = cut(textOf(waiting.message) || reason);
@@ -147,20 +147,20 @@ const LAST_WORDS = /^(?:[EF]\d{4} |error:|panic:|fatal|failed )|\berror\b.*:/i;
 const MOST_CHARACTERS = 300;
 
 /** Why the component ended, from its last words: the log of its last run, else what the kubelet kept. */
-export function crashTrouble(pod: KubeObject, crash: Crash, log: string): PodTrouble {
+export function crashFault(pod: KubeObject, crash: Crash, log: string): PodFault {
   const lines = `${log}\n${crash.message}`
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
-  const say = (line: string | undefined) => (line === undefined ? "" : `: ${plainLine(line)}`);
+  const suffix = (line: string | undefined) => (line === undefined ? "" : `: ${plainLine(line)}`);
   const bad = lines.find((line) => BAD_FLAG.test(line));
   if (bad !== undefined)
-    return { kind: "bad-flag", text: `${podTitle(pod)} does not accept its command line${say(bad)}` };
+    return { kind: "bad-flag", text: `${podTitle(pod)} does not accept its command line${suffix(bad)}` };
   const port = lines.findLast((line) => PORT_TAKEN.test(line));
-  if (port !== undefined) return { kind: "port-taken", text: `${podTitle(pod)} cannot listen${say(port)}` };
+  if (port !== undefined) return { kind: "port-taken", text: `${podTitle(pod)} cannot listen${suffix(port)}` };
   const last = lines.findLast((line) => LAST_WORDS.test(line)) ?? lines.at(-1);
   if (last === undefined) return { kind: "unexplained", text: `${podTitle(pod)} ends with code ${crash.exitCode}` };
-  return { kind: "crash", text: `${podTitle(pod)} ends with code ${crash.exitCode}${say(last)}` };
+  return { kind: "crash", text: `${podTitle(pod)} ends with code ${crash.exitCode}${suffix(last)}` };
 }
 
 /** Without klog's header of time, thread and place. */
@@ -174,19 +174,19 @@ function cut(text: string): string {
 }
 
 /** Why a workload's controller makes no pod, from what it keeps in its status: `ReplicaFailure` of a ReplicaSet, or of the Deployment. */
-export function creationTrouble(owner: KubeObject): PodTrouble | undefined {
+export function creationFault(owner: KubeObject): PodFault | undefined {
   const failure = objectsOf(objectOf(owner.status).conditions).find(
     ({ type, status }) => type === "ReplicaFailure" && status === "True",
   );
-  return failure === undefined ? undefined : uncreatedTrouble(owner, textOf(failure.message));
+  return failure === undefined ? undefined : uncreatedFault(owner, textOf(failure.message));
 }
 
-export function uncreatedTrouble({ kind, metadata }: KubeObject, message: string): PodTrouble {
-  return refusedTrouble(`${kind} "${metadata.name}" may not create its pod`, message);
+export function uncreatedFault({ kind, metadata }: KubeObject, message: string): PodFault {
+  return refusedFault(`${kind} "${metadata.name}" may not create its pod`, message);
 }
 
 /** @param what happens, without the reason */
-export function refusedTrouble(what: string, message: string): PodTrouble {
+export function refusedFault(what: string, message: string): PodFault {
   const kind = /exceeded quota|must specify (?:limits|requests)|failed quota/i.test(message) ? "quota" : "refused";
   return { kind, text: `${what}: ${message}` };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { node as makeNode, object, workload } from "../../test/cluster-objects.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
-import { isMaster, pickNode } from "./pick-node.ts";
+import { isControlPlaneNode, pickNode } from "./pick-node.ts";
 import { isRescuePodOf } from "./rescue-mark.ts";
 import { makeRescuePod, templateServiceAccount } from "./rescue-pod.ts";
 import { workloadTarget } from "./target.ts";
@@ -137,7 +137,7 @@ describe("the node", () => {
     ["master=true", { master: "true" }],
     ["master", { master: "" }],
   ])("labelled %s is a master", (_, labels) => {
-    expect(isMaster(node("m1", labels))).toBe(true);
+    expect(isControlPlaneNode(node("m1", labels))).toBe(true);
     expect(pickNode([worker, node("m1", labels)], wishes).metadata.name).toBe("m1");
   });
 

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
-import type { PodTrouble } from "./pod-state.ts";
+import type { PodFault } from "./pod-state.ts";
 import { next, type RescueSeen, type RescueState } from "./rescue-state.ts";
 
-const trouble: PodTrouble = { kind: "image", text: "no such image" };
-const later: PodTrouble = { kind: "timeout", text: "too late" };
+const fault: PodFault = { kind: "image", text: "no such image" };
+const later: PodFault = { kind: "timeout", text: "too late" };
 const SEEN: readonly RescueSeen<string>[] = [
   { is: "done" },
   { is: "pod", pod: "rescue-1" },
   { is: "healthy" },
   { is: "lost" },
-  { is: "undecided", trouble },
-  { is: "trouble", trouble },
-  { is: "late", trouble: later },
+  { is: "undecided", fault },
+  { is: "fault", fault },
+  { is: "late", fault: later },
 ];
 const standIn = "rescue-0";
 const STATES: Readonly<Record<string, RescueState<string>>> = {
@@ -25,10 +25,10 @@ const STATES: Readonly<Record<string, RescueState<string>>> = {
   "starting-permanent": { kind: "starting-permanent", standIn },
   "handing-over": { kind: "handing-over", standIn },
   removing: { kind: "removing", standIn, failure: undefined },
-  "removing, after a failure": { kind: "removing", standIn, failure: trouble },
+  "removing, after a failure": { kind: "removing", standIn, failure: fault },
   returning: { kind: "returning", standIn, failure: later },
-  "last-look": { kind: "last-look", trouble },
-  ended: { kind: "ended", as: "healthy", standIn: undefined, trouble: undefined },
+  "last-look": { kind: "last-look", fault },
+  ended: { kind: "ended", as: "healthy", standIn: undefined, fault: undefined },
 };
 const LETTERS = {
   "finding-earlier": "f",
@@ -47,7 +47,7 @@ const letter = (state: RescueState<string>) => (state.kind === "ended" ? ENDS[st
 const after = (name: string, seen: RescueSeen<string>) => next(STATES[name]!, seen, 2);
 
 describe("every state against every end of its step", () => {
-  /** Columns: done, a pod, healthy, lost, undecided, a trouble, late. */
+  /** Columns: done, a pod, healthy, lost, undecided, a fault, late. */
   const TABLE: Readonly<Record<string, string>> = {
     "finding-earlier": "jrffffl",
     resuming: "rprrrjl",
@@ -70,20 +70,20 @@ describe("every state against every end of its step", () => {
   test("the table has every state", () => expect(Object.keys(TABLE)).toEqual(Object.keys(STATES)));
 });
 
-test("of several templates the first one's trouble is reported: the others are only tried", () => {
-  const second = after("standing-in", { is: "trouble", trouble });
-  expect(second).toEqual({ kind: "standing-in", template: 1, first: trouble });
-  expect(next(second, { is: "trouble", trouble: later }, 2)).toEqual({ kind: "last-look", trouble });
+test("of several templates the first one's fault is reported: the others are only tried", () => {
+  const second = after("standing-in", { is: "fault", fault });
+  expect(second).toEqual({ kind: "standing-in", template: 1, first: fault });
+  expect(next(second, { is: "fault", fault: later }, 2)).toEqual({ kind: "last-look", fault });
 });
 
 test("a rescue pod that leads stays where the permanent one cannot start, and comes back where it does not take over", () => {
-  expect(after("starting-permanent", { is: "trouble", trouble })).toMatchObject({ as: "rescued", standIn, trouble });
-  const back = next(after("handing-over", { is: "late", trouble: later }), { is: "done" }, 2);
+  expect(after("starting-permanent", { is: "fault", fault })).toMatchObject({ as: "rescued", standIn, fault });
+  const back = next(after("handing-over", { is: "late", fault: later }), { is: "done" }, 2);
   expect(back).toEqual({ kind: "returning", standIn, failure: later });
   expect(next(back, { is: "pod", pod: "rescue-2" }, 2)).toMatchObject({
     as: "rescued",
     standIn: "rescue-2",
-    trouble: later,
+    fault: later,
   });
 });
 

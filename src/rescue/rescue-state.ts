@@ -7,7 +7,7 @@
  * does not take over. A component is called lost only after a last look at its permanent pods, which may have come back
  * by themselves.
  */
-import type { PodTrouble } from "./pod-state.ts";
+import type { PodFault } from "./pod-state.ts";
 
 export type RescueState<Pod> =
   /** Is the rescue pod of an earlier run there? */
@@ -19,17 +19,17 @@ export type RescueState<Pod> =
   /** Permissions, and replicas where it was scaled to 0. `standIn` leads already. */
   | { readonly kind: "preparing"; readonly standIn: Pod | undefined }
   /** A rescue pod of this template has to lead. `first`: what the first template that failed met. */
-  | { readonly kind: "standing-in"; readonly template: number; readonly first: PodTrouble | undefined }
+  | { readonly kind: "standing-in"; readonly template: number; readonly first: PodFault | undefined }
   /** The rescue pod leads; a permanent one has to be started. */
   | { readonly kind: "starting-permanent"; readonly standIn: Pod }
   /** The rescue pod is removed; the permanent one has to take over. */
   | { readonly kind: "handing-over"; readonly standIn: Pod }
   /** Until the rescue pod is gone. `failure`: why the permanent one did not take over. */
-  | { readonly kind: "removing"; readonly standIn: Pod; readonly failure: PodTrouble | undefined }
+  | { readonly kind: "removing"; readonly standIn: Pod; readonly failure: PodFault | undefined }
   /** A rescue pod of the same template once more. */
-  | { readonly kind: "returning"; readonly standIn: Pod; readonly failure: PodTrouble }
+  | { readonly kind: "returning"; readonly standIn: Pod; readonly failure: PodFault }
   /** Nothing helped: has the permanent one come back by itself? */
-  | { readonly kind: "last-look"; readonly trouble: PodTrouble }
+  | { readonly kind: "last-look"; readonly fault: PodFault }
   | RescueEnd<Pod>;
 
 export interface RescueEnd<Pod> {
@@ -40,7 +40,7 @@ export interface RescueEnd<Pod> {
    */
   readonly as: "healthy" | "mended" | "rescued" | "lost" | "unknown";
   readonly standIn: Pod | undefined;
-  readonly trouble: PodTrouble | undefined;
+  readonly fault: PodFault | undefined;
 }
 
 /** What a step ended with. */
@@ -51,14 +51,14 @@ export type RescueSeen<Pod> =
   | { readonly is: "healthy" }
   | { readonly is: "lost" }
   /** Whether the component works cannot be judged. */
-  | { readonly is: "undecided"; readonly trouble: PodTrouble }
-  | { readonly is: "trouble"; readonly trouble: PodTrouble }
+  | { readonly is: "undecided"; readonly fault: PodFault }
+  | { readonly is: "fault"; readonly fault: PodFault }
   /** The time is up. */
-  | { readonly is: "late"; readonly trouble: PodTrouble };
+  | { readonly is: "late"; readonly fault: PodFault };
 
 /** `templates`: how many there are to make rescue pods of. What a step cannot end with leaves its state as it is. */
 export function next<Pod>(state: RescueState<Pod>, seen: RescueSeen<Pod>, templates: number): RescueState<Pod> {
-  if (seen.is === "late") return whenLate(state, seen.trouble);
+  if (seen.is === "late") return whenLate(state, seen.fault);
   switch (state.kind) {
     case "finding-earlier":
       if (seen.is === "pod") return { kind: "resuming", earlier: seen.pod };
@@ -66,10 +66,10 @@ export function next<Pod>(state: RescueState<Pod>, seen: RescueSeen<Pod>, templa
     case "resuming":
       // One that does not lead is removed by its step.
       if (seen.is === "pod") return { kind: "preparing", standIn: seen.pod };
-      return seen.is === "trouble" ? { kind: "judging" } : state;
+      return seen.is === "fault" ? { kind: "judging" } : state;
     case "judging":
       if (seen.is === "healthy") return ended("healthy");
-      if (seen.is === "undecided") return ended("unknown", undefined, seen.trouble);
+      if (seen.is === "undecided") return ended("unknown", undefined, seen.fault);
       return seen.is === "lost" ? { kind: "preparing", standIn: undefined } : state;
     case "preparing":
       if (seen.is !== "done") return state;
@@ -80,10 +80,10 @@ export function next<Pod>(state: RescueState<Pod>, seen: RescueSeen<Pod>, templa
       return whileStandingIn(state, seen, templates);
     case "starting-permanent":
       // Without its rescue pod the component would be lost again.
-      if (seen.is === "trouble") return ended("rescued", state.standIn, seen.trouble);
+      if (seen.is === "fault") return ended("rescued", state.standIn, seen.fault);
       return seen.is === "done" ? { kind: "handing-over", standIn: state.standIn } : state;
     case "handing-over":
-      if (seen.is === "trouble") return { kind: "removing", standIn: state.standIn, failure: seen.trouble };
+      if (seen.is === "fault") return { kind: "removing", standIn: state.standIn, failure: seen.fault };
       return seen.is === "done" ? { kind: "removing", standIn: state.standIn, failure: undefined } : state;
     case "removing":
       if (seen.is !== "done") return state;
@@ -92,10 +92,10 @@ export function next<Pod>(state: RescueState<Pod>, seen: RescueSeen<Pod>, templa
         : { kind: "returning", standIn: state.standIn, failure: state.failure };
     case "returning":
       if (seen.is === "pod") return ended("rescued", seen.pod, state.failure);
-      return seen.is === "trouble" ? { kind: "last-look", trouble: seen.trouble } : state;
+      return seen.is === "fault" ? { kind: "last-look", fault: seen.fault } : state;
     case "last-look":
       if (seen.is === "healthy") return ended("mended");
-      return seen.is === "lost" ? ended("lost", undefined, state.trouble) : state;
+      return seen.is === "lost" ? ended("lost", undefined, state.fault) : state;
     case "ended":
       return state;
   }
@@ -107,21 +107,21 @@ function whileStandingIn<Pod>(
   templates: number,
 ): RescueState<Pod> {
   if (seen.is === "pod") return { kind: "starting-permanent", standIn: seen.pod };
-  if (seen.is !== "trouble") return state;
-  const first = state.first ?? seen.trouble;
+  if (seen.is !== "fault") return state;
+  const first = state.first ?? seen.fault;
   const template = state.template + 1;
-  return template < templates ? { kind: "standing-in", template, first } : { kind: "last-look", trouble: first };
+  return template < templates ? { kind: "standing-in", template, first } : { kind: "last-look", fault: first };
 }
 
 /** The time of the whole run is up. What a rescue pod does goes on; what is half done is taken further; all else is lost. */
-function whenLate<Pod>(state: RescueState<Pod>, trouble: PodTrouble): RescueState<Pod> {
+function whenLate<Pod>(state: RescueState<Pod>, fault: PodFault): RescueState<Pod> {
   switch (state.kind) {
     case "starting-permanent":
-      return ended("rescued", state.standIn, trouble);
+      return ended("rescued", state.standIn, fault);
     case "handing-over":
-      return { kind: "removing", standIn: state.standIn, failure: trouble };
+      return { kind: "removing", standIn: state.standIn, failure: fault };
     case "last-look":
-      return ended("lost", undefined, state.trouble);
+      return ended("lost", undefined, state.fault);
     case "ended":
       return state;
     case "finding-earlier":
@@ -131,10 +131,10 @@ function whenLate<Pod>(state: RescueState<Pod>, trouble: PodTrouble): RescueStat
     case "standing-in":
     case "removing":
     case "returning":
-      return { kind: "last-look", trouble };
+      return { kind: "last-look", fault };
   }
 }
 
-function ended<Pod>(as: RescueEnd<Pod>["as"], standIn?: Pod, trouble?: PodTrouble): RescueEnd<Pod> {
-  return { kind: "ended", as, standIn, trouble };
+function ended<Pod>(as: RescueEnd<Pod>["as"], standIn?: Pod, fault?: PodFault): RescueEnd<Pod> {
+  return { kind: "ended", as, standIn, fault };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { mirrorPod, object, type WorkloadShape, workload } from "../../test/cluster-objects.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { judgeReadiness, mendingHint } from "./permanent.ts";
-import type { PodTrouble } from "./pod-state.ts";
+import type { PodFault } from "./pod-state.ts";
 import { findWorkload, goneTarget, staticTarget, workloadTarget } from "./target.ts";
 
 const scheduler = (shape: WorkloadShape = {}) => workload("kube-scheduler", shape);
@@ -144,9 +144,7 @@ test("what made its pods is gone: its rescue pod works, and the hint says to cre
   const target = goneTarget("kube-scheduler", { replicaSets: [], pods: [pod], gone: [] })!;
   expect(target).toMatchObject({ kind: "Gone", namespace: "kube-system", name: "kube-scheduler" });
   const readiness = judgeReadiness([], target, "m1", () => undefined);
-  expect(readiness).toMatchObject({ can: "not", trouble: { kind: "workload-missing" } });
-  expect(mendingHint(target, (readiness as { trouble: PodTrouble }).trouble, false)).toContain(
-    "create its Deployment again",
-  );
+  expect(readiness).toMatchObject({ can: "not", fault: { kind: "workload-missing" } });
+  expect(mendingHint(target, (readiness as { fault: PodFault }).fault, false)).toContain("create its Deployment again");
   expect(goneTarget("kube-scheduler", { replicaSets: [], pods: [], gone: [] })).toBeUndefined();
 });

@@ -35,7 +35,7 @@ export function encodeObject(object: KubeObject, { encoding, like }: EncodeOptio
   if (
     like &&
     detectEncoding(like) === encoding &&
-    saysTheSame(decodeValue({ key: "", value: like, modRevision: 0 }), stored)
+    decodesToSame(decodeValue({ key: "", value: like, modRevision: 0 }), stored)
   )
     return like;
   if (encoding === "cbor") return encodeCbor(stored);
@@ -43,7 +43,7 @@ export function encodeObject(object: KubeObject, { encoding, like }: EncodeOptio
   return Buffer.from(encoding === "json" ? `${printJson(stored)}\n` : printYaml(stored), "utf8");
 }
 
-function saysTheSame(decoded: DecodedValue, stored: JsonObject): boolean {
+function decodesToSame(decoded: DecodedValue, stored: JsonObject): boolean {
   return decoded.state === "object" && printJson(storedForm(decoded.object)) === printJson(stored);
 }
 

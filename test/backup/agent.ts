@@ -40,7 +40,7 @@ export interface RunningAgent {
   readonly pid: number;
   readonly ended: boolean;
   /** Everything on standard error. */
-  readonly said: string;
+  readonly reported: string;
   /** Each line of the log, parsed. */
   log(): { readonly level: string; readonly msg: string; readonly [field: string]: unknown }[];
   /** Resolves when a line of the log has this text in it. */
@@ -95,7 +95,7 @@ export function startAgent(
     get ended() {
       return child.exitCode !== null || child.signalCode !== null;
     },
-    get said() {
+    get reported() {
       return text;
     },
     log: () =>

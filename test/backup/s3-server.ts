@@ -32,9 +32,9 @@ export async function startS3(directory: string, buckets: readonly string[]): Pr
       stdio: ["ignore", "ignore", "pipe"],
     },
   );
-  let said = "";
+  let reported = "";
   child.stderr.on("data", (chunk: Buffer) => {
-    said += chunk.toString();
+    reported += chunk.toString();
   });
   const endpoint = `http://127.0.0.1:${port}`;
   for (let i = 0; ; i++) {
@@ -42,7 +42,7 @@ export async function startS3(directory: string, buckets: readonly string[]): Pr
       await fetch(endpoint);
       break;
     } catch {
-      if (i > 100 || child.exitCode !== null) throw new Error(`s3rver does not serve: ${said}`);
+      if (i > 100 || child.exitCode !== null) throw new Error(`s3rver does not serve: ${reported}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

@@ -105,10 +105,10 @@ describeWithCluster("the checkpointer of a node", (kubernetes) => {
     await proven("full", 1);
     await node.runForResult(["dd", "if=/dev/zero", "of=/etc/kubernetes/fill", "bs=4k"]);
     await plane.api.patch("/api/v1/namespaces/kube-system/secrets/full-secret", { stringData: { key: "second" } });
-    const told = await waitFor("it to say that the disk is full", async () =>
+    const reported = await waitFor("it to say that the disk is full", async () =>
       (await statusOf(node)).findings.find(({ code }: { code: string }) => code === "no-space"),
     );
-    expect(told.level).toBe("error");
+    expect(reported.level).toBe("error");
     expect((await proven("full", 1)).state).toBe("inactive");
 
     await plane.bed.processes.get("kube-apiserver")!.kill();

@@ -53,8 +53,8 @@ describeWithCluster("a cluster of three control-plane nodes", (kubernetes) => {
 
       const plan = await cluster(by, "restore", outside, "--plan", "-o", "json");
       expect(plan.stderr).not.toContain("problem:");
-      const { plan: planned, notes } = JSON.parse(plan.stdout);
-      expect(notes.problems).toEqual([]);
+      const { plan: planned, check } = JSON.parse(plan.stdout);
+      expect(check.problems).toEqual([]);
       expect(planned.members.map(({ node, address }: { node: string; address: string }) => [node, address])).toEqual(
         bed.controlPlanes.map((node) => [node.name, node.address]),
       );

@@ -56,7 +56,7 @@ export async function cluster(by: Administrator, ...words: string[]): Promise<Ou
 export async function clusterUntil(
   by: Administrator,
   words: readonly string[],
-  said: RegExp,
+  reported: RegExp,
   act: (pid: number) => void | Promise<void>,
 ): Promise<Outcome> {
   const story = by.bed.bed.path("story.log");
@@ -70,10 +70,10 @@ export async function clusterUntil(
     isOver = true;
   });
   await waitFor(
-    `it to say ${said}`,
+    `it to say ${reported}`,
     () => {
-      if (said.test(read())) return true;
-      if (isOver) throw new GiveUp(`it ended before it said ${said}:\n${read()}`);
+      if (reported.test(read())) return true;
+      if (isOver) throw new GiveUp(`it ended before it said ${reported}:\n${read()}`);
       return false;
     },
     { seconds: 600, everyMilliseconds: 30, explain: read },

@@ -32,8 +32,14 @@ describeWithCluster("the container runtime", (kubernetes) => {
 
   test("is found where it listens, and spoken to in its newest version", async () => {
     expect(findRuntimeEndpoint(undefined, node.outsidePath(""))).toBe(`unix://${socket}`);
-    const told = { pid: 1, staticPods: null, nodeName: "x", rootDirectory: "/", runtimeEndpoint: "/run/other.sock" };
-    expect(findRuntimeEndpoint(told)).toBe("unix:///run/other.sock");
+    const reported = {
+      pid: 1,
+      staticPods: null,
+      nodeName: "x",
+      rootDirectory: "/",
+      runtimeEndpoint: "/run/other.sock",
+    };
+    expect(findRuntimeEndpoint(reported)).toBe("unix:///run/other.sock");
     const runtime = await openContainerRuntime(`unix://${socket}`);
     expect(runtime.cri).toBe("v1");
     expect(runtime.version.name).toBe("containerd");

@@ -59,8 +59,8 @@ describeWithCluster("diagnose, with every program running", (kubernetes) => {
     const { troubles } = await diagnosed(here, ["error api-server-not-ready"]);
     const [{ text, commands }] = troubles as [(typeof troubles)[number]];
     expect(text).toMatch(/fails its checks .*"poststarthook\/crd-informer-synced"/);
-    const said = "[-]poststarthook/crd-informer-synced failed";
-    await expect(runPrinted(commands, here)).rejects.toThrow(said);
+    const reported = "[-]poststarthook/crd-informer-synced failed";
+    await expect(runPrinted(commands, here)).rejects.toThrow(reported);
     await plane.etcd.etcdctl("del", BROKEN_DEFINITION);
     await diagnosed(here, []);
     await runPrinted(commands, here);

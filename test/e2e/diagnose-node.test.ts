@@ -11,7 +11,12 @@ import { waitFor } from "../../testbed/wait.ts";
 import { diagnosed, mended, type Place, runPrinted } from "./diagnosing.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { expectWebServes } from "./starting.ts";
-import { apiServerReady, PKI, type StaticMaster, startMaster } from "./static-master.ts";
+import {
+  apiServerReady,
+  PKI,
+  type StaticControlPlaneNode,
+  startControlPlaneNode,
+} from "./static-control-plane-node.ts";
 import { webDeployment } from "./workloads.ts";
 
 const WEB = "/apis/apps/v1/namespaces/default/deployments/web";
@@ -21,14 +26,14 @@ const isShort = process.env.KUBEMEND_E2E === "short";
 
 describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
   let bed: Bed;
-  let master: StaticMaster;
+  let controlPlaneNode: StaticControlPlaneNode;
   let here: Place;
 
   beforeAll(async () => {
     if (isShort) return;
     bed = createBed();
-    master = await startMaster(bed, kubernetes);
-    const { node, api } = master;
+    controlPlaneNode = await startControlPlaneNode(bed, kubernetes);
+    const { node, api } = controlPlaneNode;
     await apiServerReady(api, node);
     await api.apply(webDeployment(3));
     await expectWebServes({ api, bed }, 3);
@@ -49,18 +54,18 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
 
   /** Takes a component's manifest out of the kubelet's sight, and waits until its container has gone. */
   async function stop(component: string): Promise<void> {
-    await master.node.run(["mv", `${STATIC_PODS_PATH}/${component}.yaml`, "/root/"]);
+    await controlPlaneNode.node.run(["mv", `${STATIC_PODS_PATH}/${component}.yaml`, "/root/"]);
     await gone(component);
   }
   const gone = (component: string) =>
     waitFor(`${component} to be gone`, async () =>
-      (await master.node.containers()).every((name) => !name.endsWith(`/${component}`)),
+      (await controlPlaneNode.node.containers()).every((name) => !name.endsWith(`/${component}`)),
     );
 
   longTest("API server stopped: user pods still serve", async () => {
-    const pods = await master.api.list(`${PODS}?labelSelector=app%3Dweb`);
+    const pods = await controlPlaneNode.api.list(`${PODS}?labelSelector=app%3Dweb`);
     await stop("kube-apiserver");
-    await expect(master.api.get(WEB)).rejects.toThrow();
+    await expect(controlPlaneNode.api.get(WEB)).rejects.toThrow();
     for (const { metadata, status } of pods) {
       const answer = await bed.run(["busybox", "wget", "-qO-", `http://${status.podIP}:8080`], { timeoutSeconds: 5 });
       expect(answer).toBe(`${metadata.name}\n`);
@@ -68,39 +73,41 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
     const { consequence, evidence } = await mended(here, "error kube-apiserver-manifest-missing");
     expect(consequence).toContain("pods that run go on and serve");
     expect(evidence.join("\n")).toContain("/root/kube-apiserver.yaml");
-    await expectWebServes({ api: master.api, bed }, 3);
+    await expectWebServes({ api: controlPlaneNode.api, bed }, 3);
   });
 
   longTest("scheduler stopped: scaled pods are Pending, then Running", async () => {
     await stop("kube-scheduler");
-    await master.api.patch(WEB, { spec: { replicas: 6 } });
+    await controlPlaneNode.api.patch(WEB, { spec: { replicas: 6 } });
     await waitFor("three pods to be Pending", async () => {
-      const pods = await master.api.list(`${PODS}?fieldSelector=status.phase%3DPending`);
+      const pods = await controlPlaneNode.api.list(`${PODS}?fieldSelector=status.phase%3DPending`);
       return pods.length === 3;
     });
     const { evidence } = await mended(here, "error kube-scheduler-manifest-missing");
     expect(evidence.join("\n")).toContain("no scheduler works");
     expect(evidence.join("\n")).toContain("3 pods waiting for a node");
-    await expectWebServes({ api: master.api, bed }, 6);
+    await expectWebServes({ api: controlPlaneNode.api, bed }, 6);
   });
 
   longTest("controller manager stopped: deleted pods are not replaced, then replaced", async () => {
-    await master.api.patch(WEB, { spec: { replicas: 6 } });
-    await expectWebServes({ api: master.api, bed }, 6);
+    await controlPlaneNode.api.patch(WEB, { spec: { replicas: 6 } });
+    await expectWebServes({ api: controlPlaneNode.api, bed }, 6);
     await stop("kube-controller-manager");
-    const [first, second] = await master.api.list(`${PODS}?labelSelector=app%3Dweb`);
+    const [first, second] = await controlPlaneNode.api.list(`${PODS}?labelSelector=app%3Dweb`);
     for (const { metadata } of [first, second]) {
-      await master.api.delete(`${PODS}/${metadata.name}`, { gracePeriodSeconds: 1 });
+      await controlPlaneNode.api.delete(`${PODS}/${metadata.name}`, { gracePeriodSeconds: 1 });
     }
-    await waitFor("four pods to be left", async () => (await master.api.list(PODS)).length === 4, { seconds: 120 });
+    await waitFor("four pods to be left", async () => (await controlPlaneNode.api.list(PODS)).length === 4, {
+      seconds: 120,
+    });
     const { evidence } = await mended(here, "error kube-controller-manager-manifest-missing");
     expect(evidence.join("\n")).toContain("no controller manager works");
     expect(evidence.join("\n")).toMatch(/2 pods of 1 ReplicaSet are missing, and nobody makes them/);
-    await expectWebServes({ api: master.api, bed }, 6);
+    await expectWebServes({ api: controlPlaneNode.api, bed }, 6);
   });
 
   longTest("an API server with a flag that it does not know: its last words tell", async () => {
-    const { node } = master;
+    const { node } = controlPlaneNode;
     const path = `${STATIC_PODS_PATH}/kube-apiserver.yaml`;
     const manifest = await node.read(path);
     await node.write(path, manifest.replace(/^( *)- --allow-privileged.*$/m, "$&\n$1- --insecure-everything=true"));
@@ -110,7 +117,7 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
   });
 
   longTest("an API server whose key is not its certificate's: it cannot start", async () => {
-    const { node, cluster, api } = master;
+    const { node, cluster, api } = controlPlaneNode;
     const other = await cluster.issue("other", { commonName: "other", use: "server" });
     await node.write(`${PKI}/apiserver.key`, other.key);
     await node.killContainers("kube-apiserver");
@@ -128,12 +135,12 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
   });
 
   longTest("a kubelet that is stopped, with everything else running", async () => {
-    await master.node.stopKubelet();
+    await controlPlaneNode.node.stopKubelet();
     await mended(here, "error kubelet-stopped");
   });
 
   longTest("a kubelet whose certificate has expired: its node is lost in consequence", async () => {
-    const { node, cluster, api } = master;
+    const { node, cluster, api } = controlPlaneNode;
     const path = "/etc/kubernetes/kubeconfig";
     const good = await node.read(path);
     const day = 86_400_000;

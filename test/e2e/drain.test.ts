@@ -130,10 +130,10 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     );
     const lines = results.map(({ code, stdout, stderr }, i) => {
       expect(code, stderr).toBe(0);
-      const told = same(stdout, nodes[i]!)
+      const reported = same(stdout, nodes[i]!)
         .replace("already cordoned", "cordoned")
         .replace("node/NODE evicted", "node/NODE drained");
-      return told
+      return reported
         .replace(/-[a-z0-9]+-[a-z0-9]{5}(?= |$)/gm, "-x")
         .split("\n")
         .sort();
@@ -182,7 +182,7 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     await settled(plane);
     const flags = ["hollow-2", "--force", ...IGNORE];
     const child = startNode(plane, ["drain", ...flags]);
-    await child.said(/pod "default\/held" is still there: held by finalizer "example.com\/hold"/);
+    await child.reported(/pod "default\/held" is still there: held by finalizer "example.com\/hold"/);
     child.kill("SIGINT");
     const { code, stderr } = await child.ended;
     expect(code, stderr).toBe(130);
@@ -194,7 +194,7 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     expect(skipped.stdout).toBe("node/hollow-2 already cordoned\nnode/hollow-2 drained\n");
 
     const again = startNode(plane, ["drain", ...flags]);
-    await again.said(/evicting pod default\/held/);
+    await again.reported(/evicting pod default\/held/);
     await plane.api.patch("/api/v1/namespaces/default/pods/held", { metadata: { finalizers: null } });
     const done = await again.ended;
     expect(done.code, done.stderr).toBe(0);
@@ -279,8 +279,8 @@ subjects: [{kind: User, name: looker, apiGroup: rbac.authorization.k8s.io}]
       'error: "hollow-3" is the last healthy control-plane node (there is no other); nothing was changed\n',
     );
     expect((await plane.api.get("/api/v1/nodes/hollow-3")).spec.unschedulable).toBeUndefined();
-    const told = await drain("hollow-3", ...IGNORE, "--allow-control-plane-loss", "--dry-run=server");
-    expect(told.code, told.stderr).toBe(0);
+    const reported = await drain("hollow-3", ...IGNORE, "--allow-control-plane-loss", "--dry-run=server");
+    expect(reported.code, reported.stderr).toBe(0);
     await plane.api.patch("/api/v1/nodes/hollow-3", {
       metadata: { labels: { "node-role.kubernetes.io/master": null } },
     });
@@ -338,7 +338,7 @@ subjects: [{kind: User, name: viewer, apiGroup: rbac.authorization.k8s.io}]
     );
 
     const interrupted = startNode(plane, ["rebalance", "hollow-3"]);
-    await interrupted.said(/Deployment default\/web: one more replica/);
+    await interrupted.reported(/Deployment default\/web: one more replica/);
     interrupted.kill("SIGINT");
     expect((await interrupted.ended).code).toBe(130);
     const left = await plane.api.get("/apis/apps/v1/namespaces/default/deployments/web");
@@ -411,11 +411,11 @@ subjects: [{kind: User, name: viewer, apiGroup: rbac.authorization.k8s.io}]
       await settled(plane);
       const apiServer = plane.bed.processes.get("kube-apiserver")!;
       const child = startNode(plane, ["drain", "hollow-2", "--force", ...IGNORE]);
-      await child.said(/evicting pod default\/held/);
+      await child.reported(/evicting pod default\/held/);
       apiServer.signal("SIGSTOP"); // it no longer answers
       await sleep(3000);
       apiServer.signal("SIGCONT");
-      await child.said(/held by finalizer/);
+      await child.reported(/held by finalizer/);
       await plane.api.patch("/api/v1/namespaces/default/pods/held", { metadata: { finalizers: null } });
       const first = await child.ended;
       expect(first.code, first.stderr).toBe(0);
@@ -425,18 +425,18 @@ subjects: [{kind: User, name: viewer, apiGroup: rbac.authorization.k8s.io}]
       await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
       await settled(plane);
       const watching = startNode(plane, ["status", "--watch"]);
-      await watching.said(/^hollow-2 +Ready /m);
+      await watching.reported(/^hollow-2 +Ready /m);
       const second = startNode(plane, ["drain", "hollow-2", "--force", ...IGNORE]);
-      await second.said(/held by finalizer/);
+      await second.reported(/held by finalizer/);
       await apiServer.kill();
-      await second.said(/note: waiting for the API server/);
+      await second.reported(/note: waiting for the API server/);
       const { code, stderr } = await second.ended;
       expect(code).toBe(1);
       expect(stderr).toMatch(
         /error: cannot reach the API server at .*: (nothing listens there|it closed the connection)/,
       );
       expect(stderr).toContain('node "hollow-2" stays cordoned');
-      await watching.said(/^warning: the API server does not answer: what is shown is what it said last$/m);
+      await watching.reported(/^warning: the API server does not answer: what is shown is what it said last$/m);
       watching.kill("SIGINT");
       expect((await watching.ended).code).toBe(130);
       hasNodes = false; // nobody to tidy up with

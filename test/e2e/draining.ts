@@ -168,7 +168,7 @@ export function startNode(plane: ControlPlane, args: readonly string[]) {
   return {
     ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
-    said: (text: RegExp) =>
+    reported: (text: RegExp) =>
       waitFor(`"node ${args[0]}" to say ${text}`, () => text.test(stdout + stderr), {
         seconds: 90,
         explain: () => stdout + stderr,

@@ -43,7 +43,7 @@ export interface Rescued {
 
 /** A signal that it gets as soon as it has told something that matches, after `first` was done. */
 export interface Interruption {
-  readonly told: RegExp;
+  readonly reported: RegExp;
   readonly signal: NodeJS.Signals;
   readonly first?: () => void;
 }
@@ -64,7 +64,7 @@ export async function rescue(
   });
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
-    if (sent || at === undefined || !at.told.test(stderr)) return;
+    if (sent || at === undefined || !at.reported.test(stderr)) return;
     sent = true;
     at.first?.();
     child.kill(at.signal);

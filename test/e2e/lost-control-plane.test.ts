@@ -77,7 +77,7 @@ describeWithCluster("a self-hosted control plane with etcd outside comes back", 
 
   longTest("after its master was destroyed, on another machine at the same address, from the live etcd", async () => {
     const { bed } = cluster;
-    const node = await cluster.replaceMaster("node2");
+    const node = await cluster.replaceControlPlaneNode("node2");
     await recoverFromEtcd(bed.path("from-etcd"));
     const story = await startKilledAtEveryStep(node, bed.path("from-etcd"));
     expect(story).toMatch(/this machine has the address of node "node1", .*: deleted that node/);

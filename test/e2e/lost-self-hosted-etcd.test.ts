@@ -39,8 +39,13 @@ describeWithCluster("a self-hosted control plane with its etcd inside", (kuberne
     await node.loseDisk();
     const recovered = bed.path("recovered");
     const kubeconfig = `--kubeconfig=${join(cluster.assetDir, "auth/kubeconfig")}`;
-    const told = await kubemend("recover", `--recovery-dir=${recovered}`, `--etcd-backup-file=${backup}`, kubeconfig);
-    expect(told).toContain(`sudo kubemend start --asset-dir=${recovered}`);
+    const reported = await kubemend(
+      "recover",
+      `--recovery-dir=${recovered}`,
+      `--etcd-backup-file=${backup}`,
+      kubeconfig,
+    );
+    expect(reported).toContain(`sudo kubemend start --asset-dir=${recovered}`);
     await startKilledAtEveryStep(node, recovered, ["restoring etcd from", "restored etcd into", "etcd: static pod"]);
 
     await expectNothingTemporary(node, "recovered-etcd.yaml\n");

@@ -47,7 +47,7 @@ describeWithCluster("nodes that fail", (kubernetes) => {
     expect(answers.stderr).toContain('error: node "hollow-2" is ready: its kubelet can end its pods in order\n');
 
     const watching = startNode(plane, ["status", "--watch"]);
-    await watching.said(/^hollow-2 +Ready /m);
+    await watching.reported(/^hollow-2 +Ready /m);
     await plane.bed.processes.get("hollow-2")!.kill();
     const condition = async () => conditionOf(await plane.api.get("/api/v1/nodes/hollow-2"), "Ready");
     await waitFor("the node to be given up", async () => (await condition()) === "Unknown", { seconds: 90 });
@@ -55,7 +55,7 @@ describeWithCluster("nodes that fail", (kubernetes) => {
       const { spec } = await plane.api.get("/api/v1/nodes/hollow-2");
       return spec.taints?.some(({ effect }: { effect: string }) => effect === "NoExecute");
     };
-    await watching.said(/^hollow-2 +NotReady .*[\s\S]*^Pods of hollow-2:$[\s\S]*^default\/web-/m);
+    await watching.reported(/^hollow-2 +NotReady .*[\s\S]*^Pods of hollow-2:$[\s\S]*^default\/web-/m);
     watching.kill("SIGINT");
     expect((await watching.ended).code).toBe(130);
     const early = await node("status", "hollow-2", "-o", "json");
@@ -64,14 +64,14 @@ describeWithCluster("nodes that fail", (kubernetes) => {
       seconds: 120,
       explain: () => plane.logs(["kube-controller-manager"]),
     });
-    const told = await node("status", "hollow-2");
-    expect(told.code).toBe(1);
-    expect(told.stdout).toMatch(/^hollow-2 +NotReady .* its kubelet is silent/m);
-    expect(told.stdout).toMatch(
+    const reported = await node("status", "hollow-2");
+    expect(reported.code).toBe(1);
+    expect(reported.stdout).toMatch(/^hollow-2 +NotReady .* its kubelet is silent/m);
+    expect(reported.stdout).toMatch(
       /^default\/web-\S+ +Running +in \d+s +tolerates node.kubernetes.io\/unreachable for 25 s$/m,
     );
-    expect(told.stdout).toMatch(/^default\/db-\d +Running +in .* for 300 s$/m);
-    expect(told.stdout).toMatch(/^default\/agent-\S+ +Running +never +pods of a DaemonSet tolerate it for ever$/m);
+    expect(reported.stdout).toMatch(/^default\/db-\d +Running +in .* for 300 s$/m);
+    expect(reported.stdout).toMatch(/^default\/agent-\S+ +Running +never +pods of a DaemonSet tolerate it for ever$/m);
 
     type Pod = { pod: string; due?: { time: number } };
     const foretold = (JSON.parse((await node("status", "hollow-2", "-o", "json")).stdout).pods as Pod[]).find(
@@ -158,9 +158,9 @@ describeWithCluster("a node that fails where pods are evicted by --pod-eviction-
     await waitFor("the node to be given up", async () => (await ready()) === "Unknown", { seconds: 90 });
     // The controller manager is a process here, so its flags are not to be seen.
     const flag = `--pod-eviction-timeout=${TIMEOUT_SECONDS}`;
-    const told = await node("status", "hollow-2", flag, "-o", "json");
-    expect(told.code, told.stderr).toBe(1);
-    const { pods } = JSON.parse(told.stdout) as { pods: { pod: string; due: { time: number; because: string } }[] };
+    const reported = await node("status", "hollow-2", flag, "-o", "json");
+    expect(reported.code, reported.stderr).toBe(1);
+    const { pods } = JSON.parse(reported.stdout) as { pods: { pod: string; due: { time: number; because: string } }[] };
     expect(pods).toHaveLength(2);
     expect(pods[0]!.due.because).toBe("--pod-eviction-timeout is 60 s since the node's last sign of life");
     const evicted = await waitFor(
@@ -178,7 +178,7 @@ describeWithCluster("a node that fails where pods are evicted by --pod-eviction-
     );
     for (const time of evicted)
       expect(Math.abs(time - pods[0]!.due.time), "foretold and come to pass").toBeLessThan(20_000);
-    const { nodes } = JSON.parse(told.stdout) as { nodes: { since: string }[] };
+    const { nodes } = JSON.parse(reported.stdout) as { nodes: { since: string }[] };
     expect(pods[0]!.due.time, "not from when it was given up").toBeLessThan(
       Date.parse(nodes[0]!.since) + TIMEOUT_SECONDS * 1000 - 10_000,
     );

@@ -34,7 +34,7 @@ export interface RenderedCluster {
   start(...flags: string[]): Promise<RunResult>;
   startFrom(assetDir: string, ...flags: string[]): Promise<RunResult>;
   /** Destroys the master, and puts a new machine with another name in its place, at the same address. */
-  replaceMaster(name: string): Promise<Node>;
+  replaceControlPlaneNode(name: string): Promise<Node>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export async function renderedCluster(
     };
     const assetDir = await render("assets");
     const read = (path: string) => readFileSync(join(assetDir, path), "utf8");
-    const addMaster = (name: string) =>
+    const addControlPlaneNode = (name: string) =>
       startNode(bed, kubernetes, name, {
         joinsByToken: !admitted,
         images: [hyperkubeImage(kubernetes), ...images],
@@ -73,7 +73,7 @@ export async function renderedCluster(
         },
         ...more,
       });
-    let node = await addMaster("node1");
+    let node = await addControlPlaneNode("node1");
     const port = await bed.forwarder.open(address, 6443);
     const api = new Api({ port, ca: read("tls/ca.crt"), cert: read("tls/admin.crt"), key: read("tls/admin.key") });
     const startFrom = (directory: string, ...flags: string[]) =>
@@ -89,10 +89,10 @@ export async function renderedCluster(
       render,
       start: (...flags) => startFrom(assetDir, ...flags),
       startFrom,
-      async replaceMaster(name) {
+      async replaceControlPlaneNode(name) {
         await node.kill();
         bed.releaseLastHost();
-        node = await addMaster(name);
+        node = await addControlPlaneNode(name);
         return node;
       },
       [Symbol.asyncDispose]() {

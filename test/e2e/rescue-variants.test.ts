@@ -48,7 +48,7 @@ describeWithCluster("a self-hosted control plane in other ways", (kubernetes) =>
     const broken = await command((flags) => [...flags, "--config=/nowhere/scheduler.yaml"]);
     await lose(plane, ["kube-scheduler"], broken);
     const outcome = await expectRescued(plane, await rescue(plane, ["scheduler", "-o", "json"]), "crash");
-    expect(outcome.trouble.text).toMatch(/ends with code 1: .*\/nowhere\/scheduler.yaml/);
+    expect(outcome.fault.text).toMatch(/ends with code 1: .*\/nowhere\/scheduler.yaml/);
     expect(outcome.rescuePod.template).toMatch(/^revision \d+ of Deployment/);
     await scaleWeb(2);
     await plane.podsReady("default", "app=web", 2);
@@ -63,7 +63,7 @@ describeWithCluster("a self-hosted control plane in other ways", (kubernetes) =>
     await plane.api.patch(node, { spec: { taints: [...taints, taint] } });
     await lose(plane, ["kube-scheduler"]);
     const outcome = await expectRescued(plane, await rescue(plane, ["scheduler", "-o", "json"]), "unschedulable");
-    expect(outcome.trouble.text).toContain("taint {kubemend.test/maintenance: }");
+    expect(outcome.fault.text).toContain("taint {kubemend.test/maintenance: }");
     expect(outcome.hint).toContain("tolerations");
     await plane.api.patch(node, { spec: { taints } });
     await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
@@ -75,7 +75,7 @@ describeWithCluster("a self-hosted control plane in other ways", (kubernetes) =>
     await lose(plane, ["kube-controller-manager"], change);
     const result = await rescue(plane, ["controller-manager", "-o", "json"]);
     const outcome = await expectRescued(plane, result, "quota");
-    expect(outcome.trouble.text).toContain("exceeded quota: small");
+    expect(outcome.fault.text).toContain("exceeded quota: small");
     await scaleWeb(3);
     await plane.podsReady("default", "app=web", 3); // it replicates
     await plane.api.delete(QUOTA);
@@ -99,8 +99,8 @@ describeWithCluster("a self-hosted control plane in other ways", (kubernetes) =>
     const refused = await rescue(plane, ["scheduler", "-o", "json"]);
     expect(refused, refused.stderr).toMatchObject({ code: 1 });
     const [outcome] = JSON.parse(refused.stdout).components;
-    expect(outcome).toMatchObject({ state: "lost", rescuePod: null, trouble: { kind: "quota" } });
-    expect(outcome.trouble.text).toContain('pod "kube-system/kube-scheduler-rescue" cannot be created');
+    expect(outcome).toMatchObject({ state: "lost", rescuePod: null, fault: { kind: "quota" } });
+    expect(outcome.fault.text).toContain('pod "kube-system/kube-scheduler-rescue" cannot be created');
     await plane.api.delete(QUOTA);
     await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
   });
@@ -196,7 +196,7 @@ describeWithCluster("a self-hosted control plane in other ways", (kubernetes) =>
     const nowhere = await rescue(plane, ["scheduler", "-o", "json"]);
     expect(nowhere, nowhere.stderr).toMatchObject({ code: 1 });
     expect(JSON.parse(nowhere.stdout).components).toMatchObject([
-      { state: "rescued", namespace: "control", trouble: { kind: "unschedulable" } },
+      { state: "rescued", namespace: "control", fault: { kind: "unschedulable" } },
     ]);
   });
 });

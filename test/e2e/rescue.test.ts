@@ -58,8 +58,8 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     await lose(plane, ["kube-scheduler", "kube-controller-manager"]);
     await scaleWeb(3);
     const alone = await rescue(plane, ["scheduler", "-o", "json"]);
-    const { trouble } = await expectRescued(plane, alone, "no-pod");
-    expect(trouble.text).toContain("rescue both (kubemend rescue scheduler controller-manager)");
+    const { fault } = await expectRescued(plane, alone, "no-pod");
+    expect(fault.text).toContain("rescue both (kubemend rescue scheduler controller-manager)");
     const both = ["kube-scheduler", "kube-controller-manager"];
     await expectMended(plane, await rescue(plane, ["scheduler", "controller-manager"]), ...both);
     await plane.podsReady("default", "app=web", 3);
@@ -73,29 +73,29 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
 
   longTest("interrupted it leaves nothing behind, or says how to take it away; run again it goes on", async () => {
     await lose(plane, ["kube-scheduler"]);
-    const early = await rescue(plane, ["scheduler"], { told: /is lost/, signal: "SIGINT" });
+    const early = await rescue(plane, ["scheduler"], { reported: /is lost/, signal: "SIGINT" });
     expect(early, early.stderr).toMatchObject({ code: 130, stdout: "" });
     expect(await rescuePods(plane)).toEqual([]);
-    const interrupted = await rescue(plane, ["scheduler"], { told: /created pod/, signal: "SIGINT" });
+    const interrupted = await rescue(plane, ["scheduler"], { reported: /created pod/, signal: "SIGINT" });
     expect(interrupted, interrupted.stderr).toMatchObject({ code: 130, stdout: "" });
     expect(interrupted.stderr).toContain('removed pod "kube-system/kube-scheduler-rescue"');
     expect(await rescuePods(plane)).toEqual([]);
 
     const { proxy, kubeconfig } = await startCutter(plane);
     const cut = () => void proxy.close();
-    const unreached = { told: /created pod/, signal: "SIGINT", first: cut } as const;
+    const unreached = { reported: /created pod/, signal: "SIGINT", first: cut } as const;
     const left = await rescue({ kubeconfig }, ["scheduler"], unreached);
     expect(left, left.stderr).toMatchObject({ code: 130, stdout: "" });
     expect(left.stderr).toContain("is left over: kubectl -n kube-system delete pod kube-scheduler-rescue");
     expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
 
-    const goingOn = await rescue(plane, ["scheduler"], { told: /going on with it/, signal: "SIGINT" });
+    const goingOn = await rescue(plane, ["scheduler"], { reported: /going on with it/, signal: "SIGINT" });
     expect(goingOn, goingOn.stderr).toMatchObject({ code: 130, stdout: "" });
     expect(goingOn.stderr).toContain(
       "stays as it was found; to take it away: kubectl -n kube-system delete pod kube-scheduler-rescue",
     );
     expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
-    const killed = await rescue(plane, ["scheduler"], { told: /renews the lease$/m, signal: "SIGKILL" });
+    const killed = await rescue(plane, ["scheduler"], { reported: /renews the lease$/m, signal: "SIGKILL" });
     expect(killed.code).toBeNull();
     const again = await rescue(plane, ["scheduler"]);
     await expectMended(plane, again, "kube-scheduler");
@@ -105,9 +105,9 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
   longTest(
     "interrupted when its pod leads, or in the hand-over, nothing is left and the permanent one comes",
     async () => {
-      for (const told of [/renews the lease$/m, /removing pod/]) {
+      for (const reported of [/renews the lease$/m, /removing pod/]) {
         await lose(plane, ["kube-scheduler"]);
-        const interrupted = await rescue(plane, ["scheduler"], { told, signal: "SIGINT" });
+        const interrupted = await rescue(plane, ["scheduler"], { reported, signal: "SIGINT" });
         expect(interrupted, interrupted.stderr).toMatchObject({ code: 130, stdout: "" });
         await waitFor("its rescue pod to go", async () => (await rescuePods(plane)).length === 0);
       }
@@ -168,7 +168,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(outcome).toMatchObject({
       state: "rescued",
       rescuePod: { name: "kube-scheduler-rescue", node: "node1" },
-      trouble: { kind: "unschedulable" },
+      fault: { kind: "unschedulable" },
     });
     await plane.api.patch(deploymentPath("kube-scheduler"), {
       spec: { template: { spec: { nodeSelector: { disk: null } } } },

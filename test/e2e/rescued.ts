@@ -20,7 +20,7 @@ export async function expectMended(plane: ControlPlane, result: Rescued, ...comp
 export async function expectRescued(plane: ControlPlane, result: Rescued, kind: string): Promise<any> {
   expect(result, result.stderr + result.stdout).toMatchObject({ code: 1 });
   const [outcome] = JSON.parse(result.stdout).components;
-  expect(outcome, result.stderr).toMatchObject({ state: "rescued", trouble: { kind } });
+  expect(outcome, result.stderr).toMatchObject({ state: "rescued", fault: { kind } });
   expect(await rescuePods(plane)).toEqual([outcome.rescuePod.name]);
   return outcome;
 }

@@ -22,16 +22,16 @@ export async function startAndSignal(
   node: Node,
   assetDir: string,
   signal: string,
-  told: string,
+  reported: string,
 ): Promise<SignalledStart> {
   const script = `log=/tmp/start-$$.log
 "$@" 2>$log & pid=$!
-until grep -q "${told}" $log; do kill -0 $pid || { cat $log >&2; exit 99; }; sleep 0.1; done
+until grep -q "${reported}" $log; do kill -0 $pid || { cat $log >&2; exit 99; }; sleep 0.1; done
 kill -${signal} $pid; wait $pid; code=$?; cat $log >&2; rm $log; exit $code`;
   const command = [...KUBEMEND, "start", `--asset-dir=${assetDir}`, "--timeout=4m"];
   const { code, stderr } = await node.runForResult(["sh", "-c", script, "sh", ...command], { timeoutSeconds: 300 });
-  if (code === 99) throw new Error(`start ended before "${told}":\n${stderr}\n${node.kubelet?.lastLines(30)}`);
-  if (process.env.KUBEMEND_E2E_STORY) process.stderr.write(`${stderr}-- ${signal} at "${told}"\n`);
+  if (code === 99) throw new Error(`start ended before "${reported}":\n${stderr}\n${node.kubelet?.lastLines(30)}`);
+  if (process.env.KUBEMEND_E2E_STORY) process.stderr.write(`${stderr}-- ${signal} at "${reported}"\n`);
   return { code, story: stderr };
 }
 

@@ -10,13 +10,13 @@ import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { KUBEMEND } from "./rendered-cluster.ts";
 import { expectWebServes } from "./starting.ts";
-import { apiServerReady, COMPONENTS, ETCD_URL, PKI, startMaster } from "./static-master.ts";
+import { apiServerReady, COMPONENTS, ETCD_URL, PKI, startControlPlaneNode } from "./static-control-plane-node.ts";
 import { webDeployment } from "./workloads.ts";
 
 describeWithCluster("a control plane of static pods", (kubernetes) => {
   longTest("comes back from a backup when its manifests and etcd's data are gone", async () => {
     using bed = createBed();
-    const { node, api } = await startMaster(bed, kubernetes);
+    const { node, api } = await startControlPlaneNode(bed, kubernetes);
     await apiServerReady(api, node);
     await api.apply(webDeployment(3));
     await expectWebServes({ api, bed }, 3);
@@ -42,9 +42,13 @@ describeWithCluster("a control plane of static pods", (kubernetes) => {
     await waitFor("the control plane to be gone", async () =>
       (await node.containers()).every((name) => !COMPONENTS.some((component) => name.endsWith(`/${component}`))),
     );
-    const told = await kubemend("recover", `--recovery-dir=${bed.path("recovered")}`, `--etcd-backup-file=${backup}`);
-    const [restore, copy, ...more] = told
-      .slice(told.indexOf("Next:"))
+    const reported = await kubemend(
+      "recover",
+      `--recovery-dir=${bed.path("recovered")}`,
+      `--etcd-backup-file=${backup}`,
+    );
+    const [restore, copy, ...more] = reported
+      .slice(reported.indexOf("Next:"))
       .split("\n")
       .filter((line) => line.startsWith("    sudo "))
       .map((line) => line.trim().replace(/^sudo (kubemend)?/, (_, own) => (own ? KUBEMEND.join(" ") : "")));

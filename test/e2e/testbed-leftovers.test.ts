@@ -33,7 +33,7 @@ async function startElsewhere() {
 async function startTestsElsewhere() {
   const directory = mkdtempSync(join(tmpdir(), "kubemend-e2e-interrupted-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const told = join(directory, "id");
+  const reported = join(directory, "id");
   const files = {
     "config.mjs": `export default { test: {
       globals: true, testTimeout: 60_000, include: [${JSON.stringify(join(directory, "endless.test.mjs"))}],
@@ -45,7 +45,7 @@ async function startTestsElsewhere() {
       test("is endless", async () => {
         const bed = createBed();
         bed.start("sleep", ["sleep", "1000"]);
-        writeFileSync(${JSON.stringify(told)}, bed.id);
+        writeFileSync(${JSON.stringify(reported)}, bed.id);
         await new Promise(() => {});
       });`,
   };
@@ -54,7 +54,7 @@ async function startTestsElsewhere() {
   const run = spawn(process.execPath, [vitest, "run", "--root", directory, "--config", join(directory, "config.mjs")], {
     stdio: "ignore",
   });
-  const id = await waitFor("the test's bed", () => (existsSync(told) ? readFileSync(told, "utf8") : undefined));
+  const id = await waitFor("the test's bed", () => (existsSync(reported) ? readFileSync(reported, "utf8") : undefined));
   await waitFor("its process", () => traces(id).includes("process sleep"));
   return { run, id };
 }

@@ -243,10 +243,10 @@ wrapHandle("truncate", (descriptor, [size]) => {
 });
 for (const name of ["sync", "datasync"]) wrapHandle(name, (descriptor) => flushed(() => undefined, descriptor));
 
-const say = process.stdout.write.bind(process.stdout);
+const writeOut = process.stdout.write.bind(process.stdout);
 process.stdout.write = ((chunk: string | Uint8Array, ...rest: never[]) => {
   if (chunk.length > 0) note({ change: "say" });
-  return say(chunk, ...rest);
+  return writeOut(chunk, ...rest);
 }) as typeof process.stdout.write;
 
 syncBuiltinESMExports();

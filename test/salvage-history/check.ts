@@ -20,7 +20,7 @@ export interface Scenario {
   readonly hasTerms: boolean;
 }
 
-export interface Verdict {
+export interface HistoryCheck {
   readonly scenario: Scenario;
   readonly plan: SalvagePlan | undefined;
   readonly refusal: MendError | undefined;
@@ -93,7 +93,7 @@ export function asSurvivor(scenario: Scenario, data: DamagedMember): Survivor {
   };
 }
 
-export function checkSeed(seed: number): Verdict {
+export function checkSeed(seed: number): HistoryCheck {
   const scenario = makeScenario(seed);
   const { history, survivors } = scenario;
   const holdings = holdingsOf(history, survivors);
@@ -161,21 +161,21 @@ function includedEntries({ history, survivors }: Scenario, plan: SalvagePlan): M
 function lostEntries(scenario: Scenario, { committed, reach }: Holdings, plan: SalvagePlan): string[] {
   const base = plan.database?.database.index ?? 0;
   const included = includedEntries(scenario, plan);
-  const isSaid = (index: number, kinds?: readonly Loss["kind"][]): boolean =>
+  const isReported = (index: number, kinds?: readonly Loss["kind"][]): boolean =>
     plan.losses.some(({ kind, from, to }) => from <= index && index <= to && (kinds?.includes(kind) ?? true));
   // Which of two leaders' entries was committed cannot be known where neither says so and those who took part in the
   // later one's election are gone. Then the later one's are used; never an earlier one's in place of what a later
   // leader wrote and committed.
   const isUndecided = (index: number): boolean => {
     const used = included.get(index)?.term ?? plan.last.term;
-    return isSaid(index, ["superseded"]) && used > scenario.history.committed[index - 1]!.term;
+    return isReported(index, ["superseded"]) && used > scenario.history.committed[index - 1]!.term;
   };
   const isUnproved = plan.losses.some(({ kind }) => kind === "unproved");
   const faults: string[] = [];
   for (const index of committed) {
     if (index <= base || included.get(index)?.isSame === true) continue;
-    if (isUndecided(index) || isSaid(index, ["missing", "behind-a-hole", "unproved"])) continue;
-    if (isUnproved && isSaid(index)) continue;
+    if (isUndecided(index) || isReported(index, ["missing", "behind-a-hole", "unproved"])) continue;
+    if (isUnproved && isReported(index)) continue;
     faults.push(`entry ${index} was committed, a survivor has it, and it is lost without a word`);
   }
   for (let index = base + 1; index <= reach; index++) {
@@ -213,9 +213,9 @@ function untrueClaims(scenario: Scenario, holdings: Holdings, plan: SalvagePlan)
     next = to + 1;
   }
   // An entry that contradicts one that was committed, and nothing said that this could be.
-  const isSaid = plan.losses.some(({ kind }) => kind === "unproved" || kind === "superseded");
+  const isReported = plan.losses.some(({ kind }) => kind === "unproved" || kind === "superseded");
   for (const { index, isSame } of includedEntries(scenario, plan).values()) {
-    if (isSame || index > history.committed.length || isSaid) continue;
+    if (isSame || index > history.committed.length || isReported) continue;
     const isKnown = holdings.committed.has(index);
     if (isKnown) faults.push(`entry ${index} is another one than was committed`);
   }
@@ -244,8 +244,8 @@ function classesOf(scenario: Scenario, holdings: Holdings, plan: SalvagePlan): s
   const isLost = (index: number): boolean => index > base && included.get(index)?.isSame !== true;
   const lost = [...holdings.committed].filter(isLost);
   for (const kind of ["superseded", "behind-a-hole", "unproved"]) {
-    const said = plan.losses.filter((loss) => loss.kind === kind);
-    if (lost.some((index) => said.some(({ from, to }) => from <= index && index <= to)))
+    const reported = plan.losses.filter((loss) => loss.kind === kind);
+    if (lost.some((index) => reported.some(({ from, to }) => from <= index && index <= to)))
       classes.push(`lost and said: ${kind}`);
   }
   classes.push(...plan.losses.map(({ kind }) => `said: ${kind}`), `of ${history.members.length} members`);

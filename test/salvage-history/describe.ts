@@ -1,9 +1,9 @@
 /** All that is known of one seed, for whoever looks into it. */
-import type { Verdict } from "./check.ts";
+import type { HistoryCheck } from "./check.ts";
 import { heldEntries } from "./held.ts";
 import { configurationAt } from "./raft-model.ts";
 
-export function describeVerdict({ scenario, plan, refusal, faults }: Verdict): string {
+export function describeHistoryCheck({ scenario, plan, refusal, faults }: HistoryCheck): string {
   const { history, survivors, seed, hasTerms } = scenario;
   const lines = [
     `seed ${seed}: ${history.committed.length} entries committed, databases ${hasTerms ? "" : "do not "}say their term`,

@@ -51,11 +51,11 @@ async function release(): Promise<void> {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
 
-  say("package of npm");
+  print("package of npm");
   npm("run", "--silent", "build");
   npm("pack", "--silent", "--ignore-scripts", "--pack-destination", OUT);
 
-  say("executable");
+  print("executable");
   npm("run", "--silent", "build:exe");
   const executable = join(ROOT, "build/kubemend");
   const platform = `linux-${architecture}`;
@@ -68,16 +68,16 @@ async function release(): Promise<void> {
   ]);
   write(archive, gzipSync(Buffer.concat(inArchive), { level: 9 }));
 
-  say("image");
+  print("image");
   npm("run", "--silent", "build:image", "--", "--out", join(OUT, `${name}-${version}-image-${platform}.tar`));
 
-  say("packages");
+  print("packages");
   const facts = packageFacts(architecture, values.repository);
   const files = await packageFiles(executable, date.toISOString().slice(0, 10));
   write(`${name}_${version}_${architecture}.deb`, encodeDeb(facts, files));
   if (!values.skip.includes("rpm")) writeRpm(OUT, facts, files, time);
 
-  say("manifests");
+  print("manifests");
   write(`${name}-${version}.cdx.json`, billOfMaterials(ROOT, name, date));
   const { repository } = values;
   if (repository === undefined)
@@ -110,7 +110,7 @@ function sums(): readonly { readonly name: string; readonly sha256: string }[] {
     .map((name) => ({ name, sha256: sha256(name) }));
 }
 
-function say(text: string): void {
+function print(text: string): void {
   console.log(`== ${text}`);
 }
 

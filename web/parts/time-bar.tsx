@@ -49,7 +49,7 @@ export function TimeBar({ at }: { readonly at: string }) {
     }, REST_MS);
   };
   const newestTime = value.buckets.at(-1)?.time ?? null;
-  const said = `revision ${count(shown)}${bucket?.time ? `, ${time(bucket.time)} UTC` : ""}`;
+  const label = `revision ${count(shown)}${bucket?.time ? `, ${time(bucket.time)} UTC` : ""}`;
   return (
     <section class="time" aria-label="Moment">
       <div class="strip">
@@ -77,7 +77,7 @@ export function TimeBar({ at }: { readonly at: string }) {
         <input
           type="range"
           aria-label="Moment to look at"
-          aria-valuetext={said}
+          aria-valuetext={label}
           min={0}
           max={value.buckets.length - 1}
           value={dragged ?? bucketOf(value.buckets, moment)}
@@ -87,7 +87,7 @@ export function TimeBar({ at }: { readonly at: string }) {
       <div class="legend">
         <span>{time(value.buckets[0]?.time ?? null)}</span>
         <span class="now number">
-          {said}
+          {label}
           {shown < last && bucket?.time && <span class="dim"> · {span(bucket.time, newestTime)} before the end</span>}
         </span>
         {at === "" ? (

@@ -44,9 +44,9 @@ etcd's peer port. A run that was cut off goes on where it was when the same comm
     let shown: { readonly text: string; readonly json: unknown; readonly isRefused: boolean } | undefined;
     const applied = await applyBundle(file, {
       ...common,
-      agree: async (plan, notes, node) => {
-        const isRefused = notes.problems.length > 0;
-        shown = { text: ownPlanText(plan, notes, node), json: { plan, notes }, isRefused };
+      agree: async (plan, check, node) => {
+        const isRefused = check.problems.length > 0;
+        shown = { text: ownPlanText(plan, check, node), json: { plan, check }, isRefused };
         if (flags.plan) return false;
         await host.stderr.write(shown.text);
         if (isRefused) return true; // refused with all of them

@@ -12,16 +12,16 @@ export const clusterNode = defineCommand({
   page: "docs/restore-a-cluster.md",
   async run(_, __, { host }) {
     const { runStep } = await import("../../operations/cluster/node/run-step.ts");
-    const say = (line: unknown): Promise<void> => host.stdout.write(`${JSON.stringify(line)}\n`);
+    const send = (line: unknown): Promise<void> => host.stdout.write(`${JSON.stringify(line)}\n`);
     try {
       const { request, rest } = await readRequest(host.stdin);
-      const edges = { input: rest, tell: (text: string) => void say({ progress: text }), signal: host.signal };
-      await say({ result: await runStep(request, edges) });
+      const edges = { input: rest, report: (text: string) => void send({ progress: text }), signal: host.signal };
+      await send({ result: await runStep(request, edges) });
       return undefined;
     } catch (error) {
       if (!(error instanceof MendError)) throw error;
       const { code, message, where, hint } = error;
-      await say({ error: { code, message, where, hint } });
+      await send({ error: { code, message, where, hint } });
       return EXIT.failed;
     }
   },

@@ -1,4 +1,4 @@
-import type { PlanNotes, RestorePlan } from "../../cluster/restore-plan.ts";
+import type { PlanCheck, RestorePlan } from "../../cluster/restore-plan.ts";
 import { EXIT } from "../command.ts";
 import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
@@ -64,7 +64,7 @@ undo brings it back. A run that was cut off goes on where it was when the same c
     }
     const isJson = flags.output === "json";
     const picture = showCluster(host, flags.quiet);
-    let shown: { readonly plan: RestorePlan; readonly notes: PlanNotes } | undefined;
+    let shown: { readonly plan: RestorePlan; readonly check: PlanCheck } | undefined;
     await using ways = reachBySsh(reachOptions(host, flags));
     const restored = await restoreCluster(backup, {
       ...common,
@@ -78,12 +78,12 @@ undo brings it back. A run that was cut off goes on where it was when the same c
       signal: host.signal,
       now: host.now,
       on: picture.on,
-      agree: async (plan, notes) => {
+      agree: async (plan, check) => {
         await line.end();
-        shown = { plan, notes };
+        shown = { plan, check };
         if (flags.plan) return false;
-        await host.stderr.write(planText(plan, notes));
-        if (notes.problems.length > 0) return true; // refused with all of them
+        await host.stderr.write(planText(plan, check));
+        if (check.problems.length > 0) return true; // refused with all of them
         return confirm(host, flags.yes, `restore ${plan.members.length} nodes to revision ${plan.backup.revision}?`);
       },
     });
@@ -93,8 +93,8 @@ undo brings it back. A run that was cut off goes on where it was when the same c
       return undefined;
     }
     if (flags.plan && shown !== undefined) {
-      await host.stdout.write(isJson ? jsonLine("cluster restore --plan", shown) : planText(shown.plan, shown.notes));
-      return shown.notes.problems.length > 0 ? EXIT.failed : undefined;
+      await host.stdout.write(isJson ? jsonLine("cluster restore --plan", shown) : planText(shown.plan, shown.check));
+      return shown.check.problems.length > 0 ? EXIT.failed : undefined;
     }
     await host.stderr.write("nothing was changed\n");
     return EXIT.failed;

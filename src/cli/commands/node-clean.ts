@@ -73,12 +73,12 @@ async function clean(host: Host, flags: Flags): Promise<void> {
     const { plan } = prepared;
     const isJson = flags.output === "json";
     const isNothing = plan.steps.length === 0;
-    if (flags.dryRun || (isNothing && !prepared.goesOn)) {
-      const text = isNothing ? nothingText(plan) : planText(plan, prepared.goesOn);
+    if (flags.dryRun || (isNothing && !prepared.resumes)) {
+      const text = isNothing ? nothingText(plan) : planText(plan, prepared.resumes);
       await host.stdout.write(isJson ? jsonLine("node clean --dry-run", plan) : text);
       return;
     }
-    if (!flags.quiet) await host.stderr.write(planText(plan, prepared.goesOn));
+    if (!flags.quiet) await host.stderr.write(planText(plan, prepared.resumes));
     // An earlier run may have been killed after its last step.
     if (!isNothing && !(await confirm(host, flags.yes, questionText(plan)))) {
       await host.stderr.write("nothing was changed\n");
@@ -145,7 +145,7 @@ function cleanOptions(host: Host, flags: Flags): CleanOptions & Pick<ReturnType<
     allowDamagedEtcd: flags.allowDamagedEtcd,
     graceSeconds: Math.ceil(flags.gracePeriod / 1000),
     signal: host.signal,
-    tell(text) {
+    report(text) {
       void line.end(); // the progress line makes way
       story(text);
     },

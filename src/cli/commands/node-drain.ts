@@ -79,7 +79,7 @@ continues where it was.`,
         allowControlPlaneLoss: flags.allowControlPlaneLoss,
         signal: host.signal,
         now: host.now,
-        tell: report.tell,
+        report: report.report,
       });
     } catch (error) {
       report.leftBehind();

@@ -44,7 +44,7 @@ then pass --force-delete-pods. Pods without a controller are left alone unless -
       node,
       signal: host.signal,
       now: host.now,
-      tell: (text: string) => void (isJson ? host.stderr : host.stdout).write(`${text}\n`),
+      report: (text: string) => void (isJson ? host.stderr : host.stdout).write(`${text}\n`),
     };
     if (flags.undo) return await undoEviction(common);
     const { plan, done, failed } = await evictNode({
@@ -61,7 +61,7 @@ then pass --force-delete-pods. Pods without a controller are left alone unless -
     if (flags.dryRun) await host.stderr.write(planText(plan, host.now()));
     if (isJson) await host.stdout.write(jsonLine("node evict", asJson(plan, done)));
     if (failed.length > 0) {
-      const list = failed.map(({ pod, said }) => `${namespacedName(pod)} (${said})`).join(", ");
+      const list = failed.map(({ pod, message }) => `${namespacedName(pod)} (${message})`).join(", ");
       throw new MendError("drain-incomplete", `pods that could not be deleted: ${list}`, {
         hint: "resolve what is reported of them, and run the same command again",
       });
@@ -124,8 +124,8 @@ function planText(plan: NodeEvictionPlan, now: number): string {
   return `${lines.join("\n")}\n`;
 }
 
-function halfText({ node, told, pods }: HalfEvicted): string {
-  return `not finished: node "${node}" is cordoned, and ${told} of ${pods} pods were asked to end
+function halfText({ node, asked, pods }: HalfEvicted): string {
+  return `not finished: node "${node}" is cordoned, and ${asked} of ${pods} pods were asked to end
 run the same command again to go on, or once the machine is back: kubemend node evict ${node} --undo
 `;
 }

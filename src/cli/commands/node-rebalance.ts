@@ -43,7 +43,7 @@ and so do those that an autoscaler counts.`,
       readyTimeoutMs: flags.readyTimeout,
       signal: host.signal,
       now: host.now,
-      tell: (text) => void host.stderr.write(`${hanging(text)}\n`),
+      report: (text) => void host.stderr.write(`${hanging(text)}\n`),
     });
     await host.stdout.write(
       flags.output === "json" ? jsonLine("node rebalance", asJson(result, dryRun)) : asText(result, dryRun),

@@ -58,10 +58,14 @@ const MARKS: Readonly<Record<ReadinessState, Text>> = {
 function readinessText({ ready, of, checks }: Readiness): Text {
   const width = Math.max(...checks.map(({ code }) => code.length));
   const lines = checks.flatMap(({ state, code, text, todo }, i): Text[] => {
-    const isSaid = todo === null || checks[i + 1]?.todo === todo; // once, after the last of those that it mends
+    const isReported = todo === null || checks[i + 1]?.todo === todo; // once, after the last of those that it mends
     const shown = checks[i - 1]?.text === text ? "the same" : oneLine(text);
     const indent = " ".repeat("NOT READY".length + width + 4);
-    return [MARKS[state], `  ${code.padEnd(width)}  ${shown}\n`, ...(isSaid ? [] : [`${indent}-> ${oneLine(todo)}\n`])];
+    return [
+      MARKS[state],
+      `  ${code.padEnd(width)}  ${shown}\n`,
+      ...(isReported ? [] : [`${indent}-> ${oneLine(todo)}\n`]),
+    ];
   });
   return [...lines, `\n${ready} of ${of} ready\n`];
 }

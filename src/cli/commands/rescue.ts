@@ -68,7 +68,7 @@ where it works. Exit code 3 where its pods run and it is unknown whether they wo
       timeoutMs: flags.timeout,
       signal: host.signal,
       now: host.now,
-      tell: stepLines(host, flags.quiet),
+      report: stepLines(host, flags.quiet),
     };
     if (flags.output === "yaml" || flags.dryRun) {
       const plans = await planRescue(request);

@@ -1,4 +1,4 @@
-import type { SnapshotVerdict } from "../../operations/snapshot/verify.ts";
+import type { SnapshotVerification } from "../../operations/snapshot/verify.ts";
 import { EXIT } from "../command.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { given } from "../options/given.ts";
@@ -35,7 +35,7 @@ export const snapshotVerify = defineCommand({
   },
 });
 
-function verdictText(file: string, verdict: SnapshotVerdict): string {
+function verdictText(file: string, verdict: SnapshotVerification): string {
   const { findings, objects, encrypted, opaque, unreadable, tombstones } = verdict;
   const values = [
     `${objects} objects decoded`,

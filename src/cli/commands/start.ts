@@ -54,7 +54,7 @@ export const startCommand = defineCommand({
       // It starts an API server, and says itself that it waits for it.
       manners: { requestTimeoutMs: flags.requestTimeout },
       now: host.now,
-      tell: stepLines(host, flags.quiet),
+      report: stepLines(host, flags.quiet),
     };
     if (flags.dryRun) {
       const preview = await previewStart(start);

@@ -1,8 +1,8 @@
 /** A plan of a restore as text: what happens on which node, from where missing files come, and what speaks against it. */
-import type { PlanNotes, RestorePlan } from "../../cluster/restore-plan.ts";
+import type { PlanCheck, RestorePlan } from "../../cluster/restore-plan.ts";
 import { byteText } from "../terminal/byte-text.ts";
 
-export function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): string {
+export function planText(plan: RestorePlan, { problems, warnings }: PlanCheck): string {
   const { backup, members } = plan;
   const lines = [
     `operation ${plan.id}`,
@@ -27,7 +27,7 @@ export function planText(plan: RestorePlan, { problems, warnings }: PlanNotes): 
 }
 
 /** Of one node, which knows its peers only by the plan. */
-export function ownPlanText(plan: RestorePlan, { problems, warnings }: PlanNotes, node: string): string {
+export function ownPlanText(plan: RestorePlan, { problems, warnings }: PlanCheck, node: string): string {
   const { backup, members, files } = plan;
   const peers = members.filter((each) => each.node !== node).map((each) => each.node);
   const lines = [

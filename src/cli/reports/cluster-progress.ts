@@ -45,7 +45,7 @@ export function showCluster(host: Host, isQuiet: boolean, steps = STEPS): Cluste
   const done = new Map<string, number>();
   const on = (event: ClusterEvent): void => {
     if (event.kind === "surveying") {
-      chart.say(`${"0".padStart(4)} s  surveying ${event.nodes.join(", ")}`);
+      chart.print(`${"0".padStart(4)} s  surveying ${event.nodes.join(", ")}`);
       for (const node of event.nodes) done.set(node, 0);
       return;
     }

@@ -30,7 +30,7 @@ export class DrainReport {
     this.#suffix = options.dryRun === "none" ? "" : options.dryRun === "server" ? " (server dry run)" : " (dry run)";
   }
 
-  readonly tell = (event: DrainEvent): void => {
+  readonly report = (event: DrainEvent): void => {
     switch (event.type) {
       case "cordoned":
         this.#cordoned.push(event.node);
@@ -82,10 +82,10 @@ export class DrainReport {
     }
   };
 
-  #refused({ pod, said, budgets }: Extract<DrainEvent, { type: "refused" }>): void {
+  #refused({ pod, message, budgets }: Extract<DrainEvent, { type: "refused" }>): void {
     const { name, namespace } = pod.metadata;
     const when = budgets.length > 0 ? "will retry as soon as its budget allows" : "will retry";
-    this.#err(`error when evicting pods/"${name}" -n "${namespace}" (${when}): ${said}`);
+    this.#err(`error when evicting pods/"${name}" -n "${namespace}" (${when}): ${message}`);
     for (const budget of budgets) {
       const text = budgetText(budget);
       if (this.#budgets.get(budget.name) !== text) this.#err(`  ${text}`);
@@ -110,11 +110,11 @@ export class DrainReport {
   }
 
   #out(text: string): void {
-    if (!this.#options.json) this.#line.say("stdout", text);
+    if (!this.#options.json) this.#line.print("stdout", text);
   }
 
   #err(text: string): void {
-    this.#line.say("stderr", text);
+    this.#line.print("stderr", text);
   }
 }
 

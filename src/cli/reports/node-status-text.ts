@@ -2,7 +2,7 @@
 
 import type { NodeState } from "../../kube/node-state.ts";
 import { humanDuration, since } from "../../kubeapi/columns/age.ts";
-import { holdupText } from "../../nodes/holdup.ts";
+import { delayText } from "../../nodes/termination-delay.ts";
 import type { NodesStatus, PodPrediction } from "../../operations/node-status/node-status.ts";
 import { alignedText } from "../terminal/aligned-text.ts";
 
@@ -33,20 +33,20 @@ function podsText(pods: readonly PodPrediction[], at: number): string {
   return alignedText([head, ...rows]);
 }
 
-function dueText({ due, holdup }: PodPrediction, at: number): string {
-  if (holdup !== undefined) return "already";
+function dueText({ due, delay }: PodPrediction, at: number): string {
+  if (delay !== undefined) return "already";
   if (due === undefined) return "-";
   if (due.when !== "at") return due.when === "never" ? "never" : "not yet due";
   return due.time <= at ? "now" : `in ${humanDuration(due.time - at)}`;
 }
 
-function whyText({ due, holdup }: PodPrediction, at: number): string {
-  return holdup !== undefined ? holdupText(holdup, at) : (due?.because ?? "");
+function whyText({ due, delay }: PodPrediction, at: number): string {
+  return delay !== undefined ? delayText(delay, at) : (due?.because ?? "");
 }
 
 /** Those that go first come first. */
 function byDue(a: PodPrediction, b: PodPrediction): number {
-  const rank = ({ due, holdup }: PodPrediction) =>
-    holdup !== undefined ? 0 : due?.when === "at" ? due.time : Number.MAX_VALUE;
+  const rank = ({ due, delay }: PodPrediction) =>
+    delay !== undefined ? 0 : due?.when === "at" ? due.time : Number.MAX_VALUE;
   return rank(a) - rank(b) || (a.pod < b.pod ? -1 : 1);
 }

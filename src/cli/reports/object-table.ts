@@ -97,11 +97,11 @@ function rowOf(resource: NamedResource, table: KindTable, item: TableItem, optio
 
 function unreadableCells(table: KindTable, item: TableItem): readonly string[] {
   const state = "state" in item ? item.state : "unreadable";
-  let told = false;
+  let isNoted = false;
   return table.columns.map(({ name }) => {
     if (name === "NAME") return item.name;
-    if (told) return "";
-    told = true;
+    if (isNoted) return "";
+    isNoted = true;
     return `<${state}>`;
   });
 }

@@ -31,8 +31,8 @@ export function rescueText(result: RescueResult): string {
   return `${lines}\n${podsText(result.pods)}`;
 }
 
-function outcomeText({ component, state, elects, rescuePod, trouble, hint, namespace }: RescueOutcome): string {
-  const why = trouble === null ? "" : `  why:  ${trouble.text}\n`;
+function outcomeText({ component, state, elects, rescuePod, fault, hint, namespace }: RescueOutcome): string {
+  const why = fault === null ? "" : `  why:  ${fault.text}\n`;
   const next = hint === null ? "" : `  next: ${hint}\n`;
   switch (state) {
     case "healthy":

@@ -161,10 +161,10 @@ export function undoPlanText(plan: readonly UndoItem[]): string {
 }
 
 export function undoneText({ results = [] }: UndoOutcome): string {
-  const told = results.filter(
+  const reportable = results.filter(
     ({ state, reason }) => state === "failed" || state === "left" || (state === "reverted" && reason !== ""),
   );
-  const rows = told.map(({ item, state, reason }) => {
+  const rows = reportable.map(({ item, state, reason }) => {
     const { id } = item.subject;
     return [state, id.namespace ?? "", placeText(id), reason];
   });

@@ -42,7 +42,7 @@ export class LiveLine {
   }
 
   /** A line that stays, on stdout or stderr. */
-  say(stream: "stdout" | "stderr", text: string): void {
+  print(stream: "stdout" | "stderr", text: string): void {
     this.clear();
     void this.#host[stream].write(`${oneLine(text)}\n`);
   }

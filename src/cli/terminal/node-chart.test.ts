@@ -41,7 +41,7 @@ test("nodes at the bottom, lines that stay above them, each within the width", (
   const { chart, text } = terminal(true, 30, { NO_COLOR: "1" });
   chart.begin(["cp1", "cp10"]);
   chart.set("cp1", { done: 1, mark: "working", text: "stopping the control plane" });
-  chart.say("   2 s  cp1: waiting for etcd to end");
+  chart.print("   2 s  cp1: waiting for etcd to end");
   chart.set("cp10", { done: 4, mark: "done", text: "done" });
   expect(screen(text())).toEqual([
     "   2 s  cp1: waiting for etcd to end",
@@ -65,7 +65,7 @@ test("no terminal: only the lines", () => {
   const { chart, text } = terminal(false, 80);
   chart.begin(["cp1"]);
   chart.set("cp1", { done: 1, mark: "working", text: "stopping" });
-  chart.say("cp1: stopping");
+  chart.print("cp1: stopping");
   chart.clear();
   expect(text()).toBe("cp1: stopping\n");
 });

@@ -47,7 +47,7 @@ export class NodeChart {
   }
 
   /** A line that stays. */
-  say(text: string): void {
+  print(text: string): void {
     this.clear();
     void this.#host.stderr.write(`${oneLine(text)}\n`);
     this.#draw();

@@ -24,10 +24,10 @@ export function tableText(cells: readonly (readonly string[])[], options: TableO
   const right = new Set(options.right);
   const last = widths.length - 1;
   const start = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
-  const room = (options.width ?? Number.POSITIVE_INFINITY) - start;
-  const isWrapped = room >= LEAST_WRAPPED && room < (widths[last] ?? 0) && !right.has(last);
+  const space = (options.width ?? Number.POSITIVE_INFINITY) - start;
+  const isWrapped = space >= LEAST_WRAPPED && space < (widths[last] ?? 0) && !right.has(last);
   const lines = rows.flatMap((row) => {
-    const [first, ...more] = isWrapped && row.length > last ? wrapped(defined(row[last]), room) : [row[last]];
+    const [first, ...more] = isWrapped && row.length > last ? wrapped(defined(row[last]), space) : [row[last]];
     const whole = first === undefined ? row : [...row.slice(0, last), first];
     const head = whole
       .map((cell, i) => padded(cell, isWrapped && i === last ? 0 : defined(widths[i]), right.has(i) ? "start" : "end"))

@@ -31,7 +31,7 @@ export interface NodePodsOptions {
 export class NodePods {
   #pods: ReadonlyMap<string, KubeObject> | undefined;
   #api: ClusterApi | undefined;
-  #trouble: Error | undefined;
+  #failure: Error | undefined;
   #asked = false;
   #lostAt: number | undefined;
   #heardAt = 0;
@@ -63,8 +63,8 @@ export class NodePods {
   }
 
   /** Why no API server can be asked. */
-  get trouble(): Error | undefined {
-    return this.#trouble;
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** Since when no API server can be asked, on the clock of the options. */
@@ -128,7 +128,7 @@ export class NodePods {
           this.#pods = pods;
         }
         this.#api = api;
-        this.#trouble = undefined;
+        this.#failure = undefined;
         this.#lostAt = undefined;
         this.#asked = true;
         this.#options.changed();
@@ -185,7 +185,7 @@ export class NodePods {
   }
 
   #lose(error: unknown): void {
-    this.#trouble = error instanceof Error ? error : new Error(String(error));
+    this.#failure = error instanceof Error ? error : new Error(String(error));
     this.#asked = true;
     this.#lostAt ??= this.#options.clock();
     this.#pods = undefined;

@@ -156,8 +156,8 @@ describe("a refusal", () => {
   const of = (status: number, contentType: string, text: string) =>
     refusal({ status, contentType, text }, "GET /x", "host", "file");
   test("is the API server's by its Status, or in the plain text that it has", () => {
-    const said = of(403, "application/json", '{"kind":"Status","message":"no","reason":"Forbidden"}');
-    expect(said).toMatchObject({ code: "api-denied", status: 403, said: "no", reason: "Forbidden" });
+    const serverMessage = of(403, "application/json", '{"kind":"Status","message":"no","reason":"Forbidden"}');
+    expect(serverMessage).toMatchObject({ code: "api-denied", status: 403, serverMessage: "no", reason: "Forbidden" });
     expect(of(404, "text/plain; charset=utf-8", "404 page not found\n")).toMatchObject({ status: 404 });
     expect(of(429, "text/plain", "Too many requests, please try again later.")).toMatchObject({ status: 429 });
     expect(of(401, "text/plain", "Unauthorized")).toMatchObject({ code: "api-denied", status: 401 });
@@ -176,7 +176,7 @@ describe("a refusal", () => {
     expect(of(404, "text/plain", "no such host here")).not.toBeInstanceOf(ApiError);
     expect(of(503, "text/html", "<html>")).toMatchObject({
       status: 503,
-      said: "status 503 with content of type text/html",
+      serverMessage: "status 503 with content of type text/html",
     });
   });
 });

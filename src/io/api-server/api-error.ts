@@ -11,15 +11,15 @@ export class ApiError extends MendError {
   /** `AlreadyExists`, `Conflict` and the like. */
   readonly reason: string;
   /** What the API server said, without our words around it. */
-  readonly said: string;
+  readonly serverMessage: string;
   /** The reasons in detail, such as `DisruptionBudget` and `NamespaceTerminating`. */
   readonly causes: readonly string[];
   constructor(code: ErrorCode, status: number, answer: JsonObject, what: string, hint: string) {
-    const said = typeof answer.message === "string" ? answer.message : `status ${status}`;
-    super(code, `the API server refuses ${what}: ${said}`, { hint });
+    const serverMessage = typeof answer.message === "string" ? answer.message : `status ${status}`;
+    super(code, `the API server refuses ${what}: ${serverMessage}`, { hint });
     this.status = status;
     this.reason = typeof answer.reason === "string" ? answer.reason : "";
-    this.said = said;
+    this.serverMessage = serverMessage;
     this.causes = objectsOf(objectOf(answer.details).causes).map(({ reason }) => textOf(reason));
   }
 }
@@ -57,8 +57,9 @@ export function refusal(answer: RawAnswer, what: string, host: string, source: s
   const isPlain = /^text\/plain\b/i.test(contentType) || contentType === "";
   if (status === 404 && isPlain && /^404 page not found\s*$/.test(text)) return apiError(status, {}, what);
   if (status === 429 || status >= 500) {
-    const said = isPlain && text.length < 500 ? text.trim() : `status ${status} with ${describeType(contentType)}`;
-    return apiError(status, said === "" ? {} : { message: said }, what);
+    const serverMessage =
+      isPlain && text.length < 500 ? text.trim() : `status ${status} with ${describeType(contentType)}`;
+    return apiError(status, serverMessage === "" ? {} : { message: serverMessage }, what);
   }
   if (isPlain && status !== 404 && text.length < 500)
     return apiError(status, { message: text.trim() || `status ${status}` }, what);

@@ -79,7 +79,7 @@ test("a server that is too busy is asked again; one that refuses an eviction is 
       expect(await api.get("/api/v1/namespaces/default/pods/a")).toMatchObject({ kind: "Pod" });
       expect(busy).toBe(3);
       const error = await api.create(eviction, {}).catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ status: 429, said: "no", causes: ["DisruptionBudget"] });
+      expect(error).toMatchObject({ status: 429, serverMessage: "no", causes: ["DisruptionBudget"] });
       expect(refused).toBe(1);
     },
   );

@@ -11,7 +11,7 @@ import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { printJson } from "../../storage/json-text.ts";
 import { Backoff, WATCH_BACKOFF } from "../network/backoff.ts";
-import { connectionTrouble, errorCode } from "../network/connection-codes.ts";
+import { connectionFault, errorCode } from "../network/connection-codes.ts";
 import { Deadline, DeadlinePassed, SLOWEST_PACE } from "../network/deadline.ts";
 import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
 import { ProxyAgent, plainProxyAgent } from "../network/proxy-agent.ts";
@@ -384,8 +384,8 @@ export class ClusterApi {
     // It may come from something on the way: it is asked again, as after any connection that broke.
     if (error instanceof BrokenWatch) return this.#unreachable(`it breaks off a watch: ${error.message}`, error);
     if (error.name === "AbortError" && errorCode(error) === "ABORT_ERR") return error;
-    const { trouble, text } = connectionTrouble(error);
-    if (trouble !== "server-certificate" && trouble !== "client-certificate") return this.#unreachable(text, error);
+    const { kind, text } = connectionFault(error);
+    if (kind !== "server-certificate" && kind !== "client-certificate") return this.#unreachable(text, error);
     return new MendError(
       "api-untrusted",
       `no secure connection to the API server at "${this.access.server.host}": ${text}`,

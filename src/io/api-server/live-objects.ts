@@ -55,7 +55,7 @@ export class LiveObjects {
   }
 
   /** Why one of them is not. */
-  get trouble(): unknown {
+  get failure(): unknown {
     return this.#unreachable.values().next().value;
   }
 

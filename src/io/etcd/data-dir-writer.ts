@@ -127,7 +127,7 @@ async function openWriter(fs: FileSystem, target: DataDirTarget, places: Places)
     };
     const ownerOf = (path: string): FileOwner | undefined =>
       (path.startsWith(walNew) ? wal?.owner : undefined) ?? data.owner;
-    const giveAway = (): void => {
+    const handOver = (): void => {
       for (const file of files) {
         const owner = ownerOf(file.path);
         if (owner !== undefined) file.own(FILE_MODE, owner.uid, owner.gid);
@@ -151,7 +151,7 @@ async function openWriter(fs: FileSystem, target: DataDirTarget, places: Places)
       },
       createInWal: (name) => create(join(walNew, name)),
       async commit() {
-        giveAway();
+        handOver();
         await Promise.all(files.map((file) => file.sync()));
         for (const file of files.splice(0)) file.close();
         for (const directory of [...directories].reverse()) fs.syncDirectory(directory);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { connect } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { connectionCode, connectionTrouble, errorCode } from "./connection-codes.ts";
+import { connectionCode, connectionFault, errorCode } from "./connection-codes.ts";
 
 /** RFC 8446, 6.2: every alert that ends a connection and can be sent to a client. */
 const ALERTS: Readonly<Record<number, RegExp>> = {
@@ -56,7 +56,7 @@ describe("every TLS alert has a sentence", () => {
       const [thrown] = await once(socket, "error");
       return thrown as Error;
     });
-    expect(connectionTrouble(error).text).toMatch(expected);
+    expect(connectionFault(error).text).toMatch(expected);
   });
 
   // What the other supported versions call them, such as those of the system: none of them may be unknown.
@@ -91,21 +91,19 @@ function isNode(path: string): boolean {
 test("the same alert is known by its names in OpenSSL 3.0 and in 3.5", () => {
   for (const code of ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED", "ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED"])
     expect(connectionCode(code)).toEqual({
-      trouble: "client-certificate",
+      kind: "client-certificate",
       text: "it says that our certificate has expired",
     });
-  expect(connectionCode("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED")?.trouble).toBe("client-certificate");
+  expect(connectionCode("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED")?.kind).toBe("client-certificate");
 });
 
 test("of several addresses the first one's failure is told; a code that nobody knows is shown", () => {
   const refused = Object.assign(new Error("x"), { code: "ECONNREFUSED" });
   const several = new AggregateError([refused, Object.assign(new Error("y"), { code: "ENETUNREACH" })]);
   expect(errorCode(several)).toBe("ECONNREFUSED");
-  expect(connectionTrouble(several).text).toBe("nothing listens there");
-  expect(connectionTrouble(Object.assign(new Error("x"), { code: "ENEW" })).text).toBe(
-    "the connection failed with ENEW",
-  );
-  expect(connectionTrouble(new Error("x")).text).toBe("the connection ended");
+  expect(connectionFault(several).text).toBe("nothing listens there");
+  expect(connectionFault(Object.assign(new Error("x"), { code: "ENEW" })).text).toBe("the connection failed with ENEW");
+  expect(connectionFault(new Error("x")).text).toBe("the connection ended");
   expect(connectionCode("ENEW")).toBeUndefined();
   expect(connectionCode(undefined)).toBeUndefined();
 });

@@ -8,7 +8,7 @@
  */
 
 /** Who has to do something about it. */
-export type ConnectionTrouble =
+export type ConnectionFaultKind =
   /** Its certificate cannot be trusted. */
   | "server-certificate"
   /** It does not accept our certificate, or lacks one. */
@@ -23,16 +23,16 @@ export type ConnectionTrouble =
   | "broken-off";
 
 export interface ConnectionCode {
-  readonly trouble: ConnectionTrouble;
+  readonly kind: ConnectionFaultKind;
   /** A sentence without its subject's name, to follow "cannot reach NAME: ". */
   readonly text: string;
 }
 
-const serverCertificate = (text: string): ConnectionCode => ({ trouble: "server-certificate", text });
-const clientCertificate = (text: string): ConnectionCode => ({ trouble: "client-certificate", text });
-const protocol = (text: string): ConnectionCode => ({ trouble: "protocol", text });
-const network = (text: string): ConnectionCode => ({ trouble: "network", text });
-const brokenOff = (text: string): ConnectionCode => ({ trouble: "broken-off", text });
+const serverCertificate = (text: string): ConnectionCode => ({ kind: "server-certificate", text });
+const clientCertificate = (text: string): ConnectionCode => ({ kind: "client-certificate", text });
+const protocol = (text: string): ConnectionCode => ({ kind: "protocol", text });
+const network = (text: string): ConnectionCode => ({ kind: "network", text });
+const brokenOff = (text: string): ConnectionCode => ({ kind: "broken-off", text });
 
 const UNKNOWN_CA = serverCertificate("its certificate is of an authority that is not the given one");
 const NOT_TLS = protocol("it does not speak TLS there");
@@ -84,10 +84,10 @@ const CODES: Readonly<Record<string, ConnectionCode>> = {
   ETIMEDOUT: network("it does not answer"),
   ENOENT: network("there is no such socket"),
   EPROXY: network("the proxy refuses to connect to it"),
-  ENOTFOUND: { trouble: "name", text: "its name does not resolve" },
-  EAI_AGAIN: { trouble: "name", text: "its name cannot be resolved now" },
-  EAI_FAIL: { trouble: "name", text: "its name cannot be resolved" },
-  ENODATA: { trouble: "name", text: "its name has no address" },
+  ENOTFOUND: { kind: "name", text: "its name does not resolve" },
+  EAI_AGAIN: { kind: "name", text: "its name cannot be resolved now" },
+  EAI_FAIL: { kind: "name", text: "its name cannot be resolved" },
+  ENODATA: { kind: "name", text: "its name has no address" },
   ECONNRESET: brokenOff("it closed the connection"),
   ECONNABORTED: brokenOff("it closed the connection"),
   EPIPE: brokenOff("it closed the connection"),
@@ -163,14 +163,14 @@ export function errorCode(error: unknown): string | undefined {
 }
 
 /** What is said of an error of a connection; for a code that is not in the table, the code itself. */
-export function connectionTrouble(error: unknown): ConnectionCode {
+export function connectionFault(error: unknown): ConnectionCode {
   const code = errorCode(error);
   const names = alternativeNames(error);
-  const { proxy, said } = (error ?? {}) as { proxy?: string; said?: string };
+  const { proxy, proxyCode } = (error ?? {}) as { proxy?: string; proxyCode?: string };
   if (code === "EPROXY" && proxy !== undefined)
     return {
-      trouble: "network",
-      text: `its proxy "${proxy}" gives no connection: ${connectionCode(said)?.text ?? said}`,
+      kind: "network",
+      text: `its proxy "${proxy}" gives no connection: ${connectionCode(proxyCode)?.text ?? proxyCode}`,
     };
   const known = connectionCode(code);
   if (known !== undefined) return names === "" ? known : { ...known, text: `${known.text} (${names})` };

@@ -76,8 +76,8 @@ export async function findConnectionFault(
 
 /** How a TLS handshake ends where the other side does not shake hands. */
 function isCutOff(code: string | undefined): boolean {
-  const trouble = connectionCode(code)?.trouble;
-  return trouble === "protocol" || trouble === "broken-off";
+  const kind = connectionCode(code)?.kind;
+  return kind === "protocol" || kind === "broken-off";
 }
 
 /** The server's certificate is good, and it ended the connection nevertheless: it does not like ours. */
@@ -97,8 +97,8 @@ function clientFault(
     };
   }
   const faults = clientFaults(own, { authorities, now });
-  const said = connectionCode(probe.code)?.text;
-  const reason = faults.map(({ text }) => `it ${text}`).join("; ") || said || `it says ${probe.code}`;
+  const description = connectionCode(probe.code)?.text;
+  const reason = faults.map(({ text }) => `it ${text}`).join("; ") || description || `it says ${probe.code}`;
   return {
     text: `it refuses our client certificate: ${reason}`,
     hint: `pass a client certificate that is valid and of the authority that the server asks for, as ${words.client}`,

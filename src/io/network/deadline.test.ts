@@ -52,9 +52,9 @@ test("an interruption ends it at once, with its own reason", async () => {
   const interruption = new AbortController();
   const deadline = new Deadline(1000, { signal: interruption.signal });
   const lost = deadline.race(new Promise(() => {}));
-  const said = lost.catch((error: unknown) => error);
+  const outcome = lost.catch((error: unknown) => error);
   interruption.abort(new Error("Ctrl-C"));
-  expect(await said).toMatchObject({ message: "Ctrl-C" });
+  expect(await outcome).toMatchObject({ message: "Ctrl-C" });
   const late = new Deadline(1000, { signal: interruption.signal });
   expect(late.signal.reason).toMatchObject({ message: "Ctrl-C" });
   await expect(late.race(Promise.resolve(1))).rejects.toThrow("Ctrl-C");

@@ -51,16 +51,16 @@ export const ETCD_FAILURES: GrpcFailures = {
 };
 
 function etcdStatus(status: number, text: string, endpoint: string, method: string): MendError {
-  const said = text === "" ? `status ${status}` : text;
+  const message = text === "" ? `status ${status}` : text;
   const where = endpoint;
   if (status === 16) {
-    return new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user: ${said}`, {
+    return new MendError("etcd-unauthenticated", `"${endpoint}" does not accept the user: ${message}`, {
       where,
       hint: `check ${input("user")} and ${input("password")}`,
     });
   }
   if (status === 7) {
-    return new MendError("permission-denied", `"${endpoint}" refuses: ${said}`, {
+    return new MendError("permission-denied", `"${endpoint}" refuses: ${message}`, {
       where,
       hint: `pass a ${input("user")} with the root role`,
     });
@@ -72,19 +72,19 @@ function etcdStatus(status: number, text: string, endpoint: string, method: stri
     });
   }
   if (status === 11) {
-    return new MendError("revision-compacted", `"${endpoint}" no longer holds that revision: ${said}`, {
+    return new MendError("revision-compacted", `"${endpoint}" no longer holds that revision: ${message}`, {
       where,
       hint: "ask for a newer revision",
     });
   }
   if (status === 4) return ETCD_FAILURES.timedOut(endpoint, "answer", undefined);
   if (status === 14) {
-    return new MendError("etcd-unreachable", `"${endpoint}" cannot serve: ${said}`, {
+    return new MendError("etcd-unreachable", `"${endpoint}" cannot serve: ${message}`, {
       where,
       hint: "see kubemend etcd health",
     });
   }
-  return new MendError("etcd-refused", `"${endpoint}" refuses: ${said}`, {
+  return new MendError("etcd-refused", `"${endpoint}" refuses: ${message}`, {
     where,
     hint: `if etcd has authentication enabled, pass ${input("user")} NAME:PASSWORD`,
   });

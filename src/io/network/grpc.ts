@@ -153,7 +153,7 @@ async function* messages(
   headers: () => IncomingHttpHeaders,
 ): AsyncGenerator<Uint8Array> {
   let pending: Buffer = Buffer.alloc(0);
-  let room: Buffer = Buffer.alloc(0);
+  let space: Buffer = Buffer.alloc(0);
   let whole: Buffer | undefined; // a message that has begun
   let filled = 0;
   const isGrpc = (): boolean => /^application\/grpc\b/.test(String(headers()["content-type"] ?? ""));
@@ -178,8 +178,8 @@ async function* messages(
       if (size > MOST_MESSAGE_BYTES) throw failures.tooLarge(size, endpoint);
       at += HEADER_SIZE;
       if (pending.length - at < size) {
-        if (room.length < size) room = Buffer.allocUnsafeSlow(size);
-        whole = room.subarray(0, size);
+        if (space.length < size) space = Buffer.allocUnsafeSlow(size);
+        whole = space.subarray(0, size);
         filled = pending.copy(whole, 0, at);
         deadline.advance(filled);
         at = pending.length;
@@ -211,8 +211,8 @@ function checkStatus(headers: IncomingHttpHeaders, endpoint: string, method: str
   if (status === undefined) {
     throw failures.foreign(describeForeign(headers), endpoint);
   }
-  const said = decodePercent(String(headers["grpc-message"] ?? ""));
-  throw failures.status(Number(status), said, endpoint, method);
+  const message = decodePercent(String(headers["grpc-message"] ?? ""));
+  throw failures.status(Number(status), message, endpoint, method);
 }
 
 function describeForeign(headers: IncomingHttpHeaders): string {

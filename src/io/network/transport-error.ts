@@ -2,9 +2,9 @@
 
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
-import { type ConnectionTrouble, connectionTrouble, errorCode } from "./connection-codes.ts";
+import { type ConnectionFaultKind, connectionFault, errorCode } from "./connection-codes.ts";
 
-const TLS_HINTS: Partial<Record<ConnectionTrouble, string>> = {
+const TLS_HINTS: Partial<Record<ConnectionFaultKind, string>> = {
   "client-certificate": `pass a client certificate of etcd's CA as ${input("cert")} and ${input("key")}`,
   protocol: `use http:// where it serves without TLS; else check ${input("cacert")}, ${input("cert")} and ${input("key")}`,
 };
@@ -22,13 +22,13 @@ export function transportError(error: unknown, endpoint: string): unknown {
   if (error instanceof MendError || !(error instanceof Error)) return error;
   if (error.name === "AbortError") return error;
   const code = errorCode(error) ?? "";
-  const { trouble, text } = connectionTrouble(error);
+  const { kind, text } = connectionFault(error);
   const where = endpoint;
-  if (trouble === "server-certificate") {
+  if (kind === "server-certificate") {
     const hint = CERTIFICATE_HINTS[code] ?? `pass the CA that signed it as ${input("cacert")}`;
     return new MendError("tls-failed", `no secure connection to "${endpoint}": ${text}`, { where, hint, cause: error });
   }
-  const hint = TLS_HINTS[trouble];
+  const hint = TLS_HINTS[kind];
   if (hint !== undefined && endpoint.startsWith("https:")) {
     return new MendError("tls-failed", `no secure connection to "${endpoint}": ${text}`, { where, hint, cause: error });
   }

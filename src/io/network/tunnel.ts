@@ -106,7 +106,7 @@ function nameProxy(error: unknown, proxy: URL): Error {
   return Object.assign(new Error(`proxy ${proxy.host}: ${what}`, { cause: error }), {
     code: "EPROXY",
     proxy: proxy.host,
-    said: what,
+    proxyCode: what,
   });
 }
 

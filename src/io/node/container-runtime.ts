@@ -85,8 +85,8 @@ const UNIMPLEMENTED = 12;
  * before the well-known places.
  */
 export function findRuntimeEndpoint(kubelet: LocalKubelet | undefined, root = ""): string | undefined {
-  const told = kubelet?.runtimeEndpoint;
-  if (told !== undefined) return /^\w+:/.test(told) ? told : `unix://${told}`;
+  const configured = kubelet?.runtimeEndpoint;
+  if (configured !== undefined) return /^\w+:/.test(configured) ? configured : `unix://${configured}`;
   const found = WELL_KNOWN.map((path) => root + path).find((path) => existsSync(path) && statSync(path).isSocket());
   return found === undefined ? undefined : `unix://${found}`;
 }
@@ -167,8 +167,8 @@ export async function openContainerRuntime(
 /** Carries the status, which is how a runtime says that something is gone. */
 class RuntimeStatus extends Error {
   readonly status: number;
-  constructor(status: number, said: string) {
-    super(said);
+  constructor(status: number, message: string) {
+    super(message);
     this.status = status;
   }
 }
@@ -191,12 +191,16 @@ const FAILURES: GrpcFailures = {
     const cause = new RuntimeStatus(status, text);
     if (status === 4) return FAILURES.timedOut(endpoint, "answer", undefined);
     const code = status === 14 ? "runtime-unreachable" : status === 7 ? "permission-denied" : "runtime-refused";
-    const said = text === "" ? `status ${status}` : text;
-    return new MendError(code, `the container runtime refuses ${method.slice(method.lastIndexOf("/") + 1)}: ${said}`, {
-      where: endpoint,
-      hint: "see the container runtime's log",
-      cause,
-    });
+    const message = text === "" ? `status ${status}` : text;
+    return new MendError(
+      code,
+      `the container runtime refuses ${method.slice(method.lastIndexOf("/") + 1)}: ${message}`,
+      {
+        where: endpoint,
+        hint: "see the container runtime's log",
+        cause,
+      },
+    );
   },
   transport(error, endpoint) {
     if (error instanceof MendError || !(error instanceof Error) || error.name === "AbortError") return error;

@@ -87,8 +87,8 @@ async function call(
   }
   const value = parsed(body.toString("utf8"));
   if (accepted.includes(response.statusCode ?? 0)) return value;
-  const said = (value as { message?: unknown } | undefined)?.message ?? `HTTP status ${response.statusCode}`;
-  throw new MendError("runtime-refused", `Docker refuses ${method} ${path.replace(/\?.*/, "")}: ${said}`, {
+  const message = (value as { message?: unknown } | undefined)?.message ?? `HTTP status ${response.statusCode}`;
+  throw new MendError("runtime-refused", `Docker refuses ${method} ${path.replace(/\?.*/, "")}: ${message}`, {
     where: socketPath,
     hint: "see Docker's log",
   });

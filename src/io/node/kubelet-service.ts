@@ -171,8 +171,8 @@ async function systemctl(...words: string[]): Promise<string> {
   try {
     return (await run("systemctl", words)).stdout;
   } catch (error) {
-    const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
-    throw new MendError("kubelet-failed", `systemctl ${words.join(" ")} fails: ${said || (error as Error).message}`, {
+    const output = String((error as { stderr?: unknown }).stderr ?? "").trim();
+    throw new MendError("kubelet-failed", `systemctl ${words.join(" ")} fails: ${output || (error as Error).message}`, {
       hint: "run it as root, and see journalctl -xe",
       cause: error,
     });

@@ -50,8 +50,8 @@ export async function readKubeletPods(options: KubeletOptions): Promise<KubeObje
   } catch (error) {
     signal?.throwIfAborted();
     const cause = refused ?? error;
-    const said = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
-    throw new MendError("kubelet-unreachable", `the kubelet at "${host}" does not list its pods: ${said}`, {
+    const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
+    throw new MendError("kubelet-unreachable", `the kubelet at "${host}" does not list its pods: ${reason}`, {
       where: host,
       hint: "check that it runs, and that the credentials may get nodes/proxy",
       cause,

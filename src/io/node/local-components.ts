@@ -131,12 +131,12 @@ export function componentLog(component: ComponentName, lines: number, now: numbe
   if (newest === undefined) return undefined;
   // A container that was started this moment has said nothing yet: the one before has, and it ended.
   const before = logs.find(({ path }) => path !== newest.path && dirname(path) === dirname(newest.path));
-  const said = lastLines(newest.path, lines);
+  const recent = lastLines(newest.path, lines);
   return {
     path: newest.path,
     staticPod: newest.staticPod,
     restarts: newest.attempt,
-    lastLines: said.length > 0 || before === undefined ? said : lastLines(before.path, lines),
+    lastLines: recent.length > 0 || before === undefined ? recent : lastLines(before.path, lines),
     ageMilliseconds: Math.max(0, now - newest.time),
   };
 }

@@ -15,10 +15,10 @@ const DOCKERSHIM = /dockershim\.sock$/;
  */
 export async function openNodeContainers(
   kubelet: LocalKubelet | undefined,
-  told: string | undefined,
+  given: string | undefined,
   signal?: AbortSignal,
 ): Promise<NodeContainers | undefined> {
-  const endpoint = told ?? findRuntimeEndpoint(kubelet);
+  const endpoint = given ?? findRuntimeEndpoint(kubelet);
   const isDocker = endpoint === undefined || DOCKERSHIM.test(endpoint) || /docker\.sock$/.test(endpoint);
   if (!isDocker) return overCri(await openContainerRuntime(endpoint, { signal }));
   const socket = endpoint?.endsWith("docker.sock") ? endpoint.replace(/^unix:(\/\/)?/, "") : DOCKER_SOCKET;

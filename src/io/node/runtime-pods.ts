@@ -6,7 +6,7 @@ export class RuntimePods {
   readonly #endpoint: string;
   readonly #timeoutMs: number;
   #runtime: ContainerRuntime | undefined;
-  #trouble: Error | undefined;
+  #failure: Error | undefined;
 
   constructor(endpoint: string, timeoutMs: number) {
     this.#endpoint = endpoint;
@@ -14,8 +14,8 @@ export class RuntimePods {
   }
 
   /** Why the last list is undefined. */
-  get trouble(): Error | undefined {
-    return this.#trouble;
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /** Undefined where it does not answer: nothing is known then. */
@@ -23,7 +23,7 @@ export class RuntimePods {
     try {
       this.#runtime ??= await openContainerRuntime(this.#endpoint, { timeout: this.#timeoutMs });
       const [sandboxes, containers] = await Promise.all([this.#runtime.podSandboxes(), this.#runtime.containers()]);
-      this.#trouble = undefined;
+      this.#failure = undefined;
       return sandboxes.map((sandbox) => ({
         namespace: sandbox.namespace,
         name: sandbox.name,
@@ -37,7 +37,7 @@ export class RuntimePods {
       }));
     } catch (error) {
       this.close();
-      this.#trouble = error instanceof Error ? error : new Error(String(error));
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       return undefined;
     }
   }

@@ -23,8 +23,8 @@ export async function unmountBelow(directory: string, signal?: AbortSignal): Pro
       await run("umount", [point]);
     } catch (error) {
       if (!readMountTable().some((mount) => mount.point === point)) continue; // gone with another
-      const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
-      throw new MendError("mount-busy", `cannot unmount "${point}": ${said || (error as Error).message}`, {
+      const output = String((error as { stderr?: unknown }).stderr ?? "").trim();
+      throw new MendError("mount-busy", `cannot unmount "${point}": ${output || (error as Error).message}`, {
         where: point,
         hint: `see who uses it with fuser -vm "${point}", end that, then run this again`,
         cause: error,

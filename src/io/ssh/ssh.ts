@@ -52,9 +52,9 @@ export async function runRemote(
   const abort = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", abort, { once: true });
   const failed = new Promise<Error>((resolve) => child.once("error", resolve));
-  let said = "";
+  let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-4000);
+    errors = (errors + chunk.toString()).slice(-4000);
   });
   const outputEnd = deliver(child.stdout, output);
   const ended = once(child, "close") as Promise<[number | null]>;
@@ -72,7 +72,7 @@ export async function runRemote(
     await Promise.all([writing, outputEnd]);
     const [code] = result;
     if (code === 0) return;
-    const last = said.trim().split("\n").slice(-3).join(" / ");
+    const last = errors.trim().split("\n").slice(-3).join(" / ");
     const what = code === SSH_FAILED ? `no connection to ${target}` : `the command on ${target} ended with ${code}`;
     throw new MendError("ssh-failed", `${what}${last === "" ? "" : `: ${last}`}`, {
       where: target,

@@ -306,7 +306,7 @@ function refusal(answer: StoreAnswer, place: Place, where: string): MendError {
         : answer.status === 301
           ? "PermanentRedirect"
           : "");
-  const said = tagText(xml, "Message");
+  const message = tagText(xml, "Message");
   const region = answer.headers.get("x-amz-bucket-region");
   const known = MEANING[code];
   if (known !== undefined) {
@@ -316,7 +316,7 @@ function refusal(answer: StoreAnswer, place: Place, where: string): MendError {
     return new MendError(mend, `"${where}": ${better}`, { where, hint });
   }
   const passing = answer.status >= 500 || answer.status === 429;
-  const text = said ?? (code === "" ? `HTTP status ${answer.status}` : code);
+  const text = message ?? (code === "" ? `HTTP status ${answer.status}` : code);
   return new MendError(
     answer.status === 507 ? "no-space" : passing ? "store-unreachable" : "store-refused",
     `"${where}" refuses: ${text}`,

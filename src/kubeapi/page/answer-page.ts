@@ -86,7 +86,7 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
         words: text("words"),
         limit: number("limit", 1, 200, 50),
         cursor: number("cursor", 0, Number.MAX_SAFE_INTEGER, 0),
-        goesOn: budget(),
+        hasTime: budget(),
         index: contents(),
       });
     default:

@@ -104,7 +104,7 @@ export interface ContentQuery extends SearchQuery {
   /** The key to go on from; 0 to begin. */
   readonly cursor: number;
   /** Whether there is time for more. */
-  readonly goesOn: () => boolean;
+  readonly hasTime: () => boolean;
   /** Undefined where there is so little that it is read whole. */
   readonly index: ContentIndex | undefined;
 }
@@ -131,7 +131,7 @@ function readWanted(words: string): Wanted {
 export function searchContents(
   world: World,
   prefix: string,
-  { words, limit, cursor, goesOn, index }: ContentQuery,
+  { words, limit, cursor, hasTime, index }: ContentQuery,
 ): JsonObject {
   const { history, revision, catalog, showSecrets } = world;
   const [from, to] = history.range(`${prefix}/`);
@@ -150,7 +150,7 @@ export function searchContents(
       key = defined(index).blockEnd(key);
       continue;
     }
-    if (++looked % 64 === 0 && !goesOn()) break;
+    if (++looked % 64 === 0 && !hasTime()) break;
     const at = key++;
     if (at >= secrets[0] && at < secrets[1]) continue;
     const row = history.rowAt(at, revision);

@@ -110,9 +110,9 @@ async function startStock(
     ],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
-  let said = "";
+  let output = "";
   child.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-2000);
+    output = (output + chunk.toString()).slice(-2000);
   });
   const ended = once(child, "exit").catch(() => {});
   try {
@@ -135,7 +135,7 @@ async function startStock(
     }
     throw new MendError("snapshot-refused", `etcd does not start on what was restored (revision ${revision})`, {
       where: program,
-      hint: said.trim().split("\n").at(-1) ?? "run it by hand on a restored data dir",
+      hint: output.trim().split("\n").at(-1) ?? "run it by hand on a restored data dir",
     });
   } finally {
     child.kill("SIGKILL");

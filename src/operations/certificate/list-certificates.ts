@@ -111,23 +111,24 @@ export function listCertificates(places: CertificatePlaces, now: number): Certif
     externallyManaged: given.authority !== null && keyOf.get(given.authority) !== true,
   });
   const role = roleOf(places);
-  const certificates = CERTIFICATES.filter(({ name }) => role.isMaster && (role.hasEtcd || !/^etcd-/.test(name))).map(
-    ({ name, certificate, key, purpose, authority }) =>
-      listed({ name, file: at(certificate), purpose, authority }, certificateOf(at(certificate)), at(key)),
+  const certificates = CERTIFICATES.filter(
+    ({ name }) => role.isControlPlaneNode && (role.hasEtcd || !/^etcd-/.test(name)),
+  ).map(({ name, certificate, key, purpose, authority }) =>
+    listed({ name, file: at(certificate), purpose, authority }, certificateOf(at(certificate)), at(key)),
   );
   const configs = KUBECONFIGS.filter(
-    ({ file, onFirstNodeOnly }) => existsSync(at(file)) || (role.isMaster && onFirstNodeOnly !== true),
+    ({ file, onFirstNodeOnly }) => existsSync(at(file)) || (role.isControlPlaneNode && onFirstNodeOnly !== true),
   ).map(({ file, purpose }) =>
     listed({ name: file, file: at(file), purpose, authority: "ca" }, kubeconfigCertificates(at(file))[0]?.certificate),
   );
   return {
     certificates: [...configs, ...certificates, ...kubelets(places, listed), ...others(places, listed)],
     authorities: authorities.filter(
-      ({ name }) => name === "ca" || (role.isMaster && (role.hasEtcd || name !== "etcd-ca")),
+      ({ name }) => name === "ca" || (role.isControlPlaneNode && (role.hasEtcd || name !== "etcd-ca")),
     ),
     serviceAccountKey: {
       file: at("pki/sa.key"),
-      state: !role.isMaster ? "not-here" : existsSync(at("pki/sa.key")) ? "present" : "missing",
+      state: !role.isControlPlaneNode ? "not-here" : existsSync(at("pki/sa.key")) ? "present" : "missing",
     },
     hasKubernetes: true,
   };
@@ -142,29 +143,35 @@ export function noKubernetes({ kubernetesDir }: CertificatePlaces): MendError {
 
 /** Whether a node was ever set up here. A kubelet that was only installed brings an empty directory of manifests along. */
 function hasKubernetes({ kubernetesDir, kubeletDir }: CertificatePlaces): boolean {
-  const { isMaster, hasEtcd } = roleOf({ kubernetesDir, kubeletDir });
+  const { isControlPlaneNode, hasEtcd } = roleOf({ kubernetesDir, kubeletDir });
   const isThere = (path: string) => existsSync(join(kubernetesDir, path));
   const isNode = [KUBELET_CONFIG, "bootstrap-kubelet.conf", ...AUTHORITIES.map(({ certificate }) => certificate)].some(
     isThere,
   );
   const hasKubelet = ["config.yaml", "kubeadm-flags.env", "pki"].some((path) => existsSync(join(kubeletDir, path)));
-  return isMaster || hasEtcd || isNode || hasKubelet || fileNames(kubernetesDir).some((name) => name.endsWith(".conf"));
+  return (
+    isControlPlaneNode ||
+    hasEtcd ||
+    isNode ||
+    hasKubelet ||
+    fileNames(kubernetesDir).some((name) => name.endsWith(".conf"))
+  );
 }
 
 /** A worker has no more than its kubelet's, and where etcd is elsewhere there is nothing of its own here. */
 function roleOf({ kubernetesDir }: CertificatePlaces): {
-  readonly isMaster: boolean;
+  readonly isControlPlaneNode: boolean;
   readonly hasEtcd: boolean;
 } {
   const isThere = (path: string) => existsSync(join(kubernetesDir, path));
-  const ofMaster = [
+  const ofControlPlaneNode = [
     ...AUTHORITIES.map(({ key }) => key),
     ...CERTIFICATES.map(({ certificate }) => certificate),
     ...KUBECONFIGS.filter(({ calls }) => calls === "own").map(({ file }) => file),
     ...["pki/sa.key", "manifests/kube-apiserver.yaml"],
   ];
   const ofEtcd = ["pki/etcd/ca.key", "pki/etcd/server.crt", "pki/etcd/peer.crt", "manifests/etcd.yaml"];
-  return { isMaster: ofMaster.some(isThere), hasEtcd: ofEtcd.some(isThere) };
+  return { isControlPlaneNode: ofControlPlaneNode.some(isThere), hasEtcd: ofEtcd.some(isThere) };
 }
 
 /**

@@ -104,7 +104,7 @@ function options(change: Partial<CheckpointerOptions> = {}): CheckpointerOptions
     machine: {
       runtime: {
         list: async () => runtime,
-        get trouble() {
+        get failure() {
           return runtime === undefined ? new Error("the runtime is away") : undefined;
         },
         close: () => {},
@@ -317,7 +317,7 @@ test("the agent's own checkpoint runs always, and is removed last where nobody w
   await until(() => manifests().length === 0);
 });
 
-test("what cannot be written is a trouble of its own, and is tried again", async () => {
+test("what cannot be written is a finding of its own, and is tried again", async () => {
   await serve([parent(), KEYS]);
   runtime = [PARENT_RUNS];
   let isFull = true;

@@ -10,20 +10,20 @@ import { observe, type RuntimeContainer, type Seen } from "../../checkpoint/obse
 import { isLeftover } from "../../checkpoint/parent.ts";
 import { type Action, plan, step, type Transition } from "../../checkpoint/plan.ts";
 import { RunningContainers } from "../../checkpoint/running-containers.ts";
-import { awaitsWord, deadlineOf, foundState, type State } from "../../checkpoint/state.ts";
+import { awaitsConfirmation, deadlineOf, foundState, type State } from "../../checkpoint/state.ts";
 import { MendError } from "../../errors/errors.ts";
 import { AgentKubeconfig } from "../../io/agent/agent-kubeconfig.ts";
 import { CheckpointStore, type StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
 import { NodePods } from "../../io/agent/node-pods.ts";
 import { Wakeups } from "../../io/agent/wakeups.ts";
 import { ClusterApi } from "../../io/api-server/cluster-api.ts";
-import { AgentTroubles } from "./agent-troubles.ts";
+import { AgentFindings } from "./agent-findings.ts";
 import { CheckpointDrafts } from "./checkpoint-drafts.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 import type { AgentView } from "./checkpointer-report.ts";
 import { CopyKeeper } from "./copy-keeper.ts";
 import { KubeletList } from "./kubelet-list.ts";
-import type { ManifestGuard } from "./manifest-guard.ts";
+import type { ManifestProtector } from "./manifest-protector.ts";
 
 /** Between two looks at the runtime: with an API server that answers and nothing going on, and otherwise. */
 const CALM_MS = 10_000;
@@ -44,7 +44,7 @@ export class AgentLoop {
   readonly #options: CheckpointerOptions;
   readonly #store: CheckpointStore;
   readonly #pods: NodePods;
-  readonly #troubles: AgentTroubles;
+  readonly #findings: AgentFindings;
   readonly #drafts: CheckpointDrafts;
   readonly #wakeups: Wakeups;
   readonly #kubeconfig: AgentKubeconfig;
@@ -61,16 +61,16 @@ export class AgentLoop {
   #deniedSince: number | undefined;
   /** Whether it has removed itself: the kubelet ends it soon, and it does nothing until then. */
   #isOver = false;
-  readonly #guard: ManifestGuard | undefined;
+  readonly #protector: ManifestProtector | undefined;
   readonly #kubelet: KubeletList;
   readonly #copies: CopyKeeper;
 
-  constructor(options: CheckpointerOptions, guard?: ManifestGuard) {
+  constructor(options: CheckpointerOptions, protector?: ManifestProtector) {
     this.#options = options;
-    this.#guard = guard;
+    this.#protector = protector;
     this.#store = new CheckpointStore(options.places, options.fileSystem);
-    this.#troubles = new AgentTroubles(options.log);
-    this.#drafts = new CheckpointDrafts(options, this.#troubles);
+    this.#findings = new AgentFindings(options.log);
+    this.#drafts = new CheckpointDrafts(options, this.#findings);
     this.#wakeups = new Wakeups(options.signal);
     this.#kubeconfig = new AgentKubeconfig(options.kubeconfig, options.context);
     this.#pods = new NodePods({
@@ -81,14 +81,14 @@ export class AgentLoop {
       clock: options.clock,
       changed: () => this.#wakeups.wake(),
     });
-    this.#kubelet = new KubeletList(options, this.#kubeconfig, (trouble) => {
-      if (trouble === undefined || this.#pods.pods === undefined) this.#troubles.set("kubelet", trouble);
-      if (trouble === undefined) this.#wakeups.wake();
+    this.#kubelet = new KubeletList(options, this.#kubeconfig, (finding) => {
+      if (finding === undefined || this.#pods.pods === undefined) this.#findings.set("kubelet", finding);
+      if (finding === undefined) this.#wakeups.wake();
     });
     this.#copies = new CopyKeeper({
       options,
       store: this.#store,
-      troubles: this.#troubles,
+      findings: this.#findings,
       reload: () => {
         this.#load();
         return this.#stored;
@@ -105,12 +105,12 @@ export class AgentLoop {
     try {
       this.#store.clear(); // what a removal that was cut short has left, secrets among it
     } catch (error) {
-      this.#troubles.fail("clear", places.secrets, error);
+      this.#findings.fail("clear", places.secrets, error);
     }
     this.#takeUp();
     const watching = machine.watchDirectories([places.active, places.inactive], (error) => {
       if (error === undefined) this.#diskChanged = true;
-      else this.#troubles.fail("watch", places.active, error);
+      else this.#findings.fail("watch", places.active, error);
       this.#wakeups.wake();
     });
     const following = this.#pods.run();
@@ -136,7 +136,7 @@ export class AgentLoop {
     this.#diskChanged = false;
     this.#loadedAt = this.#options.clock();
     this.#stored = this.#store.load();
-    for (const finding of this.#stored.findings) this.#troubles.tell(finding);
+    for (const finding of this.#stored.findings) this.#findings.reportOnce(finding);
   }
 
   /** Goes on from where the last run ended: what lies in the kubelet's directory is active. */
@@ -158,11 +158,11 @@ export class AgentLoop {
     if (this.#diskChanged || this.#options.clock() - this.#loadedAt >= RELOAD_MS) this.#load();
     const { machine } = this.#options;
     const runtime = await machine.runtime.list();
-    this.#troubles.set("container runtime", machine.runtime.trouble);
+    this.#findings.set("container runtime", machine.runtime.failure);
     const api = this.#pods.pods;
-    this.#troubles.set("API server", this.#pods.trouble);
+    this.#findings.set("API server", this.#pods.failure);
     const kubelet = api === undefined ? this.#kubelet.pods() : undefined;
-    if (api !== undefined) this.#troubles.end("kubelet"); // it is not asked, and cannot check credentials without an API server either
+    if (api !== undefined) this.#findings.end("kubelet"); // it is not asked, and cannot check credentials without an API server either
     const now = this.#options.clock();
     this.#seen = observe(
       {
@@ -180,17 +180,17 @@ export class AgentLoop {
     if (runtime !== undefined) this.#containers.keep(runtime);
     const { states, transitions } = step(this.#states, this.#seen, now, this.#options.patience);
     this.#states = states;
-    if ([...states.values()].some((state) => awaitsWord(state, now))) this.#pods.confirm();
+    if ([...states.values()].some((state) => awaitsConfirmation(state, now))) this.#pods.confirm();
     for (const transition of transitions) this.#record(transition);
     await this.#act(transitions, now);
     // Its own checkpoint may be an earlier pod's: only without one, too, nobody wants it.
     const isLeft = !this.#seen.some(({ observed }) => observed.isSelf) && isLeftover(api, this.#options.place);
     if (this.#isOver || isLeft) return;
     await this.#keep();
-    if (this.#guard !== undefined) {
+    if (this.#protector !== undefined) {
       const runningFor = (container: RuntimeContainer) => this.#containers.runningFor(container, now);
-      await this.#guard.look({ clock: now, runtime, runningFor });
-      this.#troubles.replace("manifest ", this.#guard.findings);
+      await this.#protector.look({ clock: now, runtime, runningFor });
+      this.#findings.replace("manifest ", this.#protector.findings);
     }
     const client = this.#pods.api;
     const known = this.#seen.filter(({ id }) => this.#states.has(id));
@@ -202,7 +202,7 @@ export class AgentLoop {
     for (const action of plan(this.#states, this.#stored.generations, this.#stored.active, selfIds)) {
       try {
         await this.#do(action, selfIds.has(action.id));
-        this.#troubles.end(`do ${action.id}`);
+        this.#findings.end(`do ${action.id}`);
         if (action.act === "start" && transitions.some(({ id }) => id === action.id)) {
           this.#lastActivation = this.#options.clock() - knownAt;
           const afterMs = Math.round(this.#lastActivation * 10) / 10;
@@ -219,7 +219,7 @@ export class AgentLoop {
           this.#options.log("info", "runs from now on", fields);
         }
       } catch (error) {
-        this.#troubles.fail(`do ${action.id}`, action.id, error);
+        this.#findings.fail(`do ${action.id}`, action.id, error);
       }
       this.#load();
     }
@@ -237,7 +237,7 @@ export class AgentLoop {
         this.#states = new Map([...this.#states].filter(([id]) => id !== action.id));
         this.#drafts.forget(action.id);
         this.#since.delete(action.id);
-        this.#troubles.forget(` ${action.id}`);
+        this.#findings.forget(` ${action.id}`);
         return;
     }
   }
@@ -252,8 +252,8 @@ export class AgentLoop {
   }
 
   #isDenied(): boolean {
-    const { trouble, pods } = this.#pods;
-    const isDenied = pods === undefined && trouble instanceof MendError && trouble.code === "api-denied";
+    const { failure, pods } = this.#pods;
+    const isDenied = pods === undefined && failure instanceof MendError && failure.code === "api-denied";
     const now = this.#options.clock();
     this.#deniedSince = isDenied ? (this.#deniedSince ?? now) : undefined;
     const { podName } = this.#options.place;
@@ -281,7 +281,8 @@ export class AgentLoop {
     }
     const { patience } = this.#options;
     const deadlines = [...this.#states.values()].flatMap((state) => deadlineOf(state, now, patience) ?? []);
-    const next = Math.min(...deadlines, this.#wakeups.nextAt, this.#guard?.nextAt ?? Number.POSITIVE_INFINITY) - now;
+    const next =
+      Math.min(...deadlines, this.#wakeups.nextAt, this.#protector?.nextAt ?? Number.POSITIVE_INFINITY) - now;
     const woken = await this.#wakeups.rest(Math.max(0, Math.min(isAlert ? ALERT_MS : CALM_MS, next)));
     if (woken) await this.#wakeups.pause(COALESCE_MS);
   }
@@ -293,10 +294,10 @@ export class AgentLoop {
       since: this.#since,
       seen: this.#seen,
       stored: this.#stored,
-      apiServer: this.#pods.pods === undefined ? (this.#pods.trouble?.message ?? "not asked yet") : null,
-      runtime: this.#options.machine.runtime.trouble?.message ?? null,
-      troubles: this.#troubles.current,
-      counts: { ...this.#counts, copies: this.#copies.count, failures: this.#troubles.failures },
+      apiServer: this.#pods.pods === undefined ? (this.#pods.failure?.message ?? "not asked yet") : null,
+      runtime: this.#options.machine.runtime.failure?.message ?? null,
+      findings: this.#findings.current,
+      counts: { ...this.#counts, copies: this.#copies.count, failures: this.#findings.failures },
       lastActivationMs: this.#lastActivation,
     };
   }

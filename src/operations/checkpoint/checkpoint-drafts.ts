@@ -6,7 +6,7 @@ import type { Seen } from "../../checkpoint/observe.ts";
 import { defined } from "../../errors/defined.ts";
 import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import type { AgentTroubles } from "./agent-troubles.ts";
+import type { AgentFindings } from "./agent-findings.ts";
 import { type DraftOutcome, draftCheckpoint, Tokens } from "./checkpoint-draft.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 
@@ -31,14 +31,14 @@ export interface ReadyDraft extends Extract<DraftOutcome, { draft: unknown }> {
 
 export class CheckpointDrafts {
   readonly #options: CheckpointerOptions;
-  readonly #troubles: AgentTroubles;
+  readonly #findings: AgentFindings;
   readonly #tokens = new Tokens();
   readonly #drafts = new Map<CheckpointId, Drafted>();
   #busy = false;
 
-  constructor(options: CheckpointerOptions, troubles: AgentTroubles) {
+  constructor(options: CheckpointerOptions, findings: AgentFindings) {
     this.#options = options;
-    this.#troubles = troubles;
+    this.#findings = findings;
   }
 
   /** The copy of just this parent, if there is one. */
@@ -92,11 +92,11 @@ export class CheckpointDrafts {
     this.#drafts.set(id, { uid, content: contentOf(parent), at: now, outcome, since });
     if ("missing" in outcome) {
       const text = `it cannot be copied: the API server has no ${outcome.missing.join(", no ")}`;
-      this.#troubles.begin(`copy ${id}`, { level: "error", code: "checkpoint-impossible", where: id, text });
+      this.#findings.begin(`copy ${id}`, { level: "error", code: "checkpoint-impossible", where: id, text });
       return;
     }
-    this.#troubles.end(`copy ${id}`);
-    for (const finding of outcome.findings) this.#troubles.tell(finding);
+    this.#findings.end(`copy ${id}`);
+    for (const finding of outcome.findings) this.#findings.reportOnce(finding);
   }
 
   /** What was fetched before stays good. */
@@ -113,7 +113,7 @@ export class CheckpointDrafts {
       outcome: kept?.outcome,
       since: kept?.since ?? now,
     });
-    this.#troubles.begin(`copy ${id}`, { level: "warning", code: "checkpoint-outdated", where: id, text });
+    this.#findings.begin(`copy ${id}`, { level: "warning", code: "checkpoint-outdated", where: id, text });
   }
 }
 

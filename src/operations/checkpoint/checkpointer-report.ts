@@ -14,7 +14,7 @@ export interface AgentView {
   readonly stored: StoredCheckpoints;
   readonly apiServer: string | null;
   readonly runtime: string | null;
-  readonly troubles: readonly Finding[];
+  readonly findings: readonly Finding[];
   readonly counts: {
     readonly looks: number;
     readonly copies: number;
@@ -50,6 +50,6 @@ export function reportOf(view: AgentView, place: AgentPlace, now: number): Agent
     apiServer: view.apiServer,
     runtime: view.runtime,
     checkpoints,
-    findings: [...view.troubles, ...stored.findings],
+    findings: [...view.findings, ...stored.findings],
   };
 }

@@ -14,8 +14,9 @@ export async function runCheckpointer(options: CheckpointerOptions): Promise<voi
   );
   const stop = new AbortController();
   const all = { ...options, signal: AbortSignal.any([signal, stop.signal]) };
-  const guard = options.protect && (await import("./manifest-guard.ts")).openManifestGuard(all, options.protect);
-  const agent = new AgentLoop(all, guard);
+  const protector =
+    options.protect && (await import("./manifest-protector.ts")).openManifestProtector(all, options.protect);
+  const agent = new AgentLoop(all, protector);
   const { openAgentPages } = await import("./checkpointer-pages.ts");
   const pages = await openAgentPages(
     () => ({ report: reportOf(agent.view(), place, now()), view: agent.view() }),

@@ -5,14 +5,14 @@ import type { Seen } from "../../checkpoint/observe.ts";
 import { generationToRun } from "../../checkpoint/plan.ts";
 import { isRun, type State } from "../../checkpoint/state.ts";
 import type { CheckpointStore, StoredCheckpoints } from "../../io/agent/checkpoint-store.ts";
-import type { AgentTroubles } from "./agent-troubles.ts";
+import type { AgentFindings } from "./agent-findings.ts";
 import type { ReadyDraft } from "./checkpoint-drafts.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 
 export interface CopyKeeperEdges {
   readonly options: CheckpointerOptions;
   readonly store: CheckpointStore;
-  readonly troubles: AgentTroubles;
+  readonly findings: AgentFindings;
   /** Reads the disk again after a change. */
   readonly reload: () => StoredCheckpoints;
   /** Asks for a look at that time, on the agent's clock. */
@@ -30,7 +30,7 @@ export class CopyKeeper {
 
   /**
    * Saves what is ready, or proves what was saved, as `checkpoint/generation.ts` decides. What cannot be written is
-   * reported as a trouble.
+   * reported as a finding.
    */
   async keep(
     { id, healthyFor }: Seen,
@@ -38,7 +38,7 @@ export class CopyKeeper {
     ready: ReadyDraft,
     { generations: stored }: StoredCheckpoints,
   ): Promise<void> {
-    const { options, store, troubles, reload, wakeAt } = this.#edges;
+    const { options, store, findings, reload, wakeAt } = this.#edges;
     const { draft, fingerprint, steadyFor } = ready;
     const { manifest, directories } = draft;
     const generations = stored.get(id) ?? [];
@@ -62,9 +62,9 @@ export class CopyKeeper {
         wakeAt(options.clock() + verdict.after);
       }
       if (await store.renew(directories)) reload();
-      troubles.end(`save ${id}`);
+      findings.end(`save ${id}`);
     } catch (error) {
-      troubles.fail(`save ${id}`, id, error);
+      findings.fail(`save ${id}`, id, error);
       reload();
     }
   }

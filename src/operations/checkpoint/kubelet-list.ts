@@ -11,14 +11,14 @@ const KUBELET_MS = 10_000;
 export class KubeletList {
   readonly #options: CheckpointerOptions;
   readonly #kubeconfig: AgentKubeconfig;
-  readonly #answered: (trouble: Error | undefined) => void;
+  readonly #answered: (finding: Error | undefined) => void;
   #last: { readonly at: number; readonly pods: readonly KubeObject[] | undefined } | undefined;
 
   /** `answered` is called after each answer, with what is wrong where there is no list. */
   constructor(
     options: CheckpointerOptions,
     kubeconfig: AgentKubeconfig,
-    answered: (trouble: Error | undefined) => void,
+    answered: (finding: Error | undefined) => void,
   ) {
     this.#options = options;
     this.#kubeconfig = kubeconfig;

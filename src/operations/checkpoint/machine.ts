@@ -18,7 +18,7 @@ export interface AgentMachine {
     /** The pods that the container runtime has; undefined where it does not answer. */
     readonly list: () => Promise<readonly RuntimePod[] | undefined>;
     /** Why the last list is undefined. */
-    readonly trouble: Error | undefined;
+    readonly failure: Error | undefined;
     readonly close: () => void;
   };
   readonly kubeletPods: (options: KubeletOptions) => Promise<readonly KubeObject[]>;

@@ -10,12 +10,12 @@ import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
 import type { EtcdBackup } from "../../nodes/clean-record.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
-import { type SnapshotVerdict, verifySnapshot } from "../snapshot/verify.ts";
+import { type SnapshotVerification, verifySnapshot } from "../snapshot/verify.ts";
 
 export interface BackUpEtcdOptions {
   readonly signal: AbortSignal;
   readonly progress: ProgressSink;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   readonly allowDamagedEtcd: boolean;
 }
 
@@ -88,9 +88,9 @@ function backupFile(directory: string, dataDir: string, database: string, others
 async function verify(
   path: string,
   dataDir: string,
-  { signal, progress, tell, allowDamagedEtcd }: BackUpEtcdOptions,
-): Promise<SnapshotVerdict | undefined> {
-  let verdict: SnapshotVerdict | undefined;
+  { signal, progress, report, allowDamagedEtcd }: BackUpEtcdOptions,
+): Promise<SnapshotVerification | undefined> {
+  let verdict: SnapshotVerification | undefined;
   let why: string;
   try {
     verdict = await verifySnapshot(path, { signal, progress });
@@ -102,7 +102,7 @@ async function verify(
     why = error.message;
   }
   if (allowDamagedEtcd) {
-    tell(`warning: etcd's database in "${dataDir}" is damaged, and kept as it is: ${why}`);
+    report(`warning: etcd's database in "${dataDir}" is damaged, and kept as it is: ${why}`);
     return verdict;
   }
   throw new MendError("snapshot-damaged", `etcd's database in "${dataDir}" does not verify: ${why}`, {

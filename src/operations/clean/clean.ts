@@ -35,7 +35,7 @@ export interface CleanOptions extends CleanLocations {
   /** What a container gets to end by itself. */
   readonly graceSeconds: number;
   readonly signal: AbortSignal;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   readonly progress: ProgressSink;
   readonly fileSystem?: FileSystem;
 }
@@ -43,7 +43,7 @@ export interface CleanOptions extends CleanLocations {
 export interface PreparedClean {
   readonly plan: CleanPlan;
   /** Whether an earlier run had begun this one. */
-  readonly goesOn: boolean;
+  readonly resumes: boolean;
   run(): Promise<CleanResult>;
   close(): void;
 }
@@ -68,12 +68,12 @@ const AT_A_TIME = 8;
 /** Looks at the node and plans. Nothing is changed until `run`. Throws what is in the way. */
 export async function prepareClean(options: CleanOptions): Promise<PreparedClean> {
   const survey = await surveyNode(options.time, options, options.signal);
-  const { directory, facts, goesOn, containers } = survey;
+  const { directory, facts, resumes, containers } = survey;
   const { purge } = options;
   const plan = planClean(facts, { purge, startKubelet: options.startKubelet }, directory.path, (path) =>
     isElsewhere(path, directory.path),
   );
-  return { plan, goesOn, run: () => runClean(survey, plan, options), close: () => containers?.close() };
+  return { plan, resumes, run: () => runClean(survey, plan, options), close: () => containers?.close() };
 }
 
 async function runClean(survey: NodeSurvey, plan: CleanPlan, options: CleanOptions): Promise<CleanResult> {
@@ -81,7 +81,7 @@ async function runClean(survey: NodeSurvey, plan: CleanPlan, options: CleanOptio
   const { record } = directory;
   const fs = options.fileSystem ?? realFileSystem;
   checkSpace(directory.path, plan.needs);
-  const isWork = plan.steps.length > 0 || survey.goesOn;
+  const isWork = plan.steps.length > 0 || survey.resumes;
   const lock = lockCleaning(fs, join(directory.path, ".."));
   let kubelet: number | null = null;
   try {
@@ -98,7 +98,7 @@ async function runClean(survey: NodeSurvey, plan: CleanPlan, options: CleanOptio
       await saveRecord(fs, directory);
     }
   } catch (error) {
-    tellHowItStands(survey, options);
+    reportState(survey, options);
     throw error;
   } finally {
     lock[Symbol.dispose]();
@@ -125,7 +125,7 @@ async function doStep(
 ): Promise<number | undefined> {
   const { directory, containers, kubelet } = survey;
   const { path, record } = directory;
-  const { tell, signal } = options;
+  const { report, signal } = options;
   if (step.step !== "archive-logs" && step.step !== "stop-kubelet" && step.step !== "start-kubelet") {
     assertKubeletStopped();
   }
@@ -133,16 +133,16 @@ async function doStep(
     case "archive-logs":
       record.logs = await archiveLogs(fs, survey.logs, step.to, options);
       await saveRecord(fs, directory);
-      tell(`archived ${record.logs.files} container logs to "${step.to}"`);
+      report(`archived ${record.logs.files} container logs to "${step.to}"`);
       return undefined;
     case "stop-kubelet":
       await stopKubelet(defined(kubelet), signal);
-      tell(`stopped the kubelet (${step.kubelet})`);
+      report(`stopped the kubelet (${step.kubelet})`);
       return undefined;
     case "stop-containers": {
       const running = (await defined(containers).list()).filter((each) => each.running);
       await each(running, signal, (one) => defined(containers).stop(one, options.graceSeconds));
-      tell(`stopped ${count(running.filter(({ sandbox }) => !sandbox).length, "container")} of ${step.runtime}`);
+      report(`stopped ${count(running.filter(({ sandbox }) => !sandbox).length, "container")} of ${step.runtime}`);
       return undefined;
     }
     case "back-up-etcd":
@@ -151,7 +151,7 @@ async function doStep(
         const backup = await backUpEtcd(fs, database, join(path, "etcd-backup"), record.backups, options);
         record.backups = [...record.backups.filter(({ file }) => file !== backup.file), backup];
         await saveRecord(fs, directory);
-        tell(
+        report(
           `backed up "${database}" to "${backup.file}": revision ${backup.revision}, ${count(backup.objects, "object")}`,
         );
       }
@@ -162,25 +162,25 @@ async function doStep(
       record.containers = [...new Set([...record.containers, ...titles])].sort();
       await saveRecord(fs, directory);
       await each(list, signal, (one) => defined(containers).remove(one));
-      tell(`removed ${count(titles.length, "container")} of ${count(list.length - titles.length, "pod")}`);
+      report(`removed ${count(titles.length, "container")} of ${count(list.length - titles.length, "pod")}`);
       return undefined;
     }
     case "move-manifests":
       await move(survey, fs, "manifests", record.places.manifests, "manifests", true, options);
-      tell(`moved ${count(step.entries, "static pod manifest")} out of "${step.directory}"`);
+      report(`moved ${count(step.entries, "static pod manifest")} out of "${step.directory}"`);
       return undefined;
     case "move-pods": {
       const unmounted = await unmountBelow(record.places.pods, signal);
-      if (unmounted > 0) tell(`unmounted ${count(unmounted, "volume")} of pods`);
+      if (unmounted > 0) report(`unmounted ${count(unmounted, "volume")} of pods`);
       await move(survey, fs, "pods", record.places.pods, "pods", true, options);
-      tell(`moved the state of ${count(step.entries, "pod")} out of "${step.directory}"`);
+      report(`moved the state of ${count(step.entries, "pod")} out of "${step.directory}"`);
       return undefined;
     }
     case "move-etcd": {
       const at = record.places.etcd.findIndex((found) => found.directory === step.directory);
       checkBackedUp(record, step.directory);
       await move(survey, fs, "etcd", step.directory, `etcd-${at}`, defined(record.places.etcd[at]).whole, options);
-      tell(`moved etcd's data out of "${step.directory}"`);
+      report(`moved etcd's data out of "${step.directory}"`);
       return undefined;
     }
     case "purge":
@@ -188,11 +188,11 @@ async function doStep(
       record.purged = true;
       await saveRecord(fs, directory);
       fs.remove(join(path, "moved"));
-      tell("deleted what was moved");
+      report("deleted what was moved");
       return undefined;
     case "start-kubelet": {
       const pid = await startKubelet(defined(record.kubelet ?? undefined), join(path, "kubelet.log"));
-      tell(`started the kubelet (process ${pid})`);
+      report(`started the kubelet (process ${pid})`);
       return pid;
     }
   }
@@ -280,11 +280,11 @@ async function each(
   }
 }
 
-function tellHowItStands({ directory }: NodeSurvey, { tell }: CleanOptions): void {
+function reportState({ directory }: NodeSurvey, { report }: CleanOptions): void {
   const { path, record } = directory;
   if (!isThere(join(path, RECORD_NAME))) return;
   const isStopped = record.kubelet !== null && findKubelet() === undefined;
-  tell(
+  report(
     `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend ` +
       `node clean ${input("undo")} takes back what was moved`,
   );

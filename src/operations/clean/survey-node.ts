@@ -41,7 +41,7 @@ export interface NodeSurvey {
   readonly facts: CleanFacts;
   /** Begun by an earlier run, or not on the disk yet. */
   readonly directory: CleanDirectory;
-  readonly goesOn: boolean;
+  readonly resumes: boolean;
   readonly kubelet: KubeletService | undefined;
   readonly containers: NodeContainers | undefined;
   readonly logs: string;
@@ -101,7 +101,7 @@ export async function surveyNode(time: number, where: CleanLocations, signal?: A
     return {
       facts: factsOf(host, directory, kubelet, containers?.runtime, list, logs),
       directory,
-      goesOn: begun !== undefined,
+      resumes: begun !== undefined,
       kubelet,
       containers,
       logs,

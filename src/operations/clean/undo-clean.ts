@@ -27,7 +27,7 @@ import { KEEP } from "./survey-node.ts";
 export interface UndoOptions
   extends Pick<
     CleanOptions,
-    "keep" | "runtime" | "skipContainers" | "startKubelet" | "graceSeconds" | "signal" | "tell" | "fileSystem"
+    "keep" | "runtime" | "skipContainers" | "startKubelet" | "graceSeconds" | "signal" | "report" | "fileSystem"
   > {
   /** `cleaned-…`; the newest that can be taken back unless given. */
   readonly name?: string | undefined;
@@ -109,7 +109,7 @@ async function runUndo(
   options: UndoOptions,
 ): Promise<UndoResult> {
   const { path, record } = directory;
-  const { tell, signal } = options;
+  const { report, signal } = options;
   const fs = options.fileSystem ?? realFileSystem;
   const lock = lockCleaning(fs, join(path, ".."));
   const replaced: { from: string; to: string }[] = [];
@@ -122,13 +122,13 @@ async function runUndo(
     await saveRecord(fs, directory);
     if (service !== undefined) {
       await stopKubelet(service, signal);
-      tell(`stopped the kubelet (${kubeletText(service)})`);
+      report(`stopped the kubelet (${kubeletText(service)})`);
     }
     if (blocked.length > 0 && options.skipContainers !== true) {
-      const told = options.runtime ?? record.places.runtime ?? undefined;
-      const containers = await openNodeContainers(running, told, signal);
+      const endpoint = options.runtime ?? record.places.runtime ?? undefined;
+      const containers = await openNodeContainers(running, endpoint, signal);
       try {
-        if (containers !== undefined) tell(await stopAndRemove(containers, options.graceSeconds, signal));
+        if (containers !== undefined) report(await stopAndRemove(containers, options.graceSeconds, signal));
       } finally {
         containers?.close();
       }
@@ -139,7 +139,7 @@ async function runUndo(
       fs.makeDirectory(dirname(to), 0o700);
       await moveAside(fs, move.from, to, signal);
       replaced.push({ from: move.from, to });
-      tell(`set "${move.from}" aside as "${to}"`);
+      report(`set "${move.from}" aside as "${to}"`);
     }
     for (const move of record.moves) {
       signal.throwIfAborted();
@@ -151,17 +151,17 @@ async function runUndo(
       done.push(move);
     }
     removeDrafts(fs, join(path, "moved"));
-    tell(`moved ${done.length} things back`);
+    report(`moved ${done.length} things back`);
     let kubelet: number | null = null;
     if (record.kubelet !== null && options.startKubelet) {
       kubelet = await startKubelet(record.kubelet, join(path, "kubelet.log"));
-      tell(`started the kubelet (process ${kubelet})`);
+      report(`started the kubelet (process ${kubelet})`);
     }
     record.state = "undone";
     await saveRecord(fs, directory);
     return { directory: path, back: done, replaced, kubelet };
   } catch (error) {
-    if (record.state === "undoing") tell(`not finished: kubemend node clean ${input("undo")} goes on`);
+    if (record.state === "undoing") report(`not finished: kubemend node clean ${input("undo")} goes on`);
     throw error;
   } finally {
     lock[Symbol.dispose]();

@@ -62,11 +62,11 @@ export async function findPodLease(
   if (config === undefined) {
     const place = leasePlaceOf(component, podSpec);
     if (place.doubt === undefined) return place;
-    const said = await leaseSaid(api, component, pod, signal);
-    return said === undefined ? place : { ...said, elects: true };
+    const named = await leaseNamedBy(api, component, pod, signal);
+    return named === undefined ? place : { ...named, elects: true };
   }
-  const said = await leaseSaid(api, component, pod, signal);
-  if (said !== undefined) return { ...said, elects: true };
+  const named = await leaseNamedBy(api, component, pod, signal);
+  if (named !== undefined) return { ...named, elects: true };
   const { text, why, changed } = await readConfig(api, config.source, namespace, nodeOf(pod), signal);
   const place = leasePlaceOf(component, podSpec, text, why);
   if (place.doubt !== undefined || changed <= startOf(component, pod)) return place;
@@ -109,7 +109,7 @@ async function readConfig(
  * The lease that the pod itself says it tries to get, at the beginning of its log: its configuration may have been
  * changed since it was started. Undefined where the log does not say, or cannot be had.
  */
-export async function leaseSaid(
+export async function leaseNamedBy(
   api: ClusterApi,
   component: LeaseHolderName,
   pod: KubeObject,

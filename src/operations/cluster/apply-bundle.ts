@@ -11,8 +11,8 @@ import { notPrepared, notTakenBack, type PeerSeen } from "../../cluster/peer-bar
 import { checkMember } from "../../cluster/restore-check.ts";
 import {
   needsOf,
+  type PlanCheck,
   type PlanInput,
-  type PlanNotes,
   type PlannedMember,
   type RestorePlan,
 } from "../../cluster/restore-plan.ts";
@@ -37,7 +37,7 @@ export interface ApplyOptions {
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly on: (event: ClusterEvent) => void;
-  readonly agree: (plan: RestorePlan, notes: PlanNotes, node: string) => Promise<boolean>;
+  readonly agree: (plan: RestorePlan, check: PlanCheck, node: string) => Promise<boolean>;
 }
 
 export interface BundleApplied {
@@ -64,10 +64,10 @@ export async function applyBundle(path: string, options: ApplyOptions): Promise<
   const facts = await surveyNode(request, options.signal);
   const input = inputFor(head, facts, options.now());
   const plan: RestorePlan = { ...head.plan, files: { [node]: needsOf(input, node).files } };
-  const notes = checkMember(plan, member, facts, input);
-  if (!(await options.agree(plan, notes, node))) return undefined;
-  if (notes.problems.length > 0) {
-    throw new MendError("plan-refused", `this node cannot be restored like this:\n  ${notes.problems.join("\n  ")}`, {
+  const check = checkMember(plan, member, facts, input);
+  if (!(await options.agree(plan, check, node))) return undefined;
+  if (check.problems.length > 0) {
+    throw new MendError("plan-refused", `this node cannot be restored like this:\n  ${check.problems.join("\n  ")}`, {
       where: path,
       hint: "mend these, and run the same command again",
     });
@@ -180,8 +180,8 @@ function asker(
 ): Ask {
   return async (request, shown) => {
     on({ kind: "step", step: shown, node, state: "begun" });
-    const tell = (text: string): void => on({ kind: "progress", node, text });
-    const answer = await runStep(request, { input, tell, signal });
+    const report = (text: string): void => on({ kind: "progress", node, text });
+    const answer = await runStep(request, { input, report, signal });
     on({ kind: "step", step: shown, node, state: "done" });
     return answer;
   };

@@ -33,9 +33,9 @@ export async function gatherData(
   const directory = join(work, target.name);
   realFileSystem.makeDirectory(directory, 0o700);
   const tar = spawn("tar", ["--sparse", "-C", directory, "-xf", "-"], { stdio: ["pipe", "ignore", "pipe"] });
-  let said = "";
+  let output = "";
   tar.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-2000);
+    output = (output + chunk.toString()).slice(-2000);
   });
   const ended = once(tar, "close") as Promise<[number | null]>;
   const command = ["tar", "--sparse", "-C", dataDir, "-cf", "-", "member"];
@@ -44,7 +44,7 @@ export async function gatherData(
   if (code === 0) return directory;
   throw new MendError(
     "io",
-    `cannot unpack the data of node "${target.name}": ${said.trim() || `tar ended with ${code}`}`,
+    `cannot unpack the data of node "${target.name}": ${output.trim() || `tar ended with ${code}`}`,
     {
       where: directory,
       hint: `check the space on its disk, or name another with ${input("workDir")}`,

@@ -40,7 +40,7 @@ export async function callNode(
   reach: Reach,
   options: {
     readonly signal: AbortSignal;
-    readonly tell?: (text: string) => void;
+    readonly report?: (text: string) => void;
     readonly payload?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   },
 ): Promise<unknown> {
@@ -48,7 +48,7 @@ export async function callNode(
   const onLine = (line: string): void => {
     const parsed = answerSchema.safeParse(parseJson(line));
     if (!parsed.success) return; // a login banner
-    if ("progress" in parsed.data) options.tell?.(parsed.data.progress);
+    if ("progress" in parsed.data) options.report?.(parsed.data.progress);
     else answer = parsed.data;
   };
   const input = withHead(request, options.payload ?? []);

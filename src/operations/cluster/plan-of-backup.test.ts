@@ -69,7 +69,7 @@ function input(more: Partial<NodeFacts>, from = backup, acceptNewAuthority = fal
   return { backup: about, members, without: [], surveys, material, now: 0, random: "3f9c2a" };
 }
 
-function notes(given: PlanInput) {
+function check(given: PlanInput) {
   return checkRestore(planRestore(given), given);
 }
 
@@ -94,7 +94,7 @@ test("members, and for whom the certificates of a node are", () => {
     [2380, "etcd"],
     [6443, "kube-apiserver"],
   ]);
-  expect(notes(input({}))).toEqual({ problems: [], warnings: [] });
+  expect(check(input({}))).toEqual({ problems: [], warnings: [] });
 });
 
 describe("an empty machine", () => {
@@ -149,7 +149,7 @@ describe("an empty machine", () => {
       expect(pem(`${PKI}/ca.key`)).toContain("PRIVATE KEY");
       expect(sent.find(({ path }) => path === `${PKI}/ca.key`)?.mode).toBe(0o600);
 
-      const { problems } = notes(all(backup));
+      const { problems } = check(all(backup));
       const ofFirst = problems.filter((text) => text.includes('"m1"'));
       expect(ofFirst).toContainEqual(
         expect.stringMatching(/pki\/ca\.key is missing: copy it from .*make a new authority/),
@@ -195,7 +195,7 @@ describe("what contradicts the plan", () => {
       "expired, and without the authority's key not to be renewed here: apiserver",
     ],
   ])("%s", (_, more, problem) => {
-    expect(notes(input(more)).problems.filter((text) => text.includes(problem))).toHaveLength(1);
+    expect(check(input(more)).problems.filter((text) => text.includes(problem))).toHaveLength(1);
   });
 
   test.each<[string, Partial<NodeFacts>, string]>([
@@ -216,18 +216,18 @@ describe("what contradicts the plan", () => {
       "renewed for a year: apiserver",
     ],
   ])("worth a warning: %s", (_, more, warning) => {
-    const found = notes(input(more));
+    const found = check(input(more));
     expect(found.problems).toEqual([]);
     expect(found.warnings.filter((text) => text.includes(warning))).toHaveLength(1);
   });
 
   test("a new authority is accepted where its owner says so; two that differ never are", () => {
     const given = input({ authorities: ["AB:CD"] }, backup, true);
-    expect(notes(given).problems).toEqual(["m1 and m2 have different authorities"]);
+    expect(check(given).problems).toEqual(["m1 and m2 have different authorities"]);
     const surveys = new Map(
       ["m1", "m2", "m3"].map((node) => [node, { facts: facts(node, { authorities: ["AB:CD"] }) }]),
     );
-    const all = notes({ ...given, surveys });
+    const all = check({ ...given, surveys });
     expect(all.problems).toEqual([]);
     expect(all.warnings).toContainEqual(
       expect.stringContaining("every kubelet and every kubeconfig needs the new one"),

@@ -42,7 +42,7 @@ export async function replaceNode(options: ReplaceNodeOptions): Promise<Replaced
   const ask = async (to: NodeTarget, request: StepRequest): Promise<unknown> => {
     const reach = reaches.get(to) ?? (await options.reach(to));
     reaches.set(to, reach);
-    return callNode(to, request, reach, { signal, tell: (text) => on({ kind: "progress", node: to.name, text }) });
+    return callNode(to, request, reach, { signal, report: (text) => on({ kind: "progress", node: to.name, text }) });
   };
   const facts = async (to: NodeTarget): Promise<MachineFacts> =>
     (await ask(to, { step: "describe-machine" })) as MachineFacts;

@@ -12,8 +12,8 @@ import { wantedFiles } from "../../cluster/node-needs.ts";
 import { checkRestore } from "../../cluster/restore-check.ts";
 import {
   bumpFor,
+  type PlanCheck,
   type PlanInput,
-  type PlanNotes,
   planRestore,
   type RestorePlan,
   type Surveyed,
@@ -43,7 +43,7 @@ export interface ClusterRestoreOptions extends BackupOptions {
   readonly now: () => number;
   readonly on: (event: ClusterEvent) => void;
   /** Whether to go on with this plan. */
-  readonly agree: (plan: RestorePlan, notes: PlanNotes) => Promise<boolean>;
+  readonly agree: (plan: RestorePlan, check: PlanCheck) => Promise<boolean>;
 }
 
 export type ClusterEvent =
@@ -72,10 +72,10 @@ export async function restoreCluster(
   const began = now();
   using backup = await readClusterBackup(path, options);
   const session = await openSession(backup, options);
-  const { plan, notes } = planFor(backup, session, options);
-  if (!(await options.agree(plan, notes))) return undefined;
-  if (notes.problems.length > 0) {
-    throw new MendError("plan-refused", `the cluster cannot be restored like this:\n  ${notes.problems.join("\n  ")}`, {
+  const { plan, check } = planFor(backup, session, options);
+  if (!(await options.agree(plan, check))) return undefined;
+  if (check.problems.length > 0) {
+    throw new MendError("plan-refused", `the cluster cannot be restored like this:\n  ${check.problems.join("\n  ")}`, {
       where: path,
       hint: `mend these, or leave a node out with ${input("without")} NAME`,
     });
@@ -215,7 +215,7 @@ function planFor(
   backup: ClusterBackup,
   { surveys, targets }: Session,
   { without, now, acceptNewAuthority }: ClusterRestoreOptions,
-): { readonly plan: RestorePlan; readonly notes: PlanNotes } {
+): { readonly plan: RestorePlan; readonly check: PlanCheck } {
   const members = backup.members
     .filter(({ node }) => targets.has(node))
     .map((member) => ({ ...member, address: targets.get(member.node)?.address ?? member.address }));
@@ -229,7 +229,7 @@ function planFor(
     random: randomBytes(3).toString("hex"),
   };
   const plan = planRestore(input);
-  return { plan, notes: checkRestore(plan, input) };
+  return { plan, check: checkRestore(plan, input) };
 }
 
 function requestFor(
@@ -296,7 +296,7 @@ function call(
 ): Promise<unknown> {
   return callNode(target, request, reachOf(reaches, target.name), {
     signal,
-    tell: (text) => on({ kind: "progress", node: target.name, text }),
+    report: (text) => on({ kind: "progress", node: target.name, text }),
     ...(request.step === "receive" && backup !== undefined ? { payload: backup.content() } : {}),
   });
 }

@@ -115,10 +115,10 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
 function asker({ signal, on }: ClusterSalvageOptions): Ask {
   return async ({ target, reach }, request, shown, payload) => {
     if (shown !== undefined) on({ kind: "step", step: shown, node: target.name, state: "begun" });
-    const tell = (text: string): void => on({ kind: "progress", node: target.name, text });
+    const report = (text: string): void => on({ kind: "progress", node: target.name, text });
     const answer = await callNode(target, request, reach, {
       signal,
-      tell,
+      report,
       ...(payload === undefined ? {} : { payload }),
     });
     if (shown !== undefined) on({ kind: "step", step: shown, node: target.name, state: "done" });

@@ -23,8 +23,8 @@ export async function undoCluster(id: string, options: ClusterUndoOptions): Prom
       const reach = reaches.get(target.name);
       if (reach === undefined) return;
       on({ kind: "step", step: "undo", node: target.name, state: "begun" });
-      const tell = (text: string): void => on({ kind: "progress", node: target.name, text });
-      found.set(target.name, (await callNode(target, { step, id }, reach, { signal, tell })) as NodeJournal | null);
+      const report = (text: string): void => on({ kind: "progress", node: target.name, text });
+      found.set(target.name, (await callNode(target, { step, id }, reach, { signal, report })) as NodeJournal | null);
       on({ kind: "step", step: "undo", node: target.name, state: "done" });
     });
     return found;

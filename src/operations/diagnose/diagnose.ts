@@ -91,7 +91,7 @@ async function gather(
       etcd: etcdSide.found,
       cluster: apiSide?.cluster,
       certificates: [...certificatesOnDisk(local, access), ...etcdSide.certificates, ...(apiSide?.certificates ?? [])],
-      gaps: probes.gaps,
+      unknown: probes.unknown,
     };
     return { facts, checkpointers: apiSide?.checkpointers ?? null };
   } finally {

@@ -19,7 +19,7 @@ export class ApiPatience {
 
   /** To be called at least every few seconds. Throws what the watches met where the API server has been away for too long. */
   check(): void {
-    const { reachable, trouble } = this.#live;
+    const { reachable, failure } = this.#live;
     if (reachable) {
       if (this.#since !== undefined) this.#note("the API server answers again");
       this.#since = undefined;
@@ -27,8 +27,8 @@ export class ApiPatience {
     }
     if (this.#since === undefined) {
       this.#since = this.#now();
-      this.#note(`waiting for the API server${trouble instanceof Error ? `: ${trouble.message}` : ""}`);
+      this.#note(`waiting for the API server${failure instanceof Error ? `: ${failure.message}` : ""}`);
     }
-    if (this.#now() - this.#since > PATIENCE_MS) throw trouble;
+    if (this.#now() - this.#since > PATIENCE_MS) throw failure;
   }
 }

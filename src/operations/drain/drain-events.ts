@@ -14,7 +14,7 @@ export type DrainEvent =
   | {
       readonly type: "refused";
       readonly pod: KubeObject;
-      readonly said: string;
+      readonly message: string;
       readonly budgets: readonly BudgetNote[];
     }
   | { readonly type: "held"; readonly pod: KubeObject; readonly text: string }

@@ -51,7 +51,7 @@ export interface DrainOptions {
   readonly allowControlPlaneLoss: boolean;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: DrainSink;
+  readonly report: DrainSink;
 }
 
 export interface NodeOutcome {
@@ -102,7 +102,7 @@ class Drain {
   }
 
   async run(): Promise<NodeOutcome[]> {
-    const { targets, tell, dryRun, rules } = this.#options;
+    const { targets, report, dryRun, rules } = this.#options;
     const nodes = await findNodes(this.#api, targets, this.#signal);
     if (nodes.length === 0) return [];
     const method: RemovalMethod = this.#options.disableEviction
@@ -113,7 +113,7 @@ class Drain {
     if (dryRun !== "client") await this.#checkPermissions(nodes, method);
     for (const node of nodes) {
       const { changed } = await cordonNode(this.#api, node, true, dryRun, this.#signal);
-      tell({ type: "cordoned", node: node.metadata.name, changed });
+      report({ type: "cordoned", node: node.metadata.name, changed });
     }
     await this.#findDaemonSets(nodes.flatMap((node) => this.#podsOf(node.metadata.name)));
     const selections = new Map<string, DrainSelection>();
@@ -121,7 +121,7 @@ class Drain {
       const selection = this.#select(metadata.name, rules);
       selections.set(metadata.name, selection);
       if (selection.errors.length === 0 && selection.warnings !== "")
-        tell({ type: "warning", text: selection.warnings });
+        report({ type: "warning", text: selection.warnings });
     }
     return this.#remove(nodes, selections, method);
   }
@@ -133,7 +133,7 @@ class Drain {
     await this.#api.request("GET", `${podsOfNode(first)}&limit=1`, undefined, { signal: this.#signal });
     for (const { metadata } of nodes) this.#live.follow(podsOfNode(metadata.name), this.#options.chunkSize);
     while (nodes.some(({ metadata }) => this.#live.get(podsOfNode(metadata.name)) === undefined)) {
-      if (!this.#live.reachable) throw this.#live.trouble;
+      if (!this.#live.reachable) throw this.#live.failure;
       await this.#live.changed(1000, this.#signal);
     }
   }
@@ -147,7 +147,7 @@ class Drain {
   }
 
   async #guardControlPlane(nodes: readonly KubeObject[]): Promise<void> {
-    const { allowControlPlaneLoss, tell } = this.#options;
+    const { allowControlPlaneLoss, report } = this.#options;
     const carriers = nodes.filter((node) =>
       mayCarryControlPlane(node, this.#live.get(podsOfNode(node.metadata.name)) ?? []),
     );
@@ -161,7 +161,7 @@ class Drain {
     if (problems.length === 0) return;
     const text = problems.map((problem) => problem.text).join("; ");
     if (allowControlPlaneLoss) {
-      tell({ type: "note", text: `draining all the same: ${text}` });
+      report({ type: "note", text: `draining all the same: ${text}` });
       return;
     }
     throw new MendError("control-plane-at-risk", `${text}; nothing was changed`, {
@@ -204,7 +204,7 @@ class Drain {
         this.#daemonSets.set(key, { state: "found" });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        this.#daemonSets.set(key, { state: error.status === 404 ? "missing" : "failed", text: error.said });
+        this.#daemonSets.set(key, { state: error.status === 404 ? "missing" : "failed", text: error.message });
       }
     });
   }
@@ -224,7 +224,7 @@ class Drain {
     selections: ReadonlyMap<string, DrainSelection>,
     method: RemovalMethod,
   ): Promise<NodeOutcome[]> {
-    const { tell, dryRun, now, timeoutMs } = this.#options;
+    const { report, dryRun, now, timeoutMs } = this.#options;
     const outcomes = new Map<string, NodeOutcome>();
     const passing: KubeObject[] = [];
     for (const node of nodes) {
@@ -234,15 +234,15 @@ class Drain {
         passing.push(node);
         continue;
       }
-      tell({ type: "node-failed", node: name, errors: [aggregateText(errors)], pending: [] });
+      report({ type: "node-failed", node: name, errors: [aggregateText(errors)], pending: [] });
       outcomes.set(name, { node: name, drained: false, removed: [], pending: remove.map(namespacedName), errors });
     }
     const leaving = passing.flatMap((node) => defined(selections.get(node.metadata.name)).remove);
     if (dryRun === "client") {
       for (const { metadata } of passing) {
         const { remove } = defined(selections.get(metadata.name));
-        for (const pod of remove) tell({ type: "removing", pod, evicting: true });
-        tell({ type: "drained", node: metadata.name });
+        for (const pod of remove) report({ type: "removing", pod, evicting: true });
+        report({ type: "drained", node: metadata.name });
         outcomes.set(metadata.name, made(metadata.name, remove, [], []));
       }
       return inOrder(nodes, outcomes);
@@ -261,7 +261,7 @@ class Drain {
         timeoutText: goDuration(timeoutMs),
         signal: this.#signal,
         now,
-        tell,
+        report,
         judgeArrival: (pod) => this.#judgeArrival(pod),
       },
       passing,
@@ -271,7 +271,7 @@ class Drain {
       for (const pod of this.#live.get(podsOfNode(node.metadata.name)) ?? []) this.#judgedArrivals.add(uidOf(pod));
       if (!isNodeReady(node) && defined(selections.get(node.metadata.name)).remove.length > 0) {
         const { name } = node.metadata;
-        tell({
+        report({
           type: "note",
           text: `the kubelet of "${name}" does not answer: its pods will not end until it does (see kubemend node evict ${name})`,
         });
@@ -283,8 +283,8 @@ class Drain {
       const removed = ended.filter(({ state }) => state === "gone").map(({ pod }) => pod);
       const pending = removal.pending(node);
       outcomes.set(node, made(node, removed, errors.length === 0 ? [] : pending, errors));
-      if (errors.length > 0) tell({ type: "node-failed", node, errors: [aggregateText(errors)], pending });
-      else if (owners.length === 0) tell({ type: "drained", node });
+      if (errors.length > 0) report({ type: "node-failed", node, errors: [aggregateText(errors)], pending });
+      else if (owners.length === 0) report({ type: "drained", node });
     });
     if (owners.length > 0) await this.#waitForReplacements(owners, passing, outcomes, deadline);
     return inOrder(nodes, outcomes);
@@ -296,7 +296,7 @@ class Drain {
     outcomes: Map<string, NodeOutcome>,
     deadline: number | undefined,
   ): Promise<void> {
-    const { tell, now } = this.#options;
+    const { report, now } = this.#options;
     const names = nodes.map(({ metadata }) => metadata.name);
     const limit =
       deadline === undefined
@@ -312,7 +312,7 @@ class Drain {
         drained,
         (states) => {
           missing = states;
-          tell({ type: "waiting-for-replacements", owners: states });
+          report({ type: "waiting-for-replacements", owners: states });
         },
         limit,
       );
@@ -325,11 +325,11 @@ class Drain {
         const outcome = outcomes.get(node);
         if (outcome === undefined || !outcome.drained) continue;
         outcomes.set(node, { ...outcome, drained: false, errors });
-        tell({ type: "node-failed", node, errors, pending: [] });
+        report({ type: "node-failed", node, errors, pending: [] });
       }
       return;
     }
-    for (const node of names) if (outcomes.get(node)?.drained === true) tell({ type: "drained", node });
+    for (const node of names) if (outcomes.get(node)?.drained === true) report({ type: "drained", node });
   }
 
   /** A pod that came after the node was cordoned: bound just before, or one that tolerates it. */
@@ -337,19 +337,19 @@ class Drain {
     const uid = uidOf(pod);
     if (this.#judgedArrivals.has(uid)) return false;
     this.#judgedArrivals.add(uid);
-    const { podSelector, rules, now, tell } = this.#options;
+    const { podSelector, rules, now, report } = this.#options;
     if (podSelector !== "" && !matchesLabels(parseLabelSelector(podSelector), pod.metadata.labels)) return false;
     if (judgePod(pod, rules, this.#findDaemonSet, now()).action !== "remove") return false;
     const key = namespacedName(pod);
     if (toleratesAll(pod, [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }])) {
-      tell({ type: "note", text: `pod "${key}" has come to the cordoned node, which it tolerates: it stays` });
+      report({ type: "note", text: `pod "${key}" has come to the cordoned node, which it tolerates: it stays` });
       return false;
     }
     const owner = controllerOf(pod)?.uid ?? uid;
     const count = (this.#arrivals.get(owner) ?? 0) + 1;
     this.#arrivals.set(owner, count);
     if (count <= MOST_ARRIVALS_OF_OWNER) return true;
-    tell({ type: "note", text: `pod "${key}" has come to the cordoned node like others of its owner: it stays` });
+    report({ type: "note", text: `pod "${key}" has come to the cordoned node like others of its owner: it stays` });
     return false;
   }
 }

@@ -60,16 +60,16 @@ export async function removePod(
 
 function answerOf(error: unknown, pod: KubeObject, signal: AbortSignal): RemovalAnswer {
   signal.throwIfAborted();
-  if (isConnectionError(error)) return { state: "undecided", said: (error as Error).message, isConnection: true };
+  if (isConnectionError(error)) return { state: "undecided", message: (error as Error).message, isConnection: true };
   if (!(error instanceof ApiError)) throw error;
-  const { status, said, causes } = error;
+  const { status, message, causes } = error;
   if (status === 404) return { state: "gone" };
-  if (status === 429) return { state: "refused", by: "budget", said };
+  if (status === 429) return { state: "refused", by: "budget", message };
   if (status === 403 && causes.includes("NamespaceTerminating")) {
     // Nothing can be created there any more, evictions included; its pods are deleted all the same.
-    return isTerminating(pod) ? { state: "accepted" } : { state: "refused", by: "namespace", said };
+    return isTerminating(pod) ? { state: "accepted" } : { state: "refused", by: "namespace", message };
   }
   // A conflict: the pod has changed, or is another by now, which the next look tells.
-  if (status === 409 || status >= 500) return { state: "undecided", said, isConnection: false };
-  return { state: "failed", said, status };
+  if (status === 409 || status >= 500) return { state: "undecided", message, isConnection: false };
+  return { state: "failed", message, status };
 }

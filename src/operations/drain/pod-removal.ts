@@ -11,7 +11,6 @@ import type { KubeObject } from "../../kube/object.ts";
 import { isTerminating } from "../../kube/pod.ts";
 import { allowedBy } from "../../nodes/budget.ts";
 import { isSkippedWhileDeleted } from "../../nodes/drain-filter.ts";
-import { type Holdup, holdupText, isOverdue, reportableHoldup } from "../../nodes/holdup.ts";
 import {
   dueAt,
   eventsOf,
@@ -25,6 +24,7 @@ import {
   type RemovalSeen,
   type RemovalState,
 } from "../../nodes/removal-state.ts";
+import { delayText, isOverdue, reportableDelay, type TerminationDelay } from "../../nodes/termination-delay.ts";
 import { podsOfNode } from "../cluster-access/node-targets.ts";
 import { ApiPatience } from "./api-patience.ts";
 import { BudgetView } from "./budget-view.ts";
@@ -50,7 +50,7 @@ export interface PodRemovalOptions {
   readonly timeoutText: string;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: DrainSink;
+  readonly report: DrainSink;
   /** A pod that came to a node after it was cordoned: whether it has to leave too. */
   readonly judgeArrival: (pod: KubeObject, node: string) => boolean;
 }
@@ -89,7 +89,7 @@ export class PodRemoval {
     const version = method.by === "eviction" ? method.apiVersion : "policy/v1beta1";
     this.#budgets = new BudgetView(api, live, version, signal);
     this.#proofs = new NodeProofs(api, live, now);
-    this.#patience = new ApiPatience(live, now, (text) => options.tell({ type: "note", text }));
+    this.#patience = new ApiPatience(live, now, (text) => options.report({ type: "note", text }));
     this.#kubelets = new KubeletAnswers(api, nodes, now);
     this.#open = new Set(nodes.map(({ metadata }) => metadata.name));
   }
@@ -107,7 +107,7 @@ export class PodRemoval {
       this.#patience.check();
       this.#addArrivals();
       this.#step();
-      this.#options.tell({ type: "progress", progress: this.progress });
+      this.#options.report({ type: "progress", progress: this.progress });
       for (const node of [...this.#open]) {
         if (this.outcomes(node) === undefined || !(await this.#isProved(node))) continue;
         this.#open.delete(node);
@@ -250,7 +250,7 @@ export class PodRemoval {
                 versions: budgets.map(({ metadata }) => metadata.resourceVersion).join(),
                 allow: budgets.length > 0 && allowances.allow(budgets),
               },
-      holdup: isLeaving ? reportableHoldup(pod, this.#kubelets.of(node), time)?.kind : undefined,
+      delay: isLeaving ? reportableDelay(pod, this.#kubelets.of(node), time)?.kind : undefined,
       mayAsk,
       isTimeUp: deadline !== undefined && time >= deadline,
     };
@@ -269,27 +269,27 @@ export class PodRemoval {
   }
 
   #report({ pod, node, state }: Removal, event: RemovalEvent, before: RemovalState): void {
-    const { tell, now, skipWaitForDeleteSeconds } = this.#options;
+    const { report, now, skipWaitForDeleteSeconds } = this.#options;
     switch (event) {
       case "removing":
       case "removed":
-        tell({ type: event, pod, evicting: this.#isEviction });
+        report({ type: event, pod, evicting: this.#isEviction });
         return;
       case "skipped":
-        tell({ type: "skipped", pod, seconds: skipWaitForDeleteSeconds });
+        report({ type: "skipped", pod, seconds: skipWaitForDeleteSeconds });
         return;
       case "held": {
-        const holdup: Holdup | undefined = reportableHoldup(pod, this.#kubelets.of(node), now());
-        if (holdup !== undefined) tell({ type: "held", pod, text: holdupText(holdup, now()) });
+        const delay: TerminationDelay | undefined = reportableDelay(pod, this.#kubelets.of(node), now());
+        if (delay !== undefined) report({ type: "held", pod, text: delayText(delay, now()) });
         return;
       }
       case "refused": {
         const refusal = before.kind === "refused" ? before : state;
-        const said = refusal.kind === "refused" ? refusal.said : "";
+        const message = refusal.kind === "refused" ? refusal.message : "";
         const budgets = refusal.kind === "refused" && refusal.by === "namespace" ? [] : this.#knownBudgets(pod);
         this.#budgets.notes(pod, budgets).then(
-          (notes) => tell({ type: "refused", pod, said, budgets: notes }),
-          () => tell({ type: "refused", pod, said, budgets: [] }),
+          (notes) => report({ type: "refused", pod, message, budgets: notes }),
+          () => report({ type: "refused", pod, message, budgets: [] }),
         );
       }
     }

@@ -18,10 +18,10 @@ export function failureText({ metadata }: KubeObject, failure: RemovalFailure, c
   switch (failure.because) {
     case "answer": {
       const names = context.budgets.map(namespacedName).join(", ");
-      return `${whileAsking}: ${failure.said}${context.budgets.length > 1 ? ` (budgets: ${names})` : ""}`;
+      return `${whileAsking}: ${failure.message}${context.budgets.length > 1 ? ` (budgets: ${names})` : ""}`;
     }
     case "refused":
-      return `error when evicting pods/"${name}" -n "${namespace}": ${failure.said}`;
+      return `error when evicting pods/"${name}" -n "${namespace}": ${failure.message}`;
     case "timeout": {
       const reached = `global timeout reached: ${context.timeoutText}`;
       return failure.wasTerminating

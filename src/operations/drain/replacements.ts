@@ -60,12 +60,12 @@ export async function waitForReplacements(
   live: LiveObjects,
   owners: readonly Owner[],
   drained: ReadonlySet<string>,
-  tell: (missing: readonly ReplacementState[]) => void,
+  report: (missing: readonly ReplacementState[]) => void,
   signal: AbortSignal,
 ): Promise<void> {
   for (const path of new Set(owners.map(({ pods }) => pods))) live.follow(path);
   let open = owners;
-  let told = "";
+  let reported = "";
   while (open.length > 0) {
     const states: ReplacementState[] = [];
     const left: Owner[] = [];
@@ -85,8 +85,8 @@ export async function waitForReplacements(
     }
     open = left;
     const text = JSON.stringify(states);
-    if (text !== told && states.length > 0) tell(states);
-    told = text;
+    if (text !== reported && states.length > 0) report(states);
+    reported = text;
     if (open.length > 0) await live.changed(5000, signal);
   }
 }

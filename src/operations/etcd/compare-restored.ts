@@ -14,7 +14,7 @@ import { decodeRevision } from "../../mvcc/revision.ts";
 import { hashRevision } from "../../snapshot/hash-revision.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 
-export interface RestoredVerdict {
+export interface RestoredComparison {
   /** `proved` for every member that was asked; `unknown` where nothing speaks against it and the proof is not whole. */
   readonly verdict: "proved" | "refuted" | "unknown";
   /** The newest revision of the snapshot. */
@@ -29,7 +29,7 @@ export async function compareRestored(
   path: string,
   flags: EtcdFlags,
   options: SnapshotOptions = {},
-): Promise<RestoredVerdict> {
+): Promise<RestoredComparison> {
   const { signal } = options;
   const access = await prepareEtcdAccess(flags);
   using snapshot = await openSnapshot(path, options);
@@ -59,11 +59,11 @@ async function compareMember(
 ): Promise<Finding[]> {
   const { endpoint: where } = client;
   const findings: Finding[] = [];
-  const say = (level: Finding["level"], code: FindingCode, text: string) => findings.push({ level, code, where, text });
+  const add = (level: Finding["level"], code: FindingCode, text: string) => findings.push({ level, code, where, text });
   const { raftIndex } = await client.status();
   const { consistentIndex } = readStoreInfo(snapshot);
   if (consistentIndex === undefined || consistentIndex === 0) {
-    say(
+    add(
       "warning",
       "restored-log-unknown",
       "the snapshot does not say which log it is of, so that an old one cannot be told",
@@ -73,9 +73,9 @@ async function compareMember(
       `its log is at entry ${raftIndex}, and the snapshot was taken at ${consistentIndex}: a restored member ` +
       "begins a new log, so it is an old member's, and writes since the snapshot are back (or so much was " +
       "written since the restore)";
-    say("error", "restored-log-old", text);
+    add("error", "restored-log-old", text);
   } else
-    say(
+    add(
       "info",
       "restored-log-new",
       `its log is a new one: it is at entry ${raftIndex}, the snapshot's at ${consistentIndex}`,
@@ -91,9 +91,9 @@ async function compareMember(
     signal,
   );
   if (own === live.hash)
-    say("info", "restored-keys-equal", `it holds the snapshot's keys at revision ${revision} (HashKV ${own})`);
+    add("info", "restored-keys-equal", `it holds the snapshot's keys at revision ${revision} (HashKV ${own})`);
   else
-    say(
+    add(
       "error",
       "restored-keys-differ",
       `it holds other keys at revision ${revision}: HashKV ${live.hash}, that of the snapshot is ${own}`,

@@ -31,7 +31,7 @@ export interface EvictNodeOptions {
   readonly now: () => number;
   /** Asked with everything in hand and before anything is done; false ends it. */
   readonly confirm: (plan: NodeEvictionPlan) => Promise<boolean>;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   /** Called before an error ends what was begun: what state it leaves. */
   readonly leftBehind: (state: HalfEvicted) => void;
 }
@@ -39,7 +39,7 @@ export interface EvictNodeOptions {
 export interface HalfEvicted {
   readonly node: string;
   /** How many of the pods were asked to end, or taken away. */
-  readonly told: number;
+  readonly asked: number;
   readonly pods: number;
 }
 
@@ -55,7 +55,7 @@ export interface NodeEviction {
   readonly plan: NodeEvictionPlan;
   /** False where it was not confirmed, or with `dryRun`. */
   readonly done: boolean;
-  readonly failed: readonly { readonly pod: KubeObject; readonly said: string }[];
+  readonly failed: readonly { readonly pod: KubeObject; readonly message: string }[];
 }
 
 /** Throws `node-answers` for a node that is ready: that one is drained. */
@@ -110,34 +110,34 @@ async function carryOut(
   api: ClusterApi,
   node: KubeObject,
   plan: NodeEvictionPlan,
-  { signal, tell, leftBehind }: EvictNodeOptions,
+  { signal, report, leftBehind }: EvictNodeOptions,
 ): Promise<NodeEviction["failed"]> {
   const { name } = node.metadata;
   // When the machine comes back, nothing new is to begin there before somebody has looked at it.
   const { changed } = await cordonNode(api, node, true, "none", signal);
-  tell(`node/${name} ${changed ? "" : "already "}cordoned`);
-  const failed: { pod: KubeObject; said: string }[] = [];
+  report(`node/${name} ${changed ? "" : "already "}cordoned`);
+  const failed: { pod: KubeObject; message: string }[] = [];
   const isForced = plan.force && plan.by === "deletion";
   const pods = isForced ? [...plan.remove, ...plan.terminating] : plan.remove;
-  let told = 0;
+  let asked = 0;
   try {
     if (plan.by === "out-of-service" && (await setOutOfService(api, name, true, signal)))
-      tell(`node/${name} tainted node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`);
+      report(`node/${name} tainted node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`);
     await inParallel(pods, async (pod) => {
       try {
         const options = { preconditions: { uid: pod.metadata.uid }, ...(isForced && { gracePeriodSeconds: 0 }) };
         await api.delete(podPath(pod), options, signal);
-        tell(`pod/${pod.metadata.name} ${isForced ? "force deleted" : "deleted"}`);
-        told++;
+        report(`pod/${pod.metadata.name} ${isForced ? "force deleted" : "deleted"}`);
+        asked++;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 404 || error.status === 409)
-          told++; // gone, or another of its name by now
-        else failed.push({ pod, said: error.said });
+          asked++; // gone, or another of its name by now
+        else failed.push({ pod, message: error.message });
       }
     });
   } catch (error) {
-    leftBehind({ node: name, told, pods: pods.length });
+    leftBehind({ node: name, asked, pods: pods.length });
     throw error;
   }
   return failed;
@@ -170,11 +170,11 @@ export interface UndoEvictionOptions {
   readonly node: string;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 /** For a node that is back: takes off what an eviction has put on. Throws `node-silent` for one that is not. */
-export function undoEviction({ cluster, node: given, signal, now, tell }: UndoEvictionOptions): Promise<void> {
+export function undoEviction({ cluster, node: given, signal, now, report }: UndoEvictionOptions): Promise<void> {
   return withCluster(cluster, { signal, now }, async ({ api }) => {
     const [node] = (await findNodes(api, { names: [given] }, signal)) as [KubeObject];
     const { name } = node.metadata;
@@ -183,8 +183,8 @@ export function undoEviction({ cluster, node: given, signal, now, tell }: UndoEv
         hint: `wait until its kubelet answers: kubemend node status ${name} ${input("watch")}`,
       });
     }
-    if (isOutOfService(node) && (await setOutOfService(api, name, false, signal))) tell(`node/${name} untainted`);
+    if (isOutOfService(node) && (await setOutOfService(api, name, false, signal))) report(`node/${name} untainted`);
     const { changed } = await cordonNode(api, node, false, "none", signal);
-    tell(`node/${name} ${changed ? "" : "already "}uncordoned`);
+    report(`node/${name} ${changed ? "" : "already "}uncordoned`);
   });
 }

@@ -21,7 +21,7 @@ import {
   type EvictionMode,
   evictionDue,
 } from "../../nodes/eviction-due.ts";
-import { type Holdup, holdupOf } from "../../nodes/holdup.ts";
+import { delayOf, type TerminationDelay } from "../../nodes/termination-delay.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import { findNodes, type NodeTargets, podPath, podsOfNode } from "../cluster-access/node-targets.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
@@ -54,7 +54,7 @@ export interface PodPrediction {
   /** For a pod that is yet to be evicted. */
   readonly due: EvictionDue | undefined;
   /** For a pod that is terminating. */
-  readonly holdup: Holdup | undefined;
+  readonly delay: TerminationDelay | undefined;
   /** Its controller, such as `ReplicaSet web-5d4`, or empty. */
   readonly owner: string;
 }
@@ -123,7 +123,7 @@ export function watchNodeStatus(
     for (;;) {
       const all = live.get(NODES);
       if (all === undefined) {
-        if (!live.reachable) throw live.trouble;
+        if (!live.reachable) throw live.failure;
         await live.changed(everyMs, signal);
         continue;
       }
@@ -195,7 +195,7 @@ async function mayReadLeases(api: ClusterApi, warnings: string[], signal: AbortS
 /** Throws what is no refusal. */
 function leasesUnreadable(error: unknown): string {
   if (!(error instanceof ApiError) || error.status !== 403) throw error;
-  return `leases of nodes cannot be read (${error.said}): signs of life are those of the nodes' conditions`;
+  return `leases of nodes cannot be read (${error.serverMessage}): signs of life are those of the nodes' conditions`;
 }
 
 /**
@@ -254,7 +254,7 @@ function describe(pod: KubeObject, nodeAnswers: boolean, now: number): PodPredic
     node: nodeOf(pod),
     state: isLost ? "Unknown" : isTerminating(pod) ? "Terminating" : textOf(status.phase) || "Unknown",
     due: undefined,
-    holdup: isTerminating(pod) ? holdupOf(pod, nodeAnswers, now) : undefined,
+    delay: isTerminating(pod) ? delayOf(pod, nodeAnswers, now) : undefined,
     owner: owner === undefined ? "" : `${owner.kind} ${owner.name}`,
   };
 }

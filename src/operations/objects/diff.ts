@@ -174,15 +174,15 @@ function diffEntry(
   const [old, found] = [one?.read(), two?.read()];
   const { namespace, name } = splitRest(path, rest);
   const id = { path, namespace, name };
-  const trouble = troubleOf(one, old) ?? troubleOf(two, found);
-  if (trouble !== undefined) {
+  const reason = whyUnjudged(one, old) ?? whyUnjudged(two, found);
+  if (reason !== undefined) {
     // That it is there says enough, if it is nowhere else.
     if (selectsAll && (one === undefined || two === undefined)) {
       const kind = resourceAtPath(path)?.kind ?? path;
       const change = one === undefined ? "added" : "removed";
       return { ...id, kind, apiVersion: "", change, fields: [], recreated: false, before: undefined, after: undefined };
     }
-    counts.unjudged.push({ ...id, text: trouble });
+    counts.unjudged.push({ ...id, text: reason });
     return undefined;
   }
   const before = old?.state === "object" ? old.object : undefined;
@@ -211,7 +211,7 @@ function sameBytes(one: SideEntry | undefined, two: SideEntry | undefined): bool
   return bytes !== undefined && others !== undefined && Buffer.compare(bytes, others) === 0;
 }
 
-function troubleOf(entry: SideEntry | undefined, found: ReadObject | undefined): string | undefined {
+function whyUnjudged(entry: SideEntry | undefined, found: ReadObject | undefined): string | undefined {
   if (entry === undefined || found?.state === "object") return undefined;
   return found?.text ?? "the value is damaged";
 }

@@ -67,7 +67,7 @@ export async function readLiveResources(api: ClusterApi, signal?: AbortSignal): 
       return { version, resources: objectsOf(answer.resources) };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      warnings.push(`the API "${version}" cannot be asked: ${error.said}`);
+      warnings.push(`the API "${version}" cannot be asked: ${error.serverMessage}`);
       return { version, resources: [] };
     }
   });

@@ -7,7 +7,7 @@ import { defined } from "../../errors/defined.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type Conversion, convertBuiltIn, convertCustom } from "../../objects/convert.ts";
-import { isEndingNamespace, notGivenBack, runsAgain } from "../../objects/not-given-back.ts";
+import { isEndingNamespace, notRestored, runsAgain } from "../../objects/not-restored.ts";
 import { compareIds, idKey, type ObjectId } from "../../objects/object-id.ts";
 import type { PlanAction, PlanItem, RestorePlan } from "../../objects/restore-plan.ts";
 import { type Placement, placeOf, rewriteObject, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
@@ -118,7 +118,7 @@ class Planner {
     const skipped = new Map<string, PlanItem>();
     for (const [key, candidate] of this.#candidates) {
       if (candidate.named) continue;
-      const reason = notGivenBack(candidate.object, candidate.id.path, context);
+      const reason = notRestored(candidate.object, candidate.id.path, context);
       if (reason !== undefined) skipped.set(key, this.#item(candidate, "skip", { reason }));
     }
     return skipped;

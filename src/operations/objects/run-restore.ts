@@ -117,7 +117,7 @@ class Run {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (PASSING.has(error.status) || error.status >= 500) this.#worthAnother.add(item);
-      this.#finish(item, this.#isUnchecked(item, error) ? "unchecked" : "refused", { reason: error.said });
+      this.#finish(item, this.#isUnchecked(item, error) ? "unchecked" : "refused", { reason: error.serverMessage });
     }
     this.#done++;
     progress?.({ step: "restoring", done: Math.min(this.#done, total), total, unit: "objects" });
@@ -162,7 +162,7 @@ class Run {
         return;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        await outcome(undefined, false, error.said);
+        await outcome(undefined, false, error.serverMessage);
         if (error.status === 409 && error.reason === "AlreadyExists") return await this.#meet(item, notes);
         const other = withOtherAddresses(object, id, error, notes);
         if (other === undefined) throw error;
@@ -225,7 +225,7 @@ class Run {
         // What was cut off may have been carried out: its announcement stays open, and the write is made once more.
         if (isConnectionError(error) ? attempt === 5 : !(error instanceof ApiError)) throw error;
         if (error instanceof ApiError) {
-          await outcome(undefined, true, error.said);
+          await outcome(undefined, true, error.serverMessage);
           if (error.status !== 409 || attempt === 5) throw error;
         }
         const again = await cluster.get(id, defined(item.object).apiVersion);
@@ -273,7 +273,7 @@ class Run {
       notes.push(`its load balancer is asked for ${addresses.join(", ")} again`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      notes.push(`its load balancer's address ${addresses.join(", ")} could not be asked for: ${error.said}`);
+      notes.push(`its load balancer's address ${addresses.join(", ")} could not be asked for: ${error.serverMessage}`);
     }
   }
 
@@ -313,7 +313,7 @@ class Run {
       this.#results.set(item, { ...result, object, notes });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#results.set(item, { ...result, notes: [...notes, `its owners could not be set: ${error.said}`] });
+      this.#results.set(item, { ...result, notes: [...notes, `its owners could not be set: ${error.serverMessage}`] });
     }
   }
 
@@ -383,11 +383,11 @@ function withOtherAddresses(
   if (path !== "services/specs" || error.status !== 422) return undefined;
   const spec: JsonObject = objectOf(object.spec);
   // The API server tells the field in its message only.
-  if (/clusterIPs?\b/i.test(error.said) && textOf(spec.clusterIP) !== "" && spec.clusterIP !== "None") {
+  if (/clusterIPs?\b/i.test(error.serverMessage) && textOf(spec.clusterIP) !== "" && spec.clusterIP !== "None") {
     notes.push(`its cluster IP ${textOf(spec.clusterIP)} is not to be had: it gets another one`);
     return { ...object, spec: { ...withoutAddresses(spec), ports: spec.ports } };
   }
-  if (/nodePort/i.test(error.said) && objectsOf(spec.ports).some(({ nodePort }) => nodePort !== undefined)) {
+  if (/nodePort/i.test(error.serverMessage) && objectsOf(spec.ports).some(({ nodePort }) => nodePort !== undefined)) {
     notes.push("its node ports are not to be had: it gets other ones");
     return { ...object, spec: withoutNodePorts(without(spec, ["healthCheckNodePort"])) };
   }

@@ -5,7 +5,7 @@ import { defined } from "../../errors/defined.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf, textsOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { isInEachNamespace, notGivenBack } from "../../objects/not-given-back.ts";
+import { isInEachNamespace, notRestored } from "../../objects/not-restored.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
 import { planUndo, type UndoItem, undoSubjects } from "../../objects/undo-plan.ts";
 import type { UndoFile } from "../../objects/undo-record.ts";
@@ -182,7 +182,7 @@ class Undo {
     return lists.flatMap(({ path, items }) =>
       items
         .filter(({ metadata }) => !this.#made.has(textOf(metadata.uid)))
-        .filter((object) => notGivenBack(object, path, context) === undefined && !isInEachNamespace(object, path))
+        .filter((object) => notRestored(object, path, context) === undefined && !isInEachNamespace(object, path))
         .filter(({ metadata }) => metadata.ownerReferences?.some(({ controller }) => controller) !== true)
         .map(({ metadata }) => ({ path, namespace, name: metadata.name })),
     );
@@ -204,7 +204,7 @@ class Undo {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) return { item, state: "done", reason: "it is not there any more" };
-      return { item, state: "failed", reason: error.said };
+      return { item, state: "failed", reason: error.serverMessage };
     }
   }
 

@@ -13,9 +13,9 @@ const pod = (name: string, nodeName: string): KubeObject => ({
 });
 
 /** A cluster in which the old replica takes `looks` looks to go after it was asked to. */
-async function move(looks: number): Promise<{ isMoved: boolean; said: string[]; calls: string[] }> {
+async function move(looks: number): Promise<{ isMoved: boolean; message: string[]; calls: string[] }> {
   const [old, fresh] = [pod("old", "n1"), pod("fresh", "n2")];
-  const said: string[] = [];
+  const message: string[] = [];
   const calls: string[] = [];
   let isAsked = false;
   let left = looks;
@@ -49,18 +49,18 @@ async function move(looks: number): Promise<{ isMoved: boolean; said: string[]; 
     news: async () => {},
     signal: new AbortController().signal,
     now: () => 0,
-    tell: (text: string) => void said.push(text),
+    report: (text: string) => void message.push(text),
   } as unknown as MoveEdges;
   const isMoved = await new ReplicaMove(edges, { pod: old, from: "n1", to: "n2" } as never).run();
-  return { isMoved, said, calls };
+  return { isMoved, message, calls };
 }
 
 test.each([0, 1, 5])(
   "a replica that moved is reported once, however long the old one takes to go: %i looks",
   async (looks) => {
-    const { isMoved, said, calls } = await move(looks);
+    const { isMoved, message, calls } = await move(looks);
     expect(isMoved).toBe(true);
-    expect(said.filter((text) => text.includes(" moved from "))).toEqual(["pod/old moved from n1 to n2 as fresh"]);
+    expect(message.filter((text) => text.includes(" moved from "))).toEqual(["pod/old moved from n1 to n2 as fresh"]);
     expect(calls.slice(0, 3)).toEqual(["begin", "cost", "end"]);
   },
 );

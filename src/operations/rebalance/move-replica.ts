@@ -42,7 +42,7 @@ export interface MoveEdges {
   readonly news: () => Promise<void>;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 const NOTHING: MoveSeen = {
@@ -138,13 +138,13 @@ export class ReplicaMove {
   }
 
   async #beginSurge(): Promise<boolean> {
-    const { surges, signal, tell } = this.#edges;
+    const { surges, signal, report } = this.#edges;
     const { pod, from } = this.#move;
     const scaled = this.#scaled;
     invariant(scaled !== undefined, "an owner that stands still was read");
     const surge = { path: scaled.path, wanted: Number(objectOf(scaled.object.spec).replicas ?? 1) };
     this.#before = new Set(this.#pods().map(({ metadata }) => metadata.uid));
-    tell(`${scaled.name}: one more replica, to replace "${pod.metadata.name}" of "${from}"`);
+    report(`${scaled.name}: one more replica, to replace "${pod.metadata.name}" of "${from}"`);
     try {
       const isBegun = await surges.begin(surge, signal);
       if (isBegun) this.#surge = surge;
@@ -167,8 +167,8 @@ export class ReplicaMove {
       // Older owners choose by themselves which pod goes, so it is evicted before they are scaled down.
       const choices = { gracePeriodSeconds: undefined, serverDryRun: false };
       const answer = await removePod(api, pod, method, choices, signal);
-      if (answer.state === "failed") return { failed: answer.said };
-      if (answer.state === "undecided") return { undecided: answer.said };
+      if (answer.state === "failed") return { failed: answer.message };
+      if (answer.state === "undecided") return { undecided: answer.message };
       if (answer.state === "refused") return "refused";
     }
     await surges.end(this.#surge, signal);
@@ -179,7 +179,7 @@ export class ReplicaMove {
     const { pod, from } = this.#move;
     if (this.#newcomer === undefined) return;
     const { name } = this.#newcomer.metadata;
-    this.#edges.tell(`pod/${pod.metadata.name} moved from ${from} to ${nodeOf(this.#newcomer)} as ${name}`);
+    this.#edges.report(`pod/${pod.metadata.name} moved from ${from} to ${nodeOf(this.#newcomer)} as ${name}`);
   }
 
   #takeBack(): Promise<MendError | undefined> {
@@ -194,7 +194,7 @@ export class ReplicaMove {
       return undefined;
     } catch (error) {
       const { wanted } = surge;
-      this.#edges.tell(
+      this.#edges.report(
         `${name} may be left with ${wanted + 1} replicas instead of ${wanted}: kubemend node rebalance, run again, puts that right`,
       );
       if (error instanceof MendError) return error;

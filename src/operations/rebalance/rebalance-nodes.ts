@@ -30,7 +30,7 @@ export interface RebalanceOptions {
   readonly readyTimeoutMs: number;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 export interface Rebalance {
@@ -78,13 +78,13 @@ class Rebalancing {
     this.#options = options;
     this.#signal = signal;
     this.#live = new LiveObjects(api, [], signal);
-    this.#patience = new ApiPatience(this.#live, options.now, options.tell);
+    this.#patience = new ApiPatience(this.#live, options.now, options.report);
     this.#surges = new ReplicaSurges(api);
     this.#owners = new ScaledOwners(api, signal);
   }
 
   async run(): Promise<Rebalance> {
-    const { nodes: names, dryRun, tell } = this.#options;
+    const { nodes: names, dryRun, report } = this.#options;
     if (names.length > 0) {
       const nodes = await findNodes(this.#api, { names }, this.#signal);
       checkTargets(nodes);
@@ -95,7 +95,7 @@ class Rebalancing {
     this.#budgets =
       (await unlessAbsent(this.#api.list(`/apis/${version}/poddisruptionbudgets`, this.#signal)))?.items ?? [];
     await this.#owners.readAutoscalers();
-    if (!dryRun) await this.#surges.endOld(this.#signal, tell);
+    if (!dryRun) await this.#surges.endOld(this.#signal, report);
     await this.#api.list(`${PODS}?limit=1`, this.#signal); // what is forbidden, a watch would ask for without end
     for (const path of [NODES, PODS]) this.#live.follow(path);
     while (this.#live.get(NODES) === undefined || this.#live.get(PODS) === undefined) await this.#news();
@@ -116,7 +116,7 @@ class Rebalancing {
       news: () => this.#news(),
       signal: this.#signal,
       now: this.#options.now,
-      tell,
+      report,
     };
     const made: Move[] = [];
     // Each move is planned from what is there by then; there are no more of them than were planned at first, so that it ends.
@@ -125,7 +125,7 @@ class Rebalancing {
       if (move === undefined) break;
       if (await new ReplicaMove(edges, move).run()) made.push(move);
       else if (this.#owners.skipped.length > MOST_BARRED) {
-        tell("too many owners cannot be moved: ending here");
+        report("too many owners cannot be moved: ending here");
         break;
       }
     }

@@ -66,14 +66,14 @@ export class ReplicaSurges {
   }
 
   /** Those that an earlier run, which was killed, has left. */
-  async endOld(signal: AbortSignal, tell: (text: string) => void): Promise<void> {
+  async endOld(signal: AbortSignal, report: (text: string) => void): Promise<void> {
     for (const versions of SCALED) {
-      for (const collection of versions) if (await this.#endOldIn(collection, signal, tell)) break;
+      for (const collection of versions) if (await this.#endOldIn(collection, signal, report)) break;
     }
   }
 
   /** False where the collection is not served. */
-  async #endOldIn(collection: string, signal: AbortSignal, tell: (text: string) => void): Promise<boolean> {
+  async #endOldIn(collection: string, signal: AbortSignal, report: (text: string) => void): Promise<boolean> {
     const slash = collection.lastIndexOf("/");
     const [group, resource] = [collection.slice(0, slash), collection.slice(slash + 1)];
     const pages = this.#api.pages(collection, { signal, accept: METADATA_ONLY });
@@ -87,7 +87,7 @@ export class ReplicaSurges {
           `${resource}/${encodeURIComponent(item.metadata.name)}`,
         ].join("/");
         await this.end({ path, wanted }, signal);
-        tell(`${resource} "${namespacedName(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
+        report(`${resource} "${namespacedName(item)}" has ${wanted} replicas again: an earlier run had been cut off`);
       }
     }
     return true;

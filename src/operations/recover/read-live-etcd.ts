@@ -46,11 +46,11 @@ function severalFailures(failures: readonly MendError[], access: EtcdAccess): Me
   const [first] = failures;
   if (failures.length === 1) return defined(first);
   // The one that tells most.
-  const told = failures.find(({ code }) => code === "tls-failed") ?? defined(first);
+  const chosen = failures.find(({ code }) => code === "tls-failed") ?? defined(first);
   const list = failures.map(({ message }) => `\n  ${message.replaceAll("\n", "\n  ")}`).join("");
-  return new MendError(told.code, `none of etcd's ${access.endpoints.length} servers can be read${list}`, {
-    ...(told.hint === undefined ? {} : { hint: told.hint }),
-    cause: told,
+  return new MendError(chosen.code, `none of etcd's ${access.endpoints.length} servers can be read${list}`, {
+    ...(chosen.hint === undefined ? {} : { hint: chosen.hint }),
+    cause: chosen,
   });
 }
 

@@ -154,15 +154,15 @@ async function asTheyWere(
 
 function notFound(component: LeaseHolderName, pods: readonly KubeObject[], namespace: string | undefined): MendError {
   const where = namespace === undefined ? "in any namespace" : `in namespace "${namespace}"`;
-  const masters = pods.filter((pod) => isMirrorPod(pod) && recognisePod(pod)?.component === "kube-apiserver");
-  const nodes = masters.map((pod) => `"${nodeOf(pod)}"`).join(", ");
+  const controlPlaneNodes = pods.filter((pod) => isMirrorPod(pod) && recognisePod(pod)?.component === "kube-apiserver");
+  const nodes = controlPlaneNodes.map((pod) => `"${nodeOf(pod)}"`).join(", ");
   return new MendError(
     "control-plane-not-found",
     `no "${component}" found: looked for a Deployment or DaemonSet with its label, name or command ${where}, ` +
       "for what one that was deleted has left, for static pods of it, and for what etcd still remembers",
     {
       hint:
-        masters.length > 0
+        controlPlaneNodes.length > 0
           ? `put the manifest of ${component} back into the kubelet's manifest directory on node ${nodes}: a ` +
             "backup of etcd has it (kubemend snapshot get BACKUP pods -n kube-system -o yaml)"
           : `if it runs as a service of a machine, start it there (systemctl status ${component}); if it lives ` +

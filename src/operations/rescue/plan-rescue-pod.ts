@@ -9,7 +9,7 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
 import { pickNode } from "../../rescue/pick-node.ts";
-import { type PodTrouble, podState, podTitle, refusedTrouble } from "../../rescue/pod-state.ts";
+import { type PodFault, podState, podTitle, refusedFault } from "../../rescue/pod-state.ts";
 import { makeRescuePod, templateServiceAccount } from "../../rescue/rescue-pod.ts";
 import { type RescueTarget, type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { serviceAccountWorks } from "./find-rescue-targets.ts";
@@ -32,7 +32,7 @@ export interface PlannedPod {
   /** What a person should know of it, a sentence each. */
   readonly notes: readonly string[];
   /** Why the API server does not take it. */
-  readonly refusal: PodTrouble | undefined;
+  readonly refusal: PodFault | undefined;
 }
 
 const FIRST_MINOR_WITH_DRY_RUN = 13;
@@ -58,7 +58,7 @@ export async function planRescuePod(
     wishes.serviceAccount === undefined
       ? await usableAccounts(api, target, own, wishes)
       : [{ name: wishes.serviceAccount, note: undefined }];
-  let refusal: PodTrouble | undefined;
+  let refusal: PodFault | undefined;
   let planned: KubeObject | undefined;
   for (const { name, note } of accounts) {
     let pod = makeRescuePod(target, template, node, name);
@@ -123,7 +123,7 @@ async function tryOut(
   api: ClusterApi,
   pod: KubeObject,
   { minor, signal }: RescueWishes,
-): Promise<PodTrouble | undefined> {
+): Promise<PodFault | undefined> {
   if (minor < FIRST_MINOR_WITH_DRY_RUN) return undefined;
   try {
     await api.create(`${collectionOf(pod)}?dryRun=All`, pod, signal);
@@ -131,7 +131,7 @@ async function tryOut(
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.reason === "AlreadyExists") return undefined;
-    return refusedTrouble(`${podTitle(pod)} cannot be created`, error.message);
+    return refusedFault(`${podTitle(pod)} cannot be created`, error.message);
   }
 }
 

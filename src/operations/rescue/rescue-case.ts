@@ -10,10 +10,10 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
 import { permanentPods, type SeenPod, seePods } from "../../rescue/permanent.ts";
-import { type Crash, type PodTrouble, plainLine, podTitle } from "../../rescue/pod-state.ts";
+import { type Crash, type PodFault, plainLine, podTitle } from "../../rescue/pod-state.ts";
 import { TEMPLATE_ANNOTATION } from "../../rescue/rescue-mark.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
-import { findPodLease, leaseSaid } from "../cluster-access/lease-places.ts";
+import { findPodLease, leaseNamedBy } from "../cluster-access/lease-places.ts";
 import type { RescueWishes } from "./plan-rescue-pod.ts";
 import { podPath, type RescueSession, type StepResult, type TimeIsUp } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
@@ -45,7 +45,7 @@ export class RescueCase {
   rescueHolder: string | undefined;
   clock: ServerClock | undefined;
   /** Why a rescue pod of the component's current template did not work: its permanent pod has the same. */
-  currentFailure: PodTrouble | undefined;
+  currentFailure: PodFault | undefined;
   /** Permanent pods that run and were seen not to do their work, by UID. */
   readonly idle = new Set<string>();
 
@@ -73,7 +73,7 @@ export class RescueCase {
    * What runs now has had its time to take the lease, and has not: noted as idle where that lease surely is the pod's
    * own, by what the pod itself says too. Else nothing is noted, and what is in doubt is returned.
    */
-  async noteIdle(): Promise<PodTrouble | undefined> {
+  async noteIdle(): Promise<PodFault | undefined> {
     const { session, target } = this;
     const look = await session.until((seen) => ({ done: seen }));
     const running = this.running(look);
@@ -81,8 +81,8 @@ export class RescueCase {
     for (const { pod } of running) {
       const { api, options } = session;
       const place = await findPodLease(api, target.component, pod, options.signal);
-      const said = await leaseSaid(api, target.component, pod, options.signal);
-      const other = [place, ...(said === undefined ? [] : [said])].find(
+      const named = await leaseNamedBy(api, target.component, pod, options.signal);
+      const other = [place, ...(named === undefined ? [] : [named])].find(
         (each) => !watched.some((lease) => isSamePlace(lease, each)),
       );
       const doubt =
@@ -97,7 +97,7 @@ export class RescueCase {
     return nodes.some((node) => node.metadata.name === nodeOf(pod) && isReady(node));
   }
 
-  crashOf(pod: KubeObject, crash: Crash): PodTrouble | undefined {
+  crashOf(pod: KubeObject, crash: Crash): PodFault | undefined {
     return this.session.crashOf(pod, crash);
   }
 
@@ -115,7 +115,7 @@ export class RescueCase {
   }
 
   /** What a pod says that runs and does not lead. */
-  async withoutLease(pod: KubeObject): Promise<PodTrouble> {
+  async withoutLease(pod: KubeObject): Promise<PodFault> {
     const spec = objectOf(pod.spec);
     const container = objectsOf(spec.containers)[containerIndexOf(this.target.component, spec)];
     const log = await this.session.lastLog(pod, textOf(container?.name), false);
@@ -123,9 +123,9 @@ export class RescueCase {
       .trim()
       .split("\n")
       .findLast((each) => /^E\d{4} |error/i.test(each));
-    const said = line === undefined ? "" : `: ${plainLine(line.trim())}`;
+    const named = line === undefined ? "" : `: ${plainLine(line.trim())}`;
     const lacks = worksByLease(this.target) ? "does not get the lease" : "does not become ready";
-    return { kind: "no-lease", text: `${podTitle(pod)} runs and ${lacks}${said}` };
+    return { kind: "no-lease", text: `${podTitle(pod)} runs and ${lacks}${named}` };
   }
 
   /** Undefined where a pod is gone. */
@@ -136,7 +136,7 @@ export class RescueCase {
   }
 
   /** What was still waited for when the time was up. */
-  late({ waitingFor }: TimeIsUp): PodTrouble {
+  late({ waitingFor }: TimeIsUp): PodFault {
     const seconds = Math.round(this.session.options.timeoutMs / 1000);
     return { kind: "timeout", text: `it did not come back within ${seconds} s; still waiting for ${waitingFor}` };
   }

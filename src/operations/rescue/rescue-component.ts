@@ -8,7 +8,7 @@ import type { LeaseHolderName } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import { judgeHealth } from "../../rescue/lease-track.ts";
 import { mendingHint } from "../../rescue/permanent.ts";
-import type { PodTrouble } from "../../rescue/pod-state.ts";
+import type { PodFault } from "../../rescue/pod-state.ts";
 import { next, type RescueEnd, type RescueSeen, type RescueState } from "../../rescue/rescue-state.ts";
 import { type RescueTarget, worksByLease } from "../../rescue/target.ts";
 import { demandPermission } from "../cluster-access/permissions.ts";
@@ -29,7 +29,7 @@ export interface RescueOutcome {
   readonly holder: string;
   /** The rescue pod that is there in the end. */
   readonly rescuePod: { readonly name: string; readonly node: string; readonly template: string } | null;
-  readonly trouble: PodTrouble | null;
+  readonly fault: PodFault | null;
   readonly hint: string | null;
 }
 
@@ -53,7 +53,7 @@ async function orLate(rescue: RescueCase, running: Promise<RescueSeen<StandIn>>)
     return await running;
   } catch (error) {
     if (!(error instanceof TimeIsUp)) throw error;
-    return { is: "late", trouble: rescue.late(error) };
+    return { is: "late", fault: rescue.late(error) };
   }
 }
 
@@ -71,7 +71,7 @@ async function step(
       return seenPod(await goOnWith(rescue, state.earlier));
     case "judging": {
       const health = await lookAtHealth(rescue);
-      return typeof health === "string" ? { is: health } : { is: "undecided", trouble: health };
+      return typeof health === "string" ? { is: health } : { is: "undecided", fault: health };
     }
     case "preparing":
       for (const verb of ["create", "delete"]) {
@@ -83,32 +83,32 @@ async function step(
     case "standing-in":
       return seenPod(await makeStandIn(rescue, state.template));
     case "starting-permanent":
-      return seenTrouble(await untilStarted(rescue, state.standIn));
+      return seenFault(await untilStarted(rescue, state.standIn));
     case "handing-over":
-      return seenTrouble(await handOver(rescue, state.standIn));
+      return seenFault(await handOver(rescue, state.standIn));
     case "removing":
       session.allow(LEAD_WITHIN_MS * 2); // what is begun is not left half done
       await session.until((look) => rescue.isGone(look, state.standIn.pod));
       return { is: "done" };
     case "returning":
-      session.tell(
+      session.report(
         `the permanent ${target.component} does not take over, so its rescue pod comes back: ${state.failure.text}`,
       );
       await rescue.noteIdle();
       return seenPod(await makeStandIn(rescue, templateOf(target, state.standIn)));
     case "last-look":
       if (!(await leadsAfterAll(rescue))) return { is: "lost" };
-      session.tell(`the permanent ${target.component} has come back by itself`);
+      session.report(`the permanent ${target.component} has come back by itself`);
       return { is: "healthy" };
   }
 }
 
-function seenPod(made: StandIn | PodTrouble): RescueSeen<StandIn> {
-  return "pod" in made ? { is: "pod", pod: made } : { is: "trouble", trouble: made };
+function seenPod(made: StandIn | PodFault): RescueSeen<StandIn> {
+  return "pod" in made ? { is: "pod", pod: made } : { is: "fault", fault: made };
 }
 
-function seenTrouble(trouble: PodTrouble | undefined): RescueSeen<StandIn> {
-  return trouble === undefined ? { is: "done" } : { is: "trouble", trouble };
+function seenFault(fault: PodFault | undefined): RescueSeen<StandIn> {
+  return fault === undefined ? { is: "done" } : { is: "fault", fault };
 }
 
 /** The template that a rescue pod was made of; the first one where it says another. */
@@ -119,8 +119,8 @@ function templateOf({ templates }: RescueTarget, { template }: StandIn): number 
   );
 }
 
-/** A trouble where its pods run and nothing proves that they do not work. */
-async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | PodTrouble> {
+/** A fault where its pods run and nothing proves that they do not work. */
+async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | PodFault> {
   const { session, target } = rescue;
   const { component } = target;
   const began = session.options.now();
@@ -140,12 +140,12 @@ async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | Po
   const { lease } = rescue.lease;
   if (health === "healthy") {
     const why = rescue.lease.isRenewed ? `"${lease?.holder ?? ""}" renews its lease` : "its pod is ready";
-    session.tell(`${component} is healthy: ${why}`);
+    session.report(`${component} is healthy: ${why}`);
     return "healthy";
   }
   const doubt = health === "unknown" ? undecided(rescue) : await rescue.noteIdle();
   if (doubt !== undefined) {
-    session.tell(`whether ${component} works is not known: ${doubt.text}`);
+    session.report(`whether ${component} works is not known: ${doubt.text}`);
     return doubt;
   }
   const evidence = !worksByLease(target)
@@ -155,11 +155,11 @@ async function lookAtHealth(rescue: RescueCase): Promise<"healthy" | "lost" | Po
       : lease.holder === ""
         ? `nobody has held its lease since ${lease.renewTime}`
         : `"${lease.holder}" renewed its lease last at ${lease.renewTime}`;
-  session.tell(`${component} is lost: ${evidence}`);
+  session.report(`${component} is lost: ${evidence}`);
   return "lost";
 }
 
-function undecided({ target }: RescueCase): PodTrouble {
+function undecided({ target }: RescueCase): PodFault {
   const doubt = target.leases.find((each) => each.doubt !== undefined)?.doubt;
   const text =
     doubt === undefined
@@ -172,14 +172,14 @@ function undecided({ target }: RescueCase): PodTrouble {
 async function raiseScaledAway({ session, target }: RescueCase): Promise<void> {
   const { workload, kind, namespace, name } = target;
   if ((kind !== "Deployment" && kind !== "ReplicaSet") || objectOf(workload?.spec).replicas !== 0) return;
-  session.tell(`${kind} "${namespace}/${name}" was scaled to 0: scaling it to 1`);
+  session.report(`${kind} "${namespace}/${name}" was scaled to 0: scaling it to 1`);
   const path = `/apis/${defined(workload).apiVersion}/namespaces/${namespace}/${kind.toLowerCase()}s/${name}`;
   await session.api.patch(path, { spec: { replicas: 1 } }, session.options.signal);
 }
 
 function outcome(
   { session, target, lease }: RescueCase,
-  { as: state, standIn, trouble }: RescueEnd<StandIn>,
+  { as: state, standIn, fault }: RescueEnd<StandIn>,
 ): RescueOutcome {
   const { component, namespace, name } = target;
   if (standIn !== undefined) session.keepPod(standIn.pod);
@@ -195,7 +195,7 @@ function outcome(
       standIn === undefined
         ? null
         : { name: standIn.pod.metadata.name, node: nodeOf(standIn.pod), template: standIn.template },
-    trouble: trouble ?? null,
-    hint: trouble === undefined ? null : mendingHint(target, trouble, usesOlder),
+    fault: fault ?? null,
+    hint: fault === undefined ? null : mendingHint(target, fault, usesOlder),
   };
 }

@@ -2,7 +2,7 @@
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { type Crash, crashTrouble, type PodTrouble } from "../../rescue/pod-state.ts";
+import { type Crash, crashFault, type PodFault } from "../../rescue/pod-state.ts";
 import type { RescueLook, RescueView } from "./rescue-view.ts";
 
 const TICK_MS = 500;
@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 /** What a look says: an answer, or what has to become so first. */
@@ -53,8 +53,8 @@ export class RescueSession {
     this.#deadline = options.now() + options.timeoutMs;
   }
 
-  tell(text: string): void {
-    this.options.tell(text);
+  report(text: string): void {
+    this.options.report(text);
   }
 
   /** What must not be left half done gets this much time, whatever the deadline. */
@@ -76,7 +76,7 @@ export class RescueSession {
         dueAt = now() + UNTOLD_MS;
       } else if (now() >= dueAt) {
         dueAt = now() + REPEAT_MS;
-        this.tell(`waiting for ${waitingFor}`);
+        this.report(`waiting for ${waitingFor}`);
       }
       await this.view.changed(TICK_MS, signal);
     }
@@ -86,8 +86,8 @@ export class RescueSession {
     const look = this.view.look();
     if (look === undefined) return "the cluster's pods, nodes and leases";
     if (!this.view.reachable) {
-      const { trouble } = this.view;
-      if (trouble instanceof ApiError && (trouble.status === 401 || trouble.status === 403)) throw trouble;
+      const { failure } = this.view;
+      if (failure instanceof ApiError && (failure.status === 401 || failure.status === 403)) throw failure;
       return "the API server to answer";
     }
     try {
@@ -159,17 +159,17 @@ export class RescueSession {
   }
 
   /** What a container's last run said when it ended; undefined until its log has been read, which is begun here. */
-  crashOf(pod: KubeObject, crash: Crash): PodTrouble | undefined {
+  crashOf(pod: KubeObject, crash: Crash): PodFault | undefined {
     const known = this.#crashes.get(crash.id);
-    if (known === undefined || (known.trouble?.kind === "unexplained" && this.options.now() > known.askAgainAt)) {
-      const asked: KnownCrash = { trouble: known?.trouble, askAgainAt: Number.POSITIVE_INFINITY };
+    if (known === undefined || (known.fault?.kind === "unexplained" && this.options.now() > known.askAgainAt)) {
+      const asked: KnownCrash = { fault: known?.fault, askAgainAt: Number.POSITIVE_INFINITY };
       this.#crashes.set(crash.id, asked);
       void this.lastLog(pod, crash.container).then((log) => {
-        asked.trouble = crashTrouble(pod, crash, log);
+        asked.fault = crashFault(pod, crash, log);
         asked.askAgainAt = this.options.now() + ASK_AGAIN_MS;
       });
     }
-    return this.#crashes.get(crash.id)?.trouble;
+    return this.#crashes.get(crash.id)?.fault;
   }
 
   /** Of the run before where there was one, unless only the running one's is wanted; empty where it cannot be had. */
@@ -190,7 +190,7 @@ export class RescueSession {
 
 /** What was found out about one end of a container. */
 interface KnownCrash {
-  trouble: PodTrouble | undefined;
+  fault: PodFault | undefined;
   askAgainAt: number;
 }
 

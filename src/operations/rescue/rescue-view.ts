@@ -86,8 +86,8 @@ export class RescueView {
     return this.#objects.reachable && this.#leaseObjects?.reachable !== false;
   }
 
-  get trouble(): unknown {
-    return this.#objects.trouble ?? this.#leaseObjects?.trouble;
+  get failure(): unknown {
+    return this.#objects.failure ?? this.#leaseObjects?.failure;
   }
 
   /** Resolves at the next change, or after that long. Throws when the signal aborts. */

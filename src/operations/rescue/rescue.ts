@@ -148,16 +148,16 @@ async function settledPods(session: RescueSession, targets: readonly RescueTarge
 /** After Ctrl-C and after an error: a rescue pod without a rescue is nobody's. One that was there before goes on doing its work. */
 async function cleanUp(session: RescueSession): Promise<void> {
   for (const pod of session.adopted) {
-    session.tell(`${podTitle(pod)} stays as it was found; to take it away: ${deletionOf(pod)}`);
+    session.report(`${podTitle(pod)} stays as it was found; to take it away: ${deletionOf(pod)}`);
   }
   const signal = AbortSignal.timeout(CLEAN_UP_MS);
   for (const pod of session.leftover) {
     try {
       // Asked for, and not answered before the end: it may be created any moment.
       if (pod.metadata.uid === undefined) await sleep(UNANSWERED_MS);
-      if (await session.removePod(pod, { signal })) session.tell(`removed ${podTitle(pod)}`);
+      if (await session.removePod(pod, { signal })) session.report(`removed ${podTitle(pod)}`);
     } catch {
-      session.tell(`warning: ${podTitle(pod)} is left over: ${deletionOf(pod)}`);
+      session.report(`warning: ${podTitle(pod)} is left over: ${deletionOf(pod)}`);
     }
   }
 }

@@ -5,7 +5,7 @@ import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { isHeldAt } from "../../kube/lease.ts";
 import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import { type PodTrouble, podState, podTitle, refusedTrouble } from "../../rescue/pod-state.ts";
+import { type PodFault, podState, podTitle, refusedFault } from "../../rescue/pod-state.ts";
 import { isRescuePodOf } from "../../rescue/rescue-mark.ts";
 import { type RescueTemplate, worksByLease } from "../../rescue/target.ts";
 import { planRescuePod } from "./plan-rescue-pod.ts";
@@ -31,7 +31,7 @@ export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefin
     const state = podState(component, pod);
     const isElsewhere = wishes.node !== undefined && nodeOf(pod) !== wishes.node;
     const isAlive = rescue.isOnReadyNode(pod, look);
-    const isComing = isAlive && (state.is === "running" || (state.is === "bound" && state.trouble === undefined));
+    const isComing = isAlive && (state.is === "running" || (state.is === "bound" && state.fault === undefined));
     if (isComing && !isElsewhere) return { done: pod };
     await session.removePod(pod, { graceSeconds: isAlive && state.is === "running" ? undefined : 0 });
     return { waitingFor };
@@ -39,18 +39,18 @@ export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefin
 }
 
 /** The rescue pod of an earlier run, once it leads; or why it does not, and then it is gone. */
-export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<StandIn | PodTrouble> {
+export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<StandIn | PodFault> {
   const { pod } = earlier;
-  rescue.session.tell(`${podTitle(pod)} is there from an earlier rescue: going on with it`);
+  rescue.session.report(`${podTitle(pod)} is there from an earlier rescue: going on with it`);
   rescue.session.adoptPod(pod);
-  const trouble = await untilItLeads(rescue, pod);
-  if (trouble === undefined) return earlier;
-  await discard(rescue, pod, trouble);
-  return trouble;
+  const fault = await untilItLeads(rescue, pod);
+  if (fault === undefined) return earlier;
+  await discard(rescue, pod, fault);
+  return fault;
 }
 
 /** A rescue pod of the template of that number that leads; or why it does not, and then it is gone again. */
-export async function makeStandIn(rescue: RescueCase, number: number): Promise<StandIn | PodTrouble> {
+export async function makeStandIn(rescue: RescueCase, number: number): Promise<StandIn | PodFault> {
   const { target } = rescue;
   const template = target.templates[number];
   invariant(template !== undefined, "a rescue pod has a template");
@@ -61,20 +61,20 @@ export async function makeStandIn(rescue: RescueCase, number: number): Promise<S
   return made;
 }
 
-async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | PodTrouble> {
+async function makeOf(rescue: RescueCase, template: RescueTemplate): Promise<StandIn | PodFault> {
   const made = await create(rescue, template);
   if (!("metadata" in made)) return made;
-  const trouble = await untilItLeads(rescue, made);
-  if (trouble === undefined) return { pod: made, template: template.title };
-  await discard(rescue, made, trouble);
-  return trouble;
+  const fault = await untilItLeads(rescue, made);
+  if (fault === undefined) return { pod: made, template: template.title };
+  await discard(rescue, made, fault);
+  return fault;
 }
 
-async function create(rescue: RescueCase, template: RescueTemplate): Promise<KubeObject | PodTrouble> {
+async function create(rescue: RescueCase, template: RescueTemplate): Promise<KubeObject | PodFault> {
   const { session, target, wishes } = rescue;
   const look = await session.until((seen) => ({ done: seen }));
   const { pod: planned, notes, refusal } = await planRescuePod(session.api, target, template, wishes, look);
-  for (const note of notes) session.tell(note);
+  for (const note of notes) session.report(note);
   if (refusal !== undefined) return refusal;
   await endIdlePods(rescue, look);
   rescue.lease.forget();
@@ -82,12 +82,12 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
   try {
     const pod = await session.makePod(planned);
     rescue.clock = { created: Date.parse(pod.metadata.creationTimestamp ?? ""), at: session.options.now() };
-    session.tell(`created ${podTitle(pod)} on node "${nodeOf(pod)}" from ${template.title}`);
+    session.report(`created ${podTitle(pod)} on node "${nodeOf(pod)}" from ${template.title}`);
     return pod;
   } catch (error) {
     // Servers too old for a dry run refuse it only here.
     if (!(error instanceof ApiError)) throw error;
-    return refusedTrouble(`${podTitle(planned)} cannot be created`, error.message);
+    return refusedFault(`${podTitle(planned)} cannot be created`, error.message);
   }
 }
 
@@ -102,23 +102,23 @@ async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> 
   if (target.kind === "StaticPod" || target.kind === "Gone" || !worksByLease(target)) return;
   const idlePods = rescue.running(look).filter(({ pod }) => idle.has(pod.metadata.uid ?? ""));
   for (const { pod } of idlePods) {
-    session.tell(`${podTitle(pod)} runs and does not renew its lease: deleting it`);
+    session.report(`${podTitle(pod)} runs and does not renew its lease: deleting it`);
     await session.removePod(pod, { graceSeconds: IDLE_GRACE_SECONDS });
   }
   for (const { pod } of idlePods) await session.until((seen) => rescue.isGone(seen, pod));
 }
 
-async function discard(rescue: RescueCase, pod: KubeObject, trouble: PodTrouble): Promise<void> {
-  rescue.session.tell(`${podTitle(pod)} is of no use: ${trouble.text}`);
+async function discard(rescue: RescueCase, pod: KubeObject, fault: PodFault): Promise<void> {
+  rescue.session.report(`${podTitle(pod)} is of no use: ${fault.text}`);
   // The kubelet takes most of a minute to tell of the end of a pod that crashes or was never started.
   const look = await rescue.session.until((seen) => ({ done: seen }));
-  const isRunning = trouble.kind === "no-lease" && rescue.isOnReadyNode(pod, look);
+  const isRunning = fault.kind === "no-lease" && rescue.isOnReadyNode(pod, look);
   await rescue.session.removePod(pod, { graceSeconds: isRunning ? undefined : 0 });
   await rescue.session.until((look) => rescue.isGone(look, pod));
 }
 
 /** Until the lease is renewed while the rescue pod runs; or why the pod cannot lead. */
-function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<PodTrouble | undefined> {
+function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<PodFault | undefined> {
   const { session, lease } = rescue;
   const { component } = rescue.target;
   const byLease = worksByLease(rescue.target);
@@ -126,7 +126,7 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<PodTrouble 
   const since = new Since(now);
   const ready = new Since(now);
   let runningSince: number | undefined;
-  return session.until(async (look): Promise<StepResult<PodTrouble | undefined>> => {
+  return session.until(async (look): Promise<StepResult<PodFault | undefined>> => {
     const pod = look.pods.find(({ metadata }) => metadata.uid === made.metadata.uid);
     if (pod === undefined) {
       // The watch may not have told of it yet.
@@ -142,11 +142,11 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<PodTrouble 
       if (now() - runningSince > LEAD_WITHIN_MS) return { done: await rescue.withoutLease(pod) };
       return { waitingFor: `${podTitle(pod)} to ${byLease ? "hold the lease" : "be ready"}` };
     }
-    const trouble = state.is === "crashed" ? rescue.crashOf(pod, state.crash) : state.trouble;
-    if (trouble === undefined) return { waitingFor: `${podTitle(pod)} to be started` };
-    const isFinal = trouble.kind === "bad-flag" || trouble.kind === "rejected";
-    if (isFinal || since.isFor(trouble.kind, FINAL_AFTER_MS)) return { done: trouble };
-    return { waitingFor: `${podTitle(pod)} to be started: ${trouble.text}` };
+    const fault = state.is === "crashed" ? rescue.crashOf(pod, state.crash) : state.fault;
+    if (fault === undefined) return { waitingFor: `${podTitle(pod)} to be started` };
+    const isFinal = fault.kind === "bad-flag" || fault.kind === "rejected";
+    if (isFinal || since.isFor(fault.kind, FINAL_AFTER_MS)) return { done: fault };
+    return { waitingFor: `${podTitle(pod)} to be started: ${fault.text}` };
   });
 }
 
@@ -155,7 +155,7 @@ function noteLeader(rescue: RescueCase, look: RescueLook, pod: KubeObject): unde
   const holder = rescue.lease.lease?.holder;
   const others = rescue.permanent(look).filter(({ state }) => state.is === "running");
   if (others.length === 0) rescue.rescueHolder = holder;
-  rescue.session.tell(
+  rescue.session.report(
     `${podTitle(pod)} ${worksByLease(rescue.target) ? `runs, and "${holder}" renews the lease` : "is ready"}`,
   );
 }

@@ -8,9 +8,9 @@ import { nodeOf } from "../../kube/mirror-pod.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { LeaseTrack } from "../../rescue/lease-track.ts";
 import { judgeReadiness, type Readiness, type SeenPod } from "../../rescue/permanent.ts";
-import { type PodTrouble, podState, podTitle } from "../../rescue/pod-state.ts";
+import { type PodFault, podState, podTitle } from "../../rescue/pod-state.ts";
 import { worksByLease } from "../../rescue/target.ts";
-import { haveTriedAgain, readCreationTrouble, readMissingHelper, readStartTrouble } from "./creation-trouble.ts";
+import { haveTriedAgain, readCreationFault, readMissingHelper, readStartFault } from "./creation-fault.ts";
 import { FINAL_AFTER_MS, type RescueCase, Since, STEADY_MS, type StandIn } from "./rescue-case.ts";
 import { type StepResult, TimeIsUp } from "./rescue-session.ts";
 import type { RescueLook } from "./rescue-view.ts";
@@ -25,12 +25,12 @@ const TIRED_AFTER_RESTARTS = 2;
 const ASK_EVERY_MS = 2000;
 
 /** Until a permanent pod is started, which is undefined; or what keeps it from that. */
-export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<PodTrouble | undefined> {
+export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<PodFault | undefined> {
   const { session, target } = rescue;
   const since = new Since(session.options.now);
   const replaced = new Set<string>();
   const stalled = askNowAndThen(rescue);
-  return session.until(async (look): Promise<StepResult<PodTrouble | undefined>> => {
+  return session.until(async (look): Promise<StepResult<PodFault | undefined>> => {
     const readiness = judge(rescue, look, standIn.pod);
     if (readiness.can === "take-over") {
       // Where a rescue pod of the same template did not work on that node, this one will not.
@@ -41,21 +41,21 @@ export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<PodT
       return { done: undefined };
     }
     if (readiness.can === "not-yet") {
-      const trouble = await stalled(look);
-      if (trouble === undefined) return { waitingFor: readiness.waitingFor };
-      if (since.isFor(trouble.text, FINAL_AFTER_MS)) return { done: trouble };
-      return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
+      const fault = await stalled(look);
+      if (fault === undefined) return { waitingFor: readiness.waitingFor };
+      if (since.isFor(fault.text, FINAL_AFTER_MS)) return { done: fault };
+      return { waitingFor: `the permanent ${target.component}: ${fault.text}` };
     }
-    const { trouble } = readiness;
-    if (!since.isFor(trouble.kind, FINAL_AFTER_MS)) {
-      return { waitingFor: `the permanent ${target.component}: ${trouble.text}` };
+    const { fault } = readiness;
+    if (!since.isFor(fault.kind, FINAL_AFTER_MS)) {
+      return { waitingFor: `the permanent ${target.component}: ${fault.text}` };
     }
-    if (trouble.kind === "node-lost" && (await replaceLost(rescue, look, replaced))) {
+    if (fault.kind === "node-lost" && (await replaceLost(rescue, look, replaced))) {
       return { waitingFor: "a pod on another node" };
     }
     // It may well have been the port: the hand-over will tell, and can be taken back.
-    if (trouble.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
-    return { done: trouble.kind === "unexplained" ? defined(rescue.currentFailure) : trouble };
+    if (fault.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
+    return { done: fault.kind === "unexplained" ? defined(rescue.currentFailure) : fault };
   });
 }
 
@@ -76,7 +76,7 @@ async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<
     const uid = pod.metadata.uid ?? "";
     if (replaced.has(uid)) continue;
     replaced.add(uid);
-    rescue.session.tell(`${podTitle(pod)} has crashed often over the port: having it made anew`);
+    rescue.session.report(`${podTitle(pod)} has crashed often over the port: having it made anew`);
     await rescue.session.removePod(pod, { graceSeconds: 0 });
   }
   return tired.length > 0;
@@ -93,52 +93,52 @@ async function replaceLost(rescue: RescueCase, look: RescueLook, replaced: Set<s
   const isNew = ({ pod }: SeenPod) => !replaced.has(pod.metadata.uid ?? "");
   for (const { pod } of lost.filter(isNew)) {
     replaced.add(pod.metadata.uid ?? "");
-    rescue.session.tell(`node "${nodeOf(pod)}" is not Ready: deleting ${podTitle(pod)}, so that another is made`);
+    rescue.session.report(`node "${nodeOf(pod)}" is not Ready: deleting ${podTitle(pod)}, so that another is made`);
     await rescue.session.removePod(pod);
   }
   return lost.length > 0;
 }
 
 /** Why no pod is made, none bound to a node, or none started; asked for now and then. */
-function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<PodTrouble | undefined> {
+function askNowAndThen(rescue: RescueCase): (look: RescueLook) => Promise<PodFault | undefined> {
   const { now, signal } = rescue.session.options;
   const { api } = rescue.session;
   const helpers = new Map<LeaseHolderName, LeaseTrack>(LEASE_HOLDERS.map((name) => [name, new LeaseTrack()]));
   let askedAt = 0;
   let isTriedAgain = false;
-  let trouble: PodTrouble | undefined;
+  let fault: PodFault | undefined;
   return async (look) => {
-    if (now() - askedAt < ASK_EVERY_MS) return trouble;
+    if (now() - askedAt < ASK_EVERY_MS) return fault;
     askedAt = now();
     const alive = rescue.permanent(look).filter(({ state }) => state.is !== "gone");
     const bound = alive.find(({ state }) => state.is !== "unscheduled");
     if (bound !== undefined) {
-      trouble = bound.state.is === "bound" ? await readStartTrouble(api, bound.pod, signal) : undefined;
+      fault = bound.state.is === "bound" ? await readStartFault(api, bound.pod, signal) : undefined;
     } else {
       const isUnmade = alive.length === 0;
       const helper = isUnmade ? "kube-controller-manager" : "kube-scheduler";
-      const creation = isUnmade ? await readCreationTrouble(api, rescue.target, signal) : undefined;
+      const creation = isUnmade ? await readCreationFault(api, rescue.target, signal) : undefined;
       if (creation !== undefined && !isTriedAgain) {
         isTriedAgain = true;
         await haveTriedAgain(api, creation.owner, signal);
         return undefined; // what it says now is seen next time
       }
-      trouble = creation?.trouble;
-      if (trouble === undefined && !rescue.wishes.together.includes(helper)) {
-        trouble = await readMissingHelper(api, helper, defined(helpers.get(helper)), look.pods, now(), signal);
+      fault = creation?.fault;
+      if (fault === undefined && !rescue.wishes.together.includes(helper)) {
+        fault = await readMissingHelper(api, helper, defined(helpers.get(helper)), look.pods, now(), signal);
       }
     }
-    return trouble;
+    return fault;
   };
 }
 
 /** Takes the rescue pod away, and waits until the permanent one has its lease and renews it. Returns what goes wrong. */
-export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn): Promise<PodTrouble | undefined> {
+export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn): Promise<PodFault | undefined> {
   const { session, target, lease: track } = rescue;
   const { component, kind } = target;
   const byLease = worksByLease(target);
   const { now } = session.options;
-  session.tell(`the permanent ${component} is started: removing ${podTitle(rescuePod)}`);
+  session.report(`the permanent ${component} is started: removing ${podTitle(rescuePod)}`);
   await session.removePod(rescuePod);
   const ended = rescue.rescueHolder;
   track.forget();
@@ -147,7 +147,7 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
   const since = new Since(now);
   const ready = new Since(now);
   let crashesBefore: Set<string> | undefined;
-  return session.until(async (look): Promise<StepResult<PodTrouble | undefined>> => {
+  return session.until(async (look): Promise<StepResult<PodFault | undefined>> => {
     if (!hasEnded(rescue, look, rescuePod)) return { waitingFor: `${podTitle(rescuePod)} to end` };
     if (crashesBefore === undefined) {
       crashesBefore = new Set(rescue.permanent(look).flatMap(crashId));
@@ -158,7 +158,7 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
     const leads = byLease ? track.isRenewed && track.lease?.holder !== ended : isSteady(running, ready);
     if (leads && running.length > 0) {
       const why = byLease ? `"${track.lease?.holder ?? ""}" renews its lease` : "its pod is ready";
-      session.tell(`the permanent ${component} does its work: ${why}`);
+      session.report(`the permanent ${component} does its work: ${why}`);
       return { done: undefined };
     }
     const waitingFor = `the permanent ${component} to ${byLease ? "hold its lease" : "be ready"}`;
@@ -166,8 +166,8 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
     const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
     const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);
     if (readiness?.can === "not") {
-      if (since.isFor(readiness.trouble.kind, FINAL_AFTER_MS)) return { done: readiness.trouble };
-      return { waitingFor: `${waitingFor}: ${readiness.trouble.text}` };
+      if (since.isFor(readiness.fault.kind, FINAL_AFTER_MS)) return { done: readiness.fault };
+      return { waitingFor: `${waitingFor}: ${readiness.fault.text}` };
     }
     if (now() - began <= within) return { waitingFor };
     if (running[0] !== undefined) return { done: await rescue.withoutLease(running[0].pod) };

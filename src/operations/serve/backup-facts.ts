@@ -10,7 +10,7 @@ import { splitMoment } from "../../repository/moment.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { readStoreInfo, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { reportHash } from "../snapshot/status.ts";
-import type { SnapshotVerdict } from "../snapshot/verify.ts";
+import type { SnapshotVerification } from "../snapshot/verify.ts";
 
 export interface BackupFacts {
   read(): BackupState;
@@ -26,7 +26,7 @@ export interface BackupOptions {
   readonly path: string;
   readonly now: number;
   /** Verifies the whole file. */
-  readonly verify: (signal: AbortSignal, onProgress: (part: number) => void) => Promise<SnapshotVerdict>;
+  readonly verify: (signal: AbortSignal, onProgress: (part: number) => void) => Promise<SnapshotVerification>;
 }
 
 /** Findings that the page lists. */
@@ -40,7 +40,7 @@ export function watchBackup(snapshot: Snapshot, { path, now, verify }: BackupOpt
   let job: ReturnType<typeof startHash> | undefined;
   let hash: HashVerdict | "pending" | "failed" = "pending";
   let progress = 0;
-  let verdict: SnapshotVerdict | { readonly failed: string } | undefined;
+  let verdict: SnapshotVerification | { readonly failed: string } | undefined;
   let verifying: Promise<void> | undefined;
   const hashAndVerify = async (running: ReturnType<typeof startHash>): Promise<void> => {
     try {
@@ -91,7 +91,10 @@ export function watchBackup(snapshot: Snapshot, { path, now, verify }: BackupOpt
   };
 }
 
-function verifyBody(verdict: SnapshotVerdict | { readonly failed: string } | undefined, progress: number): JsonObject {
+function verifyBody(
+  verdict: SnapshotVerification | { readonly failed: string } | undefined,
+  progress: number,
+): JsonObject {
   if (verdict === undefined) return { state: "pending", progress };
   if ("failed" in verdict) return { state: "failed", text: verdict.failed };
   const { ok, objects, encrypted, unreadable, opaque } = verdict;

@@ -18,7 +18,7 @@ export interface VerifySnapshotOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
 }
 
-export interface SnapshotVerdict {
+export interface SnapshotVerification {
   /** True where no finding is an error. */
   readonly ok: boolean;
   readonly sha256: HashVerdict;
@@ -38,7 +38,7 @@ export interface SnapshotVerdict {
  * Checks the hash, every page, every revision and every object of a snapshot. Damage is in the findings; only what
  * cannot be read at all throws.
  */
-export async function verifySnapshot(path: string, options: VerifySnapshotOptions = {}): Promise<SnapshotVerdict> {
+export async function verifySnapshot(path: string, options: VerifySnapshotOptions = {}): Promise<SnapshotVerification> {
   using snapshot = await openSnapshot(path, options);
   const { file, bolt, buckets, findings, reached } = snapshot;
   const { report } = findings;

@@ -33,7 +33,7 @@ export interface EtcdOutcome {
 
 export interface EtcdReturnOptions {
   readonly signal: AbortSignal;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 /** Changes nothing. Throws where something of others is in the way. */
@@ -53,16 +53,16 @@ export async function prepareEtcd(plan: EtcdPlan, podManifestPath: string, machi
 export async function bringEtcdBack({ plan, places, state }: EtcdReturn, options: EtcdReturnOptions): Promise<void> {
   const { recovery, pod } = plan;
   if (state.isRestored) {
-    options.tell(`etcd's data in "${places.dataDir}" is of this backup already: it stays`);
+    options.report(`etcd's data in "${places.dataDir}" is of this backup already: it stays`);
   } else {
-    options.tell(`restoring etcd from "${recovery.backup}"`);
+    options.report(`restoring etcd from "${recovery.backup}"`);
     const { revision, snapshotRevision } = await restore(plan, places.dataDir, options.signal);
-    options.tell(
+    options.report(
       `restored etcd into "${places.dataDir}": revision ${snapshotRevision} of the backup, going on at ${revision}`,
     );
   }
   await placeRecoveredEtcd(plan, places);
-  options.tell(`etcd: static pod "${pod.metadata.name}"`);
+  options.report(`etcd: static pod "${pod.metadata.name}"`);
 }
 
 async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSignal) {
@@ -110,7 +110,7 @@ async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSig
 }
 
 /** Why etcd has not started, as far as this machine tells; empty where it has. `since`: when the start began. */
-export function etcdTrouble({ plan }: EtcdReturn, machine: StartMachine, node: string, since = 0): string {
+export function etcdFailure({ plan }: EtcdReturn, machine: StartMachine, node: string, since = 0): string {
   const { name, namespace } = plan.pod.metadata;
   const log = machine.staticPodLog(namespace ?? "default", name, node, 2, since);
   if (log === undefined) {

@@ -9,9 +9,9 @@ import {
   type Observation,
   podsOf,
   type RequiredPod,
+  rejectedPods,
   silentNodes,
   strandedPods,
-  turnedAwayPods,
 } from "../../bootstrap/pivot.ts";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
@@ -22,7 +22,7 @@ import type { ClusterView } from "./cluster-view.ts";
 /** The part of a start that is needed here. */
 export interface Clearing {
   readonly api: ClusterApi;
-  readonly options: { readonly signal: AbortSignal; readonly tell: (text: string) => void };
+  readonly options: { readonly signal: AbortSignal; readonly report: (text: string) => void };
   /** This machine's. */
   readonly node: string;
   readonly required: readonly RequiredPod[];
@@ -62,7 +62,7 @@ export async function labelNode(
     if (has || node.metadata.labels?.[label] === value) continue;
     const path = `/api/v1/nodes/${start.node}`;
     await start.api.patch(path, { metadata: { labels: { [label]: value } } }, start.options.signal);
-    start.options.tell(`node "${start.node}" is labelled "${value === "" ? label : `${label}=${value}`}"`);
+    start.options.report(`node "${start.node}" is labelled "${value === "" ? label : `${label}=${value}`}"`);
   }
 }
 
@@ -74,7 +74,7 @@ export async function raiseScaledAway(start: Clearing, look: Observation): Promi
     const path = `/apis/apps/v1/namespaces/${each.namespace}/deployments/${each.prefix}`;
     const deployment = await unlessAbsent(api.get(path, options.signal)); // absent: a DaemonSet's
     if (objectOf(deployment?.spec).replicas !== 0) continue;
-    options.tell(`${objectTitle(defined(deployment))} was scaled to 0: scaling it to 1`);
+    options.report(`${objectTitle(defined(deployment))} was scaled to 0: scaling it to 1`);
     await api.patch(path, { spec: { replicas: 1 } }, options.signal);
   }
 }
@@ -83,7 +83,7 @@ export async function raiseScaledAway(start: Clearing, look: Observation): Promi
 export async function releaseStranded(start: Clearing, look: Observation): Promise<void> {
   for (const pod of strandedPods(start.required, look)) {
     if (!pod.metadata.ownerReferences?.some(({ kind }) => kind === "ReplicaSet")) continue;
-    start.options.tell(
+    start.options.report(
       `${objectTitle(pod)} stands on node "${textOf(objectOf(pod.spec).nodeName)}", which gives no sign of life: deleting it`,
     );
     await deletePod(start, pod);
@@ -101,32 +101,32 @@ export async function releaseReplaced(start: Clearing, look: Observation, nodes:
     await ignoringGone(api.delete(`/api/v1/nodes/${name}`, {}, options.signal));
     const pods = movablePods([name], look);
     for (const pod of pods) await deletePod(start, pod);
-    options.tell(
+    options.report(
       `this machine has the address of node "${name}", which gives no sign of life: deleted that node ` +
         `and ${pods.length} pods that were bound to it`,
     );
   }
 }
 
-export async function removeTurnedAway(start: Clearing, view: ClusterView): Promise<void> {
+export async function deleteRejectedPods(start: Clearing, view: ClusterView): Promise<void> {
   const look = view.look();
   if (look === undefined) return;
   try {
-    for (const pod of turnedAwayPods(start.required, look)) await deletePod(start, pod);
+    for (const pod of rejectedPods(start.required, look)) await deletePod(start, pod);
   } catch (error) {
     if (!(error instanceof MendError)) throw error; // it runs: what is left over does no harm
-    start.options.tell(`warning: pods that the kubelet has turned away are left over: ${error.message}`);
+    start.options.report(`warning: pods that the kubelet has turned away are left over: ${error.message}`);
   }
 }
 
 /** Nodes that may come back are not deleted: whoever owns them knows whether they do. */
-export function tellLostNodes(start: Clearing, view: ClusterView): void {
+export function reportLostNodes(start: Clearing, view: ClusterView): void {
   const look = view.look();
   if (look === undefined) return;
   for (const name of silentNodes(look)) {
     const left = movablePods([name], look).length;
     const pods = left === 0 ? "" : `; ${left} pods stay bound to it until they are evicted`;
-    start.options.tell(
+    start.options.report(
       `warning: node "${name}" gives no sign of life${pods}: if it is gone for good, kubectl delete node ${name}`,
     );
   }

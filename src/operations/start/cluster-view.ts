@@ -11,7 +11,7 @@ import type { StartMachine } from "./machine.ts";
 export const VIEWED = [PODS, NODES, NODE_LEASES, COMPONENT_LEASES];
 
 export class ClusterView {
-  readonly live: Pick<LiveObjects, "get" | "reachable" | "trouble" | "changed">;
+  readonly live: Pick<LiveObjects, "get" | "reachable" | "failure" | "changed">;
   readonly localNode: string | undefined;
   readonly #machine: StartMachine;
   readonly #nodeLeases = new RenewalWatch();

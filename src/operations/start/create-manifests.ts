@@ -22,7 +22,7 @@ export interface CreateOptions {
   readonly strict: boolean;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 export async function createManifests(
@@ -44,7 +44,7 @@ export async function createManifests(
       if (options.strict)
         throw new MendError(error.code, sentence, { hint: "correct the manifest, and start again", cause: error });
       failed.push(sentence);
-      options.tell(`warning: ${sentence}`);
+      options.report(`warning: ${sentence}`);
     }
   }
   return { created, existed, failed };

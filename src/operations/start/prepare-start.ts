@@ -32,9 +32,9 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
   checkAccess(plan, access, options.now());
   const api = new ClusterApi(access, options.manners);
   const oursRuns = ownApiServerRuns(plan, machine, node, leftover?.manifests ?? []);
-  if (leftover !== undefined) options.tell("an earlier start was not ended: going on with it");
+  if (leftover !== undefined) options.report("an earlier start was not ended: going on with it");
   const answers = !oursRuns && (await answersAlready(api, plan, options));
-  if (answers) options.tell(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
+  if (answers) options.report(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
   if (answers && etcd !== undefined && !etcd.state.isRestored) {
     throw new MendError(
       "already-exists",
@@ -45,7 +45,7 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
     );
   }
   const pods = plan.pods.filter((each) => !answers || each.component !== "kube-apiserver");
-  await tellAbsentImages(kubelet, pods, options);
+  await reportAbsentImages(kubelet, pods, options);
   return {
     options,
     plan,
@@ -116,13 +116,13 @@ async function answersAlready(api: ClusterApi, plan: StartPlan, options: StartOp
   }
 }
 
-async function tellAbsentImages(
+async function reportAbsentImages(
   kubelet: LocalKubelet,
   pods: readonly BootstrapManifest[],
-  { machine, signal, tell }: StartOptions,
+  { machine, signal, report }: StartOptions,
 ): Promise<void> {
   const absent = (await machine.absentImages(kubelet, pods.flatMap(imagesOf), signal)) ?? [];
-  for (const image of absent) tell(`image "${image}" is not on this machine: the kubelet has to pull it first`);
+  for (const image of absent) report(`image "${image}" is not on this machine: the kubelet has to pull it first`);
 }
 
 function checkKubelet(podManifestPath: string, machine: StartMachine): LocalKubelet {

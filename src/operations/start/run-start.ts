@@ -21,7 +21,7 @@ import { ClusterView, VIEWED } from "./cluster-view.ts";
 import { type Creation, createManifests } from "./create-manifests.ts";
 import { type HeldLeases, leasesOfTemporary } from "./give-up-leases.ts";
 import { HandOver } from "./hand-over.ts";
-import { lookAtApiServer, troubleReport } from "./start-api-server.ts";
+import { apiServerFailureReport, lookAtApiServer } from "./start-api-server.ts";
 import type { Start } from "./start-options.ts";
 import { waitingReport } from "./waiting-report.ts";
 
@@ -48,7 +48,7 @@ class StartRun {
   readonly #start: Start;
   readonly #follow: () => ClusterView["live"];
   readonly #rules;
-  readonly #trouble: () => Promise<string>;
+  readonly #whyApiServerFails: () => Promise<string>;
   #state: StartState = STARTING;
   #refusal: ApiError | undefined;
   #creation: Creation = { created: 0, existed: 0, failed: [] };
@@ -59,12 +59,12 @@ class StartRun {
     this.#start = start;
     this.#follow = follow;
     this.#rules = { ...START_RULES, deadline: start.deadline, ownsApi: start.pods.length === start.plan.pods.length };
-    this.#trouble = troubleReport(start);
+    this.#whyApiServerFails = apiServerFailureReport(start);
   }
 
   async run(): Promise<StartedCluster> {
-    const { now, tell, signal } = this.#start.options;
-    const report = waitingReport(now, tell);
+    const { now, report, signal } = this.#start.options;
+    const reportWaiting = waitingReport(now, report);
     for (;;) {
       const { seen, waitingFor } = await this.#look();
       const before = this.#state;
@@ -73,7 +73,7 @@ class StartRun {
       if (this.#state.kind !== before.kind) await this.#enter(this.#state);
       if (isEnded(this.#state)) return { creation: this.#creation, view: this.#followed().view };
       if (this.#state.kind !== before.kind) continue;
-      report(waitingFor);
+      reportWaiting(waitingFor);
       if (this.#following === undefined) await sleep(POLL_MS, undefined, { signal });
       else await this.#following.view.live.changed(TICK_MS, signal);
     }
@@ -91,7 +91,7 @@ class StartRun {
     const nothing = { isCreated: false, temporary: "there", waitingFor: undefined } as const;
     switch (this.#state.kind) {
       case "starting": {
-        const { refusal, waitingFor, ...seen } = await lookAtApiServer(this.#start, this.#trouble);
+        const { refusal, waitingFor, ...seen } = await lookAtApiServer(this.#start, this.#whyApiServerFails);
         this.#refusal = refusal;
         return { seen: { ...nothing, ...seen }, waitingFor: [waitingFor] };
       }
@@ -106,7 +106,7 @@ class StartRun {
   async #lookAtCluster(): Promise<Look> {
     const { live } = this.#followed().view;
     const observation = this.#followed().view.look();
-    const isRefused = live.trouble instanceof ApiError && (live.trouble.status === 401 || live.trouble.status === 403);
+    const isRefused = live.failure instanceof ApiError && (live.failure.status === 401 || live.failure.status === 403);
     const api = live.reachable ? "ready" : isRefused ? "refusing" : "unreachable";
     const seen = { api, isCreated: true, temporary: "there", waitingFor: undefined } as const;
     if (observation === undefined) return { seen, waitingFor: ["the cluster's objects"] };
@@ -143,15 +143,15 @@ class StartRun {
     const { options, places } = this.#start;
     switch (state.kind) {
       case "creating":
-        options.tell("the API server is ready");
+        options.report("the API server is ready");
         return;
       case "settling": {
         const { created, existed } = this.#creation;
-        options.tell(`created ${created} objects, ${existed} were there already`);
+        options.report(`created ${created} objects, ${existed} were there already`);
         return;
       }
       case "ending":
-        options.tell("handing over to the permanent control plane");
+        options.report("handing over to the permanent control plane");
         this.#held = leasesOfTemporary(this.#start, this.#followed().view);
         await removeManifests(places);
         return;
@@ -161,14 +161,14 @@ class StartRun {
   }
 
   #failure(why: StartFailure, waitingFor: readonly string[]): unknown {
-    const trouble = this.#following?.view.live.trouble ?? this.#refusal;
+    const failure = this.#following?.view.live.failure ?? this.#refusal;
     switch (why) {
       case "refused":
-        return trouble;
+        return failure;
       case "lost":
         return new MendError("api-unreachable", "the API server that answered at first does so no longer", {
           hint: "start again: it will bring up a temporary one",
-          cause: trouble,
+          cause: failure,
         });
       case "late": {
         const seconds = Math.round(this.#start.options.timeoutMs / 1000);

@@ -6,7 +6,7 @@ import type { StartSeen } from "../../bootstrap/start-state.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi, isConnectionError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
-import { etcdTrouble } from "./bring-etcd-back.ts";
+import { etcdFailure } from "./bring-etcd-back.ts";
 import type { StartMachine } from "./machine.ts";
 import type { Start, StartOptions } from "./start-options.ts";
 import { REPEAT_MS } from "./waiting-report.ts";
@@ -86,10 +86,10 @@ export async function apiServerState(api: ClusterApi, signal: AbortSignal): Prom
 /** One look at the API server, with what is waited for while it is not ready. Throws what is wrong where it is not this cluster's. */
 export async function lookAtApiServer(
   start: Start,
-  trouble: () => Promise<string>,
+  failure: () => Promise<string>,
 ): Promise<{ readonly api: StartSeen["api"]; readonly waitingFor: string; readonly refusal: ApiError | undefined }> {
   const { options, api } = start;
-  const waitingFor = async (why: string) => `the API server to be ready${why}${await trouble()}`;
+  const waitingFor = async (why: string) => `the API server to be ready${why}${await failure()}`;
   try {
     const { state, reason } = await apiServerState(api, options.signal);
     if (state === "ready") return { api: state, waitingFor: "", refusal: undefined };
@@ -105,20 +105,20 @@ export async function lookAtApiServer(
 }
 
 /** What keeps it from being ready, as far as this machine shows; empty while it may just need its time. */
-export function troubleReport(start: Start): () => Promise<string> {
+export function apiServerFailureReport(start: Start): () => Promise<string> {
   const { etcd, node, options } = start;
   let since = options.now();
   let hadStarted = false;
-  let said = "";
+  let explanation = "";
   return async () => {
     const log = ownLog(start);
     const hasStarted = log !== undefined;
-    if (hasStarted !== hadStarted) [since, hadStarted, said] = [options.now(), hasStarted, ""];
-    if (options.now() - since < (hasStarted ? REPEAT_MS : UNSTARTED_MS)) return said;
+    if (hasStarted !== hadStarted) [since, hadStarted, explanation] = [options.now(), hasStarted, ""];
+    if (options.now() - since < (hasStarted ? REPEAT_MS : UNSTARTED_MS)) return explanation;
     since = options.now();
     const own = hasStarted ? `; it says last: ${log.join(" / ")}` : await whyNotStarted(start);
-    said = (etcd && etcdTrouble(etcd, options.machine, node, beganAt(start))) || own;
-    return said;
+    explanation = (etcd && etcdFailure(etcd, options.machine, node, beganAt(start))) || own;
+    return explanation;
   };
 }
 

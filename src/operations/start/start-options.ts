@@ -20,7 +20,7 @@ export interface StartOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly now: () => number;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   /** The environment, for proxies. */
   readonly variables?: Readonly<Record<string, string | undefined>>;
   readonly manners?: ApiManners;

@@ -84,7 +84,7 @@ test("a preview changes nothing", async () => {
 test("what was there already stays, and a start that was killed is gone on with", async () => {
   await open({ objects: [workload("kube-scheduler")] });
   const controller = new AbortController();
-  const first = world!.options({ signal: controller.signal, tell: () => controller.abort(new Error("killed")) });
+  const first = world!.options({ signal: controller.signal, report: () => controller.abort(new Error("killed")) });
   await expect(startControlPlane(first)).rejects.toThrow("killed");
   const result = await startControlPlane(world!.options());
   expect(result).toMatchObject({ created: 2, existed: 1 });

@@ -7,7 +7,7 @@ import { MendError } from "../../errors/errors.ts";
 import { explainApiFailure } from "../../io/api-server/api-failure.ts";
 import { lockBootstrap, placeFiles, removeManifests, removeSecrets } from "../../io/files/bootstrap-files.ts";
 import { bringEtcdBack, type EtcdOutcome, etcdOutcome } from "./bring-etcd-back.ts";
-import { removeTurnedAway, tellLostNodes } from "./clear-the-way.ts";
+import { deleteRejectedPods, reportLostNodes } from "./clear-the-way.ts";
 import type { Creation } from "./create-manifests.ts";
 import { prepareStart } from "./prepare-start.ts";
 import { runStart } from "./run-start.ts";
@@ -57,10 +57,10 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
   try {
     if (start.etcd !== undefined) await bringEtcdBack(start.etcd, options);
     await placeFiles(start.places, start.plan.secrets, start.pods);
-    options.tell(`temporary control plane: ${start.pods.map(({ pod }) => pod.metadata.name).join(", ")}`);
+    options.report(`temporary control plane: ${start.pods.map(({ pod }) => pod.metadata.name).join(", ")}`);
     const { creation, view } = await runStart(start);
-    await removeTurnedAway(start, view);
-    tellLostNodes(start, view);
+    await deleteRejectedPods(start, view);
+    reportLostNodes(start, view);
     const etcd = start.etcd === undefined ? undefined : etcdOutcome(start.etcd);
     return { ...creation, node: start.node, etcd };
   } catch (error) {
@@ -77,10 +77,10 @@ export async function startControlPlane(options: StartOptions): Promise<StartRes
 export async function tearDown({ places, options }: Start): Promise<void> {
   try {
     const changed = await removeManifests(places);
-    for (const path of changed) options.tell(`warning: "${path}" was changed by somebody, and stays`);
+    for (const path of changed) options.report(`warning: "${path}" was changed by somebody, and stays`);
     await removeSecrets(places);
   } catch (error) {
     if (!(error instanceof MendError)) throw error; // and another error must not be lost over this one
-    options.tell(`warning: the temporary control plane is not taken away: ${error.message}`);
+    options.report(`warning: the temporary control plane is not taken away: ${error.message}`);
   }
 }

@@ -3,7 +3,7 @@
 /** What is still waited for is reported again after this. */
 export const REPEAT_MS = 15_000;
 
-export function waitingReport(now: () => number, tell: (text: string) => void): (waiting: readonly string[]) => void {
+export function waitingReport(now: () => number, report: (text: string) => void): (waiting: readonly string[]) => void {
   let reported: readonly string[] = [];
   let at = 0;
   return (waiting) => {
@@ -12,6 +12,6 @@ export function waitingReport(now: () => number, tell: (text: string) => void): 
     reported = waiting;
     if (news.length === 0) return;
     if (isDue) at = now();
-    for (const each of news) tell(`waiting for ${each}`);
+    for (const each of news) report(`waiting for ${each}`);
   };
 }

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { parseManifest } from "../../../src/bootstrap/manifest-objects.ts";
 import { readCertificates } from "../../../src/certificates/faults.ts";
 import { decodeGeneration } from "../../../src/checkpoint/generation.ts";
-import { decodeGuardedCopy, encodeGuardedCopy } from "../../../src/checkpoint/guarded-copy.ts";
-import { readManifest } from "../../../src/checkpoint/guarded-manifest.ts";
+import { decodeProtectedCopy, encodeProtectedCopy } from "../../../src/checkpoint/protected-copy.ts";
+import { readManifest } from "../../../src/checkpoint/protected-manifest.ts";
 import { encodeRecord, RECORD_NAME, readAssetDir } from "../../../src/io/files/asset-record.ts";
 import { decodeRecord as decodeCleanRecord } from "../../../src/nodes/clean-record.ts";
 import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome } from "../../../src/objects/undo-record.ts";
@@ -103,7 +103,7 @@ const COPY = {
   },
   files: [],
 };
-const GUARD_KEY = new Uint8Array(32).fill(7);
+const PROTECTION_KEY = new Uint8Array(32).fill(7);
 
 let directory: string | undefined;
 const scratch = (): string => (directory ??= mkdtempSync(join(tmpdir(), "kubemend-fuzz-own-")));
@@ -242,8 +242,8 @@ export const OWN_FORMAT_TARGETS: readonly FuzzTarget[] = [
   {
     name: "copy of a protected manifest",
     kind: "bytes",
-    corpus: () => [encodeGuardedCopy(COPY, undefined), encodeGuardedCopy(COPY, GUARD_KEY)],
-    run: (bytes) => [decodeGuardedCopy(bytes, GUARD_KEY), decodeGuardedCopy(bytes, undefined)],
+    corpus: () => [encodeProtectedCopy(COPY, undefined), encodeProtectedCopy(COPY, PROTECTION_KEY)],
+    run: (bytes) => [decodeProtectedCopy(bytes, PROTECTION_KEY), decodeProtectedCopy(bytes, undefined)],
   },
   {
     name: "manifests of an asset dir",

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readGuardKey } from "../../../src/checkpoint/guarded-copy.ts";
+import { readProtectionKey } from "../../../src/checkpoint/protected-copy.ts";
 import { errorText } from "../../../src/cli/error-text.ts";
 import { MendError } from "../../../src/errors/errors.ts";
 import { filesBeside, readKubeconfig } from "../../../src/io/api-server/kubeconfig.ts";
@@ -181,7 +181,7 @@ export const SECRET_FILE_TARGETS: readonly FuzzTarget[] = [
     kind: "text",
     secrets: [SECRETS.encryption],
     corpus: () => [bytesOf(`${SECRETS.encryption}=\n`)],
-    run: (bytes) => void readGuardKey(textOf(bytes), "key"),
+    run: (bytes) => void readProtectionKey(textOf(bytes), "key"),
   },
   {
     name: "addresses with a login",
@@ -202,7 +202,7 @@ export const SECRET_FILE_TARGETS: readonly FuzzTarget[] = [
         () => parseInitialCluster(`a=${text}`),
         () => openStore(text, { env: {}, cwd: "/nowhere" }),
       ];
-      return (await Promise.all(readers.map(whatIsSaid))).join("\n");
+      return (await Promise.all(readers.map(messageOf))).join("\n");
     },
   },
   {
@@ -238,7 +238,7 @@ export const SECRET_FILE_TARGETS: readonly FuzzTarget[] = [
   },
 ];
 
-async function whatIsSaid(run: () => unknown): Promise<string> {
+async function messageOf(run: () => unknown): Promise<string> {
   try {
     await run();
     return "";

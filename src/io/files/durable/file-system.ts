@@ -125,8 +125,8 @@ export const realFileSystem: FileSystem = {
       await run("cp", ["-a", "--", from, to], signal === undefined ? {} : { signal });
     } catch (error) {
       signal?.throwIfAborted();
-      const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
-      throw new MendError("io", `cannot copy "${from}" to "${to}": ${said || (error as Error).message}`, {
+      const output = String((error as { stderr?: unknown }).stderr ?? "").trim();
+      throw new MendError("io", `cannot copy "${from}" to "${to}": ${output || (error as Error).message}`, {
         where: to,
         hint: "check the space on its disk",
         cause: error,

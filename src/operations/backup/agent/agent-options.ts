@@ -29,7 +29,7 @@ export interface AgentOptions {
   readonly nodeFiles: readonly string[];
   /** `HOST:PORT` of the loopback; undefined for none. */
   readonly metricsAddress: string | undefined;
-  /** Gets a POST of JSON when trouble begins and ends. */
+  /** Gets a POST of JSON when a fault begins and ends. */
   readonly webhook: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;

@@ -13,7 +13,7 @@ export async function openBackupPages(
   if (metricsAddress === undefined) return undefined;
   try {
     return await openAgentEndpoint(metricsAddress, {
-      health: () => reporter.troubles()[0]?.text,
+      health: () => reporter.faults()[0]?.text,
       metrics: () => backupMetrics(reporter, now()),
       status: () => backupStatus(reporter),
     });
@@ -26,7 +26,7 @@ export async function openBackupPages(
 
 function backupStatus(reporter: AgentReporter): object {
   const { errors, ...state } = reporter.state;
-  return { ...state, errors: Object.fromEntries(errors), troubles: reporter.troubles() };
+  return { ...state, errors: Object.fromEntries(errors), faults: reporter.faults() };
 }
 
 /** Prometheus' text format. Values that are not known yet are left out. */
@@ -67,10 +67,10 @@ export function backupMetrics(reporter: AgentReporter, now: number): string {
       [...state.errors].map(([kind, count]) => [{ kind }, count] as const),
     ),
     metric(
-      "trouble",
+      "fault",
       "gauge",
-      "1 for each kind of trouble that there is now.",
-      reporter.troubles().map(({ kind }) => [{ kind }, 1] as const),
+      "1 for each fault that there is now, by kind.",
+      reporter.faults().map(({ kind }) => [{ kind }, 1] as const),
     ),
   ].join("");
 }

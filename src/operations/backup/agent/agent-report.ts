@@ -2,10 +2,10 @@
 import type { AgentLog } from "./agent-options.ts";
 
 /** What the agent waits for, by kind; at most one of each. */
-type TroubleKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link" | "bundles";
+type AgentFaultKind = "store" | "etcd" | "compacted" | "spool" | "full" | "node-files" | "hash" | "link" | "bundles";
 
-export interface AgentTrouble {
-  readonly kind: TroubleKind;
+export interface AgentFault {
+  readonly kind: AgentFaultKind;
   readonly text: string;
   /** ISO 8601. */
   readonly since: string;
@@ -24,26 +24,26 @@ interface AgentState {
   writer: string | null;
   spoolBytes: number;
   readonly counts: { deltas: number; fulls: number; changes: number; storedBytes: number; gaps: number };
-  readonly errors: Map<TroubleKind, number>;
+  readonly errors: Map<AgentFaultKind, number>;
 }
 
 export interface AgentReporter {
   readonly state: AgentState;
-  troubles(): readonly AgentTrouble[];
+  faults(): readonly AgentFault[];
   /** Something is wrong: logged when it begins, and when its text changes. */
-  begin(kind: TroubleKind, text: string): void;
+  begin(kind: AgentFaultKind, text: string): void;
   /** It is over: logged where it had begun. */
-  end(kind: TroubleKind): void;
+  end(kind: AgentFaultKind): void;
 }
 
 export interface ReporterOptions {
   readonly log: AgentLog;
   readonly now: () => number;
-  readonly onTrouble: (trouble: AgentTrouble, over: boolean) => void;
+  readonly onFault: (fault: AgentFault, over: boolean) => void;
 }
 
-export function createReporter({ log, now, onTrouble }: ReporterOptions): AgentReporter {
-  const troubles = new Map<TroubleKind, AgentTrouble>();
+export function createReporter({ log, now, onFault }: ReporterOptions): AgentReporter {
+  const faults = new Map<AgentFaultKind, AgentFault>();
   const state: AgentState = {
     role: "starting",
     history: null,
@@ -59,22 +59,22 @@ export function createReporter({ log, now, onTrouble }: ReporterOptions): AgentR
   };
   return {
     state,
-    troubles: () => [...troubles.values()],
+    faults: () => [...faults.values()],
     begin(kind, text) {
       state.errors.set(kind, (state.errors.get(kind) ?? 0) + 1);
-      const before = troubles.get(kind);
-      const trouble = { kind, text, since: before?.since ?? new Date(now()).toISOString() };
-      troubles.set(kind, trouble);
+      const before = faults.get(kind);
+      const fault = { kind, text, since: before?.since ?? new Date(now()).toISOString() };
+      faults.set(kind, fault);
       if (before?.text === text) return;
-      log("warn", text, { trouble: kind });
-      if (before === undefined) onTrouble(trouble, false);
+      log("warn", text, { fault: kind });
+      if (before === undefined) onFault(fault, false);
     },
     end(kind) {
-      const trouble = troubles.get(kind);
-      if (trouble === undefined) return;
-      troubles.delete(kind);
-      log("info", `over: ${trouble.text}`, { trouble: kind, since: trouble.since });
-      onTrouble(trouble, true);
+      const fault = faults.get(kind);
+      if (fault === undefined) return;
+      faults.delete(kind);
+      log("info", `over: ${fault.text}`, { fault: kind, since: fault.since });
+      onFault(fault, true);
     },
   };
 }

@@ -34,7 +34,7 @@ const MOST_RETRY_MS = 30_000;
 export async function runBackupAgent(options: AgentOptions): Promise<void> {
   const { signal, log, now } = options;
   const webhook = createWebhook(options);
-  const report = createReporter({ log, now, onTrouble: webhook.send });
+  const report = createReporter({ log, now, onFault: webhook.send });
   const pages = await openBackupPages(report, options);
   try {
     const access = await prepareEtcdAccess(options.etcd);

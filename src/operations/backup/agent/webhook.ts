@@ -1,9 +1,9 @@
-/** Tells somebody that trouble has begun or is over: a POST of JSON, each once. */
+/** Reports that a fault has begun or is over: a POST of JSON, each once. */
 import type { AgentOptions } from "./agent-options.ts";
-import type { AgentTrouble } from "./agent-report.ts";
+import type { AgentFault } from "./agent-report.ts";
 
 export interface Webhook {
-  readonly send: (trouble: AgentTrouble, over: boolean) => void;
+  readonly send: (fault: AgentFault, over: boolean) => void;
   /** Waits for what is on its way. */
   close(): Promise<void>;
 }
@@ -18,11 +18,9 @@ export function createWebhook({
 }: Pick<AgentOptions, "webhook" | "repository" | "writer" | "log">): Webhook {
   const running = new Set<Promise<void>>();
   return {
-    send(trouble, over) {
+    send(fault, over) {
       if (webhook === undefined) return;
-      const sending = post(webhook, { ...trouble, over, repository, writer }, log).finally(() =>
-        running.delete(sending),
-      );
+      const sending = post(webhook, { ...fault, over, repository, writer }, log).finally(() => running.delete(sending));
       running.add(sending);
     },
     close: async () => {

@@ -31,7 +31,7 @@ export async function etcdStep(
 ): Promise<unknown> {
   const flags = etcdFlagsOf(journal, request.clientUrls);
   const [name = ""] = request.names;
-  const { signal, tell } = options;
+  const { signal, report } = options;
   if (step === "prove-members") return proveMembers(flags, request.names, options, request.salvaged);
   if (step === "add-learner")
     return until(ETCD_MS, options, async () => {
@@ -52,7 +52,7 @@ export async function etcdStep(
     const member = members.find(({ peerUrls }) => request.peerUrls.some((url) => peerUrls.includes(url)));
     if (member === undefined) return `"${name}" is not a member`;
     if (!member.isLearner) return { promoted: name };
-    await promoteMember(flags, { member: member.id.toString(16), wait: 0, onWait: tell }, signal);
+    await promoteMember(flags, { member: member.id.toString(16), wait: 0, onWait: report }, signal);
     return { promoted: name };
   });
 }

@@ -87,7 +87,7 @@ async function kubeadm(words: readonly string[]): Promise<string> {
     return (await run("kubeadm", words, { timeout: KUBEADM_MS, maxBuffer: 16 * 1024 * 1024 })).stdout;
   } catch (error) {
     const { stderr = "", stdout = "" } = error as { stderr?: string; stdout?: string };
-    const said = `${stdout}\n${stderr}`
+    const output = `${stdout}\n${stderr}`
       .trim()
       .split("\n")
       .filter((line) => !/^\[?(W|I)\d|WARNING/.test(line))
@@ -98,7 +98,7 @@ async function kubeadm(words: readonly string[]): Promise<string> {
       `kubeadm ${words
         .slice(0, 3)
         .filter((word) => !word.startsWith("--"))
-        .join(" ")} fails: ${said || (error as Error).message}`,
+        .join(" ")} fails: ${output || (error as Error).message}`,
       {
         hint: "mend that, empty the machine with kubeadm reset, then run the same command again",
       },

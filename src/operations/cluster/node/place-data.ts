@@ -43,7 +43,7 @@ export async function placeData(
       hint: "run the same command again",
     });
   }
-  if (findData(noted) !== null) giveTo(staging, owner.uid, owner.gid);
+  if (findData(noted) !== null) setOwner(staging, owner.uid, owner.gid);
   const movedAside = moveDataAside(noted);
   if (isMounted) {
     moveContents(staging, dataDir, basename(staging));
@@ -98,9 +98,9 @@ function withCluster(path: string, initialCluster: string): string {
 
 async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Promise<void> {
   const tar = spawn("tar", ["--sparse", "-C", directory, "-xf", "-"], { stdio: ["pipe", "ignore", "pipe"] });
-  let said = "";
+  let output = "";
   tar.stderr.on("data", (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-2000);
+    output = (output + chunk.toString()).slice(-2000);
   });
   const ended = once(tar, "close") as Promise<[number | null]>;
   tar.stdin.on("error", () => {}); // its exit code says it
@@ -112,13 +112,13 @@ async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Prom
   tar.stdin.end();
   const [code] = await ended;
   if (code === 0) return;
-  throw new MendError("io", `tar cannot unpack the data: ${said.trim() || `it ended with ${code}`}`, {
+  throw new MendError("io", `tar cannot unpack the data: ${output.trim() || `it ended with ${code}`}`, {
     where: directory,
     hint: "check the space on its disk, then run the same command again",
   });
 }
 
-function giveTo(directory: string, uid: number, gid: number): void {
+function setOwner(directory: string, uid: number, gid: number): void {
   if (!isRoot()) return;
   const all = readdirSync(directory, { recursive: true }).map((name) => join(directory, String(name)));
   for (const path of [directory, ...all]) realFileSystem.own(path, statSync(path).mode & 0o7777, uid, gid);

@@ -49,7 +49,7 @@ function contents(directory: string): Map<string, string> {
 
 const edges = (node: KubeadmNode, root: string) => ({
   signal: new AbortController().signal,
-  tell: () => {},
+  report: () => {},
   now: Date.UTC(2026, 10, 29),
   kubernetesDir: node.kubernetesDir,
   kubeletDir: node.kubeletDir,
@@ -128,8 +128,8 @@ test("a file that somebody changed since stays, and is reported", async () => {
   const prepared = await prepareNode(journal, { id: ID, files, identity, issue: false }, edges(node, root));
   expect(existsSync(path)).toBe(true);
   writeFileSync(path, "a: 2\n");
-  const said: string[] = [];
-  await takeFilesBack(prepared, (text) => said.push(text));
-  expect(said).toEqual([`${path} has changed since, and stays`]);
+  const reported: string[] = [];
+  await takeFilesBack(prepared, (text) => reported.push(text));
+  expect(reported).toEqual([`${path} has changed since, and stays`]);
   expect(readFileSync(path, "utf8")).toBe("a: 2\n");
 });

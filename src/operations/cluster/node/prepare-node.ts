@@ -45,7 +45,7 @@ export interface PrepareRequest {
 
 interface PrepareOptions {
   readonly signal: AbortSignal;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   readonly now: number;
   /** Where kubeadm's files and the kubelet's are; another place for tests. */
   readonly kubernetesDir?: string;
@@ -67,7 +67,7 @@ export async function prepareNode(
   { files, identity, issue: isToIssue }: PrepareRequest,
   options: PrepareOptions,
 ): Promise<NodeJournal> {
-  const { tell, signal, kubernetesDir = KUBERNETES, kubeletDir = KUBELET, root } = options;
+  const { report, signal, kubernetesDir = KUBERNETES, kubeletDir = KUBELET, root } = options;
   let noted = journal;
   const place = async (file: SentFile): Promise<void> => {
     if (existsSync(file.path)) return; // placed by a run that was cut off, or it has come meanwhile
@@ -88,8 +88,8 @@ export async function prepareNode(
     root,
   );
   const issued = isToIssue ? (await issueCertificates({ ...issue, dryRun: false })).issued : [];
-  if (files.length > 0) tell(`placed ${files.map(({ path }) => path).join(", ")}`);
-  if (issued.length > 0) tell(`made ${[...new Set(issued.map(({ name }) => name))].join(", ")}`);
+  if (files.length > 0) report(`placed ${files.map(({ path }) => path).join(", ")}`);
+  if (issued.length > 0) report(`made ${[...new Set(issued.map(({ name }) => name))].join(", ")}`);
   noted = await writeJournal({ ...noted, state: "prepared", made: noted.made.map(withHash) }, root);
 
   const concernsKubelet = noted.made.some(
@@ -97,7 +97,7 @@ export async function prepareNode(
   );
   const isDown = findKubelet() === undefined;
   if (isDown ? await hasKubeletUnit() : concernsKubelet) {
-    tell(`${isDown ? "starting" : "restarting"} the kubelet`);
+    report(`${isDown ? "starting" : "restarting"} the kubelet`);
     await restartKubelet(join(operationDirectory(journal.id, root), "kubelet.log"), signal);
   }
   return noted;
@@ -108,12 +108,12 @@ export async function prepareNode(
  * before comes back from its copy. A file that has changed since stays. Copied, not moved: the two places may be on
  * different file systems.
  */
-export async function takeFilesBack({ id, made }: NodeJournal, tell: (text: string) => void): Promise<void> {
+export async function takeFilesBack({ id, made }: NodeJournal, report: (text: string) => void): Promise<void> {
   for (const { path, kept, sha256 } of [...made].reverse()) {
     const isThere = existsSync(path);
     if (isThere && kept !== null && hashOf(path) === hashOf(kept)) continue; // it is back already
     if (isThere && sha256 !== null && hashOf(path) !== sha256) {
-      tell(`${path} has changed since, and stays`);
+      report(`${path} has changed since, and stays`);
       continue;
     }
     if (isThere) realFileSystem.rename(path, `${path}.undone-${id}`);

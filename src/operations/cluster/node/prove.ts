@@ -28,7 +28,7 @@ export const ADMIN_ACCESS = { kubeconfig: "/etc/kubernetes/admin.conf", context:
 
 export interface ProofOptions {
   readonly signal?: AbortSignal;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 export interface EtcdProof {
@@ -123,7 +123,7 @@ export async function proveControlPlane(
  */
 export async function until<T extends object>(
   milliseconds: number,
-  { signal, tell }: ProofOptions,
+  { signal, report }: ProofOptions,
   look: () => Promise<T | string>,
 ): Promise<T> {
   const deadline = performance.now() + milliseconds;
@@ -135,7 +135,7 @@ export async function until<T extends object>(
       throw error;
     });
     if (typeof seen !== "string") return seen;
-    if (seen !== last) tell(seen);
+    if (seen !== last) report(seen);
     last = seen;
     if (performance.now() > deadline) {
       throw new MendError("timeout", `not proved within ${milliseconds / 1000} s: ${seen}`, {

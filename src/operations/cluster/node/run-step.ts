@@ -69,7 +69,7 @@ export type StepRequest =
 export interface StepEdges {
   /** What follows the request on stdin. */
   readonly input: AsyncIterable<Uint8Array>;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -111,7 +111,7 @@ function takenBack(id: string): MendError {
 }
 
 async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> {
-  const { signal, tell } = edges;
+  const { signal, report } = edges;
   switch (request.step) {
     case "survey":
       return surveyNode(request, signal);
@@ -120,7 +120,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     case "receive":
       return receive(request, edges);
     case "stop":
-      return stopComponents(readJournal(request.id), { ...request, signal, tell });
+      return stopComponents(readJournal(request.id), { ...request, signal, report });
     case "begin":
       return begin(request.id, request.digest);
     case "describe-member":
@@ -137,7 +137,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       await join(request.words, request, request.extra);
       return null;
     case "prove-living":
-      return proveMembers(localEtcd(), request.names, { signal, tell });
+      return proveMembers(localEtcd(), request.names, { signal, report });
     case "find-data":
       return oldData(readJournal(request.id));
     case "place":
@@ -147,21 +147,21 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     case "add-learner":
     case "promote":
     case "prove-members":
-      return etcdStep(readJournal(request.id), request.step, request, { signal, tell });
+      return etcdStep(readJournal(request.id), request.step, request, { signal, report });
     case "restore": {
       const member = request.plan.members.find(({ node }) => node === request.node);
       if (member === undefined) throw new MendError("usage", `the plan has no member for node "${request.node}"`);
       return restoreMember(readJournal(request.plan.id), request.plan, member, signal);
     }
     case "prepare":
-      return prepareNode(readJournal(request.id), request, { signal, tell, now: Date.now() });
+      return prepareNode(readJournal(request.id), request, { signal, report, now: Date.now() });
     case "start-etcd": {
       const journal = readJournal(request.id);
       await startComponents(journal, (component) => component === "etcd");
       return writeJournal({ ...journal, state: "etcd-started" });
     }
     case "prove-etcd":
-      return proveEtcd(readJournal(request.plan.id), request.plan, { signal, tell });
+      return proveEtcd(readJournal(request.plan.id), request.plan, { signal, report });
     case "start": {
       const journal = readJournal(request.id);
       await startComponents(journal, (component) => component !== "etcd");
@@ -176,23 +176,23 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     }
     case "undo-data": {
       const journal = find(request.id);
-      if (journal !== undefined) await undoData(journal, { signal, tell });
+      if (journal !== undefined) await undoData(journal, { signal, report });
       return journal ?? null;
     }
     case "undo-finish": {
       const journal = find(request.id);
-      return journal === undefined ? null : finishUndo(journal, { tell });
+      return journal === undefined ? null : finishUndo(journal, { report });
     }
   }
 }
 
 function prove(
   { nodes, elapsed, id }: StepRequest & { readonly step: "prove" },
-  { signal, tell }: StepEdges,
+  { signal, report }: StepEdges,
 ): Promise<unknown> {
   const revision = id === undefined ? 0 : (readJournal(id).revision ?? 0);
   const began = elapsed === null ? 0 : Date.now() - elapsed;
-  return proveControlPlane({ names: nodes, began, revision }, { signal, tell });
+  return proveControlPlane({ names: nodes, began, revision }, { signal, report });
 }
 
 /** Where the data of before the operation is; null where there was none. */

@@ -12,13 +12,13 @@ const WAIT_MS = 600_000;
 
 export interface LockWait {
   readonly signal: AbortSignal;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 /** Runs `work` while no other step changes anything on this node. Throws `timeout` where one does not end. */
 export async function withStepLock<T>(
   directory: string,
-  { signal, tell }: LockWait,
+  { signal, report }: LockWait,
   work: () => Promise<T>,
 ): Promise<T> {
   realFileSystem.makeDirectory(directory, 0o700);
@@ -28,7 +28,7 @@ export async function withStepLock<T>(
   for (let isFirst = true; ; isFirst = false) {
     held = takeLastingLock(path);
     if (held !== undefined) break;
-    if (isFirst) tell("waiting for the step of another run to end");
+    if (isFirst) report("waiting for the step of another run to end");
     if (performance.now() > deadline) {
       throw new MendError("timeout", `another run's step did not end within ${WAIT_MS / 1000} s`, {
         where: path,

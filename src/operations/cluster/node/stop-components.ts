@@ -20,7 +20,7 @@ export interface StopOptions {
   /** Manifests by file name, for those that the node does not have. */
   readonly spare: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  readonly tell: (text: string) => void;
+  readonly report: (text: string) => void;
 }
 
 export async function stopComponents(journal: NodeJournal, options: StopOptions): Promise<NodeJournal> {
@@ -43,7 +43,7 @@ export async function stopComponents(journal: NodeJournal, options: StopOptions)
 /** Takes the components' manifests away, of which copies are kept, and waits until nothing of them runs. */
 export async function removeManifests(
   staticPods: string,
-  options: Pick<StopOptions, "signal" | "tell">,
+  options: Pick<StopOptions, "signal" | "report">,
 ): Promise<void> {
   const there = componentManifests(staticPods);
   for (const { path } of there) realFileSystem.remove(path);
@@ -74,12 +74,12 @@ export async function writeManifest(path: string, text: string): Promise<void> {
   realFileSystem.syncDirectory(dirname(path));
 }
 
-async function waitForEnd({ signal, tell }: Pick<StopOptions, "signal" | "tell">): Promise<void> {
+async function waitForEnd({ signal, report }: Pick<StopOptions, "signal" | "report">): Promise<void> {
   const deadline = performance.now() + STOP_MS;
   for (let last = ""; ; ) {
     const running = [...new Set(componentProcesses().map(({ name }) => name))].sort().join(", ");
     if (running === "") return;
-    if (running !== last) tell(`waiting for ${running} to end`);
+    if (running !== last) report(`waiting for ${running} to end`);
     last = running;
     if (performance.now() > deadline) {
       throw new MendError("timeout", `${running} did not end within ${STOP_MS / 1000} s`, {

@@ -10,7 +10,7 @@ import { removeManifests, type StopOptions, startComponents } from "./stop-compo
  * First half: everything of the control plane stops, and the data is as it was. The manifests follow in {@link
  * finishUndo}, when all nodes have come this far, so that no old member meets a restored one.
  */
-export async function undoData(journal: NodeJournal, options: Pick<StopOptions, "signal" | "tell">): Promise<void> {
+export async function undoData(journal: NodeJournal, options: Pick<StopOptions, "signal" | "report">): Promise<void> {
   const steps = undoSteps(journal);
   // From here on no run may go on with the operation: it would start old data among restored members.
   if (journal.state !== "undone") await writeJournal({ ...journal, state: "undoing" });
@@ -19,9 +19,9 @@ export async function undoData(journal: NodeJournal, options: Pick<StopOptions, 
 }
 
 /** Second half: certificates and other files are as they were, the manifests come back, and the kubelet starts what it ran. */
-export async function finishUndo(journal: NodeJournal, { tell }: Pick<StopOptions, "tell">): Promise<NodeJournal> {
+export async function finishUndo(journal: NodeJournal, { report }: Pick<StopOptions, "report">): Promise<NodeJournal> {
   const { manifests } = journal;
-  if (undoSteps(journal).includes("files")) await takeFilesBack(journal, tell);
+  if (undoSteps(journal).includes("files")) await takeFilesBack(journal, report);
   if (undoSteps(journal).includes("manifests")) {
     await startComponents(journal, (_, file) => manifests?.names.includes(file) === true);
   }

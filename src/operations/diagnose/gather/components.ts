@@ -98,8 +98,8 @@ export async function gatherComponents(
   });
   const found = places && (await probes.try("scheduler", "leases", (signal) => lookAtLeases(api, places, now, signal)));
   if (found === undefined) {
-    const gap = probes.gaps.find(({ area }) => area === "scheduler");
-    if (gap !== undefined) probes.gaps.push({ ...gap, area: "controller-manager" });
+    const gap = probes.unknown.find(({ area }) => area === "scheduler");
+    if (gap !== undefined) probes.unknown.push({ ...gap, area: "controller-manager" });
   }
   const components = LEASE_HOLDERS.map((name): ComponentFacts => {
     const own = workloads.find(({ object }) => runs(object, name));

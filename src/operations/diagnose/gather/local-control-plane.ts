@@ -125,9 +125,9 @@ const PORTS: Readonly<Record<ComponentName, number>> = {
 
 function portOf(name: ComponentName, flags: readonly Flag[]): number {
   const value = (flag: string) => flags.findLast((each) => each.name === flag)?.value;
-  const told =
+  const portText =
     name === "etcd" ? /:(\d+)/.exec(value("listen-client-urls")?.split("//")[1] ?? "")?.[1] : value("secure-port");
-  const port = Number(told);
+  const port = Number(portText);
   return Number.isInteger(port) && port > 0 ? port : PORTS[name];
 }
 

@@ -57,7 +57,7 @@ function nodeFacts(node: KubeObject): NodeFacts {
     name: metadata.name,
     address: addressOf(objectOf(status)),
     osImage: textOf(objectOf(objectOf(status).nodeInfo).osImage),
-    isMaster: MASTER_LABELS.some((label) => labels[label] !== undefined),
+    isControlPlaneNode: MASTER_LABELS.some((label) => labels[label] !== undefined),
     ready: state === "True" || state === "False" ? state : "Unknown",
     since: since ?? 0,
     reason: textOf(ready?.reason),

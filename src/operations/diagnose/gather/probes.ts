@@ -1,10 +1,10 @@
 /** Probes: each with a deadline of its own, so that what is dead takes nothing from what lives; what fails is a gap, and not the end. */
-import type { Gap } from "../../../diagnosis/facts.ts";
+import type { UnknownArea } from "../../../diagnosis/facts.ts";
 import type { Area } from "../../../diagnosis/trouble.ts";
 import { MendError } from "../../../errors/errors.ts";
 
 export class Probes {
-  readonly gaps: Gap[] = [];
+  readonly unknown: UnknownArea[] = [];
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
 
@@ -22,7 +22,7 @@ export class Probes {
   ): Promise<T | undefined> {
     const found = await this.attempt(run, deadlineMs);
     if (found.ok) return found.value;
-    this.gaps.push({ area, text: `${what}: ${found.text}` });
+    this.unknown.push({ area, text: `${what}: ${found.text}` });
     return undefined;
   }
 

@@ -24,8 +24,8 @@ async function unreadableOf(api: ClusterApi, resource: string, signal: AbortSign
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 403) return []; // who may not list them can see nothing wrong with them
-    const unreadable = error.status === 500 ? readUnreadable(error.said) : undefined;
+    const unreadable = error.status === 500 ? readUnreadable(error.serverMessage) : undefined;
     if (unreadable === undefined) throw error;
-    return [{ resource, key: unreadable.key, message: error.said }];
+    return [{ resource, key: unreadable.key, message: error.serverMessage }];
   }
 }

@@ -27,7 +27,7 @@ export const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", 
 /** The administrator's kubeconfig, on the machine. */
 export const ADMIN_CONF = "/etc/kubernetes/admin.conf";
 
-export interface StaticMaster {
+export interface StaticControlPlaneNode {
   readonly node: Node;
   readonly api: Api;
   readonly cluster: Authority;
@@ -40,7 +40,7 @@ export async function apiServerReady(api: Api, node: Node): Promise<void> {
   });
 }
 
-export async function startMaster(bed: Bed, kubernetes: Kubernetes): Promise<StaticMaster> {
+export async function startControlPlaneNode(bed: Bed, kubernetes: Kubernetes): Promise<StaticControlPlaneNode> {
   const etcd = await Authority.create(bed.path("pki", "etcd"), "etcd-ca");
   const cluster = await Authority.create(bed.path("pki", "kubernetes"), "kubernetes");
   const signing = await writeSigningKey(cluster.directory, "sa");

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import {
   compareFile,
   compareManifest,
+  decideProtection,
   type FileState,
-  type GuardSight,
-  judgeGuarded,
+  type ProtectedSight,
   readManifest,
-} from "./guarded-manifest.ts";
+} from "./protected-manifest.ts";
 
 const text = (value: string) => Buffer.from(value);
 const POD = `apiVersion: v1
@@ -65,13 +65,13 @@ test("a manifest is changed while it can be run, damaged when it cannot", () => 
 
 const PATIENCE = { damaged: 10, gone: 100 };
 const MANIFEST = "/m/a.yaml";
-const sight = (manifest: FileState, files: Record<string, FileState> = {}, movedTo?: string): GuardSight => ({
+const sight = (manifest: FileState, files: Record<string, FileState> = {}, movedTo?: string): ProtectedSight => ({
   manifest,
   files: new Map(Object.entries(files)),
   movedTo,
   since: 1000,
 });
-const judge = (seen: GuardSight, now: number) => judgeGuarded(seen, MANIFEST, PATIENCE, now);
+const judge = (seen: ProtectedSight, now: number) => decideProtection(seen, MANIFEST, PATIENCE, now);
 
 test("every manifest beside every file: what is mended, after which time, and what is left alone", () => {
   const states: FileState[] = ["same", "changed", "damaged", "gone"];

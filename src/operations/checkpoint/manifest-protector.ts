@@ -4,26 +4,26 @@
  */
 
 import { dirname } from "node:path";
-import { type GuardedCopy, isSameCopy, readGuardKey } from "../../checkpoint/guarded-copy.ts";
+import { phaseOf, type RuntimePod, type Sight } from "../../checkpoint/observe.ts";
+import { staticPodNameOf } from "../../checkpoint/parent.ts";
+import { isSameCopy, type ProtectedCopy, readProtectionKey } from "../../checkpoint/protected-copy.ts";
 import {
   compareFile,
   compareManifest,
-  type GuardedFile,
-  type GuardPatience,
-  judgeGuarded,
+  decideProtection,
+  type ProtectedFile,
+  type ProtectionPatience,
   readManifest,
   type StaticPod,
-} from "../../checkpoint/guarded-manifest.ts";
-import { phaseOf, type RuntimePod, type Sight } from "../../checkpoint/observe.ts";
-import { staticPodNameOf } from "../../checkpoint/parent.ts";
+} from "../../checkpoint/protected-manifest.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { GuardedFiles } from "../../io/agent/guarded-files.ts";
+import { ProtectedFiles } from "../../io/agent/protected-files.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import type { CheckpointerOptions } from "./checkpointer-options.ts";
 
-export interface ManifestGuardOptions {
+export interface ManifestProtectorOptions {
   /** `/etc/kubernetes`, and the kubelet's directory of manifests in it. */
   readonly directory: string;
   readonly manifests: string;
@@ -32,26 +32,26 @@ export interface ManifestGuardOptions {
   readonly key: Uint8Array | undefined;
   /** Whether files are put back; otherwise they are copied, and missed. */
   readonly mends: boolean;
-  readonly patience: GuardPatience;
+  readonly patience: ProtectionPatience;
   readonly healthyAfterMs: number;
   readonly generations: number;
   /** Milliseconds since the epoch, for what people read. */
   readonly now: () => number;
-  readonly tell: (level: "info" | "warn", text: string, fields: Readonly<Record<string, string>>) => void;
+  readonly report: (level: "info" | "warn", text: string, fields: Readonly<Record<string, string>>) => void;
   readonly fileSystem?: FileSystem;
 }
 
 /** What the agent sees at one moment; `clock` only goes forward. */
-export interface GuardMoment {
+export interface ProtectionMoment {
   readonly clock: number;
   readonly runtime: readonly RuntimePod[] | undefined;
   readonly runningFor: Sight["runningFor"];
 }
 
-export class ManifestGuard {
-  readonly #options: ManifestGuardOptions;
-  readonly #files: GuardedFiles;
-  #copies: ReadonlyMap<string, GuardedCopy> = new Map();
+export class ManifestProtector {
+  readonly #options: ManifestProtectorOptions;
+  readonly #files: ProtectedFiles;
+  #copies: ReadonlyMap<string, ProtectedCopy> = new Map();
   /** Of what {@link #copies} were read from. */
   #mark: string | undefined;
   #loaded: readonly Finding[] = [];
@@ -60,15 +60,15 @@ export class ManifestGuard {
   /** Since when the files are as they are now: by name, with what they were. */
   readonly #steadySince = new Map<
     string,
-    { readonly at: number; readonly content: Pick<GuardedCopy, "manifest" | "files"> }
+    { readonly at: number; readonly content: Pick<ProtectedCopy, "manifest" | "files"> }
   >();
   #findings: readonly Finding[] = [];
   /** When something is to be done next, if nothing else happens. */
   #next = Number.POSITIVE_INFINITY;
 
-  constructor(options: ManifestGuardOptions) {
+  constructor(options: ManifestProtectorOptions) {
     this.#options = options;
-    this.#files = new GuardedFiles(options.directory, options.manifests, options.key, options.fileSystem);
+    this.#files = new ProtectedFiles(options.directory, options.manifests, options.key, options.fileSystem);
   }
 
   /** What is wrong now. */
@@ -81,7 +81,7 @@ export class ManifestGuard {
   }
 
   /** One walk over everything. Failures are findings; mistakes of our own are thrown. */
-  async look(moment: GuardMoment): Promise<void> {
+  async look(moment: ProtectionMoment): Promise<void> {
     this.#next = Number.POSITIVE_INFINITY;
     const findings: Finding[] = [];
     const attempt = async (where: string, run: () => Promise<void>): Promise<void> => {
@@ -109,8 +109,8 @@ export class ManifestGuard {
 
   async #lookAt(
     name: string,
-    present: GuardedFile | undefined,
-    moment: GuardMoment,
+    present: ProtectedFile | undefined,
+    moment: ProtectionMoment,
     findings: Finding[],
   ): Promise<void> {
     const copy = this.#copies.get(name);
@@ -134,8 +134,8 @@ export class ManifestGuard {
   /** Returns whether something is wrong, or was until now. */
   async #mend(
     name: string,
-    copy: GuardedCopy,
-    present: GuardedFile | undefined,
+    copy: ProtectedCopy,
+    present: ProtectedFile | undefined,
     clock: number,
     findings: Finding[],
   ): Promise<boolean> {
@@ -148,7 +148,7 @@ export class ManifestGuard {
     );
     const movedTo = manifest === "gone" ? this.#files.findMoved(copy.manifest.bytes) : undefined;
     const since = this.#wrongSince.get(name) ?? clock;
-    const verdict = judgeGuarded({ manifest, files: states, movedTo, since }, path, this.#options.patience, clock);
+    const verdict = decideProtection({ manifest, files: states, movedTo, since }, path, this.#options.patience, clock);
     if (verdict.act === "nothing") {
       this.#wrongSince.delete(name);
       return false;
@@ -159,7 +159,7 @@ export class ManifestGuard {
       for (const file of [...files, copy.manifest])
         if (verdict.paths.includes(file.path)) await this.#files.putBack(name, file);
       this.#wrongSince.delete(name);
-      this.#options.tell("warn", "put back", { manifest: path, taken: copy.taken, why: text });
+      this.#options.report("warn", "put back", { manifest: path, taken: copy.taken, why: text });
       return true;
     }
     if (verdict.act === "wait" && this.#options.mends) {
@@ -180,10 +180,10 @@ export class ManifestGuard {
 
   async #copy(
     name: string,
-    manifest: GuardedFile,
+    manifest: ProtectedFile,
     pod: StaticPod,
-    copy: GuardedCopy | undefined,
-    { clock, runtime, runningFor }: GuardMoment,
+    copy: ProtectedCopy | undefined,
+    { clock, runtime, runningFor }: ProtectionMoment,
   ): Promise<void> {
     const content = { manifest, files: this.#files.mounted(pod.hostPaths) };
     if (copy !== undefined && isSameCopy(copy, content)) return;
@@ -205,7 +205,7 @@ export class ManifestGuard {
     const taken = new Date(this.#options.now()).toISOString();
     const fresh = { taken, ...content };
     await this.#files.save(name, fresh, this.#options.generations);
-    this.#options.tell("info", "copied a manifest", { manifest: manifest.path, files: String(content.files.length) });
+    this.#options.report("info", "copied a manifest", { manifest: manifest.path, files: String(content.files.length) });
   }
 }
 
@@ -217,22 +217,22 @@ function shortest(pod: RuntimePod, runningFor: Sight["runningFor"]): number {
 const DAMAGED_MS = 10_000;
 
 /** As the agent has it. Throws where the key file holds no key. */
-export function openManifestGuard(
+export function openManifestProtector(
   options: CheckpointerOptions,
   { mends, goneAfterMs, keyFile }: NonNullable<CheckpointerOptions["protect"]>,
-): ManifestGuard {
+): ManifestProtector {
   const { places, place, healthyAfterMs, generations, now, log, fileSystem } = options;
-  return new ManifestGuard({
+  return new ManifestProtector({
     directory: dirname(places.active),
     manifests: places.active,
     nodeName: place.nodeName,
-    key: keyFile === undefined ? undefined : readGuardKey(readTextFile(keyFile), keyFile),
+    key: keyFile === undefined ? undefined : readProtectionKey(readTextFile(keyFile), keyFile),
     mends,
     patience: { damaged: Math.min(DAMAGED_MS, goneAfterMs), gone: goneAfterMs },
     healthyAfterMs,
     generations,
     now,
-    tell: log,
+    report: log,
     ...(fileSystem !== undefined && { fileSystem }),
   });
 }

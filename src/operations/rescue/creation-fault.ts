@@ -9,53 +9,53 @@ import { objectOf, textOf } from "../../kube/fields.ts";
 import { isHeldAt, type LeaseHolderName, latestLease } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { LeaseTrack } from "../../rescue/lease-track.ts";
-import { creationTrouble, type PodTrouble, podTitle, uncreatedTrouble } from "../../rescue/pod-state.ts";
+import { creationFault, type PodFault, podTitle, uncreatedFault } from "../../rescue/pod-state.ts";
 import type { RescueTarget } from "../../rescue/target.ts";
 import { findComponentLeases } from "../cluster-access/lease-places.ts";
 import { readComponentLease } from "../cluster-access/read-leases.ts";
 import { WORKLOAD_VERSIONS } from "../recover/read-api-server.ts";
 
 /** What keeps a controller from creating a pod, and for whom it would: a ReplicaSet, or a Deployment or DaemonSet itself. */
-export interface CreationTrouble {
-  readonly trouble: PodTrouble;
+export interface CreationFault {
+  readonly fault: PodFault;
   readonly owner: KubeObject;
 }
 
 /** A ReplicaSet says it in its conditions, a DaemonSet's controller in events. */
-export async function readCreationTrouble(
+export async function readCreationFault(
   api: ClusterApi,
   { kind, name, workload: before, namespace }: RescueTarget,
   signal: AbortSignal,
-): Promise<CreationTrouble | undefined> {
+): Promise<CreationFault | undefined> {
   if (before === undefined) return undefined;
   const { uid = "" } = before.metadata;
   const workload = await unlessAbsent(api.get(pathOf(before), signal));
   if (workload === undefined) {
-    return { owner: before, trouble: { kind: "no-pod", text: `${kind} "${namespace}/${name}" is gone` } };
+    return { owner: before, fault: { kind: "no-pod", text: `${kind} "${namespace}/${name}" is gone` } };
   }
   const place = `namespaces/${encodeURIComponent(namespace)}`;
   if (kind === "ReplicaSet") {
-    const trouble = creationTrouble(workload);
-    return trouble === undefined ? undefined : { owner: workload, trouble };
+    const fault = creationFault(workload);
+    return fault === undefined ? undefined : { owner: workload, fault };
   }
   if (kind === "Deployment") {
     const sets = await listFirst(api, WORKLOAD_VERSIONS, `${place}/replicasets`, signal);
     const own = sets.filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
     for (const owner of [...own, workload]) {
-      const trouble = creationTrouble(owner);
-      if (trouble !== undefined) return { owner, trouble };
+      const fault = creationFault(owner);
+      if (fault !== undefined) return { owner, fault };
     }
     return undefined;
   }
   const message = await lastWarning(api, namespace, uid, new Set(["FailedCreate"]), signal);
-  if (message !== undefined) return { owner: workload, trouble: uncreatedTrouble(workload, message) };
+  if (message !== undefined) return { owner: workload, fault: uncreatedFault(workload, message) };
   const { observedGeneration, desiredNumberScheduled } = objectOf(workload.status);
   const isSeen = Number(observedGeneration ?? 0) >= Number(workload.metadata.generation ?? 0);
   if (!isSeen || Number(desiredNumberScheduled ?? 0) > 0) return undefined;
   const text =
     `${kind} "${namespace}/${name}" finds no node that it may run on: no node has what it selects and only ` +
     "taints that it tolerates";
-  return { owner: workload, trouble: { kind: "unschedulable", text } };
+  return { owner: workload, fault: { kind: "unschedulable", text } };
 }
 
 const TRIED_AGAIN = "kubemend/tried-again";
@@ -85,7 +85,7 @@ export async function readMissingHelper(
   pods: readonly KubeObject[],
   now: number,
   signal: AbortSignal,
-): Promise<PodTrouble | undefined> {
+): Promise<PodFault | undefined> {
   const places = await findComponentLeases(api, other, pods, signal);
   // One whose lease is not known, or that has none, may well be there.
   if (places.some(({ elects, doubt }) => !elects || doubt !== undefined)) return undefined;
@@ -100,11 +100,11 @@ export async function readMissingHelper(
 }
 
 /** What keeps a kubelet from starting a pod that is bound to it: a volume, a network. It tells it in events only. */
-export async function readStartTrouble(
+export async function readStartFault(
   api: ClusterApi,
   pod: KubeObject,
   signal: AbortSignal,
-): Promise<PodTrouble | undefined> {
+): Promise<PodFault | undefined> {
   const { namespace = "default", uid = "" } = pod.metadata;
   const message = await lastWarning(api, namespace, uid, START_FAILURES, signal);
   return message === undefined ? undefined : { kind: "volume", text: `${podTitle(pod)} cannot be started: ${message}` };

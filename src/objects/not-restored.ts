@@ -62,7 +62,7 @@ export function isInEachNamespace({ metadata }: KubeObject, path: string): boole
 }
 
 /** Why the object is not given back, or undefined. */
-export function notGivenBack(object: KubeObject, path: string, context: GivingContext): string | undefined {
+export function notRestored(object: KubeObject, path: string, context: GivingContext): string | undefined {
   if (Object.hasOwn(BY_PATH, path)) return BY_PATH[path];
   const { metadata } = object;
   // A namespace is needed for what is in it, and comes back empty.

@@ -1,6 +1,6 @@
 /**
  * Static pods' own manifests, which on clusters of kubeadm's kind are the control plane, and the files that they mount:
- * whether they are what they were when they last ran well, and when they are to be put back. `guarded-copy.ts` is how
+ * whether they are what they were when they last ran well, and when they are to be put back. `protected-copy.ts` is how
  * they are kept.
  */
 
@@ -15,7 +15,7 @@ const CHECKPOINT_OF_ANNOTATION = "checkpointer.alpha.coreos.com/checkpoint-of";
 const PASSING = /^(?:bootstrap-|recovery-etcd)/;
 
 /** A file of the node. */
-export interface GuardedFile {
+export interface ProtectedFile {
   /** Absolute. */
   readonly path: string;
   readonly mode: number;
@@ -88,13 +88,13 @@ export function compareManifest(copy: Uint8Array, present: Uint8Array | undefine
 }
 
 /** How long something must have been wrong before it is mended, in milliseconds: an editor or a person may be at it. */
-export interface GuardPatience {
+export interface ProtectionPatience {
   readonly damaged: number;
   readonly gone: number;
 }
 
 /** A manifest and its files beside their copy. */
-export interface GuardSight {
+export interface ProtectedSight {
   readonly manifest: FileState;
   /** Of each file that it mounts, by path. */
   readonly files: ReadonlyMap<string, FileState>;
@@ -105,19 +105,19 @@ export interface GuardSight {
 }
 
 /** `left`: wrong, and on purpose as it seems; `text` says why. */
-export type GuardVerdict =
+export type ProtectionDecision =
   | { readonly act: "nothing" }
   | { readonly act: "wait"; readonly until: number; readonly text: string }
   | { readonly act: "leave"; readonly text: string }
   | { readonly act: "mend"; readonly paths: readonly string[]; readonly text: string };
 
 /** `manifestPath` names the manifest among the paths to mend: it comes last, when all that it mounts is there. */
-export function judgeGuarded(
-  sight: GuardSight,
+export function decideProtection(
+  sight: ProtectedSight,
   manifestPath: string,
-  patience: GuardPatience,
+  patience: ProtectionPatience,
   now: number,
-): GuardVerdict {
+): ProtectionDecision {
   const states = [...sight.files, [manifestPath, sight.manifest] as const];
   const wrong = states.filter(([, state]) => state === "gone" || state === "damaged");
   if (wrong.length === 0) return { act: "nothing" };

@@ -6,14 +6,14 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
-import type { GuardedFile } from "./guarded-manifest.ts";
+import type { ProtectedFile } from "./protected-manifest.ts";
 
-export interface GuardedCopy {
+export interface ProtectedCopy {
   /** RFC 3339. */
   readonly taken: string;
-  readonly manifest: GuardedFile;
+  readonly manifest: ProtectedFile;
   /** What it mounts, sorted by path. */
-  readonly files: readonly GuardedFile[];
+  readonly files: readonly ProtectedFile[];
 }
 
 const MAGIC = "kubemend protected-manifest 1";
@@ -25,7 +25,7 @@ const TAG_BYTES = 16;
 const LONGEST_LINE = 100;
 
 /** The key in a key file: 32 bytes in base64. Throws `config-invalid`. */
-export function readGuardKey(text: string, where: string): Uint8Array {
+export function readProtectionKey(text: string, where: string): Uint8Array {
   const key = /^[A-Za-z0-9+/]{43}=\s*$/.test(text) ? Buffer.from(text, "base64") : undefined;
   if (key?.length === KEY_BYTES) return key;
   throw new MendError("config-invalid", `"${where}" holds no key: expected ${KEY_BYTES} bytes in base64`, {
@@ -34,8 +34,8 @@ export function readGuardKey(text: string, where: string): Uint8Array {
   });
 }
 
-export function encodeGuardedCopy(copy: GuardedCopy, key: Uint8Array | undefined): Uint8Array {
-  const plainFile = ({ bytes, ...file }: GuardedFile) => ({ ...file, data: Buffer.from(bytes).toString("base64") });
+export function encodeProtectedCopy(copy: ProtectedCopy, key: Uint8Array | undefined): Uint8Array {
+  const plainFile = ({ bytes, ...file }: ProtectedFile) => ({ ...file, data: Buffer.from(bytes).toString("base64") });
   const { taken, manifest, files } = copy;
   const body = Buffer.from(JSON.stringify({ taken, manifest: plainFile(manifest), files: files.map(plainFile) }));
   if (key === undefined) return Buffer.concat([line(PLAIN), createHash("sha256").update(body).digest(), body]);
@@ -47,7 +47,10 @@ export function encodeGuardedCopy(copy: GuardedCopy, key: Uint8Array | undefined
 }
 
 /** `damaged`: it is not what was written; `locked`: it needs a key, or another one. */
-export function decodeGuardedCopy(bytes: Uint8Array, key: Uint8Array | undefined): GuardedCopy | "damaged" | "locked" {
+export function decodeProtectedCopy(
+  bytes: Uint8Array,
+  key: Uint8Array | undefined,
+): ProtectedCopy | "damaged" | "locked" {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const end = file.subarray(0, LONGEST_LINE).indexOf(0x0a) + 1;
   const header = file.toString("latin1", 0, Math.max(0, end - 1));
@@ -78,17 +81,17 @@ function decrypted(file: Buffer, start: number, key: Uint8Array): Buffer | undef
 }
 
 /** What was verified is what was written: its shape needs no check. */
-function parse(body: Buffer): GuardedCopy {
+function parse(body: Buffer): ProtectedCopy {
   const { taken, manifest, files } = JSON.parse(body.toString()) as {
     taken: string;
     manifest: StoredFile;
     files: StoredFile[];
   };
-  const file = ({ data, ...rest }: StoredFile): GuardedFile => ({ ...rest, bytes: Buffer.from(data, "base64") });
+  const file = ({ data, ...rest }: StoredFile): ProtectedFile => ({ ...rest, bytes: Buffer.from(data, "base64") });
   return { taken, manifest: file(manifest), files: files.map(file) };
 }
 
-type StoredFile = Omit<GuardedFile, "bytes"> & { readonly data: string };
+type StoredFile = Omit<ProtectedFile, "bytes"> & { readonly data: string };
 
 /** Names the key without telling it. */
 function encryptedHeader(key: Uint8Array): string {
@@ -100,10 +103,10 @@ const line = (text: string): Buffer => Buffer.from(`${text}\n`);
 
 /** Whether two copies hold the same files. */
 export function isSameCopy(
-  a: Pick<GuardedCopy, "manifest" | "files">,
-  b: Pick<GuardedCopy, "manifest" | "files">,
+  a: Pick<ProtectedCopy, "manifest" | "files">,
+  b: Pick<ProtectedCopy, "manifest" | "files">,
 ): boolean {
-  const same = (left: GuardedFile, right: GuardedFile | undefined): boolean =>
+  const same = (left: ProtectedFile, right: ProtectedFile | undefined): boolean =>
     right !== undefined &&
     left.path === right.path &&
     left.mode === right.mode &&

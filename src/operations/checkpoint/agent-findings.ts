@@ -6,12 +6,12 @@ import { type Finding, MendError } from "../../errors/errors.ts";
 import type { AgentLog } from "./checkpointer-options.ts";
 
 /** Findings that have no end of their own are remembered by their text, so many at most. */
-const MOST_TOLD = 1000;
+const MOST_REPORTED = 1000;
 
-export class AgentTroubles {
+export class AgentFindings {
   readonly #log: AgentLog;
   readonly #now = new Map<string, Finding>();
-  readonly #told = new Map<string, string>();
+  readonly #reported = new Map<string, string>();
   /** Writes that failed, ever. */
   failures = 0;
 
@@ -29,10 +29,10 @@ export class AgentTroubles {
   }
 
   end(key: string): void {
-    const trouble = this.#now.get(key);
-    if (trouble === undefined) return;
+    const finding = this.#now.get(key);
+    if (finding === undefined) return;
     this.#now.delete(key);
-    this.#log("info", "over", { code: trouble.code, where: trouble.where, was: trouble.text });
+    this.#log("info", "over", { code: finding.code, where: finding.where, was: finding.text });
   }
 
   /** These are what is wrong of that kind now. */
@@ -48,10 +48,10 @@ export class AgentTroubles {
   }
 
   /** Begins or ends, as it is. */
-  set(key: string, trouble: Error | undefined): void {
-    const code = trouble instanceof MendError ? trouble.code : "internal";
-    if (trouble === undefined) this.end(key);
-    else this.begin(key, { level: "warning", code, where: key, text: trouble.message });
+  set(key: string, failure: Error | undefined): void {
+    const code = failure instanceof MendError ? failure.code : "internal";
+    if (failure === undefined) this.end(key);
+    else this.begin(key, { level: "warning", code, where: key, text: failure.message });
   }
 
   /** Something could not be done. Mistakes of our own are thrown on. */
@@ -62,11 +62,11 @@ export class AgentTroubles {
   }
 
   /** A finding about what was read: reported when it is new. */
-  tell(finding: Finding): void {
+  reportOnce(finding: Finding): void {
     const key = `${finding.code} ${finding.where}`;
-    if (this.#told.get(key) === finding.text) return;
-    if (this.#told.size >= MOST_TOLD) this.#told.clear();
-    this.#told.set(key, finding.text);
+    if (this.#reported.get(key) === finding.text) return;
+    if (this.#reported.size >= MOST_REPORTED) this.#reported.clear();
+    this.#reported.set(key, finding.text);
     this.#write(finding);
   }
 

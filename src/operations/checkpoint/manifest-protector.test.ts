@@ -16,19 +16,19 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { faultyFileSystem } from "../../../test/faulty-file-system.ts";
 import type { RuntimePod } from "../../checkpoint/observe.ts";
-import { ManifestGuard, type ManifestGuardOptions } from "./manifest-guard.ts";
+import { ManifestProtector, type ManifestProtectorOptions } from "./manifest-protector.ts";
 
 const KEY = Buffer.alloc(32, 3);
 let directory: string;
 let manifests: string;
 let clock: number;
-const told: string[] = [];
+const reported: string[] = [];
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "kubemend-guard-"));
+  directory = mkdtempSync(join(tmpdir(), "kubemend-protect-"));
   manifests = join(directory, "manifests");
   clock = 0;
-  told.length = 0;
+  reported.length = 0;
   for (const name of ["manifests", "pki/etcd"]) mkdirSync(join(directory, name), { recursive: true });
   writeFileSync(at("pki/apiserver.key"), "-----BEGIN KEY-----\nsecret\n-----END KEY-----\n", { mode: 0o600 });
   writeFileSync(at("pki/etcd/ca.crt"), "-----BEGIN CERTIFICATE-----\n");
@@ -54,8 +54,8 @@ function writeManifest(image = "good"): void {
   );
 }
 
-function guardOf(options: Partial<ManifestGuardOptions> = {}): ManifestGuard {
-  return new ManifestGuard({
+function protectorOf(options: Partial<ManifestProtectorOptions> = {}): ManifestProtector {
+  return new ManifestProtector({
     directory,
     manifests,
     nodeName: "Master-1",
@@ -65,7 +65,7 @@ function guardOf(options: Partial<ManifestGuardOptions> = {}): ManifestGuard {
     healthyAfterMs: 30_000,
     generations: 3,
     now: () => Date.parse("2026-11-21T12:00:00Z") + clock,
-    tell: (_, text) => told.push(text),
+    report: (_, text) => reported.push(text),
     ...options,
   });
 }
@@ -79,29 +79,29 @@ function running(since: number): RuntimePod[] {
 }
 
 /** Looks at that time, in seconds. */
-async function look(guard: ManifestGuard, seconds: number, since = 0): Promise<readonly string[]> {
+async function look(protector: ManifestProtector, seconds: number, since = 0): Promise<readonly string[]> {
   clock = seconds * 1000;
-  await guard.look({ clock, runtime: running(since), runningFor: () => clock - since });
-  return guard.findings.map(({ code, text }) => `${code}: ${text.replaceAll(directory, "")}`);
+  await protector.look({ clock, runtime: running(since), runningFor: () => clock - since });
+  return protector.findings.map(({ code, text }) => `${code}: ${text.replaceAll(directory, "")}`);
 }
 
-/** A guard that has copied what is there. */
-async function copied(options: Partial<ManifestGuardOptions> = {}): Promise<ManifestGuard> {
-  const guard = guardOf(options);
-  expect(await look(guard, 0)).toEqual([]);
-  expect(await look(guard, 30)).toEqual([]);
-  expect(told).toEqual(["copied a manifest"]);
-  return guard;
+/** A protector that has copied what is there. */
+async function copied(options: Partial<ManifestProtectorOptions> = {}): Promise<ManifestProtector> {
+  const protector = protectorOf(options);
+  expect(await look(protector, 0)).toEqual([]);
+  expect(await look(protector, 30)).toEqual([]);
+  expect(reported).toEqual(["copied a manifest"]);
+  return protector;
 }
 
 test("copies a manifest with what it mounts of the directory, when it has run well for a while", async () => {
-  const guard = guardOf();
-  await look(guard, 0);
-  await look(guard, 6); // before that it may be one that ends at once
-  expect(guard.nextAt).toBe(30_000);
-  await look(guard, 29);
+  const protector = protectorOf();
+  await look(protector, 0);
+  await look(protector, 6); // before that it may be one that ends at once
+  expect(protector.nextAt).toBe(30_000);
+  await look(protector, 29);
   expect(existsSync(at("protected-manifests"))).toBe(false);
-  await look(guard, 30);
+  await look(protector, 30);
   const folder = at("protected-manifests/kube-apiserver.yaml");
   expect(readdirSync(folder)).toEqual(["000001.copy"]);
   for (const [path, mode] of [
@@ -114,77 +114,79 @@ test("copies a manifest with what it mounts of the directory, when it has run we
   for (const path of [MANIFEST, "pki/apiserver.key", "pki/etcd/ca.crt", "scheduler.conf"])
     expect(text).toContain(at(path));
   expect(text).not.toContain("/etc/ssl/certs/");
-  await look(guard, 60); // nothing new
+  await look(protector, 60); // nothing new
   expect(readdirSync(folder)).toHaveLength(1);
 });
 
 test("puts back a manifest that is gone, after a while, and a file that is cut off, soon; with mode and content", async () => {
-  const guard = await copied();
+  const protector = await copied();
   rmSync(at(MANIFEST));
-  expect(await look(guard, 100)).toEqual([
+  expect(await look(protector, 100)).toEqual([
     `manifest-missing: "/${MANIFEST}" is gone: it will be put back at 2026-11-21T12:06:40Z`,
   ]);
-  expect(guard.nextAt).toBe(400_000);
-  await look(guard, 399);
+  expect(protector.nextAt).toBe(400_000);
+  await look(protector, 399);
   expect(existsSync(at(MANIFEST))).toBe(false);
-  expect(await look(guard, 400)).toEqual([]);
+  expect(await look(protector, 400)).toEqual([]);
   expect(JSON.parse(readFileSync(at(MANIFEST), "utf8")).spec.containers[0].image).toBe("good");
 
   truncateSync(at("scheduler.conf"), 4);
-  await look(guard, 500);
-  await look(guard, 510);
+  await look(protector, 500);
+  await look(protector, 510);
   expect(readFileSync(at("scheduler.conf"), "utf8")).toBe("kind: Config\n");
   expect(statSync(at("scheduler.conf")).mode & 0o777).toBe(0o640);
   expect(readFileSync(at("protected-manifests/kube-apiserver.yaml/scheduler.conf.replaced"), "utf8")).toBe("kind");
-  expect(told).toEqual(["copied a manifest", "put back", "put back"]);
+  expect(reported).toEqual(["copied a manifest", "put back", "put back"]);
 });
 
 test("without being told to mend it says what is missing, and does nothing", async () => {
-  const guard = await copied({ mends: false });
+  const protector = await copied({ mends: false });
   rmSync(at(MANIFEST));
   for (const time of [100, 1000]) {
-    expect(await look(guard, time)).toEqual([`manifest-missing: "/${MANIFEST}" is gone`]);
+    expect(await look(protector, time)).toEqual([`manifest-missing: "/${MANIFEST}" is gone`]);
   }
   expect(existsSync(at(MANIFEST))).toBe(false);
 });
 
 test("leaves alone what a person moved aside, and a node that was reset", async () => {
-  const guard = await copied();
+  const protector = await copied();
   mkdirSync(at("off"));
   renameSync(at(MANIFEST), at("off/kube-apiserver.yaml"));
-  expect(await look(guard, 100)).toEqual([`manifest-missing: "/${MANIFEST}" was moved to "/off/kube-apiserver.yaml"`]);
-  await look(guard, 9999);
+  expect(await look(protector, 100)).toEqual([
+    `manifest-missing: "/${MANIFEST}" was moved to "/off/kube-apiserver.yaml"`,
+  ]);
+  await look(protector, 9999);
   expect(existsSync(at(MANIFEST))).toBe(false);
   for (const path of ["off", "pki", "scheduler.conf"]) rmSync(at(path), { recursive: true });
-  expect((await look(guard, 20_000))[0]).toContain("the node was reset");
+  expect((await look(protector, 20_000))[0]).toContain("the node was reset");
 });
 
 test("a new manifest is copied when it runs well, and one that does not never replaces the copy", async () => {
-  const guard = await copied();
+  const protector = await copied();
   writeManifest("bad");
-  for (let time = 100; time < 300; time += 10) await look(guard, time, time * 1000 - 3000); // it crashes and starts again
-  expect(told).toHaveLength(1);
+  for (let time = 100; time < 300; time += 10) await look(protector, time, time * 1000 - 3000); // it crashes and starts again
+  expect(reported).toHaveLength(1);
   rmSync(at(MANIFEST));
-  await look(guard, 300);
-  await look(guard, 600);
+  await look(protector, 300);
+  await look(protector, 600);
   expect(readFileSync(at(MANIFEST), "utf8")).toContain("good");
   writeManifest("better");
-  for (let time = 700; time <= 740; time += 10) await look(guard, time, 700_000);
-  expect(told).toEqual(["copied a manifest", "put back", "copied a manifest"]);
-  expect(await look(guardOf(), 800)).toEqual([]); // an agent that starts anew knows it
+  for (let time = 700; time <= 740; time += 10) await look(protector, time, 700_000);
+  expect(reported).toEqual(["copied a manifest", "put back", "copied a manifest"]);
+  expect(await look(protectorOf(), 800)).toEqual([]); // an agent that starts anew knows it
 });
 
 test("keeps so many generations; a damaged one is set aside and the one before it used", async () => {
-  const guard = await copied({ generations: 2 });
+  const protector = await copied({ generations: 2 });
   for (const [i, image] of ["b", "c"].entries()) {
     writeManifest(image);
-    for (const time of [100, 130]) await look(guard, time + i * 100, (100 + i * 100) * 1000);
+    for (const time of [100, 130]) await look(protector, time + i * 100, (100 + i * 100) * 1000);
   }
   const folder = at("protected-manifests/kube-apiserver.yaml");
   expect(readdirSync(folder)).toEqual(["000002.copy", "000003.copy"]);
   truncateSync(join(folder, "000003.copy"), 1000);
   rmSync(at(MANIFEST));
-  const next = guardOf();
+  const next = protectorOf();
   expect(await look(next, 1000)).toMatchObject([expect.stringContaining("manifest-copy-damaged"), expect.anything()]);
   expect(readdirSync(folder)).toEqual(["000002.copy", "000003.copy.damaged"]);
   await look(next, 1300);
@@ -197,20 +199,20 @@ test("copies that are encrypted show nothing, and do nothing without their key",
   for (const word of ["kube-apiserver", "secret", Buffer.from("secret").toString("base64")])
     expect(text).not.toContain(word);
   rmSync(at(MANIFEST));
-  const locked = guardOf();
+  const locked = protectorOf();
   expect(await look(locked, 1000)).toEqual(["manifest-copy-locked: it is encrypted with a key that was not given"]);
-  const guard = guardOf({ key: KEY });
-  await look(guard, 1000);
-  await look(guard, 1300);
+  const protector = protectorOf({ key: KEY });
+  await look(protector, 1000);
+  await look(protector, 1300);
   expect(existsSync(at(MANIFEST))).toBe(true);
 });
 
 test("a manifest whose copies a person removed is not put back", async () => {
-  const guard = await copied();
+  const protector = await copied();
   rmSync(at(MANIFEST));
-  await look(guard, 100);
+  await look(protector, 100);
   rmSync(at("protected-manifests/kube-apiserver.yaml"), { recursive: true });
-  expect(await look(guard, 1000)).toEqual([]);
+  expect(await look(protector, 1000)).toEqual([]);
   expect(existsSync(at(MANIFEST))).toBe(false);
 });
 
@@ -219,9 +221,9 @@ test("checkpoints, and manifests that never ran here, are not copied", async () 
   const pod = JSON.parse(readFileSync(at(MANIFEST), "utf8"));
   writeFileSync(at(MANIFEST), JSON.stringify({ ...pod, metadata: { ...pod.metadata, annotations: checkpoint } }));
   writeFileSync(at("manifests/broken.yaml"), "kind: Po");
-  const guard = guardOf();
+  const protector = protectorOf();
   for (const time of [0, 30, 60]) {
-    expect(await look(guard, time)).toEqual([
+    expect(await look(protector, time)).toEqual([
       "manifest-damaged: it is no pod that a kubelet can run, and there is no copy of it",
     ]);
   }
@@ -234,9 +236,9 @@ test("a crash at any write leaves the old file or the new one, and the next agen
     truncateSync(at("scheduler.conf"), 3);
     rmSync(at(MANIFEST), { force: true });
     const fileSystem = faultyFileSystem("crash", step);
-    const guard = guardOf({ fileSystem });
-    await look(guard, 1000);
-    const crashed = await look(guard, 1300).then(
+    const protector = protectorOf({ fileSystem });
+    await look(protector, 1000);
+    const crashed = await look(protector, 1300).then(
       () => false,
       () => true,
     );
@@ -247,7 +249,7 @@ test("a crash at any write leaves the old file or the new one, and the next agen
       if (existsSync(at(path)))
         expect(["kin", most].some((text) => readFileSync(at(path), "utf8").includes(text))).toBe(true);
     }
-    const next = guardOf();
+    const next = protectorOf();
     await look(next, 2000);
     await look(next, 2300);
     expect(readFileSync(at("scheduler.conf"), "utf8")).toBe("kind: Config\n");
@@ -258,6 +260,6 @@ test("a crash at any write leaves the old file or the new one, and the next agen
 
 test("what is too large to be a certificate is not copied, and said", async () => {
   writeFileSync(at("pki/data"), Buffer.alloc(9 << 20));
-  const guard = guardOf();
-  expect((await look(guard, 30))[0]).toContain("makes more than can be copied");
+  const protector = protectorOf();
+  expect((await look(protector, 30))[0]).toContain("makes more than can be copied");
 });

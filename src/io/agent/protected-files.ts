@@ -1,13 +1,13 @@
 /**
- * The files that `checkpoint/guarded-manifest.ts` looks at, and their copies: one folder a manifest,
+ * The files that `checkpoint/protected-manifest.ts` looks at, and their copies: one folder a manifest,
  * `protected-manifests/NAME/NUMBER.copy`, the highest number the newest. A copy is staged, flushed, read back and
  * renamed; one that is damaged is set aside.
  */
 
 import { lstatSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { decodeGuardedCopy, encodeGuardedCopy, type GuardedCopy } from "../../checkpoint/guarded-copy.ts";
-import type { GuardedFile } from "../../checkpoint/guarded-manifest.ts";
+import { decodeProtectedCopy, encodeProtectedCopy, type ProtectedCopy } from "../../checkpoint/protected-copy.ts";
+import type { ProtectedFile } from "../../checkpoint/protected-manifest.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type FileSystem, realFileSystem } from "../files/durable/file-system.ts";
@@ -23,13 +23,13 @@ const DEEPEST = 8;
 /** Where a person may have moved a manifest to: this far below the directory. */
 const MOVED_DEPTH = 2;
 
-export class GuardedFiles {
+export class ProtectedFiles {
   readonly #directory: string;
   readonly #manifests: string;
   readonly #key: Uint8Array | undefined;
   readonly #fs: FileSystem;
   /** What was read last, by path: a file that looks the same is not read again. */
-  readonly #read = new Map<string, { readonly mark: string; readonly file: GuardedFile }>();
+  readonly #read = new Map<string, { readonly mark: string; readonly file: ProtectedFile }>();
 
   /** `directory` is `/etc/kubernetes`, `manifests` the kubelet's directory in it. */
   constructor(
@@ -53,8 +53,8 @@ export class GuardedFiles {
   }
 
   /** What the kubelet would read as manifests, by name. */
-  manifests(): Map<string, GuardedFile> {
-    const files = names(this.#manifests).flatMap((name): [string, GuardedFile][] => {
+  manifests(): Map<string, ProtectedFile> {
+    const files = names(this.#manifests).flatMap((name): [string, ProtectedFile][] => {
       const file = name.startsWith(".") ? undefined : this.file(this.pathOf(name));
       return file === undefined ? [] : [[name, file]];
     });
@@ -62,7 +62,7 @@ export class GuardedFiles {
   }
 
   /** Undefined where there is no such file. */
-  file(path: string): GuardedFile | undefined {
+  file(path: string): ProtectedFile | undefined {
     const stats = attempt("look at", path, () => statSync(path, { throwIfNoEntry: false }));
     if (stats?.isFile() !== true) return undefined;
     if (stats.size > MOST_BYTES) throw tooMuch(path);
@@ -79,8 +79,8 @@ export class GuardedFiles {
    * All files at paths that a pod mounts and that are in this directory, sorted by path, without the manifests and what
    * the checkpointer keeps.
    */
-  mounted(hostPaths: readonly string[]): GuardedFile[] {
-    const found = new Map<string, GuardedFile>();
+  mounted(hostPaths: readonly string[]): ProtectedFile[] {
+    const found = new Map<string, ProtectedFile>();
     let bytes = 0;
     const walk = (path: string, depth: number): void => {
       if (this.#isOurs(path) || depth > DEEPEST) return;
@@ -132,12 +132,12 @@ export class GuardedFiles {
   }
 
   /** The newest whole copy of each manifest, by its name. Damaged ones are set aside with a finding. */
-  load(): { readonly copies: Map<string, GuardedCopy>; readonly findings: readonly Finding[] } {
-    const copies = new Map<string, GuardedCopy>();
+  load(): { readonly copies: Map<string, ProtectedCopy>; readonly findings: readonly Finding[] } {
+    const copies = new Map<string, ProtectedCopy>();
     const findings: Finding[] = [];
     for (const name of names(this.#store)) {
       for (const { path } of this.#copiesOf(name)) {
-        const copy = decodeGuardedCopy(
+        const copy = decodeProtectedCopy(
           attempt("read", path, () => readFileSync(path)),
           this.#key,
         );
@@ -172,19 +172,19 @@ export class GuardedFiles {
   }
 
   /** Writes a copy beside the earlier ones, of which so many are kept. */
-  async save(name: string, copy: GuardedCopy, generations: number): Promise<void> {
+  async save(name: string, copy: ProtectedCopy, generations: number): Promise<void> {
     const folder = join(this.#store, name);
     this.#fs.makeDirectory(this.#store, 0o700);
     this.#fs.makeDirectory(folder, 0o700);
     for (const left of names(folder)) if (left.startsWith(".")) this.#fs.remove(join(folder, left));
     const number = (this.#copiesOf(name)[0]?.number ?? 0) + 1;
     const path = join(folder, `${String(number).padStart(6, "0")}.copy`);
-    await this.#write({ path, mode: 0o600, uid: own.uid, gid: own.gid, bytes: encodeGuardedCopy(copy, this.#key) });
+    await this.#write({ path, mode: 0o600, uid: own.uid, gid: own.gid, bytes: encodeProtectedCopy(copy, this.#key) });
     for (const old of this.#copiesOf(name).slice(generations)) this.#fs.remove(old.path);
   }
 
   /** Puts a file back as it was. What is there now is kept beside the copies. */
-  async putBack(name: string, file: GuardedFile): Promise<void> {
+  async putBack(name: string, file: ProtectedFile): Promise<void> {
     const { path } = file;
     if (stat(path) !== undefined) {
       const folder = join(this.#store, name);
@@ -197,7 +197,7 @@ export class GuardedFiles {
     await this.#write(file);
   }
 
-  async #write(file: GuardedFile): Promise<void> {
+  async #write(file: ProtectedFile): Promise<void> {
     const staged = join(dirname(file.path), `.${basename(file.path)}.partial`);
     this.#fs.remove(staged);
     await writeStaged(this.#fs, staged, file);

@@ -3,7 +3,7 @@ import { textOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { finalizersOf } from "../kube/pod.ts";
 
-export type Holdup =
+export type TerminationDelay =
   /** Its containers may still use their grace period, which ends then (milliseconds since the epoch). */
   | { readonly kind: "grace"; readonly endsAt: number }
   /** Nobody confirms its end: the node's kubelet does not answer. */
@@ -14,7 +14,7 @@ export type Holdup =
   | { readonly kind: "overdue"; readonly since: number };
 
 /** For a terminating pod. `nodeAnswers`: whether the node's kubelet does; undefined where that is not known. */
-export function holdupOf(pod: KubeObject, nodeAnswers: boolean | undefined, now: number): Holdup {
+export function delayOf(pod: KubeObject, nodeAnswers: boolean | undefined, now: number): TerminationDelay {
   // The API server sets the timestamp to when the grace period ends.
   const endsAt = Date.parse(textOf(pod.metadata.deletionTimestamp));
   const finalizers = finalizersOf(pod);
@@ -34,30 +34,34 @@ export function isOverdue(pod: KubeObject, now: number): boolean {
 }
 
 /** What holds a terminating pod, where that is certain or the pod is late; undefined while nothing unusual is seen. */
-export function reportableHoldup(pod: KubeObject, nodeAnswers: boolean | undefined, now: number): Holdup | undefined {
-  const holdup = holdupOf(pod, nodeAnswers, now);
+export function reportableDelay(
+  pod: KubeObject,
+  nodeAnswers: boolean | undefined,
+  now: number,
+): TerminationDelay | undefined {
+  const delay = delayOf(pod, nodeAnswers, now);
   const isLate = isOverdue(pod, now);
-  switch (holdup.kind) {
+  switch (delay.kind) {
     case "grace":
       return undefined;
     case "node-silent":
-      return holdup;
+      return delay;
     case "finalizers":
-      return isLate || pod.metadata.deletionGracePeriodSeconds === 0 ? holdup : undefined;
+      return isLate || pod.metadata.deletionGracePeriodSeconds === 0 ? delay : undefined;
     case "overdue":
-      return isLate ? holdup : undefined; // without a grace period it ends soon, unless something else holds it
+      return isLate ? delay : undefined; // without a grace period it ends soon, unless something else holds it
   }
 }
 
 /** Such as `held by finalizer "example.com/hold"`; no capital, no full stop. */
-export function holdupText(holdup: Holdup, now: number): string {
-  switch (holdup.kind) {
+export function delayText(delay: TerminationDelay, now: number): string {
+  switch (delay.kind) {
     case "grace":
-      return `ends within ${seconds(holdup.endsAt - now)}`;
+      return `ends within ${seconds(delay.endsAt - now)}`;
     case "node-silent":
       return "its node's kubelet does not answer, so nobody confirms that it has ended";
     case "finalizers": {
-      const { names } = holdup;
+      const { names } = delay;
       return (
         `held by finalizer${names.length === 1 ? "" : "s"} ` +
         `${names.map((name) => `"${name}"`).join(", ")}: whoever put ` +
@@ -66,7 +70,7 @@ export function holdupText(holdup: Holdup, now: number): string {
       );
     }
     case "overdue":
-      return `should have ended ${seconds(now - holdup.since)} ago: its kubelet has not ended it (see the kubelet's log)`;
+      return `should have ended ${seconds(now - delay.since)} ago: its kubelet has not ended it (see the kubelet's log)`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { KubeObject } from "../kube/object.ts";
-import { holdupOf, holdupText } from "./holdup.ts";
+import { delayOf, delayText } from "./termination-delay.ts";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 const seconds = (count: number) => new Date(NOW + count * 1000).toISOString();
@@ -37,5 +37,5 @@ test.each([
     "should have ended 60 s ago: its kubelet has not ended it (see the kubelet's log)",
   ],
 ])("%s holds it", (_, metadata, answers, text) => {
-  expect(holdupText(holdupOf(pod(metadata), answers, NOW), NOW)).toBe(text);
+  expect(delayText(delayOf(pod(metadata), answers, NOW), NOW)).toBe(text);
 });
