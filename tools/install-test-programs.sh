@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Unpacks the programs that tests and benchmarks run, from Debian, without installing anything on the machine:
-#   DIR/stores    s3rver, an S3 server, from npm
+# Unpacks the programs that tests and benchmarks run, from Debian and npm, without installing any of them on the machine:
+#   DIR/stores    s3rver, an S3 server, from npm          DIR/azure   azurite, an Azure Blob server, from npm (360 MB)
 #   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5, kubectl 1.32      DIR/sid  the newest of them
 # usage: tools/install-test-programs.sh [DIR]     DIR defaults to $KUBEMEND_TEST_PROGRAMS, then .cache/test-programs
+# As root it also installs Debian's openssh-server where there is none, and starts nothing.
 # Runs again at no cost once everything is there. Needs apt-get and dpkg of a Debian machine; the mirror is the machine's own.
 set -euo pipefail
 
@@ -11,11 +12,24 @@ dir="${1:-${KUBEMEND_TEST_PROGRAMS:-$root/.cache/test-programs}}"
 suites=(bookworm trixie sid)
 packages=(etcd-server etcd-client)
 
-if [ ! -f "$dir/stores/.done" ]; then
-  mkdir -p "$dir/stores"
-  echo "unpacking s3rver from npm into $dir/stores" >&2
-  npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$dir/stores" s3rver@3.7.1
-  touch "$dir/stores/.done"
+from_npm() {
+  [ -f "$dir/$1/.done" ] && return
+  mkdir -p "$dir/$1"
+  echo "unpacking $2 from npm into $dir/$1" >&2
+  npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$dir/$1" "$2"
+  touch "$dir/$1/.done"
+}
+from_npm stores s3rver@3.7.1
+from_npm azure azurite@3.37.0
+
+# An sshd cannot be run from a folder: it is installed, where that is possible.
+if [ ! -x /usr/sbin/sshd ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "installing openssh-server" >&2
+  [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d && ours=yes; }
+  apt-get update -qq || true
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 openssh-server openssh-client >/dev/null ||
+    echo "openssh-server cannot be installed: the tests of SFTP are skipped" >&2
+  [ "${ours:-}" != yes ] || rm -f /usr/sbin/policy-rc.d
 fi
 
 missing=()

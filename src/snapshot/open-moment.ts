@@ -58,11 +58,16 @@ export interface OpenedRepository {
 
 /** Opens a repository for reading, with the identity that was given. */
 export async function openRepositoryAt(address: string, access: MomentAccess): Promise<Repository> {
-  const store = await openStore(address, access);
   const identityFile = access.identityFile ?? access.env.KUBEMEND_BACKUP_IDENTITY;
   const identity =
     identityFile === undefined || identityFile === "" ? NO_IDENTITY : readIdentity(resolve(access.cwd, identityFile));
-  return await openRepository(store, identity);
+  const store = await openStore(address, access);
+  try {
+    return await openRepository(store, identity);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /** Opens a repository for reading and reads its heads. */

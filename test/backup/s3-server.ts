@@ -75,10 +75,14 @@ export type Fault =
 /** Objects that were written, by their paths: for `If-None-Match: *`. */
 const written = new Set<string>();
 
-/** `next` says what happens to each request. A write with `If-None-Match: *` is refused where there is an object already. */
+/**
+ * `next` says what happens to each request. Where `isConditional`, a write with `If-None-Match: *` is refused where
+ * there is an object already.
+ */
 export async function startFaults(
   target: string,
   next: (request: IncomingMessage) => Fault | undefined,
+  isConditional = true,
 ): Promise<S3Server> {
   const { hostname, port } = new URL(target);
   interface Answer {
@@ -88,7 +92,7 @@ export async function startFaults(
   }
   const forward = (from: IncomingMessage, body: Buffer): Promise<Answer> => {
     const object = `${target}${from.url}`;
-    if (from.method === "PUT") {
+    if (from.method === "PUT" && isConditional) {
       if (from.headers["if-none-match"] === "*" && written.has(object)) {
         const bytes = Buffer.from("<Error><Code>PreconditionFailed</Code></Error>");
         return Promise.resolve({ status: 412, headers: {}, bytes });

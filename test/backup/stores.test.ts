@@ -1,5 +1,4 @@
 /** One contract for every kind of store, on real servers, and what each says when something is wrong. */
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -7,83 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStore } from "../../src/io/stores/open-store.ts";
-import type { Store } from "../../src/io/stores/store.ts";
+import { initRepository } from "../../src/operations/backup/init.ts";
+import { backupStatus } from "../../src/operations/backup/status.ts";
 import { startEtcd } from "../etcd-server.ts";
 import { kubemend } from "../kubemend.ts";
 import { findProgram } from "../programs.ts";
 import { makeRepository, startAgent } from "./agent.ts";
 import { type Fault, hasS3, type S3Server, startFaults, startS3 } from "./s3-server.ts";
+import { contract, names } from "./store-contract.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "kubemend-stores-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-async function names(store: Store, prefix: string, after?: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name } of store.list(prefix, after)) found.push(name);
-  return found;
-}
-
-async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
-}
-
-async function whole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of content) parts.push(Buffer.from(part));
-  return Buffer.concat(parts);
-}
-
-/** `open` gives an empty store. */
-function contract(open: () => Promise<Store>): void {
-  let store: Store;
-  beforeAll(async () => {
-    store = await open();
-  });
-  afterAll(() => store.close());
-
-  test("an object is written once, and read whole or in part", async () => {
-    const bytes = randomBytes(10_000);
-    expect(await store.create("chain/0000000001", bytes)).toBe(true);
-    expect(await store.create("chain/0000000001", Buffer.from("other"))).toBe(false);
-    expect(bytes.equals(await store.read("chain/0000000001"))).toBe(true);
-    expect(bytes.subarray(100, 150).equals(await store.read("chain/0000000001", { from: 100, size: 50 }))).toBe(true);
-    expect(bytes.subarray(9_990).equals(await store.read("chain/0000000001", { from: 9_990, size: 50 }))).toBe(true);
-    expect(await store.read("chain/0000000001", { from: 20_000, size: 50 })).toHaveLength(0);
-    expect((await whole(store.stream("chain/0000000001"))).equals(bytes)).toBe(true);
-  });
-
-  test("what is not there is said", async () => {
-    await expect(store.read("chain/0000000009")).rejects.toMatchObject({ code: "not-found" });
-    await expect(whole(store.stream("data/none"))).rejects.toMatchObject({ code: "not-found" });
-    await store.remove("chain/0000000009");
-    expect(await names(store, "pruned/")).toEqual([]);
-  });
-
-  test("lists are in order, by prefix, and from a name on; folders are those at the top", async () => {
-    for (const name of ["chain/0000000003", "chain/0000000002", "data/x", "repository.json"])
-      await store.create(name, Buffer.from(name));
-    expect(await names(store, "chain/")).toEqual(["chain/0000000001", "chain/0000000002", "chain/0000000003"]);
-    expect(await names(store, "chain/", "chain/0000000001")).toEqual(["chain/0000000002", "chain/0000000003"]);
-    expect(await names(store, "")).toHaveLength(5);
-    expect(await store.folders()).toEqual(["chain", "data"]);
-    await store.remove("chain/0000000002");
-    expect(await names(store, "chain/")).toEqual(["chain/0000000001", "chain/0000000003"]);
-  });
-
-  test.each([1, 5_000_000, 40_000_001])("%i bytes go up and come down", async (size) => {
-    const bytes = randomBytes(size);
-    await store.upload(`data/large-${size}`, inPieces(bytes, 1 << 20));
-    expect((await whole(store.stream(`data/large-${size}`))).equals(bytes)).toBe(true);
-  });
-
-  test("of many who create one name at once, one succeeds", async () => {
-    const results = await Promise.all(
-      Array.from({ length: 12 }, (_, i) => store.create("chain/0000000100", Buffer.from(`writer ${i}`))),
-    );
-    expect(results.filter((won) => won)).toHaveLength(1);
-    expect(String(await store.read("chain/0000000100"))).toBe(`writer ${results.indexOf(true)}`);
-  });
-}
 
 describe("a directory", () => contract(() => openStore(join(directory, "plain"), { env: {}, cwd: directory })));
 
@@ -196,6 +129,33 @@ describe.skipIf(!hasS3)("S3 by s3rver (tools/install-test-programs.sh)", () => {
     const env = { AWS_ENDPOINT_URL: server.endpoint, AWS_EC2_METADATA_DISABLED: "true", HOME: directory };
     const bareStore = await openStore("s3://plain", { env, cwd: directory });
     await expect(bareStore.read("x")).rejects.toMatchObject({ message: "no credentials for S3 are found" });
+  });
+});
+
+describe.skipIf(!hasS3)("a fleet in one bucket", () => {
+  test("status shows every repository, with the endpoint of the address", async () => {
+    const server = await startS3(join(directory, "fleet"), ["fleet"]);
+    const { AWS_ENDPOINT_URL: _, ...env } = server.env;
+    const address = (name: string): string => `s3://fleet${name}?endpoint=${server.endpoint}`;
+    try {
+      const clusters = Array.from({ length: 40 }, (_each, i) => `cluster-${String(i).padStart(3, "0")}`);
+      for (const name of clusters) {
+        await initRepository(address(`/${name}`), {
+          env,
+          cwd: directory,
+          signingKeyFile: join(directory, `${name}.key`),
+          identityFile: undefined,
+          recipients: [],
+          unencrypted: true,
+          now: () => Date.parse("2026-11-29T10:00:00Z"),
+        });
+      }
+      const status = await backupStatus(address(""), { env, cwd: directory, now: Date.now, maxLagMs: 60_000 });
+      expect(status.map(({ repository }) => repository)).toEqual(clusters.map((name) => `s3://fleet/${name}`));
+      expect(status.every(({ state }) => state === "empty")).toBe(true);
+    } finally {
+      await server.stop();
+    }
   });
 });
 

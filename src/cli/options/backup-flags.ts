@@ -8,7 +8,7 @@ import { argument } from "./define-command.ts";
 import { words } from "./flag.ts";
 
 /** What a repository is given as. */
-export const REPOSITORY_TEXT = "a directory, or s3://BUCKET/PREFIX";
+export const REPOSITORY_TEXT = "a directory, s3://BUCKET/PREFIX, azblob://CONTAINER/PREFIX, or sftp://USER@HOST/PATH";
 export const REPOSITORY_ARGUMENT = argument("<repository>", REPOSITORY_TEXT);
 
 /** For whatever adds to a repository. */

@@ -11,7 +11,9 @@ import type { StoreOptions } from "./store-options.ts";
 type Opener = (url: URL, options: StoreOptions) => Promise<Store>;
 
 const OPENERS: Readonly<Record<string, Opener>> = {
+  azblob: async (url, options) => (await import("./azure-store.ts")).openAzureStore(url, options),
   s3: async (url, options) => (await import("./s3-store.ts")).openS3Store(url, options),
+  sftp: async (url, options) => (await import("./sftp-store.ts")).openSftpStore(url, options),
 };
 
 /** A directory, or an URL of {@link OPENERS}. Throws `usage`. Nothing is asked of the store yet. */
@@ -29,6 +31,14 @@ export async function openStore(address: string, options: StoreOptions): Promise
     });
   }
   return await open(new URL(address), options);
+}
+
+/** The address of what is in a folder of a store, with the options that a URL has behind its `?`. */
+export function addressBelow(address: string, folder: string): string {
+  const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(address);
+  const at = isUrl ? address.indexOf("?") : -1;
+  const [place, options] = at < 0 ? [address, ""] : [address.slice(0, at), address.slice(at)];
+  return `${place.replace(/\/+$/, "")}/${isUrl ? encodeURIComponent(folder) : folder}${options}`;
 }
 
 /** A path may have percent signs that encode nothing. */

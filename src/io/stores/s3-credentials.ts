@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
+import { askForCredentials } from "./ask-for-credentials.ts";
 import { tagText } from "./xml-text.ts";
 
 export interface S3Credentials {
@@ -21,7 +22,6 @@ export interface S3Credentials {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const BEFORE_EXPIRY_MS = 5 * 60_000;
-const TIMEOUT_MS = 5000;
 const METADATA = "http://169.254.169.254";
 const CONTAINER = "http://169.254.170.2";
 
@@ -120,7 +120,7 @@ async function fromWebIdentity(env: Environment): Promise<S3Credentials | undefi
     RoleSessionName: env.AWS_ROLE_SESSION_NAME || "kubemend",
     WebIdentityToken: readTextFile(file).trim(),
   });
-  const answer = await ask(endpoint, { method: "POST", body: query });
+  const answer = await askForCredentials(endpoint, { method: "POST", body: query });
   if (!answer.ok) {
     throw new MendError(
       "store-refused",
@@ -147,7 +147,7 @@ async function fromContainer(env: Environment): Promise<S3Credentials | undefine
   if (url === "") return undefined;
   const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   const token = file ? readTextFile(file).trim() : env.AWS_CONTAINER_AUTHORIZATION_TOKEN;
-  const answer = await ask(url, { headers: token ? { authorization: token } : {} });
+  const answer = await askForCredentials(url, { headers: token ? { authorization: token } : {} });
   return answer.ok ? fromJson(answer.text) : undefined;
 }
 
@@ -155,16 +155,16 @@ async function fromMetadata(env: Environment): Promise<S3Credentials | undefined
   if (/^true$/i.test(env.AWS_EC2_METADATA_DISABLED ?? "")) return undefined;
   const base = env.AWS_EC2_METADATA_SERVICE_ENDPOINT || METADATA;
   try {
-    const token = await ask(`${base}/latest/api/token`, {
+    const token = await askForCredentials(`${base}/latest/api/token`, {
       method: "PUT",
       headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" },
     });
     if (!token.ok) return undefined;
     const headers = { "x-aws-ec2-metadata-token": token.text };
     const path = `${base}/latest/meta-data/iam/security-credentials/`;
-    const role = await ask(path, { headers });
+    const role = await askForCredentials(path, { headers });
     if (!role.ok) return undefined;
-    const answer = await ask(path + role.text.trim().split("\n")[0], { headers });
+    const answer = await askForCredentials(path + role.text.trim().split("\n")[0], { headers });
     return answer.ok ? fromJson(answer.text) : undefined;
   } catch (error) {
     if (error instanceof MendError) return undefined; // not on such a machine
@@ -179,17 +179,5 @@ function fromJson(text: string): S3Credentials | undefined {
     return credentials(AccessKeyId, SecretAccessKey, Token, Expiration);
   } catch {
     return undefined;
-  }
-}
-
-async function ask(url: string, init: RequestInit): Promise<{ ok: boolean; status: number; text: string }> {
-  try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return { ok: response.ok, status: response.status, text: await response.text() };
-  } catch (error) {
-    throw new MendError("store-unreachable", `"${url}" gives no credentials: it cannot be reached`, {
-      where: url,
-      cause: error,
-    });
   }
 }

@@ -11,6 +11,9 @@ import { defined } from "../../errors/defined.ts";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { withoutLogin } from "../../errors/secret.ts";
 import { decodePercent } from "../network/decode-percent.ts";
+import { inParts } from "./in-parts.ts";
+import { refusalOf } from "./refusal.ts";
+import { lockedUntil, type Retention, retentionOf } from "./retention.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -28,6 +31,7 @@ interface Place {
   readonly prefix: string;
   readonly region: string;
   readonly url: string;
+  readonly retention: Retention | undefined;
 }
 
 export async function openS3Store(url: URL, options: StoreOptions): Promise<Store> {
@@ -47,6 +51,14 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     return await askStore(make, { signal, where: place.url });
   }
   const keyOf = (name: string): string => place.prefix + name;
+  const lockHeaders = (name: string): Record<string, string> => {
+    const until = lockedUntil(place.retention, name, Date.now());
+    if (until === undefined || place.retention === undefined) return {};
+    return {
+      "x-amz-object-lock-mode": place.retention.mode.toUpperCase(),
+      "x-amz-object-lock-retain-until-date": until.toISOString(),
+    };
+  };
 
   async function listPage(query: Record<string, string>): Promise<string> {
     const answer = await ask("GET", undefined, { "list-type": "2", "encoding-type": "url", ...query });
@@ -81,7 +93,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
   }
 
   async function create(name: string, bytes: Uint8Array): Promise<boolean> {
-    const answer = await ask("PUT", keyOf(name), {}, { "if-none-match": "*" }, bytes);
+    const answer = await ask("PUT", keyOf(name), {}, { "if-none-match": "*", ...lockHeaders(name) }, bytes);
     if (answer.status === 200 || answer.status === 201) return true;
     if (answer.status !== 412 && answer.status !== 409) throw refusal(answer, place, `${place.url}/${name}`);
     // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
@@ -96,12 +108,12 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     try {
       for await (const { part, isLast } of inParts(content, PART_BYTES)) {
         if (isLast && id === undefined) {
-          const answer = await ask("PUT", key, {}, {}, part);
+          const answer = await ask("PUT", key, {}, lockHeaders(name), part);
           if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
           return;
         }
         if (id === undefined) {
-          const begun = await ask("POST", key, { uploads: "" });
+          const begun = await ask("POST", key, { uploads: "" }, lockHeaders(name));
           id = begun.status === 200 ? tagText(begun.bytes.toString(), "UploadId") : undefined;
           if (id === undefined) throw refusal(begun, place, `${place.url}/${name}`);
         }
@@ -195,6 +207,7 @@ function placeOf(url: URL, env: StoreOptions["env"]): Place {
     bucket,
     prefix: path === "" ? "" : `${path}/`,
     region,
+    retention: retentionOf(url),
     url: `s3://${bucket}${path === "" ? "" : `/${path}`}`,
   };
 }
@@ -284,6 +297,11 @@ const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = 
     "the bucket is in another region",
     "set AWS_REGION, or pass ?region= in the address",
   ],
+  ObjectLockConfigurationNotFoundError: [
+    "unsupported",
+    "the bucket has no Object Lock, so objects cannot be locked",
+    "create a bucket with Object Lock enabled, or remove lock= from the address",
+  ],
   QuotaExceeded: ["no-space", "its quota is used up", "raise the quota, or prune"],
   XMinioStorageFull: ["no-space", "it has no space left", "free some space, or prune"],
   EntityTooLarge: ["store-refused", "an object is larger than it takes", "check the store's limits"],
@@ -315,39 +333,5 @@ function refusal(answer: StoreAnswer, place: Place, where: string): MendError {
       region !== null && /region/.test(text) ? `the bucket is in ${region}, and ${place.region} was asked` : text;
     return new MendError(mend, `"${where}": ${better}`, { where, hint });
   }
-  const passing = answer.status >= 500 || answer.status === 429;
-  const text = message ?? (code === "" ? `HTTP status ${answer.status}` : code);
-  return new MendError(
-    answer.status === 507 ? "no-space" : passing ? "store-unreachable" : "store-refused",
-    `"${where}" refuses: ${text}`,
-    {
-      where,
-      hint: passing
-        ? "it is tried again by itself; if it lasts, ask who runs the store"
-        : "check the address and the credentials",
-    },
-  );
-}
-
-/** Pieces of `size` bytes; the last one may be shorter, and is the only one where all fits into it. */
-async function* inParts(
-  content: AsyncIterable<Uint8Array>,
-  size: number,
-): AsyncGenerator<{ readonly part: Uint8Array; readonly isLast: boolean }> {
-  let buffer = Buffer.allocUnsafe(size);
-  let filled = 0;
-  for await (const chunk of content) {
-    for (let at = 0; at < chunk.length; ) {
-      if (filled === size) {
-        yield { part: buffer, isLast: false };
-        buffer = Buffer.allocUnsafe(size);
-        filled = 0;
-      }
-      const piece = chunk.subarray(at, at + size - filled);
-      buffer.set(piece, filled);
-      filled += piece.length;
-      at += piece.length;
-    }
-  }
-  yield { part: buffer.subarray(0, filled), isLast: true };
+  return refusalOf(answer, where, message ?? code);
 }

@@ -14,6 +14,7 @@ import { openEtcd } from "../../io/etcd/etcd-client.ts";
 import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
 import { openStore } from "../../io/stores/open-store.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
+import { momentPlace } from "../../snapshot/open-moment.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { leaveReport } from "./reports.ts";
 import { type BackupMoment, restoreBackup } from "./restore.ts";
@@ -77,7 +78,9 @@ export async function drill(moment: string, options: DrillOptions): Promise<Dril
       findings,
       ok: findings.every(({ level }) => level !== "error") && (etcd === null || etcd.revision === restored.revision),
     };
-    const store = await openStore(restored.moment.repository, moments);
+    const place = momentPlace(moment, moments);
+    const address = place?.kind === "repository" ? place.address : restored.moment.repository;
+    const store = await openStore(address, moments);
     try {
       await leaveReport(store, "drill", moments.now(), { time: new Date(moments.now()).toISOString(), ...result });
     } finally {

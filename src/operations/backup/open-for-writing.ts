@@ -30,13 +30,18 @@ export interface WritableRepository {
 export async function openForWriting(address: string, access: WriteAccess): Promise<WritableRepository> {
   const key = readSigningKey(access.signingKeyFile);
   const store = await openStore(address, access);
-  const repository = await openRepository(store);
-  const found = await readLinks(repository);
-  const links = trusted(repository, found.links);
-  // The chain goes on behind the last link that can be trusted; what is damaged behind it is passed over when the next one is written.
-  const appender = createAppender(repository, links, { ...access, key });
-  await appender.catchUp();
-  return { repository, key, appender, links };
+  try {
+    const repository = await openRepository(store);
+    const found = await readLinks(repository);
+    const links = trusted(repository, found.links);
+    // The chain goes on behind the last link that can be trusted; what is damaged behind it is passed over when the next one is written.
+    const appender = createAppender(repository, links, { ...access, key });
+    await appender.catchUp();
+    return { repository, key, appender, links };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 export function readSigningKey(path: string): SigningKey {

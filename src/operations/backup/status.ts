@@ -1,6 +1,9 @@
 /** `backup status`: each repository below an address, in a line: how far it is behind, what it can restore, when it was last tried. */
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
-import { openStore } from "../../io/stores/open-store.ts";
+import { withoutLogin } from "../../errors/secret.ts";
+import { eachOf } from "../../io/repository/read-links.ts";
+import { addressBelow, openStore } from "../../io/stores/open-store.ts";
 import type { Store } from "../../io/stores/store.ts";
 import { DESCRIPTION_NAME } from "../../repository/names.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
@@ -36,25 +39,41 @@ export interface StatusOptions extends MomentAccess {
 export async function backupStatus(address: string, options: StatusOptions): Promise<RepositoryStatus[]> {
   const places = await findRepositories(address, options);
   if (places.length === 0) {
-    throw new MendError("repository-not-found", `there is no backup repository at "${address}" or below it`, {
-      where: address,
-      hint: "check the address, or make one with kubemend backup init",
-    });
+    throw new MendError(
+      "repository-not-found",
+      `there is no backup repository at "${withoutLogin(address)}" or below it`,
+      {
+        where: withoutLogin(address),
+        hint: "check the address, or make one with kubemend backup init",
+      },
+    );
   }
-  const results: RepositoryStatus[] = [];
-  for (const place of places) results.push(await judge(place, options));
-  return results;
+  const results = new Map<string, RepositoryStatus>();
+  await eachOf(places, AT_ONCE, async (place) => {
+    results.set(place.address, await judge(place, options));
+  });
+  return places.map(({ address: each }) => defined(results.get(each)));
 }
 
-async function judge(place: string, options: StatusOptions): Promise<RepositoryStatus> {
+/** Repositories at once; each asks for several objects at once in turn. */
+const AT_ONCE = 16;
+
+interface FoundPlace {
+  /** Opens it again, with the options that the given address has. */
+  readonly address: string;
+  /** As it is shown. */
+  readonly url: string;
+}
+
+async function judge({ address, url }: FoundPlace, options: StatusOptions): Promise<RepositoryStatus> {
   try {
-    const list = await listBackups(place, options);
+    const list = await listBackups(address, options);
     const span = list.spans.at(-1);
     const restorableTo = span?.toTime ?? null;
     const lag = restorableTo === null ? null : Math.max(0, options.now() - Date.parse(restorableTo));
     const isLate = lag === null || lag > options.maxLagMs;
     return {
-      repository: place,
+      repository: url,
       state: span === undefined ? "empty" : isLate ? "late" : list.gaps.length > 0 ? "gap" : "good",
       newestRevision: span?.toRevision ?? null,
       restorableFrom: list.spans.find(({ fromTime }) => fromTime !== null)?.fromTime ?? null,
@@ -68,24 +87,26 @@ async function judge(place: string, options: StatusOptions): Promise<RepositoryS
     };
   } catch (error) {
     if (!(error instanceof MendError) || error.code === "internal") throw error;
-    return { repository: place, error: { code: error.code, message: error.message } };
+    return { repository: url, error: { code: error.code, message: error.message } };
   }
 }
 
-async function findRepositories(address: string, options: StatusOptions): Promise<string[]> {
+/** By their addresses, ascending. */
+async function findRepositories(address: string, options: StatusOptions): Promise<FoundPlace[]> {
   const store = await openStore(address, options);
   try {
-    if (await isRepository(store)) return [store.url];
-    const places: string[] = [];
-    for (const name of await store.folders()) {
-      const inner = await openStore(`${store.url}/${name}`, options);
+    if (await isRepository(store)) return [{ address, url: store.url }];
+    const places: FoundPlace[] = [];
+    await eachOf(await store.folders(), AT_ONCE, async (name) => {
+      const below = addressBelow(address, name);
+      const inner = await openStore(below, options);
       try {
-        if (await isRepository(inner)) places.push(inner.url);
+        if (await isRepository(inner)) places.push({ address: below, url: inner.url });
       } finally {
         await inner.close();
       }
-    }
-    return places;
+    });
+    return places.sort((a, b) => (a.url < b.url ? -1 : 1));
   } finally {
     await store.close();
   }
