@@ -12,7 +12,7 @@ import { askForCredentials } from "./ask-for-credentials.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** How requests are authorized. */
-export type AzureAuthorization =
+type AzureAuthorization =
   | { readonly kind: "key"; readonly key: Secret }
   | { readonly kind: "sas"; readonly token: Secret }
   | { readonly kind: "bearer"; readonly token: Secret };

@@ -16,7 +16,7 @@ export interface SftpTarget {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export interface SftpReply {
+interface SftpReply {
   readonly type: number;
   readonly fields: FieldReader;
   /** There is no more of it: a file, or a directory. */
