@@ -7,10 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { type EtcdServer, startEtcd } from "./etcd-server.ts";
+import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
 import { kubemend } from "./kubemend.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
 import { memberNames, planMembers, startMembers } from "./restored-cluster.ts";
+import { startSlowProxy } from "./slow-proxy.ts";
 
 let directory: string;
 let running: EtcdServer[] = [];
@@ -66,7 +67,18 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
 
     const flags = ["--initial-cluster", value("ETCD_INITIAL_CLUSTER")!, "--initial-cluster-state", "existing"];
     const options = { suite, dataDir: join(directory, "m4"), name: "m4", ports: fourth.ports, flags };
-    running.push(await startEtcd(options, false));
+    const learner = await startEtcd(options, false);
+    running.push(learner);
+    await refusesReads(learner);
+    // A learner among the endpoints refuses most requests: the next endpoint is asked.
+    const both = await kubemend(directory, [
+      "etcd",
+      "alarm",
+      "list",
+      "--endpoints",
+      `${learner.endpoint},${one.endpoint}`,
+    ]);
+    expect([both.code, both.stderr]).toEqual([0, ""]);
     const promoted = await promote(one, id!);
     expect([promoted.code, promoted.stderr.replace(/^.*has not caught up.*\n/gm, "")]).toEqual([0, ""]);
     expect(promoted.stdout).toMatch(new RegExp(`^Member +${id} promoted in cluster +[0-9a-f]+\n$`));
@@ -105,6 +117,36 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     const none = await etcd(one, "member", "remove", "m2");
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("1 of 2 voters answer, and 2 have to")]);
     expect(none.stderr).toContain("hint: bring members back, or begin anew from their data: kubemend etcd salvage");
+  });
+
+  test("a change is seen by a member that is behind the one that makes it", async () => {
+    const { members: planned } = await planMembers(4);
+    const proxies = await Promise.all(planned.slice(0, 3).map(({ ports }) => startSlowProxy(ports[1], 150)));
+    try {
+      const peers = proxies.map(({ port }) => `http://127.0.0.1:${port}`);
+      const cluster = peers.map((peer, i) => `m${i + 1}=${peer}`).join(",");
+      for (const [i, { name, ports }] of planned.slice(0, 3).entries()) {
+        const flags = ["--initial-cluster", cluster, "--initial-advertise-peer-urls", peers[i]!];
+        const dataDir = join(directory, name);
+        running.push(await startEtcd({ suite, dataDir, name, ports, flags }, false));
+      }
+      for (const server of running) await ready(server);
+      // The first one of the list makes the change, and the last one is asked.
+      const ids = (await members(running[0]!)).map(({ id, name }) => ({ id, at: Number(name.slice(1)) - 1 }));
+      ids.sort((a, b) => (BigInt(`0x${a.id}`) < BigInt(`0x${b.id}`) ? -1 : 1));
+      const [first, last] = [ids[0]!, running[ids[2]!.at]!];
+      const moved = await etcd(last, "move-leader", first.id);
+      expect([moved.code, moved.stderr]).toEqual([0, ""]);
+      const added = await etcd(last, "member", "add", "m4", `--peer-urls=${planned[3]!.peer}`);
+      expect([added.code, added.stderr]).toEqual([0, expect.stringContaining('next, for "m4"')]);
+      const id = /^Member +([0-9a-f]+) added/.exec(added.stdout)?.[1] ?? "";
+      const removed = await etcd(last, "member", "remove", id);
+      expect([removed.code, removed.stderr]).toEqual([0, ""]);
+      expect(await members(running[first.at]!)).toHaveLength(3);
+    } finally {
+      await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+    }
   });
 
   test("the last member stays; compact, defrag and alarms do what they say", async () => {
@@ -187,6 +229,20 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     expect(await members(one)).toHaveLength(2);
   });
 });
+
+/** Until it answers as a learner does. */
+async function refusesReads({ endpoint }: EtcdServer): Promise<void> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const read = { method: "POST", body: JSON.stringify({ key: "YQ==" }), signal: AbortSignal.timeout(2000) };
+    const said = await fetch(`${endpoint}/v3/kv/range`, read).then(
+      (answer) => answer.text(),
+      () => "",
+    );
+    if (said.includes("not supported for learner")) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${endpoint} does not answer as a learner`);
+}
 
 /** The learner connects first, which takes a moment. */
 async function promote(server: EtcdServer, id: string) {

@@ -110,7 +110,7 @@ describe.skipIf(findProgram(SUITE, "etcd") === undefined)(`etcd of ${SUITE} (${P
     const result = await salvaged(["m2"]);
     expect(result).toMatchObject({ isNewMember: true, survivors: [{ role: "removed", memberId: "a661f1a5fda0f7ca" }] });
     expect(result.memberId).not.toBe("a661f1a5fda0f7ca");
-    expect(codes(result)).toEqual(["etcd-version", "member-new", "member-removed"]);
+    expect(codes(result)).toEqual(["etcd-version", "member-new", "member-removed", "survivors-too-few"]);
     expect((await served(result)).revision).toBe(31);
   });
 

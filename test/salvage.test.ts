@@ -218,7 +218,12 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     if (level !== undefined) expect(result.survivors[0]!.findings).toMatchObject([{ level, code: `wal-${kind}` }]);
     if (kind === "torn") expect(result.survivors[0]!.findings[0]!.text).toMatch(/entries from \d+ on/);
     if (kind === "damaged") expect(result.survivors[0]!.findings[0]!.text).toMatch(/entry \d+ is lost here/);
-    expect(result.findings).toMatchObject([{ code: "raft-snapshot-made" }, { code: "etcd-version" }]);
+    // A log that ends in the middle says nothing of what its only voter committed behind that.
+    const isCut = result.findings.some(({ code }) => code === "survivors-too-few");
+    if (kind === "torn") expect(isCut).toBe(false);
+    if (kind === "damaged") expect(isCut).toBe(true);
+    const others = result.findings.filter(({ code }) => code !== "survivors-too-few");
+    expect(others).toMatchObject([{ code: "raft-snapshot-made" }, { code: "etcd-version" }]);
     const server = await start(suite, out, ports);
     expect((await keys(server)).size).toBe(40);
     await server.etcdctl("put", "/after", "x");

@@ -183,6 +183,10 @@ export const FINDING_CODES = {
     "entries are not used, because a later leader wrote others in their place",
     "nothing: they were never known to be committed",
   ),
+  "survivors-too-few": code(
+    "the survivors are so few that the other members may have committed writes without any of them",
+    "look for the data dir of another member, or compare the newest objects with what you know of them",
+  ),
   "member-removed": code("a survivor had been removed from the cluster", "nothing: what it has ends there"),
   "member-learner": code("a survivor is a learner", "nothing"),
   "member-unknown": code("a survivor is not a member of the cluster", "check that it belongs to this cluster"),

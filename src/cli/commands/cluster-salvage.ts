@@ -111,10 +111,17 @@ function planText({ id, nodes, problems }: SalvageOfNodes): string {
 function salvageText(result: SalvageResult): string {
   const lines = [
     `newest: ${result.reason}`,
-    `last entry ${result.lastIndex} of term ${result.lastTerm}; ` +
-      `${result.isComplete ? "nothing that was committed is missing" : "committed entries are missing"}`,
+    `last entry ${result.lastIndex} of term ${result.lastTerm}; ${completeness(result)}`,
   ];
   return `${lines.join("\n")}\n${String(findingsText(result.findings))}`;
+}
+
+function completeness({ isComplete, findings }: SalvageResult): string {
+  if (!isComplete) return "committed entries are missing";
+  const isKnown = findings.every(({ code }) => code !== "survivors-too-few");
+  return isKnown
+    ? "nothing that was committed is missing"
+    : "nothing is known to be missing, but too few members are left to be sure";
 }
 
 function salvagedText({ id, etcd, controlPlane, seconds }: ClusterSalvaged): string {

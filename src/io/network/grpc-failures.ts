@@ -50,6 +50,12 @@ export const ETCD_FAILURES: GrpcFailures = {
     }),
 };
 
+/**
+ * What a learner answers to most requests: another member may serve them. etcd's own client tells errors apart by these
+ * texts too (api/v3rpc/rpctypes/error.go); the status is 14 up to etcd 3.5, and 9 since.
+ */
+const NOT_FOR_LEARNERS = "etcdserver: rpc not supported for learner";
+
 function etcdStatus(status: number, text: string, endpoint: string, method: string): MendError {
   const message = text === "" ? `status ${status}` : text;
   const where = endpoint;
@@ -78,7 +84,7 @@ function etcdStatus(status: number, text: string, endpoint: string, method: stri
     });
   }
   if (status === 4) return ETCD_FAILURES.timedOut(endpoint, "answer", undefined);
-  if (status === 14) {
+  if (status === 14 || text === NOT_FOR_LEARNERS) {
     return new MendError("etcd-unreachable", `"${endpoint}" cannot serve: ${message}`, {
       where,
       hint: "see kubemend etcd health",

@@ -63,8 +63,9 @@ export async function addMember(
   const { header, member } = await onMember(access, health, signal, (client) =>
     maintenance.addMember(client, peerUrls, !wanted.voter),
   );
-  const { members } = await withAnyEndpoint(access, (client) => client.members(), signal);
-  const found = members.find((each) => each.id === member.id);
+  const isAdded = (each: ClusterMember): boolean => each.id === member.id;
+  const members = await membersOnce((list) => list.some(isAdded), access, signal);
+  const found = members.find(isAdded);
   if (found === undefined) throw notSeen(`member ${hex(member.id)} was added, and is not among the members`, member.id);
   const cluster = members.flatMap((each) =>
     each.peerUrls.map((url) => `${each.id === member.id ? name : each.name}=${url}`),
@@ -94,8 +95,11 @@ export async function removeMember(
   guardRemoval(health, member, wanted.force);
   const others = { ...health, members: health.members.filter((each) => each !== member) };
   const { header } = await onMember(access, others, signal, (client) => maintenance.removeMember(client, idOf(member)));
-  const { members } = await onMember(access, others, signal, (client) => client.members());
-  if (members.some((each) => each.id === idOf(member)))
+  const isStill = (each: ClusterMember): boolean => each.id === idOf(member);
+  const remaining = others.members.flatMap(({ endpoint, status }) => (status === null ? [] : (endpoint ?? [])));
+  const reading = access.user !== undefined || remaining.length === 0 ? access : { ...access, endpoints: remaining };
+  const members = await membersOnce((list) => !list.some(isStill), reading, signal);
+  if (members.some(isStill))
     throw notSeen(`member ${member.id} was removed, and is still among the members`, idOf(member));
   return { clusterId: hex(header.clusterId), memberId: member.id, peerUrls: [], members };
 }
@@ -112,9 +116,13 @@ export async function updateMember(
   const { header } = await onMember(access, health, signal, (client) =>
     maintenance.updateMember(client, idOf(member), wanted.peerUrls),
   );
-  const { members } = await withAnyEndpoint(access, (client) => client.members(), signal);
-  const urls = members.find((each) => each.id === idOf(member))?.peerUrls ?? [];
-  if ([...urls].sort().join() !== [...wanted.peerUrls].sort().join())
+  const urlsIn = (list: readonly ClusterMember[]): readonly string[] =>
+    list.find((each) => each.id === idOf(member))?.peerUrls ?? [];
+  const isUpdated = (list: readonly ClusterMember[]): boolean =>
+    [...urlsIn(list)].sort().join() === [...wanted.peerUrls].sort().join();
+  const members = await membersOnce(isUpdated, access, signal);
+  const urls = urlsIn(members);
+  if (!isUpdated(members))
     throw notSeen(`member ${member.id} was updated, and has the peer URLs ${urls.join(",")}`, idOf(member));
   return { clusterId: hex(header.clusterId), memberId: member.id, peerUrls: urls, members };
 }
@@ -141,7 +149,8 @@ export async function promoteMember(
       const { header } = await onMember(access, health, signal, (client) =>
         maintenance.promoteMember(client, idOf(member)),
       );
-      const { members } = await withAnyEndpoint(access, (client) => client.members(), signal);
+      const isPromoted = (each: ClusterMember): boolean => each.id === idOf(member) && !each.isLearner;
+      const members = await membersOnce((list) => list.some(isPromoted), access, signal);
       const now = members.find((each) => each.id === idOf(member));
       if (now === undefined || now.isLearner)
         throw notSeen(`member ${member.id} was promoted, and is still a learner`, idOf(member));
@@ -209,6 +218,27 @@ async function onMember<T>(
       if (!isSettling || endpoints.length === 0 || performance.now() > deadline) throw error;
       await setTimeout(PROMOTION_RETRY_MS, undefined, signal === undefined ? {} : { signal });
     }
+  }
+}
+
+/** How long a member that is asked may take to learn of a change that another one made. */
+const LEARNS_OF_IT_MS = 10_000;
+const LOOK_AGAIN_MS = 100;
+
+/**
+ * The members, as soon as whoever is asked knows of the change; what it says in the end where it does not. Each member
+ * answers from what it has itself applied, which may be a moment behind the member that made the change.
+ */
+async function membersOnce(
+  isDone: (members: readonly ClusterMember[]) => boolean,
+  access: EtcdAccess,
+  signal: AbortSignal | undefined,
+): Promise<readonly ClusterMember[]> {
+  const deadline = performance.now() + LEARNS_OF_IT_MS;
+  for (;;) {
+    const { members } = await withAnyEndpoint(access, (client) => client.members(), signal);
+    if (isDone(members) || performance.now() > deadline) return members;
+    await setTimeout(LOOK_AGAIN_MS, undefined, signal === undefined ? {} : { signal });
   }
 }
 

@@ -3,6 +3,7 @@ import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { FindingCode } from "../../errors/finding-codes.ts";
 import type { SalvagePlan } from "../../salvage/choose.ts";
+import { heardVoters } from "../../salvage/heard-voters.ts";
 import { roleOf } from "../../salvage/identity.ts";
 import { hasSmallEntriesOnly, isTooLargeFor34, partEntries } from "../../salvage/log-start.ts";
 import type { Loss } from "../../salvage/losses.ts";
@@ -29,7 +30,25 @@ export function reasonFor({ database, join, last }: SalvagePlan): string {
 }
 
 export function planFindings(plan: SalvagePlan, survivors: readonly OpenSurvivor[]): Finding[] {
-  return [...plan.findings, ...lossFindings(plan), ...memberFindings(plan, survivors), ...startFindings(plan)];
+  return [
+    ...plan.findings,
+    ...lossFindings(plan),
+    ...voterFindings(plan),
+    ...memberFindings(plan, survivors),
+    ...startFindings(plan),
+  ];
+}
+
+/** What a majority without any of the survivors may have committed is beyond what anybody can know here. */
+function voterFindings({ cluster, survivors }: SalvagePlan): Finding[] {
+  const { voters, heard, isEnough } = heardVoters(cluster, survivors);
+  if (isEnough) return [];
+  const text =
+    `${heard} of ${voters} voting members could be read to the end, too few to know of every write that was ` +
+    "committed: the last ones may be missing";
+  return [
+    { level: "warning", code: "survivors-too-few", where: survivors.map(({ dataDir }) => dataDir).join(" · "), text },
+  ];
 }
 
 export function writtenFindings({ findings, alarms }: WrittenDataDir): Finding[] {

@@ -93,7 +93,10 @@ export interface SalvageResult {
   readonly replayedEntries: number;
   readonly uncommittedEntries: number;
   readonly droppedEntries: number;
-  /** False where entries that were committed, or that may have been, are known to be missing. */
+  /**
+   * False where entries that were committed, or that may have been, are known to be missing. True says no more than that
+   * where the finding `survivors-too-few` is there: members that were not read may have committed writes without the others.
+   */
   readonly isComplete: boolean;
   readonly lost: readonly LostEntries[];
   readonly findings: readonly Finding[];
