@@ -59,7 +59,7 @@ export class Backups {
     let spans = (await listed(this.#place)).spans;
     while (spans.at(-1)?.toRevision !== revision) {
       if (Date.now() > deadline) {
-        const said = this.#agent?.said.split("\n").slice(-6).join("\n");
+        const said = this.#agent?.reported.split("\n").slice(-6).join("\n");
         world.wrong(
           `the backup agent is at ${spans.at(-1)?.toRevision} of revision ${revision} after a minute:\n${said}`,
         );
