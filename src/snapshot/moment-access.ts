@@ -8,6 +8,7 @@ export interface MomentAccess {
   /** Where credentials are looked for. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  readonly signal?: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** The path of an identity file; `KUBEMEND_BACKUP_IDENTITY` unless given. */

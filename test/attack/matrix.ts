@@ -10,6 +10,9 @@ import { expect } from "vitest";
 import { run } from "../../src/cli/run.ts";
 import type { HostileServer } from "./hostile-server.ts";
 
+/** What is attacked with: where it is, and how often it was dialed. */
+export type Dialed = Pick<HostileServer, "url" | "connections">;
+
 /** What a run may take in all: many times the second that each request is given. */
 const MOST_MS = 45_000;
 
@@ -19,6 +22,10 @@ export interface Attacked {
   readonly argv: readonly string[];
   /** What it ends with; 1 unless given. */
   readonly codes?: readonly number[];
+  /** What it has of the environment: `@` and `$OUT` as in the words. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** It reports what it could not learn as its result, and not as an error. */
+  readonly isReport?: boolean;
 }
 
 const BACKUP = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
@@ -88,8 +95,8 @@ export interface AttackOutcome {
 
 /** Runs the command in this process, in a directory of its own; interrupted once the server has been dialed, where that is asked for. */
 export async function attack(
-  { argv }: Attacked,
-  server: HostileServer,
+  { argv, env = {} }: Attacked,
+  server: Dialed,
   { interrupted = false }: { readonly interrupted?: boolean } = {},
 ): Promise<AttackOutcome> {
   const directory = mkdtempSync(join(tmpdir(), "kubemend-attack-"));
@@ -102,8 +109,10 @@ export async function attack(
     };
     writeFileSync(kubeconfig, JSON.stringify(config));
     const isApi = argv.some((word) => word.startsWith("--kubeconfig"));
-    const words = argv.map((word) => word.replace("@", isApi ? kubeconfig : server.url).replace("$OUT", directory));
-    return await runIn(directory, words, interrupted ? server : undefined);
+    const filled = (word: string): string =>
+      word.replace("@", isApi ? kubeconfig : server.url).replace("$OUT", directory);
+    const variables = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, filled(value)]));
+    return await runIn(directory, argv.map(filled), variables, interrupted ? server : undefined);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -112,7 +121,8 @@ export async function attack(
 async function runIn(
   cwd: string,
   argv: readonly string[],
-  interruptAt: HostileServer | undefined,
+  env: Readonly<Record<string, string>>,
+  interruptAt: Dialed | undefined,
 ): Promise<AttackOutcome> {
   const out = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof out) => ({
@@ -127,7 +137,7 @@ async function runIn(
   const limit = new AbortController();
   const host = {
     cwd,
-    env: {},
+    env,
     now: Date.now,
     signal: interruption.signal,
     stdout: sink("stdout"),
@@ -141,27 +151,33 @@ async function runIn(
   return { code, ...out };
 }
 
-async function interruptOnceDialed(
-  server: HostileServer,
-  interruption: AbortController,
-  over: AbortSignal,
-): Promise<void> {
+async function interruptOnceDialed(server: Dialed, interruption: AbortController, over: AbortSignal): Promise<void> {
   while (server.connections === 0 && !over.aborted) await sleep(5);
   await sleep(50);
   interruption.abort(new DOMException("interrupted", "AbortError"));
+}
+
+/** No words of our own mistakes, no secret, and nothing that controls a terminal. */
+export function expectCleanText(all: string): void {
+  expect(all).not.toMatch(/internal error|this is a bug|TypeError|RangeError|\bat file:|SECRET/);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
+  expect(all).not.toMatch(/[\u001b\u0007\u202e]/);
 }
 
 /** What nothing may say of a server that has told it nothing. */
 const FALSE_CLAIMS =
   /\b(drained|cordoned|uncordoned|evicted|saved|healthy|compacted|Finished|nothing is broken|0 pods)\b/;
 
-export function expectTrueEnd({ name, argv, codes = [1] }: Attacked, outcome: AttackOutcome): void {
+export function expectTrueEnd({ name, argv, codes = [1], isReport = false }: Attacked, outcome: AttackOutcome): void {
   const { code, stdout, stderr } = outcome;
   const all = `${name}: ${code}\n${stdout}${stderr}`;
   expect(codes, all).toContain(code);
-  expect(all).not.toMatch(/internal error|this is a bug|TypeError|RangeError|\bat file:|SECRET/);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
-  expect(all).not.toMatch(/[\u001b\u0007]/);
+  expectCleanText(all);
+  if (isReport) {
+    expect(stdout, all).toMatch(/unknown|NOT READY|ssh-failed|api-/);
+    expect(stdout, all).not.toMatch(/^ready|\bgood\b/m);
+    return;
+  }
   if (codes.includes(0)) {
     expect(stderr, all).toContain("was not checked");
     return;

@@ -41,6 +41,6 @@ interface ResultValues {
 
 /** How a moment of a backup repository is reached. */
 function momentAccess(host: Host, identityFile: string | undefined): MomentAccess {
-  const { env, cwd, now } = host;
-  return { env, cwd, now, ...(identityFile === undefined ? {} : { identityFile }) };
+  const { env, cwd, now, signal } = host;
+  return { env, cwd, now, signal, ...(identityFile === undefined ? {} : { identityFile }) };
 }

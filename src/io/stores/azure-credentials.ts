@@ -8,6 +8,7 @@ import { MendError } from "../../errors/errors.ts";
 import { Secret } from "../../errors/secret.ts";
 import { readTextFile } from "../files/read-file.ts";
 import { askForCredentials } from "./ask-for-credentials.ts";
+import { checkEndpoint } from "./not-a-store.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -43,6 +44,7 @@ export function findAzureAccount(
   env: Environment,
   given: { readonly account: string | undefined; readonly endpoint: string | undefined },
   now: () => number,
+  signal?: AbortSignal,
 ): AzureAccount {
   const connection = parseConnectionString(env.AZURE_STORAGE_CONNECTION_STRING ?? "");
   const ownName = connection.get("AccountName") ?? accountOf(connection.get("BlobEndpoint"));
@@ -61,21 +63,26 @@ export function findAzureAccount(
     own.get("BlobEndpoint") ||
     env.AZURE_STORAGE_BLOB_ENDPOINT ||
     `${scheme}://${name}.blob.${suffix}`;
-  return { name, endpoint: endpoint.replace(/\/+$/, ""), authorization: authorizationOf(env, own, now) };
+  checkEndpoint(endpoint);
+  const authorization = authorizationOf({ env, now, signal }, own);
+  return { name, endpoint: endpoint.replace(/\/+$/, ""), authorization };
 }
 
-function authorizationOf(
-  env: Environment,
-  connection: ReadonlyMap<string, string>,
-  now: () => number,
-): () => Promise<AzureAuthorization> {
+interface Asking {
+  readonly env: Environment;
+  readonly now: () => number;
+  readonly signal: AbortSignal | undefined;
+}
+
+function authorizationOf(asking: Asking, connection: ReadonlyMap<string, string>): () => Promise<AzureAuthorization> {
+  const { env, now } = asking;
   const key = connection.get("AccountKey") || env.AZURE_STORAGE_KEY;
   const sas = connection.get("SharedAccessSignature") || env.AZURE_STORAGE_SAS_TOKEN;
   if (key) return async () => ({ kind: "key", key: new Secret(key) });
   if (sas) return async () => ({ kind: "sas", token: new Secret(sas.replace(/^\?/, "")) });
   let known: Token | undefined;
   return async () => {
-    if (known === undefined || known.expires - now() <= BEFORE_EXPIRY_MS) known = await findToken(env, now);
+    if (known === undefined || known.expires - now() <= BEFORE_EXPIRY_MS) known = await findToken(asking);
     return { kind: "bearer", token: known.token };
   };
 }
@@ -103,17 +110,18 @@ interface Token {
   readonly expires: number;
 }
 
-async function findToken(env: Environment, now: () => number): Promise<Token> {
+async function findToken(asking: Asking): Promise<Token> {
+  const { env } = asking;
   const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: client, AZURE_CLIENT_SECRET: secret } = env;
   const file = env.AZURE_FEDERATED_TOKEN_FILE;
-  if (tenant && client && secret) return await exchange(env, now, tenant, client, { client_secret: secret });
+  if (tenant && client && secret) return await exchange(asking, tenant, client, { client_secret: secret });
   if (tenant && client && file) {
-    return await exchange(env, now, tenant, client, {
+    return await exchange(asking, tenant, client, {
       client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
       client_assertion: readTextFile(file).trim(),
     });
   }
-  const found = await fromMetadata(env, now);
+  const found = await fromMetadata(asking);
   if (found !== undefined) return found;
   throw new MendError("store-refused", "no credentials for Azure Blob Storage are found", {
     hint:
@@ -124,8 +132,7 @@ async function findToken(env: Environment, now: () => number): Promise<Token> {
 
 /** The token endpoint of Microsoft Entra, version 2.0. */
 async function exchange(
-  env: Environment,
-  now: () => number,
+  { env, now, signal }: Asking,
   tenant: string,
   client: string,
   proof: Readonly<Record<string, string>>,
@@ -138,7 +145,7 @@ async function exchange(
     scope: `${RESOURCE}.default`,
     ...proof,
   });
-  const answer = await askForCredentials(url, { method: "POST", body });
+  const answer = await askForCredentials(url, { method: "POST", body }, signal);
   const token = answer.ok ? readToken(answer.text, now) : undefined;
   if (token !== undefined) return token;
   throw new MendError("store-refused", `"${authority}" gives no token for client ${client}: HTTP ${answer.status}`, {
@@ -148,14 +155,13 @@ async function exchange(
 }
 
 /** Undefined where this is no machine of Azure's, or one without an identity. */
-async function fromMetadata(env: Environment, now: () => number): Promise<Token | undefined> {
+async function fromMetadata({ env, now, signal }: Asking): Promise<Token | undefined> {
   const base = (env.AZURE_POD_IDENTITY_AUTHORITY_HOST || METADATA).replace(/\/+$/, "");
   const query = new URLSearchParams({ "api-version": "2018-02-01", resource: RESOURCE });
   if (env.AZURE_CLIENT_ID) query.set("client_id", env.AZURE_CLIENT_ID);
   try {
-    const answer = await askForCredentials(`${base}/metadata/identity/oauth2/token?${query}`, {
-      headers: { metadata: "true" },
-    });
+    const url = `${base}/metadata/identity/oauth2/token?${query}`;
+    const answer = await askForCredentials(url, { headers: { metadata: "true" } }, signal);
     return answer.ok ? readToken(answer.text, now) : undefined;
   } catch (error) {
     if (error instanceof MendError && error.code === "store-unreachable") return undefined;

@@ -10,6 +10,7 @@ import { findAzureAccount } from "./azure-credentials.ts";
 import { azureRefusal } from "./azure-refusal.ts";
 import { authorized } from "./azure-sign.ts";
 import { inParts } from "./in-parts.ts";
+import { notAStore, requireList } from "./not-a-store.ts";
 import { lockedUntil, retentionOf } from "./retention.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
@@ -34,7 +35,7 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
     account: url.searchParams.get("account") ?? undefined,
     endpoint: url.searchParams.get("endpoint") ?? undefined,
   };
-  const account = findAzureAccount(env, given, Date.now);
+  const account = findAzureAccount(env, given, Date.now, signal);
   const retention = retentionOf(url);
 
   async function ask(
@@ -56,10 +57,12 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
       const paged = { restype: "container", comp: "list", ...query, ...(marker === "" ? {} : { marker }) };
       const answer = await ask("GET", undefined, paged);
       if (answer.status !== 200) throw refusal(answer);
-      const xml = answer.bytes.toString();
+      const xml = requireList(answer.bytes.toString(), "EnumerationResults", shown);
       yield xml;
-      marker = tagText(xml, "NextMarker") ?? "";
-      if (marker === "") return;
+      const next = tagText(xml, "NextMarker") ?? "";
+      if (next === "") return;
+      if (next === marker) throw notAStore(shown, "the next page of its list is the same page again");
+      marker = next;
     }
   }
 

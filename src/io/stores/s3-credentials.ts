@@ -11,6 +11,11 @@ import { readTextFile } from "../files/read-file.ts";
 import { askForCredentials } from "./ask-for-credentials.ts";
 import { tagText } from "./xml-text.ts";
 
+interface Asking {
+  readonly env: Environment;
+  readonly signal: AbortSignal | undefined;
+}
+
 export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: Secret;
@@ -26,22 +31,27 @@ const METADATA = "http://169.254.169.254";
 const CONTAINER = "http://169.254.170.2";
 
 /** A function that gives credentials that are good now. It throws `store-refused` where there are none anywhere. */
-export function createS3Credentials(env: Environment, now: () => number): () => Promise<S3Credentials> {
+export function createS3Credentials(
+  env: Environment,
+  now: () => number,
+  signal?: AbortSignal,
+): () => Promise<S3Credentials> {
   let known: S3Credentials | undefined;
   return async () => {
     if (known !== undefined && (known.expires === undefined || known.expires - now() > BEFORE_EXPIRY_MS)) return known;
-    known = await find(env);
+    known = await find({ env, signal });
     return known;
   };
 }
 
-async function find(env: Environment): Promise<S3Credentials> {
+async function find(asking: Asking): Promise<S3Credentials> {
+  const { env } = asking;
   const found =
     fromEnvironment(env) ??
-    (await fromWebIdentity(env)) ??
+    (await fromWebIdentity(asking)) ??
     fromSharedFiles(env) ??
-    (await fromContainer(env)) ??
-    (await fromMetadata(env));
+    (await fromContainer(asking)) ??
+    (await fromMetadata(asking));
   if (found !== undefined) return found;
   throw new MendError("store-refused", "no credentials for S3 are found", {
     hint: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE for ~/.aws/credentials, or give the pod or the machine a role",
@@ -107,7 +117,7 @@ export function readSection(path: string, section: string): Map<string, string> 
   return values;
 }
 
-async function fromWebIdentity(env: Environment): Promise<S3Credentials | undefined> {
+async function fromWebIdentity({ env, signal }: Asking): Promise<S3Credentials | undefined> {
   const { AWS_WEB_IDENTITY_TOKEN_FILE: file, AWS_ROLE_ARN: role } = env;
   if (!file || !role) return undefined;
   const region = env.AWS_REGION || env.AWS_DEFAULT_REGION;
@@ -120,7 +130,7 @@ async function fromWebIdentity(env: Environment): Promise<S3Credentials | undefi
     RoleSessionName: env.AWS_ROLE_SESSION_NAME || "kubemend",
     WebIdentityToken: readTextFile(file).trim(),
   });
-  const answer = await askForCredentials(endpoint, { method: "POST", body: query });
+  const answer = await askForCredentials(endpoint, { method: "POST", body: query }, signal);
   if (!answer.ok) {
     throw new MendError(
       "store-refused",
@@ -141,30 +151,28 @@ async function fromWebIdentity(env: Environment): Promise<S3Credentials | undefi
   return credentials(accessKeyId, secretAccessKey, sessionToken, expiration);
 }
 
-async function fromContainer(env: Environment): Promise<S3Credentials | undefined> {
+async function fromContainer({ env, signal }: Asking): Promise<S3Credentials | undefined> {
   const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
   const url = env.AWS_CONTAINER_CREDENTIALS_FULL_URI || (relative ? `${CONTAINER}${relative}` : "");
   if (url === "") return undefined;
   const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   const token = file ? readTextFile(file).trim() : env.AWS_CONTAINER_AUTHORIZATION_TOKEN;
-  const answer = await askForCredentials(url, { headers: token ? { authorization: token } : {} });
+  const answer = await askForCredentials(url, { headers: token ? { authorization: token } : {} }, signal);
   return answer.ok ? fromJson(answer.text) : undefined;
 }
 
-async function fromMetadata(env: Environment): Promise<S3Credentials | undefined> {
+async function fromMetadata({ env, signal }: Asking): Promise<S3Credentials | undefined> {
   if (/^true$/i.test(env.AWS_EC2_METADATA_DISABLED ?? "")) return undefined;
   const base = env.AWS_EC2_METADATA_SERVICE_ENDPOINT || METADATA;
   try {
-    const token = await askForCredentials(`${base}/latest/api/token`, {
-      method: "PUT",
-      headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" },
-    });
+    const wish = { method: "PUT", headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" } };
+    const token = await askForCredentials(`${base}/latest/api/token`, wish, signal);
     if (!token.ok) return undefined;
     const headers = { "x-aws-ec2-metadata-token": token.text };
     const path = `${base}/latest/meta-data/iam/security-credentials/`;
-    const role = await askForCredentials(path, { headers });
+    const role = await askForCredentials(path, { headers }, signal);
     if (!role.ok) return undefined;
-    const answer = await askForCredentials(path + role.text.trim().split("\n")[0], { headers });
+    const answer = await askForCredentials(path + role.text.trim().split("\n")[0], { headers }, signal);
     return answer.ok ? fromJson(answer.text) : undefined;
   } catch (error) {
     if (error instanceof MendError) return undefined; // not on such a machine

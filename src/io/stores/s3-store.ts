@@ -12,6 +12,7 @@ import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { withoutLogin } from "../../errors/secret.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { inParts } from "./in-parts.ts";
+import { checkEndpoint, notAStore, requireList } from "./not-a-store.ts";
 import { refusalOf } from "./refusal.ts";
 import { lockedUntil, type Retention, retentionOf } from "./retention.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
@@ -36,8 +37,9 @@ interface Place {
 
 export async function openS3Store(url: URL, options: StoreOptions): Promise<Store> {
   const place = placeOf(url, options.env);
-  const credentials = createS3Credentials(options.env, Date.now);
-  const { signal } = options;
+  const { signal, env } = options;
+  const credentials = createS3Credentials(env, Date.now, signal);
+  const tries = triesOf(env);
 
   async function ask(
     method: string,
@@ -48,7 +50,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
   ): Promise<StoreAnswer> {
     const make = async (): Promise<StoreRequest> =>
       await signed(place, await credentials(), method, key, query, headers, body);
-    return await askStore(make, { signal, where: place.url });
+    return await askStore(make, { signal, where: place.url, tries });
   }
   const keyOf = (name: string): string => place.prefix + name;
   const lockHeaders = (name: string): Record<string, string> => {
@@ -63,7 +65,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
   async function listPage(query: Record<string, string>): Promise<string> {
     const answer = await ask("GET", undefined, { "list-type": "2", "encoding-type": "url", ...query });
     if (answer.status !== 200) throw refusal(answer, place, place.url);
-    return answer.bytes.toString();
+    return requireList(answer.bytes.toString(), "ListBucketResult", place.url);
   }
 
   async function* pages(query: Record<string, string>): AsyncGenerator<string> {
@@ -71,8 +73,10 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       const xml = await listPage(token === undefined ? query : { ...query, "continuation-token": token });
       yield xml;
       if (tagText(xml, "IsTruncated") !== "true") return;
-      token = tagText(xml, "NextContinuationToken");
-      if (token === undefined) return;
+      const next = tagText(xml, "NextContinuationToken");
+      if (next === undefined || next === token)
+        throw notAStore(place.url, "its list has more pages, and does not say which is next");
+      token = next;
     }
   }
 
@@ -94,7 +98,10 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
 
   async function create(name: string, bytes: Uint8Array): Promise<boolean> {
     const answer = await ask("PUT", keyOf(name), {}, { "if-none-match": "*", ...lockHeaders(name) }, bytes);
-    if (answer.status === 200 || answer.status === 201) return true;
+    if (answer.status === 200 || answer.status === 201) {
+      requireTaken(answer, place);
+      return true;
+    }
     if (answer.status !== 412 && answer.status !== 409) throw refusal(answer, place, `${place.url}/${name}`);
     // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
     return (await readRange(name, undefined)).bytes.equals(bytes);
@@ -110,6 +117,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
         if (isLast && id === undefined) {
           const answer = await ask("PUT", key, {}, lockHeaders(name), part);
           if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
+          requireTaken(answer, place);
           return;
         }
         if (id === undefined) {
@@ -120,7 +128,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
         const answer = await ask("PUT", key, { partNumber: String(etags.length + 1), uploadId: id }, {}, part);
         if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
         size += part.length;
-        etags.push(answer.headers.get("etag") ?? "");
+        etags.push(requireTaken(answer, place));
       }
       const parts = etags.map(
         (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag.replaceAll('"', "&quot;")}</ETag></Part>`,
@@ -128,7 +136,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       const body = Buffer.from(`<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`);
       const done = await ask("POST", key, { uploadId: defined(id) }, { "content-type": "application/xml" }, body);
       // It may say 200 and then that it failed. One that is repeated fails because the first one succeeded: then the object is there.
-      const failed = done.status !== 200 || done.bytes.includes("<Error>");
+      const failed = done.status !== 200 || !done.bytes.includes("<CompleteMultipartUploadResult");
       if (failed && !(await isThere(name, size))) throw refusal(done, place, `${place.url}/${name}`);
       id = undefined;
     } finally {
@@ -201,6 +209,7 @@ function placeOf(url: URL, env: StoreOptions["env"]): Place {
     url.searchParams.get("endpoint") || env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || config?.get("endpoint_url");
   // Names with dots have no certificate below AWS's; other servers rarely have a name for each bucket.
   const isPath = endpoint !== undefined || bucket.includes(".");
+  if (endpoint !== undefined) checkEndpoint(endpoint);
   const host = endpoint?.replace(/\/+$/, "") ?? `https://${isPath ? "" : `${bucket}.`}s3.${region}.amazonaws.com`;
   return {
     base: isPath ? `${host}/${bucket}` : host,
@@ -210,6 +219,19 @@ function placeOf(url: URL, env: StoreOptions["env"]): Place {
     retention: retentionOf(url),
     url: `s3://${bucket}${path === "" ? "" : `/${path}`}`,
   };
+}
+
+/** As AWS's own tools have it: the number of tries in all. */
+function triesOf(env: StoreOptions["env"]): number | undefined {
+  const tries = Number(env.AWS_MAX_ATTEMPTS || Number.NaN);
+  return Number.isSafeInteger(tries) && tries > 0 ? tries : undefined;
+}
+
+/** The ETag of what was stored. Every S3 answers with it; what answers 200 without one has stored nothing. */
+function requireTaken(answer: StoreAnswer, place: Place): string {
+  const etag = answer.headers.get("etag");
+  if (etag === null) throw notAStore(place.url, "it answers that it has stored an object, without the object's ETag");
+  return etag;
 }
 
 async function signed(

@@ -21,6 +21,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** How the store is called in errors. */
   readonly where: string;
+  /** Requests in all; 5 unless given. */
+  readonly tries?: number | undefined;
 }
 
 const TRIES = 5;
@@ -33,7 +35,7 @@ const LARGEST_ANSWER = 64 << 20;
 /** 5xx, 429 and 408 are tried again, and so is what ended without an answer. `make` signs anew for each try. Throws `store-unreachable`. */
 export async function askStore(
   make: () => Promise<StoreRequest>,
-  { signal, where }: RequestOptions,
+  { signal, where, tries = TRIES }: RequestOptions,
 ): Promise<StoreAnswer> {
   let wasRepeated = false;
   for (let attempt = 1; ; attempt++) {
@@ -42,7 +44,7 @@ export async function askStore(
     let failure: unknown;
     try {
       const answer = await once(request, signal);
-      if (!isPassing(answer.status) || attempt === TRIES) return { ...answer, wasRepeated };
+      if (!isPassing(answer.status) || attempt >= tries) return { ...answer, wasRepeated };
       wasRepeated = true;
     } catch (error) {
       signal?.throwIfAborted();
@@ -50,7 +52,7 @@ export async function askStore(
       failure = error;
       wasRepeated = true;
     }
-    if (attempt === TRIES) {
+    if (attempt >= tries) {
       throw new MendError("store-unreachable", `"${where}" cannot be reached: ${causeOf(failure)}`, {
         where,
         hint: "check the address and the network",

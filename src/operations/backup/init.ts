@@ -77,7 +77,9 @@ export async function initRepository(address: string, options: InitOptions): Pro
     }
     const created = new Date(options.now()).toISOString();
     const description = { id, created, signer, recipients: all, exclusive };
-    if (!(await store.create(DESCRIPTION_NAME, encodeDescription(description, key)))) throw repositoryExists(store);
+    const encoded = encodeDescription(description, key);
+    if (!(await store.create(DESCRIPTION_NAME, encoded))) throw repositoryExists(store);
+    if (!Buffer.from(encoded).equals(await store.read(DESCRIPTION_NAME))) throw notKept(store);
     return {
       repository: store.url,
       id,
@@ -106,6 +108,13 @@ async function isExclusive(store: Store): Promise<boolean> {
 async function writeKey(path: string, text: string): Promise<void> {
   if (await writeOnce(path, Buffer.from(text))) return;
   throw new MendError("already-exists", `"${path}" exists already`, { where: path, hint: "choose another path" });
+}
+
+function notKept(store: Store): MendError {
+  return new MendError("store-refused", `"${store.url}" does not give back what was stored there`, {
+    where: store.url,
+    hint: "check the address, and whether something else answers in the store's place",
+  });
 }
 
 function repositoryExists(store: Store): MendError {

@@ -1,4 +1,5 @@
 /** Reports that a fault has begun or is over: a POST of JSON, each once. */
+import { withoutLogins } from "../../../errors/secret.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import type { AgentFault } from "./agent-report.ts";
 
@@ -20,7 +21,8 @@ export function createWebhook({
   return {
     send(fault, over) {
       if (webhook === undefined) return;
-      const sending = post(webhook, { ...fault, over, repository, writer }, log).finally(() => running.delete(sending));
+      const message = { ...fault, over, repository: withoutLogins(repository), writer };
+      const sending = post(webhook, message, log).finally(() => running.delete(sending));
       running.add(sending);
     },
     close: async () => {
@@ -37,9 +39,11 @@ async function post(url: string, body: object, log: AgentOptions["log"]): Promis
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    await response.arrayBuffer();
+    await response.body?.cancel();
     if (!response.ok) log("warn", "the webhook refuses", { status: response.status });
   } catch (error) {
-    log("warn", "the webhook cannot be reached", { error: error instanceof Error ? error.message : String(error) });
+    // Of an address with a login, which is refused, the message says the login.
+    const text = withoutLogins(error instanceof Error ? error.message : String(error));
+    log("warn", "the webhook cannot be reached", { error: text });
   }
 }

@@ -1,0 +1,199 @@
+/** The commands of backups: against what stands where their store should, and where the etcd should that they save. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { kubemend } from "../kubemend.ts";
+import { startHostileApi } from "./hostile-api.ts";
+import { HOSTILE_ETCD, startHostileEtcd } from "./hostile-etcd.ts";
+import { HOSTILE_STORE, startHostileStore } from "./hostile-store.ts";
+import { type Attacked, attack, expectCleanText, expectTrueEnd } from "./matrix.ts";
+
+const SNAPSHOT = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
+const ENV = {
+  AWS_ACCESS_KEY_ID: "key",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  AWS_REGION: "us-east-1",
+  AWS_ENDPOINT_URL: "@",
+  AWS_EC2_METADATA_DISABLED: "true",
+  AWS_MAX_ATTEMPTS: "1",
+};
+
+/** A repository on the disk, for its keys. */
+let home: string;
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), "kubemend-attack-backup-"));
+  const keys = ["--signing-key", join(home, "signing"), "--identity", join(home, "identity")];
+  const { code, stderr } = await kubemend(home, ["backup", "init", join(home, "repository"), ...keys]);
+  expect(code, stderr).toBe(0);
+});
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const AT = "s3://bucket/prefix";
+/** `%` stands for the directory of the keys. */
+const STORE_COMMANDS: readonly Attacked[] = [
+  {
+    name: "backup init",
+    argv: ["backup", "init", AT, "--signing-key=$OUT/new-signing", "--identity=$OUT/new-identity"],
+  },
+  { name: "backup list", argv: ["backup", "list", AT] },
+  { name: "backup status", argv: ["backup", "status", AT], codes: [1, 3] },
+  { name: "backup verify", argv: ["backup", "verify", AT] },
+  { name: "backup prune", argv: ["backup", "prune", AT, "--signing-key=%/signing", "--keep-last=1"] },
+  { name: "backup now", argv: ["backup", "now", AT, "--signing-key=%/signing", "--endpoints=http://127.0.0.1:1"] },
+  { name: "backup import", argv: ["backup", "import", AT, SNAPSHOT, "--signing-key=%/signing"] },
+  { name: "backup restore", argv: ["backup", "restore", AT, "--identity=%/identity", "--data-dir=$OUT/data"] },
+  { name: "backup drill", argv: ["backup", "drill", AT, "--identity=%/identity"] },
+  { name: "snapshot keys", argv: ["snapshot", "keys", `${AT}@latest`, "--identity=%/identity"] },
+  { name: "cluster restore --plan", argv: ["cluster", "restore", `${AT}@latest`, "--plan", "--node-command=false"] },
+  { name: "ready", argv: ["ready", AT], codes: [1, 3], isReport: true },
+].map((each) => ({ ...each, env: ENV }));
+
+const ETCD_COMMANDS: readonly Attacked[] = [
+  {
+    name: "backup now",
+    argv: ["backup", "now", "%/repository", "--signing-key=%/signing", "--endpoints=@", "--command-timeout=1s"],
+  },
+];
+
+/** What the agent does, until it is interrupted. `%` and `@` as above. */
+const agentFile = (repository: string, endpoint: string): string => `repository: ${repository}
+signingKeyFile: %/signing
+name: m1
+etcd: {endpoints: ["${endpoint}"], timeout: 1s}
+interval: 200ms
+heartbeat: 1s
+nodeFiles: false
+metricsAddress: none
+spool: {directory: %/spool}
+`;
+
+const placed = (attacked: Attacked): Attacked => ({
+  ...attacked,
+  argv: attacked.argv.map((word) => word.replace("%", home)),
+});
+/** What ends in its time only, after half a minute: one command is enough, the others are interrupted. */
+const SLOW = ["silent", "headers-only", "drip", "headers without end", "a length that cannot be"];
+/** Of what any HTTP server may answer, what differs for a store. */
+const QUICK = [
+  "endless",
+  "login page",
+  "load balancer without servers",
+  "not found page",
+  "redirect",
+  "redirect that keeps the method",
+  "no content",
+  "empty",
+  "deep objects",
+  "cut short",
+  "cut between chunks",
+  "too busy",
+  "server error",
+  "forbidden by somebody",
+  "garbage",
+  "closes at once",
+  "huge headers",
+];
+const WAITERS = ["backup list", "backup now", "backup init"];
+
+function expectNoClaim(attacked: Attacked, outcome: Awaited<ReturnType<typeof attack>>): void {
+  const rows = outcome.stdout.trimEnd().split("\n").slice(1);
+  const isReport = attacked.isReport === true || (attacked.name === "backup status" && rows.length > 0);
+  expectTrueEnd({ ...attacked, isReport }, outcome);
+  if (!isReport) expect(outcome.stdout).toBe("");
+}
+
+describe.concurrent.each(SLOW)("a store that answers with: %s", (mode) => {
+  test("ends in its time", async () => {
+    const server = await startHostileApi(mode);
+    try {
+      const [attacked] = STORE_COMMANDS.filter(({ name }) => name === "backup list");
+      expectNoClaim(attacked!, await attack(placed(attacked!), server));
+    } finally {
+      server.close();
+    }
+  });
+
+  test.each(STORE_COMMANDS.filter(({ name }) => WAITERS.includes(name)))("$name is interrupted", async (attacked) => {
+    const server = await startHostileApi(mode);
+    try {
+      const outcome = await attack(placed(attacked), server, { interrupted: true });
+      if (outcome.code !== 130) expectNoClaim(attacked, outcome);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.concurrent.each(QUICK)("a store that answers with: %s", (mode) => {
+  test.each(STORE_COMMANDS)("$name", async (attacked) => {
+    const server = await startHostileApi(mode);
+    try {
+      expectNoClaim(attacked, await attack(placed(attacked), server));
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.concurrent.each(HOSTILE_STORE)("a store with: %s", (mode) => {
+  test.each(STORE_COMMANDS)("$name", async (attacked) => {
+    const server = await startHostileStore(mode);
+    try {
+      expectNoClaim(attacked, await attack(placed(attacked), server));
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.concurrent.each(HOSTILE_ETCD)("an etcd that answers with: %s", (mode) => {
+  test.each(ETCD_COMMANDS)("$name", async (attacked) => {
+    const server = await startHostileEtcd(mode);
+    try {
+      expectNoClaim(attacked, await attack(placed(attacked), server));
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe.concurrent("the agent goes on, stores nothing and ends when it is interrupted", () => {
+  const runAgent = async (
+    repository: string,
+    endpoint: string,
+    server: Awaited<ReturnType<typeof startHostileApi>>,
+  ) => {
+    const directory = mkdtempSync(join(tmpdir(), "kubemend-attack-agent-"));
+    try {
+      const config = join(directory, "config");
+      writeFileSync(config, agentFile(repository, endpoint).replaceAll("%", home).replace(`${home}/spool`, directory));
+      const attacked: Attacked = { name: "backup run", argv: ["backup", "run", "--config", config], env: ENV };
+      const outcome = await attack(attacked, server, { interrupted: true });
+      const all = `${outcome.code}\n${outcome.stderr}`;
+      expect([0, 1, 130], all).toContain(outcome.code);
+      expectCleanText(all);
+      expect(all).not.toMatch(/"msg":"(?:full|the node's files are) stored/);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  };
+
+  test.each([...QUICK, ...SLOW])("with a store that answers with: %s", async (mode) => {
+    const server = await startHostileApi(mode);
+    try {
+      await runAgent(AT, "http://127.0.0.1:1", server);
+    } finally {
+      server.close();
+    }
+  });
+
+  test.each(HOSTILE_ETCD)("with an etcd that answers with: %s", async (mode) => {
+    const server = await startHostileEtcd(mode);
+    try {
+      await runAgent("%/repository", server.url, server);
+    } finally {
+      server.close();
+    }
+  });
+});
