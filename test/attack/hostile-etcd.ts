@@ -124,7 +124,8 @@ const SPEECHES: Readonly<Record<string, (socket: Socket) => void>> = {
 
 export const HOSTILE_ETCD: readonly string[] = [...Object.keys(ANSWERS), ...Object.keys(SPEECHES)];
 
-export async function startHostileEtcd(mode: string): Promise<HostileServer> {
+/** `socket` is the path of a unix socket, for what stands where a container runtime should. */
+export async function startHostileEtcd(mode: string, socket?: string): Promise<HostileServer> {
   let server: Server;
   const speech = SPEECHES[mode];
   if (speech !== undefined) {
@@ -141,5 +142,5 @@ export async function startHostileEtcd(mode: string): Promise<HostileServer> {
         ANSWERS[mode]!(stream);
       });
   }
-  return listenHostile(server, "stream");
+  return listenHostile(server, "stream", socket);
 }

@@ -15,8 +15,12 @@ export interface HostileServer {
   close(): void;
 }
 
-/** Listens. `asked` is the event of the server for each request. */
-export async function listenHostile(server: Server, asked: "request" | "stream"): Promise<HostileServer> {
+/** Listens, on a port of its own or a unix socket. `asked` is the event of the server for each request. */
+export async function listenHostile(
+  server: Server,
+  asked: "request" | "stream",
+  path?: string,
+): Promise<HostileServer> {
   const sockets = new Set<Socket>();
   let connections = 0;
   let requests = 0;
@@ -27,9 +31,10 @@ export async function listenHostile(server: Server, asked: "request" | "stream")
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
   });
-  server.listen(0, "127.0.0.1");
+  if (path === undefined) server.listen(0, "127.0.0.1");
+  else server.listen(path);
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const port = path === undefined ? (server.address() as AddressInfo).port : 0;
   return {
     url: `http://127.0.0.1:${port}`,
     port,

@@ -43,6 +43,13 @@ export const API_COMMANDS: readonly Attacked[] = [
   { name: "recover", argv: ["recover", "--recovery-dir=$OUT/out", "--kubeconfig=@"] },
   { name: "objects diff", argv: ["objects", "diff", BACKUP, "live", "nodes", "--kubeconfig=@"] },
   { name: "diagnose", argv: ["diagnose", "--kubeconfig=@", "--probe-timeout=1s"], codes: [1, 3] },
+  {
+    name: "support-bundle",
+    argv: ["support-bundle", "--kubeconfig=@", "--probe-timeout=1s", "--yes"],
+    codes: [0],
+    isReport: true,
+  },
+  { name: "objects restore", argv: ["objects", "restore", BACKUP, "configmaps", "-A", "--yes", "--kubeconfig=@"] },
   // A cluster that cannot be asked is no reason not to restore: it is said.
   {
     name: "snapshot restore",

@@ -3,7 +3,7 @@
  * root: as it is for root, by `sudo -n` for others. Nothing is asked on the terminal (`BatchMode`), and a connection
  * that dies is noticed within half a minute.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -22,6 +22,8 @@ export interface RemoteRun {
   /** Each line of stdout, or where all of it goes as it is. */
   readonly output: ((line: string) => void) | NodeJS.WritableStream;
   readonly signal: AbortSignal;
+  /** How long the command may take, in milliseconds; no limit unless given. */
+  readonly timeoutMs?: number;
 }
 
 const KEEP_ALIVE = [
@@ -34,35 +36,50 @@ const KEEP_ALIVE = [
   "-o",
   "ServerAliveCountMax=5",
 ];
+/** A program that was asked to end and has not by then is ended. */
+const DEAF_MS = 2000;
+/** Longer than any answer of a step. */
+const LONGEST_LINE = 64 << 20;
 /** OpenSSH's own failures end with this. */
 const SSH_FAILED = 255;
 
-/** Runs a command of the remote shell to its end. Throws `ssh-failed` with what ssh or the command said last. */
+/**
+ * Runs a command of the remote shell to its end. Throws `ssh-failed` with what ssh or the command said last, and `timeout`. Once it
+ * is interrupted nothing is waited for: neither a program that does not end, nor what it has started.
+ */
 export async function runRemote(
   host: string,
   command: readonly string[],
   { program, user }: SshOptions,
-  { input, output, signal }: RemoteRun,
+  { input, output, signal: interruption, timeoutMs }: RemoteRun,
 ): Promise<void> {
-  signal.throwIfAborted();
+  interruption.throwIfAborted();
+  const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const ends = new AbortController();
+  const signal = AbortSignal.any([interruption, ends.signal, ...(deadline === undefined ? [] : [deadline])]);
   const target = user === undefined ? host : `${user}@${host}`;
   const asRoot = user === undefined || user === "root" ? command : ["sudo", "-n", ...command];
   const words = [...program.slice(1), ...KEEP_ALIVE, target, "--", asRoot.map(quote).join(" ")];
   const child = spawn(program[0] ?? "ssh", words, { stdio: ["pipe", "pipe", "pipe"] });
-  const abort = (): void => void child.kill("SIGTERM");
-  signal.addEventListener("abort", abort, { once: true });
+  const aborted = new Promise<"aborted">((resolve) => {
+    signal.addEventListener("abort", () => resolve("aborted"), { once: true });
+  });
   const failed = new Promise<Error>((resolve) => child.once("error", resolve));
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4000);
   });
-  const outputEnd = deliver(child.stdout, output);
+  const outputEnd = deliver(child.stdout, output, (error) => ends.abort(error));
+  outputEnd.catch(() => {}); // where nobody waits for it any more
   const ended = once(child, "close") as Promise<[number | null]>;
   try {
     child.stdin.on("error", () => {}); // an end of the far side shows in its exit code
     const writing = write(child.stdin, input);
-    const result = await Promise.race([ended, failed]);
-    signal.throwIfAborted();
+    writing.catch(() => {});
+    const result = await Promise.race([ended, failed, aborted]);
+    interruption.throwIfAborted();
+    if (deadline?.aborted) throw late(target, timeoutMs);
+    if (result === "aborted") throw ends.signal.reason;
     if (result instanceof Error) {
       throw new MendError("ssh-failed", `cannot run "${program[0]}": ${result.message}`, {
         hint: "install an ssh client, or use kubemend cluster bundle and apply",
@@ -79,16 +96,49 @@ export async function runRemote(
       hint: `try it by hand: ${[...program, target].join(" ")} true`,
     });
   } finally {
-    signal.removeEventListener("abort", abort);
-    child.kill("SIGTERM");
+    if (signal.aborted) endNow(child);
+    else child.kill("SIGTERM");
   }
 }
 
-function deliver(stdout: Readable, output: RemoteRun["output"]): Promise<unknown> {
+function late(target: string, timeoutMs = 0): MendError {
+  return new MendError("timeout", `the command on ${target} has not ended after ${timeoutMs / 1000} s`, {
+    where: target,
+    hint: "see what that machine waits for: its disk, a mount of the network, sudo",
+  });
+}
+
+/** Its pipes are closed here, because what it has started may hold their other ends. */
+function endNow(child: ChildProcess): void {
+  child.kill("SIGTERM");
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  const timer = setTimeout(() => child.kill("SIGKILL"), DEAF_MS);
+  child.once("exit", () => clearTimeout(timer));
+  child.unref();
+}
+
+function deliver(stdout: Readable, output: RemoteRun["output"], fail: (error: MendError) => void): Promise<unknown> {
   if (typeof output !== "function") return forward(stdout, output);
-  const lines = createInterface({ input: stdout, crlfDelay: Number.POSITIVE_INFINITY });
+  const lines = createInterface({ input: limitLines(stdout, fail), crlfDelay: Number.POSITIVE_INFINITY });
   lines.on("line", output);
   return once(lines, "close");
+}
+
+/** What has no line feed for too long is no answer: it is not kept. */
+function limitLines(stdout: Readable, fail: (error: MendError) => void): Readable {
+  let length = 0;
+  stdout.on("data", (chunk: Buffer) => {
+    const last = chunk.lastIndexOf(0x0a);
+    length = last < 0 ? length + chunk.length : chunk.length - last - 1;
+    if (length <= LONGEST_LINE) return;
+    stdout.destroy();
+    fail(
+      new MendError("ssh-failed", "a line of the command's output has no end", {
+        hint: "check what the shell there prints",
+      }),
+    );
+  });
+  return stdout;
 }
 
 /**

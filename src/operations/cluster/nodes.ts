@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { quote, runRemote, type SshOptions } from "../../io/ssh/ssh.ts";
 import type { StepRequest } from "./node/run-step.ts";
+import { readAnswer } from "./step-answers.ts";
 
 export interface NodeTarget {
   readonly name: string;
@@ -33,7 +34,10 @@ const answerSchema = z.union([
   }),
 ]);
 
-/** Asks a node for a step. Throws the node's own error, with the node's name before it. */
+/**
+ * Asks a node for a step. Throws the node's own error, with the node's name before it, and `ssh-failed` for what is no
+ * answer to the step.
+ */
 export async function callNode(
   target: NodeTarget,
   request: StepRequest,
@@ -74,7 +78,7 @@ export async function callNode(
       hint: "check that a shell there prints nothing by itself, and that its kubemend is of this version",
     });
   }
-  return answer.result;
+  return readAnswer(request, answer.result, target.name);
 }
 
 /**

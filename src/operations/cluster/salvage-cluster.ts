@@ -12,7 +12,7 @@ import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directo
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { SalvageResult } from "../etcd/salvage.ts";
 import { gatherData, joinData, packData, type SurvivorData } from "./gather-survivors.ts";
-import { type DescribedMember, memberSchema } from "./node/describe-member.ts";
+import type { DescribedMember } from "./node/describe-member.ts";
 import type { ControlPlaneProof } from "./node/prove.ts";
 import type { StepRequest } from "./node/run-step.ts";
 import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
@@ -129,7 +129,7 @@ function asker({ signal, on }: ClusterSalvageOptions): Ask {
 async function describe(target: NodeTarget, options: ClusterSalvageOptions): Promise<Survivor> {
   const reach = await options.reach(target);
   const answer = await callNode(target, { step: "describe-member" }, reach, { signal: options.signal });
-  return { target, reach, member: memberSchema.parse(answer), state: "new", leads: false };
+  return { target, reach, member: answer as DescribedMember, state: "new", leads: false };
 }
 
 async function stop(survivor: Survivor, id: string, digest: string, ask: Ask): Promise<void> {

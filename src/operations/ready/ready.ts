@@ -26,6 +26,9 @@ export interface ReadyOptions {
 
 /** What is wrong with the repository itself; else it could only not be reached now. */
 const CERTAIN: ReadonlySet<string> = new Set(["repository-not-found", "repository-damaged", "identity-missing"]);
+/** For one look at a node. */
+const PROBE_MS = 30_000;
+const MOST_LINES = 10_000;
 /** Where a node is that must not be the only one with a backup of itself. */
 const CONTROL_PLANE_FILE = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
@@ -94,10 +97,15 @@ async function askNode(
   const attempt = async (...words: readonly string[]): Promise<{ readonly text: string; readonly error?: string }> => {
     const lines: string[] = [];
     try {
-      await runRemote(address, words, ssh, { input: [], output: (line) => void lines.push(line), signal });
+      await runRemote(address, words, ssh, {
+        input: [],
+        output: (line) => void (lines.length < MOST_LINES && lines.push(line)),
+        signal,
+        timeoutMs: PROBE_MS,
+      });
       return { text: lines.join("\n") };
     } catch (error) {
-      if (!(error instanceof MendError) || error.code !== "ssh-failed") throw error;
+      if (!(error instanceof MendError) || (error.code !== "ssh-failed" && error.code !== "timeout")) throw error;
       return { text: lines.join("\n"), error: error.message };
     }
   };
