@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type EtcdServer, program, startEtcd } from "../etcd-server.ts";
 import { kubemend, type Outcome } from "../kubemend.ts";
@@ -66,7 +67,8 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`a repository (${PR
     );
     expect(outcome.code, outcome.stderr).toBe(0);
     const result = JSON.parse(outcome.stdout);
-    expect(result).toMatchObject({ ok: true, hashKv: "equal", etcd: { revision: revisions.at(-1) } });
+    expect(result).toMatchObject({ ok: true, hashKv: "equal", controlPlane: null });
+    expect(result.etcd).toMatchObject({ revision: revisions.at(-1), hashKv: "equal" });
     const status = await run("backup", "status", place.directory, "-o", "json");
     expect(status.code, status.stdout).toBe(0);
     expect(JSON.parse(status.stdout)).toMatchObject([
@@ -77,6 +79,23 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`a repository (${PR
     expect((await run("backup", "status", join(directory, "etcd"))).stderr).toContain(
       "there is no backup repository at",
     );
+  });
+
+  test("drill renders the control plane that the backup holds", async () => {
+    const other = await makeRepository(join(directory, "kubernetes"));
+    const snapshot = join(directory, "kubeadm.db");
+    writeFileSync(
+      snapshot,
+      gunzipSync(readFileSync(join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz"))),
+    );
+    const keys = ["--signing-key", other.signingKey, "--file-time"];
+    expect((await run("backup", "import", other.repository, snapshot, ...keys)).code).toBe(0);
+    const drill = ["backup", "drill", other.repository, "--identity", other.identity, "-o", "json"];
+    const outcome = await run(...drill, "--etcd", program("trixie", "etcd"));
+    const result = JSON.parse(outcome.stdout);
+    expect([outcome.code, result.controlPlane?.flavour, result.controlPlane?.missing]).toEqual([0, "static-pods", []]);
+    expect(result.controlPlane.files).toBeGreaterThan(3);
+    expect(result.etcd.hashKv).toBe("absent");
   });
 
   test("drill with the wrong etcd program, or a damaged backup, fails", async () => {
@@ -91,6 +110,11 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`a repository (${PR
     );
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toContain("etcd does not start on what was restored");
+    // One that failed does not count as the last drill.
+    const notes = readdirSync(join(place.repository, "reports")).filter((name) => name.startsWith("drill"));
+    expect(notes.map((name) => name.replace(/-\d.*/, "")).sort()).toEqual(["drill", "drill-failed"]);
+    const { lastDrill } = JSON.parse((await run("backup", "list", place.repository, "-o", "json")).stdout);
+    expect(notes.find((name) => !name.startsWith("drill-f"))).toContain(lastDrill.slice(0, 10));
   });
 
   test("the files of a node come back with modes, links, and the encryption configuration that a manifest names", async () => {

@@ -137,6 +137,8 @@ export async function recordHistory(directory: string, options: HistoryOptions):
         client = clientOf(server.endpoint);
       }
     }
+    // A change behind the last moment: until then its time is covered.
+    await writeOne(client, next, leases);
     const { header } = await client.status();
     for (let revision = recorded + 1; revision <= header.revision; revision++)
       answers.set(revision, await answerAt(client, revision));

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { DrillResult } from "../../operations/backup/drill.ts";
 import { EXIT } from "../command.ts";
 import { jsonLine } from "../json-outputs.ts";
@@ -18,6 +19,7 @@ export const backupDrill = defineCommand({
     ...resultFlags(["text", "json"]),
     identity: IDENTITY_FLAG,
     directory: path("--directory <dir>", "where there is space for the database (default: $TMPDIR)"),
+    encryptionConfig: path("--encryption-config <file>", "the API server's, for objects that are encrypted at rest"),
     etcd: words("--etcd <program>", "the etcd to start on it (default: the one on the path, where there is one)"),
   },
   examples: [
@@ -31,24 +33,42 @@ export const backupDrill = defineCommand({
     const { drill } = await import("../../operations/backup/drill.ts");
     const { line, moments, progress } = snapshotOptions(host, flags);
     const { directory, etcd } = flags;
-    const result = await drill(repository, { moments, signal: host.signal, ...given({ progress, directory, etcd }) });
+    const encryptionConfig =
+      flags.encryptionConfig === undefined ? undefined : resolve(host.cwd, flags.encryptionConfig);
+    const result = await drill(repository, {
+      moments,
+      signal: host.signal,
+      ...given({ progress, directory, etcd, encryptionConfig }),
+    });
     await line.end();
     await host.stdout.write(flags.output === "json" ? jsonLine("backup drill", result) : drillText(result));
     return result.ok ? EXIT.done : EXIT.failed;
   },
 });
 
+const HASHES = {
+  equal: ", with the HashKV that the cluster's etcd had",
+  different: ", with another HashKV than the cluster's etcd had",
+  absent: "",
+} as const;
+
 function drillText(result: DrillResult): string {
-  const { moment, etcd, findings, ok } = result;
+  const { moment, controlPlane, etcd, findings, ok } = result;
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
   const started =
     etcd === null
       ? "no etcd on this machine: none was started"
-      : `etcd ${etcd.version} started on it in ${seconds(etcd.startMilliseconds)}, at revision ${etcd.revision}`;
+      : `etcd ${etcd.version} started on it in ${seconds(etcd.startMilliseconds)}, at revision ${etcd.revision}${HASHES[etcd.hashKv]}`;
+  const rendered =
+    controlPlane === null
+      ? "it holds no control plane to render\n"
+      : `control plane (${controlPlane.flavour}): ${controlPlane.files} files rendered\n`;
   return [
     findingsText(findings),
     `restored revision ${moment.revision} in ${seconds(result.restoreMilliseconds)}, ${seconds(result.totalMilliseconds)} in all\n`,
     proofText(moment),
+    rendered,
+    ...(controlPlane?.missing ?? []).map((text) => `missing: ${text}\n`),
     `${started}\n`,
     `${ok ? "good" : "NOT good"}: ${findingsSummary(findings)}\n`,
   ].join("");

@@ -1,7 +1,7 @@
 /**
  * `backup drill`: restores the newest moment into a directory that goes away again, and proves that the backup is good
- * for the night in which it is needed: etcd's HashKV is the same, every object decodes, a stock etcd starts on it where
- * there is one.
+ * for the night in which it is needed: etcd's HashKV is the same, every object decodes, the control plane that it holds
+ * can be rendered, and a stock etcd starts on it and computes the same hash, where there is one.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,12 +10,15 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { openEtcd } from "../../io/etcd/etcd-client.ts";
+import { type EtcdClient, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
+import { writeOnce } from "../../io/files/durable/write-once.ts";
 import { openStore } from "../../io/stores/open-store.ts";
+import { splitMoment } from "../../repository/moment.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
 import { momentPlace } from "../../snapshot/open-moment.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
+import { recoverControlPlane } from "../recover/recover.ts";
 import { leaveReport } from "./reports.ts";
 import { type BackupMoment, restoreBackup } from "./restore.ts";
 
@@ -27,6 +30,8 @@ export interface DrillOptions {
   readonly directory?: string;
   /** The path of an etcd program; undefined for the one on the path, where there is one. */
   readonly etcd?: string;
+  /** The API server's, for objects that are encrypted at rest. An absolute path. */
+  readonly encryptionConfig?: string;
   readonly signal?: AbortSignal;
   readonly progress?: ProgressSink;
 }
@@ -34,18 +39,63 @@ export interface DrillOptions {
 export interface DrillResult {
   readonly repository: string;
   readonly moment: BackupMoment;
-  /** Milliseconds since the moment that was restored; null where its time is not known. */
+  /** How long it took until the data dir was written. */
   readonly restoreMilliseconds: number;
   readonly totalMilliseconds: number;
   /** `equal`: etcd had the same keyspace. `absent`: the repository has no HashKV to compare with. */
   readonly hashKv: "equal" | "absent";
+  /** The control plane that was rendered from it; null where the keyspace holds none. */
+  readonly controlPlane: DrilledControlPlane | null;
   /** What the started etcd said; null where there is none on this machine. */
-  readonly etcd: { readonly version: string; readonly revision: number; readonly startMilliseconds: number } | null;
+  readonly etcd: DrilledEtcd | null;
   readonly findings: readonly Finding[];
+  /** Whether the backup would help: nothing is wrong, and nothing is missing. */
   readonly ok: boolean;
 }
 
+interface DrilledControlPlane {
+  readonly flavour: string;
+  /** How many files `recover` would write. */
+  readonly files: number;
+  /** What the control plane refers to and the backup lacks, a sentence each. */
+  readonly missing: readonly string[];
+}
+
+interface DrilledEtcd {
+  readonly version: string;
+  readonly revision: number;
+  readonly startMilliseconds: number;
+  /** Its own HashKV, against the one that the cluster's etcd gave; `absent` where there is none to compare with. */
+  readonly hashKv: "equal" | "different" | "absent";
+}
+
+/** A drill that fails is noted in the repository too, so that `list` does not show an older one as if all were well. */
 export async function drill(moment: string, options: DrillOptions): Promise<DrillResult> {
+  try {
+    return await runDrill(moment, options);
+  } catch (error) {
+    if (error instanceof MendError && error.code !== "internal" && options.signal?.aborted !== true)
+      await noteFailure(moment, error, options.moments);
+    throw error;
+  }
+}
+
+async function noteFailure(moment: string, { code, message }: MendError, moments: MomentAccess): Promise<void> {
+  const { place } = splitMoment(moment, moments.now());
+  const time = new Date(moments.now()).toISOString();
+  try {
+    const store = await openStore(place, moments);
+    try {
+      await leaveReport(store, "drill-failed", moments.now(), { time, error: { code, message } });
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    if (!(error instanceof MendError) || error.code === "internal") throw error; // the failure itself says more
+  }
+}
+
+async function runDrill(moment: string, options: DrillOptions): Promise<DrillResult> {
   const { moments, signal } = options;
   const began = performance.now();
   const temporary = makeTemporaryDirectory("kubemend-drill-", options.directory);
@@ -66,7 +116,8 @@ export async function drill(moment: string, options: DrillOptions): Promise<Dril
       initialAdvertisePeerUrls: "http://127.0.0.1:2380",
     });
     const restoreMilliseconds = performance.now() - began;
-    const etcd = await startStock(dataDir, restored.revision, options);
+    const controlPlane = await renderControlPlane(dataDir, directory, options);
+    const etcd = await startStock(dataDir, restored, options);
     const findings = [...restored.moment.notes, ...restored.findings];
     const result: DrillResult = {
       repository: restored.moment.repository,
@@ -74,15 +125,22 @@ export async function drill(moment: string, options: DrillOptions): Promise<Dril
       restoreMilliseconds: Math.round(restoreMilliseconds),
       totalMilliseconds: Math.round(performance.now() - began),
       hashKv: restored.moment.proof === null ? "absent" : "equal",
+      controlPlane,
       etcd,
       findings,
-      ok: findings.every(({ level }) => level !== "error") && (etcd === null || etcd.revision === restored.revision),
+      ok:
+        findings.every(({ level }) => level !== "error") &&
+        (controlPlane === null || controlPlane.missing.length === 0) &&
+        (etcd === null || (etcd.revision === restored.revision && etcd.hashKv !== "different")),
     };
     const place = momentPlace(moment, moments);
     const address = place?.kind === "repository" ? place.address : restored.moment.repository;
     const store = await openStore(address, moments);
     try {
-      await leaveReport(store, "drill", moments.now(), { time: new Date(moments.now()).toISOString(), ...result });
+      await leaveReport(store, result.ok ? "drill" : "drill-failed", moments.now(), {
+        time: new Date(moments.now()).toISOString(),
+        ...result,
+      });
     } finally {
       await store.close();
     }
@@ -92,13 +150,56 @@ export async function drill(moment: string, options: DrillOptions): Promise<Dril
   }
 }
 
+/** What a self-hosted control plane is rendered with in a drill: only its being there matters. */
+const ANY_KUBECONFIG = `apiVersion: v1
+kind: Config
+current-context: drill
+contexts: [{name: drill, context: {cluster: drill, user: drill}}]
+clusters: [{name: drill, cluster: {server: "https://127.0.0.1:6443"}}]
+users: [{name: drill, user: {}}]
+`;
+
+const HOLDS_NONE: ReadonlySet<string> = new Set(["not-kubernetes", "control-plane-not-found"]);
+
+async function renderControlPlane(
+  dataDir: string,
+  directory: string,
+  { signal, encryptionConfig, moments }: DrillOptions,
+): Promise<DrilledControlPlane | null> {
+  const kubeconfig = join(directory, "kubeconfig");
+  await writeOnce(kubeconfig, Buffer.from(ANY_KUBECONFIG));
+  try {
+    const { plane, rendering } = await recoverControlPlane({
+      source: { kind: "backup", path: join(dataDir, "member/snap/db") },
+      recoveryDir: join(directory, "control-plane"),
+      kubeconfig: { kubeconfig, context: undefined, variables: {} },
+      encryptionConfig,
+      allowMissing: true,
+      force: false,
+      dryRun: true,
+      skipHashCheck: true,
+      now: moments.now,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return {
+      flavour: plane.flavour,
+      files: rendering.assets.length,
+      missing: plane.missing.map(({ text }) => text),
+    };
+  } catch (error) {
+    if (error instanceof MendError && HOLDS_NONE.has(error.code)) return null;
+    throw error;
+  }
+}
+
 const START_MS = 60_000;
+const HASH_MS = 120_000;
 
 async function startStock(
   dataDir: string,
-  revision: number,
+  { revision, moment }: { readonly revision: number; readonly moment: BackupMoment },
   { etcd, signal }: DrillOptions,
-): Promise<DrillResult["etcd"]> {
+): Promise<DrilledEtcd | null> {
   const program = etcd ?? (await findEtcd());
   if (program === undefined) return null;
   const began = performance.now();
@@ -127,7 +228,9 @@ async function startStock(
         const { version, leader } = await member.status();
         if (leader !== 0n) {
           const { header } = await member.range({ key: Buffer.from("\0"), limit: 1, revision: 0, serializable: false });
-          return { version, revision: header.revision, startMilliseconds: Math.round(performance.now() - began) };
+          const startMilliseconds = Math.round(performance.now() - began);
+          const hashKv = await compareHash(member, moment.proof);
+          return { version, revision: header.revision, startMilliseconds, hashKv };
         }
       } catch (error) {
         if (!(error instanceof MendError) || error.code === "internal") throw error; // not up yet
@@ -143,6 +246,20 @@ async function startStock(
   } finally {
     child.kill("SIGKILL");
     await ended;
+  }
+}
+
+/** A member whose version hashes only to its newest revision, or from another compaction, cannot be compared with. */
+async function compareHash(member: EtcdClient, proof: BackupMoment["proof"]): Promise<DrilledEtcd["hashKv"]> {
+  if (proof === null) return "absent";
+  try {
+    const { hash, compactRevision } = await member.hashKv(proof.revision, HASH_MS);
+    if (Math.max(0, compactRevision) !== proof.compactRevision) return "absent";
+    return hash === proof.hash ? "equal" : "different";
+  } catch (error) {
+    if (error instanceof MendError && ["etcd-refused", "revision-compacted", "unsupported"].includes(error.code))
+      return "absent";
+    throw error;
   }
 }
 

@@ -6,10 +6,11 @@ import { MendError } from "../../errors/errors.ts";
 import type { Store } from "../../io/stores/store.ts";
 import { REPORTS } from "../../repository/names.ts";
 
-export type ReportKind = "verify" | "drill";
+/** What failed is noted, and does not count as done. */
+export type ReportKind = "verify" | "verify-failed" | "drill" | "drill-failed";
 
 export interface ReportTimes {
-  /** ISO 8601; null where there was none. */
+  /** When one last found nothing wrong, ISO 8601; null where none did. */
   readonly lastVerified: string | null;
   readonly lastDrill: string | null;
 }
@@ -26,11 +27,11 @@ export async function leaveReport(store: Store, kind: ReportKind, time: number, 
 }
 
 export async function newestReports(store: Store): Promise<ReportTimes> {
-  const newest: Record<ReportKind, string | null> = { verify: null, drill: null };
+  const newest: Record<"verify" | "drill", string | null> = { verify: null, drill: null };
   for await (const { name } of store.list(REPORTS)) {
     const [, kind, date, clock, fraction] =
       /^reports\/(verify|drill)-(\d{4}-\d{2}-\d{2})T(\d{2}-\d{2}-\d{2})-(\d{3})Z\.json$/.exec(name) ?? [];
-    if (kind !== undefined) newest[kind as ReportKind] = `${date}T${clock?.replaceAll("-", ":")}.${fraction}Z`;
+    if (kind !== undefined) newest[kind as "verify" | "drill"] = `${date}T${clock?.replaceAll("-", ":")}.${fraction}Z`;
   }
   return { lastVerified: newest.verify, lastDrill: newest.drill };
 }

@@ -88,7 +88,7 @@ export async function verifyBackups(address: string, options: VerifyOptions): Pr
     } as const;
     if (depth !== "heads") {
       const errors = found.count("error");
-      await leaveReport(store, "verify", options.now(), {
+      await leaveReport(store, errors > 0 ? "verify-failed" : "verify", options.now(), {
         time: new Date(options.now()).toISOString(),
         tip,
         depth,
