@@ -105,7 +105,7 @@ export function startAgent(
         .map((line) => JSON.parse(line)),
     logged: (wanted) =>
       new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`"${wanted}" was not logged:\n${text}`)), 20_000);
+        const timer = setTimeout(() => reject(new Error(`"${wanted}" was not logged:\n${text}`)), 60_000);
         const look = (): void => {
           if (!text.includes(wanted)) return;
           clearTimeout(timer);
@@ -143,9 +143,9 @@ export async function listed(place: BackupPlace): Promise<Listed> {
   return JSON.parse(stdout) as Listed;
 }
 
-/** Resolves when the repository has come to a revision, within half a minute. */
+/** Resolves when the repository has come to a revision, within a minute and a half. */
 export async function storedTo(place: BackupPlace, revision: number): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 90_000;
   for (;;) {
     const list = await listed(place);
     if ((list.spans.at(-1)?.toRevision ?? 0) >= revision) return;

@@ -2,7 +2,6 @@ import { resolve } from "node:path";
 import { placesIn } from "../../checkpoint/data-directory.ts";
 import { PATIENCE } from "../../checkpoint/state.ts";
 import { MendError } from "../../errors/errors.ts";
-import type { AgentLog } from "../../operations/checkpoint/checkpointer-options.ts";
 import type { Host } from "../host.ts";
 import { AGENT_ADDRESS } from "../options/agent-address.ts";
 import { defineCommand } from "../options/define-command.ts";
@@ -10,6 +9,7 @@ import { duration, oneOf, path, wholeNumber, words } from "../options/flag.ts";
 import { protectFlags } from "../options/protect-flags.ts";
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
+type Level = (typeof LEVELS)[number];
 
 export const checkpointRun = defineCommand({
   name: "run",
@@ -62,6 +62,10 @@ export const checkpointRun = defineCommand({
       default: "5m",
       least: "0",
     }),
+    backupConfig: path(
+      "--backup-config <file>",
+      "run the backup agent too, in the same process: see kubemend backup run",
+    ),
     logLevel: oneOf("--log-level <level>", LEVELS, "what is logged", { default: "info" }),
     v: wholeNumber("-v, --v <n>", "verbosity as the original has it", { default: 0, hidden: true }),
   },
@@ -69,6 +73,8 @@ export const checkpointRun = defineCommand({
     "kubemend checkpoint run --kubeconfig=/etc/checkpointer/kubeconfig",
     `NODE_NAME=master-1 kubemend checkpoint run --kubeconfig=/etc/kubernetes/kubeconfig \\
   --checkpoint-grace-period=5m`,
+    `NODE_NAME=master-1 kubemend checkpoint run --kubeconfig=/etc/kubernetes/kubeconfig \\
+  --backup-config=/etc/kubemend/backup.yaml`,
   ],
   notes: `The node, the pod and its namespace come from NODE_NAME, POD_NAME and POD_NAMESPACE (the downward API), the node's
 address from HOST_IP.`,
@@ -78,6 +84,12 @@ address from HOST_IP.`,
     const { findRuntime, thisMachine } = await import("../../operations/checkpoint/machine.ts");
     const { NODE_NAME, POD_NAME, POD_NAMESPACE, HOST_IP } = host.env;
     const { protectManifests, protectKeyFile } = flags;
+    const common = {
+      now: host.now,
+      clock: () => performance.now(),
+      log: jsonLog(host, flags.v > 0 ? "debug" : flags.logLevel),
+    };
+    const { backupConfig } = flags;
     const runtime = flags.containerRuntimeEndpoint ?? flags.remoteRuntimeEndpoint;
     await runCheckpointer({
       place: { nodeName: need(NODE_NAME), podName: POD_NAME || undefined, namespace: POD_NAMESPACE || "kube-system" },
@@ -97,10 +109,17 @@ address from HOST_IP.`,
         goneAfterMs: flags.protectAfter,
         keyFile: protectKeyFile === undefined ? undefined : resolve(host.cwd, protectKeyFile),
       },
+      beside:
+        backupConfig === undefined
+          ? undefined
+          : async (signal) => {
+              const { runBackupBeside } = await import("../../operations/backup/agent/run-beside.ts");
+              const config = resolve(host.cwd, backupConfig);
+              const { env, cwd } = host;
+              await runBackupBeside({ ...common, config, nodeName: need(NODE_NAME), env, cwd, signal });
+            },
       signal: host.signal,
-      now: host.now,
-      clock: () => performance.now(),
-      log: jsonLog(host, flags.v > 0 ? "debug" : flags.logLevel),
+      ...common,
     });
   },
 });
@@ -113,8 +132,8 @@ function need(nodeName: string | undefined): string {
 }
 
 /** A line of JSON for each thing that happens. */
-function jsonLog(host: Host, least: (typeof LEVELS)[number]): AgentLog {
-  return (level, msg, fields) => {
+function jsonLog(host: Host, least: Level) {
+  return (level: Level, msg: string, fields?: Readonly<Record<string, unknown>>): void => {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return;
     const time = new Date(host.now()).toISOString();
     void host.stderr.write(`${JSON.stringify({ time, level, msg, ...fields })}\n`);

@@ -34,6 +34,8 @@ export interface CheckpointerOptions {
   readonly protect?:
     | { readonly mends: boolean; readonly goneAfterMs: number; readonly keyFile: string | undefined }
     | undefined;
+  /** What runs in the same process, while this is the only agent of the node; ends with the signal that it gets. */
+  readonly beside?: ((signal: AbortSignal) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

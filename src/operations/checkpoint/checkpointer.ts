@@ -17,6 +17,7 @@ export async function runCheckpointer(options: CheckpointerOptions): Promise<voi
   const protector =
     options.protect && (await import("./manifest-protector.ts")).openManifestProtector(all, options.protect);
   const agent = new AgentLoop(all, protector);
+  const beside = options.beside?.(all.signal);
   const { openAgentPages } = await import("./checkpointer-pages.ts");
   const pages = await openAgentPages(
     () => ({ report: reportOf(agent.view(), place, now()), view: agent.view() }),
@@ -28,6 +29,7 @@ export async function runCheckpointer(options: CheckpointerOptions): Promise<voi
   } finally {
     stop.abort();
     pages?.close();
+    await beside;
     lock.release();
     log("info", "ended", {});
   }

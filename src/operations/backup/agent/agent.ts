@@ -4,9 +4,11 @@
  * everything: the agent keeps nothing but what waits in its spool.
  */
 
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { type AgentLock, takeAgentLock } from "../../../io/agent/agent-lock.ts";
 import { isUnreached, openEtcd } from "../../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import type { Link } from "../../../io/repository/repository.ts";
@@ -36,8 +38,15 @@ export async function runBackupAgent(options: AgentOptions): Promise<void> {
   const webhook = createWebhook(options);
   const report = createReporter({ log, now, onFault: webhook.send });
   const pages = await openBackupPages(report, options);
+  let lock: AgentLock | undefined;
   try {
     const access = await prepareEtcdAccess(options.etcd);
+    // A second agent of the same node would write into the same spool, under the same name.
+    lock = await takeAgentLock(join(options.spoolDirectory, "lock"), signal, () =>
+      log("info", "another backup agent of this node is at work: waiting for it to end", {
+        spool: options.spoolDirectory,
+      }),
+    );
     const spool = await openSpool(options.spoolDirectory);
     report.state.spoolBytes = spool.bytes;
     const writable = await whenStoreAnswers(options, report);
@@ -52,6 +61,7 @@ export async function runBackupAgent(options: AgentOptions): Promise<void> {
   } finally {
     await webhook.close();
     pages?.close();
+    lock?.release();
     log("info", "stopped", { storedRevision: report.state.storedRevision, waiting: report.state.spoolBytes });
   }
 }
