@@ -1,7 +1,7 @@
 /**
  * `kubemend diagnose` on a healthy control plane of processes with hollow nodes and their pods, beside the lists that a
  * person would pipe through jq. KUBEMEND_BENCH_NODES and KUBEMEND_BENCH_PODS say how many there are: 100 and 3,000
- * unless told. KUBEMEND_BENCH_SIMULATED=1 takes the nodes of simulated-nodes.ts, where a machine has no room for as
+ * unless told. KUBEMEND_BENCH_SIMULATED=1 takes the nodes of simulated-nodes.ts, where a machine has no space for as
  * many kubelets.
  */
 import { existsSync } from "node:fs";

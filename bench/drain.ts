@@ -6,7 +6,7 @@
  * some 40 MB of memory and, with its pods, a hundredth of a core and more; with `--simulated` the nodes are those of
  * simulated-nodes.ts. Runs what `npm run build` made.
  *
- * Both drain the same nodes of one cluster, one after the other, filled anew with the same workloads before each turn;
+ * Both drain the same nodes of one cluster, one after the other, filled again with the same workloads before each turn;
  * what is evicted starts on the other nodes. Requests go through a proxy that counts them.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

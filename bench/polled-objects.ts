@@ -1,4 +1,4 @@
-/** Lists that are fetched anew at an interval: what the watches of `start` are measured against. */
+/** Lists that are fetched again at an interval: what the watches of `start` are measured against. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterApi } from "../src/io/api-server/cluster-api.ts";
 import type { LiveObjects } from "../src/io/api-server/live-objects.ts";

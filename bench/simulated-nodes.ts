@@ -1,5 +1,5 @@
 /**
- * Nodes for benches of clusters that are larger than a machine has room for kubelets: one program registers them,
+ * Nodes for benches of clusters that are larger than a machine has space for kubelets: one program registers them,
  * renews their leases, says of each of their pods that it runs, and lets go of it when it is deleted, each a second
  * later. It does what of a kubelet control plane and clients wait for, and no more: no heartbeats but leases, no
  * events, no server.
@@ -19,7 +19,7 @@ export interface SimulatedNodes extends AsyncDisposable {
   readonly names: readonly string[];
 }
 
-/** Resolves once all nodes are Ready. They go on until they are disposed of; a failure ends the process. */
+/** Resolves once all nodes are Ready. They continue until they are disposed of; a failure ends the process. */
 export async function startSimulatedNodes(plane: ControlPlane, count: number): Promise<SimulatedNodes> {
   const api = new ClusterApi(readKubeconfig(plane.kubeconfig));
   const stop = new AbortController();

@@ -1,6 +1,6 @@
 /**
  * `kubemend start` as bootkube waited: a look every 5 s at the API server and then at the pods, and leases that run out
- * by themselves. Everything else, and above all what has to be so before it goes on, is `start` itself. Run on a
+ * by themselves. Everything else, and above all what has to be so before it continues, is `start` itself. Run on a
  * master: start-by-polling.ts ASSET_DIR
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -142,7 +142,7 @@ test.skipIf(etcdProgram === undefined)(
         );
         return state;
       };
-      // As a restore that was killed leaves it, in a data dir that is a mount point: the next one starts anew.
+      // As a restore that was killed leaves it, in a data dir that is a mount point: the next one restarts.
       const nonce = "0123456789abcdef";
       const staged = join(places.dataDir, `.member.kubemend-${nonce}`);
       mkdirSync(join(staged, "new/snap"), { recursive: true, mode: 0o700 });

@@ -148,7 +148,7 @@ describe.each([
   });
 });
 
-test("a disk that fills up: nothing is lost, and the next run goes on", { timeout: 600_000 }, async () => {
+test("a disk that fills up: nothing is lost, and the next run continues", { timeout: 600_000 }, async () => {
   for (let at = 1; ; at++) {
     using world = new CleanWorld();
     const before = world.contents();
@@ -243,7 +243,7 @@ test.each([
   expect(world.contents()).toEqual(before);
 });
 
-test("of a directory that was named, only what etcd writes is moved; also when it goes on", async () => {
+test("of a directory that was named, only what etcd writes is moved; also when it continues", async () => {
   using world = new CleanWorld();
   world.write("etcd/notes.txt", "not etcd's");
   const before = world.contents();
@@ -324,7 +324,7 @@ test("two cleans with something new in between are two directories, and the newe
   expect((await world.undo()).directory).toBe(first.directory);
 });
 
-test("an interruption says how to go on", async () => {
+test("an interruption says how to continue", async () => {
   using world = new CleanWorld();
   const before = world.contents();
   const interruption = new AbortController();
@@ -334,7 +334,7 @@ test("an interruption says how to go on", async () => {
   };
   await expect(world.clean(undefined, { signal: interruption.signal, report })).rejects.toThrow("interrupted");
   expect(world.reported.at(-1)).toBe(
-    `not finished: kubemend node clean goes on, kubemend node clean ${input("undo")} takes back what was moved`,
+    `not finished: kubemend node clean continues, kubemend node clean ${input("undo")} takes back what was moved`,
   );
   await world.clean();
   expectCleaned(world, before);

@@ -116,7 +116,7 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     await two.stop("SIGKILL");
     const none = await etcd(one, "member", "remove", "m2");
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("1 of 2 voters answer, and 2 have to")]);
-    expect(none.stderr).toContain("hint: bring members back, or begin anew from their data: kubemend etcd salvage");
+    expect(none.stderr).toContain("hint: bring members back, or start over from their data: kubemend etcd salvage");
   });
 
   test("a change is seen by a member that is behind the one that makes it", async () => {

@@ -51,7 +51,7 @@ const SINCE_1_20: readonly ((column: string, cell: string, row: Row) => string)[
   (column, cell) => (column === "TARGETS" ? cell.replace(/(^|, )\w+: /g, "$1") : cell),
   // A series was counted one too many.
   (column, cell, row) => (column === "COUNT" && /(new|series)\.17a|3bbb08feb/.test(row.NAME ?? "") ? "series" : cell),
-  // The API server makes these anew when it starts.
+  // The API server makes these again when it starts.
   (column, cell, row) => (column === "AGE" && /^v\w+\..*fx\.example\.com$/.test(row.NAME ?? "") ? "new" : cell),
 ];
 

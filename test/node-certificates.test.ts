@@ -203,7 +203,7 @@ describe("issue", () => {
   const files = CERTIFICATES.map(([, file]) => file);
 
   test.each(["m1", "m2"] as const)(
-    "all leaf certificates, keys and kubeconfigs of %s are made anew as they were",
+    "all leaf certificates, keys and kubeconfigs of %s are recreated as they were",
     async (name) => {
       const node = name === "m1" ? m1 : m2();
       const before = new Map(files.map((file) => [file, described(read(file, node))]));

@@ -147,7 +147,7 @@ describe("drain", () => {
   });
 });
 
-describe("evict and a pod that no controller makes anew", () => {
+describe("evict and a pod that no controller makes again", () => {
   const BARE = pod("bare", "ReplicaSet", { metadata: { ownerReferences: [] } });
   const objects = [machine("w1", "Unknown"), pod("web-1"), BARE];
   const deleted = () => writes().filter((line) => line.startsWith("DELETE"));
@@ -248,7 +248,7 @@ describe("evict --force-delete-pods", () => {
     expect(stderr).toMatch(
       new RegExp(
         '^not finished: node "w1" is cordoned, and \\d+ of 12 pods were asked to end\n' +
-          'run the same command again to go on, .*\nerror: cannot reach the API server at ".*": ',
+          'run the same command again to continue, .*\nerror: cannot reach the API server at ".*": ',
         "m",
       ),
     );
@@ -281,7 +281,7 @@ describe("status of a failed node that is evicted by --pod-eviction-timeout", ()
       [],
       [],
       300,
-      `${AFTER}, unless the controller manager was told otherwise`,
+      `${AFTER}, unless the controller manager is configured otherwise`,
     ],
     ["given, where its pod is not to be seen", "v1.20.2", [], ["--pod-eviction-timeout=45"], 45, AFTER],
     ["a later version without the taint manager", "v1.20.2", [manager("--enable-taint-manager=false")], [], 300, AFTER],

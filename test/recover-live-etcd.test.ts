@@ -246,7 +246,7 @@ describe.skipIf(suites.length === 0)(`a live etcd${suites.length > 0 ? "" : ` ($
     }
   });
 
-  test("that is compacted while it is read: the reading begins anew", async () => {
+  test("that is compacted while it is read: the reading starts over", async () => {
     const leases = Array.from({ length: 5000 }, (_, i): [string, string] => [`/registry/leases/n/${i}`, "{}"]);
     const { endpoint } = await startWith(madeSnapshot([...clusterEntries(PLAIN), ...leases]));
     const etcdctl = (...args: string[]) =>

@@ -13,7 +13,7 @@ import { kubemend } from "./kubemend.ts";
 
 let base: string;
 let server: ApiServerStandIn;
-/** How many lists that go on are yet to be told that they are too old. */
+/** How many lists that continue are yet to be told that they are too old. */
 let expiries: number;
 
 beforeEach(() => {
@@ -63,7 +63,7 @@ test("workloads of extensions/v1beta1, and of the secrets only those that are re
   expect(asked()).toContain("/api/v1/nodes again");
 });
 
-test("static pods beside many others: those of their nodes are read, and a list that expires is read anew", async () => {
+test("static pods beside many others: those of their nodes are read, and a list that expires is read again", async () => {
   const others = Array.from({ length: 9 }, (_, i) => ({
     ...mirrorPod("web", `w${i}`, { labels: {} }),
     metadata: { name: `web-${i}`, namespace: "default" },

@@ -65,7 +65,7 @@ test("a certificate is made for another key, of one PEM file and no kubeconfig",
   writeFileSync(old.keyPath, other.key);
   const renew = (...args: string[]) => kubemend(directory, ["certificate", "renew", "--key=pki/served.key", ...args]);
   const failures = [
-    [["pki/served.crt", "pki/other.crt"], "a key goes with one certificate"],
+    [["pki/served.crt", "pki/other.crt"], "a key belongs to one certificate"],
     [["admin.conf", "--ca-cert=pki/ca.crt", "--ca-key=pki/ca.key"], "a kubeconfig holds its key itself"],
     [["pki/served.crt", "--key=pki/ca.crt"], "holds no private key"],
   ] as const;

@@ -22,7 +22,7 @@ afterEach(async () => {
 const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
 const file = () => join(directory, "snapshot.db");
 
-/** A cluster that goes on after its snapshot was saved, compacted meanwhile; it still runs. */
+/** A cluster that continues after its snapshot was saved, compacted meanwhile; it still runs. */
 async function makeSource(suite: Suite): Promise<EtcdServer> {
   const etcd = await startEtcd({ suite, dataDir: join(directory, "source") });
   running.push(etcd);

@@ -105,7 +105,7 @@ describe.skipIf(findProgram(SUITE, "etcd") === undefined)(`etcd of ${SUITE} (${P
     expect(await served(result)).toEqual({ revision: 100, keys: 99 });
   });
 
-  test("a member that had been removed goes on as a new one", async () => {
+  test("a member that had been removed continues as a new one", async () => {
     unpack("removed-member");
     const result = await salvaged(["m2"]);
     expect(result).toMatchObject({ isNewMember: true, survivors: [{ role: "removed", memberId: "a661f1a5fda0f7ca" }] });

@@ -289,7 +289,7 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     expect(await server.etcdctl("alarm", "list")).toBe(before);
   });
 
-  test("a learner alone goes on as a voter", async () => {
+  test("a learner alone continues as a voter", async () => {
     const suite = suites[0]!;
     const { members, initialCluster } = await planMembers(1);
     running = await startMembers(suite, directory, members, initialCluster);
@@ -325,7 +325,7 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     await server.etcdctl("put", "/after", "x");
   });
 
-  test("a cluster that was made anew with the same flags has another history", async () => {
+  test("a cluster that was recreated with the same flags has another history", async () => {
     const suite = suites[0]!;
     const { members, initialCluster } = await planMembers(3);
     for (const [key, kept] of [

@@ -65,7 +65,7 @@ test("a request for a socket that is no watch is answered as any other", async (
   await expect(refused).rejects.toMatchObject({ status: 405 });
 });
 
-test("clients that say too much are cut off, and the server goes on", async () => {
+test("clients that say too much are cut off, and the server continues", async () => {
   const { WebSocket } = await import("ws");
   const url = `${served.server.replace("https", "wss")}${PODS}?watch=1&resourceVersion=600`;
   const socket = new WebSocket(url, { headers: bearer, rejectUnauthorized: false });

@@ -17,7 +17,7 @@ const COMPONENTS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler
 const LEADERS = ["kube-controller-manager", "kube-scheduler"];
 export const NODE = "m1";
 /**
- * The world's clock goes on by this at each of its beats, so that waits of minutes end in a moment, and later where the
+ * The world's clock continues by this at each of its beats, so that waits of minutes end in a moment, and later where the
  * machine is slow.
  */
 const BEAT_MS = 20;

@@ -23,5 +23,5 @@ process.on("message", (target: Target, server: Server) => {
   });
   process.send?.(target.id);
 });
-// Without its parent it goes on: a bed may outlive the process that made it. Removing the bed ends it.
+// Without its parent it continues: a bed may outlive the process that made it. Removing the bed ends it.
 process.on("disconnect", () => {});

@@ -41,11 +41,11 @@ export class Forwarder {
     child.send({ id: address.port, host, port }, server);
     await taken;
     if (--this.#pending === 0) child.channel?.unref();
-    server.close(); // the child's copy goes on listening
+    server.close(); // the child's copy continues listening
     return address.port;
   }
 
-  /** Lets this process end while the child goes on. */
+  /** Lets this process end while the child continues. */
   release(): void {
     this.#child?.disconnect();
   }

@@ -187,7 +187,7 @@ export class Node {
     await this.start();
   }
 
-  /** Pulls the network cable. What runs on the node goes on. */
+  /** Pulls the network cable. What runs on the node continues. */
   partition(): void {
     setCable(this.bed, this.#host, false);
   }
@@ -236,7 +236,7 @@ export class Node {
     return this.#process(name);
   }
 
-  /** Ends the kubelet. Containers go on. */
+  /** Ends the kubelet. Containers continue. */
   async stopKubelet(): Promise<void> {
     await this.#process("kubelet")?.stop();
   }

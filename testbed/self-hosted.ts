@@ -30,7 +30,7 @@ export const MASTER_LABEL = "node-role.kubernetes.io/master";
 export const MASTER_TAINT = `${MASTER_LABEL}=:NoSchedule`;
 /**
  * A label that the kubelet gives its node itself. One that starts while no API server answers knows no others, and may
- * reject for good a pod that selects by them (kubernetes/kubernetes#129463): a DaemonSet's is made anew, but nobody
+ * reject for good a pod that selects by them (kubernetes/kubernetes#129463): a DaemonSet's is recreated, but nobody
  * would make another controller manager.
  */
 const KUBELET_LABEL = "node.kubernetes.io/controllers";

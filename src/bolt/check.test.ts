@@ -143,7 +143,7 @@ describe("each kind of damage has its code", () => {
     });
     expect(codes(absurd)).toEqual(["page-out-of-bounds"]);
   });
-  test("truncation at every page: said once for the file, and for each page that is gone", () => {
+  test("truncation at every page: reported once for the file, and for each page that is gone", () => {
     for (let count = 3; count < meta.highWater; count += 7) {
       const found = codes(clean.slice(0, count * PAGE));
       expect(found).toContain("file-truncated");

@@ -185,7 +185,7 @@ function bucketHeader(rootPage: number, sequence: number): Uint8Array {
   return value;
 }
 
-/** Writes a leaf with one key and the branches above it anew, and returns the new root. */
+/** Writes a leaf with one key and the branches above it again, and returns the new root. */
 function appended(bolt: BoltFile, output: PageOutput, rootPage: number, [key, value]: KeyAndValue): number {
   const path = rightmostPath(bolt, rootPage);
   const lastLeaf = path.pop()!;
@@ -208,7 +208,7 @@ function appended(bolt: BoltFile, output: PageOutput, rootPage: number, [key, va
   return page;
 }
 
-/** A tree that goes on where a bucket's last leaf ends, and the last key that it has. */
+/** A tree that continues where a bucket's last leaf ends, and the last key that it has. */
 function resumeTree(
   bolt: BoltFile,
   output: PageOutput,
@@ -227,7 +227,7 @@ function resumeTree(
   const path = rightmostPath(bolt, bucket.root);
   const lastLeaf = path.pop()!;
   const lastKey = lastLeaf.count === 0 ? undefined : Uint8Array.from(leafKey(lastLeaf, lastLeaf.count - 1));
-  // The lowest branch keeps all its leaves; those above lose the child that is written anew.
+  // The lowest branch keeps all its leaves; those above lose the child that is rewritten.
   const resumed = path
     .reverse()
     .map((branch, level) => (level === 0 ? children(branch) : children(branch).slice(0, -1)));

@@ -63,7 +63,7 @@ test("the valid meta with the higher transaction counts", () => {
   expect(readBolt(memorySource(bytes)).meta.transaction).toBe(7);
 });
 
-describe("what is no bbolt file is said to be none", () => {
+describe("what is no bbolt file is reported as such", () => {
   const messageOf = (bytes: Uint8Array): string => {
     try {
       readBolt(memorySource(bytes));

@@ -9,7 +9,7 @@ export interface ByteSink {
 export interface PageOutput {
   /** The id that the next page gets. */
   readonly nextPage: number;
-  /** Zeroed room for `bytes`, rounded up to whole pages, to be filled before the next call. */
+  /** Zeroed space for `bytes`, rounded up to whole pages, to be filled before the next call. */
   allocate(bytes: number): { readonly id: number; readonly overflow: number; readonly page: Uint8Array };
   flush(): void;
 }

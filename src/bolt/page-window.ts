@@ -6,7 +6,7 @@ import { type BoltFile, type PageResult, readPage } from "./bolt.ts";
 import { decodePageHeader, PAGE_HEADER_SIZE, type Page } from "./page.ts";
 
 const WINDOW_BYTES = 256 << 10;
-/** A page with large values goes on in the pages behind it, and is read in one with them. */
+/** A page with large values continues in the pages behind it, and is read in one with them. */
 const LEAST_PAGES = 4;
 
 /** A page; `until` is the last one that is wanted soon, if it lies behind this one. */

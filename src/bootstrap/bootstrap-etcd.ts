@@ -1,6 +1,6 @@
 /**
  * Self-hosted etcd comes back in two steps, as in bootkube 0.8 (pkg/recovery/etcd_template.go): a boot member that
- * starts from the backup, and then the EtcdCluster made anew, whose first member joins the boot member, takes the data
+ * starts from the backup, and then the EtcdCluster recreated, whose first member joins the boot member, takes the data
  * over and sees it off.
  */
 import type { SelfHostedEtcd } from "../controlplane/control-plane.ts";
@@ -189,7 +189,7 @@ export function bootstrapEtcdService(etcd: SelfHostedEtcd): JsonObject {
   };
 }
 
-/** The EtcdCluster to be made anew: its definition without its state, and with the boot member to take over from. */
+/** The EtcdCluster to be recreated: its definition without its state, and with the boot member to take over from. */
 export function migrateEtcdCluster(etcd: SelfHostedEtcd): JsonObject {
   const address = etcd.bootServiceIp.includes(":") ? `[${etcd.bootServiceIp}]` : etcd.bootServiceIp;
   const bootMemberClientEndpoint = `${etcd.tls === undefined ? "http" : "https"}://${address}:${CLIENT_PORT}`;

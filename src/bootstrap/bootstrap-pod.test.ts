@@ -271,7 +271,7 @@ test("the API server dials the boot member too, with a certificate for it, and n
   ]);
 });
 
-test("what a static pod cannot have is said", () => {
+test("what a static pod cannot have is reported", () => {
   const { notes, spec } = outcome("kube-apiserver", {
     spec: {
       imagePullSecrets: [{ name: "registry" }],

@@ -1,6 +1,6 @@
 /**
  * With self-hosted etcd the API server also dials the boot member, on the same node: the permanent members come back
- * only once it runs. As in bootkube, the other endpoints stay, so that it goes on when the boot member has handed over.
+ * only once it runs. As in bootkube, the other endpoints stay, so that it continues when the boot member has handed over.
  */
 import { containerIndexOf } from "../kube/component.ts";
 import { addFlag, changeFlag, flagValue, runsThroughShell } from "../kube/container-flags.ts";

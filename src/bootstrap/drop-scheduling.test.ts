@@ -13,7 +13,7 @@ test.each<[string, JsonObject, string]>([
   ["iscsi", { iscsi: { targetPortal: "p", secretRef: { name: "s" } } }, "secretRef"],
   ["rbd", { rbd: { secretRef: { name: "s" } } }, "secretRef"],
   ["azureFile", { azureFile: { secretName: "s" } }, "secretName"],
-])("a volume of %s that needs a secret is said beforehand", (kind, source, field) => {
+])("a volume of %s that needs a secret is reported beforehand", (kind, source, field) => {
   const { notes } = dropped({ volumes: [{ name: "v", ...source }], containers: [] });
   expect(notes).toEqual([
     ["volume-secret", expect.stringContaining(`its volume "v" (${kind}) needs the secret "s" by ${field}`)],

@@ -133,7 +133,7 @@ test.each<[string, Observation, string]>([
     look(GOOD, { nodes: [node("a", "False")] }),
     'node "a" to be Ready: container runtime is down',
   ],
-])("what is in the way is said: %s", (_, seen, sentence) => {
+])("what is in the way is reported: %s", (_, seen, sentence) => {
   expect(beforeHandOver(REQUIRED, seen, NOBODY)).toContain(sentence);
 });
 

@@ -1,5 +1,5 @@
 /**
- * Whether the permanent control plane runs, from what the API server and the machine itself tell. Pure: each look is
+ * Whether the permanent control plane runs, from what the API server and the machine itself show. Pure: each look is
  * judged as a whole, and the answer is what is still in the way, in words for people.
  *
  * etcd may be older than the present: after a loss it says that pods run on nodes that are gone. So a node counts only

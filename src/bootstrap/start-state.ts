@@ -39,7 +39,7 @@ export type StartState =
   | { readonly kind: "failed"; readonly why: StartFailure };
 
 /**
- * `refused`: the API server goes on to refuse our credential. `lost`: it was there before the start and has gone away.
+ * `refused`: the API server continues to refuse our credential. `lost`: it was there before the start and has gone away.
  * `late`: the time is up.
  */
 export type StartFailure = "refused" | "lost" | "late";

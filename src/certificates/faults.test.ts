@@ -69,7 +69,7 @@ test.each([
   expect(await faultsOf(change)).toEqual([text]);
 });
 
-test("all that is wrong is told, the worst first", async () => {
+test("all that is wrong is reported, the worst first", async () => {
   expect(await faultsOf({ notAfter: at(-3), names: ["else"] }, "h", namesake)).toEqual([
     "expired 3 d ago",
     'is of an authority "CN=ca" whose key is another than that of the one given',

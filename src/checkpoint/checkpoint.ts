@@ -20,7 +20,7 @@ export const PROVEN_ANNOTATION = "checkpointer.kubemend.io/ran-healthy";
 export const DATA_ANNOTATION = "checkpointer.kubemend.io/data";
 export const DIGEST_ANNOTATION = "checkpointer.kubemend.io/digest";
 
-/** What the kubelet appends to its own pods' names, and this agent's place: the downward API tells all three. */
+/** What the kubelet appends to its own pods' names, and this agent's place: the downward API gives all three. */
 export interface AgentPlace {
   readonly nodeName: string;
   /** Undefined where the agent is no pod. */

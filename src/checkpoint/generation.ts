@@ -32,7 +32,7 @@ export function fingerprintOf(manifest: KubeObject): string {
 }
 
 /**
- * Of what would run, whatever the parent's name: pods of a DaemonSet are called anew each time, and so is the volume of
+ * Of what would run, whatever the parent's name: pods of a DaemonSet are named differently each time, and so is the volume of
  * their token. Copies that differ in nothing else are no two generations.
  */
 function essenceOf(manifest: KubeObject): string {

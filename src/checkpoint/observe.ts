@@ -108,7 +108,7 @@ function identities(pods: readonly KubeObject[], sight: Sight): Map<string, Chec
   return ids;
 }
 
-/** A sandbox tells no owner: by its pod's name, or else by the labels that its controller gives to all its pods. */
+/** A sandbox names no owner: by its pod's name, or else by the labels that its controller gives to all its pods. */
 function identityOf(pod: RuntimePod, ids: ReadonlyMap<string, CheckpointId>, sight: Sight): CheckpointId | undefined {
   if (pod.annotations[CHECKPOINT_OF_ANNOTATION] !== undefined) return undefined;
   if (pod.annotations["kubernetes.io/config.source"] === "file") return undefined;

@@ -59,7 +59,7 @@ describe("what is done", () => {
     expect(actions({ agent: { kind: "self" }, a: active, b: inactive }, files)).toEqual([]);
   });
 
-  test("a file that is gone, changed, or another generation's is written anew", () => {
+  test("a file that is gone, changed, or another generation's is rewritten", () => {
     expect(actions({ a: active }, [])).toEqual(["start a a-y"]);
     expect(actions({ a: active }, [{ ...file("a", a2), fingerprint: "other" }])).toEqual(["start a a-y"]);
     expect(actions({ a: active }, [file("a", a1)])).toEqual(["stop a /manifests/a-x.json", "start a a-y"]);

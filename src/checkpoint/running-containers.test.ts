@@ -19,7 +19,7 @@ test("the time counts from the first look at which it runs", () => {
   expect(containers.runningFor(container(false), 13)).toBe(0);
 });
 
-test("a container that has stopped meanwhile begins anew", () => {
+test("a container that has stopped meanwhile starts over", () => {
   const containers = new RunningContainers();
   containers.runningFor(container(true), 5);
   containers.keep([pod(true)]);

@@ -12,7 +12,7 @@ export class RunningContainers {
     return now - first;
   }
 
-  /** Those that no longer run begin anew when they are seen again. */
+  /** Those that no longer run start over when they are seen again. */
   keep(pods: readonly RuntimePod[]): void {
     const running = new Set(
       pods.flatMap(({ containers }) => containers.flatMap((each) => (each.running ? each.id : []))),

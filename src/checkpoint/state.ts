@@ -1,10 +1,10 @@
 /**
  * What becomes of a checkpoint: a pure transition over what was seen. Times are milliseconds on any clock that only goes forward.
  *
- * It differs from bootkube's in four things. What the runtime cannot tell changes nothing. A parent that the kubelet is
+ * It differs from bootkube's in four things. What the runtime cannot report changes nothing. A parent that the kubelet is
  * at work on is waited for, not fought. Giving way to a parent has an end: a parent that has not come to run by then
  * makes way for the checkpoint again, and the next attempt comes later. Nothing is removed but on the word of an API
- * server that goes on answering after all that ran of it has ended: the word may have come from the very pod, and then
+ * server that continues answering after all that ran of it has ended: the word may have come from the very pod, and then
  * there would be nobody left.
  */
 
@@ -97,7 +97,7 @@ export const PATIENCE: Patience = {
 
 export const NO_ATTEMPTS: Attempts = { uid: "", count: 0 };
 
-/** Where a checkpoint that was found on disk goes on from. */
+/** Where a checkpoint that was found on disk continues from. */
 export function foundState(isActive: boolean, isSelf: boolean, now: number): State {
   if (isSelf) return { kind: "self" };
   return isActive ? active(now, 0) : { kind: "inactive" };

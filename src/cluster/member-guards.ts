@@ -65,7 +65,7 @@ export function guardRemoval(health: ClusterHealth, member: MemberHealth, force:
   if (!member.isLearner && voters.length === 1) {
     throw new MendError("member-change-refused", `${nameOf(member)} is the last voting member`, {
       where: member.id,
-      hint: "to begin anew from its data, save a snapshot and restore it; to replace it, add and promote another first",
+      hint: "to start over from its data, save a snapshot and restore it; to replace it, add and promote another first",
     });
   }
   requireQuorum(health);
@@ -142,7 +142,7 @@ function requireQuorum(health: ClusterHealth): void {
   if (health.survivesLosses >= 0) return;
   const text = `${health.answeringVoters} of ${health.voters} voters answer, and ${health.quorum} have to: etcd cannot change its members`;
   throw new MendError("member-change-refused", text, {
-    hint: "bring members back, or begin anew from their data: kubemend etcd salvage",
+    hint: "bring members back, or start over from their data: kubemend etcd salvage",
   });
 }
 

@@ -14,7 +14,7 @@ type FileOrigin =
   | { readonly from: "repository" | "kubeadm-certs" | "backup" }
   /** From a control-plane node that has it: these files are the same on all. */
   | { readonly from: "node"; readonly node: string }
-  /** Made anew, by the authority whose key is there. */
+  /** Made again, by the authority whose key is there. */
   | { readonly from: "authority" };
 
 export type PlannedFile = FileOrigin & { readonly path: string };

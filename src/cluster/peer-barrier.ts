@@ -1,5 +1,5 @@
 /**
- * When a node of a restore without ssh may go on: what each peer shows on its etcd's peer port. While no etcd runs
+ * When a node of a restore without ssh may continue: what each peer shows on its etcd's peer port. While no etcd runs
  * there, kubemend answers on it with how far that node has come; an etcd that answers says by its cluster's id whether
  * it is a restored member or an old one.
  */

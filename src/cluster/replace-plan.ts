@@ -42,7 +42,7 @@ export interface ReplacePlan {
    * started, with an empty name.
    */
   readonly removeMembers: readonly { readonly id: string; readonly name: string }[];
-  /** Whether the Node object of the lost node is deleted, so that what it knew of the old machine goes with it. */
+  /** Whether the Node object of the lost node is deleted, so that what it recorded about the old machine is removed too. */
   readonly deleteNode: boolean;
   readonly problems: readonly string[];
 }

@@ -191,7 +191,7 @@ function checkAuthorities(input: PlanInput, problems: string[], warnings: string
       warnings.push(
         `${text}: every kubelet and every kubeconfig needs the new one, and webhooks and service accounts are to be looked at`,
       );
-    } else problems.push(`${text}: this is another cluster's backup, or the authority was made anew since`);
+    } else problems.push(`${text}: this is another cluster's backup, or the authority was recreated since`);
   }
   const first = found[0];
   const odd = found.filter((facts) => !facts.authorities.some((each) => first?.authorities.includes(each)));

@@ -85,7 +85,7 @@ test("the plan of three healthy nodes", () => {
   });
 });
 
-test("an operation that was begun goes on under its name, with its token", () => {
+test("an operation that was begun continues under its name, with its token", () => {
   const first = planRestore(input(healthy));
   const journal: NodeJournal = {
     id: first.id,

@@ -37,7 +37,7 @@ export interface RestorePlan {
   readonly token: string;
   /** Added to the snapshot's revision, so that no client that saw the newest old one waits for the past. */
   readonly bumpRevision: number;
-  /** Nodes of the backup's control plane that are left out, as their owner said. */
+  /** Nodes of the backup's control plane that are left out, as the user asked. */
   readonly without: readonly string[];
   /** By node: the files that are missing there, and from where each comes. */
   readonly files: Readonly<Record<string, readonly PlannedFile[]>>;
@@ -76,7 +76,7 @@ export interface PlanCheck {
 
 /** Where no old data says how far clients have seen: more than any cluster writes between two backups. */
 const BLIND_BUMP = 1_000_000_000;
-/** Room above the newest revision that was seen, for what was being written. */
+/** Space above the newest revision that was seen, for what was being written. */
 const BUMP_MARGIN = 1_000_000;
 
 /**
@@ -101,7 +101,7 @@ export interface PlanInput {
   readonly random: string;
 }
 
-/** The plan. An operation that was begun with the same backup and members goes on under its own names. */
+/** The plan. An operation that was begun with the same backup and members continues under its own names. */
 export function planRestore(input: PlanInput): RestorePlan {
   const { backup, members, without } = input;
   const digest = digestOf(backup, members);

@@ -15,7 +15,7 @@ export type NodeStep = (typeof STEP_OF)[keyof typeof STEP_OF];
 
 export type Next =
   | { readonly do: "step"; readonly step: NodeStep; readonly nodes: readonly string[] }
-  /** Some of the nodes were brought back to what they were: the operation cannot go on. */
+  /** Some of the nodes were brought back to what they were: the operation cannot continue. */
   | { readonly do: "refuse"; readonly undone: readonly string[] }
   | { readonly do: "nothing" };
 

@@ -22,7 +22,7 @@ export interface SalvageOfNodes {
   readonly problems: readonly string[];
 }
 
-/** An operation with the same digest that was begun on any of them goes on under its name. `random` is hex. */
+/** An operation with the same digest that was begun on any of them continues under its name. `random` is hex. */
 export function planSalvageOfNodes(
   nodes: readonly SurvivingNode[],
   digest: string,

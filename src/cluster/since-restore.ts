@@ -1,5 +1,5 @@
 /**
- * Who has looked anew since a restore, and what is left to a person. A restored keyspace says of every node and pod
+ * Who has looked again since a restore, and what is left to a person. A restored keyspace says of every node and pod
  * what was true at the time of the backup, Ready among
  * it. So what counts is what was written since: an object whose version is above the newest revision that was restored.
  * No clock has a part in it.

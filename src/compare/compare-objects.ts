@@ -6,7 +6,7 @@ import type { ValueType } from "./value-type.ts";
 
 export interface ObjectComparison {
   readonly fields: readonly FieldChange[];
-  /** Deleted and made anew in between: another UID. */
+  /** Deleted and recreated in between: another UID. */
   readonly recreated: boolean;
 }
 

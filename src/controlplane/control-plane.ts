@@ -119,7 +119,7 @@ export interface Missing {
 
 /** An object that is in the source and could not be read. */
 export interface SealedObject {
-  /** As far as its place tells, such as `Secret`. */
+  /** as far as its place shows, such as `Secret`. */
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;

@@ -169,7 +169,7 @@ test("several masters, one of which lacks its scheduler and one of which is gone
   ]);
 });
 
-test("kubeadm with etcd outside: nothing is missing, and it is said where etcd is", () => {
+test("kubeadm with etcd outside: nothing is missing, and it is reported where etcd is", () => {
   const command = ["kube-apiserver", "--etcd-servers=https://e1:2379,https://e2:2379"];
   const spec = { containers: [{ name: "kube-apiserver", image: "kube-apiserver:v1.30.1", command }] };
   const plane = staticPods([

@@ -22,7 +22,7 @@ export interface Leftovers {
   /** Addresses of API servers that were alive. */
   readonly apiServers: readonly string[];
   readonly nodes: readonly string[];
-  /** How the control plane runs, as far as keys tell; undefined where there is no Kubernetes, or its API server is no pod. */
+  /** How the control plane runs, as far as keys show; undefined where there is no Kubernetes, or its API server is no pod. */
   readonly flavour: string | undefined;
 }
 
@@ -96,7 +96,7 @@ export function restoreNotes(leftovers: Leftovers, bump: number | undefined): Fi
     const count = leftovers.nodes.length === 1 ? "1 node" : `${leftovers.nodes.length} nodes`;
     const text =
       `${count} as of the snapshot: delete those that no longer exist (kubectl delete node), so that pods ` +
-      "bound to them are made anew elsewhere";
+      "bound to them are recreated elsewhere";
     notes.push({ level: "info", code: "nodes-restored", where: nodes, text });
   }
   return notes;

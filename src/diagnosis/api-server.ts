@@ -15,7 +15,7 @@ const SLOW_MS = 1000;
 /** Certificates, tokens and leases go by the clock. */
 const MOST_SKEW_MS = 60_000;
 
-const DOWN = "nothing can be seen or changed with kubectl, and nothing heals; pods that run go on and serve";
+const DOWN = "nothing can be seen or changed with kubectl, and nothing heals; running pods keep serving";
 
 /** Causes that a connection to a dead or deaf API server may have, reported by the other rules. */
 const CAUSES_OF_SILENCE = [

@@ -1,4 +1,4 @@
-/** Certificates that are served or on disk: what has expired, what expires within 30 days, what does not go with its key. */
+/** Certificates that are served or on disk: what has expired, what expires within 30 days, what does not match its private key. */
 import { defined } from "../errors/defined.ts";
 import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
@@ -47,7 +47,7 @@ export function judgeCertificates(facts: Facts): Trouble[] {
   ];
 }
 
-/** Certificates, keys and kubeconfigs that are gone from this node: the authorities' keys make them anew. */
+/** Certificates, keys and kubeconfigs that are gone from this node: the authorities' keys make them again. */
 function lost({ local }: Facts): Trouble[] {
   const files = local?.lostCertificates ?? [];
   if (local === undefined || files.length === 0) return [];
@@ -61,7 +61,7 @@ function lost({ local }: Facts): Trouble[] {
         `${countText(files.length, "certificate")} or kubeconfig${files.length === 1 ? "" : "s"} of this node ` +
         `${files.length === 1 ? "is" : "are"} missing, unreadable, or without a key`,
       evidence: [someOf(files, 12)],
-      consequence: "what uses them cannot start; what runs already goes on until it is started anew",
+      consequence: "what uses them cannot start; what runs already keeps running until it is restarted",
       commands: ["sudo kubemend certificate issue"],
       advice:
         "it makes them by the authorities whose keys are here, and says which authorities are lost and what that means",
@@ -109,7 +109,7 @@ function renewedTogether(
     evidence: sorted.map((group) => `"${defined(group[0]).subject}": ${defined(group[0]).place}`),
     consequence: `${expired ? "" : "from then on "}${OWNERS[defined(owner)]?.without ?? "whoever checks them refuses them"}`,
     commands: ["sudo kubemend certificate renew all"],
-    advice: "it says which programs must be started anew to take them up",
+    advice: "it says which programs must be restarted to take them up",
     keys: expired ? sorted.flatMap((group) => owners.flatMap((each) => keysOf(each, group))) : [],
   };
   return { groups, trouble };
@@ -168,7 +168,7 @@ function mismatch(group: readonly CertificateFact[]): Trouble[] {
       level: "error",
       code: "certificate-key-mismatch",
       where: wrong.place,
-      text: `certificate "${wrong.subject}" does not go with its key`,
+      text: `certificate "${wrong.subject}" does not match its private key`,
       evidence: [`${wrong.place} and ${wrong.keyPlace ?? "its key"}`],
       consequence: `what uses it cannot start${owner === undefined ? "" : `: ${owner.without}`}`,
       ...forKey(wrong),
@@ -193,14 +193,14 @@ function forKey({ files, keyPlace }: CertificateFact): Pick<Trouble, "commands" 
   ];
   return {
     commands: [`sudo ${commandLine("kubemend", "certificate", "renew", certificate, ...flags)}`],
-    advice: "or put the key back that was made with it; then start anew what does not take it up by itself",
+    advice: "or put the key back that was made with it; then restart what does not take it up by itself",
   };
 }
 
-/** By the authority's key, where it is at hand; what cannot take a new certificate up by itself is started anew. */
+/** By the authority's key, where it is at hand; what cannot take a new certificate up by itself is restarted. */
 function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "commands" | "advice"> {
   if (defined(group[0]).isAuthority) {
-    return { commands: [], advice: "give the cluster a new authority; everything that it signed must be made anew" };
+    return { commands: [], advice: "give the cluster a new authority; everything that it signed must be recreated" };
   }
   const files = [
     ...new Map(group.flatMap(({ files }) => (files === undefined ? [] : [[files.certificate, files]]))).values(),
@@ -218,7 +218,7 @@ function renewal(group: Group, local: LocalFacts | undefined): Pick<Trouble, "co
     const names = renewable.map(({ certificate }) => certificate);
     return {
       commands: [`sudo ${commandLine("kubemend", "certificate", "renew", ...names, ...flags)}`, ...restart],
-      advice: "programs that do not take a new certificate up by themselves must be started anew",
+      advice: "programs that do not take a new certificate up by themselves must be restarted",
     };
   }
   if (group.some(({ owner }) => owner === "kubelet")) {

@@ -81,7 +81,7 @@ describe("findings", () => {
     expect(codes(members, [])).toContain(code);
   });
 
-  test("hashes of members that compacted differently are not compared, which is said", () => {
+  test("hashes of members that compacted differently are not compared, which is reported", () => {
     const { findings, healthy } = judgeCluster(three({ hash: { hash: 8, compactRevision: 20 } }), []);
     expect(healthy).toBe(true);
     expect(findings).toMatchObject([{ level: "warning", code: "hashes-not-compared" }]);

@@ -13,7 +13,7 @@ import type { EtcdFacts, Facts } from "./facts.ts";
 import { isOwn } from "./static-pods.ts";
 import type { Trouble } from "./trouble.ts";
 
-const ALL_STOPS = "the API server cannot answer, and the control plane stands still; pods that run go on and serve";
+const ALL_STOPS = "the API server cannot answer, and the control plane stands still; running pods keep serving";
 
 const LOCAL_CAUSES = [
   "manifest-missing:etcd",
@@ -28,10 +28,10 @@ const LOCAL_CAUSES = [
 const CONSEQUENCES: Readonly<Record<string, string>> = {
   "quorum-lost": ALL_STOPS,
   "no-leader": ALL_STOPS,
-  "alarm-nospace": "nothing can be written: no pod is made, no lease renewed; pods that run go on",
+  "alarm-nospace": "nothing can be written: no pod is made, no lease renewed; running pods keep running",
   "alarm-corrupt": "reads differ from member to member: what is seen depends on whom one asks",
   "members-disagree": "reads differ from member to member: what is seen depends on whom one asks",
-  "member-unreachable": "etcd goes on, with fewer members to spare",
+  "member-unreachable": "etcd keeps serving, with fewer members to spare",
   "member-never-started": "it counts for the quorum and cannot vote",
   "member-without-leader": "API servers that use this member alone cannot answer",
   "clusters-differ": "the API servers may show different clusters",
@@ -88,7 +88,7 @@ function asTrouble(finding: Finding, members: readonly MemberHealth[], etcd: Etc
     where,
     text: where === "cluster" ? `etcd: ${text}` : `etcd ${where}: ${text}`,
     evidence: [],
-    consequence: CONSEQUENCES[code] ?? "etcd goes on for now",
+    consequence: CONSEQUENCES[code] ?? "etcd keeps serving for now",
     ...mend(code, member, silent, etcd, facts),
     explainedBy: explainedBy(code, member, facts),
   };

@@ -48,7 +48,7 @@ export type ApiOutcome =
       readonly version: string;
       /** Of one read that etcd has to answer; undefined where that was refused to us or failed. */
       readonly readMilliseconds: number | undefined;
-      /** The server's clock less this machine's; undefined where it did not tell. */
+      /** The server's clock less this machine's; undefined where it did not send it. */
       readonly skewMilliseconds: number | undefined;
       readonly failedChecks: readonly FailedCheck[];
     }
@@ -337,7 +337,7 @@ export interface CertificateFact {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly isAuthority: boolean;
-  /** The file it is in, and the authority that can sign it anew, where that one's key is at hand. */
+  /** The file it is in, and the authority that can sign it again, where that one's key is at hand. */
   readonly files:
     | {
         readonly certificate: string;

@@ -14,9 +14,9 @@ import type { Trouble } from "./trouble.ts";
 import { spanText } from "./words.ts";
 
 const CONSEQUENCE = {
-  "kube-scheduler": "new pods stay Pending; pods that run go on",
+  "kube-scheduler": "new pods stay Pending; running pods keep running",
   "kube-controller-manager":
-    "nothing is replaced, scaled, rolled out or cleaned up, and lost nodes are not noticed; pods that run go on",
+    "nothing is replaced, scaled, rolled out or cleaned up, and lost nodes are not noticed; running pods keep running",
 } as const;
 
 const DOWN = {

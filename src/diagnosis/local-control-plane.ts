@@ -1,7 +1,7 @@
 /**
- * What this machine tells of its own control plane while nobody else can: static pod manifests, processes, ports and
+ * What this machine knows of its own control plane while nobody else can: static pod manifests, processes, ports and
  * the last words of containers. Of a self-hosted scheduler or controller manager nothing is judged here: which machine
- * runs it is the cluster's affair, and its lease tells.
+ * runs it is the cluster's affair, and its lease shows it.
  */
 
 import { defined } from "../errors/defined.ts";
@@ -25,14 +25,14 @@ const AREA_OF: Readonly<Record<LocalComponent["name"], Area>> = {
 
 const CONSEQUENCE: Readonly<Record<LocalComponent["name"], string>> = {
   etcd: "this machine's etcd member is out: with it the API server here, unless it dials other members",
-  "kube-apiserver": "nothing can be seen or changed through this machine's API server; pods that run go on and serve",
+  "kube-apiserver": "nothing can be seen or changed through this machine's API server; running pods keep serving",
   "kube-controller-manager": "this machine does not stand in as controller manager",
   "kube-scheduler": "this machine does not stand in as scheduler",
 };
 
 /** A process that ended sooner than this after it began has not settled. */
 const SETTLED_MS = 60_000;
-/** Words of a log older than this tell nothing of now. */
+/** Words of a log older than this say nothing about now. */
 const FRESH_LOG_MS = 15 * 60_000;
 
 export function judgeLocal(facts: Facts): Trouble[] {
@@ -52,8 +52,8 @@ export function judgeLocal(facts: Facts): Trouble[] {
       evidence: waiting.map(({ name, manifest }) => `${name} does not run, though ${defined(manifest).path} is there`),
       consequence:
         waiting.length > 0
-          ? "nobody starts this machine's control plane; containers that run go on"
-          : "its containers go on and serve; nothing on it is started, restarted or reported, and its pods are evicted after a while",
+          ? "nobody starts this machine's control plane; running containers keep running"
+          : "its containers keep serving; nothing on it is started, restarted or reported, and its pods are evicted after a while",
       commands,
       ...(commands.length === 0 && {
         advice: "start it as it is started on this machine: no service manager was found",

@@ -343,7 +343,7 @@ test("a component that works by its rescue pod alone is broken", () => {
 
 describe("the verdict", () => {
   const verdict = (given: Partial<Facts>) => diagnose(facts(given)).verdict;
-  test("nothing known, nothing said", () => {
+  test("nothing known, nothing reported", () => {
     expect(verdict({ api: undefined, cluster: undefined, etcd: undefined })).toBe("unknown");
     expect(diagnose(facts({ api: undefined, cluster: undefined, etcd: undefined })).healthy).toBe(false);
   });
@@ -358,7 +358,7 @@ describe("the verdict", () => {
   test("all well", () => expect(verdict({})).toBe("healthy"));
 });
 
-test("certificates that are gone are issued anew, and why what needs them does not start", () => {
+test("certificates that are gone are issued again, and why what needs them does not start", () => {
   const lostCertificates = ["/etc/kubernetes/pki/apiserver.crt", "/etc/kubernetes/pki/etcd/server.crt"];
   const log = { path: "/l", staticPod: true, restarts: 4, lastLines: ["no such file"], ageMilliseconds: 1000 };
   const components = [localComponent("kube-apiserver", { process: undefined, log })];

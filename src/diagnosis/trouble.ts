@@ -22,9 +22,9 @@ export interface Trouble extends Finding {
   readonly area: Area;
   /** What was seen, one sentence each. */
   readonly evidence: readonly string[];
-  /** What does not work while this lasts, and what goes on. */
+  /** What does not work while this lasts, and what still does. */
   readonly consequence: string;
-  /** What mends it, as commands to paste, in order; empty where only a person can tell. */
+  /** What mends it, as commands to paste, in order; empty where only a person can decide. */
   readonly commands: readonly string[];
   /** What a person should know before or instead of the commands. */
   readonly advice?: string;

@@ -64,7 +64,7 @@ function unplacedPods(pods: readonly PendingPod[], { access }: Facts): Trouble[]
       evidence: [...new Set(pods.map(({ verdict }) => verdict?.message ?? ""))].filter(Boolean).slice(0, 3),
       consequence: "they stay Pending",
       commands: [kubectl(access, "-n", defined(first).namespace, "describe", "pod", defined(first).name)],
-      advice: "make room, or take back what they ask for",
+      advice: "add nodes or free resources, or take back what they ask for",
       explainedBy: ["scheduler-down", "node-not-ready", "node-cordoned", "kubelet-stopped"],
     },
   ];

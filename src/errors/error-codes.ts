@@ -14,7 +14,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   interrupted: {
     means: "SIGINT or SIGTERM ended the command",
-    todo: "run it again: nothing is left half done, or the message says what goes on",
+    todo: "run it again: nothing is left half done, or the message says what remains",
   },
   internal: {
     means: "kubemend made a mistake",

@@ -57,7 +57,7 @@ export const FINDING_CODES = {
     "what etcd notes about itself (index, term, version, members) cannot be read",
     "restore it as a new cluster",
   ),
-  "compaction-unfinished": code("etcd was ended while it compacted, and goes on with it when it starts", "nothing"),
+  "compaction-unfinished": code("etcd was ended while it compacted, and finishes it when it starts", "nothing"),
   "findings-omitted": code("there are more findings than are kept", "mend the first ones, and run it again"),
   "snapshot-hash-absent": code(
     "the file has no SHA-256 at its end, as a copy of a database has none",
@@ -125,7 +125,7 @@ export const FINDING_CODES = {
     "check that etcd was started on the new data directory",
   ),
   "restored-log-new": code("etcd's log shows the restore", "nothing"),
-  "restored-log-unknown": code("etcd's log does not tell whether it is of the restore", "see the other findings"),
+  "restored-log-unknown": code("etcd's log does not show whether it belongs to the restore", "see the other findings"),
   "restored-keys-differ": code(
     "what etcd serves differs from what was restored",
     "check that this etcd was started on the new data directory",
@@ -343,7 +343,7 @@ export const FINDING_CODES = {
   "certificate-expires": code("a certificate expires soon", "renew it: certificate renew"),
   "certificate-missing": code(
     "the file of a certificate that a component needs is gone",
-    "put it back from a copy, or issue it anew",
+    "put it back from a copy, or issue it again",
   ),
   "certificate-not-yet-valid": code("a certificate is not valid yet", "check the machine's clock"),
   "certificate-key-mismatch": code(

@@ -79,7 +79,7 @@ export function renewedAt({ renewTime }: LeaderLease): number {
   return Number.isNaN(time) ? 0 : time;
 }
 
-/** Whether somebody holds it at a moment of a clock that goes with the holder's: others may take it over once this is false. */
+/** Whether somebody holds it at a moment of a clock in step with the holder's: others may take it over once this is false. */
 export function isHeldAt(lease: LeaderLease | undefined, now: number): boolean {
   return lease !== undefined && lease.holder !== "" && renewedAt(lease) + lease.durationSeconds * 1000 > now;
 }

@@ -1,5 +1,5 @@
 /**
- * Mirror pods: what the kubelet tells the API server of the static pods that it reads from files
+ * Mirror pods: what the kubelet reports to the API server about the static pods that it reads from files
  * (kubernetes/pkg/kubelet/types/pod_update.go, pkg/kubelet/config/common.go).
  */
 

@@ -199,7 +199,7 @@ export function readInclude(query: URLSearchParams): TableForm["include"] {
 
 interface ListRevision {
   readonly at: number;
-  /** Where the list goes on, of a request for its next page. */
+  /** Where the list continues, of a request for its next page. */
   readonly token: ContinueToken | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a `node clean` keeps beside the things it has moved, `manifest.json`: what it needs to go on after a crash, and
+ * What a `node clean` keeps beside the things it has moved, `manifest.json`: what it needs to continue after a crash, and
  * to take everything back. Written before each thing that it tells of is done.
  */
 
@@ -38,7 +38,7 @@ const backupSchema = z.object({
   revision: z.number(),
   objects: z.number(),
   sha256: z.string(),
-  /** False where it was damaged and the user wanted to go on. */
+  /** False where it was damaged and the user chose to continue. */
   ok: z.boolean(),
 });
 
@@ -65,7 +65,7 @@ const recordSchema = z.object({
   state: z.enum(["begun", "done", "undoing", "undone"]),
   /** Whether what was moved has been deleted. */
   purged: z.boolean(),
-  /** What was found when it began: the kubelet and its containers, which tell of them, are gone when it goes on. */
+  /** What was found when it began: the kubelet and its containers, which tell of them, are gone when it continues. */
   places: placesSchema,
   /** How the kubelet is started; null where none was found. */
   kubelet: kubeletSchema.nullable(),
@@ -132,7 +132,7 @@ export function decodeRecord(text: string, where: string): CleanRecord {
 function invalid(why: string, where: string, cause: unknown): MendError {
   return new MendError("config-invalid", `"${where}" is no record of a node clean: ${why}`, {
     where,
-    hint: "move its directory away to begin anew; what it holds can be moved back by hand",
+    hint: "move its directory away to start over; what it holds can be moved back by hand",
     cause,
   });
 }

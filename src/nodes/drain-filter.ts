@@ -1,6 +1,6 @@
 /**
  * Which pods of a node a drain takes away, which it leaves, and which it refuses to touch: kubectl's filters, in
- * kubectl's order and words, so that runbooks go on to work. Source of the rules: kubernetes/kubectl,
+ * kubectl's order and words, so that runbooks continue to work. Source of the rules: kubernetes/kubectl,
  * pkg/drain/filters.go.
  */
 import { defined } from "../errors/defined.ts";

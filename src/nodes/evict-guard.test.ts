@@ -37,7 +37,7 @@ describe("of a dead node's pods", () => {
   const all = [web, db, disk, bare, owned, going, agent, done, file];
   const plan = planEviction(all, false);
 
-  test("those that nobody makes anew are apart, and go only where that is asked for", () => {
+  test("those that nobody makes again are apart, and go only where that is asked for", () => {
     expect(plan.unreplicated).toEqual([bare, owned]);
     expect(planEviction(all, true)).toMatchObject({
       remove: [web, db, disk, bare, owned],

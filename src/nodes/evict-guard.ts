@@ -42,7 +42,7 @@ export interface EvictPlan {
   readonly terminating: readonly KubeObject[];
   /** Mirror pods, pods of DaemonSets, finished ones: nothing is gained by their going. */
   readonly stay: readonly KubeObject[];
-  /** Without a controller, so that nobody makes them anew anywhere: gone is gone. In `remove` only where that was asked for. */
+  /** Without a controller, so that nobody makes them again anywhere: gone is gone. In `remove` only where that was asked for. */
   readonly unreplicated: readonly KubeObject[];
   /** Of `remove` and `terminating`: those whose replacement waits until they are gone for certain. */
   readonly waitForProof: readonly KubeObject[];

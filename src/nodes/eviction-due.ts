@@ -69,7 +69,7 @@ function dueByTimeout(
   const began = Date.parse(isSilent ? lastSign || since : since);
   if (Number.isNaN(began)) return { when: "held", because: "the node does not say since when it is not ready" };
   const from = isSilent ? "since the node's last sign of life" : "since the node is not ready";
-  const assumed = mode.assumed ? ", unless the controller manager was told otherwise" : "";
+  const assumed = mode.assumed ? ", unless the controller manager is configured otherwise" : "";
   const because = `--pod-eviction-timeout is ${mode.seconds} s ${from}${assumed}`;
   return { when: "at", time: began + mode.seconds * 1000, because };
 }

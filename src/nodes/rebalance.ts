@@ -1,7 +1,7 @@
 /**
  * Which pods go to a node that returned. Pods do not move back by themselves, so after a failure the node stays empty
  * and the others full. A plan moves just enough: first it evens out each owner's replicas, then what the nodes' pods
- * ask for. It is made of single moves, and is to be made anew after each, because where a pod comes to run is the
+ * ask for. It is made of single moves, and is to be recreated after each, because where a pod comes to run is the
  * scheduler's to say.
  */
 import { defined } from "../errors/defined.ts";

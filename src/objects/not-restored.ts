@@ -1,5 +1,5 @@
 /**
- * Objects that are not given back unless somebody names them: what controllers make anew, what has had its time, and
+ * Objects that are not given back unless somebody names them: what controllers make again, what has had its time, and
  * what holds no more than a moment.
  */
 import { isElectionRecord } from "../compare/noise.ts";

@@ -141,7 +141,7 @@ describe("rewriting", () => {
     expect(rewritten(byHand, "jobs").spec).toEqual({ ...spec, manualSelector: true });
   });
 
-  test("a pod is scheduled anew and gets a token of today", () => {
+  test("a pod is scheduled again and gets a token of today", () => {
     const mount = { name: "web-token-9tfv8", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" };
     const data = { name: "data", mountPath: "/data" };
     const pod = object("v1", "Pod", "p", {
@@ -292,7 +292,7 @@ describe("claims and volumes", () => {
   test("a retained volume whose object is gone is made again", () => {
     expect(planClaim(claim, undefined, volume("Retain", own), false)).toMatchObject({ volume: "create" });
   });
-  test("what a reclaim policy deleted is said to be lost, unless somebody knows better", () => {
+  test("what a reclaim policy deleted is reported as lost, unless somebody knows better", () => {
     expect(planClaim(claim, undefined, volume("Delete", own), false)).toMatchObject({
       volume: "none",
       note: expect.stringContaining("DATA IS LOST"),

@@ -202,7 +202,7 @@ function rewriteJob(object: KubeObject, spec: JsonObject): KubeObject {
 
 const TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** A pod that is scheduled anew; its token is mounted anew, too. */
+/** A pod that is scheduled again; its token is mounted again, too. */
 function rewritePod(spec: JsonObject): JsonObject {
   const account = textOf(spec.serviceAccountName) || "default";
   const mounts = ["initContainers", "containers"].flatMap((list) =>

@@ -73,7 +73,7 @@ function ofCreated(
     return live.metadata.uid === uid ? item("delete") : item("left", "another object has taken its name since");
   }
   if (isFromRun(live, context)) return item("delete");
-  return item("left", "the run ended while it was made, and nothing tells whether this one is of the run");
+  return item("left", "the run ended while it was made, and nothing shows whether this one is of the run");
 }
 
 function ofUpdated(
@@ -99,7 +99,7 @@ function ofUpdated(
   return item("left", "somebody has changed it since");
 }
 
-/** Whether the object was written by the run, as far as its record of managers tells. */
+/** Whether the object was written by the run, as far as its record of managers shows. */
 function isFromRun({ metadata }: KubeObject, { serverTime }: UndoContext): boolean {
   const start = Math.floor(Date.parse(serverTime) / 1000) * 1000;
   return objectsOf(metadata.managedFields).some(

@@ -21,7 +21,7 @@ export interface UndoHeader {
   readonly started: string;
   /** RFC 3339, by the API server's clock; earlier than any write. */
   readonly serverTime: string;
-  /** What was asked for, so that an interrupted run can go on. */
+  /** What was asked for, so that an interrupted run can continue. */
   readonly request: RestoreRequest;
 }
 

@@ -11,7 +11,7 @@ export interface RoleFacts {
 }
 
 export interface RolePatience {
-  /** How long a writer may be silent while etcd goes on, in milliseconds. */
+  /** How long a writer may be silent while etcd continues, in milliseconds. */
   readonly busy: number;
   /** How long it may be silent while nothing happens: longer than its heartbeat. */
   readonly idle: number;

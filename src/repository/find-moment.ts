@@ -50,7 +50,7 @@ function timePoints(heads: readonly Head[]): TimePoint[] {
     const revision = revisions.to;
     points.push({ history, revision, knownAt: time, time, delta: head.kind === "delta" ? head : undefined });
   }
-  // A full that was taken while deltas went on has its number after theirs.
+  // A full that was taken while deltas continued has its number after theirs.
   return points.sort((a, b) => a.history - b.history || a.time - b.time || a.revision - b.revision);
 }
 

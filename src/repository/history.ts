@@ -1,5 +1,5 @@
 /**
- * Whether a cluster goes on with the history that a repository holds. A cluster that was restored has revisions again
+ * Whether a cluster continues with the history that a repository holds. A cluster that was restored has revisions again
  * that it had before, with other changes: they must not be joined to the old ones.
  */
 import { type Change, encodeDelta } from "./delta.ts";

@@ -6,7 +6,7 @@ export interface Position {
   readonly history: number;
   /** In hex. */
   readonly cluster: string;
-  /** The newest revision from which deltas go on. */
+  /** The newest revision from which deltas continue. */
   readonly revision: number;
   /** Until when everything is known, in milliseconds; 0 for a full without a time. */
   readonly time: number;
@@ -29,7 +29,7 @@ export function findPosition(heads: readonly Head[]): Position | undefined {
   const newest = own.at(-1);
   const full = own.findLast((head) => head.kind === "full");
   if (newest === undefined || full === undefined) return undefined;
-  // Deltas go on from deltas: a full that was taken meanwhile is ahead of them, and there is no gap where they can follow.
+  // Deltas continue from deltas: a full that was taken meanwhile is ahead of them, and there is no gap where they can follow.
   const last = own.findLast((head) => head.kind === "delta");
   const from = last !== undefined && last.revisions.to + 1 >= full.revisions.from ? last : full;
   const deltas = own.filter((head) => head.kind === "delta" && head.sequence > full.sequence);

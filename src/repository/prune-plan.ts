@@ -54,7 +54,7 @@ function baseOfSpan(fulls: readonly FullHead[], within: number | undefined): Ful
   return byTime.findLast((full) => timeOf(full) <= begin) ?? defined(byTime[0]);
 }
 
-/** The first link that the span from `base` on needs: deltas that went on while the full was taken have lower numbers than it. */
+/** The first link that the span from `base` on needs: deltas that continued while the full was taken have lower numbers than it. */
 function firstNeeded(heads: readonly Head[], base: FullHead): number {
   let first = base.sequence;
   for (const head of heads.filter(isKeyspaceHead)) {

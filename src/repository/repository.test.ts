@@ -185,7 +185,7 @@ describe("times", () => {
     expect(revisionAt(placeTime(heads, time), marks, time)).toEqual({ revision, uncertain: undefined });
   });
 
-  test("changes that were read late are said to be uncertain", () => {
+  test("changes that were read late are reported as uncertain", () => {
     const late = marks.map((mark) => ({ ...mark, late: true }));
     expect(revisionAt(placeTime(heads, 1200), late, 1200)).toEqual({
       revision: 10,

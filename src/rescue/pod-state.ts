@@ -1,4 +1,4 @@
-/** How far a pod of a component has come, by what the API server tells of it, and what is wrong with it where something is. */
+/** How far a pod of a component has come, by what the API server reports of it, and what is wrong with it where something is. */
 import { containerIndexOf } from "../kube/component.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { LeaseHolderName } from "../kube/lease.ts";

@@ -113,7 +113,7 @@ function whileStandingIn<Pod>(
   return template < templates ? { kind: "standing-in", template, first } : { kind: "last-look", fault: first };
 }
 
-/** The time of the whole run is up. What a rescue pod does goes on; what is half done is taken further; all else is lost. */
+/** The time of the whole run is up. What a rescue pod does continues; what is half done is taken further; all else is lost. */
 function whenLate<Pod>(state: RescueState<Pod>, fault: PodFault): RescueState<Pod> {
   switch (state.kind) {
     case "starting-permanent":

@@ -209,7 +209,7 @@ function asDeployment(replicaSet: KubeObject): KubeObject {
 }
 
 /**
- * Static pods of all masters. One that runs tells most, one that the API server no longer has (`gone`, from the time
+ * Static pods of all control-plane nodes. One that runs tells most, one that the API server no longer has (`gone`, from the time
  * when the component was last alive) still tells how it ran, one that crashes comes after. A rescue pod comes last: an
  * earlier run's, which by now may be all that is left of them. Undefined where there is none.
  */

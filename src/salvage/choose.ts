@@ -1,4 +1,4 @@
-/** Survivors in, a plan out: which database, which entries behind it, from where the log is written, and as which member it goes on. */
+/** Survivors in, a plan out: which database, which entries behind it, from where the log is written, and as which member it continues. */
 
 import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
@@ -265,7 +265,7 @@ function refuseContradiction(fragments: readonly HeldFragment[]): void {
   const { one, other, text } = found;
   throw new MendError("usage", `"${one.dataDir}" and "${other.dataDir}" are not of one history: ${text}`, {
     where: other.dataDir,
-    hint: "one of them is of a cluster that was made anew, or that went on alone: leave that one out",
+    hint: "one of them is of a cluster that was recreated, or that continued alone: leave that one out",
   });
 }
 

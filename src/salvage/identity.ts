@@ -1,4 +1,4 @@
-/** As which member the salvaged data dir goes on: a survivor that is a voter of the cluster, else a learner, else a new member. */
+/** As which member the salvaged data dir continues: a survivor that is a voter of the cluster, else a learner, else a new member. */
 import { createHash } from "node:crypto";
 import { formatMemberId } from "../wal/membership.ts";
 import type { ConfState } from "../wal/raft.ts";

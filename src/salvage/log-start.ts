@@ -92,7 +92,7 @@ function before(
 }
 
 /**
- * The term of the last entry that the database has taken in, as far as anything says it. Where an etcd 3.4 went on with
+ * The term of the last entry that the database has taken in, as far as anything says it. Where an etcd 3.4 continued with
  * a database of 3.5, the database's own word is too old: a log that has a later term there is right, because nobody
  * writes another entry in place of one that was committed.
  */
@@ -126,7 +126,7 @@ export function partEntries({ fragment, from, to }: LogPart): HeldFragment["entr
   return fragment.entries.slice(from - fragment.first, to - fragment.first + 1);
 }
 
-/** Parts that go on in the same fragment become one. */
+/** Parts that continue in the same fragment become one. */
 function mergeParts(parts: readonly LogPart[]): LogPart[] {
   const merged: LogPart[] = [];
   for (const part of parts) {

@@ -1,6 +1,6 @@
 /**
  * Whether survivors are of one history. Members of one cluster are, by raft's own guarantee. A cluster that was made
- * anew with the same flags has the same ids as before, and one that went on alone (`--force-new-cluster`, a salvage)
+ * again with the same flags has the same ids as before, and one that continued alone (`--force-new-cluster`, a salvage)
  * the same as those it left behind: their logs must never be joined.
  */
 import { defined } from "../errors/defined.ts";

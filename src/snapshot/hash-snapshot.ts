@@ -35,7 +35,7 @@ export interface RunningHashJob {
   stop(): Promise<void>;
 }
 
-/** Starts to hash a snapshot; the verdict comes while the caller goes on. */
+/** Starts to hash a snapshot; the verdict comes while the caller continues. */
 export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const { storedHash, source, descriptor } = snapshot;
   if (snapshot.vouched === true) return { verdict: Promise.resolve("verified"), stop: async () => {} };

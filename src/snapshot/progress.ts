@@ -1,4 +1,4 @@
-/** How an operation tells how far it is; what is done with it is the command line's affair. */
+/** How an operation reports how far it is; what is done with it is the command line's affair. */
 export interface Progress {
   /** What is being done, in a word or two, such as `hashing`. */
   readonly step: string;

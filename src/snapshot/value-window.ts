@@ -7,7 +7,7 @@ import { createKeyValueFields, locateKeyValue } from "../mvcc/key-value.ts";
 const AHEAD_BYTES = 256 << 10;
 /** What is read at once elsewhere: an object with its page. */
 const SINGLE_BYTES = 16 << 10;
-/** A read that is so little further on goes with the one before. */
+/** A read that is so little further on belongs to the one before. */
 const NEAR_PAGES = 16;
 
 export interface ValueWindow {

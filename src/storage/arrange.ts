@@ -35,7 +35,7 @@ export function setField(object: { [field: string]: unknown }, name: string, val
 
 /**
  * Every map's keys sorted, as Go prints `map[string]any`. Integer-like keys still come first, as JavaScript has it: the
- * printers mind them.
+ * printers depend on them.
  */
 export function sortKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sortKeys);

@@ -29,7 +29,7 @@ export const MAX_MESSAGES = 1_000_000;
 
 let memory = new Uint8Array(FIRST_BYTES);
 
-/** What decoders share; they read it anew in every call. */
+/** What decoders share; they read it again in every call. */
 export const sink = {
   input: new Uint8Array() as Uint8Array,
   output: memory,

@@ -67,7 +67,7 @@ function printAfter(
   } else lines.push(`${start} ${scalar(value, indent, start.length + 1)}`);
 }
 
-/** A value whose first line goes on behind a dash. */
+/** A value whose first line continues behind a dash. */
 function printInline(value: JsonValue, start: string, indent: string, lines: string[], depth: number): void {
   if (Array.isArray(value) && value.length > 0) printList(value, `${start} `, indent, lines, depth + 1);
   else if (isObject(value) && Object.keys(value).length > 0) printMap(value, `${start} `, indent, lines, depth + 1);

@@ -120,7 +120,7 @@ export function readLog(segments: readonly Segment[]): Log {
   return log.finish();
 }
 
-/** Reads one segment and goes on behind each damaged place. Returns the chain's CRC at its end, undefined where that is not known. */
+/** Reads one segment and continues behind each damaged place. Returns the chain's CRC at its end, undefined where that is not known. */
 function readWhole(
   log: LogBuilder,
   segment: Segment,
@@ -161,7 +161,7 @@ function readWhole(
   return undefined;
 }
 
-/** Where reading goes on behind a place that does not verify. */
+/** Where reading continues behind a place that does not verify. */
 function behind(segment: ByteSource, start: ChainStart, position: number): ChainStart | undefined {
   // A segment that begins with another CRC than the one before ended with may be sound itself: what is missing is in between.
   const isSound = position === 0 && start.crc !== undefined && !readsNothing(segment);
@@ -249,7 +249,7 @@ function createLogBuilder(): LogBuilder {
     const [first, last] = [current.entries[0], current.entries.at(-1)];
     if (first === undefined || last === undefined || mark.index < first.index) return;
     if (current.entries[mark.index - first.index]?.term === mark.term) return; // its own snapshot
-    // A member that was far behind, or on another leader's way, got a snapshot: its log begins anew behind that.
+    // A member that was far behind, or on another leader's way, got a snapshot: its log starts over behind that.
     dropFrom(mark.index);
     startFragment();
   };

@@ -57,7 +57,7 @@ export interface ChainStart {
 
 /**
  * Reads the records of one segment from `start` on. What does not verify ends it; {@link findNextRecord} tells whether
- * the segment goes on behind that place.
+ * the segment continues behind that place.
  */
 export function* readSegment(
   source: ByteSource,
@@ -103,7 +103,7 @@ const MOST_SEARCHED_BYTES = 256 * 1024 * 1024;
 const SEARCH_EFFORT = 8;
 
 /**
- * Looks behind a damaged place for the next record that can be verified, and returns where reading goes on. That takes
+ * Looks behind a damaged place for the next record that can be verified, and returns where reading continues. That takes
  * two records in a row: the first only gives the CRC by which the second is verified. Records begin at multiples of 8.
  */
 export function findNextRecord(source: ByteSource, from: number): ChainStart | undefined {

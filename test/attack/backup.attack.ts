@@ -158,7 +158,7 @@ describe.concurrent.each(HOSTILE_ETCD)("an etcd that answers with: %s", (mode) =
   });
 });
 
-describe.concurrent("the agent goes on, stores nothing and ends when it is interrupted", () => {
+describe.concurrent("the agent continues, stores nothing and ends when it is interrupted", () => {
   const runAgent = async (
     repository: string,
     endpoint: string,

@@ -80,7 +80,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   "deep objects": (_, response) => json(response, `${'{"items":'.repeat(100_000)}1${"}".repeat(100_000)}`),
   "another kind": (request, response) => json(response, { ...emptyList(request), kind: "ThingList" }),
   "another version": (request, response) => json(response, { ...emptyList(request), apiVersion: "other/v1" }),
-  "a list that goes on for ever": (request, response) => {
+  "a list that continues for ever": (request, response) => {
     const items = [{ metadata: { name: "x", namespace: "default" } }];
     json(response, { ...emptyList(request), metadata: { resourceVersion: "1", continue: "again" }, items });
   },

@@ -84,7 +84,7 @@ describe.concurrent.each(HOSTILE_ETCD)("a container runtime that answers with: %
   });
 });
 
-describe.concurrent("the node agent goes on, and ends when it is interrupted", () => {
+describe.concurrent("the node agent continues, and ends when it is interrupted", () => {
   const agent = (kubeconfig: string, socket: string): Attacked => ({
     name: "checkpoint run",
     argv: [

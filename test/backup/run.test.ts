@@ -193,7 +193,7 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`backup run (${PROG
       }
     }, 60_000);
 
-    test("SIGTERM stores what was seen, and the next run goes on without a new full", async () => {
+    test("SIGTERM stores what was seen, and the next run continues without a new full", async () => {
       await write(server, 100, 5);
       const before = await revisionOf(server);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -206,7 +206,7 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`backup run (${PROG
       expect(list).toMatchObject({ gaps: [], spans: [{ fulls: [{}] }] });
     }, 60_000);
 
-    test("kill -9, and etcd killed under it: nothing that was stored is lost, and it goes on", async () => {
+    test("kill -9, and etcd killed under it: nothing that was stored is lost, and it continues", async () => {
       await agent.stop("SIGKILL");
       await write(server, 300, 8);
       agent = startAgent(place, { endpoints: [server.endpoint] });

@@ -21,7 +21,7 @@ function filesOf(directory: string): Map<string, string> {
   return new Map(entries.filter(([path]) => path !== ".kubemend-assets.json"));
 }
 
-/** What differs by nature: self-hosted etcd starts anew from a backup; a live one goes on as it is. */
+/** What differs by nature: self-hosted etcd restarts from a backup; a live one continues as it is. */
 function isOfBackup(path: string): boolean {
   return path.startsWith("etcd/") || path.startsWith("tls/etcd") || path.endsWith("/bootstrap-etcd.yaml");
 }

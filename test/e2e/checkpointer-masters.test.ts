@@ -160,39 +160,42 @@ describeWithCluster("the checkpointer on masters", (kubernetes) => {
     await plane.podsReady("kube-system", "k8s-app=pod-checkpointer", 4);
   });
 
-  longTest("a node is cut off from the API server: what runs goes on, and comes back after a reboot", async () => {
-    const id = "kube-system/DaemonSet/web";
-    await plane.api.apply(
-      parentWeb("web", 8088).replace(
-        "hostNetwork: true",
-        `hostNetwork: true\n      nodeName: node1\n      tolerations: [{operator: Exists}]`,
-      ),
-    );
-    await checkpointIs(first, id, "inactive", 90);
-    await waitFor("the copy to be known as good", async () =>
-      (await checkpointIs(first, id, "inactive")).generations.some((each: { proven: boolean }) => each.proven),
-    );
-    const webs = async () => (await first.containers()).filter((name) => name.endsWith("/web"));
-    const before = await webs();
-    expect(before).toHaveLength(1);
+  longTest(
+    "a node is cut off from the API server: what runs keeps running, and comes back after a reboot",
+    async () => {
+      const id = "kube-system/DaemonSet/web";
+      await plane.api.apply(
+        parentWeb("web", 8088).replace(
+          "hostNetwork: true",
+          `hostNetwork: true\n      nodeName: node1\n      tolerations: [{operator: Exists}]`,
+        ),
+      );
+      await checkpointIs(first, id, "inactive", 90);
+      await waitFor("the copy to be known as good", async () =>
+        (await checkpointIs(first, id, "inactive")).generations.some((each: { proven: boolean }) => each.proven),
+      );
+      const webs = async () => (await first.containers()).filter((name) => name.endsWith("/web"));
+      const before = await webs();
+      expect(before).toHaveLength(1);
 
-    await second.run(["ip", "route", "add", "blackhole", `${first.address}/32`]); // answers go nowhere
-    await waitFor("the agent to notice", async () => (await statusOf(first)).apiServer !== null, { seconds: 90 });
-    await checkpointIs(first, id, "inactive");
-    expect(await webs()).toEqual(before);
+      await second.run(["ip", "route", "add", "blackhole", `${first.address}/32`]); // answers go nowhere
+      await waitFor("the agent to notice", async () => (await statusOf(first)).apiServer !== null, { seconds: 90 });
+      await checkpointIs(first, id, "inactive");
+      expect(await webs()).toEqual(before);
 
-    await first.reboot();
-    await checkpointIs(first, id, "active", 120);
-    await waitFor("the copy to serve", () => first.run(["busybox", "wget", "-qO-", "http://127.0.0.1:8088"]));
-    expect(await webs()).toHaveLength(1);
+      await first.reboot();
+      await checkpointIs(first, id, "active", 120);
+      await waitFor("the copy to serve", () => first.run(["busybox", "wget", "-qO-", "http://127.0.0.1:8088"]));
+      expect(await webs()).toHaveLength(1);
 
-    await second.run(["ip", "route", "del", "blackhole", `${first.address}/32`]);
-    await checkpointIs(first, id, "inactive", 180);
-    await waitFor("the parent to run alone", async () => (await webs()).join() === before.join(), { seconds: 90 });
-    expect(await manifests(first)).toEqual(
-      (await manifests(first)).filter((name) => name.includes("pod-checkpointer")),
-    );
-  });
+      await second.run(["ip", "route", "del", "blackhole", `${first.address}/32`]);
+      await checkpointIs(first, id, "inactive", 180);
+      await waitFor("the parent to run alone", async () => (await webs()).join() === before.join(), { seconds: 90 });
+      expect(await manifests(first)).toEqual(
+        (await manifests(first)).filter((name) => name.includes("pod-checkpointer")),
+      );
+    },
+  );
 
   longTest("a static pod's manifest is deleted, and what it mounts is cut off", async () => {
     const [manifest, config] = ["/etc/kubernetes/manifests/solo.yaml", "/etc/kubernetes/solo.conf"];

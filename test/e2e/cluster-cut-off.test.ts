@@ -1,4 +1,4 @@
-/** `cluster restore` and `cluster undo` that are killed, and nodes that die or are cut off, at every step: the same command goes on. */
+/** `cluster restore` and `cluster undo` that are killed, and nodes that die or are cut off, at every step: the same command continues. */
 import { expect } from "vitest";
 import { startKubeadm } from "../../testbed/kubeadm.ts";
 import type { Node } from "../../testbed/node.ts";
@@ -33,7 +33,7 @@ const SOON_MS = 700;
 
 describeWithCluster("a cluster of three control-plane nodes", (kubernetes) => {
   longTest(
-    "a restore that is killed, or loses a node or a cable, at every step goes on; an undo as well",
+    "a restore that is killed, or loses a node or a cable, at every step continues; an undo as well",
     async () => {
       await using bed = await startKubeadm({ kubernetes, controlPlanes: 3 });
       const [first, second, third] = bed.controlPlanes as [Node, Node, Node];

@@ -1,6 +1,6 @@
 /**
  * A master of static pods as a person wakes up to it: what each failure looks like (API server stopped, scheduler
- * stopped, controller manager stopped), while user pods go on, and what only the machine itself can tell. The first
+ * stopped, controller manager stopped), while user pods continue, and what only the machine itself can tell. The first
  * three are the steps of the runbook "cluster healing".
  */
 import { afterAll, beforeAll, expect } from "vitest";
@@ -71,7 +71,7 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
       expect(answer).toBe(`${metadata.name}\n`);
     }
     const { consequence, evidence } = await mended(here, "error kube-apiserver-manifest-missing");
-    expect(consequence).toContain("pods that run go on and serve");
+    expect(consequence).toContain("running pods keep serving");
     expect(evidence.join("\n")).toContain("/root/kube-apiserver.yaml");
     await expectWebServes({ api: controlPlaneNode.api, bed }, 3);
   });

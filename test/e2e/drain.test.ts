@@ -176,7 +176,7 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     expect(elsewhere).toHaveLength(4);
   });
 
-  test("a finalizer that holds a pod is named; interrupted, the node stays cordoned, and it goes on when run again", async (context) => {
+  test("a finalizer that holds a pod is named; interrupted, the node stays cordoned, and it continues when run again", async (context) => {
     if (!hasNodes) context.skip("this Kubernetes has no kubemark");
     await plane.api.apply(barePod("held", "hollow-2", ", finalizers: [example.com/hold]"));
     await settled(plane);
@@ -187,7 +187,9 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
     const { code, stderr } = await child.ended;
     expect(code, stderr).toBe(130);
     expect(stderr).toContain('node "hollow-2" stays cordoned; 0 of 1 pods are gone, 1 more are terminating\n');
-    expect(stderr).toContain("run the same command again to go on, or take it back: kubemend node uncordon hollow-2\n");
+    expect(stderr).toContain(
+      "run the same command again to continue, or take it back: kubemend node uncordon hollow-2\n",
+    );
 
     const skipped = await drain(...flags, "--skip-wait-for-delete-timeout=1");
     expect(skipped.code, skipped.stderr).toBe(0);
@@ -436,7 +438,7 @@ subjects: [{kind: User, name: viewer, apiGroup: rbac.authorization.k8s.io}]
         /error: cannot reach the API server at .*: (nothing listens there|it closed the connection)/,
       );
       expect(stderr).toContain('node "hollow-2" stays cordoned');
-      await watching.reported(/^warning: the API server does not answer: what is shown is what it said last$/m);
+      await watching.reported(/^warning: the API server does not answer: what is shown is what it reported last$/m);
       watching.kill("SIGINT");
       expect((await watching.ended).code).toBe(130);
       hasNodes = false; // nobody to tidy up with

@@ -1,4 +1,4 @@
-/** The single executable file as `npm run build:exe` makes it: built anew where its sources have changed since. */
+/** The single executable file as `npm run build:exe` makes it: built again where its sources have changed since. */
 import { execFile } from "node:child_process";
 import { globSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -134,7 +134,7 @@ spec:
   await api.patch(API_SERVER, {
     spec: { updateStrategy: { type: "OnDelete", rollingUpdate: null }, template: { spec: { containers } } },
   });
-  // Without its kubelet the API server goes on until its next pod is in etcd.
+  // Without its kubelet the API server continues until its next pod is in etcd.
   await node.stopKubelet();
   const pods = "/api/v1/namespaces/kube-system/pods";
   for (const { metadata } of await api.list(`${pods}?labelSelector=k8s-app%3Dkube-apiserver`)) {

@@ -159,17 +159,17 @@ describeWithCluster("node clean", (kubernetes) => {
     await plane.podsReady("default", "app=store", 1);
   });
 
-  longTest("interrupted in the middle, it says how it stands, and goes on", async () => {
+  longTest("interrupted in the middle, it says how it stands, and continues", async () => {
     const script = `"$@" 2>/tmp/clean.log & pid=$!
 until grep -q "stopped the kubelet" /tmp/clean.log; do kill -0 $pid || exit 99; sleep 0.05; done
 kill -INT $pid; wait $pid; code=$?; cat /tmp/clean.log >&2; rm /tmp/clean.log; exit $code`;
     const words = [...KUBEMEND, "node", "clean", "--yes"];
     const stopped = await node.runForResult(["sh", "-c", script, "sh", ...words], { timeoutSeconds: 60 });
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain("not finished, and the kubelet is stopped: kubemend node clean goes on");
+    expect(stopped.stderr).toContain("not finished, and the kubelet is stopped: kubemend node clean continues");
     expect(await kubelets()).toEqual([]);
     const preview = succeeded(await clean("--dry-run")).stdout;
-    expect(preview).toContain("an earlier run goes on");
+    expect(preview).toContain("an earlier run continues");
     expect(preview).not.toContain("archive");
     const { stdout, stderr } = succeeded(await clean("--yes"));
     expect(stdout).toContain("to take it back: kubemend node clean --undo");

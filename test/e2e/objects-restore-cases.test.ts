@@ -84,7 +84,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
   });
 
   longTest(
-    "refusals by a webhook, a quota and immutable fields: the rest goes on, and undo brings back all",
+    "refusals by a webhook, a quota and immutable fields: the rest continues, and undo brings back all",
     async () => {
       await using plane = await startControlPlane({ kubernetes });
       using place = new Workplace(plane);
@@ -189,7 +189,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
     await place.keyspaceIs(lost);
   });
 
-  longTest("killed at every step, before and after each write, a run goes on, and so does its undo", async () => {
+  longTest("killed at every step, before and after each write, a run continues, and so does its undo", async () => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
     await plane.api.apply(SMALL);
@@ -230,7 +230,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
     expect(proxy.throttled).toBe(0);
   });
 
-  longTest("from a moment of a repository; a run that goes on has the moment of its beginning", async () => {
+  longTest("from a moment of a repository; a run that continues has the moment of its beginning", async () => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
     await plane.api.apply(SMALL);

@@ -174,7 +174,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     expect(names.filter((name: string) => !name.includes("-token-"))).toEqual([]);
   });
 
-  longTest("refusals are named and the rest goes on; killed runs go on; a copy in another namespace", async () => {
+  longTest("refusals are named and the rest continues; killed runs continue; a copy in another namespace", async () => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
     await plane.api.apply(SHOP(kubernetes.minor));

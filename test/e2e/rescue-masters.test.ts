@@ -52,7 +52,7 @@ describeWithCluster("two masters, and a scheduler that is lost", (kubernetes) =>
   longTest("a master that is not Ready is not picked, one that goes is given up", async () => {
     const first = plane.nodes.get("node1")!;
     await lose(plane, ["kube-scheduler"]);
-    await first.stopKubelet(); // its containers go on
+    await first.stopKubelet(); // its containers continue
     await notReady("node1");
     const picked = await rescue(plane, ["scheduler"]);
     await expectMended(plane, picked, "kube-scheduler");

@@ -71,7 +71,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(result.stderr).toContain("was scaled to 0: scaling it to 1");
   });
 
-  longTest("interrupted it leaves nothing behind, or says how to take it away; run again it goes on", async () => {
+  longTest("interrupted it leaves nothing behind, or says how to take it away; run again it continues", async () => {
     await lose(plane, ["kube-scheduler"]);
     const early = await rescue(plane, ["scheduler"], { reported: /is lost/, signal: "SIGINT" });
     expect(early, early.stderr).toMatchObject({ code: 130, stdout: "" });
@@ -89,7 +89,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(left.stderr).toContain("is left over: kubectl -n kube-system delete pod kube-scheduler-rescue");
     expect(await rescuePods(plane)).toEqual(["kube-scheduler-rescue"]);
 
-    const goingOn = await rescue(plane, ["scheduler"], { reported: /going on with it/, signal: "SIGINT" });
+    const goingOn = await rescue(plane, ["scheduler"], { reported: /continuing with it/, signal: "SIGINT" });
     expect(goingOn, goingOn.stderr).toMatchObject({ code: 130, stdout: "" });
     expect(goingOn.stderr).toContain(
       "stays as it was found; to take it away: kubectl -n kube-system delete pod kube-scheduler-rescue",
@@ -99,7 +99,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     expect(killed.code).toBeNull();
     const again = await rescue(plane, ["scheduler"]);
     await expectMended(plane, again, "kube-scheduler");
-    expect(again.stderr).toContain("is there from an earlier rescue: going on with it");
+    expect(again.stderr).toContain("is there from an earlier rescue: continuing with it");
   });
 
   longTest(
@@ -206,7 +206,7 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     await plane.podsReady("default", "app=web", 3);
     const still = await rescue(plane, ["scheduler", "-o", "json"]);
     await expectRescued(plane, still, "manifest-missing"); // though etcd may know it no more
-    expect(still.stderr).toContain("going on with it");
+    expect(still.stderr).toContain("continuing with it");
 
     await node.write(path, manifest);
     await waitFor("its mirror pod", () => plane.api.get(mirror));

@@ -1,6 +1,6 @@
 /**
  * A cluster's etcd is lost, and comes back: restored from a backup, or salvaged from a survivor's disk. The API server
- * and the controllers go on meanwhile.
+ * and the controllers continue meanwhile.
  */
 import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ import { webDeployment } from "./workloads.ts";
 const FIXTURE = join(import.meta.dirname, "../fixtures/selfhosted-k120/snapshot.db.gz");
 
 describeWithCluster("etcd that is gone", (kubernetes) => {
-  test("is restored on all members, and the cluster goes on from the backup without a restart", async (context) => {
+  test("is restored on all members, and the cluster continues from the backup without a restart", async (context) => {
     await needs(context, kubernetes, "kubemark");
     const base = mkdtempSync(join(tmpdir(), "kubemend-e2e-restore-"));
     try {
@@ -44,7 +44,7 @@ describeWithCluster("etcd that is gone", (kubernetes) => {
         cluster: { kubeconfig: plane.kubeconfig, context: undefined, variables: {} },
       });
       const note = asked.notes.find((found) => found.code === "revision-goes-back")!.text;
-      const bump = Number(/bumpRevision (\d+)/.exec(plainText(note))![1]) + 1000; // the cluster goes on while this is decided
+      const bump = Number(/bumpRevision (\d+)/.exec(plainText(note))![1]) + 1000; // the cluster continues while this is decided
 
       for (const member of plane.etcd.members) await member.kill();
       for (const member of plane.etcd.members) member.loseDisk();

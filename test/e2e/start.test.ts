@@ -90,7 +90,7 @@ describeWithCluster("start", (kubernetes) => {
     await expectWebServes(cluster, 3);
   });
 
-  longTest("goes on after it was killed at any step, and leaves nothing when it is interrupted", async () => {
+  longTest("continues after it was killed at any step, and leaves nothing when it is interrupted", async () => {
     await using cluster = await renderedCluster(kubernetes);
     const { code } = await startAndSignal(cluster.node, cluster.assetDir, "INT", "the API server is ready");
     expect(code).toBe(130);

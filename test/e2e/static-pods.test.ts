@@ -20,7 +20,7 @@ describeWithCluster("a control plane of static pods", (kubernetes) => {
     await apiServerReady(api, node);
     await api.apply(webDeployment(3));
     await expectWebServes({ api, bed }, 3);
-    // The kubelet could tell nobody of its pods when it started them, and tries it again a minute later, or when it is started anew.
+    // The kubelet could tell nobody of its pods when it started them, and tries it again a minute later, or when it is restarted.
     await node.stopKubelet();
     node.startKubelet();
     await waitFor(

@@ -91,7 +91,7 @@ describeWithCluster("real nodes", (kubernetes) => {
     expect(restarts).toEqual(restarts.map(() => 1));
   });
 
-  test("a partition hides a node whose containers go on", async () => {
+  test("a partition hides a node whose containers continue", async () => {
     const before = await second.containers();
     second.partition();
     await readyIs(second, "Unknown");

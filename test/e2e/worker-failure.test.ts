@@ -67,7 +67,7 @@ describeWithCluster("a worker's maintenance and failure", (kubernetes) => {
     const [lost] = (await serving()).filter((pod) => pod.node === "worker2");
     await workers.get("worker2")!.stopKubelet();
     await waitFor("the worker to be NotReady", async () => (await ready("worker2")) === "Unknown", { seconds: 90 });
-    expect(await containersOf("worker2")).toHaveLength(1); // what runs goes on
+    expect(await containersOf("worker2")).toHaveLength(1); // what runs keeps running
     await waitFor(
       "its pod to be replaced elsewhere",
       async () => {

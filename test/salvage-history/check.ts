@@ -220,9 +220,9 @@ function untrueClaims(scenario: Scenario, holdings: Holdings, plan: SalvagePlan)
     if (isKnown) faults.push(`entry ${index} is another one than was committed`);
   }
   const { memberId, survivor } = plan.identity;
-  if (plan.removed.has(memberId)) faults.push("it goes on as a member that was removed");
+  if (plan.removed.has(memberId)) faults.push("it continues as a member that was removed");
   const isMember = plan.cluster.voters.includes(memberId) || plan.cluster.learners.includes(memberId);
-  if (survivor !== undefined && !isMember) faults.push("it goes on as a member that is none");
+  if (survivor !== undefined && !isMember) faults.push("it continues as a member that is none");
   return faults;
 }
 
@@ -238,7 +238,7 @@ function classesOf(scenario: Scenario, holdings: Holdings, plan: SalvagePlan): s
   if (plan.start.made !== undefined) classes.push("raft snapshot made");
   if (plan.last.index > history.committed.length) classes.push("uncommitted end");
   const role = (id: bigint): string => (plan.cluster.learners.includes(id) ? "learner" : "voter");
-  if (plan.identity.survivor !== undefined) classes.push(`goes on as ${role(plan.identity.memberId)}`);
+  if (plan.identity.survivor !== undefined) classes.push(`continues as ${role(plan.identity.memberId)}`);
   const included = includedEntries(scenario, plan);
   const base = plan.database?.database.index ?? 0;
   const isLost = (index: number): boolean => index > base && included.get(index)?.isSame !== true;

@@ -158,11 +158,11 @@ test.each<[Partial<ClusterRequest>, RegExp]>([
   [{ kubernetesVersion: "v1.19.3" }, /expected v1.20.0 or later/],
   [{ images: { nginx: "a" } }, /image\W names "nginx"/],
   [{ certificateDays: 4000 }, /the authority itself holds 3650 days/],
-])("what is wrong is said: %j", (changes, message) => {
+])("what is wrong is reported: %j", (changes, message) => {
   expect(() => checkCluster({ ...REQUEST, ...changes })).toThrow(message);
 });
 
-test("all that is wrong is said at once", () => {
+test("everything that is wrong is reported at once", () => {
   expect(() => checkCluster({ ...REQUEST, apiServers: ["a"], etcdServers: [""], kubernetesVersion: "" })).toThrow(
     /apiServers[\s\S]*etcdServers[\s\S]*kubernetesVersion/,
   );

@@ -35,7 +35,7 @@ export const backupPrune = defineCommand({
   ],
   notes: `The flags are restic's. Of a full that is kept by a number, its own moment can be restored; within --keep-within,
 and since the newest full at least, every moment can. Periods are those of UTC. What is removed is recorded and signed
-first, so that verify can tell it from damage: prune needs the signing key, and credentials that may remove objects,
+first, so that verify can distinguish it from damage: prune needs the signing key, and credentials that may remove objects,
 which the agents need not have.`,
   page: "docs/back-up-continuously.md",
   async run({ repository }, flags, { host }) {

@@ -108,7 +108,7 @@ function issuedText({ issued }: IssueResult, { dryRun, to, node }: Flags): strin
     ? ""
     : to !== undefined
       ? workerSteps(defined(issued[0]).file, node ?? "")
-      : "start anew what uses them: the control plane's static pods (move their manifests out, wait 20 " +
+      : "restart what uses them: the control plane's static pods (move their manifests out, wait 20 " +
         "s, move them back), and the kubelet\n";
   return `${tableText([[head, "FOR", "VALID UNTIL", "OLD ONE KEPT AS"], ...rows])}${next}`;
 }

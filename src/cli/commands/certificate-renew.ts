@@ -25,7 +25,7 @@ type Flags = ValuesOf<typeof FLAGS>;
 
 export const certificateRenew = defineCommand({
   name: "renew",
-  text: "sign certificates anew, for the same keys and names",
+  text: "sign certificates again, for the same keys and names",
   args: { files: argument("<files...>", "PEM files of certificates, kubeconfigs that hold one, or all") },
   flags: FLAGS,
   examples: [

@@ -26,7 +26,7 @@ export const clusterApply = defineCommand({
     "kubemend cluster apply restore-20261129-104217-3f9c2a-cp1.bundle --undo",
   ],
   notes: `Run it on every node of the operation. No etcd starts before all nodes are ready: until then they see each other on
-etcd's peer port. A run that was cut off goes on where it was when the same command is run again.`,
+etcd's peer port. A run that was cut off continues where it stopped when the same command is run again.`,
   page: "docs/restore-a-cluster.md",
   async run({ bundle }, flags, { host }) {
     const { applyBundle, takeBundleBack } = await import("../../operations/cluster/apply-bundle.ts");

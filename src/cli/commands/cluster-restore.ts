@@ -45,7 +45,7 @@ export const clusterRestore = defineCommand({
     "kubemend cluster restore s3://backups/prod@latest --without cp3 --yes",
   ],
   notes: `Every node is surveyed before anything is touched. Old data is moved aside, never deleted: kubemend cluster
-undo brings it back. A run that was cut off goes on where it was when the same command is run again.`,
+undo brings it back. A run that was cut off continues where it stopped when the same command is run again.`,
   page: "docs/restore-a-cluster.md",
   async run({ backup }, flags, { host }) {
     const { restoreCluster } = await import("../../operations/cluster/restore-cluster.ts");

@@ -19,10 +19,13 @@ export const clusterSalvage = defineCommand({
     ...REACH_FLAGS,
     withoutData: commaList(
       "--without-data <names>",
-      "nodes whose etcd began anew on an empty disk: they join the others without what it has",
+      "nodes whose etcd started over on an empty disk: they join the others without what it has",
     ),
     plan: toggle("--plan", "ask the nodes, print the plan, and stop"),
-    workDir: path("--work-dir <directory>", "where the survivors' data is gathered; it needs room for all of it twice"),
+    workDir: path(
+      "--work-dir <directory>",
+      "where the survivors' data is gathered; it needs space for all of it twice",
+    ),
     output: outputFlag(["text", "json"]),
     progress: PROGRESS_FLAG,
     quiet: QUIET_FLAG,
@@ -74,7 +77,7 @@ goes further; one node begins, the others join it as learners and are promoted. 
         await line.end();
         picture.pause();
         await host.stderr.write(salvageText(result));
-        return result.isComplete || confirm(host, flags.yes, "go on with what there is?");
+        return result.isComplete || confirm(host, flags.yes, "continue with what there is?");
       },
     });
     await line.end();

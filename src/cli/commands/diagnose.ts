@@ -113,7 +113,7 @@ function render(result: DiagnoseResult, { output }: Flags): Text {
   return output === "json" ? jsonLine("diagnose", result) : diagnosisText(result);
 }
 
-/** On a terminal the screen is drawn anew; elsewhere what changed is printed. Ends with the last look when it is interrupted. */
+/** On a terminal the screen is redrawn; elsewhere what changed is printed. Ends with the last look when it is interrupted. */
 async function watch(
   look: () => Promise<DiagnoseResult>,
   host: Host,

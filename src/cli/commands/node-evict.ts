@@ -126,7 +126,7 @@ function planText(plan: NodeEvictionPlan, now: number): string {
 
 function halfText({ node, asked, pods }: HalfEvicted): string {
   return `not finished: node "${node}" is cordoned, and ${asked} of ${pods} pods were asked to end
-run the same command again to go on, or once the machine is back: kubemend node evict ${node} --undo
+run the same command again to continue, or once the machine is back: kubemend node evict ${node} --undo
 `;
 }
 

@@ -28,7 +28,7 @@ export const nodeRebalance = defineCommand({
     "kubemend node rebalance worker-3",
     "kubemend node rebalance",
   ],
-  notes: `Pods do not move back by themselves to a node that returned. One replica at a time is started anew and, when it is ready,
+  notes: `Pods do not move back by themselves to a node that returned. One replica at a time is restarted and, when it is ready,
 one is taken away where there are too many: never fewer run than before. Pods of StatefulSets, DaemonSets and Jobs stay,
 and so do those that an autoscaler counts.`,
   page: "docs/maintain-nodes.md",

@@ -35,7 +35,7 @@ const FLAGS = {
     { preset: "client" },
   ),
   undoFile: path("--undo-file <file>", "where to write what takes it back (default: kubemend-undo-TIME.jsonl)"),
-  resume: path("--resume <undo-file>", "go on with a run that was interrupted"),
+  resume: path("--resume <undo-file>", "continue a run that was interrupted"),
   wait: duration("--wait <duration>", "for what is being deleted", { default: "60s" }),
   yes: YES_FLAG,
   ...CLUSTER_FLAGS,
@@ -70,7 +70,7 @@ export const objectsRestore = defineCommand({
     const { resume, dryRun, output, undoFile } = flags;
     const request = resume === undefined ? await requestFrom(snapshot, selection, flags, host.cwd) : requestOf(resume);
     if (resume !== undefined && (snapshot !== undefined || selection.length > 0)) {
-      throw new MendError("usage", "--resume goes on with what the undo file says, and takes no snapshot");
+      throw new MendError("usage", "--resume continues what the undo file records, and takes no snapshot");
     }
     const { line, ...common } = snapshotOptions(host, flags);
     const isText = output === "text";

@@ -40,7 +40,7 @@ export const RESTORE_FLAGS = {
   }),
   markCompacted: toggle(
     "--mark-compacted",
-    "mark every revision before the raised one compacted, so that watchers list anew",
+    "mark every revision before the raised one compacted, so that watchers list again",
   ),
   exclude: repeated("--exclude <prefix>", "leave keys with this prefix out"),
   compact: toggle("--compact", "keep only the live version of each key, in a file without free pages"),

@@ -36,7 +36,7 @@ test.each([
   "900h",
 ])("%j is no duration", (text) => expect(() => parseDuration(text)).toThrow("expected a duration"));
 
-test("a duration may be nothing where that is said, and may have a least", () => {
+test("a duration may be nothing where that is allowed, and may have a least", () => {
   expect(parseDuration("0", "0")).toBe(0);
   expect(() => parseDuration("14s", "15s")).toThrow("expected a duration of 15s or more");
 });

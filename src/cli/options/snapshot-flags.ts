@@ -27,7 +27,7 @@ export const ENCRYPTION_FLAG = words(
   "the API server's EncryptionConfiguration (its --encryption-provider-config), to read encrypted objects",
 );
 
-export const ALLOW_FLAG = repeated("--allow <code>", "go on in spite of findings with this code");
+export const ALLOW_FLAG = repeated("--allow <code>", "continue in spite of findings with this code");
 
 /** After the file: kinds, then names. */
 export const KIND_ARGUMENT = argument("<type>", "TYPE, TYPE/NAME, or several types with commas", snapshotKinds);

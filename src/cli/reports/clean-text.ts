@@ -7,7 +7,7 @@ import { tableText } from "../terminal/table.ts";
 /** One line a step: what, how much, where. */
 export function planText(plan: CleanPlan, resumes: boolean): string {
   const rows = plan.steps.map((step, i) => [`${i + 1}`, ...stepWords(step)]);
-  const head = resumes ? `an earlier run goes on, in "${plan.directory}"` : `everything goes to "${plan.directory}"`;
+  const head = resumes ? `an earlier run continues, in "${plan.directory}"` : `everything goes to "${plan.directory}"`;
   return `${tableText(rows, { right: [0, 2] })}${head}\n`;
 }
 

@@ -54,7 +54,7 @@ const ORIGIN_TEXT = {
   repository: "as the backup agent stored it",
   "kubeadm-certs": "from secret kubeadm-certs",
   backup: "from the backup's config maps",
-  authority: "made anew",
+  authority: "recreated",
 } as const;
 
 function filesText({ members, files }: RestorePlan): string[] {

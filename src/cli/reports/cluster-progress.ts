@@ -1,5 +1,5 @@
 /**
- * How an operation on several nodes goes on: a picture of all nodes on a terminal, lines with the seconds since the
+ * How an operation on several nodes continues: a picture of all nodes on a terminal, lines with the seconds since the
  * beginning where there is none.
  */
 import { NODE_STATES } from "../../cluster/node-facts.ts";

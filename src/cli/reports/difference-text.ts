@@ -145,7 +145,7 @@ export function summaryText(summary: DiffSummary): string {
   }
   if (unjudged.length > 10) lines.push(`error: ${unjudged.length - 10} more objects cannot be compared`);
   lines.push(`from ${before} to ${after}: ${changed} changed, ${added} added, ${removed} removed, ${equal} equal`);
-  if (recreated > 0) lines.push(`${recreated} of the equal ones were deleted and made anew: they have other UIDs`);
+  if (recreated > 0) lines.push(`${recreated} of the equal ones were deleted and recreated: they have other UIDs`);
   const left = Object.entries(noise).map(([name, count]) => `${count} ${name}`);
   const kinds = left.length === 0 ? "" : `${left.join(", ")}, and of all objects `;
   lines.push(

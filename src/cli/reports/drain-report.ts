@@ -102,7 +102,7 @@ export class DrainReport {
     const names = open.map((node) => `"${node}"`).join(", ");
     const pods = total === 0 ? "" : `; ${gone} of ${total} pods are gone, ${terminating} more are terminating`;
     this.#err(`node${open.length === 1 ? "" : "s"} ${names} stay${open.length === 1 ? "s" : ""} cordoned${pods}`);
-    this.#err(`run the same command again to go on, or take it back: kubemend node uncordon ${open.join(" ")}`);
+    this.#err(`run the same command again to continue, or take it back: kubemend node uncordon ${open.join(" ")}`);
   }
 
   end(): void {

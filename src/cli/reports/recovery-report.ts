@@ -114,7 +114,7 @@ function sourceRow({ source }: Recovery): [string, string] {
 
 function lastSignText(plane: ControlPlane, now: number): string {
   const { lastSign } = plane;
-  if (lastSign === undefined) return "none: no object tells a time";
+  if (lastSign === undefined) return "none: no object holds a time";
   return `${durationText(ageSeconds(lastSign.time, now))} ago, at ${lastSign.time.replace(/\.\d+Z$/, "Z")} (${lastSign.source})`;
 }
 

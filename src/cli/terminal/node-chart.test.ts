@@ -18,7 +18,7 @@ function terminal(isTTY: boolean, columns: number, env: Record<string, string> =
   return { chart: new NodeChart(host, 4), text: () => out };
 }
 
-/** What a terminal shows in the end: enough of one to follow lines that are drawn anew. */
+/** What a terminal shows in the end: enough of one to follow lines that are redrawn. */
 function screen(text: string): string[] {
   const lines: string[] = [""];
   let row = 0;

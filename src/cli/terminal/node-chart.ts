@@ -1,5 +1,5 @@
 /**
- * A picture of several nodes at the bottom of the terminal, one line a node, drawn anew whenever something changes;
+ * A picture of several nodes at the bottom of the terminal, one line a node, redrawn whenever something changes;
  * lines that stay go by above it. Where there is no terminal nothing moves: then only the lines are written.
  */
 import type { Host } from "../host.ts";

@@ -19,11 +19,11 @@ export interface TextSink {
   readonly columns: number | undefined;
 }
 
-/** A stream of text as commands have it: the result (stdout), or what goes on meanwhile (stderr). */
+/** A stream of text as commands have it: the result (stdout), or what continues meanwhile (stderr). */
 export interface Printer {
   readonly isTTY: boolean;
   readonly columns: number | undefined;
-  /** Writes text with what could steer a terminal escaped; JSON keeps its exact meaning. Resolves when there is room for more. */
+  /** Writes text with what could steer a terminal escaped; JSON keeps its exact meaning. Resolves when there is space for more. */
   write(text: Text): Promise<void>;
   /**
    * The same for UTF-8, of whole lines of JSON: what needs no escape is not looked at twice. The memory can be used

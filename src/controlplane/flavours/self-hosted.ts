@@ -58,7 +58,7 @@ export const SELF_HOSTED: Flavour<SelfHostedControlPlane> = {
     proof,
     `where the API server does not come back by itself: kubemend recover ${input("etcdBackupFile")} with ` +
       "the same snapshot, then kubemend start",
-    "delete the pods of kube-controller-manager and kube-scheduler, so that they begin anew",
+    "delete the pods of kube-controller-manager and kube-scheduler, so that they start over",
     "restart the kubelets, then see kubectl get nodes and kubectl get pods -A",
   ],
 };

@@ -1,4 +1,4 @@
-/** The agent's kubeconfig, read anew for each connection, because a token may have been renewed; parsed anew when its text has changed. */
+/** The agent's kubeconfig, read for each connection, because a token may have been renewed; parsed again when its text has changed. */
 import { accessOf, type ClusterAccess, unsupportedCredentials } from "../api-server/kubeconfig-access.ts";
 import { invalidKubeconfig, parseKubeconfig } from "../api-server/kubeconfig-file.ts";
 import { parsePlainYaml } from "../files/plain-yaml.ts";

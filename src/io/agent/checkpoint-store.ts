@@ -131,7 +131,7 @@ export class CheckpointStore {
     return changed;
   }
 
-  /** Puts a copy where the kubelet runs it. On a full disk it gets a second name there, which takes no room. */
+  /** Puts a copy where the kubelet runs it. On a full disk it gets a second name there, which takes no space. */
   async start(generation: Generation): Promise<void> {
     const path = join(this.places.active, fileName(generation));
     try {
@@ -227,7 +227,7 @@ export class CheckpointStore {
     return [];
   }
 
-  /** Other static pods' manifests are nobody's business here, and a damaged checkpoint that runs is written anew by whoever compares it. */
+  /** Other static pods' manifests are nobody's business here, and a damaged checkpoint that runs is rewritten by whoever compares it. */
   #readActive(name: string, findings: Finding[]): StoredFile[] {
     const path = join(this.places.active, name);
     if (!name.endsWith(".json")) return [];

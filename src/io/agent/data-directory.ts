@@ -14,7 +14,7 @@ import { fromSystemError, systemCode } from "../files/system-error.ts";
 /** Beside the files: which of them are tokens, and so no part of the hash. */
 const VOLATILE_LIST = "..volatile";
 
-/** Writes one that is not there. One that is damaged is written anew. */
+/** Writes one that is not there. One that is damaged is rewritten. */
 export async function writeDataDirectory(directory: DataDirectory, fileSystem: FileSystem): Promise<void> {
   const { path, files, mode, uid, gid } = directory;
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
@@ -55,7 +55,7 @@ export async function writeDataDirectory(directory: DataDirectory, fileSystem: F
     try {
       fileSystem.remove(staged);
     } catch {
-      // The first failure is the one to tell; what nobody mounts is cleared away later.
+      // The first failure is the one to report; what nobody mounts is cleared away later.
     }
     throw error;
   }

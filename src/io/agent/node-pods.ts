@@ -165,7 +165,7 @@ export class NodePods {
         api.close();
       }
     } catch {
-      return false; // what the first one said is told
+      return false; // what the first one said is reported
     }
   }
 

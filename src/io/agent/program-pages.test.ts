@@ -30,7 +30,7 @@ describe("mappings that are given back", () => {
   });
 });
 
-test.skipIf(!canReleaseProgramPages())("a process goes on, with less of its program resident", () => {
+test.skipIf(!canReleaseProgramPages())("a process continues, with less of its program resident", () => {
   const resident = () => Number(/^RssFile:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
   const before = resident();
   releaseProgramPages();

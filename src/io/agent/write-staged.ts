@@ -37,7 +37,7 @@ export async function writeStaged(fs: FileSystem, staged: string, target: FileTo
     try {
       fs.remove(staged);
     } catch {
-      // The first failure is the one to tell; the next run removes it.
+      // The first failure is the one to report; the next run removes it.
     }
     throw error;
   }

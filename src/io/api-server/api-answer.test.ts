@@ -39,7 +39,7 @@ describe("a list", () => {
     ["as it should be", list()],
     ["empty", list({ items: [] })],
     ["empty as Go writes it", list({ items: null })],
-    ["that goes on", list({ metadata: { resourceVersion: "7", continue: "x" } })],
+    ["that continues", list({ metadata: { resourceVersion: "7", continue: "x" } })],
     ["of metadata", { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata: {}, items: [] }],
     ["as a table", { kind: "Table", apiVersion: "meta.k8s.io/v1", metadata: {}, columnDefinitions: [], rows: [] }],
   ])("%s is one", (_, answer) => {

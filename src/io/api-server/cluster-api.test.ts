@@ -85,7 +85,7 @@ test("a server that is too busy is asked again; one that refuses an eviction is 
   );
 });
 
-test("a list is read page by page, and anew where it has changed too much", async () => {
+test("a list is read page by page, and again where it has changed too much", async () => {
   const seen: string[] = [];
   await against(
     (request, response) => {

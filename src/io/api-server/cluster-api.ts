@@ -31,11 +31,11 @@ export type WatchEvent =
 export interface ProbeAnswer {
   readonly status: number;
   readonly text: string;
-  /** The server's clock, to the second, in milliseconds since the epoch; NaN where it does not tell. */
+  /** The server's clock, to the second, in milliseconds since the epoch; NaN where it does not send it. */
   readonly date: number;
 }
 
-/** A watch is asked for anew after this, so that a connection that died silently is noticed. */
+/** A watch is asked for again after this, so that a connection that died silently is noticed. */
 const WATCH_SECONDS = 240;
 /** A watch that ends sooner, and has brought nothing, is none. */
 const SHORT_WATCH_MS = 1000;
@@ -43,7 +43,7 @@ const SHORT_WATCH_MS = 1000;
 const LONG_WATCH_MS = 120_000;
 /** An answer larger than this is no API server's. */
 const MOST_BYTES = 512 << 20;
-/** Objects that a list answers at once; a longer one goes on. */
+/** Objects that a list answers at once; a longer one continues. */
 const PAGE = 500;
 /** More than etcd holds: a list of more pages has no end. */
 const MOST_PAGES = 20_000;
@@ -272,7 +272,7 @@ export class ClusterApi {
   }
 
   /**
-   * A list and every change after it. When the connection ends, or the API server has forgotten the place, it goes on
+   * A list and every change after it. When the connection ends, or the API server has forgotten the place, it continues
    * by itself, with a new `listed` where changes may have been missed. Watches that end as soon as they begin are asked
    * for more and more seldom. Ends when the signal aborts; throws what a list throws, and `api-unreachable` for a watch
    * that brings what is no event.

@@ -13,7 +13,7 @@ export interface ExecPlugin {
   readonly installHint: string;
   /** The kubeconfig's own path: a command with a slash in it is found beside it. */
   readonly file: string;
-  /** What the plugin asks to be told of the cluster. */
+  /** What the plugin asks to know of the cluster. */
   readonly cluster?: Readonly<Record<string, unknown>>;
 }
 

@@ -9,7 +9,7 @@ import { readChunks } from "../network/http-exchange.ts";
 import { faultOfAnswer } from "./api-answer.ts";
 import { parseObject } from "./api-error.ts";
 
-/** The API server no longer has the place where the watch was to go on: list again. */
+/** The API server no longer has the place where the watch was to continue: list again. */
 export class Stale extends Error {}
 
 /** A watch that brings what is no event; its message says what. */

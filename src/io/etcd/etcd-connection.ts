@@ -157,7 +157,7 @@ async function readLogin(flags: EtcdFlags): Promise<{ readonly name: string; rea
 
 /**
  * By the SRV records of a domain, as etcdctl does: those for TLS and then those without, where there are both
- * (`GetClient` in etcd's client/pkg/srv). Where only TLS is wanted and there is none, etcdctl goes on to 127.0.0.1;
+ * (`GetClient` in etcd's client/pkg/srv). Where only TLS is wanted and there is none, etcdctl falls back to 127.0.0.1;
  * this throws. `resolve` is DNS unless given.
  */
 export async function discoverEndpoints(

@@ -6,7 +6,7 @@ import type { EtcdAccess } from "./etcd-connection.ts";
 
 const INPUTS = { authority: input("cacert"), client: `${input("cert")} and ${input("key")}` };
 
-/** Dials the endpoint once more, with open eyes; gives the error back as it is where that tells no more. */
+/** Dials the endpoint once more, with open eyes; gives the error back as it is where that shows nothing more. */
 export async function explainEtcdFailure(
   error: MendError,
   endpoint: string,

@@ -20,7 +20,7 @@ const pod = (spec: object): string =>
     spec: { containers: [{ name: "etcd", command: ["etcd", "--data-dir=/data"] }], ...spec },
   });
 
-test("nothing tells", () => {
+test("nothing shows it", () => {
   expect(find()).toBeUndefined();
 });
 

@@ -28,7 +28,7 @@ const ROOT = /^(?:root|0)$/;
 /** Where packages and kubeadm have etcd's data. */
 const USUAL_PLACE = "/var/lib/etcd";
 
-/** Of the etcd that uses `dataDir`. Undefined where that runs as root, or nothing tells. Never throws. */
+/** Of the etcd that uses `dataDir`. Undefined where that runs as root, or nothing shows it. Never throws. */
 export function findEtcdUser(
   dataDir: string,
   manifests = STATIC_POD_DIRECTORY,

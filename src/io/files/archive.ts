@@ -202,8 +202,8 @@ function freeBytes(directory: string): number {
 function noSpace({ path, directory }: CopyContext, limit: number, cause?: unknown): MendError {
   return new MendError(
     "no-space",
-    `no room in "${directory}" to decompress "${path}": it holds more than the ${(limit / 2 ** 20).toFixed(0)} MiB that are free`,
-    { hint: "set TMPDIR to a directory with more room, or decompress the archive yourself", cause },
+    `no space in "${directory}" to decompress "${path}": it holds more than the ${(limit / 2 ** 20).toFixed(0)} MiB that are free`,
+    { hint: "set TMPDIR to a directory with more space, or decompress the archive yourself", cause },
   );
 }
 

@@ -78,7 +78,7 @@ function yamlOf(path: string): JsonObject | undefined {
   try {
     return objectOf(readYaml(readQuietly(path)) as JsonObject);
   } catch {
-    return undefined; // what cannot be read tells nothing
+    return undefined; // what cannot be read proves nothing
   }
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fc } from "../../../test/properties.ts";
 import { Backoff, WATCH_BACKOFF } from "./backoff.ts";
 
-test("waits double up to the longest, and start anew after a success", () => {
+test("waits double up to the longest, and start again after a success", () => {
   const backoff = new Backoff({ firstMs: 800, longestMs: 5000, random: () => 0 });
   expect([1, 2, 3, 4, 5].map(() => backoff.next())).toEqual([800, 1600, 3200, 5000, 5000]);
   backoff.reset();

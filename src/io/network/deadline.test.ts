@@ -16,7 +16,7 @@ test("the time ends once, and not after it was put away", async () => {
   expect(done.signal.aborted).toBe(false);
 });
 
-test("an answer that keeps its pace goes on; one that drips does not", async () => {
+test("an answer that keeps its pace continues; one that drips does not", async () => {
   const [fast, drip, fixed] = [
     new Deadline(1000, { pace: 100 }),
     new Deadline(1000, { pace: 100 }),

@@ -60,7 +60,7 @@ export class Deadline implements Disposable {
     this.#due = performance.now() + Math.min(this.milliseconds, left);
   }
 
-  /** The other side has done something: the time begins anew. */
+  /** The other side has done something: the time starts over. */
   renew(): void {
     this.#due = performance.now() + this.milliseconds;
   }

@@ -16,7 +16,7 @@ export function servedCertificate(
     const socket = connect({
       host: name,
       port,
-      rejectUnauthorized: false, // its certificate is looked at, and nothing is told to it
+      rejectUnauthorized: false, // its certificate is looked at, and nothing is sent to it
       ALPNProtocols: [protocol],
       ...(isIP(name) === 0 && { servername: name }),
     });

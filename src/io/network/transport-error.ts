@@ -11,7 +11,7 @@ const TLS_HINTS: Partial<Record<ConnectionFaultKind, string>> = {
 
 /** Hints of certificates that have one of their own. */
 const CERTIFICATE_HINTS: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: `renew the server's certificate, or pass ${input("insecureSkipTlsVerify")} to go on without it`,
+  CERT_HAS_EXPIRED: `renew the server's certificate, or pass ${input("insecureSkipTlsVerify")} to continue without it`,
   CERT_NOT_YET_VALID: "check the clocks of both machines",
   CERT_REVOKED: "give the server a new certificate",
   ERR_TLS_CERT_ALTNAME_INVALID: "use one of the names that it is for, or have it made for this one",

@@ -18,7 +18,7 @@ export interface PodSandbox {
   readonly name: string;
   /** The pod's UID; for a static pod it is the hash of its manifest. */
   readonly uid: string;
-  /** How often the kubelet has made the sandbox anew. */
+  /** How often the kubelet has made the sandbox again. */
   readonly attempt: number;
   readonly ready: boolean;
   /** Milliseconds since 1970. */

@@ -1,6 +1,6 @@
 /**
  * The kubelet of this node: its list of pods, by its own API with the cluster's credentials, or by its read-only port
- * where it has one. Without an API server the list is the last that it was told, and says nothing of what really runs.
+ * where it has one. Without an API server the list is the last that it was given, and says nothing of what really runs.
  */
 import type { RequestOptions } from "node:https";
 import { connect } from "node:net";

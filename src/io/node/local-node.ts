@@ -1,4 +1,4 @@
-/** What this machine itself tells, without an API server: its kubelet, its listening ports, the containers that really run, their logs. */
+/** What this machine itself knows, without an API server: its kubelet, its listening ports, the containers that really run, their logs. */
 
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
@@ -14,7 +14,7 @@ export interface LocalKubelet {
   readonly pid: number;
   /** Where it looks for static pods; null where it looks for none, undefined where that cannot be determined. */
   readonly staticPods: string | null | undefined;
-  /** The name it registers its node by, as far as its flags tell. */
+  /** The name it registers its node by, as far as its flags show. */
   readonly nodeName: string;
   /** Where its state is, pods among it: `/var/lib/kubelet` unless set otherwise. */
   readonly rootDirectory: string;

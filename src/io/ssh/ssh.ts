@@ -159,7 +159,7 @@ async function write(
   stdin.end();
 }
 
-/** Waits until there is room for more. Whether the stream still takes anything. */
+/** Waits until there is space for more. Whether the stream still takes anything. */
 async function writeChunk(to: NodeJS.WritableStream, chunk: Uint8Array): Promise<boolean> {
   const stream = to as NodeJS.WritableStream & { readonly destroyed?: boolean };
   const isOpen = (): boolean => stream.destroyed !== true;

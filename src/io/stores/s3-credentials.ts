@@ -1,7 +1,7 @@
 /**
  * Credentials for S3, found where AWS's own tools look for them, in their order: the environment, a web identity
  * (IRSA), the shared files with AWS_PROFILE, a container's endpoint (ECS, EKS pod identity), the instance's metadata
- * (IMDSv2). Those that expire are asked for anew before they do.
+ * (IMDSv2). Those that expire are asked for again before they do.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -32,7 +32,7 @@ const TIMEOUT_MS = 30_000;
 const BYTES_A_MILLISECOND = 64;
 const LARGEST_ANSWER = 64 << 20;
 
-/** 5xx, 429 and 408 are tried again, and so is what ended without an answer. `make` signs anew for each try. Throws `store-unreachable`. */
+/** Retries 5xx, 429, 408 and what ended without an answer. `make` signs again for each try. Throws `store-unreachable`. */
 export async function askStore(
   make: () => Promise<StoreRequest>,
   { signal, where, tries = TRIES }: RequestOptions,

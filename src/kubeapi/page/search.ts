@@ -101,7 +101,7 @@ function result({ history }: World, resource: ServedResource, key: number): Json
 }
 
 export interface ContentQuery extends SearchQuery {
-  /** The key to go on from; 0 to begin. */
+  /** The key to continue from; 0 to begin. */
   readonly cursor: number;
   /** Whether there is time for more. */
   readonly hasTime: () => boolean;

@@ -1,4 +1,4 @@
-/** `backup init`: a new repository, and the two keys that go with it: one to write with, one to read with. */
+/** `backup init`: a new repository, and its two keys: one to write with, one to read with. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";

@@ -34,7 +34,7 @@ export async function openForWriting(address: string, access: WriteAccess): Prom
     const repository = await openRepository(store);
     const found = await readLinks(repository);
     const links = trusted(repository, found.links);
-    // The chain goes on behind the last link that can be trusted; what is damaged behind it is passed over when the next one is written.
+    // The chain continues behind the last link that can be trusted; what is damaged behind it is passed over when the next one is written.
     const appender = createAppender(repository, links, { ...access, key });
     await appender.catchUp();
     return { repository, key, appender, links };

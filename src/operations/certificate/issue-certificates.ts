@@ -1,5 +1,5 @@
 /**
- * `certificate issue`: what is lost of a node's certificates, keys and kubeconfigs is made anew by the authorities
+ * `certificate issue`: what is lost of a node's certificates, keys and kubeconfigs is recreated by the authorities
  * whose keys are here; and what that means where they are not.
  */
 
@@ -49,11 +49,11 @@ export interface IssueOptions extends CertificatePlaces {
   readonly days: number;
   readonly dryRun: boolean;
   readonly now: number;
-  /** Where no names are given: what is made anew; everything that is lost in some way unless given. */
+  /** Where no names are given: what is recreated; everything that is lost in some way unless given. */
   readonly states?: readonly CertificateState[];
 }
 
-/** A fact that certificates need and no file tells. */
+/** A fact that certificates need and no file contains. */
 export type MissingFact = keyof NodeIdentity | "endpoint";
 
 interface Issued {
@@ -96,7 +96,7 @@ interface Output {
 
 /**
  * Everything is made before anything is written. Throws `config-invalid`, with the facts as `missing`, where something
- * is needed that no file tells.
+ * is needed that no file contains.
  */
 export async function issueCertificates(options: IssueOptions): Promise<IssueResult> {
   const maker = new Maker(options);
@@ -292,7 +292,7 @@ class Maker {
     });
   }
 
-  /** For a node without an authority's key: everything in one file, from which its kubelet goes on by itself. */
+  /** For a node without an authority's key: everything in one file, from which its kubelet continues by itself. */
   async #foreignKubelet(directory: string): Promise<void> {
     const file = join(directory, KUBELET_CONFIG);
     const signer = this.#authority("ca", { name: KUBELET_CONFIG, file });

@@ -23,7 +23,7 @@ export interface RenewOptions {
   readonly authority: AuthorityFiles | undefined;
   /** Directories besides where authorities may be. */
   readonly authorityDirs?: readonly string[];
-  /** The private key that the certificate of a single PEM file is to go with; undefined: each keeps its own. */
+  /** The private key that the certificate of a single PEM file is to match; undefined: each keeps its own. */
   readonly key: string | undefined;
   /** Undefined: as long as the old one was valid, and a year at least. */
   readonly days: number | undefined;
@@ -58,7 +58,7 @@ const EMBEDDED = /(client-certificate-data:\s*)(["']?)([A-Za-z0-9+/=]+)\2/g;
  */
 export async function renewCertificates(options: RenewOptions): Promise<Renewed[]> {
   if (options.key !== undefined && options.files.length > 1) {
-    throw new MendError("usage", "a key goes with one certificate, and several files are given", {
+    throw new MendError("usage", "a key belongs to one certificate, and several files are given", {
       hint: `renew one file at a time with ${input("key")}`,
     });
   }

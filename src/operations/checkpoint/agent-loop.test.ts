@@ -257,7 +257,7 @@ describe("without an API server", () => {
     expect(log).toContainEqual(expect.objectContaining({ text: "state changed", from: "active", to: "handing-over" }));
   });
 
-  test("an agent that starts anew goes on with what lies in the kubelet's directory", async () => {
+  test("an agent that restarts continues with what lies in the kubelet's directory", async () => {
     await loseApiServer();
     stop.abort();
     await ended;

@@ -31,7 +31,7 @@ const ALERT_MS = 500;
 /** Events come in crowds: one look is for all of them. */
 const COALESCE_MS = 20;
 /**
- * The files of volumes are not watched, and a directory that was made anew is no longer: now and then all is read
+ * The files of volumes are not watched, and a directory that was recreated is no longer: now and then all is read
  * again, which tells damage early.
  */
 const RELOAD_MS = 60_000;

@@ -1,4 +1,4 @@
-/** What the agent tells of itself: for `checkpoint status`. */
+/** What the agent reports of itself: for `checkpoint status`. */
 import type { AgentPlace, CheckpointId } from "../../checkpoint/checkpoint.ts";
 import type { Seen } from "../../checkpoint/observe.ts";
 import { generationToRun } from "../../checkpoint/plan.ts";

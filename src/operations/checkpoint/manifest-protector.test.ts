@@ -173,7 +173,7 @@ test("a new manifest is copied when it runs well, and one that does not never re
   writeManifest("better");
   for (let time = 700; time <= 740; time += 10) await look(protector, time, 700_000);
   expect(reported).toEqual(["copied a manifest", "put back", "copied a manifest"]);
-  expect(await look(protectorOf(), 800)).toEqual([]); // an agent that starts anew knows it
+  expect(await look(protectorOf(), 800)).toEqual([]); // an agent that restarts knows it
 });
 
 test("keeps so many generations; a damaged one is set aside and the one before it used", async () => {
@@ -230,7 +230,7 @@ test("checkpoints, and manifests that never ran here, are not copied", async () 
   expect(existsSync(at("protected-manifests"))).toBe(false);
 });
 
-test("a crash at any write leaves the old file or the new one, and the next agent goes on", async () => {
+test("a crash at any write leaves the old file or the new one, and the next agent continues", async () => {
   await copied();
   for (let step = 1; ; step++) {
     truncateSync(at("scheduler.conf"), 3);
@@ -258,7 +258,7 @@ test("a crash at any write leaves the old file or the new one, and the next agen
   }
 });
 
-test("what is too large to be a certificate is not copied, and said", async () => {
+test("what is too large to be a certificate is not copied, and reported", async () => {
   writeFileSync(at("pki/data"), Buffer.alloc(9 << 20));
   const protector = protectorOf();
   expect((await look(protector, 30))[0]).toContain("makes more than can be copied");

@@ -285,7 +285,7 @@ function reportState({ directory }: NodeSurvey, { report }: CleanOptions): void 
   if (!isThere(join(path, RECORD_NAME))) return;
   const isStopped = record.kubelet !== null && findKubelet() === undefined;
   report(
-    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean goes on, kubemend ` +
+    `not finished${isStopped ? ", and the kubelet is stopped" : ""}: kubemend node clean continues, kubemend ` +
       `node clean ${input("undo")} takes back what was moved`,
   );
 }

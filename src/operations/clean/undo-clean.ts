@@ -1,6 +1,6 @@
 /**
  * `node clean --undo`: everything that a clean has moved goes back to where it was, and the kubelet is started.
- * Containers do not come back: the kubelet makes them anew. Can be run again after a crash.
+ * Containers do not come back: the kubelet makes them again. Can be run again after a crash.
  */
 
 import { basename, dirname, join } from "node:path";
@@ -161,7 +161,7 @@ async function runUndo(
     await saveRecord(fs, directory);
     return { directory: path, back: done, replaced, kubelet };
   } catch (error) {
-    if (record.state === "undoing") report(`not finished: kubemend node clean ${input("undo")} goes on`);
+    if (record.state === "undoing") report(`not finished: kubemend node clean ${input("undo")} continues`);
     throw error;
   } finally {
     lock[Symbol.dispose]();

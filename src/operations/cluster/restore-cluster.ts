@@ -42,7 +42,7 @@ export interface ClusterRestoreOptions extends BackupOptions {
   readonly signal: AbortSignal;
   readonly now: () => number;
   readonly on: (event: ClusterEvent) => void;
-  /** Whether to go on with this plan. */
+  /** Whether to continue with this plan. */
   readonly agree: (plan: RestorePlan, check: PlanCheck) => Promise<boolean>;
 }
 

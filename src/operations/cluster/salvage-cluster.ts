@@ -21,9 +21,9 @@ import type { ClusterEvent } from "./restore-cluster.ts";
 export interface ClusterSalvageOptions extends SnapshotOptions {
   readonly targets: readonly NodeTarget[];
   readonly reach: (target: NodeTarget) => Promise<Reach>;
-  /** Nodes whose data counts for nothing, such as that of an etcd that began anew on an empty disk: they join the others without it. */
+  /** Nodes whose data counts for nothing, such as that of an etcd that started over on an empty disk: they join the others without it. */
   readonly withoutData: readonly string[];
-  /** Where the survivors' data is gathered: it needs room for all of it twice. */
+  /** Where the survivors' data is gathered: it needs space for all of it twice. */
   readonly workDirectory?: string;
   readonly signal: AbortSignal;
   readonly now: () => number;

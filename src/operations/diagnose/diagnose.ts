@@ -58,7 +58,7 @@ export async function diagnoseCluster(options: DiagnoseOptions): Promise<Diagnos
   };
 }
 
-/** That there is none is no reason to stop: the machine itself may tell. One that was named has to be there. */
+/** That there is none is no reason to stop: the machine itself may show it. One that was named has to be there. */
 async function accessOf({ cluster, signal, now }: DiagnoseOptions): Promise<ClusterAccess | MendError> {
   try {
     return await findClusterAccess(cluster, { signal, now });

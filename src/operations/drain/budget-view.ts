@@ -45,7 +45,7 @@ export class BudgetView {
       if (isReadable) this.#live.follow(this.#path(namespace));
       this.#live.wake();
     };
-    // Asked once first: a watch would go on asking for what is forbidden.
+    // Asked once first: a watch would continue asking for what is forbidden.
     this.#api.request("GET", `${this.#path(namespace)}?limit=1`, undefined, { signal: this.#signal }).then(
       () => settle(true),
       (error: unknown) => settle(!(error instanceof ApiError && (error.status === 403 || error.status === 404))),

@@ -69,7 +69,7 @@ const MOST_ARRIVALS_OF_OWNER = 3;
 
 /**
  * Throws before anything is done where a node is not there, a permission is missing, or the control plane would be
- * lost; else tells how each node came out.
+ * lost; else reports how each node came out.
  */
 export function drainNodes(options: DrainOptions): Promise<NodeOutcome[]> {
   const { signal, now } = options;

@@ -34,7 +34,7 @@ export class NodeProofs {
 
   /**
    * `gone` has the UIDs of the pods that were to go; `deadline` is the drain's own. Throws what the read throws, where
-   * it does not pass, and `drain-incomplete` where the watch goes on without pods that the list has.
+   * it does not pass, and `drain-incomplete` where the watch continues without pods that the list has.
    */
   async check(
     node: string,

@@ -69,7 +69,7 @@ function answerOf(error: unknown, pod: KubeObject, signal: AbortSignal): Removal
     // Nothing can be created there any more, evictions included; its pods are deleted all the same.
     return isTerminating(pod) ? { state: "accepted" } : { state: "refused", by: "namespace", message };
   }
-  // A conflict: the pod has changed, or is another by now, which the next look tells.
+  // A conflict: the pod has changed, or is another by now, which the next look shows.
   if (status === 409 || status >= 500) return { state: "undecided", message, isConnection: false };
   return { state: "failed", message, status };
 }

@@ -194,7 +194,7 @@ export class PodRemoval {
     }
   }
 
-  /** Every removal goes on by what was seen. */
+  /** Every removal continues by what was seen. */
   #step(): void {
     const { live } = this.#options;
     const present = new Map<string, KubeObject>();

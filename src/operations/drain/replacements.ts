@@ -14,7 +14,7 @@ import { controllerOf, isServing } from "../../kube/pod.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import type { ReplacementState } from "./drain-events.ts";
 
-/** Controllers that replace what they lose. A Job's pod begins anew, which may take as long as it likes. */
+/** Controllers that replace what they lose. A Job's pod starts over, which may take as long as it likes. */
 const RESOURCES: Readonly<Record<string, string>> = {
   ReplicaSet: "replicasets",
   StatefulSet: "statefulsets",

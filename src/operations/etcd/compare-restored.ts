@@ -66,7 +66,7 @@ async function compareMember(
     add(
       "warning",
       "restored-log-unknown",
-      "the snapshot does not say which log it is of, so that an old one cannot be told",
+      "the snapshot does not say which log it is of, so that an old one cannot be recognised",
     );
   } else if (raftIndex >= consistentIndex) {
     const text =
@@ -127,7 +127,7 @@ async function compareBumped(client: EtcdClient, revision: number, compacted: nu
     const key = new TextDecoder().decode(found.key);
     const text =
       `key "${key}" was last written at revision ${found.modRevision}, after the snapshot's ${revision} and ` +
-      `before ${compacted}, from where the restore goes on: writes since the snapshot are back`;
+      `before ${compacted}, from where the restore continues: writes since the snapshot are back`;
     return [{ level: "error", code: "restored-keys-newer", where, text }];
   }
   const text =

@@ -18,7 +18,7 @@ export function reasonFor({ database, join, last }: SalvagePlan): string {
     database === undefined
       ? "no database is sound"
       : `the database of "${database.survivor.dataDir}" has entries up to ${database.database.index}`;
-  if (join.parts.length === 0) return `${from}, and no log goes on behind it`;
+  if (join.parts.length === 0) return `${from}, and no log continues behind it`;
   const ends: { readonly dataDir: string; readonly to: number }[] = [];
   for (const { fragment, to } of join.parts) {
     const { dataDir } = fragment.survivor;
@@ -130,7 +130,7 @@ function memberFindings(plan: SalvagePlan, survivors: readonly OpenSurvivor[]): 
     return [{ level: "warning", code, where: survivor.dataDir, text }];
   });
   if (plan.identity.survivor === undefined) {
-    const text = `no survivor can go on as the member that it was: a new member ${formatMemberId(plan.identity.memberId)} goes on`;
+    const text = `no survivor can continue as the member that it was: a new member ${formatMemberId(plan.identity.memberId)} continues`;
     findings.push({ level: "warning", code: "member-new", where: defined(survivors[0]).dataDir, text });
   }
   return findings;
@@ -149,7 +149,7 @@ function startFindings({ start, database, join }: SalvagePlan): Finding[] {
     findings.push({ level: "warning", code: "raft-snapshot-made", where, text });
   }
   if (database === undefined) {
-    const text = "no database is sound: etcd makes it anew from the log when it starts";
+    const text = "no database is sound: etcd makes it again from the log when it starts";
     findings.push({ level: "warning", code: "database-rebuilt", where, text });
   }
   const large = join.parts.flatMap(partEntries).find(isTooLargeFor34);

@@ -9,7 +9,7 @@ import { acceptsConnections } from "../../io/network/accepts-connections.ts";
 
 export interface HealthOptions {
   readonly signal?: AbortSignal;
-  /** Bytes: what `--quota-backend-bytes` is; etcd tells it since 3.6. */
+  /** Bytes: what `--quota-backend-bytes` is; etcd reports it since 3.6. */
   readonly quota?: number;
   /** Ask the given endpoints only, not the other members by their client URLs. */
   readonly onlyEndpoints?: boolean;
@@ -102,7 +102,7 @@ const HASH_ATTEMPTS = 3;
 const HASH_RETRY_MS = 300;
 
 /**
- * Hashes at the newest revision that all of them have, asked anew while a compaction is under way. A member that cannot
+ * Hashes at the newest revision that all of them have, asked again while a compaction is under way. A member that cannot
  * hash it (a user without the right) is left out.
  */
 async function askHashes(

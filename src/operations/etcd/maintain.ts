@@ -53,7 +53,7 @@ export interface DefragOptions {
 }
 
 /**
- * Defragments members one after the other, the leader last, and goes on only when the one before serves again. Stops at
+ * Defragments members one after the other, the leader last, and continues only when the one before serves again. Stops at
  * the first that fails; what was done is with the error.
  */
 export async function defragment(
@@ -165,6 +165,6 @@ function refuseFutile(alarm: MemberAlarm, members: readonly MemberHealth[], give
   if (status.dbSize < FULL * quota) return;
   throw new MendError("member-change-refused", `the database of member ${id} still fills its quota`, {
     where: id,
-    hint: `make room first: kubemend etcd compact REVISION, then kubemend etcd defrag ${input("cluster")}`,
+    hint: `free space first: kubemend etcd compact REVISION, then kubemend etcd defrag ${input("cluster")}`,
   });
 }

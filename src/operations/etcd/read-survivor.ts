@@ -90,7 +90,7 @@ function describeBreak(
   const from = before === undefined ? "entries" : `entries from ${next} on`;
   let lost: string;
   if (behind === undefined) lost = `${from}, if there were any, are lost here`;
-  else if (behind <= next) lost = "no entry is missing here, unless a later leader wrote it anew";
+  else if (behind <= next) lost = "no entry is missing here, unless a later leader wrote it again";
   else if (behind === next + 1) lost = `entry ${next} is lost here`;
   else
     lost =

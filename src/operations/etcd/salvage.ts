@@ -1,6 +1,6 @@
 /**
  * `etcd salvage`: quorum is lost for good. Reads what the survivors have, plans what can be made of it (`src/salvage`),
- * and writes a data dir from which one member goes on alone.
+ * and writes a data dir from which one member continues alone.
  */
 
 import { type Finding, MendError } from "../../errors/errors.ts";
@@ -49,7 +49,7 @@ interface SurvivorReport {
   readonly appliedIndex: number | null;
   readonly revision: number | null;
   /**
-   * The last entry that this one could bring alone: its database, and its own log as far as it goes on behind that
+   * The last entry that this one could bring alone: its database, and its own log as far as it is continuous behind that
    * without a gap. Null where it brings nothing.
    */
   readonly reach: number | null;
@@ -72,7 +72,7 @@ export interface SalvageResult {
   /** The data dir that has the newest of what is used, and what is used of which. */
   readonly chosen: string;
   readonly reason: string;
-  /** Null where etcd makes the database anew from the log. */
+  /** Null where etcd makes the database again from the log. */
   readonly database: string | null;
   readonly dataDir: string;
   /** Nothing was written. */
@@ -82,7 +82,7 @@ export interface SalvageResult {
   readonly walMovedAside: string | null;
   readonly memberId: string;
   readonly clusterId: string;
-  /** No survivor could go on as the member that it was. */
+  /** No survivor could continue as the member that it was. */
   readonly isNewMember: boolean;
   /** Members that are no longer part of the cluster. */
   readonly removedMembers: readonly string[];

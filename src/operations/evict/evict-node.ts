@@ -24,7 +24,7 @@ export interface EvictNodeOptions {
   readonly node: string;
   /** Take pods away without the kubelet's word that they have ended. */
   readonly force: boolean;
-  /** Pods without a controller, which nobody makes anew, go too. */
+  /** Pods without a controller, which nobody makes again, go too. */
   readonly removesUnreplicated: boolean;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
@@ -73,7 +73,7 @@ export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
     const lease = await api
       .get(`/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${encodeURIComponent(name)}`, signal)
       .catch((error: unknown) => {
-        if (error instanceof ApiError) return undefined; // Before 1.14, or not readable: the condition tells as well.
+        if (error instanceof ApiError) return undefined; // Before 1.14, or not readable: the condition shows it as well.
         throw error;
       });
     const state = nodeState(node, lease);

@@ -140,7 +140,7 @@ export function watchNodeStatus(
       }
       if (stuck === undefined || (now() - stuck.at > STUCK_EVERY_MS && live.reachable))
         stuck = { at: now(), pods: await stuckPods(api, nodes, options).catch(unlessUnreachable(stuck?.pods)) };
-      const silent = live.reachable ? [] : ["the API server does not answer: what is shown is what it said last"];
+      const silent = live.reachable ? [] : ["the API server does not answer: what is shown is what it reported last"];
       await show(statusOf({ nodes, leases, pods, mode, stuck: stuck.pods, warnings: [...warnings, ...silent] }, now()));
       await sleep(AT_MOST_EVERY_MS, undefined, { signal });
       await live.changed(everyMs, signal);
@@ -148,7 +148,7 @@ export function watchNodeStatus(
   });
 }
 
-/** The watches tell that nobody answers. */
+/** The watches show that nobody answers. */
 function unlessUnreachable(pods: readonly PodPrediction[] = []): (error: unknown) => readonly PodPrediction[] {
   return (error) => {
     if (isConnectionError(error)) return pods;
@@ -156,7 +156,7 @@ function unlessUnreachable(pods: readonly PodPrediction[] = []): (error: unknown
   };
 }
 
-/** What is shown anew follows each other no faster. */
+/** What is shown again follows each other no faster. */
 const AT_MOST_EVERY_MS = 500;
 
 interface Facts {

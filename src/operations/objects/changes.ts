@@ -30,7 +30,7 @@ export interface ObjectChange {
   readonly revision: number;
   /**
    * RFC 3339, to the second: by the object itself, or `about` the time by the leases that were renewed around it; null
-   * where nothing tells.
+   * where nothing shows it.
    */
   readonly time: string | null;
   readonly about: boolean;

@@ -62,7 +62,7 @@ export interface DiffSummary {
   readonly removed: number;
   readonly changed: number;
   readonly equal: number;
-  /** Deleted and made anew, and otherwise equal; counted among `equal`. */
+  /** Deleted and recreated, and otherwise equal; counted among `equal`. */
   readonly recreated: number;
   readonly unjudged: readonly UnjudgedObject[];
   /** Objects that were left out, by why: `events`, `leases`. */

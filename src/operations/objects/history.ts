@@ -24,7 +24,7 @@ export interface HistoryEntry {
   readonly revision: number;
   /** `first`: the oldest that is still there, of an object that is older than it. */
   readonly change: "created" | "first" | "changed" | "deleted" | "unreadable";
-  /** Who wrote it: empty where nothing tells. */
+  /** Who wrote it: empty where nothing shows it. */
   readonly writers: readonly Writer[];
   /** Against the revision before. */
   readonly fields: readonly FieldChange[];

@@ -34,7 +34,7 @@ export interface RestoreOptions extends SnapshotOptions {
   /** Where the undo file goes; beside {@link directory} under a name with the time in it, unless given. */
   readonly undoFile?: string;
   readonly directory: string;
-  /** The undo file of a run that was interrupted: it goes on in it. */
+  /** The undo file of a run that was interrupted: it continues in it. */
   readonly resume?: string;
   /** How long what is being deleted is waited for. */
   readonly waitMs: number;
@@ -118,7 +118,7 @@ function momentsOf(
   };
 }
 
-/** `latest` and `90m ago` mean another moment when an interrupted run goes on: the undo file has the revision that they meant. */
+/** `latest` and `90m ago` mean another moment when an interrupted run continues: the undo file has the revision that they meant. */
 function pinRequest(request: RestoreRequest, opened: OpenedMoment | undefined): RestoreRequest {
   if (opened === undefined) return request;
   const { place } = splitMoment(request.file, 0);
@@ -270,7 +270,7 @@ class Restore {
           await log.end({ write, uid: textOf(found.metadata.uid), ...(op === "update" && { after: found }) });
         } else if (found.metadata.managedFields !== undefined) {
           await log.end({ write, refused: "the run ended before it, and somebody else wrote it" });
-        } // else nothing tells who made it: it stays open
+        } // else nothing shows who made it: it stays open
       }
     } finally {
       await log.close();

@@ -151,7 +151,7 @@ class Undo {
     return inParallel(plan, (item) => this.#guard(item));
   }
 
-  /** A namespace or a definition takes all that is in it along: what others put there must not go with it. */
+  /** A namespace or a definition takes all that is in it along: what others put there must not be deleted with it. */
   async #guard(item: UndoItem): Promise<UndoItem> {
     const { id } = item.subject;
     if (item.action !== "delete" || (id.path !== NAMESPACES && id.path !== DEFINITIONS)) return item;

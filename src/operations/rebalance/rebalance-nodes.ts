@@ -170,7 +170,7 @@ class Rebalancing {
     };
   }
 
-  /** A plan of which every owner was looked at: those that may not be touched are barred, and the plan is made anew without them. */
+  /** A plan of which every owner was looked at: those that may not be touched are barred, and the plan is recreated without them. */
   async #plan(): Promise<Move[]> {
     for (;;) {
       const moves = planRebalance(this.#input());

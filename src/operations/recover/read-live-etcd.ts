@@ -45,7 +45,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set(["etcd-unreachable", "timeout",
 function severalFailures(failures: readonly MendError[], access: EtcdAccess): MendError {
   const [first] = failures;
   if (failures.length === 1) return defined(first);
-  // The one that tells most.
+  // The one that says most.
   const chosen = failures.find(({ code }) => code === "tls-failed") ?? defined(first);
   const list = failures.map(({ message }) => `\n  ${message.replaceAll("\n", "\n  ")}`).join("");
   return new MendError(chosen.code, `none of etcd's ${access.endpoints.length} servers can be read${list}`, {
@@ -79,7 +79,7 @@ async function readMember(
   }
 }
 
-/** Fixes the revision. A member without a quorum still tells what it has; how old that is, nobody knows. */
+/** Fixes the revision. A member without a quorum still gives what it has; how old that is, nobody knows. */
 async function openReader(
   client: EtcdClient,
   findings: FindingCollector,

@@ -62,7 +62,7 @@ interface ApiServerSource {
 export interface SourceReading extends Disposable {
   readonly source: RecoverySource;
   readonly found: ControlPlaneObjects;
-  /** What was noticed so far: reading goes on while assets are written. */
+  /** What was noticed so far: reading continues while assets are written. */
   findings(): readonly Finding[];
   /** What self-hosted etcd starts from, and an asset that it needs for that. A live source has no such thing: etcd runs. */
   backupFor?(etcd: SelfHostedEtcd): { readonly backup: EtcdBackup; readonly copy: Asset | undefined };

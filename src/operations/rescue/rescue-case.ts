@@ -1,4 +1,4 @@
-/** The rescue of one component: what is known of it while it goes on, and what all its steps need. */
+/** The rescue of one component: what is known of it while it continues, and what all its steps need. */
 
 import { isSamePlace } from "../../controlplane/lease-place.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";

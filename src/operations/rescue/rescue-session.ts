@@ -148,7 +148,7 @@ export class RescueSession {
     this.#adopted.delete(podPath(pod));
   }
 
-  /** Pods of an earlier run that this one was going on with when it ended. */
+  /** Pods of an earlier run that this one was continuing with when it ended. */
   get adopted(): KubeObject[] {
     return [...this.#adopted.values()];
   }

@@ -94,7 +94,7 @@ function withSession<T>(
   ) => Promise<T>,
 ): Promise<T> {
   return withCluster(options.cluster, options, async (cluster) => {
-    // Ends the watches, and what goes on for the other component when one fails.
+    // Ends the watches, and what continues for the other component when one fails.
     const ended = new AbortController();
     const signal = AbortSignal.any([options.signal, ended.signal]);
     const view = new RescueView(cluster.api, signal);
@@ -145,7 +145,7 @@ async function settledPods(session: RescueSession, targets: readonly RescueTarge
   });
 }
 
-/** After Ctrl-C and after an error: a rescue pod without a rescue is nobody's. One that was there before goes on doing its work. */
+/** After Ctrl-C and after an error: a rescue pod without a rescue is nobody's. One that was there before continues doing its work. */
 async function cleanUp(session: RescueSession): Promise<void> {
   for (const pod of session.adopted) {
     session.report(`${podTitle(pod)} stays as it was found; to take it away: ${deletionOf(pod)}`);

@@ -41,7 +41,7 @@ export function earlierStandIn(rescue: RescueCase): Promise<KubeObject | undefin
 /** The rescue pod of an earlier run, once it leads; or why it does not, and then it is gone. */
 export async function goOnWith(rescue: RescueCase, earlier: StandIn): Promise<StandIn | PodFault> {
   const { pod } = earlier;
-  rescue.session.report(`${podTitle(pod)} is there from an earlier rescue: going on with it`);
+  rescue.session.report(`${podTitle(pod)} is there from an earlier rescue: continuing with it`);
   rescue.session.adoptPod(pod);
   const fault = await untilItLeads(rescue, pod);
   if (fault === undefined) return earlier;
@@ -93,7 +93,7 @@ async function create(rescue: RescueCase, template: RescueTemplate): Promise<Kub
 
 /**
  * A permanent pod that runs and does nothing holds the port that the rescue pod needs, and as long as it runs no other
- * one is made in its place, wherever it is. A static pod is its kubelet's alone, and what nobody makes anew is not
+ * one is made in its place, wherever it is. A static pod is its kubelet's alone, and what nobody makes again is not
  * deleted.
  */
 async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> {
@@ -110,7 +110,7 @@ async function endIdlePods(rescue: RescueCase, look: RescueLook): Promise<void> 
 
 async function discard(rescue: RescueCase, pod: KubeObject, fault: PodFault): Promise<void> {
   rescue.session.report(`${podTitle(pod)} is of no use: ${fault.text}`);
-  // The kubelet takes most of a minute to tell of the end of a pod that crashes or was never started.
+  // The kubelet takes most of a minute to report the end of a pod that crashes or was never started.
   const look = await rescue.session.until((seen) => ({ done: seen }));
   const isRunning = fault.kind === "no-lease" && rescue.isOnReadyNode(pod, look);
   await rescue.session.removePod(pod, { graceSeconds: isRunning ? undefined : 0 });
@@ -129,7 +129,7 @@ function untilItLeads(rescue: RescueCase, made: KubeObject): Promise<PodFault | 
   return session.until(async (look): Promise<StepResult<PodFault | undefined>> => {
     const pod = look.pods.find(({ metadata }) => metadata.uid === made.metadata.uid);
     if (pod === undefined) {
-      // The watch may not have told of it yet.
+      // The watch may not have reported it yet.
       if (!since.isFor("gone", FINAL_AFTER_MS)) return { waitingFor: `${podTitle(made)} to be started` };
       return { done: { kind: "no-pod", text: `${podTitle(made)} was deleted by somebody else` } };
     }

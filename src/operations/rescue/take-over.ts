@@ -19,7 +19,7 @@ import type { RescueLook } from "./rescue-view.ts";
 const TAKE_OVER_WITHIN_MS = 90_000;
 /** The kubelet waits up to 5 minutes before it tries a static pod again that crashed often. */
 const STATIC_TAKE_OVER_WITHIN_MS = 360_000;
-/** From here on the kubelet's back-off is longer than making the pod anew. */
+/** From here on the kubelet's back-off is longer than making the pod again. */
 const TIRED_AFTER_RESTARTS = 2;
 /** How often the API server is asked why nothing happens. */
 const ASK_EVERY_MS = 2000;
@@ -53,7 +53,7 @@ export function untilStarted(rescue: RescueCase, standIn: StandIn): Promise<PodF
     if (fault.kind === "node-lost" && (await replaceLost(rescue, look, replaced))) {
       return { waitingFor: "a pod on another node" };
     }
-    // It may well have been the port: the hand-over will tell, and can be taken back.
+    // It may well have been the port: the hand-over will show it, and can be taken back.
     if (fault.kind === "unexplained" && rescue.currentFailure === undefined) return { done: undefined };
     return { done: fault.kind === "unexplained" ? defined(rescue.currentFailure) : fault };
   });
@@ -76,7 +76,7 @@ async function refreshTired(rescue: RescueCase, look: RescueLook, replaced: Set<
     const uid = pod.metadata.uid ?? "";
     if (replaced.has(uid)) continue;
     replaced.add(uid);
-    rescue.session.report(`${podTitle(pod)} has crashed often over the port: having it made anew`);
+    rescue.session.report(`${podTitle(pod)} has crashed often over the port: having it recreated`);
     await rescue.session.removePod(pod, { graceSeconds: 0 });
   }
   return tired.length > 0;
@@ -162,7 +162,7 @@ export async function handOver(rescue: RescueCase, { pod: rescuePod }: StandIn):
       return { done: undefined };
     }
     const waitingFor = `the permanent ${component} to ${byLease ? "hold its lease" : "be ready"}`;
-    // What crashed while the rescue pod had the port tells nothing.
+    // What crashed while the rescue pod had the port proves nothing.
     const seen = rescue.permanent(look).filter((each) => !crashId(each).some((id) => crashesBefore?.has(id)));
     const readiness = seen.length === 0 ? undefined : judge(rescue, look, rescuePod, seen);
     if (readiness?.can === "not") {

@@ -9,7 +9,7 @@ import { answerPageFile, cookieToken, jsonAnswer } from "./serve-page.ts";
 export interface DiagnosisPageOptions<T> {
   readonly host: string;
   readonly port: number;
-  /** One look. What it throws is shown, and the next look goes on. */
+  /** One look. What it throws is shown, and the next look continues. */
   readonly look: () => Promise<T>;
   /** Between two looks, in milliseconds. */
   readonly intervalMs: number;

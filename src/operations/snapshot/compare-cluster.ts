@@ -41,7 +41,7 @@ export async function compareCluster(
   });
   if (own === undefined) {
     const key = (options.etcdPrefix ?? DEFAULT_ETCD_PREFIX) + KEY;
-    return note("cluster-unknown", `the snapshot has no readable "${key}": it cannot be told whose it is`);
+    return note("cluster-unknown", `the snapshot has no readable "${key}": whose it is cannot be determined`);
   }
   let live: { uid: string; revision: number };
   try {

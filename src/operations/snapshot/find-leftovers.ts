@@ -53,7 +53,7 @@ export async function findLeftovers(
   if (etcdPrefix === undefined && prefixes.length > 1) {
     const listed = prefixes.map((each) => `"${each}"`).join(", ");
     const text =
-      `the snapshot holds ${prefixes.length} clusters, under ${listed}: what is said here is of "${prefix}" ` +
+      `the snapshot holds ${prefixes.length} clusters, under ${listed}: what is reported here is of "${prefix}" ` +
       `(${input("etcdPrefix")} chooses another)`;
     notes.push({ level: "info", code: "several-clusters", where: "snapshot", text });
   }

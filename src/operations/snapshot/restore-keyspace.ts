@@ -52,7 +52,7 @@ export interface Rewritten {
 }
 
 /**
- * Writes the database anew, all buckets but `key` as they are. An entry marks the newest revision even where its key was left out, so that
+ * Writes the database again, all buckets but `key` as they are. An entry marks the newest revision even where its key was left out, so that
  * the revision does not go back.
  */
 export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, options: RewriteOptions): Promise<Rewritten> {

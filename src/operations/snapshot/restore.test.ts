@@ -282,7 +282,7 @@ test("a restored cluster of several members that has its old ids is warned of", 
   expect(await codes({ initialClusterToken: "new" })).not.toContain("member-ids-unchanged");
 });
 
-test("an etcd that reads no v2 store finds its members in the database, and the place where its log goes on", async () => {
+test("an etcd that reads no v2 store finds its members in the database, and the place where its log continues", async () => {
   // etcd 3.7 (server/etcdserver/bootstrap.go) takes voters and learners from the bucket `members`, and the raft
   // snapshot from the newest mark in the WAL, which the database must have applied. It opens no `.snap` file.
   const urls = { a: "http://10.0.0.1:2380", b: "http://10.0.0.2:2380", c: "http://10.0.0.3:2380" };

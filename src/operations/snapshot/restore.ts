@@ -247,7 +247,7 @@ function sameMembers(snapshot: Snapshot, membership: Membership): Finding[] {
   const names = same.map((member) => `"${member.name}"`).join(", ");
   const text =
     `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still ` +
-    "runs would go on with it, and take back everything that is restored; give every member the same new " +
+    "runs would continue with it, and take back everything that is restored; give every member the same new " +
     `token, such as ${input("initialClusterToken")} restored-${randomBytes(4).toString("hex")}`;
   return [{ level: "warning", code: "member-ids-unchanged", where: input("initialClusterToken"), text }];
 }

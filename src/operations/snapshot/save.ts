@@ -61,7 +61,7 @@ export async function saveSnapshot(path: string, options: SaveOptions): Promise<
       return { ...saved, failed };
     } catch (error) {
       options.signal?.throwIfAborted();
-      // A snapshot cannot be continued: the file of another member is another file. So the next one starts anew.
+      // A snapshot cannot be continued: the file of another member is another file. So the next one restarts.
       const isLast = i + 1 === access.endpoints.length;
       if (isLast || path === "-" || !(error instanceof MendError) || !FROM_THE_SERVER.has(error.code)) {
         throw isUnreached(error) ? await explainEtcdFailure(error, endpoint, access) : error;

@@ -72,7 +72,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
       report({ level: "warning", code: "not-kubernetes", where: path, text });
     }
     if (info.scheduledCompact > info.finishedCompact) {
-      const text = `a compaction at revision ${info.scheduledCompact} was not finished; etcd goes on with it when it starts`;
+      const text = `a compaction at revision ${info.scheduledCompact} was not finished; etcd finishes it when it starts`;
       report({ level: "info", code: "compaction-unfinished", where: 'bucket "meta"', text });
     }
     const sha256 = await hashing.verdict;

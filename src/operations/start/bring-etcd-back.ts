@@ -109,7 +109,7 @@ async function restore({ recovery }: EtcdPlan, dataDir: string, signal: AbortSig
   }
 }
 
-/** Why etcd has not started, as far as this machine tells; empty where it has. `since`: when the start began. */
+/** Why etcd has not started, as far as this machine shows; empty where it has. `since`: when the start began. */
 export function etcdFailure({ plan }: EtcdReturn, machine: StartMachine, node: string, since = 0): string {
   const { name, namespace } = plan.pod.metadata;
   const log = machine.staticPodLog(namespace ?? "default", name, node, 2, since);

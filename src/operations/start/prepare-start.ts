@@ -32,7 +32,7 @@ export async function prepareStart(options: StartOptions): Promise<Start> {
   checkAccess(plan, access, options.now());
   const api = new ClusterApi(access, options.manners);
   const oursRuns = ownApiServerRuns(plan, machine, node, leftover?.manifests ?? []);
-  if (leftover !== undefined) options.report("an earlier start was not ended: going on with it");
+  if (leftover !== undefined) options.report("an earlier start was not ended: continuing with it");
   const answers = !oursRuns && (await answersAlready(api, plan, options));
   if (answers) options.report(`an API server answers at ${api.access.server.host} already: no temporary one is needed`);
   if (answers && etcd !== undefined && !etcd.state.isRestored) {

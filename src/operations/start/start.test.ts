@@ -175,7 +175,7 @@ describe("an API server that answers already", () => {
   });
 });
 
-test("an API server that goes on to refuse the credential is another cluster's", async () => {
+test("an API server that continues to refuse the credential is another cluster's", async () => {
   await open({
     answer: ({ path }, { manifests }) =>
       path === "/readyz" && readdirSync(manifests).length > 0 ? status(401, "Unauthorized", "Unauthorized") : undefined,
@@ -197,7 +197,7 @@ describe("manifests that cannot be created", () => {
       ? status(422, "Invalid", "it is odd")
       : undefined;
 
-  test("are reported, and the start goes on", async () => {
+  test("are reported, and the start continues", async () => {
     write(await open({ answer }));
     const { failed, created } = await startControlPlane(world!.options());
     expect([created, failed.length]).toEqual([3, 1]);

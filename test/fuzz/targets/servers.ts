@@ -162,7 +162,7 @@ function requestBytes(line: string): Uint8Array {
   return bytesOf(`${head.join("\r\n")}\r\nConnection: close\r\n\r\n${body}`);
 }
 
-/** All that comes back until the server ends the connection, or a watch goes on. */
+/** All that comes back until the server ends the connection, or a watch continues. */
 async function exchange(port: number, bytes: Uint8Array): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   let answer = "";

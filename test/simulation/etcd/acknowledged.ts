@@ -59,7 +59,7 @@ export class Ledger {
     return faults;
   }
 
-  /** Another history begins: what it holds is what counts, and its revisions are counted anew. */
+  /** Another history begins: what it holds is what counts, and its revisions are counted again. */
   beginAgain(kvs: ReadonlyMap<string, string>, revision: number): void {
     this.#writes = [...kvs].map(([key, value]) => ({ key, value, revision }));
     this.#unknown.clear();

@@ -1,4 +1,4 @@
-/** How a seed ends: everything is healed; or the quorum is lost for good and the cluster is made anew from what is left. */
+/** How a seed ends: everything is healed; or the quorum is lost for good and the cluster is recreated from what is left. */
 import { cpSync, rmSync } from "node:fs";
 import { replaceMember } from "./commands.ts";
 import { readAll } from "./gateway.ts";
@@ -9,7 +9,7 @@ interface Salvaged {
   readonly findings: readonly { readonly code: string }[];
 }
 
-/** Disks of one or two members are lost; what the others have goes on. */
+/** Disks of one or two members are lost; what the others have continues. */
 export async function salvage(world: World): Promise<void> {
   const { chance, members } = world;
   const survivors = members.filter(() => chance.in100(50));

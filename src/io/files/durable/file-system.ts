@@ -81,7 +81,7 @@ export interface FileSystem {
    */
   copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>;
   rename(from: string, to: string): void;
-  /** Another name for a file, which takes no room on the disk. */
+  /** Another name for a file, which takes no space on the disk. */
   link(from: string, to: string): void;
   /** Gives a file or a directory its mode, whatever the process' mask is, and its owner. */
   own(path: string, mode: number, uid: number, gid: number): void;

@@ -20,7 +20,7 @@ export interface AgentOptions {
   readonly fullEveryMs: number;
   /** How often etcd's HashKV is asked for. */
   readonly hashEveryMs: number;
-  /** How long another writer may be silent while etcd goes on, and while it does not. */
+  /** How long another writer may be silent while etcd continues, and while it does not. */
   readonly patience: { readonly busy: number; readonly idle: number };
   readonly spoolDirectory: string;
   /** Bytes that may wait there. */

@@ -192,7 +192,7 @@ async function keepWriting(
   await bundles.settled();
 }
 
-/** A full where deltas cannot go on; a gap is said. Returns whether it was taken. */
+/** A full where deltas cannot continue; a gap is said. Returns whether it was taken. */
 async function answerGap(
   end: Extract<SessionEnd, { kind: "needs-full" }>,
   position: Position | undefined,

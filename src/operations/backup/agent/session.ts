@@ -1,7 +1,7 @@
 /**
  * One time of writing: a watch from where the repository ends, its changes stored every interval, fulls when they are
  * due. It ends when etcd or the watch does, when another agent has taken over, or when the agent is to stop; then
- * whoever calls it looks anew.
+ * whoever calls it looks again.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { invariant, MendError } from "../../../errors/errors.ts";
@@ -21,7 +21,7 @@ import { createDeltaWriter } from "./delta-writer.ts";
 
 /** Why a session ended, and what is to be done. */
 export type SessionEnd =
-  /** Look anew who writes. */
+  /** Look again who writes. */
   | { readonly kind: "look-again" }
   /** Another agent writes. */
   | { readonly kind: "deposed" }

@@ -16,7 +16,7 @@ export interface EtcdStep {
   readonly salvaged?: SalvagedState;
 }
 
-/** The cluster that was salvaged, and its newest entry: an etcd that began anew is another cluster, or has less. */
+/** The cluster that was salvaged, and its newest entry: an etcd that started over is another cluster, or has less. */
 export interface SalvagedState {
   /** In hex. */
   readonly clusterId: string;

@@ -139,7 +139,7 @@ export async function until<T extends object>(
     last = seen;
     if (performance.now() > deadline) {
       throw new MendError("timeout", `not proved within ${milliseconds / 1000} s: ${seen}`, {
-        hint: "run the same command again to go on, kubemend diagnose on the node to see why, or kubemend cluster undo",
+        hint: "run the same command again to continue, kubemend diagnose on the node to see why, or kubemend cluster undo",
       });
     }
     await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });

@@ -111,7 +111,7 @@ function findMember({ path, member }: NonNullable<NodeJournal["dataDir"]>): stri
   ];
   const exact = places.find((place) => identityOf(join(place, "member")) === member);
   if (exact !== undefined) return exact;
-  // A reboot may number devices anew, and btrfs does: the inode stays.
+  // A reboot may number devices again, and btrfs does: the inode stays.
   const inode = (identity: string | null): string | undefined => identity?.split(":")[1];
   const alike = places.filter((place) => inode(identityOf(join(place, "member"))) === inode(member));
   return alike.length === 1 ? alike[0] : undefined;

@@ -12,7 +12,7 @@ import { removeManifests, type StopOptions, startComponents } from "./stop-compo
  */
 export async function undoData(journal: NodeJournal, options: Pick<StopOptions, "signal" | "report">): Promise<void> {
   const steps = undoSteps(journal);
-  // From here on no run may go on with the operation: it would start old data among restored members.
+  // From here on no run may continue with the operation: it would start old data among restored members.
   if (journal.state !== "undone") await writeJournal({ ...journal, state: "undoing" });
   if (steps.includes("stop") && journal.manifests !== null) await removeManifests(journal.manifests.from, options);
   if (steps.includes("data")) bringDataBack(journal);

@@ -10,7 +10,7 @@ import type { Attempt, Probes } from "./probes.ts";
 
 export interface ApiServerProbe {
   readonly facts: ApiServerFacts;
-  /** The server's clock less this machine's, to a second; 0 where it did not tell. */
+  /** The server's clock less this machine's, to a second; 0 where it did not send it. */
   readonly skew: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the API server tells of the cluster, in parallel lists that are no larger than they need be. What looks wrong
+ * What the API server reports of the cluster, in parallel lists that are no larger than they need be. What looks wrong
  * for a moment is looked at twice.
  */
 import { setTimeout as sleep } from "node:timers/promises";

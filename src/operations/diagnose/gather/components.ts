@@ -144,7 +144,7 @@ function doubtOf(places: readonly LeasePlace[]): string | undefined {
   const doubt = places.find((place) => place.doubt !== undefined)?.doubt;
   if (doubt !== undefined) return `which lease it takes is not known: ${doubt}`;
   return places.length > 0 && places.every(({ elects }) => !elects)
-    ? "it runs without leader election, so that no lease tells whether it works"
+    ? "it runs without leader election, so that no lease shows whether it works"
     : undefined;
 }
 
