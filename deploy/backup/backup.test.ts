@@ -17,7 +17,8 @@ test("every metric that a rule names is one of the agent's", () => {
   for (const { expr } of rules) for (const [name] of expr.matchAll(/kubemend_\w+/g)) expect(metrics).toContain(name);
 });
 
-const PROMTOOL = "/usr/bin/promtool";
+const PROGRAMS = process.env.KUBEMEND_TEST_PROGRAMS || join(import.meta.dirname, "../../.cache/test-programs");
+const PROMTOOL = join(PROGRAMS, "monitoring/usr/bin/promtool");
 test.skipIf(!existsSync(PROMTOOL))("promtool accepts the rules", () => {
   expect(
     execFileSync(PROMTOOL, ["check", "rules", join(import.meta.dirname, "alerts.yaml")], { encoding: "utf8" }),

@@ -73,7 +73,8 @@ test("the metrics of a diagnosis", () => {
   expect(diagnosisMetrics(DIAGNOSIS)).toContain("kubemend_diagnose_duration_seconds 0.25\n");
 });
 
-const PROMTOOL = "/usr/bin/promtool";
+const PROGRAMS = process.env.KUBEMEND_TEST_PROGRAMS || join(import.meta.dirname, "../../.cache/test-programs");
+const PROMTOOL = join(PROGRAMS, "monitoring/usr/bin/promtool");
 test.skipIf(!existsSync(PROMTOOL))("promtool accepts rules and metrics", () => {
   const rules = execFileSync(PROMTOOL, ["check", "rules", join(import.meta.dirname, "alerts.yaml")], {
     encoding: "utf8",

@@ -26,6 +26,32 @@ export async function leaveReport(store: Store, kind: ReportKind, time: number, 
   }
 }
 
+export interface DrillReport {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  /** How long the drill took. */
+  readonly milliseconds: number;
+  readonly ok: boolean;
+}
+
+/** The newest drill's own report; undefined where there is none that can be read. */
+export async function newestDrill(store: Store): Promise<DrillReport | undefined> {
+  let newest: string | undefined;
+  for await (const { name } of store.list(`${REPORTS}drill-`)) newest = name;
+  if (newest === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(await store.read(newest)).toString());
+  } catch (error) {
+    if (error instanceof SyntaxError || (error instanceof MendError && error.code === "not-found")) return undefined;
+    throw error;
+  }
+  const { time, totalMilliseconds, ok } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const at = typeof time === "string" ? Date.parse(time) : Number.NaN;
+  if (Number.isNaN(at) || typeof totalMilliseconds !== "number") return undefined;
+  return { time: at, milliseconds: totalMilliseconds, ok: ok === true };
+}
+
 export async function newestReports(store: Store): Promise<ReportTimes> {
   const newest: Record<"verify" | "drill", string | null> = { verify: null, drill: null };
   for await (const { name } of store.list(REPORTS)) {

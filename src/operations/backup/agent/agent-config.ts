@@ -8,6 +8,7 @@ import { readTextFile } from "../../../io/files/read-file.ts";
 import { CONTROL_PLANE_PATHS } from "../../../io/node/control-plane-files.ts";
 import { readYaml } from "../../../kube/read-yaml.ts";
 import type { AgentOptions } from "./agent-options.ts";
+import { WEBHOOK_FORMATS } from "./webhook-body.ts";
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const SIZES: Readonly<Record<string, number>> = {
@@ -66,7 +67,19 @@ const SCHEMA = z.strictObject({
   nodeFiles: z.union([z.boolean(), z.array(z.string().regex(/^\//))]).default(true),
   /** `HOST:PORT` of the loopback, or `none`. */
   metricsAddress: z.string().default(DEFAULTS.metrics),
-  webhook: z.url().optional(),
+  /** An address, or with the shape of what is sent; `urlFile` for one that is a secret. */
+  webhook: z
+    .union([
+      z.url(),
+      z.strictObject({
+        url: z.url().optional(),
+        urlFile: z.string().min(1).optional(),
+        format: z.enum(WEBHOOK_FORMATS).default("json"),
+      }),
+    ])
+    .optional(),
+  /** A kubeconfig, such as the kubelet's: faults become Events of the node. */
+  events: z.strictObject({ kubeconfig: z.string().min(1) }).optional(),
 });
 
 export type AgentSettings = Omit<AgentOptions, "env" | "cwd" | "signal" | "now" | "clock" | "log">;
@@ -124,6 +137,24 @@ export function readAgentConfig(path: string, nodeName: string): AgentSettings {
     spoolLimit: config.spool.limit,
     nodeFiles,
     metricsAddress: config.metricsAddress === "none" ? undefined : config.metricsAddress,
-    webhook: config.webhook,
+    webhook: webhookOf(config.webhook, at, path),
+    eventsKubeconfig: config.events === undefined ? undefined : at(config.events.kubeconfig),
   };
+}
+
+function webhookOf(
+  given: z.infer<typeof SCHEMA>["webhook"],
+  at: (file: string) => string,
+  path: string,
+): AgentOptions["webhook"] {
+  if (given === undefined) return undefined;
+  if (typeof given === "string") return { url: given, format: "json" };
+  const { url, urlFile, format } = given;
+  const text = urlFile === undefined ? url : readTextFile(at(urlFile)).trim();
+  if (text !== undefined && (url === undefined) !== (urlFile === undefined) && URL.canParse(text))
+    return { url: text, format };
+  throw new MendError("config-invalid", "webhook: expected an address in url, or a file that holds one in urlFile", {
+    where: path,
+    hint: "see docs/back-up-continuously.md for what the file may hold",
+  });
 }

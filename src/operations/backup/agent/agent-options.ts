@@ -1,5 +1,6 @@
 /** What the backup agent runs with. */
 import type { EtcdFlags } from "../../../io/etcd/etcd-connection.ts";
+import type { WebhookFormat } from "./webhook-body.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type AgentLog = (level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -30,7 +31,9 @@ export interface AgentOptions {
   /** `HOST:PORT` of the loopback; undefined for none. */
   readonly metricsAddress: string | undefined;
   /** Gets a POST of JSON when a fault begins and ends. */
-  readonly webhook: string | undefined;
+  readonly webhook: { readonly url: string; readonly format: WebhookFormat } | undefined;
+  /** The kubeconfig with which faults are written as Events of the node; undefined for none. */
+  readonly eventsKubeconfig: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly signal: AbortSignal;

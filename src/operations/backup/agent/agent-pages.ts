@@ -51,6 +51,25 @@ export function backupMetrics(reporter: AgentReporter, now: number): string {
       "Until when every moment can be restored.",
       seconds(state.storedTime),
     ),
+    metric("last_drill_timestamp_seconds", "gauge", "When the newest drill ran.", seconds(state.drill?.time ?? null)),
+    metric(
+      "last_drill_seconds",
+      "gauge",
+      "How long the newest drill took.",
+      seconds(state.drill?.milliseconds ?? null),
+    ),
+    metric(
+      "last_drill_success",
+      "gauge",
+      "1 where the newest drill found nothing wrong, else 0.",
+      state.drill === null ? [] : [[{}, state.drill.ok ? 1 : 0]],
+    ),
+    metric(
+      "last_verify_timestamp_seconds",
+      "gauge",
+      "When the repository was last verified.",
+      seconds(state.verifyTime),
+    ),
     metric("writer", "gauge", "1 where this agent writes, 0 where it stands by.", [
       [{}, state.role === "write" ? 1 : 0],
     ]),

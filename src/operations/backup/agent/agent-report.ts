@@ -1,4 +1,5 @@
 /** What the agent knows of itself: for its pages, and for who is waiting. */
+import type { DrillReport } from "../reports.ts";
 import type { AgentLog } from "./agent-options.ts";
 
 /** What the agent waits for, by kind; at most one of each. */
@@ -23,6 +24,9 @@ interface AgentState {
   restorableFrom: number | null;
   writer: string | null;
   spoolBytes: number;
+  /** The newest drill, and when the repository was last verified; null where there was none, or nobody looked yet. */
+  drill: DrillReport | null;
+  verifyTime: number | null;
   readonly counts: { deltas: number; fulls: number; changes: number; storedBytes: number; gaps: number };
   readonly errors: Map<AgentFaultKind, number>;
 }
@@ -54,6 +58,8 @@ export function createReporter({ log, now, onFault }: ReporterOptions): AgentRep
     restorableFrom: null,
     writer: null,
     spoolBytes: 0,
+    drill: null,
+    verifyTime: null,
     counts: { deltas: 0, fulls: 0, changes: 0, storedBytes: 0, gaps: 0 },
     errors: new Map(),
   };

@@ -24,6 +24,8 @@ import { openBackupPages } from "./agent-pages.ts";
 import { type AgentReporter, createReporter } from "./agent-report.ts";
 import { createBundleKeeper } from "./bundles.ts";
 import { isStoreFailure } from "./delta-writer.ts";
+import { createDrillWatch } from "./drill-watch.ts";
+import { createFaultEvents } from "./fault-events.ts";
 import { createNodeFilesKeeper } from "./node-files-keeper.ts";
 import { runSession, type SessionEnd } from "./session.ts";
 import { createWebhook } from "./webhook.ts";
@@ -35,8 +37,14 @@ const MOST_RETRY_MS = 30_000;
 /** Runs until the signal comes; what was seen until then is stored. Throws what no waiting can mend: a configuration that is wrong. */
 export async function runBackupAgent(options: AgentOptions): Promise<void> {
   const { signal, log, now } = options;
-  const webhook = createWebhook(options);
-  const report = createReporter({ log, now, onFault: webhook.send });
+  const listeners = [createWebhook(options), createFaultEvents(options)];
+  const report = createReporter({
+    log,
+    now,
+    onFault: (fault, over) => {
+      for (const { send } of listeners) send(fault, over);
+    },
+  });
   const pages = await openBackupPages(report, options);
   let lock: AgentLock | undefined;
   try {
@@ -59,7 +67,7 @@ export async function runBackupAgent(options: AgentOptions): Promise<void> {
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    await webhook.close();
+    await Promise.all(listeners.map((listener) => listener.close()));
     pages?.close();
     lock?.release();
     log("info", "stopped", { storedRevision: report.state.storedRevision, waiting: report.state.spoolBytes });
@@ -104,7 +112,9 @@ async function keepWriting(
   const nodeFiles = createNodeFilesKeeper(writable, options, report);
   const fulls = createFulls(writable, heads, report, options);
   const bundles = createBundleKeeper(writable, heads, report, options);
+  const drills = createDrillWatch(writable.repository.store, report, options);
   const eachTick = (): void => {
+    drills.lookIfDue();
     fulls.takeIfDue();
     bundles.writeIfDue();
     nodeFiles.keepIfDue().catch((error: unknown) => report.begin("node-files", String(error)));
@@ -117,6 +127,7 @@ async function keepWriting(
   let endpointIndex = 0;
   while (!signal.aborted) {
     await catchUp(writable, report);
+    drills.lookIfDue();
     await nodeFiles.keepIfDue();
     const position = findPosition(heads);
     if ((position?.newest.sequence ?? 0) !== seenSequence) {
@@ -189,6 +200,7 @@ async function keepWriting(
     }
   }
   await fulls.settled();
+  await drills.settled();
   await bundles.settled();
 }
 
