@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Unpacks the programs that tests and benchmarks run, from Debian and npm, without installing any of them on the machine:
 #   DIR/stores    s3rver, an S3 server, from npm          DIR/azure   azurite, an Azure Blob server, from npm (360 MB)
-#   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5, kubectl 1.32      DIR/sid  the newest of them
-#   DIR/monitoring  promtool
+#   DIR/bookworm  etcd, etcdctl 3.4      DIR/trixie  etcd, etcdctl, etcdutl 3.5, kubectl 1.32      DIR/sid  the newest of them, promtool
 # usage: tools/install-test-programs.sh [DIR]     DIR defaults to $KUBEMEND_TEST_PROGRAMS, then .cache/test-programs
 # As root it also installs Debian's openssh-server where there is none, and starts nothing.
 # Runs again at no cost once everything is there. Needs apt-get and dpkg of a Debian machine; the mirror is the machine's own.
@@ -10,7 +9,7 @@ set -euo pipefail
 
 root="$(cd "$(dirname "$0")/.." && pwd)"
 dir="${1:-${KUBEMEND_TEST_PROGRAMS:-$root/.cache/test-programs}}"
-suites=(bookworm trixie sid monitoring) # the last one: promtool of sid
+suites=(bookworm trixie sid)
 packages=(etcd-server etcd-client)
 
 from_npm() {
@@ -35,8 +34,9 @@ fi
 
 missing=()
 for suite in "${suites[@]}"; do
-  # kubectl came later than the rest: a directory of before is made anew.
-  { [ -f "$dir/$suite/.done" ] && { [ "$suite" = bookworm ] || [ "$suite" = monitoring ] || [ -f "$dir/$suite/usr/bin/kubectl" ]; }; } || missing+=("$suite")
+  # kubectl and promtool came later than the rest: a directory of before is made anew.
+  { [ -f "$dir/$suite/.done" ] && { [ "$suite" = bookworm ] || [ -f "$dir/$suite/usr/bin/kubectl" ]; } &&
+    { [ "$suite" != sid ] || [ -f "$dir/sid/usr/bin/promtool" ]; }; } || missing+=("$suite")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 for program in apt-get dpkg; do
@@ -85,16 +85,15 @@ read -r uri key < <(own_archive | head -n 1) || { echo "error: no Debian archive
 for suite in "${missing[@]}"; do
   apt="$dir/.apt/$suite"
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages"
-  codename="${suite/monitoring/sid}"
-  echo "deb ${signed}$uri $codename main" >"$apt/sources.list"
+  echo "deb ${signed}$uri $suite main" >"$apt/sources.list"
   : >"$apt/status"
   options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=/dev/null" -o "Dir::State::lists=$apt/lists"
     -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=root" -o "Acquire::Languages=none"
     -o "Acquire::Retries=3")
   wanted=("${packages[@]}")
   [ "$suite" = bookworm ] || wanted+=(kubectl)
-  [ "$suite" != monitoring ] || wanted=(promtool)
-  echo "unpacking ${wanted[*]} from Debian $codename into $dir/$suite" >&2
+  [ "$suite" != sid ] || wanted+=(promtool)
+  echo "unpacking ${wanted[*]} from Debian $suite into $dir/$suite" >&2
   apt-get "${options[@]}" update
   (cd "$apt/packages" && apt-get "${options[@]}" download "${wanted[@]}")
   staged="$dir/.staged-$suite"

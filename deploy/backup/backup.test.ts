@@ -18,7 +18,7 @@ test("every metric that a rule names is one of the agent's", () => {
 });
 
 const PROGRAMS = process.env.KUBEMEND_TEST_PROGRAMS || join(import.meta.dirname, "../../.cache/test-programs");
-const PROMTOOL = join(PROGRAMS, "monitoring/usr/bin/promtool");
+const PROMTOOL = join(PROGRAMS, "sid/usr/bin/promtool");
 test.skipIf(!existsSync(PROMTOOL))("promtool accepts the rules", () => {
   expect(
     execFileSync(PROMTOOL, ["check", "rules", join(import.meta.dirname, "alerts.yaml")], { encoding: "utf8" }),

@@ -74,7 +74,7 @@ test("the metrics of a diagnosis", () => {
 });
 
 const PROGRAMS = process.env.KUBEMEND_TEST_PROGRAMS || join(import.meta.dirname, "../../.cache/test-programs");
-const PROMTOOL = join(PROGRAMS, "monitoring/usr/bin/promtool");
+const PROMTOOL = join(PROGRAMS, "sid/usr/bin/promtool");
 test.skipIf(!existsSync(PROMTOOL))("promtool accepts rules and metrics", () => {
   const rules = execFileSync(PROMTOOL, ["check", "rules", join(import.meta.dirname, "alerts.yaml")], {
     encoding: "utf8",
