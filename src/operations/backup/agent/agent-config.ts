@@ -8,7 +8,7 @@ import { readTextFile } from "../../../io/files/read-file.ts";
 import { CONTROL_PLANE_PATHS } from "../../../io/node/control-plane-files.ts";
 import { readYaml } from "../../../kube/read-yaml.ts";
 import type { AgentOptions } from "./agent-options.ts";
-import { WEBHOOK_FORMATS } from "./webhook-body.ts";
+import { WEBHOOK_FORMATS } from "./webhook-format.ts";
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const SIZES: Readonly<Record<string, number>> = {

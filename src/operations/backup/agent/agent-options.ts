@@ -1,6 +1,6 @@
 /** What the backup agent runs with. */
 import type { EtcdFlags } from "../../../io/etcd/etcd-connection.ts";
-import type { WebhookFormat } from "./webhook-body.ts";
+import type { WebhookFormat } from "./webhook-format.ts";
 
 type LogLevel = "debug" | "info" | "warn" | "error";
 export type AgentLog = (level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>) => void;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { faultEvent } from "./fault-events.ts";
-import { type WebhookFormat, webhookBody } from "./webhook-body.ts";
+import { webhookBody } from "./webhook-body.ts";
+import type { WebhookFormat } from "./webhook-format.ts";
 
 const NOW = Date.parse("2026-11-29T10:00:00Z");
 const FAULT = {

@@ -1,11 +1,9 @@
 /** A fault of the agent as the services that people use take it. */
 import type { JsonObject } from "../../../kube/object.ts";
 import type { AgentFault } from "./agent-report.ts";
+import type { WebhookFormat } from "./webhook-format.ts";
 
-export const WEBHOOK_FORMATS = ["json", "slack", "alertmanager", "alertmanager-receiver"] as const;
-export type WebhookFormat = (typeof WEBHOOK_FORMATS)[number];
-
-export interface ReportedFault {
+interface ReportedFault {
   readonly fault: AgentFault;
   /** Whether it is over. */
   readonly over: boolean;
