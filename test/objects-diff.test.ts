@@ -1,11 +1,11 @@
 /**
  * Every pair of objects in the fixtures at two revisions, checked by another comparison than the one that is tested:
  * what the API server answered, or the decoded values, with noise, nulls and empty values taken out, and compared as
- * text.
+ * text. The fields that were reported are then put into the older object: that has to give the newer one.
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { noisyPath } from "../src/compare/noise.ts";
+import type { FieldChange } from "../src/compare/compare-values.ts";
 import type { JsonObject, JsonValue } from "../src/kube/object.ts";
 import { diffObjects, type ObjectDifference } from "../src/operations/objects/diff.ts";
 import { openSnapshotSide } from "../src/operations/objects/snapshot-side.ts";
@@ -23,8 +23,14 @@ const fixture = (name: SnapshotName) => join(import.meta.dirname, "fixtures", na
 const encryption = (name: SnapshotName) =>
   name === "k136-encrypted" ? { encryptionConfig: join(import.meta.dirname, "fixtures", name, "encryption.yaml") } : {};
 
+/** Where etcd keeps what changes without anybody changing anything. */
+const NOISE = /^(?:events|events\.k8s\.io\/events|leases|masterleases|ranges\/.*|ipaddresses)$/;
+
 /** Maps whose values may be empty and still say something. */
 const MAPS = ["labels", "annotations", "data", "matchLabels", "nodeSelector", "parameters", "attachmentMetadata"];
+
+/** None is another than one of 0 seconds. */
+const GRACE = "deletionGracePeriodSeconds";
 
 /** Sorted keys; no nulls, and nothing that is empty, but what stands for a choice by its name alone, such as `emptyDir: {}`. */
 function plain(value: JsonValue | undefined, name = ""): unknown {
@@ -34,7 +40,7 @@ function plain(value: JsonValue | undefined, name = ""): unknown {
   const entries = Object.entries(value as JsonObject)
     .map(([key, each]) => [key, plain(each, key)] as const)
     .filter(([, each]) => each !== null && each !== undefined)
-    .filter(([, each]) => MAPS.includes(name) || (each !== "" && each !== 0 && each !== false))
+    .filter(([key, each]) => MAPS.includes(name) || key === GRACE || (each !== "" && each !== 0 && each !== false))
     .filter(([key, each]) => key === "emptyDir" || typeof each !== "object" || Object.keys(each as object).length > 0);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -58,7 +64,7 @@ async function meanings(name: SnapshotName, revision: number, isNewest: boolean)
   using side = await openSnapshotSide({ file: fixture(name), atRevision: revision }, encryption(name));
   const answered = isNewest && name !== "selfhosted-k120" ? answers(name) : undefined;
   const found = new Map<string, string>();
-  for (const path of side.paths.filter((each) => noisyPath(each) === undefined)) {
+  for (const path of side.paths.filter((each) => !NOISE.test(each))) {
     for (const [rest, entry] of await side.open(path)) {
       const read = entry.read();
       if (read?.state !== "object") throw new Error(`${path}/${rest} cannot be read`);
@@ -71,6 +77,51 @@ async function meanings(name: SnapshotName, revision: number, isNewest: boolean)
   }
   return found;
 }
+
+/** The older object with the fields that were reported as changed: an interpreter of nothing but their paths. */
+function applied(before: JsonObject, fields: readonly FieldChange[]): JsonObject {
+  const copy = structuredClone(before) as Plain;
+  // Places in lists move when items before them go: the last ones go first.
+  for (const { change, path, after } of fields.toReversed()) {
+    let parent: Plain = copy;
+    for (const [i, step] of path.slice(0, -1).entries()) {
+      const place = placeOf(parent, step);
+      parent[place] ??= typeof path[i + 1] === "string" ? {} : [];
+      parent = parent[place];
+    }
+    const place = placeOf(parent, path.at(-1)!);
+    if (change === "removed") {
+      if (Array.isArray(parent)) parent.splice(place as number, 1);
+      else delete parent[place];
+    } else parent[place] = after;
+  }
+  return copy;
+}
+
+/** A name, an index, or the index of the item with these keys; behind the last one where there is none. */
+function placeOf(parent: Plain, step: FieldChange["path"][number]): string | number {
+  if (typeof step !== "object") return step;
+  const has = (item: Plain) =>
+    Object.entries(step).every(([key, value]) => {
+      const found = key === "" ? item : key.split(".").reduce((each, name) => each?.[name], item);
+      return JSON.stringify(plain(found)) === JSON.stringify(plain(value));
+    });
+  const at = parent.findIndex(has);
+  return at < 0 ? parent.length : at;
+}
+
+/** As text, whatever the order of lists: which order counts is checked elsewhere. */
+function unordered(object: JsonObject): string {
+  const sort = (value: Plain): Plain => {
+    if (Array.isArray(value)) return value.map(sort).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, sort(each)]));
+  };
+  return JSON.stringify(sort(JSON.parse(meaning(object))));
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: objects are plain here
+type Plain = any;
 
 describe.each(CASES)("%s", (name, revisions) => {
   const pairs = revisions.slice(1).map((after, i) => [revisions[i]!, after] as const);
@@ -104,7 +155,15 @@ describe.each(CASES)("%s", (name, revisions) => {
     expect(found.length).toBeGreaterThan(0);
     expect(summary.unjudged).toEqual([]);
     expect(summary.equal + found.length).toBe(new Set([...one.keys(), ...two.keys()]).size);
-    for (const { change, fields } of differences) expect(fields.length > 0).toBe(change === "changed");
+    for (const { change, fields, path: where, name: own, before: old, after: now } of differences) {
+      expect(fields.length > 0).toBe(change === "changed");
+      if (change !== "changed") continue;
+      expect(unordered(applied(old as JsonObject, fields)), `${where} ${own}`).toBe(unordered(now as JsonObject));
+      for (const each of fields) {
+        const fewer = fields.filter((other) => other !== each);
+        expect(unordered(applied(old as JsonObject, fewer)), `${where} ${own}`).not.toBe(unordered(now as JsonObject));
+      }
+    }
   });
 });
 

@@ -4,7 +4,7 @@
  * somebody wrote it by hand. Source: `defaults.go` of k8s.io/kubernetes/pkg/apis.
  */
 
-/** By the Go type and the field. */
+/** By the Go type and the field; `empty` for an object with nothing in it. */
 const DEFAULTS: Readonly<Record<string, string | number | boolean>> = {
   "CronJobSpec.successfulJobsHistoryLimit": 3,
   "CronJobSpec.failedJobsHistoryLimit": 1,
@@ -43,6 +43,7 @@ const DEFAULTS: Readonly<Record<string, string | number | boolean>> = {
   "PersistentVolumeClaimSpec.volumeMode": "Filesystem",
   "PersistentVolumeSpec.volumeMode": "Filesystem",
   "PodSpec.enableServiceLinks": true,
+  "PodSpec.securityContext": "empty",
   "PodSpec.preemptionPolicy": "PreemptLowerPriority",
   "ServiceSpec.internalTrafficPolicy": "Cluster",
   "ServiceSpec.allocateLoadBalancerNodePorts": true,

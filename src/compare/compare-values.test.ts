@@ -41,6 +41,21 @@ describe("lists by their merge keys", () => {
     ]);
   });
 
+  test("a key that is left out is its default", () => {
+    const service = (...ports: object[]) => ({ spec: { ports } });
+    const [short, long] = [{ port: 80 }, { port: 80, protocol: "TCP" }];
+    expect(changes(service(short), service(long), "v1", "Service")).toEqual([]);
+    expect(changes(service(long), service({ ...short, name: "web" }), "v1", "Service")).toEqual([
+      "added spec.ports[port=80,protocol=TCP].name",
+    ]);
+    expect(changes(service(short), service({ port: 80, protocol: "UDP" }), "v1", "Service")).toEqual([
+      "removed spec.ports[port=80]",
+      "added spec.ports[port=80,protocol=UDP]",
+    ]);
+    // Two that mean the same have the same keys: then the place tells.
+    expect(changes(service(short, long), service(long, short), "v1", "Service")).toEqual([]);
+  });
+
   test("the order of init containers and of variables counts", () => {
     const [a, b] = [{ name: "a" }, { name: "b" }];
     expect(podChanges({ initContainers: [a, b] }, { initContainers: [b, a] })).toEqual([
@@ -137,6 +152,13 @@ describe("custom resources by the schema of their definition", () => {
       },
       tags: { type: "array", "x-kubernetes-list-type": "set", items: { type: "string" } },
       plain: { type: "array", items: { type: "object" } },
+      mode: { type: "string", default: "fast" },
+      ports: {
+        type: "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["port", "protocol"],
+        items: { properties: { port: { type: "integer" }, protocol: { type: "string", default: "TCP" } } },
+      },
     },
   };
   const definition = {
@@ -160,6 +182,13 @@ describe("custom resources by the schema of their definition", () => {
       custom({ size: "1Gi", at: "2026-01-01T00:00:00Z" }, { size: "1024Mi", at: "2026-01-01T01:00:00+01:00" }),
     ).toEqual([]);
     expect(custom({ size: "1Gi" }, { size: "1024Mi" }, "example.com/v2")).toEqual(["spec.size"]);
+  });
+
+  test("what the schema fills in where nothing is said", () => {
+    expect(custom({}, { mode: "fast" })).toEqual([]);
+    expect(custom({}, { mode: "slow" })).toEqual(["spec.mode"]);
+    expect(custom({ ports: [{ port: 1 }] }, { ports: [{ port: 1, protocol: "TCP" }] })).toEqual([]);
+    expect(custom({ ports: [{ port: 1 }] }, { ports: [{ port: 1, protocol: "UDP" }] })).toHaveLength(2);
   });
 
   test("map lists and sets", () => {

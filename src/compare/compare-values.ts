@@ -86,7 +86,7 @@ function compareLists(
 ): void {
   const itemType = type?.item?.();
   const rule = type?.list;
-  const keyed = rule && [keyItems(before, rule), keyItems(after, rule)];
+  const keyed = rule && [keyItems(before, rule, itemType), keyItems(after, rule, itemType)];
   if (keyed?.[0] === undefined || keyed[1] === undefined) {
     for (let i = 0; i < Math.max(before.length, after.length); i++) {
       compare(before[i], after[i], itemType, [...path, i], changes);
@@ -115,20 +115,23 @@ interface KeyedItem {
 }
 
 /** Items by what tells them apart; undefined where two have the same keys, or one has none: then the place tells. */
-function keyItems(list: readonly JsonValue[], { keys }: ListRule): Map<string, KeyedItem> | undefined {
+function keyItems(
+  list: readonly JsonValue[],
+  { keys }: ListRule,
+  itemType: ValueType | undefined,
+): Map<string, KeyedItem> | undefined {
   const found = new Map<string, KeyedItem>();
   for (const item of list) {
-    let step: PathStep;
-    if (keys.length === 0) step = { "": item };
-    else {
-      const values = keys.flatMap((key) => {
-        const value = valueAt(item, key);
-        return value === undefined || value === null ? [] : [[key, value] as const];
-      });
-      if (values.length === 0) return undefined;
-      step = Object.fromEntries(values);
+    let step: PathStep = { "": item };
+    let meaning = step;
+    if (keys.length > 0) {
+      const pairs = keys.map((key) => [key, valueAt(item, key)] as const);
+      step = Object.fromEntries(pairs.filter(([, value]) => isSaid(value))) as PathStep & object;
+      if (Object.keys(step).length === 0) return undefined;
+      const full = pairs.map(([key, value]) => [key, isSaid(value) ? value : defaultAt(itemType, key)] as const);
+      meaning = Object.fromEntries(full.filter(([, value]) => isSaid(value))) as PathStep & object;
     }
-    const key = printJson(step as JsonValue);
+    const key = printJson(meaning as JsonValue);
     if (found.has(key)) return undefined;
     found.set(key, { item, step });
   }
@@ -140,6 +143,16 @@ function valueAt(item: JsonValue, key: string): JsonValue | undefined {
   for (const name of key.split(".")) value = isObject(value) ? own(value, name) : undefined;
   return value;
 }
+
+/** What a key that is not there means: a port without a protocol is one of TCP. */
+function defaultAt(itemType: ValueType | undefined, key: string): JsonValue | undefined {
+  let type = itemType;
+  for (const name of key.split(".")) type = type?.field?.(name);
+  return type?.absentIs === "empty" ? undefined : type?.absentIs;
+}
+
+const isSaid = (value: JsonValue | undefined): boolean =>
+  value !== undefined && value !== null && value !== "" && value !== 0 && value !== false;
 
 function own(object: JsonObject, name: string): JsonValue | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined;

@@ -39,7 +39,15 @@ export const UNKNOWN_CUSTOM: ValueType = rootType({});
 /** How Kubernetes' own generator writes a quantity into a schema. */
 const QUANTITY_PATTERN = "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))";
 
+/** The API server fills a field that has a default in its schema, on reading too. */
 function schemaType(schema: JsonObject): ValueType {
+  const type = typeOfShape(schema);
+  const value = schema.default;
+  const isScalar = typeof value === "boolean" || typeof value === "number" || typeof value === "string";
+  return isScalar && value !== "empty" ? { ...type, absentIs: value } : type;
+}
+
+function typeOfShape(schema: JsonObject): ValueType {
   const { type, format, pattern, properties, additionalProperties, items } = schema;
   if (schema["x-kubernetes-embedded-resource"] === true) return rootType({ ...schema, [EMBEDDED]: false });
   if (schema["x-kubernetes-int-or-string"] === true && typeof pattern === "string" && isQuantity(pattern)) {
