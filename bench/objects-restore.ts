@@ -1,32 +1,41 @@
 /**
  * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in
- * one run on one machine, with the CPU time that each program of the control plane took for them. `node
- * bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL [MILLISECONDS]]]`: with MILLISECONDS each answer of the API
- * server is that much later for both, as if it were in another place, or its disk slower. Needs root, and Kubernetes as
- * the end-to-end tests do (docs/testbed.md).
+ * one run on one machine, with the CPU time that each program took for them. `node bench/objects-restore.ts [OBJECTS
+ * [OBJECTS-OF-KUBECTL [MILLISECONDS]]] [--json FILE]`: with MILLISECONDS each answer of the API server is that much
+ * later for both, as if it were in another place, or its disk slower. kubectl creates fewer of the objects where all of
+ * them would take too long; what counts is the rate. Needs root, and Kubernetes as the end-to-end tests do
+ * (docs/testbed.md).
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
 import { editSnapshot } from "../src/operations/snapshot/edit.ts";
 import { Workplace } from "../test/e2e/giving-back.ts";
 import { startSlowProxy } from "../test/slow-proxy.ts";
 import { startControlPlane } from "../testbed/control-plane.ts";
-import { markedProcesses, run } from "../testbed/processes.ts";
+import { markedProcesses } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
+import type { RestoredObjects, RestoreRun } from "./restored-objects.ts";
 
-const count = Number(process.argv[2] ?? 10_000);
-const kubectlCount = Number(process.argv[3] ?? count);
+const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
+const [count = 10_000, kubectlCount = count, delay = 0] = positionals.map(Number);
 const directory = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
-const delay = Number(process.argv[4] ?? 0);
+const load = loadavg()[0]!;
 await using plane = await startControlPlane();
-const proxy = await startSlowProxy(Number(new URL(serverOf(plane.kubeconfig)).port), delay);
+const server = /server: (\S+)/.exec(readFileSync(plane.kubeconfig, "utf8"))![1]!;
+// A proxy costs time of its own: it is in the way only where it is to delay.
+const proxy = delay > 0 ? await startSlowProxy(Number(new URL(server).port), delay) : undefined;
 const kubeconfig = join(directory, "kubeconfig");
 const direct = readFileSync(plane.kubeconfig, "utf8");
-writeFileSync(kubeconfig, direct.replace(serverOf(plane.kubeconfig), `https://127.0.0.1:${proxy.port}`));
+writeFileSync(kubeconfig, proxy ? direct.replace(server, `https://127.0.0.1:${proxy.port}`) : direct);
 using place = new Workplace(plane, kubeconfig);
-const kubectl = (...words: string[]) =>
-  run([plane.kubernetes.program("kubectl"), `--kubeconfig=${kubeconfig}`, ...words]);
+const kubectl = [plane.kubernetes.program("kubectl"), `--kubeconfig=${kubeconfig}`];
+const restore = [process.execPath, join(import.meta.dirname, "../src/cli/main.ts"), "objects", "restore"];
+const runs: RestoreRun[] = [];
 try {
   const objects = Array.from({ length: count }, (_, i) => ({
     apiVersion: "v1",
@@ -37,71 +46,90 @@ try {
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "bench" } };
   const file = join(directory, "objects.yaml");
   writeFileSync(file, [namespace, ...objects].map((each) => JSON.stringify(each)).join("\n---\n"));
-  const small = join(directory, "objects.json");
-  writeFileSync(small, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects.slice(0, kubectlCount) }));
+  const list = join(directory, "objects.json");
+  writeFileSync(list, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects.slice(0, kubectlCount) }));
   const backup = join(directory, "backup.db");
   const request = { remove: [], set: [file], from: [], namespace: "bench", selector: "" };
   await editSnapshot(await place.backup(), backup, { request, isDryRun: false, now: Date.now });
 
-  const deleted = async () => {
-    await plane.api.delete("/api/v1/namespaces/bench");
-    const path = "/api/v1/namespaces";
-    await waitFor(
-      "the namespace to be gone",
-      async () => (await plane.api.list(path)).every(({ metadata }) => metadata.name !== "bench"),
-      { seconds: 900 },
-    );
-  };
-  const timed = async (what: string, run: () => Promise<unknown>, number = count) => {
-    const before = cpuSeconds();
-    const began = performance.now();
-    await run();
-    const seconds = (performance.now() - began) / 1000;
-    const cpu = [...cpuSeconds()].map(([name, after]) => `${name} ${(after - (before.get(name) ?? 0)).toFixed(1)} s`);
-    console.log(`${what}: ${number} objects in ${seconds.toFixed(1)} s, ${Math.round(number / seconds)} a second`);
-    console.log(
-      `  CPU: ${cpu.join(", ")}; answers of 429 so far: ${throttled(await kubectl("get", "--raw", "/metrics"))}`,
-    );
-    const found = (await kubectl("get", "configmaps", "-n", "bench", "-o", "name")).split("\n").length;
-    if (found < number) throw new Error(`${what} made ${found} of ${number} objects`);
-  };
-  await timed("kubemend objects restore", async () => {
-    const ran = await place.objects("restore", backup, "-n", "bench", "--yes");
-    if (ran.code !== 0) throw new Error(`${ran.stdout}${ran.stderr}`);
-  });
-  await timed("kubemend objects restore, all there already", () =>
-    place.objects("restore", backup, "-n", "bench", "--yes"),
-  );
+  const words = [backup, "-n", "bench", "--yes", "--progress=plain"];
+  await timed("kubemend objects restore", count, [...restore, ...words]);
+  await timed("the same again: all is there", count, [...restore, ...words]);
   for (const verb of ["create", "apply"]) {
     await deleted();
     await plane.api.post("/api/v1/namespaces", { metadata: { name: "bench" } });
-    await timed(`kubectl ${verb}`, () => kubectl(verb, "-f", small), kubectlCount);
+    await timed(`kubectl ${verb}`, kubectlCount, [...kubectl, verb, "-f", list]);
   }
+  const results: RestoredObjects = {
+    day: new Date().toISOString().slice(0, 10),
+    processor: cpus()[0]!.model,
+    cores: cpus().length,
+    kubernetes: plane.kubernetes.version,
+    bytes: JSON.stringify(objects[0]).length,
+    load: [load, loadavg()[0]!],
+    throttled: await throttled(),
+    runs,
+  };
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
 } finally {
-  await proxy.close();
+  await proxy?.close();
   rmSync(directory, { recursive: true });
 }
 
-/** How many requests the API server has refused because it was too busy. */
-function throttled(metrics: string): number {
+async function deleted(): Promise<void> {
+  await plane.api.delete("/api/v1/namespaces/bench");
+  const path = "/api/v1/namespaces";
+  await waitFor(
+    "the namespace to be gone",
+    async () => (await plane.api.list(path)).every(({ metadata }) => metadata.name !== "bench"),
+    { seconds: 1800, everyMilliseconds: 1000 },
+  );
+}
+
+/** Runs a client as a process of its own. Of kubemend, also how long it planned, wrote, and read back. */
+async function timed(what: string, number: number, [program, ...args]: string[]): Promise<void> {
+  const before = cpuSeconds();
+  const began = performance.now();
+  const child = spawn(program!, args, { cwd: directory, stdio: ["ignore", "ignore", "pipe"], env: process.env });
+  child.stderr.setEncoding("utf8");
+  child.ref();
+  const since = () => (performance.now() - began) / 1000;
+  let [planned, written]: (number | undefined)[] = [];
+  const said: string[] = [];
+  const lines = createInterface({ input: child.stderr });
+  lines.on("line", (line) => {
+    said.push(line);
+    if (/\d to create, /.test(line)) planned = since();
+    if (/^restoring +100%/.test(line)) written = since();
+  });
+  const [code] = await once(child, "close");
+  const seconds = since();
+  if (code !== 0) throw new Error(`${what}: ${said.slice(-20).join("\n")}`);
+  const after = cpuSeconds();
+  const spent = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+  const run: RestoreRun = {
+    what,
+    objects: number,
+    seconds,
+    ...(planned !== undefined && written !== undefined && { parts: [planned, written - planned, seconds - written] }),
+    cpu: { client: spent("client"), apiServer: spent("kube-apiserver"), etcd: spent("etcd") },
+  };
+  runs.push(run);
+  console.log(JSON.stringify(run), `${Math.round(number / seconds)} a second; 429: ${await throttled()}`);
+  const { length } = await plane.api.list("/api/v1/namespaces/bench/configmaps");
+  if (length < number) throw new Error(`${what} made ${length} of ${number} objects`);
+}
+
+/** How many requests the API server has refused so far because it was too busy. */
+async function throttled(): Promise<number> {
+  const metrics = await plane.kubectl("get", "--raw", "/metrics");
   const lines = metrics.split("\n").filter((line) => /^apiserver_request_total\{.*code="429"/.test(line));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
-function serverOf(kubeconfig: string): string {
-  return /server: (\S+)/.exec(readFileSync(kubeconfig, "utf8"))![1]!;
-}
-
-/**
- * User and system seconds so far: of the programs of the bed by name, of this process, and of the programs that it has
- * run and that have ended.
- */
+/** User and system seconds so far: of the programs of the bed by name, and of the clients that have ended. */
 function cpuSeconds(): Map<string, number> {
-  const [own, children] = statOf("self");
-  const found = new Map([
-    ["this process", own],
-    ["its children", children],
-  ]);
+  const found = new Map([["client", statOf("self")[1]]]);
   for (const { pid, name } of markedProcesses(plane.bed.id)) found.set(name, (found.get(name) ?? 0) + statOf(pid)[0]);
   return found;
 }

@@ -4,6 +4,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { aligned } from "./aligned.ts";
+import { type RestoredObjects, restoredTables } from "./restored-objects.ts";
 import type { Measured, Spread } from "./turns.ts";
 
 export interface Results {
@@ -22,7 +24,9 @@ export interface Results {
 
 const PAGE = join(import.meta.dirname, "../docs/performance.md");
 const RESULTS = join(import.meta.dirname, "results.json");
+const RESTORED = join(import.meta.dirname, "objects-restore.json");
 const BEGIN = "<!-- from bench/results.json: begin -->";
+const RESTORED_BEGIN = "<!-- from bench/objects-restore.json: begin -->";
 const END = "<!-- end -->";
 
 /** The table as Markdown: a row for each tool, and the ratio of kubemend to each peer. */
@@ -41,7 +45,7 @@ export function resultsTable(results: Results): string {
     ]);
   });
   const head = ["what", "tool", "CPU s", "kubemend / it", "wall s", "kubemend / it", "peak MiB"];
-  const table = aligned([head, ...rows]);
+  const table = aligned([head, ...rows], 2);
   const conditions = `${(size / 1e9).toFixed(2)} GB, ${processor}, ${cores} cores, Node ${node}, ${day},
 load ${load[0].toFixed(1)} before and
 ${load[1].toFixed(1)} after; the median of ${runs} runs in turns, and the least and the most:`;
@@ -56,30 +60,26 @@ function ratio(own: Spread | null, peer: Spread | null): string {
   return own === null || peer === null ? "" : (own.median / peer.median).toFixed(2);
 }
 
-/** A table as the formatter leaves it: texts to the left, numbers to the right. */
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(" | ")} |`;
-  const rule = widths.map((width, i) => (i < 2 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
-  return [line(rows[0]!), `| ${rule.join(" | ")} |`, ...rows.slice(1).map(line)].join("\n");
+/** The page with the tables of the recorded results. */
+export function performancePage(page: string, results: Results, restored: readonly RestoredObjects[]): string {
+  return between(between(page, BEGIN, resultsTable(results)), RESTORED_BEGIN, restoredTables(restored));
 }
 
-/** The page with the table of the recorded results. */
-export function performancePage(page: string, results: Results): string {
-  const from = page.indexOf(BEGIN);
+function between(page: string, begin: string, text: string): string {
+  const from = page.indexOf(begin);
   const to = page.indexOf(END, from);
-  if (from < 0 || to < 0) throw new Error("docs/performance.md lacks the place of the table");
-  return `${page.slice(0, from + BEGIN.length)}\n\n${resultsTable(results)}\n\n${page.slice(to)}`;
+  if (from < 0 || to < 0) throw new Error(`docs/performance.md lacks the place of a table: ${begin}`);
+  return `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`;
 }
 
-/** Whether docs/performance.md has the table of bench/results.json. */
+function recordedPage(): string {
+  const read = <T>(path: string) => JSON.parse(readFileSync(path, "utf8")) as T;
+  return performancePage(readFileSync(PAGE, "utf8"), read<Results>(RESULTS), read<RestoredObjects[]>(RESTORED));
+}
+
+/** Whether docs/performance.md has the tables of bench/results.json and bench/objects-restore.json. */
 export function isPageCurrent(): boolean {
-  const page = readFileSync(PAGE, "utf8");
-  return page === performancePage(page, JSON.parse(readFileSync(RESULTS, "utf8")) as Results);
+  return readFileSync(PAGE, "utf8") === recordedPage();
 }
 
-if (import.meta.main) {
-  const page = readFileSync(PAGE, "utf8");
-  writeFileSync(PAGE, performancePage(page, JSON.parse(readFileSync(RESULTS, "utf8")) as Results));
-}
+if (import.meta.main) writeFileSync(PAGE, recordedPage());
