@@ -69,7 +69,7 @@ function between(page: string, begin: string, text: string): string {
   const from = page.indexOf(begin);
   const to = page.indexOf(END, from);
   if (from < 0 || to < 0) throw new Error(`docs/performance.md lacks the place of a table: ${begin}`);
-  return `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`;
+  return `${page.slice(0, from + begin.length)}\n\n${text === "" ? "" : `${text}\n\n`}${page.slice(to)}`;
 }
 
 function recordedPage(): string {

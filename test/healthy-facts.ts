@@ -51,6 +51,7 @@ export function node(name: string, given: Partial<NodeFacts> = {}): NodeFacts {
     address: `10.0.0.${name.at(-1)}`,
     isControlPlaneNode: false,
     osImage: "Debian GNU/Linux 12 (bookworm)",
+    machine: `machine-${name}`,
     ready: "True",
     since: NOW - 86_400_000,
     reason: "KubeletReady",

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { FieldChange } from "../src/compare/compare-values.ts";
 import type { JsonObject, JsonValue } from "../src/kube/object.ts";
+import { listChanges } from "../src/operations/objects/changes.ts";
 import { diffObjects, type ObjectDifference } from "../src/operations/objects/diff.ts";
 import { openSnapshotSide } from "../src/operations/objects/snapshot-side.ts";
 import { answers, type SnapshotName } from "./fixture-values.ts";
@@ -185,4 +186,19 @@ test("the same way back", async () => {
     line.replace(/^(added|removed)/, (word) => (word === "added" ? "removed" : "added")),
   );
   expect(turned).toEqual(there);
+});
+
+test("what changed since a time: by the object's own record, and behind the last renewal of a lease", async () => {
+  const since = async (text: string) => {
+    const names: string[] = [];
+    const result = await listChanges(
+      fixture("selfhosted-k120"),
+      { since: { time: Date.parse(text) }, selection: SELECT_ALL, all: false },
+      ({ name }) => void names.push(name),
+    );
+    return { names, after: result.afterRevision };
+  };
+  expect((await since("2026-11-21T03:10:33Z")).names).toEqual(["nightly"]);
+  expect((await since("2026-11-21T03:10:34Z")).names).toEqual([]);
+  expect(await since("2030-01-01T00:00:00Z")).toEqual({ names: [], after: 2382 });
 });

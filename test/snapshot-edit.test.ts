@@ -12,6 +12,7 @@ import { createTransformer } from "../src/storage/encryption.ts";
 import { parseEncryptionConfig } from "../src/storage/encryption-config.ts";
 import { sealValue } from "../src/storage/seal.ts";
 import { startEtcd } from "./etcd-server.ts";
+import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
 import { findProgram } from "./programs.ts";
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
@@ -201,4 +202,91 @@ async function etcdServes(file: string, more: { readonly surgery?: SurgeryReques
 test("the file ends with its SHA-256, as etcd's own do", async () => {
   const { output, sha256 } = await edit(SELF_HOSTED, { remove: ["deployment/web"] });
   expect(readFileSync(output).subarray(-32).toString("hex")).toBe(sha256);
+});
+
+describe("what an API server could not read or reach is not written", () => {
+  const refused = (input: string, text: string, namespace = "shop") => {
+    const request = { set: [yaml(text)], namespace };
+    return edit(input, request, { isDryRun: true }).then(
+      () => expect.unreachable(text),
+      ({ code, message, where }: { code: string; message: string; where: string }) => `${code}: ${message} · ${where}`,
+    );
+  };
+  const pod = (cpu: string) =>
+    `{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, resources: {limits: {cpu: ${cpu}}}}]}}`;
+  const map = (metadata: string, rest = "") => `{apiVersion: v1, kind: ConfigMap, metadata: ${metadata}${rest}}`;
+
+  test.each([
+    [pod("lots"), /^object-invalid: field "spec\.containers\[0\]\.resources\.limits\.cpu" .*set\.yaml · Pod p$/],
+    [map("{name: a}", ", data: {a: 1}"), /^object-invalid: field "data\["a"\]" .*set\.yaml · ConfigMap a$/],
+    [map("{name: ../a}"), /^object-invalid: "\.\.\/a" cannot be the name/],
+    [map("{name: a%2Fb}"), /^object-invalid: "a%2Fb" cannot be the name/],
+    [map("{name: a, namespace: ..}"), /^object-invalid: "\.\." cannot be the name of a namespace/],
+    [
+      map("{name: a, namespace: gone}"),
+      /^object-invalid: "configmaps\/gone\/a" would be in a namespace that is not there/,
+    ],
+    ["{apiVersion: v1, kind: Node, metadata: {name: n, namespace: shop}}", /^object-invalid: Node "n" belongs to no/],
+  ])("%s", async (text, expected) => {
+    expect(await refused(SELF_HOSTED, text)).toMatch(expected);
+  });
+
+  test("amounts as numbers, the plain texts of a Secret, and an object with its namespace", async () => {
+    const texts = [
+      pod("0.5"),
+      "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: YQ==, b: YQ==}, stringData: {b: new}}",
+      map("{name: a, namespace: made}"),
+      "{apiVersion: v1, kind: Namespace, metadata: {name: made}}",
+    ];
+    const { output } = await edit(SELF_HOSTED, { set: [yaml(texts.join("\n---\n"))] });
+    const limits = { spec: { containers: [{ resources: { limits: { cpu: "0.5" } } }] } };
+    expect(await objectIn(output, "pods", "shop/p")).toMatchObject(limits);
+    const secret = await objectIn(output, "secrets", "shop/s");
+    expect(secret).toMatchObject({ data: { a: "YQ==", b: "bmV3" } });
+    expect(secret).not.toHaveProperty("stringData");
+    expect(await objectIn(output, "configmaps", "made/a")).toBeDefined();
+  });
+
+  test("a kind of which some objects are encrypted, and not the first: nothing of it is written without the keys", async () => {
+    const text = "{apiVersion: v1, kind: Secret, metadata: {name: new}, stringData: {a: b}}";
+    expect(await refused(ENCRYPTED, text, "enc")).toMatch(/^encryption-key-missing: "secrets\/enc\/new"/);
+    const config = { encryptionConfig: KEYS };
+    const { edits, findings } = await edit(ENCRYPTED, { set: [yaml(text)], namespace: "enc" }, config);
+    expect(edits[0]).toMatchObject({ name: "secrets/enc/new", encryption: "aescbc key2-2026.11" });
+    expect(findings.map(({ code }) => code)).not.toContain("object-encrypted");
+  });
+});
+
+describe("what would be left over goes along", () => {
+  test("all that is in a namespace, and all objects of a definition", async () => {
+    const removed = async (word: string) =>
+      (await edit(SELF_HOSTED, { remove: [word] }, { isDryRun: true })).edits.map(({ name }) => name);
+    const ofNamespace = await removed("namespace/shop");
+    expect(ofNamespace).toEqual(
+      expect.arrayContaining(["namespaces/shop", "deployments/shop/web", "example.org/backups/shop/nightly"]),
+    );
+    expect(ofNamespace.filter((name) => !name.includes("/shop"))).toEqual([]);
+    expect(await removed("crd/backups.example.org")).toEqual([
+      "apiextensions.k8s.io/customresourcedefinitions/backups.example.org",
+      "example.org/backups/shop/nightly",
+    ]);
+  });
+
+  test("objects of a definition that is gone are chosen by their plural and group", async () => {
+    const orphan = {
+      apiVersion: "example.org/v1",
+      kind: "Backup",
+      metadata: { name: "nightly", namespace: "default" },
+    };
+    const bare = join(directory, "bare.db");
+    const entry = ["/registry/example.org/backups/default/nightly", JSON.stringify(orphan)] as const;
+    writeFileSync(bare, madeSnapshot([...clusterEntries([]), entry]));
+    const namespace = "default";
+    const removed = await edit(bare, { remove: ["backups.example.org/nightly"], namespace });
+    expect(removed.edits.map(({ name }) => name)).toEqual(["example.org/backups/default/nightly"]);
+    // Nor is one put where nobody could reach it.
+    writeFileSync(bare, madeSnapshot(clusterEntries([])));
+    const from = [SELF_HOSTED, "backup.example.org/nightly"];
+    await expect(edit(bare, { from }, { isDryRun: true })).rejects.toMatchObject({ code: "kind-unknown" });
+  });
 });

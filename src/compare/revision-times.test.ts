@@ -18,7 +18,7 @@ test("what may have been written since a time counts", () => {
   expect(times.firstSince(500)).toBe(0);
   expect(times.firstSince(1001)).toBe(11);
   expect(times.firstSince(2001)).toBe(31);
-  expect(times.firstSince(4001)).toBe(Number.POSITIVE_INFINITY);
+  expect(times.firstSince(4001)).toBe(41); // nobody knows how long after the last renewal
   expect(createRevisionTimes([]).firstSince(0)).toBeUndefined();
   expect(createRevisionTimes([]).timeOf(1)).toBeUndefined();
 });

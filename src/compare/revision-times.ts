@@ -14,10 +14,7 @@ export interface TimeMark {
 export interface RevisionTimes {
   /** The latest time at which the revision can have been written, or, behind the last mark, the earliest; undefined without marks. */
   timeOf(revision: number): number | undefined;
-  /**
-   * The first revision that was surely written at this time or later; Infinity where all marks are before it, and
-   * undefined without marks.
-   */
+  /** The first revision that may have been written at this time or later; undefined without marks. */
   firstSince(time: number): number | undefined;
 }
 
@@ -37,8 +34,7 @@ export function createRevisionTimes(marks: readonly TimeMark[]): RevisionTimes {
     firstSince(time) {
       if (times.length === 0) return undefined;
       const at = firstIndex(times.length, (i) => defined(times[i]).time >= time);
-      if (at === times.length) return Number.POSITIVE_INFINITY;
-      // What was written between two marks may have been written after the time.
+      // What was written between two marks, or behind the last one, may have been written after the time.
       return at === 0 ? 0 : defined(times[at - 1]).revision + 1;
     },
   };

@@ -265,6 +265,7 @@ function closedBudget(budget: DisruptionBudgetFacts, access: CommandAccess): Tro
           ? [
               "scheduler-down",
               "node-not-ready",
+              "node-stale",
               "kubelet-stopped",
               "quota-blocks",
               "webhook-without-backend",

@@ -72,6 +72,18 @@ const lost = node("node2", {
   ],
 });
 
+const terminating = { namespace: "default", name: "db-0", deleting: true, due: undefined };
+/** Renewed long ago, and good for almost an hour more. */
+const kept = component("kube-scheduler", {
+  lease: {
+    place: "lease kube-system/kube-scheduler",
+    holder: "gone_0f2b3c4d",
+    renewed: NOW - 300_000,
+    durationSeconds: 3600,
+    renewedMeanwhile: false,
+  },
+});
+
 describe("each failure is named, and nothing else", () => {
   test.each<[string, Facts, string[]]>([
     ["a healthy cluster", facts(), []],
@@ -315,6 +327,74 @@ describe("each failure is named, and nothing else", () => {
       "many nodes that are lost are one trouble",
       facts({ cluster: cluster({ nodes: Array.from({ length: 9 }, (_, i) => ({ ...lost, name: `node${i}` })) }) }),
       ["error node-not-ready"],
+    ],
+    [
+      "a node that holds pods for hours, one of these nodes that has a new name, and one that was lost a moment ago",
+      facts({
+        cluster: cluster({
+          nodes: [
+            { ...lost, name: "holding", since: NOW - 7_200_000, pods: [terminating] },
+            { ...lost, name: "renamed", machine: "m", address: "10.0.0.1", since: NOW - 60_000 },
+            node("node1", { machine: "m", address: "10.0.0.1" }),
+            { ...lost, since: NOW - 600_000, pods: [terminating] },
+            { ...lost, name: "idle", since: NOW - 7_200_000, pods: [] },
+          ],
+        }),
+      }),
+      ["error node-stale", "error node-stale", "error node-not-ready", "error node-not-ready"],
+    ],
+    [
+      "clones of a machine, of which one is lost",
+      facts({
+        cluster: cluster({ nodes: [{ ...lost, machine: "m" }, node("node1", { machine: "m", address: "10.0.0.1" })] }),
+      }),
+      ["error node-not-ready"],
+    ],
+    [
+      "many nodes that hold pods are one trouble",
+      facts({
+        cluster: cluster({
+          nodes: Array.from({ length: 9 }, (_, i) => ({ ...lost, name: `n${i}`, since: 0, pods: [terminating] })),
+        }),
+      }),
+      ["error node-stale"],
+    ],
+    [
+      "a lease of a holder that is gone, which lasts for an hour",
+      facts({ cluster: cluster({ minor: 36, components: [component("kube-controller-manager"), kept] }) }),
+      ["error lease-stale"],
+    ],
+    [
+      "the same, explaining what waits for the component",
+      facts({
+        cluster: cluster({
+          minor: 36,
+          components: [component("kube-controller-manager"), kept],
+          pendingPods: [pending(undefined)],
+        }),
+      }),
+      ["error lease-stale"],
+    ],
+    [
+      "the same of a component that does not run, or of a Kubernetes whose candidates do not wait for it",
+      facts({
+        cluster: cluster({
+          minor: 36,
+          components: [
+            component("kube-controller-manager", {
+              lease: { ...kept.lease!, place: "lease kube-system/kube-controller-manager" },
+              pods: [],
+            }),
+            component("kube-scheduler"),
+          ],
+        }),
+      }),
+      ["error controller-manager-down"],
+    ],
+    [
+      "the same of a Kubernetes whose candidates do not wait for it",
+      facts({ cluster: cluster({ minor: 26, components: [component("kube-controller-manager"), kept] }) }),
+      ["error scheduler-down"],
     ],
     [
       "a node of this machine, without its kubelet",
@@ -711,4 +791,31 @@ describe("etcd", () => {
     expect(names(given)).toEqual(expected);
     expect(diagnose(given).troubles.flatMap((each) => each.commands)).toEqual(commands);
   });
+});
+
+test("what is stale is named with the command that removes it", () => {
+  const holding = { ...lost, name: "holding", since: NOW - 7_200_000, pods: [terminating] };
+  const renamed = { ...lost, name: "renamed", machine: "m", address: "10.0.0.1" };
+  const nodes = [holding, renamed, node("node1", { machine: "m", address: "10.0.0.1" })];
+  const components = [component("kube-controller-manager"), kept];
+  const { troubles } = diagnose(facts({ cluster: cluster({ minor: 36, nodes, components }) }));
+  expect(troubles.map(({ text, commands, advice }) => [text, ...commands, advice])).toEqual([
+    [
+      'no scheduler works: lease kube-system/kube-scheduler is held by "gone_0f2b3c4d", which has not renewed it for 5 min',
+      "kubectl -n kube-system delete lease kube-scheduler",
+      expect.stringContaining(` ${input("remove")} lease/kube-scheduler -n kube-system`),
+    ],
+    [
+      'node "holding" has not reported for 2 h, and holds pods that cannot end',
+      "kubectl delete node holding",
+      expect.stringMatching(
+        /only if the machine is gone .*; else restart its kubelet: ssh 10\.0\.0\.2 .*node\/holding$/,
+      ),
+    ],
+    [
+      'node "renamed" has not reported for 50 s: its machine is node "node1" now',
+      "kubectl delete node renamed",
+      expect.not.stringContaining("only if"),
+    ],
+  ]);
 });

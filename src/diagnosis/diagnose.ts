@@ -5,7 +5,7 @@ import { judgeBlockers } from "./blockers.ts";
 import { judgeCertificates } from "./certificates.ts";
 import { judgeEtcd } from "./etcd.ts";
 import type { ComponentFacts, Facts } from "./facts.ts";
-import { judgeLeases, looksAbandoned } from "./leases.ts";
+import { judgeLeases, looksStale } from "./leases.ts";
 import { judgeLocal } from "./local-control-plane.ts";
 import { judgeNodes } from "./nodes.ts";
 import { suppressConsequences } from "./suppression.ts";
@@ -130,7 +130,7 @@ function leaseText(name: ComponentFacts["name"], { cluster }: Facts): string | u
   const component = cluster?.components.find((each) => each.name === name);
   const lease = component?.lease;
   if (cluster === undefined || lease === undefined) return undefined;
-  if (component?.leaseDoubt !== undefined && lease.renewedMeanwhile !== true && looksAbandoned(lease, cluster.now)) {
+  if (component?.leaseDoubt !== undefined && lease.renewedMeanwhile !== true && looksStale(lease, cluster.now)) {
     return undefined;
   }
   return `"${lease.holder}", renewed ${spanText(cluster.now - lease.renewed)} ago`;

@@ -218,6 +218,8 @@ export interface NodeFacts {
   readonly isControlPlaneNode: boolean;
   /** Such as `Debian GNU/Linux 12 (bookworm)`. */
   readonly osImage: string;
+  /** Of the machine, as its kubelet read it from the firmware or the system; empty where it could not. */
+  readonly machine: string;
   readonly ready: "True" | "False" | "Unknown";
   /** When that became so. */
   readonly since: number;

@@ -4,8 +4,9 @@
  * election).
  */
 import { defined } from "../errors/defined.ts";
+import { input } from "../errors/input.ts";
 import { holderHost } from "../kube/lease.ts";
-import { kubemend } from "./command-line.ts";
+import { commandLine, kubectl, kubemend } from "./command-line.ts";
 import { restartHere } from "./component-commands.ts";
 import type { ComponentFacts, ComponentPod, Facts, LeaseFacts } from "./facts.ts";
 import { remoteServiceCommands } from "./service-command.ts";
@@ -25,9 +26,19 @@ const DOWN = {
 } as const;
 
 /** Whether a lease must be watched before anything is said of it: too old by the clock, too new, or given up. */
-export function looksAbandoned({ holder, renewed, durationSeconds }: LeaseFacts, now: number): boolean {
+function looksAbandoned({ holder, renewed, durationSeconds }: LeaseFacts, now: number): boolean {
   const age = now - renewed;
   return holder === "" || !(age <= durationSeconds * 1000) || age < -durationSeconds * 1000;
+}
+
+/** Leaders renew every few seconds, however long their lease lasts: one of 137 s is renewed every 26 s (OpenShift). */
+const STALE_MS = 60_000;
+/** Since then candidates wait as long as the lease says, and not as long as their own would last (client-go). */
+const RECORDED_DURATION_MINOR = 27;
+
+/** Whether nobody may be renewing it, though it lasts. */
+export function looksStale(lease: LeaseFacts, now: number): boolean {
+  return looksAbandoned(lease, now) || now - lease.renewed > STALE_MS;
 }
 
 export function judgeLeases(facts: Facts): Trouble[] {
@@ -36,10 +47,47 @@ export function judgeLeases(facts: Facts): Trouble[] {
   const down = cluster.components.filter(
     ({ lease, leaseDoubt }) => lease?.renewedMeanwhile === false && leaseDoubt === undefined,
   );
+  const stale = down.filter((component) => isInTheWay(component, cluster.now, cluster.minor));
+  const dead = down.filter((component) => !stale.includes(component));
   return [
-    ...down.map((component) => downTrouble(component, down, facts, cluster.now)),
+    ...stale.map((component) => staleTrouble(component, facts, cluster.now)),
+    ...dead.map((component) => downTrouble(component, dead, facts, cluster.now)),
     ...cluster.components.filter((each) => !down.includes(each)).flatMap((each) => standInTrouble(each, facts)),
   ];
+}
+
+/** A dead holder's lease that lasts for long, while those that would take it over wait. */
+function isInTheWay({ lease, workload, pods }: ComponentFacts, now: number, minor: number): boolean {
+  if (lease === undefined || looksAbandoned(lease, now) || minor < RECORDED_DURATION_MINOR) return false;
+  return pods.some(({ phase }) => phase === "Running") || (workload === undefined && pods.length === 0);
+}
+
+function staleTrouble({ name, pods, lease }: ComponentFacts, { access }: Facts, now: number): Trouble {
+  const { place, holder, renewed, durationSeconds } = defined(lease);
+  const [kind = "", path = ""] = place.split(" ");
+  const [namespace = "", own = ""] = path.split("/");
+  const short = name === "kube-scheduler" ? "scheduler" : "controller-manager";
+  const object = commandLine(input("remove"), `${kind}/${own}`, "-n", namespace);
+  return {
+    area: short,
+    level: "error",
+    code: "lease-stale",
+    keys: [DOWN[name]],
+    where: place,
+    text:
+      `no ${short.replace("-", " ")} works: ${place} is held by "${holder}", which has not renewed it for ` +
+      spanText(now - renewed),
+    evidence: [
+      `it lasts ${durationSeconds} s: nobody else takes it over in the next ${spanText(renewed + durationSeconds * 1000 - now)}`,
+      ...pods.map(podEvidence),
+    ],
+    consequence: CONSEQUENCE[name],
+    commands: [kubectl(access, "-n", namespace, "delete", kind, own)],
+    advice:
+      `whoever runs takes a new lease within seconds; where nobody does: ` +
+      `${kubemend(access, "rescue", short)}; without an API server: kubemend snapshot restore BACKUP ${input("dataDir")} DIR ${object}`,
+    explainedBy: ["api-server-failing", "etcd-quorum-lost", "etcd-alarm-nospace"],
+  };
 }
 
 /** It works, and only until its rescue pod ends: nobody starts that one again. */

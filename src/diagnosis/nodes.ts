@@ -1,6 +1,7 @@
 /** Nodes that are lost, and since when; when their pods are evicted; nodes that somebody cordoned and forgot. */
 import { defined } from "../errors/defined.ts";
-import { kubectl } from "./command-line.ts";
+import { input } from "../errors/input.ts";
+import { commandLine, kubectl } from "./command-line.ts";
 import type { ClusterFacts, Facts, NodeFacts } from "./facts.ts";
 import { remoteServiceCommands, serviceCommands } from "./service-command.ts";
 import type { Trouble } from "./trouble.ts";
@@ -14,14 +15,74 @@ const MOST_SINGLE = 5;
 export function judgeNodes(facts: Facts): Trouble[] {
   const { cluster } = facts;
   if (cluster === undefined) return [];
-  const lost = cluster.nodes.filter(({ ready }) => ready !== "True");
+  const stale = cluster.nodes.filter((node) => isStale(node, cluster));
+  const lost = cluster.nodes.filter((node) => node.ready !== "True" && !stale.includes(node));
   const cordoned = cluster.nodes.filter((node) => node.cordoned !== undefined);
   return [
+    ...(stale.length > MOST_SINGLE
+      ? [staleNodes(stale, cluster, facts)]
+      : stale.map((node) => staleNodes([node], cluster, facts))),
     ...(lost.length > MOST_SINGLE
       ? [manyLost(lost, cluster, facts)]
       : lost.map((node) => lostNode(node, cluster, facts))),
     ...cordoned.map((node) => cordonedNode(node, cluster, facts)),
   ];
+}
+
+/** Pods that are bound to it and cannot end keep others from being made in their place. */
+function isStale(node: NodeFacts, cluster: ClusterFacts): boolean {
+  if (node.ready !== "Unknown") return false;
+  const isHolding = node.pods?.some(({ deleting }) => deleting) === true;
+  return successorOf(node, cluster) !== undefined || (isHolding && cluster.now - node.since > FORGOTTEN_MS);
+}
+
+/** The node that the same machine registers as now. Machines that were cloned share an identity, but no address. */
+function successorOf({ name, machine, address }: NodeFacts, { nodes }: ClusterFacts): string | undefined {
+  if (machine === "" || address === "") return undefined;
+  const isSame = (other: NodeFacts) => other.machine === machine && other.address === address;
+  return nodes.find((other) => other.name !== name && other.ready === "True" && isSame(other))?.name;
+}
+
+function staleNodes(nodes: readonly NodeFacts[], cluster: ClusterFacts, facts: Facts): Trouble {
+  const { access } = facts;
+  const first = defined(nodes.toSorted((a, b) => a.since - b.since)[0]);
+  const names = nodes.map(({ name }) => name);
+  const successor = successorOf(first, cluster);
+  const since = spanText(cluster.now - first.since);
+  const [restart] = restartKubelet(first, facts).commands;
+  const remove = commandLine(input("remove"), ...names.map((name) => `node/${name}`));
+  const fromBackup = `without an API server: kubemend snapshot restore BACKUP ${input("dataDir")} DIR ${remove}`;
+  const isProved = nodes.every((node) => successorOf(node, cluster) !== undefined);
+  return {
+    area: "nodes",
+    level: "error",
+    code: "node-stale",
+    where: nodes.length === 1 ? first.name : "nodes",
+    text:
+      nodes.length > 1
+        ? `${nodes.length} of ${cluster.nodes.length} nodes are stale, the first since ${since}: ${someOf(names, 5)}`
+        : successor === undefined
+          ? `node "${first.name}" has not reported for ${since}, and holds pods that cannot end`
+          : `node "${first.name}" has not reported for ${since}: its machine is node "${successor}" now`,
+    evidence: nodes
+      .slice(0, 3)
+      .flatMap((node) =>
+        evictionEvidence(node, cluster.now).map((line) => (nodes.length === 1 ? line : `${node.name}: ${line}`)),
+      ),
+    consequence:
+      "StatefulSets and claims wait for these pods, DaemonSets for the node, and nothing is made in their place",
+    commands: [kubectl(access, "delete", "node", ...names)],
+    advice: [
+      ...(isProved
+        ? []
+        : [
+            `delete ${nodes.length === 1 ? "it" : "those"} only if the machine is gone for good or switched off: a pod that ` +
+              `still runs there is made a second time${restart === undefined ? "" : `; else restart its kubelet: ${restart}`}`,
+          ]),
+      fromBackup,
+    ].join("; "),
+    explainedBy: names.flatMap((name) => [`kubelet-stopped:${name}`, `certificate-expired:kubelet:${name}`]),
+  };
 }
 
 function lostNode(node: NodeFacts, { now }: ClusterFacts, facts: Facts): Trouble {

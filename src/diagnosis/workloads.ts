@@ -65,7 +65,7 @@ function unplacedPods(pods: readonly PendingPod[], { access }: Facts): Trouble[]
       consequence: "they stay Pending",
       commands: [kubectl(access, "-n", defined(first).namespace, "describe", "pod", defined(first).name)],
       advice: "add nodes or free resources, or take back what they ask for",
-      explainedBy: ["scheduler-down", "node-not-ready", "node-cordoned", "kubelet-stopped"],
+      explainedBy: ["scheduler-down", "node-not-ready", "node-stale", "node-cordoned", "kubelet-stopped"],
     },
   ];
 }

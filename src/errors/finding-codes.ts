@@ -363,6 +363,10 @@ export const FINDING_CODES = {
     "bring its own pods back",
   ),
   "controller-manager-down": code("no controller manager renews its lease", "kubemend rescue controller-manager"),
+  "lease-stale": code(
+    "a dead holder's lease lasts for long, and those who would take it over wait",
+    "delete the lease: the command is printed",
+  ),
   "deployments-lagging": code("Deployments are not worked on", "bring the controller manager back"),
   "replicasets-short": code(
     "ReplicaSets have fewer pods than they want",
@@ -371,6 +375,10 @@ export const FINDING_CODES = {
   "pods-ignored-by-scheduler": code("pods wait, and no scheduler has looked at them", "bring the scheduler back"),
   "pods-unschedulable": code("no node fits waiting pods", "see the reasons in the evidence"),
   "node-not-ready": code("a node is not ready", "check its kubelet"),
+  "node-stale": code(
+    "the object of a node whose machine is gone, or has another name now",
+    "delete the node: its pods are then made elsewhere",
+  ),
   "node-cordoned": code("a node takes no new pods", "kubemend node uncordon, if that is not meant"),
   "namespace-stuck": code("a namespace is being deleted and cannot end", "the evidence names what it waits for"),
   "stored-object-unreadable": code(

@@ -94,10 +94,12 @@ export async function listChanges(
     const { object, old, ...rest } = found;
     if (![object, old].some((each) => each === undefined || selection.takesLabels(each))) continue;
     const shown = object ?? old;
+    const time = timeOf(rest.writers, change.main, times);
+    if (isBefore(time, since)) continue;
     const { namespace, name } = splitRest(id.path, id.rest);
     await report({
       revision: change.main,
-      ...timeOf(rest.writers, change.main, times),
+      ...time,
       ...rest,
       path: id.path,
       kind: shown?.kind ?? id.resource,
@@ -168,6 +170,12 @@ function readMarks(side: SnapshotSide, changes: readonly KeyChange[]): TimeMark[
 function milliseconds(text: string): number | undefined {
   const time = parseTime(text);
   return time && time.seconds * 1000 + Math.floor(time.nanos / 1e6);
+}
+
+/** Whether its own record says that it is older: the revisions around the time are not known exactly. */
+function isBefore({ time, about }: Pick<ObjectChange, "time" | "about">, since: ChangesOptions["since"]): boolean {
+  if (time === null || about || since === undefined || "revision" in since) return false;
+  return Date.parse(time) + 1000 <= since.time; // to the second
 }
 
 function timeOf(writers: readonly Writer[], revision: number, times: RevisionTimes) {

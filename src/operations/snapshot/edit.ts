@@ -10,6 +10,7 @@ import { writeFile } from "../../io/files/durable/write-file.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
+import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
@@ -123,7 +124,8 @@ async function verifyEdited(
 ): Promise<readonly Finding[]> {
   using snapshot = await openSnapshot(staged, options);
   const hashing = startHash(snapshot.file);
-  const checking = checkStructure(snapshot, { ...options, objects: true });
+  const encryption = loadEncryptionConfig(options.encryptionConfig);
+  const checking = checkStructure(snapshot, { ...options, ...(encryption && { encryption }), objects: true });
   const [, verdict] = await Promise.all([checking, hashing.verdict]).finally(() => hashing.stop());
   const keyspace = await readKeyspace(snapshot, {});
   const isWrong = ({ key, value }: SurgeryEdit) => {

@@ -4,30 +4,31 @@ import { builtInType } from "../../compare/built-in-types.ts";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
-import { readTextFile } from "../../io/files/read-file.ts";
-import { isObject, objectOf, textOf } from "../../kube/fields.ts";
+import { objectOf, textOf } from "../../kube/fields.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import type { JsonObject, KubeObject, StorageEncoding } from "../../kube/object.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import { convertBuiltIn, convertCustom } from "../../objects/convert.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import type { Snapshot } from "../../snapshot/open-snapshot.ts";
+import type { CustomResource } from "../../storage/custom-resource.ts";
 import { encodeObject } from "../../storage/encode.ts";
 import { readEncryptionHeader } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
+import { RESOURCE_TYPES } from "../../storage/object-key.ts";
 import { peekType } from "../../storage/peek-type.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { findResource } from "../../storage/resources.ts";
 import { isSealed, sealValue } from "../../storage/seal.ts";
-import { decodeYaml } from "../../storage/yaml-parse.ts";
 import { readMoment } from "../objects/moment.ts";
-import { createSelection, type ObjectSelection, refuseMissing } from "../objects/object-selection.ts";
+import { createSelection, type ObjectSelection, refuseMissing, splitRest } from "../objects/object-selection.ts";
 import {
   openSnapshotSide,
   readSnapshotSide,
   type SnapshotSide,
   type SnapshotSideOptions,
 } from "../objects/snapshot-side.ts";
+import { asTaken, checkNames, readGivenObjects } from "./given-objects.ts";
 import type { SurgeryEdit, SurgeryRequest } from "./surgery-request.ts";
 
 export interface SurgeryOptions extends SnapshotSideOptions {
@@ -51,6 +52,7 @@ export async function planSurgery(
   const side = await readSnapshotSide(snapshot, { file, atRevision: options.atRevision }, options, config);
   const surgeon = new Surgeon(side, request, options, config);
   const edits = [...(await surgeon.removals()), ...surgeon.settings(), ...(await surgeon.takings())];
+  surgeon.checkNamespaces(edits);
   const seen = new Set<string>();
   for (const { name } of edits) {
     if (seen.has(name)) throw new MendError("usage", `"${name}" is changed twice`, { hint: "name each object once" });
@@ -59,12 +61,21 @@ export async function planSurgery(
   return edits;
 }
 
+const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
+
+/** Where the objects of a definition are: it is called PLURAL.GROUP. */
+function definedPath(name: string): string {
+  const dot = name.indexOf(".");
+  return `${name.slice(dot + 1)}/${name.slice(0, dot)}`;
+}
+
 class Surgeon {
   readonly #side: SnapshotSide;
   readonly #request: SurgeryRequest;
   readonly #options: SurgeryOptions;
   readonly #config: EncryptionConfig | undefined;
   readonly #first = new Map<string, KeyValue | undefined>();
+  readonly #sealed = new Map<string, boolean>();
 
   constructor(
     side: SnapshotSide,
@@ -81,7 +92,8 @@ class Surgeon {
   #select(side: SnapshotSide, words: readonly string[]): ObjectSelection {
     const { namespace, selector } = this.#request;
     const requests = words.flatMap((word) => readObjectRequests([word]));
-    return createSelection({ requests, namespace, selector: parseLabelSelector(selector) }, side.custom);
+    const custom = [...side.custom, ...undefinedResources(side)];
+    return createSelection({ requests, namespace, selector: parseLabelSelector(selector) }, custom);
   }
 
   /** Keys of the chosen objects. A value that nobody can read can be removed all the same, unless labels choose. */
@@ -112,8 +124,9 @@ class Surgeon {
   async removals(): Promise<SurgeryEdit[]> {
     const { remove } = this.#request;
     if (remove.length === 0) return [];
-    const chosen = await this.#chosen(this.#side, remove);
-    return chosen.map(({ key }) => ({
+    const chosen = new Set((await this.#chosen(this.#side, remove)).map(({ key }) => key));
+    for (const key of [...chosen]) for (const inside of await this.#inside(key)) chosen.add(inside);
+    return [...chosen].map((key) => ({
       action: "remove",
       name: this.#nameOf(key),
       key: Buffer.from(key),
@@ -123,8 +136,56 @@ class Surgeon {
     }));
   }
 
+  /** What goes with a namespace, or with the definition of a kind: nobody could reach it any more. */
+  async #inside(key: string): Promise<string[]> {
+    const name = key.slice(key.lastIndexOf("/") + 1);
+    const isNamespace = key === `${this.#side.prefix}/namespaces/${name}`;
+    const defined = key === `${this.#side.prefix}/${DEFINITIONS}/${name}` ? definedPath(name) : undefined;
+    if (!isNamespace && defined === undefined) return [];
+    const found: string[] = [];
+    for (const path of this.#side.paths.filter((each) => isNamespace || each === defined)) {
+      for (const rest of (await this.#side.open(path)).keys()) {
+        if (isNamespace && splitRest(path, rest).namespace !== name) continue;
+        found.push(`${this.#side.prefix}/${path}/${rest}`);
+      }
+    }
+    return found;
+  }
+
+  /** Throws `object-invalid` for an object that would be in a namespace that is not there. */
+  checkNamespaces(edits: readonly SurgeryEdit[]): void {
+    const state = new Map(edits.map(({ key, value }) => [textOfKey(key), value !== undefined]));
+    for (const { action, key } of edits) {
+      if (action !== "add" && action !== "replace") continue;
+      const own = this.#nameOf(textOfKey(key));
+      const path = this.#pathOf(own);
+      if (path === "") {
+        throw new MendError("kind-unknown", `the snapshot has no definition for "${own}"`, {
+          where: this.#side.label,
+          hint: "take the CustomResourceDefinition from the other snapshot first",
+        });
+      }
+      const { namespace } = splitRest(path, own.slice(path.length + 1));
+      if (namespace === undefined) continue;
+      const place = `${this.#side.prefix}/namespaces/${namespace}`;
+      if (state.get(place) ?? this.#side.keyspace.get(place) !== undefined) continue;
+      throw new MendError("object-invalid", `"${own}" would be in a namespace that is not there: "${namespace}"`, {
+        where: this.#side.label,
+        hint: "set the Namespace too, or choose another one (-n)",
+      });
+    }
+  }
+
+  /** The longest path of a kind that the name of a key begins with. */
+  #pathOf(name: string): string {
+    const built = RESOURCE_TYPES.map(({ path }) => path);
+    const custom = this.#side.custom.map(({ group, plural }) => `${group}/${plural}`);
+    const own = [...built, ...custom, ...this.#side.paths].filter((path) => name.startsWith(`${path}/`));
+    return own.reduce((longest, path) => (path.length > longest.length ? path : longest), "");
+  }
+
   settings(): SurgeryEdit[] {
-    return this.#request.set.flatMap((path) => readObjects(path).map((object) => this.#set(object, path)));
+    return this.#request.set.flatMap((path) => readGivenObjects(path).map((object) => this.#set(object, path)));
   }
 
   #set(given: JsonObject, file: string): SurgeryEdit {
@@ -140,8 +201,8 @@ class Surgeon {
     const encoding = type?.encoding ?? (isBuiltIn && !path.startsWith("apiextensions.k8s.io/") ? "protobuf" : "json");
     const converted = this.#convert(object, path, type?.apiVersion ?? object.apiVersion, file);
     const complete = this.#complete(converted, like === undefined ? undefined : before);
-    const value = encodeObject(complete, { encoding, ...(like && { like }) });
-    return this.#put(key, value, before, encoding);
+    const where = `${file} · ${object.kind} ${name}`;
+    return this.#put(key, encodeGiven(asTaken(complete, where), encoding, like, where), before, encoding);
   }
 
   /** The kind, its place, and the namespace where it belongs into one. */
@@ -166,6 +227,7 @@ class Surgeon {
     const namespaced = builtIn?.namespaced ?? defined(custom).namespaced;
     const own = textOf(metadata.namespace);
     const namespace = namespaced ? own || this.#request.namespace || "default" : undefined;
+    checkNames({ ...given, apiVersion, kind, metadata } as KubeObject, namespaced, file);
     const placed = { ...metadata, ...(namespace !== undefined && { namespace }) } as KubeObject["metadata"];
     const path = builtIn?.etcdSegment ?? `${defined(custom).group}/${defined(custom).plural}`;
     return { object: { ...given, apiVersion, kind, metadata: placed } as KubeObject, path };
@@ -254,9 +316,25 @@ class Surgeon {
   /** Whether the object, or others of its kind, are encrypted. */
   #isSealedHere(key: string, before: KeyValue | undefined): boolean {
     if (before !== undefined) return isSealed(before.value);
-    const path = this.#side.paths.find((each) => key.startsWith(`${this.#side.prefix}/${each}/`));
-    const first = path === undefined ? undefined : this.#firstAt(path);
-    return first !== undefined && isSealed(first.value);
+    const path = this.#pathOf(this.#nameOf(key));
+    let isSealedKind = this.#sealed.get(path);
+    if (isSealedKind === undefined) {
+      isSealedKind = this.#anySealed(path);
+      this.#sealed.set(path, isSealedKind);
+    }
+    return isSealedKind;
+  }
+
+  /** Some may have been written before the others were encrypted. */
+  #anySealed(path: string): boolean {
+    const start = `${this.#side.prefix}/${path}/`;
+    for (const key of this.#side.keyspace.keys()) {
+      const text = Buffer.from(key).toString("utf8");
+      if (!text.startsWith(start)) continue;
+      const found = this.#side.keyspace.get(text);
+      if (found !== undefined && isSealed(found.value)) return true;
+    }
+    return false;
   }
 
   #firstAt(path: string): KeyValue | undefined {
@@ -285,29 +363,39 @@ class Surgeon {
   }
 }
 
+const textOfKey = (key: Uint8Array): string => Buffer.from(key).toString();
+
+/** Kinds of which objects are there, and no definition any more: chosen as PLURAL.GROUP. */
+function undefinedResources({ paths, custom }: SnapshotSide): CustomResource[] {
+  const known = new Set([
+    ...RESOURCE_TYPES.map(({ path }) => path),
+    ...custom.map((each) => `${each.group}/${each.plural}`),
+  ]);
+  return paths
+    .filter((path) => path.includes("/") && !known.has(path))
+    .map((path) => {
+      const [group = "", plural = ""] = path.split("/");
+      const names = { group, plural, singular: plural, kind: plural, shortNames: [], categories: [] };
+      return { ...names, namespaced: true, versions: [], printerColumns: [] };
+    });
+}
+
+/** With the file and the object in the error of a field that cannot be stored. */
+function encodeGiven(
+  object: KubeObject,
+  encoding: StorageEncoding,
+  like: Uint8Array | undefined,
+  where: string,
+): Uint8Array {
+  try {
+    return encodeObject(object, { encoding, ...(like && { like }) });
+  } catch (error) {
+    if (!(error instanceof MendError) || error.where !== undefined) throw error;
+    throw new MendError(error.code, error.message, { where, ...(error.hint && { hint: error.hint }), cause: error });
+  }
+}
+
 function headerText(value: Uint8Array): string {
   const header = readEncryptionHeader(value);
   return header === undefined ? "" : `${header.provider} ${header.keyName}`;
-}
-
-/** The objects of a YAML or JSON file, those of a List each. Throws `object-invalid`. */
-function readObjects(path: string): JsonObject[] {
-  const documents = readTextFile(path)
-    .split(/^---(?:[^\S\n].*)?$/m)
-    .filter((text) => text.split("\n").some((line) => line.trim() !== "" && !line.trimStart().startsWith("#")));
-  const objects = documents.flatMap((text): readonly unknown[] => {
-    try {
-      const value = decodeYaml(text);
-      return isObject(value) && Array.isArray(value.items) && textOf(value.kind).endsWith("List")
-        ? value.items
-        : [value];
-    } catch (error) {
-      if (!(error instanceof SyntaxError) && !(error instanceof RangeError)) throw error;
-      throw new MendError("object-invalid", `"${path}" is not YAML: ${error.message}`, { where: path, cause: error });
-    }
-  });
-  if (objects.length === 0 || !objects.every((each) => isObject(each as JsonObject))) {
-    throw new MendError("object-invalid", `"${path}" holds no objects`, { where: path });
-  }
-  return objects as JsonObject[];
 }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CertificateFact, ClusterFacts, ComponentFacts, LocalFacts } from "../../../diagnosis/facts.ts";
-import { looksAbandoned } from "../../../diagnosis/leases.ts";
+import { looksStale } from "../../../diagnosis/leases.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { apiServices, disruptionBudgets, quotas, stuckNamespaces, webhooks } from "./blockers.ts";
@@ -101,7 +101,7 @@ async function lookAgain(
   { components, places, deployments, short }: FirstLook,
 ): Promise<Pick<ClusterFacts, "components" | "laggingDeployments" | "shortReplicaSets">> {
   const lagging = laggingDeployments(deployments);
-  const doubtful = components.filter(({ lease }) => lease !== undefined && looksAbandoned(lease, serverNow()));
+  const doubtful = components.filter(({ lease }) => lease !== undefined && looksStale(lease, serverNow()));
   if (doubtful.length === 0 && lagging.length === 0 && short.length === 0) {
     return { components, laggingDeployments: [], shortReplicaSets: [] };
   }

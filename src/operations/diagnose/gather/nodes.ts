@@ -51,12 +51,14 @@ function nodeFacts(node: KubeObject): NodeFacts {
   const taints = objectsOf(objectOf(spec).taints);
   const state = textOf(ready?.status);
   const labels = metadata.labels ?? {};
+  const nodeInfo = objectOf(objectOf(status).nodeInfo);
   const since = timeOf(ready?.lastTransitionTime);
   const cordon = taints.find(({ key }) => key === "node.kubernetes.io/unschedulable");
   return {
     name: metadata.name,
     address: addressOf(objectOf(status)),
-    osImage: textOf(objectOf(objectOf(status).nodeInfo).osImage),
+    osImage: textOf(nodeInfo.osImage),
+    machine: textOf(nodeInfo.systemUUID) || textOf(nodeInfo.machineID),
     isControlPlaneNode: MASTER_LABELS.some((label) => labels[label] !== undefined),
     ready: state === "True" || state === "False" ? state : "Unknown",
     since: since ?? 0,
