@@ -222,9 +222,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
       "the backup and the cluster to be the same",
       async () => {
         const { stdout } = await place.objects("diff", backup, "live", kinds, "-n", "small");
-        differing = stdout
-          .split("\n")
-          .filter((line) => /^(removed|changed)/.test(line) && !line.includes("-token-"));
+        differing = stdout.split("\n").filter((line) => /^(removed|changed)/.test(line) && !line.includes("-token-"));
         return differing.length === 0;
       },
       { explain: () => differing.join("\n") },
