@@ -74,6 +74,35 @@ test.each(Object.entries(TABLE))("every observation while %s", (name, expected) 
   expect(found.map((group) => group.join("")).join(" ")).toBe(expected);
 });
 
+test("over all of them: nothing is removed before a replica is ready elsewhere, no move ends without what was there", () => {
+  let cases = 0;
+  for (const state of Object.values(STATES)) {
+    for (const owner of OWNERS) {
+      for (const surge of SURGES) {
+        for (const newcomer of NEWCOMERS) {
+          for (const removal of REMOVALS) {
+            for (const isSettled of [true, false]) {
+              cases++;
+              const to = next(state, { owner, surge, newcomer, removal, isSettled }, NOW, patience);
+              if (state.kind === "moved" || state.kind === "barred") expect(to).toBe(state);
+              if (state.kind === "preparing" && to.kind === "surging") expect(owner).toBe("steady");
+              if (state.kind !== "removing" && to.kind === "removing") {
+                expect(state.kind).toBe("awaiting");
+                expect(newcomer).not.toBe("missing");
+              }
+              if (state.kind !== "closing" && to.kind === "closing")
+                expect([state.kind, removal]).toEqual(["removing", "done"]);
+              // What has taken too long is given up as moved: the caller counts the replicas.
+              if (state.kind === "closing" && to.kind === "moved") expect(isSettled || state.until <= NOW).toBe(true);
+            }
+          }
+        }
+      }
+    }
+  }
+  expect(cases).toBe(13 * 3 * 3 * 3 * 4 * 2);
+});
+
 test("each step has its own time", () => {
   expect(preparing(NOW, patience)).toEqual({ kind: "preparing", until: NOW + 60_000 });
   expect(next(STATES.surging!, seen(), NOW, patience)).toEqual({ kind: "awaiting", until: NOW + 120_000 });
