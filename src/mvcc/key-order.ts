@@ -50,12 +50,13 @@ export function sortByKey(table: KeyTable, order: Uint32Array): Uint32Array {
 function sharedDepth(table: KeyTable, order: Uint32Array, from: number, to: number, known: number): number {
   const { keys, keyEnds } = table;
   const first = keyStart(table, order[from]!);
-  let shared = keyEnds[order[from]!]! - first;
+  // Bytes beyond the shortest key are not looked at here: each of them would be read again for every shorter key.
+  let shared = Number.POSITIVE_INFINITY;
+  for (let i = from; i < to; i++) shared = Math.min(shared, keyEnds[order[i]!]! - keyStart(table, order[i]!));
   for (let i = from + 1; i < to && shared > known; i++) {
     const start = keyStart(table, order[i]!);
-    const most = Math.min(shared, keyEnds[order[i]!]! - start);
     let same = known;
-    while (same < most && keys[first + same] === keys[start + same]) same++;
+    while (same < shared && keys[first + same] === keys[start + same]) same++;
     shared = same;
   }
   return shared;
