@@ -11,6 +11,7 @@ import { writeImage } from "../deploy/image/build.ts";
 import { CHECKPOINTER_IMAGE } from "../src/bootstrap/checkpointer-image.ts";
 import { cacheDirectory, fillOnce, type Kubernetes, PROGRAMS } from "./kubernetes.ts";
 import { run } from "./processes.ts";
+import { programOnPath } from "./requirements.ts";
 
 /** What an image is made of. */
 export interface ImageRecipe {
@@ -108,10 +109,14 @@ export function hyperkubeImage(kubernetes: Kubernetes): ImageRecipe {
   };
 }
 
-/** This machine's etcd, as a static pod or a self-hosted etcd runs it. */
+/** The etcd of PATH, as a static pod or a self-hosted etcd runs it: the one that the bed's own members are, too. */
 export const ETCD: ImageRecipe = {
   name: "kubemend.test/etcd:1",
-  files: { ...SHELL.files, "/usr/local/bin/etcd": "/usr/bin/etcd", "/usr/local/bin/etcdctl": "/usr/bin/etcdctl" },
+  files: {
+    ...SHELL.files,
+    "/usr/local/bin/etcd": programOnPath("etcd") ?? "/usr/bin/etcd",
+    "/usr/local/bin/etcdctl": programOnPath("etcdctl") ?? "/usr/bin/etcdctl",
+  },
   links: SHELL.links,
   entrypoint: ["/usr/local/bin/etcd"],
 };

@@ -10,7 +10,7 @@ const TOOLS = ["etcd", "containerd", "runc", "iptables", "ip", "nsenter", "unsha
 export function whyNoBed(): string | undefined {
   if (process.platform !== "linux") return `the test bed needs Linux, and this is ${process.platform}`;
   if (process.getuid?.() !== 0) return "the test bed needs root, for network namespaces and containers";
-  const missing = TOOLS.filter((tool) => !onPath(tool));
+  const missing = TOOLS.filter((tool) => programOnPath(tool) === undefined);
   if (missing.length > 0) return `the test bed needs ${missing.join(", ")}: run ${SCRIPT}`;
   return undefined;
 }
@@ -27,11 +27,13 @@ export async function kubernetesOrWhyNot(): Promise<Kubernetes | string> {
   }
 }
 
-function onPath(tool: string): boolean {
+/** Where a program is that a shell would start; undefined where there is none. */
+export function programOnPath(tool: string): string | undefined {
   const path = `${process.env.PATH ?? ""}${delimiter}/usr/sbin${delimiter}/sbin`;
-  return path.split(delimiter).some((directory) => {
+  const candidates = path.split(delimiter).map((directory) => join(directory, tool));
+  return candidates.find((candidate) => {
     try {
-      accessSync(join(directory, tool), constants.X_OK);
+      accessSync(candidate, constants.X_OK);
       return true;
     } catch {
       return false;

@@ -5,8 +5,13 @@
 import { expect } from "vitest";
 import { startKubeadm } from "../../testbed/kubeadm.ts";
 import type { Node } from "../../testbed/node.ts";
-import { administrator, backUp, cluster, create, created, nodeFlags } from "./clustering.ts";
+import { administrator, askService, backUp, cluster, create, created, etcdMembers, nodeFlags } from "./clustering.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
+
+/** Random bytes over the middle of etcd's database and of its log, and then etcd ends. */
+const DAMAGE =
+  "for file in /var/lib/etcd/member/snap/db /var/lib/etcd/member/wal/*.wal; do dd if=/dev/urandom of=$file bs=4096 " +
+  "seek=2 count=40 conv=notrunc 2>/dev/null; done; pkill -KILL -x etcd || true";
 
 describeWithCluster("a cluster of one control-plane node", (kubernetes) => {
   longTest(
@@ -41,11 +46,12 @@ describeWithCluster("a cluster of one control-plane node", (kubernetes) => {
 
 describeWithCluster("a cluster of three control-plane nodes", (kubernetes) => {
   longTest(
-    "all etcd data lost, restored by one command; a restore while an old member runs; undo",
+    "all etcd data lost or damaged, restored by one command; a restore while an old member runs; undo",
     async () => {
-      await using bed = await startKubeadm({ kubernetes, controlPlanes: 3 });
+      await using bed = await startKubeadm({ kubernetes, controlPlanes: 3, workers: 1 });
       const [first, second, third] = bed.controlPlanes as [Node, Node, Node];
       const by = await administrator(bed);
+      const service = await askService(bed);
       await create(bed, "before-1");
       await create(bed, "before-2");
       const outside = await backUp(bed, first);
@@ -80,6 +86,18 @@ describeWithCluster("a cluster of three control-plane nodes", (kubernetes) => {
       const third2 = await cluster(by, "restore", outside, "--yes", "-o", "json");
       expect([third2.code, third2.stderr]).toEqual([0, expect.stringContaining("proving the control plane")]);
       expect(await created(bed, second)).toEqual(["before-1", "before-2"]);
+
+      // Every member's database and log are damaged: none of them can be read, and none starts.
+      await create(bed, "after-2");
+      for (const node of bed.controlPlanes) await node.run(["sh", "-ec", DAMAGE]);
+      const fourth = await cluster(by, "restore", outside, "--yes", "-o", "json");
+      expect([fourth.code, fourth.stderr]).toEqual([0, expect.stringContaining("the old data cannot be read")]);
+      for (const node of bed.controlPlanes) expect(await created(bed, node)).toEqual(["before-1", "before-2"]);
+      expect(await etcdMembers(third)).toEqual(["m1", "m2", "m3"]);
+
+      const { answers, failures } = await service.end();
+      expect(failures).toEqual([]);
+      expect(answers).toBeGreaterThan(100);
     },
     2_700_000,
   );
