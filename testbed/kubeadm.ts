@@ -285,7 +285,10 @@ function initConfiguration(kubernetes: Kubernetes, node: Node): string {
       nodeStatusUpdateFrequency: "3s",
       oomScoreAdj: 0,
       resolvConf: "/etc/resolv.conf",
-      ...(kubernetes.minor >= 25 && { localStorageCapacityIsolation: false }),
+      // A kubelet that does not know its disk yet would turn etcd's pod away for good: it asks for some of it.
+      ...(kubernetes.minor >= 25
+        ? { localStorageCapacityIsolation: false }
+        : { featureGates: { LocalStorageCapacityIsolation: false } }),
       ...(kubernetes.minor >= 31 && { failCgroupV1: false }),
     },
     {
