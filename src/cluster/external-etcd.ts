@@ -2,13 +2,21 @@
 import type { StaticPodControlPlane } from "../controlplane/flavours/static-pods.ts";
 import { containerIndexOf } from "../kube/component.ts";
 import { flagValue } from "../kube/container-flags.ts";
-import { objectOf, objectsOf } from "../kube/fields.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { Member } from "../mvcc/store-info.ts";
 import type { PlannedMember } from "./restore-plan.ts";
-import type { RunbookInput } from "./runbook.ts";
 
 /** Where packages of etcd keep its data; the unit may say otherwise. */
 const DATA_DIR = "/var/lib/etcd";
+
+/** The control plane beside an etcd that is a service of its own hosts. */
+export interface ExternalEtcd {
+  readonly controlPlane: readonly { readonly node: string; readonly address: string }[];
+  /** The files that the API servers reach etcd with. */
+  readonly cacert: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
 
 /** The voters that the snapshot holds. A member that never started has no name, and is none. */
 export function externalMembers(members: readonly Member[]): PlannedMember[] {
@@ -20,12 +28,16 @@ export function externalMembers(members: readonly Member[]): PlannedMember[] {
   });
 }
 
-export function externalAccess({ nodes }: StaticPodControlPlane): NonNullable<RunbookInput["external"]> {
+export function externalAccess({ nodes }: StaticPodControlPlane): ExternalEtcd {
   const pod = nodes.flatMap(({ pods }) => pods).find(({ component }) => component === "kube-apiserver");
   const spec = objectOf(pod?.mirrorPod.spec);
   const container = objectsOf(spec.containers)[containerIndexOf("kube-apiserver", spec)] ?? {};
   const [cacert, cert, key] = ["etcd-cafile", "etcd-certfile", "etcd-keyfile"].map((name) =>
     flagValue(container, name),
   );
-  return { controlPlane: nodes.map(({ name }) => name), cacert, cert, key };
+  const controlPlane = nodes.map(({ name, pods }) => {
+    const [address = ""] = pods.map(({ mirrorPod }) => textOf(objectOf(mirrorPod.status).hostIP)).filter(Boolean);
+    return { node: name, address: address || name };
+  });
+  return { controlPlane, cacert, cert, key };
 }

@@ -45,6 +45,8 @@ const journalSchema = z.object({
   revision: z.number().nullable(),
   /** By how much a restore raises the revision, from the moment that it is begun here: all nodes have to raise it alike. */
   bump: z.number().nullable().default(null),
+  /** An etcd that is a unit of systemd's here, and whether it ran before it was stopped. */
+  service: z.object({ unit: z.string(), wasActive: z.boolean() }).nullable().default(null),
   /** Of a salvage: this node begins, and the others join it. */
   leads: z.boolean().default(false),
 });
@@ -83,6 +85,16 @@ const factsSchema = z.object({
     /** Peer URLs of all members that the old data knows; empty where that cannot be determined. */
     peerUrls: z.array(z.string()),
   }),
+  /** An etcd that is a unit of systemd's: where its data is, null where the unit does not say it, and as whom it runs. */
+  etcdService: z
+    .object({
+      unit: z.string(),
+      active: z.boolean(),
+      dataDir: z.string().nullable(),
+      owner: z.string().nullable(),
+    })
+    .nullable()
+    .default(null),
   /** Files that the node needs and that are not there. */
   missingFiles: z.array(z.string()),
   /** Files that are the same on all control-plane nodes, of those that are there. */

@@ -21,15 +21,22 @@ const NEEDED_FACTS = ["address", "serviceAddress", "minor"] as const;
 export function checkRestore(plan: RestorePlan, input: PlanInput): PlanCheck {
   const problems: string[] = [];
   const warnings: string[] = [];
+  const notes = { problems, warnings };
+  const surveyed = (node: string): NodeFacts | undefined => {
+    const found = input.surveys.get(node);
+    if (found !== undefined && "facts" in found) return found.facts;
+    problems.push(`node "${node}" cannot be surveyed: ${found === undefined ? "nobody asked it" : found.fault}`);
+    return undefined;
+  };
   for (const member of plan.members) {
-    const found = input.surveys.get(member.node);
-    if (found === undefined || "fault" in found) {
-      problems.push(
-        `node "${member.node}" cannot be surveyed: ${found === undefined ? "nobody asked it" : found.fault}`,
-      );
-      continue;
-    }
-    checkNode(plan, member, found.facts, input, { problems, warnings });
+    const facts = surveyed(member.node);
+    if (facts === undefined) continue;
+    if (plan.external === undefined) checkNode(plan, member, facts, input, notes);
+    else checkEtcdHost(plan, member, facts, notes);
+  }
+  for (const place of plan.external?.controlPlane ?? []) {
+    const facts = surveyed(place.node);
+    if (facts !== undefined) checkControlPlane(plan, place, facts, input, notes);
   }
   checkClocks(input, warnings);
   checkAuthorities(input, problems, warnings);
@@ -57,13 +64,66 @@ function checkNode(
   input: PlanInput,
   { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
 ): void {
-  const node = `node "${member.node}"`;
-  if (facts.nodeName !== member.node) {
-    problems.push(`the machine at ${member.address} is node "${facts.nodeName}", not "${member.node}"`);
-    return;
+  if (!checkControlPlane(plan, member, facts, input, { problems, warnings })) return;
+  checkEtcd(plan, member, facts, { problems, warnings });
+}
+
+/** A host whose etcd is a unit of systemd's. */
+function checkEtcdHost(
+  plan: RestorePlan,
+  member: PlannedMember,
+  facts: NodeFacts,
+  notes: { readonly problems: string[]; readonly warnings: string[] },
+): void {
+  const host = `host "${member.node}"`;
+  if (!facts.isRoot) notes.problems.push(`${host}: kubemend does not run as root there`);
+  checkJournals(host, plan, facts, notes);
+  if (facts.etcdService === null) {
+    notes.problems.push(`${host}: systemd has no etcd.service there: use the runbook of cluster restore`);
+  } else if (facts.etcdService.dataDir === null) {
+    notes.problems.push(`${host}: ${facts.etcdService.unit} does not say where its data is: set ETCD_DATA_DIR there`);
+  }
+  checkEtcd(plan, member, facts, notes);
+}
+
+/** All but etcd of a control-plane node. Returns whether it is the node at all. */
+function checkControlPlane(
+  plan: RestorePlan,
+  { node: name, address }: { readonly node: string; readonly address: string },
+  facts: NodeFacts,
+  input: PlanInput,
+  { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
+): boolean {
+  const node = `node "${name}"`;
+  if (facts.nodeName !== name) {
+    problems.push(`the machine at ${address} is node "${facts.nodeName}", not "${name}"`);
+    return false;
   }
   if (!facts.isRoot) problems.push(`${node}: kubemend does not run as root there`);
   checkKubelet(node, facts, problems, warnings);
+  checkJournals(node, plan, facts, { problems, warnings });
+  checkFiles(plan, name, facts, input, { problems, warnings });
+  for (const { port, component, program } of facts.takenPorts) {
+    problems.push(`${node}: ${program} listens on port ${port}, which ${component} needs: stop it first`);
+  }
+  if (facts.absentImages !== null && facts.absentImages.length > 0) {
+    warnings.push(`${node}: not there, and pulled when they are started: ${facts.absentImages.join(", ")}`);
+  }
+  const all = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+  const components = plan.external === undefined ? all : all.slice(1);
+  const absent = components.filter((each) => !facts.manifests.includes(each));
+  if (absent.length > 0 && !hasReceived(facts, plan.id)) {
+    warnings.push(`${node}: no manifest of ${absent.join(", ")}: made again from the backup`);
+  }
+  return true;
+}
+
+function checkJournals(
+  node: string,
+  plan: RestorePlan,
+  facts: NodeFacts,
+  { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
+): void {
   const other = facts.journals.find((each) => isOpen(each.state) && each.id !== plan.id);
   if (other !== undefined) problems.push(`${node}: operation ${other.id} was begun and not finished`);
   const finished = facts.journals.find((each) => each.state === "done" && each.digest === plan.digest);
@@ -72,26 +132,24 @@ function checkNode(
       `${node}: was restored from this backup by ${finished.id} already: what was written since will be lost`,
     );
   }
+}
+
+/** The disk that a member is restored on, and what is there. */
+function checkEtcd(
+  plan: RestorePlan,
+  member: PlannedMember,
+  facts: NodeFacts,
+  { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
+): void {
+  const node = `node "${member.node}"`;
   const needed = SPACE_FACTOR * plan.backup.size + LOG_BYTES;
   if (facts.etcd.freeBytes < needed && !hasReceived(facts, plan.id)) {
     problems.push(
       `${node}: ${megabytes(facts.etcd.freeBytes)} are free for ${member.dataDir}, and ${megabytes(needed)} are needed`,
     );
   }
-  checkFiles(plan, member, facts, input, { problems, warnings });
   checkData(plan, member, facts, { problems, warnings });
-  for (const { port, component, program } of facts.takenPorts) {
-    problems.push(`${node}: ${program} listens on port ${port}, which ${component} needs: stop it first`);
-  }
-  if (facts.absentImages !== null && facts.absentImages.length > 0) {
-    warnings.push(`${node}: not there, and pulled when they are started: ${facts.absentImages.join(", ")}`);
-  }
   if (facts.etcd.fault !== null) warnings.push(`${node}: the old data cannot be read: ${facts.etcd.fault}`);
-  const components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-  const absent = components.filter((name) => !facts.manifests.includes(name));
-  if (absent.length > 0 && !hasReceived(facts, plan.id)) {
-    warnings.push(`${node}: no manifest of ${absent.join(", ")}: made again from the backup`);
-  }
   const newest = facts.etcd.newestRevision;
   const raised = plan.backup.revision + plan.bumpRevision;
   if (newest !== null && newest >= raised && !facts.journals.some((each) => each.id === plan.id)) {
@@ -131,7 +189,7 @@ function checkKubelet(node: string, facts: NodeFacts, problems: string[], warnin
 /** Missing files that come from nowhere stop the restore; what is made, and from what, is said. */
 function checkFiles(
   plan: RestorePlan,
-  { node: name }: PlannedMember,
+  name: string,
   facts: NodeFacts,
   input: PlanInput,
   { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },

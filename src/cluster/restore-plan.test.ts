@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { NodeFacts, NodeJournal } from "./node-facts.ts";
 import { checkRestore } from "./restore-check.ts";
-import { bumpFor, type PlanInput, type PlannedMember, planRestore, type Surveyed } from "./restore-plan.ts";
+import {
+  bumpFor,
+  controlPlaneOf,
+  nodesOf,
+  type PlanInput,
+  type PlannedMember,
+  planRestore,
+  type Surveyed,
+} from "./restore-plan.ts";
 
 const GIB = 1024 ** 3;
 const backup = { path: "backup.db", size: 50_000_000, revision: 1000, keys: 300, sha256: "ab".repeat(32) };
@@ -32,6 +40,7 @@ function facts(number: number, more: Partial<NodeFacts> = {}): NodeFacts {
     missingFiles: [],
     sharedFiles: [],
     authorities: [],
+    etcdService: null,
     expired: [],
     takenPorts: [],
     absentImages: [],
@@ -85,6 +94,48 @@ test("the plan of three healthy nodes", () => {
   });
 });
 
+describe("etcd is a service of its own hosts", () => {
+  const controlPlane = [8, 9].map((number) => ({ node: `m${number}`, address: `10.0.0.${number}` }));
+  const external = { controlPlane, cacert: "/pki/ca.crt", cert: "/pki/client.crt", key: "/pki/client.key" };
+  const service = { unit: "etcd.service", active: true, dataDir: "/var/lib/etcd", owner: "etcd:etcd" };
+  const host = (number: number, more: Partial<NodeFacts> = {}) => ({
+    facts: facts(number, { etcdService: service, manifests: [], nodeName: `host-${number}`, ...more }),
+  });
+  const beside = (number: number) => ({
+    facts: facts(number, {
+      manifests: COMPONENTS.slice(1),
+      etcd: { present: false, newestRevision: null, fault: null, freeBytes: 0, foreign: [], peerUrls: [] },
+    }),
+  });
+  const surveys = { m1: host(1), m2: host(2), m3: host(3), m8: beside(8), m9: beside(9) };
+
+  test("its hosts are the members, and the control plane is stopped and started beside them", () => {
+    const given = { ...input(surveys), external };
+    const plan = planRestore(given);
+    expect(nodesOf(plan)).toEqual(["m1", "m2", "m3", "m8", "m9"]);
+    expect(controlPlaneOf(plan).map(({ node }) => node)).toEqual(["m8", "m9"]);
+    expect(plan.bumpRevision).toBe(1_000_200);
+    expect(Object.keys(plan.files)).toEqual(["m8", "m9"]);
+    expect(checkRestore(plan, given).problems).toEqual([]);
+    expect(plan.digest).not.toBe(planRestore(input(surveys)).digest);
+  });
+
+  test("a host without the unit, or whose unit does not say where its data is", () => {
+    const odd = {
+      ...surveys,
+      m1: host(1, { etcdService: null }),
+      m2: host(2, { etcdService: { ...service, dataDir: null } }),
+      m9: { facts: { ...beside(9).facts, nodeName: "other" } },
+    };
+    const given = { ...input(odd), external };
+    expect(checkRestore(planRestore(given), given).problems).toEqual([
+      'host "m1": systemd has no etcd.service there: use the runbook of cluster restore',
+      'host "m2": etcd.service does not say where its data is: set ETCD_DATA_DIR there',
+      'the machine at 10.0.0.9 is node "other", not "m9"',
+    ]);
+  });
+});
+
 test("an operation that was begun continues under its name, with its token", () => {
   const first = planRestore(input(healthy));
   const journal: NodeJournal = {
@@ -98,6 +149,7 @@ test("an operation that was begun continues under its name, with its token", () 
     revision: null,
     bump: null,
     leads: false,
+    service: null,
   };
   const begun = { ...healthy, m2: { facts: facts(2, { journals: [journal], manifests: [], running: [] }) } };
   const again = planRestore({ ...input(begun), random: "000000", now: 0 });
@@ -116,7 +168,15 @@ test("an operation that was begun continues under its name, with its token", () 
 
 test("a run that was cut off while nodes were restored raises the others by as much", () => {
   const first = planRestore(input(healthy));
-  const empty = { snapshot: "/x", manifests: null, made: [], dataDir: null, revision: null, leads: false };
+  const empty = {
+    snapshot: "/x",
+    manifests: null,
+    made: [],
+    dataDir: null,
+    revision: null,
+    leads: false,
+    service: null,
+  };
   const journal = { ...empty, id: first.id, digest: first.digest };
   const restored = 1000 + first.bumpRevision;
   const cut = input({
@@ -146,7 +206,16 @@ test("clocks that only seem apart, because an answer took long, are no warning",
 
 test("a backup that was restored already is restored again with a warning", () => {
   const first = planRestore(input(healthy));
-  const empty = { snapshot: null, manifests: null, made: [], dataDir: null, revision: 1, bump: 1, leads: false };
+  const empty = {
+    snapshot: null,
+    manifests: null,
+    made: [],
+    dataDir: null,
+    revision: 1,
+    bump: 1,
+    leads: false,
+    service: null,
+  };
   const journals = [{ ...empty, id: first.id, digest: first.digest, state: "done" as const }];
   const given = { ...input({ ...healthy, m1: { facts: facts(1, { journals }) } }), random: "000000" };
   expect(checkRestore(planRestore(given), given).warnings).toContain(

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { StaticEtcdMember } from "../controlplane/static-etcd.ts";
 import type { BackupIdentity } from "./backup-facts.ts";
+import type { ExternalEtcd } from "./external-etcd.ts";
 import { isOpen, type NodeFacts } from "./node-facts.ts";
 import { type NodeNeeds, type PlannedFile, planFiles } from "./node-needs.ts";
 
@@ -31,6 +32,8 @@ export interface RestorePlan {
   readonly digest: string;
   readonly backup: RestoreBackup;
   readonly members: readonly PlannedMember[];
+  /** Where etcd is a service of its own hosts, which the members then are: the control-plane nodes beside them. */
+  readonly external?: ExternalEtcd;
   /** `NAME=PEER-URL,…` of all of them. */
   readonly initialCluster: string;
   /** New with each restore: with the token of the cluster that was, old members and new ones would take each other for their own. */
@@ -92,6 +95,7 @@ export function bumpFor(snapshotRevision: number, newest: readonly (number | nul
 export interface PlanInput {
   readonly backup: RestoreBackup;
   readonly members: readonly PlannedMember[];
+  readonly external?: ExternalEtcd;
   readonly without: readonly string[];
   readonly surveys: ReadonlyMap<string, Surveyed>;
   readonly material: PlanMaterial;
@@ -104,7 +108,7 @@ export interface PlanInput {
 /** The plan. An operation that was begun with the same backup and members continues under its own names. */
 export function planRestore(input: PlanInput): RestorePlan {
   const { backup, members, without } = input;
-  const digest = digestOf(backup, members);
+  const digest = digestOf(input);
   const begun = factsOf(input)
     .flatMap(({ journals }) => journals)
     .find((each) => isOpen(each.state) && each.digest === digest);
@@ -117,12 +121,13 @@ export function planRestore(input: PlanInput): RestorePlan {
   const bump = factsOf(input)
     .flatMap(({ journals }) => journals)
     .find((each) => each.id === id && each.bump !== null)?.bump;
-  const old = factsOf(input).filter(({ etcd }) => etcd.present);
+  const old = factsOf(input, members).filter(({ etcd }) => etcd.present);
   return {
     id,
     digest,
     backup,
     members,
+    ...(input.external === undefined ? {} : { external: input.external }),
     without,
     initialCluster: members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(","),
     token: `kubemend-${id}`,
@@ -132,36 +137,59 @@ export function planRestore(input: PlanInput): RestorePlan {
         backup.revision,
         old.map(({ etcd }) => etcd.newestRevision),
       ),
-    files: Object.fromEntries(members.map(({ node }) => [node, needsOf(input, node).files])),
+    files: Object.fromEntries(controlPlaneOf(input).map(({ node }) => [node, needsOf(input, node).files])),
   };
 }
 
+/** The nodes that run the control plane: the members' own, unless etcd has hosts of its own. */
+export function controlPlaneOf<Node extends { readonly node: string; readonly address: string }>({
+  members,
+  external,
+}: {
+  readonly members: readonly Node[];
+  readonly external?: ExternalEtcd;
+}): readonly { readonly node: string; readonly address: string }[] {
+  return external?.controlPlane ?? members;
+}
+
+/** Every node of a plan once: etcd's, and those of the control plane. */
+export function nodesOf(plan: Pick<PlanInput, "members" | "external">): readonly string[] {
+  return [...new Set([...plan.members, ...(plan.external?.controlPlane ?? [])].map(({ node }) => node))];
+}
+
 /** What a node needs; of one that was not surveyed nothing is known to be missing. */
-export function needsOf({ material, members, surveys }: PlanInput, node: string): NodeNeeds {
+export function needsOf(input: PlanInput, node: string): NodeNeeds {
+  const { material, surveys } = input;
   const about = (name: string): NodeFacts | undefined => {
     const found = surveys.get(name);
     return found !== undefined && "facts" in found ? found.facts : undefined;
   };
-  const others = members.filter((member) => member.node !== node);
+  const others = controlPlaneOf(input).filter((other) => other.node !== node);
   return planFiles({
     node,
     named: material.nodes.get(node)?.named ?? [],
     missing: about(node)?.missingFiles ?? [],
     stored: material.stored.get(node) ?? new Set(),
     certs: material.certs,
-    elsewhere: new Map(others.map((member) => [member.node, about(member.node)?.sharedFiles ?? []])),
+    elsewhere: new Map(others.map((other) => [other.node, about(other.node)?.sharedFiles ?? []])),
     inBackup: material.inBackup,
   });
 }
 
-export function factsOf({ surveys, members }: PlanInput): NodeFacts[] {
-  return members.flatMap(({ node }) => {
-    const found = surveys.get(node);
+/** Of all nodes that were surveyed, or of some. */
+export function factsOf(input: PlanInput, of?: readonly { readonly node: string }[]): NodeFacts[] {
+  const names = of === undefined ? nodesOf(input) : of.map(({ node }) => node);
+  return names.flatMap((node) => {
+    const found = input.surveys.get(node);
     return found !== undefined && "facts" in found ? [found.facts] : [];
   });
 }
 
-function digestOf(backup: RestoreBackup, members: readonly PlannedMember[]): string {
-  const what = [backup.sha256, ...members.map(({ node, name, peerUrl, dataDir }) => [node, name, peerUrl, dataDir])];
+function digestOf({ backup, members, external }: PlanInput): string {
+  const what = [
+    backup.sha256,
+    ...members.map(({ node, name, peerUrl, dataDir }) => [node, name, peerUrl, dataDir]),
+    ...(external === undefined ? [] : [external.controlPlane.map(({ node }) => node)]),
+  ];
   return createHash("sha256").update(JSON.stringify(what)).digest("hex");
 }

@@ -44,6 +44,7 @@ describe("what is undone, by state", () => {
       revision: null,
       bump: null,
       leads: false,
+      service: null,
     };
   };
   test.each([

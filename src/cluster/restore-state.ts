@@ -50,6 +50,7 @@ export const STATE_AFTER = {
   receive: "received",
   begin: "received",
   stop: "stopped",
+  "stop-service": "stopped",
   restore: "restored",
   prepare: "prepared",
   place: "restored",
@@ -75,11 +76,17 @@ export function undoSteps({
   dataDir,
   made,
   manifests,
-}: NodeJournal): readonly ("stop" | "data" | "files" | "manifests")[] {
+  service,
+  revision,
+}: NodeJournal): readonly ("stop" | "data" | "files" | "manifests" | "service")[] {
   if (state === "undone") return [];
+  // Of a control-plane node beside an external etcd: it has no data, and may run again since the restore.
+  const mayRun = dataDir !== null || revision !== null;
   return [
-    ...(dataDir === null ? [] : (["stop", "data"] as const)),
+    ...(mayRun ? (["stop"] as const) : []),
+    ...(dataDir === null ? [] : (["data"] as const)),
     ...(made.length === 0 ? [] : (["files"] as const)),
     ...(manifests === null ? [] : (["manifests"] as const)),
+    ...(service === null ? [] : (["service"] as const)),
   ];
 }

@@ -164,6 +164,10 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
     means: "the kubelet was started while it had to stay stopped",
     todo: "stop whatever starts it, and run the command again",
   },
+  "service-failed": {
+    means: "systemd did not stop or start a unit",
+    todo: "see journalctl of the unit that the message names",
+  },
   "kubelet-failed": {
     means: "the kubelet could not be started or stopped",
     todo: "look at its log: journalctl -u kubelet",

@@ -53,6 +53,7 @@ export type ErrorCode =
   | "api-refused"
   | "kubelet-not-found"
   | "kubelet-restarted"
+  | "service-failed"
   | "kubelet-failed"
   | "mount-busy"
   | "runtime-unreachable"

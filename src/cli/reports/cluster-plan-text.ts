@@ -1,5 +1,5 @@
 /** A plan of a restore as text: what happens on which node, from where missing files come, and what speaks against it. */
-import type { PlanCheck, RestorePlan } from "../../cluster/restore-plan.ts";
+import { controlPlaneOf, type PlanCheck, type RestorePlan } from "../../cluster/restore-plan.ts";
 import { byteText } from "../terminal/byte-text.ts";
 
 export function planText(plan: RestorePlan, { problems, warnings }: PlanCheck): string {
@@ -11,6 +11,12 @@ export function planText(plan: RestorePlan, { problems, warnings }: PlanCheck): 
     `revision  raised by ${plan.bumpRevision}, so that no client waits for the past`,
     "",
     ...members.map(({ node, address, peerUrl, dataDir }) => `  ${node}  ${address}  ${peerUrl}  ${dataDir}`),
+    ...(plan.external === undefined
+      ? []
+      : [
+          "etcd is a service of these hosts; the control plane:",
+          ...plan.external.controlPlane.map(({ node, address }) => `  ${node}  ${address}`),
+        ]),
     "",
     "on all nodes, each step when all have done the one before:",
     "  1. carry the backup there, and compare its SHA-256",
@@ -57,8 +63,8 @@ const ORIGIN_TEXT = {
   authority: "recreated",
 } as const;
 
-function filesText({ members, files }: RestorePlan): string[] {
-  const lines = members.flatMap(({ node }) =>
+function filesText({ files, ...plan }: Pick<RestorePlan, "files" | "members" | "external">): string[] {
+  const lines = controlPlaneOf(plan).flatMap(({ node }) =>
     (files[node] ?? []).map((file) => {
       const origin = file.from === "node" ? `from node ${file.node}` : ORIGIN_TEXT[file.from];
       return `  ${node}  ${file.path}: ${origin}`;

@@ -51,6 +51,7 @@ function facts(node: string, more: Partial<NodeFacts> = {}): NodeFacts {
     missingFiles: [],
     sharedFiles: SHARED.map((file) => `${PKI}/${file}`),
     authorities: [...backup.authorities],
+    etcdService: null,
     expired: [],
     takenPorts: [],
     absentImages: [],

@@ -16,10 +16,9 @@ import {
   kubeadmCertsOf,
   portsOf,
 } from "../../cluster/backup-facts.ts";
-import { externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
+import { type ExternalEtcd, externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
 import { KUBERNETES } from "../../cluster/node-needs.ts";
 import type { PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
-import type { RunbookInput } from "../../cluster/runbook.ts";
 import type { StaticPodNode } from "../../controlplane/control-plane.ts";
 import { restoresItself } from "../../controlplane/distribution.ts";
 import type { StaticPodControlPlane } from "../../controlplane/flavours/static-pods.ts";
@@ -64,7 +63,7 @@ export interface ClusterBackup {
   readonly backup: RestoreBackup;
   readonly members: readonly PlannedMember[];
   /** Where etcd runs as a service on hosts of its own, of which nothing else is known: how the API servers reach it. */
-  readonly external?: NonNullable<RunbookInput["external"]>;
+  readonly external?: ExternalEtcd;
   /** By node: the files that its static pods name, its ports and images, and for whom its certificates are. */
   readonly nodes: ReadonlyMap<string, BackupNode>;
   readonly files: BackupFiles;
@@ -136,7 +135,7 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
     if (external !== undefined && (options.takesExternal !== true || members.length === 0)) {
       throw new MendError("unsupported", "no etcd member runs as a static pod in the backup's control plane", {
         where: path,
-        hint: "its etcd is a service of its hosts: the runbook of cluster restore has the commands for them",
+        hint: "its etcd is a service of its hosts: cluster restore takes it, over ssh or as a runbook",
       });
     }
     const stored = await readStoredFiles(path, options);

@@ -12,6 +12,8 @@ import { wantedFiles } from "../../cluster/node-needs.ts";
 import { checkRestore } from "../../cluster/restore-check.ts";
 import {
   bumpFor,
+  controlPlaneOf,
+  nodesOf,
   type PlanCheck,
   type PlanInput,
   planRestore,
@@ -70,7 +72,7 @@ export async function restoreCluster(
 ): Promise<ClusterRestored | undefined> {
   const { signal, on, now } = options;
   const began = now();
-  using backup = await readClusterBackup(path, options);
+  using backup = await readClusterBackup(path, { ...options, takesExternal: true });
   const session = await openSession(backup, options);
   const { plan, check } = planFor(backup, session, options);
   if (!(await options.agree(plan, check))) return undefined;
@@ -82,14 +84,14 @@ export async function restoreCluster(
   }
   const files = await allFiles(plan, backup, session, options);
   const states = new Map<string, NodeJournal["state"]>(
-    plan.members.map(({ node }) => [node, journalOf(session, node, plan.id)?.state ?? "new"]),
+    nodesOf(plan).map((node) => [node, journalOf(session, node, plan.id)?.state ?? "new"]),
   );
-  const nodes = plan.members.map(({ node }) => node);
+  const nodes = controlPlaneOf(plan).map(({ node }) => node);
+  const hasExternalEtcd = plan.external !== undefined;
   let etcd: EtcdProof | undefined;
   let controlPlane: ControlPlaneProof | undefined;
-  const [first] = plan.members;
-  const prover = session.targets.get(first?.node ?? "");
-  if (prover === undefined) throw new MendError("plan-refused", "the plan has no member");
+  const prover = session.targets.get(nodes[0] ?? "");
+  if (prover === undefined || plan.members.length === 0) throw new MendError("plan-refused", "the plan has no member");
   const prove = async (request: StepRequest & { readonly step: "prove-etcd" | "prove" }): Promise<unknown> => {
     on({ kind: "step", step: request.step, node: prover.name, state: "begun" });
     const proof = await call(prover, request, session, options);
@@ -108,7 +110,8 @@ export async function restoreCluster(
     if (next.do === "nothing") break;
     if (next.step === "start") etcd = (await prove({ step: "prove-etcd", plan })) as EtcdProof;
     if (next.step === "finish") {
-      controlPlane = (await prove({ step: "prove", nodes, id: plan.id, elapsed: now() - began })) as ControlPlaneProof;
+      const about = { nodes, id: plan.id, elapsed: now() - began, hasExternalEtcd };
+      controlPlane = (await prove({ step: "prove", ...about })) as ControlPlaneProof;
     }
     await onEach(next.nodes, async (node) => {
       const target = session.targets.get(node);
@@ -124,7 +127,8 @@ export async function restoreCluster(
     });
   }
   etcd ??= (await prove({ step: "prove-etcd", plan })) as EtcdProof;
-  controlPlane ??= (await prove({ step: "prove", nodes, id: plan.id, elapsed: null })) as ControlPlaneProof;
+  const about = { nodes, id: plan.id, elapsed: null, hasExternalEtcd };
+  controlPlane ??= (await prove({ step: "prove", ...about })) as ControlPlaneProof;
   return { plan, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }
 
@@ -147,7 +151,10 @@ export async function restoreRunbook(
   const plan = planRestore({ ...about, now: now(), random });
   const bumpRevision = bumpFor(backup.backup.revision, [null]);
   const { external } = backup;
-  const access = external === undefined ? {} : { external };
+  const access =
+    external === undefined
+      ? {}
+      : { external: { ...external, controlPlane: external.controlPlane.map(({ node }) => node) } };
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   return runbookOf({
     plan: { ...plan, bumpRevision },
@@ -170,6 +177,9 @@ function asExport(path: string, { backup }: ClusterBackup): Pick<RunbookInput, "
   return { file: "backup.db", sha256: undefined, export: command };
 }
 
+/** Of an etcd that is none of a control-plane node's. */
+const USUAL_DATA_DIR = "/var/lib/etcd";
+
 interface Session {
   readonly targets: ReadonlyMap<string, NodeTarget>;
   readonly reaches: ReadonlyMap<string, Reach>;
@@ -177,27 +187,45 @@ interface Session {
 }
 
 async function openSession(backup: ClusterBackup, options: ClusterRestoreOptions): Promise<Session> {
-  const members = backup.members.filter(({ node }) => !options.without.includes(node));
+  const all = [...backup.members, ...(backup.external?.controlPlane ?? [])];
+  const shared = backup.members.filter((member) =>
+    backup.external?.controlPlane.some(({ node, address }) => node === member.node || address === member.address),
+  );
+  if (shared.length > 0) {
+    const names = shared.map(({ node }) => node).join(", ");
+    throw new MendError("unsupported", `etcd is a service on control-plane nodes themselves: ${names}`, {
+      hint: "the runbook of cluster restore has the commands for them",
+    });
+  }
+  const nodes = all.filter(({ node }) => !options.without.includes(node));
   const unknown = [...options.addresses.keys(), ...options.without].filter(
-    (name) => !backup.members.some(({ node }) => node === name),
+    (name) => !all.some(({ node }) => node === name),
   );
   if (unknown.length > 0) {
     throw new MendError("usage", `the backup knows no control-plane node "${unknown.join('", "')}"`, {
-      hint: `its nodes are ${backup.members.map(({ node }) => node).join(", ")}`,
+      hint: `its nodes are ${all.map(({ node }) => node).join(", ")}`,
     });
   }
-  options.on({ kind: "surveying", nodes: members.map(({ node }) => node) });
+  options.on({ kind: "surveying", nodes: nodes.map(({ node }) => node) });
   const targets = new Map<string, NodeTarget>();
   const reaches = new Map<string, Reach>();
   const surveys = new Map<string, Surveyed>();
   await Promise.all(
-    members.map(async ({ node, address, dataDir }) => {
+    nodes.map(async ({ node, address }) => {
+      const member = backup.members.find((each) => each.node === node);
       const target = { name: node, address: options.addresses.get(node) ?? address };
       targets.set(node, target);
       try {
         reaches.set(node, await options.reach(target));
-        const { named = [], ports = [], images = [] } = backup.nodes.get(node) ?? {};
-        const request = { step: "survey", dataDir, files: wantedFiles(named), ports, images } as const;
+        const about = backup.nodes.get(node);
+        const request = {
+          step: "survey",
+          dataDir: member?.dataDir ?? USUAL_DATA_DIR,
+          files: about === undefined ? [] : wantedFiles(about.named),
+          ports: about?.ports ?? [],
+          images: about?.images ?? [],
+          isEtcdHost: backup.external !== undefined && member !== undefined,
+        } as const;
         const sent = options.now();
         const answer = await callNode(target, request, reachOf(reaches, node), options);
         surveys.set(node, { facts: answer as NodeFacts, asked: { sent, received: options.now() } });
@@ -216,12 +244,25 @@ function planFor(
   { surveys, targets }: Session,
   { without, now, acceptNewAuthority }: ClusterRestoreOptions,
 ): { readonly plan: RestorePlan; readonly check: PlanCheck } {
+  const address = <Place extends { readonly node: string; readonly address: string }>(place: Place): Place => ({
+    ...place,
+    address: targets.get(place.node)?.address ?? place.address,
+  });
   const members = backup.members
     .filter(({ node }) => targets.has(node))
-    .map((member) => ({ ...member, address: targets.get(member.node)?.address ?? member.address }));
+    .map((member) => ({ ...address(member), dataDir: dataDirOf(surveys, member.node) ?? member.dataDir }));
+  const { external } = backup;
   const input: PlanInput = {
     backup: backup.backup,
     members,
+    ...(external === undefined
+      ? {}
+      : {
+          external: {
+            ...external,
+            controlPlane: external.controlPlane.filter(({ node }) => targets.has(node)).map(address),
+          },
+        }),
     without,
     surveys,
     material: materialOf(backup, acceptNewAuthority),
@@ -240,10 +281,13 @@ function requestFor(
   backup: ClusterBackup,
   files: ReadonlyMap<string, readonly SentFile[]>,
 ): StepRequest {
+  const isMember = plan.members.some((member) => member.node === node);
   switch (step) {
     case "receive":
+      if (!isMember) return { step: "begin", id: plan.id, digest: plan.digest };
       return { step, plan, size: backup.size, sha256: backup.sha256 };
     case "stop":
+      if (isMember && plan.external !== undefined) return { step: "stop-service", id: plan.id };
       return {
         step,
         id: plan.id,
@@ -275,7 +319,7 @@ async function allFiles(
   options: ClusterRestoreOptions,
 ): Promise<ReadonlyMap<string, readonly SentFile[]>> {
   const files = new Map<string, readonly SentFile[]>();
-  for (const { node } of plan.members) {
+  for (const { node } of controlPlaneOf(plan)) {
     const planned = plan.files[node] ?? [];
     const readShared = async (holder: string, paths: readonly string[]): Promise<readonly SentFile[]> => {
       const target = session.targets.get(holder);
@@ -305,6 +349,12 @@ function reachOf(reaches: ReadonlyMap<string, Reach>, node: string): Reach {
   const reach = reaches.get(node);
   if (reach === undefined) throw new MendError("ssh-failed", `node "${node}" cannot be reached`, { where: node });
   return reach;
+}
+
+/** Where the unit of an etcd host has its data. */
+function dataDirOf(surveys: ReadonlyMap<string, Surveyed>, node: string): string | undefined {
+  const found = surveys.get(node);
+  return found !== undefined && "facts" in found ? (found.facts.etcdService?.dataDir ?? undefined) : undefined;
 }
 
 function factsOf({ surveys }: Session, node: string): NodeFacts | undefined {

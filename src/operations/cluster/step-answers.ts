@@ -53,6 +53,7 @@ const SCHEMAS: Readonly<Record<StepRequest["step"], z.ZodType>> = {
   receive: nodeJournalSchema,
   begin: nodeJournalSchema,
   stop: nodeJournalSchema,
+  "stop-service": nodeJournalSchema,
   restore: nodeJournalSchema,
   "prove-etcd": z.object({ members: z.number(), revision, keys: z.number(), hash: z.string() }),
   "start-etcd": nodeJournalSchema,

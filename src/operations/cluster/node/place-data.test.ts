@@ -20,7 +20,16 @@ afterEach(() => {
 });
 
 function journal(id: string): NodeJournal {
-  const empty = { manifests: null, made: [], dataDir: null, revision: null, snapshot: null, bump: null, leads: false };
+  const empty = {
+    manifests: null,
+    made: [],
+    dataDir: null,
+    revision: null,
+    snapshot: null,
+    bump: null,
+    leads: false,
+    service: null,
+  };
   return { ...empty, id, digest: "d", state: "stopped" };
 }
 

@@ -34,7 +34,16 @@ async function lost(): Promise<{ readonly node: KubeadmNode; readonly root: stri
   const node = writeNode("m2", directory);
   rmSync(join(node.kubernetesDir, "manifests"), { recursive: true }); // as `stop` leaves it
   const root = join(directory, "operations");
-  const empty = { manifests: null, dataDir: null, made: [], revision: 1, snapshot: null, bump: 1, leads: false };
+  const empty = {
+    manifests: null,
+    dataDir: null,
+    made: [],
+    revision: 1,
+    snapshot: null,
+    bump: 1,
+    leads: false,
+    service: null,
+  };
   const journal = await writeJournal({ ...empty, id: ID, digest: "d", state: "restored" }, root);
   return { node, root, journal };
 }

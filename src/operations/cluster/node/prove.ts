@@ -3,6 +3,7 @@
  * that the control plane works.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ExternalEtcd } from "../../../cluster/external-etcd.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { leftToDo, notYet, readyNodes } from "../../../cluster/since-restore.ts";
@@ -46,10 +47,8 @@ export interface EtcdProof {
  * backup has. Throws `timeout` with what is still missing.
  */
 export async function proveEtcd(journal: NodeJournal, plan: RestorePlan, options: ProofOptions): Promise<EtcdProof> {
-  const flags = etcdFlagsOf(
-    journal,
-    plan.members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1)),
-  );
+  const endpoints = plan.members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1));
+  const flags = plan.external === undefined ? etcdFlagsOf(journal, endpoints) : externalFlags(plan.external, endpoints);
   const wanted = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
   return until(ETCD_MS, options, async () => {
     const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
@@ -90,10 +89,18 @@ export interface ControlPlaneProof {
  * renewed since `began`, in milliseconds by this machine's clock.
  */
 export async function proveControlPlane(
-  { names, began, revision }: { readonly names: readonly string[]; readonly began: number; readonly revision: number },
+  about: {
+    readonly names: readonly string[];
+    readonly began: number;
+    readonly revision: number;
+    /** Whether etcd is none of these nodes' static pods. */
+    readonly hasExternalEtcd?: boolean;
+  },
   options: ProofOptions,
 ): Promise<ControlPlaneProof> {
   const { signal } = options;
+  const { names, began, revision, hasExternalEtcd = false } = about;
+  const components = COMPONENTS.filter((name) => name !== "etcd" || !hasExternalEtcd);
   return until(CONTROL_PLANE_MS, options, async () =>
     withCluster(ADMIN_ACCESS, { signal }, async ({ api }) => {
       const list = async (path: string) => (await api.list(path, signal)).items;
@@ -103,7 +110,7 @@ export async function proveControlPlane(
         pods: await list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`),
         attachments: (await unlessAbsent(list(VOLUME_ATTACHMENTS))) ?? [],
       };
-      const missing = notYet(seen, names, COMPONENTS, revision);
+      const missing = notYet(seen, names, components, revision);
       if (missing !== undefined) return missing;
       const leases: Record<string, string> = {};
       for (const { metadata, spec } of seen.leases) {
@@ -149,6 +156,16 @@ export async function until<T extends object>(
 /** How etcd is reached from here: its own certificates, which kubeadm makes for both directions. */
 export function etcdFlagsOf({ manifests }: NodeJournal, endpoints: readonly string[]): EtcdFlags {
   return { endpoints, ...etcdTls(manifests?.kept ?? ""), timeout: 5000 };
+}
+
+/** As the API servers reach it. */
+function externalFlags({ cacert, cert, key }: ExternalEtcd, endpoints: readonly string[]): EtcdFlags {
+  return {
+    endpoints,
+    ...(cacert === undefined ? {} : { cacert }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    timeout: 5000,
+  };
 }
 
 /** The TLS files that the etcd of a directory's manifest names. */

@@ -13,6 +13,7 @@ import { isMountPoint } from "../../../io/files/durable/target.ts";
 import { names } from "../../../io/files/quiet-reads.ts";
 import { restoreSnapshot } from "../../snapshot/restore.ts";
 import { OPERATIONS, writeJournal } from "./journal.ts";
+import { giveToService } from "./service-member.ts";
 
 export async function restoreMember(
   journal: NodeJournal,
@@ -37,6 +38,7 @@ export async function restoreMember(
     ...(signal === undefined ? {} : { signal }),
   });
   const before = noted.dataDir;
+  await giveToService(noted);
   const movedAside = before === null ? null : (findMember(before) ?? null);
   return writeJournal({
     ...noted,

@@ -9,6 +9,7 @@ import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { onRequest, STATE_AFTER } from "../../../cluster/restore-state.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
+import { startEtcdService } from "../../../io/node/etcd-service.ts";
 import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
 import { describeMachine, join, makeJoin } from "./join-node.ts";
@@ -18,6 +19,7 @@ import { joinMember, placeData } from "./place-data.ts";
 import { type PrepareRequest, prepareNode, readShared } from "./prepare-node.ts";
 import { proveControlPlane, proveEtcd } from "./prove.ts";
 import { findData, restoreMember } from "./restore-member.ts";
+import { passRestore, stopService } from "./service-member.ts";
 import { withStepLock } from "./step-lock.ts";
 import { startComponents, stopComponents } from "./stop-components.ts";
 import { type SurveyRequest, surveyNode } from "./survey.ts";
@@ -49,6 +51,8 @@ export type StepRequest =
       /** Manifests from the backup by file name, for those that are missing. */
       readonly spare: Readonly<Record<string, string>>;
     }
+  /** Stops the etcd that is a unit here. */
+  | { readonly step: "stop-service"; readonly id: string }
   | { readonly step: "restore"; readonly plan: RestorePlan; readonly node: string }
   | { readonly step: "prove-etcd"; readonly plan: RestorePlan }
   | { readonly step: "start-etcd" | "start" | "finish" | "find-data"; readonly id: string }
@@ -63,6 +67,8 @@ export type StepRequest =
       readonly elapsed: number | null;
       /** The operation whose journal says what was restored; undefined where nothing was. */
       readonly id?: string;
+      /** Whether etcd is none of these nodes' static pods. */
+      readonly hasExternalEtcd?: boolean;
     }
   | { readonly step: "undo-data" | "undo-finish"; readonly id: string };
 
@@ -121,6 +127,8 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       return receive(request, edges);
     case "stop":
       return stopComponents(readJournal(request.id), { ...request, signal, report });
+    case "stop-service":
+      return stopService(readJournal(request.id), { signal, report });
     case "begin":
       return begin(request.id, request.digest);
     case "describe-member":
@@ -149,14 +157,20 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     case "prove-members":
       return etcdStep(readJournal(request.id), request.step, request, { signal, report });
     case "restore": {
-      const member = request.plan.members.find(({ node }) => node === request.node);
+      const { plan } = request;
+      const member = plan.members.find(({ node }) => node === request.node);
+      if (member === undefined && plan.external?.controlPlane.some(({ node }) => node === request.node) === true)
+        return passRestore(readJournal(plan.id), plan);
       if (member === undefined) throw new MendError("usage", `the plan has no member for node "${request.node}"`);
       return restoreMember(readJournal(request.plan.id), request.plan, member, signal);
     }
     case "prepare":
+      if (readJournal(request.id).service !== null)
+        return writeJournal({ ...readJournal(request.id), state: "prepared" });
       return prepareNode(readJournal(request.id), request, { signal, report, now: Date.now() });
     case "start-etcd": {
       const journal = readJournal(request.id);
+      if (journal.service !== null) await startEtcdService(journal.service.unit);
       await startComponents(journal, (component) => component === "etcd");
       return writeJournal({ ...journal, state: "etcd-started" });
     }
@@ -187,12 +201,12 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
 }
 
 function prove(
-  { nodes, elapsed, id }: StepRequest & { readonly step: "prove" },
+  { nodes, elapsed, id, hasExternalEtcd = false }: StepRequest & { readonly step: "prove" },
   { signal, report }: StepEdges,
 ): Promise<unknown> {
   const revision = id === undefined ? 0 : (readJournal(id).revision ?? 0);
   const began = elapsed === null ? 0 : Date.now() - elapsed;
-  return proveControlPlane({ names: nodes, began, revision }, { signal, report });
+  return proveControlPlane({ names: nodes, began, revision, hasExternalEtcd }, { signal, report });
 }
 
 /** Where the data of before the operation is; null where there was none. */
@@ -207,7 +221,16 @@ function begin(id: string, digest: string): Promise<NodeJournal> {
 }
 
 /** A journal of which nothing was done yet. */
-const EMPTY = { manifests: null, dataDir: null, made: [], revision: null, snapshot: null, bump: null, leads: false };
+const EMPTY = {
+  manifests: null,
+  dataDir: null,
+  made: [],
+  revision: null,
+  snapshot: null,
+  bump: null,
+  leads: false,
+  service: null,
+};
 
 function find(id: string): NodeJournal | undefined {
   return readJournals().find((journal) => journal.id === id);

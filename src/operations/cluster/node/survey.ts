@@ -13,6 +13,7 @@ import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { knownPeerUrls, type NewestRevision, newestRevision } from "../../../io/etcd/newest-revision.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { readQuietly } from "../../../io/files/quiet-reads.ts";
+import { findEtcdService } from "../../../io/node/etcd-service.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet, listenerOf } from "../../../io/node/local-node.ts";
@@ -32,12 +33,16 @@ export interface SurveyRequest {
   /** Ports that its control plane listens on, each with the component. */
   readonly ports: readonly (readonly [port: number, component: string])[];
   readonly images: readonly string[];
+  /** Whether etcd is a unit of systemd's here, which says where its data is. */
+  readonly isEtcdHost?: boolean;
 }
 
 export async function surveyNode(
-  { dataDir, files, ports, images }: SurveyRequest,
+  { dataDir: planned, files, ports, images, isEtcdHost = false }: SurveyRequest,
   signal: AbortSignal,
 ): Promise<NodeFacts> {
+  const service = isEtcdHost ? await findEtcdService() : undefined;
+  const dataDir = service?.dataDir ?? planned;
   const kubelet = findKubelet();
   const staticPods = kubelet?.staticPods ?? STATIC_PODS;
   const inside = contents(dataDir);
@@ -62,6 +67,8 @@ export async function surveyNode(
       foreign: inside.filter((name) => name !== "member" && !/^(?:before|unused|undone|staged)-/.test(name)),
       peerUrls: present ? knownPeerUrls(dataDir) : [],
     },
+    etcdService:
+      service === undefined ? null : { ...service, dataDir: service.dataDir ?? null, owner: service.owner ?? null },
     missingFiles: files.filter((path) => !existsSync(path)),
     sharedFiles: SHARED_FILES.map((file) => join(KUBERNETES, "pki", file)).filter((path) => existsSync(path)),
     authorities: readCertificates(readQuietly(join(KUBERNETES, "pki/ca.crt"))).map((each) => each.fingerprint256),

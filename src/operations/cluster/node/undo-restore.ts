@@ -4,17 +4,22 @@ import { undoSteps } from "../../../cluster/restore-state.ts";
 import { writeJournal } from "./journal.ts";
 import { takeFilesBack } from "./prepare-node.ts";
 import { bringDataBack } from "./restore-member.ts";
+import { startAfterUndo, stopForUndo } from "./service-member.ts";
 import { removeManifests, type StopOptions, startComponents } from "./stop-components.ts";
 
 /**
  * First half: everything of the control plane stops, and the data is as it was. The manifests follow in {@link
  * finishUndo}, when all nodes have come this far, so that no old member meets a restored one.
  */
-export async function undoData(journal: NodeJournal, options: Pick<StopOptions, "signal" | "report">): Promise<void> {
+export async function undoData(
+  journal: NodeJournal,
+  options: { readonly signal: AbortSignal; readonly report: (text: string) => void },
+): Promise<void> {
   const steps = undoSteps(journal);
   // From here on no run may continue with the operation: it would start old data among restored members.
   if (journal.state !== "undone") await writeJournal({ ...journal, state: "undoing" });
   if (steps.includes("stop") && journal.manifests !== null) await removeManifests(journal.manifests.from, options);
+  if (steps.includes("service")) await stopForUndo(journal, options);
   if (steps.includes("data")) bringDataBack(journal);
 }
 
@@ -25,5 +30,6 @@ export async function finishUndo(journal: NodeJournal, { report }: Pick<StopOpti
   if (undoSteps(journal).includes("manifests")) {
     await startComponents(journal, (_, file) => manifests?.names.includes(file) === true);
   }
+  if (undoSteps(journal).includes("service")) await startAfterUndo(journal);
   return writeJournal({ ...journal, state: "undone" });
 }
