@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { Api, type ApiObject } from "./api.ts";
 import { type Bed, createBed } from "./bed.ts";
+import { EXTERNAL_PKI, endpointsOf, startEtcdHosts } from "./etcd-hosts.ts";
 import { ETCD, hyperkubeImage, PAUSE } from "./images.ts";
 import { cacheDirectory, fillOnce, findKubernetes, type Kubernetes, KubernetesMissing } from "./kubernetes.ts";
 import { POD_CIDR, SERVICE_CIDR } from "./network.ts";
@@ -32,6 +33,8 @@ export interface KubeadmOptions {
   readonly controlPlanes?: number;
   /** None unless told. */
   readonly workers?: number;
+  /** So many hosts of an external etcd, in the place of the control-plane nodes' own. */
+  readonly etcdHosts?: number;
 }
 
 export class KubeadmCluster {
@@ -39,6 +42,9 @@ export class KubeadmCluster {
   readonly kubernetes: Kubernetes;
   readonly controlPlanes: Node[] = [];
   readonly workers: Node[] = [];
+  /** Of an external etcd. */
+  readonly etcdHosts: Node[] = [];
+  #clientFiles: Readonly<Record<string, string>> = {};
   readonly #kubeadm: string;
   #api: Api | undefined;
 
@@ -52,16 +58,27 @@ export class KubeadmCluster {
     return [...this.controlPlanes, ...this.workers];
   }
 
+  get usesExternalEtcd(): boolean {
+    return this.etcdHosts.length > 0;
+  }
+
   /** The API server of the first control-plane node, from this machine, as its administrator. */
   get api(): Api {
     if (this.#api === undefined) throw new Error("kubeadm init has not run");
     return this.#api;
   }
 
+  async startEtcdHosts(size: number): Promise<void> {
+    const { hosts, clientFiles } = await startEtcdHosts(this.bed, this.kubernetes, size);
+    this.etcdHosts.push(...hosts);
+    this.#clientFiles = clientFiles;
+  }
+
   async init(): Promise<void> {
     const node = await this.#addNode("m1", undefined);
     this.controlPlanes.push(node);
-    await node.write("/etc/kubeadm.yaml", initConfiguration(this.kubernetes, node));
+    for (const [path, text] of Object.entries(this.#clientFiles)) await node.write(path, text);
+    await node.write("/etc/kubeadm.yaml", initConfiguration(this.kubernetes, node, endpointsOf(this.etcdHosts)));
     await this.#run(node, ["init", "--config=/etc/kubeadm.yaml", "--upload-certs", "--skip-phases=addon/coredns"]);
     this.#api = await this.apiOf(node);
   }
@@ -86,7 +103,7 @@ export class KubeadmCluster {
     const key = this.bed.path("ssh", "id_ed25519");
     mkdirSync(this.bed.path("ssh"), { recursive: true, mode: 0o700 });
     if (!existsSync(key)) await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
-    for (const node of this.nodes)
+    for (const node of [...this.nodes, ...this.etcdHosts])
       if (node.service("sshd") === undefined) await letIn(node, await readFile(`${key}.pub`, "utf8"));
     const client = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "User=root"];
     return ["ssh", "-F", "none", "-i", key, ...client.flatMap((option) => ["-o", option])];
@@ -180,6 +197,7 @@ export async function startKubeadm(options: KubeadmOptions = {}): Promise<Kubead
   const kubeadm = await findKubeadm(kubernetes);
   const cluster = new KubeadmCluster(await createBed(), kubernetes, kubeadm);
   try {
+    if (options.etcdHosts !== undefined) await cluster.startEtcdHosts(options.etcdHosts);
     await cluster.init();
     for (let i = 1; i < (options.controlPlanes ?? 1); i++) await cluster.joinControlPlane();
     for (let i = 0; i < (options.workers ?? 0); i++) await cluster.joinWorker();
@@ -203,7 +221,8 @@ async function nodesReady(cluster: KubeadmCluster, seconds = 180): Promise<void>
       const found = ready.map(({ metadata }) => metadata.name as string).sort();
       const pods = await cluster.api.list("/api/v1/namespaces/kube-system/pods");
       const mirrored = new Set(pods.map(({ metadata }) => metadata.name as string));
-      const components = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+      const four = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+      const components = cluster.usesExternalEtcd ? four.slice(1) : four;
       const all = cluster.controlPlanes.flatMap(({ name }) => components.map((each) => `${each}-${name}`));
       return found.join() === names.join() && all.every((name) => mirrored.has(name));
     },
@@ -253,7 +272,8 @@ async function letIn(node: Node, authorized: string): Promise<void> {
   node.startService("sshd", ["sh", "-c", 'mkdir -p /run/sshd; exec "$@"', "sh", ...words]);
 }
 
-function initConfiguration(kubernetes: Kubernetes, node: Node): string {
+function initConfiguration(kubernetes: Kubernetes, node: Node, endpoints: readonly string[]): string {
+  const [caFile, certFile, keyFile] = ["ca.crt", "client.crt", "client.key"].map((name) => `${EXTERNAL_PKI}/${name}`);
   const documents = [
     {
       apiVersion: api(kubernetes),
@@ -272,6 +292,7 @@ function initConfiguration(kubernetes: Kubernetes, node: Node): string {
       networking: { podSubnet: POD_CIDR, serviceSubnet: SERVICE_CIDR },
       controlPlaneEndpoint: `${ENDPOINT}:6443`,
       apiServer: { certSANs: ["127.0.0.1"] }, // for the way in from tests
+      ...(endpoints.length > 0 && { etcd: { external: { endpoints, caFile, certFile, keyFile } } }),
     },
     {
       apiVersion: "kubelet.config.k8s.io/v1beta1",

@@ -1,4 +1,4 @@
-import type { PlanCheck, RestorePlan } from "../../cluster/restore-plan.ts";
+import { nodesOf, type PlanCheck, type RestorePlan } from "../../cluster/restore-plan.ts";
 import { EXIT } from "../command.ts";
 import { jsonLine } from "../json-outputs.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
@@ -84,7 +84,7 @@ undo brings it back. A run that was cut off continues where it stopped when the 
         if (flags.plan) return false;
         await host.stderr.write(planText(plan, check));
         if (check.problems.length > 0) return true; // refused with all of them
-        return confirm(host, flags.yes, `restore ${plan.members.length} nodes to revision ${plan.backup.revision}?`);
+        return confirm(host, flags.yes, `restore ${nodesOf(plan).length} nodes to revision ${plan.backup.revision}?`);
       },
     });
     await line.end();
