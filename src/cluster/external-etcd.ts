@@ -4,19 +4,10 @@ import { containerIndexOf } from "../kube/component.ts";
 import { flagValue } from "../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { Member } from "../mvcc/store-info.ts";
-import type { PlannedMember } from "./restore-plan.ts";
+import type { ExternalEtcd, PlannedMember } from "./restore-plan.ts";
 
 /** Where packages of etcd keep its data; the unit may say otherwise. */
 const DATA_DIR = "/var/lib/etcd";
-
-/** The control plane beside an etcd that is a service of its own hosts. */
-export interface ExternalEtcd {
-  readonly controlPlane: readonly { readonly node: string; readonly address: string }[];
-  /** The files that the API servers reach etcd with. */
-  readonly cacert: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-}
 
 /** The voters that the snapshot holds. A member that never started has no name, and is none. */
 export function externalMembers(members: readonly Member[]): PlannedMember[] {

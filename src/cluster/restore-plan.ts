@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import type { StaticEtcdMember } from "../controlplane/static-etcd.ts";
 import type { BackupIdentity } from "./backup-facts.ts";
-import type { ExternalEtcd } from "./external-etcd.ts";
 import { isOpen, type NodeFacts } from "./node-facts.ts";
 import { type NodeNeeds, type PlannedFile, planFiles } from "./node-needs.ts";
 
@@ -24,6 +23,15 @@ export interface PlannedMember extends StaticEtcdMember {
   /** How the node is reached. */
   readonly address: string;
   readonly clientUrls: readonly string[];
+}
+
+/** The control plane beside an etcd that is a service of its own hosts. */
+export interface ExternalEtcd {
+  readonly controlPlane: readonly { readonly node: string; readonly address: string }[];
+  /** The files that the API servers reach etcd with. */
+  readonly cacert: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 export interface RestorePlan {

@@ -16,10 +16,10 @@ import {
   kubeadmCertsOf,
   portsOf,
 } from "../../cluster/backup-facts.ts";
-import { type ExternalEtcd, externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
+import { externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
 import { KUBERNETES } from "../../cluster/node-needs.ts";
-import type { PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
-import type { StaticPodNode } from "../../controlplane/control-plane.ts";
+import type { ExternalEtcd, PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
+import type { StaticPodControlPlane, StaticPodNode } from "../../controlplane/control-plane.ts";
 import { restoresItself } from "../../controlplane/distribution.ts";
 import type { StaticPodControlPlane } from "../../controlplane/flavours/static-pods.ts";
 import { hostFilesOf } from "../../controlplane/host-files.ts";

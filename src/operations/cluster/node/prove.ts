@@ -3,9 +3,8 @@
  * that the control plane works.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ExternalEtcd } from "../../../cluster/external-etcd.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import type { RestorePlan } from "../../../cluster/restore-plan.ts";
+import type { ExternalEtcd, RestorePlan } from "../../../cluster/restore-plan.ts";
 import { leftToDo, notYet, readyNodes } from "../../../cluster/since-restore.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { unlessAbsent } from "../../../io/api-server/api-lists.ts";
