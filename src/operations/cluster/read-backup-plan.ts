@@ -19,7 +19,7 @@ import {
 import { externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
 import { KUBERNETES } from "../../cluster/node-needs.ts";
 import type { ExternalEtcd, PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
-import type { StaticPodControlPlane, StaticPodNode } from "../../controlplane/control-plane.ts";
+import type { StaticPodNode } from "../../controlplane/control-plane.ts";
 import { restoresItself } from "../../controlplane/distribution.ts";
 import type { StaticPodControlPlane } from "../../controlplane/flavours/static-pods.ts";
 import { hostFilesOf } from "../../controlplane/host-files.ts";

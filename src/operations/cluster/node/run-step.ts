@@ -9,7 +9,6 @@ import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { onRequest, STATE_AFTER } from "../../../cluster/restore-state.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
-import { startEtcdService } from "../../../io/node/etcd-service.ts";
 import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
 import { describeMachine, join, makeJoin } from "./join-node.ts";
@@ -20,6 +19,7 @@ import { type PrepareRequest, prepareNode, readShared } from "./prepare-node.ts"
 import { proveControlPlane, proveEtcd } from "./prove.ts";
 import { findData, restoreMember } from "./restore-member.ts";
 import { passRestore, stopService } from "./service-member.ts";
+import { startEtcd } from "./start-etcd.ts";
 import { withStepLock } from "./step-lock.ts";
 import { startComponents, stopComponents } from "./stop-components.ts";
 import { type SurveyRequest, surveyNode } from "./survey.ts";
@@ -168,12 +168,8 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       if (readJournal(request.id).service !== null)
         return writeJournal({ ...readJournal(request.id), state: "prepared" });
       return prepareNode(readJournal(request.id), request, { signal, report, now: Date.now() });
-    case "start-etcd": {
-      const journal = readJournal(request.id);
-      if (journal.service !== null) await startEtcdService(journal.service.unit);
-      await startComponents(journal, (component) => component === "etcd");
-      return writeJournal({ ...journal, state: "etcd-started" });
-    }
+    case "start-etcd":
+      return startEtcd(readJournal(request.id), { signal, report });
     case "prove-etcd":
       return proveEtcd(readJournal(request.plan.id), request.plan, { signal, report });
     case "start": {
