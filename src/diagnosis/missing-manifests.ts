@@ -58,13 +58,25 @@ function dataEvidence({ etcdData: { path, state } }: LocalFacts): string[] {
 function wayBack(names: readonly ComponentName[], facts: Facts, local: LocalFacts): Pick<Given, "commands" | "advice"> {
   const { etcd } = facts;
   const { path, state } = local.etcdData;
-  const from = source(etcd);
+  const forgotten = names.filter((name) => isForgotten(name, facts, local));
+  const from = forgotten.length === 0 ? source(etcd) : source(undefined);
   const recover = `sudo ${commandLine("kubemend", "recover", `${input("recoveryDir")}=${RECOVERED_DIR}`, input("force"), ...from)}`;
   const copy = names.map((name) => {
     const file = `${RECOVERED_DIR}/nodes/${local.nodeName}/manifests/${name}.yaml`;
     return commandLine("sudo", "cp", file, `${local.kubelet.staticPods}/`);
   });
-  if (!names.includes("etcd") || state === "member") return { commands: [recover, ...copy] };
+  if (!names.includes("etcd") || state === "member") {
+    const advice =
+      forgotten.length === 0
+        ? {}
+        : {
+            advice:
+              `etcd holds nothing of ${someOf(forgotten, 4)} here any more: the kubelet has deleted the mirror pod; ` +
+              "BACKUP.db is a backup of before that. Without one, kubeadm makes it anew (kubeadm init phase " +
+              "control-plane), with the flags of its own configuration",
+          };
+    return { commands: [recover, ...copy], ...advice };
+  }
   if (state === "unreadable") {
     return {
       commands: [recover],
@@ -126,6 +138,15 @@ function peerUrl({ etcd }: Facts, local: LocalFacts): string {
 
 function serves(etcd: EtcdFacts | undefined): etcd is EtcdFacts {
   return etcd !== undefined && !("error" in etcd.health) && etcd.health.survivesLosses >= 0;
+}
+
+/**
+ * Whether the API server shows static pods, and not this one: the kubelet deletes the mirror pod of a manifest that is
+ * gone, as long as an API server answers.
+ */
+function isForgotten(name: ComponentName, { cluster }: Facts, { nodeName }: LocalFacts): boolean {
+  const known = cluster?.staticPods ?? [];
+  return known.length > 0 && !known.some(({ component, node }) => component === name && node === nodeName);
 }
 
 /** From etcd while it serves; else from a backup, whose name only a person knows. */

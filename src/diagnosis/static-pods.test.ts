@@ -87,6 +87,16 @@ describe("a manifest that is gone, and its pod's logs with it", () => {
     expect(codes(given)).toContain("kube-scheduler-manifest-missing");
   });
 
+  test("the API server shows the others and not this one: etcd cannot give it back, a backup can", () => {
+    const own = { component: "kube-scheduler" as const, node: "master1" };
+    const other = { component: "kube-apiserver" as const, node: "master1" };
+    const given = (staticPods: readonly (typeof own | typeof other)[]) =>
+      facts({ local: without(["kube-scheduler"]), cluster: cluster({ staticPods: [...staticPods] }) });
+    expect(printed(given([other]))).toContain(input("etcdBackupFile"));
+    expect(diagnose(given([other])).troubles[0]!.advice).toContain("the kubelet has deleted the mirror pod");
+    expect(printed(given([other, own]))).not.toContain(input("etcdBackupFile"));
+  });
+
   test("all of them, and all leaf certificates: one trouble, one recovery", () => {
     const given = facts({
       ...{ api: undefined, cluster: undefined, etcd: undefined, certificates: [] },

@@ -81,14 +81,22 @@ describeWithCluster("a control-plane node and a worker of kubeadm", (kubernetes)
   }
 
   longTest("a manifest that is gone, long after the kubelet has forgotten the pod: no service is named", async () => {
+    await create(bed, "saved-1");
+    await backUp(bed, node);
     await node.run(["rm", `${MANIFESTS}/kube-scheduler.yaml`]);
     await end("kube-scheduler");
     await waitFor("its logs to go", () => shell(node, "! ls -d /var/log/pods/kube-system_kube-scheduler-*"), {
       seconds: 180,
     });
+    // Its mirror pod is gone with it: a backup still has it.
     const { troubles } = await diagnosed(here, ["error kube-scheduler-manifest-missing"]);
-    expect(troubles[0]!.commands.join("\n")).not.toContain("systemctl");
-    await runPrinted(troubles[0]!.commands, here);
+    const { commands, advice } = troubles[0]!;
+    expect(commands.join("\n")).not.toContain("systemctl");
+    expect(advice).toContain("the kubelet has deleted the mirror pod");
+    await runPrinted(
+      commands.map((command) => command.replace("BACKUP.db", "/root/backup.db")),
+      here,
+    );
     await diagnosed(here, [], 180);
   });
 
