@@ -2,6 +2,7 @@
  * Buckets: a leaf element whose flag says so holds a bucket header, `root pgid u64, sequence u64`; a root of 0 means that the bucket is
  * inline, its only page following the header inside the value.
  */
+import { defined } from "../errors/defined.ts";
 import type { BoltFile } from "./bolt.ts";
 import { readPage } from "./bolt.ts";
 import {
@@ -93,7 +94,7 @@ export function* readEntries(
   const leaves = createLeafList();
   collectLeaves(bolt, bucket.root, bucket.path, leaves, seen, report);
   for (let i = 0; i < leaves.count; i++) {
-    const id = leaves.ids[i]!;
+    const id = defined(leaves.ids[i]);
     const where = `page ${id} · bucket "${bucket.path}"`;
     const result = readPage(bolt, id);
     if ("fault" in result) {

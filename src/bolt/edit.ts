@@ -2,6 +2,7 @@
  * Changes small parts of a large bbolt file the way bbolt itself does: new pages behind the last one in use, then both metas. Pages that
  * nothing points to any more become free when a program opens the file and rebuilds its freelist, as etcd does.
  */
+import { defined } from "../errors/defined.ts";
 import { type Finding, invariant, MendError } from "../errors/errors.ts";
 import type { BoltFile } from "./bolt.ts";
 import { readPage } from "./bolt.ts";
@@ -151,7 +152,7 @@ export function readLastKey(bolt: BoltFile, name: string): Uint8Array | undefine
     if (Buffer.from(entry.key).toString() !== name) continue;
     const bucket = decodeBucket(entry.page, entry.index, "", refuse);
     invariant(bucket !== undefined, "a damaged bucket was refused");
-    const leaf = typeof bucket.root === "number" ? rightmostPath(bolt, bucket.root).at(-1)! : bucket.root;
+    const leaf = typeof bucket.root === "number" ? defined(rightmostPath(bolt, bucket.root).at(-1)) : bucket.root;
     return leaf.count === 0 ? undefined : leafKey(leaf, leaf.count - 1).slice();
   }
   return undefined;
@@ -188,7 +189,7 @@ function bucketHeader(rootPage: number, sequence: number): Uint8Array {
 /** Writes a leaf with one key and the branches above it again, and returns the new root. */
 function appended(bolt: BoltFile, output: PageOutput, rootPage: number, [key, value]: KeyAndValue): number {
   const path = rightmostPath(bolt, rootPage);
-  const lastLeaf = path.pop()!;
+  const lastLeaf = defined(path.pop());
   invariant(
     lastLeaf.count === 0 || compareBytes(leafKey(lastLeaf, lastLeaf.count - 1), key) < 0,
     "an appended key is above all others",
@@ -203,7 +204,7 @@ function appended(bolt: BoltFile, output: PageOutput, rootPage: number, [key, va
   let page = writeBranch(output, [...siblings, { key, page: newLeaf }]);
   for (const branch of path.reverse()) {
     const list = children(branch);
-    page = writeBranch(output, [...list.slice(0, -1), { key: list.at(-1)!.key, page }]);
+    page = writeBranch(output, [...list.slice(0, -1), { key: defined(list.at(-1)).key, page }]);
   }
   return page;
 }
@@ -225,7 +226,7 @@ function resumeTree(
     return { tree, lastKey };
   }
   const path = rightmostPath(bolt, bucket.root);
-  const lastLeaf = path.pop()!;
+  const lastLeaf = defined(path.pop());
   const lastKey = lastLeaf.count === 0 ? undefined : Uint8Array.from(leafKey(lastLeaf, lastLeaf.count - 1));
   // The lowest branch keeps all its leaves; those above lose the child that is rewritten.
   const resumed = path

@@ -1,5 +1,6 @@
 /** Where the leaves of a set of buckets are: what a sweep needs to know before it starts, and what threads share. */
 
+import { defined } from "../errors/defined.ts";
 import type { FindingCode } from "../errors/finding-codes.ts";
 import type { BoltFile } from "./bolt.ts";
 import type { Bucket } from "./bucket.ts";
@@ -41,7 +42,7 @@ export function mapLeaves(
   const slots = new Uint32Array(new SharedArrayBuffer(bolt.pageCount * 4));
   const map: LeafMap = { buckets: buckets.map((bucket) => bucket.path), list, bucketEnds, inline, slots };
   for (let i = 0; i < list.count; i++) {
-    const id = list.ids[i]!;
+    const id = defined(list.ids[i]);
     const fault = leafFault(bolt, slots, id);
     if (fault === undefined) slots[id] = i + 1;
     else report({ level: "error", where: leafPlace(map, id, i), ...fault });
@@ -61,7 +62,7 @@ function leafFault(bolt: BoltFile, slots: Uint32Array, id: number): { code: Find
 /** The bucket that the leaf at `position` of the list belongs to. */
 function bucketOfLeaf(map: LeafMap, position: number): number {
   let bucket = 0;
-  while (position >= map.bucketEnds[bucket]!) bucket += 1;
+  while (position >= defined(map.bucketEnds[bucket])) bucket += 1;
   return bucket;
 }
 

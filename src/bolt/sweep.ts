@@ -2,6 +2,7 @@
  * Shows many leaves in file order: sequential reads, bounded memory, and divisible among threads by page id. Each leaf
  * is checked before it is shown.
  */
+import { defined } from "../errors/defined.ts";
 import { type LeafMap, leafPlace } from "./leaf-map.ts";
 import type { LeafWindow } from "./leaf-window.ts";
 import type { Page } from "./page.ts";
@@ -34,7 +35,7 @@ export function* sweepLeaves(
   let yielded = window.bytesRead();
   for (; id < to; id++) {
     if (slots[id] === 0) continue;
-    position = slots[id]! - 1;
+    position = defined(slots[id]) - 1;
     const result = window.read(id);
     if ("code" in result) {
       report({ level: "error", code: result.code, where: where(), text: result.text });

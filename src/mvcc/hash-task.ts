@@ -3,9 +3,11 @@
  * can be joined to the CRC of the whole, so each leaf is hashed by itself, in any order and by any thread, and the
  * parts are joined in key order at the end.
  */
+
 import { crc32c } from "@node-rs/crc32";
 import type { Entry } from "../bolt/bucket.ts";
 import { elementAt, type Page } from "../bolt/page.ts";
+import { defined } from "../errors/defined.ts";
 
 /** One part a leaf, by its position in key order; in shared memory, so that threads fill one result. */
 export interface LeafHashes {
@@ -62,7 +64,7 @@ export function appendEntry(hash: RunningHash, entry: Pick<Entry, "key" | "value
 
 /** Appends leaves `[from, to)`. */
 export function appendLeaves(hash: RunningHash, hashes: LeafHashes, from: number, to: number): void {
-  for (let i = from; i < to; i++) hash.crc = joinCrc(hash.crc, hashes.crc[i]!, hashes.size[i]!);
+  for (let i = from; i < to; i++) hash.crc = joinCrc(hash.crc, defined(hashes.crc[i]), defined(hashes.size[i]));
 }
 
 /** CRC-32C's polynomial 0x1edc6f41, bits reversed. */
@@ -82,7 +84,7 @@ function multiply(a: number, b: number): number {
 /** x^(8 * 2^k) for each k: squares of one another. */
 const BYTE_POWERS: readonly number[] = (() => {
   const powers = [0x00800000];
-  for (let k = 1; k < 48; k++) powers.push(multiply(powers[k - 1]!, powers[k - 1]!));
+  for (let k = 1; k < 48; k++) powers.push(multiply(defined(powers[k - 1]), defined(powers[k - 1])));
   return powers;
 })();
 
@@ -94,7 +96,7 @@ function shiftOf(size: number): number {
   if (known !== undefined) return known;
   let shift = 0x80000000; // x^0
   for (let k = 0, rest = size; rest > 0; k++, rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) shift = multiply(shift, BYTE_POWERS[k]!);
+    if (rest % 2 === 1) shift = multiply(shift, defined(BYTE_POWERS[k]));
   }
   if (shiftBySize.size < 65536) shiftBySize.set(size, shift);
   return shift;

@@ -2,6 +2,7 @@
  * Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link
  * mergeIndexResults} joins them.
  */
+import { defined } from "../errors/defined.ts";
 import { createKeyIndex, findOrAddEntry, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
 import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 
@@ -74,7 +75,9 @@ export function mergeIndexResults(results: readonly IndexResult[]): IndexResult 
   const labels = createLabels(first.labels);
   let lastRevision = first.lastRevision;
   for (const other of others) {
-    mergeIndex(first.index, other.index, (label) => (label === 0 ? 0 : labels.number(other.labels[label - 1]!)));
+    mergeIndex(first.index, other.index, (label) =>
+      label === 0 ? 0 : labels.number(defined(other.labels[label - 1])),
+    );
     lastRevision = Math.max(lastRevision, other.lastRevision);
   }
   return { index: first.index, lastRevision, labels: labels.names };

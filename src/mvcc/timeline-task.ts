@@ -3,6 +3,7 @@
  * holds. Several threads each gather some, {@link mergeTimelines} joins them, and `timeline.ts` puts them in order.
  * About 25 bytes a revision, and the key once.
  */
+import { defined } from "../errors/defined.ts";
 import { addKeysOf, createKeyTable, findOrAdd, grown, type KeyTable } from "./key-table.ts";
 import type { RevisionVisitor } from "./leaf-revisions.ts";
 
@@ -74,7 +75,8 @@ export function mergeTimelines(results: readonly GatheredTimeline[]): GatheredTi
     const renumbered = addKeysOf(keys, other.keys);
     const { count } = other.revisions;
     const start = revisions.count;
-    for (let row = 0; row < count; row++) revisions.key[start + row] = renumbered[other.revisions.key[row]!]!;
+    for (let row = 0; row < count; row++)
+      revisions.key[start + row] = defined(renumbered[defined(other.revisions.key[row])]);
     revisions.main.set(other.revisions.main.subarray(0, count), start);
     revisions.sub.set(other.revisions.sub.subarray(0, count), start);
     revisions.page.set(other.revisions.page.subarray(0, count), start);

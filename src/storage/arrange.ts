@@ -3,6 +3,7 @@
  * as Go declares them, a custom resource's keys are sorted.
  */
 
+import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { Card, type MessagePlan, Op, Shape } from "./message-plan.ts";
 
@@ -41,7 +42,7 @@ export function sortKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (!isObject(value)) return value;
   const sorted: Json = {};
-  for (const key of Object.keys(value).sort(compareStrings)) setField(sorted, key, sortKeys(value[key]!));
+  for (const key of Object.keys(value).sort(compareStrings)) setField(sorted, key, sortKeys(defined(value[key])));
   return sorted;
 }
 
@@ -57,7 +58,7 @@ export function arrange(plan: MessagePlan, value: JsonValue): JsonValue {
   for (const { name, op, card, plan: fieldPlan } of plan.slots) {
     const field = value[name];
     if (field === undefined || name in arranged) continue;
-    arranged[name] = op !== Op.Message ? field : arrangeField(fieldPlan!, card, field);
+    arranged[name] = op !== Op.Message ? field : arrangeField(defined(fieldPlan), card, field);
   }
   for (const name of Object.keys(value)) if (!Object.hasOwn(arranged, name)) setField(arranged, name, value[name]);
   return arranged as JsonObject;
@@ -68,7 +69,7 @@ function arrangeField(plan: MessagePlan, card: Card, field: JsonValue): JsonValu
   if (card === Card.Many) return Array.isArray(field) ? field.map((item) => arrange(plan, item)) : field;
   if (!isObject(field)) return field;
   const map: Json = {};
-  for (const key of Object.keys(field).sort(compareStrings)) setField(map, key, arrange(plan, field[key]!));
+  for (const key of Object.keys(field).sort(compareStrings)) setField(map, key, arrange(plan, defined(field[key])));
   return map as JsonObject;
 }
 

@@ -3,6 +3,7 @@
  * strings, Go bytes as byte strings under tag 22, maps in bytewise order of their encoded keys, numbers in their shortest form.
  */
 
+import { defined } from "../errors/defined.ts";
 import type { JsonValue } from "../kube/object.ts";
 import { WireError } from "../protobuf/reader.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
@@ -65,7 +66,7 @@ class CborReader {
   read(depth: number): JsonValue {
     if (depth > MAX_DEPTH) throw new WireError("CBOR is nested too deeply", this.pos);
     this.need(1);
-    const initial = this.bytes[this.pos++]!;
+    const initial = defined(this.bytes[this.pos++]);
     const major = initial >>> 5;
     const info = initial & 31;
     switch (major) {
@@ -107,7 +108,7 @@ class CborReader {
     const parts: Uint8Array[] = [];
     for (;;) {
       this.need(1);
-      const initial = this.bytes[this.pos++]!;
+      const initial = defined(this.bytes[this.pos++]);
       if (initial === BREAK) return Buffer.concat(parts);
       if (initial >>> 5 !== major) throw new WireError("a CBOR string has a chunk of another type", this.pos);
       const end = this.length(initial & 31) + this.pos;
@@ -148,7 +149,7 @@ class CborReader {
   private tagged(tag: number, depth: number): JsonValue {
     const encoding = LATER_TEXT[tag];
     this.need(1);
-    const initial = this.bytes[this.pos]!;
+    const initial = defined(this.bytes[this.pos]);
     if (encoding === undefined || initial >>> 5 !== 2) {
       if (tag === 2 || tag === 3) throw new WireError("CBOR big numbers are not allowed", this.pos);
       const value = this.read(depth + 1);

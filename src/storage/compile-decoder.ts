@@ -8,7 +8,9 @@
  * the value of a number); the second writes the fields in the order in which Go declares them. Of a field that should
  * be there once and is there several times, the last counts.
  */
+
 import { compileFunction } from "node:vm";
+import { defined } from "../errors/defined.ts";
 import { invariant } from "../errors/errors.ts";
 import { BYTES } from "../protobuf/reader.ts";
 import { DECODER_HELPERS, isNumber, LEAF_WRITERS, leafWriter, NUMBER_KINDS, wireTypeOf } from "./decoder-helpers.ts";
@@ -160,13 +162,13 @@ class DecoderSource {
   /** Fields of a message that are their parent's in JSON. */
   private inlineCase(field: FieldPlan, plan: MessagePlan, loop: string): string {
     const end = `e${this.loops}`;
-    const reset = slotsOf(field.inline!)
+    const reset = slotsOf(defined(field.inline))
       .filter((each) => this.isChosen(each))
       .map(({ slot }) => `f${slot} = -1; c${slot} = 0; x${slot} = undefined;`);
     return `case ${field.number}: {
       const ${end} = s + n;
       ${reset.join(" ")}
-      ${this.scan(field.inline!, plan, end)}
+      ${this.scan(defined(field.inline), plan, end)}
       continue ${loop};
     }`;
   }
@@ -175,7 +177,7 @@ class DecoderSource {
     const { number, slot, op, card } = field;
     const label = `case ${(number << 3) | wireTypeOf(field)}:`;
     if (card === Card.Many) return `${label} ${firstOf(field, "a", end)} s = skipField(s, ${end}, t & 7); break;`;
-    const kind = NUMBER_KINDS[op]!;
+    const kind = defined(NUMBER_KINDS[op]);
     if (kind === "double" || kind === "float")
       return `${label} x${slot} = readFloating(s, ${end}, "${kind}", "${field.name}"); s = sink.pos; break;`;
     return `${label}
@@ -247,13 +249,15 @@ class DecoderSource {
 
   private decoderFor(field: FieldPlan): Decoder {
     const isRootMetadata = this.role === "root" && field.name === "metadata";
-    return decoderOf(field.plan!, this.choiceOf(field), isRootMetadata ? "metadata" : "message");
+    return decoderOf(defined(field.plan), this.choiceOf(field), isRootMetadata ? "metadata" : "message");
   }
 
   private mapValue(field: FieldPlan): MapValue {
     const { op, name } = field;
     const decoder = op === Op.Message ? this.decoderFor(field) : undefined;
-    const absent = JSON.stringify(op === Op.Message ? zeroForm(field.plan!) : op === Op.Bytes ? "" : field.zero);
+    const absent = JSON.stringify(
+      op === Op.Message ? zeroForm(defined(field.plan)) : op === Op.Bytes ? "" : field.zero,
+    );
     return {
       name,
       absent,
@@ -294,7 +298,7 @@ function present(field: FieldPlan): string {
 }
 
 function slotsOf(table: FieldTable): FieldPlan[] {
-  return table.inWireOrder.flatMap((field) => (field.op === Op.Inline ? slotsOf(field.inline!) : [field]));
+  return table.inWireOrder.flatMap((field) => (field.op === Op.Inline ? slotsOf(defined(field.inline)) : [field]));
 }
 
 /** Code that writes ASCII text: four bytes at a time, the last of which may write more than is kept. */
@@ -310,7 +314,7 @@ function text(value: string): string {
 
 function emptyForm(field: FieldPlan): unknown {
   if (field.empty === Empty.Null) return null;
-  return field.empty === Empty.Struct ? zeroForm(field.plan!) : field.zero;
+  return field.empty === Empty.Struct ? zeroForm(defined(field.plan)) : field.zero;
 }
 
 /** What Go prints for a struct of which nothing is stored. */

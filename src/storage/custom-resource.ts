@@ -1,4 +1,5 @@
 /** Custom resources, as the CustomResourceDefinitions in a snapshot describe them: names, scope, and the columns that they print. */
+import { defined } from "../errors/defined.ts";
 import type { JsonValue, KubeObject } from "../kube/object.ts";
 
 /** `additionalPrinterColumns` of the version that kubectl would ask for. */
@@ -61,7 +62,7 @@ export function readCustomResource(definition: KubeObject): CustomResource | und
 /** Kubernetes' order of versions: `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, then other names. Negative when `a` comes first. */
 export function compareVersions(a: string, b: string): number {
   const [one, two] = [rank(a), rank(b)];
-  for (let i = 0; i < 3; i++) if (one[i] !== two[i]) return two[i]! - one[i]!;
+  for (let i = 0; i < 3; i++) if (one[i] !== two[i]) return defined(two[i]) - defined(one[i]);
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

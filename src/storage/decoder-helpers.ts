@@ -1,4 +1,5 @@
 /** What compiled decoders call for everything that is not worth code of its own in each of them. */
+import { defined } from "../errors/defined.ts";
 import { BYTES, FIXED32, FIXED64, VARINT, WireError } from "../protobuf/reader.ts";
 import {
   full,
@@ -109,7 +110,7 @@ function writeItem(field: FieldPlan, at: number, end: number, out: number): numb
 }
 
 function readNumber(field: FieldPlan, at: number, end: number): number | bigint {
-  const kind = NUMBER_KINDS[field.op]!;
+  const kind = defined(NUMBER_KINDS[field.op]);
   return kind === "double" || kind === "float" ? readFloating(at, end, kind, field.name) : readVarint(at, end, kind);
 }
 
@@ -152,5 +153,5 @@ export const LEAF_WRITERS: Readonly<Record<number, keyof typeof DECODER_HELPERS>
 
 /** The writer of a leaf type: for values of maps, and single leaves. */
 export function leafWriter(op: Op): Writer {
-  return DECODER_HELPERS[LEAF_WRITERS[op]!] as Writer;
+  return DECODER_HELPERS[defined(LEAF_WRITERS[op])] as Writer;
 }

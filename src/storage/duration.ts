@@ -1,4 +1,5 @@
 /** metav1.Duration: nanoseconds in protobuf, the text of Go's `time.Duration.String` in JSON. */
+import { defined } from "../errors/defined.ts";
 import type { WireReader } from "../protobuf/reader.ts";
 
 /** Nanoseconds as Go prints them: `1m30s`, `1.5ms`, `0s`. */
@@ -50,9 +51,9 @@ export function parseDuration(text: string): bigint | undefined {
   const match = /^(-?)((?:\d+(?:\.\d+)?(?:h|ms|m|s|µs|us|ns))+)$/.exec(text);
   if (!match) return undefined;
   let total = 0n;
-  for (const [, whole, fraction = "", unit] of match[2]!.matchAll(/(\d+)(?:\.(\d+))?(h|ms|m|s|µs|us|ns)/g)) {
-    const scale = UNITS[unit!]!;
-    total += BigInt(whole!) * scale + (BigInt(fraction || "0") * scale) / 10n ** BigInt(fraction.length);
+  for (const [, whole, fraction = "", unit] of defined(match[2]).matchAll(/(\d+)(?:\.(\d+))?(h|ms|m|s|µs|us|ns)/g)) {
+    const scale = defined(UNITS[defined(unit)]);
+    total += BigInt(defined(whole)) * scale + (BigInt(fraction || "0") * scale) / 10n ** BigInt(fraction.length);
   }
   return match[1] === "-" ? -total : total;
 }

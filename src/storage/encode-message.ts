@@ -5,6 +5,7 @@
  * knew of, keeps the fields that the tables do not know, and supplies the exact bytes of raw JSON and of times that did
  * not change.
  */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { BYTES, FIXED32, FIXED64, VARINT } from "../protobuf/reader.ts";
@@ -41,7 +42,7 @@ function withStoredResourceVersion(plan: MessagePlan, object: JsonObject, like: 
   if (!metadata || !version || !isObject(object.metadata)) return object;
   const storedMetadata = like?.last(metadata.number);
   const stored = storedMetadata && like?.message(storedMetadata).last(version.number);
-  const text = stored ? Buffer.from(like!.content(stored)).toString("utf8") : "";
+  const text = stored ? Buffer.from(defined(like).content(stored)).toString("utf8") : "";
   return { ...object, metadata: { ...object.metadata, resourceVersion: text } };
 }
 
@@ -76,14 +77,14 @@ class MessageEncoder {
     let index = known.length - 1;
     let extra = unknown.length - 1;
     while (index >= 0 || extra >= 0) {
-      const number = index >= 0 ? known[index]!.number : 0;
-      if (extra >= 0 && unknown[extra]! > number) this.unknown(like!, unknown[extra--]!);
-      else this.field(known[index--]!, object, like, path);
+      const number = index >= 0 ? defined(known[index]).number : 0;
+      if (extra >= 0 && defined(unknown[extra]) > number) this.unknown(defined(like), defined(unknown[extra--]));
+      else this.field(defined(known[index--]), object, like, path);
     }
   }
 
   private unknown(like: StoredMessage, number: number): void {
-    for (const field of [...like.fields.get(number)!].reverse())
+    for (const field of [...defined(like.fields.get(number))].reverse())
       this.writer.raw(like.bytes.subarray(field.tagStart, field.end));
   }
 
@@ -91,7 +92,7 @@ class MessageEncoder {
     const stored = like?.last(field.number);
     if (field.op === Op.Inline) {
       const before = this.writer.size;
-      this.fields(field.inline!, object, like && (stored ? like.message(stored) : NOTHING_STORED), path);
+      this.fields(defined(field.inline), object, like && (stored ? like.message(stored) : NOTHING_STORED), path);
       if (like === undefined || stored !== undefined || this.writer.size > before)
         this.writer.delimit(field.number, before);
       return;
@@ -121,7 +122,7 @@ class MessageEncoder {
     if (writesZero) this.value(field, value ?? field.zero, like, stored, path);
     else if (field.op === Op.Message) {
       const before = this.writer.size;
-      this.message(field.plan!, value ?? undefined, NOTHING_STORED, path);
+      this.message(defined(field.plan), value ?? undefined, NOTHING_STORED, path);
       if (this.writer.size > before) this.writer.delimit(field.number, before);
     } else if (!isNil && value !== field.zero) this.value(field, value, like, undefined, path);
   }
@@ -174,7 +175,7 @@ class MessageEncoder {
     const before = writer.size;
     switch (field.op) {
       case Op.Message:
-        this.message(field.plan!, value ?? undefined, stored && like?.message(stored), path);
+        this.message(defined(field.plan), value ?? undefined, stored && like?.message(stored), path);
         writer.delimit(field.number, before);
         break;
       case Op.String:
@@ -216,10 +217,10 @@ function isEmbeddedType(plan: MessagePlan, name: string): boolean {
 function asObject(plan: MessagePlan, value: JsonValue, path: string): JsonObject {
   const [first, second] = plan.slots;
   if (plan.shape === Shape.List || plan.shape === Shape.Map)
-    return { [first!.name]: value === null ? undefined : value };
-  if (plan.shape === Shape.SchemaOrBool && typeof value === "boolean") return { [first!.name]: value };
-  if (plan.shape === Shape.SchemaOrBool) return { [first!.name]: true, [second!.name]: value };
-  if (plan.shape !== Shape.Object) return { [(Array.isArray(value) ? second! : first!).name]: value };
+    return { [defined(first).name]: value === null ? undefined : value };
+  if (plan.shape === Shape.SchemaOrBool && typeof value === "boolean") return { [defined(first).name]: value };
+  if (plan.shape === Shape.SchemaOrBool) return { [defined(first).name]: true, [defined(second).name]: value };
+  if (plan.shape !== Shape.Object) return { [(Array.isArray(value) ? defined(second) : defined(first)).name]: value };
   if (!isObject(value)) throw wrongType(path, "an object", value);
   return value;
 }
@@ -233,7 +234,7 @@ const RANGES: Readonly<Record<number, readonly [bigint, bigint]>> = {
 
 function integerWithin(op: Op, value: JsonValue, path: string): number | bigint {
   const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isSafeInteger(value));
-  const [least, most] = RANGES[op]!;
+  const [least, most] = defined(RANGES[op]);
   if (!isInteger || value < least || value > most)
     throw wrongType(path, `a whole number from ${least} to ${most}`, value);
   return value;
@@ -264,6 +265,6 @@ function sameNamed(
   return stored.find((candidate) => {
     const message = candidate.wireType === BYTES ? like.message(candidate) : undefined;
     const found = message?.last(name.number);
-    return found !== undefined && Buffer.from(message!.content(found)).toString("utf8") === wanted;
+    return found !== undefined && Buffer.from(defined(message).content(found)).toString("utf8") === wanted;
   });
 }

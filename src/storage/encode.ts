@@ -1,4 +1,5 @@
 /** Objects back to the bytes that the API server stores: the inverse of `decode.ts`. */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { DecodedValue, JsonObject, JsonValue, KubeObject, StorageEncoding } from "../kube/object.ts";
 import { WireWriter } from "../protobuf/writer.ts";
@@ -56,7 +57,7 @@ function encodeProtobuf(object: KubeObject, like: Uint8Array | undefined): Uint8
   const message = encodeMessage(
     planOf(resource.message),
     object,
-    origin && new StoredMessage(like!, origin.start, origin.end),
+    origin && new StoredMessage(defined(like), origin.start, origin.end),
   );
   const writer = new WireWriter();
   text(writer, 4, "");

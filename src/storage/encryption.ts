@@ -3,6 +3,7 @@
  * `k8s:enc:PROVIDER:v1:KEYNAME:`, then the bytes of the cipher. Source: k8s.io/apiserver/pkg/storage/value/encrypt and
  * pkg/server/options/encryptionconfig.
  */
+import { defined } from "../errors/defined.ts";
 import type { DecodedValue, StoredValue, Transformer } from "../kube/object.ts";
 import { CIPHERS, type CipherName } from "./ciphers.ts";
 import type { EncryptionConfig, EncryptionProvider } from "./encryption-config.ts";
@@ -32,7 +33,7 @@ export function readEncryptionHeader(value: Uint8Array): EncryptionHeader | unde
   return {
     provider,
     version,
-    keyName: closed ? utf8(keyName!) : "",
+    keyName: closed ? utf8(defined(keyName)) : "",
   };
 }
 

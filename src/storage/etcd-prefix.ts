@@ -2,6 +2,7 @@
  * Where in etcd a Kubernetes API server keeps its objects (`--etcd-prefix`): `/registry` unless somebody chose otherwise, `/kubernetes.io`
  * in OpenShift 3. The API server joins the flag to "/", so a stored key always starts with one.
  */
+import { defined } from "../errors/defined.ts";
 
 /** A prefix under which a cluster seems to live. */
 export interface EtcdPrefix {
@@ -33,7 +34,7 @@ export function findEtcdPrefixes(keys: Iterable<Uint8Array>): EtcdPrefix[] {
   const signs = new Map<string, Set<number>>();
   for (const key of keys) {
     for (let i = 0; i < signBytes.length; i++) {
-      const sign = signBytes[i]!;
+      const sign = defined(signBytes[i]);
       if (!endsWith(key, sign)) continue;
       const prefix = decoder.decode(key.subarray(0, key.length - sign.length));
       const seen = signs.get(prefix) ?? new Set();

@@ -2,6 +2,7 @@
  * Where in an object a byte of its message lies: for the messages of errors, and the names of unknown fields. Decoders
  * themselves keep no path.
  */
+import { defined } from "../errors/defined.ts";
 import { BYTES, WireError, WireReader } from "../protobuf/reader.ts";
 import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op } from "./message-plan.ts";
 import { readText } from "./strings.ts";
@@ -45,7 +46,7 @@ function locate(table: FieldTable, bytes: Uint8Array, start: number, end: number
 }
 
 function within(field: FieldPlan, bytes: Uint8Array, start: number, end: number, offset: number, item: number): string {
-  if (field.op === Op.Inline) return locate(field.inline!, bytes, start, end, offset);
+  if (field.op === Op.Inline) return locate(defined(field.inline), bytes, start, end, offset);
   if (field.card === Card.Map) return withinEntry(field, bytes, start, end, offset);
   const place = field.step + (field.card === Card.Many ? `[${item}]` : "");
   return placeOf(field, place, bytes, start, end, offset);
@@ -59,7 +60,7 @@ function placeOf(
   end: number,
   offset: number,
 ): string {
-  if (field.op === Op.Message) return place + locate(field.plan!.fields, bytes, start, end, offset);
+  if (field.op === Op.Message) return place + locate(defined(field.plan).fields, bytes, start, end, offset);
   return field.op >= Op.RawExtension ? place : "";
 }
 

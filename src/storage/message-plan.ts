@@ -2,6 +2,7 @@
  * What the tables say about a message, made ready for decoding, encoding and checking. Plans are made on first use and kept: a program
  * that reads pods never looks at the fields of a CSIDriver.
  */
+import { defined } from "../errors/defined.ts";
 import { invariant } from "../errors/errors.ts";
 import table from "./tables/messages.json" with { type: "json" };
 
@@ -171,7 +172,7 @@ function compileField(
   const op = OPS[base] ?? Op.Message;
   if (name === "-") {
     invariant(card === Card.One && op === Op.Message, `inlined field of type "${type}"`);
-    const inline = compile(MESSAGES[base]!, slots);
+    const inline = compile(defined(MESSAGES[base]), slots);
     const none = { gone, empty: Empty.Omit, dropsZero: false, zero: null, step: "", slot: -1 } as const;
     return { number, name, op: Op.Inline, card, pointer, ...none, plan: undefined, inline };
   }

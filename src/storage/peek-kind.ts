@@ -1,4 +1,5 @@
 /** Names the kind of a stored value from its first bytes, without decoding it: for statistics over millions. */
+import { defined } from "../errors/defined.ts";
 import type { Labeller } from "../mvcc/index-task.ts";
 
 /**
@@ -18,7 +19,7 @@ export function createKindPeek(): Labeller {
       bytes[start + 3] !== 0
     )
       return "";
-    const size = bytes[start + 5]!;
+    const size = defined(bytes[start + 5]);
     if (bytes[start + 4] !== 0x0a || size >= 0x80 || start + 6 + size > end) return "";
     const from = start + 6;
     if (same(bytes, from, size, last)) return lastName;
@@ -38,9 +39,9 @@ function same(bytes: Uint8Array, from: number, size: number, other: Uint8Array):
 function typeName(typeMeta: Uint8Array): string {
   const names = ["", ""];
   for (let at = 0; at + 1 < typeMeta.length; ) {
-    const field = typeMeta[at]! >> 3;
-    const size = typeMeta[at + 1]!;
-    if ((typeMeta[at]! & 7) !== 2 || (field !== 1 && field !== 2) || at + 2 + size > typeMeta.length) return "";
+    const field = defined(typeMeta[at]) >> 3;
+    const size = defined(typeMeta[at + 1]);
+    if ((defined(typeMeta[at]) & 7) !== 2 || (field !== 1 && field !== 2) || at + 2 + size > typeMeta.length) return "";
     names[field - 1] = new TextDecoder().decode(typeMeta.subarray(at + 2, at + 2 + size));
     at += 2 + size;
   }

@@ -1,5 +1,6 @@
 /** Names a stored object's type without decoding it, for whoever needs no more. For protobuf in bulk, see `peek-kind.ts`. */
 
+import { defined } from "../errors/defined.ts";
 import type { JsonValue, StorageEncoding } from "../kube/object.ts";
 import { WireError } from "../protobuf/reader.ts";
 import { decodeCbor } from "./cbor.ts";
@@ -29,7 +30,7 @@ export function peekType(value: Uint8Array): StoredType | undefined {
     if (encoding === "cbor") return typeOf(encoding, decodeCbor(value));
     const start = JSON_START.exec(Buffer.from(value.subarray(0, 600)).toString("latin1"));
     if (!start || start[1] === start[3]) return typeOf(encoding, parseJson(Buffer.from(value).toString("utf8")));
-    const [first, second] = [start[2]!, start[4]!];
+    const [first, second] = [defined(start[2]), defined(start[4])];
     return start[1] === "kind"
       ? { encoding, apiVersion: second, kind: first }
       : { encoding, apiVersion: first, kind: second };

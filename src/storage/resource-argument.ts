@@ -2,6 +2,7 @@
  * What a user calls a kind of objects: plural, singular or short name, with or without group and version (`deploy`, `deployments.apps`,
  * `deployments.v1.apps`), resolved to a place in etcd. Source: kubectl's RESTMapper and category expander.
  */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { CustomResource, PrinterColumn } from "./custom-resource.ts";
 import { RESOURCE_TYPES, type ResourceType } from "./object-key.ts";
@@ -180,7 +181,7 @@ function findCustom(wanted: Wanted, custom: readonly CustomResource[]): CustomRe
 }
 
 function builtInNamed(plural: string): NamedResource {
-  return ofBuiltIn(findBuiltIn({ name: plural, group: undefined, version: undefined })!, undefined);
+  return ofBuiltIn(defined(findBuiltIn({ name: plural, group: undefined, version: undefined })), undefined);
 }
 
 function ofBuiltIn(
@@ -242,9 +243,11 @@ function editDistance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      next.push(
+        Math.min(defined(row[j]) + 1, defined(next[j - 1]) + 1, defined(row[j - 1]) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
     }
     row = next;
   }
-  return row[b.length]!;
+  return defined(row[b.length]);
 }

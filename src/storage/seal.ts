@@ -1,4 +1,5 @@
 /** Encrypts values as the API server does at rest: the inverse of `encryption.ts`. */
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { providersByResource, readEncryptionHeader } from "./encryption.ts";
@@ -16,7 +17,7 @@ export function sealValue(
   prefix: string,
 ): Uint8Array {
   const resource = config && resourceOfKey(key, prefix);
-  const [provider] = (resource && providersByResource(config!)(resource)) ?? [];
+  const [provider] = (resource && providersByResource(defined(config))(resource)) ?? [];
   if (provider === undefined || provider.type === "identity") return plain;
   if (provider.type === "kms") {
     throw new MendError("unsupported", `"${key}" is to be encrypted by KMS plugin "${provider.name}"`, {

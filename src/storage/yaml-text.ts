@@ -3,6 +3,7 @@
  * quoted and how, lists not indented below their key), so that a diff against kubectl's output is empty.
  */
 
+import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { isObject } from "./arrange.ts";
 import { printYamlString } from "./yaml-string.ts";
@@ -103,15 +104,15 @@ function compareKeys(left: string, right: string): number {
   const b = Array.from(right);
   let inDigits = false;
   for (let i = 0; i < a.length && i < b.length; i++) {
-    const x = a[i]!;
-    const y = b[i]!;
+    const x = defined(a[i]);
+    const y = defined(b[i]);
     if (x === y) {
       inDigits = DIGIT.test(x);
       continue;
     }
     const xIsLetter = LETTER.test(x);
     const yIsLetter = LETTER.test(y);
-    if (xIsLetter && yIsLetter) return x.codePointAt(0)! - y.codePointAt(0)!;
+    if (xIsLetter && yIsLetter) return defined(x.codePointAt(0)) - defined(y.codePointAt(0));
     if (xIsLetter || yIsLetter) return (inDigits ? xIsLetter : yIsLetter) ? -1 : 1;
     return compareNumbers(a, b, i);
   }
@@ -121,17 +122,18 @@ function compareKeys(left: string, right: string): number {
 function compareNumbers(a: readonly string[], b: readonly string[], at: number): number {
   let significant = 0n;
   if (a[at] === "0" || b[at] === "0") {
-    for (let j = at - 1; j >= 0 && DIGIT.test(a[j]!); j--) if (a[j] !== "0") significant = 1n;
+    for (let j = at - 1; j >= 0 && DIGIT.test(defined(a[j])); j--) if (a[j] !== "0") significant = 1n;
   }
   const run = (text: readonly string[]) => {
     let end = at;
     let value = significant;
-    for (; end < text.length && /[0-9]/.test(text[end]!); end++) value = value * 10n + BigInt(text[end]!);
+    for (; end < text.length && /[0-9]/.test(defined(text[end])); end++)
+      value = value * 10n + BigInt(defined(text[end]));
     return { value, end };
   };
   const x = run(a);
   const y = run(b);
   if (x.value !== y.value) return x.value < y.value ? -1 : 1;
   if (x.end !== y.end) return x.end - y.end;
-  return a[at]!.codePointAt(0)! - b[at]!.codePointAt(0)!;
+  return defined(defined(a[at]).codePointAt(0)) - defined(defined(b[at]).codePointAt(0));
 }

@@ -3,8 +3,10 @@
  * damaged anywhere; what is sound behind a damaged place is read too, so a log comes in fragments, each of which is
  * without gaps.
  */
+
 import { crc32c } from "@node-rs/crc32";
 import type { ByteSource } from "../bolt/byte-source.ts";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import {
   decodeConfChange,
@@ -214,7 +216,7 @@ function createLogBuilder(): LogBuilder {
   const marks: SnapshotMark[] = [];
   const fragments: OpenFragment[] = [{ entries: [], commit: 0 }];
   const breaks: (LogBreak & { readonly fragment: number })[] = [];
-  let current = fragments[0]!;
+  let current = defined(fragments[0]);
   /** The index of the last entry that was added. */
   let highest = 0;
 
@@ -226,7 +228,7 @@ function createLogBuilder(): LogBuilder {
   const dropFrom = (index: number): void => {
     for (const { entries } of fragments) {
       const last = entries.at(-1);
-      if (last !== undefined && last.index >= index) entries.length = Math.max(0, index - entries[0]!.index);
+      if (last !== undefined && last.index >= index) entries.length = Math.max(0, index - defined(entries[0]).index);
     }
   };
   const breakAt: LogBuilder["breakAt"] = (kind, segment, position, text) => {

@@ -5,6 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 
@@ -30,8 +31,8 @@ export function newMembership(cluster: ReadonlyMap<string, readonly string[]>, t
   });
   members.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   for (let i = 1; i < members.length; i++) {
-    if (members[i]!.id === members[i - 1]!.id) {
-      const text = `members "${members[i - 1]!.name}" and "${members[i]!.name}" have the same peer URLs, so the same id`;
+    if (defined(members[i]).id === defined(members[i - 1]).id) {
+      const text = `members "${defined(members[i - 1]).name}" and "${defined(members[i]).name}" have the same peer URLs, so the same id`;
       throw new MendError("usage", text, { hint: `give each member URLs of its own in ${input("initialCluster")}` });
     }
   }

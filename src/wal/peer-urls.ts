@@ -1,5 +1,6 @@
 /** Peer URLs and `--initial-cluster`, by etcd's own rules (`client/pkg/types/urls.go`, `urlsmap.go`, `server/config`). */
 
+import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { input } from "../errors/input.ts";
 import { withoutLogin } from "../errors/secret.ts";
@@ -18,9 +19,9 @@ function parsePeerUrl(url: string, flag: string): string {
   };
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(url);
   if (match === null) return refuse("a URL begins with http://, https://, unix:// or unixs://");
-  const scheme = match[1]!.toLowerCase();
-  const host = match[2]!;
-  const rest = match[3]!;
+  const scheme = defined(match[1]).toLowerCase();
+  const host = defined(match[2]);
+  const rest = defined(match[3]);
   if (scheme === "unix" || scheme === "unixs") return `${scheme}://${host}${rest}`;
   if (scheme !== "http" && scheme !== "https") return refuse("its scheme must be http, https, unix or unixs");
   if (!/^(\[[0-9A-Fa-f:.]+(%25[^\]]+)?\]|[^:[\]@\s]*):[0-9]*$/.test(host)) {

@@ -3,6 +3,7 @@
  * `etcdserverpb.Metadata`). Scalars are written even when they are zero, in the order of their numbers, so that what we
  * encode has the very bytes that etcd would write.
  */
+import { defined } from "../errors/defined.ts";
 import { createWireCursor, encodeMessage, type FieldWriter, type WireCursor } from "../protobuf/message.ts";
 
 export const ENTRY_NORMAL = 0;
@@ -124,7 +125,7 @@ export function decodeConfState(bytes: Uint8Array): ConfState {
   const fields = cursor(bytes, "a raft configuration");
   let autoLeave = false;
   while (fields.next()) {
-    if (fields.field >= 1 && fields.field <= 4) lists[fields.field - 1]!.push(fields.bigint());
+    if (fields.field >= 1 && fields.field <= 4) defined(lists[fields.field - 1]).push(fields.bigint());
     else if (fields.field === 5) autoLeave = fields.number() !== 0;
   }
   const [voters, learners, votersOutgoing, learnersNext] = lists as [bigint[], bigint[], bigint[], bigint[]];

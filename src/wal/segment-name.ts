@@ -1,4 +1,5 @@
 /** Names of WAL segments and raft snapshots: two 64-bit numbers in 16 hexadecimal digits each. */
+import { defined } from "../errors/defined.ts";
 
 export interface SegmentName {
   /** Counts up by one from segment to segment. */
@@ -31,7 +32,7 @@ export function parseSnapshotName(file: string): { readonly term: number; readon
 function parsePair(file: string, extension: string): readonly [number, number] | undefined {
   const match = /^([0-9a-f]{16})-([0-9a-f]{16})\.([a-z]+)$/.exec(file);
   if (match === null || match[3] !== extension) return undefined;
-  const first = Number.parseInt(match[1]!, 16);
-  const second = Number.parseInt(match[2]!, 16);
+  const first = Number.parseInt(defined(match[1]), 16);
+  const second = Number.parseInt(defined(match[2]), 16);
   return Number.isSafeInteger(first) && Number.isSafeInteger(second) ? [first, second] : undefined;
 }
