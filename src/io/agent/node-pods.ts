@@ -6,8 +6,8 @@ import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
-import type { ClusterApi } from "../api-server/cluster-api.ts";
 import { Backoff, type BackoffOptions } from "../network/backoff.ts";
+import type { AgentApi } from "./agent-api.ts";
 
 const REQUEST_MS = 5000;
 /** A connection that says nothing for so long is tried: a cable that was pulled closes none. */
@@ -18,7 +18,7 @@ const RETRY: BackoffOptions = { firstMs: SHORTEST_PAUSE_MS, longestMs: 2000 };
 
 export interface NodePodsOptions {
   /** Called for each attempt, because a token or a certificate may have been renewed meanwhile. The result is closed here. */
-  readonly open: () => Promise<ClusterApi>;
+  readonly open: () => Promise<AgentApi>;
   readonly namespace: string;
   readonly nodeName: string;
   readonly signal: AbortSignal;
@@ -30,7 +30,7 @@ export interface NodePodsOptions {
 
 export class NodePods {
   #pods: ReadonlyMap<string, KubeObject> | undefined;
-  #api: ClusterApi | undefined;
+  #api: AgentApi | undefined;
   #failure: Error | undefined;
   #asked = false;
   #lostAt: number | undefined;
@@ -51,7 +51,7 @@ export class NodePods {
   }
 
   /** The client that works, while there is one. */
-  get api(): ClusterApi | undefined {
+  get api(): AgentApi | undefined {
     return this.#pods === undefined ? undefined : this.#api;
   }
 
@@ -110,7 +110,7 @@ export class NodePods {
     }
   }
 
-  async #follow(api: ClusterApi): Promise<void> {
+  async #follow(api: AgentApi): Promise<void> {
     const connection = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, connection.signal]);
     const prober = this.#probe(api, signal).catch((error: unknown) => connection.abort(error));
@@ -141,7 +141,7 @@ export class NodePods {
     }
   }
 
-  async #probe(api: ClusterApi, signal: AbortSignal): Promise<void> {
+  async #probe(api: AgentApi, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#rest = new AbortController();
       const { signal: asked } = this.#rest;
@@ -169,7 +169,7 @@ export class NodePods {
     }
   }
 
-  async #ask(api: ClusterApi, signal: AbortSignal): Promise<void> {
+  async #ask(api: AgentApi, signal: AbortSignal): Promise<void> {
     const limit = AbortSignal.timeout(REQUEST_MS);
     try {
       await api.list(`${this.#path}&limit=1`, AbortSignal.any([signal, limit]));

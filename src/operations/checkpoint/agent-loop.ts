@@ -74,7 +74,7 @@ export class AgentLoop {
     this.#wakeups = new Wakeups(options.signal);
     this.#kubeconfig = new AgentKubeconfig(options.kubeconfig, options.context);
     this.#pods = new NodePods({
-      open: async () => new ClusterApi(await this.#kubeconfig.read()),
+      open: options.openApi ?? (async () => new ClusterApi(await this.#kubeconfig.read())),
       namespace: options.place.namespace,
       nodeName: options.place.nodeName,
       signal: options.signal,

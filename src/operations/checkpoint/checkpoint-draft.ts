@@ -6,8 +6,9 @@ import { fingerprintOf } from "../../checkpoint/generation.ts";
 import { isAgentsOwn } from "../../checkpoint/parent.ts";
 import { type Draft, sanitize } from "../../checkpoint/sanitize.ts";
 import type { Finding } from "../../errors/errors.ts";
+import type { AgentApi } from "../../io/agent/agent-api.ts";
 import { unlessAbsent } from "../../io/api-server/api-lists.ts";
-import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { ApiError } from "../../io/api-server/cluster-api.ts";
 import type { DataObject } from "../../kube/data-object.ts";
 import { dataObjectOf } from "../../kube/data-object.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
@@ -15,7 +16,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import { dataReferences } from "../../kube/references.ts";
 
 export interface DraftSources {
-  readonly api: ClusterApi;
+  readonly api: AgentApi;
   readonly places: Places;
   readonly place: AgentPlace;
   readonly tokens: Tokens;
@@ -95,7 +96,7 @@ export class Tokens {
   async #request(
     parent: KubeObject,
     audience: string,
-    api: ClusterApi,
+    api: AgentApi,
     signal: AbortSignal,
   ): Promise<Uint8Array | undefined> {
     const account = textOf(specOf(parent).serviceAccountName) || "default";

@@ -4,7 +4,7 @@ import type { CheckpointId } from "../../checkpoint/checkpoint.ts";
 import { specOf } from "../../checkpoint/checkpoint.ts";
 import type { Seen } from "../../checkpoint/observe.ts";
 import { defined } from "../../errors/defined.ts";
-import type { ClusterApi } from "../../io/api-server/cluster-api.ts";
+import type { AgentApi } from "../../io/agent/agent-api.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { AgentFindings } from "./agent-findings.ts";
 import { type DraftOutcome, draftCheckpoint, Tokens } from "./checkpoint-draft.ts";
@@ -54,7 +54,7 @@ export class CheckpointDrafts {
   }
 
   /** Fetches the next one that is due; `done` is called when there is news. */
-  fetch(api: ClusterApi, seen: readonly Seen[], done: () => void): void {
+  fetch(api: AgentApi, seen: readonly Seen[], done: () => void): void {
     if (this.#busy) return;
     const now = this.#options.clock();
     const due = seen.find(({ id, parents: [parent] }) => {

@@ -3,6 +3,7 @@ import type { AgentPlace } from "../../checkpoint/checkpoint.ts";
 import type { Places } from "../../checkpoint/data-directory.ts";
 import type { Patience, State } from "../../checkpoint/state.ts";
 import type { Finding } from "../../errors/errors.ts";
+import type { AgentApi } from "../../io/agent/agent-api.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import type { AgentMachine } from "./machine.ts";
 
@@ -17,6 +18,8 @@ export interface CheckpointerOptions {
   readonly places: Places;
   readonly kubeconfig: string;
   readonly context?: string | undefined;
+  /** In place of the API server that the kubeconfig names. */
+  readonly openApi?: (() => Promise<AgentApi>) | undefined;
   /** This node's own address. */
   readonly hostIp: string;
   readonly lockFile: string;

@@ -78,7 +78,7 @@ async function killRestore(world: World): Promise<void> {
 }
 
 async function killed(world: World, argv: readonly string[]): Promise<void> {
-  world.counts.killed++;
+  world.counts["commands killed"]++;
   const after = world.chance.between(250, 900);
   const child = spawn(process.execPath, [MAIN, ...argv], { cwd: world.directory, stdio: "ignore" });
   const exited = once(child, "exit");

@@ -73,7 +73,7 @@ async function end(
   backups: Backups | undefined,
 ): Promise<void> {
   await world.stopWriting();
-  world.counts.acknowledged = world.ledger.size;
+  world.counts["acknowledged writes"] = world.ledger.size;
   await world.checkKeyspace("after all was healed");
   const backedUp = await backups?.check();
   await backups?.stop();

@@ -34,7 +34,7 @@ export class World {
   readonly story: string[] = [];
   /** What was found to be wrong. */
   readonly faults: string[] = [];
-  readonly counts = { commands: 0, done: 0, faults: 0, acknowledged: 0, killed: 0 };
+  readonly counts = { commands: 0, "commands done": 0, "commands killed": 0, faults: 0, "acknowledged writes": 0 };
   saved: SavedSnapshot[] = [];
   #writers: Writer[] = [];
   #began = Date.now();
@@ -135,7 +135,7 @@ export class World {
     }
     const { code, stderr } = outcome;
     this.say(`kubemend ${argv.slice(0, 3).join(" ")}: exit code ${code} ${firstError(stderr)}`);
-    if (code === 0) this.counts.done++;
+    if (code === 0) this.counts["commands done"]++;
     if (![0, 1, 3].includes(code)) this.wrong(`"kubemend ${argv.join(" ")}" ends with ${code}: ${stderr.trim()}`);
     if (/internal error|"internal"/.test(stderr)) this.wrong(`"kubemend ${argv.join(" ")}": ${stderr.trim()}`);
     return outcome;
