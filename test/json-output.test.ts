@@ -72,7 +72,7 @@ const RUNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 /** Commands whose JSON is that of Kubernetes: objects, and lists of them. */
-const OBJECTS = ["snapshot get", "snapshot describe", "checkpoint manifests"];
+const OBJECTS = ["snapshot get", "snapshot describe", "checkpoint manifests", "rbac"];
 /** etcdctl's own JSON. */
 const ETCDCTL = ["etcd members", "etcd member list"];
 

@@ -46,6 +46,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<MakeCommand>>> = {
   node: async () => (await import("./commands/node.ts")).nodeGroup,
   checkpoint: async () => (await import("./commands/checkpoint.ts")).checkpointGroup,
   certificate: async () => (await import("./commands/certificate.ts")).certificateGroup,
+  rbac: async () => (await import("./commands/rbac.ts")).rbacCommand,
   "support-bundle": async () => (await import("./commands/support-bundle.ts")).supportBundleCommand,
   explain: async () => (await import("./commands/explain.ts")).explainCommand,
   completion: async () => (await import("./commands/completion.ts")).completionCommand,

@@ -32,10 +32,11 @@ export interface RealApiServer {
 
 const TOKEN = "reader";
 
-/** `more`: flags of the API server. */
+/** `more`: flags of the API server. `users`: more users, without any rights, whose names are their tokens. */
 export async function startRealApiServer(
   snapshot: string,
   more: Readonly<Record<string, string>> = {},
+  users: readonly string[] = [],
 ): Promise<RealApiServer> {
   const directory = mkdtempSync(join(tmpdir(), "real-api-"));
   const kubernetes = await findKubernetes();
@@ -56,7 +57,10 @@ export async function startRealApiServer(
   const key = await generateKey("rsa-2048");
   writeFileSync(join(directory, "sa.key"), key.privateKeyPem);
   writeFileSync(join(directory, "sa.pub"), key.publicKeyPem);
-  writeFileSync(join(directory, "tokens.csv"), `${TOKEN},reader,reader,system:masters\n`);
+  writeFileSync(
+    join(directory, "tokens.csv"),
+    `${[`${TOKEN},reader,reader,system:masters`, ...users.map((user) => `${user},${user},${user}`)].join("\n")}\n`,
+  );
   const flags = {
     "etcd-servers": etcd.endpoint,
     "secure-port": port,
