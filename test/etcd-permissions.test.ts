@@ -51,7 +51,10 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   "etcd member remove": ["MEMBER"],
 };
 
-/** With one member, health compares no hashes and move-leader, promote and remove have nobody to ask: what is left to know is that root may. */
+/**
+ * With one member, health compares no hashes, and promote and remove are refused beforehand: what is left to know is
+ * that root may.
+ */
 const ONLY_ROOT: ReadonlySet<string> = new Set(["etcd health", "etcd member promote", "etcd member remove"]);
 
 const KINDS: readonly EtcdNeed[] = ["none", "read", "root"];
