@@ -3,8 +3,6 @@
  * processes, mounts, network and host names, so that both may have the same process id. `KUBEMEND_RACES=100` runs as
  * many of each.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,14 +13,11 @@ import { checkBolt } from "../src/bolt/check.ts";
 import type { Finding } from "../src/errors/errors.ts";
 import { readAssetDir } from "../src/io/files/asset-record.ts";
 import { readLog } from "../src/wal/log.ts";
+import { canUnshare, type Ended, race as raceIn } from "./containers.ts";
 import { kubemend } from "./kubemend.ts";
 import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
 
-const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const RACES = Number(process.env.KUBEMEND_RACES || 3);
-/** Root in a container may not. */
-const canUnshare =
-  process.geteuid?.() === 0 && spawnSync("unshare", ["--mount", "--pid", "--fork", "true"]).status === 0;
 
 let directory: string;
 let disk: string;
@@ -39,34 +34,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-interface Ended {
-  readonly code: number | null;
-  readonly stderr: string;
-}
-
-/** A shell in a container of its own, which waits for the file `go`, and then becomes kubemend. `before` is run first. */
-async function contain(host: string, args: readonly string[], before = "true"): Promise<Ended> {
-  const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(" ");
-  const script = `hostname ${host}; ${before}; until [ -e '${directory}/go' ]; do sleep 0.01; done; exec ${words}`;
-  const flags = ["--pid", "--fork", "--mount", "--net", "--uts", "--ipc", "--mount-proc", "--kill-child"];
-  const child = spawn("unshare", [...flags, "sh", "-c", script], { stdio: ["ignore", "ignore", "pipe"] });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, stderr };
-}
-
-async function race(
-  commands: readonly (readonly string[])[],
-  before: readonly string[] = [],
-): Promise<readonly Ended[]> {
-  rmSync(join(directory, "go"), { force: true });
-  const runs = commands.map((command, i) => contain(`node-${i + 1}`, command, before[i]));
-  await new Promise((resolve) => setTimeout(resolve, 300)); // both wait for it by then, or are late and the race is an easier one
-  writeFileSync(join(directory, "go"), "");
-  return Promise.all(runs);
+function race(commands: readonly (readonly string[])[], before: readonly string[] = []): Promise<readonly Ended[]> {
+  return raceIn(
+    directory,
+    commands.map((args, i) => ({ args, before: before[i] ?? "true" })),
+  );
 }
 
 const restoreTo = (dataDir: string, ...more: string[]): string[] => [

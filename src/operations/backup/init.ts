@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
-import { writeOnce } from "../../io/files/durable/write-once.ts";
+import { removeFile, writeOnce } from "../../io/files/durable/write-once.ts";
 import { encodeIdentity } from "../../io/repository/identity.ts";
 import { openStore } from "../../io/stores/open-store.ts";
 import type { Store } from "../../io/stores/store.ts";
@@ -71,14 +71,18 @@ export async function initRepository(address: string, options: InitOptions): Pro
     const own = secret === undefined ? [] : [await identityToRecipient(secret)];
     const all = unencrypted ? null : [...own, ...recipients];
     // The keys first: a repository without them would be of no use to anybody.
-    await writeKey(signingKeyFile, pem);
+    const keys: [path: string, text: string][] = [[signingKeyFile, pem]];
     if (identityFile !== undefined && secret !== undefined) {
-      await writeKey(identityFile, encodeIdentity(secret, defined(own[0]), signer, id));
+      keys.push([identityFile, encodeIdentity(secret, defined(own[0]), signer, id)]);
     }
+    await writeKeys(keys);
     const created = new Date(options.now()).toISOString();
     const description = { id, created, signer, recipients: all, exclusive };
     const encoded = encodeDescription(description, key);
-    if (!(await store.create(DESCRIPTION_NAME, encoded))) throw repositoryExists(store);
+    if (!(await store.create(DESCRIPTION_NAME, encoded))) {
+      for (const [path] of keys) await removeFile(path); // another run was first: they open nothing
+      throw repositoryExists(store);
+    }
     if (!Buffer.from(encoded).equals(await store.read(DESCRIPTION_NAME))) throw notKept(store);
     return {
       repository: store.url,
@@ -105,9 +109,20 @@ async function isExclusive(store: Store): Promise<boolean> {
   }
 }
 
-async function writeKey(path: string, text: string): Promise<void> {
-  if (await writeOnce(path, Buffer.from(text))) return;
-  throw new MendError("already-exists", `"${path}" exists already`, { where: path, hint: "choose another path" });
+/** All of them, or none. */
+async function writeKeys(keys: readonly (readonly [path: string, text: string])[]): Promise<void> {
+  const written: string[] = [];
+  try {
+    for (const [path, text] of keys) {
+      if (!(await writeOnce(path, Buffer.from(text)))) {
+        throw new MendError("already-exists", `"${path}" exists already`, { where: path, hint: "choose another path" });
+      }
+      written.push(path);
+    }
+  } catch (error) {
+    for (const path of written) await removeFile(path);
+    throw error;
+  }
 }
 
 function notKept(store: Store): MendError {
