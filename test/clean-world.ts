@@ -1,6 +1,7 @@
 /** A node's directories as `node clean` finds them, made small, and what is in them before and after. */
 import {
   chmodSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -33,12 +34,19 @@ export const hasOtherDisk = (() => {
 
 export class CleanWorld {
   /** In memory where it can be: what is flushed at every step takes no time there. */
-  readonly root = mkdtempSync(join(hasOtherDisk ? OTHER_DISK : tmpdir(), "kubemend-clean-"));
+  readonly root: string;
   readonly keep: string;
   readonly reported: string[] = [];
 
-  constructor(otherDisk = false) {
+  /** One that is there. */
+  static at(root: string): CleanWorld {
+    return new CleanWorld(false, root, true);
+  }
+
+  constructor(otherDisk = false, root?: string, isThere = false) {
+    this.root = root ?? mkdtempSync(join(hasOtherDisk ? OTHER_DISK : tmpdir(), "kubemend-clean-"));
     this.keep = otherDisk ? mkdtempSync(join(tmpdir(), "kubemend-clean-")) : join(this.root, "keep");
+    if (isThere) return;
     for (const directory of ["manifests", "kubelet/pods", "log", "etcd/member/snap", "etcd/member/wal", "elsewhere"]) {
       mkdirSync(this.path(directory), { recursive: true });
     }
@@ -76,6 +84,11 @@ export class CleanWorld {
   /** Everything on the node, what was kept aside. */
   contents(): Record<string, string> {
     return treeOf(this.root, [this.keep]);
+  }
+
+  /** Everything that was kept aside, by whatever runs. */
+  everythingKept(): Record<string, string> {
+    return existsSync(this.keep) ? treeOf(this.keep, []) : {};
   }
 
   /** Everything in the one directory of a clean. */

@@ -7,12 +7,11 @@ import { memorySource } from "../../src/bolt/byte-source.ts";
 import { checkBolt } from "../../src/bolt/check.ts";
 import type { Finding } from "../../src/errors/errors.ts";
 import { readLog } from "../../src/wal/log.ts";
-import { kubemend } from "../kubemend.ts";
 import { clusterEntries, madeSnapshot } from "../made-snapshot.ts";
-import { digestOfDirectory } from "./crash-states.ts";
-import type { PowerContext, PowerJob } from "./power-job.ts";
+import { checkEither, expectNoLeftovers, MAIN, run } from "./job-steps.ts";
+import type { PowerJob } from "./power-job.ts";
+import { WRITER_JOBS } from "./writer-jobs.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const FIXTURES = join(import.meta.dirname, "../fixtures");
 const MEMBER = [
   "--name=m",
@@ -39,23 +38,6 @@ function checkDataDir(path: string): void {
   assert.deepEqual(log.breaks, []);
 }
 
-async function run(directory: string, argv: readonly string[], codes: readonly number[] = [0]): Promise<string> {
-  const { code, stdout, stderr } = await kubemend(directory, argv);
-  assert.ok(codes.includes(code), `${argv.join(" ")}: exit code ${code}\n${stderr}`);
-  return stdout;
-}
-
-/**
- * A lock file of a dead run may stay in a data dir that was moved aside meanwhile: it locks nothing, and etcd passes
- * over it.
- */
-function expectNoLeftovers(directory: string): void {
-  const left = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter(
-    (path) => /\.kubemend-(?:[0-9a-f]{16}|lock)$/.test(path) && !/\.before-restore[^/]*\/\.kubemend-lock$/.test(path),
-  );
-  assert.deepEqual(left, []);
-}
-
 const restoreArguments = (directory: string, inputs: string): string[] => [
   "snapshot",
   "restore",
@@ -63,18 +45,6 @@ const restoreArguments = (directory: string, inputs: string): string[] => [
   `--data-dir=${join(directory, "etcd")}`,
   ...MEMBER,
 ];
-
-/** `name` is as it was before, or as it is after; and as it is after once that was said. */
-function checkEither(name: string, directory: string, { before, after, hasSpoken }: PowerContext): void {
-  const digest = (root: string): string | undefined =>
-    existsSync(join(root, name)) ? digestOfDirectory(join(root, name)) : undefined;
-  const found = digest(directory);
-  const [old, fresh] = [digest(before), digest(after)];
-  assert.ok(
-    found === fresh || (!hasSpoken && found === old),
-    `"${name}" is neither what it was nor what it is to be${hasSpoken ? ", and it was said to be done" : ""}`,
-  );
-}
 
 export const POWER_JOBS: readonly PowerJob[] = [
   {
@@ -202,6 +172,7 @@ export const POWER_JOBS: readonly PowerJob[] = [
       assert.ok(loadCheckpoint(directory).some(({ number }) => number === 3));
     },
   },
+  ...WRITER_JOBS,
 ];
 
 const salvageArguments = (directory: string, inputs: string): string[] => [

@@ -38,7 +38,7 @@ async function attack(job: PowerJob, scratch: string): Promise<Outcome> {
   ];
   for (const each of [directory, inputs]) mkdirSync(each, { mode: 0o700 });
   await job.prepare(directory, inputs);
-  cpSync(directory, before, { recursive: true, preserveTimestamps: true });
+  cpSync(directory, before, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   const finish = beginRecording(directory);
   const log = join(scratch, "log");
   const program = [`--import=${join(import.meta.dirname, "record-writes.ts")}`, ...job.argv(directory, inputs)];
@@ -81,6 +81,7 @@ for (const job of POWER_JOBS.filter(({ name }) => values.job === undefined || na
       `${outcome.name}: ${outcome.changes} changes, ${outcome.states} states, ${outcome.failures} failures\n`,
     );
   } finally {
+    await job.close?.();
     rmSync(scratch, { recursive: true, force: true });
   }
 }

@@ -14,6 +14,8 @@ export interface PowerJob {
   check(directory: string, context: PowerContext): Promise<void> | void;
   /** Runs it again, in this process: it must end well, and leave nothing behind. */
   again(directory: string, inputs: string): Promise<void>;
+  /** Ends what `prepare` started. */
+  close?(): Promise<void> | void | undefined;
 }
 
 export interface PowerContext {

@@ -28,6 +28,7 @@ import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { certificateAuthorities, certificateOf } from "../../io/files/certificate-files.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
+import { removeDeadLocks } from "../../io/files/durable/lock-file.ts";
 import { openReplacement, replaceFile } from "../../io/files/durable/replace-file.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
@@ -102,12 +103,19 @@ export async function issueCertificates(options: IssueOptions): Promise<IssueRes
   const maker = new Maker(options);
   const outputs = await maker.makeAll();
   const issued: Issued[] = [];
+  if (!options.dryRun) for (const directory of placesOf(options)) removeDeadLocks(directory);
   for (const output of outputs) {
     const kept = options.dryRun ? null : await place(output, options);
     const { name, file, subject, notAfter } = output;
     issued.push({ name, file, subject, notAfter, kept });
   }
   return { issued, lost: maker.lost, identity: maker.found };
+}
+
+/** Where an issue that was killed may have left its lock. */
+function placesOf({ kubernetesDir, kubeletDir }: IssueOptions): string[] {
+  const places = [kubernetesDir, join(kubernetesDir, "pki"), join(kubernetesDir, "pki/etcd"), join(kubeletDir, "pki")];
+  return places.filter((path) => existsSync(path));
 }
 
 /** Facts that are needed and that nobody has given. */

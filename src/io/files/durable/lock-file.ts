@@ -10,11 +10,13 @@ import {
   ftruncateSync,
   lstatSync,
   openSync,
+  readdirSync,
   readSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { tryLock } from "./flock.ts";
@@ -46,6 +48,7 @@ const MOST_BYTES = 4096;
 /** A holder says who it is right after it got the lock. */
 const HOLDER_TRIES = 20;
 const HOLDER_WAIT_MS = 10;
+const NAMELESS_TRIES = 2;
 
 /**
  * Does not wait. Throws what the system says, about `target`, which is what is to be written, and `already-exists`
@@ -64,6 +67,8 @@ export function takeLockFile(path: string, target: string, command: string): Loc
         removeUnlocked(path, stat.ino);
         return { state: "unsupported" };
       }
+      // Whoever clears dead locks away holds one for a moment, and never says who it is.
+      if (holder === undefined && tries < NAMELESS_TRIES) continue;
       return { state: "others", holder, owner: stat.uid };
     }
     const named = lstatSync(path, { throwIfNoEntry: false });
@@ -81,6 +86,23 @@ export function takeLockFile(path: string, target: string, command: string): Loc
     return { state: "ours", lock: { release: () => release(path, descriptor) } };
   }
   throw new MendError("io", `cannot lock "${shownPath(path)}": it changes all the time`, { where: shownPath(path) });
+}
+
+/** Removes lock files of ours in a directory that nobody holds: those of runs that were killed. */
+export function removeDeadLocks(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (!/^\..+\.kubemend-lock$/.test(name)) continue;
+    const path = join(directory, name);
+    try {
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      const stat = fstatSync(descriptor);
+      const isOurs = stat.isFile() && stat.uid === process.geteuid?.();
+      if (isOurs && tryLock(descriptor) === "ours") removeUnlocked(path, stat.ino);
+      closeSync(descriptor);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error; // it came or went, or is no lock
+    }
+  }
 }
 
 /** Undefined where the file came or went in the meantime. */

@@ -18,7 +18,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
 import { parseMountTable } from "../../../nodes/mount-table.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
-import { type HeldLock, type LockHolder, takeLockFile } from "./lock-file.ts";
+import { type HeldLock, type LockHolder, removeDeadLocks, takeLockFile } from "./lock-file.ts";
 import { openTrustedDirectory, type TrustedDirectory, type TrustOptions } from "./trusted-directory.ts";
 
 export interface TargetOptions extends TrustOptions {
@@ -75,6 +75,7 @@ export function openTarget(path: string, options: TargetOptions): Target {
       [Symbol.dispose]: close,
     };
     lock(target, options, locks);
+    removeDeadLocks(parent.anchor);
     return target;
   } catch (error) {
     close();
