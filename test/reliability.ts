@@ -15,6 +15,18 @@ export function recordFigures(section: "fuzz" | "power" | "simulation" | "races"
   execFileSync(join(import.meta.dirname, "../node_modules/.bin/biome"), ["format", "--write", PAGE]);
 }
 
+/** The rows of a section's table by their first cell, without its head. */
+export function recordedRows(section: string): [name: string, figures: (string | number)[]][] {
+  const [, text = ""] = readFileSync(PAGE, "utf8").split(new RegExp(`<!-- (?:end of )?figures: ${section} -->`));
+  return text.split("\n").flatMap((line) => {
+    const [name, ...figures] = line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    return name === undefined || name === "command" || /^-+$/.test(name) ? [] : [[name, figures]];
+  });
+}
+
 /** At 140 characters, as Markdown is wrapped here. */
 function wrap(line: string): string[] {
   const lines = [""];

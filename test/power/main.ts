@@ -9,7 +9,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { recordFigures } from "../reliability.ts";
+import { recordedRows, recordFigures } from "../reliability.ts";
 import { beginRecording, crashStates, digestOfDirectory, finalDigest } from "./crash-states.ts";
 import { POWER_JOBS } from "./jobs.ts";
 import type { PowerJob } from "./power-job.ts";
@@ -87,10 +87,13 @@ for (const job of POWER_JOBS.filter(({ name }) => values.job === undefined || na
 }
 if (outcomes.length === 0) throw new Error(`no job is named "${values.job}"`);
 if (values.record) {
+  // A run of one job leaves the others' figures as they are.
+  const rows = new Map(values.job === undefined ? [] : recordedRows("power"));
+  for (const { name, changes, states, failures } of outcomes) rows.set(name, [changes, states, failures]);
   recordFigures("power", [
     "| command | changes that it makes | states of the disk | failures |",
     "| --- | ---: | ---: | ---: |",
-    ...outcomes.map(({ name, changes, states, failures }) => `| ${name} | ${changes} | ${states} | ${failures} |`),
+    ...[...rows].map(([name, figures]) => `| ${name} | ${figures.join(" | ")} |`),
   ]);
 }
 process.exit(outcomes.some(({ failures }) => failures > 0) ? 1 : 0);
