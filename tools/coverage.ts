@@ -1,6 +1,7 @@
 /**
  * Runs the unit tests and measures which lines of src/ they reach, by folder; fails where a folder is below its floor.
- * Arguments go to Vitest. Lines that only a thread of a test's own or another program reaches count as not reached.
+ * With `--pure` it runs the tests that are in the pure folders, and measures these folders alone: minutes less. Other
+ * arguments go to Vitest. Lines that only a thread of a test's own or another program reaches count as not reached.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -13,7 +14,13 @@ const FLOORS = { pure: 95, operations: 80 };
 const root = join(import.meta.dirname, "..");
 const summary = join(root, ".cache/coverage/coverage-summary.json");
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
-const { status } = spawnSync(process.execPath, [vitest, "run", "--coverage", ...process.argv.slice(2)], {
+const given = process.argv.slice(2);
+const isPure = given.includes("--pure");
+const only = isPure
+  ? PURE_FOLDERS.flatMap((folder) => [`src/${folder}/`, `--coverage.include=src/${folder}/**/*.ts`])
+  : [];
+const rest = given.filter((argument) => argument !== "--pure");
+const { status } = spawnSync(process.execPath, [vitest, "run", "--coverage", ...only, ...rest], {
   cwd: root,
   stdio: "inherit",
 });
