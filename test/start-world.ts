@@ -157,8 +157,9 @@ export class StartWorld {
       .filter((name) => !name.startsWith("."))
       .flatMap((name) => {
         const path = join(this.manifests, name);
-        const pod = existsSync(path) ? (readYaml(readFileSync(path, "utf8")) as KubeObject | undefined) : undefined;
-        return pod === undefined ? [] : [`${pod.metadata.name}-${NODE}`];
+        const pod = existsSync(path) ? (readYaml(readFileSync(path, "utf8")) as Partial<KubeObject> | null) : null;
+        // The kubelet passes over a file that is no pod.
+        return pod?.metadata === undefined ? [] : [`${pod.metadata.name}-${NODE}`];
       });
   }
 
