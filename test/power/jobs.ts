@@ -1,6 +1,6 @@
 /** The commands whose writes are cut off at every point. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
@@ -148,6 +148,74 @@ export const POWER_JOBS: readonly PowerJob[] = [
     },
   },
   {
+    name: "backup init",
+    prepare: () => {},
+    argv: (directory) => [MAIN, ...initArguments(directory)],
+    async check(directory, { hasSpoken }) {
+      const isThere = existsSync(join(directory, "repository/repository.json"));
+      assert.ok(isThere || !hasSpoken, "it was said to be made");
+      if (!isThere) return;
+      // Never a repository whose keys are lost.
+      for (const name of ["signing", "identity"]) assert.ok(existsSync(join(directory, name)), `${name} is lost`);
+      await run(directory, ["backup", "verify", join(directory, "repository")], [3]);
+    },
+    async again(directory) {
+      const isDone = existsSync(join(directory, "repository/repository.json"));
+      if (!isDone) for (const name of ["signing", "identity"]) rmSync(join(directory, name), { force: true });
+      await run(directory, initArguments(directory), isDone ? [1] : [0]);
+    },
+  },
+  {
+    name: "backup prune",
+    async prepare(directory, inputs) {
+      await makeRepository(directory, inputs);
+      await run(directory, importArguments(directory, inputs));
+      await run(directory, importArguments(directory, inputs));
+    },
+    argv: (directory, inputs) => [MAIN, ...pruneArguments(directory, inputs)],
+    async check(directory, { inputs, hasSpoken }) {
+      const list = await checkRepository(directory, inputs);
+      assert.ok(list.links >= 1 && (!hasSpoken || list.links === 1), `${list.links} links`);
+      await run(directory, ["snapshot", "verify", `${join(directory, "repository")}@latest`, ...identity(inputs)]);
+    },
+    async again(directory, inputs) {
+      await run(directory, pruneArguments(directory, inputs));
+      assert.equal((await checkRepository(directory, inputs)).links, 1);
+    },
+  },
+  {
+    name: "backup restore",
+    async prepare(_, inputs) {
+      await makeRepository(inputs, inputs);
+      await run(inputs, importArguments(inputs, inputs));
+    },
+    argv: (directory, inputs) => [MAIN, ...backupRestoreArguments(directory, inputs)],
+    check: (directory, context) => checkEither("etcd", directory, context),
+    async again(directory, inputs) {
+      const isDone = existsSync(join(directory, "etcd/member"));
+      await run(directory, backupRestoreArguments(directory, inputs), isDone ? [1] : [0]);
+      checkDataDir(join(directory, "etcd"));
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
+    name: "links and bundles of a backup agent",
+    async prepare(directory, inputs) {
+      await makeRepository(directory, inputs);
+      await run(directory, importArguments(directory, inputs));
+    },
+    argv: (directory, inputs) => [join(import.meta.dirname, "append-links.ts"), directory, join(inputs, "signing")],
+    async check(directory, { inputs, hasSpoken }) {
+      const list = await checkRepository(directory, inputs);
+      assert.ok(list.links >= (hasSpoken ? 10 : 1), `${list.links} links`);
+    },
+    async again(directory, inputs) {
+      const { appendLinks } = await import("./append-links.ts");
+      await appendLinks(directory, join(inputs, "signing"));
+      assert.ok((await checkRepository(directory, inputs)).links >= 10);
+    },
+  },
+  {
     name: "checkpoint of a pod",
     async prepare(directory) {
       const { saveCheckpoint } = await import("./save-checkpoint.ts");
@@ -195,6 +263,52 @@ const recoverArguments = (directory: string): string[] => [
   `--recovery-dir=${join(directory, "out")}`,
   "--etcd-backup-file",
   join(FIXTURES, "kubeadm-k120/snapshot.db.gz"),
+];
+const identity = (inputs: string): string[] => ["--identity", join(inputs, "identity")];
+
+const initArguments = (directory: string): string[] => [
+  "backup",
+  "init",
+  join(directory, "repository"),
+  "--signing-key",
+  join(directory, "signing"),
+  "--identity",
+  join(directory, "identity"),
+];
+
+async function makeRepository(directory: string, inputs: string): Promise<void> {
+  writeFileSync(join(inputs, "snapshot_2026-11-29_104217.db"), objects(20));
+  const keys = ["--signing-key", join(inputs, "signing"), ...identity(inputs)];
+  await run(inputs, ["backup", "init", join(directory, "repository"), ...keys]);
+}
+
+/** Throws where anything in the repository is damaged or missing. */
+async function checkRepository(directory: string, inputs: string): Promise<{ readonly links: number }> {
+  const place = join(directory, "repository");
+  const text = await run(directory, ["backup", "verify", place, ...identity(inputs), "-o", "json"], [0, 1, 3]);
+  const { findings, links } = JSON.parse(text) as { readonly findings: readonly Finding[]; readonly links: number };
+  assert.deepEqual(
+    findings.filter(({ level }) => level === "error"),
+    [],
+  );
+  return { links };
+}
+
+const pruneArguments = (directory: string, inputs: string): string[] => [
+  "backup",
+  "prune",
+  join(directory, "repository"),
+  "--keep-last=1",
+  "--signing-key",
+  join(inputs, "signing"),
+];
+const backupRestoreArguments = (directory: string, inputs: string): string[] => [
+  "backup",
+  "restore",
+  join(inputs, "repository"),
+  ...identity(inputs),
+  `--data-dir=${join(directory, "etcd")}`,
+  ...MEMBER,
 ];
 const importArguments = (directory: string, inputs: string): string[] => [
   "backup",
