@@ -72,7 +72,7 @@ mkdirSync(pki, { recursive: true });
 writeFileSync(join(pki, "ca.key"), "a secret", { mode: 0o600 });
 try {
   const rounds = Number(values.rounds);
-  const { place, answers } = await recordHistory(directory, {
+  const { place, answers, newest } = await recordHistory(directory, {
     rounds,
     seed: Number(values.seed),
     nodeFiles: [pki],
@@ -123,10 +123,7 @@ try {
         (line) => line.startsWith("error") && (line.includes(name) || line.includes("its newest links were removed")),
       );
     if (mustBeNamed && !isNamed) failures.push(`${name} ${how}: not named:\n${text}`);
-    for (const revision of [
-      span.toRevision,
-      span.fromRevision + Math.floor(next() * (span.toRevision - span.fromRevision)),
-    ]) {
+    for (const revision of [newest, span.fromRevision + Math.floor(next() * (newest - span.fromRevision))]) {
       const { text: keys, code } = await restored(place, revision);
       if (code !== undefined) counts.refused++;
       else if (keys === answers.get(revision)) counts.restored++;

@@ -63,8 +63,16 @@ export async function verifyBackups(address: string, options: VerifyOptions): Pr
     for (const finding of damage) report(finding);
     const facts = { repository: description.id, signer, unreadable, pruned, links };
     const tipBefore = options.knownTip;
-    for (const finding of checkChain(tipBefore === undefined ? facts : { ...facts, knownTip: tipBefore }))
-      report(finding);
+    // A link is named by its number, and one that was read from a bundle by that too.
+    const places = new Map(links.map(({ sequence, object }) => [linkName(sequence), object]));
+    for (const finding of checkChain(tipBefore === undefined ? facts : { ...facts, knownTip: tipBefore })) {
+      const object = places.get(finding.where);
+      report(
+        object === undefined || object === finding.where
+          ? finding
+          : { ...finding, where: `${object} · ${finding.where}` },
+      );
+    }
     for (const delta of readTimeline(links.map(({ signed }) => signed.head)).orphans) {
       const text = "there is no full below its changes: they cannot be restored";
       report({ level: "warning", code: "delta-unusable", where: linkName(delta.sequence), text });
