@@ -241,10 +241,12 @@ async function restore(): Promise<void> {
   );
   for (const result of measured) {
     if (typeof result === "string") console.log(result);
-    else
+    else {
+      const [cpu, wall] = [result.cpu?.median ?? Number.NaN, result.wall.median];
       console.log(
-        `  ${result.tool}: CPU ${result.cpu?.median.toFixed(1) ?? "?"} s, wall ${result.wall.median.toFixed(1)} s, ${result.peakMemory ?? "?"} MiB`,
+        `  ${result.tool}: CPU ${cpu.toFixed(1)} s, wall ${wall.toFixed(1)} s, ${result.peakMemory ?? "?"} MiB`,
       );
+    }
   }
 }
 
