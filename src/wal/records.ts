@@ -101,6 +101,8 @@ export function* readSegment(
 const MOST_SEARCHED_BYTES = 256 * 1024 * 1024;
 /** How many times as much it may read: bytes that look like records by chance are few, unless they are made to. */
 const SEARCH_EFFORT = 8;
+/** Bytes that are skipped together where all of them are zero: a multiple of 8, and less than a window. */
+const ZERO_BLOCK = 4096;
 
 /**
  * Looks behind a damaged place for the next record that can be verified, and returns where reading continues. That takes
@@ -119,7 +121,17 @@ export function findNextRecord(source: ByteSource, from: number): ChainStart | u
     effort -= size.record + WINDOW / 64;
     return bodies(position + FRAME_HEADER_SIZE, size.record + size.padding);
   };
+  let zerosLookedFor = 0;
   for (let position = align(from); position + FRAME_HEADER_SIZE <= end && effort > 0; position += 8) {
+    if (position >= zerosLookedFor) {
+      // No record begins among zeros, which damage and allocation ahead leave by the megabyte.
+      const size = Math.min(ZERO_BLOCK, end - position);
+      zerosLookedFor = position + ZERO_BLOCK;
+      if (size === ZERO_BLOCK && Buffer.compare(scan(position, size), ZEROS.subarray(0, size)) === 0) {
+        position += ZERO_BLOCK - 8;
+        continue;
+      }
+    }
     const seed = frameAt(position);
     if (seed === undefined) continue;
     const next = position + FRAME_HEADER_SIZE + seed.record + seed.padding;

@@ -252,6 +252,21 @@ describe("damage at the end", () => {
     expect(readLog([source]).breaks).toMatchObject([{ kind: "damaged", position: segment!.bytes.length }]);
   });
 
+  test("records behind a page of zeros in the middle are found, wherever the zeros begin", () => {
+    for (const gap of [4096, 8192, 9000, 100_000]) {
+      const segments = write(entries, 10, 4000);
+      const bytes = Buffer.from(segments[1]!.bytes);
+      // Behind the first record: the low 56 bits of a header are the record's size, the lowest three of its last byte the padding.
+      const cut = 8 + bytes.readUIntLE(0, 6) + (bytes[7]! & 7);
+      const whole = readLog(sources(segments));
+      segments[1]!.bytes = Buffer.concat([bytes.subarray(0, cut), new Uint8Array(gap), bytes.subarray(cut)]);
+      const log = readLog(sources(segments));
+      expect(log.breaks).toMatchObject([{ kind: "damaged", segment: 1, position: cut }]);
+      expect(entriesOf(log).at(-1)).toEqual(entriesOf(whole).at(-1));
+      expect(entriesOf(whole).length - entriesOf(log).length).toBeLessThanOrEqual(2);
+    }
+  });
+
   test("a damaged segment in the middle is not torn, and the segments behind it are read", () => {
     const segments = write(entries, 10, 4000);
     expect(segments.length).toBeGreaterThan(2);
