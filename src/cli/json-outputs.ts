@@ -14,6 +14,7 @@ import type { BackupList } from "../operations/backup/list.ts";
 import type { PruneResult } from "../operations/backup/prune.ts";
 import type { BackupMoment, SavedMoment } from "../operations/backup/restore.ts";
 import type { RestoredNodeFiles } from "../operations/backup/restore-node-files.ts";
+import type { RotateResult } from "../operations/backup/rotate.ts";
 import type { RepositoryStatus } from "../operations/backup/status.ts";
 import type { BackupVerification } from "../operations/backup/verify.ts";
 import type { IssueResult } from "../operations/certificate/issue-certificates.ts";
@@ -122,6 +123,7 @@ interface RestoredItemJson extends ObjectJson {
 export interface JsonOutputs {
   "snapshot save": SaveResult;
   "backup init": InitResult;
+  "backup rotate": RotateResult;
   "backup now": FullHead;
   "backup list": BackupList;
   "backup status": readonly RepositoryStatus[];

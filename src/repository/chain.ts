@@ -8,11 +8,12 @@ import type { FindingCode } from "../errors/finding-codes.ts";
 import { isAuthentic, type SignedHead } from "./head.ts";
 import { linkName, type SequenceRange } from "./names.ts";
 import type { PrunedRange } from "./pruned.ts";
+import type { Signers } from "./signers.ts";
 
 export interface ChainFacts {
   /** The id in the repository's description. */
   readonly repository: string;
-  readonly signer: string;
+  readonly signers: Signers;
   /** By the number in the name of the object that each was read from, ascending. Those that cannot be read are left out. */
   readonly links: readonly { readonly sequence: number; readonly signed: SignedHead }[];
   /** Links that are there and cannot be read: they are not missing, and what is wrong with them is a finding already. */
@@ -56,11 +57,11 @@ export function checkChain(facts: ChainFacts): Finding[] {
 export function checkLink(
   sequence: number,
   signed: SignedHead,
-  facts: Pick<ChainFacts, "repository" | "signer">,
+  facts: Pick<ChainFacts, "repository" | "signers">,
   report: (sequence: number, code: FindingCode, text: string) => void,
 ): void {
   const { head } = signed;
-  if (!isAuthentic(signed, facts.signer)) {
+  if (!isAuthentic(signed, facts.signers)) {
     report(sequence, "signature-invalid", "its signature was not made with the repository's signing key");
   }
   if (head.repository !== facts.repository) {

@@ -8,18 +8,21 @@ import { isSignedBy, readSignature, type SigningKey, signatureText } from "./sig
 
 const FORMAT = "kubemend backup repository 1";
 
+export const PUBLIC_KEY = z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/);
+/** Public keys of who can read, `age1…`; null for a repository that is not encrypted. */
+export const RECIPIENTS = z
+  .array(z.string().regex(/^age1[a-z0-9]+$/))
+  .min(1)
+  .nullable();
+
 const SCHEMA = z.object({
   format: z.literal(FORMAT),
   /** 32 hex digits. */
   id: z.string().regex(/^[0-9a-f]{32}$/),
   created: z.iso.datetime(),
   /** The public key of who writes, `ed25519:BASE64`. */
-  signer: z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/),
-  /** Public keys of who can read, `age1…`; null for a repository that is not encrypted. */
-  recipients: z
-    .array(z.string().regex(/^age1[a-z0-9]+$/))
-    .min(1)
-    .nullable(),
+  signer: PUBLIC_KEY,
+  recipients: RECIPIENTS,
   /** Whether the store was seen to refuse a second object of the same name. */
   exclusive: z.boolean(),
 });

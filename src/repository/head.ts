@@ -12,6 +12,9 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
+import { PUBLIC_KEY, RECIPIENTS } from "./description.ts";
+import { PRUNED_RANGE } from "./pruned.ts";
+import { type Signers, signerAt } from "./signers.ts";
 import { isSignedBy, readSignature, type SigningKey, signatureText } from "./signing.ts";
 
 const MAGIC = "kubemend backup 1 ";
@@ -102,12 +105,27 @@ const NODE = z.object({
   fingerprint: hex(64),
 });
 
-const SCHEMA = z.discriminatedUnion("kind", [FULL, DELTA, NODE]);
+/** The keys were replaced: links behind this one are signed by another key. */
+const ROTATION = z.object({
+  kind: z.literal("rotation"),
+  ...COMMON,
+  /** Of the rotations, from 1. */
+  number: z.number().int().positive(),
+  /** The public key that signs the links behind this one. */
+  signer: PUBLIC_KEY,
+  /** Who can read what is stored from now on; null for a repository that is not encrypted. */
+  recipients: RECIPIENTS,
+  /** All that was pruned until now. */
+  pruned: z.array(PRUNED_RANGE),
+});
+
+const SCHEMA = z.discriminatedUnion("kind", [FULL, DELTA, NODE, ROTATION]);
 
 export type Head = z.infer<typeof SCHEMA>;
 export type FullHead = z.infer<typeof FULL>;
 export type DeltaHead = z.infer<typeof DELTA>;
 export type NodeHead = z.infer<typeof NODE>;
+export type RotationHead = z.infer<typeof ROTATION>;
 export type Content = z.infer<typeof CONTENT>;
 export type HashMark = z.infer<typeof HASH>;
 
@@ -176,7 +194,9 @@ export function decodeHead(bytes: Uint8Array, where: string): SignedHead | undef
 /** A chain of a day has thousands of heads, and each is asked about more than once. */
 const authentic = new WeakMap<SignedHead, string>();
 
-export function isAuthentic(head: SignedHead, publicKey: string): boolean {
+/** Whether it is signed by the key that signs links of its number. */
+export function isAuthentic(head: SignedHead, signers: Signers): boolean {
+  const publicKey = signerAt(signers, head.head.sequence);
   if (authentic.get(head) === publicKey) return true;
   const isOk = isSignedBy(publicKey, head.signed, head.signature);
   if (isOk) authentic.set(head, publicKey);

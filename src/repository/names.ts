@@ -11,6 +11,7 @@ export const CHAIN = "chain/";
 export const BUNDLES = "bundles/";
 export const DATA = "data/";
 export const PRUNED = "pruned/";
+export const ROTATIONS = "keys/";
 export const REPORTS = "reports/";
 
 const DIGITS = 10;
@@ -20,6 +21,11 @@ export const MOST_SEQUENCE = 10 ** DIGITS - 1;
 /** Links are numbered, so that creating the next one exclusively decides between two writers. Names sort as numbers do. */
 export function linkName(sequence: number): string {
   return CHAIN + digits(sequence);
+}
+
+/** Where the copy of a rotation's head is; they are numbered from 1. */
+export function rotationName(number: number): string {
+  return ROTATIONS + digits(number);
 }
 
 /** The number of a link by its name, or undefined for any other name. */

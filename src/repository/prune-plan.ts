@@ -30,6 +30,7 @@ export function planPrune(heads: readonly Head[], policy: KeepPolicy): PrunePlan
   const continuousFrom = firstNeeded(heads, base);
   for (const head of heads) if (head.sequence >= continuousFrom) keep(head.sequence, "span");
   keep(base.sequence, "span");
+  for (const { kind, sequence } of heads) if (kind === "rotation") keep(sequence, "keys");
   // The files of each node, as they were when each kept full was taken.
   for (const full of fulls.filter(({ sequence }) => kept.has(sequence))) {
     const newest = new Map<string, number>();

@@ -7,19 +7,20 @@
  */
 import { z } from "zod";
 import { MendError } from "../errors/errors.ts";
+import { currentSigner, type Signers } from "./signers.ts";
 import { isSignedBy, readSignature, type SigningKey, signatureText } from "./signing.ts";
 
 const MAGIC = "kubemend pruned 1 ";
 
-const RANGE = z.object({
+export const PRUNED_RANGE = z.object({
   from: z.number().int().positive(),
   to: z.number().int().positive(),
   /** The hash of the last link of the range, which the link after it holds. */
   lastHash: z.string().regex(/^[0-9a-f]{64}$/),
 });
-const SCHEMA = z.object({ repository: z.string(), time: z.iso.datetime(), ranges: z.array(RANGE) });
+const SCHEMA = z.object({ repository: z.string(), time: z.iso.datetime(), ranges: z.array(PRUNED_RANGE) });
 
-export type PrunedRange = z.infer<typeof RANGE>;
+export type PrunedRange = z.infer<typeof PRUNED_RANGE>;
 export type PruneRecord = z.infer<typeof SCHEMA>;
 
 export function encodePruneRecord(record: PruneRecord, key: SigningKey): Uint8Array {
@@ -27,8 +28,16 @@ export function encodePruneRecord(record: PruneRecord, key: SigningKey): Uint8Ar
   return Buffer.concat([line, Buffer.from(`${signatureText(key.sign(line))}\n`)]);
 }
 
-/** Throws `repository-damaged` for what is no record of this repository, signed by its key. */
-export function decodePruneRecord(bytes: Uint8Array, repository: string, signer: string, where: string): PruneRecord {
+/**
+ * Undefined for one that a former key signed: its rotation names what had been pruned. Throws `repository-damaged` for
+ * what is no record of this repository.
+ */
+export function decodePruneRecord(
+  bytes: Uint8Array,
+  repository: string,
+  signers: Signers,
+  where: string,
+): PruneRecord | undefined {
   const buffer = Buffer.from(bytes);
   const end = buffer.indexOf(0x0a) + 1;
   const refuse = (text: string): never => {
@@ -39,8 +48,9 @@ export function decodePruneRecord(bytes: Uint8Array, repository: string, signer:
   const line = buffer.subarray(0, end);
   const [, text = ""] = /^(\S+)\n$/.exec(buffer.subarray(end).toString("latin1")) ?? [];
   const signature = readSignature(text);
-  if (signature === undefined || !isSignedBy(signer, line, signature))
-    return refuse("its signature was not made with the repository's signing key");
+  const by = signature && signers.findLast(({ key }) => isSignedBy(key, line, signature));
+  if (by === undefined) return refuse("its signature was not made with the repository's signing key");
+  if (by !== currentSigner(signers)) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(line.subarray(MAGIC.length).toString());

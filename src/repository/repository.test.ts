@@ -243,7 +243,9 @@ describe("prune", () => {
         const newest = Math.max(...fulls.map((head) => Date.parse(head.times!.to)));
         const bases = fulls.filter((head) => Date.parse(head.times!.to) <= newest - (within ?? 0));
         const from = (bases.at(-1) ?? fulls[0]!).revisions.to;
-        const last = Math.max(...heads.map((head) => (head.kind === "node" ? 0 : head.revisions.to)));
+        const last = Math.max(
+          ...heads.map((head) => (head.kind === "full" || head.kind === "delta" ? head.revisions.to : 0)),
+        );
         for (let revision = from; revision <= last; revision++) expect(after.has(`1/${revision}`)).toBe(true);
         for (const head of kept)
           if (head.kind === "full") expect(findPieces(kept, head.revisions.to, 1).length).toBeGreaterThan(0);
@@ -323,7 +325,8 @@ test("a signature has one spelling", () => {
   const key = parseSigningKey(generateSigningKey(), "key");
   const record = { repository: "0".repeat(32), time: iso(0), ranges: [] };
   const text = Buffer.from(encodePruneRecord(record, key)).toString();
-  const read = (each: string) => decodePruneRecord(Buffer.from(each), record.repository, key.publicKey, "pruned/1");
+  const read = (each: string) =>
+    decodePruneRecord(Buffer.from(each), record.repository, [{ key: key.publicKey, from: 1 }], "pruned/1");
   expect(read(text)).toEqual(record);
   // Bits that base64 leaves unused, white space, and anything behind it.
   const last = text.at(-4) ?? "";

@@ -10,7 +10,7 @@ const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 export interface BackupPlace {
   readonly directory: string;
   readonly repository: string;
-  readonly signingKey: string;
+  signingKey: string;
   readonly identity: string;
 }
 

@@ -7,6 +7,7 @@ import { backupList } from "./backup-list.ts";
 import { backupNow } from "./backup-now.ts";
 import { backupPrune } from "./backup-prune.ts";
 import { backupRestore } from "./backup-restore.ts";
+import { backupRotate } from "./backup-rotate.ts";
 import { backupRun } from "./backup-run.ts";
 import { backupStatus } from "./backup-status.ts";
 import { backupVerify } from "./backup-verify.ts";
@@ -25,6 +26,7 @@ export const backupGroup = defineGroup({
     backupPrune,
     backupRestore,
     backupDrill,
+    backupRotate,
     backupImport,
   ],
 });

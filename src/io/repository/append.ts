@@ -5,9 +5,11 @@
 import { invariant, MendError } from "../../errors/errors.ts";
 import { encodeHead, type Head, type HeadDraft, isAuthentic, type SignedHead } from "../../repository/head.ts";
 import { CHAIN, linkName, linkSequence, MOST_SEQUENCE } from "../../repository/names.ts";
+import { currentSigner } from "../../repository/signers.ts";
 import type { SigningKey } from "../../repository/signing.ts";
+import { isNotFound } from "./not-found.ts";
 import { readLinks, trusted } from "./read-links.ts";
-import { isNotFound, type Link, type Repository, readLink } from "./repository.ts";
+import { type Link, type Repository, readLink } from "./repository.ts";
 
 /** Longer than the interval of an agent that reaches its store. */
 const LONG_AWAY_MS = 30_000;
@@ -41,21 +43,29 @@ export interface AppendOptions {
   readonly writer: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** A rotation that was interrupted is being finished. */
+  readonly isRotating?: boolean;
   /** Called with the place of a link that is damaged or signed by somebody else, which is passed over. */
   readonly onUnusable?: (where: string) => void;
 }
 
 /** `links` as {@link readLinks} found them. Throws `config-invalid` where the key is not the repository's. */
 export function createAppender(repository: Repository, links: readonly Link[], options: AppendOptions): Appender {
-  const { store, description } = repository;
+  const { store, description, signers } = repository;
   const { key, writer, now } = options;
-  if (key.publicKey !== description.signer) {
+  if (key.publicKey !== currentSigner(signers).key) {
     throw new MendError("config-invalid", `the signing key is not that of the repository "${store.url}"`, {
       where: store.url,
-      hint: "use the signing key that kubemend backup init wrote for this repository",
+      hint: "use the signing key that kubemend backup init wrote for this repository, or the last kubemend backup rotate",
     });
   }
   const last = links.at(-1);
+  if (
+    last?.signed.head.kind === "rotation" &&
+    last.sequence >= currentSigner(signers).from &&
+    options.isRotating !== true
+  )
+    throw replaced(store.url);
   let tip: Tip = { sequence: last?.sequence ?? 0, hash: last?.signed.hash ?? null };
 
   /** One after the other: two links that were made for the same number would cost a write each. */
@@ -111,6 +121,7 @@ export function createAppender(repository: Repository, links: readonly Link[], o
         tip = { sequence, hash: tip.hash };
         continue;
       }
+      if (link.signed.head.kind === "rotation") throw replaced(store.url);
       found.push(link);
       tip = { sequence, hash: link.signed.hash };
       appender.onAdded?.(link);
@@ -121,7 +132,7 @@ export function createAppender(repository: Repository, links: readonly Link[], o
   async function readUsable(sequence: number): Promise<Link | "unusable" | undefined> {
     try {
       const link = await readLink(store, sequence);
-      return isAuthentic(link.signed, description.signer) ? link : "unusable";
+      return isAuthentic(link.signed, signers) ? link : "unusable";
     } catch (error) {
       if (isNotFound(error)) return undefined;
       if (error instanceof MendError && error.code === "repository-damaged") return "unusable";
@@ -173,4 +184,11 @@ export function createAppender(repository: Repository, links: readonly Link[], o
     const there = await readUsable(signed.head.sequence);
     return there !== undefined && there !== "unusable" && there.signed.hash === signed.hash;
   }
+}
+
+function replaced(url: string): MendError {
+  return new MendError("config-invalid", `the keys of the repository "${url}" were replaced`, {
+    where: url,
+    hint: "use the signing key that kubemend backup rotate wrote; if it was interrupted, run it again",
+  });
 }

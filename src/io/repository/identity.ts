@@ -15,13 +15,21 @@ export interface Identity {
 
 export const NO_IDENTITY: Identity = { keys: [], signers: [] };
 
-export function encodeIdentity(key: string, recipient: string, signer: string, repository: string): string {
+/** `former`: identities that the file opens too, of before a rotation. */
+export function encodeIdentity(
+  key: string,
+  recipient: string,
+  signers: readonly string[],
+  repository: string,
+  former: readonly Secret[] = [],
+): string {
   return [
     "# Opens a kubemend backup repository. Keep it away from the cluster and from the repository: whoever has it reads every secret.",
     `# repository: ${repository}`,
-    `# signer: ${signer}`,
+    ...signers.map((signer) => `# signer: ${signer}`),
     `# public key: ${recipient}`,
     key,
+    ...former.map((each) => each.expose()),
     "",
   ].join("\n");
 }

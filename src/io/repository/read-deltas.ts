@@ -3,7 +3,8 @@ import { defined } from "../../errors/defined.ts";
 import type { Delta } from "../../repository/delta.ts";
 import { linkName } from "../../repository/names.ts";
 import { fromAnyCopy } from "./link-copies.ts";
-import { isNotFound, type Link, openDelta, type Repository, readDelta } from "./repository.ts";
+import { isNotFound } from "./not-found.ts";
+import { type Link, openDelta, type Repository, readDelta } from "./repository.ts";
 
 const REQUEST_BYTES = 4 << 20;
 const AHEAD = 4;

@@ -15,7 +15,8 @@ import {
 } from "../../repository/names.ts";
 import { decodePruneRecord, type PrunedRange } from "../../repository/pruned.ts";
 import type { Store } from "../stores/store.ts";
-import { isNotFound, type Link, type Repository, readLink } from "./repository.ts";
+import { isNotFound } from "./not-found.ts";
+import { type Link, type Repository, readLink } from "./repository.ts";
 
 export interface FoundLinks {
   /** Ascending, each number once. What was pruned and is still in a bundle is left out. */
@@ -31,7 +32,7 @@ const AT_ONCE = 16;
 
 /** Reads every head. Damage is a finding; only what the store itself throws is thrown. */
 export async function readLinks(repository: Repository): Promise<FoundLinks> {
-  const { store, signer } = repository;
+  const { store, signers } = repository;
   const findings: Finding[] = [];
   const unreadable = new Set<number>();
   const links = await readBundled(repository, findings);
@@ -42,7 +43,7 @@ export async function readLinks(repository: Repository): Promise<FoundLinks> {
   }
   await eachOf(own, AT_ONCE, async (sequence) => {
     const bundled = links.get(sequence);
-    if (bundled !== undefined && isAuthentic(bundled.signed, signer)) return;
+    if (bundled !== undefined && isAuthentic(bundled.signed, signers)) return;
     try {
       links.set(sequence, await readLink(store, sequence));
     } catch (error) {
@@ -60,7 +61,7 @@ export async function readLinks(repository: Repository): Promise<FoundLinks> {
 }
 
 /** The links of bundles, the largest first: one that lies in another that is whole is not read. */
-async function readBundled({ store, signer }: Repository, findings: Finding[]): Promise<Map<number, Link>> {
+async function readBundled({ store, signers }: Repository, findings: Finding[]): Promise<Map<number, Link>> {
   const links = new Map<number, Link>();
   const whole: SequenceRange[] = [];
   const ranges = (await bundlesOf(store)).sort((a, b) => b.to - b.from - (a.to - a.from));
@@ -70,7 +71,7 @@ async function readBundled({ store, signer }: Repository, findings: Finding[]): 
       const found = await readBundle(store, range);
       let isWhole = true;
       for (const link of found) {
-        const isGood = isAuthentic(link.signed, signer);
+        const isGood = isAuthentic(link.signed, signers);
         isWhole &&= isGood;
         if (isGood || !links.has(link.sequence)) links.set(link.sequence, link);
       }
@@ -96,10 +97,10 @@ export async function bundlesOf(store: Store): Promise<SequenceRange[]> {
  * for `verify` to say.
  */
 export function trusted(repository: Repository, links: readonly Link[]): Link[] {
-  const { signer, description } = repository;
+  const { signers, description } = repository;
   return links.filter(({ signed, sequence }) => {
     const { head } = signed;
-    return head.sequence === sequence && head.repository === description.id && isAuthentic(signed, signer);
+    return head.sequence === sequence && head.repository === description.id && isAuthentic(signed, signers);
   });
 }
 
@@ -117,12 +118,12 @@ export async function readBundle(store: Store, range: SequenceRange): Promise<Li
 }
 
 async function readPruned(repository: Repository, findings: Finding[]): Promise<PrunedRange[]> {
-  const { store, description, signer } = repository;
-  const ranges: PrunedRange[] = [];
+  const { store, description, signers } = repository;
+  const ranges: PrunedRange[] = [...repository.pruned];
   for await (const { name } of store.list(PRUNED)) {
     try {
-      const record = decodePruneRecord(await store.read(name), description.id, signer, `${store.url}/${name}`);
-      ranges.push(...record.ranges);
+      const record = decodePruneRecord(await store.read(name), description.id, signers, `${store.url}/${name}`);
+      ranges.push(...(record?.ranges ?? []));
     } catch (error) {
       findings.push(damageOf(error, name));
     }

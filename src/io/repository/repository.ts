@@ -5,15 +5,21 @@ import { type Delta, decodeDelta } from "../../repository/delta.ts";
 import { decodeDescription, type RepositoryDescription } from "../../repository/description.ts";
 import { type DeltaHead, decodeHead, type Head, MOST_HEAD_BYTES, type SignedHead } from "../../repository/head.ts";
 import { DESCRIPTION_NAME, linkName } from "../../repository/names.ts";
+import type { PrunedRange } from "../../repository/pruned.ts";
+import { currentSigner, type Signers } from "../../repository/signers.ts";
 import type { Store } from "../stores/store.ts";
 import { type Identity, NO_IDENTITY } from "./identity.ts";
+import { isNotFound } from "./not-found.ts";
+import { readRotations } from "./read-rotations.ts";
 import { openSealed, readSealed } from "./seal.ts";
 
 export interface Repository {
   readonly store: Store;
   readonly description: RepositoryDescription;
-  /** Who the reader trusts: the identity's signer where it names one, else the description's. */
-  readonly signer: string;
+  /** Who signs its links: the description's key, and those of rotations. */
+  readonly signers: Signers;
+  /** What rotations say was pruned before them. */
+  readonly pruned: readonly PrunedRange[];
   readonly identity: Identity;
 }
 
@@ -43,14 +49,25 @@ export async function openRepository(store: Store, identity: Identity = NO_IDENT
     });
   }
   const description = decodeDescription(bytes, `${store.url}/${DESCRIPTION_NAME}`);
-  const { signers } = identity;
-  if (signers.length > 0 && !signers.includes(description.signer)) {
+  const { signers, recipients, pruned } = await readRotations(store, description);
+  const where = `${store.url}/${DESCRIPTION_NAME}`;
+  if (identity.signers.length > 0 && !identity.signers.includes(description.signer)) {
     throw new MendError("repository-damaged", `"${store.url}" is signed by another key than the identity file names`, {
-      where: `${store.url}/${DESCRIPTION_NAME}`,
+      where,
       hint: "check that the identity is this repository's; if it is, somebody replaced the repository",
     });
   }
-  return { store, description, signer: description.signer, identity };
+  if (identity.signers.length > 0 && !identity.signers.includes(currentSigner(signers).key)) {
+    throw new MendError(
+      "repository-damaged",
+      `the keys of "${store.url}" were replaced, and the identity file is older`,
+      {
+        where,
+        hint: `use the identity file that the rotation wrote, or add the line "# signer: ${currentSigner(signers).key}"`,
+      },
+    );
+  }
+  return { store, description: { ...description, recipients }, signers, pruned, identity };
 }
 
 /** A link by its number. Throws `not-found`, and `repository-damaged` where its head cannot be read. */
@@ -155,10 +172,6 @@ function checkDelta(delta: Delta, head: DeltaHead, where: string): void {
     sub = change.sub;
   }
   if (revision !== to) wrong(`it ends at revision ${revision}, expected ${to}`);
-}
-
-export function isNotFound(error: unknown): boolean {
-  return error instanceof MendError && error.code === "not-found";
 }
 
 function missing(where: string, cause: unknown): MendError {

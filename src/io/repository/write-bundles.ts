@@ -4,8 +4,9 @@ import { type BundledPart, encodeBundle } from "../../repository/bundle.ts";
 import { BUNDLE_LEVELS, isWithin, MOST_BUNDLE_BYTES, missingBundles } from "../../repository/bundle-plan.ts";
 import { isAuthentic } from "../../repository/head.ts";
 import { bundleName, linkName, type SequenceRange } from "../../repository/names.ts";
+import { isNotFound } from "./not-found.ts";
 import { damageOf, readBundle } from "./read-links.ts";
-import { isNotFound, type Link, type Repository, readLink } from "./repository.ts";
+import { type Link, type Repository, readLink } from "./repository.ts";
 
 export interface Bundler {
   /**
@@ -78,10 +79,10 @@ async function gather(
 
 /** Undefined for a link that is not what it has to be. */
 async function readPart(repository: Repository, link: Link): Promise<BundledPart | undefined> {
-  const { store, description, signer } = repository;
+  const { store, description, signers } = repository;
   const { signed, sequence } = link;
   const { content, repository: owner, sequence: own } = signed.head;
-  if (own !== sequence || owner !== description.id || !isAuthentic(signed, signer)) return undefined;
+  if (own !== sequence || owner !== description.id || !isAuthentic(signed, signers)) return undefined;
   if (content.object !== null) return { signed, payload: new Uint8Array(0) };
   if (content.size > MOST_BUNDLE_BYTES) return undefined;
   const payload = await store.read(link.object, { from: link.payloadAt, size: content.size });

@@ -13,6 +13,7 @@ import type { Change } from "../../repository/delta.ts";
 import type { FullHead, HashMark } from "../../repository/head.ts";
 import { fingerprintChanges, historyOf } from "../../repository/history.ts";
 import { DATA } from "../../repository/names.ts";
+import { currentSigner } from "../../repository/signers.ts";
 import { isKeyspaceHead, type KeyspaceHead } from "../../repository/timeline.ts";
 import { openSnapshot, readStoreInfo, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
@@ -54,7 +55,11 @@ export async function addFull(
   const seenHistory = historyOf(last, {
     cluster: facts.cluster,
     revision: seen.revision,
-    changesThere: fingerprint(seen.changesThere),
+    // A fingerprint that the former key made cannot be compared.
+    changesThere:
+      last !== undefined && last.sequence < currentSigner(repository.signers).from
+        ? undefined
+        : fingerprint(seen.changesThere),
   });
   const history = options.isNewHistory === true && seenHistory === last?.history ? seenHistory + 1 : seenHistory;
   const object = `${DATA}${randomUUID()}`;

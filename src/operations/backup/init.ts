@@ -73,7 +73,7 @@ export async function initRepository(address: string, options: InitOptions): Pro
     // The keys first: a repository without them would be of no use to anybody.
     const keys: [path: string, text: string][] = [[signingKeyFile, pem]];
     if (identityFile !== undefined && secret !== undefined) {
-      keys.push([identityFile, encodeIdentity(secret, defined(own[0]), signer, id)]);
+      keys.push([identityFile, encodeIdentity(secret, defined(own[0]), [signer], id)]);
     }
     await writeKeys(keys);
     const created = new Date(options.now()).toISOString();

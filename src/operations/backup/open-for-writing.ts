@@ -15,6 +15,8 @@ export interface WriteAccess extends StoreOptions {
   readonly writer: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** A rotation that was interrupted is being finished. */
+  readonly isRotating?: boolean;
   /** Called with the place of a link that is damaged, which is passed over. */
   readonly onUnusable?: (where: string) => void;
 }

@@ -18,6 +18,7 @@ import type { KeepPolicy } from "../../repository/keep.ts";
 import { BUNDLES, bundleRange, DATA, linkName, linkSequence, PRUNED, REPORTS } from "../../repository/names.ts";
 import { type PrunePlan, planPrune, rangesOf } from "../../repository/prune-plan.ts";
 import { encodePruneRecord, type PrunedRange } from "../../repository/pruned.ts";
+import { currentSigner } from "../../repository/signers.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { readSigningKey } from "./open-for-writing.ts";
 
@@ -60,7 +61,7 @@ export async function pruneRepository(address: string, options: PruneOptions): P
   const store = await openStore(address, options);
   try {
     const repository = await openRepository(store);
-    if (key.publicKey !== repository.signer) {
+    if (key.publicKey !== currentSigner(repository.signers).key) {
       throw new MendError("config-invalid", `the signing key is not that of the repository "${store.url}"`, {
         where: store.url,
         hint: "use the signing key that kubemend backup init wrote for this repository",
@@ -89,8 +90,8 @@ export async function pruneRepository(address: string, options: PruneOptions): P
 }
 
 function refuseDamage(repository: Repository, found: Awaited<ReturnType<typeof readLinks>>): void {
-  const { description, signer } = repository;
-  const broken = [...found.findings, ...checkChain({ ...found, repository: description.id, signer })];
+  const { description, signers } = repository;
+  const broken = [...found.findings, ...checkChain({ ...found, repository: description.id, signers })];
   const first = broken.find(({ level }) => level === "error");
   if (first === undefined) return;
   throw new MendError("repository-damaged", `the chain is not whole, so nothing is removed: ${first.text}`, {

@@ -49,7 +49,7 @@ const AT_ONCE = 4;
 
 export async function verifyBackups(address: string, options: VerifyOptions): Promise<BackupVerification> {
   const repository = await openRepositoryAt(address, options);
-  const { store, description, identity, signer } = repository;
+  const { store, description, identity, signers } = repository;
   try {
     const { links, unreadable, pruned, findings: damage } = await readLinks(repository);
     const found = collectFindings();
@@ -61,7 +61,7 @@ export async function verifyBackups(address: string, options: VerifyOptions): Pr
       known.add(text);
     };
     for (const finding of damage) report(finding);
-    const facts = { repository: description.id, signer, unreadable, pruned, links };
+    const facts = { repository: description.id, signers, unreadable, pruned, links };
     const tipBefore = options.knownTip;
     // A link is named by its number, and one that was read from a bundle by that too.
     const places = new Map(links.map(({ sequence, object }) => [linkName(sequence), object]));
@@ -159,12 +159,12 @@ async function allCopies(
   sizes: ReadonlyMap<string, number>,
   report: (finding: Finding) => void,
 ): Promise<Link[]> {
-  const { store, description, signer } = repository;
+  const { store, description, signers } = repository;
   const copies = [...links];
   const chosen = new Map(links.map((link) => [link.sequence, link.object]));
   const add = (sequence: number, link: Link): void => {
     if (chosen.get(sequence) === link.object) return;
-    checkLink(sequence, link.signed, { repository: description.id, signer }, (_, code, text) =>
+    checkLink(sequence, link.signed, { repository: description.id, signers }, (_, code, text) =>
       report({ level: "error", code, where: `${link.object} · link ${sequence}`, text }),
     );
     const isOwn = link.signed.head.content.object === null; // a full's data is one object, whoever names it

@@ -173,7 +173,7 @@ export const OWN_FORMAT_TARGETS: readonly FuzzTarget[] = [
         signing,
       ),
     ],
-    run: (bytes) => decodePruneRecord(bytes, REPOSITORY, signing.publicKey, "pruned"),
+    run: (bytes) => decodePruneRecord(bytes, REPOSITORY, [{ key: signing.publicKey, from: 1 }], "pruned"),
   },
   {
     name: "undo file",

@@ -16,6 +16,7 @@ import { openSpool, type Spool } from "../../../io/repository/spool.ts";
 import { decideRole } from "../../../repository/agent-role.ts";
 import type { Head } from "../../../repository/head.ts";
 import { findPosition, type Position } from "../../../repository/position.ts";
+import { currentSigner } from "../../../repository/signers.ts";
 import { isKeyspaceHead, readTimeline } from "../../../repository/timeline.ts";
 import { openForWriting, type WritableRepository } from "../open-for-writing.ts";
 import { takeFull } from "../take-full.ts";
@@ -277,8 +278,11 @@ function createFulls(
       if (position === undefined) return;
       const age = now() - Date.parse(position.full.times?.to ?? position.full.written);
       const isLarge = position.bytesSinceFull > Math.max(position.full.content.size, SMALLEST_FULL);
-      if (age < fullEveryMs && !isLarge) return;
-      running = run(isLarge ? "the deltas became larger than a full" : "it was time", false).finally(() => {
+      // What was stored before can be read with the former identity only.
+      const isFormer = position.full.sequence < currentSigner(writable.repository.signers).from;
+      if (age < fullEveryMs && !isLarge && !isFormer) return;
+      const reason = isLarge ? "the deltas became larger than a full" : "it was time";
+      running = run(isFormer ? "the keys were replaced" : reason, false).finally(() => {
         running = undefined;
       });
       running.catch((error: unknown) => report.begin("full", String(error)));

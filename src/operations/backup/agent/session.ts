@@ -13,6 +13,7 @@ import { createDeltaBuffer } from "../../../repository/delta-buffer.ts";
 import type { HashMark } from "../../../repository/head.ts";
 import { fingerprintChanges } from "../../../repository/history.ts";
 import type { Position } from "../../../repository/position.ts";
+import { currentSigner } from "../../../repository/signers.ts";
 import type { WritableRepository } from "../open-for-writing.ts";
 import { askHash } from "../take-full.ts";
 import type { AgentOptions } from "./agent-options.ts";
@@ -93,7 +94,9 @@ async function runWith(
   let coveredTo = base === undefined ? position.time : Date.parse(base.times.to);
   let lastChanges = base === undefined ? position.lastChanges : base.lastChanges;
   const expected = lastChanges;
-  const canCompare = expected !== null && flushed > 0;
+  // A fingerprint that the former key made cannot be compared.
+  const isOwn = position.newest.sequence >= currentSigner(writable.repository.signers).from;
+  const canCompare = expected !== null && flushed > 0 && isOwn;
   const writer = createDeltaWriter(writable, spool, report);
   const buffer = createDeltaBuffer(flushed);
   const knownLeases = new Set<bigint>();
