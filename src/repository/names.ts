@@ -11,7 +11,7 @@ export const CHAIN = "chain/";
 export const BUNDLES = "bundles/";
 export const DATA = "data/";
 export const PRUNED = "pruned/";
-export const ROTATIONS = "keys/";
+const ROTATIONS = "keys/";
 export const REPORTS = "reports/";
 
 const DIGITS = 10;
