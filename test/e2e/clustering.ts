@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import type { ApiObject } from "../../testbed/api.ts";
 import type { KubeadmCluster } from "../../testbed/kubeadm.ts";
 import type { Node } from "../../testbed/node.ts";
 import { GiveUp, waitFor } from "../../testbed/wait.ts";
@@ -145,6 +146,14 @@ export async function etcdMembers(node: Node): Promise<string[]> {
   return members.map(({ name, isLearner }) => (isLearner === true ? `${name} (learner)` : name)).sort();
 }
 
+/** Where it is, how it is, and why. */
+function podText({ metadata, spec, status }: ApiObject): string {
+  const waiting = (status.containerStatuses ?? []).map((each: ApiObject) => JSON.stringify(each.state));
+  const conditions = (status.conditions ?? []).filter((each: ApiObject) => each.status !== "True");
+  const why = conditions.map((each: ApiObject) => `${each.type}: ${each.message ?? each.reason ?? ""}`);
+  return [metadata.name, spec.nodeName, status.phase, status.reason, ...waiting, ...why].filter(Boolean).join(" ");
+}
+
 /** Workers that serve, and one of them that asks all the time. */
 export interface AskedService {
   /** How often it was answered, and when it was not. */
@@ -159,7 +168,9 @@ export async function askService(bed: KubeadmCluster): Promise<AskedService> {
   for (const name of names) await bed.api.patch(`/api/v1/nodes/${name}`, { metadata: { labels: { role: "worker" } } });
   await bed.api.apply(webDeployment(2).replace("tolerations: [", `${affinity}\n      tolerations: [`));
   const ask = `timeout 3 busybox wget -qO- http://${SERVICE}`;
-  await waitFor("the service to answer", () => worker.run(["sh", "-c", ask], { timeoutSeconds: 10 }), { seconds: 180 });
+  const answers = () => worker.run(["sh", "-c", ask], { timeoutSeconds: 10 });
+  const pods = async () => (await bed.api.list("/api/v1/pods")).map(podText).join("\n");
+  await waitFor("the service to answer", answers, { seconds: 300, explain: pods });
   // Once more where it fails: a machine that is too busy for one request has not interrupted the service.
   const script =
     `while :; do if ${ask} >/dev/null || ${ask} >/dev/null; then echo answered; else echo "failed ` +
