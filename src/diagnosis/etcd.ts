@@ -55,9 +55,29 @@ function joinFull(findings: readonly Finding[]): Finding[] {
 
 function unreachable(
   etcd: EtcdFacts,
-  { error, hangs }: { readonly error: string; readonly hangs: boolean },
+  {
+    error,
+    hangs,
+    lacksCertificate = false,
+  }: { readonly error: string; readonly hangs: boolean; readonly lacksCertificate?: boolean },
   facts: Facts,
 ): Trouble {
+  const explainedBy = [
+    ...LOCAL_CAUSES,
+    "certificate-expired:etcd",
+    "certificate-key-mismatch:etcd",
+    ...(lacksCertificate ? ["certificate-missing"] : []),
+  ];
+  if (lacksCertificate && !hangs) {
+    return {
+      ...{ area: "etcd", level: "error", code: "etcd-unreachable", where: etcd.endpoints.join(","), text: error },
+      evidence: ["the client certificate that the control plane here uses for etcd is not on this machine"],
+      consequence: "how etcd is cannot be seen from here",
+      commands: [],
+      advice: `name another client certificate of its authority: ${input("cert")}, ${input("key")} and ${input("cacert")}`,
+      explainedBy,
+    };
+  }
   const mending = etcd.endpoints.map((endpoint) => mendMember(endpoint, hangs, facts));
   const advice = [...new Set(mending.flatMap((each) => each.advice ?? []))];
   return {
@@ -70,7 +90,7 @@ function unreachable(
     consequence: ALL_STOPS,
     commands: [...new Set(mending.flatMap(({ commands }) => commands))],
     advice: [...advice, SALVAGE].join("; "),
-    explainedBy: [...LOCAL_CAUSES, "certificate-expired:etcd", "certificate-key-mismatch:etcd"],
+    explainedBy,
   };
 }
 

@@ -139,7 +139,13 @@ export interface EtcdFacts {
   readonly recoverFlags: readonly string[];
   readonly health:
     | (QuorumHealth & { readonly members: readonly MemberHealth[] })
-    | { readonly error: string /** Whether it takes connections and does not answer. */; readonly hangs: boolean };
+    | {
+        readonly error: string;
+        /** Whether it takes connections and does not answer. */
+        readonly hangs: boolean;
+        /** Whether this machine has no certificate to ask it with: then nothing is known of it. */
+        readonly lacksCertificate?: boolean;
+      };
 }
 
 export interface ClusterFacts {

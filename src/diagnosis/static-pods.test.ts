@@ -382,6 +382,19 @@ test("certificates that are gone are issued again, and why what needs them does 
   expect(all(given)[0]!.commands).toEqual(["sudo kubemend certificate issue"]);
 });
 
+test("an etcd that nobody here has a certificate for is not ended", () => {
+  const etcd: Facts["etcd"] = {
+    ...noEtcd!,
+    health: { error: "it wants a client certificate", hangs: false, lacksCertificate: true },
+  };
+  const alone = diagnose(facts({ etcd, cluster: undefined, api: silent, local: undefined })).troubles;
+  const [trouble] = alone.filter(({ code }) => code === "etcd-unreachable");
+  expect([trouble!.commands, trouble!.consequence]).toEqual([[], "how etcd is cannot be seen from here"]);
+  const lostCertificates = ["/etc/kubernetes/pki/apiserver-etcd-client.crt"];
+  const given = facts({ etcd, local: local({ lostCertificates }) });
+  expect(codes(given)).toEqual(["certificate-missing"]);
+});
+
 test("certificates that have expired do not expire in 0 s", () => {
   const { areas } = diagnose(
     facts({ certificates: [certificate({ notAfter: 0 }), certificate({ fingerprint: "BB" })] }),

@@ -21,4 +21,12 @@ test("as the API server reaches etcd, with the files that are there", () => {
   });
   expect(etcdOf([member])).toEqual({ endpoints: ["https://10.0.0.9:2379"] });
   expect(etcdOf([])).toBeUndefined();
+  // The API server's certificate is lost, and the member's is there.
+  const own = { "advertise-client-urls": "https://10.0.0.9:2379", "cert-file": import.meta.filename };
+  const whole = { name: "etcd", pid: undefined, flags: flags({ ...own, "key-file": import.meta.filename }) };
+  expect(etcdOf([whole, server])).toEqual({
+    endpoints: ["https://10.0.0.1:2379", "https://10.0.0.2:2379"],
+    cert: import.meta.filename,
+    key: import.meta.filename,
+  });
 });

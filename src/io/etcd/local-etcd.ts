@@ -42,8 +42,23 @@ export function findLocalEtcd(): LocalEtcd | undefined {
 export function etcdOf(users: readonly EtcdUser[]): LocalEtcd | undefined {
   const server = users.find(({ name }) => name === "kube-apiserver");
   const servers = flagNamed(server?.flags, "etcd-servers");
-  if (server !== undefined && servers !== undefined)
-    return flagsFrom(server, servers, ["etcd-cafile", "etcd-certfile", "etcd-keyfile"]);
+  const asServer =
+    server === undefined || servers === undefined
+      ? undefined
+      : flagsFrom(server, servers, ["etcd-cafile", "etcd-certfile", "etcd-keyfile"]);
+  const member = asMember(users);
+  if (asServer === undefined) return member;
+  // Where the API server's own certificate is gone, the member's files open the same etcd.
+  const isLost = lacksCertificate(asServer) && member !== undefined && !lacksCertificate(member);
+  return isLost ? { ...member, endpoints: asServer.endpoints } : asServer;
+}
+
+/** Whether it is dialed by TLS, and no certificate for that is here. */
+export function lacksCertificate({ endpoints, cert, key }: Pick<LocalEtcd, "endpoints" | "cert" | "key">): boolean {
+  return endpoints.some((url) => url.startsWith("https:")) && (cert === undefined || key === undefined);
+}
+
+function asMember(users: readonly EtcdUser[]): LocalEtcd | undefined {
   const member = users.find(({ name }) => name === "etcd");
   const urls = flagNamed(member?.flags, "advertise-client-urls") ?? flagNamed(member?.flags, "listen-client-urls");
   if (member === undefined || urls === undefined) return undefined;

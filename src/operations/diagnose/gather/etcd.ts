@@ -7,7 +7,7 @@ import { MendError } from "../../../errors/errors.ts";
 import { type Input, input } from "../../../errors/input.ts";
 import { findEndpoints, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../../io/etcd/etcd-failure.ts";
-import { etcdOf } from "../../../io/etcd/local-etcd.ts";
+import { etcdOf, lacksCertificate } from "../../../io/etcd/local-etcd.ts";
 import { acceptsConnections } from "../../../io/network/accepts-connections.ts";
 import type { EtcdFlags } from "../../etcd/etcd-flags.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
@@ -49,6 +49,7 @@ export async function probeEtcd(
       : {
           error: await reasonOf(health.error, health.text, flags),
           hangs: await someHang(health, endpoints),
+          lacksCertificate: given === undefined && lacksCertificate(flags),
         },
   };
 }
