@@ -230,9 +230,20 @@ describeWithCluster("a control-plane node and a worker of kubeadm", (kubernetes)
     await diagnosed(here, [], 240);
   });
 
+  /** Of each component what makes it what it is: defaults that the API server has filled in, or left out, aside. */
   async function manifestsOf(directory: string): Promise<Record<string, unknown>> {
     const names = (await node.run(["ls", directory])).trim().split("\n");
     const texts = await Promise.all(names.map((name) => node.read(`${directory}/${name}`)));
-    return Object.fromEntries(names.map((name, i) => [name.replace(".yaml", ""), parse(texts[i]!)]));
+    return Object.fromEntries(
+      names.map((name, i) => {
+        const { metadata, spec } = parse(texts[i]!);
+        const [{ command, image, volumeMounts }] = spec.containers;
+        const { hostNetwork, volumes } = spec;
+        return [
+          name.replace(".yaml", ""),
+          { labels: metadata.labels, command, image, volumeMounts, hostNetwork, volumes },
+        ];
+      }),
+    );
   }
 });
