@@ -17,7 +17,7 @@ import type { RestoredNodeFiles } from "../operations/backup/restore-node-files.
 import type { RotateResult } from "../operations/backup/rotate.ts";
 import type { RepositoryStatus } from "../operations/backup/status.ts";
 import type { BackupVerification } from "../operations/backup/verify.ts";
-import type { IssueResult } from "../operations/certificate/issue-certificates.ts";
+import type { IssueResult } from "../operations/certificate/issue-options.ts";
 import type { CertificateList } from "../operations/certificate/list-certificates.ts";
 import type { RenewedAll } from "../operations/certificate/renew-all.ts";
 import type { Renewed } from "../operations/certificate/renew-certificates.ts";

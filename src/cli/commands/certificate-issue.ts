@@ -3,7 +3,7 @@
 import { InvalidArgumentError } from "commander";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
-import type { IssueResult, MissingFact } from "../../operations/certificate/issue-certificates.ts";
+import { type IssueResult, type MissingFact, MissingFacts } from "../../operations/certificate/issue-options.ts";
 import { EXIT } from "../command.ts";
 import { jsonLine } from "../json-outputs.ts";
 import { PLACE_FLAGS } from "../options/certificate-flags.ts";
@@ -54,7 +54,7 @@ certificates, kubeconfigs, the kubelet's configuration. Nothing is overwritten: 
 Exit code 1 where an authority's key is lost, with what that means.`,
   page: "docs/certificates.md",
   async run({ names }, flags, { host }) {
-    const { issueCertificates, MissingFacts } = await import("../../operations/certificate/issue-certificates.ts");
+    const { issueCertificates } = await import("../../operations/certificate/issue-certificates.ts");
     const { firstAddress } = await import("../../certificates/kubeadm.ts");
     const { to, serviceAddress, otherNames } = flags;
     if (to !== undefined && (names.length !== 1 || names[0] !== "kubelet.conf")) {
