@@ -1,66 +1,51 @@
 /** `snapshot restore`: a snapshot becomes the data dir of a new member, from which a stock etcd starts. */
 
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type BoltFile, readBolt } from "../../bolt/bolt.ts";
-import { type BucketEdit, editBolt, readLastKey, readSmallBucket } from "../../bolt/edit.ts";
+import { readLastKey } from "../../bolt/edit.ts";
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { input } from "../../errors/input.ts";
 import { checkDataDirTarget, createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
 import { type EtcdUser, findEtcdUser } from "../../io/etcd/etcd-user.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
 import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
-import { resolveHosts } from "../../io/network/resolve-hosts.ts";
 import { ownUid } from "../../io/node/own-identity.ts";
-import { decodeRevision, encodeRevision } from "../../mvcc/revision.ts";
+import { decodeRevision } from "../../mvcc/revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
 import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
 import { lastEntry, readLog } from "../../wal/log.ts";
-import { formatMemberId, type Membership, newMembership } from "../../wal/membership.ts";
-import { newClusterBuckets, newClusterLog } from "../../wal/new-cluster.ts";
-import { checkMemberInCluster, hostsToResolve, parseInitialCluster, parsePeerUrls } from "../../wal/peer-urls.ts";
-import { encodeRaftSnapshot } from "../../wal/raft-snapshot.ts";
-import { formatSnapshotName } from "../../wal/segment-name.ts";
-import { createWalWriter, SEGMENT_SIZE } from "../../wal/writer.ts";
+import { formatMemberId, type Membership } from "../../wal/membership.ts";
 import type { ClusterFlags } from "../cluster-access/open-cluster.ts";
 import { checkAllowed } from "./allowed-findings.ts";
 import { compareCluster } from "./compare-cluster.ts";
 import { endedLeasesNote } from "./ended-leases.ts";
 import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
+import { type RefusalOptions, refuseFindings, remarks } from "./refuse-findings.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
-import { reportHash } from "./status.ts";
+import { editDatabase, type MembershipOptions, planMembership, sameMembers, writeLog } from "./restored-membership.ts";
 import { hasSurgery, type SurgeryEdit, type SurgeryRequest } from "./surgery-request.ts";
 
-export interface RestoreOptions extends SnapshotOptions {
+export interface RestoreOptions extends SnapshotOptions, MembershipOptions, RefusalOptions {
   readonly dataDir: string;
   readonly walDir?: string;
   /** Move a data dir that is there aside. */
   readonly replace?: boolean;
   /** When this run began, in milliseconds since the epoch. */
   readonly startedAt?: number;
-  readonly name: string;
-  /** As etcd's flags of the same names. */
-  readonly initialCluster: string;
-  readonly initialClusterToken: string;
-  readonly initialAdvertisePeerUrls: string;
-  readonly skipHashCheck?: boolean;
   /** Check pages, revisions and key-values, but not that objects decode. */
   readonly skipObjectCheck?: boolean;
-  /** Codes of findings that do not stop the restore. */
-  readonly allow?: readonly string[];
   /** Raises the newest revision by so many and marks everything before it compacted; 0 for neither. */
   readonly bumpRevision?: number;
   readonly atRevision?: number;
-  readonly exclude?: readonly string[];
   readonly excludeKeys?: readonly string[];
   readonly compact?: boolean;
   /** Objects that are removed, set, or taken from another snapshot: one more revision. */
@@ -238,20 +223,6 @@ function needsOwner({ dataDir }: RestoreOptions): EtcdUser | undefined {
   return existsSync(dataDir) && statSync(dataDir).uid !== ownUid() ? undefined : findEtcdUser(dataDir);
 }
 
-/** An id is made of peer URLs and the token: with both as they were, an old member takes a restored one for the member that it knew. */
-function sameMembers(snapshot: Snapshot, membership: Membership): Finding[] {
-  const { members } = readStoreInfo(snapshot);
-  const old = new Set(members.map((member) => member.id));
-  const same = membership.members.filter((member) => old.has(formatMemberId(member.id)));
-  if (same.length === 0 || members.length < 2) return [];
-  const names = same.map((member) => `"${member.name}"`).join(", ");
-  const text =
-    `${names} will have the id that it has in the snapshot's cluster: a member of the old cluster that still ` +
-    "runs would continue with it, and take back everything that is restored; give every member the same new " +
-    `token, such as ${input("initialClusterToken")} restored-${randomBytes(4).toString("hex")}`;
-  return [{ level: "warning", code: "member-ids-unchanged", where: input("initialClusterToken"), text }];
-}
-
 /**
  * At most this revision did the cluster reach, as the data dir that is moved aside tells: every entry behind its
  * database makes one at most.
@@ -271,55 +242,11 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
   }
 }
 
-/** The members that the flags name. Throws `usage` for what etcd refuses. */
-async function planMembership(options: RestoreOptions): Promise<Membership> {
-  if (options.exclude?.includes("") === true) {
-    throw new MendError("usage", `${input("exclude")} has an empty prefix, which every key begins with`, {
-      hint: `name what is to be left out, such as ${input("exclude")} /registry/events/`,
-    });
-  }
-  const cluster = parseInitialCluster(options.initialCluster);
-  const advertised = parsePeerUrls(options.initialAdvertisePeerUrls.split(","), input("initialAdvertisePeerUrls"));
-  const addresses = await resolveHosts(hostsToResolve(options.name, advertised, cluster));
-  checkMemberInCluster(options.name, advertised, cluster, addresses);
-  return newMembership(cluster, options.initialClusterToken);
-}
-
 /** The disk takes the copy while the rest is still being checked; what is written later is small. */
 async function copyFlushed(writer: DataDirWriter, snapshot: Snapshot): Promise<OutputFile> {
   const db = await writer.copyToSnap("db", snapshot.file.descriptor);
   await db.sync();
   return db;
-}
-
-function refuseFindings(snapshot: Snapshot, sha256: HashVerdict, options: RestoreOptions): void {
-  const { findings, file } = snapshot;
-  if (sha256 !== "verified" && options.skipHashCheck !== true) {
-    const text =
-      sha256 === "absent"
-        ? "the snapshot has no SHA-256 at its end"
-        : "the snapshot does not match the SHA-256 at its end";
-    throw new MendError(sha256 === "absent" ? "snapshot-refused" : "snapshot-hash-mismatch", text, {
-      where: file.path,
-      hint:
-        sha256 === "absent"
-          ? `if it is a copy of member/snap/db of a stopped etcd, pass ${input("skipHashCheck")}`
-          : `use another copy of it; ${input("skipHashCheck")} restores it all the same`,
-    });
-  }
-  reportHash(sha256, file.path, (finding) => findings.report({ ...finding, level: "warning" }));
-  const allowed = new Set(options.allow);
-  const errors = findings.list().filter((finding) => finding.level === "error" && !allowed.has(finding.code));
-  const [first] = errors;
-  if (first === undefined) return;
-  const more = errors.length === 1 ? "" : ` (and ${errors.length - 1} more findings)`;
-  const codes = [...new Set(errors.map((finding) => finding.code))];
-  throw new MendError("snapshot-refused", `the snapshot is damaged: ${first.text}${more}`, {
-    where: first.where,
-    hint:
-      "see all with kubemend snapshot verify; to restore all the same, pass " +
-      `${codes.map((code) => `${input("allow")} ${code}`).join(" ")}`,
-  });
 }
 
 function needsRewrite(options: RestoreOptions): boolean {
@@ -334,46 +261,4 @@ function needsRewrite(options: RestoreOptions): boolean {
 function lastRevision(bolt: BoltFile): number {
   const key = readLastKey(bolt, "key");
   return key === undefined ? 0 : (decodeRevision(key)?.main ?? 0);
-}
-
-/** Gives the database its new members and, where asked for, its higher revision. */
-function editDatabase(bolt: BoltFile, db: OutputFile, membership: Membership, revision: number, bump: number): void {
-  const bumped = revision + bump;
-  const compacted = bump > 0 ? encodeRevision({ main: bumped, sub: 0, tombstone: false }) : undefined;
-  const meta = readSmallBucket(bolt, "meta") ?? [];
-  const edits: Map<string, BucketEdit> = newClusterBuckets(membership, meta, compacted);
-  // etcdutl writes the same entry: a revision without a key.
-  if (compacted !== undefined) edits.set("key", { append: [compacted, new Uint8Array(0)] });
-  db.truncate(editBolt(bolt, db, edits));
-}
-
-function writeLog(writer: DataDirWriter, membership: Membership, nodeId: bigint): void {
-  const log = newClusterLog(membership);
-  const segments: OutputFile[] = [];
-  const wal = createWalWriter({ nodeId, clusterId: membership.clusterId }, (name) => {
-    const file = writer.createInWal(name);
-    segments.push(file);
-    return file;
-  });
-  wal.mark({ index: 0, term: 0, confState: undefined });
-  for (const entry of log.entries) wal.entry(entry);
-  wal.state(log.state);
-  wal.mark(log.mark);
-  wal.finish();
-  for (const segment of segments) segment.truncate(SEGMENT_SIZE);
-  const { term, index } = log.snapshot;
-  writer.createInSnap(formatSnapshotName(term, index)).write(encodeRaftSnapshot(log.snapshot), 0);
-}
-
-/** What the new cluster takes over though it may not want it. */
-function remarks(snapshot: Snapshot): Finding[] {
-  const { alarms } = readStoreInfo(snapshot);
-  return alarms.map((alarm) => ({
-    level: "warning",
-    code: "alarm-restored",
-    where: 'bucket "alarm"',
-    text:
-      `the snapshot carries the alarm ${alarm.type} of member ${alarm.member}: etcd refuses writes until it is ` +
-      "disarmed (etcdctl alarm disarm)",
-  }));
 }
