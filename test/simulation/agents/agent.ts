@@ -11,6 +11,7 @@ import type { SimulatedNode } from "./node.ts";
 import { EPOCH, virtualNow } from "./virtual-time.ts";
 
 const STARTS_AGAIN_AFTER_MS = 10_000;
+const RUNTIME_AWAY = new Error("the runtime is away");
 
 export class SimulatedAgent {
   readonly #cluster: ClusterState;
@@ -66,7 +67,7 @@ export class SimulatedAgent {
         runtime: {
           list: async () => (node.hasRuntime ? node.runtimePods() : undefined),
           get failure() {
-            return node.hasRuntime ? undefined : new Error("the runtime is away");
+            return node.hasRuntime ? undefined : RUNTIME_AWAY;
           },
           close: () => {},
         },

@@ -75,3 +75,9 @@ export async function serves(url: string): Promise<boolean> {
     return false;
   }
 }
+
+/** HashKV. Its path is another one up to etcd 3.5, where a later etcd has the hash of the whole file. */
+export async function hashOf(url: string, revision: number): Promise<Answer> {
+  const body = { revision: String(revision) };
+  return ask(url, "maintenance/hashkv", body).catch(() => ask(url, "maintenance/hash", body));
+}

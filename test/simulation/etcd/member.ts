@@ -108,7 +108,12 @@ export class Member {
 
   fillDisk(): void {
     const { bavail, bsize } = statfsSync(this.#disk);
-    writeFileSync(join(this.#disk, "ballast"), Buffer.alloc(Math.max(0, bavail * bsize - 8192)));
+    try {
+      writeFileSync(join(this.#disk, "ballast"), Buffer.alloc(Math.max(0, bavail * bsize - 8192)));
+    } catch (error) {
+      // etcd has written meanwhile, and it is full all the same.
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    }
     this.faults.add("disk full");
   }
 

@@ -9,11 +9,12 @@ import { kubemend, type Outcome } from "../../kubemend.ts";
 import type { Suite } from "../../programs.ts";
 import { Chance } from "../chance.ts";
 import { Ledger } from "./acknowledged.ts";
-import { ask, put, readAll, serves } from "./gateway.ts";
+import { hashOf, put, readAll, serves } from "./gateway.ts";
 import type { Member } from "./member.ts";
 import { Writer } from "./writer.ts";
 
 const SERVES_WITHIN_MS = 60_000;
+const HASHES_AGREE_WITHIN_MS = 15_000;
 /** Longer than any command may take with the limits that it is given. */
 const COMMAND_ENDS_WITHIN_MS = 60_000;
 
@@ -153,15 +154,17 @@ export class World {
     this.say(`${what}: ${this.ledger.size} acknowledged writes are there, up to revision ${revision}`);
   }
 
+  /** A compaction reaches the members one after the other: they are asked again until they agree, or for long enough. */
   async #checkHashes(revision: number, what: string): Promise<void> {
     const parts = this.members.filter(({ isPart }) => isPart);
-    const hashes = await Promise.all(
-      parts.map(({ clientUrl }) => ask(clientUrl, "maintenance/hash", { revision: String(revision) })),
-    ).catch(() => []);
-    // HashKV answers with what each member has compacted too: members that are at it differ for a moment.
-    const of = new Set(hashes.map(({ hash, compact_revision }) => `${compact_revision} ${hash}`));
-    const compacted = new Set(hashes.map(({ compact_revision }) => compact_revision));
-    if (compacted.size === 1 && of.size > 1) this.wrong(`${what}: the members' hashes at revision ${revision} differ`);
+    for (const deadline = Date.now() + HASHES_AGREE_WITHIN_MS; ; await sleep(250)) {
+      const hashes = await Promise.all(parts.map(({ clientUrl }) => hashOf(clientUrl, revision))).catch(() => []);
+      const of = new Set(hashes.map(({ hash, compact_revision }) => `${compact_revision} ${hash}`));
+      if (of.size === 1) return;
+      if (Date.now() < deadline) continue;
+      this.wrong(`${what}: the members' hashes at revision ${revision} differ: ${[...of].join(", ")}`);
+      return;
+    }
   }
 
   /** That the cluster takes writes, and that all members have them. */
