@@ -4,9 +4,9 @@ import { convertBuiltIn, convertCustom } from "./convert.ts";
 import { isEndingNamespace, isInEachNamespace, isMadeTokenName, notRestored, runsAgain } from "./not-restored.ts";
 import type { ObjectId } from "./object-id.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
-import { IN_PLACE, rewriteObject, withMadeTokens } from "./rewrite.ts";
+import { IN_PLACE, rewriteObject, withControllersWork, withoutNodePorts } from "./rewrite.ts";
 import { strayNotes } from "./stray-names.ts";
-import { undoSubjects } from "./undo-plan.ts";
+import { planUndo, undoSubjects } from "./undo-plan.ts";
 import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome, type UndoHeader } from "./undo-record.ts";
 import { referencesOf } from "./visit-references.ts";
 import { planClaim } from "./volumes.ts";
@@ -175,8 +175,41 @@ describe("rewriting", () => {
       object("v1", "ServiceAccount", "web", { secrets: names.map((name) => ({ name })) }),
     ) as [KubeObject, KubeObject];
     const place = id("serviceaccounts", "web");
-    expect(withMadeTokens(wanted, live, place).secrets).toEqual([{ name: "by-hand" }, { name: "web-token-9tfv8" }]);
-    expect(withMadeTokens(wanted, wanted, place)).toBe(wanted);
+    expect(withControllersWork(wanted, live, place).secrets).toEqual([
+      { name: "by-hand" },
+      { name: "web-token-9tfv8" },
+    ]);
+    expect(withControllersWork(wanted, wanted, place)).toBe(wanted);
+  });
+
+  test("what controllers wrote about an object is theirs: it is not given back, and stays where it is", () => {
+    const revised = (revision: string, more: object = {}) =>
+      object(
+        "apps/v1",
+        "Deployment",
+        "web",
+        {},
+        { annotations: { "deployment.kubernetes.io/revision": revision, ...more } },
+      );
+    const wanted = rewritten(revised("1", { own: "a" }), "deployments");
+    expect(wanted.metadata.annotations).toEqual({ own: "a" });
+    const sent = withControllersWork(wanted, revised("7", { own: "b" }), id("deployments", "web"));
+    expect(sent.metadata.annotations).toEqual({ own: "a", "deployment.kubernetes.io/revision": "7" });
+  });
+
+  test("of the ports of a node only those go that somebody else has", () => {
+    const spec = {
+      healthCheckNodePort: 30_500,
+      ports: [
+        { port: 80, nodePort: 30_080 },
+        { port: 443, nodePort: 30_443 },
+      ],
+    };
+    expect(withoutNodePorts(spec, (port) => port === 30_080)).toEqual({
+      ...spec,
+      ports: [{ port: 80 }, { port: 443, nodePort: 30_443 }],
+    });
+    expect(withoutNodePorts(spec)).toEqual({ ports: [{ port: 80 }, { port: 443 }] });
   });
 
   test("another namespace and other names, and what refers to them follows", () => {
@@ -244,6 +277,37 @@ test("references of a pod", () => {
     "secrets/shop/pull",
     "secrets/shop/s",
     "serviceaccounts/shop/a",
+  ]);
+});
+
+test("references of volumes and claims", () => {
+  const names = (given: KubeObject, path: string) =>
+    referencesOf(given, path).map(({ path, namespace, name }) => `${path} ${namespace ?? "-"} ${name}`);
+  const secretRef = { name: "s", namespace: "storage" };
+  const csi = { driver: "d", nodeStageSecretRef: secretRef, controllerExpandSecretRef: { ...secretRef, name: "t" } };
+  const volume = object("v1", "PersistentVolume", "pv", { spec: { storageClassName: "fast", csi } });
+  expect(names(volume, "persistentvolumes")).toEqual([
+    "storageclasses - fast",
+    "secrets storage s",
+    "secrets storage t",
+  ]);
+  const azure = object("v1", "PersistentVolume", "pv", {
+    spec: { azureFile: { secretName: "a", secretNamespace: "storage" } },
+  });
+  expect(names(azure, "persistentvolumes")).toEqual(["secrets storage a"]);
+  const dataSource = { kind: "PersistentVolumeClaim", name: "template" };
+  const claim = { storageClassName: "fast", dataSource };
+  expect(names(object("v1", "PersistentVolumeClaim", "c", { spec: claim }), "persistentvolumeclaims")).toEqual([
+    "storageclasses - fast",
+    "persistentvolumeclaims shop template",
+  ]);
+  const volumes = [
+    { name: "a", azureFile: { secretName: "f", shareName: "x" } },
+    { name: "e", ephemeral: { volumeClaimTemplate: { spec: { storageClassName: "slow" } } } },
+  ];
+  expect(names(object("v1", "Pod", "p", { spec: { volumes } }), "pods")).toEqual([
+    "secrets shop f",
+    "storageclasses - slow",
   ]);
 });
 
@@ -431,4 +495,33 @@ test("a copy that names Services of the original says where", () => {
   for (const url of ["https://www.shop/", "https://web.shop.example.com/", "web.my-shop.svc", "web.shop-2.svc"]) {
     expect(notes({ url }), url).toEqual([]);
   }
+});
+
+test("what a controller wrote about an object since is nobody's change: it is taken back", () => {
+  const deployment = (image: string, revision: string): KubeObject =>
+    object(
+      "apps/v1",
+      "Deployment",
+      "web",
+      { spec: { image } },
+      {
+        uid: "1",
+        annotations: { "deployment.kubernetes.io/revision": revision },
+      },
+    );
+  const entry = {
+    write: 1,
+    wave: 1,
+    op: "update" as const,
+    id: id("deployments", "web"),
+    apiVersion: "apps/v1",
+    before: deployment("old", "1"),
+    outcome: { write: 1, after: deployment("new", "1") },
+  };
+  const [subject] = undoSubjects({ header: {} as UndoHeader, entries: [entry] });
+  const context = { typeOf: () => ({}), serverTime: "2026-11-29T12:00:00Z", force: false };
+  const action = (live: KubeObject) => planUndo(subject!, live, context).action;
+  expect(action(deployment("new", "2"))).toBe("revert");
+  expect(action(deployment("old", "3"))).toBe("done");
+  expect(action(deployment("other", "2"))).toBe("left");
 });

@@ -21,12 +21,15 @@ const FORMER_METADATA = [
   "ownerReferences",
   "clusterName",
 ];
-/** Written by controllers about a binding that is made again. */
+/** Written by controllers about what they made of the object: a binding, a roll-out, what an autoscaler has seen. */
 const FORMER_ANNOTATIONS = [
   "pv.kubernetes.io/bind-completed",
   "pv.kubernetes.io/bound-by-controller",
   "kubernetes.io/service-account.uid",
   "control-plane.alpha.kubernetes.io/leader",
+  "deployment.kubernetes.io/revision",
+  "autoscaling.alpha.kubernetes.io/conditions",
+  "autoscaling.alpha.kubernetes.io/current-metrics",
 ];
 /** Finalizers of a deletion that is over. */
 const DELETION_FINALIZERS = new Set(["foregroundDeletion", "orphan"]);
@@ -133,8 +136,30 @@ function rewriteKind(object: KubeObject, id: ObjectId, isMoved: boolean): KubeOb
   }
 }
 
-/** An account that is written over the live one keeps the tokens that the controller manager has made for it since. */
-export function withMadeTokens(object: KubeObject, live: KubeObject, { path, name }: ObjectId): KubeObject {
+/**
+ * What is written over the live object keeps what controllers have written about it: that its claim is bound, the
+ * number of its roll-out; of an account, the tokens that were made for it since.
+ */
+export function withControllersWork(object: KubeObject, live: KubeObject, id: ObjectId): KubeObject {
+  const kept = FORMER_ANNOTATIONS.flatMap((name) => {
+    const value = live.metadata.annotations?.[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const tokens = withMadeTokens(object, live, id);
+  if (kept.length === 0) return tokens;
+  const annotations = { ...tokens.metadata.annotations, ...Object.fromEntries(kept) };
+  return { ...tokens, metadata: { ...tokens.metadata, annotations } };
+}
+
+/** The object without what controllers write about it. */
+export function withoutControllersWork(object: KubeObject): KubeObject {
+  const { annotations } = object.metadata;
+  if (!isObject(annotations)) return object;
+  const kept = without(annotations as JsonObject, FORMER_ANNOTATIONS) as Readonly<Record<string, string>>;
+  return { ...object, metadata: { ...object.metadata, annotations: kept } };
+}
+
+function withMadeTokens(object: KubeObject, live: KubeObject, { path, name }: ObjectId): KubeObject {
   if (path !== "serviceaccounts") return object;
   const isMade = (each: JsonValue) => isMadeTokenName(textOf(objectOf(each).name), name);
   const made = listOf(live.secrets).filter(isMade);
@@ -142,18 +167,20 @@ export function withMadeTokens(object: KubeObject, live: KubeObject, { path, nam
 }
 
 /** A Service without the addresses and ports of the node that one of them alone can have. */
-export function withoutAddresses(spec: JsonObject): JsonObject {
-  const isHeadless = spec.clusterIP === "None";
-  const kept = without(spec, [
-    "healthCheckNodePort",
-    "loadBalancerIP",
-    ...(isHeadless ? [] : ["clusterIP", "clusterIPs"]),
-  ]);
-  return withoutNodePorts(kept);
+function withoutAddresses(spec: JsonObject): JsonObject {
+  return withoutNodePorts(without(withoutClusterIp(spec), ["healthCheckNodePort", "loadBalancerIP"]));
 }
 
-export function withoutNodePorts(spec: JsonObject): JsonObject {
-  return mapObjects(spec, "ports", (port) => without(port, ["nodePort"]));
+export function withoutClusterIp(spec: JsonObject): JsonObject {
+  return spec.clusterIP === "None" ? spec : without(spec, ["clusterIP", "clusterIPs"]);
+}
+
+/** `isTaken`: of which ports of the node; of all unless given. */
+export function withoutNodePorts(spec: JsonObject, isTaken: (port: JsonValue) => boolean = () => true): JsonObject {
+  const rest = spec.healthCheckNodePort !== undefined && isTaken(spec.healthCheckNodePort);
+  return mapObjects(rest ? without(spec, ["healthCheckNodePort"]) : spec, "ports", (port) =>
+    port.nodePort !== undefined && isTaken(port.nodePort) ? without(port, ["nodePort"]) : port,
+  );
 }
 
 /** A claim that takes a new volume. */

@@ -42,7 +42,7 @@ export function visitReferences(object: KubeObject, path: string, visit: Referen
           "volumeClaimTemplates",
           (claim) => ({
             ...claim,
-            spec: walk.name(objectOf(claim.spec), "storageClassName", "storageclasses", undefined),
+            spec: walk.claim(objectOf(claim.spec)),
           }),
         ),
       );
@@ -51,16 +51,9 @@ export function visitReferences(object: KubeObject, path: string, visit: Referen
       return withSpec({ ...spec, jobTemplate: { ...template, spec: walk.template(objectOf(template.spec)) } });
     }
     case "persistentvolumeclaims":
-      return withSpec(
-        walk.name(
-          walk.name(spec, "volumeName", "persistentvolumes", undefined),
-          "storageClassName",
-          "storageclasses",
-          undefined,
-        ),
-      );
+      return withSpec(walk.claim(walk.name(spec, "volumeName", "persistentvolumes", undefined)));
     case "persistentvolumes":
-      return withSpec(walk.name(spec, "storageClassName", "storageclasses", undefined));
+      return withSpec(walk.volume(spec));
     case "horizontalpodautoscalers": {
       const target = objectOf(spec.scaleTargetRef);
       const targetPath = PATH_OF_KIND[textOf(target.kind)];
@@ -137,11 +130,15 @@ class Walk {
 
   /** A `{ namespace, name }` of a Service. */
   service(owner: JsonObject, field: string): JsonObject {
-    const service = owner[field];
-    if (!isObject(service) || textOf(service.name) === "") return owner;
-    const { name, namespace } = service;
-    const changed = this.#visit({ path: "services/specs", namespace: textOf(namespace), name: textOf(name) });
-    return { ...owner, [field]: { ...service, name: changed.name, namespace: changed.namespace } };
+    return this.reference(owner, field, "services/specs");
+  }
+
+  /** A `{ namespace, name }`. */
+  reference(owner: JsonObject, field: string, path: string): JsonObject {
+    const found = owner[field];
+    if (!isObject(found) || textOf(found.name) === "" || textOf(found.namespace) === "") return owner;
+    const changed = this.#visit({ path, namespace: textOf(found.namespace), name: textOf(found.name) });
+    return { ...owner, [field]: { ...found, name: changed.name, namespace: changed.namespace } };
   }
 
   template(spec: JsonObject): JsonObject {
@@ -181,11 +178,60 @@ class Walk {
       ["iscsi", "secretRef"],
       ["scaleIO", "secretRef"],
       ["storageos", "secretRef"],
+      ["cinder", "secretRef"],
     ] as const) {
       const body = changed[source];
       if (isObject(body)) changed = { ...changed, [source]: this.under(body, field, "name", "secrets") };
     }
+    changed = this.under(changed, "azureFile", "secretName", "secrets");
+    changed = this.under(changed, "glusterfs", "endpoints", "services/endpoints");
+    const template = objectOf(objectOf(changed.ephemeral).volumeClaimTemplate);
+    if (!isObject(template.spec)) return changed;
+    const made = { ...template, spec: this.claim(template.spec) };
+    return { ...changed, ephemeral: { ...objectOf(changed.ephemeral), volumeClaimTemplate: made } };
+  }
+
+  /** The spec of a claim. Its source of data may be another claim of the namespace. */
+  claim(spec: JsonObject): JsonObject {
+    let changed = this.name(spec, "storageClassName", "storageclasses", undefined);
+    for (const field of ["dataSource", "dataSourceRef"]) {
+      const source = objectOf(changed[field]);
+      if (source.kind !== "PersistentVolumeClaim" || textOf(source.apiGroup) !== "" || textOf(source.namespace) !== "")
+        continue;
+      changed = this.under(changed, field, "name", "persistentvolumeclaims");
+    }
     return changed;
+  }
+
+  /** The spec of a volume: Secrets that its driver takes are named with their namespace. */
+  volume(spec: JsonObject): JsonObject {
+    let changed = this.name(spec, "storageClassName", "storageclasses", undefined);
+    for (const source of [
+      "csi",
+      "azureFile",
+      "cephfs",
+      "cinder",
+      "flexVolume",
+      "iscsi",
+      "rbd",
+      "scaleIO",
+      "storageos",
+    ]) {
+      if (!isObject(changed[source])) continue;
+      let body: JsonObject = changed[source];
+      for (const field of Object.keys(body).filter((each) => /(?:^s|S)ecretRef$/.test(each)))
+        body = this.reference(body, field, "secrets");
+      if (source === "azureFile") body = this.#azureSecret(body);
+      changed = { ...changed, [source]: body };
+    }
+    return changed;
+  }
+
+  #azureSecret(body: JsonObject): JsonObject {
+    const [name, namespace] = [textOf(body.secretName), textOf(body.secretNamespace)];
+    if (name === "" || namespace === "") return body;
+    const changed = this.#visit({ path: "secrets", namespace, name });
+    return { ...body, secretName: changed.name, secretNamespace: changed.namespace };
   }
 
   #container(container: JsonObject): JsonObject {

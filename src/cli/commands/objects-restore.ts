@@ -68,6 +68,7 @@ export const objectsRestore = defineCommand({
       throw new MendError("usage", "--changed and --missing-only contradict each other", { hint: "pass one of them" });
     const { isComplete, requestOf, restoreObjects } = await import("../../operations/objects/restore.ts");
     const { resume, dryRun, output, undoFile } = flags;
+    checkFlags(flags);
     const request = resume === undefined ? await requestFrom(snapshot, selection, flags, host.cwd) : requestOf(resume);
     if (resume !== undefined && (snapshot !== undefined || selection.length > 0)) {
       throw new MendError("usage", "--resume continues what the undo file records, and takes no snapshot");
@@ -102,6 +103,32 @@ export const objectsRestore = defineCommand({
   },
 });
 
+/** What an interrupted run was asked for is in its undo file: nothing else can be asked for when it goes on. */
+function checkFlags(flags: RestoreFlags): void {
+  const { resume, intoNamespace } = flags;
+  if (intoNamespace !== undefined && !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(intoNamespace)) {
+    const hint = "use lower-case letters, digits and -, at most 63 of them";
+    throw new MendError("usage", `"${intoNamespace}" cannot be the name of a namespace`, { hint });
+  }
+  if (resume === undefined) return;
+  const asked: readonly (readonly [flag: string, isGiven: boolean])[] = [
+    ["--namespace", flags.namespace !== undefined],
+    ["--all-namespaces", flags.allNamespaces],
+    ["--selector", flags.selector !== undefined],
+    ["--at-revision", flags.atRevision !== undefined],
+    ["--changed", flags.changed],
+    ["--with-dependents", flags.withDependents],
+    ["--into-namespace", intoNamespace !== undefined],
+    ["--rename", flags.rename.length > 0],
+    ["--undo-file", flags.undoFile !== undefined],
+  ];
+  const given = asked.filter(([, isGiven]) => isGiven).map(([flag]) => flag);
+  if (given.length === 0) return;
+  throw new MendError("usage", `--resume goes on with what the undo file says, and takes no ${given.join(", ")}`, {
+    hint: "leave them out, or begin a new run",
+  });
+}
+
 async function requestFrom(
   snapshot: string | undefined,
   selection: readonly string[],
@@ -127,7 +154,7 @@ async function requestFrom(
     changed: flags.changed,
     withDependents: flags.withDependents,
     intoNamespace: flags.intoNamespace ?? null,
-    renamed: Object.fromEntries(flags.rename.map(readRename)),
+    renamed: readRenames(flags.rename),
     encryptionConfig: encryptionConfig === undefined ? null : resolveIn(cwd, encryptionConfig),
     etcdPrefix: etcdPrefix ?? null,
     history: null,
@@ -138,6 +165,17 @@ async function requestFrom(
 /** A store's address stays as it is. */
 const resolveIn = (cwd: string, path: string): string =>
   /^[a-z][a-z0-9+.-]+:\/\//i.test(path) ? path : resolve(cwd, path);
+
+function readRenames(texts: readonly string[]): Record<string, string> {
+  const renamed = new Map<string, string>();
+  for (const [old, name] of texts.map(readRename)) {
+    if (renamed.has(old)) {
+      throw new MendError("usage", `"${old}" is renamed twice`, { hint: "give each object one new name" });
+    }
+    renamed.set(old, name);
+  }
+  return Object.fromEntries(renamed);
+}
 
 function readRename(text: string): [string, string] {
   const match = /^([^=]+)=([^=]+)$/.exec(text);

@@ -5,12 +5,12 @@ import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
 import { defined } from "../../errors/defined.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
-import type { KubeObject } from "../../kube/object.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { type Conversion, convertBuiltIn, convertCustom } from "../../objects/convert.ts";
 import { isEndingNamespace, notRestored, runsAgain } from "../../objects/not-restored.ts";
 import { compareIds, idKey, type ObjectId } from "../../objects/object-id.ts";
 import type { PlanAction, PlanItem, RestorePlan } from "../../objects/restore-plan.ts";
-import { type Placement, placeOf, rewriteObject, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
+import { type Placement, placeOf, rewriteObject, withoutClusterIp, withoutNodePorts } from "../../objects/rewrite.ts";
 import { strayNotes } from "../../objects/stray-names.ts";
 import { podTemplateOf } from "../../objects/visit-references.ts";
 import { planClaim } from "../../objects/volumes.ts";
@@ -297,8 +297,7 @@ class Planner {
       const name = `${metadata.namespace}/${metadata.name}`;
       const { clusterIP } = objectOf(spec);
       if (clusterIP !== "None" && textOf(clusterIP) !== "") addresses.set(textOf(clusterIP), name);
-      for (const { nodePort } of objectsOf(objectOf(spec).ports))
-        if (nodePort !== undefined) ports.set(String(nodePort), name);
+      for (const port of nodePortsOf(objectOf(spec))) ports.set(port, name);
     }
     for (const [key, item] of wanted) {
       let { object } = item as { object: KubeObject };
@@ -307,14 +306,11 @@ class Planner {
       const holder = addresses.get(textOf(spec.clusterIP));
       if (holder !== undefined) {
         notes.push(`its cluster IP ${textOf(spec.clusterIP)} now belongs to "${holder}": it gets another one`);
-        object = { ...object, spec: { ...withoutAddresses(spec), ports: spec.ports } };
+        object = { ...object, spec: withoutClusterIp(spec) };
       }
-      const taken = objectsOf(spec.ports).find(({ nodePort }) => nodePort !== undefined && ports.has(String(nodePort)));
-      if (taken !== undefined) {
-        notes.push(
-          `its node port ${taken.nodePort} now belongs to "${ports.get(String(taken.nodePort))}": it gets other ones`,
-        );
-        object = { ...object, spec: withoutNodePorts(objectOf(object.spec)) };
+      for (const port of nodePortsOf(spec).filter((each) => ports.has(each))) {
+        notes.push(`its node port ${port} now belongs to "${ports.get(port)}": it gets another one`);
+        object = { ...object, spec: withoutNodePorts(objectOf(object.spec), (each) => String(each) === port) };
       }
       this.#items.set(key, { ...item, object, notes });
     }
@@ -338,6 +334,12 @@ class Planner {
       ...more,
     };
   }
+}
+
+/** Ports of the node that a Service has, and that no other can have. */
+function nodePortsOf(spec: JsonObject): string[] {
+  const ports = [...objectsOf(spec.ports).map(({ nodePort }) => nodePort), spec.healthCheckNodePort];
+  return [...new Set(ports.filter((port) => port !== undefined && port !== null && port !== 0).map(String))];
 }
 
 /** The versions that a definition serves, the stored one of an object first. */

@@ -5,11 +5,17 @@ import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
 import { defined } from "../../errors/defined.ts";
 import { ApiError, isConnectionError } from "../../io/api-server/cluster-api.ts";
-import { objectOf, objectsOf, textOf, without } from "../../kube/fields.ts";
-import type { JsonObject, KubeObject, OwnerReference } from "../../kube/object.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject, JsonValue, KubeObject, OwnerReference } from "../../kube/object.ts";
 import type { ObjectId } from "../../objects/object-id.ts";
 import { isWrite, layersOf, ownerKey, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
-import { IN_PLACE, rewriteObject, withMadeTokens, withoutAddresses, withoutNodePorts } from "../../objects/rewrite.ts";
+import {
+  IN_PLACE,
+  rewriteObject,
+  withControllersWork,
+  withoutClusterIp,
+  withoutNodePorts,
+} from "../../objects/rewrite.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import { typeOf } from "./diff.ts";
@@ -214,7 +220,7 @@ class Run {
       const isOwn = defined(item.object).metadata.uid !== undefined; // a volume that is freed: the live object itself
       const owned = isOwn ? defined(item.object) : this.#withOwners(item, defined(item.object), notes);
       const metadata = { ...owned.metadata, uid, resourceVersion, creationTimestamp } as KubeObject["metadata"];
-      const sent = withMadeTokens({ ...owned, metadata }, current, id);
+      const sent = withControllersWork({ ...owned, metadata }, current, id);
       const outcome = await this.#announce(planned, "update", current);
       try {
         const made = await cluster.replace(sent, id, isDryRun);
@@ -382,14 +388,24 @@ function withOtherAddresses(
 ): KubeObject | undefined {
   if (path !== "services/specs" || error.status !== 422) return undefined;
   const spec: JsonObject = objectOf(object.spec);
-  // The API server tells the field in its message only.
+  // The API server names the field in its message only.
   if (/clusterIPs?\b/i.test(error.serverMessage) && textOf(spec.clusterIP) !== "" && spec.clusterIP !== "None") {
     notes.push(`its cluster IP ${textOf(spec.clusterIP)} is not to be had: it gets another one`);
-    return { ...object, spec: { ...withoutAddresses(spec), ports: spec.ports } };
+    return { ...object, spec: withoutClusterIp(spec) };
   }
-  if (/nodePort/i.test(error.serverMessage) && objectsOf(spec.ports).some(({ nodePort }) => nodePort !== undefined)) {
-    notes.push("its node ports are not to be had: it gets other ones");
-    return { ...object, spec: withoutNodePorts(without(spec, ["healthCheckNodePort"])) };
+  if (/nodePort/i.test(error.serverMessage) && (spec.healthCheckNodePort !== undefined || hasNodePort(spec))) {
+    const refused = new Set([...error.serverMessage.matchAll(/\b\d{2,5}\b/g)].map(([port]) => port));
+    const isRefused = (port: JsonValue) => refused.has(String(port));
+    const some = withoutNodePorts(spec, isRefused);
+    const isNamed = JSON.stringify(some) !== JSON.stringify(spec);
+    notes.push(
+      isNamed
+        ? `its node port ${[...refused].join(", ")} is not to be had: it gets another one`
+        : "its node ports are not to be had: it gets other ones",
+    );
+    return { ...object, spec: isNamed ? some : withoutNodePorts(spec) };
   }
   return undefined;
 }
+
+const hasNodePort = (spec: JsonObject): boolean => objectsOf(spec.ports).some(({ nodePort }) => nodePort !== undefined);
