@@ -194,6 +194,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
     await using plane = await startControlPlane({ kubernetes });
     using place = new Workplace(plane);
     await plane.api.apply(SMALL);
+    await place.settled(); // a backup from before the controller numbers the Deployment's revision differs for good
     const backup = await place.backup();
     await plane.api.delete("/api/v1/namespaces/small");
     await namespaceGone(plane, "small");
@@ -215,7 +216,7 @@ describeWithCluster("objects that were lost, in harder cases", (kubernetes) => {
     const last = await place.objects("restore", "--resume", undo, "--yes");
     expect(last, `${last.stdout}${last.stderr}`).toMatchObject({ code: 0 });
     expect(last.stderr).toContain("nothing was changed");
-    // The controller numbers the Deployment's revision in a moment.
+    // The controller numbers the revision of the new Deployment in a moment.
     const kinds = "configmaps,secrets,services,deployments";
     let differing: string[] = [];
     await waitFor(
