@@ -27,7 +27,8 @@ export function convertBuiltIn(object: KubeObject, apiVersion: string): Conversi
 /** Fields with the same name and type that say something else. */
 function changedMeaning({ apiVersion, kind, spec }: KubeObject, to: string): string | undefined {
   // In policy/v1beta1 an empty selector selects no pod, in policy/v1 every pod of the namespace.
-  if (kind === "PodDisruptionBudget" && apiVersion === "policy/v1beta1" && to === "policy/v1") {
+  const isPolicy = apiVersion.startsWith("policy/") && to.startsWith("policy/");
+  if (kind === "PodDisruptionBudget" && isPolicy) {
     const selector = isObject(spec) ? spec.selector : undefined;
     const isEmpty = isObject(selector) && Object.values(selector).every((each) => each === undefined || each === null);
     return isEmpty ? "spec.selector" : undefined;

@@ -321,6 +321,8 @@ describe("other versions of an API", () => {
     expect(convertBuiltIn(budget({}), "policy/v1")).toMatchObject({
       refused: expect.stringContaining("spec.selector"),
     });
+    const back = { ...budget({}), apiVersion: "policy/v1" } as KubeObject;
+    expect(convertBuiltIn(back, "policy/v1beta1")).toMatchObject({ refused: expect.stringContaining("spec.selector") });
     const rules = [{ http: { paths: [{ path: "/", backend: { serviceName: "web", servicePort: 80 } }] } }];
     const ingress = object("extensions/v1beta1", "Ingress", "i", { spec: { rules } });
     expect(convertBuiltIn(ingress, "networking.k8s.io/v1beta1")).toHaveProperty("object");
