@@ -36,6 +36,8 @@ using place = new Workplace(plane, kubeconfig);
 const kubectl = [plane.kubernetes.program("kubectl"), `--kubeconfig=${kubeconfig}`];
 const restore = [process.execPath, join(import.meta.dirname, "../src/cli/main.ts"), "objects", "restore"];
 const runs: RestoreRun[] = [];
+/** A file of more than 64 MiB is not read as YAML. */
+const OBJECTS_A_FILE = 10_000;
 try {
   const objects = Array.from({ length: count }, (_, i) => ({
     apiVersion: "v1",
@@ -44,12 +46,17 @@ try {
     data: { text: `${i} `.repeat(100) },
   }));
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "bench" } };
-  const file = join(directory, "objects.yaml");
-  writeFileSync(file, [namespace, ...objects].map((each) => JSON.stringify(each)).join("\n---\n"));
+  const all = [namespace, ...objects];
+  const files = Array.from({ length: Math.ceil(all.length / OBJECTS_A_FILE) }, (_, i) => {
+    const file = join(directory, `objects-${i}.yaml`);
+    const part = all.slice(i * OBJECTS_A_FILE, (i + 1) * OBJECTS_A_FILE);
+    writeFileSync(file, part.map((each) => JSON.stringify(each)).join("\n---\n"));
+    return file;
+  });
   const list = join(directory, "objects.json");
   writeFileSync(list, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects.slice(0, kubectlCount) }));
   const backup = join(directory, "backup.db");
-  const request = { remove: [], set: [file], from: [], namespace: "bench", selector: "" };
+  const request = { remove: [], set: files, from: [], namespace: "bench", selector: "" };
   await editSnapshot(await place.backup(), backup, { request, isDryRun: false, now: Date.now });
 
   const words = [backup, "-n", "bench", "--yes", "--progress=plain"];
@@ -90,9 +97,9 @@ async function deleted(): Promise<void> {
 async function timed(what: string, number: number, [program, ...args]: string[]): Promise<void> {
   const before = cpuSeconds();
   const began = performance.now();
-  const child = spawn(program!, args, { cwd: directory, stdio: ["ignore", "ignore", "pipe"], env: process.env });
+  const env = { ...process.env, KUBECONFIG: kubeconfig };
+  const child = spawn(program!, args, { cwd: directory, stdio: ["ignore", "ignore", "pipe"], env });
   child.stderr.setEncoding("utf8");
-  child.ref();
   const since = () => (performance.now() - began) / 1000;
   let [planned, written]: (number | undefined)[] = [];
   const said: string[] = [];
