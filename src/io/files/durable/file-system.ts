@@ -211,7 +211,6 @@ function makeDirectories(path: string, mode: number): void {
     makeLasting(path, mode);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST" && statSync(path).isDirectory()) return;
     if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
     makeDirectories(dirname(path), mode);
     makeLasting(path, mode);
@@ -220,7 +219,13 @@ function makeDirectories(path: string, mode: number): void {
 
 /** What is flushed in a directory whose own name is not can be lost with it. */
 function makeLasting(path: string, mode: number): void {
-  mkdirSync(path, { mode });
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    // One that is there may have been made by another run a moment ago.
+    if ((error as NodeJS.ErrnoException).code === "EEXIST" && statSync(path).isDirectory()) return;
+    throw error;
+  }
   const parent = openSync(dirname(path), "r");
   try {
     fsyncSync(parent);
