@@ -3,6 +3,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { convertBuiltIn, convertCustom } from "./convert.ts";
 import { isEndingNamespace, isInEachNamespace, isMadeTokenName, notRestored, runsAgain } from "./not-restored.ts";
 import type { ObjectId } from "./object-id.ts";
+import { isFromRun } from "./own-writes.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
 import { IN_PLACE, rewriteObject, withControllersWork, withoutNodePorts } from "./rewrite.ts";
 import { strayNotes } from "./stray-names.ts";
@@ -526,4 +527,40 @@ test("what a controller wrote about an object since is nobody's change: it is ta
   expect(action(deployment("new", "2"))).toBe("revert");
   expect(action(deployment("old", "3"))).toBe("done");
   expect(action(deployment("other", "2"))).toBe("left");
+});
+
+describe("a run that was killed before it heard what came of a write", () => {
+  const since = Date.parse("2026-11-29T12:00:00.900Z");
+  const account = (metadata: object, more: object = {}): KubeObject =>
+    object("v1", "ServiceAccount", "web", more, { uid: "1", creationTimestamp: "2026-11-29T12:00:01Z", ...metadata });
+  const controller = { manager: "kube-controller-manager", operation: "Update", time: "2026-11-29T12:00:02Z" };
+  const own = { manager: "kubemend", operation: "Update", time: "2026-11-29T12:00:00Z" };
+  const secrets = [{ name: "web-token-x7k2p" }];
+  test.each<[what: string, live: KubeObject, op: "create" | "update", isFromRun: boolean]>([
+    ["by the record of its managers", account({ managedFields: [own] }, { data: { a: "b" } }), "create", true],
+    [
+      "managed before the run",
+      account({ managedFields: [{ ...own, time: "2026-11-29T11:59:59Z" }], labels: { a: "b" } }),
+      "create",
+      false,
+    ],
+    ["with nothing but its name, which no manager is recorded for", account({}), "create", true],
+    [
+      "with nothing but what a controller gave it",
+      account({ managedFields: [controller] }, { secrets }),
+      "create",
+      true,
+    ],
+    ["with nothing, but older", account({ creationTimestamp: "2026-11-29T11:59:59Z" }), "create", false],
+    [
+      "with a label that somebody else gave it",
+      account({ labels: { team: "ops" }, managedFields: [controller] }),
+      "create",
+      false,
+    ],
+    ["with a secret that somebody else gave it", account({}, { secrets: [{ name: "registry" }] }), "create", false],
+    ["with nothing, where it was to be changed", account({}), "update", false],
+  ])("%s", (_, live, op, expected) => {
+    expect(isFromRun(live, id("serviceaccounts", "web"), op, since)).toBe(expected);
+  });
 });

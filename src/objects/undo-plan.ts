@@ -3,9 +3,9 @@
 import { compareObjects } from "../compare/compare-objects.ts";
 import type { ValueType } from "../compare/value-type.ts";
 import { defined } from "../errors/defined.ts";
-import { objectsOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { idKey, type ObjectId } from "./object-id.ts";
+import { isFromRun } from "./own-writes.ts";
 import { IN_PLACE, rewriteObject, withoutControllersWork } from "./rewrite.ts";
 import type { UndoEntry, UndoFile } from "./undo-record.ts";
 
@@ -72,7 +72,7 @@ function ofCreated(
   if (uid !== undefined) {
     return live.metadata.uid === uid ? item("delete") : item("left", "another object has taken its name since");
   }
-  if (isFromRun(live, context)) return item("delete");
+  if (isFromRun(live, first.id, "create", Date.parse(context.serverTime))) return item("delete");
   return item("left", "the run ended while it was made, and nothing shows whether this one is of the run");
 }
 
@@ -94,16 +94,8 @@ function ofUpdated(
     rewriteObject(object, id, { placement: IN_PLACE, isGiven: () => false, keepsStatus: false });
   const isAsLeft =
     after === undefined
-      ? isFromRun(live, context)
+      ? isFromRun(live, id, "update", Date.parse(context.serverTime))
       : compareObjects(plain(after), plain(live), type).fields.length === 0;
   if (isAsLeft || context.force) return item("revert");
   return item("left", "somebody has changed it since");
-}
-
-/** Whether the object was written by the run, as far as its record of managers shows. */
-function isFromRun({ metadata }: KubeObject, { serverTime }: UndoContext): boolean {
-  const start = Math.floor(Date.parse(serverTime) / 1000) * 1000;
-  return objectsOf(metadata.managedFields).some(
-    ({ manager, time }) => manager === "kubemend" && typeof time === "string" && Date.parse(time) >= start,
-  );
 }

@@ -7,11 +7,9 @@ import { type ClusterApi, isConnectionError } from "../../io/api-server/cluster-
 import { objectOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
+import { FIELD_MANAGER } from "../../objects/own-writes.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import { type LiveResource, type LiveResources, readLiveResources, urlOf } from "./live-resources.ts";
-
-/** As whom `metadata.managedFields` records our writes. */
-const FIELD_MANAGER = "kubemend";
 
 /** Where more objects of one namespace than this are looked up, they are listed. */
 const MOST_SINGLE = 20;

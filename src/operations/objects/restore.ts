@@ -7,6 +7,7 @@ import { MendError } from "../../errors/errors.ts";
 import { textOf } from "../../kube/fields.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import { idKey } from "../../objects/object-id.ts";
+import { isFromRun } from "../../objects/own-writes.ts";
 import { isWrite, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import { placeOf } from "../../objects/rewrite.ts";
 import type { RestoreRequest, UndoFile } from "../../objects/undo-record.ts";
@@ -20,7 +21,7 @@ import { addTypes, readTypes } from "./diff.ts";
 import { LiveCluster, whyTerminating } from "./live-cluster.ts";
 import { createSelection, refuseMissing } from "./object-selection.ts";
 import { planRestore } from "./plan-restore.ts";
-import { type ItemResult, isOurs, runRestore } from "./run-restore.ts";
+import { type ItemResult, runRestore } from "./run-restore.ts";
 import { selectCandidates } from "./select-candidates.ts";
 import { openSnapshotSide } from "./snapshot-side.ts";
 import { checkCluster, continueUndoLog, createUndoLog, readUndoFile, type UndoLog } from "./undo-log.ts";
@@ -266,7 +267,7 @@ class Restore {
         const found = await this.#cluster.get(id, apiVersion);
         const isAsBefore = found?.metadata.resourceVersion === before?.metadata.resourceVersion;
         if (found === undefined || isAsBefore) await log.end({ write, refused: "the run ended before it" });
-        else if (isOurs(found)) {
+        else if (isFromRun(found, id, op, log.since)) {
           await log.end({ write, uid: textOf(found.metadata.uid), ...(op === "update" && { after: found }) });
         } else if (found.metadata.managedFields !== undefined) {
           await log.end({ write, refused: "the run ended before it, and somebody else wrote it" });

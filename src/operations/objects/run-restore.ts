@@ -8,6 +8,7 @@ import { ApiError, isConnectionError } from "../../io/api-server/cluster-api.ts"
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject, OwnerReference } from "../../kube/object.ts";
 import type { ObjectId } from "../../objects/object-id.ts";
+import { isFromRun } from "../../objects/own-writes.ts";
 import { isWrite, layersOf, ownerKey, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import {
   IN_PLACE,
@@ -179,14 +180,14 @@ class Run {
 
   /** A request that was cut off, or timed out in etcd, may have been carried out: then the object is there, and ours. */
   async #post(object: KubeObject, { id }: PlanItem): Promise<KubeObject> {
-    const { cluster, isDryRun } = this.#options;
+    const { cluster, isDryRun, undo } = this.#options;
     try {
       return await cluster.create(object, id, isDryRun);
     } catch (error) {
       const isCutOff = isConnectionError(error) || (error instanceof ApiError && error.status === 504);
       if (isDryRun || !(isCutOff || (error instanceof ApiError && error.status >= 500))) throw error;
       const found = await cluster.get(id, object.apiVersion);
-      if (found !== undefined && isOurs(found)) return found;
+      if (found !== undefined && undo !== undefined && isFromRun(found, id, "create", undo.since)) return found;
       if (!isCutOff) throw error;
       return cluster.patiently(() => cluster.create(object, id, isDryRun));
     }
@@ -369,11 +370,6 @@ class Run {
 
 function groupOf(apiVersion: string): string {
   return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
-}
-
-/** Whether this program wrote the object last. */
-export function isOurs({ metadata }: KubeObject): boolean {
-  return objectsOf(metadata.managedFields).some(({ manager }) => manager === "kubemend");
 }
 
 /** Not found: what it needs comes later. Forbidden: by a quota whose use is not counted yet, or a service account that is not there yet. */

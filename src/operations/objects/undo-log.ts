@@ -15,6 +15,8 @@ import {
 
 export interface UndoLog {
   readonly path: string;
+  /** By the API server's clock, before the run's first write. Milliseconds since the epoch. */
+  readonly since: number;
   /** Resolves when the announcement is on the disk. Returns the number of the write. */
   begin(intent: Omit<UndoIntent, "write">): Promise<number>;
   end(outcome: UndoOutcome): Promise<void>;
@@ -25,19 +27,20 @@ export interface UndoLog {
 export async function createUndoLog(path: string, header: UndoHeader): Promise<UndoLog> {
   const log = createAppendLog(path);
   await log.append(encodeHeader(header));
-  return undoLog(log, 0);
+  return undoLog(log, header, 0);
 }
 
-/** Goes on with the undo file of a run that was interrupted. */
+/** Continues the undo file of a run that was interrupted. */
 export function continueUndoLog(path: string, file: UndoFile): UndoLog {
   const last = file.entries.reduce((most, { write }) => Math.max(most, write), 0);
-  return undoLog(continueAppendLog(path), last);
+  return undoLog(continueAppendLog(path), file.header, last);
 }
 
-function undoLog(log: AppendLog, last: number): UndoLog {
+function undoLog(log: AppendLog, { serverTime }: UndoHeader, last: number): UndoLog {
   let write = last;
   return {
     path: log.path,
+    since: Date.parse(serverTime),
     async begin(intent) {
       const number = ++write;
       await log.append(encodeIntent({ write: number, ...intent }));
