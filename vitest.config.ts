@@ -16,13 +16,6 @@ export default defineConfig({
     exclude: ["test/backup/**", "test/contract/**", "test/e2e/**", "test/clients/**"],
     // Half of the tests wait for etcd's disk: a core for Vitest itself would be idle.
     maxWorkers: "100%",
-    coverage: {
-      provider: "v8",
-      include: ["src/**/*.ts"],
-      exclude: ["src/**/*.test.ts"],
-      reporter: ["json-summary"],
-      reportsDirectory: ".cache/coverage",
-    },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
