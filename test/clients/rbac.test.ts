@@ -22,7 +22,10 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   "node status": [],
   "node cordon": [NODE],
   "node uncordon": [NODE],
-  "node drain": ["-l", "kubernetes.io/os=linux", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=1s"],
+  "node drain": [
+    ...["hollow-2", "--force", "--ignore-daemonsets", "--delete-emptydir-data"],
+    ...["--wait-for-replacements", "--allow-control-plane-loss", "--timeout=4s"],
+  ],
   "node evict": [NODE, "--force", "--force-delete-pods", "--yes"],
   "node rebalance": ["--ready-timeout=1s"],
   rescue: ["scheduler", "--timeout=1s"],
