@@ -3,10 +3,13 @@
  * somebody else made meanwhile. No controllers run, so that every difference is ours.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Host } from "../../src/cli/host.ts";
+import { clusterFlags } from "../../src/cli/options/cluster-flags.ts";
+import { watchNodeStatus } from "../../src/operations/node-status/node-status.ts";
 import { FIXTURES } from "../kubectl-tables.ts";
 import { kubemend } from "../kubemend.ts";
 import { HAS_API_SERVER, type RealApiServer, startRealApiServer } from "./real-api-server.ts";
@@ -31,6 +34,10 @@ describe.skipIf(!HAS_API_SERVER)("given back to a real API server", () => {
   const undoFile = (name: string) => join(directory, `${name}.jsonl`);
   const restore = (name: string, ...args: readonly string[]) =>
     run("objects", "restore", SNAPSHOT, ...args, "-n", "shop", "--yes", "--undo-file", undoFile(name));
+  const gone = async (what: string) => {
+    while (kubectl("get", what, "--ignore-not-found", "-o", "name") !== "")
+      await new Promise((r) => setTimeout(r, 200));
+  };
   const undo = (name: string) => run("objects", "undo", undoFile(name), "--yes", "--wait=5s");
 
   test("an overwritten config map, with --changed only, and its undo", async () => {
@@ -100,5 +107,55 @@ describe.skipIf(!HAS_API_SERVER)("given back to a real API server", () => {
     expect((await undo("refused")).code).toBe(0);
     expect(kubectl("get", "serviceaccounts", "-n", "shop", "-o", "name")).not.toMatch(/\/web$/m);
     expect(read("configmap web-conf")).toEqual(frozen);
+  });
+
+  test("a deleted definition with its objects, and its undo", async () => {
+    const all = () =>
+      kubectl("get", "clusterthings.fx.example.com", "-A", "-o", "name").split("\n").filter(Boolean).sort();
+    const before = all();
+    expect(before.length).toBeGreaterThan(0);
+    kubectl("delete", "crd", "clusterthings.fx.example.com", "--wait=false");
+    await gone("crd/clusterthings.fx.example.com");
+    const file = undoFile("definition");
+    const objects = before.map((each) => `clusterthings.fx.example.com/${each.split("/")[1]}`);
+    const wanted = ["crd/clusterthings.fx.example.com", ...objects];
+    const given = await run("objects", "restore", SNAPSHOT, ...wanted, "-A", "--yes", "--undo-file", file);
+    expect([given.code, given.stderr]).toEqual([0, expect.any(String)]);
+    expect(all()).toEqual(before);
+    expect((await undo("definition")).code).toBe(0);
+    await gone("crd/clusterthings.fx.example.com");
+  });
+
+  test("a run that did not hear what came of its last writes continues, and is undone whole", async () => {
+    kubectl("delete", "serviceaccount/web", "service/web", "-n", "shop", "--ignore-not-found");
+    expect((await restore("killed", "serviceaccount/web", "service/web")).code).toBe(0);
+    const lines = readFileSync(undoFile("killed"), "utf8").split("\n").filter(Boolean);
+    const announced = lines.filter((line) => !line.startsWith('{"outcome"'));
+    expect(announced.length).toBeLessThan(lines.length);
+    writeFileSync(undoFile("killed"), announced.map((line) => `${line}\n`).join(""));
+    const resumed = await run("objects", "restore", "--resume", undoFile("killed"), "--yes");
+    expect([resumed.code, resumed.stderr]).toEqual([0, expect.any(String)]);
+    expect((await undo("killed")).code).toBe(0);
+    expect(kubectl("get", "serviceaccount,service", "-n", "shop", "-o", "name")).not.toMatch(/\/web$/m);
+  });
+
+  test("the state of nodes is shown again when it changes", async () => {
+    const over = new AbortController();
+    const shown: (readonly string[])[] = [];
+    const targets = { names: [], selector: undefined };
+    const cluster = clusterFlags({ env: {}, cwd: directory } as unknown as Host, {
+      kubeconfig: real.kubeconfig,
+      context: undefined,
+      requestTimeout: 5000,
+    });
+    const options = { cluster, targets, podEvictionTimeoutSeconds: undefined, signal: over.signal, now: Date.now };
+    const watching = watchNodeStatus(options, 500, async ({ nodes }) => {
+      shown.push(nodes.filter(({ cordoned }) => cordoned).map(({ name }) => name));
+      if (shown.length === 1) kubectl("cordon", "hollow-1");
+      if (shown.at(-1)?.includes("hollow-1")) over.abort();
+    });
+    await expect(watching).rejects.toThrow();
+    expect(shown[0]).not.toContain("hollow-1");
+    expect(shown.at(-1)).toContain("hollow-1");
   });
 });
