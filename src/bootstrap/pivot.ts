@@ -128,7 +128,7 @@ export function replacedNodes({ nodes, localNode, aliveNodes, localAddresses }: 
 }
 
 /**
- * Pods that this machine's kubelet has turned away, since it had not heard yet that its node has the label that they
+ * Pods that this machine's kubelet has rejected, since it did not know yet that its node has the label that they
  * ask for. They stay as Failed for ever, dozens of them where the kubelet is slow.
  */
 export function rejectedPods(required: readonly RequiredPod[], { pods, localNode }: Observation): KubeObject[] {

@@ -72,7 +72,7 @@ function wayBack(names: readonly ComponentName[], facts: Facts, local: LocalFact
         : {
             advice:
               `etcd holds nothing of ${someOf(forgotten, 4)} here any more: the kubelet has deleted the mirror pod; ` +
-              "BACKUP.db is a backup of before that. Without one, kubeadm makes it anew (kubeadm init phase " +
+              "BACKUP.db is a backup of before that. Without one, kubeadm makes another one (kubeadm init phase " +
               "control-plane), with the flags of its own configuration",
           };
     return { commands: [recover, ...copy], ...advice };

@@ -23,7 +23,7 @@ export const backupRotate = defineCommand({
     `kubemend backup rotate /mnt/backup/prod --signing-key prod.key --new-signing-key prod-2.key \\
   --identity prod.identity --new-identity prod-2.identity`,
   ],
-  notes: `Agents that have the former key stop and say so. Give each of them the new one: they go on from where the
+  notes: `Agents that have the former key stop and say so. Give each of them the new one: they continue where the
 repository ends, and take a full. Without --new-identity and --recipient, who can read stays as it is.`,
   page: "docs/back-up-continuously.md",
   async run({ repository }, flags, { host }) {

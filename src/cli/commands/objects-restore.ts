@@ -103,7 +103,7 @@ export const objectsRestore = defineCommand({
   },
 });
 
-/** What an interrupted run was asked for is in its undo file: nothing else can be asked for when it goes on. */
+/** What an interrupted run was asked for is in its undo file: nothing else can be asked for when it continues. */
 function checkFlags(flags: RestoreFlags): void {
   const { resume, intoNamespace } = flags;
   if (intoNamespace !== undefined && !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(intoNamespace)) {
@@ -124,7 +124,7 @@ function checkFlags(flags: RestoreFlags): void {
   ];
   const given = asked.filter(([, isGiven]) => isGiven).map(([flag]) => flag);
   if (given.length === 0) return;
-  throw new MendError("usage", `--resume goes on with what the undo file says, and takes no ${given.join(", ")}`, {
+  throw new MendError("usage", `--resume continues what the undo file says, and takes no ${given.join(", ")}`, {
     hint: "leave them out, or begin a new run",
   });
 }

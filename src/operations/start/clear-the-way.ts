@@ -115,7 +115,7 @@ export async function deleteRejectedPods(start: Clearing, view: ClusterView): Pr
     for (const pod of rejectedPods(start.required, look)) await deletePod(start, pod);
   } catch (error) {
     if (!(error instanceof MendError)) throw error; // it runs: what is left over does no harm
-    start.options.report(`warning: pods that the kubelet has turned away are left over: ${error.message}`);
+    start.options.report(`warning: pods that the kubelet has rejected are left over: ${error.message}`);
   }
 }
 
