@@ -23,6 +23,10 @@ test.each([
   ['cannot reach "http://token@host" by socks5://u:p@h:1', 'cannot reach "http://…@host" by socks5://…@h:1'],
   ["s3://key:hunter2@bucket/prefix", "s3://…@bucket/prefix"],
   ["s3:////key:hunter2@bucket/prefix", "s3://…@bucket/prefix"],
+  ['no file "/root/azblob:/key:hunter2@bucket"', 'no file "/root/azblob://…@bucket"'],
+  ["sftp:key:hunter2@host", "sftp://…@host"],
+  ["https:/key:hunter2@host", "https://…@host"],
+  ["sftp://backup@host:22/prefix@latest", "sftp://backup@host:22/prefix@latest"],
   ["s3://bucket/prefix@2026-11-29T10:42:17Z", "s3://bucket/prefix@2026-11-29T10:42:17Z"],
   ["backup.db@latest", "backup.db@latest"],
 ])("logins in %s", (text, shown) => {

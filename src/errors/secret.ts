@@ -36,13 +36,14 @@ export class Secret<T extends string | Uint8Array = string> {
 
 /**
  * A text in which users and passwords of URLs are hidden. In `http`, `https` and `socks5` everything before the last
- * `@` is one; elsewhere (`s3://bucket/a@latest` is a moment) only what has a colon and is in the place of a host, which a slip
- * with a slash too many still means.
+ * `@` is one; elsewhere (`s3://bucket/a@latest` is a moment) only what has a colon and is in the place of a host. A slash too many or
+ * too few makes a path of an address, and its login is one still.
  */
 export function withoutLogins(text: string): string {
-  if (!text.includes("://") || !text.includes("@")) return text;
+  if (!text.includes(":") || !text.includes("@")) return text;
   return text
-    .replace(/\b(https?|socks5h?):\/\/[^\s"]*@/gi, "$1://…@")
+    .replace(/\b(https?|socks5h?):\/+[^\s"]*@/gi, "$1://…@")
+    .replace(/\b(s3|azblob|sftp):\/*[^\s"/@:]*:[^\s"]*@/gi, "$1://…@")
     .replace(/\b([a-z][a-z0-9+.-]*):\/{2,}[^\s"/@:]*:[^\s"]*@/gi, "$1://…@");
 }
 

@@ -7,7 +7,7 @@ import { kubemend } from "../kubemend.ts";
 import { startHostileApi } from "./hostile-api.ts";
 import { HOSTILE_ETCD, startHostileEtcd } from "./hostile-etcd.ts";
 import { HOSTILE_STORE, startHostileStore } from "./hostile-store.ts";
-import { type Attacked, attack, expectCleanText, expectTrueEnd } from "./matrix.ts";
+import { type Attacked, attack, attackWith, expectCleanText, expectTrueEnd } from "./matrix.ts";
 
 const SNAPSHOT = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
 const ENV = {
@@ -105,56 +105,31 @@ function expectNoClaim(attacked: Attacked, outcome: Awaited<ReturnType<typeof at
 
 describe.concurrent.each(SLOW)("a store that answers with: %s", (mode) => {
   test("ends in its time", async () => {
-    const server = await startHostileApi(mode);
-    try {
-      const [attacked] = STORE_COMMANDS.filter(({ name }) => name === "backup list");
-      expectNoClaim(attacked!, await attack(placed(attacked!), server));
-    } finally {
-      server.close();
-    }
+    const [attacked] = STORE_COMMANDS.filter(({ name }) => name === "backup list");
+    expectNoClaim(attacked!, await attackWith(() => startHostileApi(mode), placed(attacked!)));
   });
 
   test.each(STORE_COMMANDS.filter(({ name }) => WAITERS.includes(name)))("$name is interrupted", async (attacked) => {
-    const server = await startHostileApi(mode);
-    try {
-      const outcome = await attack(placed(attacked), server, { interrupted: true });
-      if (outcome.code !== 130) expectNoClaim(attacked, outcome);
-    } finally {
-      server.close();
-    }
+    const outcome = await attackWith(() => startHostileApi(mode), placed(attacked), { interrupted: true });
+    if (outcome.code !== 130) expectNoClaim(attacked, outcome);
   });
 });
 
 describe.concurrent.each(QUICK)("a store that answers with: %s", (mode) => {
   test.each(STORE_COMMANDS)("$name", async (attacked) => {
-    const server = await startHostileApi(mode);
-    try {
-      expectNoClaim(attacked, await attack(placed(attacked), server));
-    } finally {
-      server.close();
-    }
+    expectNoClaim(attacked, await attackWith(() => startHostileApi(mode), placed(attacked)));
   });
 });
 
 describe.concurrent.each(HOSTILE_STORE)("a store with: %s", (mode) => {
   test.each(STORE_COMMANDS)("$name", async (attacked) => {
-    const server = await startHostileStore(mode);
-    try {
-      expectNoClaim(attacked, await attack(placed(attacked), server));
-    } finally {
-      server.close();
-    }
+    expectNoClaim(attacked, await attackWith(() => startHostileStore(mode), placed(attacked)));
   });
 });
 
 describe.concurrent.each(HOSTILE_ETCD)("an etcd that answers with: %s", (mode) => {
   test.each(ETCD_COMMANDS)("$name", async (attacked) => {
-    const server = await startHostileEtcd(mode);
-    try {
-      expectNoClaim(attacked, await attack(placed(attacked), server));
-    } finally {
-      server.close();
-    }
+    expectNoClaim(attacked, await attackWith(() => startHostileEtcd(mode), placed(attacked)));
   });
 });
 

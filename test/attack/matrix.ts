@@ -100,6 +100,20 @@ export interface AttackOutcome {
   readonly stderr: string;
 }
 
+/** As {@link attack}, on a server that is started for it alone. */
+export async function attackWith(
+  start: () => Promise<Dialed & { close(): void }>,
+  attacked: Attacked,
+  options?: { readonly interrupted?: boolean },
+): Promise<AttackOutcome> {
+  const server = await start();
+  try {
+    return await attack(attacked, server, options);
+  } finally {
+    server.close();
+  }
+}
+
 /** Runs the command in this process, in a directory of its own; interrupted once the server has been dialed, where that is asked for. */
 export async function attack(
   { argv, env = {} }: Attacked,

@@ -86,6 +86,17 @@ const DIAGNOSE: Rule[] = [
 
 const NODE_READ = nodes(["get", "list"], "finds the nodes");
 
+function writesAnything(reason: string): Rule[] {
+  return [
+    { reason, verbs: ["get", "list", "create", "update", "patch", "delete"], resources: [EVERYTHING] },
+    {
+      reason: "roles and bindings of more than oneself may do",
+      verbs: ["bind", "escalate"],
+      resources: ["clusterroles.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io"],
+    },
+  ];
+}
+
 /** By what the user types. */
 export const API_RULES: Readonly<Record<string, readonly Rule[]>> = {
   diagnose: DIAGNOSE,
@@ -179,30 +190,8 @@ export const API_RULES: Readonly<Record<string, readonly Rule[]>> = {
       resources: [EVERYTHING],
     },
   ],
-  "objects restore": [
-    {
-      reason: "what is given back: name the kinds instead where less is enough",
-      verbs: ["get", "list", "create", "update", "patch", "delete"],
-      resources: [EVERYTHING],
-    },
-    {
-      reason: "gives back roles and bindings of more than oneself may do",
-      verbs: ["bind", "escalate"],
-      resources: ["clusterroles.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io"],
-    },
-  ],
-  "objects undo": [
-    {
-      reason: "what is taken back: the kinds that were given back are enough",
-      verbs: ["get", "list", "create", "update", "patch", "delete"],
-      resources: [EVERYTHING],
-    },
-    {
-      reason: "brings back roles and bindings of more than oneself may do",
-      verbs: ["bind", "escalate"],
-      resources: ["clusterroles.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io"],
-    },
-  ],
+  "objects restore": writesAnything("what is given back: name the kinds instead where less is enough"),
+  "objects undo": writesAnything("what is taken back: the kinds that were given back are enough"),
   "snapshot restore": [
     {
       reason: "with --kubeconfig only: whether the snapshot is of this cluster",

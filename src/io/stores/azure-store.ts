@@ -5,26 +5,27 @@
  */
 import { createHash } from "node:crypto";
 import { MendError } from "../../errors/errors.ts";
+import { withoutLogin } from "../../errors/secret.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { findAzureAccount } from "./azure-credentials.ts";
 import { azureRefusal } from "./azure-refusal.ts";
 import { authorized } from "./azure-sign.ts";
 import { inParts } from "./in-parts.ts";
 import { notAStore, requireList } from "./not-a-store.ts";
+import { rangedReads } from "./ranged-reads.ts";
 import { lockedUntil, retentionOf } from "./retention.ts";
-import type { ByteRange, Store, StoredObject } from "./store.ts";
+import type { Store, StoredObject } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { askStore, type StoreAnswer } from "./store-request.ts";
 import { tagText, tagTexts } from "./xml-text.ts";
 
 /** A blob has 50,000 blocks at most. */
 const BLOCK_BYTES = 16 << 20;
-const READ_BYTES = 8 << 20;
 
 export async function openAzureStore(url: URL, { env, signal }: StoreOptions): Promise<Store> {
   const container = url.hostname || url.host;
   if (container === "") {
-    throw new MendError("usage", `"${url.href}" names no container`, {
+    throw new MendError("usage", `"${withoutLogin(url.href)}" names no container`, {
       hint: "give an address such as azblob://CONTAINER/PREFIX?account=NAME",
     });
   }
@@ -66,22 +67,7 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
     }
   }
 
-  async function readRange(name: string, range: ByteRange | undefined, etag?: string): Promise<StoreAnswer> {
-    if (range !== undefined && range.size === 0)
-      return { status: 206, headers: new Headers(), bytes: Buffer.alloc(0), wasRepeated: false };
-    const answer = await ask(
-      "GET",
-      name,
-      {},
-      {
-        ...(range === undefined ? {} : { range: `bytes=${range.from}-${range.from + range.size - 1}` }),
-        ...(etag === undefined ? {} : { "if-match": etag }),
-      },
-    );
-    if (answer.status === 416) return { ...answer, bytes: Buffer.alloc(0) }; // it ends before the range begins
-    if (answer.status !== 200 && answer.status !== 206) throw refusal(answer, name);
-    return answer;
-  }
+  const reads = rangedReads((name, headers) => ask("GET", name, {}, headers), refusal);
 
   const lockHeaders = (name: string): Record<string, string> => {
     const until = lockedUntil(retention, name, Date.now());
@@ -104,7 +90,7 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
     if (answer.status === 201) return true;
     if (answer.status !== 412 && !(answer.status === 409 && isThere(answer))) throw refusal(answer, name);
     // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
-    return (await readRange(name, undefined)).bytes.equals(bytes);
+    return Buffer.from(await reads.read(name)).equals(bytes);
   }
 
   async function upload(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -150,16 +136,7 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
       }
       return found;
     },
-    read: async (name, range) => (await readRange(name, range)).bytes,
-    async *stream(name) {
-      let etag: string | undefined;
-      for (let from = 0; ; from += READ_BYTES) {
-        const answer = await readRange(name, { from, size: READ_BYTES }, etag);
-        etag ??= answer.headers.get("etag") ?? undefined;
-        if (answer.bytes.length > 0) yield answer.bytes;
-        if (answer.bytes.length < READ_BYTES) return;
-      }
-    },
+    ...reads,
     create,
     upload,
     async remove(name) {

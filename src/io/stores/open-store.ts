@@ -19,7 +19,14 @@ const OPENERS: Readonly<Record<string, Opener>> = {
 /** A directory, or an URL of {@link OPENERS}. Throws `usage`. Nothing is asked of the store yet. */
 export async function openStore(address: string, options: StoreOptions): Promise<Store> {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(address)?.[1]?.toLowerCase();
-  if (scheme === undefined) return openDirectoryStore(resolve(options.cwd, address));
+  if (scheme === undefined) {
+    const [, slip = ""] = /^([a-z0-9]+):/i.exec(address) ?? [];
+    if (Object.hasOwn(OPENERS, slip.toLowerCase()))
+      throw new MendError("usage", `"${withoutLogin(address)}" lacks a slash, or is a directory`, {
+        hint: `write ${slip}://…, or ./${slip}:… for a directory of that name`,
+      });
+    return openDirectoryStore(resolve(options.cwd, address));
+  }
   if (scheme === "file" && /^file:\/\/(?:localhost)?\//i.test(address))
     return openDirectoryStore(fileURLToPath(decodable(address)));
   const open = OPENERS[scheme];

@@ -13,17 +13,17 @@ import { withoutLogin } from "../../errors/secret.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { inParts } from "./in-parts.ts";
 import { checkEndpoint, notAStore, requireList } from "./not-a-store.ts";
+import { rangedReads } from "./ranged-reads.ts";
 import { refusalOf } from "./refusal.ts";
 import { lockedUntil, type Retention, retentionOf } from "./retention.ts";
 import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
-import type { ByteRange, Store, StoredObject } from "./store.ts";
+import type { Store, StoredObject } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { askStore, type StoreAnswer, type StoreRequest } from "./store-request.ts";
 import { tagText, tagTexts } from "./xml-text.ts";
 
 /** S3 takes parts of 5 MiB to 5 GiB, 10,000 of them. */
 const PART_BYTES = 16 << 20;
-const READ_BYTES = 8 << 20;
 
 interface Place {
   /** Without a slash at its end; with the bucket where it is part of the path. */
@@ -80,21 +80,10 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     }
   }
 
-  async function readRange(name: string, range: ByteRange | undefined, etag?: string): Promise<StoreAnswer> {
-    if (range !== undefined && range.size === 0)
-      return { status: 206, headers: new Headers(), bytes: Buffer.alloc(0), wasRepeated: false };
-    const headers = {
-      ...(range === undefined ? {} : { range: `bytes=${range.from}-${range.from + range.size - 1}` }),
-      ...(etag === undefined ? {} : { "if-match": etag }),
-    };
-    const answer = await ask("GET", keyOf(name), {}, headers);
-    if (answer.status === 416) return { ...answer, bytes: Buffer.alloc(0) }; // it ends before the range begins
-    if (answer.status !== 200 && answer.status !== 206) throw refusal(answer, place, `${place.url}/${name}`);
-    // A server that does not know ranges sends everything.
-    if (range !== undefined && answer.status === 200)
-      return { ...answer, bytes: answer.bytes.subarray(range.from, range.from + range.size) };
-    return answer;
-  }
+  const reads = rangedReads(
+    (name, headers) => ask("GET", keyOf(name), {}, headers),
+    (answer, name) => refusal(answer, place, `${place.url}/${name}`),
+  );
 
   async function create(name: string, bytes: Uint8Array): Promise<boolean> {
     const answer = await ask("PUT", keyOf(name), {}, { "if-none-match": "*", ...lockHeaders(name) }, bytes);
@@ -104,7 +93,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     }
     if (answer.status !== 412 && answer.status !== 409) throw refusal(answer, place, `${place.url}/${name}`);
     // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
-    return (await readRange(name, undefined)).bytes.equals(bytes);
+    return Buffer.from(await reads.read(name)).equals(bytes);
   }
 
   async function upload(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -169,16 +158,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       }
       return found;
     },
-    read: async (name, range) => (await readRange(name, range)).bytes,
-    async *stream(name) {
-      let etag: string | undefined;
-      for (let from = 0; ; from += READ_BYTES) {
-        const answer = await readRange(name, { from, size: READ_BYTES }, etag);
-        etag ??= answer.headers.get("etag") ?? undefined;
-        if (answer.bytes.length > 0) yield answer.bytes;
-        if (answer.bytes.length < READ_BYTES) return;
-      }
-    },
+    ...reads,
     create,
     upload,
     async remove(name) {

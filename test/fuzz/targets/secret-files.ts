@@ -189,7 +189,7 @@ export const SECRET_FILE_TARGETS: readonly FuzzTarget[] = [
     secrets: [SECRETS.password],
     words: ["://", "@", ":", "/", "[", "]", "%", "?", "#", "https", "s3", "sftp", "azblob", " "],
     corpus: () =>
-      ["https://", "http://", "", "s3://", "file://"].map((scheme) =>
+      ["https://", "http://", "", "s3://", "file://", "azblob://", "sftp://", "s3:/"].map((scheme) =>
         bytesOf(`${scheme}root:${SECRETS.password}@10.0.0.1:2379`),
       ),
     run: async (bytes) => {
