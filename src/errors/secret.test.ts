@@ -41,6 +41,7 @@ test.each([
   ["https://10.0.0.1:2379https://root:hunter2", "https://10.0.0.1:2379…"],
   ["infra0=https://10.0.0.1:2380", "infra0=https://10.0.0.1:2380"],
   ["https://a:hun\nter2@host", "https://…@host"],
+  ["httPasswordOfTheAdminp://root:hunter2@host:2379", "…@host:2379"],
   ["10.0.0.1:2379", "10.0.0.1:2379"],
   ["https://root:hunter", "https://root:…"],
   ["root:hunter", "root:…"],

@@ -49,11 +49,11 @@ export function withoutLogins(text: string): string {
 
 /**
  * One address that a user gave, with or without a scheme, broken or not: whatever is before the last `@` may be a
- * login.
+ * login, and what is longer than any scheme is none.
  */
 export function withoutLogin(address: string): string {
-  const afterLogin = address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
-  const [, head = "", rest = ""] = /^((?:[^\s=:/@]*=)?(?:[a-z][a-z0-9+.-]*:\/\/)?)(.*)$/is.exec(afterLogin) ?? [];
+  const afterLogin = address.replace(/^([a-z][a-z0-9+.-]{0,11}:\/\/)?.*@/is, "$1…@");
+  const [, head = "", rest = ""] = /^((?:[^\s=:/@]*=)?(?:[a-z][a-z0-9+.-]{0,11}:\/\/)?)(.*)$/is.exec(afterLogin) ?? [];
   // Behind a space or a second scheme begins another address, whose own @ may be gone.
   const one = rest.replace(/(?:\s|[a-z][a-z0-9+.-]*:\/\/).*$/is, "…");
   // Where a comma in a password has cut a list of addresses, the @ is in the next one: what is no port is not shown.
