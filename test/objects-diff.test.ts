@@ -5,11 +5,14 @@
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { builtInType } from "../src/compare/built-in-types.ts";
+import { compareObjects } from "../src/compare/compare-objects.ts";
 import type { FieldChange } from "../src/compare/compare-values.ts";
 import type { JsonObject, JsonValue } from "../src/kube/object.ts";
 import { listChanges } from "../src/operations/objects/changes.ts";
 import { diffObjects, type ObjectDifference } from "../src/operations/objects/diff.ts";
 import { openSnapshotSide } from "../src/operations/objects/snapshot-side.ts";
+import { printJson } from "../src/storage/json-text.ts";
 import { answers, type SnapshotName } from "./fixture-values.ts";
 
 const SELECT_ALL = { requests: [], namespace: undefined, selector: [] };
@@ -166,6 +169,68 @@ describe.each(CASES)("%s", (name, revisions) => {
       }
     }
   });
+});
+
+/**
+ * Lists that say the same in any order, by the last names of their path; written from the API's documentation, and not
+ * from what is tested.
+ */
+const SETS = [
+  /^rules$/, // of roles
+  /\brules\.\d+\.(?:verbs|apiGroups|resources|resourceNames|nonResourceURLs)$/,
+  /\btolerations$/,
+  /\bsubjects$/,
+  /\bmatchExpressions(?:\.\d+\.values)?$/,
+  /\bnodeSelectorTerms$/,
+  /\bcapabilities\.(?:add|drop)$/,
+  /\bfinalizers$/,
+  /\bpolicyTypes$/,
+  /\b(?:ingress|egress)(?:\.\d+\.(?:from|to|ports))?$/,
+];
+/** Whose order decides. */
+const COMMANDS = [/\b(?:command|args)$/];
+const ROLES = ["ClusterRole", "Role"];
+
+/** The object with its sets turned around, and how many were. */
+function turned(value: Plain, kind: string, path: string, count: { sets: number }, lists = SETS): Plain {
+  if (Array.isArray(value)) {
+    const items = value.map((each, i) => turned(each, kind, `${path}.${i}`, count, lists));
+    const distinct = new Set(items.map((each) => JSON.stringify(plain(each)))).size;
+    const isSet = lists.some((each) => each.test(path)) && (!path.startsWith("rules") || ROLES.includes(kind));
+    if (distinct < 2 || !isSet) return items;
+    count.sets++;
+    return items.toReversed();
+  }
+  if (typeof value !== "object" || value === null) return value;
+  const inner = (name: string) => (path === "" ? name : `${path}.${name}`);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [name, turned(each, kind, inner(name), count, lists)]),
+  );
+}
+
+test("sets that are turned around are no difference, and commands that are turned around are one", async () => {
+  const count = { sets: 0 };
+  let commands = 0;
+  for (const name of ["k120-broad", "k136-compacted", "selfhosted-k120"] as const) {
+    using side = await openSnapshotSide({ file: fixture(name), atRevision: undefined });
+    for (const path of side.paths.filter((each) => !NOISE.test(each))) {
+      for (const [rest, entry] of await side.open(path)) {
+        const read = entry.read();
+        if (read?.state !== "object") throw new Error(`${path}/${rest} cannot be read`);
+        const { object } = read;
+        const type = builtInType(object.apiVersion, object.kind);
+        if (type === undefined) continue;
+        const other = turned(object, object.kind, "", count);
+        expect(compareObjects(object, other, type).fields, `${path}/${rest}`).toEqual([]);
+        const backwards = turned(object, object.kind, "", { sets: 0 }, COMMANDS);
+        if (printJson(backwards) === printJson(object as JsonValue)) continue;
+        commands++;
+        expect(compareObjects(object, backwards, type).fields.length, `${path}/${rest}`).toBeGreaterThan(0);
+      }
+    }
+  }
+  expect(count.sets).toBeGreaterThan(300);
+  expect(commands).toBeGreaterThan(20);
 });
 
 test("the same way back", async () => {

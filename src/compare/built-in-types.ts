@@ -32,27 +32,26 @@ const IGNORED: ValueType = { ignored: true };
 function fieldOf(plan: MessagePlan, name: string): ValueType | undefined {
   const field = plan.byName.get(name);
   if (field === undefined) return TYPE_FIELDS.includes(name) && !plan.byName.has(name) ? IGNORED : undefined;
-  const type = fieldType(field);
+  const type = fieldType(plan.name, field);
   const value = defaultOf(plan.name, name);
   return value === undefined ? type : { ...type, absentIs: value };
 }
 
-function fieldType(field: FieldPlan | undefined): ValueType | undefined {
-  if (field === undefined) return undefined;
+function fieldType(owner: string, field: FieldPlan): ValueType {
   let type = fields.get(field);
   if (type === undefined) {
-    type = makeType(field);
+    type = makeType(owner, field);
     fields.set(field, type);
   }
   return type;
 }
 
-function makeType(field: FieldPlan): ValueType {
+function makeType(owner: string, field: FieldPlan): ValueType {
   const { card, name, plan, pointer, op } = field;
   const single = () => (plan === undefined ? scalarType(op) : objectType(plan));
   if (card === Card.Map) return { absentIs: "empty", field: single };
   if (card === Card.Many) {
-    const list = builtInListRule(name, plan?.name ?? (op === Op.String ? "" : "."));
+    const list = builtInListRule(owner, name, plan?.name ?? (op === Op.String ? "" : "."));
     return { absentIs: "empty", item: single, ...(list && { list }) };
   }
   const type = single();

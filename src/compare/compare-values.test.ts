@@ -92,6 +92,78 @@ describe("lists by their merge keys", () => {
     expect(changes(finalizers("x", "y"), finalizers("y", "x"), "v1", "ConfigMap")).toEqual([]);
   });
 
+  test("rules of roles as sets of sets, and what has changed in one of them", () => {
+    const [pods, maps] = [
+      { apiGroups: [""], resources: ["pods", "pods/log"], verbs: ["get", "list"] },
+      { apiGroups: [""], resources: ["configmaps"], resourceNames: ["a"], verbs: ["get"] },
+    ];
+    const turned = { verbs: ["list", "get", "get"], resources: ["pods/log", "pods"], apiGroups: [""] };
+    const role = (before: object[], after: object[]) =>
+      changes({ rules: before }, { rules: after }, "rbac.authorization.k8s.io/v1", "ClusterRole");
+    expect(role([pods, maps], [maps, turned])).toEqual([]);
+    expect(role([pods, maps, pods], [maps, turned, maps])).toEqual([]); // once more says no more
+    expect(role([pods, maps], [{ ...maps, verbs: ["get", "watch"] }, turned])).toEqual(["added rules[1].verbs[watch]"]);
+    expect(role([pods], [maps, turned])).toEqual([
+      'added rules[{"apiGroups":[""],"resources":["configmaps"],"resourceNames":["a"],"verbs":["get"]}]',
+    ]);
+    // A rule without names is one for all of them.
+    expect(role([maps], [{ ...maps, resourceNames: [] }])).toEqual(["removed rules[0].resourceNames[a]"]);
+  });
+
+  test("tolerations, terms, peers and capabilities as sets", () => {
+    const [a, b] = [
+      { key: "a", operator: "Exists" },
+      { key: "b", operator: "Equal", value: "x", effect: "NoExecute", tolerationSeconds: 300 },
+    ];
+    expect(podChanges({ tolerations: [a, b] }, { tolerations: [b, a] })).toEqual([]);
+    expect(podChanges({ tolerations: [a, b] }, { tolerations: [{ ...b, tolerationSeconds: 30 }, a] })).toEqual([
+      'removed spec.tolerations[{"key":"b","operator":"Equal","value":"x","effect":"NoExecute","tolerationSeconds":300}]',
+      'added spec.tolerations[{"key":"b","operator":"Equal","value":"x","effect":"NoExecute","tolerationSeconds":30}]',
+    ]);
+    expect(podChanges({ tolerations: [{ ...a, value: "" }] }, { tolerations: [a] })).toEqual([]);
+    const affinity = (...values: string[][]) => ({
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: values.map((each) => ({
+              matchExpressions: [{ key: "zone", operator: "In", values: each }],
+            })),
+          },
+        },
+      },
+    });
+    expect(podChanges(affinity(["a", "b"], ["c"]), affinity(["c"], ["b", "a"]))).toEqual([]);
+    expect(podChanges(affinity(["a", "b"]), affinity(["a", "c"]))).toHaveLength(2);
+    const capable = (...add: string[]) => ({ containers: [{ name: "c", securityContext: { capabilities: { add } } }] });
+    expect(podChanges(capable("NET_ADMIN", "SYS_TIME"), capable("SYS_TIME", "NET_ADMIN"))).toEqual([]);
+    const policy = (...from: object[]) => ({ spec: { policyTypes: ["Ingress"], ingress: [{ from }] } });
+    const [web, block] = [
+      { podSelector: { matchLabels: { app: "web" } } },
+      { ipBlock: { cidr: "10.0.0.0/8", except: ["10.1.0.0/16", "10.2.0.0/16"] } },
+    ];
+    const other = { ipBlock: { cidr: "10.0.0.0/8", except: ["10.2.0.0/16", "10.1.0.0/16"] } };
+    const network = (before: object, after: object) => changes(before, after, "networking.k8s.io/v1", "NetworkPolicy");
+    expect(network(policy(web, block), policy(other, web))).toEqual([]);
+    // A selector of nothing in particular is not one that is not there.
+    expect(network(policy({ podSelector: {} }), policy({ namespaceSelector: {} }))).toHaveLength(2);
+    const hook = (...operations: string[]) => ({
+      webhooks: [{ name: "w", rules: [{ operations, resources: ["pods"] }] }],
+    });
+    const type = ["admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"] as const;
+    expect(changes(hook("CREATE", "UPDATE"), hook("UPDATE", "CREATE"), ...type)).toEqual([]);
+  });
+
+  test("where the order decides, or may, it counts", () => {
+    const hosts = (...list: string[]) => ({ hostAliases: [{ ip: "10.0.0.1", hostnames: list }] });
+    expect(podChanges(hosts("a", "b"), hosts("b", "a"))).toHaveLength(2);
+    const dns = (...searches: string[]) => ({ dnsConfig: { searches } });
+    expect(podChanges(dns("a", "b"), dns("b", "a"))).toHaveLength(2);
+    const families = (...ipFamilies: string[]) => ({ spec: { ipFamilies } });
+    expect(changes(families("IPv4", "IPv6"), families("IPv6", "IPv4"), "v1", "Service")).toHaveLength(2);
+    const paths = (...list: string[]) => ({ spec: { rules: [{ http: { paths: list.map((path) => ({ path })) } }] } });
+    expect(changes(paths("/a", "/b"), paths("/b", "/a"), "networking.k8s.io/v1", "Ingress")).toHaveLength(2);
+  });
+
   test("arguments of a command by their place", () => {
     const args = (...list: string[]) => ({ containers: [{ name: "a", args: list }] });
     expect(podChanges(args("1", "2"), args("2", "1"))).toHaveLength(2);

@@ -86,6 +86,10 @@ function compareLists(
 ): void {
   const itemType = type?.item?.();
   const rule = type?.list;
+  if (rule?.keys.length === 0) {
+    compareSets(before, after, rule, itemType, path, changes);
+    return;
+  }
   const keyed = rule && [keyItems(before, rule, itemType), keyItems(after, rule, itemType)];
   if (keyed?.[0] === undefined || keyed[1] === undefined) {
     for (let i = 0; i < Math.max(before.length, after.length); i++) {
@@ -109,6 +113,81 @@ function compareLists(
   }
 }
 
+/** An item counts once, however often it is there. */
+function compareSets(
+  before: readonly JsonValue[],
+  after: readonly JsonValue[],
+  { itemsChange }: ListRule,
+  itemType: ValueType | undefined,
+  path: readonly PathStep[],
+  changes: FieldChange[],
+): void {
+  const [one, two] = [itemsByMeaning(before, itemType), itemsByMeaning(after, itemType)];
+  const without = (items: typeof one, others: typeof one) =>
+    [...items].filter(([key]) => !others.has(key)).map(([, each]) => each);
+  const [gone, come] = [without(one, two), without(two, one)];
+  const counterpart = ({ place }: SetItem): SetItem | undefined => {
+    if (itemsChange !== true) return undefined;
+    return gone.length === 1 && come.length === 1 ? come[0] : come.find((each) => each.place === place);
+  };
+  const pairs = gone.map((each) => [each, counterpart(each)] as const);
+  const taken = new Set(pairs.map(([, other]) => other));
+  for (const [{ item }, other] of pairs) {
+    if (other === undefined) changes.push({ change: "removed", path: [...path, { "": item }], before: item });
+  }
+  for (const [{ item, place }, other] of pairs) {
+    if (other !== undefined) compare(item, other.item, itemType, [...path, place], changes);
+  }
+  for (const each of come) {
+    if (!taken.has(each)) changes.push({ change: "added", path: [...path, { "": each.item }], after: each.item });
+  }
+}
+
+interface SetItem {
+  readonly item: JsonValue;
+  readonly place: number;
+}
+
+function itemsByMeaning(list: readonly JsonValue[], type: ValueType | undefined): Map<string, SetItem> {
+  const found = new Map<string, SetItem>();
+  for (const [place, item] of list.entries()) {
+    const key = meaningOf(item, type);
+    if (!found.has(key)) found.set(key, { item, place });
+  }
+  return found;
+}
+
+/** Text that is the same for values between which there is no difference. */
+function meaningOf(value: JsonValue, type: ValueType | undefined): string {
+  return printJson(plainValue(value, type, 0) ?? null);
+}
+
+function plainValue(value: JsonValue | undefined, type: ValueType | undefined, depth: number): JsonValue | undefined {
+  if (value === undefined || meansAbsent(value, type) || depth > MOST_DEPTH) return undefined;
+  if (Array.isArray(value)) return plainList(value as readonly JsonValue[], type, depth);
+  if (!isObject(value)) return plainScalar(value, type?.scalar);
+  const entries = Object.keys(value)
+    .sort(compareStrings)
+    .map((name) => [name, plainValue(own(value, name), type?.field?.(name), depth + 1)] as const);
+  return Object.fromEntries(entries.filter(([, each]) => each !== undefined)) as JsonObject;
+}
+
+function plainList(list: readonly JsonValue[], type: ValueType | undefined, depth: number): JsonValue {
+  const itemType = type?.item?.();
+  const rule = type?.list;
+  const items = list.map((each) => plainValue(each, itemType, depth + 1) ?? null);
+  if (rule === undefined || rule.ordered) return items;
+  const isSet = rule.keys.length === 0;
+  if (!isSet && keyItems(list, rule, itemType) === undefined) return items;
+  const texts = items.map((each) => printJson(each)).sort(compareStrings);
+  return isSet ? [...new Set(texts)] : texts;
+}
+
+function plainScalar(value: JsonValue, scalar: ValueType["scalar"]): JsonValue {
+  const read = scalar && READ[scalar](value);
+  return read === undefined ? value : String(read);
+}
+
 interface KeyedItem {
   readonly item: JsonValue;
   readonly step: PathStep;
@@ -122,15 +201,11 @@ function keyItems(
 ): Map<string, KeyedItem> | undefined {
   const found = new Map<string, KeyedItem>();
   for (const item of list) {
-    let step: PathStep = { "": item };
-    let meaning = step;
-    if (keys.length > 0) {
-      const pairs = keys.map((key) => [key, valueAt(item, key)] as const);
-      step = Object.fromEntries(pairs.filter(([, value]) => isSaid(value))) as PathStep & object;
-      if (Object.keys(step).length === 0) return undefined;
-      const full = pairs.map(([key, value]) => [key, isSaid(value) ? value : defaultAt(itemType, key)] as const);
-      meaning = Object.fromEntries(full.filter(([, value]) => isSaid(value))) as PathStep & object;
-    }
+    const pairs = keys.map((key) => [key, valueAt(item, key)] as const);
+    const step = Object.fromEntries(pairs.filter(([, value]) => isSaid(value))) as PathStep & object;
+    if (Object.keys(step).length === 0) return undefined;
+    const full = pairs.map(([key, value]) => [key, isSaid(value) ? value : defaultAt(itemType, key)] as const);
+    const meaning = Object.fromEntries(full.filter(([, value]) => isSaid(value)));
     const key = printJson(meaning as JsonValue);
     if (found.has(key)) return undefined;
     found.set(key, { item, step });
@@ -162,12 +237,17 @@ function sameScalar(before: JsonValue, after: JsonValue, scalar: ValueType["scal
   if (typeof before !== "object" && typeof after !== "object") {
     // The API client reads large integers as numbers.
     if (isNumber(before) && isNumber(after) && typeof before !== typeof after) return Number(before) === Number(after);
-    if (scalar === "quantity") return sameBy(quantityInNanos, before, after);
-    if (scalar === "time") return sameBy(instant, before, after);
-    if (scalar === "duration") return sameBy((each) => parseDuration(String(each)), before, after);
+    return scalar !== undefined && sameBy(READ[scalar], before, after);
   }
   return false;
 }
+
+/** What scalars mean whose spellings differ; undefined for what is none of the kind. */
+const READ = {
+  quantity: quantityInNanos,
+  time: instant,
+  duration: (value: JsonValue) => parseDuration(String(value)),
+} as const;
 
 const isNumber = (value: JsonValue): value is number | bigint => typeof value === "number" || typeof value === "bigint";
 

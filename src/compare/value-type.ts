@@ -26,4 +26,6 @@ export interface ListRule {
   readonly keys: readonly string[];
   /** Another order is a difference. */
   readonly ordered: boolean;
+  /** Of a set: items that have no equal on the other side, but the same place, are one item that has changed. */
+  readonly itemsChange?: true;
 }

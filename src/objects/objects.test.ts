@@ -3,12 +3,19 @@ import type { KubeObject } from "../kube/object.ts";
 import { convertBuiltIn, convertCustom } from "./convert.ts";
 import { isEndingNamespace, isInEachNamespace, isMadeTokenName, notRestored, runsAgain } from "./not-restored.ts";
 import type { ObjectId } from "./object-id.ts";
-import { isFromRun } from "./own-writes.ts";
+import { isAsSent, isFromRun } from "./own-writes.ts";
 import { layersOf, type PlanItem } from "./restore-plan.ts";
 import { IN_PLACE, rewriteObject, withControllersWork, withoutNodePorts } from "./rewrite.ts";
 import { strayNotes } from "./stray-names.ts";
-import { planUndo, undoSubjects } from "./undo-plan.ts";
-import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome, type UndoHeader } from "./undo-record.ts";
+import { isAsBefore, keepsVolume, planUndo, undoSubjects } from "./undo-plan.ts";
+import {
+  decodeUndoFile,
+  encodeHeader,
+  encodeIntent,
+  encodeOutcome,
+  type UndoEntry,
+  type UndoHeader,
+} from "./undo-record.ts";
 import { referencesOf } from "./visit-references.ts";
 import { planClaim } from "./volumes.ts";
 import { WAVES, waveOf } from "./waves.ts";
@@ -562,5 +569,60 @@ describe("a run that was killed before it heard what came of a write", () => {
     ["with nothing, where it was to be changed", account({}), "update", false],
   ])("%s", (_, live, op, expected) => {
     expect(isFromRun(live, id("serviceaccounts", "web"), op, since)).toBe(expected);
+  });
+});
+
+describe("a write that only took fields away, which no manager is recorded for", () => {
+  const volume = (spec: object, more: object = {}): KubeObject =>
+    object("v1", "PersistentVolume", "data", { spec, ...more }, { namespace: undefined, uid: "1" });
+  const spec = { persistentVolumeReclaimPolicy: "Delete" };
+  const held = (uid?: string) => ({ ...spec, claimRef: { namespace: "shop", name: "data", ...(uid && { uid }) } });
+  const volumeId = id("persistentvolumes", "data", undefined);
+  const entry = {
+    write: 1,
+    wave: 4,
+    op: "update" as const,
+    id: volumeId,
+    apiVersion: "v1",
+    before: volume(held("old")),
+    sent: volume(held()),
+  };
+  const [context, type] = [{ typeOf: () => ({}), serverTime: "2026-11-29T12:00:00Z", force: false }, {}];
+  const action = (live: KubeObject, outcome: UndoEntry["outcome"]) => {
+    const [subject] = undoSubjects({ header: {} as UndoHeader, entries: [{ ...entry, outcome }] });
+    return planUndo(subject!, live, context).action;
+  };
+
+  test("what is as it was sent is of the run, and a controller's binding is nobody's change", () => {
+    expect(isAsSent(volume(held("new")), entry.sent, volumeId, type)).toBe(true);
+    expect(isAsBefore(entry.before, volume(held("new")), type)).toBe(false);
+    expect(isAsBefore(entry.before, volume(held("old"), { status: { phase: "Released" } }), type)).toBe(true);
+    for (const outcome of [undefined, { write: 1, uid: "1" }]) {
+      expect(action(volume(held()), outcome)).toBe("revert");
+      expect(action(volume(held("new")), outcome)).toBe("revert");
+      expect(action(volume(held("old")), outcome)).toBe("done");
+      expect(action(volume({ ...held("new"), capacity: { storage: "2Gi" } }), outcome)).toBe("left");
+    }
+  });
+
+  test("a configuration that lost the key that was too many", () => {
+    const map = (data: object) => object("v1", "ConfigMap", "settings", { data }, { uid: "1" });
+    const [before, sent] = [map({ a: "1", b: "2" }), map({ a: "1" })];
+    const [subject] = undoSubjects({
+      header: {} as UndoHeader,
+      entries: [{ ...entry, id: id("configmaps", "settings"), before, sent, outcome: undefined }],
+    });
+    expect(planUndo(subject!, map({ a: "1" }), context).action).toBe("revert");
+    expect(planUndo(subject!, map({ a: "1", b: "2" }), context).action).toBe("done");
+    expect(planUndo(subject!, map({ a: "3" }), context).action).toBe("left");
+  });
+
+  test("a volume that an undo kept by Retain stays so, and is no change of anybody's", () => {
+    const retained = (uid: string) => volume({ ...held(uid), persistentVolumeReclaimPolicy: "Retain" });
+    expect(keepsVolume(volumeId, entry.sent, retained("new"))).toBe(true);
+    expect(keepsVolume(volumeId, retained("new"), retained("new"))).toBe(false);
+    expect(keepsVolume(id("configmaps", "data"), entry.sent, retained("new"))).toBe(false);
+    expect(action(retained("new"), { write: 1, uid: "1" })).toBe("revert");
+    expect(action(retained("old"), { write: 1, uid: "1" })).toBe("done");
   });
 });

@@ -1,4 +1,6 @@
 /** Whether a run made or changed an object, where it was killed before it heard what came of its write. */
+import { compareObjects } from "../compare/compare-objects.ts";
+import type { ValueType } from "../compare/value-type.ts";
 import { isObject, objectsOf } from "../kube/fields.ts";
 import type { JsonValue, KubeObject } from "../kube/object.ts";
 import type { ObjectId } from "./object-id.ts";
@@ -16,6 +18,16 @@ export function isFromRun(live: KubeObject, id: ObjectId, op: "create" | "update
   // Managers are recorded by their fields. An object without any, such as most service accounts, is recorded as nobody's:
   // it was not there when the run began, and nothing is lost with it.
   return op === "create" && isSince(creationTimestamp) && holdsNothing(live, id);
+}
+
+/**
+ * Whether the object is as an update was to leave it, but for what controllers write into what they are given, such as a
+ * claim's UID into its volume. An update that only takes fields away is in no record of its manager.
+ */
+export function isAsSent(live: KubeObject, sent: KubeObject, id: ObjectId, type: ValueType | undefined): boolean {
+  const plain = (object: KubeObject) =>
+    rewriteObject(object, id, { placement: IN_PLACE, isGiven: () => false, keepsStatus: false });
+  return compareObjects(plain(sent), plain(live), type).fields.length === 0;
 }
 
 /** Whether the object is no more than its name, but for what controllers and the API server write. */

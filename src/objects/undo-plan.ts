@@ -3,10 +3,11 @@
 import { compareObjects } from "../compare/compare-objects.ts";
 import type { ValueType } from "../compare/value-type.ts";
 import { defined } from "../errors/defined.ts";
+import { objectOf } from "../kube/fields.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { idKey, type ObjectId } from "./object-id.ts";
-import { isFromRun } from "./own-writes.ts";
-import { IN_PLACE, rewriteObject, withoutControllersWork } from "./rewrite.ts";
+import { isAsSent, isFromRun } from "./own-writes.ts";
+import { withoutControllersWork } from "./rewrite.ts";
 import type { UndoEntry, UndoFile } from "./undo-record.ts";
 
 /** All writes of a run to one object. */
@@ -59,6 +60,23 @@ export function planUndo(subject: UndoSubject, live: KubeObject | undefined, con
     : ofUpdated(subject, live, context, item);
 }
 
+/** Whether an object is what it was, but for what controllers write about it. */
+export function isAsBefore(before: KubeObject, live: KubeObject, type: ValueType | undefined): boolean {
+  return compareObjects(withoutControllersWork(before), withoutControllersWork(live), type).fields.length === 0;
+}
+
+/** Whether an undo that was killed set the volume to Retain, so that what is on it outlives its claim. */
+export function keepsVolume({ path }: ObjectId, written: KubeObject | undefined, live: KubeObject): boolean {
+  if (path !== "persistentvolumes" || written === undefined) return false;
+  const policy = ({ spec }: KubeObject) => objectOf(spec).persistentVolumeReclaimPolicy;
+  return policy(live) === "Retain" && policy(written) === "Delete";
+}
+
+/** The volume with what is on it when its claim is gone. */
+export function withRetained(volume: KubeObject): KubeObject {
+  return { ...volume, spec: { ...objectOf(volume.spec), persistentVolumeReclaimPolicy: "Retain" } };
+}
+
 type MakeItem = (action: UndoAction, reason?: string) => UndoItem;
 
 function ofCreated(
@@ -86,16 +104,15 @@ function ofUpdated(
   if (live === undefined) return item("left", "somebody has deleted it since");
   if (live.metadata.uid !== before.metadata.uid) return item("left", "another object has taken its name since");
   const type = context.typeOf(before);
-  const own = withoutControllersWork;
-  if (compareObjects(own(before), own(live), type).fields.length === 0) return item("done", "it is as it was");
-  const after = last.outcome?.after;
-  // What controllers write into what they are given, such as a claim's UID into its volume, is nobody's change.
-  const plain = (object: KubeObject) =>
-    rewriteObject(object, id, { placement: IN_PLACE, isGiven: () => false, keepsStatus: false });
+  const written = last.outcome?.after ?? last.sent;
+  const isKept = keepsVolume(id, written, live);
+  const kept = (object: KubeObject) => (isKept ? withRetained(object) : object);
+  if (isAsBefore(kept(before), live, type)) return item("done", "it is as it was");
+  const after = written && kept(written);
+  const isRecorded = last.outcome === undefined || after === undefined;
   const isAsLeft =
-    after === undefined
-      ? isFromRun(live, id, "update", Date.parse(context.serverTime))
-      : compareObjects(plain(after), plain(live), type).fields.length === 0;
+    (after !== undefined && isAsSent(live, after, id, type)) ||
+    (isRecorded && isFromRun(live, id, "update", Date.parse(context.serverTime)));
   if (isAsLeft || context.force) return item("revert");
   return item("left", "somebody has changed it since");
 }

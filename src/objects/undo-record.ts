@@ -53,13 +53,15 @@ export interface UndoIntent {
   readonly apiVersion: string;
   /** What was there before an update. */
   readonly before: KubeObject | null;
+  /** What an update is to write. */
+  readonly sent?: KubeObject | undefined;
 }
 
 export interface UndoOutcome {
   readonly write: number;
   /** Undefined where the API server refused it. */
   readonly uid?: string | undefined;
-  /** The object that an update left. */
+  /** The object that an update left, where it means something else than what was sent. */
   readonly after?: KubeObject | undefined;
   readonly refused?: string | undefined;
 }
@@ -123,6 +125,7 @@ const INTENT = z.object({
   id: z.object({ path: z.string(), namespace: z.string().nullable(), name: z.string() }),
   apiVersion: z.string(),
   before: OBJECT.nullable(),
+  sent: OBJECT.optional(),
 });
 const OUTCOME = z.object({
   outcome: z.object({

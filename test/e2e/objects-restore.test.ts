@@ -104,6 +104,14 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     await inParallel(numbers(200), (i) =>
       plane.api.post("/api/v1/namespaces/default/configmaps", { metadata: { name: `map-${i}` }, data: { i: `${i}` } }),
     );
+    await claimsBound(plane, ["data-db-0", "data-db-1"], "default");
+    await setReady(plane);
+    const claims = new Map(
+      (await plane.api.list("/api/v1/namespaces/default/persistentvolumeclaims")).map(({ metadata }) => [
+        metadata.name,
+        metadata.uid,
+      ]),
+    );
     const backup = await place.backup();
 
     // Each disaster, the words that repair it, and how many objects that takes.
@@ -147,6 +155,19 @@ describeWithCluster("objects that were lost", (kubernetes) => {
         ["cronjobs,jobs"],
         "1 created, 0 changed, 1 of 1 read back as sent",
       ],
+      [
+        async () => {
+          await plane.api.delete("/apis/apps/v1/namespaces/default/statefulsets/db", {
+            propagationPolicy: "Foreground",
+          });
+          const path = "/apis/apps/v1/namespaces/default/statefulsets";
+          await waitFor("the stateful set to be gone", async () => (await plane.api.list(path)).length === 0);
+          // Its claims outlive it.
+          await claimsBound(plane, ["data-db-0", "data-db-1"], "default");
+        },
+        ["statefulset/db"],
+        "1 created, 0 changed, 1 of 1 read back as sent",
+      ],
     ];
     for (const [lose, words, text] of disasters) {
       await lose();
@@ -159,6 +180,10 @@ describeWithCluster("objects that were lost", (kubernetes) => {
       expect(undone, `${undone.stdout}${undone.stderr}`).toMatchObject({ code: 0 });
       await place.keyspaceIs(lost);
       expect(await place.objects("restore", backup, ...words, "--yes")).toMatchObject({ code: 0 });
+    }
+    await setReady(plane);
+    for (const { metadata, spec } of await plane.api.list("/api/v1/persistentvolumes")) {
+      expect(spec.claimRef.uid, metadata.name).toBe(claims.get(spec.claimRef.name));
     }
     const jobs = await plane.api.list("/apis/batch/v1/namespaces/default/jobs");
     expect(jobs.filter(({ metadata }) => metadata.name === "done")).toHaveLength(1);
@@ -304,12 +329,21 @@ async function namespaceGone(plane: ControlPlane, name: string): Promise<void> {
   );
 }
 
-async function claimsBound(plane: ControlPlane, names: readonly string[]): Promise<void> {
+/** Both pods of the StatefulSet of {@link OTHERS} are there; nothing runs them. */
+async function setReady(plane: ControlPlane): Promise<void> {
+  await waitFor("the pods of the stateful set", async () => {
+    const pods = await plane.api.list("/api/v1/namespaces/default/pods");
+    const names = pods.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
+    return ["db-0", "db-1"].every((name) => names.includes(name));
+  });
+}
+
+async function claimsBound(plane: ControlPlane, names: readonly string[], namespace = "shop"): Promise<void> {
   let phases: unknown;
   await waitFor(
     `claims ${names.join(", ")} to be bound`,
     async () => {
-      const claims = await plane.api.list("/api/v1/namespaces/shop/persistentvolumeclaims");
+      const claims = await plane.api.list(`/api/v1/namespaces/${namespace}/persistentvolumeclaims`);
       phases = claims.map(({ metadata, status }) => [metadata.name, status.phase]);
       return names.every((name) =>
         claims.some(({ metadata, status }) => metadata.name === name && status.phase === "Bound"),
@@ -381,6 +415,33 @@ apiVersion: batch/v1
 kind: Job
 metadata: {name: done, namespace: default}
 spec: {activeDeadlineSeconds: 1, template: {spec: {restartPolicy: Never, containers: [{name: c, image: "kubemend.test/web:1"}]}}}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: db-0}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain,
+  storageClassName: manual, hostPath: {path: /tmp/db-0}, claimRef: {namespace: default, name: data-db-0}}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: db-1}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], persistentVolumeReclaimPolicy: Retain,
+  storageClassName: manual, hostPath: {path: /tmp/db-1}, claimRef: {namespace: default, name: data-db-1}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: default}
+spec:
+  replicas: 2
+  serviceName: db
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: db, image: "kubemend.test/web:1", volumeMounts: [{name: data, mountPath: /data}]}]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], storageClassName: manual, resources: {requests: {storage: 1Gi}}}
 `;
 
 const SHOP = (minor: number) => `

@@ -1,23 +1,26 @@
 /** `objects restore`: chosen objects of a backup go back into a live cluster. */
 
 import { join } from "node:path";
+import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import type { ValueType } from "../../compare/value-type.ts";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { textOf } from "../../kube/fields.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { idKey } from "../../objects/object-id.ts";
-import { isFromRun } from "../../objects/own-writes.ts";
+import { isAsSent, isFromRun } from "../../objects/own-writes.ts";
 import { isWrite, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import { placeOf } from "../../objects/rewrite.ts";
-import type { RestoreRequest, UndoFile } from "../../objects/undo-record.ts";
+import { isAsBefore } from "../../objects/undo-plan.ts";
+import type { RestoreRequest, UndoEntry, UndoFile } from "../../objects/undo-record.ts";
 import { splitMoment } from "../../repository/moment.ts";
 import type { MomentAccess, OpenedMoment } from "../../snapshot/moment-access.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { type ClusterFlags, type OpenCluster, withCluster } from "../cluster-access/open-cluster.ts";
 import { BackupObjects, type Candidate, refuseUnreadable } from "./backup-objects.ts";
-import { addTypes, readTypes } from "./diff.ts";
+import { addTypes, readTypes, typeOf } from "./diff.ts";
 import { LiveCluster, whyTerminating } from "./live-cluster.ts";
 import { createSelection, refuseMissing } from "./object-selection.ts";
 import { planRestore } from "./plan-restore.ts";
@@ -152,6 +155,9 @@ function checkRenames({ renamed, intoNamespace }: RestoreRequest, candidates: Re
   }
 }
 
+/** Names of undo files of one second. */
+const MOST_NAMES = 100;
+
 class Restore {
   readonly #options: RestoreOptions;
   readonly #open: OpenCluster;
@@ -248,13 +254,23 @@ class Restore {
     const started = new Date(now()).toISOString();
     const stamp = started.slice(0, 19).replaceAll(/[-:]/g, "");
     const probe = await this.#open.api.probe("/version", this.#options.signal);
-    return createUndoLog(undoFile ?? join(directory, `kubemend-undo-${stamp}Z.jsonl`), {
+    const header = {
       cluster: identity,
       server: this.#open.access.server.href,
       started,
       serverTime: new Date(Number.isNaN(probe.date) ? now() : probe.date).toISOString(),
       request,
-    });
+    };
+    if (undoFile !== undefined) return createUndoLog(undoFile, header);
+    // Another run may have begun in the same second.
+    for (let count = 1; ; count++) {
+      const name = `kubemend-undo-${stamp}Z${count === 1 ? "" : `_${count}`}.jsonl`;
+      try {
+        return await createUndoLog(join(directory, name), header);
+      } catch (error) {
+        if (!(error instanceof MendError) || error.code !== "already-exists" || count === MOST_NAMES) throw error;
+      }
+    }
   }
 
   /** Concludes the writes that a killed run began: what is there and was written by us is ours to undo. */
@@ -263,19 +279,34 @@ class Restore {
     if (open.length === 0) return;
     const log = continueUndoLog(path, earlier);
     try {
-      for (const { id, apiVersion, write, op, before } of open) {
-        const found = await this.#cluster.get(id, apiVersion);
-        const isAsBefore = found?.metadata.resourceVersion === before?.metadata.resourceVersion;
-        if (found === undefined || isAsBefore) await log.end({ write, refused: "the run ended before it" });
-        else if (isFromRun(found, id, op, log.since)) {
-          await log.end({ write, uid: textOf(found.metadata.uid), ...(op === "update" && { after: found }) });
-        } else if (found.metadata.managedFields !== undefined) {
-          await log.end({ write, refused: "the run ended before it, and somebody else wrote it" });
-        } // else nothing shows who made it: it stays open
+      for (const entry of open) {
+        const { id, write, op } = entry;
+        const found = await this.#cluster.get(id, entry.apiVersion);
+        const outcome = this.#outcomeOf(entry, found, log.since);
+        if (outcome === "made") {
+          await log.end({ write, uid: textOf(found?.metadata.uid), ...(op === "update" && { after: found }) });
+        } else if (outcome !== "unknown") await log.end({ write, refused: outcome });
       }
     } finally {
       await log.close();
     }
+  }
+
+  /** `made`: the write was carried out. `unknown`: nothing shows by whom it was. A reason: there is nothing of it. */
+  #outcomeOf({ id, op, before, sent }: UndoEntry, found: KubeObject | undefined, since: number): string {
+    const isUnwritten = found?.metadata.resourceVersion === before?.metadata.resourceVersion;
+    if (found === undefined || isUnwritten) return "the run ended before it";
+    if (op === "create") {
+      if (isFromRun(found, id, op, since)) return "made";
+      return found.metadata.managedFields === undefined
+        ? "unknown"
+        : "the run ended before it, and somebody else wrote it";
+    }
+    if (before === null || before.metadata.uid !== found.metadata.uid) return "unknown";
+    const type = typeOf(found, this.#types) ?? UNKNOWN_CUSTOM;
+    if (isAsBefore(before, found, type)) return "it is as it was before";
+    const isOurs = isFromRun(found, id, op, since) || (sent !== undefined && isAsSent(found, sent, id, type));
+    return isOurs ? "made" : "unknown";
   }
 
   #write(plan: RestorePlan, undo: UndoLog | undefined): Promise<ItemResult[]> {

@@ -8,7 +8,7 @@ import { ApiError, isConnectionError } from "../../io/api-server/cluster-api.ts"
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject, OwnerReference } from "../../kube/object.ts";
 import type { ObjectId } from "../../objects/object-id.ts";
-import { isFromRun } from "../../objects/own-writes.ts";
+import { isAsSent, isFromRun } from "../../objects/own-writes.ts";
 import { isWrite, layersOf, ownerKey, type PlanItem, type RestorePlan } from "../../objects/restore-plan.ts";
 import {
   IN_PLACE,
@@ -159,17 +159,17 @@ class Run {
     const notes: string[] = [];
     let object = this.#withOwners(item, defined(item.object), notes);
     for (;;) {
-      const outcome = await this.#announce(item, "create", null);
+      const outcome = await this.#announce(item, null, undefined);
       try {
         const made = await this.#post(object, item);
-        await outcome(made, false);
+        await outcome(made);
         if (id.path === "namespaces") this.#created.add(id.name);
         await this.#writeStatus(item, made, notes);
         this.#finish(item, "created", { object: made, notes });
         return;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        await outcome(undefined, false, error.serverMessage);
+        await outcome(undefined, error.serverMessage);
         if (error.status === 409 && error.reason === "AlreadyExists") return await this.#meet(item, notes);
         const other = withOtherAddresses(object, id, error, notes);
         if (other === undefined) throw error;
@@ -222,17 +222,17 @@ class Run {
       const owned = isOwn ? defined(item.object) : this.#withOwners(item, defined(item.object), notes);
       const metadata = { ...owned.metadata, uid, resourceVersion, creationTimestamp } as KubeObject["metadata"];
       const sent = withControllersWork({ ...owned, metadata }, current, id);
-      const outcome = await this.#announce(planned, "update", current);
+      const outcome = await this.#announce(planned, current, sent);
       try {
         const made = await cluster.replace(sent, id, isDryRun);
-        await outcome(made, true);
+        await outcome(made);
         this.#finish(planned, "updated", { object: made, notes });
         return;
       } catch (error) {
         // What was cut off may have been carried out: its announcement stays open, and the write is made once more.
         if (isConnectionError(error) ? attempt === 5 : !(error instanceof ApiError)) throw error;
         if (error instanceof ApiError) {
-          await outcome(undefined, true, error.serverMessage);
+          await outcome(undefined, error.serverMessage);
           if (error.status !== 409 || attempt === 5) throw error;
         }
         const again = await cluster.get(id, defined(item.object).apiVersion);
@@ -242,23 +242,27 @@ class Run {
     }
   }
 
-  /** Returns what concludes the announcement. */
-  async #announce(item: PlanItem, op: "create" | "update", before: KubeObject | null) {
-    const { undo } = this.#options;
+  /** `sent`: what replaces `before`. Returns what concludes the announcement. */
+  async #announce(item: PlanItem, before: KubeObject | null, sent: KubeObject | undefined) {
+    const { undo, types } = this.#options;
     const write = await undo?.begin({
       wave: item.wave,
-      op,
+      op: sent === undefined ? "create" : "update",
       id: item.id,
       apiVersion: defined(item.object).apiVersion,
       before,
+      ...(sent && { sent }),
     });
-    return async (made: KubeObject | undefined, isUpdate: boolean, refused?: string) => {
+    return async (made: KubeObject | undefined, refused?: string) => {
       if (undo === undefined || write === undefined) return;
-      const after = isUpdate ? made : undefined;
+      const isOther =
+        sent !== undefined &&
+        made !== undefined &&
+        !isAsSent(made, sent, item.id, typeOf(made, types) ?? UNKNOWN_CUSTOM);
       await undo.end({
         write,
         uid: made?.metadata.uid,
-        ...(after && { after }),
+        ...(isOther && { after: made }),
         ...(refused !== undefined && { refused }),
       });
     };
@@ -328,9 +332,11 @@ class Run {
     const { cluster } = this.#options;
     // Undoing what was created deletes it, owners and all.
     if (result.state === "created") return cluster.patch(item.id, { metadata });
-    const outcome = await this.#announce(item, "update", defined(result.object));
+    const before = defined(result.object);
+    const sent = { ...before, metadata: { ...before.metadata, ...metadata } } as KubeObject;
+    const outcome = await this.#announce(item, before, sent);
     const patched = await cluster.patch(item.id, { metadata });
-    await outcome(patched, true);
+    await outcome(patched);
     return patched;
   }
 

@@ -7,7 +7,7 @@ import { objectOf, textOf, textsOf } from "../../kube/fields.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { isInEachNamespace, notRestored } from "../../objects/not-restored.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
-import { planUndo, type UndoItem, undoSubjects } from "../../objects/undo-plan.ts";
+import { keepsVolume, planUndo, type UndoItem, undoSubjects, withRetained } from "../../objects/undo-plan.ts";
 import type { UndoFile } from "../../objects/undo-record.ts";
 import { WAVES } from "../../objects/waves.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
@@ -222,8 +222,9 @@ class Undo {
   }
 
   async #revert(item: UndoItem): Promise<UndoResult> {
-    const { id, first } = item.subject;
+    const { id, first, last } = item.subject;
     const before = defined(first.before ?? undefined);
+    if (keepsVolume(id, last.outcome?.after ?? last.sent, defined(item.live))) this.#kept.add(id.name);
     for (let attempt = 1; ; attempt++) {
       const live = attempt === 1 ? defined(item.live) : await this.#cluster.get(id, before.apiVersion);
       if (live === undefined) return { item, state: "failed", reason: "somebody deletes it" };
@@ -239,7 +240,7 @@ class Undo {
 
   #withKeptVolume(object: KubeObject, { path, name }: ObjectId): KubeObject {
     if (path !== VOLUMES || !this.#kept.has(name)) return object;
-    return { ...object, spec: { ...objectOf(object.spec), persistentVolumeReclaimPolicy: "Retain" } };
+    return withRetained(object);
   }
 
   /** A claim that goes must not take the data of a volume along that was there before the run. */
