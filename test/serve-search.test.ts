@@ -60,6 +60,9 @@ const WANTED: readonly (readonly [words: string, found: readonly string[]])[] = 
   ["app=rare", ["map-107", "map-207", "map-307", "map-407", "map-7"]],
   ["app=rar", []],
   ["nothing like it", []],
+  ["rar", ["map-107", "map-207", "map-307", "map-407", "map-7"]],
+  ["zq", []],
+  ["zqz", []],
   ["10.99.99.99", ["map-3"]],
 ];
 
@@ -72,6 +75,23 @@ test("while there is no index yet, and when there is", async () => {
   }
   for (const [words, found] of WANTED) expect([words, await search(words)]).toEqual([words, found]);
   expect((await search("app=web")).length).toBe(OBJECTS - 5);
+});
+
+test("names that are the words come first, then those that begin with them, then kinds and namespaces", async () => {
+  const names = async (words: string): Promise<{ found: string[]; matches: number }> => {
+    const { found, matches } = (await (
+      await server.fetch(`/ui/data/search?limit=3&words=${encodeURIComponent(words)}`)
+    ).json()) as Answer & { matches: number };
+    return { found: found.map(({ name }) => name), matches };
+  };
+  expect(await names("map-43")).toEqual({ found: ["map-43", "map-430", "map-431"], matches: 11 });
+  expect(await names("AP-43")).toEqual({ found: ["map-43", "map-430", "map-431"], matches: 11 });
+  expect(await names("default/map-43")).toEqual({ found: ["map-43", "map-430", "map-431"], matches: 11 });
+  expect(await names("kube-system/map-43")).toEqual({ found: [], matches: 0 });
+  expect((await names("configm")).matches).toBe(OBJECTS);
+  expect((await names("configmaps/def")).matches).toBe(OBJECTS);
+  expect((await names("configmaps/default/")).matches).toBe(OBJECTS);
+  expect((await names("registry")).matches).toBe(0);
 });
 
 test("an earlier moment holds what was written then", async () => {

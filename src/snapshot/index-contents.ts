@@ -11,7 +11,7 @@ import type { Snapshot } from "./open-snapshot.ts";
 import { startThread } from "./start-thread.ts";
 import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 
-/** All that the thread needs to know: plain data and shared memory. Rows in the order of the file. */
+/** All that the thread needs to know: plain data and shared memory. */
 export interface ContentOrder extends Omit<BoltFile, "source"> {
   readonly descriptor: number;
   readonly name: string;
@@ -41,7 +41,7 @@ export function startContentIndex({ bolt, file }: Snapshot, timeline: Timeline):
   const { meta, metas, pageCount, source } = bolt;
   const filters = new Uint8Array(new SharedArrayBuffer(ends.length * FILTER_BYTES));
   const done = new Int32Array(new SharedArrayBuffer(4));
-  const inFile = { ...rowsInFile(timeline, ends), filters, done };
+  const rowsToRead = { ...placesOfRows(timeline, ends), filters, done };
   const order: ContentOrder = {
     descriptor: file.descriptor,
     name: source.name,
@@ -49,7 +49,7 @@ export function startContentIndex({ bolt, file }: Snapshot, timeline: Timeline):
     meta,
     metas,
     pageCount,
-    ...inFile,
+    ...rowsToRead,
   };
   const worker = startThread("content-worker", { workerData: order });
   worker.unref();
@@ -69,17 +69,22 @@ export function startContentIndex({ bolt, file }: Snapshot, timeline: Timeline):
   };
 }
 
-/** Where each value is and which block it belongs to, page after page. */
-function rowsInFile({ rows, rowCount, keyOfRow }: Timeline, ends: Uint32Array) {
-  const order = new Uint32Array(rowCount);
+/** Where each value is and which block it belongs to. The thread puts them in the order of the file. */
+function placesOfRows({ rows, rowCount, starts, byKey }: Timeline, ends: Uint32Array) {
+  const [page, item, block] = [new Uint32Array(rowCount), new Uint16Array(rowCount), new Uint32Array(rowCount)];
   let count = 0;
-  for (let row = 0; row < rowCount; row++) if (rows.tombstone[row] === 0) order[count++] = row;
-  const sorted = order
-    .subarray(0, count)
-    .sort((a, b) => defined(rows.page[a]) - defined(rows.page[b]) || defined(rows.item[a]) - defined(rows.item[b]));
-  return {
-    page: Uint32Array.from(sorted, (row) => defined(rows.page[row])),
-    item: Uint16Array.from(sorted, (row) => defined(rows.item[row])),
-    block: Uint32Array.from(sorted, (row) => blockOf(ends, keyOfRow(row))),
-  };
+  let key = 0;
+  for (const [number, end] of ends.entries()) {
+    for (; key < end; key++) {
+      for (let i = defined(starts[key]); i < defined(starts[key + 1]); i++) {
+        const row = defined(byKey[i]);
+        if (rows.tombstone[row] !== 0) continue;
+        page[count] = defined(rows.page[row]);
+        item[count] = defined(rows.item[row]);
+        block[count] = number;
+        count += 1;
+      }
+    }
+  }
+  return { page: page.slice(0, count), item: item.slice(0, count), block: block.slice(0, count) };
 }

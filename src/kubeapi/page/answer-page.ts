@@ -9,10 +9,11 @@ import { changes, objectHistory, objectTexts } from "./changes.ts";
 import type { ContentIndex } from "./content-index.ts";
 import { controlPlane } from "./control-plane.ts";
 import { density } from "./density.ts";
+import type { NameIndex } from "./name-index.ts";
 import { objectPage } from "./object-page.ts";
 import { overview } from "./overview.ts";
 import { tableRows } from "./rows.ts";
-import { type NameIndex, searchContents, searchNames } from "./search.ts";
+import { searchContents, searchNames } from "./search.ts";
 
 export interface PageSources {
   readonly world: World;
@@ -78,7 +79,7 @@ export function answerPage(path: string, query: URLSearchParams, sources: PageSo
     }
     case "search":
       return {
-        ...searchNames(world, names(), prefix, { words: text("words"), limit: number("limit", 1, 500, 50) }),
+        ...searchNames(world, names(), { words: text("words"), limit: number("limit", 1, 500, 50) }),
         indexed: contents()?.progress() ?? 1,
       };
     case "search-contents":

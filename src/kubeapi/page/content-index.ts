@@ -1,12 +1,13 @@
 /**
- * Which blocks of objects may hold a text. Each block of neighbouring keys has a filter: bits for every four and every
- * six bytes in a row that any revision of its objects holds (a Bloom filter of n-grams). A search passes over the
+ * Which blocks of objects may hold a text. Each block of neighbouring keys has a filter: bits for every two, three, four
+ * and six bytes in a row that any revision of its objects holds (a Bloom filter of n-grams). A search passes over the
  * blocks whose filter lacks a bit of the wanted text and reads the others, so that a text that few objects hold is
- * found among gigabytes without reading them. The filters take 3 % of the values' size, 64 MB at most.
+ * found among gigabytes without reading them. A short text has few n-grams, which is why those of two and three bytes
+ * have two bits each. The filters take 6 % of the values' size, 128 MB at most.
  */
 
 /** Bytes of each filter. A power of two. */
-export const FILTER_BYTES = 8 * 1024;
+export const FILTER_BYTES = 16 * 1024;
 const FILTER_MASK = FILTER_BYTES * 8 - 1;
 const MOST_BLOCKS = 8192;
 /** Bytes of values in a block, unless that makes too many blocks. */
@@ -49,45 +50,85 @@ export function blockOf(ends: Uint32Array, key: number): number {
   return low;
 }
 
-/** Sets the bits of all that `bytes` hold in the filter that begins at `at`. */
-export function addContents(filters: Uint8Array, at: number, bytes: Uint8Array): void {
-  let four = 0;
-  let before = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    before = ((before << 8) | (four >>> 24)) & 0xffff;
-    four = (four << 8) | bytes[i]!;
-    if (i < 3) continue;
-    const short = shortBit(four);
-    filters[at + (short >>> 3)]! |= 1 << (short & 7);
-    if (i < 5) continue;
-    const long = longBit(four, before);
-    filters[at + (long >>> 3)]! |= 1 << (long & 7);
-  }
+/** Sets the bits of what values hold in the filters of their blocks. */
+export interface ContentAdder {
+  /** `at`: where the filter of the block begins. It is quickest where values of one block follow each other. */
+  add(at: number, bytes: Uint8Array): void;
 }
 
-/** Whether the filter that begins at `at` has every bit of the text. Texts of less than four bytes may be anywhere. */
+/** Remembered six bytes of the block that is being filled: a power of two. */
+const REMEMBERED = 1 << 15;
+
+/** Values repeat each other: six bytes that were added to the block a moment ago are passed over, and all that they hold. */
+export function createContentAdder(filters: Uint8Array): ContentAdder {
+  const lastFour = new Int32Array(REMEMBERED);
+  const firstTwo = new Int32Array(REMEMBERED);
+  let block = -1;
+  const set = (bit: number): void => {
+    filters[block + (bit >>> 3)]! |= 1 << (bit & 7);
+  };
+  return {
+    add(at, bytes) {
+      if (at !== block) {
+        firstTwo.fill(-1); // which no two bytes are
+        block = at;
+      }
+      let four = 0;
+      let before = 0;
+      for (let i = 0; i < bytes.length; i++) {
+        before = ((before << 8) | (four >>> 24)) & 0xffff;
+        four = (four << 8) | bytes[i]!;
+        if (i >= 5) {
+          const six = sixHash(four, before);
+          const place = six & (REMEMBERED - 1);
+          if (lastFour[place] === four && firstTwo[place] === before) continue;
+          lastFour[place] = four;
+          firstTwo[place] = before;
+          set(six & FILTER_MASK);
+        }
+        if (i >= 3) set(fourBit(four));
+        if (i >= 2) {
+          set(threeBit(four & 0xffffff));
+          set(otherThreeBit(four & 0xffffff));
+        }
+        if (i >= 1) {
+          set(twoBit(four & 0xffff));
+          set(otherTwoBit(four & 0xffff));
+        }
+      }
+    },
+  };
+}
+
+/** Whether the filter that begins at `at` has every bit of the text. A text of one byte may be anywhere. */
 export function mayContain(filters: Uint8Array, at: number, text: Uint8Array): boolean {
+  const has = (bit: number): boolean => (filters[at + (bit >>> 3)]! & (1 << (bit & 7))) !== 0;
   let four = 0;
   let before = 0;
   for (let i = 0; i < text.length; i++) {
     before = ((before << 8) | (four >>> 24)) & 0xffff;
     four = (four << 8) | text[i]!;
-    if (i < 3) continue;
-    const short = shortBit(four);
-    if ((filters[at + (short >>> 3)]! & (1 << (short & 7))) === 0) return false;
-    if (i < 5) continue;
-    const long = longBit(four, before);
-    if ((filters[at + (long >>> 3)]! & (1 << (long & 7))) === 0) return false;
+    if (i >= 5 && !has(sixHash(four, before) & FILTER_MASK)) return false;
+    if (i >= 3 && !has(fourBit(four))) return false;
+    if (i >= 2 && !(has(threeBit(four & 0xffffff)) && has(otherThreeBit(four & 0xffffff)))) return false;
+    if (i >= 1 && !(has(twoBit(four & 0xffff)) && has(otherTwoBit(four & 0xffff)))) return false;
   }
   return true;
 }
 
-function shortBit(four: number): number {
-  const hash = Math.imul(four, 0x9e3779b1);
-  return (hash ^ (hash >>> 15)) & FILTER_MASK;
+const twoBit = (two: number): number => mixed(two, 0x85ebca6b, 17);
+const otherTwoBit = (two: number): number => mixed(two, 0x27d4eb2f, 14);
+const threeBit = (three: number): number => mixed(three, 0xc2b2ae3d, 15);
+const otherThreeBit = (three: number): number => mixed(three, 0x165667b1, 13);
+const fourBit = (four: number): number => mixed(four, 0x9e3779b1, 15);
+
+function sixHash(four: number, before: number): number {
+  const hash = Math.imul(four ^ Math.imul(before, 0x85ebca6b), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }
 
-function longBit(four: number, before: number): number {
-  const hash = Math.imul(four ^ Math.imul(before, 0x85ebca6b), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) & FILTER_MASK;
+/** Numbers of few bytes, spread over the bits of a filter. */
+function mixed(value: number, factor: number, shift: number): number {
+  const hash = Math.imul(value + 1, factor);
+  return (hash ^ (hash >>> shift)) & FILTER_MASK;
 }

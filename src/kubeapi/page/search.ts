@@ -1,89 +1,72 @@
 /**
- * Search over names at once, and over what objects hold little by little. Names lie in one buffer, which is searched in
- * milliseconds for hundreds of thousands of objects; values stay in the file, so that each request looks through as
- * many of them as its time allows and says how far it came.
+ * Search over names at once, and over what objects hold little by little. Names lie in memory; values stay in the file,
+ * so that each request looks through as many of them as its time allows and says how far it came.
  */
-import { defined } from "../../errors/defined.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import type { ServedResource } from "../catalog.ts";
-import type { KeyspaceHistory } from "../history.ts";
 import { splitKey } from "../view.ts";
 import type { World } from "../world.ts";
 import { resourceId } from "./changes.ts";
 import type { ContentIndex } from "./content-index.ts";
-
-export interface NameIndex {
-  /** All keys in lower case, one a line. */
-  readonly text: Buffer;
-  /** Where each key ends in {@link text}. */
-  readonly ends: Uint32Array;
-}
-
-/** Keys that are indexed before other requests get their turn. */
-const KEYS_AT_ONCE = 4096;
-
-/** About as many bytes as the keys have. */
-export function* indexNames(history: KeyspaceHistory, prefix: string): Generator<undefined, NameIndex> {
-  const [from, to] = history.range(`${prefix}/`);
-  const ends = new Uint32Array(to - from);
-  const parts: Buffer[] = [];
-  let part = "";
-  let size = 0;
-  const flush = () => {
-    const bytes = Buffer.from(part);
-    parts.push(bytes);
-    part = "";
-  };
-  for (let key = from; key < to; key++) {
-    const line = `${history.key(key).toLowerCase()}\n`;
-    size += Buffer.byteLength(line);
-    ends[key - from] = size;
-    part += line;
-    if (part.length > 1 << 20) flush();
-    if (key % KEYS_AT_ONCE === 0) yield undefined;
-  }
-  flush();
-  return { text: Buffer.concat(parts, size), ends };
-}
+import { groupOf, keysWith, type NameGroup, type NameIndex } from "./name-index.ts";
 
 export interface SearchQuery {
   readonly words: string;
   readonly limit: number;
 }
 
-/** Objects at the moment whose kind, namespace or name holds the words. */
-export function searchNames(world: World, index: NameIndex, prefix: string, { words, limit }: SearchQuery): JsonObject {
+/** More matches are not counted, and more keys that match are not looked at. */
+const MOST_COUNTED = 5000;
+const MOST_LOOKED_AT = 50_000;
+
+/**
+ * Objects at the moment whose name, kind or namespace holds the words: those whose name is the words first, then those
+ * whose name begins with them, has them elsewhere, and those of a kind or namespace that has them. `shop/web` is a name
+ * that begins with `web` in a namespace or of a kind that ends with `shop`.
+ */
+export function searchNames(world: World, index: NameIndex, { words, limit }: SearchQuery): JsonObject {
   const { history, revision, catalog } = world;
-  const [from] = history.range(`${prefix}/`);
-  const wanted = Buffer.from(words.toLowerCase());
+  const resources = new Map<NameGroup, ServedResource | undefined>();
+  const seen = new Set<number>();
   const found: JsonObject[] = [];
   let matches = 0;
-  for (let at = wanted.length === 0 ? -1 : index.text.indexOf(wanted); at >= 0; ) {
-    const line = lineAt(index.ends, at);
-    const key = from + line;
-    const resource = history.rowAt(key, revision) < 0 ? undefined : resourceOf(catalog.resources, history.key(key));
-    if (resource !== undefined) {
-      matches++;
-      if (found.length < limit) found.push(result(world, resource, key));
-      else if (matches >= MOST_COUNTED) break;
+  let isComplete = true;
+  for (const key of words === "" ? [] : matchingKeys(index, words.toLowerCase())) {
+    if (seen.has(key)) continue;
+    if (matches >= MOST_COUNTED || seen.size >= MOST_LOOKED_AT) {
+      isComplete = false;
+      break;
     }
-    at = index.text.indexOf(wanted, defined(index.ends[line]));
+    seen.add(key);
+    if (history.rowAt(key, revision) < 0) continue;
+    const group = groupOf(index, key);
+    if (!resources.has(group)) resources.set(group, resourceOf(catalog.resources, history.key(key)));
+    const resource = resources.get(group);
+    if (resource === undefined) continue;
+    matches++;
+    if (found.length < limit) found.push(result(world, resource, key));
   }
-  return { words, found, matches, isComplete: matches < MOST_COUNTED };
+  return { words, found, matches, isComplete };
 }
 
-/** More matches are not counted. */
-const MOST_COUNTED = 5000;
-
-function lineAt(ends: Uint32Array, position: number): number {
-  let low = 0;
-  let high = ends.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (defined(ends[middle]) <= position) low = middle + 1;
-    else high = middle;
+/** The best ones first; some more than once. */
+function* matchingKeys(index: NameIndex, words: string): Generator<number> {
+  const { groups, from, ends } = index;
+  const slash = words.lastIndexOf("/");
+  const name = words.slice(slash + 1);
+  const before = words.slice(0, Math.max(0, slash));
+  const within = slash < 0 ? [{ first: from, end: from + ends.length }] : groups.filter(endsWith(before));
+  const forms = [`\n${name}\n`, `\n${name}`, ...(slash < 0 ? [name] : [])];
+  for (const form of name === "" ? [] : forms)
+    for (const { first, end } of within) yield* keysWith(index, Buffer.from(form), first, end);
+  for (const group of groups) {
+    if (!group.text.includes(words) && (name !== "" || !endsWith(before)(group))) continue;
+    for (let key = group.first; key < group.end; key++) yield key;
   }
-  return low;
+}
+
+function endsWith(text: string): (group: NameGroup) => boolean {
+  return (group) => group.text.endsWith(text);
 }
 
 /** The longest place wins: one resource's can begin another's. */
@@ -145,10 +128,14 @@ export function searchContents(
     (label?.bytes.every((bytes) => index.mayHold(key, bytes)) ?? false);
   let looked = 0;
   let key = text.length === 0 ? to : Math.max(from, cursor);
+  let blockEnd = key;
   while (key < to && found.length < limit) {
-    if (!mayHold(key)) {
-      key = defined(index).blockEnd(key);
-      continue;
+    if (index !== undefined && key >= blockEnd) {
+      blockEnd = index.blockEnd(key);
+      if (!mayHold(key)) {
+        key = blockEnd;
+        continue;
+      }
     }
     if (++looked % 64 === 0 && !hasTime()) break;
     const at = key++;

@@ -5,7 +5,7 @@ import { type Clock, readClock } from "../../kubeapi/clock.ts";
 import { readClusterVersion } from "../../kubeapi/cluster-version.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
 import type { ContentIndex } from "../../kubeapi/page/content-index.ts";
-import { indexNames, type NameIndex } from "../../kubeapi/page/search.ts";
+import { indexNames, type NameIndex } from "../../kubeapi/page/name-index.ts";
 import { findLiveKeys, type World } from "../../kubeapi/world.ts";
 import type { BackupState } from "./backup-facts.ts";
 
