@@ -65,13 +65,24 @@ export type Verify =
       readonly opaque: number;
     };
 
+/** How commands name the backup, in any directory, and what they need to read it. */
+export interface CommandSource {
+  readonly place: string;
+  /** The same without a moment: the file or the repository. */
+  readonly base: string;
+  /** The newest revision at that place, which may be later than the one that is served. */
+  readonly lastRevision: number;
+  readonly encryptionConfig: string | null;
+  readonly etcdPrefix: string | null;
+  readonly identity: string | null;
+}
+
 /** What is known of the file itself. */
 export interface Backup {
   readonly name: string;
   /** As it was given to the program. */
   readonly place: string;
-  /** The same without a moment: the file or the repository. */
-  readonly base: string;
+  readonly command: CommandSource;
   readonly bytes: number;
   readonly hash: "pending" | "verified" | "mismatch" | "absent" | "failed";
   readonly verify: Verify;

@@ -90,6 +90,8 @@ function App() {
           <br />
           <kbd>g</kbd> <kbd>c</kbd> what changed
           <br />
+          <kbd>g</kbd> <kbd>r</kbd> give back
+          <br />
           <kbd>[</kbd> <kbd>]</kbd> earlier, later
         </div>
       </nav>

@@ -102,6 +102,7 @@ const CHANGES_AT_ONCE = 256;
 function* recordedEvents(world: World, selection: Selection, since: number): Generator<WatchEvent | undefined> {
   const { history, revision, showSecrets } = world;
   const [from, to] = history.range(placeOf(selection));
+  const selectsAll = selection.labels.length === 0 && selection.fields.length === 0;
   let looked = 0;
   for (const row of history.rowsAfter(since)) {
     if (++looked % CHANGES_AT_ONCE === 0) yield undefined;
@@ -112,10 +113,15 @@ function* recordedEvents(world: World, selection: Selection, since: number): Gen
     const rows = history.rowsOf(key);
     const before = rows[rows.indexOf(row) - 1];
     const view = (of: number) => viewRow(history, of, selection.resource, showSecrets);
-    const old = before === undefined || history.isDeletion(before) ? undefined : view(before);
-    const wasSelected = old !== undefined && isSelected(selection, old);
     const now = history.isDeletion(row) ? undefined : view(row);
     const isNow = now !== undefined && isSelected(selection, now);
+    const wasThere = before !== undefined && !history.isDeletion(before);
+    if (isNow && selectsAll) {
+      yield { type: wasThere ? "MODIFIED" : "ADDED", viewed: now }; // what it was before need not be read
+      continue;
+    }
+    const old = wasThere ? view(before) : undefined;
+    const wasSelected = old !== undefined && isSelected(selection, old);
     if (isNow) yield { type: wasSelected ? "MODIFIED" : "ADDED", viewed: now };
     else if (wasSelected) yield { type: "DELETED", viewed: atRevision(old, at) };
   }

@@ -17,7 +17,6 @@ export function GiveBack({
   readonly basket: Basket;
 }) {
   const marked = useBasket();
-  const place = overview?.backup.place ?? "BACKUP";
   if (marked.length === 0) {
     return (
       <div class="gapped">
@@ -29,8 +28,7 @@ export function GiveBack({
       </div>
     );
   }
-  const newest = overview?.lastRevision ?? 0;
-  const commands = commandLines(place, overview?.backup.base ?? place, newest, marked);
+  const commands = overview === undefined ? [] : commandLines(overview.backup.command, overview.lastRevision, marked);
   return (
     <div class="gapped">
       <h1>Give back</h1>

@@ -18,6 +18,17 @@ export interface ListenOptions {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   /** Requests that become something else than HTTP; without it, they are requests like any other. */
   readonly upgrade?: Upgrade;
+  readonly patience?: Patience;
+}
+
+/** How long clients may take, in milliseconds: a client that sends a byte now and then must not hold a connection. */
+interface Patience {
+  /** Until the first byte, and for the TLS handshake. */
+  readonly start: number;
+  readonly head: number;
+  readonly request: number;
+  /** How often connections are looked at. */
+  readonly check: number;
 }
 
 export interface Upgrade {
@@ -34,19 +45,27 @@ export interface Listening {
 
 /** The first byte of a TLS handshake. */
 const HANDSHAKE = 0x16;
-const FIRST_BYTE_MS = 10_000;
+const PATIENCE: Patience = { start: 10_000, head: 10_000, request: 30_000, check: 5000 };
+/** More are closed at once. Clients open few, and each open one costs a descriptor. */
+const MOST_CONNECTIONS = 1024;
 
 export async function listen(options: ListenOptions): Promise<Listening> {
   const { host, port, certificatePem, privateKeyPem, handle, upgrade } = options;
   const plainAllowed = isLoopback(host);
   const shouldUpgradeCallback = (request: IncomingMessage) => upgrade?.isWanted(request) ?? false;
-  const tls = { cert: certificatePem, key: privateKeyPem, minVersion: "TLSv1.2" } as const;
-  const secure = createHttpsServer({ ...tls, shouldUpgradeCallback }, handle);
-  const plain = createHttpServer({ shouldUpgradeCallback }, handle);
+  const { start, head, request, check } = options.patience ?? PATIENCE;
+  const http = {
+    shouldUpgradeCallback,
+    keepAliveTimeout: 60_000,
+    headersTimeout: head,
+    requestTimeout: request,
+    connectionsCheckingInterval: check,
+  };
+  const tls = { cert: certificatePem, key: privateKeyPem, minVersion: "TLSv1.2", handshakeTimeout: start } as const;
+  const secure = createHttpsServer({ ...tls, ...http }, handle);
+  const plain = createHttpServer(http, handle);
   for (const server of [secure, plain]) {
-    server.keepAliveTimeout = 60_000;
-    server.requestTimeout = 30_000;
-    server.headersTimeout = 10_000;
+    server.emit("listening"); // they never do, and without this event Node applies none of their timeouts
     server.on("clientError", (_error, socket) => socket.destroy());
     if (upgrade !== undefined)
       server.on("upgrade", (request, socket, head) => takeUpgrade(upgrade, request, socket, head));
@@ -57,7 +76,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    socket.setTimeout(FIRST_BYTE_MS, () => socket.destroy());
+    socket.setTimeout(start, () => socket.destroy());
     socket.once("data", (first: Buffer) => {
       socket.setTimeout(0);
       socket.pause();
@@ -68,6 +87,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       process.nextTick(() => socket.resume());
     });
   });
+  front.maxConnections = MOST_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     front.once("error", (error) => reject(listenError(error, host, port)));
     front.listen({ host, port }, resolve);

@@ -3,7 +3,7 @@
  * finds in it, and which members etcd had.
  */
 import { existsSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Finding } from "../../errors/errors.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { splitMoment } from "../../repository/moment.ts";
@@ -25,16 +25,39 @@ export interface BackupOptions {
   /** As the user typed it. */
   readonly path: string;
   readonly now: number;
+  /** The newest revision in the file, which may be later than the one that is served. */
+  readonly lastRevision: number;
+  /** What a command needs to read the backup, too. Paths may be relative to `directory`. */
+  readonly reading: {
+    readonly directory: string;
+    readonly encryptionConfig: string | undefined;
+    readonly etcdPrefix: string | undefined;
+    readonly identity: string | undefined;
+  };
   /** Verifies the whole file. */
   readonly verify: (signal: AbortSignal, onProgress: (part: number) => void) => Promise<SnapshotVerification>;
 }
 
+/** An address, which no directory changes. */
+const STORE = /^[a-z][a-z0-9+.-]+:\/\//i;
 /** Findings that the page lists. */
 const MOST_FINDINGS = 50;
 
 /** The file is hashed, and then verified, when somebody asks for the first time: both read all of it. */
-export function watchBackup(snapshot: Snapshot, { path, now, verify }: BackupOptions): BackupFacts {
+export function watchBackup(snapshot: Snapshot, options: BackupOptions): BackupFacts {
+  const { path, now, lastRevision, reading, verify } = options;
   const base = existsSync(path) ? path : splitMoment(path, now).place;
+  const { directory, encryptionConfig, etcdPrefix, identity } = reading;
+  // Commands are pasted in other terminals, whose directory is another.
+  const found = (given: string): string => (STORE.test(given) ? given : resolve(directory, given));
+  const command = {
+    place: found(path),
+    base: found(base),
+    lastRevision,
+    encryptionConfig: encryptionConfig === undefined ? null : found(encryptionConfig),
+    etcdPrefix: etcdPrefix ?? null,
+    identity: identity === undefined ? null : found(identity),
+  };
   const members = readStoreInfo(snapshot).members.map(({ name, clientURLs }) => ({ name, clientURLs }));
   const over = new AbortController();
   let job: ReturnType<typeof startHash> | undefined;
@@ -72,7 +95,7 @@ export function watchBackup(snapshot: Snapshot, { path, now, verify }: BackupOpt
       return {
         name: basename(path),
         place: path,
-        base,
+        command,
         bytes: snapshot.file.source.size,
         hash,
         verify: verifyBody(verdict, progress),

@@ -63,7 +63,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
     await send(request, response, pageFile);
     return;
   }
-  if (!OPEN_PATHS.has(path) && !isToken(bearerToken(request) ?? cookieToken(request), token)) {
+  if (!OPEN_PATHS.has(path) && !isToken(bearerToken(request) ?? ownCookieToken(request), token)) {
     request.resume();
     await send(request, response, sentAnswer(failureAnswer(new ApiFailure("Unauthorized", "Unauthorized"), accept)));
     return;
@@ -110,6 +110,12 @@ function decodeMoment(text: string): string {
   } catch {
     throw new ApiFailure("BadRequest", "the moment in the path is not well-formed");
   }
+}
+
+/** A cookie counts where the page itself asks, or its reader: for browsers, all ports of this machine are one site. */
+function ownCookieToken(request: IncomingMessage): string | undefined {
+  const from = request.headers["sec-fetch-site"] ?? "none"; // absent where no browser asks
+  return from === "same-origin" || from === "none" ? cookieToken(request) : undefined;
 }
 
 export function bearerToken(request: IncomingMessage): string | undefined {

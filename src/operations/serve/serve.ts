@@ -73,7 +73,14 @@ export async function startServing(path: string, options: ServeOptions): Promise
         signal,
         progress: ({ done, total }) => onProgress(total === undefined || total === 0 ? 0 : done / total),
       });
-    const facts = watchBackup(snapshot, { path, now: now(), verify });
+    const { moments, encryptionConfig, etcdPrefix } = options;
+    const facts = watchBackup(snapshot, {
+      path,
+      now: now(),
+      lastRevision: whole.lastRevision,
+      reading: { directory: moments?.cwd ?? "", encryptionConfig, etcdPrefix, identity: moments?.identityFile },
+      verify,
+    });
     const { showSecrets } = options;
     let contents: RunningContentIndex | undefined;
     const worlds = createWorlds({
