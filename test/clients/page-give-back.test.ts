@@ -59,7 +59,7 @@ describe.skipIf(!HAS_API_SERVER || !existsSync(CHROMIUM))("what is marked on the
     const commands = await page.locator(".command pre").allTextContents();
     await page.close();
     expect(commands.length).toBe(1);
-    kubectl("delete", ...wanted, "-n", "shop", "--wait=false", "--cascade=orphan");
+    kubectl("delete", ...wanted, "-n", "shop");
     const { stdout, stderr, status } = spawnSync("/bin/sh", ["-c", `${commands[0]} --yes`], {
       cwd: directory,
       encoding: "utf8",

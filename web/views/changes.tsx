@@ -14,6 +14,9 @@ interface Props {
 
 const PAGE = 100;
 
+/** Nothing where the time is not known. */
+const inBrackets = (iso: string | null): string => (time(iso) === "" ? "" : ` (${time(iso)})`);
+
 export function Changes({ query, at, overview }: Props) {
   const from = query.from ?? "";
   const all = query.all === "1";
@@ -58,7 +61,9 @@ export function Changes({ query, at, overview }: Props) {
       {value !== undefined && (
         <>
           <p class="dim number">
-            revision {count(value.from)} ({time(value.fromTime)}) to {count(value.to)} ({time(value.toTime)})
+            revision {count(value.from)}
+            {inBrackets(value.fromTime)} to {count(value.to)}
+            {inBrackets(value.toTime)}
             {overview !== undefined &&
               value.from === overview.firstRevision &&
               overview.firstRevision > 1 &&

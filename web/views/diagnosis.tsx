@@ -180,7 +180,7 @@ function CheckpointerCard({ report }: { readonly report: Checkpointer }) {
   return (
     <article class="card">
       <h2>Checkpointer{node !== "" && ` of ${node}`}</h2>
-      <p class={agent.answers ? "good" : "warn"}>
+      <p class={agent.answers && apiServer === null ? "good" : "warn"}>
         {agent.answers ? "its agent answers" : "no agent answers: this is what is on disk"}
         {apiServer !== null && `; it cannot ask an API server: ${apiServer}`}
       </p>
