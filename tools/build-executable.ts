@@ -45,6 +45,29 @@ async function bundle(directory: string): Promise<string[]> {
   return [...output.map(({ fileName }) => fileName), LOADER];
 }
 
+/**
+ * Each chunk as V8 compiles it, so that the executable does not have to: the same source, parameters and file name as
+ * src/executable/load-chunk.ts has. What is compiled depends on nothing but them, so that the same sources give the
+ * same bytes; functions that V8 compiles when they are first called are not in it.
+ */
+async function compiled(directory: string, names: readonly string[]): Promise<string[]> {
+  writeFileSync(join(directory, "compile.cjs"), COMPILE);
+  // Without the random seed of hashes, which would get into the result.
+  await run(process.execPath, ["compile.cjs", ...names], { cwd: directory });
+  return names.map((name) => `${name}.compiled`);
+}
+
+const COMPILE = `
+  const { readFileSync, writeFileSync } = require("node:fs");
+  const { compileFunction } = require("node:vm");
+  for (const filename of process.argv.slice(2)) {
+    const options = { filename, produceCachedData: true };
+    const made = compileFunction(readFileSync(filename, "utf8"), ["require", "module", "exports"], options);
+    if (!made.cachedDataProduced) throw new Error(filename + " has no compiled form");
+    writeFileSync(filename + ".compiled", made.cachedData);
+  }
+`;
+
 /** The native module that `@node-rs/crc32` would load here. */
 function nativeCrc32c(): string {
   const paths = [require.resolve("@node-rs/crc32")];
@@ -69,6 +92,7 @@ async function build(): Promise<void> {
   try {
     const inDraft = (name: string) => join(draft, name);
     const names = await bundle(draft);
+    const chunks = names.filter((name) => name !== LOADER);
     const main = `${readFileSync(inDraft(LOADER), "utf8")}\nexports.loadChunk("./kubemend.cjs");\n`;
     writeFileSync(inDraft("main.cjs"), main);
 
@@ -80,7 +104,7 @@ async function build(): Promise<void> {
     const pages = await buildPage(inDraft("ui"));
     const assets = {
       ...Object.fromEntries(pages.map((name) => [`ui/${name}`, `ui/${name}`])),
-      ...Object.fromEntries(names.map((name) => [name, name])),
+      ...Object.fromEntries([...names, ...(await compiled(draft, chunks))].map((name) => [name, name])),
       "crc32.node": nativeCrc32c(),
     };
     const options = { executable: "node", main: "main.cjs", output: "kubemend", disableExperimentalSEAWarning: true };

@@ -4,9 +4,9 @@
  * touches `process`.
  */
 import { once } from "node:events";
+import packageJson from "../../package.json" with { type: "json" };
 import { EXIT, type ExitCode } from "./command.ts";
 import type { ProcessHost } from "./host.ts";
-import { run } from "./run.ts";
 import type { TextSink } from "./terminal/printer.ts";
 
 function sink(stream: NodeJS.WriteStream): TextSink {
@@ -100,11 +100,21 @@ const OLDEST_NODE = [22, 12] as const;
 async function main(): Promise<ExitCode> {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const [oldest, least] = OLDEST_NODE;
-  if (major > oldest || (major === oldest && minor >= least)) return run(process.argv.slice(2), host);
+  if (major > oldest || (major === oldest && minor >= least)) return runTyped(process.argv.slice(2));
   await host.stderr.write(`error: this is Node ${process.versions.node}, and kubemend needs ${OLDEST_NODE.join(".")} or newer
 hint: install a newer Node, or use the executable, which brings its own (docs/install.md)
 `);
   return EXIT.failed;
+}
+
+/** The version alone is printed without loading what reads command lines. */
+async function runTyped(typed: readonly string[]): Promise<ExitCode> {
+  if (typed.length === 1 && typed[0] === "--version") {
+    await host.stdout.write(`${packageJson.version}\n`);
+    return EXIT.done;
+  }
+  const { run } = await import("./run.ts");
+  return run(typed, host);
 }
 
 process.exitCode = EXIT.failed; // until the end is reached

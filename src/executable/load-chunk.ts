@@ -3,10 +3,14 @@
  * is asked for, so that a command parses its own code only. Node's loader takes files, which there are none of.
  */
 import { createRequire } from "node:module";
-import { getAsset } from "node:sea";
+import { getAsset, getRawAsset } from "node:sea";
 import { compileFunction } from "node:vm";
 
 type Require = (name: string) => unknown;
+
+/** What a chunk is a function of, and how the asset of its compiled form ends: tools/build-executable.ts compiles it so. */
+const PARAMETERS = ["require", "module", "exports"];
+const COMPILED = ".compiled";
 
 const loaded = new Map<string, { exports: unknown }>();
 const requireBuiltin = createRequire(process.execPath);
@@ -19,7 +23,11 @@ export function loadChunk(name: string): unknown {
   const module = { exports: {} };
   loaded.set(name, module);
   const file = name.slice("./".length);
-  const run = compileFunction(getAsset(file, "utf8"), ["require", "module", "exports"], { filename: file });
+  // What V8 made of the chunk when the executable was built. Where it was started with other flags of V8's, it is
+  // passed over, and the chunk is compiled.
+  const cachedData = new Uint8Array(getRawAsset(`${file}${COMPILED}`));
+  const options = { filename: file, cachedData: Buffer.from(cachedData.buffer) };
+  const run = compileFunction(getAsset(file, "utf8"), PARAMETERS, options);
   (run as (require: Require, module: unknown, exports: unknown) => void)(loadChunk, module, module.exports);
   return module.exports;
 }

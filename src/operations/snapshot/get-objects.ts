@@ -12,7 +12,6 @@ import {
 import { ApiFailure } from "../../kubeapi/status.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
-import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type Definitions, explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
 import { type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
@@ -83,7 +82,11 @@ export interface FoundObjects extends Disposable {
  * `not-kubernetes`, `encryption-config-invalid` and what opening throws.
  */
 export async function getObjects(path: string, options: GetOptions): Promise<FoundObjects> {
-  const config = loadEncryptionConfig(options.encryptionConfig);
+  const { encryptionConfig } = options;
+  const config =
+    encryptionConfig === undefined
+      ? undefined
+      : (await import("../../snapshot/load-encryption-config.ts")).loadEncryptionConfig(encryptionConfig);
   const snapshot = await openSnapshot(path, options);
   for (const finding of config?.findings ?? []) snapshot.findings.report(finding);
   try {
