@@ -52,19 +52,22 @@ async function bundle(directory: string): Promise<string[]> {
  */
 async function compiled(directory: string, names: readonly string[]): Promise<string[]> {
   writeFileSync(join(directory, "compile.cjs"), COMPILE);
-  // Without the random seed of hashes, which would get into the result.
-  await run(process.execPath, ["compile.cjs", ...names], { cwd: directory });
+  // V8 hashes strings with a random seed, and hashes get into the result.
+  await run(process.execPath, ["--random-seed=1", "compile.cjs", ...names], { cwd: directory });
   return names.map((name) => `${name}.compiled`);
 }
 
 const COMPILE = `
   const { readFileSync, writeFileSync } = require("node:fs");
   const { compileFunction } = require("node:vm");
+  const PARAMETERS = ["require", "module", "exports"];
   for (const filename of process.argv.slice(2)) {
     const options = { filename, produceCachedData: true };
-    const made = compileFunction(readFileSync(filename, "utf8"), ["require", "module", "exports"], options);
-    if (!made.cachedDataProduced) throw new Error(filename + " has no compiled form");
-    writeFileSync(filename + ".compiled", made.cachedData);
+    const made = compileFunction(readFileSync(filename, "utf8"), PARAMETERS, options);
+    const { cachedData } = made;
+    const taken = cachedData && compileFunction(readFileSync(filename, "utf8"), PARAMETERS, { filename, cachedData });
+    if (taken?.cachedDataRejected !== false) throw new Error(filename + " has no compiled form that can be used");
+    writeFileSync(filename + ".compiled", cachedData);
   }
 `;
 
