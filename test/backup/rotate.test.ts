@@ -100,6 +100,18 @@ test("a rotation that was interrupted is finished by running it again; a second 
   const repeated = await rotate(place.signingKey, at("second.pem"), at("second.identity"));
   expect(repeated.code, repeated.stderr).toBe(0);
   expect(JSON.parse(repeated.stdout)).toEqual(JSON.parse(first.stdout));
+  // As if it had died when only its keys were written.
+  for (const name of ["keys/0000000001", "chain/0000000001"]) rmSync(join(place.repository, name));
+  const identity = readFileSync(at("second.identity"), "utf8");
+  const other = await rotate(place.signingKey, at("other.pem"), at("second.identity"));
+  expect([other.code, other.stderr]).toEqual([1, expect.stringContaining("exists already")]);
+  const resumed = await rotate(place.signingKey, at("second.pem"), at("second.identity"));
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(JSON.parse(resumed.stdout)).toEqual(JSON.parse(first.stdout));
+  expect(readFileSync(at("second.identity"), "utf8")).toBe(identity);
+  // As if it had died before anybody saw that it was done.
+  const known = await rotate(place.signingKey, at("second.pem"), at("second.identity"));
+  expect([known.code, JSON.parse(known.stdout)]).toEqual([0, JSON.parse(first.stdout)]);
   expect((await rotate(place.signingKey, at("x.pem"), at("x.identity"))).code).toBe(1);
   const second = await rotate(at("second.pem"), at("third.pem"), at("third.identity"));
   expect(second.code, second.stderr).toBe(0);

@@ -6,6 +6,7 @@ import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
 import { checkBolt } from "../../src/bolt/check.ts";
 import type { Finding } from "../../src/errors/errors.ts";
+import { readIdentity } from "../../src/io/repository/identity.ts";
 import { readLog } from "../../src/wal/log.ts";
 import { clusterEntries, madeSnapshot } from "../made-snapshot.ts";
 import { checkEither, expectNoLeftovers, MAIN, run } from "./job-steps.ts";
@@ -184,6 +185,31 @@ export const POWER_JOBS: readonly PowerJob[] = [
     },
   },
   {
+    name: "backup rotate",
+    async prepare(directory, inputs) {
+      await makeRepository(directory, inputs);
+      await run(directory, importArguments(directory, inputs));
+    },
+    argv: (directory, inputs) => [MAIN, ...rotateArguments(directory, inputs)],
+    async check(directory, { inputs, hasSpoken }) {
+      const rotated = existsSync(join(directory, "repository/keys/0000000001"));
+      assert.ok(rotated || !hasSpoken, "the keys were said to be replaced");
+      // Never a repository whose new keys are lost.
+      const isLinked = existsSync(join(directory, "repository/chain/0000000002"));
+      if (isLinked)
+        for (const name of ["new-signing", "new-identity"]) assert.ok(existsSync(join(directory, name)), `no ${name}`);
+      await checkRepository(directory, inputs, isLinked ? ["--identity", join(directory, "new-identity")] : undefined);
+    },
+    async again(directory, inputs) {
+      await run(directory, rotateArguments(directory, inputs));
+      const { keys } = readIdentity(join(directory, "new-identity"));
+      assert.equal(keys.length, 2);
+      const place = join(directory, "repository");
+      await run(directory, ["backup", "verify", place, "--identity", join(directory, "new-identity")]);
+      expectNoLeftovers(directory);
+    },
+  },
+  {
     name: "backup restore",
     async prepare(_, inputs) {
       await makeRepository(inputs, inputs);
@@ -283,9 +309,13 @@ async function makeRepository(directory: string, inputs: string): Promise<void> 
 }
 
 /** Throws where anything in the repository is damaged or missing. */
-async function checkRepository(directory: string, inputs: string): Promise<{ readonly links: number }> {
+async function checkRepository(
+  directory: string,
+  inputs: string,
+  reader = identity(inputs),
+): Promise<{ readonly links: number }> {
   const place = join(directory, "repository");
-  const text = await run(directory, ["backup", "verify", place, ...identity(inputs), "-o", "json"], [0, 1, 3]);
+  const text = await run(directory, ["backup", "verify", place, ...reader, "-o", "json"], [0, 1, 3]);
   const { findings, links } = JSON.parse(text) as { readonly findings: readonly Finding[]; readonly links: number };
   assert.deepEqual(
     findings.filter(({ level }) => level === "error"),
@@ -301,6 +331,11 @@ const pruneArguments = (directory: string, inputs: string): string[] => [
   "--keep-last=1",
   "--signing-key",
   join(inputs, "signing"),
+];
+const rotateArguments = (directory: string, inputs: string): string[] => [
+  ...["backup", "rotate", join(directory, "repository"), "--signing-key", join(inputs, "signing")],
+  ...["--new-signing-key", join(directory, "new-signing"), "--new-identity", join(directory, "new-identity")],
+  ...identity(inputs),
 ];
 const backupRestoreArguments = (directory: string, inputs: string): string[] => [
   "backup",

@@ -8,9 +8,13 @@ import { MendError } from "../../errors/errors.ts";
 import { writeOnce } from "../../io/files/durable/write-once.ts";
 import { encodeIdentity, readIdentity } from "../../io/repository/identity.ts";
 import { readLinks } from "../../io/repository/read-links.ts";
+import { openRepository } from "../../io/repository/repository.ts";
 import { sealBytes } from "../../io/repository/seal.ts";
-import { decodeHead, type SignedHead } from "../../repository/head.ts";
+import { openStore } from "../../io/stores/open-store.ts";
+import type { Store } from "../../io/stores/store.ts";
+import { decodeHead, type RotationHead, type SignedHead } from "../../repository/head.ts";
 import { rotationName } from "../../repository/names.ts";
+import { currentSigner } from "../../repository/signers.ts";
 import { generateSigningKey } from "../../repository/signing.ts";
 import { openForWriting, readSigningKey, type WritableRepository, type WriteAccess } from "./open-for-writing.ts";
 
@@ -41,6 +45,8 @@ export interface RotateResult {
 /** Throws `config-invalid` where the signing key is not the repository's, `already-exists` for an identity file that is there. */
 export async function rotateKeys(address: string, options: RotateOptions): Promise<RotateResult> {
   const { newSigningKeyFile, newIdentityFile, recipients } = options;
+  const finished = existsSync(newSigningKeyFile) ? await findFinished(address, options) : undefined;
+  if (finished !== undefined) return finished;
   const old = options.identityFile === undefined ? undefined : readIdentity(options.identityFile);
   const writable = await openForWriting(address, { ...options, isRotating: true });
   const { repository, appender, links } = writable;
@@ -57,19 +63,11 @@ export async function rotateKeys(address: string, options: RotateOptions): Promi
         hint: "replace the signing key alone, or make another repository",
       });
     }
-    if (newIdentityFile !== undefined && existsSync(newIdentityFile)) throw alreadyThere(newIdentityFile);
     const signer = await newSigner(newSigningKeyFile);
-    const { generateIdentity, identityToRecipient } = await import("age-encryption");
-    const secret = newIdentityFile === undefined ? undefined : await generateIdentity();
-    const own = secret === undefined ? [] : [await identityToRecipient(secret)];
+    const trusted = [...signers.map(({ key }) => key), signer];
+    const own = newIdentityFile === undefined ? [] : [await newReader(newIdentityFile, trusted)];
     const readers = [...own, ...recipients];
     const all = readers.length === 0 ? description.recipients : readers;
-    if (newIdentityFile !== undefined && secret !== undefined) {
-      const trusted = [...signers.map(({ key }) => key), signer];
-      const former = old?.keys ?? [];
-      const text = encodeIdentity(secret, defined(own[0]), trusted, description.id, former);
-      if (!(await writeOnce(newIdentityFile, Buffer.from(text)))) throw alreadyThere(newIdentityFile);
-    }
     const { pruned } = await readLinks(repository);
     const { bytes, content } = await sealBytes(new Uint8Array(0), null);
     const signed = await appender.append(
@@ -93,17 +91,57 @@ export async function rotateKeys(address: string, options: RotateOptions): Promi
     }
     return publicKey;
   }
+
+  /** Returns the recipient of an identity that is on the disk: a new one, or that of a rotation that was interrupted. */
+  async function newReader(path: string, trusted: readonly string[]): Promise<string> {
+    const { generateIdentity, identityToRecipient } = await import("age-encryption");
+    const former = old?.keys ?? [];
+    if (existsSync(path)) {
+      // Only this rotation's own file names the new signer, which nothing else has used.
+      const { keys, signers: named } = readIdentity(path);
+      const held = keys.map((key) => key.expose());
+      const isOwn = named.join() === trusted.join() && former.every((key) => held.includes(key.expose()));
+      if (!isOwn || held.length !== former.length + 1) throw alreadyThere(path);
+      return await identityToRecipient(defined(held[0]));
+    }
+    const secret = await generateIdentity();
+    const recipient = await identityToRecipient(secret);
+    const text = encodeIdentity(secret, recipient, trusted, description.id, former);
+    if (!(await writeOnce(path, Buffer.from(text)))) throw alreadyThere(path);
+    return recipient;
+  }
+}
+
+/** This very rotation, where it was done and its result was never seen: the last one is from the one key to the other. */
+async function findFinished(address: string, options: RotateOptions): Promise<RotateResult | undefined> {
+  const store = await openStore(address, options);
+  try {
+    const { signers } = await openRepository(store);
+    const former = signers.at(-2)?.key;
+    if (former !== readSigningKey(options.signingKeyFile).publicKey) return undefined;
+    if (currentSigner(signers).key !== readSigningKey(options.newSigningKeyFile).publicKey) return undefined;
+    const head = rotationOf(await store.read(rotationName(signers.length - 1)), store);
+    return resultOf(head, store, options);
+  } finally {
+    await store.close();
+  }
+}
+
+function rotationOf(bytes: Uint8Array, store: Store): RotationHead {
+  const head = decodeHead(bytes, store.url)?.head;
+  if (head?.kind !== "rotation") throw new MendError("internal", "a rotation was written, and is none");
+  return head;
 }
 
 /** Writes the copy by which everybody finds the rotation. */
 async function finish(
   { repository }: WritableRepository,
   signed: SignedHead,
-  { newSigningKeyFile, newIdentityFile }: RotateOptions,
+  options: RotateOptions,
 ): Promise<RotateResult> {
   const { store } = repository;
-  const head = decodeHead(signed.bytes, store.url)?.head;
-  if (head?.kind !== "rotation") throw new MendError("internal", "a rotation was written, and is none");
+  const { newSigningKeyFile } = options;
+  const head = rotationOf(signed.bytes, store);
   if (readSigningKey(newSigningKeyFile).publicKey !== head.signer) {
     throw new MendError(
       "config-invalid",
@@ -121,6 +159,14 @@ async function finish(
       hint: "somebody else wrote it: look at who can write to the store",
     });
   }
+  return resultOf(head, store, options);
+}
+
+function resultOf(
+  head: RotationHead,
+  store: Store,
+  { newSigningKeyFile, newIdentityFile }: RotateOptions,
+): RotateResult {
   return {
     repository: store.url,
     number: head.number,
