@@ -130,6 +130,7 @@ export class KubeadmCluster {
     await node.loseDisk();
     const living = this.controlPlanes.find((each) => each !== node && each.running);
     await this.#prepare(node, living?.address ?? node.address);
+    await node.run(["mkdir", "-p", "/run/systemd/system"]); // kubelet.service is installed, and waits for its files
     if (node.service("sshd") !== undefined)
       await letIn(node, await readFile(this.bed.path("ssh", "id_ed25519.pub"), "utf8"));
   }
@@ -378,15 +379,23 @@ done
 # As much of systemctl as kubeadm and kubemend ask of it, for one unit: kubelet.
 while case "\${1:-}" in -*) true ;; *) false ;; esac; do shift; done
 verb="\${1:-}"; shift || true
-while case "\${1:-}" in -*) true ;; *) false ;; esac; do shift; done
+property=; value=
+while case "\${1:-}" in -*) true ;; *) false ;; esac; do
+  case "$1" in --value) value=1 ;; --property=*) property="\${1#*=}" ;; esac
+  shift
+done
 unit="\${1:-}"; unit="\${unit%.service}"
 pid() { cat /run/kubelet.pid 2>/dev/null; }
+describe() {
+  [ "$unit" = kubelet ] || { echo "LoadState=not-found
+ActiveState=inactive"; return; }
+  echo "LoadState=loaded
+ActiveState=$([ -n "$(pid)" ] && echo active || echo inactive)
+MainPID=$(pid || echo 0)"
+}
 case "$verb" in
   daemon-reload|enable|disable) exit 0 ;;
-  show) [ "$unit" = kubelet ] && echo "LoadState=loaded
-ActiveState=$([ -n "$(pid)" ] && echo active || echo inactive)
-MainPID=$(pid || echo 0)" || echo "LoadState=not-found
-ActiveState=inactive"; exit 0 ;;
+  show) if [ -n "$value" ]; then describe | sed -n "s/^$property=//p"; else describe; fi; exit 0 ;;
   list-unit-files|list-units|cat) [ "$unit" = kubelet ] || exit 1; echo "kubelet.service enabled"; exit 0 ;;
 esac
 [ "$unit" = kubelet ] || exit 5

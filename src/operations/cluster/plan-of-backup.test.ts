@@ -2,8 +2,11 @@
  * Plans of a restore on a real backup of three control-plane nodes: where missing files come from, and what contradicts
  * the plan before anything is touched.
  */
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NodeFacts } from "../../cluster/node-facts.ts";
 import { wantedFiles } from "../../cluster/node-needs.ts";
@@ -96,6 +99,21 @@ test("members, and for whom the certificates of a node are", () => {
     [6443, "kube-apiserver"],
   ]);
   expect(check(input({}))).toEqual({ problems: [], warnings: [] });
+});
+
+test("what is carried can be proved on the node, also where the backup is a copy of a database without its SHA-256", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "kubemend-carried-"));
+  try {
+    const whole = gunzipSync(readFileSync(SNAPSHOT));
+    const copy = join(directory, "db");
+    writeFileSync(copy, whole.subarray(0, -32));
+    using from = await readClusterBackup(copy, {});
+    const carried = Buffer.concat([...from.content()]);
+    expect(carried.equals(whole)).toBe(true);
+    expect([from.size, from.sha256]).toEqual([carried.length, createHash("sha256").update(carried).digest("hex")]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 describe("an empty machine", () => {

@@ -71,7 +71,7 @@ export interface ClusterBackup {
   readonly authorities: readonly string[];
   /** By node: the manifests of its components by file name: as they were stored, else as the mirror pods show them. */
   readonly manifests: ReadonlyMap<string, Readonly<Record<string, string>>>;
-  /** The bytes to carry: the database and, where the file has it, its SHA-256. `size` in all. */
+  /** The bytes to carry: the database and its SHA-256, as `snapshot save` ends a file. `size` in all. */
   readonly size: number;
   readonly sha256: string;
   content(): Iterable<Uint8Array>;
@@ -140,11 +140,15 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
     }
     const stored = await readStoredFiles(path, options);
     const files = { stored, certs: certsOf(objects, options, path), inBackup: filesOf(objects) };
-    const content = contentOf(snapshot);
+    const { source } = snapshot.file;
+    const end = databaseHash(snapshot);
+    const content = function* () {
+      yield* databaseOf(snapshot);
+      yield end;
+    };
     const sha256 = createHash("sha256");
     for (const chunk of content()) sha256.update(chunk);
     const hash = sha256.digest("hex");
-    const { source, storedHash } = snapshot.file;
     return {
       backup: { path, size: source.size, revision: keyspace.revision, keys: keyspace.size, sha256: hash },
       members,
@@ -153,7 +157,7 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
       files,
       authorities: authoritiesOf(objects),
       manifests: new Map([...nodes].map(([name, node]) => [name, manifestsOf(node, stored.get(name))])),
-      size: source.size + (storedHash?.length ?? 0),
+      size: source.size + end.length,
       sha256: hash,
       content,
       [Symbol.dispose]: () => snapshot[Symbol.dispose](),
@@ -164,15 +168,24 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
   }
 }
 
-function contentOf({ file }: Snapshot): () => Generator<Uint8Array> {
-  return function* () {
-    for (let at = 0; at < file.source.size; at += CHUNK) {
-      const chunk = new Uint8Array(Math.min(CHUNK, file.source.size - at));
-      file.source.read(chunk, at);
-      yield chunk;
-    }
-    if (file.storedHash !== undefined) yield file.storedHash;
-  };
+function* databaseOf({ file: { source } }: Snapshot): Generator<Uint8Array> {
+  for (let at = 0; at < source.size; at += CHUNK) {
+    const chunk = new Uint8Array(Math.min(CHUNK, source.size - at));
+    source.read(chunk, at);
+    yield chunk;
+  }
+}
+
+/**
+ * What {@link verifySnapshot} has found to match. Neither a moment of a repository nor a copy of `member/snap/db` has
+ * one: nodes must be able to prove all the same that they restore what was verified here.
+ */
+function databaseHash(snapshot: Snapshot): Uint8Array {
+  const { storedHash } = snapshot.file;
+  if (storedHash !== undefined) return storedHash;
+  const sha256 = createHash("sha256");
+  for (const chunk of databaseOf(snapshot)) sha256.update(chunk);
+  return sha256.digest();
 }
 
 /** What has to be there before the pods can start; directories that the kubelet makes are not of these. */
