@@ -1,10 +1,10 @@
 /**
  * Objects given back to a real API server, beside kubectl create and kubectl apply of the same objects in one file, in
- * one run on one machine, with the CPU time that each program took for them. `node bench/objects-restore.ts [OBJECTS
- * [OBJECTS-OF-KUBECTL [MILLISECONDS]]] [--json FILE]`: with MILLISECONDS each answer of the API server is that much
- * later for both, as if it were in another place, or its disk slower. kubectl creates fewer of the objects where all of
- * them would take too long; what counts is the rate. Needs root, and Kubernetes as the end-to-end tests do
- * (docs/testbed.md).
+ * one run on one machine, with the CPU time that each program took for them: kubectl first, then kubemend, then kubectl
+ * again, each into an empty namespace of its own. `node bench/objects-restore.ts [OBJECTS [OBJECTS-OF-KUBECTL
+ * [MILLISECONDS]]] [--json FILE]`: with MILLISECONDS each answer of the API server is that much later for both, as if it
+ * were in another place, or its disk slower. kubectl creates fewer of the objects where all of them would take too long;
+ * what counts is the rate. Needs root, and Kubernetes as the end-to-end tests do (docs/testbed.md).
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,8 +18,7 @@ import { Workplace } from "../test/e2e/giving-back.ts";
 import { startSlowProxy } from "../test/slow-proxy.ts";
 import { startControlPlane } from "../testbed/control-plane.ts";
 import { markedProcesses } from "../testbed/processes.ts";
-import { waitFor } from "../testbed/wait.ts";
-import type { RestoredObjects, RestoreRun } from "./restored-objects.ts";
+import { RESTORE, type RestoredObjects, type RestoreRun } from "./restored-objects.ts";
 
 const { values, positionals } = parseArgs({ options: { json: { type: "string" } }, allowPositionals: true });
 const [count = 10_000, kubectlCount = count, delay = 0] = positionals.map(Number);
@@ -39,12 +38,14 @@ const runs: RestoreRun[] = [];
 /** A file of more than 64 MiB is not read as YAML. */
 const OBJECTS_A_FILE = 10_000;
 try {
-  const objects = Array.from({ length: count }, (_, i) => ({
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: `map-${i}`, namespace: "bench" },
-    data: { text: `${i} `.repeat(100) },
-  }));
+  const made = (length: number, namespace: string) =>
+    Array.from({ length }, (_, i) => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: `map-${i}`, namespace },
+      data: { text: `${i} `.repeat(100) },
+    }));
+  const objects = made(count, "bench");
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "bench" } };
   const all = [namespace, ...objects];
   const files = Array.from({ length: Math.ceil(all.length / OBJECTS_A_FILE) }, (_, i) => {
@@ -53,20 +54,23 @@ try {
     writeFileSync(file, part.map((each) => JSON.stringify(each)).join("\n---\n"));
     return file;
   });
-  const list = join(directory, "objects.json");
-  writeFileSync(list, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects.slice(0, kubectlCount) }));
   const backup = join(directory, "backup.db");
   const request = { remove: [], set: files, from: [], namespace: "bench", selector: "" };
   await editSnapshot(await place.backup(), backup, { request, isDryRun: false, now: Date.now });
 
   const words = [backup, "-n", "bench", "--yes", "--progress=plain"];
-  await timed("kubemend objects restore", count, [...restore, ...words]);
-  await timed("the same again: all is there", count, [...restore, ...words]);
-  for (const verb of ["create", "apply"]) {
-    await deleted();
-    await plane.api.post("/api/v1/namespaces", { metadata: { name: "bench" } });
-    await timed(`kubectl ${verb}`, kubectlCount, [...kubectl, verb, "-f", list]);
-  }
+  const byKubectl = async (verb: string, into: string) => {
+    const list = join(directory, `${into}.json`);
+    writeFileSync(list, JSON.stringify({ apiVersion: "v1", kind: "List", items: made(kubectlCount, into) }));
+    await plane.api.post("/api/v1/namespaces", { metadata: { name: into } });
+    await timed(`kubectl ${verb}`, kubectlCount, into, [...kubectl, verb, "-f", list]);
+  };
+  await byKubectl("create", "created-before");
+  await byKubectl("apply", "applied-before");
+  await timed(RESTORE, count, "bench", [...restore, ...words]);
+  await timed("the same again: all is there", count, "bench", [...restore, ...words]);
+  await byKubectl("apply", "applied-after");
+  await byKubectl("create", "created-after");
   const results: RestoredObjects = {
     day: new Date().toISOString().slice(0, 10),
     processor: cpus()[0]!.model,
@@ -83,18 +87,8 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-async function deleted(): Promise<void> {
-  await plane.api.delete("/api/v1/namespaces/bench");
-  const path = "/api/v1/namespaces";
-  await waitFor(
-    "the namespace to be gone",
-    async () => (await plane.api.list(path)).every(({ metadata }) => metadata.name !== "bench"),
-    { seconds: 1800, everyMilliseconds: 1000 },
-  );
-}
-
 /** Runs a client as a process of its own. Of kubemend, also how long it planned, wrote, and read back. */
-async function timed(what: string, number: number, [program, ...args]: string[]): Promise<void> {
+async function timed(what: string, number: number, into: string, [program, ...args]: string[]): Promise<void> {
   const before = cpuSeconds();
   const began = performance.now();
   const env = { ...process.env, KUBECONFIG: kubeconfig };
@@ -123,7 +117,7 @@ async function timed(what: string, number: number, [program, ...args]: string[])
   };
   runs.push(run);
   console.log(JSON.stringify(run), `${Math.round(number / seconds)} a second; 429: ${await throttled()}`);
-  const { length } = await plane.api.list("/api/v1/namespaces/bench/configmaps");
+  const { length } = await plane.api.list(`/api/v1/namespaces/${into}/configmaps`);
   if (length < number) throw new Error(`${what} made ${length} of ${number} objects`);
 }
 

@@ -25,6 +25,9 @@ export interface RestoredObjects {
   readonly runs: readonly RestoreRun[];
 }
 
+/** What the run of `objects restore` itself is called. */
+export const RESTORE = "`kubemend objects restore`, read back, with undo";
+
 /** The tables of several runs, as Markdown. */
 export function restoredTables(results: readonly RestoredObjects[]): string {
   return results.map(restoredTable).join("\n\n");
@@ -49,5 +52,16 @@ function restoredTable({ day, processor, cores, kubernetes, bytes, load, throttl
   ];
   const conditions = `ConfigMaps of ${bytes} bytes, Kubernetes ${kubernetes}, ${processor}, ${cores} cores,
 ${day}, load ${load[0].toFixed(1)} before and ${load[1].toFixed(1)} after; ${throttled} answers of 429 in the whole run:`;
-  return `${conditions}\n\n${aligned([head, ...rows], 1)}`;
+  return `${conditions}\n\n${aligned([head, ...rows], 1)}\n\n${ratios(runs)}`;
+}
+
+/** How many times as many objects a second as kubectl, of which all runs count. */
+function ratios(runs: readonly RestoreRun[]): string {
+  const rate = (what: string) => {
+    const found = runs.filter((each) => each.what === what);
+    const sum = (of: (run: RestoreRun) => number) => found.reduce((total, each) => total + of(each), 0);
+    return sum(({ objects }) => objects) / sum(({ seconds }) => seconds);
+  };
+  const times = (verb: string) => `${(rate(RESTORE) / rate(`kubectl ${verb}`)).toFixed(1)} times \`kubectl ${verb}\``;
+  return `In objects a second that is ${times("create")} and ${times("apply")}.`;
 }
