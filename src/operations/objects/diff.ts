@@ -72,7 +72,7 @@ export interface DiffSummary {
 
 /**
  * Calls `report` for each difference, resource by resource, in the order of names. Throws `object-not-found` for a name
- * that is on neither side.
+ * that is on neither side, and where neither has anything of the selection.
  */
 export function diffObjects(
   options: DiffOptions,
@@ -154,6 +154,14 @@ async function diffSides(
     throw new MendError("object-not-found", `${missing.map((each) => `"${each}"`).join(", ")} not found`, {
       where: `${before.label} and ${after.label}`,
       hint: "check the name and the namespace (-n)",
+    });
+  }
+  const { added, removed, changed, equal, unjudged, noise } = counts;
+  // No difference between nothing and nothing would read as if all were well, where a name is misspelled.
+  if (added + removed + changed + equal + unjudged.length === 0 && Object.keys(noise).length === 0) {
+    throw new MendError("object-not-found", "neither side has anything that matches the selection", {
+      where: `${before.label} and ${after.label}`,
+      hint: "check the namespace (-n, or -A for all) and the labels (-l)",
     });
   }
   const warnings = [...before.warnings, ...after.warnings];
