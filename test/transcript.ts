@@ -7,6 +7,7 @@
  *     #! env NAME=VALUE
  *     #! tty 100
  *     #! serve k120-broad/snapshot.db.gz
+ *     #! node m1 pki/apiserver.key
  *     $ kubemend snapshot keys k120-broad/snapshot.db.gz --no-such-flag
  *     --- stdout
  *     --- stderr
@@ -17,7 +18,9 @@
  * followed by the line `--- no line feed`. Paths start from `test/fixtures`, which in full reads `$FIXTURES`; `$TMP` is
  * an empty directory of the transcript's own, in the command and in what comes back; a line that is the package's
  * version reads `$VERSION`. `serve` puts an API server (`kubemend serve`) on a snapshot, which KUBECONFIG reaches, and
- * whose address reads `$SERVER`. No terminal is attached unless `tty` gives its width.
+ * whose address reads `$SERVER`. `node` writes the files of a control-plane node (`kubeadm-nodes.ts`) to `$TMP/m1`, but
+ * for those that follow its name, from `etc/kubernetes` on. What is drawn by lot reads the same each time: the last part
+ * of an operation's name is `3f9c2a`. No terminal is attached unless `tty` gives its width.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,6 +29,7 @@ import packageJson from "../package.json" with { type: "json" };
 import type { ProcessHost } from "../src/cli/host.ts";
 import { run } from "../src/cli/run.ts";
 import type { TextSink } from "../src/cli/terminal/printer.ts";
+import { writeNode } from "./kubeadm-nodes.ts";
 
 export const FIXTURES = join(import.meta.dirname, "fixtures");
 const VERSION_LINE = new RegExp(`^${packageJson.version.replaceAll(".", "\\.")}$`, "gm");
@@ -39,6 +43,8 @@ export interface Transcript {
   readonly ttyColumns: number | undefined;
   /** The snapshot that an API server serves meanwhile, from the directory of fixtures. */
   readonly serves: string | undefined;
+  /** A control-plane node whose files are there, and those that are lost. */
+  readonly node: { readonly name: "m1" | "m2"; readonly lost: readonly string[] } | undefined;
   readonly commands: readonly { readonly comments: readonly string[]; readonly line: string }[];
 }
 
@@ -50,6 +56,7 @@ export function parseTranscript(text: string): Transcript {
   let ttyColumns: number | undefined;
   const commands: { comments: string[]; line: string }[] = [];
   let serves: string | undefined;
+  let node: Transcript["node"];
   let inResult = false;
   let comments: string[] = [];
   for (const line of text.split("\n")) {
@@ -71,10 +78,13 @@ export function parseTranscript(text: string): Transcript {
     if (name === "now") now = Date.parse(value);
     else if (name === "tty") ttyColumns = Number(value);
     else if (name === "serve") serves = value;
-    else if (name === "env") env[value.slice(0, value.indexOf("="))] = value.slice(value.indexOf("=") + 1);
+    else if (name === "node") {
+      const [of, ...lost] = value.split(" ");
+      node = { name: of === "m2" ? "m2" : "m1", lost };
+    } else if (name === "env") env[value.slice(0, value.indexOf("="))] = value.slice(value.indexOf("=") + 1);
     else throw new Error(`unknown transcript setting "${name}"`);
   }
-  return { preamble, now, env, ttyColumns, serves, commands };
+  return { preamble, now, env, ttyColumns, serves, node, commands };
 }
 
 /** What a command writes, and its exit code. */
@@ -113,12 +123,17 @@ export async function runTranscript(text: string, runCommand = runHere): Promise
   const transcript = parseTranscript(text);
   const directory = mkdtempSync(join(tmpdir(), "kubemend-transcript-"));
   const serving = transcript.serves === undefined ? undefined : await serve(transcript.serves, directory, transcript);
+  if (transcript.node !== undefined) {
+    const { kubernetesDir } = writeNode(transcript.node.name, directory);
+    for (const each of transcript.node.lost) rmSync(join(kubernetesDir, each));
+  }
   const server = serving === undefined ? [] : [serving.server, new URL(serving.server).host];
   const replace = (output: string) =>
     server
       .reduce((text, each) => text.replaceAll(each, "$SERVER"), output)
       .replaceAll(directory, "$TMP")
       .replaceAll(FIXTURES, "$FIXTURES")
+      .replace(/(-\d{8}-\d{6}-)[0-9a-f]{6}\b/g, "$13f9c2a")
       .replace(VERSION_LINE, "$$VERSION");
   try {
     const parts = [transcript.preamble.map((line) => `${line}\n`).join("")];

@@ -76,11 +76,24 @@ export async function diagnosed(place: Place, expected: readonly string[], secon
   return found;
 }
 
-/** For the guide: what a person sees, appended to the file that `KUBEMEND_E2E_TRANSCRIPT` names. */
-async function record({ run, flags }: Place): Promise<void> {
+/** Records what a person sees for the documentation (`test/recorded`): without the flags that only a test bed needs. */
+async function record(place: Place): Promise<void> {
+  if (process.env.KUBEMEND_E2E_TRANSCRIPT === undefined) return;
+  const { stdout } = await place.run(asWithSystemd([...KUBEMEND, "diagnose", ...place.flags]));
+  recordRun("kubemend diagnose", stdout);
+}
+
+/** Appends to the file that `KUBEMEND_E2E_TRANSCRIPT` names, with the places of a real node for those of a test bed. */
+function recordRun(command: string, output: string): void {
   const file = process.env.KUBEMEND_E2E_TRANSCRIPT;
-  if (file !== undefined)
-    appendFileSync(file, `${(await run(asWithSystemd([...KUBEMEND, "diagnose", ...flags]))).stdout}\n`);
+  if (file === undefined) return;
+  const text = `# ${expect.getState().currentTestName}\n$ ${command}\n${output}\n`
+    .replace(
+      /\/var\/lib\/kubemend-testbed\/\w+\/pki\/kubernetes\/admin-inside\.kubeconfig/g,
+      "/etc/kubernetes/admin.conf",
+    )
+    .replace(/\/var\/lib\/kubemend-testbed\/\w+\//g, "/etc/kubernetes/");
+  appendFileSync(file, text);
 }
 
 /** Runs commands as a person pastes them: kubemend and kubectl are those of the test. */
@@ -100,11 +113,13 @@ export async function runPrinted(
     const unit = /^(?:ssh (\S+) )?sudo systemctl (start|restart) (\S+)$/.exec(command);
     if (unit !== null) {
       await systemctl(unit[2]!, unit[3]!, unit[1]);
+      recordRun(command, "");
       continue;
     }
     const line = `${setUp} && export PATH=${bin}:$PATH && cd ${bin} && ${command}`;
     const { code, stderr, stdout } = await run(["sh", "-c", line], { timeoutSeconds: 400 });
     if (code !== 0) throw new Error(`"${command}" ended with ${code}: ${stderr}${stdout}`);
+    recordRun(command, `${stderr}${stdout}`);
   }
 }
 
