@@ -42,6 +42,7 @@ function shownIn(lines: readonly string[]): readonly Shown[] {
   return shown.map(({ command, output }) => ({ command: withoutRemark(command), output }));
 }
 
+const withoutSudo = (command: string): string => command.replace(/^sudo /, "");
 const withoutRemark = (command: string): string => command.replace(/\s+# .*$/, "");
 
 type Renamed = readonly (readonly [string, string])[];
@@ -83,7 +84,7 @@ function fault(page: Page, block: Block): string | undefined {
   const made = madeIn(kind, file, renamed);
   for (const { command, output } of shownIn(block.lines)) {
     if (output.length === 0) continue;
-    const found = made.filter((each) => each.command === command.replace(/^sudo /, ""));
+    const found = made.filter((each) => withoutSudo(each.command) === withoutSudo(command));
     if (found.length === 0) return `${file} has no "${command}"`;
     if (!found.some((each) => matches(bare(output), bare(each.output)))) {
       if (process.env.UPDATE_TRANSCRIPTS && !output.some((line) => line.trim() === "..."))

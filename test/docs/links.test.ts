@@ -26,7 +26,7 @@ test("links, images and anchors of every page", () => {
     const text = prose(page)
       .map((each) => each.text)
       .join("\n");
-    for (const match of text.matchAll(/\]\(([^()\s]*(?:\([^()\s]*\)[^()\s]*)*)\)/g)) {
+    for (const match of text.matchAll(/(?:\]\(|^\[[^\]]+\]: )([^()\s]*(?:\([^()\s]*\)[^()\s]*)*)\)?/gm)) {
       const target = match[1]!;
       if (/^[a-z]+:/.test(target)) continue;
       seen++;

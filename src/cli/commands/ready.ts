@@ -29,7 +29,7 @@ export const readyCommand = defineCommand({
   notes: `Run it where you would be in that night: on a machine outside of the cluster. It reads the repository, and asks each
 control-plane node by ssh (those named by --node, or those whose files are in the repository). Changes nothing. What is
 not known counts as not ready. Exit code 1 where something is not ready, 3 where nothing could be judged.`,
-  page: "docs/start-here.md",
+  page: "docs/before-the-night.md",
   async run({ repository }, flags, { host }) {
     const { checkReadiness } = await import("../../operations/ready/ready.ts");
     const { ssh, command, signal } = reachOptions(host, flags);
