@@ -78,7 +78,7 @@ export function terminalPicture(lines: readonly string[]): string {
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img">`,
-    "<title>A terminal: kubemend diagnose finds a lost scheduler, the command that it prints brings it back, and the diagnosis is clean</title>",
+    "<title>kubemend diagnose finds a lost scheduler, the command that it prints brings it back, and all is well</title>",
     `<rect width="${width}" height="${height}" rx="10" fill="#0d1117"/>`,
     ...dots,
     '<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" font-size="13" fill="#c9d1d9">',
