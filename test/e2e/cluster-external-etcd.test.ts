@@ -47,6 +47,27 @@ describeWithCluster("a control-plane node of kubeadm with three etcd hosts", (ku
       expect(await third.run(["ls", "/var/lib/etcd/data/member/snap"])).toContain("db");
       expectDone(await cluster(by, "restore", backup, "--yes"));
       expect(await created(bed, node)).toEqual(["before-1"]);
+
+      // What the other commands do for static pods only, they say, and which command does it here.
+      const refused = async (message: string, hint: string, ...words: string[]) => {
+        const isLocal = words[0] === "bundle";
+        const run = isLocal ? bed.bed.runForResult([...KUBEMEND, "cluster", ...words]) : cluster(by, ...words);
+        const { code, stderr } = await run;
+        expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
+        expect(stderr).toContain(hint);
+      };
+      const living = nodeFlags([node]);
+      const [isService, isElsewhere] = ["etcd is a service here (etcd.service)", "etcd runs on other hosts"];
+      await refused(
+        isService,
+        "hint: join the hosts' data with kubemend etcd salvage",
+        "salvage",
+        ...nodeFlags([first]),
+      );
+      await refused(isElsewhere, "hint: join the hosts' data with kubemend etcd salvage", "salvage", ...living);
+      await refused(isElsewhere, "kubeadm join there", "replace-node", "m2", `--to=${second.address}`, ...living);
+      const bundles = `--out=${bed.bed.path("bundles")}`;
+      await refused("no etcd member runs as a static pod", "cluster restore takes it", "bundle", backup, bundles);
     },
     1_800_000,
   );

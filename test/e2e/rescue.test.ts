@@ -9,6 +9,7 @@ import type { ControlPlane } from "../../testbed/control-plane.ts";
 import { leaseHolder, newLeaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { startFaultyProxy } from "../faulty-proxy.ts";
+import { diagnoseAt, namesOf, placeIn } from "./diagnosing.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { deploymentPath, lose, podsOf, rescue, rescuePods } from "./losing.ts";
 import { expectMended, expectRescued } from "./rescued.ts";
@@ -170,6 +171,9 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
       rescuePod: { name: "kube-scheduler-rescue", node: "node1" },
       fault: { kind: "unschedulable" },
     });
+    // It works, and nobody starts it again once its rescue pod ends.
+    const seen = await diagnoseAt(placeIn(plane));
+    expect([seen.verdict, namesOf(seen)]).toEqual(["broken", ["error scheduler-by-rescue-pod"]]);
     await plane.api.patch(deploymentPath("kube-scheduler"), {
       spec: { template: { spec: { nodeSelector: { disk: null } } } },
     });

@@ -2,7 +2,7 @@
  * Loaded before a program (`node --import`): writes down every change that it makes below a directory, in order, with
  * what is flushed and when. Node's own functions are
  * wrapped, so nothing needs root or another program. `KUBEMEND_RECORD_ROOT` is the directory, `KUBEMEND_RECORD_LOG` the
- * file of lines of JSON.
+ * file of lines of JSON. With `KUBEMEND_KILL_AFTER` the program is killed as soon as it has made so many changes.
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
@@ -13,8 +13,12 @@ const root = process.env.KUBEMEND_RECORD_ROOT ?? "";
 const original = { ...fs };
 const log = original.openSync(process.env.KUBEMEND_RECORD_LOG ?? "", "a", 0o600);
 
+const killAfter = Number(process.env.KUBEMEND_KILL_AFTER ?? Number.POSITIVE_INFINITY);
+let noted = 0;
+
 function note(change: RecordedChange): void {
   original.writeSync(log, `${JSON.stringify(change)}\n`);
+  if (++noted >= killAfter) process.kill(process.pid, "SIGKILL");
 }
 
 /**

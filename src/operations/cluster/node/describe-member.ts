@@ -3,12 +3,12 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { MendError } from "../../../errors/errors.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
 import { operationDirectory, readJournals } from "./journal.ts";
+import { missingMember } from "./missing-member.ts";
 
 export const memberSchema = z.object({
   nodeName: z.string(),
@@ -25,8 +25,8 @@ export const memberSchema = z.object({
 });
 export type DescribedMember = z.infer<typeof memberSchema>;
 
-/** Throws `not-found` where no manifest of etcd says it. */
-export function describeMember(): DescribedMember {
+/** Throws `not-found` where no manifest of etcd says it, and `unsupported` where etcd is no static pod. */
+export async function describeMember(): Promise<DescribedMember> {
   const kubelet = findKubelet();
   const staticPods = kubelet?.staticPods ?? "/etc/kubernetes/manifests";
   const journals = readJournals();
@@ -41,10 +41,7 @@ export function describeMember(): DescribedMember {
     flag("data-dir"),
   ];
   if (name === undefined || peerUrl === undefined || clientUrl === undefined || dataDir === undefined) {
-    throw new MendError("not-found", "no manifest of an etcd member is here", {
-      where: staticPods,
-      hint: "leave this node out, or bring its etcd.yaml back first",
-    });
+    throw await missingMember(staticPods);
   }
   return {
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),

@@ -1,6 +1,5 @@
 /** What a living control-plane node says of its cluster, and does for it: etcd's members, a Node object. */
 import type { EtcdSeen } from "../../../cluster/replace-plan.ts";
-import { MendError } from "../../../errors/errors.ts";
 import { unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { EtcdFlags } from "../../../io/etcd/etcd-connection.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
@@ -11,6 +10,7 @@ import { withCluster } from "../../cluster-access/open-cluster.ts";
 import { removeMember } from "../../etcd/change-members.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 import { listMembers } from "../../etcd/etcd-members.ts";
+import { missingMember } from "./missing-member.ts";
 import { ADMIN_ACCESS, etcdTls } from "./prove.ts";
 
 export interface LivingCluster {
@@ -21,8 +21,9 @@ export interface LivingCluster {
 
 /** Of the lost node `name`, as this one sees its cluster. */
 export async function seeCluster(name: string, signal: AbortSignal): Promise<LivingCluster> {
-  const { members, quorum, answeringVoters } = await checkHealth(localEtcd(), { signal });
-  const listed = new Map((await listMembers(localEtcd(), signal)).members.map(({ id, peerUrls }) => [id, peerUrls]));
+  const etcd = await localEtcd();
+  const { members, quorum, answeringVoters } = await checkHealth(etcd, { signal });
+  const listed = new Map((await listMembers(etcd, signal)).members.map(({ id, peerUrls }) => [id, peerUrls]));
   const node = await withCluster(ADMIN_ACCESS, { signal }, ({ api }) =>
     unlessAbsent(api.get(`${NODES}/${encodeURIComponent(name)}`, signal)),
   );
@@ -45,7 +46,7 @@ export async function removeLost(
   { memberIds, node }: { readonly memberIds: readonly string[]; readonly node: string | null },
   signal: AbortSignal,
 ): Promise<{ readonly removed: readonly string[]; readonly deleted: string | null }> {
-  for (const member of memberIds) await removeMember(localEtcd(), { member, force: false }, signal);
+  for (const member of memberIds) await removeMember(await localEtcd(), { member, force: false }, signal);
   if (node !== null) {
     await withCluster(ADMIN_ACCESS, { signal }, ({ api }) =>
       unlessAbsent(api.delete(`${NODES}/${encodeURIComponent(node)}`, {}, signal)),
@@ -54,16 +55,11 @@ export async function removeLost(
   return { removed: memberIds, deleted: node };
 }
 
-/** This node's etcd, by its static pod. */
-export function localEtcd(): EtcdFlags {
+/** This node's etcd, by its static pod. Throws `not-found` and `unsupported` as {@link missingMember} has it. */
+export async function localEtcd(): Promise<EtcdFlags> {
   const staticPods = findKubelet()?.staticPods ?? "/etc/kubernetes/manifests";
   const etcd = componentManifests(staticPods).find(({ name }) => name === "etcd");
   const url = etcd?.flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",")[0];
-  if (url === undefined) {
-    throw new MendError("not-found", "no etcd member runs as a static pod here", {
-      where: staticPods,
-      hint: "name a control-plane node with stacked etcd first",
-    });
-  }
+  if (url === undefined) throw await missingMember(staticPods);
   return { endpoints: [url], ...etcdTls(staticPods), timeout: 5000 };
 }

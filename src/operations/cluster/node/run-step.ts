@@ -145,7 +145,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       await join(request.words, request, request.extra);
       return null;
     case "prove-living":
-      return proveMembers(localEtcd(), request.names, { signal, report });
+      return proveMembers(await localEtcd(), request.names, { signal, report });
     case "find-data":
       return oldData(readJournal(request.id));
     case "place":
@@ -206,9 +206,9 @@ function prove(
 }
 
 /** Where the data of before the operation is; null where there was none. */
-function oldData(journal: NodeJournal): string | null {
+async function oldData(journal: NodeJournal): Promise<string | null> {
   if (journal.dataDir !== null) return findData(journal);
-  const { dataDir, hasData } = describeMember();
+  const { dataDir, hasData } = await describeMember();
   return hasData ? dataDir : null;
 }
 
