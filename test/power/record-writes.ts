@@ -1,15 +1,17 @@
 /**
  * Loaded before a program (`node --import`): writes down every change that it makes below a directory, in order, with
- * what is flushed and when. Node's own functions are
- * wrapped, so nothing needs root or another program. `KUBEMEND_RECORD_ROOT` is the directory, `KUBEMEND_RECORD_LOG` the
- * file of lines of JSON. With `KUBEMEND_KILL_AFTER` the program is killed as soon as it has made so many changes.
+ * what is flushed and when. Node's own functions are wrapped, so nothing needs root or another program.
+ * `KUBEMEND_RECORD_ROOT` is the directory (or several, with `:` between, where changes are only counted),
+ * `KUBEMEND_RECORD_LOG` the file of lines of JSON. With `KUBEMEND_KILL_AFTER` the program is killed as soon as it has
+ * made so many changes.
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join, resolve } from "node:path";
 import type { RecordedChange } from "./recorded-change.ts";
 
-const root = process.env.KUBEMEND_RECORD_ROOT ?? "";
+const roots = (process.env.KUBEMEND_RECORD_ROOT ?? "").split(":");
+const [root = ""] = roots;
 const original = { ...fs };
 const log = original.openSync(process.env.KUBEMEND_RECORD_LOG ?? "", "a", 0o600);
 
@@ -32,7 +34,7 @@ function realPath(path: fs.PathLike): string {
   return `${original.readlinkSync(`/proc/self/fd/${descriptor}`)}${rest}`;
 }
 
-const isBelow = (path: string): boolean => path === root || path.startsWith(`${root}/`);
+const isBelow = (path: string): boolean => roots.some((each) => path === each || path.startsWith(`${each}/`));
 const relative = (path: string): string => path.slice(root.length + 1);
 
 /** The inode of a descriptor that lies below the directory. */
