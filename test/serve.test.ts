@@ -373,6 +373,33 @@ describe("nothing is written", () => {
   });
 });
 
+test("a review says by its path what it is, where its body does not", async () => {
+  const post = async (plural: string, body: unknown) => {
+    const path = `/apis/authorization.k8s.io/v1/${plural}`;
+    const init = { method: "POST", body: JSON.stringify(body) };
+    const answer = await server.fetch(path, { "content-type": "application/json" }, init);
+    return [answer.status, await answer.json()] as const;
+  };
+  const spec = { namespace: "default" };
+  const [status, rules] = await post("selfsubjectrulesreviews", { spec });
+  expect(status).toBe(201);
+  expect(rules).toMatchObject({ kind: "SelfSubjectRulesReview", apiVersion: "authorization.k8s.io/v1", spec });
+  const attributes = { verb: "list", resource: "pods" };
+  const [, access] = await post("selfsubjectaccessreviews", { spec: { resourceAttributes: attributes } });
+  expect(access).toMatchObject({ kind: "SelfSubjectAccessReview", status: { allowed: true } });
+  for (const body of [{ kind: "Pod", spec }, [], "text", null])
+    expect((await post("selfsubjectrulesreviews", body))[0]).toBe(400);
+  const read = await server.fetch("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews");
+  expect(read.status).toBe(405);
+});
+
+test("a group that is not served has no page, of whatever depth", async () => {
+  for (const path of ["/apis/metrics.k8s.io", "/apis/metrics.k8s.io/v1beta1", "/apis/metrics.k8s.io/v1beta1/nodes"]) {
+    const answer = await server.fetch(path);
+    expect([path, answer.status, await answer.text()]).toEqual([path, 404, "404 page not found\n"]);
+  }
+});
+
 test("hostile paths and headers get an answer", async () => {
   const paths = [
     "/api/v1/namespaces/%00/pods/%2e%2e%2f",

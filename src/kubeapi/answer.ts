@@ -3,7 +3,7 @@ import { defined } from "../errors/defined.ts";
 import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { type BodyPart, encodeBody, metadataMessage } from "./body.ts";
 import type { ServedResource } from "./catalog.ts";
-import { aggregated, coreVersions, groupList, isServedGroup, oneGroup, resourceList } from "./discovery.ts";
+import { aggregated, coreVersions, groupList, isReviewed, isServedGroup, oneGroup, resourceList } from "./discovery.ts";
 import { answerList, messageOf, parseRevision, readInclude } from "./list.ts";
 import { aggregatedVersion, type Encoding, MEDIA_TYPES, type Negotiated, negotiate, parseAccept } from "./negotiate.ts";
 import { openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
@@ -160,9 +160,11 @@ function answerApi(parts: readonly string[], request: ApiRequest, world: World):
     }
     return objectAnswer(core ? coreVersions(host) : groupList(catalog));
   }
+  if (!isServedGroup(catalog, group)) return NO_PAGE();
   if (version === undefined) return objectAnswer(oneGroup(catalog, group));
   if (rest.length === 0) return objectAnswer(resourceList(catalog, group, version));
-  if (!isServedGroup(catalog, group)) return NO_PAGE();
+  if (rest.length === 1 && isReviewed(group, version, defined(rest[0])))
+    throw new ApiFailure("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
   return answerResource(group, version, rest, request, world);
 }
 

@@ -85,6 +85,11 @@ function members(catalog: Catalog, group: string, version: string): readonly Ser
   return catalog.resources.filter((each) => each.group === group && each.version === version);
 }
 
+/** Whether it can be posted, and nothing else. */
+export function isReviewed(group: string, version: string, plural: string): boolean {
+  return reviewsOf(group, version).some((review) => review.plural === plural);
+}
+
 const isReview = (group: string, version: string) => reviewsOf(group, version).length > 0;
 const reviewsOf = (group: string, version: string) =>
   version === "v1" ? REVIEWS.filter((review) => review.group === group) : [];

@@ -4,25 +4,30 @@ import { isObject } from "../storage/arrange.ts";
 import { ApiFailure } from "./status.ts";
 
 const READS = new Set(["get", "list", "watch"]);
+const AUTHORIZATION = "authorization.k8s.io";
+const AUTHENTICATION = "authentication.k8s.io";
 const USER = { username: "kubemend:reader", groups: ["system:authenticated"] };
 
 /** The answer to a posted review, or undefined for what is none. */
 export function answerReview(plural: string, body: JsonValue | undefined, description: string): JsonObject | undefined {
   switch (plural) {
     case "selfsubjectaccessreviews":
-      return accessReview(reviewOf(body, "SelfSubjectAccessReview"), description);
+      return accessReview(reviewOf(body, "SelfSubjectAccessReview", AUTHORIZATION), description);
     case "selfsubjectrulesreviews":
-      return { ...reviewOf(body, "SelfSubjectRulesReview"), status: rulesStatus() };
+      return { ...reviewOf(body, "SelfSubjectRulesReview", AUTHORIZATION), status: rulesStatus() };
     case "selfsubjectreviews":
-      return { ...reviewOf(body, "SelfSubjectReview"), status: { userInfo: USER } };
+      return { ...reviewOf(body, "SelfSubjectReview", AUTHENTICATION), status: { userInfo: USER } };
     default:
       return undefined;
   }
 }
 
-function reviewOf(body: JsonValue | undefined, kind: string): JsonObject {
-  if (!isObject(body) || body.kind !== kind) throw new ApiFailure("BadRequest", `the body is not a ${kind}`);
-  return body;
+/** What a body does not say of its kind, its path does: Headlamp posts a spec alone. */
+function reviewOf(body: JsonValue | undefined, kind: string, group: string): JsonObject {
+  if (!isObject(body)) throw new ApiFailure("BadRequest", `the body is not a ${kind}`);
+  const { kind: given = kind, apiVersion = `${group}/v1`, metadata = {}, spec, ...rest } = body;
+  if (given !== kind) throw new ApiFailure("BadRequest", `the body is not a ${kind}`);
+  return { kind, apiVersion, metadata, ...(spec === undefined ? {} : { spec }), ...rest };
 }
 
 function accessReview(review: JsonObject, description: string): JsonObject {
@@ -46,7 +51,7 @@ function rulesStatus(): JsonObject {
       { verbs, apiGroups: ["*"], resources: ["*"] },
       {
         verbs: ["create"],
-        apiGroups: ["authorization.k8s.io"],
+        apiGroups: [AUTHORIZATION],
         resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
       },
     ],

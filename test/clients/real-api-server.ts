@@ -26,7 +26,8 @@ export interface RealApiServer {
   fetch(
     path: string,
     headers?: Readonly<Record<string, string>>,
-  ): Promise<{ readonly status: number; readonly body: Buffer }>;
+    posted?: string,
+  ): Promise<{ readonly status: number; readonly type: string; readonly body: Buffer }>;
   stop(): Promise<void>;
 }
 
@@ -90,7 +91,7 @@ export async function startRealApiServer(
     kubectl: kubernetes.program("kubectl"),
     server: `https://127.0.0.1:${port}`,
     token: TOKEN,
-    fetch: (path, headers = {}) => request(port, path, headers),
+    fetch: (path, headers = {}, posted = undefined) => request(port, path, headers, posted),
     async stop() {
       await end(server);
       await etcd.stop();
@@ -111,16 +112,18 @@ function configOf(port: number): unknown {
   };
 }
 
-async function request(port: number, path: string, headers: Readonly<Record<string, string>>) {
+async function request(port: number, path: string, headers: Readonly<Record<string, string>>, posted?: string) {
   const { request: send } = await import("node:https");
-  return new Promise<{ status: number; body: Buffer }>((resolve, reject) => {
-    const options = { port, host: "127.0.0.1", path, rejectUnauthorized: false };
+  return new Promise<{ status: number; type: string; body: Buffer }>((resolve, reject) => {
+    const method = posted === undefined ? "GET" : "POST";
+    const options = { port, host: "127.0.0.1", path, method, rejectUnauthorized: false };
     const sent = send({ ...options, headers: { authorization: `Bearer ${TOKEN}`, ...headers } }, (response) => {
       const parts: Buffer[] = [];
       response.on("data", (part: Buffer) => parts.push(part));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(parts) }));
+      const { statusCode: status = 0, headers: answered } = response;
+      response.on("end", () => resolve({ status, type: answered["content-type"] ?? "", body: Buffer.concat(parts) }));
     });
-    sent.on("error", reject).end();
+    sent.on("error", reject).end(posted);
   });
 }
 
