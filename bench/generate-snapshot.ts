@@ -2,7 +2,8 @@
  * Writes an etcd snapshot of a large Kubernetes cluster: the objects of a real one, then pods as Kubernetes stores
  * them, each in a revision of its own, then history (updates and deletions). The same arguments give the same bytes.
  *
- * usage: node bench/generate-snapshot.ts [--out FILE] [--pods N] [--history N] [--seed N]
+ * usage: node bench/generate-snapshot.ts [--out FILE] [--pods N] [--history N] [--seed N] [--nodes N]
+ *          [--deletions N] [--config-maps N] [--config-map-bytes N]
  */
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, writeSync } from "node:fs";
@@ -11,14 +12,21 @@ import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { type BoltWriter, createBoltWriter } from "../src/bolt/writer.ts";
 import { encodeMessage } from "../src/protobuf/message.ts";
+import { createConfigMapTemplate } from "./config-map-template.ts";
 import { encodeKeyValue } from "./key-value-out.ts";
 import { createPodTemplate, POD_KEY, type PodNames, podKey } from "./pod-template.ts";
 
 export interface SnapshotShape {
   readonly pods: number;
-  /** Revisions after the pods were made: one in twelve deletes a pod, the others update one. */
+  /** Revisions after the pods were made: one in twelve (or in {@link deletions}) deletes a pod, the others update one. */
   readonly history: number;
+  readonly deletions?: number;
   readonly seed: number;
+  /** Names of nodes that pods are on; {@link NODES} unless given. At most 10,000. */
+  readonly nodes?: number;
+  /** ConfigMaps, after the pods and their history, and how much text each of them holds: many small keys, or a few large values. */
+  readonly configMaps?: number;
+  readonly configMapBytes?: number;
 }
 
 /** About 1.5 GB. */
@@ -73,7 +81,8 @@ export function generateSnapshot(path: string, shape: SnapshotShape): void {
 
 function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: SnapshotShape): void {
   const random = randomSource(shape.seed);
-  const record = new Uint8Array(1024 * 1024);
+  const { configMaps = 0, configMapBytes = 700, nodes = NODES, deletions = 12 } = shape;
+  const record = new Uint8Array(1024 * 1024 + configMapBytes);
   const revisionKey = new Uint8Array(18);
   const revisionView = new DataView(revisionKey.buffer);
   revisionKey[8] = 0x5f; // "_"
@@ -100,7 +109,7 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
   const podSeed = random();
   const firstPod = revision;
   for (let i = 0; i < shape.pods; i++) {
-    const names = podNames(i, podSeed);
+    const names = podNames(i, podSeed, nodes);
     template.fill(names);
     put(text(podKey(names)), template.value, 1, revision);
   }
@@ -109,8 +118,8 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
   for (let i = 0; i < shape.history; i++) {
     const pod = random() % shape.pods;
     const version = (versions.get(pod) ?? 1) + 1;
-    const names = podNames(pod, podSeed);
-    if (i % 12 === 11 && version > 0) {
+    const names = podNames(pod, podSeed, nodes);
+    if (i % deletions === deletions - 1 && version > 0) {
       versions.set(pod, Number.NEGATIVE_INFINITY); // a deleted pod stays deleted
       revisionView.setBigUint64(0, BigInt(revision));
       revisionKey[17] = 0x74; // "t"
@@ -130,16 +139,22 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
       put(text(podKey(names)), template.value, version, firstPod + pod);
     }
   }
+
+  const configMap = createConfigMapTemplate(configMapBytes);
+  for (let i = 0; i < configMaps; i++) {
+    configMap.fill(i);
+    put(configMap.key, configMap.value, 1, revision);
+  }
 }
 
 /** The names of the n-th pod of such a snapshot. */
 export function podOf(shape: SnapshotShape, pod: number): PodNames {
   const random = randomSource(shape.seed);
   for (let i = 0; i < Math.ceil(shape.pods / PODS_IN_NAMESPACE); i++) uid(random);
-  return podNames(pod, random());
+  return podNames(pod, random(), shape.nodes ?? NODES);
 }
 
-function podNames(pod: number, seed: number): PodNames {
+function podNames(pod: number, seed: number, nodes: number): PodNames {
   const workload = Math.floor(pod / PODS_IN_WORKLOAD);
   const ofWorkload = randomSource(seed ^ Math.imul(workload + 1, 0x9e3779b1));
   const ofPod = randomSource(seed ^ Math.imul(pod + 1, 0x85ebca6b));
@@ -151,7 +166,7 @@ function podNames(pod: number, seed: number): PodNames {
     suffix: letters(Math.imul(pod, 5) + (ofPod() % 5), 5),
     uid: uid(ofPod),
     ownerUid,
-    node: `n${String(ofPod() % NODES).padStart(4, "0")}`,
+    node: `n${String(ofPod() % nodes).padStart(4, "0")}`,
   };
 }
 
@@ -263,12 +278,20 @@ if (import.meta.main) {
       pods: { type: "string", default: String(LARGE.pods) },
       history: { type: "string", default: String(LARGE.history) },
       seed: { type: "string", default: String(LARGE.seed) },
+      nodes: { type: "string", default: String(NODES) },
+      deletions: { type: "string", default: "12" },
+      "config-maps": { type: "string", default: "0" },
+      "config-map-bytes": { type: "string", default: "700" },
     },
   });
   generateSnapshot(values.out, {
     pods: Number(values.pods),
     history: Number(values.history),
     seed: Number(values.seed),
+    nodes: Number(values.nodes),
+    deletions: Number(values.deletions),
+    configMaps: Number(values["config-maps"]),
+    configMapBytes: Number(values["config-map-bytes"]),
   });
   console.log(values.out);
 }

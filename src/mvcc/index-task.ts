@@ -3,7 +3,8 @@
  * mergeIndexResults} joins them.
  */
 import { defined } from "../errors/defined.ts";
-import { createKeyIndex, findOrAddEntry, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
+import { createKeyIndex, findOrAddEntry, INDEX_COLUMNS, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
+import { keyStart } from "./key-table.ts";
 import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 
 /** Which keys: those that begin with `prefix`, or, where `exact`, that one. */
@@ -68,6 +69,22 @@ export function createIndexTask(options: IndexOptions, expected = 0, labeller?: 
   return { visit, finish: () => ({ index, lastRevision, labels: labels.names }) };
 }
 
+/** The entries of an index of all keys that are selected, and their labels if `labelled`: what a sweep for them finds. */
+export function selectEntries(all: IndexResult, select: readonly KeySelection[], labelled: boolean): IndexResult {
+  const { index: from, lastRevision } = all;
+  const labels = labelled ? all.labels : [];
+  if (select.length === 0 && labelled) return all;
+  const index = createKeyIndex(from.seed, select.length === 0 ? from.count : 0);
+  for (let i = 0; i < from.count; i++) {
+    const [start, end] = [keyStart(from, i), defined(from.keyEnds[i])];
+    if (select.length > 0 && !select.some((each) => isSelectedKey(each, from.keys, start, end))) continue;
+    const entry = findOrAddEntry(index, from.keys, start, end);
+    for (const name of INDEX_COLUMNS) index[name][entry] = from[name][i]!;
+    if (!labelled) index.label[entry] = 0;
+  }
+  return { index, lastRevision, labels };
+}
+
 /** Joins what several threads found. The first one's index is filled up and returned. */
 export function mergeIndexResults(results: readonly IndexResult[]): IndexResult {
   const [first, ...others] = results;
@@ -104,11 +121,19 @@ function createLabels(names: readonly string[] = []): { readonly names: string[]
 }
 
 function isSelected(selection: KeySelection, entry: RevisionEntry): boolean {
-  const { prefix } = selection;
   const { keyStart, keyEnd } = entry.fields;
+  return isSelectedKey(selection, entry.page.bytes, keyStart, keyEnd);
+}
+
+/** Whether the key `bytes[keyStart, keyEnd)` is selected. */
+export function isSelectedKey(
+  { prefix, exact }: KeySelection,
+  bytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+): boolean {
   const size = keyEnd - keyStart;
-  if (size < prefix.length || (selection.exact && size !== prefix.length)) return false;
-  const { bytes } = entry.page;
+  if (size < prefix.length || (exact && size !== prefix.length)) return false;
   for (let i = prefix.length - 1; i >= 0; i--) if (bytes[keyStart + i] !== prefix[i]) return false;
   return true;
 }

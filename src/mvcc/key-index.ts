@@ -23,6 +23,19 @@ export interface KeyIndex extends KeyTable {
   bytes: Float64Array;
 }
 
+/** What an index holds of each key, the widest first. */
+export const INDEX_COLUMNS = [
+  "main",
+  "sub",
+  "bytes",
+  "page",
+  "valueSize",
+  "versions",
+  "item",
+  "label",
+  "tombstone",
+] as const satisfies readonly (keyof KeyIndex)[];
+
 /** An empty index with space for about `expected` keys. `seed` makes the hash unpredictable to whoever made the file. */
 export function createKeyIndex(seed: number, expected = 0): KeyIndex {
   const capacity = reservedEntries(expected);

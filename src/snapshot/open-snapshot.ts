@@ -8,6 +8,8 @@ import { collectFindings, type FindingCollector } from "../errors/findings.ts";
 import { createStoreInfo, INFO_BUCKETS, type StoreInfo } from "../mvcc/store-info.ts";
 import type { HashMark } from "../repository/head.ts";
 import { hashRevision } from "./hash-revision.ts";
+import { type KeyIndexCache, type KeyIndexOptions, openKeyIndexCache } from "./key-index-cache.ts";
+import { startThreadsWhenNeeded } from "./late-threads.ts";
 import type { MomentAccess } from "./moment-access.ts";
 import type { ProgressSink } from "./progress.ts";
 import { openSnapshotFile, type SnapshotFile } from "./snapshot-file.ts";
@@ -22,6 +24,8 @@ export interface Snapshot extends Disposable {
   readonly findings: FindingCollector;
   /** Pages that were reached so far. */
   readonly reached: PageSet;
+  /** Where look-ups find the keys of a file that was read before; undefined where none are kept. */
+  readonly keyIndex: KeyIndexCache | undefined;
 }
 
 export interface SnapshotOptions {
@@ -29,6 +33,8 @@ export interface SnapshotOptions {
   /** How moments of repositories are reached; without it a path is a path. */
   readonly moments?: MomentAccess;
   readonly progress?: ProgressSink;
+  /** Keep an index of the keys of a large file, and use it; without it nothing is kept. */
+  readonly keyIndex?: KeyIndexOptions;
 }
 
 /**
@@ -38,16 +44,16 @@ export interface SnapshotOptions {
 export async function openSnapshot(path: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   const { moments } = options;
   if (moments === undefined || statSync(path, { throwIfNoEntry: false })?.isFile() === true) {
-    return startReading(await openFile(path, options), path);
+    return startReading(await openFile(path, options), path, options);
   }
   const { momentPlace, openFileRevision, openRepositoryMoment } = await import("./open-moment.ts");
   const place = momentPlace(path, moments);
-  if (place === undefined) return startReading(await openFile(path, options), path);
+  if (place === undefined) return startReading(await openFile(path, options), path, options);
   if (place.kind === "file") {
-    return startReading(await openFileRevision(await openFile(place.path, options), place.revision), path);
+    return startReading(await openFileRevision(await openFile(place.path, options), place.revision), path, options);
   }
   const moment = await openRepositoryMoment(place, path, moments, options);
-  const snapshot = startReading(moment.file, path);
+  const snapshot = startReading(moment.file, path, options);
   try {
     const proof =
       moments.prove === true && moment.hash !== undefined ? await prove(snapshot, moment.hash, options) : null;
@@ -91,11 +97,14 @@ function openFile(path: string, { progress, signal }: SnapshotOptions): Promise<
   });
 }
 
-function startReading(file: SnapshotFile, path: string): Snapshot {
+function startReading(file: SnapshotFile, path: string, options: SnapshotOptions): Snapshot {
   let threads: SweepThreads | undefined;
+  let keyIndex: KeyIndexCache | undefined;
   try {
     const bolt = readBolt(file.source);
-    threads = startSweepThreads(file.source.size);
+    keyIndex = options.keyIndex && openKeyIndexCache(file, options.keyIndex);
+    const start = keyIndex?.found === true ? startThreadsWhenNeeded : startSweepThreads;
+    threads = start(file.source.size);
     const findings = collectFindings();
     const reached = createPageSet(bolt.pageCount);
     const buckets = readBuckets(bolt, findings.report, reached);
@@ -109,12 +118,14 @@ function startReading(file: SnapshotFile, path: string): Snapshot {
     }
     const close = (): void => {
       threads?.stop();
+      keyIndex?.close();
       file.close();
     };
     const { descriptor } = file;
-    return { file, descriptor, bolt, threads, buckets, findings, reached, [Symbol.dispose]: close };
+    return { file, descriptor, bolt, threads, buckets, findings, reached, keyIndex, [Symbol.dispose]: close };
   } catch (error) {
     threads?.stop();
+    keyIndex?.close();
     file.close();
     throw error;
   }

@@ -2,18 +2,19 @@
 
 import { randomInt } from "node:crypto";
 import { readPage } from "../bolt/bolt.ts";
-import { mapLeaves } from "../bolt/leaf-map.ts";
-import { checkLeaf, leafValue, type Page, PageFlag } from "../bolt/page.ts";
+import { type LeafMap, mapLeaves } from "../bolt/leaf-map.ts";
+import { checkLeaf, compareBytes, leafValue, type Page, PageFlag } from "../bolt/page.ts";
 import { createPageSet } from "../bolt/page-set.ts";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import type { RevisionPlace } from "../mvcc/history-task.ts";
-import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
+import { type IndexResult, type KeySelection, selectEntries } from "../mvcc/index-task.ts";
 import { type KeyIndex, sortedEntries } from "../mvcc/key-index.ts";
 import { findKey, keyOf } from "../mvcc/key-table.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
 import { createTimeline } from "../mvcc/timeline.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
+import { mayIndexAll } from "./key-index-cache.ts";
 import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
@@ -60,7 +61,7 @@ export function selectKeys(text: string, exact = false): KeySelection {
 /** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. */
 export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions = {}): Promise<Keyspace> {
   const { findings, file } = snapshot;
-  const { compactRevision, result } = await indexKeys(snapshot, options);
+  const { compactRevision, result, isKept } = await indexKeys(snapshot, options);
   const { index, lastRevision } = result;
   const { atRevision } = options;
   if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
@@ -71,8 +72,13 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
   };
   const read = createValueReader(snapshot);
   const entry = (i: number): KeyValue | undefined => {
-    const found = read(defined(index.page[i]), defined(index.item[i]));
+    const found = agreed(i, read(defined(index.page[i]), defined(index.item[i])));
     return typeof found === "string" ? damaged(i, found) : found;
+  };
+  const agreed = (i: number, found: KeyValue | string): KeyValue | string => {
+    if (!isKept || (typeof found !== "string" && isEntry(index, i, found))) return found;
+    snapshot.keyIndex?.discard();
+    return "the file changed while it was read";
   };
   const damaged = (i: number, found: string): undefined => {
     const where = `page ${index.page[i]} item ${index.item[i]} · ${new TextDecoder().decode(keyOf(index, i))}`;
@@ -107,7 +113,7 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
       const places = placesOf(index, entries);
       const readPlace = createPlaceReader(snapshot.bolt, places, typeof root === "object" ? root : undefined);
       for (let at = 0; at < entries.length; at++) {
-        const found = readPlace(at, entries.length);
+        const found = agreed(defined(entries[at]), readPlace(at, entries.length));
         if (typeof found === "string") damaged(defined(entries[at]), found);
         else yield [defined(entries[at]), found];
       }
@@ -115,15 +121,66 @@ export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions 
   };
 }
 
-async function indexKeys(
-  snapshot: Snapshot,
-  options: KeyspaceOptions,
-): Promise<{ readonly result: IndexResult; readonly compactRevision: number }> {
-  const { select = [], atRevision, labelKinds } = options;
+interface IndexedKeys {
+  readonly result: IndexResult;
+  readonly compactRevision: number;
+  /** Whether the index was kept by an earlier run, so that what is read by it is compared with it. */
+  readonly isKept: boolean;
+}
+
+async function indexKeys(snapshot: Snapshot, options: KeyspaceOptions): Promise<IndexedKeys> {
+  const { select = [], atRevision, labelKinds = false } = options;
+  const { bolt, findings, keyIndex } = snapshot;
   const info = readStoreInfo(snapshot);
-  const index = { select, seed: randomInt(2 ** 31), ...(atRevision === undefined ? {} : { atRevision }) };
-  const swept = await sweepKeys(snapshot, { index, labelKinds: labelKinds === true }, options);
-  return { result: defined(swept.index), compactRevision: Math.max(info.finishedCompact, info.scheduledCompact) };
+  const compactRevision = Math.max(info.finishedCompact, info.scheduledCompact);
+  const kept = findKept(snapshot, options);
+  if (kept !== undefined) return { result: kept, compactRevision, isKept: true };
+  const countFindings = () => findings.count("error") + findings.count("warning") + findings.count("info");
+  const before = countFindings();
+  const map = mapKeyLeaves(snapshot);
+  const entriesOf = (leaf: number): number => {
+    const result = readPage(bolt, defined(map.list.ids[leaf]));
+    return "fault" in result ? Number.POSITIVE_INFINITY : result.page.count;
+  };
+  const keepAll = keyIndex !== undefined && atRevision === undefined && mayIndexAll(map.list.count, entriesOf);
+  const index = {
+    select: keepAll ? [] : select,
+    seed: randomInt(2 ** 31),
+    ...(atRevision === undefined ? {} : { atRevision }),
+  };
+  const swept = await sweepLeaves(snapshot, map, { index, labelKinds: labelKinds || keepAll }, options);
+  const result = defined(swept.index);
+  if (!keepAll) return { result, compactRevision, isKept: false };
+  // What is wrong with the file must be found again by the next run.
+  if (countFindings() === before) keyIndex.keep(result);
+  return { result: selectEntries(result, select, labelKinds), compactRevision, isKept: false };
+}
+
+/** So many entries are compared with the file before any is shown; the others when they are read. */
+const COMPARED = 64;
+
+/** What an earlier run found, if it agrees with the file. */
+function findKept(snapshot: Snapshot, options: KeyspaceOptions): IndexResult | undefined {
+  const { keyIndex } = snapshot;
+  const { select = [], atRevision = Number.MAX_SAFE_INTEGER, labelKinds = false } = options;
+  if (keyIndex?.lastRevision === undefined || atRevision < keyIndex.lastRevision) return undefined;
+  const result = keyIndex.find(select, labelKinds);
+  if (result === undefined) return undefined;
+  const { index } = result;
+  const read = createValueReader(snapshot);
+  const step = Math.max(1, Math.floor(index.count / COMPARED));
+  for (let i = 0; i < index.count; i += step) {
+    const found = read(defined(index.page[i]), defined(index.item[i]));
+    if (typeof found !== "string" && isEntry(index, i, found)) continue;
+    keyIndex.discard();
+    return undefined;
+  }
+  return result;
+}
+
+/** Whether a key-value is the one that entry `i` says. A deletion's has no revision. */
+function isEntry(index: KeyIndex, i: number, { key, modRevision }: KeyValue): boolean {
+  return compareBytes(key, keyOf(index, i)) === 0 && (index.tombstone[i] === 1 || modRevision === index.main[i]);
 }
 
 /** The prefixes under which the snapshot holds clusters, the likeliest first. */
@@ -133,10 +190,21 @@ export async function findPrefixes(snapshot: Snapshot, options: SnapshotOptions 
 }
 
 function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOptions): Promise<LeafTaskResult> {
-  const { bolt, buckets, findings } = snapshot;
-  const { signal, progress } = options;
+  return sweepLeaves(snapshot, mapKeyLeaves(snapshot), spec, options);
+}
+
+function mapKeyLeaves({ bolt, buckets, findings }: Snapshot): LeafMap {
   const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
-  const map = mapLeaves(bolt, keyBuckets, findings.report);
+  return mapLeaves(bolt, keyBuckets, findings.report);
+}
+
+function sweepLeaves(
+  snapshot: Snapshot,
+  map: LeafMap,
+  spec: LeafTaskSpec,
+  { signal, progress }: SnapshotOptions,
+): Promise<LeafTaskResult> {
+  const { bolt, findings } = snapshot;
   return sweepInParallel(snapshot, map, spec, createPageSet(bolt.pageCount), findings.report, {
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),

@@ -1,6 +1,6 @@
 import { defineCommand } from "../options/define-command.ts";
 import { DESCRIBE_FLAGS } from "../options/get-flags.ts";
-import { snapshotOptions } from "../options/output-flags.ts";
+import { lookUpOptions } from "../options/output-flags.ts";
 import { KIND_ARGUMENT, NAMES_ARGUMENT, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 
 export const snapshotDescribe = defineCommand({
@@ -21,7 +21,7 @@ export const snapshotDescribe = defineCommand({
   page: "docs/read-a-snapshot.md",
   async run({ file, type, names }, flags, { host }) {
     const { describeAndPrint } = await import("../reports/describe-objects.ts");
-    const { line, ...common } = snapshotOptions(host, flags);
+    const { line, ...common } = lookUpOptions(host, flags);
     return describeAndPrint(file, [type, ...names], { ...flags, common, line }, host);
   },
 });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { GET_FLAGS } from "../options/get-flags.ts";
-import { snapshotOptions } from "../options/output-flags.ts";
+import { lookUpOptions } from "../options/output-flags.ts";
 import { KIND_ARGUMENT, NAMES_ARGUMENT, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 
 export const snapshotGet = defineCommand({
@@ -26,7 +26,7 @@ export const snapshotGet = defineCommand({
   async run({ file, type, names }, flags, { host }) {
     refuseSwappedOrder(file, [type, ...names]);
     const { getAndPrint } = await import("../reports/get-objects.ts");
-    const { line, ...common } = snapshotOptions(host, flags);
+    const { line, ...common } = lookUpOptions(host, flags);
     return getAndPrint(file, [type, ...names], { ...flags, common, line }, host);
   },
 });

@@ -1,7 +1,7 @@
 import { EXIT } from "../command.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
 import { given } from "../options/given.ts";
-import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { CACHE_FLAG, lookUpOptions, resultFlags } from "../options/output-flags.ts";
 import { AT_REVISION_FLAG, IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { lineOf } from "../terminal/escape.ts";
@@ -10,7 +10,7 @@ export const snapshotKeys = defineCommand({
   name: "keys",
   text: "live keys, one a line",
   args: { file: SNAPSHOT_ARGUMENT, prefix: argument("[prefix]", "only keys that begin with this") },
-  flags: { ...resultFlags(["text", "json"]), identity: IDENTITY_FLAG, atRevision: AT_REVISION_FLAG },
+  flags: { ...resultFlags(["text", "json"]), identity: IDENTITY_FLAG, cache: CACHE_FLAG, atRevision: AT_REVISION_FLAG },
   examples: [
     "kubemend snapshot keys backup.db",
     "kubemend snapshot keys backup.db /registry/pods/kube-system/",
@@ -19,7 +19,7 @@ export const snapshotKeys = defineCommand({
   page: "docs/read-a-snapshot.md",
   async run({ file, prefix = "" }, flags, { host }) {
     const { readSnapshotKeys } = await import("../../operations/snapshot/keys.ts");
-    const { line, ...common } = snapshotOptions(host, flags);
+    const { line, ...common } = lookUpOptions(host, flags);
     const { atRevision } = flags;
     const { keys, findings } = await readSnapshotKeys(file, { ...common, prefix, ...given({ atRevision }) });
     await line.end();

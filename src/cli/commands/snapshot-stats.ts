@@ -3,7 +3,7 @@ import { EXIT } from "../command.ts";
 import { defineCommand } from "../options/define-command.ts";
 import { wholeNumber } from "../options/flag.ts";
 import { given } from "../options/given.ts";
-import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
+import { CACHE_FLAG, lookUpOptions, resultFlags } from "../options/output-flags.ts";
 import { ETCD_PREFIX_FLAG, IDENTITY_FLAG, SNAPSHOT_ARGUMENT } from "../options/snapshot-flags.ts";
 import { findingsText, hasErrors } from "../reports/findings-text.ts";
 import { byteText } from "../terminal/byte-text.ts";
@@ -16,6 +16,7 @@ export const snapshotStats = defineCommand({
   flags: {
     ...resultFlags(["text", "json"]),
     identity: IDENTITY_FLAG,
+    cache: CACHE_FLAG,
     top: wholeNumber("--top <n>", "how many keys and namespaces to list", { default: 10, most: 999_999 }),
     etcdPrefix: ETCD_PREFIX_FLAG,
   },
@@ -27,7 +28,7 @@ export const snapshotStats = defineCommand({
   page: "docs/read-a-snapshot.md",
   async run({ file }, flags, { host }) {
     const { readSnapshotStats } = await import("../../operations/snapshot/stats.ts");
-    const { line, ...common } = snapshotOptions(host, flags);
+    const { line, ...common } = lookUpOptions(host, flags);
     const { top, etcdPrefix, output } = flags;
     const stats = await readSnapshotStats(file, { ...common, top, ...given({ etcdPrefix }) });
     await line.end();

@@ -3,7 +3,7 @@ import { completedBy } from "./completer.ts";
 import { commaList, toggle, type ValuesOf, words } from "./flag.ts";
 import { GET_OUTPUT_FLAG } from "./get-output.ts";
 import { snapshotNamespaces } from "./live-values.ts";
-import { PROGRESS_FLAG, QUIET_FLAG } from "./output-flags.ts";
+import { CACHE_FLAG, PROGRESS_FLAG, QUIET_FLAG } from "./output-flags.ts";
 import { AT_REVISION_FLAG, ENCRYPTION_FLAG, ETCD_PREFIX_FLAG, IDENTITY_FLAG } from "./snapshot-flags.ts";
 
 /** Which objects of which moment. */
@@ -21,6 +21,7 @@ const SELECT_FLAGS = {
   etcdPrefix: ETCD_PREFIX_FLAG,
   identity: IDENTITY_FLAG,
   showSecrets: toggle("--show-secrets", "print the data of secrets"),
+  cache: CACHE_FLAG,
   progress: PROGRESS_FLAG,
   quiet: QUIET_FLAG,
 };
