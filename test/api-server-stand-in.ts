@@ -41,6 +41,8 @@ const PLURALS: Readonly<Record<string, string>> = {
   Lease: "leases",
   Namespace: "namespaces",
   Node: "nodes",
+  PersistentVolume: "persistentvolumes",
+  PersistentVolumeClaim: "persistentvolumeclaims",
   Pod: "pods",
   PodDisruptionBudget: "poddisruptionbudgets",
   ReplicaSet: "replicasets",

@@ -75,7 +75,8 @@ export const objectsRestore = defineCommand({
     }
     const { line, ...common } = snapshotOptions(host, flags);
     const isText = output === "text";
-    const outcome = await restoreObjects({
+    let begun: string | undefined;
+    const restoring = restoreObjects({
       ...common,
       request,
       cluster: clusterFlags(host, flags),
@@ -94,6 +95,14 @@ export const objectsRestore = defineCommand({
         if (writes === 0 || dryRun !== undefined) return true;
         return confirm(host, flags.yes, `Write ${writes} ${writes === 1 ? "object" : "objects"}?`);
       },
+      onUndoFile: (path) => {
+        begun = path;
+      },
+    });
+    const outcome = await restoring.catch(async (error) => {
+      await line.end();
+      if (begun !== undefined) await host.stderr.write(unfinishedText(begun));
+      throw error;
     });
     await line.end();
     if (output === "json") await host.stdout.write(jsonLine("objects restore", restoreJson(outcome)));
@@ -102,6 +111,11 @@ export const objectsRestore = defineCommand({
     return isComplete(outcome) ? undefined : EXIT.failed;
   },
 });
+
+/** Where an interrupted run leaves its user. */
+const unfinishedText = (undoFile: string): string =>
+  lineOf`to continue: kubemend objects restore --resume ${undoFile}` +
+  lineOf`to take back what was done until now: kubemend objects undo ${undoFile}`;
 
 /** What an interrupted run was asked for is in its undo file: nothing else can be asked for when it continues. */
 function checkFlags(flags: RestoreFlags): void {

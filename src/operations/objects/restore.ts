@@ -45,6 +45,8 @@ export interface RestoreOptions extends SnapshotOptions {
   readonly confirm: (plan: RestorePlan, leftOut: Readonly<Record<string, number>>) => Promise<boolean>;
   readonly note: (text: string) => void;
   readonly now: () => number;
+  /** Before the first write: where what it takes to continue and to undo it is recorded from now on. */
+  readonly onUndoFile?: (path: string) => void;
 }
 
 export interface RestoreOutcome {
@@ -216,6 +218,7 @@ class Restore {
     if (dryRun === "server")
       return { ...common, results: await this.#write(plan, undefined), verified: [], undoFile: undefined };
     const undo = await this.#openUndo(identity, earlier);
+    this.#options.onUndoFile?.(undo.path);
     try {
       const results = await this.#write(plan, undo);
       const verified = await verifyRestore(results, this.#cluster, this.#types);

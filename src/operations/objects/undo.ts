@@ -4,7 +4,7 @@ import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import { defined } from "../../errors/defined.ts";
 import { ApiError } from "../../io/api-server/cluster-api.ts";
 import { objectOf, textOf, textsOf } from "../../kube/fields.ts";
-import type { KubeObject } from "../../kube/object.ts";
+import type { JsonObject, KubeObject } from "../../kube/object.ts";
 import { isInEachNamespace, notRestored } from "../../objects/not-restored.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
 import { keepsVolume, planUndo, type UndoItem, undoSubjects, withRetained } from "../../objects/undo-plan.ts";
@@ -228,6 +228,8 @@ class Undo {
     for (let attempt = 1; ; attempt++) {
       const live = attempt === 1 ? defined(item.live) : await this.#cluster.get(id, before.apiVersion);
       if (live === undefined) return { item, state: "failed", reason: "somebody deletes it" };
+      const holder = await this.#holderOf(id, before, live);
+      if (holder !== undefined) return { item, state: "left", reason: `claim "${holder}" is bound to it` };
       const metadata = { ...before.metadata, resourceVersion: live.metadata.resourceVersion } as KubeObject["metadata"];
       try {
         await this.#cluster.replace(this.#withKeptVolume({ ...before, metadata }, id), id);
@@ -236,6 +238,20 @@ class Undo {
         if (!(error instanceof ApiError) || error.status !== 409 || attempt === 5) throw error;
       }
     }
+  }
+
+  /**
+   * The claim that a volume would be taken from, which would lose its data: one that is still being deleted, or that
+   * somebody made under the same name.
+   */
+  async #holderOf({ path }: ObjectId, before: KubeObject, live: KubeObject): Promise<string | undefined> {
+    if (path !== VOLUMES || this.#options.force) return undefined;
+    const [old, now] = [before, live].map(({ spec }) => objectOf(objectOf(spec).claimRef)) as [JsonObject, JsonObject];
+    const uid = textOf(now.uid);
+    if (uid === "" || uid === textOf(old.uid)) return undefined;
+    const [namespace, name] = [textOf(now.namespace), textOf(now.name)];
+    const claim = await this.#cluster.get({ path: CLAIMS, namespace, name });
+    return claim?.metadata.uid === uid ? `${namespace}/${name}` : undefined;
   }
 
   #withKeptVolume(object: KubeObject, { path, name }: ObjectId): KubeObject {
