@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { MendError } from "../errors/errors.ts";
 import type { LineBatch, LineOrder } from "./line-batches.ts";
+import type { RowBatch, RowOrder } from "./row-batches.ts";
 import { startThread, thrownByThread } from "./start-thread.ts";
 import type { SweepMessage, SweepOrder, SweepReport } from "./sweep-worker.ts";
 
@@ -15,12 +16,18 @@ const MOST_THREADS = 4;
 /** Threads decode objects one at a time: a small young generation keeps them in the cache and the process small. */
 const YOUNG_GENERATION_MB = 8;
 
+/** What threads send meanwhile for an order. */
+type BatchOf<Order> = Order extends RowOrder ? RowBatch : LineBatch;
+
 export interface SweepThreads {
   readonly count: number;
   /** Sends the order to every thread; one report each. */
   run(order: SweepOrder): Promise<SweepReport>[];
   /** Sends an order to each thread, passes on what they send meanwhile, and ends when all have. */
-  stream(orderOf: (thread: number) => LineOrder, pass: (batch: LineBatch) => void): Promise<void>;
+  stream<Order extends LineOrder | RowOrder>(
+    orderOf: (thread: number) => Order,
+    pass: (batch: BatchOf<Order>) => void,
+  ): Promise<void>;
   stop(): void;
 }
 
@@ -50,15 +57,15 @@ export function startSweepThreads(size: number): SweepThreads {
 /** The thread's answer. What it sends before, each a batch, goes to `pass`. */
 function runOn<Answer>(
   worker: Worker,
-  order: SweepOrder | LineOrder,
-  pass?: (batch: LineBatch) => void,
+  order: SweepOrder | LineOrder | RowOrder,
+  pass?: (batch: never) => void,
 ): Promise<Answer> {
   const report = new Promise<Answer>((resolve, reject) => {
     const end = (): void => {
       worker.off("message", done).off("error", failed).off("exit", ended).unref();
     };
     const done = (message: SweepMessage): void => {
-      if ("batch" in message) pass?.(message.batch);
+      if ("batch" in message) pass?.(message.batch as never);
       else {
         end();
         resolve(message.answer as Answer);

@@ -12,6 +12,7 @@ import type { Finding } from "../errors/errors.ts";
 import { descriptorSource } from "../io/files/file-source.ts";
 import { createLeafTasks, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import type { LineBatch, LineOrder } from "./line-batches.ts";
+import type { RowBatch, RowOrder } from "./row-batches.ts";
 import { finishChunk, type SweepCounters, takeChunks } from "./sweep-chunks.ts";
 
 /** All that a thread needs to know: plain data and shared memory. */
@@ -32,10 +33,10 @@ export interface SweepReport {
   readonly seen: PageSet;
 }
 
-/** What a thread sends: batches of lines, and an answer when it is done with an order. */
-export type SweepMessage = { readonly batch: LineBatch } | { readonly answer: SweepReport | undefined };
+/** What a thread sends: batches of lines or rows, and an answer when it is done with an order. */
+export type SweepMessage = { readonly batch: LineBatch | RowBatch } | { readonly answer: SweepReport | undefined };
 
-function boltOf({ descriptor, name, size, meta, metas, pageCount }: SweepOrder | LineOrder): BoltFile {
+function boltOf({ descriptor, name, size, meta, metas, pageCount }: SweepOrder | LineOrder | RowOrder): BoltFile {
   return { source: descriptorSource(descriptor, name, size), meta, metas, pageCount };
 }
 
@@ -68,10 +69,15 @@ function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
 const port = parentPort;
 if (!isMainThread && port !== null) {
   const send = (message: SweepMessage, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
-  port.on("message", async (order: SweepOrder | LineOrder) => {
+  port.on("message", async (order: SweepOrder | LineOrder | RowOrder) => {
     if ("lines" in order) {
       const { writeBatches } = await import("./line-batches.ts");
       writeBatches(boltOf(order), order, (batch) => send({ batch }));
+      send({ answer: undefined });
+    } else if ("rows" in order) {
+      const { writeRows } = await import("./row-batches.ts");
+      const buffers = ({ text, ends }: RowBatch) => [text.buffer, ends.buffer] as ArrayBuffer[];
+      writeRows(boltOf(order), order, (batch) => send({ batch }, buffers(batch)));
       send({ answer: undefined });
     } else {
       const answer = await work(order);

@@ -130,6 +130,10 @@ class DecoderSource {
         if (field.card === Card.Many) delimited.push(`case ${field.number}: ${firstOf(field, "a", end)} break;`);
       } else delimited.push(`case ${field.number}: ${place(field, end)} break;`);
     }
+    // What is known and not chosen is passed over by its length, as `other` does after looking for it in the table.
+    for (const field of table.inWireOrder) {
+      if (!known.includes(field) && wireTypeOf(field) === BYTES) delimited.push(`case ${field.number}: break;`);
+    }
     const plain = this.constant(table);
     return `${loop}: while (s < ${end}) {
       a = s;

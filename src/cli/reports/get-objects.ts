@@ -2,14 +2,10 @@
 
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import type { JsonObject } from "../../kube/object.ts";
+import { headerCells, type TableItem, tableOf } from "../../kubeapi/columns/table-rows.ts";
 import { sortBy } from "../../kubeapi/print/sort-by.ts";
-import {
-  type FoundObject,
-  type FoundObjects,
-  getObjects,
-  notFound,
-  type ObjectGroup,
-} from "../../operations/snapshot/get-objects.ts";
+import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../../operations/snapshot/get-objects.ts";
+import type { FoundObject } from "../../snapshot/found-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { FieldChoice } from "../../storage/compile-decoder.ts";
 import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
@@ -17,10 +13,11 @@ import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
 import type { GetFlags } from "../options/get-flags.ts";
 import { given } from "../options/given.ts";
+import { alignedRows } from "../terminal/aligned-rows.ts";
 import { oneLine } from "../terminal/escape.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { findingsText, hasErrors } from "./findings-text.ts";
-import { objectTable, type TableItem, tableOf } from "./object-table.ts";
+import { objectTable, type TableOptions } from "./object-table.ts";
 import { templatePrinter } from "./object-templates.ts";
 import { jsonText, yamlText } from "./object-text.ts";
 import { Parts } from "./parts.ts";
@@ -83,6 +80,7 @@ function sortGroups(groups: readonly ObjectGroup[], path: string): readonly Obje
     return {
       ...group,
       items,
+      rows: () => undefined,
       *names() {
         for (const { name } of items()) yield name;
       },
@@ -125,8 +123,7 @@ async function printTables(
   let printed = false;
   const withKind = severalKinds(groups, requests);
   for (const group of groups) {
-    const { fields } = tableOf(group.resource);
-    const table = objectTable(group.resource, tableItems(group, unreadable, fields), {
+    const table = await tableParts(group, unreadable, {
       now: host.now(),
       wide: options.output.format === "wide",
       withNamespace: options.allNamespaces,
@@ -138,12 +135,29 @@ async function printTables(
     let isFirst = true;
     for (const part of table) {
       host.signal.throwIfAborted();
-      await host.stdout.write(isFirst && printed && options.headers ? `\n${part}` : part);
+      if (isFirst && printed && options.headers) await host.stdout.write("\n");
+      await (typeof part === "string" ? host.stdout.write(part) : host.stdout.writeBytes(part));
       isFirst = false;
     }
     printed ||= !isFirst;
   }
   return printed;
+}
+
+/** The table of a group, none of it where it is empty. */
+async function tableParts(
+  group: ObjectGroup,
+  unreadable: Unreadable,
+  options: TableOptions,
+): Promise<Iterable<string | Uint8Array>> {
+  const { resource } = group;
+  const table = tableOf(resource);
+  const found = await group.rows(options);
+  if (found === undefined) return objectTable(resource, tableItems(group, unreadable, table.fields), options);
+  for (const each of found.unreadable) unreadable.add(group, each);
+  const isEmpty = found.rows().next().done === true;
+  const header = options.headers && !isEmpty ? headerCells(resource, table, options) : undefined;
+  return alignedRows(header, found.rows, found.widths);
 }
 
 /** Whether there is an object is all that is asked. */

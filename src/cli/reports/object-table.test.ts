@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { fc } from "../../../test/properties.ts";
 import type { KubeObject } from "../../kube/object.ts";
+import type { TableItem } from "../../kubeapi/columns/table-rows.ts";
 import { RESOURCE_TYPES } from "../../storage/object-key.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
-import { objectTable, type TableItem, type TableOptions } from "./object-table.ts";
+import { objectTable, type TableOptions } from "./object-table.ts";
 import { jsonText, shownObject, yamlText } from "./object-text.ts";
 
 const tableText = (...args: Parameters<typeof objectTable>): string => [...objectTable(...args)].join("");

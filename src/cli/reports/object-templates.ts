@@ -1,6 +1,7 @@
 /** Prints objects by a template: kubectl's `-o jsonpath`, `go-template` and `custom-columns`. */
 import { MendError } from "../../errors/errors.ts";
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
+import { firstLine } from "../../kubeapi/columns/table-rows.ts";
 import { customRow, parseCustomColumns, parseCustomColumnsFile } from "../../kubeapi/print/custom-columns.ts";
 import { parseGoTemplate } from "../../kubeapi/print/go-template/parse.ts";
 import { printGoTemplate } from "../../kubeapi/print/go-template/run.ts";
@@ -9,7 +10,7 @@ import type { FoundObjects } from "../../operations/snapshot/get-objects.ts";
 import type { ObjectRequest } from "../../storage/resource-argument.ts";
 import type { Host } from "../host.ts";
 import type { GetFlags } from "../options/get-flags.ts";
-import { alignedText, firstLine } from "../terminal/aligned-text.ts";
+import { alignedText } from "../terminal/aligned-text.ts";
 import { isOneObject, ShownObjects } from "./shown-objects.ts";
 import type { Unreadable } from "./unreadable-objects.ts";
 

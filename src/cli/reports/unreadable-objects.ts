@@ -1,6 +1,7 @@
 /** What `snapshot get` says of objects that it cannot show. */
 import { MendError } from "../../errors/errors.ts";
-import type { FoundObject, ObjectGroup } from "../../operations/snapshot/get-objects.ts";
+import type { ObjectGroup } from "../../operations/snapshot/get-objects.ts";
+import type { FoundObject } from "../../snapshot/found-objects.ts";
 import { resourceName } from "../../storage/resource-argument.ts";
 import { hanging, oneLine } from "../terminal/escape.ts";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { alignedText, firstLine } from "./aligned-text.ts";
+import { firstLine } from "../../kubeapi/columns/table-rows.ts";
+import { alignedText } from "./aligned-text.ts";
 
 test("columns are three apart and six wide at least; the last one is left as it is", () => {
   expect(

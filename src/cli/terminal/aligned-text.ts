@@ -11,7 +11,7 @@ const PADDING = 3;
 const MIN_WIDTH = 6;
 
 /** Between the cells of a row that is kept; no cell has it, as cells are escaped. */
-const BETWEEN = "\0";
+export const BETWEEN = "\0";
 const ROWS_IN_PART = 2000;
 
 /** Lines of text. A row may be shorter than others. Cells are escaped, each to a line. */
@@ -40,7 +40,13 @@ export function* alignedParts(rows: Iterable<readonly string[]>): Generator<stri
   if (lines.length > 0) yield aligned(lines, widths);
 }
 
-function aligned(lines: readonly string[], widths: readonly number[]): string {
+/** What a column takes whose longest cell, save for the last column's, has this width. */
+export function columnWidth(width: number): number {
+  return Math.max(width + PADDING, MIN_WIDTH);
+}
+
+/** Rows, each as its escaped cells with {@link BETWEEN} between them, as lines. */
+export function aligned(lines: readonly string[], widths: readonly number[]): string {
   let text = "";
   for (const line of lines) {
     const cells = line.split(BETWEEN);
@@ -49,10 +55,4 @@ function aligned(lines: readonly string[], widths: readonly number[]): string {
     text += `${defined(cells.at(-1))}\n`;
   }
   return text;
-}
-
-/** The first line of a value, as kubectl shows it in a table. */
-export function firstLine(value: string): string {
-  const end = value.search(/[\n\r\f]/);
-  return end < 0 ? value : `${value.slice(0, end)}...`;
 }

@@ -5,17 +5,33 @@ type Value = JsonValue | undefined;
 
 /** The value at a path, or undefined. */
 export function field(value: Value, ...path: readonly string[]): Value {
-  let at: Value = value;
+  return at(value, path);
+}
+
+function at(value: Value, path: readonly string[]): Value {
+  let found: Value = value;
   for (const name of path) {
-    if (!isObject(at) || !Object.hasOwn(at, name)) return undefined;
-    at = at[name];
+    if (!isObject(found) || !Object.hasOwn(found, name)) return undefined;
+    found = found[name];
   }
-  return at ?? undefined;
+  return found ?? undefined;
+}
+
+/** Paths are those of the tables' columns: a few hundred. */
+const paths = new Map<string, readonly string[]>();
+const MOST_PATHS = 4096;
+
+function namesIn(path: string): readonly string[] {
+  const known = paths.get(path);
+  if (known !== undefined) return known;
+  const names = path.split(".");
+  if (paths.size < MOST_PATHS) paths.set(path, names);
+  return names;
 }
 
 /** A text, number or truth value as text; `absent` when there is none. */
 export function text(value: Value, path: readonly string[] | string, absent = ""): string {
-  const found = field(value, ...(typeof path === "string" ? path.split(".") : path));
+  const found = at(value, typeof path === "string" ? namesIn(path) : path);
   if (found === undefined || found === "") return absent;
   return typeof found === "object" ? JSON.stringify(found, bigints) : String(found);
 }
@@ -31,13 +47,13 @@ export function count(value: Value, path: string): string {
 }
 
 export function list(value: Value, path: string): readonly JsonValue[] {
-  const found = field(value, ...path.split("."));
+  const found = at(value, namesIn(path));
   return Array.isArray(found) ? found : [];
 }
 
 /** The fields of an object, in their order. */
 export function entries(value: Value, path: string): readonly (readonly [string, JsonValue])[] {
-  const found = field(value, ...path.split("."));
+  const found = at(value, namesIn(path));
   return isObject(found) ? (Object.entries(found) as [string, JsonValue][]) : [];
 }
 

@@ -1,22 +1,16 @@
 /** `snapshot get`: the objects of some resources in a snapshot, by name, namespace and label, without reading any other. */
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { type LabelSelector, matchesLabels } from "../../kube/label-selector.ts";
-import type { KubeObject, Transformer } from "../../kube/object.ts";
-import {
-  type FieldSelector,
-  matchesFields,
-  parseFieldSelector,
-  selectableFields,
-} from "../../kubeapi/field-selector.ts";
-import { ApiFailure } from "../../kubeapi/status.ts";
+import type { LabelSelector } from "../../kube/label-selector.ts";
+import { type RowOptions, tableOf } from "../../kubeapi/columns/table-rows.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { createObjectReader, type FoundObject, splitKey } from "../../snapshot/found-objects.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { ROWS_WORTH_THREADS, readRows, type TableRows } from "../../snapshot/parallel-rows.ts";
 import { type Definitions, explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
 import { type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import type { FieldChoice } from "../../storage/compile-decoder.ts";
-import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
 import { DEFAULT_ETCD_PREFIX, normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
@@ -42,9 +36,6 @@ export interface GetOptions extends SnapshotOptions {
   readonly encryptionConfig?: string;
 }
 
-/** What a label selector looks at. */
-const LABELS: FieldChoice = { metadata: { labels: true } };
-
 /** What was asked of one resource. */
 export interface ObjectGroup {
   readonly resource: NamedResource;
@@ -53,20 +44,15 @@ export interface ObjectGroup {
    * fields that it names.
    */
   items(choice?: FieldChoice): Generator<FoundObject>;
+  /**
+   * The rows of their table, made by several threads; undefined where they are too few for that, or their order needs
+   * the objects. What is damaged is reported.
+   */
+  rows(options: RowOptions): Promise<TableRows> | undefined;
   /** Their names, decoding only what a selector must look into. */
   names(): Generator<string>;
   /** Names that were asked for and are not there. */
   readonly missing: readonly string[];
-}
-
-export interface FoundObject {
-  /** Undefined for what belongs to no namespace. */
-  readonly namespace: string | undefined;
-  readonly name: string;
-  /** The object, or why there is none to show. */
-  readonly found:
-    | { readonly state: "object"; readonly object: KubeObject }
-    | { readonly state: "encrypted" | "unreadable"; readonly text: string };
 }
 
 export interface FoundObjects extends Disposable {
@@ -98,9 +84,8 @@ export async function getObjects(path: string, options: GetOptions): Promise<Fou
       if (resource.namespaced === undefined && !hasKeys(keyspace, place))
         throw unknownResource(resourceName(resource), []);
     }
-    const transformer = createTransformer(config, prefix);
     return {
-      groups: wanted.map((each) => openGroup(keyspace, each, options, transformer)),
+      groups: wanted.map((each) => openGroup(snapshot, keyspace, each, options, config, prefix)),
       namespacesOf: (resource, name) => namespacesOf(snapshot, options, prefix, resource, name),
       findings: () => snapshot.findings.list(),
       [Symbol.dispose]: () => snapshot[Symbol.dispose](),
@@ -188,12 +173,15 @@ async function findPrefix(snapshot: Snapshot, options: GetOptions, path: string)
 }
 
 function openGroup(
+  snapshot: Snapshot,
   keyspace: Keyspace,
   { resource, names, place }: Wanted,
-  { namespace, selector, fieldSelector = "" }: GetOptions,
-  transformer: Transformer,
+  { namespace, selector, fieldSelector = "", signal }: GetOptions,
+  config: EncryptionConfig | undefined,
+  prefix: string,
 ): ObjectGroup {
-  const fields = readFieldSelector(fieldSelector, resource);
+  const selection = { resource, place, selector, fieldSelector };
+  const readObject = createObjectReader(selection, createTransformer(config, prefix));
   const decoder = new TextDecoder();
   const start = new TextEncoder().encode(place);
   const { index } = keyspace;
@@ -210,66 +198,27 @@ function openGroup(
     const places = new Map(Array.from(found, (entry) => [entry, names.indexOf(partsOf(entry).name)]));
     found.sort((a, b) => defined(places.get(a)) - defined(places.get(b)));
   }
-  const isSelected = (object: KubeObject): boolean => {
-    // What was stored as JSON may lack any of this.
-    const labels: unknown = object.metadata?.labels;
-    return matchesLabels(selector, typeof labels === "object" && labels !== null ? { ...labels } : {});
-  };
   const group: ObjectGroup = {
     resource,
     missing: names.filter((name) => !foundNames.has(name)),
     *items(choice) {
-      for (const [entry, stored] of keyspace.readInTurn(found)) {
-        const value = { key: decoder.decode(stored.key), value: stored.value, modRevision: stored.modRevision };
-        // Labels alone, where they may say that nothing else is needed.
-        if (selector.length > 0 && choice === undefined) {
-          const labelled = decodeValue(value, transformer, LABELS);
-          if (labelled.state === "object" && !isSelected(labelled.object)) continue;
-        }
-        const decoded = decodeValue(value, transformer, fields.length === 0 ? choice : undefined);
-        const { namespace, name } = partsOf(entry);
-        if (decoded.state === "object") {
-          const { object } = decoded;
-          if (!isSelected(object) || !matchesFields(fields, object)) continue;
-          yield { namespace, name, found: { state: "object", object } };
-        } else {
-          const state = decoded.state === "encrypted" ? "encrypted" : "unreadable";
-          yield { namespace, name, found: { state, text: decoded.text } };
-        }
+      for (const [, stored] of keyspace.readInTurn(found)) {
+        const object = readObject(stored, choice);
+        if (object !== undefined) yield object;
       }
     },
+    rows(options) {
+      const isWorthIt = snapshot.threads.count > 0 && found.length >= ROWS_WORTH_THREADS;
+      if (!isWorthIt || tableOf(resource).compare !== undefined) return undefined;
+      const encryption = config === undefined ? {} : { encryption: { rules: config.rules } };
+      return readRows(snapshot, keyspace, found, { selection, options, etcdPrefix: prefix, ...encryption }, signal);
+    },
     *names() {
-      if (selector.length === 0 && fields.length === 0) for (const entry of found) yield partsOf(entry).name;
-      else for (const { name } of group.items(LABELS)) yield name;
+      if (selector.length === 0 && fieldSelector === "") for (const entry of found) yield partsOf(entry).name;
+      else for (const { name } of group.items({ metadata: { labels: true } })) yield name;
     },
   };
   return group;
-}
-
-function readFieldSelector(selector: string, resource: NamedResource): FieldSelector {
-  const { group, plural, version = "", printerColumns } = resource;
-  try {
-    return parseFieldSelector(selector, {
-      group,
-      version,
-      plural,
-      selectableFields: printerColumns === undefined ? undefined : [],
-    });
-  } catch (error) {
-    if (!(error instanceof ApiFailure)) throw error;
-    throw new MendError("usage", `${resourceName(resource)} cannot be selected by "${selector}"`, {
-      cause: error,
-      hint: `fields are compared as FIELD=VALUE or FIELD!=VALUE; there are ${selectableFields(plural).join(", ")}`,
-    });
-  }
-}
-
-function splitKey(key: string, place: string, { namespaced }: NamedResource) {
-  const rest = key.slice(place.length);
-  const slash = namespaced === false ? -1 : rest.indexOf("/");
-  return slash < 0
-    ? { namespace: undefined, name: rest }
-    : { namespace: rest.slice(0, slash), name: rest.slice(slash + 1) };
 }
 
 async function namespacesOf(
