@@ -33,13 +33,10 @@ export interface RowOrder extends Omit<BoltFile, "source"> {
   readonly next: Int32Array;
 }
 
-/** Between the cells of a row; no plain cell has it. */
-export const BETWEEN_CELLS = 0;
-
 /** What became of a batch of values. Positions `at` are among the values of the order. */
 export interface RowBatch {
   readonly batch: number;
-  /** Rows of printable ASCII, one behind the other, their cells apart by {@link BETWEEN_CELLS}. */
+  /** Rows of printable ASCII, one behind the other, a zero between their cells. */
   readonly text: Uint8Array;
   /** Where the row of each value ends; no further than the one before where it has none here. */
   readonly ends: Uint32Array;
