@@ -24,19 +24,20 @@ interface LockEntry {
   readonly hasInstallScript?: boolean;
 }
 
-const { packages } = JSON.parse(read("package-lock.json")) as {
-  readonly packages: Readonly<Record<string, LockEntry>>;
-};
+const packagesOf = (path: string) =>
+  (JSON.parse(read(path)) as { readonly packages: Readonly<Record<string, LockEntry>> }).packages;
+const packages = packagesOf("package-lock.json");
 const wrong: string[] = [];
-for (const [key, { integrity, resolved, hasInstallScript }] of Object.entries(packages)) {
-  if (key === "") continue;
-  if (!/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ""))
-    wrong.push(`package-lock.json: ${key} has no SHA-512: run node tools/complete-lock.ts`);
-  if (resolved !== undefined && !resolved.startsWith("https://registry.npmjs.org/"))
-    wrong.push(`package-lock.json: ${key} is from ${resolved}, and not from npm's registry`);
-  if (hasInstallScript === true && INSTALL_SCRIPTS[key] === undefined)
-    wrong.push(`package-lock.json: ${key} runs a script when it is installed: find out what it does, or do without`);
-}
+for (const path of ["package-lock.json", "site/package-lock.json"])
+  for (const [key, { integrity, resolved, hasInstallScript }] of Object.entries(packagesOf(path))) {
+    if (key === "") continue;
+    if (!/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ""))
+      wrong.push(`${path}: ${key} has no SHA-512: run node tools/complete-lock.ts`);
+    if (resolved !== undefined && !resolved.startsWith("https://registry.npmjs.org/"))
+      wrong.push(`${path}: ${key} is from ${resolved}, and not from npm's registry`);
+    if (hasInstallScript === true && INSTALL_SCRIPTS[key] === undefined)
+      wrong.push(`${path}: ${key} runs a script when it is installed: find out what it does, or do without`);
+  }
 for (const key of Object.keys(INSTALL_SCRIPTS))
   if (packages[key]?.hasInstallScript !== true)
     wrong.push(`${key} has no install script any more: take it off the list`);

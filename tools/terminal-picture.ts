@@ -26,13 +26,11 @@ const LEFT_OUT = [
 /** The command lines of the first disaster in the recording, each with what it printed. */
 export function shownLines(recording: string): readonly string[] {
   const parts = recording.split(/^# .*> a scheduler that was scaled away\n/m).slice(1, 4);
-  const shown = parts.map((part) =>
-    part
-      .split(/^# /m)[0]!
-      .trimEnd()
-      .split("\n")
-      .filter((line) => !LEFT_OUT.some((each) => each.test(line))),
-  );
+  const shown = parts.map((part) => {
+    const lines = part.split(/^# /m)[0]!.split("\n");
+    const kept = lines.filter((line) => !LEFT_OUT.some((each) => each.test(line)));
+    return kept.join("\n").trimEnd().split("\n");
+  });
   return shown.flatMap((lines, i) => (i === 0 ? lines : ["", ...lines])).flatMap(wrapped);
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
-import { allPages, anchorsOf, prose, ROOT, readPage } from "./markdown.ts";
+import { allPages, anchorsOf, prose, ROOT, readPage, slugOf } from "./markdown.ts";
 
 /** Undefined where it leads somewhere. */
 function fault(from: string, target: string): string | undefined {
@@ -51,4 +51,15 @@ test("pages that the program and its files name", () => {
     }),
   );
   expect(faults).toEqual([]);
+});
+
+test("the site gives headings the anchors that links name", async () => {
+  const { slugOf: slugOfSite } = (await import(join(ROOT, "site/slug.js"))) as { slugOf: typeof slugOf };
+  for (const heading of [
+    "A `code` and a [link](x.md#y), too",
+    "It runs, but is NotReady",
+    "etcd's quorum",
+    "1. Ünïcode_x-y",
+  ])
+    expect(slugOfSite(heading)).toBe(slugOf(heading));
 });
