@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { NODE_STATES, type NodeJournal, type NodeState } from "./node-facts.ts";
-import { isTakenBack, nextStep, onRequest, STATE_AFTER, STEP_OF, undoSteps } from "./restore-state.ts";
+import {
+  comesBack,
+  hadNoData,
+  isTakenBack,
+  nextStep,
+  onRequest,
+  STATE_AFTER,
+  STEP_OF,
+  undoSteps,
+} from "./restore-state.ts";
 
 const all = [...NODE_STATES, "undoing", "undone"] as const;
 
@@ -70,6 +79,25 @@ describe("what is undone, by state", () => {
 
   test("a run that was cut off while manifests were taken away brings them back", () => {
     expect(undoSteps({ ...journal("stopped"), state: "received" })).toEqual(["manifests"]);
+  });
+});
+
+describe("what starts again when a restore is taken back", () => {
+  const manifests = { from: "/m", kept: "/k", names: ["etcd.yaml", "kube-apiserver.yaml"], spare: ["made.yaml"] };
+  const dataDir = (member: string | null) => ({ path: "/var/lib/etcd", member, movedAside: null });
+
+  test.each([
+    ["etcd", "etcd.yaml", "1:2", true],
+    ["etcd", "etcd.yaml", null, false],
+    ["kube-apiserver", "kube-apiserver.yaml", null, true],
+    ["kube-scheduler", "made.yaml", "1:2", false],
+  ] as const)("%s of %s, whose data was %s: %s", (component, file, member, expected) => {
+    expect(comesBack({ manifests, dataDir: dataDir(member) }, component, file)).toBe(expected);
+  });
+
+  test("etcd whose data was not touched", () => {
+    expect(comesBack({ manifests, dataDir: null }, "etcd", "etcd.yaml")).toBe(true);
+    expect([hadNoData({ dataDir: null }), hadNoData({ dataDir: dataDir(null) })]).toEqual([false, true]);
   });
 });
 

@@ -90,3 +90,22 @@ export function undoSteps({
     ...(service === null ? [] : (["service"] as const)),
   ];
 }
+
+/**
+ * Whether etcd had no data here before. Then it is not started when an operation is taken back: on an empty disk it may
+ * begin a cluster of its own, as that of kubeadm's first control-plane node does, and an API server that holds nothing
+ * has every kubelet end its pods.
+ */
+export function hadNoData({ dataDir }: Pick<NodeJournal, "dataDir">): boolean {
+  return dataDir !== null && dataDir.member === null;
+}
+
+/** Which manifests come back when an operation is taken back: those that were there before, but for {@link hadNoData}. */
+export function comesBack(
+  { manifests, dataDir }: Pick<NodeJournal, "manifests" | "dataDir">,
+  component: string,
+  file: string,
+): boolean {
+  if (component === "etcd" && hadNoData({ dataDir })) return false;
+  return manifests?.names.includes(file) === true;
+}

@@ -1,6 +1,6 @@
 /** Brings this node back to what it was before an operation: the restored data goes aside, the old data and the manifests come back. */
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import { undoSteps } from "../../../cluster/restore-state.ts";
+import { comesBack, hadNoData, undoSteps } from "../../../cluster/restore-state.ts";
 import { writeJournal } from "./journal.ts";
 import { takeFilesBack } from "./prepare-node.ts";
 import { bringDataBack } from "./restore-member.ts";
@@ -26,10 +26,15 @@ export async function undoData(
 /** Second half: certificates and other files are as they were, the manifests come back, and the kubelet starts what it ran. */
 export async function finishUndo(journal: NodeJournal, { report }: Pick<StopOptions, "report">): Promise<NodeJournal> {
   const { manifests } = journal;
-  if (undoSteps(journal).includes("files")) await takeFilesBack(journal, report);
-  if (undoSteps(journal).includes("manifests")) {
-    await startComponents(journal, (_, file) => manifests?.names.includes(file) === true);
+  const steps = undoSteps(journal);
+  if (steps.includes("files")) await takeFilesBack(journal, report);
+  if (steps.includes("manifests")) {
+    await startComponents(journal, (component, file) => comesBack(journal, component, file));
   }
-  if (undoSteps(journal).includes("service")) await startAfterUndo(journal);
+  const isLeftOut = hadNoData(journal) && (steps.includes("service") || manifests?.names.includes("etcd.yaml"));
+  if (isLeftOut === true) {
+    const how = journal.service === null ? `its manifest stays in ${manifests?.kept}` : "it stays stopped";
+    report(`etcd had no data here before: ${how}, since on an empty disk it may begin a cluster of its own`);
+  } else if (steps.includes("service")) await startAfterUndo(journal);
   return writeJournal({ ...journal, state: "undone" });
 }
