@@ -93,10 +93,12 @@ describe.skipIf(!canIsolate).each([
       ];
       for (const [i, [request, payload]] of steps.entries()) {
         for (const cut of CUTS) {
-          for (const [earlier, sent] of steps.slice(0, i)) ask(root, isMounted, earlier, sent);
+          const done = (each: StepRequest, sent?: Uint8Array) =>
+            expect(ask(root, isMounted, each, sent), `${each.step} with ${request.step}`).toHaveProperty("result");
+          for (const [earlier, sent] of steps.slice(0, i)) done(earlier, sent);
           const isKilled = ask(root, isMounted, request, payload, cut) === undefined;
-          ask(root, isMounted, { step: "undo-data", id: ID });
-          ask(root, isMounted, { step: "undo-finish", id: ID });
+          done({ step: "undo-data", id: ID });
+          done({ step: "undo-finish", id: ID });
           expect(stateOf(root), `${request.step} killed after ${cut} changes`).toEqual(before);
           if (i > 0) {
             expect(ask(root, isMounted, request, payload)).toMatchObject({ error: { code: "plan-refused" } });
@@ -204,7 +206,7 @@ function killedAgainAndAgain(
   for (let after = 1; after < MOST_CHANGES; after += Math.max(1, Math.floor(after / 10))) {
     const answer = ask(root, isMounted, request, payload, after);
     if (answer !== undefined) {
-      expect(answer, `${request.step}, after ${kills} kills`).toHaveProperty("result");
+      expect(answer, `${request.step}, after ${kills} kills: ${JSON.stringify(answer)}`).toHaveProperty("result");
       return kills;
     }
     kills++;

@@ -48,6 +48,7 @@ export async function writeJournal(
   const path = join(directory, JOURNAL);
   const bytes = new TextEncoder().encode(`${JSON.stringify(journal, undefined, 2)}\n`);
   const { uid, gid } = ownOwner();
+  fs.remove(`${path}.draft`); // of a run that was killed here
   await writeStaged(fs, `${path}.draft`, { path, bytes, mode: 0o600, uid, gid });
   return journal;
 }

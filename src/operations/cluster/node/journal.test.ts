@@ -1,0 +1,33 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { readJournal, writeJournal } from "./journal.ts";
+
+const JOURNAL: NodeJournal = {
+  id: "restore-1",
+  state: "received",
+  digest: "d",
+  snapshot: null,
+  manifests: null,
+  made: [],
+  dataDir: null,
+  revision: null,
+  bump: null,
+  leads: false,
+  service: null,
+};
+
+test("what a run that was killed while it wrote has left is in nobody's way", async () => {
+  const root = mkdtempSync(join(tmpdir(), "journal-"));
+  try {
+    mkdirSync(join(root, JOURNAL.id));
+    writeFileSync(join(root, JOURNAL.id, "journal.json.draft"), "{");
+    await writeJournal(JOURNAL, root);
+    expect(readJournal(JOURNAL.id, root)).toEqual(JOURNAL);
+    expect(readdirSync(join(root, JOURNAL.id))).toEqual(["journal.json"]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
