@@ -8,6 +8,7 @@ import { componentManifests } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
 import { operationDirectory, readJournals } from "./journal.ts";
+import { leftOutDirectories } from "./left-out.ts";
 import { missingMember } from "./missing-member.ts";
 
 export const memberSchema = z.object({
@@ -31,7 +32,8 @@ export async function describeMember(): Promise<DescribedMember> {
   const staticPods = kubelet?.staticPods ?? "/etc/kubernetes/manifests";
   const journals = readJournals();
   const open = journals.filter(({ state }) => state !== "done" && state !== "undone");
-  const places = [staticPods, ...open.map(({ id }) => join(operationDirectory(id), "manifests"))];
+  const kept = open.map(({ id }) => join(operationDirectory(id), "manifests"));
+  const places = [staticPods, ...kept, ...leftOutDirectories(journals)];
   const etcd = places.flatMap(componentManifests).find(({ name }) => name === "etcd");
   const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value?.split(",")[0];
   const [name, peerUrl, clientUrl, dataDir] = [

@@ -13,6 +13,7 @@ import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
 import { describeMachine, join, makeJoin } from "./join-node.ts";
 import { OPERATIONS, operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
+import { leftOutManifests } from "./left-out.ts";
 import { localEtcd, removeLost, seeCluster } from "./living-cluster.ts";
 import { joinMember, placeData } from "./place-data.ts";
 import { type PrepareRequest, prepareNode, readShared } from "./prepare-node.ts";
@@ -125,8 +126,10 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       return readShared(request.paths);
     case "receive":
       return receive(request, edges);
-    case "stop":
-      return stopComponents(readJournal(request.id), { ...request, signal, report });
+    case "stop": {
+      const spare = { ...leftOutManifests(readJournals(), request.staticPods), ...request.spare };
+      return stopComponents(readJournal(request.id), { ...request, spare, signal, report });
+    }
     case "stop-service":
       return stopService(readJournal(request.id), { signal, report });
     case "begin":
