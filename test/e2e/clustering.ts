@@ -166,7 +166,9 @@ export async function askService(bed: KubeadmCluster): Promise<AskedService> {
   const names = bed.workers.map(({ name }) => name);
   const affinity = `nodeSelector: {role: worker}`;
   for (const name of names) await bed.api.patch(`/api/v1/nodes/${name}`, { metadata: { labels: { role: "worker" } } });
-  await bed.api.apply(webDeployment(2).replace("tolerations: [", `${affinity}\n      tolerations: [`));
+  const deployment = webDeployment(2).replace("tolerations: [", `${affinity}\n      tolerations: [`);
+  // On a busy machine a new API server answers its first requests late.
+  await waitFor("the Deployment", () => bed.api.apply(deployment).then(() => true), { seconds: 180 });
   const ask = `timeout 3 busybox wget -qO- http://${SERVICE}`;
   const answers = () => worker.run(["sh", "-c", ask], { timeoutSeconds: 10 });
   const pods = async () => (await bed.api.list("/api/v1/pods")).map(podText).join("\n");
