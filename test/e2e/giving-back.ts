@@ -19,6 +19,8 @@ export interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** Both, as a terminal shows them. */
+  readonly shown: string;
 }
 
 /** A directory for backups and undo files, and the command line in it. */
@@ -59,12 +61,13 @@ export class Workplace implements Disposable {
   }
 
   async kubemend(...words: readonly string[]): Promise<Ran> {
-    const written = { stdout: "", stderr: "" };
+    const written = { stdout: "", stderr: "", shown: "" };
     const sink = (name: "stdout" | "stderr") => ({
       isTTY: false,
       columns: undefined,
       write(text: string) {
         written[name] += text;
+        written.shown += text;
         return Promise.resolve();
       },
     });
