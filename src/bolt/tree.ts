@@ -25,7 +25,10 @@ const MAX_DEPTH = 64;
 
 const NO_BYTES = new Uint8Array();
 
-/** Leaf page ids in key order, each with the lowest key it may hold. */
+/**
+ * Leaf page ids in key order, each with the lowest key it may hold. In memory that threads share: each copy of the list
+ * of a large file would take hundreds of megabytes.
+ */
 export interface LeafList {
   count: number;
   ids: Uint32Array;
@@ -38,9 +41,9 @@ export interface LeafList {
 export function createLeafList(): LeafList {
   return {
     count: 0,
-    ids: new Uint32Array(1024),
-    separators: new Uint8Array(16384),
-    separatorEnds: new Float64Array(1024),
+    ids: new Uint32Array(new SharedArrayBuffer(1024 * 4)),
+    separators: new Uint8Array(new SharedArrayBuffer(16384)),
+    separatorEnds: new Float64Array(new SharedArrayBuffer(1024 * 8)),
   };
 }
 
@@ -49,10 +52,11 @@ function push(list: LeafList, id: number, bytes: Uint8Array, from: number, to: n
   const start = list.count === 0 ? 0 : list.separatorEnds[list.count - 1]!;
   const end = start + (to - from);
   if (list.count === list.ids.length) {
-    list.ids = grown(list.ids, new Uint32Array(list.count * 2));
-    list.separatorEnds = grown(list.separatorEnds, new Float64Array(list.count * 2));
+    list.ids = grown(list.ids, new Uint32Array(new SharedArrayBuffer(list.count * 2 * 4)));
+    list.separatorEnds = grown(list.separatorEnds, new Float64Array(new SharedArrayBuffer(list.count * 2 * 8)));
   }
-  if (end > list.separators.length) list.separators = grown(list.separators, new Uint8Array(end * 2));
+  if (end > list.separators.length)
+    list.separators = grown(list.separators, new Uint8Array(new SharedArrayBuffer(end * 2)));
   list.ids[list.count] = id;
   for (let i = from; i < to; i++) list.separators[start + i - from] = bytes[i]!;
   list.separatorEnds[list.count] = end;

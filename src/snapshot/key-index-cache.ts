@@ -123,14 +123,3 @@ function quietly({ onUnused }: KeyIndexOptions, run: () => void): void {
     if (!(error instanceof MendError && error.code === "not-found")) onUnused?.(error.message);
   }
 }
-
-/** More entries may need more memory for an index of all keys than a look-up should take. */
-const MOST_ENTRIES = 2_500_000;
-
-/** Whether an index of every key is surely small: by the number of leaves and the entries of some of them. */
-export function mayIndexAll(leaves: number, entriesOf: (leaf: number) => number): boolean {
-  const samples = Math.min(leaves, 32);
-  let entries = 0;
-  for (let i = 0; i < samples; i++) entries += entriesOf(Math.floor((leaves * i) / samples));
-  return samples === 0 || (entries / samples) * leaves <= MOST_ENTRIES;
-}

@@ -8,6 +8,7 @@ import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
 import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
+import { createLiveCountTask, type LiveCount, mergeLiveCounts } from "../mvcc/live-count-task.ts";
 import { createTimelineTask, type GatheredTimeline, mergeTimelines, type TimelineSpec } from "../mvcc/timeline-task.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
 import { createSignTask } from "../storage/sign-task.ts";
@@ -19,6 +20,8 @@ export interface LeafTaskSpec {
   readonly index?: IndexOptions;
   /** Label each key with the kind of its value. */
   readonly labelKinds?: boolean;
+  /** Count the live keys instead of indexing them, after a compaction that was finished at this revision. */
+  readonly countLive?: { readonly compactRevision: number };
   /** Hash every leaf. */
   readonly hash?: LeafHashes;
   /** Decode every object. */
@@ -33,6 +36,7 @@ export interface LeafTaskSpec {
 
 export interface LeafTaskResult {
   readonly index?: IndexResult;
+  readonly liveCount?: LiveCount;
   readonly verify?: VerifyResult;
   readonly signs?: readonly Uint8Array[];
   readonly history?: readonly RevisionPlace[];
@@ -62,10 +66,13 @@ export async function createLeafTasks(
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
   const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
   const index = spec.index && createIndexTask(spec.index, expected, labeller);
+  const count = spec.countLive && createLiveCountTask(spec.countLive.compactRevision);
   const signs = spec.signs === true ? createSignTask() : undefined;
   const history = spec.historyOf && createHistoryTask(spec.historyOf);
   const timeline = spec.timeline && createTimelineTask(spec.timeline, expected);
-  const visits = [index, verify, signs, history, timeline].flatMap((task) => (task === undefined ? [] : [task.visit]));
+  const visits = [index, count, verify, signs, history, timeline].flatMap((task) =>
+    task === undefined ? [] : [task.visit],
+  );
   const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
   const { hash } = spec;
   return {
@@ -75,6 +82,7 @@ export async function createLeafTasks(
     },
     finish: () => ({
       ...(index === undefined ? {} : { index: index.finish() }),
+      ...(count === undefined ? {} : { liveCount: count.finish() }),
       ...(verify === undefined ? {} : { verify: verify.finish() }),
       ...(signs === undefined ? {} : { signs: signs.finish() }),
       ...(history === undefined ? {} : { history: history.finish() }),
@@ -93,12 +101,14 @@ function joinVisits(visits: readonly RevisionVisitor[]): RevisionVisitor {
 
 export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
   const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
+  const counts = results.flatMap((result) => (result.liveCount === undefined ? [] : [result.liveCount]));
   const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
   const signs = results.flatMap((result) => (result.signs === undefined ? [] : [result.signs]));
   const histories = results.flatMap((result) => (result.history === undefined ? [] : [result.history]));
   const timelines = results.flatMap((result) => (result.timeline === undefined ? [] : [result.timeline]));
   return {
     ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
+    ...(counts.length === 0 ? {} : { liveCount: mergeLiveCounts(counts) }),
     ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
     ...(signs.length === 0 ? {} : { signs: signs.flat() }),
     ...(histories.length === 0 ? {} : { history: mergeHistories(histories) }),

@@ -14,7 +14,7 @@ import { findKey, keyOf } from "../mvcc/key-table.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
 import { createTimeline } from "../mvcc/timeline.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
-import { mayIndexAll } from "./key-index-cache.ts";
+import { mayIndexAll } from "./index-size.ts";
 import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
@@ -138,11 +138,7 @@ async function indexKeys(snapshot: Snapshot, options: KeyspaceOptions): Promise<
   const countFindings = () => findings.count("error") + findings.count("warning") + findings.count("info");
   const before = countFindings();
   const map = mapKeyLeaves(snapshot);
-  const entriesOf = (leaf: number): number => {
-    const result = readPage(bolt, defined(map.list.ids[leaf]));
-    return "fault" in result ? Number.POSITIVE_INFINITY : result.page.count;
-  };
-  const keepAll = keyIndex !== undefined && atRevision === undefined && mayIndexAll(map.list.count, entriesOf);
+  const keepAll = keyIndex !== undefined && atRevision === undefined && mayIndexAll(bolt, map);
   const index = {
     select: keepAll ? [] : select,
     seed: randomInt(2 ** 31),

@@ -11,6 +11,7 @@ import type { KeyIndex } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import type { Member } from "../../mvcc/store-info.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
+import { mayIndexAll } from "../../snapshot/index-size.ts";
 import { openSnapshot, readStoreInfo, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { sweepInParallel } from "../../snapshot/parallel-sweep.ts";
 import { findEtcdPrefixes } from "../../storage/etcd-prefix.ts";
@@ -48,6 +49,8 @@ export interface SnapshotStatus {
 export interface StatusOptions extends SnapshotOptions {
   /** Leave the SHA-256 unverified: faster by what hashing the file takes. */
   readonly skipHashCheck?: boolean;
+  /** Where there may be more entries than this, live keys are counted without an index of them. */
+  readonly mostIndexed?: number;
 }
 
 export async function readSnapshotStatus(path: string, options: StatusOptions = {}): Promise<SnapshotStatus> {
@@ -59,8 +62,14 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     checkMetas(bolt, report);
     const map = mapLeaves(bolt, buckets, report, reached);
     const hashes = createLeafHashes(map.list.count);
-    const spec = { hash: hashes, index: { select: [], seed: randomInt(2 ** 31) } };
-    const { index } = await sweepInParallel(snapshot, map, spec, reached, report, {
+    const info = readStoreInfo(snapshot);
+    const compactRevision = Math.max(info.finishedCompact, info.scheduledCompact);
+    const counts = info.finishedCompact === compactRevision && !mayIndexAll(bolt, map, options.mostIndexed);
+    const keysTask = counts
+      ? { countLive: { compactRevision }, signs: true }
+      : { index: { select: [], seed: randomInt(2 ** 31) } };
+    const spec = { hash: hashes, ...keysTask };
+    const { index, liveCount, signs } = await sweepInParallel(snapshot, map, spec, reached, report, {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onProgress: (done, total) => options.progress?.({ step: "reading", done, total, unit: "bytes" }),
     });
@@ -80,23 +89,22 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
       }
     });
 
-    const info = readStoreInfo(snapshot);
     const sha256 = hashing === undefined ? "skipped" : await hashing.verdict;
     reportHash(sha256, path, report);
-    const keys = defined(index).index;
+    const found = index?.index;
     return {
       hash: hash.crc,
-      revision: defined(index).lastRevision,
+      revision: defined(index ?? liveCount).lastRevision,
       totalKey,
       totalSize: bolt.meta.highWater * bolt.meta.pageSize,
       sha256,
-      compactRevision: Math.max(info.finishedCompact, info.scheduledCompact),
-      liveKeys: countLive(keys),
+      compactRevision,
+      liveKeys: found === undefined ? defined(liveCount).live : countLive(found),
       consistentIndex: info.consistentIndex ?? null,
       term: info.term ?? null,
       storageVersion: info.storageVersion ?? null,
       clusterVersion: info.clusterVersion ?? null,
-      prefixes: findEtcdPrefixes(liveKeys(keys)).map((found) => found.prefix),
+      prefixes: findEtcdPrefixes(found === undefined ? defined(signs) : liveKeys(found)).map((found) => found.prefix),
       members: info.members,
       leases: info.leases.length,
       alarms: info.alarms.map((alarm) => `${alarm.type} on member ${alarm.member}`),
