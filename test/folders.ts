@@ -24,8 +24,9 @@ export const PURE_FOLDERS: readonly string[] = [
 
 /** The folders of io/ and of operations/ in the same way. */
 export const INNER_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  io: ["files", "network", "stores", "repository", "api-server", "node", "etcd", "ssh", "serve", "agent"],
+  io: ["audit", "files", "network", "stores", "repository", "api-server", "node", "etcd", "ssh", "serve", "agent"],
   operations: [
+    "audit",
     "cluster-access",
     "objects",
     "snapshot",

@@ -19,6 +19,16 @@ const COMPLETIONS: Readonly<Record<(typeof SHELLS)[number], string>> = {
 /** What kubectl asks to complete `kubectl mend`. Its last line is a directive: files complete too. */
 export const KUBECTL_COMPLETION = '#!/bin/sh\nkubemend __complete -- "$@"\necho :0\n';
 
+/** The audit log of root's runs. Each run opens it anew, and the agents do not write there. */
+const LOGROTATE = `/var/log/kubemend/audit.log {
+  monthly
+  rotate 24
+  compress
+  missingok
+  notifempty
+}
+`;
+
 export function packageFacts(architecture: string, homepage: string | undefined): PackageFacts {
   return {
     name: packageJson.name,
@@ -51,6 +61,7 @@ export async function packageFiles(executable: string, date: string): Promise<re
     ...SHELLS.map((shell) => file(COMPLETIONS[shell], shellScript(shell))),
     file("/usr/bin/kubectl_complete-mend", KUBECTL_COMPLETION, 0o755),
     ...units().map(({ name, text }) => file(`/usr/lib/systemd/system/${name}`, text)),
+    file("/etc/logrotate.d/kubemend", LOGROTATE),
     ...documents("docs").map((path) => file(`/usr/share/doc/kubemend/${path.slice("docs/".length)}`, read(path))),
     file("/usr/share/doc/kubemend/CHANGELOG.md", read("CHANGELOG.md")),
     file("/usr/share/doc/kubemend/copyright", read("LICENSE")),

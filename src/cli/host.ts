@@ -9,6 +9,8 @@ import { createPrinter, type Printer, type TextSink } from "./terminal/printer.t
 
 interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where changes are recorded unless KUBEMEND_AUDIT_LOG says otherwise; nowhere if undefined. */
+  readonly auditLog?: string;
   /** The directory that relative paths start from. */
   readonly cwd: string;
   /** Milliseconds since the epoch. */

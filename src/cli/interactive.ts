@@ -5,6 +5,7 @@
 import { userInfo } from "node:os";
 import packageJson from "../../package.json" with { type: "json" };
 import { MendError } from "../errors/errors.ts";
+import type { Evidence } from "../operations/audit/audit-log.ts";
 import type { DiagnoseResult } from "../operations/diagnose/diagnose.ts";
 import { EXIT, type ExitCode } from "./command.ts";
 import { errorText } from "./error-text.ts";
@@ -26,8 +27,11 @@ interface Proposal {
   readonly choose: () => Promise<ExitCode | undefined>;
 }
 
-/** Ends when the user quits. `runLine` runs a command line of kubemend. */
-export async function interact(host: Host, runLine: (argv: readonly string[]) => Promise<ExitCode>): Promise<ExitCode> {
+/** Runs a command line of kubemend; `because` are the findings that it was proposed for. */
+type RunLine = (argv: readonly string[], because?: readonly Evidence[]) => Promise<ExitCode>;
+
+/** Ends when the user quits. */
+export async function interact(host: Host, runLine: RunLine): Promise<ExitCode> {
   await host.stdout.write(
     `kubemend ${packageJson.version}: looks at this machine and its cluster. "kubemend --help" lists all commands.\n\n`,
   );
@@ -63,12 +67,11 @@ async function look(host: Host): Promise<DiagnoseResult | undefined> {
   }
 }
 
-function commandProposals(
-  found: DiagnoseResult | undefined,
-  host: Host,
-  runLine: (argv: readonly string[]) => Promise<ExitCode>,
-): readonly Proposal[] {
-  const commands = [...new Set(found?.troubles.flatMap((trouble) => trouble.commands.map((each) => withFlags(each))))];
+function commandProposals(found: DiagnoseResult | undefined, host: Host, runLine: RunLine): readonly Proposal[] {
+  const proposed = (found?.troubles ?? []).flatMap(({ code, commands }) =>
+    commands.map((each) => ({ code, command: withFlags(each) })),
+  );
+  const commands = [...new Set(proposed.map(({ command }) => command))];
   return commands.slice(0, MOST_COMMANDS).map((command) => ({
     text: command,
     async choose() {
@@ -78,12 +81,13 @@ function commandProposals(
         return undefined;
       }
       if (!(await confirm(host, false, `Run ${command} now?`))) return undefined;
-      return runLine(argv);
+      const because = proposed.filter((each) => each.command === command).map(({ code }) => ({ finding: code }));
+      return runLine(argv, because);
     },
   }));
 }
 
-function generalProposals(host: Host, runLine: (argv: readonly string[]) => Promise<ExitCode>): readonly Proposal[] {
+function generalProposals(host: Host, runLine: RunLine): readonly Proposal[] {
   return [
     { text: "look again", choose: () => Promise.resolve(undefined) },
     {

@@ -82,6 +82,14 @@ async function askSecret(question: string): Promise<string> {
   }
 }
 
+/** Root's runs on a machine are recorded in a file, and those in a pod in its log. */
+function auditLog(): Pick<ProcessHost, "auditLog"> {
+  const { KUBERNETES_SERVICE_HOST, POD_NAME, NODE_NAME } = process.env;
+  if (KUBERNETES_SERVICE_HOST || POD_NAME || NODE_NAME) return { auditLog: "stderr" };
+  const isRoot = process.platform === "linux" && process.geteuid?.() === 0;
+  return isRoot ? { auditLog: "/var/log/kubemend/audit.log" } : {};
+}
+
 const host: ProcessHost = {
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
@@ -89,6 +97,7 @@ const host: ProcessHost = {
   cwd: process.cwd(),
   now: Date.now,
   startedAt: performance.timeOrigin,
+  ...auditLog(),
   signal: interruption.signal,
   stdin: process.stdin,
   ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askSecret }),

@@ -3,15 +3,55 @@
  * usage, 3 nothing could be judged, 130 interrupted.
  */
 import { type Command, CommanderError } from "commander";
+import { audited, type Evidence } from "../operations/audit/audit-log.ts";
 import { type CommandContext, EXIT, type ExitCode } from "./command.ts";
 import { asMendError, errorJson, errorText, type TypedCommand, wantsJson } from "./error-text.ts";
 import { hostOf, type ProcessHost } from "./host.ts";
 import { createProgram } from "./program.ts";
 import { ownWords } from "./runbook-words.ts";
+import { lineOf } from "./terminal/escape.ts";
 
-export async function run(typed: readonly string[], process: ProcessHost): Promise<ExitCode> {
+/** `because` is what is known already of why it runs, for the audit log. */
+export async function run(
+  typed: readonly string[],
+  outer: ProcessHost,
+  because: readonly Evidence[] = [],
+): Promise<ExitCode> {
+  let words = "";
+  const { env, cwd } = outer;
+  const { stderr } = hostOf(outer);
+  const { exitCode } = await audited(
+    {
+      place: env.KUBEMEND_AUDIT_LOG || outer.auditLog || "off",
+      cwd,
+      env,
+      command: () => words,
+      now: () => outer.now(),
+      print: (line) => stderr.write(lineOf`${line}`),
+      evidence: because,
+    },
+    () =>
+      runCommand(typed, outer, (known) => {
+        words = known;
+      }),
+  );
+  return exitCode;
+}
+
+interface Ending {
+  readonly exitCode: ExitCode;
+  /** The code of the error that ended it. */
+  readonly error?: string;
+}
+
+/** `known` gets the words of the command, once they are. */
+async function runCommand(
+  typed: readonly string[],
+  outer: ProcessHost,
+  known: (words: string) => void,
+): Promise<Ending> {
   let argv = typed;
-  const host = hostOf(process, () => argv);
+  const host = hostOf(outer, () => argv);
   let code: ExitCode = EXIT.done;
   const pending: Promise<void>[] = [];
   const context: CommandContext = {
@@ -30,23 +70,24 @@ export async function run(typed: readonly string[], process: ProcessHost): Promi
   try {
     if (typed.length === 0 && host.ask !== undefined && host.stdout.isTTY) {
       const { interact } = await import("./interactive.ts");
-      return await interact(host, (line) => run(line, process));
+      return { exitCode: await interact(host, (line, because) => run(line, outer, because)) };
     }
     argv = await ownWords(typed, context.commandTree);
     program = await createProgram(context, output, argv[0]);
+    known(typedCommand(program, argv).words);
     await program.parseAsync([...argv], { from: "user" });
     await Promise.all(pending);
-    return code;
+    return { exitCode: code };
   } catch (error) {
     await Promise.all(pending);
     // Help that was asked for, or that stands in for a command that is missing.
-    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    if (error instanceof CommanderError && error.code === "commander.help") return EXIT.usage;
+    if (error instanceof CommanderError && error.exitCode === 0) return { exitCode: EXIT.done };
+    if (error instanceof CommanderError && error.code === "commander.help") return { exitCode: EXIT.usage };
     const mend = asMendError(error, host.signal.aborted, typedCommand(program, argv));
     await host.stderr.write(wantsJson(argv) ? errorJson(mend) : errorText(mend));
     if (mend.code === "internal" && error instanceof Error && error.stack) await host.stderr.write(`${error.stack}\n`);
-    if (mend.code === "interrupted") return EXIT.interrupted;
-    return mend.code === "usage" ? EXIT.usage : EXIT.failed;
+    if (mend.code === "interrupted") return { exitCode: EXIT.interrupted, error: mend.code };
+    return { exitCode: mend.code === "usage" ? EXIT.usage : EXIT.failed, error: mend.code };
   }
 }
 

@@ -6,6 +6,8 @@ import { readBolt } from "../bolt/bolt.ts";
 import { readLastKey } from "../bolt/edit.ts";
 import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
+import { withoutLogin } from "../errors/secret.ts";
+import { recordEvidence } from "../io/audit/audit-trail.ts";
 import { descriptorSource } from "../io/files/file-source.ts";
 import { NO_IDENTITY, readIdentity } from "../io/repository/identity.ts";
 import { fromAnyCopy } from "../io/repository/link-copies.ts";
@@ -172,6 +174,7 @@ export async function openRepositoryMoment(
     const found = await findMoment(opened, place.moment, access.history);
     const composed = await composeFound(opened, found, options);
     const { file, size, pieces } = composed;
+    recordEvidence({ repository: withoutLogin(opened.repository.store.url), revision: pieces.revision });
     return {
       file: unnamedSnapshot(text, file, size),
       repository: opened.repository.store.url,

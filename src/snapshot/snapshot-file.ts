@@ -3,6 +3,7 @@
  * `member/snap/db` (no hash), or either in an archive. The file is opened read-only and never changed.
  */
 import type { ByteSource } from "../bolt/byte-source.ts";
+import { recordEvidence } from "../io/audit/audit-trail.ts";
 import { type ArchiveKind, openArchive } from "../io/files/archive.ts";
 import { descriptorSource, openFileSource } from "../io/files/file-source.ts";
 
@@ -58,6 +59,8 @@ export async function openSnapshotFile(path: string, options: OpenSnapshotOption
     source.read(storedHash, source.size - SHA256_SIZE);
   }
   const size = hashed ? source.size - SHA256_SIZE : source.size;
+  const sha256 = storedHash === undefined ? "none: a raw copy" : Buffer.from(storedHash).toString("hex");
+  recordEvidence({ snapshot: path, bytes: size, sha256 });
   return {
     path,
     source: descriptorSource(source.descriptor, path, size),

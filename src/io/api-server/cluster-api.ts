@@ -16,6 +16,7 @@ import { Deadline, DeadlinePassed, SLOWEST_PACE } from "../network/deadline.ts";
 import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
 import { ProxyAgent, plainProxyAgent } from "../network/proxy-agent.ts";
 import { faultOfAnswer } from "./api-answer.ts";
+import { recordApiChange } from "./api-changes.ts";
 import { ApiError, describeType, foreignAnswer, isConnectionError, isJson, parseObject, refusal } from "./api-error.ts";
 import { type ApiManners, DEFAULT_REQUEST_MS, SilenceReport } from "./api-manners.ts";
 import { credentialHeaders, type Headers } from "./credential-headers.ts";
@@ -181,7 +182,7 @@ export class ClusterApi {
    * answer is one to what was asked, whole and of its kind (`api-answer.ts`); anything else is `api-refused`.
    */
   async request(method: string, path: string, body?: JsonObject, choices: RequestChoices = {}): Promise<JsonObject> {
-    const text = await this.#exchange({ method, path, body, choices }, true);
+    const text = await this.#changing({ method, path, body, choices });
     const answer = parseObject(text);
     const what = `${method} ${path.split("?")[0]}`;
     if (answer === undefined) throw this.#foreign(`it answers ${what} with what is not a JSON object`);
@@ -202,6 +203,18 @@ export class ClusterApi {
   /** An answer that is no object, such as a container's log. */
   text(path: string, signal?: AbortSignal): Promise<string> {
     return this.#exchange({ method: "GET", path, choices: { signal } }, false);
+  }
+
+  /** A change is recorded once it was made, and also where nobody knows whether it was. */
+  async #changing(sending: Sending): Promise<string> {
+    try {
+      const text = await this.#exchange(sending, true);
+      recordApiChange(this.access, sending, text);
+      return text;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status < 500)) recordApiChange(this.access, sending, undefined);
+      throw error;
+    }
   }
 
   #exchange(sending: Sending, wantsJson: boolean): Promise<string> {

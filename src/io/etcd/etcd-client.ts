@@ -3,6 +3,7 @@
 import { invariant, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { type GrpcOptions, openGrpc } from "../network/grpc.ts";
+import { recordEtcdChange } from "./etcd-changes.ts";
 import { type EtcdAccess, mayLogIn } from "./etcd-connection.ts";
 import { explainEtcdFailure } from "./etcd-failure.ts";
 import {
@@ -88,8 +89,11 @@ export function openEtcd(endpoint: string, access: EtcdAccess, signal?: AbortSig
       });
     return { signal, token: await token };
   }
-  const call = async (method: string, message: Uint8Array = NOTHING, timeout?: number): Promise<Uint8Array> =>
-    grpc.call(`/etcdserverpb.${method}`, message, { ...(await options()), timeout });
+  const call = async (method: string, message: Uint8Array = NOTHING, timeout?: number): Promise<Uint8Array> => {
+    const chosen = { ...(await options()), timeout };
+    const by = user === undefined ? endpoint : `${endpoint} as ${user.name}`;
+    return recordEtcdChange(method, message, by, () => grpc.call(`/etcdserverpb.${method}`, message, chosen));
+  };
 
   return {
     endpoint,

@@ -5,6 +5,7 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
+import { recordChange } from "../audit/audit-trail.ts";
 import { systemCode } from "../files/system-error.ts";
 import { openGrpc } from "../network/grpc.ts";
 import { type GrpcFailures, waited } from "../network/grpc-failures.ts";
@@ -131,9 +132,11 @@ export async function openContainerRuntime(
     const service = method.endsWith("Images") || method.endsWith("ImageStatus") ? "ImageService" : "RuntimeService";
     return grpc.call(`/runtime.${cri}.${service}/${method}`, message, { signal, timeout: patience });
   }
-  async function callUnlessGone(method: string, message: Uint8Array, patience?: number): Promise<void> {
+  /** For what changes something. */
+  async function callUnlessGone(method: string, id: string, message: Uint8Array, patience?: number): Promise<void> {
     try {
       await call(method, message, patience);
+      recordChange({ action: method, target: id, by: endpoint });
     } catch (error) {
       if (statusOf(error) !== NOT_FOUND) throw error;
     }
@@ -144,8 +147,8 @@ export async function openContainerRuntime(
     cri,
     version,
     podSandboxes: async () => decodePodSandboxes(await call("ListPodSandbox", EMPTY_REQUEST)),
-    stopPodSandbox: (id) => callUnlessGone("StopPodSandbox", encodeId(id)),
-    removePodSandbox: (id) => callUnlessGone("RemovePodSandbox", encodeId(id)),
+    stopPodSandbox: (id) => callUnlessGone("StopPodSandbox", id, encodeId(id)),
+    removePodSandbox: (id) => callUnlessGone("RemovePodSandbox", id, encodeId(id)),
     containers: async () => decodeContainers(await call("ListContainers", EMPTY_REQUEST)),
     async containerStatus(id) {
       try {
@@ -156,8 +159,8 @@ export async function openContainerRuntime(
       }
     },
     stopContainer: (id, graceSeconds) =>
-      callUnlessGone("StopContainer", encodeStopContainer(id, graceSeconds), timeout + graceSeconds * 1000),
-    removeContainer: (id) => callUnlessGone("RemoveContainer", encodeId(id)),
+      callUnlessGone("StopContainer", id, encodeStopContainer(id, graceSeconds), timeout + graceSeconds * 1000),
+    removeContainer: (id) => callUnlessGone("RemoveContainer", id, encodeId(id)),
     images: async () => decodeImages(await call("ListImages", EMPTY_REQUEST)),
     imageStatus: async (image) => decodeImageStatus(await call("ImageStatus", encodeImageStatus(image))),
     close: () => grpc.close(),

@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { recordChange } from "../audit/audit-trail.ts";
 import { systemCode } from "../files/system-error.ts";
 import { Deadline, DeadlinePassed } from "../network/deadline.ts";
 import { AnswerTooLong, readBody, sendRequest } from "../network/http-exchange.ts";
@@ -49,9 +50,11 @@ export async function openDocker(socket: string, signal?: AbortSignal): Promise<
     // 304: it has stopped already; 404: it is gone; 409: it is being removed
     stop: async ({ id }, grace) => {
       await ask("POST", `/containers/${id}/stop?t=${grace}`, [204, 304, 404], TIMEOUT + grace * 1000);
+      recordChange({ action: "stop container", target: id, by: socket });
     },
     remove: async ({ id }) => {
       await ask("DELETE", `/containers/${id}?force=1&v=1`, [204, 404, 409]);
+      recordChange({ action: "remove container", target: id, by: socket });
     },
     close: () => {},
   };

@@ -7,11 +7,13 @@ import { existsSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { containerFlags, flagNamed } from "../../kube/container-flags.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
+import { recordChange } from "../audit/audit-trail.ts";
 import { readQuietly } from "../files/quiet-reads.ts";
 import { commandLine, processes } from "./local-node.ts";
 
@@ -131,6 +133,7 @@ export async function startEtcdService(unit: string): Promise<void> {
 export async function giveTo(owner: string, directory: string): Promise<void> {
   try {
     await run("chown", ["-R", owner, directory]);
+    recordChange({ action: `chown to ${owner}`, target: directory });
   } catch (error) {
     throw new MendError("permission-denied", `"${directory}" cannot be given to ${owner}`, {
       where: directory,
@@ -169,7 +172,9 @@ function yaml(text: string): JsonObject {
 
 async function systemctl(...words: string[]): Promise<string> {
   try {
-    return (await run("systemctl", words)).stdout;
+    const { stdout } = await run("systemctl", words);
+    if (words[0] !== "show") recordChange({ action: `systemctl ${words[0]}`, target: defined(words.at(-1)) });
+    return stdout;
   } catch (error) {
     const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
     throw new MendError("service-failed", `systemctl ${words.join(" ")} fails: ${said || (error as Error).message}`, {

@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { KubeletStart } from "../../nodes/clean-record.ts";
+import { recordChange } from "../audit/audit-trail.ts";
 import { findKubelet } from "./local-node.ts";
 
 const run = promisify(execFile);
@@ -128,6 +129,7 @@ export async function startKubelet(start: KubeletStart, log: string): Promise<nu
     });
     const failed = new Promise<Error>((resolve) => child.once("error", resolve));
     const ended = new Promise<string>((resolve) => child.once("exit", (code, by) => resolve(String(code ?? by))));
+    recordChange({ action: "start", target: start.program });
     const early = await Promise.race([failed, ended, sleep(SETTLE_MS, undefined)]);
     if (early !== undefined) {
       const why = early instanceof Error ? early.message : `it ended with ${early}`;
@@ -169,7 +171,9 @@ export function unitOf(groups: string): string | undefined {
 
 async function systemctl(...words: string[]): Promise<string> {
   try {
-    return (await run("systemctl", words)).stdout;
+    const { stdout } = await run("systemctl", words);
+    if (words[0] !== "show") recordChange({ action: `systemctl ${words[0]}`, target: defined(words.at(-1)) });
+    return stdout;
   } catch (error) {
     const output = String((error as { stderr?: unknown }).stderr ?? "").trim();
     throw new MendError("kubelet-failed", `systemctl ${words.join(" ")} fails: ${output || (error as Error).message}`, {
@@ -198,6 +202,7 @@ function isRunning(pid: number): boolean {
 function end(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
+    recordChange({ action: signal, target: `process ${pid}, the kubelet` });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return; // it has ended already
     throw new MendError("permission-denied", `cannot stop the kubelet (process ${pid})`, {

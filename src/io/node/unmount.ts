@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { MendError } from "../../errors/errors.ts";
 import { type Mount, mountsBelow, parseMountTable } from "../../nodes/mount-table.ts";
+import { recordChange } from "../audit/audit-trail.ts";
 
 const run = promisify(execFile);
 
@@ -21,6 +22,7 @@ export async function unmountBelow(directory: string, signal?: AbortSignal): Pro
     signal?.throwIfAborted();
     try {
       await run("umount", [point]);
+      recordChange({ action: "umount", target: point });
     } catch (error) {
       if (!readMountTable().some((mount) => mount.point === point)) continue; // gone with another
       const output = String((error as { stderr?: unknown }).stderr ?? "").trim();

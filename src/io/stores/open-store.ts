@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { MendError } from "../../errors/errors.ts";
 import { withoutLogin } from "../../errors/secret.ts";
 import { openDirectoryStore } from "./directory-store.ts";
+import { recordingStore } from "./recording-store.ts";
 import type { Store } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 
@@ -18,6 +19,10 @@ const OPENERS: Readonly<Record<string, Opener>> = {
 
 /** A directory, or an URL of {@link OPENERS}. Throws `usage`. Nothing is asked of the store yet. */
 export async function openStore(address: string, options: StoreOptions): Promise<Store> {
+  return recordingStore(await openKind(address, options));
+}
+
+async function openKind(address: string, options: StoreOptions): Promise<Store> {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(address)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     const [, slip = ""] = /^([a-z0-9]+):/i.exec(address) ?? [];

@@ -10,6 +10,7 @@ import { renewCertificate } from "../../certificates/renewal.ts";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { recordEvidence } from "../../io/audit/audit-trail.ts";
 import { type AuthorityFiles, authorityBeside } from "../../io/files/certificate-files.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openReplacement, replaceFile } from "../../io/files/durable/replace-file.ts";
@@ -76,6 +77,7 @@ export async function renewCertificates(options: RenewOptions): Promise<Renewed[
     const suffix = `until-${new Date(options.now).toISOString().replace(/[-:]|\.\d+/g, "")}`;
     const all: Renewed[] = [];
     for (const { file, target, text, renewed } of plans) {
+      for (const { subject } of renewed) recordEvidence({ renewed: subject, file });
       const kept =
         target === undefined
           ? null

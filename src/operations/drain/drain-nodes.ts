@@ -5,6 +5,7 @@ import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
+import { recordEvidence } from "../../io/audit/audit-trail.ts";
 import { NODES } from "../../kube/api-paths.ts";
 import { matchesLabels, parseLabelSelector } from "../../kube/label-selector.ts";
 import { namespacedName } from "../../kube/names.ts";
@@ -162,6 +163,7 @@ class Drain {
     const text = problems.map((problem) => problem.text).join("; ");
     if (allowControlPlaneLoss) {
       report({ type: "note", text: `draining all the same: ${text}` });
+      recordEvidence({ allowed: "the loss of the control plane", problem: text });
       return;
     }
     throw new MendError("control-plane-at-risk", `${text}; nothing was changed`, {

@@ -5,6 +5,7 @@
 
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { recordEvidence } from "../../io/audit/audit-trail.ts";
 import { checkDataDirTarget, type DataDirTarget } from "../../io/etcd/data-dir-writer.ts";
 import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { chooseEntries, planSalvage, type SalvagePlan } from "../../salvage/choose.ts";
@@ -118,6 +119,8 @@ export async function salvage(dataDirs: readonly string[], options: SalvageOptio
         checkDataDirTarget(options);
         return report(plan, opened, damaged, undefined, options);
       }
+      const { index, term } = plan.last;
+      recordEvidence({ salvage: reasonFor(plan), lastIndex: index, lastTerm: term });
       const written = await writeSalvaged(plan, opened, { ...options, peerUrls });
       if (!("damaged" in written)) return report(plan, opened, damaged, written, options);
       damaged.push({ ...written.damaged, code: "database-damaged" });

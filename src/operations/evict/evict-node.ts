@@ -3,6 +3,7 @@
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { recordEvidence } from "../../io/audit/audit-trail.ts";
 import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady, type NodeState, nodeState } from "../../kube/node-state.ts";
 import type { KubeObject } from "../../kube/object.ts";
@@ -101,6 +102,7 @@ export function evictNode(options: EvictNodeOptions): Promise<NodeEviction> {
       await demandPermission(api, { verb: "patch", resource: "nodes" }, signal);
     }
     if (options.dryRun || !(await options.confirm(plan))) return { plan, done: false, failed: [] };
+    recordEvidence({ node: name, ready: state.ready, why: state.why, by });
     const failed = await carryOut(api, node, plan, options);
     return { plan, done: true, failed };
   });

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { recordEvidence } from "../../io/audit/audit-trail.ts";
 import type { LeaseHolderName } from "../../kube/lease.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { permanentPods } from "../../rescue/permanent.ts";
@@ -102,6 +103,13 @@ function withSession<T>(
     try {
       const { pods } = await firstLook(session);
       const targets = await findRescueTargets(cluster.api, { ...options, signal }, pods);
+      for (const { component, kind, namespace, name, templates } of targets)
+        recordEvidence({
+          component,
+          from: kind,
+          object: `${namespace}/${name}`,
+          template: defined(templates[0]).title,
+        });
       return await use(session, targets, cluster, pods, () => ended.abort());
     } finally {
       ended.abort();

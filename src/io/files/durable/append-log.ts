@@ -17,6 +17,7 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError } from "../system-error.ts";
+import { recordFileChange } from "./file-changes.ts";
 import { tryLock } from "./flock.ts";
 
 const flush = promisify(fdatasync);
@@ -50,6 +51,7 @@ export function createAppendLog(path: string): AppendLog {
     throw fromSystemError(error, "create", path);
   }
   lock(descriptor, path);
+  recordFileChange("create", path);
   return appendLog(path, descriptor, 0);
 }
 

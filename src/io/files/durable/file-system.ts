@@ -35,6 +35,7 @@ import type { ByteSink } from "../../../bolt/page-output.ts";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError } from "../system-error.ts";
+import { recordFileChange, recordRename } from "./file-changes.ts";
 import { shownPath } from "./shown-path.ts";
 
 const copyAsync = promisify(copyFile);
@@ -96,11 +97,11 @@ export interface FileSystem {
 /** All functions throw a `MendError`. */
 export const realFileSystem: FileSystem = {
   makeDirectory: (path, mode) => attempt("create directory", path, () => makeDirectories(path, mode)),
-  create: (path, mode) =>
-    outputFile(
-      path,
-      attempt("create", path, () => openSync(path, CREATE, mode)),
-    ),
+  create(path, mode) {
+    const descriptor = attempt("create", path, () => openSync(path, CREATE, mode));
+    recordFileChange("create", path);
+    return outputFile(path, descriptor);
+  },
   async copy(descriptor, path, mode) {
     const { size, blocks } = fstatSync(descriptor);
     if (blocks * 512 < size - SPARSE_BYTES) return copySparse(descriptor, path, mode, size);
@@ -133,8 +134,14 @@ export const realFileSystem: FileSystem = {
       });
     }
   },
-  rename: (from, to) => attempt("rename", `${shownPath(from)}" to "${shownPath(to)}`, () => renameSync(from, to)),
-  link: (from, to) => attempt("link", `${shownPath(from)}" to "${shownPath(to)}`, () => linkSync(from, to)),
+  rename(from, to) {
+    attempt("rename", `${shownPath(from)}" to "${shownPath(to)}`, () => renameSync(from, to));
+    recordRename(from, to);
+  },
+  link(from, to) {
+    attempt("link", `${shownPath(from)}" to "${shownPath(to)}`, () => linkSync(from, to));
+    recordFileChange("write", to);
+  },
   own(path, mode, uid, gid) {
     attempt("change the owner of", path, () => {
       const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -162,7 +169,11 @@ export const realFileSystem: FileSystem = {
       throw fromSystemError(error, "flush", shownPath(path));
     }
   },
-  remove: (path) => attempt("remove", path, () => rmSync(path, { recursive: true, force: true })),
+  remove(path) {
+    const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
+    if (isThere) recordFileChange("remove", path);
+  },
 };
 
 /** So much less on the disk than a file is long makes it sparse. */

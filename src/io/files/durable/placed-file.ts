@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { chmod, chown, lchown, open, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fromSystemError, systemCode } from "../system-error.ts";
+import { recordFileChange } from "./file-changes.ts";
 import { realFileSystem } from "./file-system.ts";
 
 export type PlacedFile = { readonly uid: number; readonly gid: number } & (
@@ -29,6 +30,7 @@ export async function placeFile(path: string, file: PlacedFile): Promise<boolean
     const isOwned = await own(path, file);
     if (file.type === "file") await chmod(path, file.mode);
     realFileSystem.syncDirectory(dirname(path));
+    recordFileChange("create", path);
     return isOwned;
   } catch (error) {
     throw fromSystemError(error, "write", path);

@@ -9,6 +9,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { promisify } from "node:util";
 import { MendError } from "../../../errors/errors.ts";
+import { recordChange } from "../../../io/audit/audit-trail.ts";
 import { componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
@@ -84,7 +85,10 @@ export async function join(
 
 async function kubeadm(words: readonly string[]): Promise<string> {
   try {
-    return (await run("kubeadm", words, { timeout: KUBEADM_MS, maxBuffer: 16 * 1024 * 1024 })).stdout;
+    const { stdout } = await run("kubeadm", words, { timeout: KUBEADM_MS, maxBuffer: 16 * 1024 * 1024 });
+    // The words behind these are the token and the key.
+    recordChange({ action: `kubeadm ${words[0]}`, target: "this machine" });
+    return stdout;
   } catch (error) {
     const { stderr = "", stdout = "" } = error as { stderr?: string; stdout?: string };
     const output = `${stdout}\n${stderr}`

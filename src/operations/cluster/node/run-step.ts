@@ -8,6 +8,7 @@ import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { onRequest, STATE_AFTER } from "../../../cluster/restore-state.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { recordEvidence } from "../../../io/audit/audit-trail.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
@@ -118,6 +119,7 @@ function takenBack(id: string): MendError {
 }
 
 async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> {
+  recordEvidence({ step: request.step, ...("id" in request && request.id !== undefined && { operation: request.id }) });
   const { signal, report } = edges;
   switch (request.step) {
     case "survey":

@@ -1,0 +1,26 @@
+/** What is recorded of files: those that got or lost their names, and not what is put together before that. */
+import { tmpdir } from "node:os";
+import { recordChange } from "../../audit/audit-trail.ts";
+import { shownPath } from "./shown-path.ts";
+
+/**
+ * Names of what a run stages, locks, or keeps until it is done: `.NAME.kubemend-RANDOM`, `.NAME.kubemend`, `NAME.draft`,
+ * `NAME.part`, `NAME.partial`.
+ */
+const OWN_WORK = /^(?:\..*\.?kubemend\b.*|\..*\.partial-[0-9a-f]+|.*\.(?:draft|part|partial))$/;
+
+export function recordFileChange(action: "create" | "write" | "remove", path: string): void {
+  const target = shownPath(path);
+  if (!isOwnWork(target)) recordChange({ action, target });
+}
+
+/** What was staged is written by it; what had a name is moved. */
+export function recordRename(from: string, to: string): void {
+  const [source, target] = [shownPath(from), shownPath(to)];
+  if (!isOwnWork(target)) recordChange({ action: "write", target, ...(isOwnWork(source) ? {} : { from: source }) });
+  else if (!isOwnWork(source)) recordChange({ action: "move aside", target: source });
+}
+
+function isOwnWork(path: string): boolean {
+  return path.startsWith(`${tmpdir()}/kubemend-`) || path.split("/").some((name) => OWN_WORK.test(name));
+}
