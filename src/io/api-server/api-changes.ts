@@ -48,7 +48,7 @@ function nameOf(body: JsonObject | undefined, answer: string | undefined): strin
 }
 
 /** The user as the API server will find it, where the credentials say so themselves; else what they are. */
-export function whoAsks(access: ClusterAccess): string {
+function whoAsks(access: ClusterAccess): string {
   const own = ownName(access);
   return access.impersonate === undefined ? own : `${access.impersonate.user} (asked by ${own})`;
 }
