@@ -7,7 +7,7 @@ import { argument, defineCommand, defineGroup } from "../options/define-command.
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { duration, parsed, path, toggle } from "../options/flag.ts";
 import { outputFlag } from "../options/output-flags.ts";
-import { etcdMembers } from "./etcd-members.ts";
+import { etcdMemberList } from "./etcd-members.ts";
 
 const PAGE = "docs/back-up-and-restore-etcd.md";
 const COMMON = { ...ETCD_FLAGS, output: outputFlag(["text", "json"]) };
@@ -111,7 +111,7 @@ export const etcdMember = defineGroup({
   name: "member",
   text: "add, remove, update and promote members",
   page: PAGE,
-  commands: [add, remove, update, promote, (context) => etcdMembers(context).name("list")],
+  commands: [add, remove, update, promote, etcdMemberList],
 });
 
 /** etcdctl's line. */

@@ -1,36 +1,42 @@
 import type { listMembersV2, MemberList } from "../../operations/etcd/etcd-members.ts";
-import { defineCommand } from "../options/define-command.ts";
+import { defineCommand, type MakeCommand } from "../options/define-command.ts";
 import { ETCD_FLAGS, etcdFlags } from "../options/etcd-flags.ts";
 import { oneOf } from "../options/flag.ts";
 import { outputFlag } from "../options/output-flags.ts";
 import { boxTable } from "../terminal/box-table.ts";
 import { lineOf, oneLine } from "../terminal/escape.ts";
 
-export const etcdMembers = defineCommand({
-  name: "members",
-  text: "the members of a live cluster, in etcdctl's words",
-  flags: {
-    ...ETCD_FLAGS,
-    api: oneOf("--api <version>", ["v3", "v2"], "the API to ask", { default: "v3" }),
-    output: outputFlag(["text", "table", "json"]),
-  },
-  examples: [
-    `kubemend etcd members --endpoints https://10.0.0.1:2379,https://10.0.0.2:2379 \\
+/** `etcd members`, and `etcd member list` as etcdctl has it. */
+export const etcdMembers = membersCommand("members", "members");
+export const etcdMemberList = membersCommand("list", "member list");
+
+function membersCommand(name: string, typed: string): MakeCommand {
+  return defineCommand({
+    name,
+    text: "the members of a live cluster, in etcdctl's words",
+    flags: {
+      ...ETCD_FLAGS,
+      api: oneOf("--api <version>", ["v3", "v2"], "the API to ask", { default: "v3" }),
+      output: outputFlag(["text", "table", "json"]),
+    },
+    examples: [
+      `kubemend etcd ${typed} --endpoints https://10.0.0.1:2379,https://10.0.0.2:2379 \\
   --cacert ca.crt --cert client.crt --key client.key`,
-    "kubemend etcd members --endpoints http://127.0.0.1:2379 -o table",
-    "kubemend etcd members --api v2",
-  ],
-  page: "docs/back-up-and-restore-etcd.md",
-  async run(_, flags, { host }) {
-    const { listMembers, listMembersV2 } = await import("../../operations/etcd/etcd-members.ts");
-    const access = etcdFlags(host, flags);
-    const text =
-      flags.api === "v3"
-        ? membersText(await listMembers(access, host.signal), flags.output)
-        : membersV2Text(await listMembersV2(access, host.signal), flags.output);
-    await host.stdout.write(text);
-  },
-});
+      `kubemend etcd ${typed} --endpoints http://127.0.0.1:2379 -o table`,
+      `kubemend etcd ${typed} --api v2`,
+    ],
+    page: "docs/back-up-and-restore-etcd.md",
+    async run(_, flags, { host }) {
+      const { listMembers, listMembersV2 } = await import("../../operations/etcd/etcd-members.ts");
+      const access = etcdFlags(host, flags);
+      const text =
+        flags.api === "v3"
+          ? membersText(await listMembers(access, host.signal), flags.output)
+          : membersV2Text(await listMembersV2(access, host.signal), flags.output);
+      await host.stdout.write(text);
+    },
+  });
+}
 
 type Format = "text" | "table" | "json";
 

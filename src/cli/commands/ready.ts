@@ -2,7 +2,7 @@ import type { Readiness, ReadinessState } from "../../diagnosis/readiness.ts";
 import { EXIT } from "../command.ts";
 import { REPOSITORY_TEXT } from "../options/backup-flags.ts";
 import { argument, defineCommand } from "../options/define-command.ts";
-import { duration } from "../options/flag.ts";
+import { duration, words } from "../options/flag.ts";
 import { resultFlags, snapshotOptions } from "../options/output-flags.ts";
 import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts";
 import { IDENTITY_FLAG } from "../options/snapshot-flags.ts";
@@ -16,6 +16,7 @@ export const readyCommand = defineCommand({
   flags: {
     ...resultFlags(["text", "json"]),
     ...REACH_FLAGS,
+    nodeCommand: words("--node-command <command>", "what runs kubemend on the nodes", { default: "kubemend" }),
     identity: IDENTITY_FLAG,
     maxLag: duration("--max-lag <duration>", "how old the newest moment may be", { default: "5m" }),
     maxAge: duration("--max-age <duration>", "how long ago the last verify and the last drill may be", {

@@ -55,7 +55,7 @@ interface Preset {
 
 type WithDefault<T, O> = O extends { readonly default: unknown } | { readonly required: true } ? T : T | undefined;
 
-/** Any text. */
+/** Any text. A default of nothing is not in the help. */
 export function words<const O extends Common & Preset & { readonly default?: string }>(
   flags: string,
   text: string,
@@ -64,8 +64,8 @@ export function words<const O extends Common & Preset & { readonly default?: str
   return flag(
     flags,
     text,
-    (option) => withDefault(withPreset(common(option, options ?? {}), options), options?.default),
-    (read) => read as WithDefault<string, O>,
+    (option) => withDefault(withPreset(common(option, options ?? {}), options), options?.default || undefined),
+    (read) => (read ?? options?.default) as WithDefault<string, O>,
   );
 }
 
