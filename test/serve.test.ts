@@ -1,7 +1,9 @@
 /** `serve` as its clients see it, over real sockets. What kubectl makes of it is in test/clients. */
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeCbor } from "../src/storage/cbor.ts";
 import { decodeMessage } from "../src/storage/decode-message.ts";
@@ -10,6 +12,7 @@ import { parseJson } from "../src/storage/json-parse.ts";
 import { planOf } from "../src/storage/message-plan.ts";
 import { decodeYaml } from "../src/storage/yaml-parse.ts";
 import { FIXTURES } from "./kubectl-tables.ts";
+import { kubemend } from "./kubemend.ts";
 import { serveFile, type TestServer } from "./serving.ts";
 
 type Json = Record<string, unknown> & {
@@ -371,6 +374,21 @@ describe("nothing is written", () => {
     });
     expect(readFileSync(join(FIXTURES, "k120-broad/snapshot.db.gz")).equals(before)).toBe(true);
   });
+});
+
+test("a file that is cut off is damaged, which is not to say that it holds no cluster", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "cut-"));
+  const file = join(directory, "cut.db");
+  writeFileSync(file, gunzipSync(readFileSync(join(FIXTURES, "k120-broad/snapshot.db.gz"))).subarray(0, 1_000_000));
+  const failure = { code: "snapshot-damaged", where: file, message: expect.stringContaining("beyond the end") };
+  try {
+    await expect(serveFile(file)).rejects.toMatchObject(failure);
+    await expect(serveFile(file, { etcdPrefix: "/registry" })).rejects.toMatchObject(failure);
+    const read = await kubemend(directory, ["snapshot", "get", file, "pods", "-A", "-o", "json"]);
+    expect([read.code, read.stderr + read.stdout]).toEqual([1, expect.stringContaining("damaged snapshot")]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 test("a review says by its path what it is, where its body does not", async () => {

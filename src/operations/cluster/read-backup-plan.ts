@@ -104,7 +104,10 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
   const snapshot = await openSnapshot(path, options);
   try {
     const keyspace = await readKeyspace(snapshot, options);
-    const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, path);
+    const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, {
+      path,
+      findings: snapshot.findings,
+    });
     const { objects, sealed, podCount } = await readControlPlaneObjects(snapshotValues(keyspace), {
       etcdPrefix,
       transformer: createTransformer(loadEncryptionConfig(options.encryptionConfig), etcdPrefix),

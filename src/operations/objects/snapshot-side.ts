@@ -61,7 +61,7 @@ export async function readSnapshotSide(
 ): Promise<SnapshotSide> {
   const keyspace = await readKeyspace(snapshot, { ...options, ...(atRevision === undefined ? {} : { atRevision }) });
   const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
-  const prefix = chooseEtcdPrefix(keyspace, flag, file);
+  const prefix = chooseEtcdPrefix(keyspace, flag, { path: file, findings: snapshot.findings });
   const order = sortedEntries(keyspace.index);
   const ranges = findRanges(keyspace, order, prefix);
   const transformer = createTransformer(config, prefix);

@@ -27,7 +27,10 @@ export async function readBackup(
     const config = loadEncryptionConfig(options.encryptionConfig);
     for (const finding of config?.findings ?? []) snapshot.findings.report(finding);
     const { keyspace, sha256 } = await readAndVerify(snapshot, options);
-    const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, path);
+    const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, {
+      path,
+      findings: snapshot.findings,
+    });
     const found = await readControlPlaneObjects(snapshotValues(keyspace), {
       etcdPrefix,
       transformer: createTransformer(config, etcdPrefix),

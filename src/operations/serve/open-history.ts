@@ -1,17 +1,14 @@
 /** A snapshot as a history that `kubeapi/` can serve. */
 
 import { defined } from "../../errors/defined.ts";
-import { MendError } from "../../errors/errors.ts";
-import { input } from "../../errors/input.ts";
 import type { KeyspaceHistory } from "../../kubeapi/history.ts";
 import type { Timeline } from "../../mvcc/timeline.ts";
-import { checkPrefixFound } from "../../snapshot/choose-etcd-prefix.ts";
+import { choosePrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import type { Snapshot, SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { readTimeline } from "../../snapshot/read-timeline.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
-import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
 
 export interface HistoryOptions extends SnapshotOptions {
   /** The path of an EncryptionConfiguration. */
@@ -27,11 +24,14 @@ export interface OpenedHistory {
   readonly timeline: Timeline;
 }
 
-/** Throws `not-kubernetes`, `usage` where there are several clusters, and `encryption-config-invalid`. */
+/** Throws `not-kubernetes`, `snapshot-damaged`, `usage` where there are several clusters, and `encryption-config-invalid`. */
 export async function openHistory(snapshot: Snapshot, options: HistoryOptions): Promise<OpenedHistory> {
   const config = loadEncryptionConfig(options.encryptionConfig);
   const { timeline, prefixes, read } = await readTimeline(snapshot, options);
-  const prefix = choosePrefix(prefixes, options.etcdPrefix, snapshot.file.path);
+  const prefix = choosePrefix(prefixes, options.etcdPrefix, {
+    path: snapshot.file.path,
+    findings: snapshot.findings,
+  });
   const transformer = createTransformer(config, prefix);
   const encoder = new TextEncoder();
   const decoder = new TextDecoder();
@@ -84,27 +84,4 @@ export function upTo(history: KeyspaceHistory, revision: number): KeyspaceHistor
       }
     },
   };
-}
-
-function choosePrefix(found: readonly string[], given: string | undefined, path: string): string {
-  if (given !== undefined) {
-    const prefix = normalizeEtcdPrefix(given);
-    checkPrefixFound(prefix, found, path);
-    return prefix;
-  }
-  const [first, second] = found;
-  if (first === undefined) {
-    throw new MendError("not-kubernetes", "no Kubernetes cluster in this snapshot", {
-      where: path,
-      hint: `list what is there with snapshot keys, or pass ${input("etcdPrefix")}`,
-    });
-  }
-  if (second !== undefined) {
-    const listed = found.map((prefix) => `"${prefix}"`).join(", ");
-    throw new MendError("usage", `the snapshot holds ${found.length} clusters, under ${listed}`, {
-      where: path,
-      hint: `choose one with ${input("etcdPrefix")}`,
-    });
-  }
-  return first;
 }

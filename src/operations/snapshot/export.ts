@@ -147,7 +147,10 @@ async function selectTypes(
   reading: Omit<KeyspaceOptions, "select">,
 ): Promise<readonly KeySelection[]> {
   if (types.length === 0) return [];
-  const prefix = chooseEtcdPrefix(await readKeyspace(snapshot, reading), etcdPrefix, snapshot.file.path);
+  const prefix = chooseEtcdPrefix(await readKeyspace(snapshot, reading), etcdPrefix, {
+    path: snapshot.file.path,
+    findings: snapshot.findings,
+  });
   const definitions = await readDefinitions(snapshot, reading, prefix, createTransformer(encryption, prefix));
   try {
     const resources = types.flatMap((type) => resolveResources(type, definitions.custom));

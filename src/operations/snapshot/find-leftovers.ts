@@ -41,7 +41,8 @@ export async function findLeftovers(
 ): Promise<{ readonly leftovers: Leftovers; readonly notes: readonly Finding[] }> {
   const { etcdPrefix, exclude = [], excludeKeys = [] } = options;
   const leftOut = new Set(excludeKeys);
-  if (etcdPrefix !== undefined) checkPrefixFound(etcdPrefix, prefixes, snapshot.file.path);
+  const searched = { path: snapshot.file.path, findings: snapshot.findings };
+  if (etcdPrefix !== undefined) checkPrefixFound(etcdPrefix, prefixes, searched);
   const found = keysOf(index);
   const prefix = etcdPrefix ?? prefixes[0] ?? (found.length > 0 ? DEFAULT_ETCD_PREFIX : undefined);
   const isElsewhere = etcdPrefix === undefined && prefix !== undefined && prefix !== DEFAULT_ETCD_PREFIX;

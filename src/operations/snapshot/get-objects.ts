@@ -169,7 +169,11 @@ function keyspaceOptions({ atRevision, signal, progress }: GetOptions) {
 
 /** The prefix of a cluster that is not where it was looked for first, or the error that says where there is one. Needs all keys. */
 async function findPrefix(snapshot: Snapshot, options: GetOptions, path: string): Promise<string> {
-  return chooseEtcdPrefix(await readKeyspace(snapshot, keyspaceOptions(options)), options.etcdPrefix, path);
+  const { findings } = snapshot;
+  return chooseEtcdPrefix(await readKeyspace(snapshot, keyspaceOptions(options)), options.etcdPrefix, {
+    path,
+    findings,
+  });
 }
 
 function openGroup(
