@@ -23,20 +23,23 @@ afterEach(async () => {
 
 const suites = (["bookworm", "trixie", "sid", "newer"] as const).filter((suite) => findProgram(suite, "etcd"));
 
-/** Writes as fast as it is acknowledged until `stopped` aborts; returns the keys whose writes were acknowledged. */
-async function load(server: EtcdServer, writer: string, stopped: AbortSignal): Promise<string[]> {
-  const acknowledged: string[] = [];
+/** Writes as fast as it is acknowledged until `stopped` aborts; the keys whose writes were acknowledged are added. */
+async function load(
+  server: EtcdServer,
+  writer: string,
+  stopped: AbortSignal,
+  acknowledged: Set<string>,
+): Promise<void> {
   for (let i = 0; !stopped.aborted; i++) {
     const key = `/load/${writer}/${i}`;
     const body = JSON.stringify({ key: btoa(key), value: btoa("v".repeat(i % 700)) });
     try {
       const response = await fetch(`${server.endpoint}/v3/kv/put`, { method: "POST", body, signal: stopped });
-      if (response.ok && ((await response.json()) as { header?: object }).header !== undefined) acknowledged.push(key);
+      if (response.ok && ((await response.json()) as { header?: object }).header !== undefined) acknowledged.add(key);
     } catch {
       break; // killed
     }
   }
-  return acknowledged;
 }
 
 /** A cluster of three that is killed, all at once, while writes are going on at each member. */
@@ -47,12 +50,15 @@ async function killedCluster(
   const { members, initialCluster } = await planMembers(3);
   running = await startMembers(suite, directory, members, initialCluster, flags);
   const stopped = new AbortController();
-  const loads = running.flatMap((server, i) => [0, 1, 2].map((n) => load(server, `${i}-${n}`, stopped.signal)));
+  const acknowledged = new Set<string>();
+  const loads = running.flatMap((server, i) =>
+    [0, 1, 2].map((n) => load(server, `${i}-${n}`, stopped.signal, acknowledged)),
+  );
   await new Promise((resolve) => setTimeout(resolve, 2000));
+  await expect.poll(() => acknowledged.size, { timeout: 30_000 }).toBeGreaterThan(50);
   await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
   stopped.abort();
-  const acknowledged = new Set((await Promise.all(loads)).flat());
-  expect(acknowledged.size).toBeGreaterThan(50);
+  await Promise.all(loads);
   return { members, acknowledged };
 }
 
