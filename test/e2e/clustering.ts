@@ -98,7 +98,7 @@ export function nodeFlags(nodes: readonly Node[]): string[] {
 
 /** Fails with what it said. */
 export function expectDone(outcome: Outcome): void {
-  expect([outcome.code, outcome.stderr]).toEqual([0, expect.any(String)]);
+  expect(outcome.code, outcome.stderr).toBe(0);
 }
 
 /** Saves a snapshot on a node and brings it to the administrator's machine. Returns its path there. */
