@@ -31,7 +31,7 @@ export function mapLeaves(
   report: Report,
   seen: PageSet = createPageSet(bolt.pageCount),
 ): LeafMap {
-  const list = createLeafList();
+  const list = createLeafList(bolt.pageCount);
   const bucketEnds: number[] = [];
   const inline: { bucket: string; page: Page }[] = [];
   for (const bucket of buckets) {

@@ -38,12 +38,19 @@ export interface LeafList {
   separatorEnds: Float64Array;
 }
 
-export function createLeafList(): LeafList {
+/** A revision. */
+const SEPARATOR_BYTES = 17;
+const LEAST_RESERVED = 1024;
+const MOST_RESERVED = 1 << 23;
+
+/** `most`: how many leaves there may be. What is reserved and never used takes no memory; what grows is copied. */
+export function createLeafList(most = 0): LeafList {
+  const reserved = Math.max(LEAST_RESERVED, Math.min(most, MOST_RESERVED));
   return {
     count: 0,
-    ids: new Uint32Array(new SharedArrayBuffer(1024 * 4)),
-    separators: new Uint8Array(new SharedArrayBuffer(16384)),
-    separatorEnds: new Float64Array(new SharedArrayBuffer(1024 * 8)),
+    ids: new Uint32Array(new SharedArrayBuffer(reserved * 4)),
+    separators: new Uint8Array(new SharedArrayBuffer(reserved * SEPARATOR_BYTES)),
+    separatorEnds: new Float64Array(new SharedArrayBuffer(reserved * 8)),
   };
 }
 

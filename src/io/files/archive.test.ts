@@ -1,13 +1,16 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fstatSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -204,4 +207,30 @@ describe("room", () => {
     const signal = AbortSignal.abort();
     await expect(open(join(FIXTURES, "small.db.gz"), { signal })).rejects.toThrow("aborted");
   });
+});
+
+const TMPFS = 0x01021994;
+const hasMemory = existsSync("/dev/shm") && statfsSync("/dev/shm").type === TMPFS;
+
+test.skipIf(!hasMemory)("a small content stays in memory, a larger one goes where it fits", async () => {
+  const placeOf = async (path: string): Promise<string> => {
+    const fd = openSync(path, "r");
+    try {
+      const archive = await openArchive(path, fd);
+      const place = readlinkSync(`/proc/self/fd/${archive!.fd}`);
+      expect(fstatSync(archive!.fd).size).toBe(archive!.size);
+      closeSync(archive!.fd);
+      return place;
+    } finally {
+      closeSync(fd);
+    }
+  };
+  expect(await placeOf(join(FIXTURES, "small.db.gz"))).toMatch(/^\/dev\/shm\/kubemend-/);
+  expect(await placeOf(join(FIXTURES, "small.db.zst"))).toMatch(/^\/dev\/shm\/kubemend-/);
+  // Zeros pack well: the archive is small.
+  const large = Buffer.alloc(300 << 20);
+  for (const packed of [zlib.gzipSync(large, { level: 1 }), zlib.zstdCompressSync(large)]) {
+    expect(await placeOf(write("large", packed))).not.toMatch(/^\/dev\/shm\//);
+  }
+  expect(readdirSync("/dev/shm").filter((name) => /^kubemend-[0-9a-f]{24}$/.test(name))).toEqual([]);
 });

@@ -1,7 +1,8 @@
 /**
  * Compressed snapshots: gzip, zstd, and the zip files that k3s writes. What a file is shows in its first bytes, never
- * in its name. The content goes to a file that has no name from the moment it exists (unlinked at once, mode 0600), so
- * that neither a crash nor SIGINT leaves half a snapshot or a readable copy of the cluster's secrets behind.
+ * in its name. A small content stays in memory, others go to a disk: in either case to a file that has no name from the
+ * moment it exists (unlinked at once, mode 0600), so that neither a crash nor SIGINT leaves half a snapshot or a readable
+ * copy of the cluster's secrets behind.
  *
  * Formats: RFC 1952 (gzip, several members), RFC 8878 (zstd, several and skippable frames), PKWARE's APPNOTE (zip, by yauzl).
  */
@@ -15,6 +16,7 @@ import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
+import { systemCode } from "./system-error.ts";
 import { zipContent } from "./zip.ts";
 
 export type ArchiveKind = "gzip" | "zstd" | "zip";
@@ -30,7 +32,7 @@ export interface OpenArchive {
 }
 
 export interface ArchiveOptions {
-  /** Where the content goes; the system's (TMPDIR) unless given. */
+  /** Where the content goes; unless given, memory for a small one, and the system's (TMPDIR) for others. */
   readonly temporaryDirectory?: string;
   /** How many bytes it may take there; nearly all that is free unless given. */
   readonly mostBytes?: number;
@@ -67,6 +69,32 @@ export async function openArchive(
   const head = new Uint8Array(4);
   const kind = archiveKind(head.subarray(0, readSync(fd, head, 0, 4, 0)));
   if (kind === undefined) return undefined;
+  if (options.temporaryDirectory === undefined) {
+    const memory = memoryPlace();
+    if (memory !== undefined && !isSurelyLarger(kind, fd, memory.mostBytes)) {
+      const unpacked = await unpackWhereItFits(kind, path, fd, { ...options, ...memory });
+      if (unpacked !== undefined) return unpacked;
+    }
+  }
+  return unpack(kind, path, fd, options);
+}
+
+/** Undefined where it does not fit, and where nothing can be written. */
+async function unpackWhereItFits(
+  kind: ArchiveKind,
+  path: string,
+  fd: number,
+  options: ArchiveOptions,
+): Promise<OpenArchive | undefined> {
+  try {
+    return await unpack(kind, path, fd, options);
+  } catch (error) {
+    if (error instanceof MendError && (error.code === "no-space" || error.code === "io")) return undefined;
+    throw error;
+  }
+}
+
+async function unpack(kind: ArchiveKind, path: string, fd: number, options: ArchiveOptions): Promise<OpenArchive> {
   const directory = options.temporaryDirectory ?? tmpdir();
   const target = openUnnamed(directory);
   try {
@@ -78,6 +106,34 @@ export async function openArchive(
     closeSync(target);
     throw error;
   }
+}
+
+/** Linux' directory for shared memory, if it is one (statfs(2), f_type of tmpfs). */
+const MEMORY_DIRECTORY = "/dev/shm";
+const TMPFS = 0x01021994;
+const MOST_IN_MEMORY = 256 << 20;
+
+/**
+ * Where a small content stays in memory: it is never written to a disk (but for swap), and frees its memory when it is
+ * closed. At most a quarter of what is free.
+ */
+function memoryPlace(): { readonly temporaryDirectory: string; readonly mostBytes: number } | undefined {
+  try {
+    if (statfsSync(MEMORY_DIRECTORY).type !== TMPFS) return undefined;
+  } catch (error) {
+    if (systemCode(error) !== undefined) return undefined;
+    throw error;
+  }
+  const free = Math.min(freeBytes(MEMORY_DIRECTORY), process.availableMemory());
+  return { temporaryDirectory: MEMORY_DIRECTORY, mostBytes: Math.min(MOST_IN_MEMORY, Math.floor(free / 4)) };
+}
+
+/** By the size of the archive, or what gzip writes at its end: the size of the content, of a larger one the low 32 bits. */
+function isSurelyLarger(kind: ArchiveKind, fd: number, mostBytes: number): boolean {
+  const { size } = fstatSync(fd);
+  const end = Buffer.alloc(4);
+  const isRead = kind === "gzip" && size > 4 && readSync(fd, end, 0, 4, size - 4) === 4;
+  return size > mostBytes || (isRead && end.readUInt32LE(0) > mostBytes);
 }
 
 function streamContent(kind: "gzip" | "zstd", path: string, fd: number): ArchiveContent {
