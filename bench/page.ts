@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { aligned } from "./aligned.ts";
 import { type RestoredObjects, restoredTables } from "./restored-objects.ts";
+import { type ScaleResults, scaleTable } from "./scale-table.ts";
 import type { Measured, Spread } from "./turns.ts";
 
 export interface Results {
@@ -27,6 +28,8 @@ const RESULTS = join(import.meta.dirname, "results.json");
 const RESTORED = join(import.meta.dirname, "objects-restore.json");
 const BEGIN = "<!-- from bench/results.json: begin -->";
 const RESTORED_BEGIN = "<!-- from bench/objects-restore.json: begin -->";
+const SCALE = join(import.meta.dirname, "scale.json");
+const SCALE_BEGIN = "<!-- from bench/scale.json: begin -->";
 const END = "<!-- end -->";
 
 /** The table as Markdown: a row for each tool, and the ratio of kubemend to each peer. */
@@ -74,7 +77,8 @@ function between(page: string, begin: string, text: string): string {
 
 function recordedPage(): string {
   const read = <T>(path: string) => JSON.parse(readFileSync(path, "utf8")) as T;
-  return performancePage(readFileSync(PAGE, "utf8"), read<Results>(RESULTS), read<RestoredObjects[]>(RESTORED));
+  const page = between(readFileSync(PAGE, "utf8"), SCALE_BEGIN, scaleTable(read<ScaleResults>(SCALE)));
+  return performancePage(page, read<Results>(RESULTS), read<RestoredObjects[]>(RESTORED));
 }
 
 /** Whether docs/performance.md has the tables of bench/results.json and bench/objects-restore.json. */
