@@ -2,18 +2,34 @@
  * `npm run build:exe`: kubemend as one executable file, `build/kubemend`, for the machine that this runs on. It is the
  * devDependency's Node, stripped, with our bundles in it (Node's single executable applications): the command line, the
  * threads' code, and the native CRC-32C.
+ *
+ * usage: node tools/build-executable.ts [--platform linux-arm64|darwin-arm64|darwin-x64|win-x64]
+ *   --platform  for another one: `build/kubemend-PLATFORM`, with that platform's Node from npm. It is not started here,
+ *               not stripped, and compiles its code when it starts. macOS starts it once it is signed: codesign -s - FILE
  */
 import { execFile } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { rolldown } from "rolldown";
 import { buildPage } from "./build-page.ts";
+import { FOREIGN, fetchForeign } from "./foreign-node.ts";
 import { linkAtomic } from "./link-atomic.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const OUT = join(ROOT, "build/kubemend");
+const { platform } = parseArgs({ options: { platform: { type: "string" } } }).values;
+const OUT = join(ROOT, "build", platform === undefined ? "kubemend" : `kubemend-${platform}`);
 /** The threads' entry files, by the names that src/snapshot/start-thread.ts knows them by. */
 const ENTRIES = {
   kubemend: "src/cli/main.ts",
@@ -77,6 +93,12 @@ function nativeCrc32c(): string {
   return require.resolve(`@node-rs/crc32-${process.platform}-${process.arch}-gnu`, { paths });
 }
 
+/** For loaders that pass over what is empty: what V8 compiles here is nothing to another platform. */
+function uncompiled(directory: string, names: readonly string[]): string[] {
+  for (const name of names) writeFileSync(join(directory, `${name}.compiled`), "");
+  return names.map((name) => `${name}.compiled`);
+}
+
 /** Symbols for debuggers only: native modules find what they need in .dynsym. */
 async function strip(program: string): Promise<void> {
   try {
@@ -89,6 +111,9 @@ async function strip(program: string): Promise<void> {
 
 async function build(): Promise<void> {
   if (process.platform !== "linux") throw new Error(`the executable is built on Linux, not on ${process.platform}`);
+  const foreign = platform === undefined ? undefined : FOREIGN[platform];
+  if (platform !== undefined && foreign === undefined)
+    throw new Error(`"${platform}" is none of ${Object.keys(FOREIGN).join(", ")}`);
   const draft = `${OUT}.draft`; // always the same: paths go into the blob
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
@@ -100,24 +125,34 @@ async function build(): Promise<void> {
     writeFileSync(inDraft("main.cjs"), main);
 
     const node = inDraft("node");
-    copyFileSync(process.execPath, node);
+    const files =
+      foreign === undefined
+        ? { node: process.execPath, crc32: nativeCrc32c() }
+        : await fetchForeign(foreign, mkdtempSync(inDraft("foreign-")));
+    copyFileSync(files.node, node);
     chmodSync(node, 0o755);
-    await strip(node);
+    if (foreign === undefined) await strip(node);
 
     const pages = await buildPage(inDraft("ui"));
+    const made = foreign === undefined ? await compiled(draft, chunks) : uncompiled(draft, chunks);
     const assets = {
       ...Object.fromEntries(pages.map((name) => [`ui/${name}`, `ui/${name}`])),
-      ...Object.fromEntries([...names, ...(await compiled(draft, chunks))].map((name) => [name, name])),
-      "crc32.node": nativeCrc32c(),
+      ...Object.fromEntries([...names, ...made].map((name) => [name, name])),
+      ...(files.crc32 !== undefined && { "crc32.node": files.crc32 }),
     };
     const options = { executable: "node", main: "main.cjs", output: "kubemend", disableExperimentalSEAWarning: true };
     writeFileSync(inDraft("sea.json"), JSON.stringify({ ...options, assets }));
     await run(process.execPath, ["--build-sea", "sea.json"], { cwd: draft });
     const program = readFileSync(inDraft("kubemend"));
-    if (linkAtomic(program)) writeFileSync(inDraft("kubemend"), program, { mode: 0o755 });
+    const isLinux = platform === undefined || platform.startsWith("linux-");
+    if (isLinux && linkAtomic(program)) writeFileSync(inDraft("kubemend"), program, { mode: 0o755 });
     renameSync(inDraft("kubemend"), OUT);
   } finally {
     rmSync(draft, { recursive: true });
+  }
+  if (foreign !== undefined) {
+    console.log(`${OUT}: ${(statSync(OUT).size / 1e6).toFixed(1)} MB, not started here`);
+    return;
   }
   const { stdout } = await run(OUT, ["--version"]);
   console.log(`build/kubemend: version ${stdout.trim()}, ${(statSync(OUT).size / 1e6).toFixed(1)} MB`);

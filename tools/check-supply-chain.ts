@@ -1,10 +1,9 @@
 /**
  * What comes into this project from elsewhere, and how it is pinned: every package of the lock file by the hash of its
- * archive, one install script and which, and no base
- * image in a Dockerfile but by its digest. `npm run check` runs it, offline; `npm run audit` also asks the registry for
- * its signatures.
+ * archive, one install script and which, base images in a Dockerfile by their digest, actions in a workflow by their
+ * commit. `npm run check` runs it, offline; `npm run audit` also asks the registry for its signatures.
  */
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -41,6 +40,11 @@ for (const path of ["package-lock.json", "site/package-lock.json"])
 for (const key of Object.keys(INSTALL_SCRIPTS))
   if (packages[key]?.hasInstallScript !== true)
     wrong.push(`${key} has no install script any more: take it off the list`);
+
+for (const path of globSync(".github/workflows/*.yaml", { cwd: ROOT }))
+  for (const [, action] of read(path).matchAll(/^\s*(?:- )?uses:\s*(\S+)/gm))
+    if (!/@[0-9a-f]{40}$/.test(action ?? ""))
+      wrong.push(`${path}: ${action} is named by a tag, which others can move: name it by its commit`);
 
 for (const path of DOCKERFILES) {
   const stages = new Set<string>();

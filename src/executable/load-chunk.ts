@@ -25,8 +25,9 @@ export function loadChunk(name: string): unknown {
   const file = name.slice("./".length);
   // What V8 made of the chunk when the executable was built. Where it was started with other flags of V8's, it is
   // passed over, and the chunk is compiled.
-  const cachedData = new Uint8Array(getRawAsset(`${file}${COMPILED}`));
-  const options = { filename: file, cachedData: Buffer.from(cachedData.buffer) };
+  // It is empty where the executable was built on another platform than it is for.
+  const cachedData = Buffer.from(getRawAsset(`${file}${COMPILED}`));
+  const options = { filename: file, ...(cachedData.length > 0 && { cachedData }) };
   const run = compileFunction(getAsset(file, "utf8"), PARAMETERS, options);
   (run as (require: Require, module: unknown, exports: unknown) => void)(loadChunk, module, module.exports);
   return module.exports;

@@ -3,7 +3,7 @@
  * does, and a real API server with RBAC refuses it nothing.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -43,6 +43,7 @@ interface AuditEvent {
   readonly user: { readonly username: string };
   readonly verb: string;
   readonly requestURI: string;
+  readonly stage: string;
   readonly responseStatus?: { readonly code?: number };
 }
 
@@ -50,11 +51,39 @@ test("there is a run for each command that has rules", () => {
   expect(Object.keys(RUNS).sort()).toEqual(Object.keys(API_RULES).sort());
 });
 
+/** Those that a real API server carried out, sorted: `patch /api/v1/nodes/n1`. */
+function changesServed(events: readonly AuditEvent[]): string[] {
+  return events
+    .filter(({ stage, verb, requestURI, responseStatus }) => {
+      const isDone = stage === "ResponseComplete" && (responseStatus?.code ?? 0) < 300;
+      const isChange = /^(create|update|patch|delete)$/.test(verb) && !/accessreviews|dryRun=All/.test(requestURI);
+      return isDone && isChange;
+    })
+    .map(({ verb, requestURI }) => `${verb} ${requestURI.split("?")[0]}`)
+    .sort();
+}
+
+/** The same by kubemend's own audit log. What is created has its name behind the path of the request. */
+function changesRecorded(path: string): string[] {
+  if (!existsSync(path)) return [];
+  return readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { action?: string; target?: string; by?: string })
+    .filter(({ by }) => by?.startsWith("https://"))
+    .map(({ action, target = "" }) => {
+      const isItem = action === "create" && !/\/(eviction|binding|token)$/.test(target);
+      return `${action} ${isItem ? target.slice(0, target.lastIndexOf("/")) : target}`;
+    })
+    .sort();
+}
+
 describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
   const directory = mkdtempSync(join(tmpdir(), "rbac-"));
   const audit = join(directory, "audit.log");
   let real: RealApiServer;
   const userOf = (command: string) => `only-${command.replaceAll(" ", "-")}`;
+  const recorded = new Set<string>();
   const kubeconfigOf = (user: string) => join(directory, `${user}.json`);
 
   beforeAll(async () => {
@@ -85,20 +114,28 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  const refused = (user: string): string[] =>
+  const eventsOf = (user: string): AuditEvent[] =>
     readFileSync(audit, "utf8")
       .split("\n")
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as AuditEvent)
-      .filter((event) => event.user.username === user && event.responseStatus?.code === 403)
+      .filter((event) => event.user.username === user);
+  const refused = (user: string): string[] =>
+    eventsOf(user)
+      .filter((event) => event.responseStatus?.code === 403)
       .map(({ verb, requestURI }) => `${verb} ${requestURI}`);
 
+  const logOf = (command: string) => join(directory, `${command}.audit.jsonl`);
   const run = (command: string, kubeconfig: string) =>
-    kubemend(directory, [
-      ...command.split(" "),
-      ...RUNS[command]!.map((each) => each.replace("DIR", directory)),
-      ...["--kubeconfig", kubeconfig],
-    ]);
+    kubemend(
+      directory,
+      [
+        ...command.split(" "),
+        ...RUNS[command]!.map((each) => each.replace("DIR", directory)),
+        ...["--kubeconfig", kubeconfig],
+      ],
+      { KUBEMEND_AUDIT_LOG: logOf(command) },
+    );
 
   test.each(Object.keys(RUNS))("%s is refused nothing", async (command) => {
     const user = userOf(command);
@@ -107,6 +144,13 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
     expect(stdout + stderr).not.toMatch(/forbidden|api-denied/i);
     const asked = readFileSync(audit, "utf8").includes(`"username":"${user}"`);
     expect(asked, `${command} asked the API server: ${stderr}`).toBe(true);
+    const served = changesServed(eventsOf(user));
+    expect(changesRecorded(logOf(command)), `${command}'s own audit log`).toEqual(served);
+    for (const change of served) recorded.add(change.split(" ")[0] ?? "");
+  });
+
+  test("the runs recorded creations, patches and deletions", () => {
+    expect([...recorded].sort()).toEqual(expect.arrayContaining(["create", "delete", "patch"]));
   });
 
   test.each(["node status", "node cordon", "node drain", "node evict", "recover", "objects diff"])(

@@ -42,7 +42,7 @@ async function attack(job: PowerJob, scratch: string): Promise<Outcome> {
   const finish = beginRecording(directory);
   const log = join(scratch, "log");
   const program = [`--import=${join(import.meta.dirname, "record-writes.ts")}`, ...job.argv(directory, inputs)];
-  const env = { ...process.env, KUBEMEND_RECORD_ROOT: directory, KUBEMEND_RECORD_LOG: log };
+  const env = { ...process.env, KUBEMEND_AUDIT_LOG: "off", KUBEMEND_RECORD_ROOT: directory, KUBEMEND_RECORD_LOG: log };
   const { status, stderr } = spawnSync(process.execPath, program, { env, cwd: scratch, encoding: "utf8" });
   if (!(job.codes ?? [0]).includes(status ?? -1)) throw new Error(`${job.name}: exit code ${status}\n${stderr}`);
   const lines = existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n") : [];
