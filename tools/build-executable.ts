@@ -29,7 +29,8 @@ import { linkAtomic } from "./link-atomic.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const { platform } = parseArgs({ options: { platform: { type: "string" } } }).values;
-const OUT = join(ROOT, "build", platform === undefined ? "kubemend" : `kubemend-${platform}`);
+const suffix = platform?.startsWith("win-") ? ".exe" : "";
+const OUT = join(ROOT, "build", platform === undefined ? "kubemend" : `kubemend-${platform}${suffix}`);
 /** The threads' entry files, by the names that src/snapshot/start-thread.ts knows them by. */
 const ENTRIES = {
   kubemend: "src/cli/main.ts",
