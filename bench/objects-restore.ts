@@ -131,7 +131,10 @@ async function throttled(): Promise<number> {
 /** User and system seconds so far: of the programs of the bed by name, and of the clients that have ended. */
 function cpuSeconds(): Map<string, number> {
   const found = new Map([["client", statOf("self")[1]]]);
-  for (const { pid, name } of markedProcesses(plane.bed.id)) found.set(name, (found.get(name) ?? 0) + statOf(pid)[0]);
+  for (const { pid, name } of markedProcesses(plane.bed.id)) {
+    const program = name.replace(/\d+$/, ""); // members of etcd are numbered
+    found.set(program, (found.get(program) ?? 0) + statOf(pid)[0]);
+  }
   return found;
 }
 
