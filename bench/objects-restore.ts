@@ -76,7 +76,7 @@ try {
     processor: cpus()[0]!.model,
     cores: cpus().length,
     kubernetes: plane.kubernetes.version,
-    bytes: JSON.stringify(objects[0]).length,
+    bytes: Math.round(objects.reduce((sum, each) => sum + JSON.stringify(each).length, 0) / count),
     load: [load, loadavg()[0]!],
     throttled: await throttled(),
     runs,

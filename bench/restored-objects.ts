@@ -16,7 +16,7 @@ export interface RestoredObjects {
   readonly processor: string;
   readonly cores: number;
   readonly kubernetes: string;
-  /** Of an object, as JSON. */
+  /** Of an object, as JSON, on average. */
   readonly bytes: number;
   /** Processes that were running or waiting to, over a minute, before and after. */
   readonly load: readonly [before: number, after: number];

@@ -6,6 +6,7 @@ import { entryPlace, type RevisionEntry, type RevisionVisitor } from "../mvcc/le
 import { surelyDecodes } from "./check-value.ts";
 import { decodeValue } from "./decode.ts";
 import { createTransformer } from "./encryption.ts";
+import { readObjectKey, resourceAtPath } from "./object-key.ts";
 import { noteValue } from "./value-findings.ts";
 import type { VerifyOptions, VerifyResult } from "./verify-result.ts";
 
@@ -33,6 +34,12 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
     const decoded = decodeValue({ key, value: bytes.subarray(valueStart, valueEnd), modRevision }, transformer);
     counts[decoded.state] += 1;
     noteValue(notes, decoded, () => entryPlace(entry));
+    // Anybody may write into etcd what is no object; where the API server keeps a kind of its own, it cannot read it.
+    const at = decoded.state === "opaque" ? readObjectKey(key, options.etcdPrefix) : undefined;
+    if (decoded.state === "opaque" && at !== undefined && resourceAtPath(at.path) !== undefined) {
+      const text = `no API server can read it among ${at.resource}: ${decoded.text}`;
+      report({ level: "warning", code: "object-unreadable", where: entryPlace(entry), text });
+    }
   };
 
   const visit: RevisionVisitor = (entry) => {

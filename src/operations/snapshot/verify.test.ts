@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { withHash } from "../../../test/damage/sample-snapshot.ts";
+import { madeSnapshot } from "../../../test/made-snapshot.ts";
 import { createBoltWriter } from "../../bolt/writer.ts";
 import type { ProcessHost } from "../../cli/host.ts";
 import { run } from "../../cli/run.ts";
@@ -32,6 +33,27 @@ test("a restored database is good, also where its revision was raised", async ()
     expect(verdict.findings.filter((finding) => finding.level === "error")).toEqual([]);
     expect(verdict.revision).toBe(flags.includes("--bump-revision") ? 1_002_382 : 2382);
   }
+});
+
+test("what no API server can read where it keeps its own kinds is a warning; what others keep elsewhere is none", async () => {
+  const snapshot = join(directory, "sealed.db");
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", namespace: "default" } };
+  const entries: [string, string][] = [
+    ["/registry/configmaps/default/a", JSON.stringify(map)],
+    ["/registry/secrets/default/sealed", "no object"],
+    ["/registry/services/specs/default/web", "[]"],
+    ["/registry/health", "x"],
+    ["/other/program", "x"],
+  ];
+  writeFileSync(snapshot, madeSnapshot(entries));
+  const verdict = await verifySnapshot(snapshot);
+  expect(verdict).toMatchObject({ ok: true, objects: 1, opaque: 4 });
+  const found = verdict.findings.filter(({ code }) => code === "object-unreadable");
+  expect(found.map(({ level, where }) => [level, where.split(" · ").at(-1)])).toEqual([
+    ["warning", "/registry/secrets/default/sealed"],
+    ["warning", "/registry/services/specs/default/web"],
+  ]);
+  expect(found[0]!.text).toBe("no API server can read it among secrets: not a Kubernetes object (9 bytes)");
 });
 
 test("what verify finds stops a restore, unless the flag that names it is given", async () => {
