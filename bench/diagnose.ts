@@ -10,6 +10,7 @@ import { startControlPlane } from "../testbed/control-plane.ts";
 import { runForResult } from "../testbed/processes.ts";
 import { kubernetesOrWhyNot } from "../testbed/requirements.ts";
 import { waitFor } from "../testbed/wait.ts";
+import { recordTable } from "./record.ts";
 import { startSimulatedNodes } from "./simulated-nodes.ts";
 
 const NODES = Number(process.env.KUBEMEND_BENCH_NODES ?? 100);
@@ -18,7 +19,7 @@ const SIMULATED = process.env.KUBEMEND_BENCH_SIMULATED === "1";
 const REPLICAS = 50;
 
 /** Prints a table. Runs what `npm run build` made, else the sources. */
-export async function benchDiagnose(runs: number): Promise<void> {
+export async function benchDiagnose(runs: number, file: string | undefined): Promise<void> {
   const kubernetes = await kubernetesOrWhyNot();
   if (typeof kubernetes === "string") {
     console.error(`diagnose is not measured: ${kubernetes}`);
@@ -48,8 +49,7 @@ export async function benchDiagnose(runs: number): Promise<void> {
     "kubemend diagnose": [process.execPath, program, "diagnose", "-o", "json", `--kubeconfig=${kubeconfig}`],
     "kubectl get pods,nodes,deployments,replicasets -o json": [...kubectl, "pods,nodes,deployments,replicasets"],
   };
-  console.log(`\nA healthy cluster of ${NODES} ${kind} nodes and ${PODS} pods, ${runs} runs each\n`);
-  console.log("| what | best s | all |\n|---|--:|---|");
+  const record = recordTable(["what", "all s", "best s"], { file, texts: 2 });
   for (const [way, command] of Object.entries(ways)) {
     const times: number[] = [];
     const shown: string[] = [];
@@ -62,8 +62,10 @@ export async function benchDiagnose(runs: number): Promise<void> {
       shown.push(`${seconds.toFixed(2)}${stdout.includes("no answer within") ? " (not all answered)" : ""}`);
       if (code !== 0) throw new Error(`"${way}" ended with ${code}: ${stderr}${stdout.slice(0, 2000)}`);
     }
-    console.log(`| ${way} | ${Math.min(...times).toFixed(2)} | ${shown.join(", ")} |`);
+    record.add(`\`${way}\``, shown.join(", "), Math.min(...times).toFixed(2));
   }
+  const { version } = kubernetes;
+  record.end(`A healthy cluster of ${NODES} ${kind} nodes and ${PODS} pods, Kubernetes ${version}, ${runs} runs each`);
 }
 
 function deployment(name: string, replicas: number): unknown {

@@ -2,7 +2,7 @@
  * Draining many nodes of a large cluster at once, beside kubectl: wall time, memory, and what the API server is asked.
  *
  * usage: sudo npm run bench:drain -- [--nodes 200] [--pods 5000] [--drain 20] [--simulated] [--kubectl PROGRAM] [--only
- * kubemend|kubectl] Needs what the end-to-end tests need (docs/testbed.md), and kubemark, of which a hollow node takes
+ * kubemend|kubectl] [--json FILE] Needs what the end-to-end tests need (docs/testbed.md), and kubemark, of which a hollow node takes
  * some 40 MB of memory and, with its pods, a hundredth of a core and more; with `--simulated` the nodes are those of
  * simulated-nodes.ts. Runs what `npm run build` made.
  *
@@ -19,6 +19,7 @@ import { runForResult } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
 import { startCountingProxy } from "./counting-proxy.ts";
 import type { Cost } from "./measure.ts";
+import { recordTable } from "./record.ts";
 import { startSimulatedNodes } from "./simulated-nodes.ts";
 
 const { values } = parseArgs({
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     kubectl: { type: "string" },
     only: { type: "string", default: "" },
     simulated: { type: "boolean", default: false },
+    json: { type: "string" },
   },
 });
 const [nodeCount, podCount, drainCount] = [values.nodes, values.pods, values.drain].map(Number) as [
@@ -78,11 +80,10 @@ const tools: readonly (readonly [name: string, command: readonly string[]])[] = 
   ["kubemend", [process.execPath, program, "node", "drain", ...names, "--kubeconfig", kubeconfig]],
   ["kubectl", [kubectl, "drain", ...names, `--kubeconfig=${kubeconfig}`]],
 ];
-console.log(
-  `${drainCount} of ${nodeCount} ${kind} nodes, ${leaving} of ${podCount} pods, Kubernetes ` +
-    `${plane.kubernetes.version}\n\n| tool | wall s | CPU s | peak MiB | API server CPU s | requests | of ` +
-    "these |\n|---|--:|--:|--:|--:|--:|---|",
-);
+const record = recordTable(["tool", "of the requests", "wall s", "CPU s", "peak MiB", "API server CPU s", "requests"], {
+  file: values.json,
+  texts: 2,
+});
 for (const [name, command] of tools.filter(([name]) => name.includes(values.only))) {
   console.error(`filling the nodes that ${name} drains`);
   await cordon(others, true);
@@ -93,7 +94,8 @@ for (const [name, command] of tools.filter(([name]) => name.includes(values.only
   const before = apiServerCpu();
   const cost = await costOf(command);
   const apiServer = apiServerCpu() - before;
-  console.log(`| ${name} | ${typeof cost === "string" ? `${cost} | | | | | |` : row(cost, apiServer, proxy.take())}`);
+  if (typeof cost === "string") throw new Error(`${name}: ${cost}`);
+  record.add(name, ...row(cost, apiServer, proxy.take()));
   for (let i = 0; i < WORKLOADS; i++)
     await plane.api.delete(`${DEPLOYMENTS}/leaving-${i}`, { propagationPolicy: "Background" });
   const left = "/api/v1/namespaces/default/pods?limit=1&labelSelector=group%3Dleaving";
@@ -102,6 +104,8 @@ for (const [name, command] of tools.filter(([name]) => name.includes(values.only
     everyMilliseconds: 2000,
   });
 }
+const { version } = plane.kubernetes;
+record.end(`${drainCount} of ${nodeCount} ${kind} nodes, ${leaving} of ${podCount} pods, Kubernetes ${version}`);
 proxy.close();
 rmSync(scratch, { recursive: true });
 
@@ -109,14 +113,12 @@ function row(
   { wallSeconds, cpuSeconds, peakMemory }: Cost,
   apiServer: number,
   counts: ReadonlyMap<string, number>,
-): string {
+): readonly string[] {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6);
   const parts = most.map(([what, count]) => `${count} ${what}`).join(", ");
-  return (
-    `${wallSeconds.toFixed(1)} | ${cpuSeconds.toFixed(1)} | ${Math.round(peakMemory)} | ` +
-    `${apiServer.toFixed(1)} | ${total} | ${parts} |`
-  );
+  const own = [wallSeconds.toFixed(1), cpuSeconds.toFixed(1), String(Math.round(peakMemory))];
+  return [parts, ...own, apiServer.toFixed(1), String(total)];
 }
 
 /** So many pods, of some Deployments, once they are all ready. */

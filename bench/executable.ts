@@ -1,43 +1,49 @@
 /**
- * `npm run bench:exe`: what the single executable costs beside the bundle on Node: its start, a small and a larger
- * snapshot. Needs `npm run build`, and `npm run build:exe` and `build:image` before it.
+ * `npm run bench:exe`: what the single executable costs beside the bundle on Node and beside Node that does nothing,
+ * which is the floor: its start, a small and a larger snapshot, in turns. Needs `npm run build` and `build:exe` before it.
  *
- * usage: node bench/executable.ts [--runs N]
+ * usage: node bench/executable.ts [--runs N] [--json FILE]
  */
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { generateSnapshot } from "./generate-snapshot.ts";
-import { measure } from "./measure.ts";
+import { recordTable } from "./record.ts";
+import { inTurns } from "./turns.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const EXECUTABLE = join(ROOT, "build/kubemend");
 const WAYS = { executable: [EXECUTABLE], "node dist": [process.execPath, join(ROOT, "dist/kubemend.js")] };
 const MEDIUM = { pods: 22_000, history: 2000, seed: 1 };
 
-const { values } = parseArgs({ options: { runs: { type: "string", default: "20" } } });
+const { values } = parseArgs({ options: { runs: { type: "string", default: "20" }, json: { type: "string" } } });
 const directory = join(ROOT, ".cache/bench");
 mkdirSync(directory, { recursive: true });
 const medium = join(directory, "medium.db");
 generateSnapshot(medium, MEDIUM);
 const small = join(ROOT, "test/fixtures/k120-broad/snapshot.db.gz");
 const COMMANDS = {
-  "--version": ["--version"],
-  "snapshot status, 4 MB in .gz": ["snapshot", "status", small],
-  [`snapshot status, ${(statSync(medium).size / 1e6).toFixed(0)} MB`]: ["snapshot", "status", medium],
-  [`snapshot verify, ${(statSync(medium).size / 1e6).toFixed(0)} MB`]: ["snapshot", "verify", medium],
+  "`--version`": ["--version"],
+  "`snapshot get pods -A`, 4 MB in .gz": ["snapshot", "get", small, "pods", "-A"],
+  "`snapshot status`, 4 MB in .gz": ["snapshot", "status", small],
+  [`\`snapshot status\`, ${(statSync(medium).size / 1e6).toFixed(0)} MB`]: ["snapshot", "status", medium],
+  [`\`snapshot verify\`, ${(statSync(medium).size / 1e6).toFixed(0)} MB`]: ["snapshot", "verify", medium],
 };
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 const bytes = readFileSync(EXECUTABLE);
-console.log(`executable ${megabytes(bytes.length)}, ${megabytes(gzipSync(bytes).length)} gzipped`);
-console.log(`image ${megabytes(statSync(join(ROOT, "build/kubemend-image.tar")).size)}`);
+const record = recordTable(["what", "way", "CPU ms", "least", "wall ms", "peak MiB"], { file: values.json, texts: 2 });
 for (const [what, argv] of Object.entries(COMMANDS)) {
-  for (const [way, program] of Object.entries(WAYS)) {
-    const cost = measure([...program, ...argv], Number(values.runs));
-    if (typeof cost === "string") throw new Error(`${what}: ${cost}`);
-    const { wallSeconds, peakMemory } = cost;
-    console.log(`${what} | ${way} | ${(wallSeconds * 1000).toFixed(0)} ms | ${peakMemory.toFixed(0)} MiB`);
+  const own = Object.entries(WAYS).map(([tool, program]) => ({ tool, command: [...program, ...argv] }));
+  const floor = { tool: "Node that does nothing", command: [process.execPath, "-e", "0"] };
+  for (const measured of inTurns([...own, floor], Number(values.runs), () => {})) {
+    if (typeof measured === "string" || measured.cpu === null) throw new Error(`${what}: ${JSON.stringify(measured)}`);
+    const { tool, cpu, wall, peakMemory } = measured;
+    const ms = (seconds: number): string => (seconds * 1000).toFixed(0);
+    record.add(what, tool, ms(cpu.median), ms(cpu.least), ms(wall.median), String(peakMemory));
   }
 }
+record.end(
+  `${megabytes(bytes.length)}, ${megabytes(gzipSync(bytes).length)} gzipped; the median of ${values.runs} runs in turns`,
+);

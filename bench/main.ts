@@ -39,15 +39,15 @@ const { values } = parseArgs({
   },
 });
 if (values.only === "start") {
-  await benchStart(Number(values.runs));
+  await benchStart(Number(values.runs), values.json);
   process.exit();
 }
 if (values.only === "diagnose") {
-  await benchDiagnose(Number(values.runs));
+  await benchDiagnose(Number(values.runs), values.json);
   process.exit();
 }
 if (values.only === "rescue") {
-  await benchRescue(Number(values.runs));
+  await benchRescue(Number(values.runs), values.json);
   process.exit();
 }
 const program = join(import.meta.dirname, "../dist/kubemend.js");

@@ -1,10 +1,11 @@
 /**
- * `npm run bench:page`: writes the table of docs/performance.md from bench/results.json, which `npm run bench -- --json
- * bench/results.json` writes. No figure of it is typed by hand; `npm run check` compares the two.
+ * `npm run bench:page`: writes the tables of docs/performance.md from the files that benchmarks write with `--json
+ * bench/NAME.json`. No figure of the page is typed by hand; `npm run check` compares the two.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { aligned } from "./aligned.ts";
+import { type Recorded, recordedTable } from "./record.ts";
 import { type RestoredObjects, restoredTables } from "./restored-objects.ts";
 import { type ScaleResults, scaleTable } from "./scale-table.ts";
 import type { Measured, Spread } from "./turns.ts";
@@ -24,13 +25,15 @@ export interface Results {
 }
 
 const PAGE = join(import.meta.dirname, "../docs/performance.md");
-const RESULTS = join(import.meta.dirname, "results.json");
-const RESTORED = join(import.meta.dirname, "objects-restore.json");
-const BEGIN = "<!-- from bench/results.json: begin -->";
-const RESTORED_BEGIN = "<!-- from bench/objects-restore.json: begin -->";
-const SCALE = join(import.meta.dirname, "scale.json");
-const SCALE_BEGIN = "<!-- from bench/scale.json: begin -->";
-const END = "<!-- end -->";
+/** Where the table of a file goes: what stands between it and the end is replaced. */
+const PLACE = /(<!-- from (bench\/[a-z-]+\.json): begin -->\n).*?(<!-- end -->)/gs;
+
+/** What is not a plain table. */
+const TABLES: Readonly<Record<string, (recorded: unknown) => string>> = {
+  "bench/results.json": (recorded) => resultsTable(recorded as Results),
+  "bench/objects-restore.json": (recorded) => restoredTables(recorded as RestoredObjects[]),
+  "bench/scale.json": (recorded) => scaleTable(recorded as ScaleResults),
+};
 
 /** The table as Markdown: a row for each tool, and the ratio of kubemend to each peer. */
 export function resultsTable(results: Results): string {
@@ -64,24 +67,24 @@ function ratio(own: Spread | null, peer: Spread | null): string {
 }
 
 /** The page with the tables of the recorded results. */
-export function performancePage(page: string, results: Results, restored: readonly RestoredObjects[]): string {
-  return between(between(page, BEGIN, resultsTable(results)), RESTORED_BEGIN, restoredTables(restored));
-}
-
-function between(page: string, begin: string, text: string): string {
-  const from = page.indexOf(begin);
-  const to = page.indexOf(END, from);
-  if (from < 0 || to < 0) throw new Error(`docs/performance.md lacks the place of a table: ${begin}`);
-  return `${page.slice(0, from + begin.length)}\n\n${text === "" ? "" : `${text}\n\n`}${page.slice(to)}`;
+export function performancePage(page: string, recordedIn: (file: string) => unknown): string {
+  return page.replace(PLACE, (_, begin: string, file: string, end: string) => {
+    const recorded = recordedIn(file);
+    const table = TABLES[file] ?? ((found: unknown) => recordedTable(found as Recorded));
+    const text = recorded === undefined ? "" : table(recorded);
+    return `${begin}\n${text === "" ? "No run is recorded yet." : text}\n\n${end}`;
+  });
 }
 
 function recordedPage(): string {
-  const read = <T>(path: string) => JSON.parse(readFileSync(path, "utf8")) as T;
-  const page = between(readFileSync(PAGE, "utf8"), SCALE_BEGIN, scaleTable(read<ScaleResults>(SCALE)));
-  return performancePage(page, read<Results>(RESULTS), read<RestoredObjects[]>(RESTORED));
+  const read = (file: string): unknown => {
+    const path = join(import.meta.dirname, "..", file);
+    return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+  };
+  return performancePage(readFileSync(PAGE, "utf8"), read);
 }
 
-/** Whether docs/performance.md has the tables of bench/results.json and bench/objects-restore.json. */
+/** Whether docs/performance.md has the tables of what is recorded. */
 export function isPageCurrent(): boolean {
   return readFileSync(PAGE, "utf8") === recordedPage();
 }

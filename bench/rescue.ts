@@ -12,6 +12,7 @@ import { run } from "../testbed/processes.ts";
 import { kubernetesOrWhyNot } from "../testbed/requirements.ts";
 import { leaseHolder, startSelfHosted } from "../testbed/self-hosted.ts";
 import { waitFor } from "../testbed/wait.ts";
+import { recordTable } from "./record.ts";
 
 type Component = "kube-scheduler" | "kube-controller-manager";
 
@@ -32,8 +33,8 @@ const CASES: readonly (readonly Component[])[] = [
 ];
 const WEB = "/apis/apps/v1/namespaces/default/deployments/web";
 
-/** Prints a table. */
-export async function benchRescue(runs: number): Promise<void> {
+/** Prints a table, and records it in a file where one is named. */
+export async function benchRescue(runs: number, file: string | undefined): Promise<void> {
   const kubernetes = await kubernetesOrWhyNot();
   if (typeof kubernetes === "string") {
     console.error(`rescues are not measured: ${kubernetes}`);
@@ -52,8 +53,7 @@ export async function benchRescue(runs: number): Promise<void> {
       ...[kubernetes.program("kubectl"), plane.kubeconfig, ...components],
     ],
   };
-  console.log(`Rescues with Kubernetes ${kubernetes.version}, ${runs} each, in turns: the median, and all of them\n`);
-  console.log("| lost | until | way | s | all |\n|---|---|---|--:|---|");
+  const record = recordTable(["lost", "until", "way", "all s", "median s"], { file, texts: 4 });
   for (const components of CASES) {
     const times = new Map<string, Times[]>(Object.keys(ways).map((way) => [way, []]));
     for (let i = 0; i < runs; i++) {
@@ -63,18 +63,20 @@ export async function benchRescue(runs: number): Promise<void> {
     }
     const print = (until: string, value: (each: Times) => number) => {
       for (const [way, each] of times) {
-        console.log(`| ${components.join(" and ")} | ${until} | ${way} | ${row(each.map(value))} |`);
+        record.add(components.join(" and "), until, way, ...row(each.map(value)));
       }
     };
     print("waiting pods run", ({ served }) => served);
     print("all pods run, and the permanent one leads", ({ whole }) => whole);
     print("the procedure ends", ({ end }) => end);
   }
+  record.end(`Rescues with Kubernetes ${kubernetes.version}, ${runs} each, in turns`);
 }
 
-function row(values: readonly number[]): string {
+function row(values: readonly number[]): readonly [all: string, median: string] {
   const sorted = [...values].sort((a, b) => a - b);
-  return `${sorted[Math.floor((sorted.length - 1) / 2)]!.toFixed(1)} | ${values.map((each) => each.toFixed(1)).join(", ")}`;
+  const median = sorted[Math.floor((sorted.length - 1) / 2)]!;
+  return [values.map((each) => each.toFixed(1)).join(", "), median.toFixed(1)];
 }
 
 async function measureRescue(

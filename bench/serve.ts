@@ -2,18 +2,19 @@
  * `serve` on a large snapshot: how long until the first answer, what a search and a whole list take, how long another
  * client waits meanwhile, and how much memory that needs.
  *
- * usage: npm run build && node bench/serve.ts [--snapshot FILE] [--memory MIB] [--kubectl PROGRAM]
+ * usage: npm run build && node bench/serve.ts [--snapshot FILE] [--memory MIB] [--kubectl PROGRAM] [--json FILE]
  *
  * bench/generate-snapshot.ts writes a snapshot. `--memory` limits what the server may use, pages of the file included
  * (Linux, as root), so that a file is larger than memory. `--kubectl` has it list all pods, too.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { limitMemory } from "./memory-limit.ts";
+import { recordTable } from "./record.ts";
 
 const PROGRAM = join(import.meta.dirname, "../dist/kubemend.js");
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
@@ -31,7 +32,11 @@ const { values } = parseArgs({
     },
     memory: { type: "string" },
     kubectl: { type: "string" },
+    json: { type: "string" },
   },
+});
+const record = recordTable(["what", "s", "another client waits at most, ms", "CPU s of the server"], {
+  file: values.json,
 });
 
 interface Printed {
@@ -117,7 +122,8 @@ async function measure({ stdout, pid }: ChildProcess): Promise<void> {
   if (values.kubectl !== undefined) await listWithKubectl(values.kubectl, kubeconfig, cpu);
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const peak = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
-  console.log(`peak memory ${Math.round(peak / 1024)} MiB`);
+  const { size } = statSync(values.snapshot);
+  record.end(`A snapshot of ${(size / 1e9).toFixed(2)} GB; peak memory of the server ${Math.round(peak / 1024)} MiB`);
 
   /** As the page does it: asks until all is looked through, or a hundred are found. */
   async function searchContents(words: string): Promise<void> {
@@ -179,9 +185,10 @@ async function besides(
 }
 
 function print(what: string, ms: number, waited?: number, cpu?: number): void {
-  const rest = [
-    ...(waited === undefined ? [] : [` (another client waited ${Math.round(waited)} ms at most)`]),
-    ...(cpu === undefined ? [] : [` (${cpu.toFixed(2)} s of CPU time)`]),
-  ].join("");
-  console.log(`${what.padEnd(52)} ${(ms / 1000).toFixed(2).padStart(7)} s${rest}`);
+  record.add(
+    what,
+    (ms / 1000).toFixed(2),
+    waited === undefined ? "" : String(Math.round(waited)),
+    cpu === undefined ? "" : cpu.toFixed(2),
+  );
 }

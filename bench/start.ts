@@ -11,6 +11,7 @@ import { KUBEMEND, type RenderedCluster, renderedCluster } from "../test/e2e/ren
 import { diskPath, STATIC_PODS_PATH } from "../testbed/node.ts";
 import { kubernetesOrWhyNot } from "../testbed/requirements.ts";
 import { waitFor } from "../testbed/wait.ts";
+import { recordTable } from "./record.ts";
 
 /** In seconds since the start began. */
 interface Times {
@@ -28,8 +29,8 @@ const WAYS = {
 const LOOK_MS = 100;
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 
-/** Prints a table. */
-export async function benchStart(runs: number): Promise<void> {
+/** Prints a table, and records it in a file where one is named. */
+export async function benchStart(runs: number, file: string | undefined): Promise<void> {
   const kubernetes = await kubernetesOrWhyNot();
   if (typeof kubernetes === "string") {
     console.error(`start is not measured: ${kubernetes}`);
@@ -43,18 +44,19 @@ export async function benchStart(runs: number): Promise<void> {
       times.get(way)!.push(await measureStart(cluster, [...command, cluster.assetDir]));
     }
   }
-  console.log(`\nStarts of Kubernetes ${kubernetes.version}, ${runs} each, in turns: the median, and all of them\n`);
-  console.log("| from | to | way | s | all |\n|---|---|---|--:|---|");
+  const record = recordTable(["from", "to", "way", "all s", "median s"], { file, texts: 4 });
   const print = (from: string, to: string, value: (each: Times) => number) => {
-    for (const [way, each] of times) console.log(`| ${from} | ${to} | ${way} | ${row(each.map(value))} |`);
+    for (const [way, each] of times) record.add(from, to, way, ...row(each.map(value)));
   };
   print("API server answers", "permanent control plane holds its leases", ({ answers, leases }) => leases - answers);
   print("start", "everything temporary is torn down", ({ end }) => end);
+  record.end(`Starts of Kubernetes ${kubernetes.version}, ${runs} each, in turns`);
 }
 
-function row(values: readonly number[]): string {
+function row(values: readonly number[]): readonly [all: string, median: string] {
   const sorted = [...values].sort((a, b) => a - b);
-  return `${sorted[Math.floor((sorted.length - 1) / 2)]!.toFixed(1)} | ${values.map((each) => each.toFixed(1)).join(", ")}`;
+  const median = sorted[Math.floor((sorted.length - 1) / 2)]!;
+  return [values.map((each) => each.toFixed(1)).join(", "), median.toFixed(1)];
 }
 
 /** A new disk for the machine, and an etcd that knows nothing. */

@@ -19,8 +19,8 @@ export interface TableRows {
   readonly unreadable: readonly FoundObject[];
 }
 
-/** For fewer rows than this one thread is as fast. */
-export const ROWS_WORTH_THREADS = 2000;
+/** For fewer rows, threads take more CPU time to load their code than they save. */
+export const ROWS_WORTH_THREADS = 50_000;
 
 /**
  * The rows of some entries of an index, which are in the order of their keys. Values that are damaged are reported and

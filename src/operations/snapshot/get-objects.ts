@@ -45,10 +45,10 @@ export interface ObjectGroup {
    */
   items(choice?: FieldChoice): Generator<FoundObject>;
   /**
-   * The rows of their table, made by several threads; undefined where they are too few for that, or their order needs
-   * the objects. What is damaged is reported.
+   * The rows of their table, made by several threads; undefined where they are too few for that (fewer than `least`), or
+   * their order needs the objects. What is damaged is reported.
    */
-  rows(options: RowOptions): Promise<TableRows> | undefined;
+  rows(options: RowOptions, least?: number): Promise<TableRows> | undefined;
   /** Their names, decoding only what a selector must look into. */
   names(): Generator<string>;
   /** Names that were asked for and are not there. */
@@ -211,8 +211,8 @@ function openGroup(
         if (object !== undefined) yield object;
       }
     },
-    rows(options) {
-      const isWorthIt = snapshot.threads.count > 0 && found.length >= ROWS_WORTH_THREADS;
+    rows(options, least = ROWS_WORTH_THREADS) {
+      const isWorthIt = snapshot.threads.count > 0 && found.length >= least;
       if (!isWorthIt || tableOf(resource).compare !== undefined) return undefined;
       const encryption = config === undefined ? {} : { encryption: { rules: config.rules } };
       return readRows(snapshot, keyspace, found, { selection, options, etcdPrefix: prefix, ...encryption }, signal);

@@ -62,7 +62,7 @@ async function tableOfPods(path: string, isThreaded: boolean, options: Partial<G
   const group = defined(found.groups[0]);
   const { resource } = group;
   if (isThreaded) {
-    const { rows, widths, unreadable } = defined(await group.rows(TABLE));
+    const { rows, widths, unreadable } = defined(await group.rows(TABLE, 1000));
     // A part of bytes is valid until the next one: what is kept is made anew.
     const text = Array.from(alignedRows(headerCells(resource, tableOf(resource), TABLE), rows, widths), (part) =>
       typeof part === "string" ? part : Buffer.from(part).toString("utf8"),
