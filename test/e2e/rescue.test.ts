@@ -173,7 +173,10 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
     });
     // It works, and nobody starts it again once its rescue pod ends.
     const seen = await diagnoseAt(placeIn(plane));
-    expect([seen.verdict, namesOf(seen)]).toEqual(["broken", ["error scheduler-by-rescue-pod"]]);
+    expect([seen.verdict, namesOf(seen)]).toEqual([
+      "broken",
+      ["error scheduler-by-rescue-pod", "warning pods-unschedulable"],
+    ]);
     await plane.api.patch(deploymentPath("kube-scheduler"), {
       spec: { template: { spec: { nodeSelector: { disk: null } } } },
     });

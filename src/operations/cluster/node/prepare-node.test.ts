@@ -93,7 +93,9 @@ test("what is missing is placed and made, and undo leaves what was there before"
   const again = await prepareNode(readJournal(ID, root), { id: ID, files, identity, issue: true }, edges(node, root));
   expect(again.made).toEqual(prepared.made);
 
+  writeFileSync(at(".admin.conf.kubemend"), "half"); // of a run that was killed while it wrote
   await takeFilesBack(again, () => {});
+  expect(existsSync(at(".admin.conf.kubemend"))).toBe(false);
   expect(contents(node.kubernetesDir)).toEqual(before);
   await takeFilesBack(again, () => {}); // for a run that was cut off
   expect(contents(node.kubernetesDir)).toEqual(before);

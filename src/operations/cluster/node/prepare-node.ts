@@ -110,6 +110,7 @@ export async function prepareNode(
  */
 export async function takeFilesBack({ id, made }: NodeJournal, report: (text: string) => void): Promise<void> {
   for (const { path, kept, sha256 } of [...made].reverse()) {
+    realFileSystem.remove(draftOf(path)); // of a run that was killed while it wrote
     const isThere = existsSync(path);
     if (isThere && kept !== null && hashOf(path) === hashOf(kept)) continue; // it is back already
     if (isThere && sha256 !== null && hashOf(path) !== sha256) {
@@ -125,7 +126,7 @@ export async function takeFilesBack({ id, made }: NodeJournal, report: (text: st
 /** With its mode and owner; whole, or not at all. */
 async function copyFile(from: string, to: string): Promise<void> {
   const { uid, gid, mode } = statSync(from);
-  const draft = join(dirname(to), `.${basename(to)}.kubemend`);
+  const draft = draftOf(to);
   realFileSystem.remove(draft);
   const owner = { mode: mode & 0o7777, ...newOwner({ uid, gid }) };
   await writeStaged(realFileSystem, draft, { path: to, bytes: readFileSync(from), ...owner });
@@ -167,10 +168,14 @@ async function note(journal: NodeJournal, paths: readonly string[], root?: strin
 
 async function writeSent({ path, content, mode, uid, gid }: SentFile): Promise<void> {
   if (!existsSync(dirname(path))) realFileSystem.makeDirectory(dirname(path), 0o755);
-  const draft = join(dirname(path), `.${basename(path)}.kubemend`);
+  const draft = draftOf(path);
   realFileSystem.remove(draft);
   const bytes = Buffer.from(content, "base64");
   await writeStaged(realFileSystem, draft, { path, bytes, mode, ...newOwner({ uid, gid }) });
+}
+
+function draftOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.kubemend`);
 }
 
 /** The common configuration leaves to each node where its container runtime listens. */
