@@ -60,7 +60,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
     expect(service("web").spec.clusterIP).toBe("10.96.0.80");
     expect(service("out").spec.ports[0].nodePort).toBe(30080);
     expect(service("none").spec.clusterIP).toBe("None");
-    expect(service("lb").status.loadBalancer).toEqual({ ingress: [{ ip: "192.0.2.7" }] });
+    expect(service("lb").status.loadBalancer).toMatchObject({ ingress: [{ ip: "192.0.2.7" }] }); // and its mode since 1.30
     expect(service("other").spec.type).toBe("ExternalName");
     const account = await plane.api.get("/api/v1/namespaces/shop/serviceaccounts/default");
     expect(account.imagePullSecrets).toEqual([{ name: "registry" }]);
@@ -199,7 +199,7 @@ describeWithCluster("objects that were lost", (kubernetes) => {
       "diff",
       backup,
       "live",
-      "widgets,configmaps,secrets,clusterrolebindings,cronjobs",
+      "crd,widgets,configmaps,secrets,clusterrolebindings,cronjobs,statefulsets",
       "-o",
       "json",
     );

@@ -13,6 +13,7 @@ import type { KubeObject } from "../../kube/object.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { resourceAtPath } from "../../storage/object-key.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
+import { conversionOf } from "./conversion-of.ts";
 import { differingEntries } from "./differing-entries.ts";
 import { openLiveSide } from "./live-side.ts";
 import type { Moment } from "./moment.ts";
@@ -193,8 +194,11 @@ function diffEntry(
     counts.unjudged.push({ ...id, text: reason });
     return undefined;
   }
-  const before = old?.state === "object" ? old.object : undefined;
-  const after = found?.state === "object" ? found.object : undefined;
+  const first = old?.state === "object" ? old.object : undefined;
+  const second = found?.state === "object" ? found.object : undefined;
+  // A definition is stored as v1beta1, and read from an API server as v1.
+  const before = (first && second && conversionOf(first, second.apiVersion)) ?? first;
+  const after = (first && second && conversionOf(second, first.apiVersion)) ?? second;
   const shown = defined(after ?? before);
   if (![before, after].some((object) => object !== undefined && selection.takesLabels(object))) return undefined;
   if (!all && isElectionRecord(shown)) {

@@ -17,6 +17,7 @@ import { planClaim } from "../../objects/volumes.ts";
 import { waveOf } from "../../objects/waves.ts";
 import { findResource } from "../../storage/resources.ts";
 import type { BackupObjects, Candidate } from "./backup-objects.ts";
+import { conversionOf } from "./conversion-of.ts";
 import { typeOf } from "./diff.ts";
 import type { LiveCluster } from "./live-cluster.ts";
 
@@ -211,9 +212,12 @@ class Planner {
     if (served.length === 0) return { refused: `the cluster serves no "${path}"` };
     if (resource?.aggregated === true) return { refused: `"${path}" is served by another server than the API server` };
     if (served.includes(object.apiVersion)) return { object };
-    const refusals = served.map((version) =>
-      isBuiltIn ? convertBuiltIn(object, version) : convertCustom(object, version, definition),
-    );
+    const refusals = served.map((version): Conversion => {
+      if (!isBuiltIn) return convertCustom(object, version, definition);
+      // API servers store definitions as v1beta1, which those since 1.22 do not serve.
+      const rule = path === DEFINITIONS ? conversionOf(object, version) : undefined;
+      return rule === undefined ? convertBuiltIn(object, version) : { object: rule };
+    });
     const converted = refusals.find((each) => "object" in each);
     if (converted !== undefined) return converted;
     const [first] = refusals as [{ readonly refused: string }];
