@@ -1,5 +1,6 @@
 /** Hollow nodes: kubemark's kubelet, which registers and reports pods as running without a container runtime. Some 40 MB of memory each. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Kubernetes } from "./kubernetes.ts";
 import { runForResult } from "./processes.ts";
@@ -16,12 +17,11 @@ const OTHERS_INSTANCES = 64;
 export async function startHollowNode(plane: ControlPlane, name: string, number: number): Promise<void> {
   allowInotify(number);
   const kubeconfig = await plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
-  const temporary = plane.bed.path("hollow"); // each leaves a directory in the temporary one
-  mkdirSync(temporary, { recursive: true });
+  const [temporary, programs] = ["hollow", "hollow-programs"].map((each) => plane.bed.path(each)) as [string, string];
+  for (const directory of [temporary, programs]) mkdirSync(directory, { recursive: true });
   const command = [
-    "env",
-    `TMPDIR=${temporary}`,
-    plane.kubernetes.program("kubemark"),
+    ...["unshare", "--mount", "--propagation=private", "sh", "-ec", OWN_TEMPORARY, "sh"],
+    ...[dirname(plane.kubernetes.program("kubemark")), programs, temporary],
     "--morph=kubelet",
     `--name=${name}`,
     `--kubeconfig=${kubeconfig}`,
@@ -31,6 +31,10 @@ export async function startHollowNode(plane: ControlPlane, name: string, number:
   ];
   plane.bed.start(name, command, { restart: true }); // one of hundreds that crashes must not fail a bench
 }
+
+/** Each leaves a directory in /tmp, whatever TMPDIR says: it sees the bed's own there, which goes with the bed. */
+const OWN_TEMPORARY =
+  'mount --bind "$1" "$2"; mount --bind "$3" /tmp; program="$2/kubemark"; shift 3; exec "$program" "$@"';
 
 const known = new Map<string, Promise<readonly string[]>>();
 

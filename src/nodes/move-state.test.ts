@@ -17,6 +17,7 @@ const STATES: Readonly<Record<string, MoveState>> = {
   "closing, over": { kind: "closing", bars: undefined, until: NOW },
   "closing, barred": { kind: "closing", bars: "elsewhere", until: later },
   moved: { kind: "moved" },
+  missed: { kind: "missed" },
   barred: { kind: "barred", reason: "no" },
 };
 const LETTERS = {
@@ -26,6 +27,7 @@ const LETTERS = {
   removing: "r",
   closing: "c",
   moved: "M",
+  missed: "m",
   barred: "B",
 } as const;
 const OWNERS: readonly MoveSeen["owner"][] = ["steady", "unsteady", { reason: "it is no more" }];
@@ -38,28 +40,30 @@ const seen = (change: Partial<MoveSeen> = {}): MoveSeen => ({
   newcomer: "arrived",
   removal: "done",
   isSettled: true,
+  stays: false,
   ...change,
 });
 const letter = (state: MoveState, change: Partial<MoveSeen>) => LETTERS[next(state, seen(change), NOW, patience).kind];
 
 /**
  * Groups: the owner steady, unsteady, not to be touched; the surge not asked for, begun, contended; the newcomer; the
- * removal; settled or not.
+ * removal; settled or not; the replica that was to go is there or not.
  */
 const TABLE: Readonly<Record<string, string>> = {
-  preparing: "spB sss sss ssss ss",
-  "preparing, over": "sBB sss sss ssss ss",
-  surging: "www swB www wwww ww",
-  awaiting: "rrr rrr wrr rrrr rr",
-  "awaiting, over": "rrr rrr Brr rrrr rr",
-  removing: "ccc ccc ccc crBr cc",
-  "removing, over": "ccc ccc ccc cBBB cc",
-  "removing the newcomer": "ccc ccc ccc crBr cc",
-  closing: "MMM MMM MMM MMMM Mc",
-  "closing, over": "MMM MMM MMM MMMM MM",
-  "closing, barred": "BBB BBB BBB BBBB Bc",
-  moved: "MMM MMM MMM MMMM MM",
-  barred: "BBB BBB BBB BBBB BB",
+  preparing: "spB sss sss ssss ss ss",
+  "preparing, over": "sBB sss sss ssss ss ss",
+  surging: "www swB www wwww ww ww",
+  awaiting: "rrr rrr wrr rrrr rr rr",
+  "awaiting, over": "rrr rrr Brr rrrr rr rr",
+  removing: "ccc ccc ccc crBr cc cc",
+  "removing, over": "ccc ccc ccc cBBB cc cc",
+  "removing the newcomer": "ccc ccc ccc crBr cc cc",
+  closing: "MMM MMM MMM MMMM Mc mM",
+  "closing, over": "MMM MMM MMM MMMM MM mM",
+  "closing, barred": "BBB BBB BBB BBBB Bc BB",
+  moved: "MMM MMM MMM MMMM MM MM",
+  missed: "mmm mmm mmm mmmm mm mm",
+  barred: "BBB BBB BBB BBBB BB BB",
 };
 
 test.each(Object.entries(TABLE))("every observation while %s", (name, expected) => {
@@ -70,6 +74,7 @@ test.each(Object.entries(TABLE))("every observation while %s", (name, expected) 
     NEWCOMERS.map((newcomer) => letter(state, { newcomer })),
     REMOVALS.map((removal) => letter(state, { removal })),
     [true, false].map((isSettled) => letter(state, { isSettled })),
+    [true, false].map((stays) => letter(state, { stays })),
   ];
   expect(found.map((group) => group.join("")).join(" ")).toBe(expected);
 });
@@ -81,10 +86,10 @@ test("over all of them: nothing is removed before a replica is ready elsewhere, 
       for (const surge of SURGES) {
         for (const newcomer of NEWCOMERS) {
           for (const removal of REMOVALS) {
-            for (const isSettled of [true, false]) {
+            for (const [isSettled, stays] of [true, false].flatMap((a) => [[a, true] as const, [a, false] as const])) {
               cases++;
-              const to = next(state, { owner, surge, newcomer, removal, isSettled }, NOW, patience);
-              if (state.kind === "moved" || state.kind === "barred") expect(to).toBe(state);
+              const to = next(state, { owner, surge, newcomer, removal, isSettled, stays }, NOW, patience);
+              if (state.kind === "moved" || state.kind === "missed" || state.kind === "barred") expect(to).toBe(state);
               if (state.kind === "preparing" && to.kind === "surging") expect(owner).toBe("steady");
               if (state.kind !== "removing" && to.kind === "removing") {
                 expect(state.kind).toBe("awaiting");
@@ -93,14 +98,15 @@ test("over all of them: nothing is removed before a replica is ready elsewhere, 
               if (state.kind !== "closing" && to.kind === "closing")
                 expect([state.kind, removal]).toEqual(["removing", "done"]);
               // What has taken too long is given up as moved: the caller counts the replicas.
-              if (state.kind === "closing" && to.kind === "moved") expect(isSettled || state.until <= NOW).toBe(true);
+              if (state.kind === "closing" && to.kind === "moved")
+                expect([isSettled || state.until <= NOW, stays]).toEqual([true, false]);
             }
           }
         }
       }
     }
   }
-  expect(cases).toBe(13 * 3 * 3 * 3 * 4 * 2);
+  expect(cases).toBe(14 * 3 * 3 * 3 * 4 * 2 * 2);
 });
 
 test("each step has its own time", () => {

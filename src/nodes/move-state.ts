@@ -17,6 +17,8 @@ export type MoveState =
   | { readonly kind: "removing"; readonly bars: string | undefined; readonly until: number }
   | { readonly kind: "closing"; readonly bars: string | undefined; readonly until: number }
   | { readonly kind: "moved" }
+  /** Its controller removed another replica than the one that was to go, which it may do before it has seen our mark. */
+  | { readonly kind: "missed" }
   /** The owner is left alone from now on, for that reason. */
   | { readonly kind: "barred"; readonly reason: string };
 
@@ -34,6 +36,8 @@ export interface MoveSeen {
   readonly removal: "done" | "refused" | { readonly failed: string } | { readonly undecided: string };
   /** Whether the owner has the replicas that it had, and all of them serve. */
   readonly isSettled: boolean;
+  /** Whether the replica that was to go is still there. */
+  readonly stays: boolean;
 }
 
 /** All in milliseconds. */
@@ -72,8 +76,10 @@ export function next(state: MoveState, seen: MoveSeen, now: number, patience: Mo
       return whileRemoving(state, seen, now, patience);
     case "closing":
       if (!seen.isSettled && now < state.until) return state;
-      return state.bars === undefined ? { kind: "moved" } : barred(state.bars);
+      if (state.bars !== undefined) return barred(state.bars);
+      return seen.stays ? { kind: "missed" } : { kind: "moved" };
     case "moved":
+    case "missed":
     case "barred":
       return state;
   }

@@ -2,7 +2,12 @@
  * What backup agents stored of the nodes' own files, where the backup is a moment of a repository: certificates and
  * keys, manifests, the kubelet's configuration.
  */
+import { dirname } from "node:path";
+import { KUBERNETES } from "../../cluster/node-needs.ts";
 import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
+import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
+import type { JsonObject } from "../../kube/object.ts";
+import { readYaml } from "../../kube/read-yaml.ts";
 import type { NodeHead } from "../../repository/head.ts";
 import { decodeNodeFiles } from "../../repository/node-files.ts";
 import { momentPlace, openForReading } from "../../snapshot/open-moment.ts";
@@ -11,7 +16,10 @@ import type { SentFile } from "./node/prepare-node.ts";
 
 type NodeLink = Link & { readonly signed: { readonly head: NodeHead } };
 
-/** By node, by path: as they were last stored until the moment. Links and directories are left out. Empty for a file, which holds none. */
+/**
+ * By node, by path: as they were last stored until the moment. Links and directories are left out, and kubeconfigs whose
+ * credentials are elsewhere: those are made again. Empty for a file, which holds none.
+ */
 export async function readStoredFiles(
   path: string,
   { moments }: SnapshotOptions,
@@ -31,7 +39,9 @@ export async function readStoredFiles(
     for (const [node, link] of newest) {
       const { files } = decodeNodeFiles(await readContent(repository, link), whereOf(repository, link));
       const sent = files.flatMap(({ path: file, type, content = "", mode, uid, gid }) =>
-        type === "file" ? [[file, { path: file, content, mode, uid, gid }] as const] : [],
+        type === "file" && !namesOtherFiles(file, content)
+          ? [[file, { path: file, content, mode, uid, gid }] as const]
+          : [],
       );
       stored.set(node, new Map(sent));
     }
@@ -43,4 +53,20 @@ export async function readStoredFiles(
 
 function isOfNode(link: Link): link is NodeLink {
   return link.signed.head.kind === "node";
+}
+
+/** Such as the kubelet's, which continues with a certificate in `/var/lib/kubelet/pki` that it renews itself. */
+export function namesOtherFiles(path: string, base64: string): boolean {
+  if (dirname(path) !== KUBERNETES || !path.endsWith(".conf")) return false;
+  let config: JsonObject;
+  try {
+    config = objectOf(readYaml(Buffer.from(base64, "base64").toString()) as JsonObject);
+  } catch {
+    return false; // a file that is called so and is something else
+  }
+  const named = objectsOf(config.users).flatMap(({ user }) => {
+    const { "client-certificate": certificate, "client-key": key, tokenFile } = objectOf(user);
+    return [certificate, key, tokenFile].map(textOf);
+  });
+  return named.some((each) => each !== "" && !each.startsWith(`${KUBERNETES}/`));
 }

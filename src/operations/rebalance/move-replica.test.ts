@@ -12,12 +12,16 @@ const pod = (name: string, nodeName: string): KubeObject => ({
   status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
 });
 
-/** A cluster in which the old replica takes `looks` looks to go after it was asked to. */
-async function move(looks: number): Promise<{ isMoved: boolean; message: string[]; calls: string[] }> {
+/**
+ * A cluster in which the old replica takes `looks` looks to go after it was asked to, or the new one goes in its place.
+ * The mark is seen at the second look.
+ */
+async function move(looks: number, goes: "old" | "fresh" = "old") {
   const [old, fresh] = [pod("old", "n1"), pod("fresh", "n2")];
   const message: string[] = [];
   const calls: string[] = [];
   let isAsked = false;
+  let [marked, shown] = [old, old];
   let left = looks;
   const scaled = {
     path: "/apis/apps/v1/namespaces/shop/deployments/web",
@@ -25,7 +29,12 @@ async function move(looks: number): Promise<{ isMoved: boolean; message: string[
     object: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web" }, spec: { replicas: 1 } },
   };
   const edges = {
-    api: { patch: async () => void calls.push("cost") },
+    api: {
+      patch: async (_: string, { metadata }: KubeObject) => {
+        calls.push("cost");
+        marked = { ...old, metadata: { ...old.metadata, annotations: metadata.annotations ?? {} } };
+      },
+    },
     owners: { look: async () => ({ scaled, state: "steady" }), bar: () => void calls.push("bar") },
     surges: {
       begin: async () => {
@@ -43,24 +52,35 @@ async function move(looks: number): Promise<{ isMoved: boolean; message: string[
     readyMs: 1000,
     pods: () => {
       if (!calls.includes("begin")) return [old];
-      if (!isAsked) return [old, fresh];
-      return left-- > 0 ? [old, fresh] : [fresh];
+      if (!isAsked) return [shown, fresh];
+      return left-- > 0 ? [shown, fresh] : [goes === "old" ? fresh : shown];
     },
-    news: async () => {},
+    news: async () => {
+      if (calls.includes("cost")) calls.push("news");
+      shown = marked;
+    },
     signal: new AbortController().signal,
     now: () => 0,
     report: (text: string) => void message.push(text),
   } as unknown as MoveEdges;
-  const isMoved = await new ReplicaMove(edges, { pod: old, from: "n1", to: "n2" } as never).run();
-  return { isMoved, message, calls };
+  const end = await new ReplicaMove(edges, { pod: old, from: "n1", to: "n2" } as never).run();
+  return { end, message, calls };
 }
 
 test.each([0, 1, 5])(
   "a replica that moved is reported once, however long the old one takes to go: %i looks",
   async (looks) => {
-    const { isMoved, message, calls } = await move(looks);
-    expect(isMoved).toBe(true);
+    const { end, message, calls } = await move(looks);
+    expect(end).toBe("moved");
     expect(message.filter((text) => text.includes(" moved from "))).toEqual(["pod/old moved from n1 to n2 as fresh"]);
-    expect(calls.slice(0, 3)).toEqual(["begin", "cost", "end"]);
+    expect(calls.slice(0, 4)).toEqual(["begin", "cost", "news", "end"]);
   },
 );
+
+test("a replica that stays because its controller removed another one has not moved", async () => {
+  const { end, message, calls } = await move(1, "fresh");
+  expect(end).toBe("missed");
+  expect(message.at(-1)).toBe("pod/old stays on n1: its controller removed another replica");
+  expect(message.join()).not.toContain(" moved from ");
+  expect(calls).not.toContain("bar");
+});

@@ -51,7 +51,11 @@ const NOTHING: MoveSeen = {
   newcomer: "missing",
   removal: { undecided: "" },
   isSettled: false,
+  stays: true,
 };
+
+/** The least there is: such a pod goes before all others. */
+const LEAST_COST = "-2147483648";
 
 export class ReplicaMove {
   readonly #edges: MoveEdges;
@@ -64,6 +68,8 @@ export class ReplicaMove {
   #surge: Surge | undefined;
   #before: ReadonlySet<string | undefined> = new Set();
   #newcomer: KubeObject | undefined;
+  /** Whether the replica that is to go was marked as that. */
+  #isMarked = false;
 
   constructor(edges: MoveEdges, move: Move) {
     const owner = controllerOf(move.pod);
@@ -75,15 +81,14 @@ export class ReplicaMove {
     this.#patience = { ...MOVE_PATIENCE, ready: edges.readyMs };
   }
 
-  /** True where the pod went where it was to go; else its owner is left alone from now on. */
-  async run(): Promise<boolean> {
+  /** `moved` where the pod went where it was to go; `missed`: another one went; `barred`: its owner is left alone from now on. */
+  async run(): Promise<"moved" | "missed" | "barred"> {
     const { now, owners } = this.#edges;
     let state: MoveState = preparing(now(), this.#patience);
     try {
-      while (state.kind !== "moved" && state.kind !== "barred") {
+      while (state.kind !== "moved" && state.kind !== "missed" && state.kind !== "barred") {
         const after: MoveState = next(state, await this.#look(state), now(), this.#patience);
         if (after.kind === state.kind) await this.#wait(state);
-        if (state.kind === "removing" && after.kind === "closing" && after.bars === undefined) this.#report();
         state = after;
       }
     } catch (error) {
@@ -93,7 +98,8 @@ export class ReplicaMove {
     const failure = await this.#takeBack();
     if (failure !== undefined) throw failure;
     if (state.kind === "barred") owners.bar(this.#owner, this.#namespace, state.reason);
-    return state.kind === "moved";
+    else this.#report(state.kind);
+    return state.kind;
   }
 
   #wait(state: MoveState): Promise<void> {
@@ -119,7 +125,12 @@ export class ReplicaMove {
         return { ...NOTHING, removal: await this.#remove(state.bars === undefined ? this.#move.pod : this.#newcomer) };
       default: {
         const pods = this.#pods();
-        return { ...NOTHING, isSettled: pods.length === this.#surge?.wanted && pods.every(isServing) };
+        const isSettled = pods.length === this.#surge?.wanted && pods.every(isServing);
+        return {
+          ...NOTHING,
+          isSettled,
+          stays: pods.some(({ metadata }) => metadata.uid === this.#move.pod.metadata.uid),
+        };
       }
     }
   }
@@ -161,8 +172,14 @@ export class ReplicaMove {
     const { api, hasDeletionCost, method, surges, signal } = this.#edges;
     invariant(pod !== undefined && this.#surge !== undefined, "a replica is removed after another one has come");
     if (hasDeletionCost) {
-      const cost = { metadata: { annotations: { [DELETION_COST]: "-2147483648" } } };
-      await api.patch(podPath(pod), cost, signal);
+      // Its controller has to see the mark before it scales down, and watches as we do.
+      const seen = this.#pods().find(({ metadata }) => metadata.uid === pod.metadata.uid);
+      if (seen !== undefined && seen.metadata.annotations?.[DELETION_COST] !== LEAST_COST) {
+        const cost = { metadata: { annotations: { [DELETION_COST]: LEAST_COST } } };
+        if (!this.#isMarked) await api.patch(podPath(pod), cost, signal);
+        this.#isMarked = true;
+        return { undecided: "the mark that it is the one to go is not seen" };
+      }
     } else {
       // Older owners choose by themselves which pod goes, so it is evicted before they are scaled down.
       const choices = { gracePeriodSeconds: undefined, serverDryRun: false };
@@ -175,10 +192,14 @@ export class ReplicaMove {
     return "done";
   }
 
-  #report(): void {
+  #report(how: "moved" | "missed"): void {
     const { pod, from } = this.#move;
     if (this.#newcomer === undefined) return;
     const { name } = this.#newcomer.metadata;
+    if (how === "missed") {
+      this.#edges.report(`pod/${pod.metadata.name} stays on ${from}: its controller removed another replica`);
+      return;
+    }
     this.#edges.report(`pod/${pod.metadata.name} moved from ${from} to ${nodeOf(this.#newcomer)} as ${name}`);
   }
 

@@ -120,10 +120,13 @@ class Rebalancing {
     };
     const made: Move[] = [];
     // Each move is planned from what is there by then; there are no more of them than were planned at first, so that it ends.
+    let again = MOST_MISSED;
     for (let left = planned.length; left > 0; left--) {
       const [move] = await this.#plan();
       if (move === undefined) break;
-      if (await new ReplicaMove(edges, move).run()) made.push(move);
+      const end = await new ReplicaMove(edges, move).run();
+      if (end === "moved") made.push(move);
+      else if (end === "missed" && again-- > 0) left++;
       else if (this.#owners.skipped.length > MOST_BARRED) {
         report("too many owners cannot be moved: ending here");
         break;
@@ -194,6 +197,8 @@ class Rebalancing {
 }
 
 const MOST_BARRED = 100;
+/** So many moves are made again because another replica was removed. */
+const MOST_MISSED = 5;
 
 function ownerOf(pod: KubeObject): OwnerReference {
   const owner = controllerOf(pod);

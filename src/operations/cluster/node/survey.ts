@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import packageJson from "../../../../package.json" with { type: "json" };
 import { readCertificates } from "../../../certificates/faults.ts";
+import { KUBELET_CONFIG } from "../../../certificates/kubeadm.ts";
 import { SHARED_FILES } from "../../../certificates/kubeadm-certs.ts";
 import type { NodeFacts } from "../../../cluster/node-facts.ts";
 import { KUBERNETES } from "../../../cluster/node-needs.ts";
@@ -18,13 +19,14 @@ import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet, listenerOf } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
-import { listCertificates } from "../../certificate/list-certificates.ts";
+import { type CertificateList, listCertificates } from "../../certificate/list-certificates.ts";
 import { absentImages } from "../../start/absent-images.ts";
 import { readJournals } from "./journal.ts";
 
 /** Where kubeadm has it. */
 const STATIC_PODS = "/etc/kubernetes/manifests";
 const KUBELET = "/var/lib/kubelet";
+const KUBELET_CONF = join(KUBERNETES, KUBELET_CONFIG);
 
 export interface SurveyRequest {
   readonly dataDir: string;
@@ -44,6 +46,7 @@ export async function surveyNode(
   const service = isEtcdHost ? await findEtcdService() : undefined;
   const dataDir = service?.dataDir ?? planned;
   const kubelet = findKubelet();
+  const listed = listCertificates({ kubernetesDir: KUBERNETES, kubeletDir: KUBELET }, Date.now());
   const staticPods = kubelet?.staticPods ?? STATIC_PODS;
   const inside = contents(dataDir);
   const present = inside.includes("member");
@@ -69,10 +72,12 @@ export async function surveyNode(
     },
     etcdService:
       service === undefined ? null : { ...service, dataDir: service.dataDir ?? null, owner: service.owner ?? null },
-    missingFiles: files.filter((path) => !existsSync(path)),
+    missingFiles: files.filter(
+      (path) => !existsSync(path) || (path === KUBELET_CONF && isKubeletCertificateLost(listed)),
+    ),
     sharedFiles: SHARED_FILES.map((file) => join(KUBERNETES, "pki", file)).filter((path) => existsSync(path)),
     authorities: readCertificates(readQuietly(join(KUBERNETES, "pki/ca.crt"))).map((each) => each.fingerprint256),
-    expired: expiredCertificates(),
+    expired: expiredCertificates(listed),
     takenPorts: ports.flatMap(([port, component]) => {
       const program = (running as readonly string[]).includes(component) ? undefined : listenerOf(port);
       return program === undefined ? [] : [{ port, component, program }];
@@ -94,8 +99,12 @@ async function readNewest(dataDir: string, isWritten: boolean, signal: AbortSign
   }
 }
 
-function expiredCertificates(): NodeFacts["expired"] {
-  const { certificates } = listCertificates({ kubernetesDir: KUBERNETES, kubeletDir: KUBELET }, Date.now());
+/** `kubelet.conf` names a file of the kubelet's own directory, which may have been on another disk. */
+function isKubeletCertificateLost({ certificates }: CertificateList): boolean {
+  return certificates.some(({ name, state }) => name === KUBELET_CONFIG && /missing$/.test(state));
+}
+
+function expiredCertificates({ certificates }: CertificateList): NodeFacts["expired"] {
   return certificates
     .filter(({ state, authority }) => state === "expired" && authority !== null)
     .map(({ name, externallyManaged }) => ({ name, renewable: !externallyManaged }));
