@@ -6,6 +6,8 @@ import type { EncryptionConfig } from "./encryption-config.ts";
 export interface VerifyOptions {
   readonly encryption?: EncryptionConfig;
   readonly etcdPrefix?: string;
+  /** Whether values that are no objects are reported where the API server keeps a kind of its own. */
+  readonly reportsOpaque?: boolean;
 }
 
 export interface VerifyResult {

@@ -35,8 +35,9 @@ export function createVerifyTask(options: VerifyOptions, report: Report): Verify
     counts[decoded.state] += 1;
     noteValue(notes, decoded, () => entryPlace(entry));
     // Anybody may write into etcd what is no object; where the API server keeps a kind of its own, it cannot read it.
-    const at = decoded.state === "opaque" ? readObjectKey(key, options.etcdPrefix) : undefined;
-    if (decoded.state === "opaque" && at !== undefined && resourceAtPath(at.path) !== undefined) {
+    if (decoded.state !== "opaque" || options.reportsOpaque !== true) return;
+    const at = readObjectKey(key, options.etcdPrefix);
+    if (at !== undefined && resourceAtPath(at.path) !== undefined) {
       const text = `no API server can read it among ${at.resource}: ${decoded.text}`;
       report({ level: "warning", code: "object-unreadable", where: entryPlace(entry), text });
     }

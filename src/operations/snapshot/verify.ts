@@ -53,6 +53,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
       verify: {
         ...(encryption === undefined ? {} : { encryption }),
         ...(etcdPrefix === undefined ? {} : { etcdPrefix }),
+        reportsOpaque: true,
       },
     };
     const swept = await sweepInParallel(snapshot, map, spec, reached, report, {
