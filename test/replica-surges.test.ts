@@ -60,3 +60,21 @@ test.each([0, 900])("a replica that is added %i ms after nobody waits for it is 
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect([replicas(), annotations() ?? {}]).toEqual([2, {}]);
 });
+
+test("an annotation that a Deployment's controller has copied to its ReplicaSet is not that of a run that was cut off", async () => {
+  const marks = { "kubemend/rebalance-replicas": "2" };
+  const owner = { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "u", controller: true };
+  const set = { ...WEB, kind: "ReplicaSet", metadata: { ...WEB.metadata, name: "web-1", annotations: marks } };
+  const spec = { ...(WEB.spec as JsonObject), replicas: 3 };
+  const lone = { ...set, metadata: { ...set.metadata, name: "lone" }, spec };
+  server = await ApiServerStandIn.start(base, {
+    version: "v1.36.2",
+    objects: [{ ...set, metadata: { ...set.metadata, ownerReferences: [owner] }, spec }, lone],
+  });
+  api = new ClusterApi(readKubeconfig(server.kubeconfig));
+  const said: string[] = [];
+  await new ReplicaSurges(api).endOld(AbortSignal.timeout(10_000), (text) => void said.push(text));
+  const replicasOf = (name: string) => (server.get("ReplicaSet", `default/${name}`)!.spec as JsonObject).replicas;
+  expect([replicasOf("web-1"), replicasOf("lone")]).toEqual([3, 2]);
+  expect(said).toEqual(['replicasets "default/lone" has 2 replicas again: an earlier run had been cut off']);
+});

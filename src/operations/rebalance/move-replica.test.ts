@@ -22,6 +22,7 @@ async function move(looks: number, goes: "old" | "fresh" = "old") {
   const calls: string[] = [];
   let isAsked = false;
   let [marked, shown] = [old, old];
+  let looksAtFresh = 0;
   let left = looks;
   const scaled = {
     path: "/apis/apps/v1/namespaces/shop/deployments/web",
@@ -52,10 +53,13 @@ async function move(looks: number, goes: "old" | "fresh" = "old") {
     readyMs: 1000,
     pods: () => {
       if (!calls.includes("begin")) return [old];
+      if (!isAsked && looksAtFresh++ === 0)
+        return [shown, { ...fresh, status: { ...(fresh.status as object), phase: "Pending" } }];
       if (!isAsked) return [shown, fresh];
       return left-- > 0 ? [shown, fresh] : [goes === "old" ? fresh : shown];
     },
     news: async () => {
+      if (calls.at(-1) === "begin") calls.push("not running yet");
       if (calls.includes("cost")) calls.push("news");
       shown = marked;
     },
@@ -73,7 +77,7 @@ test.each([0, 1, 5])(
     const { end, message, calls } = await move(looks);
     expect(end).toBe("moved");
     expect(message.filter((text) => text.includes(" moved from "))).toEqual(["pod/old moved from n1 to n2 as fresh"]);
-    expect(calls.slice(0, 4)).toEqual(["begin", "cost", "news", "end"]);
+    expect(calls.slice(0, 5)).toEqual(["begin", "not running yet", "cost", "news", "end"]);
   },
 );
 

@@ -118,7 +118,10 @@ export class ReplicaMove {
       case "surging":
         return { ...NOTHING, surge: (await this.#beginSurge()) ? "begun" : "contended" };
       case "awaiting": {
-        this.#newcomer = this.#pods().find((pod) => !this.#before.has(pod.metadata.uid) && isServing(pod));
+        // A pod can be ready before it is reported to run, and a controller that scales down has pending pods go first.
+        this.#newcomer = this.#pods().find(
+          (pod) => !this.#before.has(pod.metadata.uid) && isServing(pod) && objectOf(pod.status).phase === "Running",
+        );
         return { ...NOTHING, newcomer: this.#placeOfNewcomer() };
       }
       case "removing":

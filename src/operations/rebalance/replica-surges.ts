@@ -9,6 +9,7 @@ import { ApiError, type ClusterApi, METADATA_ONLY } from "../../io/api-server/cl
 import { objectOf, objectsOf } from "../../kube/fields.ts";
 import { namespacedName } from "../../kube/names.ts";
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
+import { controllerOf } from "../../kube/pod.ts";
 
 /** An owner that has one replica too many for a while: where it is, and how many it is to have. */
 export interface Surge {
@@ -82,6 +83,8 @@ export class ReplicaSurges {
       for (const item of objectsOf(page.value.items) as KubeObject[]) {
         const wanted = Number(item.metadata.annotations?.[SURGE_ANNOTATION]);
         if (!Number.isSafeInteger(wanted) || wanted < 1) continue;
+        // A Deployment's controller copies its annotations to its ReplicaSets, where they stay.
+        if (controllerOf(item) !== undefined) continue;
         const path = [
           `${group}/namespaces/${encodeURIComponent(item.metadata.namespace ?? "")}`,
           `${resource}/${encodeURIComponent(item.metadata.name)}`,
