@@ -17,7 +17,7 @@ const OTHERS_INSTANCES = 64;
 export async function startHollowNode(plane: ControlPlane, name: string, number: number): Promise<void> {
   allowInotify(number);
   const kubeconfig = await plane.issueKubeconfig(name, `system:node:${name}`, ["system:nodes"]);
-  const [temporary, programs] = ["hollow", "hollow-programs"].map((each) => plane.bed.path(each)) as [string, string];
+  const [temporary, programs] = [plane.bed.path("hollow", name), plane.bed.path("hollow-programs")];
   for (const directory of [temporary, programs]) mkdirSync(directory, { recursive: true });
   const command = [
     ...["unshare", "--mount", "--propagation=private", "sh", "-ec", OWN_TEMPORARY, "sh"],
@@ -32,7 +32,10 @@ export async function startHollowNode(plane: ControlPlane, name: string, number:
   plane.bed.start(name, command, { restart: true }); // one of hundreds that crashes must not fail a bench
 }
 
-/** Each leaves a directory in /tmp, whatever TMPDIR says: it sees the bed's own there, which goes with the bed. */
+/**
+ * Each leaves a directory in /tmp, whatever TMPDIR says, and older ones have a socket there whose name is the same for
+ * all: each sees one of its own there, which goes with the bed.
+ */
 const OWN_TEMPORARY =
   'mount --bind "$1" "$2"; mount --bind "$3" /tmp; program="$2/kubemark"; shift 3; exec "$program" "$@"';
 
