@@ -253,6 +253,17 @@ test("the same way back", async () => {
   expect(turned).toEqual(there);
 });
 
+test("no changes of a namespace that never was is an error; of one that is at rest, it is an answer", async () => {
+  const changes = (namespace: string) =>
+    listChanges(
+      fixture("selfhosted-k120"),
+      { since: { time: Date.parse("2030-01-01T00:00:00Z") }, selection: { ...SELECT_ALL, namespace }, all: false },
+      () => expect.unreachable(),
+    );
+  await expect(changes("misspelled")).rejects.toMatchObject({ code: "object-not-found" });
+  expect((await changes("kube-system")).leftOut).toBe(0);
+});
+
 test("what changed since a time: by the object's own record, and behind the last renewal of a lease", async () => {
   const since = async (text: string) => {
     const names: string[] = [];

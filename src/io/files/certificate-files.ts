@@ -1,6 +1,6 @@
 /** Certificates on this machine's disk, as files or inside kubeconfigs, with the keys that should belong to them. */
 import { createPrivateKey, type X509Certificate } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { readCertificates } from "../../certificates/faults.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
@@ -30,6 +30,25 @@ export function belongsTogether(certificate: X509Certificate, keyPath: string): 
 export function kubeconfigCertificates(
   path: string,
 ): { readonly certificate: X509Certificate; readonly file: string }[] {
+  return usersOf(path).flatMap(({ data, file }) => {
+    const certificate =
+      data !== ""
+        ? readCertificates(Buffer.from(data, "base64"))[0]
+        : file === undefined
+          ? undefined
+          : certificateOf(file);
+    return certificate === undefined ? [] : [{ certificate, file: data === "" && file !== undefined ? file : path }];
+  });
+}
+
+/** The files that a kubeconfig has its users' certificates in, where they are not there. Empty for what is none. */
+export function missingCertificateFiles(path: string): string[] {
+  return usersOf(path).flatMap(({ data, file }) =>
+    data !== "" || file === undefined || existsSync(file) ? [] : [file],
+  );
+}
+
+function usersOf(path: string): { readonly data: string; readonly file: string | undefined }[] {
   const text = read(path);
   if (text === undefined) return [];
   let config: JsonObject;
@@ -38,14 +57,11 @@ export function kubeconfigCertificates(
   } catch {
     return [];
   }
-  return objectsOf(config.users).flatMap((entry) => {
+  return objectsOf(config.users).map((entry) => {
     const user = objectOf(entry.user);
-    const data = textOf(user["client-certificate-data"]);
     const named = textOf(user["client-certificate"]);
-    const file = isAbsolute(named) ? named : resolve(dirname(path), named);
-    const certificate =
-      data !== "" ? readCertificates(Buffer.from(data, "base64"))[0] : named === "" ? undefined : certificateOf(file);
-    return certificate === undefined ? [] : [{ certificate, file: data === "" ? file : path }];
+    const file = named === "" ? undefined : isAbsolute(named) ? named : resolve(dirname(path), named);
+    return { data: textOf(user["client-certificate-data"]), file };
   });
 }
 

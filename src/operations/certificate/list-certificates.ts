@@ -14,7 +14,12 @@ import {
   KUBELET_PURPOSE,
 } from "../../certificates/kubeadm.ts";
 import { MendError } from "../../errors/errors.ts";
-import { belongsTogether, certificateOf, kubeconfigCertificates } from "../../io/files/certificate-files.ts";
+import {
+  belongsTogether,
+  certificateOf,
+  kubeconfigCertificates,
+  missingCertificateFiles,
+} from "../../io/files/certificate-files.ts";
 
 export interface CertificatePlaces {
   /** `/etc/kubernetes` unless set otherwise. */
@@ -203,7 +208,8 @@ function kubelets(places: CertificatePlaces, listed: List): ListedCertificate[] 
   // kubelet.conf names the PEM file by an absolute path, which may be another machine's.
   const embedded = kubeconfigCertificates(config)[0]?.certificate;
   const certificate = (client === undefined ? undefined : certificateOf(client)) ?? embedded;
-  const given = { name: KUBELET_CONFIG, file: client ?? config, purpose: KUBELET_PURPOSE };
+  const lost = certificate === undefined ? missingCertificateFiles(config)[0] : undefined;
+  const given = { name: KUBELET_CONFIG, file: client ?? lost ?? config, purpose: KUBELET_PURPOSE };
   return [
     listed({ ...given, authority: "ca" }, certificate),
     ...(existsSync(serving)

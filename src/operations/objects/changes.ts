@@ -7,7 +7,7 @@ import { createRevisionTimes, type RevisionTimes, type TimeMark } from "../../co
 import { UNKNOWN_CUSTOM } from "../../compare/schema-types.ts";
 import { type Writer, writersOf } from "../../compare/writers.ts";
 import { defined } from "../../errors/defined.ts";
-import type { Finding } from "../../errors/errors.ts";
+import { type Finding, MendError } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type KeyChange, readChanges } from "../../snapshot/read-keyspace.ts";
 import { readObjectKey } from "../../storage/object-key.ts";
@@ -58,7 +58,10 @@ export interface ChangesResult {
   readonly findings: readonly Finding[];
 }
 
-/** Calls `report` for each change, the newest first. */
+/**
+ * Calls `report` for each change, the newest first. Throws `object-not-found` where nothing that the selection could
+ * mean is or was there: "no changes" would read as if all were well, where a name is misspelled.
+ */
 export async function listChanges(
   file: string,
   options: ChangesOptions,
@@ -75,6 +78,16 @@ export async function listChanges(
     since === undefined ? 0 : "revision" in since ? since.revision : (times.firstSince(since.time) ?? 0) - 1;
   const after = Math.max(compactRevision, wanted);
   const range = held.filter(({ main }) => main > after);
+  const takes = (key: string): boolean => {
+    const id = readObjectKey(key, side.prefix);
+    return id !== undefined && id.rest !== "" && selection.takes(id.path, id.rest);
+  };
+  if (!held.some(({ key }) => takes(key)) && !liveKeys(side).some(takes)) {
+    throw new MendError("object-not-found", "nothing that matches the selection is or was in the snapshot", {
+      where: side.label,
+      hint: "check the name and the namespace (-n, or -A for all)",
+    });
+  }
   const types = await readTypes([side]);
   let leftOut = 0;
   for (const change of range.toReversed()) {
@@ -117,6 +130,11 @@ export async function listChanges(
     leftOut,
     findings: side.snapshot.findings.list(),
   };
+}
+
+function liveKeys({ keyspace }: SnapshotSide): IteratorObject<string> {
+  const decoder = new TextDecoder();
+  return Iterator.from(keyspace.keys()).map((key) => decoder.decode(key));
 }
 
 interface Described {

@@ -100,7 +100,7 @@ async function readNewest(dataDir: string, isWritten: boolean, signal: AbortSign
 }
 
 /** `kubelet.conf` names a file of the kubelet's own directory, which may have been on another disk. */
-function isKubeletCertificateLost({ certificates }: CertificateList): boolean {
+export function isKubeletCertificateLost({ certificates }: CertificateList): boolean {
   return certificates.some(({ name, state }) => name === KUBELET_CONFIG && /missing$/.test(state));
 }
 
