@@ -115,6 +115,29 @@ describe("a run", () => {
     ).toEqual(["change", "end"]);
   });
 
+  test.each([
+    ["behind the command", (restore: readonly string[]) => [...restore, "--audit-log", "here.log"]],
+    ["in front of it", (restore: readonly string[]) => ["--audit-log=here.log", ...restore]],
+  ])("goes where --audit-log says, %s, whatever the environment says", async (_, argv) => {
+    const cwd = folder();
+    const restore = ["snapshot", "restore", SNAPSHOT, "--data-dir", join(cwd, "data")];
+    expect(await kubemend(cwd, argv(restore), { KUBEMEND_AUDIT_LOG: "there.log" })).toMatchObject({ code: 0 });
+    const lines = linesOf(join(cwd, "here.log"));
+    expect(lines.map(({ event, command }) => `${command}: ${event}`)).toEqual([
+      "snapshot restore: change",
+      "snapshot restore: end",
+    ]);
+    expect(globSync("*", { cwd }).sort()).toEqual(["data", "here.log"]);
+  });
+
+  test("an --audit-log without a place is wrong usage, and off records nothing", async () => {
+    const cwd = folder();
+    const argv = ["snapshot", "restore", SNAPSHOT, "--data-dir", join(cwd, "data"), "--audit-log"];
+    expect(await kubemend(cwd, argv)).toMatchObject({ code: 2, stderr: expect.stringContaining("--audit-log") });
+    expect(await kubemend(cwd, [...argv, "off"], { KUBEMEND_AUDIT_LOG: "there.log" })).toMatchObject({ code: 0 });
+    expect(globSync("*", { cwd })).toEqual(["data"]);
+  });
+
   test("writes to stderr, for pods", async () => {
     const cwd = folder();
     const { stderr } = await kubemend(cwd, ["snapshot", "restore", SNAPSHOT, "--data-dir", join(cwd, "data")], {

@@ -1,5 +1,6 @@
 /** A manual page per command, made from its help: `kubemend.1`, `kubemend-snapshot-get.1` and so on. Source of the format: man(7). */
 import type { Command } from "commander";
+import { isForPrograms } from "../../src/cli/options/define-command.ts";
 
 export interface ManPage {
   /** Such as `kubemend-snapshot-get.1`. */
@@ -39,7 +40,7 @@ interface Named {
 
 function commandsOf(command: Command, before: readonly string[]): readonly Named[] {
   const words = [...before, command.name()];
-  const shown = command.commands.filter((each) => !each.name().startsWith("_"));
+  const shown = command.commands.filter((each) => !isForPrograms(each));
   return [{ command, words }, ...shown.flatMap((each) => commandsOf(each, words))];
 }
 

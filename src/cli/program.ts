@@ -8,6 +8,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { defined } from "../errors/defined.ts";
 import { COMPLETE, type CommandContext } from "./command.ts";
 import { addCommand, inheritSettings, type MakeCommand } from "./options/define-command.ts";
+import { AUDIT_LOG_OPTION } from "./options/global-flags.ts";
 
 /** The program with the command that is typed, or with all of them where it is none, as for help. */
 export async function createProgram(
@@ -18,6 +19,7 @@ export async function createProgram(
   const program = new Command("kubemend")
     .description("Brings a Kubernetes control plane back.")
     .version(packageJson.version, "--version", "print the version")
+    .addOption(AUDIT_LOG_OPTION)
     .helpCommand(false)
     .exitOverride()
     .configureOutput(output)

@@ -7,6 +7,8 @@ import { audited, type Evidence } from "../operations/audit/audit-log.ts";
 import { type CommandContext, EXIT, type ExitCode } from "./command.ts";
 import { asMendError, errorJson, errorText, type TypedCommand, wantsJson } from "./error-text.ts";
 import { hostOf, type ProcessHost } from "./host.ts";
+import { isForPrograms } from "./options/define-command.ts";
+import { takeGlobalFlags } from "./options/global-flags.ts";
 import { createProgram } from "./program.ts";
 import { ownWords } from "./runbook-words.ts";
 import { lineOf } from "./terminal/escape.ts";
@@ -18,8 +20,10 @@ export async function run(
   because: readonly Evidence[] = [],
 ): Promise<ExitCode> {
   let words = "";
-  const { env, cwd } = outer;
-  const { stderr } = hostOf(outer);
+  const { auditLog, rest } = takeGlobalFlags(typed);
+  const host = auditLog === undefined ? outer : { ...outer, env: { ...outer.env, KUBEMEND_AUDIT_LOG: auditLog } };
+  const { env, cwd } = host;
+  const { stderr } = hostOf(host);
   const { exitCode } = await audited(
     {
       place: env.KUBEMEND_AUDIT_LOG || outer.auditLog || "off",
@@ -31,7 +35,7 @@ export async function run(
       evidence: because,
     },
     () =>
-      runCommand(typed, outer, (known) => {
+      runCommand(rest, host, (known) => {
         words = known;
       }),
   );
@@ -102,7 +106,7 @@ function typedCommand(program: Command | undefined, argv: readonly string[]): Ty
   }
   return {
     words: words.join(" "),
-    subcommands: command?.commands.map((each) => each.name()).filter((name) => !name.startsWith("_")) ?? [],
+    subcommands: command?.commands.filter((each) => !isForPrograms(each)).map((each) => each.name()) ?? [],
     flags: command?.options.flatMap(({ long, hidden }) => (long == null || hidden ? [] : [long])) ?? [],
   };
 }

@@ -52,7 +52,9 @@ function fault(text: string, commands: readonly TypedCommand[]): string | undefi
     const isGroup = commands.some(({ words: typed }) => typed.startsWith(`${words[0]} `));
     return isGroup && (words.length === 1 || words[1] === "...") ? undefined : "no such command";
   }
-  const known = new Set(command.command.options.flatMap(({ short, long }) => [short, long]).concat("--help", "-h"));
+  const known = new Set(
+    command.command.options.flatMap(({ short, long }) => [short, long]).concat("--help", "-h", "--audit-log"),
+  );
   const unknown = words
     .slice(command.words.split(" ").length)
     .filter((word) => /^--?[a-z]/i.test(word))

@@ -1,7 +1,7 @@
 /**
  * `npm run release`: everything that a release consists of, in `build/release`, from a clean checkout: npm's package,
- * the executable and its archive, the image, packages for Debian and RPM, manifests for krew and Homebrew, the bill of
- * materials, provenance, SHA-256 sums, and with a key their signature. The same commit gives the same bytes (but for
+ * the executable and its archive, the image, packages for Debian and RPM, the chart, manifests for krew and Homebrew,
+ * the bill of materials, provenance, SHA-256 sums, and with a key their signature. The same commit gives the same bytes (but for
  * RPM's, where rpmbuild has another version).
  *
  * usage: node tools/release/main.ts [--repository URL] [--key FILE] [--skip rpm] [--allow-changes]
@@ -16,6 +16,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { chartArchive } from "../../deploy/helm/archive.ts";
 import { KUBECTL_COMPLETION, packageFacts, packageFiles } from "../../deploy/packages/contents.ts";
 import { encodeDeb } from "../../deploy/packages/deb.ts";
 import { writeRpm } from "../../deploy/packages/rpm.ts";
@@ -76,6 +77,9 @@ async function release(): Promise<void> {
   const files = await packageFiles(executable, date.toISOString().slice(0, 10));
   write(`${name}_${version}_${architecture}.deb`, encodeDeb(facts, files));
   if (!values.skip.includes("rpm")) writeRpm(OUT, facts, files, time);
+
+  print("chart");
+  write(`${name}-${version}-chart.tgz`, chartArchive());
 
   print("manifests");
   write(`${name}-${version}.cdx.json`, billOfMaterials(ROOT, name, date));

@@ -6,6 +6,7 @@ import { defineCommand } from "../options/define-command.ts";
 /** What `cluster restore` runs on each node. Its lines are for that, and for nobody to read. */
 export const clusterNode = defineCommand({
   name: "node",
+  isForPrograms: true,
   text: "one step of an operation on this node, asked for on stdin by the kubemend that leads it",
   flags: {},
   examples: ["kubemend cluster restore backup.db   # runs this on each node"],

@@ -2,7 +2,8 @@ import type { Argument, Command, Option } from "commander";
 import { COMPLETE } from "../command.ts";
 import type { Host } from "../host.ts";
 import { completerOf, type TypedSoFar } from "../options/completer.ts";
-import { argument, choice, defineCommand } from "../options/define-command.ts";
+import { argument, choice, defineCommand, isForPrograms } from "../options/define-command.ts";
+import { AUDIT_LOG_OPTION, takeGlobalFlags } from "../options/global-flags.ts";
 import { oneLine } from "../terminal/escape.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -77,13 +78,14 @@ async function candidates(program: Command, words: readonly string[], host: Host
   const { last } = typed;
   if (option !== undefined) return starting(await valuesOf(option, typed, host), last);
   if (last.startsWith("-")) {
-    const flags = command.options.flatMap(({ hidden, long, description }) =>
+    const everywhere = command === program ? [] : [AUDIT_LOG_OPTION];
+    const flags = [...command.options, ...everywhere].flatMap(({ hidden, long, description }) =>
       hidden || long == null ? [] : [{ value: long, text: description }],
     );
     return starting([...flags, { value: "--help", text: "display help for command" }], last);
   }
   const names = command.commands
-    .filter((each) => each.name() !== COMPLETE)
+    .filter((each) => !isForPrograms(each))
     .map((each) => ({ value: each.name(), text: each.description() }));
   const declared = command.registeredArguments;
   const argument = declared[typed.args.length] ?? (declared.at(-1)?.variadic ? declared.at(-1) : undefined);
@@ -97,7 +99,7 @@ function readLine(program: Command, words: readonly string[]) {
   const args: string[] = [];
   const flags = new Map<string, string>();
   let open: Option | undefined;
-  for (const word of words.slice(0, -1)) {
+  for (const word of takeGlobalFlags(words.slice(0, -1)).rest) {
     if (open !== undefined) {
       flags.set(open.long ?? "", word);
       open = undefined;

@@ -54,6 +54,8 @@ export function parsedArgument<T>(name: `<${string}>`, text: string, parse: (tex
 export interface CommandSpec<A extends Positionals, F extends Flags> {
   /** What the user types. Not in the help if it begins with `__`. */
   readonly name: string;
+  /** Started by kubemend itself, and for nobody to type: not in the help. */
+  readonly isForPrograms?: true;
   /** Other names, which the help does not list. */
   readonly aliases?: readonly string[];
   /** A line of help, in lower case and without a full stop. */
@@ -77,9 +79,16 @@ export interface CommandSpec<A extends Positionals, F extends Flags> {
 /** Makes the parser's command for a context. */
 export type MakeCommand = (context: CommandContext) => Command;
 
-/** Adds a command to its parent. Those whose name begins with `__` are for programs: the help does not list them. */
+const FOR_PROGRAMS = new WeakSet<Command>();
+
+/** Whether nobody types it: neither the help nor completion, man pages or suggestions name it. */
+export function isForPrograms(command: Command): boolean {
+  return command.name().startsWith("__") || FOR_PROGRAMS.has(command);
+}
+
+/** Adds a command to its parent. */
 export function addCommand(parent: Command, command: Command): void {
-  parent.addCommand(command, { hidden: command.name().startsWith("__") });
+  parent.addCommand(command, { hidden: isForPrograms(command) });
 }
 
 /** Gives the settings of a command, such as how it ends, to all below it. */
@@ -93,6 +102,7 @@ export function defineCommand<const A extends Positionals, const F extends Flags
   return (context) => {
     const command = new Command(spec.name).description(spec.text).addHelpText("after", helpAfter(spec));
     if (spec.aliases !== undefined) command.aliases(spec.aliases);
+    if (spec.isForPrograms) FOR_PROGRAMS.add(command);
     const positionals = Object.entries(spec.args ?? {});
     for (const [, { name, text, choices, parse, complete }] of positionals) {
       const made = new Argument(name, text);
