@@ -22,6 +22,7 @@ import {
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import { buildPage } from "./build-page.ts";
 import { FOREIGN, fetchForeign } from "./foreign-node.ts";
@@ -62,30 +63,96 @@ async function bundle(directory: string): Promise<string[]> {
   return [...output.map(({ fileName }) => fileName), LOADER];
 }
 
+/** Chunks are the functions that src/executable/load-chunk.ts calls. */
+function wrap(directory: string, names: readonly string[]): void {
+  for (const name of names) {
+    const source = readFileSync(join(directory, name), "utf8").replace(/^#!.*/, "");
+    writeFileSync(join(directory, name), `(function(require,module,exports){${source}\n})`);
+  }
+}
+
+/** A real snapshot, on which the compiling process runs short commands. */
+const EXAMPLE = join(ROOT, "examples/self-hosted-cluster.db.gz");
+const SHORT_COMMANDS = [
+  ["snapshot", "get", "example.db", "pods", "-A"],
+  ["snapshot", "get", "example.db", "namespaces", "default", "-o", "yaml"],
+  ["snapshot", "get", "example.db", "deployments", "-n", "kube-system", "-o", "json"],
+  ["snapshot", "get", "example.db", "nosuchname", "-A"],
+  ["snapshot", "status", "example.db"],
+  ["snapshot", "keys", "example.db"],
+];
+
 /**
- * Each chunk as V8 compiles it, so that the executable does not have to: the same source, parameters and file name as
- * src/executable/load-chunk.ts has. What is compiled depends on nothing but them, so that the same sources give the
- * same bytes; functions that V8 compiles when they are first called are not in it.
+ * Each chunk as V8 compiles it, so that the executable does not have to: the same source and file name as
+ * src/executable/load-chunk.ts has. What is compiled depends on nothing but them, so that the same sources give the same
+ * bytes. Of the chunks that short commands load, V8 compiles every function, otherwise what a chunk does when it is
+ * loaded (docs/adr/0241).
  */
 async function compiled(directory: string, names: readonly string[]): Promise<string[]> {
   writeFileSync(join(directory, "compile.cjs"), COMPILE);
+  writeFileSync(join(directory, "example.db"), gunzipSync(readFileSync(EXAMPLE)));
   // V8 hashes strings with a random seed, and hashes get into the result.
-  await run(process.execPath, ["--random-seed=1", "compile.cjs", ...names], { cwd: directory });
+  const options = { cwd: directory, env: { TZ: "UTC" } };
+  const { stdout } = await run(process.execPath, ["compile.cjs", "list", JSON.stringify(SHORT_COMMANDS)], options);
+  await run(process.execPath, ["--random-seed=1", "compile.cjs", "compile", stdout, ...names], options);
   return names.map((name) => `${name}.compiled`);
 }
 
 const COMPILE = `
   const { readFileSync, writeFileSync } = require("node:fs");
-  const { compileFunction } = require("node:vm");
-  const PARAMETERS = ["require", "module", "exports"];
-  for (const filename of process.argv.slice(2)) {
-    const options = { filename, produceCachedData: true };
-    const made = compileFunction(readFileSync(filename, "utf8"), PARAMETERS, options);
-    const { cachedData } = made;
-    const taken = cachedData && compileFunction(readFileSync(filename, "utf8"), PARAMETERS, { filename, cachedData });
-    if (taken?.cachedDataRejected !== false) throw new Error(filename + " has no compiled form that can be used");
-    writeFileSync(filename + ".compiled", cachedData);
+  const { setFlagsFromString } = require("node:v8");
+  const { Script } = require("node:vm");
+  const [, , step, what, ...names] = process.argv;
+
+  /** Prints the names of the chunks that the commands load. */
+  async function list(commands) {
+    const { exit, stdout, stderr } = process;
+    const { write: print } = stdout;
+    for (const stream of [stdout, stderr])
+      stream.write = (text, encoding, done) => {
+        const then = typeof encoding === "function" ? encoding : done;
+        if (then !== undefined) process.nextTick(then);
+        return true;
+      };
+    const used = new Set();
+    for (const command of commands) {
+      const loaded = new Map();
+      function load(name) {
+        if (!name.startsWith("./")) return require(name);
+        const known = loaded.get(name);
+        if (known !== undefined) return known.exports;
+        const module = { exports: {} };
+        loaded.set(name, module);
+        const filename = name.slice(2);
+        used.add(filename);
+        new Script(readFileSync(filename, "utf8"), { filename }).runInThisContext()(load, module, module.exports);
+        return module.exports;
+      }
+      process.argv = [process.execPath, "kubemend", ...command];
+      await new Promise((ended) => {
+        process.exit = ended;
+        load("./kubemend.cjs");
+      });
+    }
+    print.call(stdout, JSON.stringify([...used]), () => exit(0));
   }
+
+  function compile(whole) {
+    for (const filename of names) {
+      const source = readFileSync(filename, "utf8");
+      // The flag is in the result: it is as before when that is made.
+      if (whole.has(filename)) setFlagsFromString("--no-lazy");
+      const script = new Script(source, { filename });
+      setFlagsFromString("--lazy");
+      const cachedData = script.createCachedData();
+      if (new Script(source, { filename, cachedData }).cachedDataRejected !== false)
+        throw new Error(filename + " has no compiled form that can be used");
+      writeFileSync(filename + ".compiled", cachedData);
+    }
+  }
+
+  if (step === "list") list(JSON.parse(what));
+  else compile(new Set(JSON.parse(what)));
 `;
 
 /** The native module that `@node-rs/crc32` would load here. */
@@ -135,6 +202,7 @@ async function build(): Promise<void> {
     if (foreign === undefined) await strip(node);
 
     const pages = await buildPage(inDraft("ui"));
+    wrap(draft, chunks);
     const made = foreign === undefined ? await compiled(draft, chunks) : uncompiled(draft, chunks);
     const assets = {
       ...Object.fromEntries(pages.map((name) => [`ui/${name}`, `ui/${name}`])),

@@ -5,26 +5,30 @@
 const POLYNOMIAL = 0x82f63b78; // reflected
 const SLICES = 8;
 
-/** `TABLE[256 * k + b]`: the remainder of byte `b` with `k` zero bytes after it. */
-const TABLE = makeTable();
+/** `table[256 * k + b]`: the remainder of byte `b` with `k` zero bytes after it. */
+let table: Int32Array | undefined;
 
 function makeTable(): Int32Array {
-  const table = new Int32Array(SLICES * 256);
+  const made = new Int32Array(SLICES * 256);
   for (let byte = 0; byte < 256; byte++) {
     let remainder = byte;
     for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? POLYNOMIAL : 0);
-    table[byte] = remainder;
+    made[byte] = remainder;
   }
-  for (let at = 256; at < table.length; at++) {
-    const shorter = table[at - 256]!;
-    table[at] = (shorter >>> 8) ^ table[shorter & 255]!;
+  for (let at = 256; at < made.length; at++) {
+    const shorter = made[at - 256]!;
+    made[at] = (shorter >>> 8) ^ made[shorter & 255]!;
   }
-  return table;
+  return made;
 }
 
 /** The checksum of `data`, going on from the checksum `initial` of what came before it. */
 export function crc32cByTable(data: Uint8Array, initial = 0): number {
-  const table = TABLE;
+  table ??= makeTable();
+  return crcOf(data, initial, table);
+}
+
+function crcOf(data: Uint8Array, initial: number, table: Int32Array): number {
   const { length } = data;
   let crc = ~initial;
   let at = 0;

@@ -4,12 +4,14 @@
  */
 import { createRequire } from "node:module";
 import { getAsset, getRawAsset } from "node:sea";
-import { compileFunction } from "node:vm";
+import { Script } from "node:vm";
 
 type Require = (name: string) => unknown;
 
-/** What a chunk is a function of, and how the asset of its compiled form ends: tools/build-executable.ts compiles it so. */
-const PARAMETERS = ["require", "module", "exports"];
+/** A chunk's asset is the text of a function, made by tools/build-executable.ts. */
+type Chunk = (require: Require, module: unknown, exports: unknown) => void;
+
+/** How the asset of its compiled form ends. */
 const COMPILED = ".compiled";
 
 const loaded = new Map<string, { exports: unknown }>();
@@ -28,7 +30,7 @@ export function loadChunk(name: string): unknown {
   // It is empty where the executable was built on another platform than it is for.
   const cachedData = Buffer.from(getRawAsset(`${file}${COMPILED}`));
   const options = { filename: file, ...(cachedData.length > 0 && { cachedData }) };
-  const run = compileFunction(getAsset(file, "utf8"), PARAMETERS, options);
-  (run as (require: Require, module: unknown, exports: unknown) => void)(loadChunk, module, module.exports);
+  const chunk = new Script(getAsset(file, "utf8"), options).runInThisContext() as Chunk;
+  chunk(loadChunk, module, module.exports);
   return module.exports;
 }

@@ -17,7 +17,6 @@ import { MendError } from "../../errors/errors.ts";
 import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
 import { systemCode } from "./system-error.ts";
-import { zipContent } from "./zip.ts";
 
 export type ArchiveKind = "gzip" | "zstd" | "zip";
 
@@ -98,7 +97,8 @@ async function unpack(kind: ArchiveKind, path: string, fd: number, options: Arch
   const directory = options.temporaryDirectory ?? tmpdir();
   const target = openUnnamed(directory);
   try {
-    const content = kind === "zip" ? await zipContent(path, fd) : streamContent(kind, path, fd);
+    const content =
+      kind === "zip" ? await (await import("./zip.ts")).zipContent(path, fd) : streamContent(kind, path, fd);
     const size = await copy(content, target, { path, directory, options });
     rejectTar(target, path);
     return { kind, fd: target, size, ...(content.entry === undefined ? {} : { entry: content.entry }) };
