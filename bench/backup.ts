@@ -1,11 +1,11 @@
 /**
- * `npm run bench:backup -- [--only keep-up,bytes,restore] [--seconds 20] [--writes 5000] [--scale 1] [--runs 3]`: the
+ * `npm run bench:backup -- [--only keep-up,bytes,restore] [--seconds 20] [--writes 5000] [--scale 1] [--runs 3] [--json FILE]`: the
  * backup agent beside an etcd that is written to, what a day of changes takes in a repository, and a restore of a full
  * with an hour of changes beside a plain restore of the same state. `--scale 5` divides the 1.5 GB, and the hour, by 5.
  * CPU time counts; the clock is that of a machine with whatever else it does.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openRepository } from "../src/io/repository/repository.ts";
@@ -24,6 +24,7 @@ import { clientOf } from "../test/backup/recorded-history.ts";
 import { startEtcd } from "../test/etcd-server.ts";
 import { kubemend } from "../test/kubemend.ts";
 import { generateSnapshot, LARGE } from "./generate-snapshot.ts";
+import { recordTable } from "./record.ts";
 import { inTurns } from "./turns.ts";
 
 const { values } = parseArgs({
@@ -33,11 +34,13 @@ const { values } = parseArgs({
     writes: { type: "string", default: "5000" },
     scale: { type: "string", default: "1" },
     runs: { type: "string", default: "3" },
+    json: { type: "string" },
   },
 });
 const directory = mkdtempSync(join(tmpdir(), "kubemend-bench-backup-"));
 const scale = Number(values.scale);
 const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
+const record = recordTable(["what", "CPU s", "wall s", "peak MiB", "other"], { file: values.json });
 const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** Seconds of CPU time that a process has taken, and the most memory that it had, in MiB. */
@@ -115,14 +118,19 @@ async function keepUp(withAgent: boolean): Promise<void> {
       behind = (performance.now() - ended) / 1000;
     }
     const cost = agent === undefined ? undefined : usage(agent.pid);
-    console.log(
-      `${withAgent ? "with" : "without"} the agent: ${Math.round(written / seconds)} writes a second of ${VALUE} bytes ` +
-        `for ${seconds.toFixed(0)} s; etcd ${etcd.toFixed(1)} s of CPU, ${((etcd / written) * 1e6).toFixed(0)} us a write` +
-        (cost === undefined
-          ? ""
-          : `; agent ${(cost.cpu - beforeAgent).toFixed(1)} s, ${cost.peak.toFixed(0)} MiB at most; ` +
-            `everything was stored ${behind.toFixed(1)} s after the last write`),
+    const pace = `${Math.round(written / seconds)} writes a second of ${VALUE} bytes`;
+    const each = `${((etcd / written) * 1e6).toFixed(0)} us a write`;
+    record.add(
+      `etcd ${withAgent ? "with" : "without"} the agent, ${pace}`,
+      etcd.toFixed(1),
+      seconds.toFixed(0),
+      "",
+      each,
     );
+    if (cost !== undefined) {
+      const late = `all was stored ${behind.toFixed(1)} s after the last write`;
+      record.add("the agent", (cost.cpu - beforeAgent).toFixed(1), seconds.toFixed(0), cost.peak.toFixed(0), late);
+    }
   } finally {
     client.close();
     await agent?.stop("SIGKILL");
@@ -168,11 +176,13 @@ async function bytesADay(): Promise<void> {
     );
     deltas += bytes.length + HEAD_BYTES;
   }
-  console.log(
-    `a database of ${mb(size)}, of which an object in 50 changes in a day (${events} changes): a full takes ${mb(full)}, ` +
-      `its day of deltas ${mb(deltas)}, with bundles that nobody prunes ${mb(3 * deltas)}; ` +
-      `24 fulls a day would take ${mb(24 * full)}, 24 files of etcdctl ${mb(24 * size)}`,
-  );
+  const stored = (what: string, bytes: number): void => record.add(what, "", "", "", mb(bytes));
+  stored("a database, of which an object in 50 changes in a day", size);
+  stored("a full of it", full);
+  stored(`a day of deltas, ${events} changes`, deltas);
+  stored("a day of deltas with bundles that nobody prunes", 3 * deltas);
+  stored("24 fulls", 24 * full);
+  stored("24 files of etcdctl", 24 * size);
 }
 
 /** What heads of deltas have. */
@@ -236,27 +246,29 @@ async function restore(): Promise<void> {
     { tool: "plain, of the full alone", command: command("snapshot", "restore", path) },
   ];
   const measured = inTurns(contenders, Number(values.runs), () => rmSync(target, { recursive: true, force: true }));
-  console.log(
-    `restore of ${mb(statSync(path).size)} and ${flushes * each} changes, ${mb(statSync(plain).size)} in all:`,
-  );
+  const what = `${mb(statSync(path).size)} and ${flushes * each} changes, ${mb(statSync(plain).size)} in all`;
   for (const result of measured) {
-    if (typeof result === "string") console.log(result);
-    else {
-      const [cpu, wall] = [result.cpu?.median ?? Number.NaN, result.wall.median];
-      console.log(
-        `  ${result.tool}: CPU ${cpu.toFixed(1)} s, wall ${wall.toFixed(1)} s, ${result.peakMemory ?? "?"} MiB`,
-      );
-    }
+    if (typeof result === "string") throw new Error(result);
+    const { tool, cpu, wall, peakMemory } = result;
+    record.add(
+      `restore, ${tool}`,
+      cpu?.median.toFixed(1) ?? "",
+      wall.median.toFixed(1),
+      String(peakMemory ?? ""),
+      what,
+    );
   }
 }
 
 try {
-  console.log(`load ${loadavg()[0]!.toFixed(1)} before`);
   const only = values.only.split(",");
   if (only.includes("keep-up")) for (const withAgent of [false, true]) await keepUp(withAgent);
   if (only.includes("bytes")) await bytesADay();
   if (only.includes("restore")) await restore();
-  console.log(`load ${loadavg()[0]!.toFixed(1)} after`);
+  record.end(
+    `${values.writes} writes a second were asked for, over ${values.seconds} s; ` +
+      `restores: the median of ${values.runs} runs in turns`,
+  );
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

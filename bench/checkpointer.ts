@@ -1,5 +1,5 @@
 /**
- * `node bench/checkpointer.ts [PROGRAM] [--parents 10] [--seconds 120]`: what the node agent costs at rest, on a node
+ * `node bench/checkpointer.ts [PROGRAM] [--parents 10] [--seconds 120] [--json FILE]`: what the node agent costs at rest, on a node
  * of the test bed with that many checkpoints: its memory and its share of a core, and how long an activation takes from
  * knowing. PROGRAM is the single executable (`npm run build:exe`), or `dist/kubemend.js` (`npm run build`), which Node
  * runs. Needs root, as the end-to-end tests do.
@@ -14,10 +14,15 @@ import { startControlPlane } from "../testbed/control-plane.ts";
 import type { Node } from "../testbed/node.ts";
 import { childrenOf } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
+import { recordTable } from "./record.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { parents: { type: "string", default: "10" }, seconds: { type: "string", default: "120" } },
+  options: {
+    parents: { type: "string", default: "10" },
+    seconds: { type: "string", default: "120" },
+    json: { type: "string" },
+  },
 });
 const program = resolve(positionals[0] ?? "build/kubemend");
 const command = program.endsWith(".js") ? [process.execPath, program] : [program];
@@ -45,9 +50,9 @@ await sleep(10_000);
 const before = cpuSeconds(pid);
 await sleep(seconds * 1000);
 const share = (cpuSeconds(pid) - before) / seconds;
-print(`${parents} checkpoints at rest for ${seconds} s, by ${command.join(" ")}`);
-print(`CPU          ${(share * 100).toFixed(2)} % of a core`);
-for (const [name, kilobytes] of memory(pid)) print(`${name.padEnd(12)} ${(kilobytes / 1024).toFixed(1)} MiB`);
+const record = recordTable(["what", "", "unit"], { file: values.json });
+record.add("CPU time at rest", (share * 100).toFixed(2), "% of a core");
+for (const [name, kilobytes] of memory(pid)) record.add(name, (kilobytes / 1024).toFixed(1), "MiB");
 
 await plane.bed.processes.get("kube-apiserver")!.kill();
 await node.stopKubelet();
@@ -55,7 +60,10 @@ await node.killContainers();
 await waitFor("all to be active", async () => (await status(node)).every(({ state }) => state === "active"));
 const log = readFileSync(node.service("checkpointer")!.log, "utf8");
 const times = [...log.matchAll(/"runs from now on".*"afterMs":([\d.]+)/g)].map((match) => Number(match[1]));
-print(`activation   ${Math.min(...times)} to ${Math.max(...times)} ms from knowing, ${times.length} of them`);
+record.add("an activation, from knowing: the fastest", Math.min(...times).toFixed(1), "ms");
+record.add("the slowest", Math.max(...times).toFixed(1), "ms");
+const way = positionals[0] === undefined || !program.endsWith(".js") ? "the executable" : "the bundle on Node";
+record.end(`${parents} checkpoints at rest for ${seconds} s, by ${way}; ${times.length} activations`);
 process.exit(0);
 
 interface Checkpoint {
@@ -99,13 +107,9 @@ function memory(of: number): [string, number][] {
   const resident = kilobytes("Rss");
   const own = kilobytes("Anonymous");
   return [
-    ["resident", resident],
-    ["  own", own],
-    ["  of files", resident - own],
+    ["resident memory", resident],
+    ["of that, its own", own],
+    ["of that, pages of files", resident - own],
     ["PSS", kilobytes("Pss")],
   ];
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
