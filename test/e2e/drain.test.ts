@@ -191,6 +191,12 @@ describeWithCluster("draining and filling hollow nodes", (kubernetes) => {
       "run the same command again to continue, or take it back: kubemend node uncordon hollow-2\n",
     );
 
+    // kubectl counts whole seconds: one that is not overdue by more is evicted again, and then no longer waited for.
+    const isOverdue = async () => {
+      const { metadata } = await plane.api.get("/api/v1/namespaces/default/pods/held");
+      return Date.now() - Date.parse(metadata.deletionTimestamp) >= 2000;
+    };
+    await waitFor("the pod to be overdue by more than a second", isOverdue);
     const skipped = await drain(...flags, "--skip-wait-for-delete-timeout=1");
     expect(skipped.code, skipped.stderr).toBe(0);
     expect(skipped.stdout).toBe("node/hollow-2 already cordoned\nnode/hollow-2 drained\n");
