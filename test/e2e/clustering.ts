@@ -53,12 +53,19 @@ export async function cluster(by: Administrator, ...words: string[]): Promise<Ou
   return { code: code ?? -1, stdout, stderr };
 }
 
-/** Runs it and does something as soon as it says something that matches, such as ending it: `pid` is its process. */
+/** A run of `kubemend cluster` while it goes on. */
+export interface ClusterRun {
+  readonly pid: number;
+  /** Until it has said something that matches. */
+  readonly reported: (text: RegExp) => Promise<unknown>;
+}
+
+/** Runs it and does something as soon as it says something that matches, such as ending it. */
 export async function clusterUntil(
   by: Administrator,
   words: readonly string[],
-  reported: RegExp,
-  act: (pid: number) => void | Promise<void>,
+  text: RegExp,
+  act: (run: ClusterRun) => void | Promise<void>,
 ): Promise<Outcome> {
   const story = by.bed.bed.path("story.log");
   const pidFile = by.bed.bed.path("story.pid");
@@ -70,16 +77,18 @@ export async function clusterUntil(
   const running = by.bed.bed.runForResult(command, { timeoutSeconds: 900 }).finally(() => {
     isOver = true;
   });
-  await waitFor(
-    `it to say ${reported}`,
-    () => {
-      if (reported.test(read())) return true;
-      if (isOver) throw new GiveUp(`it ended before it said ${reported}:\n${read()}`);
-      return false;
-    },
-    { seconds: 600, everyMilliseconds: 30, explain: read },
-  );
-  await act(Number(readFileSync(pidFile, "utf8")));
+  const reported = (wanted: RegExp) =>
+    waitFor(
+      `it to say ${wanted}`,
+      () => {
+        if (wanted.test(read())) return true;
+        if (isOver) throw new GiveUp(`it ended before it said ${wanted}:\n${read()}`);
+        return false;
+      },
+      { seconds: 600, everyMilliseconds: 30, explain: read },
+    );
+  await reported(text);
+  await act({ pid: Number(readFileSync(pidFile, "utf8")), reported });
   const { code, stdout } = await running;
   return { code: code ?? -1, stdout, stderr: read() };
 }
