@@ -72,12 +72,15 @@ const MASTER: KubeObject = {
   status: { conditions: [{ type: "Ready", status: "True" }] },
 };
 
-/** `renewed`: the names of leases that their holders renew; `log`: what the scheduler's pod has logged. */
+/**
+ * `renewed`: the names of leases that their holders renew; `log`: what the scheduler's pod has logged; `onRefused`: pods
+ * are refused, and what happens then.
+ */
 async function serve(
   objects: readonly KubeObject[],
   renewed: readonly string[],
   log?: string,
-  takesPods = true,
+  onRefused?: () => void,
 ): Promise<string> {
   const long = Date.now() - 3_600_000;
   const stale = [lease("kube-scheduler", long), lease(MANAGER, Date.now())];
@@ -91,8 +94,10 @@ async function serve(
       ...renewed.map((name) => lease(name, Date.now())),
     ],
     answer: ({ method, path }) => {
-      if (!takesPods && method === "POST" && path.endsWith("/pods"))
+      if (onRefused !== undefined && method === "POST" && path.endsWith("/pods")) {
+        onRefused();
         return status(403, "Forbidden", "a policy refuses it");
+      }
       const version = { groupVersion: "coordination.k8s.io/v1" };
       const group = { kind: "APIGroup", name: "coordination.k8s.io", preferredVersion: version, versions: [version] };
       if (path === "/readyz") return { status: 200, body: {} };
@@ -212,17 +217,14 @@ test("a static scheduler that comes back by itself is mended, whatever became of
       containerStatuses: [{ name: "kube-scheduler", state: waiting, lastState: ended, restartCount: 3 }],
     },
   };
-  const flag = await serve([crashed], [], undefined, false);
   // No rescue pod comes about. In the meantime the kubelet has tried the static one again.
-  const back = setTimeout(() => {
+  const flag = await serve([crashed], [], undefined, () => {
     server.put(pod);
+    clearInterval(renewing);
     renewing = setInterval(() => server.put(lease("kube-scheduler", Date.now(), "m1_b")), 100);
-  }, 800);
-  try {
-    const { code, outcome, stderr } = await rescue(flag);
-    expect({ code, outcome }, stderr).toMatchObject({ code: 0, outcome: { state: "mended", fault: null } });
-    expect(stderr).toContain("has come back by itself");
-  } finally {
-    clearTimeout(back);
-  }
+  });
+  const { code, outcome, stderr } = await rescue(flag);
+  expect({ code, outcome }, stderr).toMatchObject({ code: 0, outcome: { state: "mended", fault: null } });
+  expect(stderr).toContain("watching whether the permanent kube-scheduler comes back by itself");
+  expect(stderr).toContain("has come back by itself");
 });

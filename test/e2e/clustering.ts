@@ -181,7 +181,13 @@ export async function askService(bed: KubeadmCluster): Promise<AskedService> {
   const ask = `timeout 3 busybox wget -qO- http://${SERVICE}`;
   const answers = () => worker.run(["sh", "-c", ask], { timeoutSeconds: 10 });
   const pods = async () => (await bed.api.list("/api/v1/pods")).map(podText).join("\n");
-  await waitFor("the service to answer", answers, { seconds: 300, explain: pods });
+  const answering = (seconds: number) => waitFor("the service to answer", answers, { seconds, explain: pods });
+  // While kubeadm's second member joined, etcd had no leader: a controller manager that watched then may never see the
+  // service, and makes no endpoints for it.
+  await answering(90).catch(async () => {
+    for (const node of bed.controlPlanes) await node.killContainers("kube-controller-manager");
+    await answering(300);
+  });
   // Once more where it fails: a machine that is too busy for one request has not interrupted the service.
   const script =
     `while :; do if ${ask} >/dev/null || ${ask} >/dev/null; then echo answered; else echo "failed ` +

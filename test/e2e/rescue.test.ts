@@ -235,6 +235,21 @@ describeWithCluster("a self-hosted control plane that has lost its scheduler or 
       async () => !JSON.stringify((await plane.api.get(mirror)).spec).includes("no-such"),
     );
     await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
+
+    // It hangs until the time is up, and then continues: it is not called lost.
+    const send = (signal: string) => node.run(["pkill", signal, "-f", "^kube-scheduler "]);
+    await send("-STOP");
+    let continued: Promise<string> | undefined;
+    const late = await rescue(plane, ["scheduler", "--timeout=1s"], {
+      reported: /watching whether the permanent kube-scheduler comes back by itself/,
+      first: () => {
+        continued = send("-CONT");
+      },
+      signal: "SIGCONT",
+    });
+    await continued;
+    await expectMended(plane, late, "kube-scheduler");
+    expect(late.stderr).toContain("the permanent kube-scheduler has come back by itself");
   });
 });
 

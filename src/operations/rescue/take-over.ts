@@ -187,11 +187,14 @@ export async function leadsAfterAll(rescue: RescueCase): Promise<boolean> {
   const began = now();
   session.allow(LEADS_WITHIN_MS + STEADY_MS);
   track.forget();
+  let isReported = false;
   try {
     return await session.until((look): StepResult<boolean> => {
       const alive = rescue.permanent(look).filter(({ state, alive }) => alive && state.is !== "gone");
       const running = rescue.running(look);
       if (alive.length === 0) return { done: false };
+      if (!isReported) session.report(`watching whether the permanent ${target.component} comes back by itself`);
+      isReported = true;
       const leads = byLease ? track.isRenewed : isSteady(running, ready);
       if (leads && running.length > 0) return { done: true };
       if (now() - began > LEADS_WITHIN_MS) return { done: false };
