@@ -136,7 +136,6 @@ async function startAnswering(
 test.each([
   ["AuthenticationFailed", 403, "store-refused", "the key, the token or the time is not accepted"],
   ["AuthorizationPermissionMismatch", 403, "permission-denied", "the credentials do not allow this"],
-  ["BlobImmutableDueToPolicy", 409, "permission-denied", "the object is locked by an immutability policy"],
   ["AccountIsDisabled", 403, "store-refused", "the storage account is disabled"],
   ["InsufficientStorage", 507, "no-space", "it has no space left"],
 ])("%s is named", async (code, status, mend, text) => {
@@ -147,6 +146,14 @@ test.each([
     code: mend,
     message: expect.stringContaining(text),
   });
+  server.stop();
+});
+
+test.each(["BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"])("%s keeps an object", async (code) => {
+  const server = await startAnswering(409, { "x-ms-error-code": code });
+  const env = { AZURE_STORAGE_CONNECTION_STRING: connectionString(server.endpoint) };
+  const store = await openStore("azblob://plain", { env, cwd });
+  expect(await store.remove("chain/0000000001")).toBe("locked");
   server.stop();
 });
 

@@ -74,7 +74,24 @@ function pruneText(result: PruneResult, now: number): string {
     `kept: ${result.keptLinks} links; every moment from link ${result.continuousFrom} on\n`,
     tableText(rows),
     result.dryRun ? `would remove: ${removed}\n` : `removed: ${removed}\n`,
+    ...keptText(result),
   ].join("");
+}
+
+function keptText({ hiddenObjects, lockedObjects }: PruneResult): string[] {
+  const lines: string[] = [];
+  if (hiddenObjects > 0) {
+    lines.push(
+      `${hiddenObjects} of them are only hidden: the bucket keeps their versions, and their space is not free until a ` +
+        "lifecycle rule of the bucket removes them, or a prune with ?versions=first in the address\n",
+    );
+  }
+  if (lockedObjects > 0) {
+    lines.push(
+      `locked: ${lockedObjects} objects stay until their retention has ended; run the same command again then\n`,
+    );
+  }
+  return lines;
 }
 
 const UNITS: Readonly<Record<string, number>> = { y: 365, m: 30, w: 7, d: 1, h: 1 / 24 };

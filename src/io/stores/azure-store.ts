@@ -141,17 +141,28 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
     upload,
     async remove(name) {
       const answer = await ask("DELETE", name);
-      if (answer.status === 202 || answer.status === 200) return;
+      if (answer.status === 202 || answer.status === 200) return "removed";
+      if (isLock(answer)) return "locked";
       const error = refusal(answer, name);
       if (error.code !== "not-found") throw error;
+      return "removed";
     },
     close: async () => {},
   };
 }
 
+/** Whether a removal is refused by an immutability policy or a legal hold. */
+function isLock(answer: StoreAnswer): boolean {
+  return /^BlobImmutableDueTo/.test(codeOf(answer) ?? "");
+}
+
+function codeOf(answer: StoreAnswer): string | undefined {
+  return answer.headers.get("x-ms-error-code") ?? tagText(answer.bytes.toString(), "Code");
+}
+
 /** Whether it is refused because a blob of that name exists, and not for another conflict. */
 function isThere(answer: StoreAnswer): boolean {
-  const code = answer.headers.get("x-ms-error-code") ?? tagText(answer.bytes.toString(), "Code");
+  const code = codeOf(answer);
   return code === "BlobAlreadyExists" || code === "UnauthorizedBlobOverwrite" || code === "BlobImmutableDueToPolicy";
 }
 

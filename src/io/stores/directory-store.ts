@@ -73,7 +73,10 @@ export function openDirectoryStore(path: string): Store {
       if (await writeOnce(at(name), content)) return;
       throw new MendError("already-exists", `"${at(name)}" exists already`, { where: at(name) });
     },
-    remove: (name) => removeFile(at(name)),
+    async remove(name) {
+      await removeFile(at(name));
+      return "removed";
+    },
     close: async () => {},
   };
 }

@@ -23,8 +23,10 @@ export function recordingStore(store: Store): Store {
       added();
     },
     async remove(name) {
-      await store.remove(name);
-      recordChange({ action: "remove", target: `${place}/${name}` });
+      const removal = await store.remove(name);
+      if (removal !== "locked")
+        recordChange({ action: removal === "hidden" ? "hide" : "remove", target: `${place}/${name}` });
+      return removal;
     },
     close: () => store.close(),
   };

@@ -1,39 +1,26 @@
 /**
- * S3, and what speaks it: AWS, MinIO, Ceph, R2, GCS by interoperability, rclone. `s3://BUCKET/PREFIX`; the endpoint and
- * the region come from the address (`?endpoint=…&region=…`), else from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
- * AWS_REGION, AWS_DEFAULT_REGION and the profile. Requests are signed by `aws4fetch` (Signature Version 4).
+ * S3, and what speaks it: AWS, MinIO, Ceph, R2, GCS by interoperability, rclone (s3-place.ts: addresses; s3-versions.ts:
+ * buckets that keep versions). Requests are signed by `aws4fetch` (Signature Version 4).
  */
-
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { AwsV4Signer } from "aws4fetch";
 import { defined } from "../../errors/defined.ts";
-import { type ErrorCode, MendError } from "../../errors/errors.ts";
-import { withoutLogin } from "../../errors/secret.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { inParts } from "./in-parts.ts";
-import { checkEndpoint, notAStore, requireList } from "./not-a-store.ts";
+import { notAStore, requireList } from "./not-a-store.ts";
 import { rangedReads } from "./ranged-reads.ts";
-import { refusalOf } from "./refusal.ts";
-import { lockedUntil, type Retention, retentionOf } from "./retention.ts";
-import { createS3Credentials, readSection, type S3Credentials } from "./s3-credentials.ts";
-import type { Store, StoredObject } from "./store.ts";
+import { lockedUntil } from "./retention.ts";
+import { createS3Credentials, type S3Credentials } from "./s3-credentials.ts";
+import { placeOf, type S3Place, triesOf } from "./s3-place.ts";
+import { s3Refusal } from "./s3-refusal.ts";
+import { asStoredObject, s3Versions } from "./s3-versions.ts";
+import type { Removal, Store, StoredObject } from "./store.ts";
 import type { StoreOptions } from "./store-options.ts";
 import { askStore, type StoreAnswer, type StoreRequest } from "./store-request.ts";
 import { tagText, tagTexts } from "./xml-text.ts";
 
 /** S3 takes parts of 5 MiB to 5 GiB, 10,000 of them. */
 const PART_BYTES = 16 << 20;
-
-interface Place {
-  /** Without a slash at its end; with the bucket where it is part of the path. */
-  readonly base: string;
-  readonly bucket: string;
-  readonly prefix: string;
-  readonly region: string;
-  readonly url: string;
-  readonly retention: Retention | undefined;
-}
 
 export async function openS3Store(url: URL, options: StoreOptions): Promise<Store> {
   const place = placeOf(url, options.env);
@@ -53,6 +40,8 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     return await askStore(make, { signal, where: place.url, tries });
   }
   const keyOf = (name: string): string => place.prefix + name;
+  const refusal = (answer: StoreAnswer, name?: string): Error =>
+    s3Refusal(answer, place.region, name === undefined ? place.url : `${place.url}/${name}`);
   const lockHeaders = (name: string): Record<string, string> => {
     const until = lockedUntil(place.retention, name, Date.now());
     if (until === undefined || place.retention === undefined) return {};
@@ -64,7 +53,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
 
   async function listPage(query: Record<string, string>): Promise<string> {
     const answer = await ask("GET", undefined, { "list-type": "2", "encoding-type": "url", ...query });
-    if (answer.status !== 200) throw refusal(answer, place, place.url);
+    if (answer.status !== 200) throw refusal(answer);
     return requireList(answer.bytes.toString(), "ListBucketResult", place.url);
   }
 
@@ -80,18 +69,28 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     }
   }
 
-  const reads = rangedReads(
-    (name, headers) => ask("GET", keyOf(name), {}, headers),
-    (answer, name) => refusal(answer, place, `${place.url}/${name}`),
-  );
+  const versions = s3Versions(async (query) => {
+    const answer = await ask("GET", undefined, query);
+    if (answer.status !== 200) throw refusal(answer);
+    return answer.bytes.toString();
+  }, place.url);
+
+  const reads = rangedReads(async (name, headers) => {
+    const first = place.isByFirstVersion ? await versions.first(keyOf(name)) : undefined;
+    return await ask("GET", keyOf(name), first === undefined ? {} : { versionId: first.id }, headers);
+  }, refusal);
 
   async function create(name: string, bytes: Uint8Array): Promise<boolean> {
     const answer = await ask("PUT", keyOf(name), {}, { "if-none-match": "*", ...lockHeaders(name) }, bytes);
     if (answer.status === 200 || answer.status === 201) {
       requireTaken(answer, place);
-      return true;
+      const id = answer.headers.get("x-amz-version-id");
+      if (!place.isByFirstVersion || id === null) return true;
+      // Not every store keeps the condition in a bucket that keeps versions, and then both writers are here.
+      const first = await versions.first(keyOf(name));
+      return first?.id === id || Buffer.from(await reads.read(name)).equals(bytes);
     }
-    if (answer.status !== 412 && answer.status !== 409) throw refusal(answer, place, `${place.url}/${name}`);
+    if (answer.status !== 412 && answer.status !== 409) throw refusal(answer, name);
     // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
     return Buffer.from(await reads.read(name)).equals(bytes);
   }
@@ -105,17 +104,17 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       for await (const { part, isLast } of inParts(content, PART_BYTES)) {
         if (isLast && id === undefined) {
           const answer = await ask("PUT", key, {}, lockHeaders(name), part);
-          if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
+          if (answer.status !== 200) throw refusal(answer, name);
           requireTaken(answer, place);
           return;
         }
         if (id === undefined) {
           const begun = await ask("POST", key, { uploads: "" }, lockHeaders(name));
           id = begun.status === 200 ? tagText(begun.bytes.toString(), "UploadId") : undefined;
-          if (id === undefined) throw refusal(begun, place, `${place.url}/${name}`);
+          if (id === undefined) throw refusal(begun, name);
         }
         const answer = await ask("PUT", key, { partNumber: String(etags.length + 1), uploadId: id }, {}, part);
-        if (answer.status !== 200) throw refusal(answer, place, `${place.url}/${name}`);
+        if (answer.status !== 200) throw refusal(answer, name);
         size += part.length;
         etags.push(requireTaken(answer, place));
       }
@@ -126,7 +125,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       const done = await ask("POST", key, { uploadId: defined(id) }, { "content-type": "application/xml" }, body);
       // It may say 200 and then that it failed. One that is repeated fails because the first one succeeded: then the object is there.
       const failed = done.status !== 200 || !done.bytes.includes("<CompleteMultipartUploadResult");
-      if (failed && !(await isThere(name, size))) throw refusal(done, place, `${place.url}/${name}`);
+      if (failed && !(await isThere(name, size))) throw refusal(done, name);
       id = undefined;
     } finally {
       if (id !== undefined) await ask("DELETE", key, { uploadId: id }).catch(() => {}); // its parts cost money; who may only add cannot
@@ -138,14 +137,28 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     return [...readContents(xml, place.prefix)].some((found) => found.name === name && found.size === size);
   }
 
+  async function removeVersion(name: string, id: string | undefined): Promise<Removal> {
+    const answer = await ask("DELETE", keyOf(name), id === undefined ? {} : { versionId: id });
+    const isGone = answer.status === 204 || answer.status === 200 || answer.status === 404;
+    if (isGone) return id === undefined && answer.headers.get("x-amz-delete-marker") === "true" ? "hidden" : "removed";
+    if (isLock(answer)) return "locked";
+    throw refusal(answer, name);
+  }
+
   return {
     url: place.url,
     exclusive: true,
     async *list(prefix, after) {
+      if (place.isByFirstVersion) {
+        for await (const found of versions.list(keyOf(prefix), after === undefined ? undefined : keyOf(after)))
+          yield asStoredObject(found, place.prefix);
+        return;
+      }
       const query = { prefix: keyOf(prefix), ...(after === undefined ? {} : { "start-after": keyOf(after) }) };
       for await (const xml of pages(query)) for (const found of readContents(xml, place.prefix)) yield found;
     },
     async folders() {
+      if (place.isByFirstVersion) return await versions.folders(place.prefix);
       const found: string[] = [];
       for await (const xml of pages({ prefix: place.prefix, delimiter: "/" })) {
         for (const common of tagTexts(xml, "CommonPrefixes")) {
@@ -162,60 +175,32 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
     create,
     upload,
     async remove(name) {
-      const answer = await ask("DELETE", keyOf(name));
-      if (answer.status !== 204 && answer.status !== 200 && answer.status !== 404)
-        throw refusal(answer, place, `${place.url}/${name}`);
+      if (!place.isByFirstVersion) return await removeVersion(name, undefined);
+      for (const id of await versions.all(keyOf(name))) {
+        if ((await removeVersion(name, id)) === "locked") return "locked";
+      }
+      return "removed";
     },
     close: async () => {},
   };
 }
 
-function placeOf(url: URL, env: StoreOptions["env"]): Place {
-  const bucket = url.hostname || url.host;
-  if (bucket === "") {
-    throw new MendError("usage", `"${withoutLogin(url.href)}" names no bucket`, {
-      hint: "give an address such as s3://BUCKET/PREFIX",
-    });
-  }
-  const path = decodePercent(url.pathname).replace(/^\/+|\/+$/g, "");
-  const profile = env.AWS_PROFILE || "default";
-  const config = readSection(
-    env.AWS_CONFIG_FILE || join(env.HOME ?? "/root", ".aws/config"),
-    profile === "default" ? profile : `profile ${profile}`,
-  );
-  const region =
-    url.searchParams.get("region") || env.AWS_REGION || env.AWS_DEFAULT_REGION || config?.get("region") || "us-east-1";
-  const endpoint =
-    url.searchParams.get("endpoint") || env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || config?.get("endpoint_url");
-  // Names with dots have no certificate below AWS's; other servers rarely have a name for each bucket.
-  const isPath = endpoint !== undefined || bucket.includes(".");
-  if (endpoint !== undefined) checkEndpoint(endpoint);
-  const host = endpoint?.replace(/\/+$/, "") ?? `https://${isPath ? "" : `${bucket}.`}s3.${region}.amazonaws.com`;
-  return {
-    base: isPath ? `${host}/${bucket}` : host,
-    bucket,
-    prefix: path === "" ? "" : `${path}/`,
-    region,
-    retention: retentionOf(url),
-    url: `s3://${bucket}${path === "" ? "" : `/${path}`}`,
-  };
-}
-
-/** As AWS's own tools have it: the number of tries in all. */
-function triesOf(env: StoreOptions["env"]): number | undefined {
-  const tries = Number(env.AWS_MAX_ATTEMPTS || Number.NaN);
-  return Number.isSafeInteger(tries) && tries > 0 ? tries : undefined;
+/** Whether a removal is refused by a retention or a legal hold, as AWS, Ceph and MinIO word it, and not for want of a right. */
+function isLock(answer: StoreAnswer): boolean {
+  const xml = answer.bytes.toString();
+  const text = `${tagText(xml, "Code") ?? ""} ${tagText(xml, "Message") ?? ""}`;
+  return /object ?lock|worm|legal hold|retention/i.test(text);
 }
 
 /** The ETag of what was stored. Every S3 answers with it; what answers 200 without one has stored nothing. */
-function requireTaken(answer: StoreAnswer, place: Place): string {
+function requireTaken(answer: StoreAnswer, place: S3Place): string {
   const etag = answer.headers.get("etag");
   if (etag === null) throw notAStore(place.url, "it answers that it has stored an object, without the object's ETag");
   return etag;
 }
 
 async function signed(
-  place: Place,
+  place: S3Place,
   credentials: S3Credentials,
   method: string,
   key: string | undefined,
@@ -261,79 +246,4 @@ function* readContents(xml: string, prefix: string): Generator<StoredObject> {
       modified: Number.isNaN(modified) ? 0 : modified,
     };
   }
-}
-
-/** What is wrong, by S3's codes. */
-const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
-  NoSuchKey: ["not-found", "there is no such object", "check the address"],
-  NoSuchBucket: ["store-refused", "there is no such bucket", "check its name, or make it"],
-  InvalidAccessKeyId: [
-    "store-refused",
-    "it does not know the access key",
-    "check AWS_ACCESS_KEY_ID, and that the endpoint is the right one",
-  ],
-  SignatureDoesNotMatch: [
-    "store-refused",
-    "the secret key is not that of the access key",
-    "check AWS_SECRET_ACCESS_KEY",
-  ],
-  ExpiredToken: ["store-refused", "the credentials have expired", "renew them"],
-  InvalidToken: ["store-refused", "the session token is not valid", "check AWS_SESSION_TOKEN"],
-  RequestTimeTooSkewed: [
-    "store-refused",
-    "the clock of this machine is wrong",
-    "set the clock, such as with timedatectl",
-  ],
-  AccessDenied: [
-    "permission-denied",
-    "the credentials do not allow this",
-    "an agent needs s3:PutObject, s3:GetObject and s3:ListBucket; prune also s3:DeleteObject",
-  ],
-  PermanentRedirect: [
-    "store-refused",
-    "the bucket is in another region",
-    "set AWS_REGION, or pass ?region= in the address",
-  ],
-  AuthorizationHeaderMalformed: [
-    "store-refused",
-    "the bucket is in another region",
-    "set AWS_REGION, or pass ?region= in the address",
-  ],
-  ObjectLockConfigurationNotFoundError: [
-    "unsupported",
-    "the bucket has no Object Lock, so objects cannot be locked",
-    "create a bucket with Object Lock enabled, or remove lock= from the address",
-  ],
-  QuotaExceeded: ["no-space", "its quota is used up", "raise the quota, or prune"],
-  XMinioStorageFull: ["no-space", "it has no space left", "free some space, or prune"],
-  EntityTooLarge: ["store-refused", "an object is larger than it takes", "check the store's limits"],
-  NotImplemented: [
-    "unsupported",
-    "it does not know the request",
-    "use a store that has conditional writes (If-None-Match)",
-  ],
-  SlowDown: ["store-unreachable", "it asks to slow down", "it is tried again by itself"],
-};
-
-function refusal(answer: StoreAnswer, place: Place, where: string): MendError {
-  const xml = answer.bytes.toString();
-  const code =
-    tagText(xml, "Code") ??
-    (answer.status === 404
-      ? "NoSuchKey"
-      : answer.status === 403
-        ? "AccessDenied"
-        : answer.status === 301
-          ? "PermanentRedirect"
-          : "");
-  const message = tagText(xml, "Message");
-  const region = answer.headers.get("x-amz-bucket-region");
-  const known = MEANING[code];
-  if (known !== undefined) {
-    const [mend, text, hint] = known;
-    const better =
-      region !== null && /region/.test(text) ? `the bucket is in ${region}, and ${place.region} was asked` : text;
-    return new MendError(mend, `"${where}": ${better}`, { where, hint });
-  }
-  return refusalOf(answer, where, message ?? code);
 }

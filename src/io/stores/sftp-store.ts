@@ -220,6 +220,7 @@ export async function openSftpStore(url: URL, { env, signal }: StoreOptions): Pr
           if (!(error instanceof SftpStatus && error.status === STATUS.noSuchFile)) throw error;
         }
       });
+      return "removed";
     },
     close: async () => {
       (await current?.catch(() => undefined))?.close();

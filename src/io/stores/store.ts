@@ -17,6 +17,12 @@ export interface ByteRange {
 }
 
 /**
+ * What became of an object that was to be removed: gone; hidden by a marker in a bucket that keeps versions, where its
+ * bytes stay; or left as it was, because the store keeps it until its retention has ended.
+ */
+export type Removal = "removed" | "hidden" | "locked";
+
+/**
  * All functions throw a `MendError`: `not-found` for an object that is not there, `store-unreachable` for what may work
  * later, `store-refused` for what will not.
  */
@@ -40,7 +46,7 @@ export interface Store {
   create(name: string, bytes: Uint8Array): Promise<boolean>;
   /** Writes a large object, whole or not at all. The name is one that nobody else makes. */
   upload(name: string, content: AsyncIterable<Uint8Array>): Promise<void>;
-  /** An object that is not there is no error. */
-  remove(name: string): Promise<void>;
+  /** An object that is not there counts as removed. */
+  remove(name: string): Promise<Removal>;
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import { eachOf, readLinks, trusted } from "../../io/repository/read-links.ts";
 import { headsOf, type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
 import { isWholeBundle } from "../../io/repository/write-bundles.ts";
 import { openStore } from "../../io/stores/open-store.ts";
-import type { StoredObject } from "../../io/stores/store.ts";
+import type { Removal, Store, StoredObject } from "../../io/stores/store.ts";
 import type { StoreOptions } from "../../io/stores/store-options.ts";
 import { isWithin } from "../../repository/bundle-plan.ts";
 import { checkChain } from "../../repository/chain.ts";
@@ -47,6 +47,10 @@ export interface PruneResult {
   readonly removedLinks: number;
   readonly removedObjects: number;
   readonly removedBytes: number;
+  /** Of these, objects that are hidden by a delete marker only: the bucket keeps their versions, and their bytes. */
+  readonly hiddenObjects: number;
+  /** Objects that were to go and are there, because the store keeps them until their retention has ended. */
+  readonly lockedObjects: number;
 }
 
 /** An object that nobody names may belong to a full that is being stored. */
@@ -72,20 +76,32 @@ export async function pruneRepository(address: string, options: PruneOptions): P
     const links = trusted(repository, found.links);
     const plan = planPrune(headsOf(links), options.policy);
     const doomed = await findDoomed(repository, links, found.pruned, plan, options);
+    const removals = new Map<string, Removal>();
     if (!options.dryRun && countOf(doomed) > 0) {
       await writeRecord(repository, links, plan, key, options);
-      let done = 0;
-      for (const names of [doomed.objects, doomed.data]) {
-        await eachOf(names, AT_ONCE, async (name) => {
-          options.signal?.throwIfAborted();
-          await store.remove(name);
-          options.progress?.({ step: "removing", done: ++done, total: countOf(doomed), unit: "objects" });
-        });
-      }
+      await removeAll(store, doomed, removals, options);
     }
-    return resultOf(repository, links, plan, doomed, options);
+    return resultOf(repository, links, plan, doomed, removals, options);
   } finally {
     await store.close();
+  }
+}
+
+/** Fills `removals`. What a locked link names stays with it. */
+async function removeAll(
+  store: Store,
+  doomed: Doomed,
+  removals: Map<string, Removal>,
+  { signal, progress }: PruneOptions,
+): Promise<void> {
+  for (const names of [doomed.objects, doomed.data]) {
+    await eachOf(names, AT_ONCE, async (name) => {
+      signal?.throwIfAborted();
+      const link = doomed.linkOf.get(name);
+      const staysWithLink = link !== undefined && removals.get(link) === "locked";
+      removals.set(name, staysWithLink ? "locked" : await store.remove(name));
+      progress?.({ step: "removing", done: removals.size, total: countOf(doomed), unit: "objects" });
+    });
   }
 }
 
@@ -105,7 +121,10 @@ interface Doomed {
   readonly objects: readonly string[];
   /** What the links name: removed after them. */
   readonly data: readonly string[];
-  readonly bytes: number;
+  /** The link of each of these, where it goes too. */
+  readonly linkOf: ReadonlyMap<string, string>;
+  /** Bytes, by name. */
+  readonly sizes: ReadonlyMap<string, number>;
 }
 
 /** Objects of links that go, what an earlier prune left, data that nobody names, and copies of what is in a larger bundle. */
@@ -119,11 +138,14 @@ async function findDoomed(
   const removed = new Set(plan.removed.map(({ sequence }) => sequence));
   const names = new Set([...removed].map(linkName));
   const needed = new Set<string>();
+  const linkOf = new Map<string, string>();
   for (const { signed, sequence } of links) {
     const { object } = signed.head.content;
     if (object === null) continue;
-    if (removed.has(sequence)) names.add(object);
-    else needed.add(object);
+    if (removed.has(sequence)) {
+      names.add(object);
+      linkOf.set(object, linkName(sequence));
+    } else needed.add(object);
   }
   const isGone = (sequence: number): boolean =>
     removed.has(sequence) ||
@@ -148,7 +170,8 @@ async function findDoomed(
   return {
     objects: objects.filter((name) => !name.startsWith(DATA)),
     data: objects.filter((name) => name.startsWith(DATA)),
-    bytes: [...doomed, ...copies].reduce((sum, { size }) => sum + size, 0),
+    linkOf,
+    sizes: new Map([...doomed, ...copies].map(({ name, size }) => [name, size])),
   };
 }
 
@@ -212,8 +235,11 @@ function resultOf(
   links: readonly Link[],
   plan: PrunePlan,
   doomed: Doomed,
+  removals: ReadonlyMap<string, Removal>,
   { dryRun }: PruneOptions,
 ): PruneResult {
+  const counted = (removal: Removal): number => [...removals.values()].filter((each) => each === removal).length;
+  const gone = [...doomed.sizes].filter(([name]) => removals.get(name) !== "locked");
   const fulls = headsOf(links).filter((head) => head.kind === "full");
   return {
     repository: store.url,
@@ -228,8 +254,10 @@ function resultOf(
       })),
     keptLinks: plan.kept.size,
     continuousFrom: plan.continuousFrom,
-    removedLinks: plan.removed.length,
-    removedObjects: countOf(doomed),
-    removedBytes: doomed.bytes,
+    removedLinks: plan.removed.filter(({ sequence }) => removals.get(linkName(sequence)) !== "locked").length,
+    removedObjects: gone.length,
+    removedBytes: gone.reduce((sum, [, size]) => sum + size, 0),
+    hiddenObjects: counted("hidden"),
+    lockedObjects: counted("locked"),
   };
 }
