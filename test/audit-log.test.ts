@@ -99,7 +99,7 @@ describe("a run", () => {
       },
       /too many symbolic links/,
     ],
-  ])("is not held up by %s, says so once, and loses no line", async (_, placeIn, why) => {
+  ])("is not held up by %s, and says so once", async (_, placeIn, why) => {
     const cwd = folder();
     const { code, stderr } = await kubemend(cwd, ["snapshot", "restore", SNAPSHOT, "--data-dir", join(cwd, "data")], {
       KUBEMEND_AUDIT_LOG: placeIn(cwd),
@@ -107,12 +107,8 @@ describe("a run", () => {
     expect(code).toBe(0);
     expect(stderr.match(/the audit log is not written/g)).toHaveLength(1);
     expect(stderr).toMatch(why);
-    expect(
-      stderr
-        .split("\n")
-        .filter((line) => line.startsWith('{"time"'))
-        .map((line) => (JSON.parse(line) as Line).event),
-    ).toEqual(["change", "end"]);
+    // One line, however many changes there are.
+    expect(stderr).not.toContain('{"time"');
   });
 
   test.each([

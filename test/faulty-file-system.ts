@@ -49,11 +49,11 @@ export function faultyFileSystem(kind: "fail" | "crash", at: number): FaultyFile
     log,
     makeDirectory: (path, mode) => step("makeDirectory", () => realFileSystem.makeDirectory(path, mode)),
     create: (path, mode) => wrap(step("create", () => realFileSystem.create(path, mode))),
-    copy: async (descriptor, path, mode) =>
+    copy: async (descriptor, path, mode, signal) =>
       wrap(
         await step(
           "copy",
-          () => realFileSystem.copy(descriptor, path, mode),
+          () => realFileSystem.copy(descriptor, path, mode, signal),
           () => realFileSystem.create(path, mode).close(),
         ),
       ),

@@ -4,17 +4,25 @@
  * touches `process`.
  */
 import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
 import packageJson from "../../package.json" with { type: "json" };
 import { EXIT, type ExitCode } from "./command.ts";
 import type { ProcessHost } from "./host.ts";
 import type { TextSink } from "./terminal/printer.ts";
 
+const TURN_MS = 50;
+
 function sink(stream: NodeJS.WriteStream): TextSink {
+  // A file takes everything at once, and whoever prints in a loop would never hear Ctrl-C.
+  let last = performance.now();
   return {
     isTTY: stream.isTTY === true,
     columns: stream.columns,
     async write(text) {
       if (!stream.write(text)) await once(stream, "drain");
+      if (performance.now() - last < TURN_MS) return;
+      await setImmediate();
+      last = performance.now();
     },
     async writeBytes(bytes) {
       await new Promise<void>((resolve, reject) => {

@@ -26,6 +26,27 @@ export function generateSigningKey(): string {
   return generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }) as string;
 }
 
+/** The file of a key that was made for a repository: `address` is where that is to be. PEM passes over what is before it. */
+export function encodeSigningKey(pem: string, repository: string, address: string): string {
+  return [
+    "# Adds to a kubemend backup repository: keep it on the nodes that do, readable by root alone.",
+    `# repository: ${repository}`,
+    `# address: ${JSON.stringify(address)}`,
+    pem,
+  ].join("\n");
+}
+
+/** What {@link encodeSigningKey} wrote besides the key; undefined for a PEM file that does not say it. */
+export function signingKeyPurpose(text: string): { readonly repository: string; readonly address: string } | undefined {
+  const [, repository, address] = /^# repository: ([0-9a-f]{32})\n# address: ("[^\n]*")$/m.exec(text) ?? [];
+  if (repository === undefined || address === undefined) return undefined;
+  try {
+    return { repository, address: JSON.parse(address) as string };
+  } catch {
+    return undefined; // no text of JSON's: another program wrote it
+  }
+}
+
 /** Reads the PEM of a key. Throws `config-invalid`. */
 export function parseSigningKey(pem: string, where: string): SigningKey {
   let key: KeyObject;

@@ -19,6 +19,7 @@ import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
 import { createPlaceReader, placesOf } from "./place-reader.ts";
+import { createTurns } from "./turns.ts";
 
 export interface KeyspaceOptions extends SnapshotOptions {
   /** Prefixes or whole keys; none for every key. */
@@ -257,7 +258,9 @@ export async function readChanges(
   const read = createValueReader(snapshot);
   const decoder = new TextDecoder();
   const changes: KeyChange[] = [];
+  const turn = createTurns(options.signal);
   for (let at = timeline.firstAfter(range.compactRevision); at < timeline.firstAfter(range.upTo); at++) {
+    await turn();
     const row = defined(byRevision[at]);
     const number = timeline.keyOfRow(row);
     const key = decoder.decode(timeline.keyBytes(number));

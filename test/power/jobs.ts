@@ -1,7 +1,7 @@
 /** The commands whose writes are cut off at every point. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
 import { checkBolt } from "../../src/bolt/check.ts";
@@ -162,8 +162,18 @@ export const POWER_JOBS: readonly PowerJob[] = [
     },
     async again(directory) {
       const isDone = existsSync(join(directory, "repository/repository.json"));
-      if (!isDone) for (const name of ["signing", "identity"]) rmSync(join(directory, name), { force: true });
+      // The key names the place that it was made for, which is another one in this copy of the disk.
+      const key = join(directory, "signing");
+      if (existsSync(key)) {
+        const disk = join(dirname(directory), "disk");
+        writeFileSync(key, readFileSync(key, "utf8").replace(`"${disk}/`, `"${directory}/`));
+      }
       await run(directory, initArguments(directory), isDone ? [1] : [0]);
+      const { keys } = readIdentity(join(directory, "identity"));
+      assert.equal(keys.length, 1);
+      await run(directory, ["backup", "verify", join(directory, "repository"), ...identity(directory)], [3]);
+      await run(directory, ["backup", "list", join(directory, "repository")], [0, 1, 3]);
+      expectNoLeftovers(directory);
     },
   },
   {

@@ -45,14 +45,6 @@ const renderArguments = (directory: string): string[] => [
   `--asset-dir=${join(directory, "out")}`,
   "--api-servers=https://10.0.0.1:6443",
 ];
-const initArguments = (directory: string, keys = "first"): string[] => [
-  "backup",
-  "init",
-  join(directory, "repository"),
-  `--signing-key=${join(directory, `${keys}.key`)}`,
-  `--identity=${join(directory, `${keys}.identity`)}`,
-];
-
 let etcd: EtcdServer | undefined;
 const saveArguments = (directory: string): string[] => [
   "snapshot",
@@ -135,33 +127,6 @@ export const WRITER_JOBS: readonly PowerJob[] = [
       checkPair(join(pki, "apiserver.crt"), join(pki, "apiserver.key"));
       assert.ok(existsSync(join(directory, "m1/etc/kubernetes/admin.conf")));
       expectNoLeftovers(directory);
-    },
-  },
-  {
-    name: "backup init",
-    prepare: () => {},
-    argv: (directory) => [MAIN, ...initArguments(directory)],
-    async check(directory, { hasSpoken }) {
-      const isMade = existsSync(join(directory, "repository/repository.json"));
-      if (hasSpoken) assert.ok(isMade, "it was said to be made");
-      if (!isMade) return;
-      // A repository without its keys would be of no use to anybody.
-      for (const name of ["first.key", "first.identity"])
-        assert.ok(existsSync(join(directory, name)), `${name} is lost`);
-      const verify = [
-        "backup",
-        "verify",
-        join(directory, "repository"),
-        "--identity",
-        join(directory, "first.identity"),
-      ];
-      await run(directory, verify, [3]);
-    },
-    async again(directory) {
-      if (existsSync(join(directory, "repository/repository.json"))) {
-        await run(directory, initArguments(directory, "second"), [1]);
-        assert.ok(!existsSync(join(directory, "second.key")));
-      } else await run(directory, initArguments(directory, "second"));
     },
   },
   {

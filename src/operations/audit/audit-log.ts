@@ -1,6 +1,6 @@
 /**
  * The audit log of a run: opened with its first change, so that commands that only read leave nothing. It never holds a
- * change up: where it cannot be written, that is said once, and its lines go to stderr.
+ * change up: where it cannot be written, that is said once, in one line.
  */
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
@@ -91,7 +91,7 @@ class AuditLog implements AuditTrail {
   }
 
   #write(textOf: (facts: RunFacts) => string): void {
-    const { command, env, print } = this.#options;
+    const { command, env } = this.#options;
     this.#facts ??= {
       run: randomBytes(8).toString("hex"),
       version: packageJson.version,
@@ -100,10 +100,7 @@ class AuditLog implements AuditTrail {
     };
     const text = textOf(this.#facts);
     const send = (attempt: () => Promise<void>): void => {
-      this.#sending = this.#sending.then(attempt).catch(async (failure: unknown) => {
-        await this.#complain(failure);
-        await print(text);
-      });
+      this.#sending = this.#sending.then(attempt).catch((failure: unknown) => this.#complain(failure));
     };
     try {
       this.#sink ??= this.#open();
@@ -122,11 +119,13 @@ class AuditLog implements AuditTrail {
     return { kind: "file", ...openAuditFile(resolve(cwd, place)) };
   }
 
-  /** Once; the lines that follow go to stderr too. */
+  /** Once, however many changes there are. */
   async #complain(failure: unknown): Promise<void> {
     if (this.#isBroken) return;
     this.#isBroken = true;
     const why = failure instanceof Error ? failure.message : String(failure);
-    await this.#options.print(`warning: the audit log is not written: ${why}; its lines follow here`);
+    await this.#options.print(
+      `warning: the audit log is not written, and so what this run changes is recorded nowhere: ${why}`,
+    );
   }
 }

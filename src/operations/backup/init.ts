@@ -1,9 +1,13 @@
-/** `backup init`: a new repository, and its two keys: one to write with, one to read with. */
+/**
+ * `backup init`: a new repository, and its two keys: one to write with, one to read with. The keys are written first. A
+ * run that was interrupted after that is finished by the same command: it uses the keys that are there.
+ */
 
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { defined } from "../../errors/defined.ts";
+import { dirname } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { realFileSystem } from "../../io/files/durable/file-system.ts";
+import { openTarget } from "../../io/files/durable/target.ts";
 import { removeFile, writeOnce } from "../../io/files/durable/write-once.ts";
 import { encodeIdentity } from "../../io/repository/identity.ts";
 import { openStore } from "../../io/stores/open-store.ts";
@@ -11,7 +15,8 @@ import type { Store } from "../../io/stores/store.ts";
 import type { StoreOptions } from "../../io/stores/store-options.ts";
 import { encodeDescription } from "../../repository/description.ts";
 import { DESCRIPTION_NAME, REPORTS } from "../../repository/names.ts";
-import { generateSigningKey, parseSigningKey } from "../../repository/signing.ts";
+import { encodeSigningKey, generateSigningKey, parseSigningKey } from "../../repository/signing.ts";
+import { findBegun } from "./begun-keys.ts";
 
 export interface InitOptions extends StoreOptions {
   /** Where the signing key goes, which who writes needs. */
@@ -36,17 +41,60 @@ export interface InitResult {
   readonly exclusive: boolean;
 }
 
-/** Throws `already-exists` for a repository or a key file that is there. */
+/**
+ * Throws `already-exists` for a repository that is there, and for a key file that is there but of an init of the same
+ * repository that was interrupted.
+ */
 export async function initRepository(address: string, options: InitOptions): Promise<InitResult> {
-  const { signingKeyFile, identityFile, recipients, unencrypted } = options;
-  for (const path of [signingKeyFile, identityFile]) {
-    if (path === undefined || !existsSync(path)) continue;
-    throw new MendError("already-exists", `"${path}" exists already`, {
-      where: path,
-      hint: "a key that was lost cannot be made again: choose another path, or move that file away",
-    });
+  await checkRecipients(options.recipients);
+  const { signingKeyFile } = options;
+  realFileSystem.makeDirectory(dirname(signingKeyFile), 0o700);
+  // Two runs with the same files would mix their keys.
+  using _lock = openTarget(signingKeyFile, { command: "backup init", kind: "file" });
+  const store = await openStore(address, options);
+  try {
+    return await makeRepository(store, options);
+  } finally {
+    await store.close();
   }
-  const { generateIdentity, identityToRecipient, Encrypter } = await import("age-encryption");
+}
+
+async function makeRepository(store: Store, options: InitOptions): Promise<InitResult> {
+  const { signingKeyFile, identityFile, recipients, unencrypted } = options;
+  const begun = await findBegun(store.url, signingKeyFile, identityFile);
+  for await (const { name } of store.list("")) {
+    if (name === DESCRIPTION_NAME) throw repositoryExists(store);
+  }
+  const exclusive = await isExclusive(store);
+  const id = begun?.id ?? randomBytes(16).toString("hex");
+  const pem = begun?.pem ?? generateSigningKey();
+  const key = parseSigningKey(pem, signingKeyFile);
+  const signer = key.publicKey;
+  // The keys first: a repository without them would be of no use to anybody.
+  const keys: [path: string, text: string][] = [];
+  if (begun === undefined) keys.push([signingKeyFile, encodeSigningKey(pem, id, store.url)]);
+  let own = begun?.recipient;
+  if (identityFile !== undefined && own === undefined) {
+    const { generateIdentity, identityToRecipient } = await import("age-encryption");
+    const secret = await generateIdentity();
+    own = await identityToRecipient(secret);
+    keys.push([identityFile, encodeIdentity(secret, own, [signer], id)]);
+  }
+  await writeKeys(keys);
+  const all = unencrypted ? null : [...(own === undefined ? [] : [own]), ...recipients];
+  const created = new Date(options.now()).toISOString();
+  const encoded = encodeDescription({ id, created, signer, recipients: all, exclusive }, key);
+  if (!(await store.create(DESCRIPTION_NAME, encoded))) {
+    for (const [path] of keys) await removeFile(path); // another run was first: they open nothing
+    throw repositoryExists(store);
+  }
+  if (!Buffer.from(encoded).equals(await store.read(DESCRIPTION_NAME))) throw notKept(store);
+  const identity = identityFile ?? null;
+  return { repository: store.url, id, signer, signingKeyFile, identityFile: identity, recipients: all, exclusive };
+}
+
+async function checkRecipients(recipients: readonly string[]): Promise<void> {
+  const { Encrypter } = await import("age-encryption");
   for (const recipient of recipients) {
     try {
       new Encrypter().addRecipient(recipient);
@@ -56,45 +104,6 @@ export async function initRepository(address: string, options: InitOptions): Pro
         cause: error,
       });
     }
-  }
-  const store = await openStore(address, options);
-  try {
-    for await (const { name } of store.list("")) {
-      if (name === DESCRIPTION_NAME) throw repositoryExists(store);
-    }
-    const exclusive = await isExclusive(store);
-    const id = randomBytes(16).toString("hex");
-    const pem = generateSigningKey();
-    const key = parseSigningKey(pem, signingKeyFile);
-    const signer = key.publicKey;
-    const secret = identityFile === undefined ? undefined : await generateIdentity();
-    const own = secret === undefined ? [] : [await identityToRecipient(secret)];
-    const all = unencrypted ? null : [...own, ...recipients];
-    // The keys first: a repository without them would be of no use to anybody.
-    const keys: [path: string, text: string][] = [[signingKeyFile, pem]];
-    if (identityFile !== undefined && secret !== undefined) {
-      keys.push([identityFile, encodeIdentity(secret, defined(own[0]), [signer], id)]);
-    }
-    await writeKeys(keys);
-    const created = new Date(options.now()).toISOString();
-    const description = { id, created, signer, recipients: all, exclusive };
-    const encoded = encodeDescription(description, key);
-    if (!(await store.create(DESCRIPTION_NAME, encoded))) {
-      for (const [path] of keys) await removeFile(path); // another run was first: they open nothing
-      throw repositoryExists(store);
-    }
-    if (!Buffer.from(encoded).equals(await store.read(DESCRIPTION_NAME))) throw notKept(store);
-    return {
-      repository: store.url,
-      id,
-      signer,
-      signingKeyFile,
-      identityFile: identityFile ?? null,
-      recipients: all,
-      exclusive,
-    };
-  } finally {
-    await store.close();
   }
 }
 

@@ -40,7 +40,7 @@ export async function backUpEtcd(
   try {
     const { size, mtimeMs } = fstatSync(descriptor);
     progress({ step: "copying etcd's database", done: 0, total: size, unit: "bytes" });
-    const copy = await fs.copy(descriptor, draft, 0o600);
+    const copy = await fs.copy(descriptor, draft, 0o600, signal);
     try {
       await copy.sync();
     } finally {

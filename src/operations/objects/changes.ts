@@ -10,6 +10,7 @@ import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type KeyChange, readChanges } from "../../snapshot/read-keyspace.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 import { readObjectKey } from "../../storage/object-key.ts";
 import { parseTime } from "../../storage/time.ts";
 import { readTypes, typeOf } from "./diff.ts";
@@ -73,7 +74,7 @@ export async function listChanges(
   const { revision: newest, compactRevision } = side.keyspace;
   const selection = createSelection(options.selection, side.custom);
   const held = await readChanges(side.snapshot, { compactRevision, upTo: newest }, options);
-  const times = createRevisionTimes(readMarks(side, held));
+  const times = createRevisionTimes(await readMarks(side, held, signal));
   const wanted =
     since === undefined ? 0 : "revision" in since ? since.revision : (times.firstSince(since.time) ?? 0) - 1;
   const after = Math.max(compactRevision, wanted);
@@ -89,9 +90,10 @@ export async function listChanges(
     });
   }
   const types = await readTypes([side]);
+  const turn = createTurns(signal);
   let leftOut = 0;
   for (const change of range.toReversed()) {
-    signal?.throwIfAborted();
+    await turn();
     const id = readObjectKey(change.key, side.prefix);
     if (id === undefined || id.rest === "" || !selection.takes(id.path, id.rest)) continue;
     if (!all && noisyPath(id.path) !== undefined) {
@@ -173,16 +175,24 @@ function describe(
 }
 
 /** The renewals of leases. */
-function readMarks(side: SnapshotSide, changes: readonly KeyChange[]): TimeMark[] {
+async function readMarks(
+  side: SnapshotSide,
+  changes: readonly KeyChange[],
+  signal: AbortSignal | undefined,
+): Promise<TimeMark[]> {
   const start = `${side.prefix}/leases/`;
-  return changes.flatMap((change) => {
-    if (!change.key.startsWith(start)) return [];
+  const turn = createTurns(signal);
+  const marks: TimeMark[] = [];
+  for (const change of changes) {
+    await turn();
+    if (!change.key.startsWith(start)) continue;
     const keyValue = change.read();
     const decoded = keyValue && side.decode(keyValue);
     const spec = decoded?.state === "object" ? (decoded.object.spec as { readonly renewTime?: unknown }) : undefined;
     const time = typeof spec?.renewTime === "string" ? milliseconds(spec.renewTime) : undefined;
-    return time === undefined ? [] : [{ revision: change.main, time }];
-  });
+    if (time !== undefined) marks.push({ revision: change.main, time });
+  }
+  return marks;
 }
 
 function milliseconds(text: string): number | undefined {

@@ -13,6 +13,7 @@ import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
 import { readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
 import { planSurgery, type SurgeryOptions } from "./surgery.ts";
 import { hasSurgery, type SurgeryEdit, type SurgeryRequest } from "./surgery-request.ts";
@@ -69,7 +70,7 @@ export async function editSnapshot(source: string, output: string, options: Edit
       const what = { ...options, exclude: [], compact: false, edits: changes };
       const { size, revision } = await rewriteDatabase(snapshot, file, what);
       file.truncate(size);
-      const sha256 = appendHash(file, size);
+      const sha256 = await appendHash(file, size, options.signal);
       findings = await verifyEdited(file.path, changes, revision, options);
       return { size: size + sha256.length, revision, sha256: sha256.toString("hex") };
     },
@@ -101,12 +102,14 @@ function refuseHash(verdict: HashVerdict, source: string): void {
 }
 
 /** As etcd ends a snapshot that it sends. */
-function appendHash(file: OutputFile, size: number): Buffer {
+async function appendHash(file: OutputFile, size: number, signal: AbortSignal | undefined): Promise<Buffer> {
+  const turn = createTurns(signal);
   const source = descriptorSource(file.descriptor, file.path, size);
   const hash = createHash("sha256");
   const chunk = new Uint8Array(Math.min(HASH_CHUNK, size));
   for (let at = 0; at < size; at += chunk.length) {
     const part = chunk.subarray(0, Math.min(chunk.length, size - at));
+    await turn();
     source.read(part, at);
     hash.update(part);
   }

@@ -7,12 +7,21 @@
 import type { Finding } from "../../errors/errors.ts";
 import type { Lease } from "../../mvcc/store-info.ts";
 import type { Keyspace } from "../../snapshot/read-keyspace.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 
 /** The live keys whose lease is not among `leases`, in byte order. Reads the value of every live key. */
-export function findKeysOfEndedLeases(keyspace: Keyspace, leases: readonly Lease[]): Uint8Array[] {
+export async function findKeysOfEndedLeases(
+  keyspace: Keyspace,
+  leases: readonly Lease[],
+  signal?: AbortSignal,
+): Promise<Uint8Array[]> {
   const known = new Set(leases.map((lease) => lease.id));
   const found: Uint8Array[] = [];
-  for (const { key, lease } of keyspace.entries()) if (lease !== 0n && !known.has(lease)) found.push(key.slice());
+  const turn = createTurns(signal);
+  for (const { key, lease } of keyspace.entries()) {
+    await turn();
+    if (lease !== 0n && !known.has(lease)) found.push(key.slice());
+  }
   return found;
 }
 

@@ -11,6 +11,7 @@ import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapsho
 import { joinTallies, readLines } from "../../snapshot/parallel-lines.ts";
 import { explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
 import { type Keyspace, type KeyspaceOptions, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
@@ -124,9 +125,10 @@ async function eachValue(
   const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
   const tallies = new Map<string, Tally>();
   const notes = { hasKeys: encryption !== undefined, tallies, report: snapshot.findings.report };
+  const turn = createTurns(signal);
   let done = 0;
   for (const keyValue of keyspace.entries()) {
-    signal?.throwIfAborted();
+    await turn();
     const key = decoder.decode(keyValue.key);
     const decoded = decodeValue({ key, value: keyValue.value, modRevision: keyValue.modRevision }, transformer);
     counts[decoded.state] += 1;

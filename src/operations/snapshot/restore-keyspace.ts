@@ -18,6 +18,7 @@ import { revisionPlaceholder } from "../../mvcc/placeholder.ts";
 import { decodeRevision, encodeRevision, type Revision } from "../../mvcc/revision.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 import { findKeysOfEndedLeases } from "./ended-leases.ts";
 
 export interface RewriteOptions extends SnapshotOptions {
@@ -61,7 +62,8 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
   const { exclude, excludeKeys = [], compact, atRevision, signal, progress, edits = [] } = options;
   const keyspace = await readKeyspace(reported, options);
   const revision = keyspace.revision + (edits.length > 0 ? 1 : 0);
-  const ended = atRevision === undefined ? [] : findKeysOfEndedLeases(keyspace, readStoreInfo(reported).leases);
+  const ended =
+    atRevision === undefined ? [] : await findKeysOfEndedLeases(keyspace, readStoreInfo(reported).leases, signal);
   const prefixes = exclude.map((prefix) => Buffer.from(prefix));
   const keys = new Set([...excludeKeys, ...ended].map((key) => Buffer.from(key).toString("latin1")));
   const isDamaged = findings.count("error") > 0;
@@ -72,6 +74,7 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
   const newest = atRevision ?? Number.MAX_SAFE_INTEGER;
   const keeps = createFilter(newest, prefixes, keys, compact ? keyspace.index : undefined);
   const writer = createBoltWriter(sink, { pageSize: bolt.meta.pageSize });
+  const turn = createTurns(signal);
   let kept = 0;
   let dropped = 0;
   for (const bucket of isDamaged ? distinct(buckets) : buckets) {
@@ -79,6 +82,7 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
     if (bucket.path === "key") {
       let last: Revision = { main: 0, sub: 0, tombstone: false };
       for (const [key, value] of entriesOf(bucket)) {
+        await turn();
         const found = decodeRevision(key);
         if (found === undefined || !keeps(found, value)) {
           dropped++;
@@ -88,7 +92,6 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
         last = found;
         kept++;
         if (kept % 4096 !== 0) continue;
-        signal?.throwIfAborted();
         progress?.({ step: "rewriting", done: kept, total: kept + keyspace.index.count, unit: "keys" });
       }
       for (const [sub, edit] of edits.entries()) {
@@ -103,6 +106,7 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
       }
     } else {
       for (const [key, value] of withCompaction(bucket.path, entriesOf(bucket), compact ? revision : 0)) {
+        await turn();
         writer.put(key, value);
       }
     }

@@ -114,7 +114,7 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
       : await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
   const hashing = startHash(snapshot.file);
   const work = [
-    writer === undefined ? undefined : copyFlushed(writer, snapshot),
+    writer === undefined ? undefined : copyFlushed(writer, snapshot, options.signal),
     checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
     hashing.verdict,
   ] as const;
@@ -243,8 +243,12 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
 }
 
 /** The disk takes the copy while the rest is still being checked; what is written later is small. */
-async function copyFlushed(writer: DataDirWriter, snapshot: Snapshot): Promise<OutputFile> {
-  const db = await writer.copyToSnap("db", snapshot.file.descriptor);
+async function copyFlushed(
+  writer: DataDirWriter,
+  snapshot: Snapshot,
+  signal: AbortSignal | undefined,
+): Promise<OutputFile> {
+  const db = await writer.copyToSnap("db", snapshot.file.descriptor, signal);
   await db.sync();
   return db;
 }

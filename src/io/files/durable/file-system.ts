@@ -25,11 +25,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  write,
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ByteSink } from "../../../bolt/page-output.ts";
 import { defined } from "../../../errors/defined.ts";
@@ -41,8 +41,8 @@ import { shownPath } from "./shown-path.ts";
 const copyAsync = promisify(copyFile);
 const syncAsync = promisify(fdatasync);
 const readAt = promisify(read);
+const writeAt = promisify(write);
 const run = promisify(execFile);
-const FLUSH_INTERVAL_MS = 50;
 /**
  * The kernel keeps the memory of one write together. Large pieces of memory are often ones that a virtual machine has
  * to get from its host first, small ones were in
@@ -71,10 +71,10 @@ export interface FileSystem {
   /** A new file; one that exists is an error. */
   create(path: string, mode: number): OutputFile;
   /**
-   * A new file with all that a descriptor's file holds, copied by the kernel, which shares the blocks where the file
-   * system can.
+   * A new file with all that a descriptor's file holds: it shares its blocks where the file system can, and has its
+   * holes. Interrupted by the signal, it is closed and stays.
    */
-  copy(descriptor: number, path: string, mode: number): Promise<OutputFile>;
+  copy(descriptor: number, path: string, mode: number, signal?: AbortSignal): Promise<OutputFile>;
   /**
    * A directory tree or a file with all that it is: modes, owners, times, extended attributes, links as links, devices
    * as devices. By `cp -a`, because
@@ -102,19 +102,11 @@ export const realFileSystem: FileSystem = {
     recordFileChange("create", path);
     return outputFile(path, descriptor);
   },
-  async copy(descriptor, path, mode) {
+  async copy(descriptor, path, mode, signal) {
+    signal?.throwIfAborted();
     const { size, blocks } = fstatSync(descriptor);
-    if (blocks * 512 < size - SPARSE_BYTES) return copySparse(descriptor, path, mode, size);
-    // By the descriptor, because an unpacked archive has no name.
-    const copying = copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-    const flushing = flushWhile(copying, path);
-    try {
-      await copying;
-    } catch (error) {
-      throw fromSystemError(error, "copy to", shownPath(path));
-    } finally {
-      await flushing;
-    }
+    if (blocks * 512 < size - SPARSE_BYTES) return copySparse(descriptor, path, mode, size, signal);
+    if (!(await shareBlocks(descriptor, path))) return copyPieces(descriptor, path, mode, size, signal);
     return attempt("open", path, () => {
       const copied = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
       fchmodSync(copied, mode);
@@ -180,8 +172,79 @@ export const realFileSystem: FileSystem = {
 const SPARSE_BYTES = 1 << 20;
 const SPARSE_CHUNK = 64 << 10;
 
-/** The kernel's own copy would write the holes. What is zero is passed over, so that it stays a hole. */
-async function copySparse(descriptor: number, path: string, mode: number, size: number): Promise<OutputFile> {
+const COPY_CHUNK = 1 << 20;
+/** So much is given to the disk at a time while more is copied: then little is left to flush at the end. */
+const FLUSH_BYTES = 64 << 20;
+
+/** By the descriptor, because an unpacked archive has no name. False where the file system cannot, and nothing is there. */
+async function shareBlocks(descriptor: number, path: string): Promise<boolean> {
+  try {
+    await copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch (error) {
+    if (existsSync(path)) throw fromSystemError(error, "copy to", shownPath(path));
+    return false;
+  }
+}
+
+/**
+ * In pieces, because nothing ends a copy that the kernel makes as a whole: the end of this process waits for it too.
+ * One piece is read while the one before is written.
+ */
+async function copyPieces(
+  descriptor: number,
+  path: string,
+  mode: number,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<OutputFile> {
+  const copied = attempt("create", path, () => openSync(path, CREATE, mode));
+  let flushing = Promise.resolve();
+  let writing = Promise.resolve();
+  try {
+    const buffers = [Buffer.allocUnsafeSlow(COPY_CHUNK), Buffer.allocUnsafeSlow(COPY_CHUNK)] as const;
+    for (let at = 0, turn: 0 | 1 = 0; at < size; turn = turn === 0 ? 1 : 0) {
+      signal?.throwIfAborted();
+      const buffer = buffers[turn];
+      const { bytesRead } = await readAt(descriptor, buffer, 0, COPY_CHUNK, at);
+      if (bytesRead === 0) break;
+      await writing;
+      writing = writeWhole(copied, buffer.subarray(0, bytesRead), at);
+      writing.catch(() => {}); // awaited a turn later
+      at += bytesRead;
+      if (at % FLUSH_BYTES !== 0) continue;
+      await writing;
+      await flushing;
+      flushing = syncAsync(copied);
+      flushing.catch(() => {});
+    }
+    await writing;
+    await flushing;
+    fchmodSync(copied, mode);
+    return outputFile(path, copied);
+  } catch (error) {
+    await Promise.allSettled([writing, flushing]);
+    closeSync(copied);
+    signal?.throwIfAborted();
+    throw fromSystemError(error, "copy to", shownPath(path));
+  }
+}
+
+async function writeWhole(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await writeAt(descriptor, bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** What is zero is passed over, so that it stays a hole. */
+async function copySparse(
+  descriptor: number,
+  path: string,
+  mode: number,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<OutputFile> {
   const output = outputFile(
     path,
     attempt("create", path, () => openSync(path, CREATE, mode)),
@@ -190,6 +253,7 @@ async function copySparse(descriptor: number, path: string, mode: number, size: 
     const buffer = Buffer.alloc(16 * SPARSE_CHUNK);
     const zeros = Buffer.alloc(SPARSE_CHUNK);
     for (let at = 0; at < size; ) {
+      signal?.throwIfAborted();
       const { bytesRead } = await readAt(descriptor, buffer, 0, buffer.length, at);
       if (bytesRead === 0) break;
       for (let from = 0; from < bytesRead; from += SPARSE_CHUNK) {
@@ -202,6 +266,7 @@ async function copySparse(descriptor: number, path: string, mode: number, size: 
     return output;
   } catch (error) {
     output.close();
+    signal?.throwIfAborted();
     throw fromSystemError(error, "copy to", shownPath(path));
   }
 }
@@ -277,31 +342,6 @@ async function syncTree(root: string): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, work));
-}
-
-/**
- * Has the disk take what was copied so far while more is copied. Failures are left to the flush that counts, at the
- * end.
- */
-async function flushWhile(copying: Promise<void>, path: string): Promise<void> {
-  let isOver = false;
-  const over = (): void => {
-    isOver = true;
-  };
-  copying.then(over, over);
-  let descriptor: number | undefined;
-  try {
-    for (;;) {
-      await setTimeout(FLUSH_INTERVAL_MS);
-      if (isOver) return;
-      descriptor ??= openSync(path, "r+");
-      await syncAsync(descriptor);
-    }
-  } catch {
-    return;
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
 }
 
 function outputFile(path: string, descriptor: number): OutputFile {
