@@ -3,8 +3,9 @@
  * tests make their own, which is how transcripts run without a child process. Commands get a {@link Host}, whose
  * streams escape what they write.
  */
+
+import { escapeText } from "../errors/unsafe-text.ts";
 import { withFlags } from "./options/input-flags.ts";
-import { escapeText } from "./terminal/escape.ts";
 import { createPrinter, type Printer, type TextSink } from "./terminal/printer.ts";
 
 interface Surroundings {

@@ -49,9 +49,9 @@ export async function composeMoment(
 ): Promise<ComposedMoment> {
   const { full, deltas, revision } = pieces;
   const linkOf = (sequence: number): Link => defined(links.find((link) => link.sequence === sequence));
-  const file = createUnnamedFile();
+  const fullLink = linkOf(full.sequence);
+  const file = createUnnamedFile(full.content.plainSize);
   try {
-    const fullLink = linkOf(full.sequence);
     let size = await writeFull(repository, fullLink, file, options);
     const where = whereOf(repository, fullLink);
     const bolt = readBolt(descriptorSource(file.descriptor, where, size));

@@ -82,7 +82,7 @@ function isPrintable(code: number): boolean {
   );
 }
 
-/** As src/cli/terminal/escape.ts has them, which could not escape them in YAML without changing what it means. */
+/** As src/errors/unsafe-text.ts has them, which could not escape them in YAML without changing what it means. */
 function isHiding(code: number): boolean {
   return (
     code === 0x061c ||

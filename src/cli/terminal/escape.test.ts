@@ -2,8 +2,9 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fc } from "../../../test/properties.ts";
+import { escapeText } from "../../errors/unsafe-text.ts";
 import { printYaml } from "../../storage/yaml-text.ts";
-import { escapeText, hanging, lineOf, oneLine } from "./escape.ts";
+import { hanging, lineOf, oneLine } from "./escape.ts";
 import { createPrinter } from "./printer.ts";
 import { styled } from "./styled.ts";
 
@@ -81,7 +82,7 @@ test("there is one edge: no other file has an escape sequence or the process's s
     (file) =>
       !file.endsWith(".test.ts") &&
       !file.startsWith("cli/terminal/printer") &&
-      file !== "cli/terminal/escape.ts" &&
+      file !== "errors/unsafe-text.ts" &&
       file !== "cli/main.ts",
   );
   expect(others.length).toBeGreaterThan(100);

@@ -1,29 +1,12 @@
-/**
- * What names, keys and messages from files and servers may not do to a terminal: move its cursor, set its title,
- * reorder its text. Characters that could are written as JSON writes them, `\u001b`, so that JSON text that passes
- * through here still means exactly the same.
- *
- * They are: controls (C0 but the line feed and the tab, DEL, C1), U+2028 and U+2029, marks and overrides of the writing
- * direction (U+061C, U+200E, U+200F, U+202A-E, U+2066-9), and what is invisible: zero-width space, word joiner, byte
- * order mark, annotations, tags (U+E0000-E007F). The joiners U+200C and U+200D stay: scripts and emoji need them.
- */
-const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/;
-const UNSAFE_ALL = new RegExp(UNSAFE, "g");
-const NAMES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f" };
-
-/** The text with what could steer a terminal escaped. Line feeds and tabs stay. */
-export function escapeText(text: string): string {
-  return UNSAFE.test(text) ? text.replace(UNSAFE_ALL, escaped) : text;
-}
+/** Values on a line of their own, and messages of several lines. What no text may do to a terminal is in `errors/unsafe-text.ts`. */
+import { escapedCharacter, UNSAFE } from "../../errors/unsafe-text.ts";
 
 const UNSAFE_ON_A_LINE = new RegExp(`${UNSAFE.source}|[\\n\\t]`);
 const UNSAFE_ON_A_LINE_ALL = new RegExp(UNSAFE_ON_A_LINE, "g");
 
 /** A value that must stay on its line: line feeds and tabs are escaped too. */
 export function oneLine(value: string): string {
-  return UNSAFE_ON_A_LINE.test(value) ? value.replace(UNSAFE_ON_A_LINE_ALL, escaped) : value;
+  return UNSAFE_ON_A_LINE.test(value) ? value.replace(UNSAFE_ON_A_LINE_ALL, escapedCharacter) : value;
 }
 
 /** A template of one line, whose values cannot end it: lineOf`node ${name} is ready` ends with a line feed. */
@@ -34,14 +17,4 @@ export function lineOf(texts: TemplateStringsArray, ...values: readonly (string 
 /** A message of several lines, of which further ones are indented, so that none looks like a line of its own. */
 export function hanging(text: string, indent = "  "): string {
   return text.split("\n").join(`\n${indent}`);
-}
-
-/** Of one character, which may be two code units. */
-function escaped(character: string): string {
-  const name = NAMES[character];
-  if (name !== undefined) return name;
-  return character
-    .split("")
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
-    .join("");
 }

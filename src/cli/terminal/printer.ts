@@ -4,7 +4,8 @@
  * a line that moves, and a screen that is redrawn.
  */
 import { isAscii } from "node:buffer";
-import { escapeText, oneLine } from "./escape.ts";
+import { escapeText } from "../../errors/unsafe-text.ts";
+import { oneLine } from "./escape.ts";
 import { piecesOf, type Style, type Text } from "./styled.ts";
 
 /** A stream of text as the process has it. Takes text as it is. */

@@ -7,6 +7,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { escapeText, plainJson } from "../../errors/unsafe-text.ts";
 import { systemCode } from "../files/system-error.ts";
 import { Deadline } from "../network/deadline.ts";
 import { readBody, sendRequest } from "../network/http-exchange.ts";
@@ -109,12 +110,12 @@ function answerTo(head: string, pages: AgentPages): Answer {
   switch (path) {
     case "/healthz": {
       const wrong = pages.health();
-      return { status: wrong === undefined ? 200 : 503, type: "text/plain", body: `${wrong ?? "ok"}\n` };
+      return { status: wrong === undefined ? 200 : 503, type: "text/plain", body: `${escapeText(wrong ?? "ok")}\n` };
     }
     case "/metrics":
       return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: pages.metrics() };
     case "/status":
-      return { status: 200, type: "application/json", body: `${JSON.stringify(pages.status())}\n` };
+      return { status: 200, type: "application/json", body: `${plainJson(pages.status())}\n` };
     default:
       return { status: 404, type: "text/plain", body: "try /healthz, /metrics or /status\n" };
   }

@@ -1,4 +1,5 @@
 /** Metrics in Prometheus' text format, version 0.0.4. Source: https://github.com/prometheus/docs (exposition formats). */
+import { escapeText } from "../../errors/unsafe-text.ts";
 
 /** Values by their labels; `{}` for the one without. */
 export type Samples = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
@@ -15,5 +16,5 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
 }
 
 function escaped(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return escapeText(value).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

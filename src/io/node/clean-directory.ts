@@ -1,11 +1,12 @@
 /** `/var/lib/kubemend/cleaned-<time>/`: what `node clean` keeps on the disk, and finds again. */
 
-import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
+import { isOursAlone } from "../files/durable/ours-alone.ts";
 import { openTarget } from "../files/durable/target.ts";
 import { fromSystemError, systemCode } from "../files/system-error.ts";
 
@@ -14,7 +15,10 @@ export interface CleanDirectory {
   readonly record: CleanRecord;
 }
 
-/** Newest first. Directories without a record were not begun: a run was killed before it did anything. */
+/**
+ * Newest first. One that is not ours alone is another user's, who could have us move files to anywhere by its record.
+ * Directories without a record were not begun: a run was killed before it did anything.
+ */
 export function listCleaned(keep: string): CleanDirectory[] {
   let names: string[];
   try {
@@ -24,7 +28,7 @@ export function listCleaned(keep: string): CleanDirectory[] {
     throw fromSystemError(error, "read directory", keep);
   }
   return names
-    .filter((name) => isCleanedName(name) && existsSync(join(keep, name, RECORD_NAME)))
+    .filter((name) => isCleanedName(name) && isOurs(join(keep, name)) && existsSync(join(keep, name, RECORD_NAME)))
     .sort()
     .reverse()
     .map((name) => {
@@ -38,18 +42,26 @@ export function listCleaned(keep: string): CleanDirectory[] {
     });
 }
 
-/** A directory that has no record yet. */
+/** By nobody else, and no link. */
+function isOurs(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && isOursAlone(stat);
+}
+
+/** A directory that has no record yet, or none that is there. */
 export function freeDirectory(keep: string, name: string): string {
   for (let i = 1; ; i++) {
     const path = join(keep, i === 1 ? name : `${name}-${i}`);
-    if (!existsSync(join(path, RECORD_NAME))) return path;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || (isOurs(path) && !existsSync(join(path, RECORD_NAME)))) return path;
   }
 }
 
 /** Removes the directories of runs that were killed before they had a record: they had done nothing. */
 export function removeUnbegun(fs: FileSystem, keep: string): void {
   for (const name of readdirSync(keep)) {
-    if (isCleanedName(name) && !existsSync(join(keep, name, RECORD_NAME))) fs.remove(join(keep, name));
+    const path = join(keep, name);
+    if (isCleanedName(name) && isOurs(path) && !existsSync(join(path, RECORD_NAME))) fs.remove(path);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the audit log says: a line of JSON for each change, and one for how the run ended. Pure. */
+import { plainJson } from "../../errors/unsafe-text.ts";
 import type { Change, Evidence } from "../../io/audit/audit-trail.ts";
 import type { WhoRuns } from "../../io/node/own-identity.ts";
 
@@ -50,7 +51,7 @@ export function endLine(time: number, facts: RunFacts, end: RunEnd, evidence: re
 }
 
 function line(time: number, { run, version, command, actor }: RunFacts, what: object): string {
-  return JSON.stringify({ time: new Date(time).toISOString(), run, command, actor, ...what, version });
+  return plainJson({ time: new Date(time).toISOString(), run, command, actor, ...what, version });
 }
 
 function evidenceOf(evidence: readonly Evidence[]): {

@@ -2,7 +2,9 @@
 import { readdir } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { placeFile } from "../../io/files/durable/placed-file.ts";
+import { openTrustedDirectory } from "../../io/files/durable/trusted-directory.ts";
 import { fromSystemError, systemCode } from "../../io/files/system-error.ts";
 import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
 import type { NodeHead } from "../../repository/head.ts";
@@ -21,8 +23,8 @@ export interface RestoredNodeFiles {
 }
 
 /**
- * `before`: the newest ones that were stored until then, in milliseconds. Throws `not-empty`, and `object-not-found`
- * for a node that the repository does not have.
+ * `before`: the newest ones that were stored until then, in milliseconds. Throws `not-empty`, `directory-untrusted` where
+ * another user could exchange what is written, and `object-not-found` for a node that the repository does not have.
  */
 export async function restoreNodeFiles(
   address: string,
@@ -45,11 +47,13 @@ export async function restoreNodeFiles(
     await refuseContents(directory);
     const { files } = decodeNodeFiles(await readContent(repository, link), whereOf(repository, link));
     const withoutOwner: string[] = [];
+    realFileSystem.makeDirectory(directory, 0o700);
+    using root = openTrustedDirectory(directory);
     // Links last: nothing is ever written through one.
     const ordered = [...files].sort((a, b) =>
       a.type === b.type ? (a.path < b.path ? -1 : 1) : a.type === "link" ? 1 : -1,
     );
-    for (const file of ordered) if (!(await place(file, directory))) withoutOwner.push(file.path);
+    for (const file of ordered) if (!(await place(file, root.anchor))) withoutOwner.push(file.path);
     return { node, time: link.signed.head.written, directory, files: files.length, withoutOwner };
   } finally {
     await repository.store.close();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { wantedFiles } from "../../cluster/node-needs.ts";
 import { bumpFor, planRestore, type RestorePlan } from "../../cluster/restore-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { type BundleHead, writeBundle } from "./bundle-file.ts";
 import { materialOf } from "./gather-files.ts";
@@ -42,12 +43,13 @@ export async function bundleCluster(path: string, options: BundleOptions): Promi
   // Nobody has asked how far clients have seen.
   const plan = { ...planned, bumpRevision: bumpFor(backup.backup.revision, [null]) };
   const secret = randomBytes(32).toString("hex");
+  checkDiskSpace(options.directory, members.length * backup.size);
   realFileSystem.makeDirectory(options.directory, 0o700);
   const bundles: { node: string; path: string }[] = [];
   for (const { node } of members) {
     const file = join(options.directory, `${plan.id}-${node}.bundle`);
     const head = headOf(node, { plan, secret, acceptNewAuthority }, backup);
-    await writeBundle(file, head, backup.content(), options.recipients);
+    await writeBundle(file, head, backup.content(), options.recipients, options.signal);
     bundles.push({ node, path: file });
   }
   return { plan, bundles, encrypted: options.recipients.length > 0 };

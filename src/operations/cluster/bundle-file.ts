@@ -16,6 +16,7 @@ import { writeFile } from "../../io/files/durable/write-file.ts";
 import { fromSystemError } from "../../io/files/system-error.ts";
 import { decryptAge, encryptAge } from "../../io/repository/age-stream.ts";
 import { readIdentity } from "../../io/repository/identity.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 import type { SentFile } from "./node/prepare-node.ts";
 
 export interface BundleHead {
@@ -50,13 +51,16 @@ export async function writeBundle(
   head: BundleHead,
   content: Iterable<Uint8Array>,
   recipients: readonly string[],
+  signal?: AbortSignal,
 ): Promise<void> {
   using target = openTarget(path, { command: COMMAND, kind: "file", strict: true });
   const plain = bundleBytes(head, content);
   const bytes = recipients.length === 0 ? plain : encryptAge(plain, recipients);
   const fill = async (file: { write(bytes: Uint8Array, at: number): void }): Promise<void> => {
+    const turn = createTurns(signal);
     let at = 0;
     for await (const chunk of bytes) {
+      await turn();
       file.write(chunk, at);
       at += chunk.length;
     }

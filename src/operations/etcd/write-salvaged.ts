@@ -10,6 +10,7 @@ import {
   type DataDirWriter,
   type MovedAside,
 } from "../../io/etcd/data-dir-writer.ts";
+import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import type { Alarm } from "../../mvcc/store-info.ts";
@@ -78,7 +79,9 @@ async function copyDatabase(
   if (database === undefined) return undefined; // etcd makes one of the log
   const { path } = database.database;
   using opened = await openSnapshot(path, options);
-  const work = [writer.copyToSnap("db", opened.file.descriptor), checkStructure(opened, options)] as const;
+  checkDiskSpace(options.dataDir, opened.file.source.size);
+  const copy = writer.copyToSnap("db", opened.file.descriptor, options.signal);
+  const work = [copy, checkStructure(opened, options)] as const;
   await Promise.allSettled(work);
   const [db] = await Promise.all(work);
   const findings = opened.findings.list();

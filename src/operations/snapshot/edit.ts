@@ -4,6 +4,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
@@ -60,6 +61,7 @@ export async function editSnapshot(source: string, output: string, options: Edit
   const nothing = { file: null, edits, revision: 0, size: 0, sha256: "", findings: snapshot.findings.list() };
   if (isDryRun || changes.length === 0) return nothing;
   const fs = options.fileSystem ?? realFileSystem;
+  checkDiskSpace(output, snapshot.file.source.size);
   using target = openTarget(output, { command: COMMAND, kind: "file" });
   let findings: readonly Finding[] = [];
   const written = await writeFile(

@@ -13,12 +13,13 @@ import {
   readSync,
   write,
 } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError } from "../system-error.ts";
 import { recordFileChange } from "./file-changes.ts";
 import { tryLock } from "./flock.ts";
+import { openTrustedDirectory } from "./trusted-directory.ts";
 
 const flush = promisify(fdatasync);
 const writeAsync = promisify(write);
@@ -36,12 +37,17 @@ export interface AppendLog {
   close(): Promise<void>;
 }
 
-/** Only the owner may read the file. Throws `already-exists` where there is one of that name. */
+/**
+ * Only the owner may read the file. Throws `already-exists` where there is one of that name, `directory-untrusted` where
+ * another user could exchange a directory on the way.
+ */
 export function createAppendLog(path: string): AppendLog {
+  using parent = openTrustedDirectory(dirname(path));
   let descriptor: number;
   try {
-    descriptor = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
-    const directory = openSync(dirname(path), "r");
+    const place = join(parent.anchor, basename(path));
+    descriptor = openSync(place, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
+    const directory = openSync(parent.anchor, "r");
     try {
       fsyncSync(directory);
     } finally {

@@ -1,8 +1,9 @@
 /** The audit log as a file: lines are only ever added, whole, by any number of runs at once. */
 import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError } from "../system-error.ts";
+import { openTrustedDirectory } from "./trusted-directory.ts";
 
 export interface AuditFile {
   /** `line` without a line feed. Throws a `MendError`. */
@@ -19,8 +20,10 @@ const LINE_FEED = 0x0a;
 export function openAuditFile(path: string): AuditFile {
   const descriptor = attempt("open", path, () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
-    return openSync(path, OPEN, 0o600);
+    using parent = openTrustedDirectory(dirname(path));
+    return openSync(join(parent.anchor, basename(path)), OPEN, 0o600);
   });
+  refuseOthers(descriptor, path);
   return {
     append(line) {
       attempt("write", path, () => {
@@ -41,6 +44,19 @@ export function openAuditFile(path: string): AuditFile {
       });
     },
   };
+}
+
+/** What another user made, that user can read; and nobody may read what goes into a pipe. */
+function refuseOthers(descriptor: number, path: string): void {
+  const stat = fstatSync(descriptor);
+  const isDevice = stat.isCharacterDevice();
+  const isOurs = stat.uid === process.geteuid?.() && stat.nlink === 1;
+  if (isDevice || (stat.isFile() && isOurs)) return;
+  closeSync(descriptor);
+  const what = stat.isFile()
+    ? `belongs to user ${stat.uid}${stat.nlink > 1 ? ", and has other names" : ""}`
+    : "is no file";
+  throw new MendError("not-a-file", `"${path}" ${what}`, { where: path, hint: "move it away, or name another file" });
 }
 
 function isWhole(descriptor: number): boolean {

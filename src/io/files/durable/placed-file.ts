@@ -1,7 +1,7 @@
 /** Files and links with the owner and mode that they had elsewhere, below a directory that was empty. */
 
 import { constants } from "node:fs";
-import { chmod, chown, lchown, open, symlink } from "node:fs/promises";
+import { lchown, open, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { recordFileChange } from "./file-changes.ts";
@@ -16,19 +16,22 @@ export type PlacedFile = { readonly uid: number; readonly gid: number } & (
 export async function placeFile(path: string, file: PlacedFile): Promise<boolean> {
   try {
     realFileSystem.makeDirectory(dirname(path), 0o755);
-    if (file.type === "link") await symlink(file.target, path);
-    else {
+    let isOwned: boolean;
+    if (file.type === "link") {
+      await symlink(file.target, path);
+      isOwned = await owned(lchown(path, file.uid, file.gid));
+    } else {
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
       const handle = await open(path, flags, 0o600);
       try {
         await handle.writeFile(file.content);
+        isOwned = await owned(handle.chown(file.uid, file.gid));
+        await handle.chmod(file.mode);
         await handle.sync();
       } finally {
         await handle.close();
       }
     }
-    const isOwned = await own(path, file);
-    if (file.type === "file") await chmod(path, file.mode);
     realFileSystem.syncDirectory(dirname(path));
     recordFileChange("create", path);
     return isOwned;
@@ -37,9 +40,10 @@ export async function placeFile(path: string, file: PlacedFile): Promise<boolean
   }
 }
 
-async function own(path: string, { type, uid, gid }: PlacedFile): Promise<boolean> {
+/** By the open file, not by its name. */
+async function owned(change: Promise<void>): Promise<boolean> {
   try {
-    await (type === "link" ? lchown(path, uid, gid) : chown(path, uid, gid));
+    await change;
     return true;
   } catch (error) {
     if (systemCode(error) === "EPERM") return false;

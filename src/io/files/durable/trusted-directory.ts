@@ -9,6 +9,7 @@ import { dirname, join, resolve } from "node:path";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
+import { isOursAlone } from "./ours-alone.ts";
 import { showAs } from "./shown-path.ts";
 
 export interface TrustedDirectory extends Disposable {
@@ -44,6 +45,10 @@ export function openTrustedDirectory(directory: string, options: TrustOptions = 
     closeSync(descriptor);
     throw new MendError("directory-untrusted", `"${path}" was exchanged while it was opened`, { where: path });
   }
+  return anchored(descriptor, path);
+}
+
+function anchored(descriptor: number, path: string): TrustedDirectory {
   const anchor = process.platform === "linux" ? `/proc/self/fd/${descriptor}` : path;
   const forget = showAs(anchor, path);
   return {
@@ -54,6 +59,25 @@ export function openTrustedDirectory(directory: string, options: TrustOptions = 
       closeSync(descriptor);
     },
   };
+}
+
+/**
+ * A directory that we have just made, in one that may be another user's: what is done in it then goes by its descriptor.
+ * Throws `directory-untrusted` where something else has got its name meanwhile.
+ */
+export function openOwnDirectory(path: string): TrustedDirectory {
+  const descriptor = ((): number => {
+    try {
+      return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    } catch (error) {
+      throw fromSystemError(error, "open directory", path);
+    }
+  })();
+  if (!isOursAlone(fstatSync(descriptor))) {
+    closeSync(descriptor);
+    throw untrusted(path, "it is not the one that was made");
+  }
+  return anchored(descriptor, path);
 }
 
 /** Follows the path part by part, links too, and judges each directory on the way. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { ByteSink } from "../../../bolt/page-output.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
+import { checkDiskSpace } from "./disk-space.ts";
 
 export interface UnnamedFile extends ByteSink {
   readonly descriptor: number;
@@ -14,8 +15,12 @@ export interface UnnamedFile extends ByteSink {
   close(): void;
 }
 
-/** In the system's directory for temporary files (TMPDIR). Throws `io`; writing throws `no-space`. */
-export function createUnnamedFile(directory: string = tmpdir()): UnnamedFile {
+/**
+ * In the system's directory for temporary files (TMPDIR), for about so many bytes. Throws `io`, and `no-space` where they
+ * do not fit; writing throws it too.
+ */
+export function createUnnamedFile(bytes = 0, directory: string = tmpdir()): UnnamedFile {
+  checkDiskSpace(directory, bytes);
   const descriptor = openUnnamed(directory);
   return {
     descriptor,

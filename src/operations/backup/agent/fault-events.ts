@@ -1,6 +1,7 @@
 /** Reports faults as Kubernetes Events of the node, where the API server answers: `kubectl describe node` shows them. */
 import { createHash } from "node:crypto";
 import { MendError } from "../../../errors/errors.ts";
+import { escapeText } from "../../../errors/unsafe-text.ts";
 import { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import { readKubeconfig } from "../../../io/api-server/kubeconfig.ts";
 import type { JsonObject } from "../../../kube/object.ts";
@@ -57,7 +58,7 @@ export function faultEvent(fault: AgentFault, over: boolean, node: string, now: 
     involvedObject: { apiVersion: "v1", kind: "Node", name: node, uid: node },
     type: over ? "Normal" : "Warning",
     reason: over ? "EtcdBackupRecovered" : "EtcdBackupFault",
-    message: `${over ? "over: " : ""}${fault.text}`.slice(0, MOST_TEXT),
+    message: `${over ? "over: " : ""}${escapeText(fault.text)}`.slice(0, MOST_TEXT),
     source: { component: "kubemend-backup", host: node },
     firstTimestamp: time,
     lastTimestamp: time,

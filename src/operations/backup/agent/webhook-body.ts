@@ -1,4 +1,5 @@
 /** A fault of the agent as the services that people use take it. */
+import { escapeText } from "../../../errors/unsafe-text.ts";
 import type { JsonObject } from "../../../kube/object.ts";
 import type { AgentFault } from "./agent-report.ts";
 import type { WebhookFormat } from "./webhook-format.ts";
@@ -23,9 +24,12 @@ const LONGEST_MS = 24 * 3_600_000;
  * version 4.
  */
 export function webhookBody(format: WebhookFormat, reported: ReportedFault): JsonObject | JsonObject[] {
-  const { fault, over, repository, writer, now } = reported;
+  const { over, writer, now } = reported;
+  const repository = escapeText(reported.repository);
+  // A text of a server's is shown by whatever gets it: nothing in it may reorder or hide what is around it.
+  const fault = { ...reported.fault, text: escapeText(reported.fault.text) };
   if (format === "json") return { ...fault, over, repository, writer };
-  if (format === "slack") return { text: slackText(reported) };
+  if (format === "slack") return { text: slackText({ fault, over, repository, writer }) };
   const alert = {
     labels: {
       alertname: "KubemendBackupFault",
@@ -58,7 +62,7 @@ export function webhookBody(format: WebhookFormat, reported: ReportedFault): Jso
 }
 
 /** Slack's own characters are escaped, so that no text of a server's becomes a link or a mention. */
-function slackText({ fault, over, repository, writer }: ReportedFault): string {
+function slackText({ fault, over, repository, writer }: Omit<ReportedFault, "now">): string {
   const text = `${over ? "Over" : "Backups of etcd"}: ${fault.text} (${fault.kind}, since ${fault.since}, node ${writer}, ${repository})`;
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

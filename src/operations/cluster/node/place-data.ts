@@ -5,7 +5,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { manifestYaml } from "../../../bootstrap/manifest.ts";
 import { parseManifest } from "../../../bootstrap/manifest-objects.ts";
@@ -13,6 +13,7 @@ import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { invariant, MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { isMountPoint } from "../../../io/files/durable/target.ts";
+import { openOwnDirectory } from "../../../io/files/durable/trusted-directory.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
 import { containerIndexOf } from "../../../kube/component.ts";
@@ -35,15 +36,17 @@ export async function placeData(
   const staging = isMounted ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
   realFileSystem.remove(staging);
   realFileSystem.makeDirectory(staging, 0o700);
-  await unpack(staging, input);
-  const placed = identityOf(join(staging, "member"));
+  // The data directory is etcd's: its user could put a link in the place of what is unpacked there.
+  using own = openOwnDirectory(staging);
+  await unpack(own.anchor, input);
+  const placed = identityOf(join(own.anchor, "member"));
   if (placed === null) {
     throw new MendError("io", "what arrived is no data directory: it has no member in it", {
       where: staging,
       hint: "run the same command again",
     });
   }
-  if (findData(noted) !== null) setOwner(staging, owner.uid, owner.gid);
+  if (findData(noted) !== null) setOwner(own.anchor, owner.uid, owner.gid);
   const movedAside = moveDataAside(noted);
   if (isMounted) {
     moveContents(staging, dataDir, basename(staging));
@@ -97,7 +100,7 @@ function withCluster(path: string, initialCluster: string): string {
 }
 
 async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Promise<void> {
-  const tar = spawn("tar", ["--sparse", "-C", directory, "-xf", "-"], { stdio: ["pipe", "ignore", "pipe"] });
+  const tar = spawn("tar", ["--sparse", "-xf", "-"], { cwd: directory, stdio: ["pipe", "ignore", "pipe"] });
   let output = "";
   tar.stderr.on("data", (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-2000);
@@ -118,8 +121,13 @@ async function unpack(directory: string, input: AsyncIterable<Uint8Array>): Prom
   });
 }
 
-function setOwner(directory: string, uid: number, gid: number): void {
+/** The directory itself last: until then nobody else reaches what is in it. */
+export function setOwner(directory: string, uid: number, gid: number): void {
   if (!isRoot()) return;
   const all = readdirSync(directory, { recursive: true }).map((name) => join(directory, String(name)));
-  for (const path of [directory, ...all]) realFileSystem.own(path, statSync(path).mode & 0o7777, uid, gid);
+  for (const path of all.reverse()) {
+    const stat = lstatSync(path);
+    if (!stat.isSymbolicLink()) realFileSystem.own(path, stat.mode & 0o7777, uid, gid);
+  }
+  realFileSystem.own(join(directory, "."), statSync(directory).mode & 0o7777, uid, gid);
 }
