@@ -6,18 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kubemend } from "../kubemend.ts";
 import { startHostileApi } from "./hostile-api.ts";
 import { HOSTILE_ETCD, startHostileEtcd } from "./hostile-etcd.ts";
+import { HOSTILE_SSH, hostileSsh, STAYING } from "./hostile-ssh.ts";
 import { HOSTILE_STORE, startHostileStore } from "./hostile-store.ts";
 import { type Attacked, attack, attackWith, expectCleanText, expectTrueEnd } from "./matrix.ts";
-
-const SNAPSHOT = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
-const ENV = {
-  AWS_ACCESS_KEY_ID: "key",
-  AWS_SECRET_ACCESS_KEY: "secret",
-  AWS_REGION: "us-east-1",
-  AWS_ENDPOINT_URL: "@",
-  AWS_EC2_METADATA_DISABLED: "true",
-  AWS_MAX_ATTEMPTS: "1",
-};
+import { AT, AZURE, onStore, S3, SAVING_COMMANDS, SFTP, STORE_COMMANDS } from "./store-commands.ts";
 
 /** A repository on the disk, for its keys. */
 let home: string;
@@ -28,33 +20,6 @@ beforeAll(async () => {
   expect(code, stderr).toBe(0);
 });
 afterAll(() => rmSync(home, { recursive: true, force: true }));
-
-const AT = "s3://bucket/prefix";
-/** `%` stands for the directory of the keys. */
-const STORE_COMMANDS: readonly Attacked[] = [
-  {
-    name: "backup init",
-    argv: ["backup", "init", AT, "--signing-key=$OUT/new-signing", "--identity=$OUT/new-identity"],
-  },
-  { name: "backup list", argv: ["backup", "list", AT] },
-  { name: "backup status", argv: ["backup", "status", AT], codes: [1, 3] },
-  { name: "backup verify", argv: ["backup", "verify", AT] },
-  { name: "backup prune", argv: ["backup", "prune", AT, "--signing-key=%/signing", "--keep-last=1"] },
-  { name: "backup now", argv: ["backup", "now", AT, "--signing-key=%/signing", "--endpoints=http://127.0.0.1:1"] },
-  { name: "backup import", argv: ["backup", "import", AT, SNAPSHOT, "--signing-key=%/signing"] },
-  { name: "backup restore", argv: ["backup", "restore", AT, "--identity=%/identity", "--data-dir=$OUT/data"] },
-  { name: "backup drill", argv: ["backup", "drill", AT, "--identity=%/identity"] },
-  { name: "snapshot keys", argv: ["snapshot", "keys", `${AT}@latest`, "--identity=%/identity"] },
-  { name: "cluster restore --plan", argv: ["cluster", "restore", `${AT}@latest`, "--plan", "--node-command=false"] },
-  { name: "ready", argv: ["ready", AT], codes: [1, 3], isReport: true },
-].map((each) => ({ ...each, env: ENV }));
-
-const ETCD_COMMANDS: readonly Attacked[] = [
-  {
-    name: "backup now",
-    argv: ["backup", "now", "%/repository", "--signing-key=%/signing", "--endpoints=@", "--command-timeout=1s"],
-  },
-];
 
 /** What the agent does, until it is interrupted. `%` and `@` as above. */
 const agentFile = (repository: string, endpoint: string): string => `repository: ${repository}
@@ -127,8 +92,38 @@ describe.concurrent.each(HOSTILE_STORE)("a store with: %s", (mode) => {
   });
 });
 
+/** One that lists, one that reads, one that creates and one that adds: all others ask the same of a store. */
+const KINDS = STORE_COMMANDS.filter(({ name }) =>
+  ["backup list", "backup init", "backup prune", "snapshot keys"].includes(name),
+);
+
+describe.concurrent.each([...QUICK, ...HOSTILE_STORE])("an Azure store that answers with: %s", (mode) => {
+  test.each(KINDS)("$name", async (attacked) => {
+    const on = placed(onStore(attacked, "azblob://container/prefix", AZURE));
+    const start = () => (HOSTILE_STORE.includes(mode) ? startHostileStore(mode) : startHostileApi(mode));
+    expectNoClaim(on, await attackWith(start, on));
+  });
+});
+
+describe.concurrent.each(SLOW)("an Azure store that answers with: %s", (mode) => {
+  test.each(KINDS)("$name is interrupted", async (attacked) => {
+    const on = placed(onStore(attacked, "azblob://container/prefix", AZURE));
+    const outcome = await attackWith(() => startHostileApi(mode), on, { interrupted: true });
+    if (outcome.code !== 130) expectNoClaim(on, outcome);
+  });
+});
+
+describe.concurrent.each(HOSTILE_SSH)("an SFTP store behind an ssh with: %s", (mode) => {
+  test.each(KINDS)("$name", async (attacked) => {
+    const place = mkdtempSync(join(home, "ssh-"));
+    const on = placed(onStore(attacked, "sftp://host/prefix", SFTP));
+    const outcome = await attack(on, hostileSsh(place, mode), { interrupted: STAYING.has(mode) });
+    if (outcome.code !== 130) expectNoClaim(on, outcome);
+  });
+});
+
 describe.concurrent.each(HOSTILE_ETCD)("an etcd that answers with: %s", (mode) => {
-  test.each(ETCD_COMMANDS)("$name", async (attacked) => {
+  test.each(SAVING_COMMANDS)("$name", async (attacked) => {
     expectNoClaim(attacked, await attackWith(() => startHostileEtcd(mode), placed(attacked)));
   });
 });
@@ -143,7 +138,7 @@ describe.concurrent("the agent continues, stores nothing and ends when it is int
     try {
       const config = join(directory, "config");
       writeFileSync(config, agentFile(repository, endpoint).replaceAll("%", home).replace(`${home}/spool`, directory));
-      const attacked: Attacked = { name: "backup run", argv: ["backup", "run", "--config", config], env: ENV };
+      const attacked: Attacked = { name: "backup run", argv: ["backup", "run", "--config", config], env: S3 };
       const outcome = await attack(attacked, server, { interrupted: true });
       const all = `${outcome.code}\n${outcome.stderr}`;
       expect([0, 1, 130], all).toContain(outcome.code);

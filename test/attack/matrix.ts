@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { run } from "../../src/cli/run.ts";
+import { encodeHeader, encodeIntent } from "../../src/objects/undo-record.ts";
 import type { HostileServer } from "./hostile-server.ts";
 
 /** What is attacked with: where it is, and how often it was dialed. */
@@ -24,9 +25,45 @@ export interface Attacked {
   readonly codes?: readonly number[];
   /** What it has of the environment: `@` and `$OUT` as in the words. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Files that are there, by their names in `$OUT`. */
+  readonly files?: Readonly<Record<string, string>>;
   /** It reports what it could not learn as its result, and not as an error. */
   readonly isReport?: boolean;
 }
+
+/** Of an interrupted `objects restore`: one object, which may have been created. */
+const UNDO_FILE = [
+  encodeHeader({
+    cluster: "0f7e6bb5-1f6c-4a55-8d7f-1f6a3a0f6f11",
+    server: "https://10.0.0.1:6443",
+    started: "2026-11-29T10:00:00Z",
+    serverTime: "2026-11-29T10:00:00Z",
+    request: {
+      file: "backup.db",
+      atRevision: null,
+      selection: ["configmaps"],
+      namespace: null,
+      selector: "",
+      changed: false,
+      withDependents: false,
+      intoNamespace: null,
+      renamed: {},
+      encryptionConfig: null,
+      etcdPrefix: null,
+      history: null,
+      identity: null,
+    },
+  }),
+  encodeIntent({
+    write: 1,
+    wave: 0,
+    op: "create",
+    id: { path: "configmaps", namespace: "default", name: "a" },
+    apiVersion: "v1",
+    before: null,
+  }),
+  "",
+].join("\n");
 
 const BACKUP = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
 
@@ -50,6 +87,11 @@ export const API_COMMANDS: readonly Attacked[] = [
     isReport: true,
   },
   { name: "objects restore", argv: ["objects", "restore", BACKUP, "configmaps", "-A", "--yes", "--kubeconfig=@"] },
+  {
+    name: "objects undo",
+    argv: ["objects", "undo", "$OUT/undo", "--yes", "--kubeconfig=@"],
+    files: { undo: UNDO_FILE },
+  },
   // A cluster that cannot be asked is no reason not to restore: it is said.
   {
     name: "snapshot restore",
@@ -72,6 +114,11 @@ export const ETCD_COMMANDS: readonly Attacked[] = [
   { name: "etcd members", argv: ["etcd", "members"] },
   { name: "etcd members --api v2", argv: ["etcd", "members", "--api=v2"] },
   { name: "etcd health", argv: ["etcd", "health"] },
+  { name: "etcd member list", argv: ["etcd", "member", "list"] },
+  { name: "etcd member add", argv: ["etcd", "member", "add", "m4", "--peer-urls=http://127.0.0.1:2380"] },
+  { name: "etcd member update", argv: ["etcd", "member", "update", "m2", "--peer-urls=http://127.0.0.1:2380"] },
+  { name: "etcd member promote", argv: ["etcd", "member", "promote", "m2"] },
+  { name: "etcd alarm disarm", argv: ["etcd", "alarm", "disarm"] },
   { name: "etcd alarm list", argv: ["etcd", "alarm", "list"] },
   { name: "etcd move-leader", argv: ["etcd", "move-leader", "m2"] },
   { name: "etcd compact", argv: ["etcd", "compact", "5"] },
@@ -88,6 +135,20 @@ export const ETCD_COMMANDS: readonly Attacked[] = [
       codes: [1, 3],
     },
   ]);
+
+const SSH = ["--ssh-command=@", "--node-command=kubemend"];
+
+/** Of nodes, over ssh. */
+export const SSH_COMMANDS: readonly Attacked[] = [
+  { name: "cluster restore", argv: ["cluster", "restore", BACKUP, "--yes", ...SSH] },
+  { name: "cluster salvage", argv: ["cluster", "salvage", "--node=a=10.0.0.1", "--yes", "--work-dir=$OUT", ...SSH] },
+  {
+    name: "cluster replace-node",
+    argv: ["cluster", "replace-node", "a", "--to=10.0.0.2", "--node=b=10.0.0.1", "--yes", ...SSH],
+  },
+  { name: "cluster undo", argv: ["cluster", "undo", "restore-1", "--node=a=10.0.0.1", "--yes", ...SSH] },
+  { name: "ready", argv: ["ready", "--node=a=10.0.0.1", ...SSH], codes: [1, 3], isReport: true },
+];
 
 /** The same with times that only an interruption can end. */
 export function patiently(attacked: Attacked): Attacked {
@@ -116,7 +177,7 @@ export async function attackWith(
 
 /** Runs the command in this process, in a directory of its own; interrupted once the server has been dialed, where that is asked for. */
 export async function attack(
-  { argv, env = {} }: Attacked,
+  { argv, env = {}, files = {} }: Attacked,
   server: Dialed,
   { interrupted = false }: { readonly interrupted?: boolean } = {},
 ): Promise<AttackOutcome> {
@@ -129,6 +190,7 @@ export async function attack(
       "current-context": "x",
     };
     writeFileSync(kubeconfig, JSON.stringify(config));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
     const isApi = argv.some((word) => word.startsWith("--kubeconfig"));
     const filled = (word: string): string =>
       word.replace("@", isApi ? kubeconfig : server.url).replace("$OUT", directory);
@@ -187,7 +249,7 @@ export function expectCleanText(all: string): void {
 
 /** What nothing may say of a server that has told it nothing. */
 const FALSE_CLAIMS =
-  /\b(drained|cordoned|uncordoned|evicted|saved|healthy|compacted|Finished|nothing is broken|0 pods)\b/;
+  /\b(drained|cordoned|uncordoned|evicted|saved|healthy|compacted|Finished|nothing is broken|0 pods|added to|updated in|promoted in|removed from|disarmed|deleted|serving)\b/;
 
 export function expectTrueEnd({ name, argv, codes = [1], isReport = false }: Attacked, outcome: AttackOutcome): void {
   const { code, stdout, stderr } = outcome;

@@ -6,25 +6,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { askPeer } from "../../src/io/etcd/peer-status.ts";
 import { openContainerRuntime } from "../../src/io/node/container-runtime.ts";
 import { HOSTILE_API, startHostileApi } from "./hostile-api.ts";
 import { HOSTILE_ETCD, startHostileEtcd } from "./hostile-etcd.ts";
 import { HOSTILE_SSH, hostileSsh, STAYING } from "./hostile-ssh.ts";
-import { type Attacked, attack, expectCleanText, expectTrueEnd } from "./matrix.ts";
-
-const BACKUP = join(import.meta.dirname, "../fixtures/kubeadm-k120/snapshot.db.gz");
-const SSH = ["--ssh-command=@", "--node-command=kubemend"];
-
-const SSH_COMMANDS: readonly Attacked[] = [
-  { name: "cluster restore", argv: ["cluster", "restore", BACKUP, "--yes", ...SSH] },
-  { name: "cluster salvage", argv: ["cluster", "salvage", "--node=a=10.0.0.1", "--yes", "--work-dir=$OUT", ...SSH] },
-  {
-    name: "cluster replace-node",
-    argv: ["cluster", "replace-node", "a", "--to=10.0.0.2", "--node=b=10.0.0.1", "--yes", ...SSH],
-  },
-  { name: "cluster undo", argv: ["cluster", "undo", "restore-1", "--node=a=10.0.0.1", "--yes", ...SSH] },
-  { name: "ready", argv: ["ready", "--node=a=10.0.0.1", ...SSH], codes: [1, 3], isReport: true },
-];
+import { type Attacked, attack, expectCleanText, expectTrueEnd, SSH_COMMANDS } from "./matrix.ts";
 
 let directory: string;
 beforeAll(() => {
@@ -127,6 +114,36 @@ describe.concurrent("the node agent continues, and ends when it is interrupted",
     } finally {
       runtime.close();
       api.close();
+    }
+  });
+});
+
+describe.concurrent("a peer of cluster apply is believed with the operation's secret alone", () => {
+  const ask = (url: string, signal: AbortSignal) => askPeer(url, undefined, "11".repeat(32), signal);
+  const servers = [
+    ...HOSTILE_API.map((mode) => [mode, () => startHostileApi(mode)] as const),
+    ...HOSTILE_ETCD.map((mode) => [`etcd's, ${mode}`, () => startHostileEtcd(mode)] as const),
+  ];
+
+  test.each(servers)("where it answers with: %s", async (_, start) => {
+    const server = await start();
+    try {
+      const answer = await ask(server.url, new AbortController().signal);
+      expect(answer).toMatchObject({ kind: "silent" });
+    } finally {
+      server.close();
+    }
+  });
+
+  test("and an interruption ends the question", async () => {
+    const server = await startHostileApi("silent");
+    const interruption = new AbortController();
+    try {
+      const asked = ask(server.url, interruption.signal);
+      setTimeout(() => interruption.abort(new Error("interrupted")), 50);
+      await expect(asked).rejects.toThrow("interrupted");
+    } finally {
+      server.close();
     }
   });
 });

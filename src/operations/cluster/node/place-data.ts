@@ -129,5 +129,5 @@ export function setOwner(directory: string, uid: number, gid: number): void {
     const stat = lstatSync(path);
     if (!stat.isSymbolicLink()) realFileSystem.own(path, stat.mode & 0o7777, uid, gid);
   }
-  realFileSystem.own(join(directory, "."), statSync(directory).mode & 0o7777, uid, gid);
+  realFileSystem.own(`${directory}/.`, statSync(directory).mode & 0o7777, uid, gid);
 }
