@@ -2,8 +2,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
+import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { placeData } from "./place-data.ts";
 import { bringDataBack, findData, noteData } from "./restore-member.ts";
 
@@ -86,6 +87,26 @@ describe.each([
     ).rejects.toThrow("it has no member in it");
     expect(dbOf(dataDir)).toBe("old");
   });
+});
+
+test("what was unpacked is flushed before it takes its place", async () => {
+  const [dataDir, sent] = [join(root, "etcd"), join(root, "sent")];
+  makeData(dataDir, "old");
+  makeData(sent, "salvaged");
+  const seen: string[] = [];
+  const { syncTree, rename } = realFileSystem;
+  vi.spyOn(realFileSystem, "syncTree").mockImplementation(async (path) => {
+    expect(readFileSync(join(path, "member/snap/db"), "utf8")).toBe("salvaged");
+    seen.push("flushed");
+    await syncTree(path);
+  });
+  vi.spyOn(realFileSystem, "rename").mockImplementation((from, to) => {
+    if (to === dataDir) seen.push("placed");
+    rename(from, to);
+  });
+  await placeData(journal("salvage-1"), dataDir, packed(sent), join(root, "operations"));
+  vi.restoreAllMocks();
+  expect(seen).toEqual(["flushed", "placed"]);
 });
 
 test("a node that has lost its data directory gets one", async () => {

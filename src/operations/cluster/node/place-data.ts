@@ -47,6 +47,8 @@ export async function placeData(
     });
   }
   if (findData(noted) !== null) setOwner(own.anchor, owner.uid, owner.gid);
+  // tar flushes nothing: a power cut after the rename would leave empty files under the right names.
+  await realFileSystem.syncTree(`${own.anchor}/.`);
   const movedAside = moveDataAside(noted);
   if (isMounted) {
     moveContents(staging, dataDir, basename(staging));
