@@ -248,8 +248,12 @@ export function expectCleanText(all: string): void {
 }
 
 /** What nothing may say of a server that has told it nothing. */
-const FALSE_CLAIMS =
-  /\b(drained|cordoned|uncordoned|evicted|saved|healthy|compacted|Finished|nothing is broken|0 pods|added to|updated in|promoted in|removed from|disarmed|deleted|serving)\b/;
+const FALSE_CLAIMS = new RegExp(
+  [
+    "\\b(?:drained|cordoned|uncordoned|evicted|saved|healthy|compacted|Finished|nothing is broken|0 pods)\\b",
+    "\\b(?:added to|updated in|promoted in|removed from|disarmed|deleted|serving)\\b",
+  ].join("|"),
+);
 
 export function expectTrueEnd({ name, argv, codes = [1], isReport = false }: Attacked, outcome: AttackOutcome): void {
   const { code, stdout, stderr } = outcome;
