@@ -4,6 +4,8 @@
  */
 
 const FIRST_SIZE = 4096;
+/** Shorter texts are copied here, longer ones by Node. */
+const SHORT = 64;
 
 export class WireWriter {
   private bytes: Uint8Array;
@@ -34,6 +36,22 @@ export class WireWriter {
     this.reserve(bytes.length);
     this.at -= bytes.length;
     this.bytes.set(bytes, this.at);
+  }
+
+  /** The UTF-8 of a text. */
+  text(text: string): void {
+    this.reserve(text.length);
+    let at = this.at;
+    let i = text.length;
+    if (i < SHORT) {
+      for (; i > 0; i--) {
+        const code = text.charCodeAt(i - 1);
+        if (code > 0x7f) break;
+        this.bytes[--at] = code;
+      }
+    }
+    if (i === 0) this.at = at;
+    else this.raw(Buffer.from(text, "utf8"));
   }
 
   /** An unsigned number below 2^53. */

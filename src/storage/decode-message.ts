@@ -77,8 +77,17 @@ export function decodeMessage(
 
 /** The JSON of one field's content, for one of the types with a form of their own. Throws where the bytes make no sense. */
 export function decodeLeaf(op: Op, content: Uint8Array): JsonValue {
+  return parseSink(writeLeaf(op, content));
+}
+
+/** As {@link decodeLeaf}, as text on one line. */
+export function leafText(op: Op, content: Uint8Array): string {
+  return sinkText(writeLeaf(op, content));
+}
+
+function writeLeaf(op: Op, content: Uint8Array): Uint8Array {
   const end = fillSink(content, "", () => leafWriter(op)(0, content.length, 0, 0));
-  return parseSink(sink.output.subarray(0, end));
+  return sink.output.subarray(0, end);
 }
 
 const { latin1Slice, utf8Slice } = Buffer.prototype as unknown as Record<
@@ -86,8 +95,12 @@ const { latin1Slice, utf8Slice } = Buffer.prototype as unknown as Record<
   (this: Uint8Array, start: number, end: number) => string
 >;
 
+function sinkText(json: Uint8Array): string {
+  return (sink.ascii ? latin1Slice : utf8Slice).call(json, 0, json.length);
+}
+
 function parseSink(json: Uint8Array): JsonValue {
-  const text = (sink.ascii ? latin1Slice : utf8Slice).call(json, 0, json.length);
+  const text = sinkText(json);
   return sink.large ? parseJson(text) : JSON.parse(text);
 }
 

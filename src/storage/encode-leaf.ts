@@ -1,24 +1,33 @@
 /** The types with a JSON form of their own, back to the content of their messages. */
 import { MendError } from "../errors/errors.ts";
 import type { JsonValue } from "../kube/object.ts";
-import { WireWriter } from "../protobuf/writer.ts";
-import { decodeLeaf } from "./decode-message.ts";
+import type { WireWriter } from "../protobuf/writer.ts";
+import { decodeLeaf, leafText } from "./decode-message.ts";
 import { parseDuration } from "./duration.ts";
 import { printJson } from "./json-text.ts";
 import { Op } from "./message-plan.ts";
 import { parseTime } from "./time.ts";
 
 /**
- * The content of a field of one of the types from `Op.Bytes` on, `Op.Message` apart. `stored` is the content that the
- * value came from: used as it is where it means the same, so that spelling which JSON values do not have (white space
- * of raw JSON, nanoseconds of a time) is kept.
+ * Writes the content of a field of one of the types from `Op.Bytes` on, `Op.Message` apart. `stored` is the content that
+ * the value came from: used as it is where it means the same, so that spelling which JSON values do not have (white
+ * space of raw JSON, nanoseconds of a time) is kept.
  */
-export function encodeLeaf(op: Op, value: JsonValue, stored: Uint8Array | undefined, path: string): Uint8Array {
-  if (stored && printJson(decodeLeaf(op, stored)) === printJson(value)) return stored;
-  const writer = new WireWriter();
+export function encodeLeaf(
+  writer: WireWriter,
+  op: Op,
+  value: JsonValue,
+  stored: Uint8Array | undefined,
+  path: string,
+): void {
+  if (stored && meansTheSame(op, stored, value)) {
+    writer.raw(stored);
+    return;
+  }
   switch (op) {
     case Op.Bytes:
-      return base64(value, path);
+      writer.raw(base64(value, path));
+      break;
     case Op.Time:
     case Op.MicroTime:
       time(writer, op, value, path);
@@ -46,12 +55,17 @@ export function encodeLeaf(op: Op, value: JsonValue, stored: Uint8Array | undefi
     default:
       if (value !== null) text(writer, 1, printJson(value)); // RawExtension, FieldsV1, apiextensions' JSON
   }
-  return writer.finish();
+}
+
+/** Most values are as they were: their texts are compared before they are parsed. */
+function meansTheSame(op: Op, stored: Uint8Array, value: JsonValue): boolean {
+  const wanted = printJson(value);
+  return leafText(op, stored) === wanted || printJson(decodeLeaf(op, stored)) === wanted;
 }
 
 function text(writer: WireWriter, number: number, value: string): void {
   const before = writer.size;
-  writer.raw(Buffer.from(value, "utf8"));
+  writer.text(value);
   writer.delimit(number, before);
 }
 

@@ -1,6 +1,7 @@
 /**
  * JSON to protobuf, by the same plans: the inverse of `decode-message.ts`. Fields are written in the order of their
- * numbers and zero values where Go's generated code writes them. JSON does not say everything that bytes can, so an
+ * numbers and zero values where Go's generated code writes them, by compiled encoders (`compile-encoder.ts`) where nothing
+ * is said about how the object was stored. JSON does not say everything that bytes can, so an
  * encoder may be given the stored message that an object came from: it tells which zero values the server that wrote it
  * knew of, keeps the fields that the tables do not know, and supplies the exact bytes of raw JSON and of times that did
  * not change.
@@ -11,27 +12,37 @@ import type { JsonObject, JsonValue } from "../kube/object.ts";
 import { BYTES, FIXED32, FIXED64, VARINT } from "../protobuf/reader.ts";
 import { WireWriter } from "../protobuf/writer.ts";
 import { compareStrings, isObject } from "./arrange.ts";
+import { encoderOf } from "./compile-encoder.ts";
 import { encodeLeaf } from "./encode-leaf.ts";
-import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op, Shape } from "./message-plan.ts";
+import { asObject, isEmbeddedType, wrongType } from "./encoded-object.ts";
+import { Card, type FieldPlan, type FieldTable, type MessagePlan, Op } from "./message-plan.ts";
 import { type StoredField, StoredMessage } from "./stored-fields.ts";
+import { fillWire } from "./wire-buffer.ts";
 
 /**
  * The bytes of an object's root message, as it is stored. `like`: the message that it was decoded from. Throws a
  * MendError ("object-invalid").
  */
 export function encodeMessage(plan: MessagePlan, object: JsonObject, like?: StoredMessage): Uint8Array {
-  const writer = new WireWriter();
   const { kind: _kind, apiVersion: _apiVersion, ...fields } = object;
-  const encoder = new MessageEncoder(writer);
-  encoder.message(plan, withStoredResourceVersion(plan, fields, like), like, "");
-  return writer.finish();
+  return encodeFields(plan, withStoredResourceVersion(plan, fields, like), like);
 }
 
 /** The bytes of a message as an API server sends it: with `metadata.resourceVersion`. Throws a MendError ("object-invalid"). */
 export function encodeAnswer(plan: MessagePlan, object: JsonObject): Uint8Array {
-  const writer = new WireWriter();
   const { kind: _kind, apiVersion: _apiVersion, ...fields } = object;
-  new MessageEncoder(writer).message(plan, fields, undefined, "");
+  return encodeFields(plan, fields, undefined);
+}
+
+function encodeFields(plan: MessagePlan, fields: JsonObject, like: StoredMessage | undefined): Uint8Array {
+  const encoded = like === undefined ? fillWire((at) => encoderOf(plan).write(fields, at)) : undefined;
+  return encoded ?? encodeByTables(plan, fields, like);
+}
+
+/** As compiled encoders do, and what they do not: by looking into the tables. */
+export function encodeByTables(plan: MessagePlan, fields: JsonObject, like?: StoredMessage): Uint8Array {
+  const writer = new WireWriter();
+  new MessageEncoder(writer).message(plan, fields, like, "");
   return writer.finish();
 }
 
@@ -159,7 +170,7 @@ class MessageEncoder {
 
   private text(number: number, text: string): void {
     const before = this.writer.size;
-    this.writer.raw(Buffer.from(text, "utf8"));
+    this.writer.text(text);
     this.writer.delimit(number, before);
   }
 
@@ -202,27 +213,10 @@ class MessageEncoder {
         writer.tag(field.number, VARINT);
         break;
       default:
-        writer.raw(encodeLeaf(field.op, value, stored && like?.content(stored), path));
+        encodeLeaf(writer, field.op, value, stored && like?.content(stored), path);
         writer.delimit(field.number, before);
     }
   }
-}
-
-/** An object within an object, such as a volume claim template, may say its type, which is not part of its message. */
-function isEmbeddedType(plan: MessagePlan, name: string): boolean {
-  return (name === "kind" || name === "apiVersion") && plan.byName.has("metadata");
-}
-
-/** The JSON of a message as an object of its plan's slots, for the shapes that are something else in JSON. */
-function asObject(plan: MessagePlan, value: JsonValue, path: string): JsonObject {
-  const [first, second] = plan.slots;
-  if (plan.shape === Shape.List || plan.shape === Shape.Map)
-    return { [defined(first).name]: value === null ? undefined : value };
-  if (plan.shape === Shape.SchemaOrBool && typeof value === "boolean") return { [defined(first).name]: value };
-  if (plan.shape === Shape.SchemaOrBool) return { [defined(first).name]: true, [defined(second).name]: value };
-  if (plan.shape !== Shape.Object) return { [(Array.isArray(value) ? defined(second) : defined(first)).name]: value };
-  if (!isObject(value)) throw wrongType(path, "an object", value);
-  return value;
 }
 
 const RANGES: Readonly<Record<number, readonly [bigint, bigint]>> = {
@@ -238,18 +232,6 @@ function integerWithin(op: Op, value: JsonValue, path: string): number | bigint 
   if (!isInteger || value < least || value > most)
     throw wrongType(path, `a whole number from ${least} to ${most}`, value);
   return value;
-}
-
-function wrongType(path: string, expected: string, found: JsonValue): MendError {
-  const what =
-    found === null
-      ? "null"
-      : Array.isArray(found)
-        ? "a list"
-        : typeof found === "object"
-          ? "an object"
-          : `a ${typeof found}`;
-  return new MendError("object-invalid", `field "${path}" must be ${expected}, found ${what}`);
 }
 
 /** The stored item that an item of a list came from, when items were added or removed: the one of the same name. */

@@ -59,22 +59,46 @@ function encodeProtobuf(object: KubeObject, like: Uint8Array | undefined): Uint8
     object,
     origin && new StoredMessage(defined(like), origin.start, origin.end),
   );
-  const writer = new WireWriter();
-  text(writer, 4, "");
-  text(writer, 3, "");
-  writer.raw(message);
-  writer.delimit(2, writer.size - message.length);
-  const before = writer.size;
+  const parts = [headOf(apiVersion, kind), lengthOf(message), message, TAIL];
+  const value = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    value.set(part, at);
+    at += part.length;
+  }
+  return value;
+}
+
+/** Empty content encoding and content type. */
+const TAIL = Uint8Array.of(0x1a, 0x00, 0x22, 0x00);
+/** What precedes the message's field, by type: there are a few hundred. */
+const heads = new Map<string, Uint8Array>();
+
+function headOf(apiVersion: string, kind: string): Uint8Array {
+  const name = `${apiVersion} ${kind}`;
+  const known = heads.get(name);
+  if (known !== undefined) return known;
+  const writer = new WireWriter(64);
   text(writer, 2, kind);
   text(writer, 1, apiVersion);
-  writer.delimit(1, before);
+  writer.delimit(1, 0);
   writer.raw(PROTOBUF_MAGIC);
+  const head = writer.finish();
+  heads.set(name, head);
+  return head;
+}
+
+/** The tag and length of the field that holds the message. */
+function lengthOf(message: Uint8Array): Uint8Array {
+  const writer = new WireWriter(8);
+  writer.varint(message.length);
+  writer.tag(2, 2);
   return writer.finish();
 }
 
 function text(writer: WireWriter, number: number, value: string): void {
   const before = writer.size;
-  writer.raw(Buffer.from(value, "utf8"));
+  writer.text(value);
   writer.delimit(number, before);
 }
 

@@ -89,16 +89,16 @@ export function noteUnknown(tagStart: number): void {
   if (sink.unknown.length < MAX_UNKNOWN_FIELDS) sink.unknown.push(tagStart);
 }
 
+const LETTERS = new Map(
+  Object.entries({ '"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t" }).map(
+    ([char, letter]) => [char.charCodeAt(0), letter.charCodeAt(0)],
+  ),
+);
 /** What a byte of a string is: 0 stands for itself, 1 is escaped by a letter, 2 by its number, 3 is not ASCII. */
 const ESCAPES = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x80 ? 3 : LETTERS().has(byte) ? 1 : byte < 0x20 || "<>&".includes(String.fromCharCode(byte)) ? 2 : 0,
+  byte >= 0x80 ? 3 : LETTERS.has(byte) ? 1 : byte < 0x20 || "<>&".includes(String.fromCharCode(byte)) ? 2 : 0,
 );
-const LETTER_OF = Uint8Array.from({ length: 256 }, (_, byte) => LETTERS().get(byte) ?? 0);
-
-function LETTERS(): ReadonlyMap<number, number> {
-  const letters = { '"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t" };
-  return new Map(Object.entries(letters).map(([char, letter]) => [char.charCodeAt(0), letter.charCodeAt(0)]));
-}
+const LETTER_OF = Uint8Array.from({ length: 256 }, (_, byte) => LETTERS.get(byte) ?? 0);
 
 const HEX = Buffer.from("0123456789abcdef");
 const encoder = new TextEncoder();

@@ -60,18 +60,47 @@ export function readTime(reader: WireReader, end: number, micro: boolean): strin
   return formatTime(seconds + carry, micros - carry * 1_000_000);
 }
 
+interface Time {
+  readonly seconds: number;
+  readonly nanos: number;
+}
+
 /** RFC 3339 back to seconds and nanoseconds (whole microseconds); undefined where the text is no time. */
-export function parseTime(text: string): { readonly seconds: number; readonly nanos: number } | undefined {
+export function parseTime(text: string): Time | undefined {
+  return parsePlainTime(text) ?? parseAnyTime(text);
+}
+
+/** What `formatTime` makes of whole seconds in years of four digits: `2026-11-30T03:04:05Z`. */
+function parsePlainTime(text: string): Time | undefined {
+  if (text.length !== 20) return undefined;
+  for (let at = 0; at < 20; at++) {
+    const code = text.charCodeAt(at);
+    const mark = MARKS.charCodeAt(at);
+    if (mark === DIGIT ? code < 0x30 || code > 0x39 : code !== mark) return undefined;
+  }
+  const two = (at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
+  const days = daysOf(two(0) * 100 + two(2), two(5), two(8));
+  return { seconds: days * DAY + two(11) * 3600 + two(14) * 60 + two(17), nanos: 0 };
+}
+
+const MARKS = "0000-00-00T00:00:00Z";
+const DIGIT = 0x30;
+
+/** Days since 1970 (Howard Hinnant's algorithm). */
+function daysOf(year: number, month: number, day: number): number {
+  const y = year - (month <= 2 ? 1 : 0);
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}
+
+function parseAnyTime(text: string): Time | undefined {
   const match = /^(-?\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text);
   if (!match) return undefined;
   const [, year, month, day, hour, minute, second, fraction, sign, offsetHours, offsetMinutes] = match;
-  const y = Number(year) - (Number(month) <= 2 ? 1 : 0);
-  const era = Math.floor(y / 400);
-  const yearOfEra = y - era * 400;
-  const m = Number(month);
-  const dayOfYear = Math.floor((153 * (m + (m > 2 ? -3 : 9)) + 2) / 5) + Number(day) - 1;
-  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
-  const days = era * 146_097 + dayOfEra - 719_468;
+  const days = daysOf(Number(year), Number(month), Number(day));
   const offset = sign ? (sign === "-" ? -60 : 60) * (Number(offsetHours) * 60 + Number(offsetMinutes)) : 0;
   const seconds = days * DAY + Number(hour) * 3600 + Number(minute) * 60 + Number(second) - offset;
   return { seconds, nanos: fraction ? Number(fraction.padEnd(9, "0")) : 0 };
