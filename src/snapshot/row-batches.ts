@@ -6,7 +6,7 @@
 
 import type { BoltFile } from "../bolt/bolt.ts";
 import { defined } from "../errors/defined.ts";
-import { type RowOptions, rowCells, tableOf } from "../kubeapi/columns/table-rows.ts";
+import { type RowOptions, rowCells, shownFields, tableOf } from "../kubeapi/columns/table-rows.ts";
 import { createTransformer } from "../storage/encryption.ts";
 import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { createObjectReader, type FoundObject, type ObjectSelection } from "./found-objects.ts";
@@ -67,6 +67,7 @@ function rowWriter(bolt: BoltFile, { places, rows }: RowOrder): (batch: number) 
   const { selection, options, encryption, etcdPrefix } = rows;
   const { resource } = selection;
   const table = tableOf(resource);
+  const fields = shownFields(table, options);
   const readObject = createObjectReader(selection, createTransformer(encryption, etcdPrefix));
   const read = createPlaceReader(bolt, places, undefined);
   return (batch) => {
@@ -80,7 +81,7 @@ function rowWriter(bolt: BoltFile, { places, rows }: RowOrder): (batch: number) 
     let text = "";
     for (let at = from; at < end; at++) {
       const stored = read(at, end);
-      const object = typeof stored === "string" ? undefined : readObject(stored, table.fields);
+      const object = typeof stored === "string" ? undefined : readObject(stored, fields);
       if (typeof stored === "string") faults.push({ at, text: stored });
       if (object !== undefined) {
         const { namespace, name, found } = object;

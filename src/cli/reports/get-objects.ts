@@ -2,7 +2,7 @@
 
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import type { JsonObject } from "../../kube/object.ts";
-import { headerCells, type TableItem, tableOf } from "../../kubeapi/columns/table-rows.ts";
+import { headerCells, shownFields, type TableItem, tableOf } from "../../kubeapi/columns/table-rows.ts";
 import { sortBy } from "../../kubeapi/print/sort-by.ts";
 import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../../operations/snapshot/get-objects.ts";
 import type { FoundObject } from "../../snapshot/found-objects.ts";
@@ -153,7 +153,8 @@ async function tableParts(
   const { resource } = group;
   const table = tableOf(resource);
   const found = await group.rows(options);
-  if (found === undefined) return objectTable(resource, tableItems(group, unreadable, table.fields), options);
+  const fields = shownFields(table, options);
+  if (found === undefined) return objectTable(resource, tableItems(group, unreadable, fields), options);
   for (const each of found.unreadable) unreadable.add(group, each);
   const isEmpty = found.rows().next().done === true;
   const header = options.headers && !isEmpty ? headerCells(resource, table, options) : undefined;

@@ -11,8 +11,12 @@ export function field(value: Value, ...path: readonly string[]): Value {
 function at(value: Value, path: readonly string[]): Value {
   let found: Value = value;
   for (const name of path) {
-    if (!isObject(found) || !Object.hasOwn(found, name)) return undefined;
-    found = found[name];
+    if (!isObject(found)) return undefined;
+    const next: Value = found[name];
+    // No object has a function; what every object inherits is not its own.
+    if (next === undefined || typeof next === "function") return undefined;
+    if (name === "__proto__" && !Object.hasOwn(found, name)) return undefined;
+    found = next;
   }
   return found ?? undefined;
 }

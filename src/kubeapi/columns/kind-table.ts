@@ -17,6 +17,8 @@ export interface RowContext {
 export interface KindTable {
   /** The fields that rows and `compare` look at, labels too; every field where this is not said. */
   readonly fields?: FieldChoice;
+  /** Of these, what cells of columns need that are not wide, and labels. */
+  readonly usualFields?: FieldChoice;
   readonly columns: readonly Column[];
   /** A cell for each column, wide ones too. The first is the name, save for events. */
   row(object: KubeObject, context: RowContext): readonly string[];

@@ -7,33 +7,37 @@ import { columns, type KindTable, METADATA } from "./kind-table.ts";
 
 const CONTAINER_STATUS: FieldChoice = {
   name: true,
-  state: true,
+  state: {
+    waiting: { reason: true },
+    running: {}, // that it is there
+    terminated: { reason: true, signal: true, exitCode: true },
+  },
   lastState: { terminated: { finishedAt: true } },
   ready: true,
   restartCount: true,
   started: true,
 };
 
+const SPEC = {
+  initContainers: { name: true, restartPolicy: true },
+  containers: { name: true },
+} as const;
+const STATUS = {
+  phase: true,
+  conditions: { type: true, status: true, reason: true },
+  reason: true,
+  initContainerStatuses: CONTAINER_STATUS,
+  containerStatuses: CONTAINER_STATUS,
+} as const;
+const POD_METADATA = { ...METADATA, deletionTimestamp: true } as const;
+
 export const podTable: KindTable = {
   fields: {
-    metadata: { ...METADATA, deletionTimestamp: true },
-    spec: {
-      initContainers: { name: true, restartPolicy: true },
-      containers: { name: true },
-      nodeName: true,
-      readinessGates: true,
-    },
-    status: {
-      phase: true,
-      conditions: { type: true, status: true, reason: true },
-      reason: true,
-      nominatedNodeName: true,
-      podIP: true,
-      podIPs: true,
-      initContainerStatuses: CONTAINER_STATUS,
-      containerStatuses: CONTAINER_STATUS,
-    },
+    metadata: POD_METADATA,
+    spec: { ...SPEC, nodeName: true, readinessGates: true },
+    status: { ...STATUS, nominatedNodeName: true, podIP: true, podIPs: true },
   },
+  usualFields: { metadata: POD_METADATA, spec: SPEC, status: STATUS },
   columns: columns("NAME READY STATUS RESTARTS AGE | IP NODE NOMINATED_NODE READINESS_GATES"),
   row(pod, { now }) {
     const { ready, total, reason, restarts, lastRestart } = summarize(pod);

@@ -1,5 +1,6 @@
 /** The rows of a resource's table, as `kubectl get` prints them: the names of its columns, and cells of one line. */
 import type { KubeObject } from "../../kube/object.ts";
+import type { FieldChoice } from "../../storage/compile-decoder.ts";
 import type { NamedResource } from "../../storage/resource-argument.ts";
 import { builtInTable } from "./built-in.ts";
 import { customTable } from "./custom.ts";
@@ -29,6 +30,11 @@ export interface RowOptions {
 /** The columns of a resource. */
 export function tableOf({ plural, printerColumns }: NamedResource): KindTable {
   return printerColumns === undefined ? builtInTable(plural) : customTable(printerColumns);
+}
+
+/** The fields that the rows look at; undefined for all of them. */
+export function shownFields(table: KindTable, { wide }: Pick<RowOptions, "wide">): FieldChoice | undefined {
+  return wide ? table.fields : (table.usualFields ?? table.fields);
 }
 
 export function headerCells(resource: NamedResource, table: KindTable, options: RowOptions): string[] {
