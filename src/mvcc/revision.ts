@@ -33,12 +33,19 @@ export function decodeRevision(key: Uint8Array): Revision | undefined {
 /** The inverse of {@link decodeRevision}. */
 export function encodeRevision(revision: Revision): Uint8Array {
   const key = new Uint8Array(revision.tombstone ? TOMBSTONE_SIZE : REVISION_SIZE);
-  const view = new DataView(key.buffer);
-  view.setBigUint64(0, BigInt(revision.main));
   key[8] = UNDERSCORE;
-  view.setBigUint64(9, BigInt(revision.sub));
+  writeBigEndian(key, 0, revision.main);
+  writeBigEndian(key, 9, revision.sub);
   if (revision.tombstone) key[REVISION_SIZE] = TOMBSTONE_MARK;
   return key;
+}
+
+/** A whole number of at most 2^53 - 1, as eight bytes. */
+function writeBigEndian(bytes: Uint8Array, at: number, value: number): void {
+  for (let i = at + 7, left = value; left > 0; i--) {
+    bytes[i] = left % 256;
+    left = Math.floor(left / 256);
+  }
 }
 
 /** An unsigned 64-bit integer; beyond 2^53 approximate, which is enough to see that it is too large. */

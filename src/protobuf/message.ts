@@ -8,77 +8,116 @@ import { type ErrorCode, MendError } from "../errors/errors.ts";
 import { BYTES, VARINT, WireError, WireReader } from "./reader.ts";
 import { WireWriter } from "./writer.ts";
 
-/** Walks the fields of one message. A field that is not read is skipped by the next call of {@link next}. */
-export interface WireCursor {
-  /** The field's number after {@link next} said true. */
-  readonly field: number;
-  readonly wireType: number;
-  next(): boolean;
-  /** A varint of at most 2^53 - 1. */
-  number(): number;
-  /** A varint as an unsigned 64-bit number. */
-  bigint(): bigint;
-  /** A length-delimited field, as a view. */
-  bytes(): Uint8Array;
-}
-
 /** `what` names the message in errors, which carry `code`. */
 export function createWireCursor(message: Uint8Array, what: string, code: ErrorCode): WireCursor {
-  const reader = new WireReader(message);
-  const end = message.length;
-  let field = 0;
-  let wireType = 0;
-  let pending = false;
+  return new WireCursor(message, what, code);
+}
 
-  function fail(text: string, at = reader.pos): never {
-    throw new MendError(code, `${what} is not valid protobuf: ${text} at byte ${at}`);
+/** Walks the fields of one message. A field that is not read is skipped by the next call of {@link next}. */
+export class WireCursor {
+  readonly #reader: WireReader;
+  readonly #what: string;
+  readonly #code: ErrorCode;
+  #end: number;
+  #isPending = false;
+  /** The field's number after {@link next} said true. */
+  field = 0;
+  wireType = 0;
+
+  constructor(message: Uint8Array, what: string, code: ErrorCode) {
+    this.#reader = new WireReader(message);
+    this.#end = message.length;
+    this.#what = what;
+    this.#code = code;
   }
-  function read<T>(run: () => T): T {
+
+  next(): boolean {
+    const reader = this.#reader;
     try {
-      return run();
+      if (this.#isPending) reader.skip(this.wireType, this.#end);
+      this.#isPending = reader.pos < this.#end;
+      if (!this.#isPending) return false;
+      const tag = reader.varint32(this.#end);
+      this.field = tag >>> 3;
+      this.wireType = tag & 7;
     } catch (error) {
-      if (error instanceof WireError) fail(error.message, error.offset);
-      throw error;
+      throw this.#translate(error);
+    }
+    if (this.field === 0) throw this.#fault("a field has number 0");
+    return true;
+  }
+
+  /** A varint of at most 2^53 - 1. */
+  number(): number {
+    const value = this.#uint64();
+    if (typeof value === "number") return value;
+    throw this.#fault("a number is beyond 2^53");
+  }
+
+  /** A varint as an unsigned 64-bit number. */
+  bigint(): bigint {
+    return BigInt(this.#uint64());
+  }
+
+  /** A length-delimited field, as a view. */
+  bytes(): Uint8Array {
+    const end = this.#pass();
+    return this.#reader.bytes.subarray(this.#from, end);
+  }
+
+  /** One that {@link enter} places in messages inside this one: many small ones are read without a cursor for each. */
+  inner(): WireCursor {
+    const inner = new WireCursor(this.#reader.bytes, this.#what, this.#code);
+    inner.#end = 0;
+    return inner;
+  }
+
+  /** Places an {@link inner} cursor before the fields of a length-delimited field. */
+  enter(inner: WireCursor): void {
+    inner.#end = this.#pass();
+    inner.#reader.pos = this.#from;
+    inner.#isPending = false;
+  }
+
+  /** Where the field began that was passed last. */
+  #from = 0;
+
+  /** Goes behind a length-delimited field, and returns where it ends. */
+  #pass(): number {
+    this.#expect(BYTES);
+    const reader = this.#reader;
+    try {
+      const length = reader.length(this.#end);
+      this.#from = reader.pos;
+      reader.pos += length;
+      return reader.pos;
+    } catch (error) {
+      throw this.#translate(error);
     }
   }
-  function expect(type: number): void {
-    if (wireType !== type) fail(`field ${field} has wire type ${wireType}, expected ${type}`);
-    pending = false;
+
+  #uint64(): number | bigint {
+    this.#expect(VARINT);
+    try {
+      return this.#reader.uint64(this.#end);
+    } catch (error) {
+      throw this.#translate(error);
+    }
   }
 
-  return {
-    get field() {
-      return field;
-    },
-    get wireType() {
-      return wireType;
-    },
-    next() {
-      if (pending) read(() => reader.skip(wireType, end));
-      pending = reader.pos < end;
-      if (!pending) return false;
-      const tag = read(() => reader.varint32(end));
-      field = tag >>> 3;
-      wireType = tag & 7;
-      if (field === 0) fail("a field has number 0");
-      return true;
-    },
-    number() {
-      expect(VARINT);
-      const value = read(() => reader.uint64(end));
-      return typeof value === "number" ? value : fail("a number is beyond 2^53");
-    },
-    bigint() {
-      expect(VARINT);
-      return BigInt(read(() => reader.uint64(end)));
-    },
-    bytes() {
-      expect(BYTES);
-      const length = read(() => reader.length(end));
-      reader.pos += length;
-      return message.subarray(reader.pos - length, reader.pos);
-    },
-  };
+  #expect(type: number): void {
+    if (this.wireType !== type)
+      throw this.#fault(`field ${this.field} has wire type ${this.wireType}, expected ${type}`);
+    this.#isPending = false;
+  }
+
+  #translate(error: unknown): unknown {
+    return error instanceof WireError ? this.#fault(error.message, error.offset) : error;
+  }
+
+  #fault(text: string, at = this.#reader.pos): MendError {
+    return new MendError(this.#code, `${this.#what} is not valid protobuf: ${text} at byte ${at}`);
+  }
 }
 
 /** Takes the fields of one message, in their order. */

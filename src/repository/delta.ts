@@ -68,18 +68,20 @@ export function encodeDelta({ changes, marks, leases }: Delta): Uint8Array {
   }, expected);
 }
 
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 /** Key-values are views. Throws `repository-damaged`; `where` names the delta. */
 export function decodeDelta(bytes: Uint8Array, where: string): Delta {
-  const cursor = (message: Uint8Array) => createWireCursor(message, `the content of "${where}"`, "repository-damaged");
-  const fields = cursor(bytes);
+  const fields = createWireCursor(bytes, `the content of "${where}"`, "repository-damaged");
+  const inner = fields.inner();
   const changes: Change[] = [];
   const marks: TimeMark[] = [];
   const leases: LeaseGrant[] = [];
   while (fields.next()) {
-    const inner = fields.wireType === 2 ? cursor(fields.bytes()) : undefined;
-    if (inner === undefined) continue;
+    if (fields.wireType !== 2) continue;
+    fields.enter(inner);
     if (fields.field === 1) {
-      let [revision, sub, deletion, keyValue] = [0, 0, false, new Uint8Array(0) as Uint8Array];
+      let [revision, sub, deletion, keyValue] = [0, 0, false, NOTHING];
       while (inner.next()) {
         if (inner.field === 1) revision = inner.number();
         else if (inner.field === 2) sub = inner.number();

@@ -4,14 +4,22 @@ import type { Delta } from "../../repository/delta.ts";
 import { linkName } from "../../repository/names.ts";
 import { fromAnyCopy } from "./link-copies.ts";
 import { isNotFound } from "./not-found.ts";
-import { type Link, openDelta, type Repository, readDelta } from "./repository.ts";
+import { type Link, openDelta, type Repository, readContent } from "./repository.ts";
 
 const REQUEST_BYTES = 4 << 20;
 const AHEAD = 4;
 
+interface LinkContent {
+  readonly link: Link;
+  readonly content: Uint8Array;
+}
+
 /** Throws `repository-damaged` where no copy of one is whole, `identity-missing`. */
 export async function* readDeltas(repository: Repository, links: readonly Link[]): AsyncGenerator<Delta> {
-  for await (const deltas of ahead(neighbours(links), (group) => readGroup(repository, group))) yield* deltas;
+  for await (const contents of ahead(neighbours(links), (group) => readGroup(repository, group))) {
+    // Decoded when it is its turn: a delta ahead would be a heap of small objects that outlive a collection.
+    for (const { link, content } of contents) yield openDelta(repository, link, content);
+  }
 }
 
 /** Links that follow each other in one object, as many as one request is to bring. */
@@ -33,7 +41,7 @@ export function neighbours(links: readonly Link[]): Link[][] {
   return groups;
 }
 
-async function readGroup(repository: Repository, group: readonly Link[]): Promise<Delta[]> {
+async function readGroup(repository: Repository, group: readonly Link[]): Promise<LinkContent[]> {
   const [first, last] = [defined(group[0]), defined(group.at(-1))];
   const size = last.payloadAt + last.signed.head.content.size - first.payloadAt;
   let bytes: Uint8Array | undefined;
@@ -42,17 +50,17 @@ async function readGroup(repository: Repository, group: readonly Link[]): Promis
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
-  const deltas: Delta[] = [];
+  const contents: LinkContent[] = [];
   for (const link of group) {
     const at = link.payloadAt - first.payloadAt;
     const stored = bytes?.subarray(at, at + link.signed.head.content.size);
-    deltas.push(
-      await fromAnyCopy(repository, link, (copy) =>
-        copy === link && stored !== undefined ? openDelta(repository, copy, stored) : readDelta(repository, copy),
-      ),
+    // Each copy that is whole has the content that the signed head names.
+    const content = await fromAnyCopy(repository, link, (copy) =>
+      readContent(repository, copy, copy === link ? stored : undefined),
     );
+    contents.push({ link, content });
   }
-  return deltas;
+  return contents;
 }
 
 /** The results in order, the next few of them being worked on meanwhile. */

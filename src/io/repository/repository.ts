@@ -114,31 +114,23 @@ export async function* streamContent(repository: Repository, link: Link): AsyncG
   }
 }
 
-/** The content of a small link. Throws as {@link streamContent} does. */
-export async function readContent(repository: Repository, link: Link): Promise<Uint8Array> {
-  return await openContent(repository, link, readStored(repository, link));
-}
-
 export async function readDelta(repository: Repository, link: Link): Promise<Delta> {
-  return await openDelta(repository, link, readStored(repository, link));
+  return openDelta(repository, link, await readContent(repository, link));
 }
 
-/** As {@link readDelta}, from the stored bytes of its content. */
-export async function openDelta(
-  repository: Repository,
-  link: Link,
-  stored: AsyncIterable<Uint8Array> | Uint8Array,
-): Promise<Delta> {
+/** As {@link readDelta}, from its content. */
+export function openDelta(repository: Repository, link: Link, content: Uint8Array): Delta {
   const where = whereOf(repository, link);
-  const delta = decodeDelta(await openContent(repository, link, stored), where);
+  const delta = decodeDelta(content, where);
   checkDelta(delta, link.signed.head as DeltaHead, where);
   return delta;
 }
 
-async function openContent(
+/** The content of a small link, from its stored bytes where they were read. Throws as {@link streamContent} does. */
+export async function readContent(
   repository: Repository,
   link: Link,
-  stored: AsyncIterable<Uint8Array> | Uint8Array,
+  stored: AsyncIterable<Uint8Array> | Uint8Array = readStored(repository, link),
 ): Promise<Uint8Array> {
   const where = whereOf(repository, link);
   try {
