@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { ExternalEtcd, RestorePlan } from "../../../cluster/restore-plan.ts";
+import { silentMembers } from "../../../cluster/silent-members.ts";
 import { leftToDo, notYet, readyNodes } from "../../../cluster/since-restore.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { unlessAbsent } from "../../../io/api-server/api-lists.ts";
@@ -48,14 +49,15 @@ export interface EtcdProof {
 export async function proveEtcd(journal: NodeJournal, plan: RestorePlan, options: ProofOptions): Promise<EtcdProof> {
   const endpoints = plan.members.flatMap(({ clientUrls }) => clientUrls.slice(0, 1));
   const flags = plan.external === undefined ? etcdFlagsOf(journal, endpoints) : externalFlags(plan.external, endpoints);
-  const wanted = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
+  const planned = newMembership(parseInitialCluster(plan.initialCluster), plan.token);
+  const wanted = planned.clusterId.toString(16);
   return until(ETCD_MS, options, async () => {
     const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
     if (health.clusterId !== wanted) {
       const text = `the etcd that answers is cluster ${health.clusterId}, not the restored ${wanted}: an old member still runs`;
       throw new MendError("wrong-cluster", text, { hint: "stop every old member, then run the same command again" });
     }
-    const silent = health.members.filter((member) => member.status === null).map(({ name, id }) => name || id);
+    const silent = silentMembers(health.members, planned);
     if (silent.length > 0) return `etcd on ${silent.join(", ")} does not answer yet`;
     if (!health.healthy) return health.findings.find(({ level }) => level === "error")?.text ?? "etcd is not healthy";
     const hashes = new Set(health.members.map(({ status }) => status?.hash?.hash));
