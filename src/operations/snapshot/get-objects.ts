@@ -212,8 +212,8 @@ function openGroup(
       }
     },
     rows(options, least = ROWS_WORTH_THREADS) {
-      const isWorthIt = snapshot.threads.count > 0 && found.length >= least;
-      if (!isWorthIt || tableOf(resource).compare !== undefined) return undefined;
+      if (found.length < least || tableOf(resource).compare !== undefined) return undefined;
+      if (snapshot.threads.count === 0) return undefined; // asked last: it may start them
       const encryption = config === undefined ? {} : { encryption: { rules: config.rules } };
       return readRows(snapshot, keyspace, found, { selection, options, etcdPrefix: prefix, ...encryption }, signal);
     },

@@ -2,11 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { generateSnapshot } from "../../../bench/generate-snapshot.ts";
 import { objectTable, type TableOptions } from "../../cli/reports/object-table.ts";
 import { alignedRows } from "../../cli/terminal/aligned-rows.ts";
 import { defined } from "../../errors/defined.ts";
+import { fileIdentity } from "../../io/files/file-identity.ts";
+import { openFileSource } from "../../io/files/file-source.ts";
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import { headerCells, type TableItem, tableOf } from "../../kubeapi/columns/table-rows.ts";
 import type { FoundObject } from "../../snapshot/found-objects.ts";
@@ -101,4 +104,37 @@ test("threads make the table that one makes of damaged values, and name the same
   expect(one.unreadable.length).toBeGreaterThan(100);
   expect(one.text).toMatch(/é/);
   expect(several).toEqual(one);
+});
+
+test("a few objects that an index finds start no thread", async (context) => {
+  const now = () => Date.now() + 60_000; // the file was changed a moment ago, which proves nothing
+  const source = openFileSource(whole);
+  const isIdentified = fileIdentity(source.descriptor, source, now()) !== undefined;
+  source.close();
+  if (!isIdentified) return context.skip();
+  let threads = 0;
+  const count = (): void => void threads++;
+  const keyIndex = { directory: join(directory, "cache", "kubemend"), leastBytes: 0, now };
+  const lookUp = async (): Promise<string> => {
+    using found = await getObjects(whole, {
+      requests: [{ resources: "namespaces", names: [] }],
+      namespace: undefined,
+      selector: parseLabelSelector(""),
+      keyIndex,
+    });
+    const group = defined(found.groups[0]);
+    expect(await group.rows(TABLE)).toBeUndefined();
+    return Array.from(group.items(), ({ name }) => name).join(" ");
+  };
+  process.on("worker", count);
+  try {
+    const first = await lookUp();
+    expect(threads).toBeGreaterThan(0);
+    threads = 0;
+    expect(await lookUp()).toBe(first);
+    await setImmediate(); // the event comes later
+    expect(threads).toBe(0);
+  } finally {
+    process.off("worker", count);
+  }
 });
