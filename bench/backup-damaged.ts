@@ -28,9 +28,14 @@ import { openSnapshot } from "../src/snapshot/open-snapshot.ts";
 import { readKeyspace } from "../src/snapshot/read-keyspace.ts";
 import { type BackupPlace, listed } from "../test/backup/agent.ts";
 import { lineOf, random, recordHistory } from "../test/backup/recorded-history.ts";
+import { recordBackups } from "../test/reliability.ts";
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "45" }, seed: { type: "string", default: "1" } },
+  options: {
+    rounds: { type: "string", default: "45" },
+    seed: { type: "string", default: "1" },
+    record: { type: "boolean", default: false },
+  },
 });
 const directory = mkdtempSync(join(tmpdir(), "kubemend-damaged-"));
 const next = random(Number(values.seed));
@@ -171,6 +176,14 @@ try {
     `${counts.damages} damages to ${objects.length} objects: ${failures.length} failures; ` +
       `${counts.restored} moments restored, ${counts.refused} refused`,
   );
+  if (values.record) {
+    recordBackups(
+      "every object of a repository damaged, cut off, removed, replaced",
+      `npm run backup:damaged -- --rounds ${values.rounds} --seed ${values.seed}`,
+      `${counts.damages} damages to ${objects.length} objects: ${counts.restored} moments restored, ` +
+        `${counts.refused} refused; ${failures.length === 0 ? "no" : failures.length} failures`,
+    );
+  }
   process.exitCode = failures.length === 0 ? 0 : 1;
 } finally {
   rmSync(directory, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 /**
- * `npm run backup:killed -- --runs 100 --seed 1`: agent, etcd or store killed with SIGKILL at random moments under 500
+ * `npm run backup:killed -- --runs 100 --seed 1 [--record]`: agent, etcd or store killed with SIGKILL at random moments under 500
  * writes a second, and what was stored compared with the live keyspace, key by key. Each run prints its seed; the same
  * seed kills the same things after the same times.
  */
@@ -16,6 +16,7 @@ import { readKeyspace } from "../src/snapshot/read-keyspace.ts";
 import { listed, makeRepository, type RunningAgent, startAgent, storedTo } from "../test/backup/agent.ts";
 import { type EtcdServer, startEtcd } from "../test/etcd-server.ts";
 import { kubemend } from "../test/kubemend.ts";
+import { recordBackups } from "../test/reliability.ts";
 
 const WRITES_A_SECOND = 500;
 const RUN_MS = 6000;
@@ -219,7 +220,11 @@ async function runOnce(seed: number): Promise<string> {
 }
 
 const { values } = parseArgs({
-  options: { runs: { type: "string", default: "10" }, seed: { type: "string", default: "1" } },
+  options: {
+    runs: { type: "string", default: "10" },
+    seed: { type: "string", default: "1" },
+    record: { type: "boolean", default: false },
+  },
 });
 let failed = 0;
 for (let i = 0; i < Number(values.runs); i++) {
@@ -232,4 +237,11 @@ for (let i = 0; i < Number(values.runs); i++) {
   }
 }
 console.log(`${Number(values.runs) - failed} passed, ${failed} failed`);
+if (values.record) {
+  recordBackups(
+    "agent, etcd or store killed at random moments under writes",
+    `npm run backup:killed -- --runs ${values.runs} --seed ${values.seed}`,
+    `${values.runs} seeds: ${failed === 0 ? "no" : failed} failure${failed > 1 ? "s" : ""}`,
+  );
+}
 process.exitCode = failed === 0 ? 0 : 1;

@@ -12,6 +12,7 @@ import { listed } from "../test/backup/agent.ts";
 import { answerAt, clientOf, lineOf, random, recordHistory } from "../test/backup/recorded-history.ts";
 import { startEtcd } from "../test/etcd-server.ts";
 import { kubemend } from "../test/kubemend.ts";
+import { recordBackups } from "../test/reliability.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "160" },
     started: { type: "string", default: "10" },
     seed: { type: "string", default: "1" },
+    record: { type: "boolean", default: false },
   },
 });
 const directory = mkdtempSync(join(tmpdir(), "kubemend-moments-"));
@@ -89,6 +91,14 @@ try {
   console.log(
     `${values.moments} moments (${byTime} by time), ${proved} proved by HashKV, ${values.started} started: ${wrong} wrong`,
   );
+  if (values.record) {
+    recordBackups(
+      "random revisions and times of a recorded history, key by key",
+      `npm run backup:moments -- --moments ${values.moments} --rounds ${values.rounds} --seed ${values.seed}`,
+      `${values.moments} restored, ${byTime} of them by time, ${proved} proved by HashKV; ` +
+        `${values.started} started: ${wrong === 0 ? "none" : wrong} wrong`,
+    );
+  }
   process.exitCode = wrong === 0 ? 0 : 1;
 } finally {
   rmSync(directory, { recursive: true, force: true });

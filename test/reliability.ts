@@ -5,7 +5,10 @@ import { join } from "node:path";
 
 const PAGE = join(import.meta.dirname, "../docs/reliability.md");
 
-export function recordFigures(section: "fuzz" | "power" | "simulation" | "races", lines: readonly string[]): void {
+export function recordFigures(
+  section: "fuzz" | "power" | "simulation" | "races" | "backups",
+  lines: readonly string[],
+): void {
   const text = readFileSync(PAGE, "utf8");
   const [begin, end] = [`<!-- figures: ${section} -->`, `<!-- end of figures: ${section} -->`];
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
@@ -23,8 +26,16 @@ export function recordedRows(section: string): [name: string, figures: (string |
       .split("|")
       .slice(1, -1)
       .map((cell) => cell.trim());
-    return name === undefined || name === "command" || /^-+$/.test(name) ? [] : [[name, figures]];
+    return name === undefined || name === "command" || name === "what" || /^-+$/.test(name) ? [] : [[name, figures]];
   });
+}
+
+/** Puts one row into the table of what was tried with backups. */
+export function recordBackups(what: string, command: string, outcome: string): void {
+  const rows = new Map(recordedRows("backups").map(([name, figures]) => [name, figures]));
+  rows.set(what, [`\`${command}\``, outcome]);
+  const cells = [...rows].map(([name, figures]) => `| ${[name, ...figures].join(" | ")} |`);
+  recordFigures("backups", ["| what | command | what was run |", "| --- | --- | --- |", ...cells]);
 }
 
 /** At 140 characters, as Markdown is wrapped here. */
