@@ -14,6 +14,7 @@ import { startControlPlane } from "../testbed/control-plane.ts";
 import type { Node } from "../testbed/node.ts";
 import { childrenOf } from "../testbed/processes.ts";
 import { waitFor } from "../testbed/wait.ts";
+import { cpuSeconds, memoryOf } from "./at-rest.ts";
 import { recordTable } from "./record.ts";
 
 const { values, positionals } = parseArgs({
@@ -28,8 +29,6 @@ const program = resolve(positionals[0] ?? "build/kubemend");
 const command = program.endsWith(".js") ? [process.execPath, program] : [program];
 const parents = Number(values.parents);
 const seconds = Number(values.seconds);
-/** Of /proc/PID/stat. */
-const TICKS = 100;
 
 await using plane = await startControlPlane();
 const node = await plane.addNode("node1");
@@ -52,7 +51,7 @@ await sleep(seconds * 1000);
 const share = (cpuSeconds(pid) - before) / seconds;
 const record = recordTable(["what", "", "unit"], { file: values.json });
 record.add("CPU time at rest", (share * 100).toFixed(2), "% of a core");
-for (const [name, kilobytes] of memory(pid)) record.add(name, (kilobytes / 1024).toFixed(1), "MiB");
+for (const [name, kilobytes] of memoryOf(pid)) record.add(name, (kilobytes / 1024).toFixed(1), "MiB");
 
 await plane.bed.processes.get("kube-apiserver")!.kill();
 await node.stopKubelet();
@@ -89,27 +88,4 @@ function agentPid(): number {
     candidates.push(...childrenOf(candidate));
   }
   throw new Error("the agent does not run");
-}
-
-function cpuSeconds(of: number): number {
-  const stat = readFileSync(`/proc/${of}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
-}
-
-/**
- * What is resident; of that what is the process' own, and what are pages of files, Node's program above all, that the
- * kernel may drop and read again.
- */
-function memory(of: number): [string, number][] {
-  const text = readFileSync(`/proc/${of}/smaps_rollup`, "utf8");
-  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);
-  const resident = kilobytes("Rss");
-  const own = kilobytes("Anonymous");
-  return [
-    ["resident memory", resident],
-    ["of that, its own", own],
-    ["of that, pages of files", resident - own],
-    ["PSS", kilobytes("Pss")],
-  ];
 }

@@ -59,6 +59,7 @@ export function startAgent(
   place: BackupPlace,
   settings: AgentSettings,
   env: Readonly<Record<string, string>> = {},
+  command: readonly string[] = [process.execPath, MAIN],
 ): RunningAgent {
   const { name = "node-1", endpoints, ...others } = settings;
   const config = join(place.directory, `${name}.yaml`);
@@ -76,14 +77,11 @@ export function startAgent(
     ...others,
   };
   writeFileSync(config, JSON.stringify(value));
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [MAIN, "backup", "run", "--config", config, "--log-level", "debug"],
-    {
-      stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, ...env },
-    },
-  );
+  const [program = process.execPath, ...first] = command;
+  const child: ChildProcess = spawn(program, [...first, "backup", "run", "--config", config, "--log-level", "debug"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let text = "";
   const waiting = new Set<() => void>();
   child.stderr?.on("data", (chunk: Buffer) => {

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { type AgentLock, takeAgentLock } from "../../../io/agent/agent-lock.ts";
+import { releaseProgramPages } from "../../../io/agent/program-pages.ts";
 import { isUnreached, openEtcd } from "../../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
 import type { Link } from "../../../io/repository/repository.ts";
@@ -34,6 +35,8 @@ import { createWebhook } from "./webhook.ts";
 /** After a failure, and at most. */
 const RETRY_MS = 1000;
 const MOST_RETRY_MS = 30_000;
+/** What is not used is not kept in memory that long. */
+const RELEASE_MS = 60_000;
 
 /** Runs until the signal comes; what was seen until then is stored. Throws what no waiting can mend: a configuration that is wrong. */
 export async function runBackupAgent(options: AgentOptions): Promise<void> {
@@ -47,6 +50,7 @@ export async function runBackupAgent(options: AgentOptions): Promise<void> {
     },
   });
   const pages = await openBackupPages(report, options);
+  const releasing = setInterval(releaseProgramPages, RELEASE_MS).unref();
   let lock: AgentLock | undefined;
   try {
     const access = await prepareEtcdAccess(options.etcd);
@@ -70,6 +74,7 @@ export async function runBackupAgent(options: AgentOptions): Promise<void> {
   } finally {
     await Promise.all(listeners.map((listener) => listener.close()));
     pages?.close();
+    clearInterval(releasing);
     lock?.release();
     log("info", "stopped", { storedRevision: report.state.storedRevision, waiting: report.state.spoolBytes });
   }
