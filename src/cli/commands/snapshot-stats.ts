@@ -73,5 +73,6 @@ function statsText(stats: SnapshotStats, width: number | undefined): string {
     ],
     { right: [0, 1], width },
   );
-  return `${resources}\n${largest}\n${namespaces}`;
+  const tables = [resources, largest, ...(stats.namespaces.length > 0 ? [namespaces] : [])];
+  return tables.join("\n");
 }
