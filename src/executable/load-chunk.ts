@@ -17,8 +17,36 @@ const COMPILED = ".compiled";
 const loaded = new Map<string, { exports: unknown }>();
 const requireBuiltin = createRequire(process.execPath);
 
+/** What many chunks name and few commands use, and what takes milliseconds to load: it is loaded when something of it is used. */
+const LATE = /^node:crypto$|^\.\/read-yaml-/;
+
 /** A chunk by its name in the bundle, such as `./kubemend.cjs`, or a module of Node. */
 export function loadChunk(name: string): unknown {
+  return LATE.test(name) ? whenUsed(() => load(name) as object) : load(name);
+}
+
+/** Stands for a module. */
+function whenUsed(load: () => object): object {
+  let module: object | undefined;
+  const loaded = (): object => {
+    module ??= load();
+    return module;
+  };
+  return new Proxy(
+    {},
+    {
+      get: (_, name) => Reflect.get(loaded(), name),
+      has: (_, name) => Reflect.has(loaded(), name),
+      ownKeys: () => Reflect.ownKeys(loaded()),
+      getOwnPropertyDescriptor(_, name) {
+        const found = Reflect.getOwnPropertyDescriptor(loaded(), name);
+        return found && { ...found, configurable: true }; // as a proxy must say of what its target does not have
+      },
+    },
+  );
+}
+
+function load(name: string): unknown {
   if (!name.startsWith("./")) return requireBuiltin(name);
   const known = loaded.get(name);
   if (known !== undefined) return known.exports;

@@ -3,10 +3,11 @@
  * directory of them with a SHA-256 of its own. Whoever looks up a key reads the directory and a block, whatever the size
  * of the keyspace. Every byte is covered: a file that was damaged is found out before anything of it is used.
  */
-import { createHash, randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { ByteSource } from "../bolt/byte-source.ts";
 import { compareBytes } from "../bolt/page.ts";
 import { defined } from "../errors/defined.ts";
+import { hashSeed } from "./hash-seed.ts";
 import { type IndexResult, isSelectedKey, type KeySelection } from "./index-task.ts";
 import { createKeyIndex, findOrAddEntry, INDEX_COLUMNS, type KeyIndex } from "./key-index.ts";
 import { sortByKey } from "./key-order.ts";
@@ -150,7 +151,7 @@ function findEntries(
   select: readonly KeySelection[],
   labelled: boolean,
 ): IndexResult | undefined {
-  const index = createKeyIndex(randomInt(2 ** 31), select.length === 0 ? blocks.length * BLOCK_ENTRIES : 0);
+  const index = createKeyIndex(hashSeed(), select.length === 0 ? blocks.length * BLOCK_ENTRIES : 0);
   for (const number of blocksOf(blocks, select)) {
     if (!addBlock(source, defined(blocks[number]), index, select, labelled)) return undefined;
   }

@@ -1,9 +1,10 @@
 /** Checks a database before it is taken over. */
-import { randomInt } from "node:crypto";
+
 import { checkFreePages, checkMetas } from "../bolt/check.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { invariant } from "../errors/errors.ts";
 import { reportTallies } from "../errors/findings.ts";
+import { hashSeed } from "../mvcc/hash-seed.ts";
 import type { IndexResult, KeySelection } from "../mvcc/index-task.ts";
 import type { EncryptionConfig } from "../storage/encryption-config.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
@@ -49,7 +50,7 @@ export async function checkStructure(
   const spec = {
     index: {
       select: [{ prefix: new Uint8Array(0), exact: true }, ...select],
-      seed: randomInt(2 ** 31),
+      seed: hashSeed(),
       ...(options.atRevision === undefined ? {} : { atRevision: options.atRevision }),
     },
     signs: true,

@@ -1,12 +1,12 @@
 /** etcd's HashKV of a snapshot at one of its revisions, computed as etcd does. */
 
-import { randomInt } from "node:crypto";
 import { type Bucket, readEntries } from "../bolt/bucket.ts";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { createPageSet } from "../bolt/page-set.ts";
 import type { Report } from "../bolt/tree.ts";
 import { defined } from "../errors/defined.ts";
 import { createHashKv } from "../mvcc/hash-kv.ts";
+import { hashSeed } from "../mvcc/hash-seed.ts";
 import { KEY_BUCKET } from "./leaf-tasks.ts";
 import { type SweptFile, sweepInParallel } from "./parallel-sweep.ts";
 
@@ -25,7 +25,7 @@ export async function hashRevision(
   const { bolt } = file;
   const buckets = file.buckets.filter(({ path }) => path === KEY_BUCKET);
   const map = mapLeaves(bolt, buckets, report);
-  const spec = { index: { select: [], seed: randomInt(2 ** 31), atRevision: revision } };
+  const spec = { index: { select: [], seed: hashSeed(), atRevision: revision } };
   const options = signal === undefined ? {} : { signal };
   const { index: result } = await sweepInParallel(file, map, spec, createPageSet(bolt.pageCount), report, options);
   const index = defined(result).index;

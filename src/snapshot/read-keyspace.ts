@@ -1,12 +1,12 @@
 /** The keyspace of a snapshot at a revision: which keys are live, and their values on demand. */
 
-import { randomInt } from "node:crypto";
 import { readPage } from "../bolt/bolt.ts";
 import { type LeafMap, mapLeaves } from "../bolt/leaf-map.ts";
 import { checkLeaf, compareBytes, leafValue, type Page, PageFlag } from "../bolt/page.ts";
 import { createPageSet } from "../bolt/page-set.ts";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
+import { hashSeed } from "../mvcc/hash-seed.ts";
 import type { RevisionPlace } from "../mvcc/history-task.ts";
 import { type IndexResult, type KeySelection, selectEntries } from "../mvcc/index-task.ts";
 import { type KeyIndex, sortedEntries } from "../mvcc/key-index.ts";
@@ -142,7 +142,7 @@ async function indexKeys(snapshot: Snapshot, options: KeyspaceOptions): Promise<
   const keepAll = keyIndex !== undefined && atRevision === undefined && mayIndexAll(bolt, map);
   const index = {
     select: keepAll ? [] : select,
-    seed: randomInt(2 ** 31),
+    seed: hashSeed(),
     ...(atRevision === undefined ? {} : { atRevision }),
   };
   const swept = await sweepLeaves(snapshot, map, { index, labelKinds: labelKinds || keepAll }, options);
@@ -252,7 +252,7 @@ export async function readChanges(
   range: { readonly compactRevision: number; readonly upTo: number },
   options: SnapshotOptions = {},
 ): Promise<readonly KeyChange[]> {
-  const { timeline: gathered } = await sweepKeys(snapshot, { timeline: { seed: randomInt(2 ** 31) } }, options);
+  const { timeline: gathered } = await sweepKeys(snapshot, { timeline: { seed: hashSeed() } }, options);
   const timeline = createTimeline(defined(gathered), range.compactRevision);
   const { rows, byRevision } = timeline;
   const read = createValueReader(snapshot);

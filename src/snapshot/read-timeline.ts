@@ -1,9 +1,9 @@
 /** Every revision of every key of a snapshot, and their values on demand: what a server needs that shows any moment. */
 
-import { randomInt } from "node:crypto";
 import { mapLeaves } from "../bolt/leaf-map.ts";
 import { createPageSet } from "../bolt/page-set.ts";
 import { defined } from "../errors/defined.ts";
+import { hashSeed } from "../mvcc/hash-seed.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
 import { createTimeline, type Timeline } from "../mvcc/timeline.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
@@ -30,7 +30,7 @@ export async function readTimeline(snapshot: Snapshot, options: SnapshotOptions 
     buckets.filter((bucket) => bucket.path === KEY_BUCKET),
     findings.report,
   );
-  const spec = { timeline: { seed: randomInt(2 ** 31) }, signs: true };
+  const spec = { timeline: { seed: hashSeed() }, signs: true };
   const swept = await sweepInParallel(snapshot, map, spec, createPageSet(bolt.pageCount), findings.report, {
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done, total) => progress?.({ step: "reading", done, total, unit: "bytes" }),

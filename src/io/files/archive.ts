@@ -11,7 +11,7 @@ import { closeSync, fstatSync, read, readSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
-import * as zlib from "node:zlib";
+import type { Gunzip, ZstdDecompress } from "node:zlib";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { ArchiveContent } from "./archive-content.ts";
@@ -146,7 +146,8 @@ function streamContent(kind: "gzip" | "zstd", path: string, fd: number): Archive
 }
 
 async function* gunzip(fd: number, progress: { consumed: number }): AsyncIterable<Uint8Array> {
-  yield* through(zlib.createGunzip({ chunkSize: CHUNK }), fd, 0, progress);
+  const { createGunzip } = await import("node:zlib");
+  yield* through(createGunzip({ chunkSize: CHUNK }), fd, 0, progress);
 }
 
 const ZSTD_MAGIC = 0xfd2fb528 | 0;
@@ -159,7 +160,8 @@ async function* unzstd(
   total: number,
   progress: { consumed: number },
 ): AsyncIterable<Uint8Array> {
-  if (typeof zlib.createZstdDecompress !== "function") {
+  const { createZstdDecompress } = await import("node:zlib");
+  if (typeof createZstdDecompress !== "function") {
     throw new MendError("unsupported", `"${path}" is compressed with zstd, which this version of Node cannot read`, {
       hint: "use Node 22.15 or newer, or decompress it first with: zstd -d FILE",
     });
@@ -174,7 +176,7 @@ async function* unzstd(
       continue;
     }
     if (magic !== ZSTD_MAGIC) throw Object.assign(new Error("no zstd frame here"), { code: "Z_DATA_ERROR" });
-    const frame = zlib.createZstdDecompress({ chunkSize: CHUNK });
+    const frame = createZstdDecompress({ chunkSize: CHUNK });
     yield* through(frame, fd, position, progress);
     position += frame.bytesWritten;
   }
@@ -182,7 +184,7 @@ async function* unzstd(
 
 /** The file from `start` on through a decompressor. `bytesWritten` of a zlib stream is what it consumed. */
 async function* through(
-  decompressor: zlib.Gunzip | zlib.ZstdDecompress,
+  decompressor: Gunzip | ZstdDecompress,
   fd: number,
   start: number,
   progress: { consumed: number },

@@ -1,11 +1,11 @@
 /** `snapshot status`: what a snapshot is, in one look. */
 
-import { randomInt } from "node:crypto";
 import { readEntries } from "../../bolt/bucket.ts";
 import { checkFreePages, checkMetas } from "../../bolt/check.ts";
 import { mapLeaves } from "../../bolt/leaf-map.ts";
 import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
+import { hashSeed } from "../../mvcc/hash-seed.ts";
 import { appendBytes, appendEntry, appendLeaves, createLeafHashes, type RunningHash } from "../../mvcc/hash-task.ts";
 import type { KeyIndex } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
@@ -67,7 +67,7 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     const counts = info.finishedCompact === compactRevision && !mayIndexAll(bolt, map, options.mostIndexed);
     const keysTask = counts
       ? { countLive: { compactRevision }, signs: true }
-      : { index: { select: [], seed: randomInt(2 ** 31) } };
+      : { index: { select: [], seed: hashSeed() } };
     const spec = { hash: hashes, ...keysTask };
     const { index, liveCount, signs } = await sweepInParallel(snapshot, map, spec, reached, report, {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
