@@ -124,7 +124,7 @@ describe.each([
       expect(readFileSync(join(directory, "WAL.before-restore/old"), "utf8")).toBe("old WAL");
     }
     expect(hashOf(snapshot)).toBe(before);
-  });
+  }, 300_000);
 
   test("a failure leaves everything as it was", async () => {
     const whole = faultyFileSystem("fail", Number.POSITIVE_INFINITY);
@@ -141,7 +141,7 @@ describe.each([
       );
       expect(readdirSync(directory)).toEqual(names);
     }
-  });
+  }, 300_000);
 });
 
 test("an empty target directory stays the same directory: it may be a mount point", async () => {
