@@ -27,7 +27,7 @@ export interface Contained {
   /** Whether the loopback of this machine is reached from it. */
   readonly sharesNetwork?: boolean;
   /** What is written to its stdin. */
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   /** Called with what comes on its stderr. */
   readonly heard?: (text: string) => void;

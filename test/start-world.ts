@@ -59,8 +59,8 @@ export class StartWorld {
 
   static async open(directory: string, options: StartWorldOptions = {}): Promise<StartWorld> {
     const world = new StartWorld(directory, options);
-    mkdirSync(world.manifests);
-    mkdirSync(join(directory, "kubernetes"));
+    mkdirSync(world.manifests, { recursive: true });
+    mkdirSync(join(directory, "kubernetes"), { recursive: true });
     world.#server = await ApiServerStandIn.start(directory, {
       version: "v1.30.2",
       objects: [

@@ -2,12 +2,13 @@
  * The commands whose target another run may write again afterwards, in two containers at once: what is there in the end
  * is of one of them, and whoever was in the way was named. `KUBEMEND_RACES=100` runs as many of each.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { RECORD_NAME } from "../src/nodes/clean-record.ts";
+import { readUndoFile } from "../src/operations/objects/undo-log.ts";
 import { Authority } from "../testbed/pki.ts";
 import { CleanWorld } from "./clean-world.ts";
 import { type Contained, canUnshare, type Ended, race } from "./containers.ts";
@@ -16,6 +17,7 @@ import { writeNode } from "./kubeadm-nodes.ts";
 import { kubemend } from "./kubemend.ts";
 import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
 import { findProgram } from "./programs.ts";
+import { startRestorable } from "./restorable-cluster.ts";
 
 const RACES = Number(process.env.KUBEMEND_RACES || 1);
 const TIME = 60_000 + RACES * 20_000;
@@ -202,7 +204,133 @@ describe.runIf(canUnshare)("two containers at once", () => {
       expect(verified.stdout).toMatch(/^2 links/m);
     }),
   );
+
+  test("backup prune: the chain stays whole", { timeout: TIME }, () =>
+    races(async (place) => {
+      const { repository, signing, identity } = await filledRepository(place, 3);
+      const args = ["backup", "prune", repository, "--keep-last=1", ...signing, "-o", "json"];
+      expectOrderly(await both({ args }), /changed|is gone|not there/);
+      const verified = await kubemend(directory, ["backup", "verify", repository, ...identity]);
+      expect(verified.code, verified.stdout + verified.stderr).toBe(0);
+      expect(verified.stdout).toMatch(/^1 links?/m);
+    }),
+  );
+
+  test("backup rotate: one key follows, and who has lost holds none that opens anything", { timeout: TIME }, () =>
+    races(async (place) => {
+      const { repository, signing, identity } = await filledRepository(place, 1);
+      const fresh = (i: number) => [`--new-signing-key=${place}/key-${i}`, `--new-identity=${place}/identity-${i}`];
+      const ended = await race(
+        directory,
+        [1, 2].map((i) => ({ args: ["backup", "rotate", repository, ...signing, ...identity, ...fresh(i)] })),
+      );
+      expect(ended.map(({ code }) => code).sort(), JSON.stringify(ended)).toEqual([0, 1]);
+      const winner = ended.findIndex(({ code }) => code === 0) + 1;
+      const verified = await kubemend(directory, [
+        ...["backup", "verify", repository, "--identity", join(place, `identity-${winner}`)],
+      ]);
+      expect(verified.code, verified.stdout + verified.stderr).toBe(0);
+      const more = ["backup", "import", repository, join(place, "snapshot_2026-11-21_104217.db")];
+      const added = await kubemend(directory, [...more, "--signing-key", join(place, `key-${winner}`)]);
+      expect(added.code, added.stderr).toBe(0);
+    }),
+  );
+
+  test(
+    "backup init with the same key files: one makes them, and the repository opens with them",
+    { timeout: TIME },
+    () =>
+      races(async (place) => {
+        const repository = join(place, "repository");
+        const keys = ["--signing-key", join(place, "signing"), "--identity", join(place, "identity")];
+        expectOrderly(
+          await both({ args: ["backup", "init", repository, ...keys] }),
+          /being written by|exists? already|there is a backup/,
+        );
+        writeFileSync(join(place, "snapshot_2026-11-21_104217.db"), madeSnapshot(clusterEntries([])));
+        const words = [
+          "backup",
+          "import",
+          repository,
+          join(place, "snapshot_2026-11-21_104217.db"),
+          ...keys.slice(0, 2),
+        ];
+        const added = await kubemend(directory, words);
+        expect(added.code, added.stderr).toBe(0);
+        const verified = await kubemend(directory, ["backup", "verify", repository, ...keys.slice(2)]);
+        expect(verified.code, verified.stdout).toBe(0);
+      }),
+  );
+
+  test("objects restore with one undo file, and what takes it back", { timeout: TIME }, () =>
+    races(async (place) => {
+      const { server, env, words } = await clusterToRestore(place);
+      try {
+        const undo = join(place, "undo");
+        const restored = await both({ args: [...words, "--undo-file", undo], sharesNetwork: true, env });
+        const done = expectOrderly(restored, /exists already|another run is writing/);
+        expect(done.length, JSON.stringify(restored)).toBe(1);
+        expect(readUndoFile(undo).entries.map(({ outcome }) => outcome?.uid)).toEqual(["uid-a", "uid-b", "uid-c"]);
+        const back = { args: ["objects", "undo", undo, "--yes"], sharesNetwork: true, env };
+        expectOrderly(await both(back), /another run is writing/);
+        for (const name of ["a", "b", "c"]) expect(server.get("ConfigMap", `default/${name}`), name).toBeUndefined();
+      } finally {
+        server.close();
+      }
+    }),
+  );
+
+  test("a step of a cluster's operation on one node: the second one waits, and finds it done", { timeout: TIME }, () =>
+    races(async (place) => {
+      for (const name of ["etc/kubernetes/manifests", "var/lib", "var/log"])
+        mkdirSync(join(place, name), { recursive: true });
+      const snapshot = madeSnapshot(clusterEntries([]));
+      const sha256 = createHash("sha256").update(snapshot).digest("hex");
+      const plan = { id: STEP_ID, digest: "d", size: snapshot.length };
+      const request = { step: "receive", plan, size: snapshot.length, sha256 };
+      const before = ["etc", "var/lib", "var/log"]
+        .map((name) => `mount --bind '${place}/${name}' '/${name}'`)
+        .join("; ");
+      const stdin = Buffer.concat([Buffer.from(`${JSON.stringify(request)}\n`), snapshot]);
+      const ended = await both({ args: ["cluster", "node"], before, stdin });
+      expect(
+        ended.map(({ code }) => code),
+        JSON.stringify(ended),
+      ).toEqual([0, 0]);
+      const kept = join(place, "var/lib/kubemend/cluster", STEP_ID);
+      expect(readFileSync(join(kept, "snapshot.db")).equals(snapshot)).toBe(true);
+      expect(JSON.parse(readFileSync(join(kept, "journal.json"), "utf8"))).toMatchObject({ state: "received" });
+      expect(readdirSync(kept).sort()).toEqual(["journal.json", "snapshot.db"]);
+    }),
+  );
 });
+
+const STEP_ID = "restore-20261129-104217-3f9c2a";
+
+/** A repository beside its keys, with so many links. */
+async function filledRepository(place: string, links: number) {
+  const repository = join(place, "repository");
+  const signing = ["--signing-key", join(place, "signing")];
+  const identity = ["--identity", join(place, "identity")];
+  expect((await kubemend(directory, ["backup", "init", repository, ...signing, ...identity])).code).toBe(0);
+  for (let i = 1; i <= links; i++) {
+    const path = join(place, `snapshot_2026-11-2${i}_104217.db`);
+    const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name: `map-${i}` } };
+    writeFileSync(path, madeSnapshot(clusterEntries([map])));
+    expect((await kubemend(directory, ["backup", "import", repository, path, ...signing])).code).toBe(0);
+  }
+  return { repository, signing, identity };
+}
+
+/** A cluster without the three objects of a backup. */
+async function clusterToRestore(place: string) {
+  const map = (name: string) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "default", name } });
+  const backup = join(place, "backup.db");
+  writeFileSync(backup, madeSnapshot(clusterEntries(["a", "b", "c"].map(map))));
+  const server = await startRestorable(place, ["kube-system", "default"]);
+  const words = ["objects", "restore", backup, "configmaps", "-n", "default", "--yes"];
+  return { server, env: { KUBECONFIG: server.kubeconfig }, words };
+}
 
 describe.runIf(canUnshare && findProgram("bookworm", "etcd") !== undefined)("two containers and an etcd", () => {
   let etcd: EtcdServer;

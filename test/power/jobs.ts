@@ -9,6 +9,7 @@ import type { Finding } from "../../src/errors/errors.ts";
 import { readIdentity } from "../../src/io/repository/identity.ts";
 import { readLog } from "../../src/wal/log.ts";
 import { clusterEntries, madeSnapshot } from "../made-snapshot.ts";
+import { CLUSTER_JOBS } from "./cluster-jobs.ts";
 import { checkEither, expectNoLeftovers, MAIN, run } from "./job-steps.ts";
 import type { PowerJob } from "./power-job.ts";
 import { WRITER_JOBS } from "./writer-jobs.ts";
@@ -277,6 +278,7 @@ export const POWER_JOBS: readonly PowerJob[] = [
     },
   },
   ...WRITER_JOBS,
+  ...CLUSTER_JOBS,
 ];
 
 const salvageArguments = (directory: string, inputs: string): string[] => [

@@ -7,7 +7,7 @@
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { RecordedChange } from "./recorded-change.ts";
 
 const roots = (process.env.KUBEMEND_RECORD_ROOT ?? "").split(":");
@@ -24,14 +24,18 @@ function note(change: RecordedChange): void {
 }
 
 /**
- * Through `/proc/self/fd/N`, by which the directories are reached that must not be exchanged, to the path that it
- * stands for.
+ * Through `/proc/self/fd/N`, by which the directories are reached that must not be exchanged, and through links on the
+ * way, to the path that it stands for.
  */
 function realPath(path: fs.PathLike): string {
   const text = resolve(Buffer.isBuffer(path) ? path.toString() : String(path));
   const [, descriptor, rest = ""] = /^\/(?:proc\/self|dev)\/fd\/(\d+)(\/.*)?$/.exec(text) ?? [];
-  if (descriptor === undefined) return text;
-  return `${original.readlinkSync(`/proc/self/fd/${descriptor}`)}${rest}`;
+  const place = descriptor === undefined ? text : `${original.readlinkSync(`/proc/self/fd/${descriptor}`)}${rest}`;
+  try {
+    return join(original.realpathSync(dirname(place)), basename(place));
+  } catch {
+    return place; // it is about to fail
+  }
 }
 
 const isBelow = (path: string): boolean => roots.some((each) => path === each || path.startsWith(`${each}/`));
@@ -136,10 +140,16 @@ const SYNC: Readonly<Record<string, Wrapped>> = {
     const { ino, mode } = original.statSync(real);
     note({ change: "chmod", inode: ino, mode: mode & 0o7777 });
   }),
-  mkdirSync: pathChange((real) => {
+  mkdirSync: (call, path: fs.PathLike, options: unknown) => {
+    const real = realPath(path);
+    const isRecursive = (options as { readonly recursive?: boolean } | undefined)?.recursive === true;
+    const isThere = isRecursive && original.existsSync(real);
+    const result = call();
+    if (isThere || !isBelow(real)) return result;
     const { ino, mode } = original.statSync(real);
     note({ change: "mkdir", path: relative(real), inode: ino, mode: mode & 0o7777 });
-  }),
+    return result;
+  },
   unlinkSync: pathChange((real) => note({ change: "unlink", path: relative(real) })),
   rmdirSync: pathChange((real) => note({ change: "rmdir", path: relative(real) })),
   rmSync: pathChange(noteRemoved, true),

@@ -107,7 +107,10 @@ export async function placeFiles(
   }
 }
 
-/** Takes the manifests away: the kubelet then ends their pods. Returns those that were left because somebody has changed them. */
+/**
+ * Takes the manifests away, for good: the kubelet then ends their pods, also after a reboot. Returns those that were left
+ * because somebody has changed them.
+ */
 export async function removeManifests(places: BootstrapPlaces): Promise<string[]> {
   const changed: string[] = [];
   for (const { path, sha256: hash } of (await readRecord(places))?.manifests ?? []) {
@@ -115,13 +118,24 @@ export async function removeManifests(places: BootstrapPlaces): Promise<string[]
     if (actual === hash) fs.remove(path);
     else if (actual !== undefined) changed.push(path);
   }
+  if (lstatSync(places.podManifestPath, { throwIfNoEntry: false }) !== undefined)
+    fs.syncDirectory(places.podManifestPath);
   return changed;
 }
 
-/** Takes the secrets away, with the record: the last step, after the manifests. */
+/**
+ * Takes the secrets away: the last step, after the manifests. The record goes last: without it nobody would know whose
+ * the rest is.
+ */
 export async function removeSecrets(places: BootstrapPlaces): Promise<void> {
   if ((await readRecord(places)) === undefined) return;
-  fs.remove(places.secretsDir);
+  const { secretsDir } = places;
+  for (const name of await namesIn(secretsDir)) {
+    if (name !== RECORD_NAME && !isOwnName(name)) fs.remove(join(secretsDir, name));
+  }
+  fs.syncDirectory(secretsDir);
+  fs.remove(secretsDir);
+  fs.syncDirectory(dirname(secretsDir));
 }
 
 /** In a staging directory: what is to get its name, and what had it. */
@@ -188,11 +202,11 @@ export async function placeManifest(
   bytes: Uint8Array,
   earlier: BootstrapRecord["manifests"],
 ): Promise<void> {
-  const there = await hashOf(path);
-  if (there === sha256(bytes)) return;
   using directory = openTrustedDirectory(dirname(path), { strict: true });
   const name = basename(path);
   removeStagedFiles(fs, directory.anchor, name);
+  const there = await hashOf(path);
+  if (there === sha256(bytes)) return;
   const staged = join(directory.anchor, stagingName(name, newNonce()));
   try {
     await writeDurably(staged, bytes, 0o600);

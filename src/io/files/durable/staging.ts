@@ -93,8 +93,15 @@ export function removeStagedFiles(fs: FileSystem, directory: string, name: strin
   const prefix = stagingName(name, "");
   for (const each of readdirSync(directory)) {
     if (!each.startsWith(prefix) || !/^[0-9a-f]{16}$/.test(each.slice(prefix.length))) continue;
-    if (isOurFile(join(directory, each))) fs.remove(join(directory, each));
+    const path = join(directory, each);
+    if (isOurFile(path) || isOtherNameOf(path, join(directory, name))) fs.remove(path);
   }
+}
+
+/** Killed after it was linked to its name, and before the other name went. */
+function isOtherNameOf(path: string, target: string): boolean {
+  const [one, two] = [path, target].map((each) => lstatSync(each, { throwIfNoEntry: false }));
+  return one?.isFile() === true && one.uid === process.geteuid?.() && one.ino === two?.ino && one.dev === two.dev;
 }
 
 function isOurFile(path: string): boolean {
