@@ -67,6 +67,7 @@ const BACKUP_RUN: PowerJob = {
     program("run-backup-agent.ts"),
     agentFile(directory, inputs, etcd!.endpoint),
     etcd!.endpoint,
+    join(directory, "repository"),
   ],
   async check(directory, { inputs, hasSpoken }) {
     const words = ["backup", "verify", join(directory, "repository"), "--identity", join(inputs, "identity")];
@@ -79,7 +80,8 @@ const BACKUP_RUN: PowerJob = {
     assert.ok(links >= (hasSpoken ? 2 : 0), `${links} links`);
   },
   async again(directory, inputs) {
-    await runBackupAgent(agentFile(directory, inputs, etcd!.endpoint), etcd!.endpoint);
+    const file = agentFile(directory, inputs, etcd!.endpoint);
+    await runBackupAgent(file, etcd!.endpoint, join(directory, "repository"));
     await run(directory, ["backup", "verify", join(directory, "repository"), "--identity", join(inputs, "identity")]);
   },
   close: () => etcd?.stop("SIGKILL"),

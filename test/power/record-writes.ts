@@ -150,6 +150,14 @@ const SYNC: Readonly<Record<string, Wrapped>> = {
     note({ change: "mkdir", path: relative(real), inode: ino, mode: mode & 0o7777 });
     return result;
   },
+  mkdtempSync: (call) => {
+    const path = call() as string;
+    const real = realPath(path);
+    if (!isBelow(real)) return path;
+    const { ino, mode } = original.statSync(real);
+    note({ change: "mkdir", path: relative(real), inode: ino, mode: mode & 0o7777 });
+    return path;
+  },
   unlinkSync: pathChange((real) => note({ change: "unlink", path: relative(real) })),
   rmdirSync: pathChange((real) => note({ change: "rmdir", path: relative(real) })),
   rmSync: pathChange(noteRemoved, true),

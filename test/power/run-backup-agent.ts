@@ -1,29 +1,35 @@
 /**
- * `backup run` until it has stored a full and a delta; run as a program, so that it can be recorded. What it stores is
- * a real etcd's.
+ * `backup run` until it has added a full and a delta to its repository; run as a program, so that it can be recorded.
+ * What it stores is a real etcd's.
  */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "../../src/cli/run.ts";
 
-const STORED = /"msg":"(?:full|delta) stored"/g;
+const POLL_MS = 100;
+const MOST_POLLS = 600;
 
-export async function runBackupAgent(config: string, endpoint: string): Promise<void> {
+function linksOf(repository: string): number {
+  const chain = join(repository, "chain");
+  return existsSync(chain) ? readdirSync(chain).filter((name) => /^\d+$/.test(name)).length : 0;
+}
+
+async function put(endpoint: string): Promise<void> {
+  const [key, value] = ["put", String(Date.now())].map((text) => Buffer.from(text).toString("base64"));
+  await fetch(`${endpoint}/v3/kv/put`, { method: "POST", body: JSON.stringify({ key, value }) });
+}
+
+export async function runBackupAgent(config: string, endpoint: string, repository: string): Promise<void> {
   const over = new AbortController();
+  const wanted = Math.max(2, linksOf(repository) + 1);
   let log = "";
-  let puts = 0;
-  const put = async (): Promise<void> => {
-    const body = {
-      key: Buffer.from(`put-${puts++}`).toString("base64"),
-      value: Buffer.from("value").toString("base64"),
-    };
-    await fetch(`${endpoint}/v3/kv/put`, { method: "POST", body: JSON.stringify(body) });
-  };
   const sink = (write: (text: string) => void) => ({
     isTTY: false,
     columns: undefined,
     write: (text: string) => Promise.resolve(write(text)),
   });
-  let stored = 0;
-  const code = await run(["backup", "run", "--config", config], {
+  const ended = run(["backup", "run", "--config", config], {
     cwd: "/",
     env: {},
     now: Date.now,
@@ -31,17 +37,19 @@ export async function runBackupAgent(config: string, endpoint: string): Promise<
     stdout: sink(() => {}),
     stderr: sink((text) => {
       log += text;
-      const now = log.match(STORED)?.length ?? 0;
-      if (now > stored && now < 2) void put();
-      if (now >= 2) over.abort(new DOMException("interrupted", "AbortError"));
-      stored = now;
     }),
   });
-  if (stored < 2) throw new Error(`the agent ended with ${code}\n${log}`);
+  for (let polls = 0; linksOf(repository) < wanted && polls < MOST_POLLS; polls++) {
+    if (polls % 10 === 5) await put(endpoint);
+    await sleep(POLL_MS);
+  }
+  over.abort(new DOMException("interrupted", "AbortError"));
+  const code = await ended;
+  if (linksOf(repository) < wanted) throw new Error(`the agent stored too little, and ended with ${code}\n${log}`);
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [config, endpoint] = process.argv.slice(2);
-  await runBackupAgent(config!, endpoint!);
+  const [config, endpoint, repository] = process.argv.slice(2);
+  await runBackupAgent(config!, endpoint!, repository!);
   process.stdout.write("stored\n");
 }

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { BootstrapManifest } from "../../bootstrap/start-plan.ts";
 import {
   type BootstrapPlaces,
@@ -21,6 +22,7 @@ import {
   removeManifests,
   removeSecrets,
 } from "./bootstrap-files.ts";
+import { realFileSystem } from "./durable/file-system.ts";
 
 let root: string;
 let places: BootstrapPlaces;
@@ -42,6 +44,52 @@ const pod = (name: string, text: string) =>
   }) as unknown as BootstrapManifest;
 const PODS = [pod("one", "1"), pod("two", "2")];
 const manifests = () => readdirSync(places.podManifestPath).sort();
+
+test("secrets that were half removed are still known as ours", async () => {
+  const { remove } = realFileSystem;
+  for (let at = 0; at < 2; at++) {
+    await placeFiles(places, SECRETS, PODS);
+    await removeManifests(places);
+    let left = at;
+    vi.spyOn(realFileSystem, "remove").mockImplementation((path) => {
+      if (left-- === 0) throw new Error("killed");
+      remove(path);
+    });
+    await expect(removeSecrets(places)).rejects.toThrow("killed");
+    vi.restoreAllMocks();
+    await placeFiles(places, SECRETS, PODS);
+    expect(readFileSync(join(places.secretsDir, "secrets/a/key"), "utf8")).toBe("secret");
+  }
+});
+
+test("a manifest that has its name already, and its staged name too", async () => {
+  await placeFiles(places, SECRETS, PODS);
+  linkSync(
+    join(places.podManifestPath, "one.yaml"),
+    join(places.podManifestPath, ".one.yaml.kubemend-0123456789abcdef"),
+  );
+  await placeFiles(places, SECRETS, PODS);
+  expect(manifests()).toEqual(["one.yaml", "two.yaml"]);
+});
+
+test("manifests and secrets that were removed stay removed after a power cut", async () => {
+  await placeFiles(places, SECRETS, PODS);
+  const seen: string[] = [];
+  const { remove, syncDirectory } = realFileSystem;
+  vi.spyOn(realFileSystem, "remove").mockImplementation((path) => {
+    seen.push(`remove ${path}`);
+    remove(path);
+  });
+  vi.spyOn(realFileSystem, "syncDirectory").mockImplementation((path) => {
+    seen.push(`flush ${path}`);
+    syncDirectory(path);
+  });
+  await removeManifests(places);
+  expect(seen.at(-1)).toBe(`flush ${places.podManifestPath}`);
+  await removeSecrets(places);
+  expect(seen.slice(-2)).toEqual([`remove ${places.secretsDir}`, `flush ${root}`]);
+  vi.restoreAllMocks();
+});
 
 test("secrets are for their owner only, and all goes again", async () => {
   await placeFiles(places, SECRETS, PODS);
