@@ -48,7 +48,22 @@ export interface NodeReadiness {
   readonly error: string | undefined;
   /** Names of certificates that are expired, missing or expire within 30 days; undefined where they could not be listed. */
   readonly certificates: readonly string[] | undefined;
+  /** How its address becomes one of the network. */
+  readonly addressBy: AddressSource;
+  /** What of the files that the repository holds of it was changed since; undefined where that is not known. */
+  readonly changedFiles: readonly string[] | undefined;
+  /** The node agent there; undefined where it could not be asked. */
+  readonly agent: NodeAgent | undefined;
 }
+
+/**
+ * `number`: it is an address already; `hosts`: the hosts file of this machine has it; `cluster`: a name that only the
+ * cluster's own DNS knows; `dns`: a name server answers, and whose that is, is not known.
+ */
+export type AddressSource = "number" | "hosts" | "cluster" | "dns";
+
+/** `protects`: it puts lost static pods back; `runs`: it does not; `silent`: none answers. */
+export type NodeAgent = "protects" | "runs" | "silent";
 
 export type ReadinessState = "ready" | "not-ready" | "unknown";
 
@@ -145,21 +160,27 @@ function judgeBackup({ backup, now, limits, nodes }: ReadinessFacts): readonly R
         : `it holds the files of ${backup.files.map(({ node }) => node).join(", ")}`,
       withoutFiles.length > 0 && backup.files.length > 0
         ? `set nodeFiles: true for the agent of ${withoutFiles.map(({ name }) => name).join(", ")}`
-        : "set nodeFiles: true for the agent of each control-plane node",
+        : NODE_FILES_TODO,
     ),
   ];
 }
+
+const NODE_FILES_TODO = "set nodeFiles: true for the agent of each control-plane node";
 
 function opensText(opens: boolean | undefined): string {
   if (opens === undefined) return "encrypted; no identity was given to try";
   return opens ? "the identity opens it" : "the identity does not open it";
 }
 
-function judgeNodes({ nodes }: ReadinessFacts): readonly ReadinessCheck[] {
+const NODE_CHECKS = ["access", "names", "executable", "certificates", "files-kept", "agent"].map(
+  (each) => `node-${each}`,
+);
+
+function judgeNodes({ nodes, backup, now }: ReadinessFacts): readonly ReadinessCheck[] {
   if (nodes.length === 0) {
     const text = "no control-plane node is known";
     const todo = `kubemend ready REPOSITORY ${input("node")} NAME=ADDRESS, for each control-plane node`;
-    return ["node-access", "node-executable", "node-certificates"].map((code) => check(code, "unknown", text, todo));
+    return NODE_CHECKS.map((code) => check(code, "unknown", text, todo));
   }
   const names = (list: readonly NodeReadiness[]): string => list.map(({ name }) => name).join(", ");
   const unreached = nodes.filter(({ reached }) => !reached);
@@ -176,6 +197,7 @@ function judgeNodes({ nodes }: ReadinessFacts): readonly ReadinessCheck[] {
         : `${names(unreached)}: ${first.error ?? "not reached"}`,
       `ssh ${first?.address ?? "NODE"} sudo -n true`,
     ),
+    judgeNames(nodes),
     check(
       "node-executable",
       without.length === 0 ? true : without.every(({ reached }) => !reached) ? "unknown" : false,
@@ -190,7 +212,76 @@ function judgeNodes({ nodes }: ReadinessFacts): readonly ReadinessCheck[] {
       certificatesText(expiring, unlisted),
       "sudo kubemend certificate list, and renew all",
     ),
+    judgeKeptFiles(nodes, backup, now),
+    judgeAgents(nodes),
   ];
+}
+
+/** Whether a name server of the cluster, which is dead that night, has to answer before anybody can log in. */
+function judgeNames(nodes: readonly NodeReadiness[]): ReadinessCheck {
+  const by = (source: AddressSource): readonly string[] =>
+    nodes.filter(({ addressBy }) => addressBy === source).map(({ address }) => address);
+  const [first] = nodes.filter(({ addressBy }) => addressBy === "cluster" || addressBy === "dns");
+  const todo = `pass addresses and not names, such as ${input("node")} ${first?.name ?? "NAME"}=10.0.0.11, or add them to /etc/hosts`;
+  if (by("cluster").length > 0)
+    return check("node-names", false, `only the cluster's own DNS knows ${by("cluster").join(", ")}`, todo);
+  if (by("dns").length > 0) {
+    const names = by("dns").join(", ");
+    return check("node-names", "unknown", `${names}: whether that DNS answers without the cluster is not known`, todo);
+  }
+  return check("node-names", true, "no DNS is needed to reach them", todo);
+}
+
+function judgeKeptFiles(
+  nodes: readonly NodeReadiness[],
+  backup: ReadinessFacts["backup"],
+  now: number,
+): ReadinessCheck {
+  const kept = backup === undefined || "error" in backup ? [] : backup.files;
+  const sinceOf = (name: string): string => {
+    const time = kept.find(({ node }) => node === name)?.time;
+    return time === undefined ? "" : ` ${spanText(now - time)} ago`;
+  };
+  const without = nodes.filter(({ name }) => kept.length > 0 && sinceOf(name) === "");
+  const changed = nodes.filter(({ changedFiles = [] }) => changedFiles.length > 0);
+  const unknown = nodes.filter(({ changedFiles }) => changedFiles === undefined);
+  if (backup !== undefined && !("error" in backup) && kept.length === 0)
+    return check("node-files-kept", false, "nothing is kept of any node", NODE_FILES_TODO);
+  if (without.length > 0) {
+    const names = without.map(({ name }) => name).join(", ");
+    return check("node-files-kept", false, `nothing is kept of ${names}`, NODE_FILES_TODO);
+  }
+  const state = changed.length > 0 ? false : unknown.length > 0 ? "unknown" : true;
+  const texts = {
+    changed: changed.map(
+      ({ name, changedFiles = [] }) =>
+        `${name}: ${changedFiles.slice(0, 3).join(", ")}${changedFiles.length > 3 ? ` and ${changedFiles.length - 3} more` : ""}` +
+        ` changed since they were kept${sinceOf(name)}`,
+    ),
+    unknown: `not known for ${unknown.map(({ name }) => name).join(", ")}`,
+    ready: nodes.map(({ name }) => `${name}: kept${sinceOf(name)}, and unchanged since`),
+  };
+  const text = state === false ? texts.changed.join("; ") : state === true ? texts.ready.join("; ") : texts.unknown;
+  return check(
+    "node-files-kept",
+    state,
+    text,
+    "see why the backup agent there does not keep them: its log, and /status",
+  );
+}
+
+function judgeAgents(nodes: readonly NodeReadiness[]): ReadinessCheck {
+  const names = (state: NodeAgent | undefined): string =>
+    nodes
+      .filter(({ agent }) => agent === state)
+      .map(({ name }) => name)
+      .join(", ");
+  const todo = `kubemend checkpoint manifests ${input("protectManifests")} | kubectl apply -f -`;
+  if (names("silent") !== "") return check("node-agent", false, `no node agent answers on ${names("silent")}`, todo);
+  if (names("runs") !== "")
+    return check("node-agent", false, `it does not protect static pods on ${names("runs")}`, todo);
+  if (names(undefined) !== "") return check("node-agent", "unknown", `not known for ${names(undefined)}`, todo);
+  return check("node-agent", true, `it runs on ${names("protects")}, and puts lost static pods back`, todo);
 }
 
 function certificatesText(expiring: readonly NodeReadiness[], unlisted: readonly NodeReadiness[]): string {

@@ -68,6 +68,7 @@ const INPUTS = [
   "physical",
   "podCidr",
   "podManifestPath",
+  "protectManifests",
   "recoveryDir",
   "remove",
   "replace",

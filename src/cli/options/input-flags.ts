@@ -69,6 +69,7 @@ export const INPUT_FLAGS: Readonly<Record<Input, string>> = {
   physical: "--physical",
   podCidr: "--pod-cidr",
   podManifestPath: "--pod-manifest-path",
+  protectManifests: "--protect-manifests",
   recoveryDir: "--recovery-dir",
   remove: "--remove",
   replace: "--replace",

@@ -289,6 +289,7 @@ export class AgentLoop {
 
   /** What it shows of itself. */
   view(): AgentView {
+    const { protect } = this.#options;
     return {
       states: this.#states,
       since: this.#since,
@@ -298,6 +299,7 @@ export class AgentLoop {
       runtime: this.#options.machine.runtime.failure?.message ?? null,
       findings: this.#findings.current,
       counts: { ...this.#counts, copies: this.#copies.count, failures: this.#findings.failures },
+      protects: protect === undefined ? null : protect.mends ? "mend" : "notice",
       lastActivationMs: this.#lastActivation,
     };
   }

@@ -34,7 +34,7 @@ export async function checkpointStatus({ places, metricsAddress, now }: StatusOp
     node: "",
     namespace: "",
     at: new Date(now()).toISOString(),
-    agent: { answers: false, looks: 0 },
+    agent: { answers: false, looks: 0, protects: null },
     apiServer: null,
     runtime: null,
     checkpoints,

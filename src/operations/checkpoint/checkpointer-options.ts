@@ -54,7 +54,12 @@ export interface AgentReport {
   readonly namespace: string;
   /** RFC 3339. */
   readonly at: string;
-  readonly agent: { readonly answers: boolean; readonly looks: number };
+  readonly agent: {
+    readonly answers: boolean;
+    readonly looks: number;
+    /** What it does for static pods' own manifests: `mend` puts lost ones back, `notice` reports them; null for nothing. */
+    readonly protects: "mend" | "notice" | null;
+  };
   /** Why no API server can be asked; null while one can. */
   readonly apiServer: string | null;
   readonly runtime: string | null;

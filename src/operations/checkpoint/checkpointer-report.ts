@@ -15,6 +15,7 @@ export interface AgentView {
   readonly apiServer: string | null;
   readonly runtime: string | null;
   readonly findings: readonly Finding[];
+  readonly protects: AgentReport["agent"]["protects"];
   readonly counts: {
     readonly looks: number;
     readonly copies: number;
@@ -46,7 +47,7 @@ export function reportOf(view: AgentView, place: AgentPlace, now: number): Agent
     node: place.nodeName,
     namespace: place.namespace,
     at: new Date(now).toISOString(),
-    agent: { answers: true, looks: view.counts.looks },
+    agent: { answers: true, looks: view.counts.looks, protects: view.protects },
     apiServer: view.apiServer,
     runtime: view.runtime,
     checkpoints,

@@ -1,15 +1,18 @@
 /** `ready`: looks at the backups and at each control-plane node as the night would, before it comes. Changes nothing. */
 import { existsSync, statfsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { BackupFacts, NodeReadiness, Readiness, ReadinessFacts } from "../../diagnosis/readiness.ts";
+import type { BackupFacts, NodeAgent, NodeReadiness, Readiness, ReadinessFacts } from "../../diagnosis/readiness.ts";
 import { judgeReadiness } from "../../diagnosis/readiness.ts";
 import { MendError } from "../../errors/errors.ts";
 import { remoteFileSystem } from "../../io/files/durable/target.ts";
+import { addressSource } from "../../io/network/address-source.ts";
+import { CONTROL_PLANE_PATHS } from "../../io/node/control-plane-files.ts";
 import { readContent } from "../../io/repository/repository.ts";
 import { runRemote, type SshOptions } from "../../io/ssh/ssh.ts";
 import type { MomentAccess } from "../../snapshot/moment-access.ts";
 import { openForReading } from "../../snapshot/open-moment.ts";
 import { listBackups } from "../backup/list.ts";
+import { newerFiles } from "./newer-files.ts";
 
 export interface ReadyOptions {
   readonly repository: string | undefined;
@@ -37,7 +40,9 @@ export async function checkReadiness(options: ReadyOptions): Promise<Readiness> 
   const named = [...options.nodes].map(([name, address]) => ({ name, address }));
   const known = backup === undefined || "error" in backup ? [] : backup.files.map(({ node }) => node);
   const targets = named.length > 0 ? named : known.map((name) => ({ name, address: name }));
-  const nodes = await Promise.all(targets.map((each) => askNode(each, options)));
+  const files = backup === undefined || "error" in backup ? [] : backup.files;
+  const keptAt = (name: string): number | undefined => files.find(({ node }) => node === name)?.time;
+  const nodes = await Promise.all(targets.map((each) => askNode({ ...each, keptAt: keptAt(each.name) }, options)));
   options.signal.throwIfAborted();
   return judgeReadiness({ now: options.now(), backup, nodes, limits: options.limits });
 }
@@ -91,7 +96,7 @@ async function opens(address: string, moments: MomentAccess): Promise<boolean | 
 }
 
 async function askNode(
-  { name, address }: { readonly name: string; readonly address: string },
+  { name, address, keptAt }: { readonly name: string; readonly address: string; readonly keptAt: number | undefined },
   { ssh, command, signal }: ReadyOptions,
 ): Promise<NodeReadiness> {
   const attempt = async (...words: readonly string[]): Promise<{ readonly text: string; readonly error?: string }> => {
@@ -109,15 +114,24 @@ async function askNode(
       return { text: lines.join("\n"), error: error.message };
     }
   };
-  const node = { name, address, version: undefined, certificates: undefined };
+  const node = {
+    ...{ name, address, version: undefined, certificates: undefined, changedFiles: undefined, agent: undefined },
+    addressBy: addressSource(address),
+  };
   const { error: noAccess } = await attempt("true");
   if (noAccess !== undefined) return { ...node, reached: false, error: noAccess };
+  const changes = keptAt === undefined ? undefined : await attempt("sh", "-c", newerFiles(CONTROL_PLANE_PATHS, keptAt));
+  const changedFiles =
+    changes?.error === undefined ? changes?.text.split("\n").filter((line) => line !== "") : undefined;
   const version = await attempt(...command, "--version");
-  if (version.error !== undefined) return { ...node, reached: true, error: version.error };
+  if (version.error !== undefined) return { ...node, changedFiles, reached: true, error: version.error };
   // It ends with 1 where one is troubled, and lists them all the same.
   const listed = await attempt(...command, "certificate", "list", "-o", "json");
+  const agent = await attempt(...command, "checkpoint", "status", "-o", "json");
   return {
     ...node,
+    changedFiles,
+    agent: agentOf(agent.text),
     reached: true,
     error: undefined,
     version: version.text.trim(),
@@ -125,15 +139,25 @@ async function askNode(
   };
 }
 
-/** Undefined for what is no list. */
-function troubledCertificates(text: string): readonly string[] | undefined {
-  let value: unknown;
+/** Undefined for what is no answer. */
+function agentOf(text: string): NodeAgent | undefined {
+  const { agent } = (parsed(text) ?? {}) as { agent?: { answers?: unknown; protects?: unknown } };
+  if (agent?.answers === false) return "silent";
+  if (agent?.answers !== true || agent.protects === undefined) return undefined;
+  return agent.protects === "mend" ? "protects" : "runs";
+}
+
+function parsed(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-  const { certificates } = (value ?? {}) as { certificates?: unknown };
+}
+
+/** Undefined for what is no list. */
+function troubledCertificates(text: string): readonly string[] | undefined {
+  const { certificates } = (parsed(text) ?? {}) as { certificates?: unknown };
   if (!Array.isArray(certificates)) return undefined;
   return certificates.flatMap((each: { name?: unknown; state?: unknown }) =>
     each.state === "valid" ? [] : [`${String(each.name)} (${String(each.state)})`],
