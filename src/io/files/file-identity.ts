@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { fstatSync, statfsSync } from "node:fs";
 import type { ByteSource } from "../../bolt/byte-source.ts";
+import { descriptorPath } from "./descriptor-path.ts";
 
 const HEAD_BYTES = 128 << 10;
 const SAMPLE_BYTES = 4096;
@@ -34,8 +35,8 @@ export interface FileIdentity {
  * seconds. `source` reads what `descriptor` is open on; `now` is in milliseconds since the epoch.
  */
 export function fileIdentity(descriptor: number, source: ByteSource, now: number): FileIdentity | undefined {
-  if (process.platform !== "linux") return undefined;
-  if (!KEEPS_TIMES.has(statfsSync(`/proc/self/fd/${descriptor}`).type >>> 0)) return undefined;
+  const path = descriptorPath(descriptor);
+  if (path === undefined || !KEEPS_TIMES.has(statfsSync(path).type >>> 0)) return undefined;
   const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = fstatSync(descriptor, { bigint: true });
   if (now - Number(ctimeMs) < SETTLED_MS) return undefined;
   const place = createHash("sha256").update(`${dev} ${ino}`).digest("hex").slice(0, 32);

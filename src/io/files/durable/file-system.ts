@@ -34,6 +34,7 @@ import { promisify } from "node:util";
 import type { ByteSink } from "../../../bolt/page-output.ts";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { descriptorPath } from "../descriptor-path.ts";
 import { fromSystemError } from "../system-error.ts";
 import { recordFileChange, recordRename } from "./file-changes.ts";
 import { shownPath } from "./shown-path.ts";
@@ -145,14 +146,7 @@ export const realFileSystem: FileSystem = {
     });
   },
   syncDirectory(path) {
-    attempt("flush", path, () => {
-      const descriptor = openSync(path, "r");
-      try {
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-    });
+    attempt("flush", path, () => flushDirectory(path));
   },
   async syncTree(path) {
     try {
@@ -178,8 +172,10 @@ const FLUSH_BYTES = 64 << 20;
 
 /** By the descriptor, because an unpacked archive has no name. False where the file system cannot, and nothing is there. */
 async function shareBlocks(descriptor: number, path: string): Promise<boolean> {
+  const from = descriptorPath(descriptor);
+  if (from === undefined) return false;
   try {
-    await copyAsync(`/dev/fd/${descriptor}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    await copyAsync(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     return true;
   } catch (error) {
     if (existsSync(path)) throw fromSystemError(error, "copy to", shownPath(path));
@@ -302,11 +298,19 @@ function makeLasting(path: string, mode: number): void {
     if ((error as NodeJS.ErrnoException).code === "EEXIST" && statSync(path).isDirectory()) return;
     throw error;
   }
-  const parent = openSync(dirname(path), "r");
+  flushDirectory(dirname(path));
+}
+
+/** Windows flushes files only: its names last with them. */
+const FLUSHES_DIRECTORIES = process.platform !== "win32";
+
+function flushDirectory(path: string): void {
+  if (!FLUSHES_DIRECTORIES) return;
+  const descriptor = openSync(path, "r");
   try {
-    fsyncSync(parent);
+    fsyncSync(descriptor);
   } finally {
-    closeSync(parent);
+    closeSync(descriptor);
   }
 }
 
@@ -320,20 +324,23 @@ const SYNCS_AT_ONCE = 64;
 async function syncTree(root: string): Promise<void> {
   const top = lstatSync(root);
   const { dev } = top;
-  const pending: Buffer[] = top.isDirectory() || top.isFile() ? [Buffer.from(root)] : [];
-  for (const directories = top.isDirectory() ? [...pending] : []; directories.length > 0; ) {
+  const pending: Buffer[] = (top.isDirectory() && FLUSHES_DIRECTORIES) || top.isFile() ? [Buffer.from(root)] : [];
+  for (const directories = top.isDirectory() ? [Buffer.from(root)] : []; directories.length > 0; ) {
     const directory = defined(directories.pop());
     for (const entry of readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
       const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
       if (entry.isFile()) pending.push(path);
       if (!entry.isDirectory() || lstatSync(path).dev !== dev) continue;
-      pending.push(path);
+      if (FLUSHES_DIRECTORIES) pending.push(path);
       directories.push(path);
     }
   }
   const work = async (): Promise<void> => {
     for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-      const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      const handle = await open(
+        path,
+        (FLUSHES_DIRECTORIES ? constants.O_RDONLY : constants.O_RDWR) | constants.O_NOFOLLOW,
+      );
       try {
         await handle.sync();
       } finally {

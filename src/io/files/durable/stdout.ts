@@ -11,7 +11,8 @@ export interface StdoutBytes extends Disposable {
 }
 
 export function openStdout(): StdoutBytes {
-  const descriptor = openSync("/dev/stdout", constants.O_WRONLY | constants.O_APPEND);
+  const own = ownDescriptor();
+  const descriptor = own ?? STDOUT;
   return {
     async write(bytes) {
       try {
@@ -22,6 +23,19 @@ export function openStdout(): StdoutBytes {
         throw fromSystemError(error, "write", "standard output");
       }
     },
-    [Symbol.dispose]: () => closeSync(descriptor),
+    [Symbol.dispose]() {
+      if (own !== undefined) closeSync(own);
+    },
   };
+}
+
+const STDOUT = 1;
+
+/** One that only this writes to; undefined where the system has no path for it. */
+function ownDescriptor(): number | undefined {
+  try {
+    return openSync("/dev/stdout", constants.O_WRONLY | constants.O_APPEND);
+  } catch {
+    return undefined;
+  }
 }

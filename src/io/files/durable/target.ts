@@ -17,6 +17,7 @@ import {
 import { basename, dirname, join, resolve } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
 import { parseMountTable } from "../../../nodes/mount-table.ts";
+import { descriptorPath } from "../descriptor-path.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { type HeldLock, type LockHolder, removeDeadLocks, takeLockFile } from "./lock-file.ts";
 import { openTrustedDirectory, type TrustedDirectory, type TrustOptions } from "./trusted-directory.ts";
@@ -122,7 +123,7 @@ function lock(target: Target, options: TargetOptions, locks: HeldLock[]): void {
   // By its descriptor: it may have another name when the lock is given back.
   const descriptor = openDirectory(target);
   locks.push({ release: () => closeSync(descriptor) });
-  take(join(process.platform === "linux" ? `/proc/self/fd/${descriptor}` : target.path, LOCK_INSIDE));
+  take(join(descriptorPath(descriptor) ?? target.path, LOCK_INSIDE));
 }
 
 function openDirectory(target: Target): number {

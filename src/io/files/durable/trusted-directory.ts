@@ -5,9 +5,10 @@
  */
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, parse, resolve, sep } from "node:path";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { descriptorPath } from "../descriptor-path.ts";
 import { fromSystemError, systemCode } from "../system-error.ts";
 import { isOursAlone } from "./ours-alone.ts";
 import { showAs } from "./shown-path.ts";
@@ -49,7 +50,7 @@ export function openTrustedDirectory(directory: string, options: TrustOptions = 
 }
 
 function anchored(descriptor: number, path: string): TrustedDirectory {
-  const anchor = process.platform === "linux" ? `/proc/self/fd/${descriptor}` : path;
+  const anchor = descriptorPath(descriptor) ?? path;
   const forget = showAs(anchor, path);
   return {
     path,
@@ -82,8 +83,14 @@ export function openOwnDirectory(path: string): TrustedDirectory {
 
 /** Follows the path part by part, links too, and judges each directory on the way. */
 function walk(path: string, options: TrustOptions): { readonly path: string; readonly stat: Stats } {
-  const rest = path.split("/").filter((part) => part !== "");
-  let at = "/";
+  const { root } = parse(path);
+  const partsOf = (whole: string): string[] =>
+    whole
+      .slice(parse(whole).root.length)
+      .split(sep)
+      .filter((part) => part !== "");
+  const rest = partsOf(path);
+  let at = root;
   let stat = look(at);
   let links = 0;
   judge(at, stat, rest.length === 0, options);
@@ -96,8 +103,8 @@ function walk(path: string, options: TrustOptions): { readonly path: string; rea
         throw untrusted(next, `the link belongs to ${userName(found.uid)}`);
       if (++links > MOST_LINKS) throw untrusted(path, "it has too many links");
       const target = resolve(dirname(next), readlinkSync(next));
-      rest.unshift(...target.split("/").filter((part) => part !== ""));
-      at = "/";
+      rest.unshift(...partsOf(target));
+      at = parse(target).root;
       stat = look(at);
       continue;
     }
