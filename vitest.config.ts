@@ -3,7 +3,12 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   // The examples of the library import it by its name.
-  resolve: { alias: { kubemend: join(import.meta.dirname, "src/index.ts") } },
+  resolve: {
+    alias: {
+      "kubemend/browser": join(import.meta.dirname, "src/browser/index.ts"),
+      kubemend: join(import.meta.dirname, "src/index.ts"),
+    },
+  },
   test: {
     // Tests run as root, and what they change is nobody's to audit.
     env: { KUBEMEND_AUDIT_LOG: "off" },

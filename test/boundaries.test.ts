@@ -24,6 +24,7 @@ const PURE_PACKAGES = new Set([
   "node:vm",
 ]);
 const EDGE_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  browser: PURE,
   io: PURE,
   snapshot: [...PURE, "io"],
   operations: [...PURE, "io", "snapshot"],

@@ -1,4 +1,7 @@
-/** A path that leads to what a descriptor of this process is open on, whatever its name is by now: only Linux has one, and only with /proc. */
+/**
+ * A path that leads to what a descriptor of this process is open on, whatever its name is by now: only Linux has one,
+ * and only with `/proc`.
+ */
 import { existsSync } from "node:fs";
 
 /** Undefined where there is none: whoever needs it then has the descriptor, or the name. */
