@@ -21,6 +21,8 @@ const BY_HAND = [process.execPath, join(import.meta.dirname, "recovery-by-hand.t
 const PKI = "/etc/kubernetes/pki/etcd";
 const MARK = "/api/v1/namespaces/default/configmaps/before-1";
 const LOOK_MS = 250;
+/** Scheduler and controller manager hold leases. */
+const COMPONENTS = 2;
 const MILESTONES = [
   "etcd has a quorum",
   "the API server has the backup's objects",
@@ -133,17 +135,20 @@ async function hasQuorum(): Promise<boolean> {
   return (`${stdout}${stderr}`.match(/is healthy/g) ?? []).length >= 2;
 }
 
-/** Every node's and each component's lease was renewed since then, and every pod is Ready. */
+/** The nodes are there, their leases and both components' were renewed since then, and every pod is Ready. */
 async function allRun(api: Api, since: number): Promise<boolean> {
   const leases = await api.list("/apis/coordination.k8s.io/v1/leases");
   const of = (namespace: string) => leases.filter(({ metadata }) => metadata.namespace === namespace);
-  const relevant = [...of("kube-system"), ...of("kube-node-lease")];
-  const nodes = await api.list("/api/v1/nodes");
-  const areRenewed = relevant.every(({ spec }) => Date.parse(spec.renewTime) > since);
-  if (of("kube-node-lease").length < nodes.length || !areRenewed) return false;
+  const [components, nodes] = [of("kube-system"), of("kube-node-lease")];
+  // An etcd that began anew on an empty disk has none of them.
+  if (components.length < COMPONENTS || nodes.length < bed.nodes.length) return false;
+  if (![...components, ...nodes].every(({ spec }) => Date.parse(spec.renewTime) > since)) return false;
   const pods = await api.list("/api/v1/pods");
-  return pods.every(({ status }) =>
-    status.conditions?.some((each: ApiObject) => each.type === "Ready" && each.status === "True"),
+  return (
+    pods.length > 0 &&
+    pods.every(({ status }) =>
+      status.conditions?.some((each: ApiObject) => each.type === "Ready" && each.status === "True"),
+    )
   );
 }
 
