@@ -5,7 +5,7 @@
 
 import type { JsonValue } from "../kube/object.ts";
 import { WireError } from "../protobuf/reader.ts";
-import { decoderOf, type FieldChoice } from "./compile-decoder.ts";
+import { type Decoder, decoderOf, type FieldChoice } from "./compile-decoder.ts";
 import { leafWriter } from "./decoder-helpers.ts";
 import { type Envelope, readEnvelope } from "./envelope.ts";
 import { parseJson } from "./json-parse.ts";
@@ -122,8 +122,13 @@ function writeRoot(
   out: number,
 ): number {
   const p = writeText(headOf(root.apiVersion, root.kind), out);
-  return decoderOf(plan, choice, "root").write(root.start, root.end, p, 0);
+  if (last === undefined || last.plan !== plan || last.choice !== choice)
+    last = { plan, choice, decoder: decoderOf(plan, choice, "root") };
+  return last.decoder.write(root.start, root.end, p, 0);
 }
+
+/** The decoder that was used last: objects of a kind come one after the other. */
+let last: { readonly plan: MessagePlan; readonly choice: FieldChoice; readonly decoder: Decoder } | undefined;
 
 function nameUnknown(plan: MessagePlan, value: Uint8Array, root: RootMessage, tagStart: number): string {
   const where = locateField(plan, value, root, tagStart + 1);

@@ -164,17 +164,24 @@ export function writeNumber(value: number | bigint, out: number): number {
   let p = out;
   const { output } = sink;
   if (typeof value === "number" && (value | 0) === value && value >= 0) {
-    let divisor = 1;
-    while (value >= divisor * 10) divisor *= 10;
-    for (let rest = value; divisor >= 1; divisor /= 10) {
-      const digit = (rest / divisor) | 0;
-      output[p++] = 0x30 + digit;
-      rest -= digit * divisor;
-    }
+    // From its last digit on, to where it ends.
+    p += value < 1e5 ? (value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : value < 1e4 ? 4 : 5) : lengthOf(value);
+    let rest = value | 0;
+    let at = p;
+    do {
+      const tens = (rest / 10) | 0;
+      output[--at] = 0x30 + rest - tens * 10;
+      rest = tens;
+    } while (rest > 0);
     return p;
   }
   if (typeof value === "bigint") sink.large = true;
   return writeText(String(value), out);
+}
+
+/** Digits of a number of six and more. */
+function lengthOf(value: number): number {
+  return value < 1e7 ? (value < 1e6 ? 6 : 7) : value < 1e8 ? 8 : value < 1e9 ? 9 : 10;
 }
 
 export function writeBase64(start: number, end: number, out: number): number {
