@@ -12,6 +12,7 @@ import { type AgentLock, takeAgentLock } from "../../../io/agent/agent-lock.ts";
 import { releaseProgramPages } from "../../../io/agent/program-pages.ts";
 import { isUnreached, openEtcd } from "../../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, prepareEtcdAccess } from "../../../io/etcd/etcd-connection.ts";
+import { Backoff, type BackoffOptions } from "../../../io/network/backoff.ts";
 import type { Link } from "../../../io/repository/repository.ts";
 import { openSpool, type Spool } from "../../../io/repository/spool.ts";
 import { decideRole } from "../../../repository/agent-role.ts";
@@ -37,6 +38,10 @@ const RETRY_MS = 1000;
 const MOST_RETRY_MS = 30_000;
 /** What is not used is not kept in memory that long. */
 const RELEASE_MS = 60_000;
+/** As client-go waits for watches: longer each time, and agents of several nodes never in step. */
+const RETRY: BackoffOptions = { firstMs: RETRY_MS, longestMs: MOST_RETRY_MS };
+/** A session that ends sooner has not worked: etcd ends its watch at once, or has compacted what comes next again. */
+const SHORT_SESSION_MS = 10_000;
 
 /** Runs until the signal comes; what was seen until then is stored. Throws what no waiting can mend: a configuration that is wrong. */
 export async function runBackupAgent(options: AgentOptions): Promise<void> {
@@ -82,7 +87,8 @@ export async function runBackupAgent(options: AgentOptions): Promise<void> {
 
 async function whenStoreAnswers(options: AgentOptions, report: AgentReporter): Promise<WritableRepository | undefined> {
   const { signal, log } = options;
-  for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, MOST_RETRY_MS)) {
+  const waits = new Backoff(RETRY);
+  while (!signal.aborted) {
     try {
       const writable = await openForWriting(options.repository, {
         ...options,
@@ -95,7 +101,7 @@ async function whenStoreAnswers(options: AgentOptions, report: AgentReporter): P
       if (!isMissing && !isStoreFailure(error)) throw error;
       report.begin("store", `the repository cannot be opened: ${error.message}`);
     }
-    await pause(wait, signal);
+    await pause(waits.next(), signal);
   }
   return undefined;
 }
@@ -129,7 +135,9 @@ async function keepWriting(
   let isDeposed = false;
   let seenAt = clock();
   let seenSequence = 0;
-  let wait = RETRY_MS;
+  const failures = new Backoff(RETRY);
+  const endings = new Backoff(RETRY);
+  let shortSessions = 0;
   let endpointIndex = 0;
   while (!signal.aborted) {
     await catchUp(writable, report);
@@ -161,13 +169,13 @@ async function keepWriting(
     report.state.role = role;
     if (role === "stand-by" || spool.bytes > options.spoolLimit) {
       if (spool.count > 0) await drainOnly(writable, spool, report);
-      await pause(etcd === undefined ? Math.min(wait, MOST_RETRY_MS) : intervalMs, signal);
-      if (etcd === undefined) wait = Math.min(2 * wait, MOST_RETRY_MS);
+      await pause(etcd === undefined ? failures.next() : intervalMs, signal);
       continue;
     }
     report.end("spool");
     isDeposed = false;
     let end: SessionEnd;
+    const beganAt = clock();
     try {
       if (position === undefined) {
         end = { kind: "needs-full", reason: "the first one", newHistory: false, isGap: false };
@@ -183,26 +191,26 @@ async function keepWriting(
           eachTick,
         });
       }
-      wait = RETRY_MS;
+      failures.reset();
     } catch (error) {
       if (signal.aborted) break;
       if (!isPassing(error)) throw error;
       report.begin(isStoreFailure(error) && !isUnreached(error) ? "store" : "etcd", error.message);
       endpointIndex++;
-      await pause(wait, signal);
-      wait = Math.min(2 * wait, MOST_RETRY_MS);
+      await pause(failures.next(), signal);
       continue;
     }
+    if (clock() - beganAt >= SHORT_SESSION_MS) {
+      shortSessions = 0;
+      endings.reset();
+    } else if (shortSessions++ > 0) await pause(endings.next(), signal);
     if (end.kind === "deposed") {
       isDeposed = true;
       seenAt = clock();
     }
     if (end.kind === "needs-full") {
       const isTaken = await answerGap(end, position, fulls, report);
-      if (!isTaken) {
-        await pause(wait, signal);
-        wait = Math.min(2 * wait, MOST_RETRY_MS);
-      }
+      if (!isTaken) await pause(failures.next(), signal);
     }
   }
   await fulls.settled();
