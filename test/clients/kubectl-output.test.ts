@@ -60,6 +60,53 @@ const WANTED: readonly (readonly string[])[] = [
   ["pods", "-A", "-o", "name", "--field-selector", "metadata.namespace!=kube-system,spec.restartPolicy=Always"],
   ["secrets", "-A", "-o", "name", "--field-selector", "type=kubernetes.io/service-account-token"],
   ["pod", "there-is-none", "--ignore-not-found"],
+  ["pods", "-A", "-o", "jsonpath={.items[*]['metadata.name','status.phase']}"],
+  ["pods", "-A", "-o", "jsonpath={.items [0].metadata.name}{range .items[0:3]}[{.metadata.name}]{end}"],
+  ["pods", "-A", "-o", "jsonpath-as-json={.items[0:2].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath-as-json={.items[0].metadata.labels}"],
+  ["pods", "-A", "-o", "jsonpath={.items[::2].metadata.name} {.items[-2:].metadata.name} {.items[0:10:3].kind}"],
+  ["pods", "-A", "--template", "{{.kind}}"],
+  ["pods", "-A", "-o", "template={{(len .items)}} {{printf `%d %s %5s|%-5s|` (len .items) .kind `a` `b`}}"],
+  [
+    "pods",
+    "-A",
+    "-o",
+    'go-template={{define "t"}}<{{.}}>{{end}}{{range .items}}{{template "t" .metadata.name}}{{end}}',
+  ],
+  ["pods", "-A", "-o", 'go-template={{block "t" .kind}}[{{.}}]{{end}}{{template "t"}}'],
+  [
+    "pods",
+    "-A",
+    "-o",
+    "go-template={{range $i, $x := .items}}{{if gt $i 5}}{{break}}{{end}}{{if eq $i 2}}{{continue}}{{end}}{{$i}}{{end}}",
+  ],
+  [
+    "pods",
+    "-A",
+    "-o",
+    'go-template={{html "<a href=\'x\'>"}}{{js "it\'s <b>\\n"}}{{print 1 2 .kind 3 true}}{{println .kind 1}}',
+  ],
+  ["pods", "-A", "-o", "go-template={{0x10}} {{0b11}} {{1_000}} {{printf `%d %d %s %q` .kind 1}}"],
+  ["po,svc", "-n", "default", "--no-headers", "-o", "custom-columns=N:.metadata.name"],
+  ["pods", "-n", "nowhere", "-o", "custom-columns=A:.metadata.name"],
+  ["ns", "-o", "name", "--show-kind"],
+];
+
+/** What kubectl refuses is not answered with something else. */
+const REFUSED: readonly (readonly string[])[] = [
+  ["pods", "-A", "-o", "jsonpath={.items[999].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath={.items[0:999].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath={.items[5:2].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath={.items[?(@.a==)].x}"],
+  ["pods", "-A", "-o", "jsonpath={.items[?(@.metadata.name=~'x')].metadata.name}"],
+  ["pods", "-A", "-o", "go-template={{index .items 999}}"],
+  ["configmaps", "-A", "-o", "go-template={{range .items}}{{range .data}}{{. | base64decode}}{{end}}{{end}}"],
+  ["pods", "-A", "-o", "go-template={{template `none`}}"],
+  ["pods", "-A", "-o", "go-template={{break}}"],
+  ["pods", "-A", "-o", "custom-columns=A:.metadata.name,"],
+  ["pods", "-A", "--sort-by=.nothing", "-o", "name"],
+  ["pods", "-A", "--sort-by=.metadata.labels", "-o", "name"],
+  ["pods", "-A", "--sort-by={", "-o", "name"],
 ];
 
 describe.skipIf(findProgram("sid", "kubectl") === undefined)("output formats", () => {
@@ -75,6 +122,21 @@ describe.skipIf(findProgram("sid", "kubectl") === undefined)("output formats", (
     expect(theirs.code).toBe(0);
     const inOrder = (text: string) => (args.some((each) => /--sort-by|\{\.\./.test(each)) ? sorted(text) : text);
     expect({ code: ours.code, stdout: inOrder(ours.stdout) }).toEqual({ code: 0, stdout: inOrder(theirs.stdout) });
+  });
+});
+
+describe.skipIf(findProgram("sid", "kubectl") === undefined)("what kubectl refuses", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await serveFile(FILE);
+  });
+  afterAll(() => server.stop());
+
+  test.each(REFUSED.map((args) => [args.join(" "), args] as const))("%s", async (_, args) => {
+    const theirs = await server.kubectl("sid", "get", ...args);
+    const ours = await kubemend(process.cwd(), ["snapshot", "get", FILE, ...args, "-q"]);
+    expect(theirs.code).not.toBe(0);
+    expect({ code: ours.code, stderr: ours.stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^error: /) });
   });
 });
 

@@ -40,6 +40,7 @@ export const GET_FLAGS = {
   ignoreNotFound: toggle("--ignore-not-found", "no error for a name that is not there"),
   labelColumns: commaList("-L, --label-columns <labels>", "a column for each of these labels"),
   showLabels: toggle("--show-labels", "a last column with all labels"),
+  showKind: toggle("--show-kind", "names with their kinds, also where there is one kind only"),
   headers: toggle("--no-headers", "rows only"),
   showManagedFields: toggle("--show-managed-fields", "print metadata.managedFields"),
 };

@@ -8,7 +8,9 @@ import { MendError } from "../../errors/errors.ts";
 import type { Flag } from "./flag.ts";
 
 const PLAIN = ["text", "wide", "name", "yaml", "json", "jsonl"] as const;
-const TEMPLATES = ["jsonpath", "go-template", "custom-columns"] as const;
+const TEMPLATES = ["jsonpath", "jsonpath-as-json", "go-template", "custom-columns"] as const;
+/** kubectl's other names. */
+const ALIASES: Readonly<Record<string, string>> = { template: "go-template", templatefile: "go-template-file" };
 
 type PlainOutput = (typeof PLAIN)[number];
 type TemplateOutput = (typeof TEMPLATES)[number];
@@ -49,10 +51,11 @@ interface Read {
 function readOutput(text: string): Read | undefined {
   const equals = text.indexOf("=");
   if (equals < 0) {
-    const name = [...PLAIN, ...TEMPLATES].find((each) => each === text);
+    const name = [...PLAIN, ...TEMPLATES].find((each) => each === (ALIASES[text] ?? text));
     return name === undefined ? undefined : { name, given: "", isFile: false };
   }
-  const before = text.slice(0, equals);
+  const typed = text.slice(0, equals);
+  const before = ALIASES[typed] ?? typed;
   const isFile = before.endsWith("-file");
   const name = TEMPLATES.find((each) => each === (isFile ? before.slice(0, -"-file".length) : before));
   return name === undefined ? undefined : { name, given: text.slice(equals + 1), isFile };

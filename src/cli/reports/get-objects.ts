@@ -3,7 +3,7 @@
 import { parseLabelSelector } from "../../kube/label-selector.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { headerCells, shownFields, type TableItem, tableOf } from "../../kubeapi/columns/table-rows.ts";
-import { sortBy } from "../../kubeapi/print/sort-by.ts";
+import { checkSortable, sortBy } from "../../kubeapi/print/sort-by.ts";
 import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../../operations/snapshot/get-objects.ts";
 import type { FoundObject } from "../../snapshot/found-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -48,7 +48,7 @@ export async function getAndPrint(
     fieldSelector: options.fieldSelector,
     ...given({ atRevision, encryptionConfig, etcdPrefix }),
   });
-  const objects = options.sortBy === undefined ? found : { ...found, groups: sortGroups(found.groups, options.sortBy) };
+  const objects = !options.sortBy ? found : { ...found, groups: sortGroups(found.groups, options.sortBy) };
   await options.line.end();
   const unreadable = new Unreadable(encryptionConfig !== undefined);
   const printed =
@@ -73,6 +73,10 @@ function sortGroups(groups: readonly ObjectGroup[], path: string): readonly Obje
       const all = [...group.items()];
       const readable = all.flatMap((each) =>
         each.found.state === "object" ? [{ each, object: each.found.object }] : [],
+      );
+      checkSortable(
+        path,
+        readable.map(({ object }) => object),
       );
       for (const { each } of readable.sort((a, b) => compare(a.object, b.object))) yield each;
       for (const each of all) if (each.found.state !== "object") yield each;
@@ -121,7 +125,7 @@ async function printTables(
   unreadable: Unreadable,
 ): Promise<boolean> {
   let printed = false;
-  const withKind = severalKinds(groups, requests);
+  const withKind = options.showKind || severalKinds(groups, requests);
   for (const group of groups) {
     const table = await tableParts(group, unreadable, {
       now: host.now(),
@@ -164,10 +168,10 @@ async function tableParts(
 /** Whether there is an object is all that is asked. */
 const LEAST: FieldChoice = { metadata: { labels: true } };
 
-/** Whether names need their kind: for "all", several TYPE/NAME, and where there is more than one kind to show. */
+/** Whether names need their kind: for several kinds, and where names were given, for those of several kinds that are there. */
 function severalKinds(groups: readonly ObjectGroup[], requests: readonly ObjectRequest[]): boolean {
   if (groups.length < 2) return false;
-  if (requests.length > 1 || requests.some(({ resources }) => resources === "all")) return true;
+  if (requests.length > 1 || requests.every(({ names }) => names.length === 0)) return true;
   return groups.filter((group) => group.items(LEAST).next().done === false).length > 1;
 }
 

@@ -5,11 +5,16 @@ import { firstLine } from "../../kubeapi/columns/table-rows.ts";
 import { customRow, parseCustomColumns, parseCustomColumnsFile } from "../../kubeapi/print/custom-columns.ts";
 import { parseGoTemplate } from "../../kubeapi/print/go-template/parse.ts";
 import { printGoTemplate } from "../../kubeapi/print/go-template/run.ts";
-import { parseJsonPathTemplate, printJsonPathTemplate } from "../../kubeapi/print/json-path-template.ts";
+import {
+  parseJsonPathTemplate,
+  printJsonPathAsJson,
+  printJsonPathTemplate,
+} from "../../kubeapi/print/json-path-template.ts";
 import type { FoundObjects } from "../../operations/snapshot/get-objects.ts";
 import type { ObjectRequest } from "../../storage/resource-argument.ts";
 import type { Host } from "../host.ts";
 import type { GetFlags } from "../options/get-flags.ts";
+import type { GetOutput } from "../options/get-output.ts";
 import { alignedText } from "../terminal/aligned-text.ts";
 import { isOneObject, ShownObjects } from "./shown-objects.ts";
 import type { Unreadable } from "./unreadable-objects.ts";
@@ -24,7 +29,10 @@ type Print = (
 
 /** Undefined for a format without a template. Throws `usage` for a template that cannot be read, before anything is opened. */
 export function templatePrinter(options: GetFlags): Print | undefined {
-  const { output } = options;
+  const output: GetOutput =
+    options.output.format === "text" && options.template !== ""
+      ? { format: "go-template", template: options.template, isFile: false }
+      : options.output;
   if (!("template" in output)) {
     if (options.template !== "")
       throw new MendError("usage", `there is a template, and the format is ${output.format}`, {
@@ -42,7 +50,7 @@ export function templatePrinter(options: GetFlags): Print | undefined {
     const headers = options.headers ? [columns.map(({ header }) => header)] : [];
     return printer(options, (objects) => {
       const rows = objects.map((each) => customRow(columns, each).map(firstLine));
-      return rows.length === 0 ? "" : alignedText([...headers, ...rows]);
+      return alignedText([...headers, ...rows]);
     });
   }
   return printer(options, documentPrinter(output.format, template));
@@ -50,10 +58,10 @@ export function templatePrinter(options: GetFlags): Print | undefined {
 
 /** What prints the one object that was asked for, or a list of them. */
 function documentPrinter(
-  format: "jsonpath" | "go-template",
+  format: "jsonpath" | "jsonpath-as-json" | "go-template",
   template: string,
 ): (objects: readonly JsonObject[], alone: boolean) => string {
-  const print = format === "jsonpath" ? jsonPath(template) : goTemplate(template);
+  const print = format === "go-template" ? goTemplate(template) : jsonPath(template, format === "jsonpath-as-json");
   return (objects, alone) => {
     const [first] = objects;
     if (alone) return first === undefined ? "" : print(first);
@@ -61,9 +69,9 @@ function documentPrinter(
   };
 }
 
-function jsonPath(template: string): (root: JsonValue) => string {
+function jsonPath(template: string, asJson: boolean): (root: JsonValue) => string {
   const parsed = parseJsonPathTemplate(template);
-  return (root) => printJsonPathTemplate(parsed, root);
+  return (root) => (asJson ? printJsonPathAsJson(parsed, root) : printJsonPathTemplate(parsed, root));
 }
 
 function goTemplate(template: string): (root: JsonValue) => string {

@@ -8,6 +8,8 @@ import { field, isObject, sortedEntries } from "./field.ts";
 
 type Step =
   | { readonly kind: "field"; readonly name: string }
+  /** In quotes: a field of this name, or where there is none, a path. */
+  | { readonly kind: "quoted"; readonly name: string; readonly path: readonly Step[] }
   | { readonly kind: "index"; readonly index: number }
   | { readonly kind: "slice"; readonly start: number; readonly end: number | undefined; readonly step: number }
   | { readonly kind: "all" }
@@ -47,16 +49,18 @@ export function parseJsonPath(text: string): JsonPath | undefined {
       steps.push({ kind: "descend" });
       if (path[position] !== "[") position--; // the name after it begins with its last dot
     } else if (union !== undefined) steps.push({ kind: "union", steps: readUnion(union) });
-    else if (quoted !== undefined) steps.push({ kind: "field", name: withoutBackslashes(quoted) });
+    else if (quoted !== undefined) steps.push(quotedStep(quoted));
     else if (index !== undefined) steps.push({ kind: "index", index: Number(index) });
     else if (slice !== undefined) {
       const [start, end, step = "1"] = slice.split(":");
       const until = end === "" ? undefined : Number(end);
       steps.push({ kind: "slice", start: Number(start), end: until, step: Math.max(1, Number(step)) });
     } else if (all !== undefined) steps.push({ kind: "all" });
-    else if (name !== undefined) steps.push({ kind: "field", name: withoutBackslashes(name) });
-    else {
-      const inner = parseJsonPath(filter ?? "");
+    else if (name !== undefined) {
+      const bare = path[position] === "[" ? name.trimEnd() : name;
+      steps.push({ kind: "field", name: withoutBackslashes(bare) });
+    } else {
+      const inner = /[=~<>!]/.test(filter ?? "") ? undefined : parseJsonPath(filter ?? "");
       if (inner === undefined) return undefined;
       const literal = value === undefined ? undefined : parseLiteral(value);
       steps.push({ kind: "filter", path: inner, operator: operator ?? "exists", value: literal });
@@ -67,8 +71,14 @@ export function parseJsonPath(text: string): JsonPath | undefined {
 
 function readUnion(text: string): Step[] {
   return [...text.matchAll(/'([^']*)'|"([^"]*)"|(-?\d+)/g)].map(([, single, double, index]) =>
-    index === undefined ? { kind: "field", name: single ?? double ?? "" } : { kind: "index", index: Number(index) },
+    index === undefined ? quotedStep(single ?? double ?? "") : { kind: "index", index: Number(index) },
   );
+}
+
+function quotedStep(text: string): Step {
+  const path = /[^\\]\./.test(text) ? parseJsonPath(`.${text}`) : undefined;
+  const name = withoutBackslashes(text);
+  return path === undefined ? { kind: "field", name } : { kind: "quoted", name, path };
 }
 
 const withoutBackslashes = (name: string): string => name.replace(/\\(.)/gs, "$1");
@@ -80,10 +90,38 @@ function parseLiteral(text: string): JsonValue {
 }
 
 /** Everything that the path finds, in order. */
-export function findJsonPath(path: JsonPath, value: JsonValue): readonly JsonValue[] {
+export function findJsonPath(
+  path: JsonPath,
+  value: JsonValue,
+  /** Called for a place that a list does not have. */
+  onOutside?: (index: number, length: number) => void,
+): readonly JsonValue[] {
   let found: readonly JsonValue[] = [value];
-  for (const step of path) found = found.flatMap((each) => apply(step, each));
+  for (const step of path) {
+    if (onOutside !== undefined) for (const each of found) checkPlaces(step, each, onOutside);
+    // All that the first part of a union finds, then all that the second does.
+    const parts = step.kind === "union" ? step.steps : [step];
+    const before = found;
+    found = parts.flatMap((part) => before.flatMap((each) => apply(part, each)));
+  }
   return found;
+}
+
+function checkPlaces(step: Step, value: JsonValue, onOutside: (index: number, length: number) => void): void {
+  if (!Array.isArray(value)) return;
+  const { length } = value as readonly JsonValue[];
+  const at = (index: number): number => (index < 0 ? index + length : index);
+  const check = (index: number): void => {
+    if (at(index) < 0 || at(index) >= length) onOutside(index, length);
+  };
+  if (step.kind === "index") check(step.index);
+  if (step.kind === "union") for (const each of step.steps) checkPlaces(each, value, onOutside);
+  if (step.kind !== "slice" || length === 0) return;
+  const end = step.end === undefined ? length : at(step.end);
+  if (at(step.start) === end) return;
+  check(step.start);
+  if (end > length || end < 0) onOutside(end - 1, length);
+  if (at(step.start) > end) onOutside(step.start, end);
 }
 
 function apply(step: Step, value: JsonValue): readonly JsonValue[] {
@@ -91,6 +129,10 @@ function apply(step: Step, value: JsonValue): readonly JsonValue[] {
     case "field": {
       const next = field(value, step.name);
       return next === undefined ? [] : [next];
+    }
+    case "quoted": {
+      const next = field(value, step.name);
+      return next === undefined ? findJsonPath(step.path, value) : [next];
     }
     case "index": {
       const next = Array.isArray(value) ? (value as readonly JsonValue[]).at(step.index) : undefined;

@@ -50,6 +50,7 @@ export function customRow(columns: readonly CustomColumn[], object: JsonValue): 
 /** A path with or without its braces and its first dot. Throws `usage`. */
 export function relaxedPath(text: string): JsonPath {
   const bare = text.trim().replace(/^\{(.*)\}$/s, "$1");
+  if (/^\{|\}$/.test(bare)) throw new MendError("usage", `"${text}" is not a path: its braces do not match`);
   const path = parseJsonPath(/^[.[]/.test(bare) ? bare : `.${bare}`);
   if (bare === "" || path === undefined)
     throw new MendError("usage", `"${text}" is not a path`, { hint: "a path looks like .spec.nodeName" });
@@ -65,5 +66,5 @@ function splitOutsideBrackets(spec: string): string[] {
     if (character === "," && depth <= 0) parts.push("");
     else parts[parts.length - 1] += character;
   }
-  return parts.map((each) => each.trim()).filter((each) => each !== "");
+  return parts.map((each) => each.trim());
 }

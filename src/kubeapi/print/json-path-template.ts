@@ -37,20 +37,37 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
   return defined(open[0]).parts;
 }
 
-/** The text of a value: what paths find has spaces between it, objects and lists are JSON. */
+/** The text of what a path finds. */
+type FoundText = (found: readonly JsonValue[]) => string;
+
+/**
+ * What paths find has spaces between it, objects and lists are JSON. Throws `usage` for a place that a list does not
+ * have.
+ */
 export function printJsonPathTemplate(template: JsonPathTemplate, root: JsonValue): string {
-  return print(template, root, root);
+  return print(template, root, root, (found) => found.map(valueText).join(" "));
 }
 
-function print(parts: readonly Part[], root: JsonValue, current: JsonValue): string {
+/** kubectl's `jsonpath-as-json`: what each path finds is a list. */
+export function printJsonPathAsJson(template: JsonPathTemplate, root: JsonValue): string {
+  return print(template, root, root, (found) => `${goJson(found as JsonValue, 4)}\n`);
+}
+
+function print(parts: readonly Part[], root: JsonValue, current: JsonValue, text: FoundText): string {
   return parts
     .map((part) => {
       if (part.kind === "text") return part.text;
-      const found = findJsonPath(part.path, part.fromRoot ? root : current);
-      if (part.kind === "range") return found.map((each) => print(part.parts, root, each)).join("");
-      return found.map(valueText).join(" ");
+      const found = findJsonPath(part.path, part.fromRoot ? root : current, outside);
+      if (part.kind === "range") return found.map((each) => print(part.parts, root, each, text)).join("");
+      return text(found);
     })
     .join("");
+}
+
+function outside(index: number, length: number): never {
+  throw new MendError("usage", `the template asks for place ${index} of a list of ${length}`, {
+    hint: "[*] takes all there are, [-1] the last, and [?(...)] those that match",
+  });
 }
 
 function valueText(value: JsonValue): string {

@@ -20,7 +20,8 @@ test.each([
   ["{.items[*].metadata.name}", "web-10 web-9"],
   ['{range .items[*]}{.metadata.name}{"\\t"}{.spec.nodeName}{"\\n"}{end}', "web-10\tn2\nweb-9\tn1\n"],
   ["{.items[0].metadata.labels.a\\.b/c}", "x"],
-  ["{.items[*]['metadata.name', 'status.phase']}", ""],
+  ["{.items[*]['metadata.name', 'status.phase']}", "web-10 web-9 Running Running"],
+  ["{.items[0].metadata.labels['a.b/c']} {.items [0].metadata.labels['app']}", "x web"],
   [
     "{.items[0]['kind','spec']}",
     'Pod {"containers":[{"image":"web-10:1","name":"main","resources":{"cpu":"250m"}}],"nodeName":"n2"}',
@@ -87,12 +88,19 @@ test.each([
   expect(printGoTemplate(parseGoTemplate(template), list)).toBe(expected);
 });
 
-test.each(["{{.a", "{{end}}", "{{if .a}}", "{{)}}", '{{define "x"}}{{end}}', "{{else}}"])(
-  "go-template that cannot be read: %s",
-  (template) => {
-    expect(() => parseGoTemplate(template)).toThrow(MendError);
-  },
-);
+test.each([
+  "{{.a",
+  "{{end}}",
+  "{{if .a}}",
+  "{{)}}",
+  "{{define x}}{{end}}",
+  '{{define "x"}}',
+  "{{break}}",
+  "{{template}}",
+  "{{else}}",
+])("go-template that cannot be read: %s", (template) => {
+  expect(() => parseGoTemplate(template)).toThrow(MendError);
+});
 
 test("a function that there is not, and a field of a text", () => {
   expect(() => printGoTemplate(parseGoTemplate("{{frobnicate .kind}}"), list)).toThrow('no function "frobnicate"');

@@ -1,7 +1,4 @@
-/**
- * A Go template as a tree: the subset of text/template that kubectl's users write. Not read: define, template, block,
- * break and continue.
- */
+/** A Go template as a tree. Source: text/template/parse. */
 import { readChunks, type Token, unreadable } from "./tokens.ts";
 
 /** One value or call of a pipeline, with the fields that are taken from it. */
@@ -25,6 +22,9 @@ export type TemplateNode =
       readonly declare: boolean;
       readonly pipeline: Pipeline;
     }
+  | { readonly kind: "break" }
+  | { readonly kind: "continue" }
+  | { readonly kind: "template"; readonly name: string; readonly pipeline: Pipeline | undefined }
   | {
       readonly kind: "if" | "with" | "range";
       readonly names: readonly string[];
@@ -33,18 +33,27 @@ export type TemplateNode =
       readonly otherwise: readonly TemplateNode[];
     };
 
+/** What is printed, and what `{{template}}` calls by name. */
+export interface GoTemplate {
+  readonly body: readonly TemplateNode[];
+  readonly named: ReadonlyMap<string, readonly TemplateNode[]>;
+}
+
 type Block = Extract<TemplateNode, { kind: "if" | "with" | "range" }>;
 
 /** A block that is not closed yet. `chained` ends together with the block around it: it came from `else if`. */
 interface Open {
   readonly block: Omit<Block, "body" | "otherwise"> | undefined;
+  /** Of `{{define}}`, and of `{{block}}`, which also calls what it defines. */
+  readonly defines?: { readonly name: string; readonly call: Pipeline | undefined; readonly isBlock: boolean };
   readonly body: TemplateNode[];
   otherwise: TemplateNode[] | undefined;
   readonly chained: boolean;
 }
 
 /** Throws `usage` for a template that cannot be read. */
-export function parseGoTemplate(template: string): readonly TemplateNode[] {
+export function parseGoTemplate(template: string): GoTemplate {
+  const named = new Map<string, readonly TemplateNode[]>();
   const open: Open[] = [{ block: undefined, body: [], otherwise: undefined, chained: false }];
   const last = (): Open => open.at(-1) as Open;
   const push = (node: TemplateNode): void => void (last().otherwise ?? last().body).push(node);
@@ -55,6 +64,12 @@ export function parseGoTemplate(template: string): readonly TemplateNode[] {
   };
   const close = (): void => {
     const ended = open.pop() as Open;
+    if (ended.defines !== undefined) {
+      const { name, call, isBlock } = ended.defines;
+      named.set(name, ended.body);
+      if (isBlock) push({ kind: "template", name, pipeline: call });
+      return;
+    }
     if (ended.block === undefined) throw unreadable(template, "{{end}} has nothing to end");
     push({ ...ended.block, body: ended.body, otherwise: ended.otherwise ?? [] });
     if (ended.chained) close();
@@ -75,16 +90,34 @@ export function parseGoTemplate(template: string): readonly TemplateNode[] {
       last().otherwise = [];
       const [next, ...tokens] = rest;
       if (next?.kind === "word" && (next.text === "if" || next.text === "with")) openBlock(next.text, tokens, true);
-    } else if (word !== undefined && ["define", "template", "block", "break", "continue"].includes(word))
-      throw unreadable(template, `{{${word}}} is not supported`);
-    else {
+    } else if (word === "break" || word === "continue") {
+      if (!open.some(({ block }) => block?.kind === "range"))
+        throw unreadable(template, `{{${word}}} is not in a {{range}}`);
+      push({ kind: word });
+    } else if (word === "define" || word === "template" || word === "block") {
+      const [name, ...tokens] = rest;
+      if (name?.kind !== "literal" || typeof name.value !== "string")
+        throw unreadable(template, `{{${word}}} has no name in quotes`);
+      const pipeline = tokens.length === 0 ? undefined : parsePipeline(tokens, template);
+      if (word === "template") push({ kind: "template", name: name.value, pipeline });
+      else {
+        const isBlock = word === "block";
+        if (!isBlock && open.length > 1) throw unreadable(template, "{{define}} stands inside of another block");
+        const defines = { name: name.value, call: pipeline, isBlock };
+        open.push({ block: undefined, defines, body: [], otherwise: undefined, chained: false });
+      }
+    } else {
       const { names, declare, rest: tokens } = splitNames(chunk.tokens);
       const pipeline = parsePipeline(tokens, template);
       push(names.length === 0 ? { kind: "print", pipeline } : { kind: "assign", names, declare, pipeline });
     }
   }
-  if (open.length > 1) throw unreadable(template, `{{${last().block?.kind}}} has no {{end}}`);
-  return last().body;
+  if (open.length > 1)
+    throw unreadable(
+      template,
+      `{{${last().block?.kind ?? (last().defines?.isBlock ? "block" : "define")}}} has no {{end}}`,
+    );
+  return { body: last().body, named };
 }
 
 /** The variables before `:=` or `=`. */
@@ -116,7 +149,7 @@ function parsePipeline(tokens: readonly Token[], template: string): Pipeline {
   };
   const path = (): readonly string[] => {
     const next = tokens[position];
-    if (next?.kind !== "field") return [];
+    if (next?.kind !== "field" || !next.attached) return [];
     position++;
     return next.path;
   };

@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from "../../../kube/object.ts";
 import { sortedEntries } from "../../columns/field.ts";
 import { goText } from "../go-text.ts";
 import { callFunction, isTrue, NO_VALUE } from "./functions.ts";
-import type { Operand, Pipeline, TemplateNode } from "./parse.ts";
+import type { GoTemplate, Operand, Pipeline, TemplateNode } from "./parse.ts";
 
 type Value = JsonValue | undefined;
 
@@ -14,47 +14,73 @@ interface Variable {
 }
 
 /** Throws `usage` for a template that does not suit the object. */
-export function printGoTemplate(template: readonly TemplateNode[], root: JsonValue): string {
-  const out: string[] = [];
-  run(template, root, [{ name: "", value: root }], out);
-  return out.join("");
+export function printGoTemplate({ body, named }: GoTemplate, root: JsonValue): string {
+  const out: Output = { parts: [], named, depth: 0 };
+  run(body, root, [{ name: "", value: root }], out);
+  return out.parts.join("");
 }
 
-function run(nodes: readonly TemplateNode[], dot: Value, outer: readonly Variable[], out: string[]): void {
+interface Output {
+  readonly parts: string[];
+  readonly named: GoTemplate["named"];
+  /** Templates that call each other, at present. */
+  depth: number;
+}
+
+const DEEPEST = 1000;
+
+/** How a body ended: at its end, or by leaving the `{{range}}` around it, or by going on with its next item. */
+type Ending = "end" | "break" | "continue";
+
+function run(nodes: readonly TemplateNode[], dot: Value, outer: readonly Variable[], out: Output): Ending {
   const scope = [...outer];
   for (const node of nodes) {
-    if (node.kind === "text") out.push(node.text);
+    if (node.kind === "template") {
+      const body = out.named.get(node.name);
+      if (body === undefined) throw new MendError("usage", `there is no template "${node.name}"`);
+      const value = node.pipeline === undefined ? null : evaluate(node.pipeline, dot, scope);
+      if (++out.depth > DEEPEST)
+        throw new MendError("usage", `the template "${node.name}" calls itself without an end`);
+      run(body, value, [{ name: "", value }], out);
+      out.depth--;
+    } else if (node.kind === "text") out.parts.push(node.text);
     else if (node.kind === "print") {
       const value = evaluate(node.pipeline, dot, scope);
-      out.push(value === undefined || value === null ? NO_VALUE : goText(value));
+      out.parts.push(value === undefined || value === null ? NO_VALUE : goText(value));
     } else if (node.kind === "assign") {
       const value = evaluate(node.pipeline, dot, scope);
       const [name = ""] = node.names;
       if (node.declare) scope.push({ name, value });
       else variable(scope, name).value = value;
-    } else runBlock(node, dot, scope, out);
+    } else if (node.kind === "break" || node.kind === "continue") return node.kind;
+    else {
+      const ending = runBlock(node, dot, scope, out);
+      if (ending !== "end") return ending;
+    }
   }
+  return "end";
 }
 
 function runBlock(
   { kind, names, pipeline, body, otherwise }: Extract<TemplateNode, { kind: "if" | "with" | "range" }>,
   dot: Value,
   scope: readonly Variable[],
-  out: string[],
-): void {
+  out: Output,
+): Ending {
   const value = evaluate(pipeline, dot, scope);
   if (kind === "range") {
     const items = itemsOf(value);
-    if (items.length === 0) run(otherwise, dot, scope, out);
+    if (items.length === 0) return run(otherwise, dot, scope, out);
     for (const [key, item] of items) {
       const values = names.length > 1 ? [key, item] : [item];
-      run(body, item, [...scope, ...names.map((name, i) => ({ name, value: values[i] }))], out);
+      const ending = run(body, item, [...scope, ...names.map((name, i) => ({ name, value: values[i] }))], out);
+      if (ending === "break") break;
     }
-    return;
+    return "end";
   }
   const declared = names.map((name) => ({ name, value }));
-  if (!isTrue(value)) run(otherwise, dot, [...scope, ...declared], out);
-  else run(body, kind === "with" ? value : dot, [...scope, ...declared], out);
+  if (!isTrue(value)) return run(otherwise, dot, [...scope, ...declared], out);
+  return run(body, kind === "with" ? value : dot, [...scope, ...declared], out);
 }
 
 function itemsOf(value: Value): readonly (readonly [JsonValue, JsonValue])[] {

@@ -2,7 +2,12 @@
 import { MendError } from "../../../errors/errors.ts";
 
 export type Token =
-  | { readonly kind: "field"; readonly path: readonly string[] }
+  | {
+      readonly kind: "field";
+      readonly path: readonly string[];
+      /** Whether nothing stands between it and what is before it, so that it is a field of that: `(f x).name`. */
+      readonly attached: boolean;
+    }
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "word"; readonly text: string }
   | { readonly kind: "literal"; readonly value: string | number | boolean | null }
@@ -39,7 +44,7 @@ export function readChunks(template: string): Chunk[] {
 }
 
 const TOKEN =
-  /\s+|"((?:[^"\\\n]|\\.)*)"|`([^`]*)`|'((?:[^'\\]|\\.))'|(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.])|((?:\.[\p{L}_][\p{L}\p{N}_]*)+)|\$([\p{L}\p{N}_]*)|([\p{L}_][\p{L}\p{N}_]*)|(:=|[()|=,.])/uy;
+  /\s+|"((?:[^"\\\n]|\\.)*)"|`([^`]*)`|'((?:[^'\\]|\\.))'|([+-]?(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?))(?![\w.])|((?:\.[\p{L}_][\p{L}\p{N}_]*)+)|\$([\p{L}\p{N}_]*)|([\p{L}_][\p{L}\p{N}_]*)|(:=|[()|=,.])/uy;
 
 function readTokens(source: string, template: string): Token[] {
   const tokens: Token[] = [];
@@ -54,15 +59,24 @@ function readTokens(source: string, template: string): Token[] {
     if (quoted !== undefined) tokens.push({ kind: "literal", value: unquoted(quoted) });
     else if (raw !== undefined) tokens.push({ kind: "literal", value: raw });
     else if (character !== undefined) tokens.push({ kind: "literal", value: unquoted(character).codePointAt(0) ?? 0 });
-    else if (number !== undefined) tokens.push({ kind: "literal", value: Number(number) });
-    else if (fields !== undefined) tokens.push({ kind: "field", path: fields.slice(1).split(".") });
-    else if (variable !== undefined) tokens.push({ kind: "variable", name: variable });
+    else if (number !== undefined) tokens.push({ kind: "literal", value: numberOf(number) });
+    else if (fields !== undefined) {
+      const attached = match.index > 0 && !/\s/.test(source[match.index - 1] ?? " ");
+      tokens.push({ kind: "field", path: fields.slice(1).split("."), attached });
+    } else if (variable !== undefined) tokens.push({ kind: "variable", name: variable });
     else if (word === "true" || word === "false") tokens.push({ kind: "literal", value: word === "true" });
     else if (word === "nil") tokens.push({ kind: "literal", value: null });
     else if (word !== undefined) tokens.push({ kind: "word", text: word });
     else if (mark !== undefined) tokens.push({ kind: "mark", text: mark as "(" });
   }
   return tokens;
+}
+
+/** `0x10`, `1_000`, `017` and the like. */
+function numberOf(text: string): number {
+  const digits = text.replace(/^[+-]|_/g, "");
+  const value = /^0\d+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  return text.startsWith("-") ? -value : value;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", a: "\x07", b: "\b", f: "\f", v: "\v" };
