@@ -120,8 +120,11 @@ export type PageResult =
   | { readonly page: Page; readonly flags: number; readonly overflow: number }
   | { readonly fault: string; readonly code: "page-out-of-range" | "page-id" | "page-truncated" | "page-too-large" };
 
-/** Reads one page with its overflow into memory of its own. Used for branches and single pages; leaves in bulk are `sweep.ts`'s. */
-export function readPage(bolt: BoltFile, id: number): PageResult {
+/**
+ * Reads one page with its overflow, into memory of its own where `memory` gives none for so many bytes. Used for branches
+ * and single pages; leaves in bulk are `sweep.ts`'s.
+ */
+export function readPage(bolt: BoltFile, id: number, memory?: (size: number) => Uint8Array): PageResult {
   const { source, meta } = bolt;
   const { pageSize, highWater } = meta;
   if (id < 2 || id >= highWater)
@@ -140,10 +143,11 @@ export function readPage(bolt: BoltFile, id: number): PageResult {
   if (size > MAX_PAGE_BYTES) return { code: "page-too-large", fault: `page ${id} claims ${size} bytes` };
   if (id * pageSize + size > source.size)
     return { code: "page-truncated", fault: `page ${id} ends beyond the end of the file` };
-  let bytes = first;
+  let bytes: Uint8Array = first;
   if (header.overflow > 0) {
-    bytes = new Uint8Array(size);
-    source.read(bytes, id * pageSize);
+    bytes = memory?.(size) ?? new Uint8Array(size);
+    if (source.read(bytes.subarray(0, size), id * pageSize) < size)
+      return { code: "page-truncated", fault: `page ${id} became shorter while it was read` };
   }
   return { page: makePage(id, bytes, 0, size, header.count), flags: header.flags, overflow: header.overflow };
 }

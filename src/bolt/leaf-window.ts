@@ -5,6 +5,8 @@ import { type BoltFile, MAX_PAGE_BYTES, readPage } from "./bolt.ts";
 import { type Page, PageFlag, pageTypeName } from "./page.ts";
 
 const WINDOW_BYTES = 1 << 20;
+/** A value has at most a few megabytes. */
+const MOST_KEPT_BYTES = 16 << 20;
 /** Pages that nobody asked for are read along when there are at most so many in a row: copying them costs less than another read. */
 const MAX_GAP_PAGES = 16;
 
@@ -29,6 +31,13 @@ export function openLeafWindow(bolt: BoltFile, slots: Uint32Array): LeafWindow {
   let first = 0;
   let pages = 0;
   let total = 0;
+  let large = new Uint8Array();
+  /** For leaves that are larger than the window, one after the other: memory of their own would fill up faster than it is collected. */
+  const memory = (size: number): Uint8Array => {
+    if (size > MOST_KEPT_BYTES) return new Uint8Array(size);
+    if (size > large.length) large = new Uint8Array(size);
+    return large;
+  };
 
   const load = (id: number, wanted: number): void => {
     first = id;
@@ -60,7 +69,7 @@ export function openLeafWindow(bolt: BoltFile, slots: Uint32Array): LeafWindow {
       }
       if (id + overflow >= first + pages) {
         if (overflow >= windowPages) {
-          const result = readPage(bolt, id);
+          const result = readPage(bolt, id, memory);
           if ("fault" in result) return { code: result.code, text: result.fault };
           total += (overflow + 1) * pageSize;
           return { page: result.page, overflow };
