@@ -6,6 +6,18 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { recordedRows, recordFigures } from "./reliability.ts";
+
+/**
+ * How many races of the test that runs came out as they should, for docs/reliability.md; nothing unless
+ * `KUBEMEND_RECORD_RACES=1`. For one file of tests at a time.
+ */
+export function recordRaces(name: string, count: number): void {
+  if (process.env.KUBEMEND_RECORD_RACES !== "1") return;
+  const rows = new Map(recordedRows("races")).set(name, [count, 0]);
+  const cells = [...rows].map(([what, figures]) => `| ${what} | ${figures.join(" | ")} |`);
+  recordFigures("races", ["| what | races | failures |", "| --- | ---: | ---: |", ...cells]);
+}
 
 const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 /** Root in a container may not. */

@@ -137,12 +137,13 @@ const OUTCOME = z.object({
 });
 
 /**
- * Reads an undo file. A last line that was cut off is left out: its write was not begun. Throws `config-invalid` for
- * what is no undo file.
+ * Reads an undo file. A last line that was cut off is left out: its write was not begun. What a power cut has left as
+ * zeros had not been flushed, and so were outcomes alone: those writes count as announced and not concluded. Throws
+ * `config-invalid` for what is no undo file.
  */
 export function decodeUndoFile(text: string, path: string): UndoFile {
   const end = text.lastIndexOf("\n");
-  const lines = end < 0 ? [] : text.slice(0, end).split("\n");
+  const lines = end < 0 ? [] : text.slice(0, end).split("\n").map(behindZeros);
   const invalid = (line: number, what: string): MendError =>
     new MendError("config-invalid", `"${path}" is no undo file: ${what}`, {
       where: `${path} · line ${line}`,
@@ -161,6 +162,7 @@ export function decodeUndoFile(text: string, path: string): UndoFile {
   if (!header.success) throw invalid(1, "the first line is not that of an undo file of this version");
   const entries = new Map<number, UndoEntry>();
   for (const [i, line] of lines.slice(1).entries()) {
+    if (line === "") continue;
     const value = read(line, i + 2);
     const outcome = OUTCOME.safeParse(value);
     if (outcome.success) {
@@ -182,4 +184,21 @@ export function decodeUndoFile(text: string, path: string): UndoFile {
   }
   const { format: _format, version: _version, ...rest } = header.data;
   return { header: rest, entries: [...entries.values()] };
+}
+
+/** The line that ends behind zeros; empty where it is no whole one. */
+function behindZeros(line: string): string {
+  const last = line.lastIndexOf("\0");
+  if (last < 0) return line;
+  const rest = line.slice(last + 1);
+  return rest.startsWith("{") && isJson(rest) ? rest : "";
+}
+
+function isJson(text: string): boolean {
+  try {
+    parseJson(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

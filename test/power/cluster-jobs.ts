@@ -23,7 +23,9 @@ function makeBackup(path: string): void {
 function announced(path: string): string[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-  return lines.flatMap((line) => {
+  // What was not flushed may be zeros: an outcome, before another one.
+  const whole = lines.filter((line) => line.startsWith("{"));
+  return whole.flatMap((line) => {
     const { id } = JSON.parse(line) as { readonly id?: { readonly name: string } };
     return id === undefined ? [] : [id.name];
   });
