@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { withFlags } from "../src/cli/options/input-flags.ts";
+import { newestRevision } from "../src/io/etcd/newest-revision.ts";
 import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../src/operations/snapshot/restore.ts";
 import { type EtcdServer, startEtcd } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
@@ -67,6 +68,26 @@ async function restoreAndStart(suite: Suite, file: string, more: Partial<Restore
 }
 
 describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", ") : PROGRAMS_MISSING}`, () => {
+  test("an etcd to which nothing was written is at revision 1, before and after", async () => {
+    const [suite] = suites as [Suite];
+    const etcd = await startEtcd({ suite, dataDir: join(directory, "source") });
+    running.push(etcd);
+    const file = join(directory, "empty.db");
+    await etcd.etcdctl("snapshot", "save", file);
+    await etcd.stop();
+    running = [];
+    const { members, initialCluster } = await planMembers(1);
+    const peer = members[0]!.peer;
+    const { revision } = await restore(file, "m1", initialCluster, peer);
+    running = await startMembers(suite, directory, members, initialCluster);
+    expect(revision).toBe((await viewKeyspace(running[0]!)).revision);
+    // What the old data dir can have shown to clients: each entry behind its database makes one revision at most.
+    expect(newestRevision(join(directory, "source")).revision).toBeGreaterThanOrEqual(1);
+    const dataDir = join(directory, "bumped");
+    const bumped = await restore(file, "m1", initialCluster, peer, { dataDir, dryRun: true, bumpRevision: 10 });
+    expect(bumped.revision).toBe(11);
+  });
+
   test.each(suites.flatMap((suite) => [1, 3].map((count) => [suite, count] as const)))(
     "%s, %d members",
     async (suite, count) => {

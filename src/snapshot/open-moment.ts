@@ -3,7 +3,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readBolt } from "../bolt/bolt.ts";
-import { readLastKey } from "../bolt/edit.ts";
 import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
 import { withoutLogin } from "../errors/secret.ts";
@@ -14,7 +13,7 @@ import { fromAnyCopy } from "../io/repository/link-copies.ts";
 import { readLinks, trusted } from "../io/repository/read-links.ts";
 import { headsOf, type Link, openRepository, type Repository, readDelta } from "../io/repository/repository.ts";
 import { openStore } from "../io/stores/open-store.ts";
-import { decodeRevision } from "../mvcc/revision.ts";
+import { newestRevision } from "../mvcc/newest-revision.ts";
 import { placeTime, revisionAt } from "../repository/find-moment.ts";
 import type { HashMark } from "../repository/head.ts";
 import { type Moment, splitMoment } from "../repository/moment.ts";
@@ -191,7 +190,7 @@ export async function openRepositoryMoment(
 export async function openFileRevision(source: SnapshotFile, revision: number): Promise<SnapshotFile> {
   const { path, source: bytes, descriptor } = source;
   const bolt = readBolt(bytes);
-  const last = decodeRevision(readLastKey(bolt, "key") ?? new Uint8Array(0))?.main ?? 0;
+  const last = newestRevision(bolt);
   if (revision > last) {
     throw new MendError("revision-in-future", `revision ${revision} is not in the snapshot yet`, {
       where: path,

@@ -1,8 +1,9 @@
 /** How far the clients of an etcd member can have seen, from its data directory alone. */
+
 import { readBolt } from "../../bolt/bolt.ts";
-import { readLastKey, readSmallBucket } from "../../bolt/edit.ts";
+import { readSmallBucket } from "../../bolt/edit.ts";
 import { MendError } from "../../errors/errors.ts";
-import { decodeRevision } from "../../mvcc/revision.ts";
+import { newestRevision as newestInDatabase } from "../../mvcc/newest-revision.ts";
 import { readLog } from "../../wal/log.ts";
 import { openFileSource } from "../files/file-source.ts";
 import { openMemberDirectory } from "./member-directory.ts";
@@ -35,11 +36,10 @@ function readDatabase(path: string): { readonly revision: number; readonly index
   const source = openFileSource(path);
   try {
     const bolt = readBolt(source);
-    const last = readLastKey(bolt, "key");
     const meta = readSmallBucket(bolt, "meta") ?? [];
     const stored = meta.find(([key]) => Buffer.from(key).toString() === "consistent_index")?.[1];
     const index = stored?.length === 8 ? Number(Buffer.from(stored).readBigUInt64BE()) : 0;
-    return { revision: last === undefined ? 0 : (decodeRevision(last)?.main ?? 0), index };
+    return { revision: newestInDatabase(bolt), index };
   } finally {
     source.close();
   }

@@ -1,12 +1,11 @@
 /** Reads what one stopped member left. Whatever is missing, damaged or unreadable is described, so that the others can still be used. */
 
 import { existsSync } from "node:fs";
-import { readLastKey } from "../../bolt/edit.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { findDataDirUsers, stopHint } from "../../io/etcd/data-dir-users.ts";
 import { type MemberDirectory, openMemberDirectory } from "../../io/etcd/member-directory.ts";
-import { decodeRevision } from "../../mvcc/revision.ts";
+import { newestRevision } from "../../mvcc/newest-revision.ts";
 import type { Survivor, SurvivorDatabase } from "../../salvage/survivor.ts";
 import { openSnapshot, readStoreInfo, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type LogBreak, readLog, type Segment } from "../../wal/log.ts";
@@ -133,13 +132,12 @@ async function readDatabases(
 async function readDatabase(path: string, findings: Finding[], options: SnapshotOptions): Promise<SurvivorDatabase> {
   using opened = await openSnapshot(path, options);
   const info = readStoreInfo(opened);
-  const key = readLastKey(opened.bolt, "key");
   findings.push(...opened.findings.list());
   return {
     path,
     index: info.consistentIndex ?? 0,
     term: info.term,
-    revision: Math.max(key === undefined ? 0 : (decodeRevision(key)?.main ?? 0), info.scheduledCompact),
+    revision: Math.max(newestRevision(opened.bolt), info.scheduledCompact),
     members: info.members.map(
       (member): Member => ({
         id: BigInt(`0x${member.id}`),

@@ -61,7 +61,8 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
   const reported = { ...snapshot, findings: collectFindings() }; // damage is the check's to report, and it has
   const { exclude, excludeKeys = [], compact, atRevision, signal, progress, edits = [] } = options;
   const keyspace = await readKeyspace(reported, options);
-  const revision = keyspace.revision + (edits.length > 0 ? 1 : 0);
+  // An empty keyspace is at revision 1, as etcd counts.
+  const revision = Math.max(1, keyspace.revision) + (edits.length > 0 ? 1 : 0);
   const ended =
     atRevision === undefined ? [] : await findKeysOfEndedLeases(keyspace, readStoreInfo(reported).leases, signal);
   const prefixes = exclude.map((prefix) => Buffer.from(prefix));

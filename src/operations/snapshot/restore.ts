@@ -3,8 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type BoltFile, readBolt } from "../../bolt/bolt.ts";
-import { readLastKey } from "../../bolt/edit.ts";
+import { readBolt } from "../../bolt/bolt.ts";
 import type { ByteSink } from "../../bolt/page-output.ts";
 import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
 import { defined } from "../../errors/defined.ts";
@@ -16,7 +15,7 @@ import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { ownUid } from "../../io/node/own-identity.ts";
-import { decodeRevision } from "../../mvcc/revision.ts";
+import { newestRevision } from "../../mvcc/newest-revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -123,7 +122,7 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   await hashing.stop();
   const [db, checked, sha256] = await Promise.all(work);
   refuseFindings(snapshot, sha256, options);
-  const snapshotRevision = lastRevision(snapshot.bolt);
+  const snapshotRevision = newestRevision(snapshot.bolt);
   let revision = snapshotRevision;
   let droppedVersions = 0;
   let keysOfEndedLeases: readonly string[] = [];
@@ -235,7 +234,7 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
     using old = await openSnapshot(directory.database);
     const { consistentIndex = 0 } = readStoreInfo(old);
     const lastIndex = lastEntry(readLog(directory.segments))?.index ?? 0;
-    return lastRevision(old.bolt) + Math.max(0, lastIndex - consistentIndex);
+    return newestRevision(old.bolt) + Math.max(0, lastIndex - consistentIndex);
   } catch (error) {
     if (error instanceof MendError && error.code !== "internal") return undefined; // it is being replaced because it is broken
     throw error;
@@ -260,9 +259,4 @@ function needsRewrite(options: RestoreOptions): boolean {
     (options.excludeKeys?.length ?? 0) > 0 ||
     options.compact === true
   );
-}
-
-function lastRevision(bolt: BoltFile): number {
-  const key = readLastKey(bolt, "key");
-  return key === undefined ? 0 : (decodeRevision(key)?.main ?? 0);
 }

@@ -1,7 +1,6 @@
 /** `snapshot save`: a snapshot of a live member, under its final name only when it is whole. */
 
 import { createHash } from "node:crypto";
-import { readLastKey } from "../../bolt/edit.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
@@ -11,7 +10,7 @@ import { type FileSystem, realFileSystem } from "../../io/files/durable/file-sys
 import { openStdout } from "../../io/files/durable/stdout.ts";
 import { openTarget, type Target } from "../../io/files/durable/target.ts";
 import { writeFile } from "../../io/files/durable/write-file.ts";
-import { decodeRevision } from "../../mvcc/revision.ts";
+import { newestRevision } from "../../mvcc/newest-revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
 import { openSnapshot } from "../../snapshot/open-snapshot.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
@@ -204,6 +203,5 @@ async function checkSaved(
       hint: "save from another member, and replace this one",
     });
   }
-  const key = readLastKey(snapshot.bolt, "key");
-  return { revision: key === undefined ? 0 : (decodeRevision(key)?.main ?? 0), findings };
+  return { revision: newestRevision(snapshot.bolt), findings };
 }
