@@ -83,7 +83,7 @@ MILESTONES.forEach((text, i) => {
 for (const step of own[0]?.steps.keys() ?? [])
   table.add(`kubemend: ${step}`, own.map(({ steps }) => steps.get(step) ?? "").join(", "), "", "");
 table.end(
-  `Kubernetes ${bed.kubernetes.version}, a snapshot of an empty cluster; each of ${values.runs} runs, in turns`,
+  `Kubernetes ${bed.kubernetes.version}, a snapshot of an empty cluster, runs of each, in turns: ${values.runs}`,
 );
 
 async function timed(command: readonly string[]): Promise<Run> {
