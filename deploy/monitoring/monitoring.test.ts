@@ -30,11 +30,8 @@ const checkpointer = checkpointerMetrics({
   report: { checkpoints: [], findings: [], apiServer: null, runtime: null },
   view: { counts: { looks: 0, copies: 0, failures: 0, transitions: new Map() }, lastActivationMs: undefined },
 } as unknown as Parameters<typeof checkpointerMetrics>[0]);
-const METRICS = new Set([
-  ...declared(backupMetrics(createReporter({ log: () => {}, now: () => 0, onFault: () => {} }), 0)),
-  ...declared(checkpointer),
-  ...declared(diagnosisMetrics(undefined)),
-]);
+const backup = backupMetrics(createReporter({ log: () => {}, now: () => 0, onFault: () => {} }), 0);
+const METRICS = new Set([...declared(backup), ...declared(checkpointer), ...declared(diagnosisMetrics(undefined))]);
 
 function expectKnown(expressions: readonly string[]): void {
   expect(expressions.length).toBeGreaterThan(5);
@@ -80,5 +77,5 @@ test.skipIf(!existsSync(PROMTOOL))("promtool accepts rules and metrics", () => {
     encoding: "utf8",
   });
   expect(rules).toContain("SUCCESS");
-  execFileSync(PROMTOOL, ["check", "metrics"], { input: diagnosisMetrics(DIAGNOSIS) + checkpointer });
+  execFileSync(PROMTOOL, ["check", "metrics"], { input: diagnosisMetrics(DIAGNOSIS) + checkpointer + backup });
 });
