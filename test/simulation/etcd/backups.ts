@@ -47,12 +47,17 @@ export class Backups {
     this.start();
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Returns the newest revision that is stored, which can be newer than what was checked: a write that was given up while a
+   * member was cut off can come to the others seconds after the cable is back.
+   */
+  async stop(): Promise<number | undefined> {
     await this.#agent?.stop("SIGKILL");
+    return (await listed(this.#place)).spans.at(-1)?.toRevision;
   }
 
-  /** After writing has ended: it catches up, and its claims are proved. Returns the newest revision that it holds. */
-  async check(): Promise<number | undefined> {
+  /** After writing has ended: it catches up, and its claims are proved. */
+  async check(): Promise<void> {
     const world = this.#world;
     const { revision } = await readAll(world.members.find(({ isPart }) => isPart)?.clientUrl ?? "");
     const deadline = Date.now() + CATCHES_UP_WITHIN_MS;
@@ -63,7 +68,7 @@ export class Backups {
         world.wrong(
           `the backup agent is at ${spans.at(-1)?.toRevision} of revision ${revision} after a minute:\n${said}`,
         );
-        return undefined;
+        return;
       }
       if (this.#agent?.ended === true) this.start();
       await sleep(200);
@@ -75,7 +80,6 @@ export class Backups {
     await this.#checkMoment(revision);
     const span = world.chance.of(spans);
     await this.#checkMoment(world.chance.between(span.fromRevision, span.toRevision));
-    return revision;
   }
 
   async #checkMoment(revision: number): Promise<void> {

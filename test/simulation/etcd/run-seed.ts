@@ -75,8 +75,8 @@ async function end(
   await world.stopWriting();
   world.counts["acknowledged writes"] = world.ledger.size;
   await world.checkKeyspace("after all was healed");
-  const backedUp = await backups?.check();
-  await backups?.stop();
+  await backups?.check();
+  const backedUp = await backups?.stop();
   if (ending === "healed") return world.checkServes();
   if (ending === "salvaged") {
     world.write();
