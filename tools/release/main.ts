@@ -4,10 +4,11 @@
  * the bill of materials, provenance, SHA-256 sums, and with a key their signature. The same commit gives the same bytes (but for
  * RPM's, where rpmbuild has another version).
  *
- * usage: node tools/release/main.ts [--repository URL] [--key FILE] [--skip rpm] [--allow-changes]
+ * usage: node tools/release/main.ts [--repository URL] [--key FILE] [--skip rpm|manifests] [--allow-changes]
  *   --repository  where the sources are, such as https://github.com/OWNER/kubemend; files of a release are at
  * URL/releases/download/vVERSION.
  *                 Provenance and the manifests for krew and Homebrew name it, and are not made without it
+ *   --skip        rpm where there is no rpmbuild; manifests where collect.ts makes those of all platforms
  *   --key         an Ed25519 key in PEM (openssl genpkey -algorithm ed25519) that signs SHA256SUMS
  */
 import { execFileSync } from "node:child_process";
@@ -23,7 +24,7 @@ import { writeRpm } from "../../deploy/packages/rpm.ts";
 import { encodeTar } from "../../deploy/tar.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { billOfMaterials } from "./bill-of-materials.ts";
-import { homebrewFormula, krewManifest } from "./manifests.ts";
+import { writeManifests } from "./collect.ts";
 import { publicKeyText, readSigningKey, signature } from "./minisign.ts";
 import { provenance } from "./provenance.ts";
 
@@ -87,11 +88,7 @@ async function release(): Promise<void> {
   if (repository === undefined)
     console.log("no provenance and no manifests for krew and Homebrew: there is no --repository");
   else {
-    const url = `${repository}/releases/download/v${version}/${archive}`;
-    const artifacts = { [platform]: { url, sha256: sha256(archive) } };
-    const described = { version, summary: facts.summary, homepage: repository };
-    write("mend.yaml", krewManifest(described, artifacts));
-    write("kubemend.rb", homebrewFormula(described, artifacts));
+    if (!values.skip.includes("manifests")) writeManifests(OUT, repository, facts.summary);
     write("provenance.json", provenance(sums(), { repository, commit, version, node: process.version }));
   }
   const text = sums()
