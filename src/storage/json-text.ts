@@ -20,6 +20,7 @@ export interface JsonTextOptions {
 
 /** The text of a value, without a line break at the end. */
 export function printJson(value: JsonValue, { indent = 0 }: JsonTextOptions = {}): string {
+  if (typeof value === "string") return quote(value);
   return printNatively(value, indent) ?? print(value, indent === 0 ? "" : "\n", " ".repeat(indent), 0);
 }
 

@@ -74,10 +74,8 @@ export function createLineTask({ encryption, etcdPrefix }: LineOptions): LineTas
       counts[decoded.state] += 1;
       const notes = { hasKeys: encryption !== undefined, tallies, report: (each: Finding) => void findings.push(each) };
       noteValue(notes, decoded, () => `revision ${modRevision} · ${key}`);
-      const head = printJson({ key, createRevision, modRevision, version, lease: lease === 0n ? 0 : lease }).slice(
-        0,
-        -1,
-      );
+      const revisions = `"createRevision":${createRevision},"modRevision":${modRevision},"version":${version}`;
+      const head = `{"key":${printJson(key)},${revisions},"lease":${lease}`;
       if (decoded.state !== "object") {
         const rest = printJson({
           apiVersion: null,
