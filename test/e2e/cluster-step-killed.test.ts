@@ -74,7 +74,7 @@ describe.skipIf(!canIsolate).each([
       process.stderr.write(`killed: ${[...kills].map((each) => each.join(" ")).join(", ")}\n`);
       for (const [step, times] of kills) expect(times, step).toBeGreaterThan(0);
     },
-    1_800_000,
+    3_600_000,
   );
 
   longTest(
@@ -115,7 +115,7 @@ describe.skipIf(!canIsolate).each([
       process.stderr.write(`killed and taken back: ${[...kills].map((each) => each.join(" ")).join(", ")}\n`);
       for (const [step, times] of kills) expect(times, step).toBeGreaterThan(0);
     },
-    1_800_000,
+    3_600_000,
   );
 });
 
