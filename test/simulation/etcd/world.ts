@@ -109,6 +109,8 @@ export class World {
     const deadline = Date.now() + SERVES_WITHIN_MS;
     const parts = this.members.filter(({ isPart }) => isPart);
     for (;;) {
+      // One that ended by itself, such as of a disk that was full a moment ago, is started again, as kubelets do.
+      for (const member of parts) if (!member.isRunning && !member.faults.has("killed")) member.startAgain();
       const served = await Promise.all(parts.map(({ clientUrl }) => serves(clientUrl)));
       if (served.every(Boolean)) return true;
       if (Date.now() > deadline) {
