@@ -13,6 +13,8 @@ import { operationDirectory, writeJournal } from "./journal.ts";
 /** The kubelet looks every 20 s, and gives containers 30 s to end. */
 const STOP_MS = 150_000;
 const POLL_MS = 300;
+/** What {@link writeManifest} writes first. */
+const DRAFT = /^\..*\.kubemend$/;
 
 export interface StopOptions {
   /** The kubelet's directory. */
@@ -47,6 +49,8 @@ export async function removeManifests(
 ): Promise<void> {
   const there = componentManifests(staticPods);
   for (const { path } of there) realFileSystem.remove(path);
+  // Of a run that was killed while it wrote one: the kubelet passes over them, and nobody else would take them away.
+  for (const name of names(staticPods)) if (DRAFT.test(name)) realFileSystem.remove(join(staticPods, name));
   if (there.length > 0) realFileSystem.syncDirectory(staticPods);
   await waitForEnd(options);
 }
