@@ -108,3 +108,27 @@ test("what is not refused is ended by a deadline, and reading works afterwards",
   expect(() => readYaml(text, { time })).toThrow(new YamlFault("it takes longer than 0.005 s to read"));
   expect(Object.keys(readYaml(text) as object)).toHaveLength(50_000);
 });
+
+test.each([
+  "<<: 5",
+  "a: &b [1]\n<<: *b",
+  "<<: [1, {a: b}]",
+  "!!set {a: 1}",
+  "!!omap [{a: 1}, {a: 2}]",
+  "!!omap [{a: 1}, 5]",
+  "!!pairs 5",
+  "!!timestamp 5",
+  "!!binary [1]",
+])("a merge key or a tag before what it cannot take is a fault: %j", (text) => {
+  let fault: unknown;
+  try {
+    readYaml(text);
+  } catch (error) {
+    fault = error;
+  }
+  if (fault !== undefined) expect(fault).toBeInstanceOf(YamlFault);
+});
+
+test("a merge key that merges nothing is a fault", () => {
+  expect(() => readYaml("<<: 5")).toThrow("a merge key (<<) or a tag stands before what it cannot take");
+});

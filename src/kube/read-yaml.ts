@@ -106,8 +106,7 @@ function readDocuments(text: string, options: YamlOptions): unknown[] {
     const parsed = parseAllDocuments(text, settings);
     documents = Array.isArray(parsed) ? (parsed as Document[]) : [parseDocument(text, settings)];
   } catch (error) {
-    if (error instanceof RangeError) throw new YamlFault("it is nested too deeply");
-    throw error;
+    throw asFault(error);
   }
   return documents.map((document) => documentValue(document, text, options));
 }
@@ -136,9 +135,15 @@ function documentValue(document: Document, text: string, { repeated = "last", al
     return document.toJS({ maxAliasCount: aliases }) ?? undefined;
   } catch (error) {
     if (error instanceof ReferenceError) throw new YamlFault("it has an alias that leads nowhere, or to far too much");
-    if (error instanceof RangeError) throw new YamlFault("it is nested too deeply");
-    throw error;
+    throw asFault(error);
   }
+}
+
+/** What the library throws for a text is about the text, but for the end of its time. */
+function asFault(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof TimeIsOver) return error;
+  if (error instanceof RangeError) return new YamlFault("it is nested too deeply");
+  return new YamlFault("a merge key (<<) or a tag stands before what it cannot take");
 }
 
 const FAULTS: Readonly<Record<string, string>> = {
