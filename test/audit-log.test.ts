@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { withAuditTrail } from "../src/io/audit/audit-trail.ts";
 import { realFileSystem } from "../src/io/files/durable/file-system.ts";
+import { makeTemporaryDirectory } from "../src/io/files/durable/temporary-directory.ts";
 import { openJournal } from "../src/io/network/journal-stream.ts";
 import { kubemend } from "./kubemend.ts";
 
@@ -179,8 +180,14 @@ test("files: what gets a name, what loses it, and nothing that is staged", async
     realFileSystem.remove(join(cwd, ".d.kubemend-moved"));
     realFileSystem.remove(join(cwd, "a"));
     realFileSystem.remove(join(cwd, "never"));
+    // Names like ours of somebody else: only what this run has made is its own.
+    mkdirSync(join(cwd, "kubemend-work.part"));
+    make("kubemend-work.part/e");
+    using temporary = makeTemporaryDirectory("kubemend-test-", cwd);
+    realFileSystem.create(join(temporary.path, "f"), 0o600).close();
   });
-  expect(seen).toEqual(["create a", "write b", "write c", "write d c", "move aside d", "remove a"]);
+  const expected = ["create a", "write b", "write c", "write d c", "move aside d", "remove a"];
+  expect(seen).toEqual([...expected, "create kubemend-work.part/e"]);
 });
 
 test("the journal gets a header, then a line a message", async () => {

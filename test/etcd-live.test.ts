@@ -1,6 +1,6 @@
 /** `etcd members`, `etcd health` and `snapshot save` against real servers, with and without TLS and users, and over broken connections. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -360,6 +360,24 @@ describe.skipIf(suites.length === 0)(`snapshot save (${suites.length ? "real etc
       }
     }
   });
+
+  test.runIf(process.getuid?.() === 0)(
+    "a disk that is too small is named before anything is written to it",
+    async () => {
+      const etcd = await startFilled();
+      const disk = join(directory, "disk");
+      mkdirSync(disk);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=0700", "none", disk]);
+      try {
+        const options = { etcd: { endpoints: [etcd.endpoint], timeout: PATIENT } };
+        const message = expect.stringMatching(/needs [0-9]{7} bytes, but its disk has [0-9]{6} left$/);
+        await expect(saveSnapshot(join(disk, "db"), options)).rejects.toMatchObject({ code: "no-space", message });
+        expect(readdirSync(disk)).toEqual([]);
+      } finally {
+        execFileSync("umount", [disk]);
+      }
+    },
+  );
 
   test("an interrupted save leaves nothing", async () => {
     const etcd = await startFilled();

@@ -6,6 +6,7 @@ import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdClient, isUnreached, openEtcd } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import { explainEtcdFailure } from "../../io/etcd/etcd-failure.ts";
+import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { type FileSystem, realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openStdout } from "../../io/files/durable/stdout.ts";
 import { openTarget, type Target } from "../../io/files/durable/target.ts";
@@ -94,7 +95,11 @@ async function saveToFile(
     fs,
     target,
     COMMAND,
-    (file) => receive(endpoint, access, options, (bytes, position) => file.write(bytes, position)),
+    (file) =>
+      receive(endpoint, access, options, {
+        begin: (total) => checkDiskSpace(target.path, total),
+        write: (bytes, position) => file.write(bytes, position),
+      }),
     {
       mode: 0o600, // all the cluster's secrets are in it
       async check(staged) {
@@ -111,11 +116,15 @@ async function saveToStdout(
   options: SaveOptions,
 ): Promise<Omit<SaveResult, "failed">> {
   using output = openStdout();
-  const received = await receive(endpoint, access, options, (bytes) => output.write(bytes));
+  const received = await receive(endpoint, access, options, { write: (bytes) => output.write(bytes) });
   return { file: null, endpoint, ...received, revision: null, findings: [] };
 }
 
-type Sink = (bytes: Uint8Array, position: number) => Promise<void> | void;
+interface Sink {
+  /** How many bytes etcd says it will send, with its first ones. */
+  begin?(total: number): void;
+  write(bytes: Uint8Array, position: number): Promise<void> | void;
+}
 
 /** Streams the snapshot into `sink`, hashing on the way. */
 async function receive(
@@ -145,12 +154,13 @@ async function receiveFrom(
   const flush = async (): Promise<void> => {
     const bytes = buffer.subarray(0, filled - HASH_SIZE);
     hash.update(bytes);
-    await sink(bytes, position);
+    await sink.write(bytes, position);
     position += bytes.length;
     buffer.copyWithin(0, bytes.length, filled);
     filled = HASH_SIZE;
   };
   for await (const { blob, remaining } of client.snapshot()) {
+    if (position + filled === 0) sink.begin?.(blob.length + remaining);
     for (let at = 0; at < blob.length; ) {
       const part = blob.subarray(at, at + buffer.length - filled);
       buffer.set(part, filled);
@@ -181,7 +191,7 @@ async function receiveFrom(
       hint: "try again, or another endpoint; if it happens again, suspect that member's disk or memory",
     });
   }
-  await sink(stored, position);
+  await sink.write(stored, position);
   return { size, sha256: found.toString("hex") };
 }
 

@@ -1,13 +1,16 @@
 /** What is recorded of files: those that got or lost their names, and not what is put together before that. */
-import { tmpdir } from "node:os";
+import { basename, dirname, sep } from "node:path";
 import { recordChange } from "../../audit/audit-trail.ts";
 import { shownPath } from "./shown-path.ts";
+import { temporaryDirectories } from "./temporary-directory.ts";
 
 /**
  * Names of what a run stages, locks, or keeps until it is done: `.NAME.kubemend-RANDOM`, `.NAME.kubemend`, `NAME.draft`,
  * `NAME.part`, `NAME.partial`.
  */
-const OWN_WORK = /^(?:\..*\.?kubemend\b.*|\..*\.partial-[0-9a-f]+|.*\.(?:draft|part|partial))$/;
+const OWN_NAME = /\.(?:draft|part|partial)$/;
+/** Of a file, and of a directory with all that is in it. */
+const OWN_TREE = /^\.(?:.*\.?kubemend\b.*|.*\.partial-[0-9a-f]+)$/;
 
 export function recordFileChange(action: "create" | "write" | "remove", path: string): void {
   const target = shownPath(path);
@@ -22,5 +25,9 @@ export function recordRename(from: string, to: string): void {
 }
 
 function isOwnWork(path: string): boolean {
-  return path.startsWith(`${tmpdir()}/kubemend-`) || path.split("/").some((name) => OWN_WORK.test(name));
+  if (OWN_NAME.test(basename(path)) || path.split("/").some((name) => OWN_TREE.test(name))) return true;
+  for (let at = dirname(path); at.includes(sep) && at !== dirname(at); at = dirname(at)) {
+    if (temporaryDirectories.has(at)) return true;
+  }
+  return false;
 }

@@ -9,6 +9,10 @@ export interface TemporaryDirectory extends Disposable {
   readonly path: string;
 }
 
+const made = new Set<string>();
+/** Those of this run that are there: what changes in them is nobody else's. */
+export const temporaryDirectories: ReadonlySet<string> = made;
+
 /**
  * 0700. `prefix` begins its name. Disposing of it removes it with all that it holds. Throws `directory-untrusted` where
  * another user could exchange it.
@@ -17,7 +21,14 @@ export function makeTemporaryDirectory(prefix: string, parent: string = tmpdir()
   openTrustedDirectory(parent)[Symbol.dispose]();
   try {
     const path = mkdtempSync(join(parent, prefix));
-    return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+    made.add(path);
+    return {
+      path,
+      [Symbol.dispose]() {
+        rmSync(path, { recursive: true, force: true });
+        made.delete(path);
+      },
+    };
   } catch (error) {
     throw fromSystemError(error, "make a temporary directory in", parent);
   }
