@@ -62,3 +62,17 @@ test("of words out of files with secrets only those of a configuration are shown
   const secrets = ["EWNSdDv0oFjDnCrcZU2dXJZKmp1SBB7awrurkXyzAAA=", "hunter2", "YwqQEWXiETiTilxlRlAabc==", "a b", ""];
   expect(secrets.map(shownWord)).toEqual(secrets.map(() => "…"));
 });
+
+test.each([
+  ["@:http://x", 20_000],
+  ["a", 100_000],
+  ["a.", 50_000],
+  [":@s3:", 30_000],
+  ["a://b:", 20_000],
+  ["s3:a:@ ", 20_000],
+])("each part of a long text is looked at once: %j", (part, count) => {
+  // The square of these would take from several seconds to minutes.
+  const text = part.repeat(count);
+  expect(withoutLogins(text)).toBeTypeOf("string");
+  expect(withoutLogin(text)).toBeTypeOf("string");
+});

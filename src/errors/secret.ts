@@ -41,10 +41,37 @@ export class Secret<T extends string | Uint8Array = string> {
  */
 export function withoutLogins(text: string): string {
   if (!text.includes(":") || !text.includes("@")) return text;
-  return text
-    .replace(/\b(https?|socks5h?):\/+[^\s"]*@/gi, "$1://…@")
-    .replace(/\b(s3|azblob|sftp):\/*[^\s"/@:]*:[^\s"]*@/gi, "$1://…@")
-    .replace(/\b([a-z][a-z0-9+.-]*):\/{2,}[^\s"/@:]*:[^\s"]*@/gi, "$1://…@");
+  return text.replace(/[^\s"]+/g, (word) => WITH_LOGIN.reduce(hideLogin, word));
+}
+
+/** How an address that can have a login begins, up to where its last `@` makes one of it. The third needs its scheme still. */
+const WITH_LOGIN: readonly RegExp[] = [
+  /\b(https?|socks5h?):\/+/gi,
+  /\b(s3|azblob|sftp):\/*[^/@:]*:/gi,
+  /:\/{2,}[^/@:]*:/g,
+];
+
+/** Each part is looked at once, however long the text is and whatever is in it. */
+function hideLogin(word: string, beginning: RegExp): string {
+  const end = word.lastIndexOf("@");
+  if (end < 0) return word;
+  for (const { index, 0: found, 1: named } of word.matchAll(beginning)) {
+    if (index + found.length > end) break;
+    const from = named === undefined ? schemeBefore(word, index) : index;
+    if (from === undefined) continue;
+    return `${word.slice(0, from)}${named ?? word.slice(from, index)}://…@${word.slice(end + 1)}`;
+  }
+  return word;
+}
+
+/** Where the scheme begins that ends before `colon`: at its first letter that no letter, digit or underscore is before. */
+function schemeBefore(text: string, colon: number): number | undefined {
+  let from = colon;
+  while (from > 0 && /[a-z0-9+.-]/i.test(text.charAt(from - 1))) from--;
+  for (; from < colon; from++) {
+    if (/[a-z]/i.test(text.charAt(from)) && !/\w/.test(text.charAt(from - 1))) return from;
+  }
+  return undefined;
 }
 
 /**
@@ -55,9 +82,21 @@ export function withoutLogin(address: string): string {
   const afterLogin = address.replace(/^([a-z][a-z0-9+.-]{0,11}:\/\/)?.*@/is, "$1…@");
   const [, head = "", rest = ""] = /^((?:[^\s=:/@]*=)?(?:[a-z][a-z0-9+.-]{0,11}:\/\/)?)(.*)$/is.exec(afterLogin) ?? [];
   // Behind a space or a second scheme begins another address, whose own @ may be gone.
-  const one = rest.replace(/(?:\s|[a-z][a-z0-9+.-]*:\/\/).*$/is, "…");
+  const one = untilNextAddress(rest);
   // Where a comma in a password has cut a list of addresses, the @ is in the next one: what is no port is not shown.
   return head + one.replace(/^([^[\]/:]*):(?!\d{0,5}…?(?:[/?#]|$)).*$/is, "$1:…");
+}
+
+function untilNextAddress(text: string): string {
+  const space = text.search(/\s/);
+  const word = space < 0 ? text : text.slice(0, space);
+  for (let colon = word.indexOf("://"); colon >= 0; colon = word.indexOf("://", colon + 1)) {
+    let from = colon;
+    while (from > 0 && /[a-z0-9+.-]/i.test(word.charAt(from - 1))) from--;
+    while (from < colon && !/[a-z]/i.test(word.charAt(from))) from++;
+    if (from < colon) return `${word.slice(0, from)}…`;
+  }
+  return space < 0 ? text : `${word}…`;
 }
 
 /**

@@ -17,7 +17,7 @@ function parsePeerUrl(url: string, flag: string): string {
       hint: "give URLs such as https://10.0.0.1:2380",
     });
   };
-  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(url);
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/s.exec(url);
   if (match === null) return refuse("a URL begins with http://, https://, unix:// or unixs://");
   const scheme = defined(match[1]).toLowerCase();
   const host = defined(match[2]);
