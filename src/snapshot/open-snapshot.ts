@@ -5,6 +5,7 @@ import { type Bucket, readBuckets, readEntries } from "../bolt/bucket.ts";
 import { createPageSet, type PageSet } from "../bolt/page-set.ts";
 import { MendError } from "../errors/errors.ts";
 import { collectFindings, type FindingCollector } from "../errors/findings.ts";
+import { fromSystemError } from "../io/files/system-error.ts";
 import { createStoreInfo, INFO_BUCKETS, type StoreInfo } from "../mvcc/store-info.ts";
 import type { HashMark } from "../repository/head.ts";
 import { hashRevision } from "./hash-revision.ts";
@@ -37,13 +38,21 @@ export interface SnapshotOptions {
   readonly keyIndex?: KeyIndexOptions;
 }
 
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch (error) {
+    throw fromSystemError(error, "open", path);
+  }
+}
+
 /**
  * Opens a snapshot. Throws where nothing can be read at all: no such file, not a database, an archive that is damaged.
  * A database without etcd's `key` bucket is somebody else's: `not-a-snapshot`.
  */
 export async function openSnapshot(path: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   const { moments } = options;
-  if (moments === undefined || statSync(path, { throwIfNoEntry: false })?.isFile() === true) {
+  if (moments === undefined || isFile(path)) {
     return startReading(await openFile(path, options), path, options);
   }
   const { momentPlace, openFileRevision, openRepositoryMoment } = await import("./open-moment.ts");
