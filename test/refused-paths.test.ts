@@ -9,7 +9,7 @@ test.each([
   ["snapshot", "status"],
   ["snapshot", "verify"],
   ["snapshot", "stats"],
-  ["snapshot", "export"],
+  ["snapshot", "export", "-o", "jsonl"],
   ["snapshot", "get", "LOOP", "pods"],
   ["objects", "diff", "LOOP", "LOOP"],
   ["serve"],
