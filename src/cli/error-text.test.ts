@@ -17,6 +17,8 @@ test("every end has a code, and one form for people and one for programs", () =>
   const own = new MendError("io", "two\nlines", { where: "a\nplace", hint: "do" });
   expect(errorText(own)).toBe("error: two\n  lines\nwhere: a\\nplace\nhint: do\n");
   expect(asMendError(new TypeError("x"), false, COMMAND)).toMatchObject({ code: "internal" });
+  const refused = Object.assign(new Error("EACCES"), { code: "EACCES", syscall: "stat", path: "/root/x" });
+  expect(asMendError(refused, false, COMMAND)).toMatchObject({ code: "permission-denied", where: "/root/x" });
 });
 
 test.each([

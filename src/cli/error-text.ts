@@ -3,6 +3,7 @@
 import { CommanderError } from "commander";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
+import { fromSystemError } from "../errors/system-error.ts";
 import { likelyMeant } from "./suggestion.ts";
 import { hanging, oneLine } from "./terminal/escape.ts";
 
@@ -27,6 +28,12 @@ export function asMendError(error: unknown, isInterrupted: boolean, command: Typ
     return new MendError("usage", message, {
       hint: meant === undefined ? help : `did you mean "${meant}"? or ${help}`,
     });
+  }
+  const { path, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (path !== undefined && syscall !== undefined) {
+    // What nobody expected the system to refuse is the user's to look at, and no bug.
+    const said = fromSystemError(error, syscall, path);
+    if (said instanceof MendError) return said;
   }
   const message = error instanceof Error ? error.message : String(error);
   return new MendError("internal", `internal error: ${message}`, {

@@ -6,12 +6,12 @@
 import { realpathSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { MendError } from "../errors/errors.ts";
+import { systemCode } from "../errors/system-error.ts";
 import { removeCacheFile, writeCacheFile } from "../io/files/durable/cache-file.ts";
 import { type FileSystem, realFileSystem } from "../io/files/durable/file-system.ts";
 import { type FileIdentity, fileIdentity } from "../io/files/file-identity.ts";
 import type { FileSource } from "../io/files/file-source.ts";
 import { openOwnFile } from "../io/files/own-file.ts";
-import { systemCode } from "../io/files/system-error.ts";
 import { type IndexResult, type KeySelection, selectEntries } from "../mvcc/index-task.ts";
 import { encodeStoredIndex, openStoredIndex, type StoredIndex } from "../mvcc/stored-index.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";

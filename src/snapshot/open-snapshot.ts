@@ -5,7 +5,7 @@ import { type Bucket, readBuckets, readEntries } from "../bolt/bucket.ts";
 import { createPageSet, type PageSet } from "../bolt/page-set.ts";
 import { MendError } from "../errors/errors.ts";
 import { collectFindings, type FindingCollector } from "../errors/findings.ts";
-import { fromSystemError } from "../io/files/system-error.ts";
+import { fromSystemError } from "../errors/system-error.ts";
 import { createStoreInfo, INFO_BUCKETS, type StoreInfo } from "../mvcc/store-info.ts";
 import type { HashMark } from "../repository/head.ts";
 import { hashRevision } from "./hash-revision.ts";

@@ -7,8 +7,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { systemCode } from "../../errors/system-error.ts";
 import { escapeText, plainJson } from "../../errors/unsafe-text.ts";
-import { systemCode } from "../files/system-error.ts";
 import { Deadline } from "../network/deadline.ts";
 import { readBody, sendRequest } from "../network/http-exchange.ts";
 

@@ -15,10 +15,10 @@ import { decodeGeneration, encodeGeneration } from "../../checkpoint/generation.
 import { checkpointIdOf } from "../../checkpoint/parent.ts";
 import type { ActiveFile } from "../../checkpoint/plan.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import { namespacedName } from "../../kube/names.ts";
 import { type FileSystem, realFileSystem } from "../files/durable/file-system.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { readDataDirectory, writeDataDirectory } from "./data-directory.ts";
 import { writeStaged } from "./write-staged.ts";
 

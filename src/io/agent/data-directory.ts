@@ -8,8 +8,8 @@ import { basename, dirname, join } from "node:path";
 import type { DataDirectory, DataFile } from "../../checkpoint/checkpoint.ts";
 import { hashOf } from "../../checkpoint/data-directory.ts";
 import { MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 
 /** Beside the files: which of them are tokens, and so no part of the hash. */
 const VOLATILE_LIST = "..volatile";

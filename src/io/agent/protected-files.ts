@@ -10,8 +10,8 @@ import { decodeProtectedCopy, encodeProtectedCopy, type ProtectedCopy } from "..
 import type { ProtectedFile } from "../../checkpoint/protected-manifest.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { type FileSystem, realFileSystem } from "../files/durable/file-system.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 import { writeStaged } from "./write-staged.ts";
 
 const FOLDER = "protected-manifests";

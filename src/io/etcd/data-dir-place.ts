@@ -1,12 +1,12 @@
 /** Where a data dir or a WAL dir is to be: what is there, who it belongs to, and how something takes its place. */
 import { lstatSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { fromSystemError } from "../../errors/system-error.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
 import { findStagings, type Staging } from "../files/durable/staging.ts";
 import { isMountPoint, isOwnName, openTarget, type Target, type TargetOptions } from "../files/durable/target.ts";
 import { openTrustedDirectory, type TrustedDirectory } from "../files/durable/trusted-directory.ts";
 import type { FileOwner } from "../files/durable/write-file.ts";
-import { fromSystemError } from "../files/system-error.ts";
 
 const ASIDE = "before-restore";
 

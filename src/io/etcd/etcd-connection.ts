@@ -7,8 +7,8 @@ import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { Secret, withoutLogin } from "../../errors/secret.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { readTextFile } from "../files/read-file.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 import type { TlsMaterial } from "../network/tls-material.ts";
 import { findLocalEtcd } from "./local-etcd.ts";
 

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import type { FindingCode } from "../../errors/finding-codes.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 import type { Segment } from "../../wal/log.ts";
 import { decodeRaftSnapshot, type RaftSnapshot } from "../../wal/raft-snapshot.ts";
 import { parseSegmentName, parseSnapshotName } from "../../wal/segment-name.ts";
 import { type FileSource, openFileSource } from "../files/file-source.ts";
-import { fromSystemError } from "../files/system-error.ts";
 
 /** A raft snapshot beyond this is no v2 store: etcd's own limit for v2 data is far below. */
 const MOST_SNAPSHOT_BYTES = 256 * 1024 * 1024;

@@ -10,7 +10,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from "node:https";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
-import { systemCode } from "../files/system-error.ts";
+import { systemCode } from "../../errors/system-error.ts";
 import { Deadline } from "../network/deadline.ts";
 import { readBody, sendRequest } from "../network/http-exchange.ts";
 

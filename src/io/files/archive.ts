@@ -14,9 +14,9 @@ import { promisify } from "node:util";
 import type { Gunzip, ZstdDecompress } from "node:zlib";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
+import { systemCode } from "../../errors/system-error.ts";
 import type { ArchiveContent } from "./archive-content.ts";
 import { openUnnamed, writeFully } from "./durable/unnamed-file.ts";
-import { systemCode } from "./system-error.ts";
 
 export type ArchiveKind = "gzip" | "zstd" | "zip";
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { AssetFile } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
-import { fromSystemError } from "./system-error.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 
 /** Only these matter to a start; a backup of etcd may lie beside them, of any size. */
 const FOLDERS = ["auth", "tls", "bootstrap-manifests", "manifests", "etcd"];

@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { systemCode } from "../../errors/system-error.ts";
 import { isOwnName } from "./durable/target.ts";
-import { systemCode } from "./system-error.ts";
 
 export const RECORD_NAME = ".kubemend-assets.json";
 

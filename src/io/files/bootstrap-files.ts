@@ -10,6 +10,7 @@ import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import type { AssetFile, BootstrapManifest } from "../../bootstrap/start-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { realFileSystem as fs } from "./durable/file-system.ts";
 import {
   findStagings,
@@ -21,7 +22,6 @@ import {
 } from "./durable/staging.ts";
 import { isOwnName, openTarget } from "./durable/target.ts";
 import { openTrustedDirectory } from "./durable/trusted-directory.ts";
-import { fromSystemError, systemCode } from "./system-error.ts";
 
 export interface BootstrapPlaces {
   /** `/etc/kubernetes/bootstrap-secrets`, but in tests. */

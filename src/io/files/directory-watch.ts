@@ -1,6 +1,6 @@
 /** Tells when a file comes, goes or changes in some directories (inotify). Hidden files, which are what is being written, do not count. */
 import { type FSWatcher, watch } from "node:fs";
-import { fromSystemError } from "./system-error.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 
 /** `changed` gets an error when a directory can be watched no more. */
 export function watchDirectories(paths: readonly string[], changed: (error?: unknown) => void): { close(): void } {

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteSource } from "../../bolt/byte-source.ts";
 import { MendError } from "../../errors/errors.ts";
-import { fromSystemError } from "./system-error.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 
 export interface FileSource extends ByteSource {
   readonly descriptor: number;

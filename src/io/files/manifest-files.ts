@@ -1,8 +1,8 @@
 /** Reads the files of manifests under a directory. */
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
+import { fromSystemError } from "../../errors/system-error.ts";
 import { readTextFile } from "./read-file.ts";
-import { fromSystemError } from "./system-error.ts";
 
 export interface ManifestFile {
   /** Relative to the directory, with slashes. */

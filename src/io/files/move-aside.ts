@@ -9,8 +9,8 @@ import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, ty
 import { basename, dirname, join } from "node:path";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import type { FileSystem } from "./durable/file-system.ts";
-import { fromSystemError, systemCode } from "./system-error.ts";
 
 const CHUNK = 1 << 20;
 

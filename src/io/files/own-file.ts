@@ -1,9 +1,9 @@
 /** Opens a file that only we may have written and only we may read: what we kept for ourselves. */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { isOursAlone } from "./durable/ours-alone.ts";
 import { openTrustedDirectory } from "./durable/trusted-directory.ts";
 import { descriptorSource, type FileSource } from "./file-source.ts";
-import { fromSystemError, systemCode } from "./system-error.ts";
 
 /**
  * Undefined where there is no such file, or it or its directory belongs to others or is open to them. Throws

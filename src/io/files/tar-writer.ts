@@ -9,8 +9,8 @@ import { closeSync, fstatSync, openSync, read } from "node:fs";
 import { promisify } from "node:util";
 import { createGzip } from "node:zlib";
 import { defined } from "../../errors/defined.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 import type { FileSystem } from "./durable/file-system.ts";
-import { fromSystemError } from "./system-error.ts";
 
 const BLOCK = 512;
 const CHUNK = 256 * 1024;

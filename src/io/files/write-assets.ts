@@ -10,11 +10,11 @@ import { dirname, join, resolve } from "node:path";
 import type { Asset } from "../../bootstrap/asset.ts";
 import { invariant, MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 import { type AssetDirState, encodeRecord, hashFile, kindOf, RECORD_NAME, readAssetDir } from "./asset-record.ts";
 import { type FileSystem, realFileSystem } from "./durable/file-system.ts";
 import { findStagings, makeStaging, removeStaging, type Staging } from "./durable/staging.ts";
 import { isMountPoint, isOwnName, openTarget, type Target } from "./durable/target.ts";
-import { fromSystemError } from "./system-error.ts";
 
 export interface WriteAssetsOptions {
   /** Who writes, such as `recover`: only the same command's earlier output is replaced. */

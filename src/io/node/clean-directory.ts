@@ -4,11 +4,11 @@ import { existsSync, lstatSync, readdirSync, readFileSync, statfsSync } from "no
 import { dirname, join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { type CleanRecord, decodeRecord, encodeRecord, isCleanedName, RECORD_NAME } from "../../nodes/clean-record.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
 import { isOursAlone } from "../files/durable/ours-alone.ts";
 import { openTarget } from "../files/durable/target.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 
 export interface CleanDirectory {
   readonly path: string;

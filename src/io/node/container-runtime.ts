@@ -5,8 +5,8 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
+import { systemCode } from "../../errors/system-error.ts";
 import { recordChange } from "../audit/audit-trail.ts";
-import { systemCode } from "../files/system-error.ts";
 import { openGrpc } from "../network/grpc.ts";
 import { type GrpcFailures, waited } from "../network/grpc-failures.ts";
 import {

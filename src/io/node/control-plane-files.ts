@@ -6,8 +6,8 @@
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { defined } from "../../errors/defined.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import type { NodeFile } from "../../repository/node-files.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 
 /** A configuration file is far smaller; a larger one is something else that lies there. */
 const MOST_BYTES = 4 << 20;

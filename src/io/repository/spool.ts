@@ -4,10 +4,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 import type { DeltaHead, HeadDraft } from "../../repository/head.ts";
 import { realFileSystem } from "../files/durable/file-system.ts";
 import { removeFile, writeOnce } from "../files/durable/write-once.ts";
-import { fromSystemError } from "../files/system-error.ts";
 
 export type DeltaDraft = Extract<HeadDraft, { kind: "delta" }>;
 

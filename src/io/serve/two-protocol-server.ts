@@ -8,7 +8,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { MendError } from "../../errors/errors.ts";
-import { fromSystemError } from "../files/system-error.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 
 export interface ListenOptions {
   readonly host: string;

@@ -2,8 +2,8 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { removeFile, STAGED, writeOnce } from "../files/durable/write-once.ts";
-import { fromSystemError, systemCode } from "../files/system-error.ts";
 import type { ByteRange, Store, StoredObject } from "./store.ts";
 
 const CHUNK = 1 << 20;

@@ -1,6 +1,6 @@
 /** Opens a repository to add to it. */
 import { readFileSync } from "node:fs";
-import { fromSystemError } from "../../io/files/system-error.ts";
+import { fromSystemError } from "../../errors/system-error.ts";
 import { type Appender, createAppender } from "../../io/repository/append.ts";
 import { readLinks, trusted } from "../../io/repository/read-links.ts";
 import { type Link, openRepository, type Repository } from "../../io/repository/repository.ts";

@@ -2,10 +2,10 @@
 import { readdir } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import { MendError } from "../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { placeFile } from "../../io/files/durable/placed-file.ts";
 import { openTrustedDirectory } from "../../io/files/durable/trusted-directory.ts";
-import { fromSystemError, systemCode } from "../../io/files/system-error.ts";
 import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
 import type { NodeHead } from "../../repository/head.ts";
 import { decodeNodeFiles, type NodeFile } from "../../repository/node-files.ts";

@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { MendError } from "../../../errors/errors.ts";
-import { fromSystemError } from "../system-error.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 import { recordFileChange } from "./file-changes.ts";
 import { tryLock } from "./flock.ts";
 import { openTrustedDirectory } from "./trusted-directory.ts";

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
-import { fromSystemError } from "../system-error.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 import { openTrustedDirectory } from "./trusted-directory.ts";
 
 export interface AuditFile {

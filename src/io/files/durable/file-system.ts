@@ -34,8 +34,8 @@ import { promisify } from "node:util";
 import type { ByteSink } from "../../../bolt/page-output.ts";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 import { descriptorPath } from "../descriptor-path.ts";
-import { fromSystemError } from "../system-error.ts";
 import { recordFileChange, recordRename } from "./file-changes.ts";
 import { shownPath } from "./shown-path.ts";
 

@@ -7,7 +7,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
-import { fromSystemError, systemCode } from "../system-error.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { type FileSystem, realFileSystem } from "./file-system.ts";
 import { findStagings, makeStaging, removeStaging } from "./staging.ts";
 import { isMountPoint, isOwnName, openTarget } from "./target.ts";

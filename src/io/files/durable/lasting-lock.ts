@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, ftruncateSync, lstatSync, unlinkSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
-import { fromSystemError } from "../system-error.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 import { tryLock } from "./flock.ts";
 import { type HeldLock, openLockFile } from "./lock-file.ts";
 import { openTrustedDirectory } from "./trusted-directory.ts";

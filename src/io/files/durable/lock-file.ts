@@ -18,7 +18,7 @@ import {
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
-import { fromSystemError, systemCode } from "../system-error.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { tryLock } from "./flock.ts";
 import { shownPath } from "./shown-path.ts";
 

@@ -3,7 +3,7 @@
 import { constants } from "node:fs";
 import { lchown, open, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
-import { fromSystemError, systemCode } from "../system-error.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { recordFileChange } from "./file-changes.ts";
 import { realFileSystem } from "./file-system.ts";
 

@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { invariant } from "../../../errors/errors.ts";
-import { fromSystemError } from "../system-error.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 import type { FileSystem } from "./file-system.ts";
 import { openTarget, type Target } from "./target.ts";
 import { type FileOwner, ownerOf, writeFile } from "./write-file.ts";

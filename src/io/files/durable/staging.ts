@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { invariant, MendError } from "../../../errors/errors.ts";
-import { systemCode } from "../system-error.ts";
+import { systemCode } from "../../../errors/system-error.ts";
 import type { FileSystem } from "./file-system.ts";
 import { openTarget, type Target } from "./target.ts";
 import type { TrustedDirectory } from "./trusted-directory.ts";

@@ -1,7 +1,7 @@
 /** Bytes on standard output: a pipe or a file of whoever runs this, as it is. */
 import { closeSync, constants, openSync, write } from "node:fs";
 import { promisify } from "node:util";
-import { fromSystemError } from "../system-error.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 
 const writeAsync = promisify(write);
 

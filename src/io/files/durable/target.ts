@@ -16,9 +16,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { parseMountTable } from "../../../nodes/mount-table.ts";
 import { descriptorPath } from "../descriptor-path.ts";
-import { fromSystemError, systemCode } from "../system-error.ts";
 import { type HeldLock, type LockHolder, removeDeadLocks, takeLockFile } from "./lock-file.ts";
 import { openTrustedDirectory, type TrustedDirectory, type TrustOptions } from "./trusted-directory.ts";
 

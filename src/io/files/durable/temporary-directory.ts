@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fromSystemError } from "../system-error.ts";
+import { fromSystemError } from "../../../errors/system-error.ts";
 import { openTrustedDirectory } from "./trusted-directory.ts";
 
 export interface TemporaryDirectory extends Disposable {

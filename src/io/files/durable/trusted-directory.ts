@@ -8,8 +8,8 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, rea
 import { dirname, join, parse, resolve, sep } from "node:path";
 import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { descriptorPath } from "../descriptor-path.ts";
-import { fromSystemError, systemCode } from "../system-error.ts";
 import { isOursAlone } from "./ours-alone.ts";
 import { showAs } from "./shown-path.ts";
 

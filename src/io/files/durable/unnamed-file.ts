@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ByteSink } from "../../../bolt/page-output.ts";
 import { MendError } from "../../../errors/errors.ts";
-import { fromSystemError, systemCode } from "../system-error.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { checkDiskSpace } from "./disk-space.ts";
 
 export interface UnnamedFile extends ByteSink {

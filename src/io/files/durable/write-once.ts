@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fromSystemError, systemCode } from "../system-error.ts";
+import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { realFileSystem } from "./file-system.ts";
 
 /** What a process that was killed may leave: names that no listing shows. */

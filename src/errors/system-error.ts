@@ -1,5 +1,5 @@
 /** Turns what the operating system says into a {@link MendError}, by its code and never by its text. */
-import { type ErrorCode, MendError } from "../../errors/errors.ts";
+import { type ErrorCode, MendError } from "./errors.ts";
 
 /** Node's own check of a path, before it asks the system: a file that names another may hold such a path. */
 const NULL_BYTE = "ERR_INVALID_ARG_VALUE";
