@@ -1,10 +1,10 @@
 /** `-o` of commands that print objects: kubectl's formats, some with a template after an equals sign. */
 
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
+import { readGivenTemplate } from "../../operations/snapshot/given-template.ts";
 import type { Flag } from "./flag.ts";
 
 const PLAIN = ["text", "wide", "name", "yaml", "json", "jsonl"] as const;
@@ -67,7 +67,7 @@ function isTemplate(name: PlainOutput | TemplateOutput): name is TemplateOutput 
 
 function readTemplate(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readGivenTemplate(path);
   } catch (error) {
     throw new MendError("usage", "the file with the template cannot be read", { where: path, cause: error });
   }

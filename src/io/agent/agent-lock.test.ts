@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -60,6 +61,24 @@ test("a process that is killed holds it no more", async () => {
   });
   (await next).release();
   expect(waited).toBe(true);
+});
+
+test.runIf(process.geteuid?.() === 0).each([
+  ["a pipe", ["mkfifo", "PATH"]],
+  ["a directory", ["mkdir", "PATH"]],
+  ["a directory with something in it", ["mkdir", "-p", "PATH/inside"]],
+  ["a link", ["ln", "-s", "/etc/passwd", "PATH"]],
+  ["a link to nothing", ["ln", "-s", "nowhere", "PATH"]],
+])("%s of another user in its place does not keep us from it", async (_, [program = "", ...words]) => {
+  mkdirSync(join(directory, "run"));
+  chmodSync(join(directory, "run"), 0o1777);
+  chmodSync(directory, 0o755);
+  const argv = words.map((word) => word.replace("PATH", path));
+  expect(spawnSync(program, argv, { uid: 1000, gid: 1000 }).status).toBe(0);
+  const lock = await takeAgentLock(path, signal, () => expect.unreachable("nobody holds it"));
+  expect(statSync(path)).toMatchObject({ uid: 0, size: `${process.pid}\n`.length });
+  expect(lstatSync(path).isFile()).toBe(true);
+  lock.release();
 });
 
 test.runIf(process.geteuid?.() === 0)("another user cannot keep it, though the directory is everybody's", async () => {

@@ -1,14 +1,13 @@
 /** How to reach etcd: endpoints in every form that etcdctl takes, TLS material, a user. */
 
 import { resolveSrv } from "node:dns/promises";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { Secret, withoutLogin } from "../../errors/secret.ts";
-import { fromSystemError, systemCode } from "../../errors/system-error.ts";
-import { readTextFile } from "../files/read-file.ts";
+import { systemCode } from "../../errors/system-error.ts";
+import { readBytes, readTextFile } from "../files/read-file.ts";
 import type { TlsMaterial } from "../network/tls-material.ts";
 import { findLocalEtcd } from "./local-etcd.ts";
 
@@ -78,14 +77,27 @@ export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
   }
   const tls: TlsMaterial = {
     rejectUnauthorized: flags.insecureSkipTlsVerify !== true,
-    ...(cacert === undefined ? {} : { ca: readPem(cacert) }),
-    ...(cert === undefined || key === undefined ? {} : { cert: readPem(cert), key: readPem(key) }),
+    ...(cacert === undefined ? {} : { ca: readBytes(cacert) }),
+    ...(cert === undefined || key === undefined ? {} : { cert: readBytes(cert), key: readBytes(key) }),
   };
   checkMaterial(tls, flags);
   const endpoints = await findEndpoints(flags);
   const login = await readLogin(flags);
-  const user = login && { ...login, named: endpoints, trustMembers: flags.trustMembers === true };
+  const user = login && { ...login, named: namedEndpoints(endpoints, flags), trustMembers: flags.trustMembers === true };
   return { endpoints, tls, user, timeout: flags.timeout };
+}
+
+/**
+ * Where a login may be sent without more consent. What DNS says is not what the user has named: where TLS is meant, by
+ * files or because DNS has endpoints with it, those without TLS are not among them.
+ */
+export function namedEndpoints(
+  endpoints: readonly string[],
+  { discoverySrv, cacert, cert }: Pick<EtcdFlags, "discoverySrv" | "cacert" | "cert">,
+): readonly string[] {
+  if (discoverySrv === undefined) return endpoints;
+  const withTls = endpoints.filter((each) => each.startsWith("https:"));
+  return withTls.length > 0 || cacert !== undefined || cert !== undefined ? withTls : endpoints;
 }
 
 const DEFAULT_ENDPOINT = "127.0.0.1:2379";
@@ -210,13 +222,5 @@ function checkMaterial(tls: TlsMaterial, { cacert, cert, key }: EtcdFlags): void
       hint: `pass PEM files: ${input("cacert")}, and ${input("cert")} with the ${input("key")} that belongs to it`,
       cause: error,
     });
-  }
-}
-
-function readPem(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw fromSystemError(error, "read", path);
   }
 }

@@ -129,8 +129,8 @@ function authoritiesIn(directory: string): AuthorityFiles[] {
 
 function read(path: string): string | undefined {
   try {
-    if (statSync(path).size > MOST_BYTES) return undefined;
-    return readFileSync(path, "utf8");
+    const stat = statSync(path);
+    return stat.isFile() && stat.size <= MOST_BYTES ? readFileSync(path, "utf8") : undefined;
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteSource } from "../../bolt/byte-source.ts";
 import { MendError } from "../../errors/errors.ts";
-import { fromSystemError } from "../../errors/system-error.ts";
+import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 
 export interface FileSource extends ByteSource {
   readonly descriptor: number;
@@ -15,18 +15,23 @@ export function openFileSource(path: string): FileSource {
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
+    if (systemCode(error) === "ENXIO") throw notAFile(path, false); // a socket
     throw fromSystemError(error, "open", path);
   }
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) {
     closeSync(descriptor);
-    const found = stat.isDirectory() ? "a directory" : "not a regular file";
-    const hint = stat.isDirectory()
-      ? "give the snapshot file; in a data dir of etcd the database is member/snap/db"
-      : "copy it to a file first";
-    throw new MendError("not-a-file", `"${path}" is ${found}`, { where: path, hint });
+    throw notAFile(path, stat.isDirectory());
   }
   return descriptorSource(descriptor, path, stat.size);
+}
+
+export function notAFile(path: string, isDirectory: boolean): MendError {
+  const found = isDirectory ? "a directory" : "not a regular file";
+  const hint = isDirectory
+    ? "give the snapshot file; in a data dir of etcd the database is member/snap/db"
+    : "copy it to a file first";
+  return new MendError("not-a-file", `"${path}" is ${found}`, { where: path, hint });
 }
 
 /** A source over the first `size` bytes of a descriptor that is open already; closing the source closes it. */

@@ -3,7 +3,7 @@
  * last words of containers.
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
 import { defined } from "../../errors/defined.ts";
@@ -14,6 +14,7 @@ import { objectOf, objectsOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject } from "../../kube/object.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
 import { names, readQuietly } from "../files/quiet-reads.ts";
+import { readTextFile } from "../files/read-file.ts";
 import { ageOf, commandLine, processes, sharesNetwork } from "./local-node.ts";
 
 const POD_LOGS = "/var/log/pods";
@@ -93,8 +94,9 @@ function readManifest(path: string): ComponentManifest | undefined {
     NAMES.has(byName) ? { name: byName as ComponentName, path, fault, flags: [] } : undefined;
   let pod: JsonObject;
   try {
-    if (statSync(path).size > MOST_BYTES) return failed("it is too large to be a manifest");
-    pod = objectOf(readYaml(readFileSync(path, "utf8")) as JsonObject);
+    const { size } = statSync(path);
+    if (size > MOST_BYTES) return failed("it is too large to be a manifest");
+    pod = objectOf(readYaml(readTextFile(path)) as JsonObject);
   } catch (error) {
     return failed(error instanceof Error ? defined(error.message.split("\n")[0]).replace(/:$/, "") : "it is no YAML");
   }

@@ -6,6 +6,7 @@ import { basename, isAbsolute, join } from "node:path";
 import { defined } from "../../errors/defined.ts";
 import { readYaml } from "../../kube/read-yaml.ts";
 import { names, readQuietly } from "../files/quiet-reads.ts";
+import { readTextFile } from "../files/read-file.ts";
 
 const POD_LOGS = "/var/log/pods";
 const CONTAINER_LOGS = "/var/log/containers";
@@ -66,7 +67,7 @@ function kubeletConfig(
   path: string,
 ): { staticPodPath?: unknown; containerRuntimeEndpoint?: unknown } | undefined {
   try {
-    return readYaml(readFileSync(isAbsolute(path) ? path : join(`/proc/${pid}/cwd`, path), "utf8")) ?? {};
+    return readYaml(readTextFile(isAbsolute(path) ? path : join(`/proc/${pid}/cwd`, path))) ?? {};
   } catch {
     return undefined;
   }

@@ -3,7 +3,6 @@
  * (IRSA), the shared files with AWS_PROFILE, a container's endpoint (ECS, EKS pod identity), the instance's metadata
  * (IMDSv2). Those that expire are asked for again before they do.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { Secret } from "../../errors/secret.ts";
@@ -99,7 +98,7 @@ function fromSharedFiles(env: Environment): S3Credentials | undefined {
 export function readSection(path: string, section: string): Map<string, string> | undefined {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readTextFile(path);
   } catch {
     return undefined; // not there, or not ours to read: there are other places
   }

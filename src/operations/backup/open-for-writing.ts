@@ -1,6 +1,5 @@
 /** Opens a repository to add to it. */
-import { readFileSync } from "node:fs";
-import { fromSystemError } from "../../errors/system-error.ts";
+import { readTextFile } from "../../io/files/read-file.ts";
 import { type Appender, createAppender } from "../../io/repository/append.ts";
 import { readLinks, trusted } from "../../io/repository/read-links.ts";
 import { type Link, openRepository, type Repository } from "../../io/repository/repository.ts";
@@ -47,11 +46,5 @@ export async function openForWriting(address: string, access: WriteAccess): Prom
 }
 
 export function readSigningKey(path: string): SigningKey {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (error) {
-    throw fromSystemError(error, "read the signing key", path);
-  }
-  return parseSigningKey(pem, path);
+  return parseSigningKey(readTextFile(path), path);
 }

@@ -3,7 +3,7 @@
  * is, and their own log.
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import { isAbsolute, join } from "node:path";
 import {
@@ -18,6 +18,7 @@ import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
+import { readTextFile } from "../../io/files/read-file.ts";
 import { reachableFile } from "../../io/node/component-files.ts";
 import { findKubelet } from "../../io/node/local-node.ts";
 import { containerIndexOf } from "../../kube/component.ts";
@@ -213,7 +214,7 @@ function readConfigFile(path: string): ConfigFile | undefined {
   try {
     const { size, mtimeMs } = statSync(path);
     if (size > MOST_CONFIG_BYTES) return undefined;
-    return { text: readFileSync(path, "utf8"), why: undefined, changed: mtimeMs };
+    return { text: readTextFile(path), why: undefined, changed: mtimeMs };
   } catch {
     return undefined; // not there, or not for this user: then it stays a doubt
   }
