@@ -3,7 +3,7 @@ import { Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { expect, test } from "vitest";
 import { Secret } from "../../errors/secret.ts";
-import { discoverEndpoints, mayLogIn, parseEndpoint, prepareEtcdAccess } from "./etcd-connection.ts";
+import { discoverEndpoints, mayLogIn, namedEndpoints, parseEndpoint, prepareEtcdAccess } from "./etcd-connection.ts";
 
 test.each([
   ["127.0.0.1:2379", "http://127.0.0.1:2379"],
@@ -30,19 +30,30 @@ test("what has no scheme gets https where there is TLS material; each endpoint c
   expect(endpoints).toEqual(["http://a:1", "http://b:1"]);
 });
 
+const login = (named: readonly string[], trustMembers: boolean) => ({
+  name: "u",
+  password: new Secret("p"),
+  named,
+  trustMembers,
+});
+
 test("a password goes to named endpoints; to others with consent, and never in a weaker way", () => {
-  const login = (named: readonly string[], trustMembers: boolean) => ({
-    name: "u",
-    password: new Secret("p"),
-    named,
-    trustMembers,
-  });
   expect(mayLogIn(login(["http://a:1"], false), "http://a:1")).toBe(true);
   expect(mayLogIn(login(["http://a:1"], false), "http://b:1")).toBe(false);
   expect(mayLogIn(login(["http://a:1"], true), "http://b:1")).toBe(true);
   expect(mayLogIn(login(["https://a:1"], true), "https://b:1")).toBe(true);
   expect(mayLogIn(login(["https://a:1"], true), "http://b:1")).toBe(false);
   expect(mayLogIn(login(["https://a:1"], false), "https://b:1")).toBe(false);
+});
+
+test("what DNS says is named by nobody: no login without TLS where TLS is meant", () => {
+  const [secure, plain] = ["https://a:1", "http://b:1"];
+  const named = (endpoints: readonly string[], flags: object) => namedEndpoints(endpoints, flags);
+  expect(named([secure, plain], {})).toEqual([secure, plain]);
+  expect(named([secure, plain], { discoverySrv: "example.org" })).toEqual([secure]);
+  expect(named([plain], { discoverySrv: "example.org" })).toEqual([plain]);
+  expect(named([plain], { discoverySrv: "example.org", cacert: "ca.crt" })).toEqual([]);
+  for (const trusts of [false, true]) expect(mayLogIn(login([], trusts), plain)).toBe(false);
 });
 
 test("an endpoint that is refused shows no password", async () => {

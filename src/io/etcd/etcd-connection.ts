@@ -61,7 +61,8 @@ export interface EtcdUserLogin {
  */
 export function mayLogIn({ named, trustMembers }: EtcdUserLogin, endpoint: string): boolean {
   if (named.includes(endpoint)) return true;
-  const isWeaker = !endpoint.startsWith("https:") && named.some((each) => each.startsWith("https:"));
+  const meansTls = named.length === 0 || named.some((each) => each.startsWith("https:"));
+  const isWeaker = !endpoint.startsWith("https:") && meansTls;
   return trustMembers && !isWeaker;
 }
 
@@ -83,7 +84,11 @@ export async function prepareEtcdAccess(named: EtcdFlags): Promise<EtcdAccess> {
   checkMaterial(tls, flags);
   const endpoints = await findEndpoints(flags);
   const login = await readLogin(flags);
-  const user = login && { ...login, named: namedEndpoints(endpoints, flags), trustMembers: flags.trustMembers === true };
+  const user = login && {
+    ...login,
+    named: namedEndpoints(endpoints, flags),
+    trustMembers: flags.trustMembers === true,
+  };
   return { endpoints, tls, user, timeout: flags.timeout };
 }
 
