@@ -1,6 +1,7 @@
 /** YAML as `--storage-media-type=application/yaml` writes it: the JSON of an object, printed with sorted keys by Go's yaml package. */
 import type { JsonValue } from "../kube/object.ts";
 import { readYaml, YamlFault } from "../kube/read-yaml.ts";
+import type { TimeLimit } from "../kube/within-time.ts";
 import { MAX_DEPTH } from "./json-parse.ts";
 
 /** Whether the bytes begin as such YAML does: with a field's name, a colon and a space or line break. */
@@ -12,17 +13,17 @@ export function looksLikeYaml(value: Uint8Array): boolean {
 /** As long as any value that etcd takes, and longer. */
 const LIMITS = { characters: 16 << 20, explicitKeys: 16, anchors: 2000 };
 /** Threads that sweep a file read it, and those end with the main one. */
-const TIME = { milliseconds: 30_000, hearsInterrupt: false };
+const TIME: TimeLimit = { milliseconds: 30_000, hearsInterrupt: false };
 
 /**
  * Throws a SyntaxError or RangeError where the text is not YAML, repeats a key, is nested too deeply, or uses aliases
  * (which can grow without bound and are never written).
  */
-export function decodeYaml(text: string): JsonValue {
+export function decodeYaml(text: string, time: TimeLimit = TIME): JsonValue {
   let value: unknown;
   try {
     const options = { version: "1.2", repeated: "fault", aliases: 0, bigints: true } as const;
-    value = readYaml(text, { ...options, limits: LIMITS, time: TIME });
+    value = readYaml(text, { ...options, limits: LIMITS, time });
   } catch (cause) {
     if (cause instanceof YamlFault) throw new SyntaxError("YAML is not well-formed", { cause });
     throw cause;

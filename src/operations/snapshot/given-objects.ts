@@ -6,16 +6,27 @@ import { MendError } from "../../errors/errors.ts";
 import { readTextFile } from "../../io/files/read-file.ts";
 import { isObject, objectOf, textOf } from "../../kube/fields.ts";
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
+import type { TimeLimit } from "../../kube/within-time.ts";
 import { decodeYaml } from "../../storage/yaml-parse.ts";
+
+/** As many are read in seconds. */
+const MOST_DOCUMENTS = 20_000;
+const TIME: TimeLimit = { milliseconds: 30_000, hearsInterrupt: true };
 
 /** The objects of a YAML or JSON file, those of a List each. Throws `object-invalid`. */
 export function readGivenObjects(path: string): JsonObject[] {
   const documents = readTextFile(path)
     .split(/^---(?:[^\S\n].*)?$/m)
     .filter((text) => text.split("\n").some((line) => line.trim() !== "" && !line.trimStart().startsWith("#")));
+  if (documents.length > MOST_DOCUMENTS) {
+    throw new MendError("object-invalid", `"${path}" has ${documents.length} documents, more than ${MOST_DOCUMENTS}`, {
+      where: path,
+      hint: "give them in several runs",
+    });
+  }
   const objects = documents.flatMap((text): readonly unknown[] => {
     try {
-      const value = decodeYaml(text);
+      const value = decodeYaml(text, TIME);
       return isObject(value) && Array.isArray(value.items) && textOf(value.kind).endsWith("List")
         ? value.items
         : [value];
