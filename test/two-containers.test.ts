@@ -13,11 +13,13 @@ import { checkBolt } from "../src/bolt/check.ts";
 import type { Finding } from "../src/errors/errors.ts";
 import { readAssetDir } from "../src/io/files/asset-record.ts";
 import { readLog } from "../src/wal/log.ts";
-import { canUnshare, type Ended, race as raceIn } from "./containers.ts";
+import { canUnshare, type Ended, race as raceIn, recordRaces } from "./containers.ts";
 import { kubemend } from "./kubemend.ts";
 import { clusterEntries, madeSnapshot } from "./made-snapshot.ts";
 
 const RACES = Number(process.env.KUBEMEND_RACES || 3);
+/** Of each command that makes something new. */
+const RACES_OF_EACH = Number(process.env.KUBEMEND_RACES || 1);
 
 let directory: string;
 let disk: string;
@@ -85,6 +87,7 @@ describe.runIf(canUnshare)("two containers", () => {
         checkDataDir(dataDir);
         expect(readdirSync(disk).sort()).toEqual(what === "absent" ? ["etcd"] : ["etcd", "etcd.before-restore"]);
       }
+      recordRaces(`snapshot restore, to a data dir that is ${what}`, RACES);
     },
   );
 
@@ -103,6 +106,7 @@ describe.runIf(canUnshare)("two containers", () => {
       expect(readdirSync(disk)).toEqual(["etcd"]);
       expect(readdirSync(dataDir)).toEqual(["member"]);
     }
+    recordRaces("snapshot restore, where one sees a mount point and the other a directory", RACES);
   });
 
   test("a mount point with an old data dir in it: what is in it moves, and keeps its owner", async () => {
@@ -191,9 +195,9 @@ function checkAssets(place: string): void {
 }
 
 describe.runIf(canUnshare)("two containers with one target", () => {
-  test.each(RACED)("of $name", { timeout: 60_000 + RACES * 20_000 }, async ({ argv, check }) => {
+  test.each(RACED)("of $name", { timeout: 60_000 + RACES * 20_000 }, async ({ name, argv, check }) => {
     await kubemend(directory, restoreTo(join(directory, "survivor")));
-    for (let i = 0; i < Math.ceil(RACES / 3); i++) {
+    for (let i = 0; i < RACES_OF_EACH; i++) {
       rmSync(disk, { recursive: true });
       mkdirSync(disk);
       const place = join(disk, "place");
@@ -203,5 +207,6 @@ describe.runIf(canUnshare)("two containers with one target", () => {
       expect(readdirSync(disk)).toEqual(["place"]);
       await check(place);
     }
+    recordRaces(name, RACES_OF_EACH);
   });
 });
