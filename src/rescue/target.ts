@@ -263,7 +263,7 @@ export function staticPodsOf(component: LeaseHolderName, pods: readonly KubeObje
 }
 
 /** By its containers: the phase of a pod whose containers crash is still `Running`. */
-export function isRunning(pod: KubeObject): boolean {
+function isRunning(pod: KubeObject): boolean {
   const statuses = objectsOf(objectOf(pod.status).containerStatuses);
   return statuses.length > 0 && statuses.every((status) => objectOf(status.state).running !== undefined);
 }

@@ -20,7 +20,6 @@ import {
   findOrphanReplicaSet,
   findWorkload,
   goneTarget,
-  isRunning,
   type RescueTarget,
   staticPodsOf,
   staticTarget,
@@ -54,17 +53,13 @@ export async function findRescueTargets(
         const target = workloadTarget(component, workload, await revisionsOf(api, workload, signal));
         return withLeases(api, target, pods, signal);
       }
-      const present = staticTarget(component, pods);
-      if (present !== undefined && staticPodsOf(component, pods).some(isRunning)) {
-        return withLeases(api, present, pods, signal);
-      }
       const alive = await revisionWhenAlive(api, component, signal);
       const gonePods = await asTheyWere(api, alive && `/api/v1/namespaces/${alive.namespace}/pods`, alive, signal);
+      // Also where one runs: it may be about to crash again, and then how it ran before is what works.
+      const wasThere = staticTarget(component, pods, gonePods);
       const isStatic = [...pods, ...gonePods].some((pod) => staticPodsOf(component, [pod]).length > 0);
       const target =
-        (isStatic ? staticTarget(component, pods, gonePods) : undefined) ??
-        (await deletedTarget(api, component, search, pods, alive)) ??
-        staticTarget(component, pods, gonePods);
+        (isStatic ? wasThere : undefined) ?? (await deletedTarget(api, component, search, pods, alive)) ?? wasThere;
       if (target === undefined) throw notFound(component, pods, search.namespace);
       return withLeases(api, target, pods, signal);
     }),
