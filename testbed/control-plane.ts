@@ -78,7 +78,8 @@ export class ControlPlane {
   /** Runs kubectl as the administrator and returns what it printed. */
   kubectl(...args: string[]): Promise<string> {
     const admin = join(this.authority.directory, "admin-inside.kubeconfig");
-    return this.bed.run([this.kubernetes.program("kubectl"), `--kubeconfig=${admin}`, ...args]);
+    const cache = this.bed.path("kubectl-cache"); // by address, which another cluster may have had
+    return this.bed.run([this.kubernetes.program("kubectl"), `--kubeconfig=${admin}`, `--cache-dir=${cache}`, ...args]);
   }
 
   /** Writes a kubeconfig for a client of that name and those groups, whose API server is `server` (inside the bed unless told). */

@@ -10,9 +10,9 @@ import { defined } from "../errors/defined.ts";
 import { createLineTask, LineBuffer, type LineOptions, type LinesResult } from "../storage/line-task.ts";
 import { createPlaceReader, type ValuePlaces } from "./place-reader.ts";
 
-export const BATCH_VALUES = 128;
+export const BATCH_VALUES = 512;
 const SLOTS = 3;
-const SLOT_BYTES = 1 << 20;
+const SLOT_BYTES = 4 << 20;
 
 export interface LineOrder extends Omit<BoltFile, "source"> {
   readonly descriptor: number;

@@ -198,7 +198,8 @@ class DecoderSource {
     const absent = field.empty === Empty.Omit ? "" : text(`"${name}":${JSON.stringify(emptyForm(field))},`);
     if (this.role === "root" && name === "metadata" && field.op === Op.Message) {
       const orEmpty = `if (sink.resourceVersion !== "") { f${slot} = 0; g${slot} = 0; }`;
-      return `if (f${slot} < 0) { ${orEmpty} } if (f${slot} >= 0) { ${nameAndValue} } else { ${absent} }`;
+      const noteEnd = this.choice === true ? "" : "sink.metadataEnd = p;";
+      return `if (f${slot} < 0) { ${orEmpty} } if (f${slot} >= 0) { ${nameAndValue} ${noteEnd} } else { ${absent} }`;
     }
     if (this.role === "metadata" && name === "resourceVersion")
       return `if (sink.resourceVersion !== "") {

@@ -34,15 +34,22 @@ describe("real objects", () => {
     expect(count).toBeGreaterThan(200);
   });
 
-  test("a choice of fields is what the whole object has of them", () => {
-    const choice = {
-      metadata: { name: true, labels: true, creationTimestamp: true },
-      spec: { containers: { name: true, image: true }, nodeName: true, volumes: { secret: { secretName: true } } },
-      status: { conditions: { type: true } },
-    } satisfies FieldChoice;
+  test.each<[string, FieldChoice]>([
+    [
+      "of all parts",
+      {
+        metadata: { name: true, labels: true, creationTimestamp: true },
+        spec: { containers: { name: true, image: true }, nodeName: true, volumes: { secret: { secretName: true } } },
+        status: { conditions: { type: true } },
+      },
+    ],
+    ["metadata alone", { metadata: { name: true, labels: true } }],
+    ["what many have in common", { metadata: { name: true }, status: { phase: true } }],
+    ["no metadata", { status: { phase: true } }],
+  ])("a choice of fields (%s) is what the whole object has of them", (_, choice) => {
     const pods = storedVersions("k120-broad").filter(({ key }) => key.startsWith("/registry/pods/"));
     expect(pods.length).toBeGreaterThan(20);
-    for (const stored of pods) {
+    for (const stored of [...pods, ...pods]) {
       const { root, plan } = rootOf(stored);
       const { kind, apiVersion, ...fields } = decodeMessage(plan, stored.value, root).object as JsonObject;
       const chosen = decodeMessage(plan, stored.value, root, choice).object;

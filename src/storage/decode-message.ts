@@ -64,7 +64,10 @@ export function writeMessage(
   }
 }
 
-/** As {@link writeMessage}, as an object. */
+/**
+ * As {@link writeMessage}, as an object. Of objects that are the same but for their metadata, what is chosen of the rest
+ * may be one and the same: it is to be read only.
+ */
 export function decodeMessage(
   plan: MessagePlan,
   value: Uint8Array,
@@ -72,7 +75,29 @@ export function decodeMessage(
   choice: FieldChoice = true,
 ): DecodedMessage {
   const { json, unknownFields } = writeMessage(plan, value, root, choice);
-  return { object: parseSink(json) as DecodedMessage["object"], unknownFields };
+  const { metadataEnd, ascii, large } = sink;
+  const hasRest = choice !== true && metadataEnd > 0 && metadataEnd < json.length;
+  const isShared = hasRest && ascii && !large && json.length <= MOST_SHARED_BYTES;
+  const object = isShared ? parseShared(sinkText(json)) : parseSink(json);
+  return { object: object as DecodedMessage["object"], unknownFields };
+}
+
+/** Most objects have an owner that makes many like them: what a table shows of them differs in the metadata only. */
+const MOST_SHARED = 256;
+const MOST_SHARED_BYTES = 8 << 10;
+const shared = new Map<string, DecodedMessage["object"]>();
+
+/** The sink's text, of which what is behind the metadata is parsed once. */
+function parseShared(text: string): DecodedMessage["object"] {
+  const { metadataEnd } = sink;
+  const rest = text.slice(metadataEnd);
+  let known = shared.get(rest);
+  if (known === undefined) {
+    known = JSON.parse(`{${rest}`) as DecodedMessage["object"];
+    if (shared.size >= MOST_SHARED) shared.clear();
+    shared.set(rest, known);
+  }
+  return Object.assign(JSON.parse(`${text.slice(0, metadataEnd - 1)}}`), known);
 }
 
 /** The JSON of one field's content, for one of the types with a form of their own. Throws where the bytes make no sense. */

@@ -45,6 +45,8 @@ export const sink = {
   large: false,
   /** Goes into the root's metadata. */
   resourceVersion: "",
+  /** Where the root's metadata and the comma behind it end in the output, of an object of which only some fields are written; 0 where there is none. */
+  metadataEnd: 0,
   /** Offsets in the input, of the tags of fields that the tables do not have. */
   unknown: [] as number[],
 };
@@ -61,6 +63,7 @@ export function fillSink(input: Uint8Array, resourceVersion: string, write: () =
     sink.ascii = true;
     sink.large = false;
     sink.resourceVersion = resourceVersion;
+    sink.metadataEnd = 0;
     if (sink.unknown.length > 0) sink.unknown = [];
     try {
       return write();

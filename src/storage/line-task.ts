@@ -31,6 +31,11 @@ export interface LineTask {
   take(): LinesResult;
 }
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+/** In UTF-8, of a string's units. */
+const MOST_BYTES_A_UNIT = 3;
+
 /** Memory for lines, which grows as it must. */
 export class LineBuffer {
   private bytes: Uint8Array;
@@ -43,13 +48,21 @@ export class LineBuffer {
   }
 
   add(part: Uint8Array): void {
-    if (this.size + part.length > this.bytes.length) {
-      const larger = this.allocate(Math.max(this.bytes.length * 2, this.size + part.length));
-      larger.set(this.bytes.subarray(0, this.size));
-      this.bytes = larger;
-    }
+    this.#reserve(part.length);
     this.bytes.set(part, this.size);
     this.size += part.length;
+  }
+
+  addText(text: string): void {
+    this.#reserve(text.length * MOST_BYTES_A_UNIT);
+    this.size += encoder.encodeInto(text, this.bytes.subarray(this.size)).written;
+  }
+
+  #reserve(length: number): void {
+    if (this.size + length <= this.bytes.length) return;
+    const larger = this.allocate(Math.max(this.bytes.length * 2, this.size + length));
+    larger.set(this.bytes.subarray(0, this.size));
+    this.bytes = larger;
   }
 
   get written(): Uint8Array {
@@ -57,8 +70,6 @@ export class LineBuffer {
   }
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const LINE_END = encoder.encode("}\n");
 
 export function createLineTask({ encryption, etcdPrefix }: LineOptions): LineTask {
@@ -84,11 +95,11 @@ export function createLineTask({ encryption, etcdPrefix }: LineOptions): LineTas
           state: decoded.state,
           text: decoded.text,
         });
-        lines.add(encoder.encode(`${head},${rest.slice(1)}\n`));
+        lines.addText(`${head},${rest.slice(1)}\n`);
         return;
       }
       const { apiVersion, kind, json } = decoded;
-      lines.add(encoder.encode(`${head},"apiVersion":${printJson(apiVersion)},"kind":${printJson(kind)},"object":`));
+      lines.addText(`${head},"apiVersion":${printJson(apiVersion)},"kind":${printJson(kind)},"object":`);
       lines.add(json);
       lines.add(LINE_END);
     },

@@ -105,7 +105,8 @@ export async function runPrinted(
   const setUp = [
     `mkdir -p ${bin}`,
     script("kubemend", `exec ${KUBEMEND.join(" ")}`),
-    script("kubectl", `exec ${kubernetes.program("kubectl")}`),
+    // What it remembers of the API is kept by address, and another cluster of the test bed may have had this one.
+    script("kubectl", `exec ${kubernetes.program("kubectl")} --cache-dir=${bin}/cache`),
     script("sudo", "exec"),
     `chmod +x ${bin}/*`,
   ].join(" && ");
