@@ -45,7 +45,7 @@ export const sink = {
   large: false,
   /** Goes into the root's metadata. */
   resourceVersion: "",
-  /** Where the root's metadata and the comma behind it end in the output, of an object of which only some fields are written; 0 where there is none. */
+  /** Behind the root's metadata and its comma in the output; 0 where there is none, and where all fields are written. */
   metadataEnd: 0,
   /** Offsets in the input, of the tags of fields that the tables do not have. */
   unknown: [] as number[],
