@@ -70,25 +70,38 @@ export function encodeDelta({ changes, marks, leases }: Delta): Uint8Array {
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
+/** Called with each change in order, in memory that the next one uses again. */
+export type ChangeVisitor = (change: Change) => void;
+
 /** Key-values are views. Throws `repository-damaged`; `where` names the delta. */
 export function decodeDelta(bytes: Uint8Array, where: string): Delta {
+  const changes: Change[] = [];
+  const rest = walkDelta(bytes, where, (change) => changes.push({ ...change }));
+  return { changes, ...rest };
+}
+
+/** As {@link decodeDelta}, without keeping any change: an hour of them is a heap of small objects. */
+export function walkDelta(bytes: Uint8Array, where: string, visit: ChangeVisitor): Omit<Delta, "changes"> {
   const fields = createWireCursor(bytes, `the content of "${where}"`, "repository-damaged");
   const inner = fields.inner();
-  const changes: Change[] = [];
+  const change = { revision: 0, sub: 0, deletion: false, keyValue: NOTHING };
   const marks: TimeMark[] = [];
   const leases: LeaseGrant[] = [];
   while (fields.next()) {
     if (fields.wireType !== 2) continue;
     fields.enter(inner);
     if (fields.field === 1) {
-      let [revision, sub, deletion, keyValue] = [0, 0, false, NOTHING];
+      change.revision = 0;
+      change.sub = 0;
+      change.deletion = false;
+      change.keyValue = NOTHING;
       while (inner.next()) {
-        if (inner.field === 1) revision = inner.number();
-        else if (inner.field === 2) sub = inner.number();
-        else if (inner.field === 3) deletion = inner.number() !== 0;
-        else if (inner.field === 4) keyValue = inner.bytes();
+        if (inner.field === 1) change.revision = inner.number();
+        else if (inner.field === 2) change.sub = inner.number();
+        else if (inner.field === 3) change.deletion = inner.number() !== 0;
+        else if (inner.field === 4) change.keyValue = inner.bytes();
       }
-      changes.push({ revision, sub, deletion, keyValue });
+      visit(change);
     } else if (fields.field === 2) {
       let [revision, time, late] = [0, 0, false];
       while (inner.next()) {
@@ -107,5 +120,5 @@ export function decodeDelta(bytes: Uint8Array, where: string): Delta {
       leases.push({ id, ttl });
     }
   }
-  return { changes, marks, leases };
+  return { marks, leases };
 }

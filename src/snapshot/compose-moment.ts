@@ -1,7 +1,7 @@
 /**
  * A database as it was at a revision, put together from a full and the deltas after it: the full as etcd streamed it,
- * their changes behind its last one, and the leases that they name. It lies in a file without a name, as an unpacked
- * archive does.
+ * their changes behind its last one, and the leases that they name. It lies where whoever asks for it wants to have it
+ * in the end, such as in a new data dir, or else in a file without a name, as an unpacked archive does.
  */
 
 import { createHash } from "node:crypto";
@@ -11,7 +11,7 @@ import { readSmallBucket, resumeBucket } from "../bolt/edit.ts";
 import { createBoltWriter } from "../bolt/writer.ts";
 import { defined } from "../errors/defined.ts";
 import { type Finding, MendError } from "../errors/errors.ts";
-import { createUnnamedFile, type UnnamedFile } from "../io/files/durable/unnamed-file.ts";
+import { createUnnamedFile, type DatabaseFile } from "../io/files/durable/unnamed-file.ts";
 import { descriptorSource, type FileSource } from "../io/files/file-source.ts";
 import { readDeltas } from "../io/repository/read-deltas.ts";
 import { type Link, type Repository, streamContent, whereOf } from "../io/repository/repository.ts";
@@ -24,7 +24,7 @@ import type { Pieces } from "../repository/pieces.ts";
 import type { ProgressSink } from "./progress.ts";
 
 export interface ComposedMoment {
-  readonly file: UnnamedFile;
+  readonly file: DatabaseFile;
   /** Of the database, in bytes. */
   readonly size: number;
   readonly revision: number;
@@ -35,7 +35,14 @@ export interface ComposedMoment {
 export interface ComposeOptions {
   readonly signal?: AbortSignal;
   readonly progress?: ProgressSink;
+  /** Where databases of moments go; into files without names unless given. */
+  readonly composeInto?: ComposeTarget;
 }
+
+/** An empty file for about so many bytes. Called again where what was written first turns out to be damaged. */
+export type ComposeTarget = (bytes: number) => Promise<DatabaseFile>;
+
+const intoUnnamed: ComposeTarget = async (bytes) => createUnnamedFile(bytes);
 
 const HASH_SIZE = 32;
 const SECTOR = 512;
@@ -50,15 +57,18 @@ export async function composeMoment(
   const { full, deltas, revision } = pieces;
   const linkOf = (sequence: number): Link => defined(links.find((link) => link.sequence === sequence));
   const fullLink = linkOf(full.sequence);
-  const file = createUnnamedFile(full.content.plainSize);
+  const { composeInto = intoUnnamed } = options;
+  const isCut = revision < full.revisions.to;
+  const expected = [full, ...deltas].reduce((sum, { content }) => sum + content.plainSize, 0);
+  const file = isCut ? createUnnamedFile(expected) : await composeInto(expected);
   try {
     let size = await writeFull(repository, fullLink, file, options);
     const where = whereOf(repository, fullLink);
     const bolt = readBolt(descriptorSource(file.descriptor, where, size));
     const newest = newestRevision(bolt);
     if (newest !== full.revisions.to) throw wrongRevision(where, newest, full.revisions.to);
-    if (revision < newest) {
-      const cut = await cutOff(descriptorSource(file.descriptor, where, size), revision);
+    if (isCut) {
+      const cut = await cutOff(descriptorSource(file.descriptor, where, size), revision, composeInto);
       file.close();
       return { ...cut, revision };
     }
@@ -88,7 +98,7 @@ export async function composeMoment(
 async function writeFull(
   repository: Repository,
   link: Link,
-  file: UnnamedFile,
+  file: DatabaseFile,
   { signal, progress }: ComposeOptions,
 ): Promise<number> {
   const { plainSize } = link.signed.head.content;
@@ -120,7 +130,7 @@ async function writeFull(
 }
 
 interface Target {
-  readonly file: UnnamedFile;
+  readonly file: DatabaseFile;
   readonly size: number;
   readonly where: string;
   /** The newest revision that is there, and the one to reach. */
@@ -139,17 +149,17 @@ async function applyDeltas(
   const tracker = createLeaseTracker();
   let reached = from;
   let done = 0;
-  for await (const delta of readDeltas(repository, links)) {
+  for await (const walk of readDeltas(repository, links)) {
     options.signal?.throwIfAborted();
-    tracker.grants(delta.leases);
     const before = reached;
-    for (const change of delta.changes) {
-      if (change.revision <= before || change.revision > to) continue;
+    const { leases } = walk((change) => {
       const { revision: main, sub, deletion: tombstone, keyValue } = change;
+      if (main <= before || main > to) return;
       keys.put(encodeRevision({ main, sub, tombstone }), keyValue);
       tracker.change(change);
       reached = main;
-    }
+    });
+    tracker.grants(leases);
     options.progress?.({ step: "applying changes", done: ++done, total: links.length, unit: "objects" });
   }
   if (reached !== to) throw wrongRevision(where, reached, to);
@@ -166,13 +176,17 @@ async function applyDeltas(
 }
 
 export interface CutOff {
-  readonly file: UnnamedFile;
+  readonly file: DatabaseFile;
   readonly size: number;
   readonly guessedLeases: readonly bigint[];
 }
 
 /** The same database without what came after a revision that it still shows, in another file. Throws `revision-compacted`. */
-export async function cutOff(source: FileSource, revision: number): Promise<CutOff> {
+export async function cutOff(
+  source: FileSource,
+  revision: number,
+  composeInto: ComposeTarget = intoUnnamed,
+): Promise<CutOff> {
   const refuse = (finding: Finding): void => {
     if (finding.level !== "error") return;
     throw new MendError("snapshot-damaged", `the database is damaged: ${finding.text}`, { where: finding.where });
@@ -191,7 +205,7 @@ export async function cutOff(source: FileSource, revision: number): Promise<CutO
       hint: `the oldest revision that it can show is ${compacted}`,
     });
   }
-  const file = createUnnamedFile();
+  const file = await composeInto(source.size);
   try {
     const writer = createBoltWriter(file, { pageSize: bolt.meta.pageSize });
     // A lease that has ended since is no longer in the file: its keys would never end.

@@ -8,6 +8,7 @@ import { collectFindings, type FindingCollector } from "../errors/findings.ts";
 import { fromSystemError } from "../errors/system-error.ts";
 import { createStoreInfo, INFO_BUCKETS, type StoreInfo } from "../mvcc/store-info.ts";
 import type { HashMark } from "../repository/head.ts";
+import type { ComposeTarget } from "./compose-moment.ts";
 import { hashRevision } from "./hash-revision.ts";
 import { type KeyIndexCache, type KeyIndexOptions, openKeyIndexCache } from "./key-index-cache.ts";
 import { startThreadsWhenNeeded } from "./late-threads.ts";
@@ -34,6 +35,8 @@ export interface SnapshotOptions {
   /** How moments of repositories are reached; without it a path is a path. */
   readonly moments?: MomentAccess;
   readonly progress?: ProgressSink;
+  /** Where the database of a moment is composed; in a file without a name unless given. */
+  readonly composeInto?: ComposeTarget;
   /** Keep an index of the keys of a large file, and use it; without it nothing is kept. */
   readonly keyIndex?: KeyIndexOptions;
 }

@@ -82,7 +82,7 @@ async function bundleAll(repository: Repository, last: number): Promise<string[]
 async function values(repository: Repository): Promise<number[]> {
   const { links } = await readLinks(repository);
   const found: number[] = [];
-  for await (const { changes } of readDeltas(repository, links.slice(1))) found.push(...changes.map((c) => c.revision));
+  for await (const walk of readDeltas(repository, links.slice(1))) walk(({ revision }) => found.push(revision));
   return found;
 }
 

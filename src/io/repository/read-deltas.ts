@@ -1,10 +1,10 @@
 /** The contents of many deltas in order, those that lie side by side in a bundle with one request. */
 import { defined } from "../../errors/defined.ts";
-import type { Delta } from "../../repository/delta.ts";
+import type { ChangeVisitor, Delta } from "../../repository/delta.ts";
 import { linkName } from "../../repository/names.ts";
 import { fromAnyCopy } from "./link-copies.ts";
 import { isNotFound } from "./not-found.ts";
-import { type Link, openDelta, type Repository, readContent } from "./repository.ts";
+import { type Link, type Repository, readContent, walkContent } from "./repository.ts";
 
 const REQUEST_BYTES = 4 << 20;
 const AHEAD = 4;
@@ -14,11 +14,13 @@ interface LinkContent {
   readonly content: Uint8Array;
 }
 
+/** Visits the changes of one delta. Throws as {@link walkContent} does. */
+type WalkDelta = (visit: ChangeVisitor) => Omit<Delta, "changes">;
+
 /** Throws `repository-damaged` where no copy of one is whole, `identity-missing`. */
-export async function* readDeltas(repository: Repository, links: readonly Link[]): AsyncGenerator<Delta> {
+export async function* readDeltas(repository: Repository, links: readonly Link[]): AsyncGenerator<WalkDelta> {
   for await (const contents of ahead(neighbours(links), (group) => readGroup(repository, group))) {
-    // Decoded when it is its turn: a delta ahead would be a heap of small objects that outlive a collection.
-    for (const { link, content } of contents) yield openDelta(repository, link, content);
+    for (const { link, content } of contents) yield (visit) => walkContent(repository, link, content, visit);
   }
 }
 

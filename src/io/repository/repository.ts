@@ -1,7 +1,7 @@
 /** A repository in a store: its description, the heads of its links, and what they hold. */
 import { MendError } from "../../errors/errors.ts";
 import { createKeyValueFields, locateKeyValue } from "../../mvcc/key-value.ts";
-import { type Delta, decodeDelta } from "../../repository/delta.ts";
+import { type ChangeVisitor, type Delta, walkDelta } from "../../repository/delta.ts";
 import { decodeDescription, type RepositoryDescription } from "../../repository/description.ts";
 import { type DeltaHead, decodeHead, type Head, MOST_HEAD_BYTES, type SignedHead } from "../../repository/head.ts";
 import { DESCRIPTION_NAME, linkName } from "../../repository/names.ts";
@@ -114,16 +114,29 @@ export async function* streamContent(repository: Repository, link: Link): AsyncG
   }
 }
 
-export async function readDelta(repository: Repository, link: Link): Promise<Delta> {
-  return openDelta(repository, link, await readContent(repository, link));
+/** The marks and leases of a delta that is what its head says. */
+export async function readDelta(repository: Repository, link: Link): Promise<Omit<Delta, "changes">> {
+  return walkContent(repository, link, await readContent(repository, link), () => {});
 }
 
-/** As {@link readDelta}, from its content. */
-export function openDelta(repository: Repository, link: Link, content: Uint8Array): Delta {
+/**
+ * Visits the changes of a delta's content. Throws `repository-damaged` where it is not what its head says: at its end,
+ * so what was visited before may not be relied on until then.
+ */
+export function walkContent(
+  repository: Repository,
+  link: Link,
+  content: Uint8Array,
+  visit: ChangeVisitor,
+): Omit<Delta, "changes"> {
   const where = whereOf(repository, link);
-  const delta = decodeDelta(content, where);
-  checkDelta(delta, link.signed.head as DeltaHead, where);
-  return delta;
+  const check = createDeltaCheck(link.signed.head as DeltaHead, where);
+  const rest = walkDelta(content, where, (change) => {
+    check.change(change);
+    visit(change);
+  });
+  check.end();
+  return rest;
 }
 
 /** The content of a small link, from its stored bytes where they were read. Throws as {@link streamContent} does. */
@@ -141,29 +154,37 @@ export async function readContent(
 }
 
 /** A delta that is not what its head says would be applied wrongly without a word. */
-function checkDelta(delta: Delta, head: DeltaHead, where: string): void {
+function createDeltaCheck(
+  head: DeltaHead,
+  where: string,
+): { readonly change: ChangeVisitor; readonly end: () => void } {
   const { from, to } = head.revisions;
   const fields = createKeyValueFields();
-  let [revision, sub] = [from - 1, -1];
+  let [revision, sub, count] = [from - 1, -1, 0];
   const wrong = (text: string): never => {
     throw new MendError("repository-damaged", `the content of "${where}" is not what its head says: ${text}`, {
       where,
     });
   };
-  if (delta.changes.length !== head.events) wrong(`it holds ${delta.changes.length} changes, expected ${head.events}`);
-  for (const change of delta.changes) {
-    const isNext =
-      change.revision === revision ? change.sub === sub + 1 : change.revision === revision + 1 && change.sub === 0;
-    const fault = locateKeyValue(change.keyValue, 0, change.keyValue.length, fields);
-    if (fault !== undefined) wrong(`revision ${change.revision}/${change.sub}: ${fault}`);
-    if (!change.deletion && fields.modRevision !== change.revision) {
-      wrong(`revision ${change.revision}/${change.sub} holds a key-value of revision ${fields.modRevision}`);
-    }
-    if (!isNext) wrong(`revision ${change.revision}/${change.sub} follows ${revision}/${sub}`);
-    revision = change.revision;
-    sub = change.sub;
-  }
-  if (revision !== to) wrong(`it ends at revision ${revision}, expected ${to}`);
+  return {
+    change(change) {
+      count++;
+      const isNext =
+        change.revision === revision ? change.sub === sub + 1 : change.revision === revision + 1 && change.sub === 0;
+      const fault = locateKeyValue(change.keyValue, 0, change.keyValue.length, fields);
+      if (fault !== undefined) wrong(`revision ${change.revision}/${change.sub}: ${fault}`);
+      if (!change.deletion && fields.modRevision !== change.revision) {
+        wrong(`revision ${change.revision}/${change.sub} holds a key-value of revision ${fields.modRevision}`);
+      }
+      if (!isNext) wrong(`revision ${change.revision}/${change.sub} follows ${revision}/${sub}`);
+      revision = change.revision;
+      sub = change.sub;
+    },
+    end() {
+      if (count !== head.events) wrong(`it holds ${count} changes, expected ${head.events}`);
+      if (revision !== to) wrong(`it ends at revision ${revision}, expected ${to}`);
+    },
+  };
 }
 
 function missing(where: string, cause: unknown): MendError {

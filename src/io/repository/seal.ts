@@ -1,6 +1,7 @@
 /** What is stored of a content: compressed with zstd, then encrypted with age, and its SHA-256. */
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { MendError } from "../../errors/errors.ts";
 import type { Content } from "../../repository/head.ts";
@@ -8,6 +9,8 @@ import { decryptAge, encryptAge } from "./age-stream.ts";
 
 const LEVEL = 3;
 const CHUNK = 1 << 18;
+/** Of zlib's, in bytes. */
+const LEAST_CHUNK = 64;
 
 export interface Sealed {
   readonly bytes: Uint8Array;
@@ -71,55 +74,94 @@ export async function* openSealed(
   identities: readonly string[],
   where: string,
 ): AsyncGenerator<Uint8Array> {
-  const hash = createHash("sha256");
-  let size = 0;
-  async function* checked(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of stored) {
-      size += chunk.length;
-      if (size > content.size) break;
-      hash.update(chunk);
-      yield chunk;
-    }
-    const found = hash.digest("hex");
-    if (size === content.size && found === content.sha256) return;
-    const text =
-      size === content.size
-        ? "it does not match its SHA-256"
-        : `it has ${sizeText(size, content)} of ${content.size} bytes`;
-    throw new MendError("repository-damaged", `"${where}" was changed: ${text}`, {
-      where,
-      hint: "see all damage with kubemend backup verify",
-    });
-  }
-  const compressed = content.encryption === "age" ? decryptAge(checked(), identities, where) : checked();
   let plainSize = 0;
   try {
-    for await (const chunk of through(decompressor(), compressed)) {
+    for await (const chunk of through(decompressor(), openCompressed(stored, content, identities, where))) {
       plainSize += chunk.length;
       if (plainSize > content.plainSize) break;
       yield chunk;
     }
   } catch (error) {
-    if (error instanceof MendError) throw error;
-    throw new MendError("repository-damaged", `"${where}" cannot be decompressed`, { where, cause: error });
+    throw notDecompressed(error, where);
   }
-  if (plainSize !== content.plainSize) {
-    throw new MendError("repository-damaged", `"${where}" holds ${plainSize} bytes, expected ${content.plainSize}`, {
-      where,
-    });
-  }
+  if (plainSize !== content.plainSize) throw wrongSize(plainSize, content, where);
 }
 
-/** The whole content in memory. */
+/** The whole content in memory, which is taken once: pieces that are joined cost the collector more than the work itself. */
 export async function readSealed(
   stored: AsyncIterable<Uint8Array> | Uint8Array,
   content: Content,
   identities: readonly string[],
   where: string,
 ): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
   const source = stored instanceof Uint8Array ? one(stored) : stored;
-  for await (const part of openSealed(source, content, identities, where)) parts.push(Buffer.from(part));
+  const compressed = await joined(openCompressed(source, content, identities, where));
+  needZstd();
+  const most = content.plainSize + 1;
+  let plain: Uint8Array;
+  try {
+    plain = await promisify(zlib.zstdDecompress)(compressed, {
+      chunkSize: Math.max(LEAST_CHUNK, most),
+      maxOutputLength: most,
+    });
+  } catch (error) {
+    throw notDecompressed(error, where);
+  }
+  if (plain.length !== content.plainSize) throw wrongSize(plain.length, content, where);
+  return plain;
+}
+
+/** What was compressed, checked at its end. */
+function openCompressed(
+  stored: AsyncIterable<Uint8Array>,
+  content: Content,
+  identities: readonly string[],
+  where: string,
+): AsyncIterable<Uint8Array> {
+  const checked = checkStored(stored, content, where);
+  return content.encryption === "age" ? decryptAge(checked, identities, where) : checked;
+}
+
+async function* checkStored(
+  stored: AsyncIterable<Uint8Array>,
+  content: Content,
+  where: string,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of stored) {
+    size += chunk.length;
+    if (size > content.size) break;
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = hash.digest("hex");
+  if (size === content.size && found === content.sha256) return;
+  const text =
+    size === content.size
+      ? "it does not match its SHA-256"
+      : `it has ${sizeText(size, content)} of ${content.size} bytes`;
+  throw new MendError("repository-damaged", `"${where}" was changed: ${text}`, {
+    where,
+    hint: "see all damage with kubemend backup verify",
+  });
+}
+
+function notDecompressed(error: unknown, where: string): MendError {
+  if (error instanceof MendError) return error;
+  return new MendError("repository-damaged", `"${where}" cannot be decompressed`, { where, cause: error });
+}
+
+function wrongSize(found: number, content: Content, where: string): MendError {
+  return new MendError("repository-damaged", `"${where}" holds ${found} bytes, expected ${content.plainSize}`, {
+    where,
+  });
+}
+
+/** Pieces that are valid until the next. */
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const piece of pieces) parts.push(Buffer.from(piece));
   return Buffer.concat(parts);
 }
 

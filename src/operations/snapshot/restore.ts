@@ -8,11 +8,9 @@ import type { ByteSink } from "../../bolt/page-output.ts";
 import { type Leftovers, restoreNotes, restoreSteps } from "../../diagnosis/after-restore.ts";
 import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
-import { checkDataDirTarget, createDataDirWriter, type DataDirWriter } from "../../io/etcd/data-dir-writer.ts";
 import { type EtcdUser, findEtcdUser } from "../../io/etcd/etcd-user.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
-import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
-import { type FileSystem, type OutputFile, realFileSystem } from "../../io/files/durable/file-system.ts";
+import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { ownUid } from "../../io/node/own-identity.ts";
 import { newestRevision } from "../../mvcc/newest-revision.ts";
@@ -30,6 +28,7 @@ import { endedLeasesNote } from "./ended-leases.ts";
 import { findLeftovers, leftoverSelection } from "./find-leftovers.ts";
 import { type RefusalOptions, refuseFindings, remarks } from "./refuse-findings.ts";
 import { rewriteDatabase } from "./restore-keyspace.ts";
+import { createRestoreTarget } from "./restore-target.ts";
 import { editDatabase, type MembershipOptions, planMembership, sameMembers, writeLog } from "./restored-membership.ts";
 import { hasSurgery, type SurgeryEdit, type SurgeryRequest } from "./surgery-request.ts";
 
@@ -101,23 +100,23 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   const options = etcdPrefix === undefined ? given : { ...given, etcdPrefix: normalizeEtcdPrefix(etcdPrefix) };
   const membership = await planMembership(options);
   const own = defined(membership.members.find((member) => member.name === options.name));
-  using snapshot = await openSnapshot(path, options);
+  using target = createRestoreTarget(options);
+  const isComposedThere = options.dryRun !== true && !needsRewrite(options) && !mayEdit(options);
+  using snapshot = await openSnapshot(
+    path,
+    isComposedThere ? { ...options, composeInto: target.composeInto } : options,
+  );
   const { cluster } = options;
   const live = cluster === undefined ? undefined : await compareCluster(snapshot, cluster, options);
   for (const finding of options.encryption?.findings ?? []) snapshot.findings.report(finding);
-  checkDataDirTarget(options);
-  checkDiskSpace(options.dataDir, snapshot.file.source.size);
-  using writer =
-    options.dryRun === true
-      ? undefined
-      : await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
+  const writer = await target.open(snapshot.file.source.size);
   const hashing = startHash(snapshot.file);
   const work = [
-    writer === undefined ? undefined : copyFlushed(writer, snapshot, options.signal),
+    target.takeDatabase(snapshot), // the disk takes it while the rest is being checked; what is written later is small
     checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
     hashing.verdict,
   ] as const;
-  for (const each of work) each?.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
+  for (const each of work) each.catch(() => hashing.stop()); // where one fails or is interrupted, the verdict does not matter
   await Promise.allSettled(work);
   await hashing.stop();
   const [db, checked, sha256] = await Promise.all(work);
@@ -151,6 +150,8 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     writeLog(writer, membership, own.id);
   }
   revision += options.bumpRevision ?? 0;
+  const isSame = sameMembers(snapshot, membership);
+  const findings = [...snapshot.findings.list(), ...remarks(snapshot)];
   options.signal?.throwIfAborted();
   const moved = writer === undefined ? { dataDir: null, walDir: null } : await writer.commit();
   return {
@@ -169,12 +170,12 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
     droppedVersions,
     keysOfEndedLeases,
     edits: edits.map(({ key: _key, value: _value, ...rest }) => rest),
-    findings: [...snapshot.findings.list(), ...remarks(snapshot)],
+    findings,
     ...whatNext(leftovers, options, membership, needed, needsOwner(options), [
       ...(live?.notes ?? []),
       ...notes,
       ...(endedLeases === undefined ? [] : [endedLeases]),
-      ...sameMembers(snapshot, membership),
+      ...isSame,
     ]),
   };
 }
@@ -182,9 +183,13 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
 /** Where a dry run writes. */
 const NOWHERE: ByteSink = { write() {} };
 
+function mayEdit({ surgery }: RestoreOptions): boolean {
+  return surgery !== undefined && hasSurgery(surgery);
+}
+
 async function planEdits(snapshot: Snapshot, path: string, options: RestoreOptions): Promise<SurgeryEdit[]> {
   const { surgery } = options;
-  if (surgery === undefined || !hasSurgery(surgery)) return [];
+  if (surgery === undefined || !mayEdit(options)) return [];
   const { planSurgery } = await import("./surgery.ts");
   const edits = await planSurgery(snapshot, path, surgery, { ...options, now: Date.now, makeUid: randomUUID });
   return edits.filter(({ action }) => action !== "same");
@@ -239,17 +244,6 @@ async function newestKnownRevision({ replace, dataDir, walDir }: RestoreOptions)
     if (error instanceof MendError && error.code !== "internal") return undefined; // it is being replaced because it is broken
     throw error;
   }
-}
-
-/** The disk takes the copy while the rest is still being checked; what is written later is small. */
-async function copyFlushed(
-  writer: DataDirWriter,
-  snapshot: Snapshot,
-  signal: AbortSignal | undefined,
-): Promise<OutputFile> {
-  const db = await writer.copyToSnap("db", snapshot.file.descriptor, signal);
-  await db.sync();
-  return db;
 }
 
 function needsRewrite(options: RestoreOptions): boolean {

@@ -8,10 +8,11 @@ import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { checkDiskSpace } from "./disk-space.ts";
 
-export interface UnnamedFile extends ByteSink {
+export interface DatabaseFile extends ByteSink {
+  /** Open for reading too. */
   readonly descriptor: number;
   truncate(size: number): void;
-  /** Frees its disk space. */
+  /** Of a file without a name: frees its disk space. */
   close(): void;
 }
 
@@ -19,7 +20,7 @@ export interface UnnamedFile extends ByteSink {
  * In the system's directory for temporary files (TMPDIR), for about so many bytes. Throws `io`, and `no-space` where they
  * do not fit; writing throws it too.
  */
-export function createUnnamedFile(bytes = 0, directory: string = tmpdir()): UnnamedFile {
+export function createUnnamedFile(bytes = 0, directory: string = tmpdir()): DatabaseFile {
   checkDiskSpace(directory, bytes);
   const descriptor = openUnnamed(directory);
   return {
