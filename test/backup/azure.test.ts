@@ -100,7 +100,7 @@ describe.skipIf(!hasAzure)("Azure Blob Storage by azurite (tools/install-test-pr
     const nobodys = await openStore("azblob://nobodys", { env, cwd });
     await expect(names(nobodys, "chain/")).rejects.toMatchObject({
       code: "store-refused",
-      message: expect.stringContaining("there is no such container"),
+      message: `"azblob://nobodys" at ${new URL(server.endpoint).origin}, account "${ACCOUNT}": there is no such container`,
     });
     const reader = await openStore("azblob://sas", {
       env: {

@@ -1,7 +1,7 @@
 /** What Azure Blob Storage refuses, by its error codes. */
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { refusalOf } from "./refusal.ts";
-import type { StoreAnswer } from "./store-request.ts";
+import { placed, type StoreAnswer } from "./store-request.ts";
 import { tagText } from "./xml-text.ts";
 
 const KEY_HINT =
@@ -59,5 +59,5 @@ export function azureRefusal(answer: StoreAnswer, where: string, account: string
   const known = MEANING[code];
   if (known === undefined) return refusalOf(answer, where, tagText(xml, "Message") ?? code);
   const [mend, text, hint] = known;
-  return new MendError(mend, `"${where}" of account "${account}": ${text}`, { where, hint });
+  return new MendError(mend, `${placed(where, answer.origin)}, account "${account}": ${text}`, { where, hint });
 }

@@ -58,11 +58,11 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
       const paged = { restype: "container", comp: "list", ...query, ...(marker === "" ? {} : { marker }) };
       const answer = await ask("GET", undefined, paged);
       if (answer.status !== 200) throw refusal(answer);
-      const xml = requireList(answer.bytes.toString(), "EnumerationResults", shown);
+      const xml = requireList(answer, "EnumerationResults", shown);
       yield xml;
       const next = tagText(xml, "NextMarker") ?? "";
       if (next === "") return;
-      if (next === marker) throw notAStore(shown, "the next page of its list is the same page again");
+      if (next === marker) throw notAStore(shown, answer.origin, "the next page of its list is the same page again");
       marker = next;
     }
   }

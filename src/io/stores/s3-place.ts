@@ -14,6 +14,8 @@ import type { StoreOptions } from "./store-options.ts";
 export interface S3Place {
   /** Without a slash at its end; with the bucket where it is part of the path. */
   readonly base: string;
+  /** Scheme, host and port of the endpoint. */
+  readonly origin: string;
   readonly bucket: string;
   readonly prefix: string;
   readonly region: string;
@@ -46,6 +48,7 @@ export function placeOf(url: URL, env: StoreOptions["env"]): S3Place {
   const host = endpoint?.replace(/\/+$/, "") ?? `https://${isPath ? "" : `${bucket}.`}s3.${region}.amazonaws.com`;
   return {
     base: isPath ? `${host}/${bucket}` : host,
+    origin: new URL(host).origin,
     bucket,
     prefix: path === "" ? "" : `${path}/`,
     region,

@@ -1,7 +1,7 @@
 /** What S3 and what speaks it refuse, by their error codes. */
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { refusalOf } from "./refusal.ts";
-import type { StoreAnswer } from "./store-request.ts";
+import { placed, type StoreAnswer } from "./store-request.ts";
 import { tagText } from "./xml-text.ts";
 
 const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
@@ -74,7 +74,7 @@ export function s3Refusal(answer: StoreAnswer, region: string, where: string): M
   if (known !== undefined) {
     const [mend, text, hint] = known;
     const better = other !== null && /region/.test(text) ? `the bucket is in ${other}, and ${region} was asked` : text;
-    return new MendError(mend, `"${where}": ${better}`, { where, hint });
+    return new MendError(mend, `${placed(where, answer.origin)}: ${better}`, { where, hint });
   }
   return refusalOf(answer, where, message ?? code);
 }

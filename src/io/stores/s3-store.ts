@@ -54,7 +54,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
   async function listPage(query: Record<string, string>): Promise<string> {
     const answer = await ask("GET", undefined, { "list-type": "2", "encoding-type": "url", ...query });
     if (answer.status !== 200) throw refusal(answer);
-    return requireList(answer.bytes.toString(), "ListBucketResult", place.url);
+    return requireList(answer, "ListBucketResult", place.url);
   }
 
   async function* pages(query: Record<string, string>): AsyncGenerator<string> {
@@ -64,7 +64,7 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
       if (tagText(xml, "IsTruncated") !== "true") return;
       const next = tagText(xml, "NextContinuationToken");
       if (next === undefined || next === token)
-        throw notAStore(place.url, "its list has more pages, and does not say which is next");
+        throw notAStore(place.url, place.origin, "its list has more pages, and does not say which is next");
       token = next;
     }
   }
@@ -72,8 +72,8 @@ export async function openS3Store(url: URL, options: StoreOptions): Promise<Stor
   const versions = s3Versions(async (query) => {
     const answer = await ask("GET", undefined, query);
     if (answer.status !== 200) throw refusal(answer);
-    return answer.bytes.toString();
-  }, place.url);
+    return answer;
+  }, place);
 
   const reads = rangedReads(async (name, headers) => {
     const first = place.isByFirstVersion ? await versions.first(keyOf(name)) : undefined;
@@ -195,7 +195,8 @@ function isLock(answer: StoreAnswer): boolean {
 /** The ETag of what was stored. Every S3 answers with it; what answers 200 without one has stored nothing. */
 function requireTaken(answer: StoreAnswer, place: S3Place): string {
   const etag = answer.headers.get("etag");
-  if (etag === null) throw notAStore(place.url, "it answers that it has stored an object, without the object's ETag");
+  if (etag === null)
+    throw notAStore(place.url, place.origin, "it answers that it has stored an object, without the object's ETag");
   return etag;
 }
 

@@ -6,7 +6,9 @@
  */
 import { decodePercent } from "../network/decode-percent.ts";
 import { notAStore, requireList } from "./not-a-store.ts";
+import type { S3Place } from "./s3-place.ts";
 import type { StoredObject } from "./store.ts";
+import type { StoreAnswer } from "./store-request.ts";
 import { tagText, tagTexts } from "./xml-text.ts";
 
 export interface FirstVersion {
@@ -36,10 +38,10 @@ export interface S3Versions {
 /** Ids that are remembered, so that what was listed is read without another question. */
 const REMEMBERED = 100_000;
 
-/** `ask` gives the text of one page. */
+/** `ask` gives one page. */
 export function s3Versions(
-  ask: (query: Readonly<Record<string, string>>) => Promise<string>,
-  where: string,
+  ask: (query: Readonly<Record<string, string>>) => Promise<StoreAnswer>,
+  place: S3Place,
 ): S3Versions {
   const remembered = new Map<string, FirstVersion>();
   const remember = (version: FirstVersion): void => {
@@ -48,8 +50,8 @@ export function s3Versions(
   };
 
   async function page(query: Readonly<Record<string, string>>): Promise<string> {
-    const xml = await ask({ versions: "", "encoding-type": "url", ...query });
-    return requireList(xml, "ListVersionsResult", where);
+    const answer = await ask({ versions: "", "encoding-type": "url", ...query });
+    return requireList(answer, "ListVersionsResult", place.url);
   }
 
   async function* versions(prefix: string, after?: string): AsyncGenerator<Version> {
@@ -64,7 +66,7 @@ export function s3Versions(
       if (tagText(xml, "IsTruncated") !== "true") return;
       // The markers in the answer are sometimes encoded and sometimes not: the last version is the same place.
       if (last === undefined || (last.key === query["key-marker"] && last.id === query["version-id-marker"]))
-        throw noNextPage(where);
+        throw noNextPage(place);
       query = { "key-marker": last.key, "version-id-marker": last.id };
     }
   }
@@ -103,7 +105,7 @@ export function s3Versions(
         if (tagText(xml, "IsTruncated") !== "true") return found.filter((name) => name !== "");
         // Keys without a slash are on the page too, and are skipped by the last folder that is on it.
         const last = all.at(-1) ?? decodeKey(tagText(xml, "NextKeyMarker"));
-        if (last === "" || last === after) throw noNextPage(where);
+        if (last === "" || last === after) throw noNextPage(place);
         after = last;
       }
     },
@@ -146,8 +148,8 @@ function decodeKey(text: string | undefined): string {
   return decodePercent((text ?? "").replaceAll("+", " "));
 }
 
-function noNextPage(where: string): Error {
-  return notAStore(where, "its list has more pages, and does not say which is next");
+function noNextPage({ url, origin }: S3Place): Error {
+  return notAStore(url, origin, "its list has more pages, and does not say which is next");
 }
 
 export function asStoredObject({ key, size, modified }: FirstVersion, prefix: string): StoredObject {

@@ -13,6 +13,8 @@ export interface StoreAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly bytes: Buffer;
+  /** Who answered: scheme, host and port. */
+  readonly origin: string;
   /** Whether an earlier try ended without an answer: it may have been carried out. */
   readonly wasRepeated: boolean;
 }
@@ -44,7 +46,7 @@ export async function askStore(
     let failure: unknown;
     try {
       const answer = await once(request, signal);
-      if (!isPassing(answer.status) || attempt >= tries) return { ...answer, wasRepeated };
+      if (!isPassing(answer.status) || attempt >= tries) return { ...answer, origin: originOf(request), wasRepeated };
       wasRepeated = true;
     } catch (error) {
       signal?.throwIfAborted();
@@ -53,11 +55,15 @@ export async function askStore(
       wasRepeated = true;
     }
     if (attempt >= tries) {
-      throw new MendError("store-unreachable", `"${where}" cannot be reached: ${causeOf(failure)}`, {
-        where,
-        hint: "check the address and the network",
-        cause: failure,
-      });
+      throw new MendError(
+        "store-unreachable",
+        `${placed(where, originOf(request))} cannot be reached: ${causeOf(failure)}`,
+        {
+          where,
+          hint: "check the address and the network",
+          cause: failure,
+        },
+      );
     }
     await sleep(
       FIRST_WAIT_MS * 2 ** (attempt - 1) * (0.5 + Math.random()),
@@ -67,11 +73,24 @@ export async function askStore(
   }
 }
 
+/** Without what may be secret in an address. */
+function originOf({ url }: StoreRequest): string {
+  return new URL(url).origin;
+}
+
+/** What was asked for and of whom, as errors name it: a bucket of the same name may be somewhere else. */
+export function placed(where: string, origin: string): string {
+  return `"${where}" at ${origin}`;
+}
+
 function isPassing(status: number): boolean {
   return status >= 500 ? status !== 501 && status !== 507 : status === 429 || status === 408;
 }
 
-async function once(request: StoreRequest, signal: AbortSignal | undefined): Promise<Omit<StoreAnswer, "wasRepeated">> {
+async function once(
+  request: StoreRequest,
+  signal: AbortSignal | undefined,
+): Promise<Omit<StoreAnswer, "origin" | "wasRepeated">> {
   const { method, url, headers, body } = request;
   const timeout = AbortSignal.timeout(TIMEOUT_MS + Math.ceil((body?.length ?? 0) / BYTES_A_MILLISECOND));
   const response = await fetch(url, {
