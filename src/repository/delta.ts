@@ -73,14 +73,10 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 /** Called with each change in order, in memory that the next one uses again. */
 export type ChangeVisitor = (change: Change) => void;
 
-/** Key-values are views. Throws `repository-damaged`; `where` names the delta. */
-export function decodeDelta(bytes: Uint8Array, where: string): Delta {
-  const changes: Change[] = [];
-  const rest = walkDelta(bytes, where, (change) => changes.push({ ...change }));
-  return { changes, ...rest };
-}
-
-/** As {@link decodeDelta}, without keeping any change: an hour of them is a heap of small objects. */
+/**
+ * Visits the changes of an encoded delta, and returns the rest: an hour of changes that are kept is a heap of small
+ * objects. Key-values are views. Throws `repository-damaged`; `where` names the delta.
+ */
 export function walkDelta(bytes: Uint8Array, where: string, visit: ChangeVisitor): Omit<Delta, "changes"> {
   const fields = createWireCursor(bytes, `the content of "${where}"`, "repository-damaged");
   const inner = fields.inner();

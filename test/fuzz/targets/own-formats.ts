@@ -15,7 +15,7 @@ import { decodeRecord as decodeCleanRecord } from "../../../src/nodes/clean-reco
 import { decodeUndoFile, encodeHeader, encodeIntent, encodeOutcome } from "../../../src/objects/undo-record.ts";
 import { readJournal } from "../../../src/operations/cluster/node/journal.ts";
 import { BUNDLE_LINE_BYTES, decodeBundleHeads, decodeBundleLine } from "../../../src/repository/bundle.ts";
-import { decodeDelta, encodeDelta } from "../../../src/repository/delta.ts";
+import { encodeDelta, walkDelta } from "../../../src/repository/delta.ts";
 import { decodeDescription, encodeDescription } from "../../../src/repository/description.ts";
 import { decodeHead, encodeHead, type Head } from "../../../src/repository/head.ts";
 import { decodeNodeFiles, encodeNodeFiles } from "../../../src/repository/node-files.ts";
@@ -140,7 +140,7 @@ export const OWN_FORMAT_TARGETS: readonly FuzzTarget[] = [
         leases: [{ id: 5n, ttl: 60 }],
       }),
     ],
-    run: (bytes) => decodeDelta(bytes, "link"),
+    run: (bytes) => walkDelta(bytes, "link", () => {}),
   },
   {
     name: "description of a repository",
