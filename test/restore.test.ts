@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { withFlags } from "../src/cli/options/input-flags.ts";
 import { newestRevision } from "../src/io/etcd/newest-revision.ts";
+import { checkHealth } from "../src/operations/etcd/etcd-health.ts";
 import { type RestoreOptions, type RestoreResult, restoreSnapshot } from "../src/operations/snapshot/restore.ts";
 import { type EtcdServer, startEtcd } from "./etcd-server.ts";
 import { findProgram, PROGRAMS_MISSING, type Suite } from "./programs.ts";
@@ -86,6 +87,18 @@ describe.skipIf(suites.length === 0)(`etcd of ${suites.length ? suites.join(", "
     const dataDir = join(directory, "bumped");
     const bumped = await restore(file, "m1", initialCluster, peer, { dataDir, dryRun: true, bumpRevision: 10 });
     expect(bumped.revision).toBe(11);
+  });
+
+  test.each(suites)("%s: members whose revision was raised show one hash before anything is written", async (suite) => {
+    const file = join(directory, "snapshot.db");
+    await takeSnapshot(suite, file);
+    const { members, initialCluster } = await planMembers(2);
+    for (const { name, peer } of members) await restore(file, name, initialCluster, peer, { bumpRevision: 1000 });
+    running = await startMembers(suite, directory, members, initialCluster);
+    const health = await checkHealth({ endpoints: running.map(({ endpoint }) => endpoint), timeout: 10_000 });
+    const hashes = health.members.map(({ status }) => status?.hash);
+    expect(hashes).toEqual([hashes[0], hashes[0]]);
+    expect(hashes[0]).toEqual({ hash: expect.any(Number), compactRevision: health.members[0]!.status!.revision });
   });
 
   test.each(suites.flatMap((suite) => [1, 3].map((count) => [suite, count] as const)))(

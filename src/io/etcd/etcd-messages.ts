@@ -37,6 +37,8 @@ export interface MemberStatus {
 
 export interface KeyspaceHash {
   readonly hash: number;
+  /** The member's newest, when it hashed. */
+  readonly revision: number;
   readonly compactRevision: number;
 }
 
@@ -165,7 +167,7 @@ export function decodeHashKv(message: Uint8Array): KeyspaceHash {
     else if (fields.field === 3) compactRevision = Number(BigInt.asIntN(64, fields.bigint()));
   }
   requireHeader(header);
-  return { hash, compactRevision };
+  return { hash, revision: header.revision, compactRevision };
 }
 
 const ALARMS = ["UNKNOWN", "NOSPACE", "CORRUPT"] as const;

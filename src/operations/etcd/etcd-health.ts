@@ -2,7 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { type ClusterHealth, judgeCluster, type MemberAnswer, type MemberHealth } from "../../diagnosis/etcd-health.ts";
 import { MendError } from "../../errors/errors.ts";
-import { openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
+import { type EtcdClient, openEtcd, withAnyEndpoint } from "../../io/etcd/etcd-client.ts";
 import { type EtcdAccess, type EtcdFlags, parseEndpoint, prepareEtcdAccess } from "../../io/etcd/etcd-connection.ts";
 import type { ClusterMember, KeyspaceHash, MemberStatus } from "../../io/etcd/etcd-messages.ts";
 import { acceptsConnections } from "../../io/network/accepts-connections.ts";
@@ -140,7 +140,7 @@ async function askHashesAt(
     answers.map(async ({ endpoint }) => {
       const client = openEtcd(endpoint, access, signal);
       try {
-        hashes.set(endpoint, await client.hashKv(revision));
+        hashes.set(endpoint, await hashAt(client, revision));
       } catch (error) {
         if (!(error instanceof MendError)) throw error;
       } finally {
@@ -149,6 +149,21 @@ async function askHashesAt(
     }),
   );
   return hashes;
+}
+
+/**
+ * etcd refuses to hash the revision that is compacted itself, which after a restore with a raised revision is the
+ * newest one until something is written. Its newest one, whichever that is, it hashes.
+ */
+async function hashAt(client: EtcdClient, revision: number): Promise<KeyspaceHash> {
+  try {
+    return await client.hashKv(revision);
+  } catch (error) {
+    if (!(error instanceof MendError) || error.code !== "revision-compacted") throw error;
+    const newest = await client.hashKv(0);
+    if (newest.revision !== revision) throw error;
+    return newest;
+  }
 }
 
 function memberAnswer({ status, latency }: Answer, hash: KeyspaceHash | undefined): MemberAnswer {
@@ -165,7 +180,7 @@ function memberAnswer({ status, latency }: Answer, hash: KeyspaceHash | undefine
     revision: status.header.revision,
     errors: status.errors,
     latencyMilliseconds: Math.round(latency * 10) / 10,
-    hash: hash ?? null,
+    hash: hash === undefined ? null : { hash: hash.hash, compactRevision: hash.compactRevision },
   };
 }
 
