@@ -86,7 +86,8 @@ export async function runRemote(
         cause: result,
       });
     }
-    await Promise.all([writing, outputEnd]);
+    // What is not written by then, nobody reads any more.
+    await Promise.all([Promise.race([writing, ended]), outputEnd]);
     const [code] = result;
     if (code === 0) return;
     const last = errors.trim().split("\n").slice(-3).join(" / ");

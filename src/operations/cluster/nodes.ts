@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type ErrorCode, MendError } from "../../errors/errors.ts";
 import { quote, runRemote, type SshOptions } from "../../io/ssh/ssh.ts";
 import type { StepRequest } from "./node/run-step.ts";
+import type { NodeSession } from "./node-session.ts";
 import { readAnswer } from "./step-answers.ts";
 
 export interface NodeTarget {
@@ -16,8 +17,12 @@ export interface Reach {
   readonly ssh: SshOptions;
   /** Words that run kubemend on a node. */
   readonly command: readonly string[];
+  /** Does step after step there. Each has a connection of its own without it. */
+  readonly session?: NodeSession;
 }
 
+/** What is run on a node: each step on stdin. */
+export const NODE_COMMAND = ["cluster", "node"];
 /** Where the executable is carried to. Not `/run`, which many systems mount without the right to execute. */
 const REMOTE_DIRECTORY = "/var/lib/kubemend/bin";
 
@@ -46,22 +51,32 @@ export async function callNode(
     readonly signal: AbortSignal;
     readonly report?: (text: string) => void;
     readonly payload?: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+    /** Of the payload, where that is known. */
+    readonly payloadBytes?: number;
   },
 ): Promise<unknown> {
   let answer: z.infer<typeof answerSchema> | undefined;
-  const onLine = (line: string): void => {
+  const onLine = (line: string): boolean => {
     const parsed = answerSchema.safeParse(parseJson(line));
-    if (!parsed.success) return; // a login banner
+    if (!parsed.success) return false; // a login banner
     if ("progress" in parsed.data) options.report?.(parsed.data.progress);
     else answer = parsed.data;
+    return answer !== undefined;
   };
-  const input = withHead(request, options.payload ?? []);
+  const { payload, signal, payloadBytes = payload === undefined ? 0 : undefined } = options;
+  const { session } = reach;
   try {
-    await runRemote(target.address, [...reach.command, "cluster", "node"], reach.ssh, {
-      input,
-      output: onLine,
-      signal: options.signal,
-    });
+    if (session === undefined || session.isBusy || payloadBytes === undefined) {
+      const command = [...reach.command, ...NODE_COMMAND];
+      await runRemote(target.address, command, reach.ssh, {
+        input: withHead(request, payload ?? []),
+        output: onLine,
+        signal,
+      });
+    } else {
+      const head = headOf(request, payloadBytes);
+      await session.ask({ head, onLine, ...(payload === undefined ? {} : { payload }) });
+    }
   } catch (error) {
     if (answer === undefined || !("error" in answer)) throw named(target, error);
   }
@@ -142,11 +157,15 @@ export async function removeExecutable(target: NodeTarget, path: string, ssh: Ss
   await runRemote(target.address, command, ssh, away).catch(() => {});
 }
 
+function headOf(request: StepRequest, payloadBytes?: number): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify({ ...request, payloadBytes })}\n`);
+}
+
 async function* withHead(
   request: StepRequest,
   payload: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  yield new TextEncoder().encode(`${JSON.stringify(request)}\n`);
+  yield headOf(request);
   yield* payload;
 }
 

@@ -341,7 +341,9 @@ function call(
   return callNode(target, request, reachOf(reaches, target.name), {
     signal,
     report: (text) => on({ kind: "progress", node: target.name, text }),
-    ...(request.step === "receive" && backup !== undefined ? { payload: backup.content() } : {}),
+    ...(request.step === "receive" && backup !== undefined
+      ? { payload: backup.content(), payloadBytes: backup.size }
+      : {}),
   });
 }
 

@@ -16,7 +16,7 @@ export interface ClusterUndoOptions {
 export async function undoCluster(id: string, options: ClusterUndoOptions): Promise<readonly string[]> {
   const { targets, signal, on } = options;
   const reaches = new Map<string, Reach>();
-  for (const target of targets) reaches.set(target.name, await options.reach(target));
+  await onEach(targets, async (target) => void reaches.set(target.name, await options.reach(target)));
   const all = async (step: "undo-data" | "undo-finish"): Promise<Map<string, NodeJournal | null>> => {
     const found = new Map<string, NodeJournal | null>();
     await onEach(targets, async (target) => {

@@ -19,7 +19,7 @@ import { parseInitialCluster } from "../../../wal/peer-urls.ts";
 import { withCluster } from "../../cluster-access/open-cluster.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 
-const POLL_MS = 1000;
+const POLL_MS = 300;
 const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 /** A member pulls its image, reads its data and finds the others. */
 export const ETCD_MS = 300_000;

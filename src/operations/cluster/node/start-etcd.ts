@@ -3,6 +3,8 @@
  * turns a static pod away that asks for some of it, as kubeadm's etcd does, and never looks at it again
  * (`UnexpectedAdmissionError`): its manifest is taken out and put back.
  */
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
@@ -26,12 +28,12 @@ const POD_LOGS = "/var/log/pods";
 /** The kubelet looks for manifests every 20 s, and makes a pod's directory before it pulls an image. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 25_000;
-const POLL_MS = 300;
+const POLL_MS = 200;
 const MOST_TIMES = 3;
 
 /** Ends also where nothing has begun: the proof of etcd says so then. */
 export async function startEtcd(journal: NodeJournal, options: StartEtcdOptions, root?: string): Promise<NodeJournal> {
-  const { signal, report, hasBegun = etcdHasBegun, patience = PATIENCE_MS, pause = PAUSE_MS } = options;
+  const { signal, report, hasBegun = () => etcdHasBegun(journal), patience = PATIENCE_MS, pause = PAUSE_MS } = options;
   const waiting = signal === undefined ? {} : { signal };
   if (journal.service !== null) await startEtcdService(journal.service.unit);
   for (let times = 1; (await startComponents(journal, isEtcd)).length > 0; times++) {
@@ -51,10 +53,27 @@ function isEtcd(component: string): boolean {
   return component === "etcd";
 }
 
-/** It runs, or the kubelet has made its directory of logs, as it does for a pod that it lets in. */
-function etcdHasBegun(): boolean {
-  return (
-    componentProcesses().some(({ name }) => isEtcd(name)) ||
-    names(POD_LOGS).some((name) => /_etcd-[^_]+_[0-9a-f]{32}$/.test(name))
-  );
+/**
+ * It runs, or the kubelet has written in its directory of logs since the manifest is there, as it does for a pod that it
+ * lets in. That directory may be the one of before: it stays for half a minute after its pod.
+ */
+function etcdHasBegun({ manifests }: NodeJournal, logs = POD_LOGS): boolean {
+  if (componentProcesses().some(({ name }) => isEtcd(name))) return true;
+  const manifest = componentManifests(manifests?.from ?? "").find(({ name }) => isEtcd(name));
+  if (manifest === undefined) return false;
+  const since = timeOf(manifest.path);
+  return names(logs)
+    .filter((name) => /_etcd-[^_]+_[0-9a-f]{32}$/.test(name))
+    .map((name) => join(logs, name))
+    .flatMap((pod) => [pod, ...below(pod), ...below(pod).flatMap(below)])
+    .some((path) => timeOf(path) >= since);
+}
+
+function below(path: string): string[] {
+  return names(path).map((name) => join(path, name));
+}
+
+/** Milliseconds since 1970; 0 for what is gone. */
+function timeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

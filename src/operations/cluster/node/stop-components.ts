@@ -8,11 +8,16 @@ import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { names } from "../../../io/files/quiet-reads.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
+import { openStaticPods } from "./end-static-pods.ts";
 import { operationDirectory, writeJournal } from "./journal.ts";
 
 /** The kubelet looks every 20 s, and gives containers 30 s to end. */
 const STOP_MS = 150_000;
-const POLL_MS = 300;
+const POLL_MS = 200;
+/** A kubelet that watches its directory begins to end a pod at once. */
+const KUBELET_MS = 1500;
+/** Longer than a kubelet that looks every 20 s takes to see that a manifest is gone, and to end the pod. */
+const LET_GO_MS = 45_000;
 /** What {@link writeManifest} writes first. */
 const DRAFT = /^\..*\.kubemend$/;
 
@@ -52,7 +57,7 @@ export async function removeManifests(
   // Of a run that was killed while it wrote one: the kubelet passes over them, and nobody else would take them away.
   for (const name of names(staticPods)) if (DRAFT.test(name)) realFileSystem.remove(join(staticPods, name));
   if (there.length > 0) realFileSystem.syncDirectory(staticPods);
-  await waitForEnd(options);
+  await waitForEnd(staticPods, options);
 }
 
 /** Puts manifests back, so that the kubelet starts them. `which` chooses by what the pod is, and by its file's name. */
@@ -78,19 +83,35 @@ export async function writeManifest(path: string, text: string): Promise<void> {
   realFileSystem.syncDirectory(dirname(path));
 }
 
-async function waitForEnd({ signal, report }: Pick<StopOptions, "signal" | "report">): Promise<void> {
-  const deadline = performance.now() + STOP_MS;
-  for (let last = ""; ; ) {
-    const running = [...new Set(componentProcesses().map(({ name }) => name))].sort().join(", ");
-    if (running === "") return;
-    if (running !== last) report(`waiting for ${running} to end`);
-    last = running;
-    if (performance.now() > deadline) {
-      throw new MendError("timeout", `${running} did not end within ${STOP_MS / 1000} s`, {
-        hint: "see whether the kubelet runs, and what starts them if not the kubelet; then run the same command again",
-      });
+/** Until no process is left, and the kubelet starts none again. */
+async function waitForEnd(
+  staticPods: string,
+  { signal, report }: Pick<StopOptions, "signal" | "report">,
+): Promise<void> {
+  const pods = await openStaticPods(staticPods, report, signal);
+  const began = performance.now();
+  const elapsed = (): number => performance.now() - began;
+  try {
+    for (let last = ""; ; ) {
+      const running = [...new Set(componentProcesses().map(({ name }) => name))].sort().join(", ");
+      // The kubelet has seen it by now; one that looks every 20 s has not, and what it starts again is ended again.
+      const isToEnd = running === "" || elapsed() > KUBELET_MS;
+      const held = (isToEnd ? await pods?.end() : undefined) ?? [];
+      if (running === "" && (held.length === 0 || elapsed() > LET_GO_MS)) break;
+      const text =
+        running === "" ? `waiting for the kubelet to let go of ${held.join(", ")}` : `waiting for ${running} to end`;
+      if (text !== last) report(text);
+      last = text;
+      if (elapsed() > STOP_MS) {
+        throw new MendError("timeout", `${running} did not end within ${STOP_MS / 1000} s`, {
+          hint: "see whether the kubelet runs, and what starts them if not the kubelet; then run the same command again",
+        });
+      }
+      await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
     }
-    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+    await pods?.removeEnded();
+  } finally {
+    pods?.close();
   }
 }
 
