@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../kube/object.ts";
-import { type ClusterSeen, leftToDo, notYet, readyNodes } from "./since-restore.ts";
+import { type ClusterSeen, leasesOfTheStopped, leftToDo, notYet, readyNodes } from "./since-restore.ts";
 
 const RESTORED = 1_000_000;
 const COMPONENTS = ["etcd", "kube-apiserver"];
@@ -103,4 +103,17 @@ test("what is left to a person: dead nodes, leases that nobody renews, volumes t
     'volume "pv-csi-2" is attached to node "w1", which is not Ready: detach it at its storage, and delete volumeattachment "csi-2"',
     'volume "pv-csi-3" is attached to node "w9", which is no longer there: detach it at its storage, and delete volumeattachment "csi-3"',
   ]);
+});
+
+test("leases of the backup are given up where their holders ran on nodes that were stopped", () => {
+  const released = (name: string, holder: string, version = RESTORED, namespace = "kube-system") =>
+    leasesOfTheStopped([lease(namespace, name, version, holder)], ["m1", "m2"], RESTORED).map((each) => each.holder);
+  expect(released("kube-scheduler", "m1_1")).toEqual(["m1_1"]);
+  expect(released("kube-controller-manager", "M2_1")).toEqual(["M2_1"]);
+  // Somebody holds it again; nobody did; another machine's; another program's.
+  expect(released("kube-scheduler", "m1_1", RESTORED + 1)).toEqual([]);
+  expect(released("kube-scheduler", "")).toEqual([]);
+  expect(released("kube-scheduler", "m3_1")).toEqual([]);
+  expect(released("operator", "m1_1")).toEqual([]);
+  expect(released("kube-scheduler", "m1_1", RESTORED, "default")).toEqual([]);
 });

@@ -6,6 +6,7 @@
  */
 import { isReady } from "../kube/conditions.ts";
 import { objectOf, textOf } from "../kube/fields.ts";
+import { holderHost, LEASE_HOLDERS, type LeaderLease, readLease } from "../kube/lease.ts";
 import { isMirrorPod, nodeOf, staticPodName } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
 
@@ -90,6 +91,24 @@ export function leftToDo(seen: ClusterSeen, revision: number): string[] {
       ];
     }),
   ];
+}
+
+/**
+ * Leases of scheduler and controller manager that are as in the backup, and whose holders ran on these nodes: there they
+ * were stopped before anything was restored, so nobody renews them, and whoever waits for them would wait until they run
+ * out. One whose holder calls its machine otherwise is nobody's that is known.
+ */
+export function leasesOfTheStopped(
+  leases: readonly KubeObject[],
+  names: readonly string[],
+  revision: number,
+): readonly LeaderLease[] {
+  return leases.flatMap((object) => {
+    const lease = readLease(object);
+    if (lease === undefined || lease.namespace !== "kube-system" || isSince(object, revision)) return [];
+    const leads = (LEASE_HOLDERS as readonly string[]).includes(lease.name);
+    return leads && lease.holder !== "" && names.includes(holderHost(lease).toLowerCase()) ? [lease] : [];
+  });
 }
 
 function hasReported(node: string, leases: readonly KubeObject[], revision: number): boolean {

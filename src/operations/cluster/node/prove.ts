@@ -18,6 +18,7 @@ import { newMembership } from "../../../wal/membership.ts";
 import { parseInitialCluster } from "../../../wal/peer-urls.ts";
 import { withCluster } from "../../cluster-access/open-cluster.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
+import { releaseLeases } from "./release-leases.ts";
 
 const POLL_MS = 300;
 const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -102,8 +103,11 @@ export async function proveControlPlane(
   const { signal } = options;
   const { names, began, revision, hasExternalEtcd = false } = about;
   const components = COMPONENTS.filter((name) => name !== "etcd" || !hasExternalEtcd);
+  let isReleased = revision === 0; // nothing was restored
   return until(CONTROL_PLANE_MS, options, async () =>
     withCluster(ADMIN_ACCESS, { signal }, async ({ api }) => {
+      if (!isReleased) await releaseLeases(api, names, revision, signal);
+      isReleased = true;
       const list = async (path: string) => (await api.list(path, signal)).items;
       const seen = {
         nodes: await list(NODES),
