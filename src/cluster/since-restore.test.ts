@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../kube/object.ts";
-import { type ClusterSeen, leasesOfTheStopped, leftToDo, notYet, readyNodes } from "./since-restore.ts";
+import { type ClusterSeen, leasesOfTheStopped, leftToDo, notYet, passedOver, readyNodes } from "./since-restore.ts";
 
 const RESTORED = 1_000_000;
 const COMPONENTS = ["etcd", "kube-apiserver"];
@@ -116,4 +116,23 @@ test("leases of the backup are given up where their holders ran on nodes that we
   expect(released("kube-scheduler", "m3_1")).toEqual([]);
   expect(released("operator", "m1_1")).toEqual([]);
   expect(released("kube-scheduler", "m1_1", RESTORED, "default")).toEqual([]);
+});
+
+test("a static pod that started and is not ready without a probe that says so was passed over by its kubelet", () => {
+  const NOT_READY = { type: "Ready", status: "False" };
+  const started = { name: "etcd", started: true, ready: false };
+  const found = (node: string, containerStatuses: object[], condition: object = NOT_READY, readinessProbe?: object) => {
+    const pod = mirror(node, "etcd", RESTORED + 1);
+    const containers = [{ name: "etcd", ...(readinessProbe && { readinessProbe }) }];
+    const spec = { nodeName: node, containers };
+    const pods = [{ ...pod, spec, status: { conditions: [condition], containerStatuses } }] as unknown as KubeObject[];
+    return passedOver({ pods }, ["m1"]).length;
+  };
+  expect(found("m1", [started])).toBe(1);
+  expect(found("m1", [started, { name: "other", started: true, ready: true }])).toBe(1);
+  expect(found("m1", [{ ...started, started: false }])).toBe(0);
+  expect(found("m1", [started], { type: "Ready", status: "True" })).toBe(0);
+  expect(found("m1", [started], NOT_READY, {})).toBe(0);
+  expect(found("m1", [])).toBe(0);
+  expect(found("w1", [started])).toBe(0);
 });

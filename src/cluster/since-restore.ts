@@ -5,7 +5,7 @@
  * No clock has a part in it.
  */
 import { isReady } from "../kube/conditions.ts";
-import { objectOf, textOf } from "../kube/fields.ts";
+import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import { holderHost, LEASE_HOLDERS, type LeaderLease, readLease } from "../kube/lease.ts";
 import { isMirrorPod, nodeOf, staticPodName } from "../kube/mirror-pod.ts";
 import type { KubeObject } from "../kube/object.ts";
@@ -91,6 +91,26 @@ export function leftToDo(seen: ClusterSeen, revision: number): string[] {
       ];
     }),
   ];
+}
+
+/**
+ * Static pods on these nodes that are not Ready although all of their containers have started, and those that are not
+ * ready have no probe that says so. Kubelets before 1.22 look at a pod that passed its startup probe only when its turn
+ * comes again, a minute or more later.
+ */
+export function passedOver({ pods }: Pick<ClusterSeen, "pods">, names: readonly string[]): KubeObject[] {
+  return pods.filter((pod) => {
+    if (!isMirrorPod(pod) || !names.includes(nodeOf(pod)) || isReady(pod)) return false;
+    const probed = objectsOf(objectOf(pod.spec).containers).filter(
+      ({ readinessProbe }) => readinessProbe !== undefined,
+    );
+    const statuses = objectsOf(objectOf(pod.status).containerStatuses);
+    const isUp = statuses.every(
+      ({ name, started, ready }) =>
+        started === true && (ready === true || !probed.some((container) => container.name === name)),
+    );
+    return statuses.length > 0 && isUp;
+  });
 }
 
 /**

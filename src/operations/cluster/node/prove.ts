@@ -18,6 +18,7 @@ import { newMembership } from "../../../wal/membership.ts";
 import { parseInitialCluster } from "../../../wal/peer-urls.ts";
 import { withCluster } from "../../cluster-access/open-cluster.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
+import { KubeletNudge } from "./nudge-kubelets.ts";
 import { releaseLeases } from "./release-leases.ts";
 
 const POLL_MS = 300;
@@ -95,14 +96,17 @@ export async function proveControlPlane(
     readonly names: readonly string[];
     readonly began: number;
     readonly revision: number;
+    /** The operation that restored it; undefined where nothing was. */
+    readonly id?: string | undefined;
     /** Whether etcd is none of these nodes' static pods. */
     readonly hasExternalEtcd?: boolean;
   },
   options: ProofOptions,
 ): Promise<ControlPlaneProof> {
   const { signal } = options;
-  const { names, began, revision, hasExternalEtcd = false } = about;
+  const { names, began, revision, id, hasExternalEtcd = false } = about;
   const components = COMPONENTS.filter((name) => name !== "etcd" || !hasExternalEtcd);
+  const nudge = id === undefined ? undefined : new KubeletNudge(names, id);
   let isReleased = revision === 0; // nothing was restored
   return until(CONTROL_PLANE_MS, options, async () =>
     withCluster(ADMIN_ACCESS, { signal }, async ({ api }) => {
@@ -115,6 +119,7 @@ export async function proveControlPlane(
         pods: await list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`),
         attachments: (await unlessAbsent(list(VOLUME_ATTACHMENTS))) ?? [],
       };
+      await nudge?.see(api, seen.pods, performance.now(), signal);
       const missing = notYet(seen, names, components, revision);
       if (missing !== undefined) return missing;
       const leases: Record<string, string> = {};

@@ -207,7 +207,7 @@ function prove(
 ): Promise<unknown> {
   const revision = id === undefined ? 0 : (readJournal(id).revision ?? 0);
   const began = elapsed === null ? 0 : Date.now() - elapsed;
-  return proveControlPlane({ names: nodes, began, revision, hasExternalEtcd }, { signal, report });
+  return proveControlPlane({ names: nodes, began, revision, id, hasExternalEtcd }, { signal, report });
 }
 
 /** Where the data of before the operation is; null where there was none. */
