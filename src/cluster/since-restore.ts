@@ -95,8 +95,8 @@ export function leftToDo(seen: ClusterSeen, revision: number): string[] {
 
 /**
  * Static pods on these nodes that are not Ready although all of their containers have started, and those that are not
- * ready have no probe that says so. Kubelets before 1.22 look at a pod that passed its startup probe only when its turn
- * comes again, a minute or more later.
+ * ready have no probe that says so. Older kubelets look at a pod that passed its startup probe only when its
+ * turn comes again, a minute or more later (kubernetes/kubernetes#95140; seen with 1.20).
  */
 export function passedOver({ pods }: Pick<ClusterSeen, "pods">, names: readonly string[]): KubeObject[] {
   return pods.filter((pod) => {
