@@ -31,11 +31,12 @@ beforeEach(() => {
     },
     close: () => {},
   };
-  pods = staticPodsOf(runtime, (text) => said.push(text));
+  pods = staticPodsOf(runtime, "m1", (text) => said.push(text));
 });
 
 function add(component: string, ready = true, annotations: Readonly<Record<string, string>> = FILE): void {
-  const labels = { component };
+  // kubeadm labels them; others name them only.
+  const labels = component === "etcd" ? {} : { component };
   const about = { namespace: "kube-system", name: `${component}-m1`, uid: "u", attempt: 0, createdAt: 0 };
   sandboxes.push({ id: component, ...about, ready, labels, annotations });
   if (ready) run(component, `${component}-1`);

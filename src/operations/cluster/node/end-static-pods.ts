@@ -42,7 +42,8 @@ export async function openStaticPods(
   const endpoint = findRuntimeEndpoint(kubelet);
   if (endpoint === undefined) return undefined;
   try {
-    return staticPodsOf(await openContainerRuntime(endpoint, { timeout: TIMEOUT_MS, signal }), report);
+    const runtime = await openContainerRuntime(endpoint, { timeout: TIMEOUT_MS, signal });
+    return staticPodsOf(runtime, kubelet.nodeName, report);
   } catch (error) {
     if (!(error instanceof MendError)) throw error;
     return undefined; // the kubelet has a way of its own to it
@@ -51,6 +52,7 @@ export async function openStaticPods(
 
 export function staticPodsOf(
   runtime: Omit<ContainerRuntime, "endpoint" | "cri" | "version">,
+  nodeName: string,
   report: (text: string) => void,
 ): StaticPods {
   const asked = new Set<string>();
@@ -58,7 +60,7 @@ export function staticPodsOf(
     (await runtime.podSandboxes()).flatMap((sandbox) => {
       const { annotations, labels, name } = sandbox;
       if (annotations["kubernetes.io/config.source"] !== "file") return [];
-      const found = recogniseComponent(labels, name, {});
+      const found = recogniseComponent(labels, name, { nodeName });
       return found === undefined ? [] : [{ sandbox, component: found.component }];
     });
   const unlessSilent = async <T>(look: () => Promise<T>, otherwise: T): Promise<T> => {
