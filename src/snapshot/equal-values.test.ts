@@ -39,7 +39,7 @@ test("values are compared byte for byte, whatever their size and their order in 
       ranges.push({ snapshot, keyspace, entries: sortedEntries(keyspace.index), skip: 0 });
     }
     const [one, two] = ranges as [KeyRange, KeyRange];
-    const found = compareRangesOf(one, two);
+    const found = await compareRangesOf(one, two);
     const keys = ({ keyspace }: KeyRange, list: readonly number[]) =>
       list.map((entry) => new TextDecoder().decode(keyOf(keyspace.index, entry))).sort();
     const values = new Map(others);

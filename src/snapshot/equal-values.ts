@@ -5,6 +5,7 @@ import { defined } from "../errors/defined.ts";
 import { keyOf } from "../mvcc/key-table.ts";
 import type { Snapshot } from "./open-snapshot.ts";
 import type { Keyspace } from "./read-keyspace.ts";
+import { createTurns } from "./turns.ts";
 import { openValueWindow } from "./value-window.ts";
 
 /** Live keys that follow each other in byte order, and how many bytes of each are the same in all. */
@@ -25,8 +26,10 @@ export interface ComparedRanges {
 }
 
 /** Values are read in the order of the first file, which is nearly that of the second. */
-export function compareRangesOf(one: KeyRange, two: KeyRange, signal?: AbortSignal): ComparedRanges {
-  const { shared, counterparts, left, right } = pairKeys(one, two);
+export async function compareRangesOf(one: KeyRange, two: KeyRange, signal?: AbortSignal): Promise<ComparedRanges> {
+  const turn = createTurns(signal);
+  const { shared, counterparts, left, right } = await pairKeys(one, two, turn);
+  await turn();
   const [a, b] = [one.keyspace.index, two.keyspace.index];
   const order = Uint32Array.from(shared.keys()).sort((x, y) => {
     const [i, j] = [defined(shared[x]), defined(shared[y])];
@@ -36,7 +39,7 @@ export function compareRangesOf(one: KeyRange, two: KeyRange, signal?: AbortSign
   const equal = new Uint32Array(order.length);
   let count = 0;
   for (const [at, pair] of order.entries()) {
-    if (at % 4096 === 0) signal?.throwIfAborted();
+    if (at % 256 === 0) await turn();
     const [x, y] = [defined(shared[pair]), defined(counterparts[pair])];
     const value =
       a.valueSize[x] === b.valueSize[y] ? windowOne.read(defined(a.page[x]), defined(a.item[x])) : undefined;
@@ -59,14 +62,15 @@ interface PairedKeys {
 }
 
 /** Walks both ranges side by side, in the order of their keys. */
-function pairKeys(one: KeyRange, two: KeyRange): PairedKeys {
+async function pairKeys(one: KeyRange, two: KeyRange, turn: ReturnType<typeof createTurns>): Promise<PairedKeys> {
   const most = Math.min(one.entries.length, two.entries.length);
   const [shared, counterparts] = [new Uint32Array(most), new Uint32Array(most)];
   const [left, right]: [number[], number[]] = [[], []];
   const key = ({ keyspace, entries, skip }: KeyRange, at: number) =>
     keyOf(keyspace.index, defined(entries[at])).subarray(skip);
   let [i, j, count] = [0, 0, 0];
-  while (i < one.entries.length || j < two.entries.length) {
+  for (let round = 0; i < one.entries.length || j < two.entries.length; round++) {
+    if (round % 4096 === 0) await turn();
     const order = i === one.entries.length ? 1 : j === two.entries.length ? -1 : compareBytes(key(one, i), key(two, j));
     if (order < 0) left.push(defined(one.entries[i++]));
     else if (order > 0) right.push(defined(two.entries[j++]));

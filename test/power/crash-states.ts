@@ -176,8 +176,8 @@ export interface CrashState {
   /** After how many changes. */
   readonly after: number;
   readonly what: string;
-  /** Whether something had been said on stdout by then. */
-  readonly hasSpoken: boolean;
+  /** How many times something had been said on stdout by then. */
+  readonly said: number;
   readonly digest: string;
   /** Makes it, in a directory that is there and empty. */
   write(directory: string): void;
@@ -207,11 +207,11 @@ export function* crashStates(recording: Recording, draws = 2): Generator<CrashSt
     ];
     for (const [i, [what, names, contents]] of choices.entries()) {
       const tree = treeAfter(recording, after, names, contents, seededRandom(after * 31 + i));
-      const hasSpoken = recording.steps.slice(0, after).some((step) => step.of === "say");
-      const digest = `${digestOf(tree, ROOT)} ${hasSpoken}`;
+      const said = recording.steps.slice(0, after).filter((step) => step.of === "say").length;
+      const digest = `${digestOf(tree, ROOT)} ${said}`;
       if (seen.has(digest)) continue;
       seen.add(digest);
-      yield { after, what, hasSpoken, digest, write: (directory) => writeTree(tree, ROOT, directory, new Map()) };
+      yield { after, what, said, digest, write: (directory) => writeTree(tree, ROOT, directory, new Map()) };
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The commands whose writes are cut off at every point. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
 import { checkBolt } from "../../src/bolt/check.ts";
@@ -9,8 +9,10 @@ import type { Finding } from "../../src/errors/errors.ts";
 import { readIdentity } from "../../src/io/repository/identity.ts";
 import { readLog } from "../../src/wal/log.ts";
 import { clusterEntries, madeSnapshot } from "../made-snapshot.ts";
+import { AGENT_JOB } from "./agent-job.ts";
 import { CLUSTER_JOBS } from "./cluster-jobs.ts";
 import { checkEither, expectNoLeftovers, MAIN, run } from "./job-steps.ts";
+import { NODE_JOBS } from "./node-jobs.ts";
 import type { PowerJob } from "./power-job.ts";
 import { WRITER_JOBS } from "./writer-jobs.ts";
 
@@ -163,12 +165,6 @@ export const POWER_JOBS: readonly PowerJob[] = [
     },
     async again(directory) {
       const isDone = existsSync(join(directory, "repository/repository.json"));
-      // The key names the place that it was made for, which is another one in this copy of the disk.
-      const key = join(directory, "signing");
-      if (existsSync(key)) {
-        const disk = join(dirname(directory), "disk");
-        writeFileSync(key, readFileSync(key, "utf8").replace(`"${disk}/`, `"${directory}/`));
-      }
       await run(directory, initArguments(directory), isDone ? [1] : [0]);
       const { keys } = readIdentity(join(directory, "identity"));
       assert.equal(keys.length, 1);
@@ -279,6 +275,8 @@ export const POWER_JOBS: readonly PowerJob[] = [
   },
   ...WRITER_JOBS,
   ...CLUSTER_JOBS,
+  ...NODE_JOBS,
+  AGENT_JOB,
 ];
 
 const salvageArguments = (directory: string, inputs: string): string[] => [

@@ -5,7 +5,7 @@
  * command is run on it again.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -42,30 +42,39 @@ async function attack(job: PowerJob, scratch: string): Promise<Outcome> {
   const finish = beginRecording(directory);
   const log = join(scratch, "log");
   const program = [`--import=${join(import.meta.dirname, "record-writes.ts")}`, ...job.argv(directory, inputs)];
-  const env = { ...process.env, KUBEMEND_AUDIT_LOG: "off", KUBEMEND_RECORD_ROOT: directory, KUBEMEND_RECORD_LOG: log };
+  const env = {
+    ...process.env,
+    ...job.env,
+    KUBEMEND_AUDIT_LOG: "off",
+    KUBEMEND_RECORD_ROOT: directory,
+    KUBEMEND_RECORD_LOG: log,
+  };
   const { status, stderr } = spawnSync(process.execPath, program, { env, cwd: scratch, encoding: "utf8" });
   if (!(job.codes ?? [0]).includes(status ?? -1)) throw new Error(`${job.name}: exit code ${status}\n${stderr}`);
   const lines = existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n") : [];
   const recording = finish(lines.map((line) => JSON.parse(line) as RecordedChange));
   if (finalDigest(recording) !== digestOfDirectory(directory))
     throw new Error(`${job.name}: not every change was seen`);
+  // Paths that a command has written down mean the disk after the crash, as they would.
+  const after = join(scratch, "after");
+  renameSync(directory, after);
 
   let states = 0;
   let failures = 0;
   for (const state of crashStates(recording, Number(values.draws))) {
-    const crashed = join(scratch, "crashed");
-    mkdirSync(crashed, { mode: 0o700 });
+    mkdirSync(directory, { mode: 0o700 });
     try {
-      state.write(crashed);
-      await job.check(crashed, { inputs, before, after: directory, hasSpoken: state.hasSpoken });
-      await job.again(crashed, inputs);
+      state.write(directory);
+      const { said } = state;
+      await job.check(directory, { inputs, before, after, hasSpoken: said > 0, said });
+      await job.again(directory, inputs);
     } catch (error) {
       failures++;
       process.stderr.write(
         `${job.name}: after change ${state.after} of ${recording.steps.length}, ${state.what}: ${String((error as Error).message)}\n`,
       );
     }
-    rmSync(crashed, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
     states++;
   }
   return { name: job.name, changes: recording.steps.length, states, failures };

@@ -5,6 +5,8 @@ export interface PowerJob {
   prepare(directory: string, inputs: string): Promise<void> | void;
   /** The program and its arguments: a module to run, with its arguments. */
   argv(directory: string, inputs: string): readonly string[];
+  /** Environment of the run that is recorded. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What ends a run well; 0 unless given. */
   readonly codes?: readonly number[];
   /**
@@ -23,6 +25,7 @@ export interface PowerContext {
   /** The directory before the run and after it. */
   readonly before: string;
   readonly after: string;
-  /** Whether the command had said that it was done. */
+  /** Whether the command had said that it was done, and how many times it had said something. */
   readonly hasSpoken: boolean;
+  readonly said: number;
 }

@@ -2,7 +2,8 @@
  * Loaded before a program (`node --import`): writes down every change that it makes below a directory, in order, with
  * what is flushed and when. Node's own functions are wrapped, so nothing needs root or another program.
  * `KUBEMEND_RECORD_ROOT` is the directory (or several, with `:` between, where changes are only counted),
- * `KUBEMEND_RECORD_LOG` the file of lines of JSON. With `KUBEMEND_KILL_AFTER` the program is killed as soon as it has
+ * `KUBEMEND_RECORD_LOG` the file of lines of JSON. `KUBEMEND_RECORD_MOUNTS` says what of the directory the program sees
+ * elsewhere (`/etc=etc:/var/lib=var/lib`). With `KUBEMEND_KILL_AFTER` the program is killed as soon as it has
  * made so many changes.
  */
 import fs from "node:fs";
@@ -32,10 +33,21 @@ function realPath(path: fs.PathLike): string {
   const [, descriptor, rest = ""] = /^\/(?:proc\/self|dev)\/fd\/(\d+)(\/.*)?$/.exec(text) ?? [];
   const place = descriptor === undefined ? text : `${original.readlinkSync(`/proc/self/fd/${descriptor}`)}${rest}`;
   try {
-    return join(original.realpathSync(dirname(place)), basename(place));
+    return unmounted(join(original.realpathSync(dirname(place)), basename(place)));
   } catch {
     return place; // it is about to fail
   }
+}
+
+const mounts = (process.env.KUBEMEND_RECORD_MOUNTS ?? "").split(":").flatMap((each) => {
+  const [at = "", of = ""] = each.split("=");
+  return at === "" ? [] : [[at, join(root, of)] as const];
+});
+
+/** What is seen at a mount lies in the directory. */
+function unmounted(path: string): string {
+  const mount = mounts.find(([at]) => path === at || path.startsWith(`${at}/`));
+  return mount === undefined ? path : `${mount[1]}${path.slice(mount[0].length)}`;
 }
 
 const isBelow = (path: string): boolean => roots.some((each) => path === each || path.startsWith(`${each}/`));
@@ -43,7 +55,8 @@ const relative = (path: string): string => path.slice(root.length + 1);
 
 /** The inode of a descriptor that lies below the directory. */
 function inodeOf(descriptor: number): number | undefined {
-  return isBelow(original.readlinkSync(`/proc/self/fd/${descriptor}`)) ? original.fstatSync(descriptor).ino : undefined;
+  const path = unmounted(original.readlinkSync(`/proc/self/fd/${descriptor}`));
+  return isBelow(path) ? original.fstatSync(descriptor).ino : undefined;
 }
 
 function offsetOf(descriptor: number): number {

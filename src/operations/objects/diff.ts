@@ -11,6 +11,7 @@ import { MendError } from "../../errors/errors.ts";
 import { compare } from "../../kube/compare-text.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
+import { createTurns } from "../../snapshot/turns.ts";
 import { resourceAtPath } from "../../storage/object-key.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
 import { conversionOf } from "./conversion-of.ts";
@@ -120,11 +121,12 @@ async function diffSides(
     .filter((path) => selection.takesPath(path))
     .sort(compare);
   const step = startProgress(options.progress);
+  const turn = createTurns(signal);
   for (const path of paths) {
     const like = before.versionAt(path) ?? after.versionAt(path);
     const noise = all ? undefined : noisyPath(path);
     const isQuick = noise === undefined && !all && selectsAll;
-    const quick = isQuick ? differingEntries(before, after, path, selection, signal) : undefined;
+    const quick = isQuick ? await differingEntries(before, after, path, selection, signal) : undefined;
     if (quick !== undefined) counts.equal += quick.equal;
     const one = quick?.one ?? (await before.open(path, like));
     const two = quick?.two ?? (await after.open(path, like));
@@ -136,7 +138,8 @@ async function diffSides(
     const place = (rest: string) => one.get(rest)?.place ?? two.get(rest)?.place ?? 0;
     const differences: ObjectDifference[] = [];
     for (const rest of names.sort((a, b) => place(a) - place(b))) {
-      if (step() % 1024 === 0) signal?.throwIfAborted();
+      step();
+      await turn();
       const [old, found] = [one.get(rest), two.get(rest)];
       if (!all && selectsAll && sameBytes(old, found)) {
         counts.equal++;

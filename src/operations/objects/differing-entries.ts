@@ -15,16 +15,16 @@ export interface DifferingEntries {
 }
 
 /** Undefined where one of them is no snapshot, or has nothing there. */
-export function differingEntries(
+export async function differingEntries(
   before: Side,
   after: Side,
   path: string,
   selection: ObjectSelection,
   signal?: AbortSignal,
-): DifferingEntries | undefined {
+): Promise<DifferingEntries | undefined> {
   const [left, right] = [before.range?.(path), after.range?.(path)];
   if (left === undefined || right === undefined) return undefined;
-  const found = compareRangesOf(left, right, signal);
+  const found = await compareRangesOf(left, right, signal);
   const decoder = new TextDecoder();
   const isTaken = (entry: number): boolean =>
     selection.takes(path, decoder.decode(keyOf(left.keyspace.index, entry).subarray(left.skip)));

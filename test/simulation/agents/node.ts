@@ -34,7 +34,7 @@ export class SimulatedNode {
   readonly name: string;
   readonly address: string;
   readonly directory: string;
-  readonly disk = new Disk();
+  readonly disk: Disk;
   isUp = true;
   isCut = false;
   hasEtcd = true;
@@ -50,8 +50,9 @@ export class SimulatedNode {
   readonly #keys = new WeakMap<KubeObject, string>();
   #read: { readonly changes: number; readonly pods: readonly KubeObject[] } | undefined;
 
-  constructor(cluster: ClusterState, index: number, directory: string) {
+  constructor(cluster: ClusterState, index: number, directory: string, disk = new Disk()) {
     this.#cluster = cluster;
+    this.disk = disk;
     this.name = `m${index + 1}`;
     this.address = `10.0.0.${index + 1}`;
     this.directory = directory;
