@@ -2,10 +2,12 @@
  * What another user of the machine prepares where we write: nothing is written, removed or believed there, and it is
  * said why. The other user is number 65534.
  */
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -23,6 +25,8 @@ import { createAppendLog } from "../src/io/files/durable/append-log.ts";
 import { openAuditFile } from "../src/io/files/durable/audit-file.ts";
 import { makeTemporaryDirectory } from "../src/io/files/durable/temporary-directory.ts";
 import { openOwnDirectory } from "../src/io/files/durable/trusted-directory.ts";
+import { openSpool } from "../src/io/repository/spool.ts";
+import { openDirectoryStore } from "../src/io/stores/directory-store.ts";
 import { RECORD_NAME } from "../src/nodes/clean-record.ts";
 import { setOwner } from "../src/operations/cluster/node/place-data.ts";
 import { CleanWorld } from "./clean-world.ts";
@@ -82,6 +86,53 @@ describe.runIf(process.geteuid?.() === 0)("a directory of another user's", () =>
     expect([code, stderr]).toEqual([1, expect.stringContaining("cannot be trusted")]);
     expect(await restore(join(directory, "ours"))).toMatchObject({ code: 0 });
     expect(statSync(join(directory, "ours")).mode & 0o777).toBe(0o700);
+  });
+});
+
+describe.runIf(process.geteuid?.() === 0)("a store in a directory of another user's", () => {
+  const ours = (): string => {
+    const path = join(directory, "ours");
+    mkdirSync(path);
+    writeFileSync(join(path, "kept"), "kept");
+    return path;
+  };
+  const linkTo = (target: string, path: string): void => {
+    symlinkSync(target, path);
+    lchownSync(path, OTHER, OTHER);
+  };
+
+  test("is written, as a bucket is, but not through links of theirs", async () => {
+    const store = openDirectoryStore(theirs);
+    expect(await store.create("chain/1", Buffer.from("link"))).toBe(true);
+    const target = ours();
+    linkTo(target, join(theirs, "objects"));
+    const refused = { code: "directory-untrusted", message: expect.stringContaining(`link belongs to user ${OTHER}`) };
+    await expect(store.create("objects/1", Buffer.from("x"))).rejects.toMatchObject(refused);
+    await expect(store.create("objects/deeper/1", Buffer.from("x"))).rejects.toMatchObject(refused);
+    await expect(store.remove("objects/kept")).rejects.toMatchObject(refused);
+    expect(readdirSync(target)).toEqual(["kept"]);
+  });
+
+  test("a pipe in place of an object holds nobody up", async () => {
+    expect(spawnSync("mkfifo", [join(theirs, "repository.json")]).status).toBe(0);
+    const store = openDirectoryStore(theirs);
+    await expect(store.read("repository.json")).rejects.toMatchObject({ code: "not-a-file" });
+    await expect(store.stream("repository.json").next()).rejects.toMatchObject({ code: "not-a-file" });
+  });
+
+  test("nothing is signed that they have put into the agent's spool", async () => {
+    await expect(openSpool(theirs)).rejects.toMatchObject(untrusted);
+    const spool = join(directory, "spool");
+    mkdirSync(spool);
+    chmodSync(spool, 0o777);
+    const draft = join(spool, "0000000001.delta");
+    writeFileSync(draft, "{}\n");
+    await openSpool(spool);
+    chownSync(draft, OTHER, OTHER);
+    await expect(openSpool(spool)).rejects.toMatchObject({ code: "directory-untrusted" });
+    rmSync(draft);
+    linkTo(join(ours(), "kept"), draft);
+    await expect(openSpool(spool)).rejects.toMatchObject({ code: "io" });
   });
 });
 

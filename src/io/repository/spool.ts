@@ -1,12 +1,15 @@
 /** Deltas that wait on this machine until the store answers: sealed already, each in a file of its own, in order. */
 
-import { readdir, readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError } from "../../errors/system-error.ts";
 import type { DeltaHead, HeadDraft } from "../../repository/head.ts";
 import { realFileSystem } from "../files/durable/file-system.ts";
+import { isOursOrRoots } from "../files/durable/ours-alone.ts";
+import { openTrustedDirectory } from "../files/durable/trusted-directory.ts";
 import { removeFile, writeOnce } from "../files/durable/write-once.ts";
 
 export type DeltaDraft = Extract<HeadDraft, { kind: "delta" }>;
@@ -66,9 +69,10 @@ export async function openSpool(directory: string): Promise<Spool> {
   };
 }
 
+/** It will be signed: only what this user, or root, has written is taken. */
 async function readWaiting(path: string): Promise<Waiting> {
   try {
-    const bytes = await readFile(path);
+    const bytes = await readOwn(path);
     const end = bytes.indexOf(0x0a);
     const draft = JSON.parse(bytes.subarray(0, end).toString()) as DeltaDraft;
     return { draft, payload: bytes.subarray(end + 1) };
@@ -84,10 +88,25 @@ async function readWaiting(path: string): Promise<Waiting> {
   }
 }
 
-/** Makes the directory where it is not there. */
+async function readOwn(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await file.stat();
+    if (stat.isFile() && isOursOrRoots(stat.uid)) return await file.readFile();
+  } finally {
+    await file.close();
+  }
+  throw new MendError("directory-untrusted", `"${path}" was put into the spool by another user`, {
+    where: path,
+    hint: "remove it, and give the agent a spool that only its user can write to",
+  });
+}
+
+/** Makes the directory where it is not there. Throws `directory-untrusted` where others could exchange it. */
 async function namesIn(directory: string): Promise<string[]> {
   try {
     realFileSystem.makeDirectory(directory, 0o700);
+    openTrustedDirectory(directory)[Symbol.dispose]();
     return await readdir(directory);
   } catch (error) {
     throw fromSystemError(error, "read directory", directory);

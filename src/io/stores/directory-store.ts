@@ -1,5 +1,6 @@
 /** A directory as a store: a disk, or a network file system that has hard links. */
-import { open, readdir, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../../errors/system-error.ts";
@@ -118,10 +119,18 @@ async function statOf(path: string, name: string): Promise<StoredObject | undefi
   }
 }
 
-async function openForReading(path: string) {
+/** What is no file, such as a pipe, holds nobody up. */
+async function openForReading(path: string): Promise<FileHandle> {
+  let file: FileHandle;
   try {
-    return await open(path, "r");
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw fromSystemError(error, "open", path);
   }
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new MendError("not-a-file", `"${path}" is not a regular file`, {
+    where: path,
+    hint: "find out who made it, and remove it",
+  });
 }

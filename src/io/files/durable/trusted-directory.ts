@@ -25,6 +25,11 @@ export interface TrustOptions {
   readonly strict?: boolean;
   /** Users that may own the directory itself besides: such as the one whose data is in it. */
   readonly alsoOwner?: (owner: number) => boolean;
+  /**
+   * Directories may belong to anybody, as those of a store may, whose contents are trusted no more than a bucket's; but no
+   * link of theirs is followed out of it.
+   */
+  readonly anyOwner?: boolean;
 }
 
 const MOST_LINKS = 40;
@@ -99,7 +104,7 @@ function walk(path: string, options: TrustOptions): { readonly path: string; rea
     const found = look(next);
     if (found.isSymbolicLink()) {
       // In a sticky directory anybody may make one.
-      if ((stat.mode & STICKY) !== 0 && !isTrusted(found.uid))
+      if (((stat.mode & STICKY) !== 0 || options.anyOwner === true) && !isTrusted(found.uid))
         throw untrusted(next, `the link belongs to ${userName(found.uid)}`);
       if (++links > MOST_LINKS) throw untrusted(path, "it has too many links");
       const target = resolve(dirname(next), readlinkSync(next));
@@ -117,7 +122,7 @@ function walk(path: string, options: TrustOptions): { readonly path: string; rea
 }
 
 function judge(path: string, { uid, gid, mode }: Stats, isLast: boolean, options: TrustOptions): void {
-  const isOwnerKnown = isTrusted(uid) || (isLast && options.alsoOwner?.(uid) === true);
+  const isOwnerKnown = options.anyOwner === true || isTrusted(uid) || (isLast && options.alsoOwner?.(uid) === true);
   if (!isOwnerKnown) throw untrusted(path, `it belongs to ${userName(uid)}`);
   if (options.strict !== true || (mode & STICKY) !== 0) return;
   if ((mode & OTHERS_WRITE) !== 0) throw untrusted(path, `everybody may write to it (mode ${octal(mode)})`);

@@ -1,19 +1,30 @@
 /** Files that are written once: under their name only when they are whole and on the disk, and never over another. */
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { link, open, rm, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { realFileSystem } from "./file-system.ts";
+import { openTrustedDirectory, type TrustedDirectory } from "./trusted-directory.ts";
 
 /** What a process that was killed may leave: names that no listing shows. */
 export const STAGED = ".kubemend-staged-";
 
+/** The directory, or the nearest one above it that is there. Throws where a link of another user's leads there. */
+function openWay(directory: string): TrustedDirectory {
+  let at = resolve(directory);
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
+  return openTrustedDirectory(at, { anyOwner: true });
+}
+
 /** Returns false where a file of that name is there already. Throws a `MendError`. */
 export async function writeOnce(path: string, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<boolean> {
   const directory = dirname(path);
-  const staged = join(directory, `${STAGED}${basename(path)}-${randomBytes(6).toString("hex")}`);
   try {
+    openWay(directory)[Symbol.dispose]();
     realFileSystem.makeDirectory(directory, 0o700);
+    using place = openWay(directory);
+    const staged = join(place.anchor, `${STAGED}${basename(path)}-${randomBytes(6).toString("hex")}`);
     try {
       const file = await open(staged, "wx", 0o600);
       try {
@@ -23,11 +34,11 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
       } finally {
         await file.close();
       }
-      await link(staged, path);
+      await link(staged, join(place.anchor, basename(path)));
     } finally {
       await rm(staged, { force: true });
     }
-    await syncDirectory(directory);
+    await syncDirectory(place.anchor);
     return true;
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;
@@ -37,8 +48,9 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
 
 export async function removeFile(path: string): Promise<void> {
   try {
-    await unlink(path);
-    await syncDirectory(dirname(path));
+    using place = openWay(dirname(path));
+    await unlink(join(place.anchor, basename(path)));
+    await syncDirectory(place.anchor);
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return;
     throw fromSystemError(error, "remove", path);
