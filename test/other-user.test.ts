@@ -117,7 +117,9 @@ describe.runIf(process.geteuid?.() === 0)("a store in a directory of another use
     expect(spawnSync("mkfifo", [join(theirs, "repository.json")]).status).toBe(0);
     const store = openDirectoryStore(theirs);
     await expect(store.read("repository.json")).rejects.toMatchObject({ code: "not-a-file" });
-    await expect(store.stream("repository.json").next()).rejects.toMatchObject({ code: "not-a-file" });
+    await expect(store.stream("repository.json")[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: "not-a-file",
+    });
   });
 
   test("nothing is signed that they have put into the agent's spool", async () => {
