@@ -18,7 +18,7 @@ describeWithCluster("diagnose", (kubernetes) => {
   let here: Place;
 
   beforeAll(async () => {
-    plane = await startControlPlane({ kubernetes, members: 3, nodeMonitorGraceSeconds: 8 });
+    plane = await startControlPlane({ kubernetes, members: 3, nodeMonitorGraceSeconds: 24 }); // a hollow node reports every 10 s
     await plane.addHollowNodes(3);
     await plane.api.apply(webDeployment(6));
     await plane.podsReady("default", "app=web", 6);
