@@ -9,12 +9,13 @@ import type { ComponentFault } from "../errors/finding-codes.ts";
 import { input } from "../errors/input.ts";
 import { commandLine } from "./command-line.ts";
 import { startHere } from "./component-commands.ts";
+import { mendCrash } from "./crash-loop.ts";
 import type { Facts, LocalComponent, LocalFacts } from "./facts.ts";
 import { type MissingManifest, missingManifests, RECOVERED_DIR, source } from "./missing-manifests.ts";
 import { serviceCommands } from "./service-command.ts";
 import { expectedStaticPods, isStaticPod } from "./static-pods.ts";
 import type { Area, Trouble } from "./trouble.ts";
-import { spanText } from "./words.ts";
+import { spanText, timesText } from "./words.ts";
 
 const AREA_OF: Readonly<Record<LocalComponent["name"], Area>> = {
   etcd: "etcd",
@@ -135,7 +136,7 @@ function judgeComponent(component: LocalComponent, local: LocalFacts, facts: Fac
       explainedBy: [],
     });
   }
-  if (isStatic) return judgeStaticPod(component, local, make);
+  if (isStatic) return judgeStaticPod(component, local, facts, make);
   if (unit !== undefined || !isSelfHosted) {
     return make("not-running", {
       text: `${name} does not run on this machine`,
@@ -151,7 +152,7 @@ type Make = (
   given: Pick<Trouble, "text" | "evidence" | "commands"> & Partial<Trouble>,
 ) => Trouble;
 
-function judgeStaticPod(component: LocalComponent, local: LocalFacts, make: Make): Trouble | undefined {
+function judgeStaticPod(component: LocalComponent, local: LocalFacts, facts: Facts, make: Make): Trouble | undefined {
   const { name, manifest, strayManifest, log } = component;
   const directory = local.kubelet.staticPods;
   if (manifest === undefined) {
@@ -179,9 +180,9 @@ function judgeStaticPod(component: LocalComponent, local: LocalFacts, make: Make
     });
   }
   return make("crash-loop", {
-    text: `${name} ends again and again on this machine: its container was restarted ${log.restarts} times`,
+    text: `${name} ends again and again on this machine: its container was restarted ${timesText(log.restarts)}`,
     evidence: lastWords(component),
-    ...mendCrash(component),
+    ...mendCrash(component, facts, local.serviceManager),
   });
 }
 
@@ -196,7 +197,7 @@ function judgeSelfHosted(component: LocalComponent, facts: Facts, make: Make): T
   const ago = log === undefined ? "" : `, last heard of ${spanText(log.ageMilliseconds)} ago`;
   return make(again ? "crash-loop" : "not-running", {
     text: again
-      ? `${name} ends again and again on this machine: its container was restarted ${log.restarts} times`
+      ? `${name} ends again and again on this machine: its container was restarted ${timesText(log.restarts)}`
       : `${name} does not run on this machine${ago}; as a pod of the cluster itself it does not come back without an API server`,
     evidence: lastWords(component),
     commands: recoverSelfHosted(facts),
@@ -210,34 +211,6 @@ function recoverSelfHosted({ etcd, api }: Facts): string[] {
     `sudo ${commandLine("kubemend", "recover", ...flags, `${input("kubeconfig")}=${api?.source ?? "/etc/kubernetes/kubeconfig"}`)}`,
     `sudo ${commandLine("kubemend", "start", `${input("assetDir")}=${RECOVERED_DIR}`)}`,
   ];
-}
-
-/** What a leader says that ends because it could not renew. */
-const LOST_LEASE = /leader ?election lost|failed to renew lease/i;
-/** The last words of a leader that ends in order, which do not say why; a mistake of its manifest's speaks of an error. */
-const ENDED_IN_ORDER = /shutting down|shutdown/i;
-const COMPLAINS = /error|fail|fatal|panic|unknown|invalid|cannot|unable|refused|denied|no such/i;
-
-function lostItsLease(log: string): boolean {
-  return LOST_LEASE.test(log) || (ENDED_IN_ORDER.test(log) && !COMPLAINS.test(log));
-}
-
-/** An unknown flag is the one mistake that a command can take back; for the rest, the log and the manifest. */
-function mendCrash({ manifest, log }: LocalComponent): Pick<Trouble, "commands" | "advice"> {
-  const path = defined(manifest).path;
-  const flag = /unknown flag: --([\w-]+)/.exec(log?.lastLines.join("\n") ?? "")?.[1];
-  if (lostItsLease(log?.lastLines.join("\n") ?? "")) {
-    const advice =
-      "it ends itself when it cannot renew its lease, and the kubelet starts it again: look at the API server and etcd";
-    return { commands: [], advice };
-  }
-  if (flag !== undefined) {
-    return {
-      commands: [commandLine("sudo", "sed", "-i", `/- --${flag}\\(=\\|$\\)/d`, path)],
-      advice: `--${flag} is no flag of this version`,
-    };
-  }
-  return { commands: [commandLine("sudoedit", path)], advice: "mend what its last words complain of" };
 }
 
 /** What a component that does not come up may lack: reported by other rules. */

@@ -315,6 +315,37 @@ describe("consequences are no causes", () => {
     expect(printed(facts({ local: local({ components: [wrong] }) }))).toContain("no-such-flag");
   });
 
+  const AWAY = [
+    'E1130 07:49:20 run.go:72] "command failed" err="unable to load configmap based request-header-client-ca-file: ' +
+      'Get https://10.0.0.1:6443/api: dial tcp 10.0.0.1:6443: connect: connection refused"',
+    'E1130 07:49:20 run.go:72] "command failed" err="Get https://10.0.0.1:6443/api: stream error: stream ID 1; INTERNAL_ERROR"',
+    "error: timed out waiting for the condition",
+    '"leaderelection lost/stopped"',
+  ];
+  test.each(AWAY)("what ended because the API server was away is only to be started again: %s", (line) => {
+    const crashed = localComponent("kube-controller-manager", { process: undefined, log: log(line) });
+    const systemd = local({ components: [crashed], serviceManager: "systemd" });
+    const [trouble] = all(facts({ local: systemd }));
+    expect(trouble).toMatchObject({
+      code: "kube-controller-manager-crash-loop",
+      commands: ["sudo systemctl restart kubelet"],
+    });
+    expect(trouble!.advice).toMatch(/the API server, which answers now: .* at most 5 minutes/);
+    const away = all(facts({ api: silent, cluster: undefined, local: systemd }));
+    expect(away.flatMap(({ commands }) => commands).join("\n")).not.toMatch(/restart kubelet|controller-manager.yaml/);
+  });
+
+  test("an API server that ended because etcd was away, likewise; an etcd whose words speak of peers, not", () => {
+    const words = '"command failed" err="context deadline exceeded"';
+    const crashed = (name: LocalComponent["name"]) =>
+      local({ components: [localComponent(name, { process: undefined, log: log(words) })], serviceManager: "systemd" });
+    const commandsOf = (given: Facts) => all(given).flatMap(({ commands }) => commands);
+    const apiServer = { api: silent, cluster: undefined, local: crashed("kube-apiserver") };
+    expect(commandsOf(facts(apiServer))).toContain("sudo systemctl restart kubelet");
+    expect(commandsOf(facts({ ...apiServer, etcd: noEtcd })).join("\n")).not.toContain("restart kubelet");
+    expect(commandsOf(facts({ local: crashed("etcd") })).join("\n")).toContain("sudoedit");
+  });
+
   test("a node that is not ready is none of another node's certificate", () => {
     const expired = certificate({ owner: "kubelet", node: "master1", notAfter: 0 });
     const given = facts({

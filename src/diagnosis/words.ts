@@ -14,6 +14,11 @@ export function countText(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? "" : "s"}`;
 }
 
+/** Such as `once`, `3 times`. */
+export function timesText(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
+
 /** Such as `a, b, c and 4 more`. */
 export function someOf(names: readonly string[], most = 3): string {
   const shown = names.slice(0, most).join(", ");

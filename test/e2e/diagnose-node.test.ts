@@ -8,7 +8,7 @@ import { type Bed, createBed } from "../../testbed/bed.ts";
 import { conditionOf } from "../../testbed/control-plane.ts";
 import { STATIC_PODS_PATH } from "../../testbed/node.ts";
 import { waitFor } from "../../testbed/wait.ts";
-import { diagnosed, mended, type Place, runPrinted } from "./diagnosing.ts";
+import { diagnoseAt, diagnosed, mended, type Place, runPrinted } from "./diagnosing.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { expectWebServes } from "./starting.ts";
 import {
@@ -83,6 +83,8 @@ describeWithCluster("diagnose on a master of static pods", (kubernetes) => {
       const pods = await controlPlaneNode.api.list(`${PODS}?fieldSelector=status.phase%3DPending`);
       return pods.length === 3;
     });
+    // They count once they have waited: a scheduler that gives its lease up is missed sooner.
+    await waitFor("them to be named", async () => /3 pods waiting/.test(JSON.stringify(await diagnoseAt(here))));
     const { evidence } = await mended(here, "error kube-scheduler-manifest-missing");
     expect(evidence.join("\n")).toContain("no scheduler works");
     expect(evidence.join("\n")).toContain("3 pods waiting for a node");

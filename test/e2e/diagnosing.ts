@@ -124,12 +124,32 @@ export async function runPrinted(
   }
 }
 
+/** What ended because something else was away may be left alone by the kubelet for minutes: what is printed then is run. */
+async function untilStartedAgain(place: Place): Promise<void> {
+  let restarted = Number.NEGATIVE_INFINITY;
+  const look = async (): Promise<boolean> => {
+    const { troubles } = await diagnoseAt(place);
+    const [waiting] = troubles;
+    const isDue = performance.now() - restarted > RESTARTS_MS;
+    if (waiting?.code.endsWith("-crash-loop") && waiting.commands.length > 0 && isDue) {
+      await runPrinted(waiting.commands, place);
+      restarted = performance.now();
+    }
+    return troubles.length === 0;
+  };
+  await waitFor("the diagnosis to be clean", look, { seconds: 150, everyMilliseconds: 500 });
+}
+
+/** In which a kubelet that was restarted starts its pods. */
+const RESTARTS_MS = 60_000;
+
 /** The failure is named and nothing else, what is printed is run, and the diagnosis is clean again. Returns what was named. */
 export async function mended(place: Place, expected: string, seconds = 60): Promise<Trouble> {
   const { troubles } = await diagnosed(place, [expected], seconds);
   const [trouble] = troubles;
   expect(trouble!.commands.length).toBeGreaterThan(0);
   await runPrinted(trouble!.commands, place);
+  await untilStartedAgain(place);
   await diagnosed(place, [], 150);
   return trouble!;
 }
