@@ -1,6 +1,7 @@
 /** The pure folders of src/ in the order of docs/architecture.md: each may import itself and those before it. */
 export const PURE_FOLDERS: readonly string[] = [
   "errors",
+  "checksum",
   "protobuf",
   "bolt",
   "mvcc",

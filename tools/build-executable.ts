@@ -48,8 +48,8 @@ const require = createRequire(import.meta.url);
 /** Our code as chunks of CommonJS, and what loads them. Returns their names. */
 async function bundle(directory: string): Promise<string[]> {
   const options = { platform: "node", transform: { target: "node26" }, cwd: ROOT } as const;
-  const alias = { "@node-rs/crc32": join(ROOT, "src/executable/crc32c.ts") };
-  const chunks = await rolldown({ ...options, input: ENTRIES, resolve: { alias } });
+  const plugins = [{ name: "checksum", resolveId: checksumOf }];
+  const chunks = await rolldown({ ...options, input: ENTRIES, plugins });
   const names = { entryFileNames: "[name].cjs", chunkFileNames: "[name]-[hash].cjs" };
   // The loader compiles chunks as functions, in which import() fails: all of them become calls of require.
   const format = { format: "cjs", dynamicImportInCjs: false } as const;
@@ -61,6 +61,11 @@ async function bundle(directory: string): Promise<string[]> {
   const loader = await rolldown({ ...options, input: "src/executable/load-chunk.ts" });
   await loader.write({ file: join(directory, LOADER), format: "cjs" });
   return [...output.map(({ fileName }) => fileName), LOADER];
+}
+
+/** No module of npm's is beside the executable: it has a loader of its own for what is inside. */
+function checksumOf(specifier: string): string | undefined {
+  return specifier.endsWith("/checksum/crc32c.ts") ? join(ROOT, "src/executable/crc32c.ts") : undefined;
 }
 
 /** Chunks are the functions that src/executable/load-chunk.ts calls. */

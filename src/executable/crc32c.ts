@@ -1,5 +1,5 @@
 /**
- * Stands in for `@node-rs/crc32` in the single executable. The native module is inside it as an asset, and a loader
+ * Stands in for `checksum/crc32c.ts` in the single executable. The native module is inside it as an asset, and a loader
  * takes files only: the asset goes to a private file that is gone as soon as it is loaded. Where that is not allowed
  * (`/tmp` mounted noexec or read-only) the tables do the same work, more slowly.
  */
@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { getRawAsset } from "node:sea";
-import { crc32cByTable } from "./crc32c-table.ts";
+import { crc32cByTable } from "../checksum/crc32c-table.ts";
 
 /** The asset's name, as tools/build-executable.ts puts it in. */
 const ASSET = "crc32.node";

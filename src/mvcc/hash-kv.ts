@@ -3,7 +3,7 @@
  * server/storage/mvcc): CRC-32C over the bucket's name and, in order, every revision and key-value up to a revision,
  * without those at or before the compacted one that a compaction at that revision would remove.
  */
-import { crc32c } from "@node-rs/crc32";
+import { crc32c } from "../checksum/crc32c.ts";
 import { readBigEndian } from "./revision.ts";
 
 export interface HashKv {

@@ -1,6 +1,6 @@
-import { crc32c } from "@node-rs/crc32";
 import { expect, test } from "vitest";
 import { fc } from "../../test/properties.ts";
+import { crc32c } from "../checksum/crc32c.ts";
 import { joinCrc } from "./hash-task.ts";
 
 test("the CRC of two parts joins to the CRC of the whole", () => {

@@ -4,9 +4,9 @@
  * parts are joined in key order at the end.
  */
 
-import { crc32c } from "@node-rs/crc32";
 import type { Entry } from "../bolt/bucket.ts";
 import { elementAt, type Page } from "../bolt/page.ts";
+import { crc32c } from "../checksum/crc32c.ts";
 import { defined } from "../errors/defined.ts";
 
 /** One part a leaf, by its position in key order; in shared memory, so that threads fill one result. */

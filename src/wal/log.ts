@@ -4,8 +4,8 @@
  * without gaps.
  */
 
-import { crc32c } from "@node-rs/crc32";
 import type { ByteSource } from "../bolt/byte-source.ts";
+import { crc32c } from "../checksum/crc32c.ts";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import {

@@ -2,7 +2,7 @@
  * A raft snapshot file (`member/snap/*.snap`): a CRC-32C and a `raftpb.Snapshot`, whose data is etcd's v2 store as JSON. Source: etcd,
  * `server/etcdserver/api/snap/snapshotter.go`, `snappb/snap.proto`.
  */
-import { crc32c } from "@node-rs/crc32";
+import { crc32c } from "../checksum/crc32c.ts";
 import { MendError } from "../errors/errors.ts";
 import { createWireCursor, encodeMessage } from "../protobuf/message.ts";
 import { type ConfState, decodeConfState, votersOnly, writeConfState } from "./raft.ts";

@@ -3,7 +3,7 @@
  * multiple of 8 (0x80 | n, or nothing), then a `walpb.Record`: type, CRC, data. The CRC-32C runs over the data of all records since the log
  * began: each segment starts with a record that repeats its value. Source: etcd, `server/storage/wal/encoder.go`, `decoder.go`.
  */
-import { crc32c } from "@node-rs/crc32";
+import { crc32c } from "../checksum/crc32c.ts";
 import { createWireCursor, encodeMessage } from "../protobuf/message.ts";
 
 export const METADATA_RECORD = 1;

@@ -1,6 +1,7 @@
 /** Walks the records of a WAL's segments in order, checking the CRC chain, and says where and why it ends. */
-import { crc32c } from "@node-rs/crc32";
+
 import type { ByteSource } from "../bolt/byte-source.ts";
+import { crc32c } from "../checksum/crc32c.ts";
 import { MendError } from "../errors/errors.ts";
 import {
   CRC_RECORD,

@@ -1,4 +1,4 @@
-import { crc32c } from "@node-rs/crc32";
+import { crc32c } from "./crc32c.ts";
 import { expect, test } from "vitest";
 import { fc } from "../../test/properties.ts";
 import { crc32cByTable } from "./crc32c-table.ts";

@@ -1,5 +1,5 @@
 /**
- * CRC-32C (Castagnoli; RFC 3720 appendix B.4) by tables, eight bytes a step: about 1 GB/s. The single executable falls back to it where a
+ * CRC-32C (Castagnoli; RFC 3720 appendix B.4) by tables, eight bytes a step: about 1 GB/s. What `crc32c` falls back to where a
  * native module cannot be loaded.
  */
 const POLYNOMIAL = 0x82f63b78; // reflected
