@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { type ChangeLine, changeLines, expectAudited } from "./audited.ts";
 import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
 import { kubemend } from "./kubemend.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
@@ -15,18 +16,22 @@ import { startSlowProxy } from "./slow-proxy.ts";
 
 let directory: string;
 let running: EtcdServer[] = [];
+/** What all tests have changed. */
+const audited: ChangeLine[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "etcd-members-"));
 });
 afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+  audited.push(...changeLines(join(directory, "audit.log")));
   rmSync(directory, { recursive: true });
 });
 
 const suites = (["bookworm", "sid", "newer"] as const).filter((suite) => findProgram(suite, "etcd"));
 
 async function etcd(server: EtcdServer, ...argv: string[]) {
-  return kubemend(directory, ["etcd", ...argv, "--endpoints", server.endpoint]);
+  const env = { KUBEMEND_AUDIT_LOG: join(directory, "audit.log") };
+  return kubemend(directory, ["etcd", ...argv, "--endpoints", server.endpoint], env);
 }
 
 async function members(server: EtcdServer): Promise<{ id: string; name: string; isLearner: boolean }[]> {
@@ -190,6 +195,14 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     expect((await etcd(server, "alarm", "disarm")).stdout).toMatch(/^memberID:\d+ alarm:NOSPACE \n$/);
     expect((await etcd(server, "alarm", "list")).stdout).toBe("");
     await server.etcdctl("put", "key", "again");
+
+    const peers = `${server.peer},http://127.0.0.2:2380`;
+    const updated = await etcd(server, "member", "update", "default", `--peer-urls=${peers}`);
+    expect([updated.code, updated.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Member +[0-9a-f]+ updated in cluster /),
+    ]);
+    expect((await server.etcdctl("member", "list")).replaceAll(" ", "")).toContain(peers);
   });
 
   test("the manifest of a new member is made from that of one that runs", async () => {
@@ -227,6 +240,16 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     );
     expect(wrong.code).toBe(1);
     expect(await members(one)).toHaveLength(2);
+  });
+
+  // After the tests above, of what they have done.
+  test("each change is in the audit log", () => {
+    const changes = ["member add", "member update", "member promote", "member remove", "move-leader"];
+    for (const name of [...changes, "compact", "defrag", "alarm disarm"])
+      expectAudited(
+        `etcd ${name}`,
+        audited.filter(({ command }) => command === `etcd ${name}`),
+      );
   });
 });
 

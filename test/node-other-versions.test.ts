@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import { ApiServerStandIn, type StandInOptions, type StandInRequest, status } from "./api-server-stand-in.ts";
+import { changeLines, expectAudited } from "./audited.ts";
 import { object, node as plainNode } from "./cluster-objects.ts";
 import { kubemend, type Outcome } from "./kubemend.ts";
 
@@ -329,7 +330,8 @@ test("rebalance takes back an extra replica of a Deployment in extensions/v1beta
     objects: [machine("w1", "True"), machine("w2", "True"), surged],
     answer: ({ path }) => (path === "/api/v1" ? resources : undefined),
   });
-  const { code, stdout, stderr } = await node("rebalance", "w1");
+  const { code, stdout, stderr } = await node("rebalance", "w1", `--audit-log=${join(base, "audit.log")}`);
+  expectAudited("node rebalance", changeLines(join(base, "audit.log")));
   expect([code, stderr]).toEqual([
     0,
     'deployments "default/web" has 2 replicas again: an earlier run had been cut off\n',

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
 import type { JsonObject, KubeObject } from "../src/kube/object.ts";
 import { ApiServerStandIn, type StandInOptions } from "./api-server-stand-in.ts";
+import { changeLines, expectAudited } from "./audited.ts";
 import { node, object, workload } from "./cluster-objects.ts";
 import { kubemend } from "./kubemend.ts";
 
@@ -119,7 +120,10 @@ test("a whole rescue: the Deployment is scaled where it is, the annotation is gi
     },
   );
   try {
-    const { code, stdout, stderr } = await kubemend(base, ["rescue", "scheduler", "-o", "json", flag]);
+    const log = join(base, "audit.log");
+    const words = ["rescue", "scheduler", "-o", "json", flag, `--audit-log=${log}`];
+    const { code, stdout, stderr } = await kubemend(base, words);
+    expectAudited("rescue", changeLines(log));
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout).components).toMatchObject([{ state: "mended", holder: "permanent" }]);
   } finally {

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isPageCurrent } from "../bench/page.ts";
+import { auditPage } from "../src/cli/permissions/audit-lines.ts";
 import { codesPage } from "../src/cli/reports/codes-text.ts";
 import { directoriesOf, generate, inputHash, type Manifest, sha256, TABLES } from "./generate-tables.ts";
 
@@ -31,12 +32,17 @@ function checkTables(): { problems: string[]; depth: string } {
   return { problems, depth: "generated again from the Go types" };
 }
 
-/** The page of all codes. */
+/** The pages that are made from the code. */
 function checkPages(): string[] {
-  const page = join(import.meta.dirname, "../docs/codes.md");
-  const isCurrent = existsSync(page) && readFileSync(page, "utf8") === codesPage();
+  const isCurrent = (name: string, text: string): boolean => {
+    const page = join(import.meta.dirname, "../docs", name);
+    return existsSync(page) && readFileSync(page, "utf8") === text;
+  };
   return [
-    ...(isCurrent ? [] : ["docs/codes.md is not what the codes in src/errors say"]),
+    ...(isCurrent("codes.md", codesPage()) ? [] : ["docs/codes.md is not what the codes in src/errors say"]),
+    ...(isCurrent("audit-lines.md", auditPage())
+      ? []
+      : ["docs/audit-lines.md is not what src/cli/permissions/audit-lines.ts says"]),
     ...(isPageCurrent() ? [] : ["docs/performance.md is not what bench/results.json says: run npm run bench:page"]),
   ];
 }

@@ -20,7 +20,12 @@ async function put(endpoint: string): Promise<void> {
   await fetch(`${endpoint}/v3/kv/put`, { method: "POST", body: JSON.stringify({ key, value }) });
 }
 
-export async function runBackupAgent(config: string, endpoint: string, repository: string): Promise<void> {
+export async function runBackupAgent(
+  config: string,
+  endpoint: string,
+  repository: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const over = new AbortController();
   const wanted = Math.max(2, linksOf(repository) + 1);
   let log = "";
@@ -31,7 +36,7 @@ export async function runBackupAgent(config: string, endpoint: string, repositor
   });
   const ended = run(["backup", "run", "--config", config], {
     cwd: "/",
-    env: {},
+    env,
     now: Date.now,
     signal: over.signal,
     stdout: sink(() => {}),
