@@ -1,6 +1,6 @@
-import { crc32c } from "./crc32c.ts";
 import { expect, test } from "vitest";
 import { fc } from "../../test/properties.ts";
+import { crc32c } from "./crc32c.ts";
 import { crc32cByTable } from "./crc32c-table.ts";
 
 test("the check value of CRC-32C", () => {
