@@ -3,9 +3,8 @@
  * program, so that it can be recorded. The node's `/etc`, `/var/lib` and `/var/log` are directories of the one that is
  * given; nothing of this machine is seen or reached.
  */
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { runStep, type StepRequest } from "../../src/operations/cluster/node/run-step.ts";
 
 const PLACES = ["etc", "var/lib", "var/log"];
@@ -13,17 +12,30 @@ const WITHIN = "KUBEMEND_POWER_WITHIN";
 /** For the recorder. */
 export const NODE_MOUNTS = { KUBEMEND_RECORD_MOUNTS: PLACES.map((place) => `/${place}=${place}`).join(":") };
 
-/** Throws where a step fails. `file` is one of {@link StepRequest}s, as lines of JSON; `payload` follows the first. */
-export function takeSteps(directory: string, file: string, payload: string, recorder: readonly string[] = []): string {
+/**
+ * Words for `unshare`: the steps in a node's namespaces. `file` is one of {@link StepRequest}s, as lines of JSON; `payload`
+ * follows the first.
+ */
+function wordsOfSteps(directory: string, file: string, payload: string, recorder: readonly string[] = []): string[] {
   const binds = PLACES.map((place) => `mount --bind '${directory}/${place}' '/${place}'`);
   // The first process of a namespace cannot be killed from inside.
   const script = ["set -e", ...binds, "mount -t proc proc /proc", '"$@"', "exit $?"].join("\n");
   const program = [process.execPath, ...recorder, import.meta.filename, directory, file, payload];
-  const { status, stdout, stderr } = spawnSync(
-    "unshare",
-    [...["--mount", "--pid", "--net", "--fork", "--kill-child"], "sh", "-c", script, "sh", ...program],
-    { env: { ...process.env, KUBEMEND_AUDIT_LOG: "off", [WITHIN]: "1" }, encoding: "utf8" },
-  );
+  return [...["--mount", "--pid", "--net", "--fork", "--kill-child"], "sh", "-c", script, "sh", ...program];
+}
+
+const environment = (): NodeJS.ProcessEnv => ({ ...process.env, KUBEMEND_AUDIT_LOG: "off", [WITHIN]: "1" });
+
+/** The same without waiting, for whoever kills it. */
+export function startSteps(directory: string, file: string, payload: string): ChildProcess {
+  const words = wordsOfSteps(directory, file, payload);
+  return spawn("unshare", words, { env: environment(), stdio: ["ignore", "ignore", "pipe"] });
+}
+
+/** Throws where a step fails. */
+export function takeSteps(directory: string, file: string, payload: string, recorder: readonly string[] = []): string {
+  const words = wordsOfSteps(directory, file, payload, recorder);
+  const { status, stdout, stderr } = spawnSync("unshare", words, { env: environment(), encoding: "utf8" });
   if (status !== 0) throw new Error(`${stdout}${stderr}`);
   return stdout;
 }
@@ -47,5 +59,5 @@ if (process.argv[1] === import.meta.filename) {
   if (process.env[WITHIN] === undefined) {
     const own = process.execArgv.filter((word) => word.startsWith("--import="));
     takeSteps(directory, file, payload, own);
-  } else await takeAll(file, join(payload));
+  } else await takeAll(file, payload);
 }

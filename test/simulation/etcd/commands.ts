@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask, readAll } from "./gateway.ts";
 import type { Member } from "./member.ts";
+import { restoreNode } from "./node-operation.ts";
 import { checkRestored } from "./restored.ts";
 import type { World } from "./world.ts";
 
@@ -245,6 +246,7 @@ export const COMMANDS: readonly Command[] = [
   { name: "snapshot save, killed", weight: 2, run: killSave },
   { name: "snapshot restore", weight: 2, run: restoreSnapshot },
   { name: "snapshot restore, killed", weight: 2, run: killRestore },
+  { name: "steps of a cluster's restore on a node, killed, and its undo", weight: 1, run: restoreNode },
   { name: "etcd health", weight: 5, run: health },
   { name: "etcd compact", weight: 2, run: compact },
   { name: "etcd defrag", weight: 2, run: defrag },
