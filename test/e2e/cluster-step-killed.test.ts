@@ -4,7 +4,16 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect } from "vitest";
@@ -149,7 +158,10 @@ function makeNode(root: string): void {
   writeFileSync(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(join(root, "etc/group"), "root:x:0:\n");
   // Its kubelet has let etcd in.
-  mkdirSync(join(root, "var/log/pods", `kube-system_etcd-m1_${"0".repeat(32)}`));
+  const logs = join(root, "var/log/pods", `kube-system_etcd-m1_${"0".repeat(32)}`);
+  mkdirSync(logs);
+  // Whenever its manifest comes, the kubelet has written there later.
+  utimesSync(logs, new Date(Date.UTC(2100, 0)), new Date(Date.UTC(2100, 0)));
   writeFileSync(join(root, "var/lib/etcd/member/snap/db"), "what was written before");
   mkdirSync(join(root, "disk/member/snap"), { recursive: true });
   writeFileSync(join(root, "disk/member/snap/db"), "what was written before");

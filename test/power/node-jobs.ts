@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { readBolt } from "../../src/bolt/bolt.ts";
 import { memorySource } from "../../src/bolt/byte-source.ts";
@@ -23,6 +23,8 @@ const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager"];
 const LOST = "kube-scheduler";
 const MANIFESTS = "etc/kubernetes/manifests";
 const OPERATION = `var/lib/kubemend/cluster/${ID}`;
+const LOGS_OF_ETCD = `var/log/pods/kube-system_etcd-m1_${"0".repeat(32)}`;
+const FUTURE = new Date(Date.UTC(2100, 0));
 const OLD = "what was written before";
 const ADDRESS = { peerUrl: "https://10.0.0.11:2380", clientUrls: ["https://10.0.0.11:2379"] };
 
@@ -45,8 +47,8 @@ export function makeNode(directory: string): void {
   for (const name of [...COMPONENTS, "web"]) writeFileSync(join(directory, MANIFESTS, `${name}.yaml`), manifest(name));
   writeFileSync(join(directory, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
   writeFileSync(join(directory, "etc/group"), "root:x:0:\n");
-  // Its kubelet has let etcd in.
-  mkdirSync(join(directory, "var/log/pods", `kube-system_etcd-m1_${"0".repeat(32)}`));
+  mkdirSync(join(directory, LOGS_OF_ETCD));
+  letEtcdIn(directory);
   writeFileSync(join(directory, "var/lib/etcd/member/snap/db"), OLD);
 }
 
@@ -58,6 +60,11 @@ interface NodeMember {
 }
 
 const M1: NodeMember = { name: "m1", peerUrl: ADDRESS.peerUrl, bumpRevision: 1000 };
+
+/** As a kubelet that writes there once etcd's manifest is in its place. */
+function letEtcdIn(directory: string): void {
+  utimesSync(join(directory, LOGS_OF_ETCD), FUTURE, FUTURE);
+}
 
 function planOf(snapshot: Uint8Array, { name, peerUrl, bumpRevision }: NodeMember): RestorePlan {
   const sha256 = createHash("sha256").update(snapshot).digest("hex");
@@ -153,6 +160,7 @@ function journalOf(directory: string): Journal | undefined {
 
 /** The old data is known by its inode, which a copy of the disk does not have: the journal gets that of the copy. */
 function keepIdentity(directory: string): void {
+  letEtcdIn(directory);
   const journal = journalOf(directory);
   const member = oldMember(directory);
   if (journal?.dataDir?.member == null || member === undefined) return;
