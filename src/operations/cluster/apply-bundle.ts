@@ -19,13 +19,12 @@ import {
 import { type NodeStep, nextStep, undoSteps } from "../../cluster/restore-state.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
-import { askPeer, type PeerTls, servePeerStatus } from "../../io/etcd/peer-status.ts";
-import { readTextFile } from "../../io/files/read-file.ts";
-import { componentManifests } from "../../io/node/local-components.ts";
+import { askPeer, servePeerStatus } from "../../io/etcd/peer-status.ts";
 import { newMembership } from "../../wal/membership.ts";
 import { parseInitialCluster } from "../../wal/peer-urls.ts";
 import { type BundleHead, openBundle } from "./bundle-file.ts";
 import { readJournal, readJournals } from "./node/journal.ts";
+import { peerTls } from "./node/peer-tls.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import { runStep, type StepRequest } from "./node/run-step.ts";
 import { surveyNode } from "./node/survey.ts";
@@ -255,13 +254,4 @@ function seenOf(answer: Awaited<ReturnType<typeof askPeer>>, id: string): PeerSe
   if (answer.kind !== "kubemend") return answer;
   if (answer.status.id !== id) return { kind: "silent", why: `it is at work on ${answer.status.id}` };
   return { kind: "kubemend", state: answer.status.state as NodeJournal["state"] };
-}
-
-/** What etcd's own peers use, by the manifest that is kept; undefined where they speak plain HTTP. */
-function peerTls({ manifests }: NodeJournal): PeerTls | undefined {
-  const etcd = componentManifests(manifests?.kept ?? "").find(({ name }) => name === "etcd");
-  const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value;
-  const [ca, cert, key] = [flag("peer-trusted-ca-file"), flag("peer-cert-file"), flag("peer-key-file")];
-  if (ca === undefined || cert === undefined || key === undefined) return undefined;
-  return { ca: readTextFile(ca), cert: readTextFile(cert), key: readTextFile(key) };
 }

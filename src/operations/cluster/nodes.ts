@@ -116,6 +116,13 @@ export async function onEach<T, R>(of: Iterable<T>, work: (each: T) => Promise<R
   throw new MendError(first.code, message, { ...details, cause: first });
 }
 
+/** Does it for one after the other. Ends with the first failure. */
+export async function inTurn<T, R>(of: Iterable<T>, work: (each: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const each of of) results.push(await work(each));
+  return results;
+}
+
 /** Brings this executable onto a node, unless it is there. Returns the words that run it. */
 export async function carryExecutable(
   target: NodeTarget,

@@ -7,6 +7,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { basename } from "node:path";
+import { checksPeersAtStart } from "../../cluster/initial-check.ts";
 import type { NodeFacts, NodeJournal } from "../../cluster/node-facts.ts";
 import { wantedFiles } from "../../cluster/node-needs.ts";
 import { checkRestore } from "../../cluster/restore-check.ts";
@@ -29,7 +30,7 @@ import { gatherFiles, materialOf } from "./gather-files.ts";
 import type { SentFile } from "./node/prepare-node.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import type { StepRequest } from "./node/run-step.ts";
-import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
+import { callNode, inTurn, type NodeTarget, onEach, type Reach } from "./nodes.ts";
 import { type BackupOptions, type ClusterBackup, readClusterBackup } from "./read-backup-plan.ts";
 
 export interface ClusterRestoreOptions extends BackupOptions {
@@ -88,6 +89,7 @@ export async function restoreCluster(
   );
   const nodes = controlPlaneOf(plan).map(({ node }) => node);
   const hasExternalEtcd = plan.external !== undefined;
+  const waitsForPeers = [...backup.manifests.values()].flatMap((each) => Object.values(each)).some(checksPeersAtStart);
   let etcd: EtcdProof | undefined;
   let controlPlane: ControlPlaneProof | undefined;
   const prover = session.targets.get(nodes[0] ?? "");
@@ -113,7 +115,8 @@ export async function restoreCluster(
       const about = { nodes, id: plan.id, elapsed: now() - began, hasExternalEtcd };
       controlPlane = (await prove({ step: "prove", ...about })) as ControlPlaneProof;
     }
-    await onEach(next.nodes, async (node) => {
+    const onNodes = next.step === "start-etcd" && waitsForPeers ? inTurn<string, void> : onEach<string, void>;
+    await onNodes(next.nodes, async (node) => {
       const target = session.targets.get(node);
       if (target === undefined) return;
       on({ kind: "step", step: next.step, node, state: "begun" });

@@ -22,9 +22,12 @@ beforeEach(() => {
     containerStatus: () => Promise.reject(new Error("not asked")),
     images: () => Promise.reject(new Error("not asked")),
     imageStatus: () => Promise.reject(new Error("not asked")),
-    stopPodSandbox: () => Promise.reject(new Error("not asked")),
+    stopPodSandbox: async (id: string) => void calls.push(`stop pod ${id}`),
     removeContainer: () => Promise.reject(new Error("not asked")),
-    removePodSandbox: async (id: string) => void calls.push(`remove ${id}`),
+    removePodSandbox: async (id: string) => {
+      calls.push(`remove ${id}`);
+      if (id === "kube-scheduler") throw new MendError("runtime-refused", "it is being removed");
+    },
     stopContainer: async (id: string, grace: number) => {
       calls.push(`stop ${id} ${grace}`);
       if (id === "fails-1") throw new MendError("runtime-refused", "not now");
@@ -68,11 +71,17 @@ test("each is asked once, what the kubelet starts again anew, and what the runti
 });
 
 test("what has ended is removed, and no pod that the kubelet holds", async () => {
-  add("etcd", false);
+  for (const name of ["kube-scheduler", "etcd", "haproxy"]) add(name, false);
   add("kube-apiserver");
-  add("haproxy", false);
   await pods.removeEnded();
-  expect(calls).toEqual(["remove etcd"]);
+  expect([calls, said]).toEqual([["remove kube-scheduler", "remove etcd"], ["it is being removed"]]);
+});
+
+test("pods that the kubelet holds are stopped, and no others", async () => {
+  add("etcd", false);
+  for (const name of ["kube-apiserver", "haproxy"]) add(name);
+  await pods.stop();
+  expect(calls).toEqual(["stop pod kube-apiserver"]);
 });
 
 test("a runtime that does not answer is reported, and holds nothing up", async () => {

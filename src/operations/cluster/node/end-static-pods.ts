@@ -24,6 +24,12 @@ export interface StaticPods {
    */
   end(): Promise<readonly string[]>;
   /**
+   * Stops the pods that the kubelet holds though nothing runs in them. One that has not seen that the manifest is gone
+   * makes another sandbox at once; one that has, and may not end pods as long as it has not heard from an API server since
+   * it started, does nothing.
+   */
+  stop(): Promise<void>;
+  /**
    * Removes what has ended. A kubelet that finds an ended container of a pod waits before it starts the next one, up to
    * five minutes where it has ended often.
    */
@@ -89,10 +95,15 @@ export function staticPodsOf(
         }
         return [...new Set(pods.filter(({ sandbox }) => sandbox.ready).map(({ component }) => component))].sort();
       }, []),
-    removeEnded: () =>
+    stop: () =>
       unlessSilent(async () => {
-        for (const { sandbox } of await own()) if (!sandbox.ready) await runtime.removePodSandbox(sandbox.id);
+        for (const { sandbox } of await own()) if (sandbox.ready) await runtime.stopPodSandbox(sandbox.id);
       }, undefined),
+    async removeEnded() {
+      const ended = (await unlessSilent(own, [])).filter(({ sandbox }) => !sandbox.ready);
+      // Each by itself: the kubelet may be at work on one.
+      for (const { sandbox } of ended) await unlessSilent(() => runtime.removePodSandbox(sandbox.id), undefined);
+    },
     close: () => runtime.close(),
   };
 }

@@ -12,6 +12,7 @@ import { names } from "../../../io/files/quiet-reads.ts";
 import { startEtcdService } from "../../../io/node/etcd-service.ts";
 import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { writeJournal } from "./journal.ts";
+import { untilServesPeers } from "./serves-peers.ts";
 import { startComponents } from "./stop-components.ts";
 
 export interface StartEtcdOptions {
@@ -46,6 +47,7 @@ export async function startEtcd(journal: NodeJournal, options: StartEtcdOptions,
     realFileSystem.syncDirectory(from);
     await sleep(pause, undefined, waiting);
   }
+  if (hasBegun()) await untilServesPeers(journal, signal);
   return writeJournal({ ...journal, state: "etcd-started" }, root);
 }
 

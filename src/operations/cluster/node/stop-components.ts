@@ -16,6 +16,10 @@ const STOP_MS = 150_000;
 const POLL_MS = 200;
 /** A kubelet that watches its directory begins to end a pod at once. */
 const KUBELET_MS = 1500;
+/** A kubelet stops a pod's sandbox when its containers have ended; one that has not by then does not. */
+const HOLD_MS = 3000;
+/** A kubelet that wants a pod makes a new sandbox within a second or two. */
+const SETTLE_MS = 5000;
 /** Longer than a kubelet that looks every 20 s takes to see that a manifest is gone, and to end the pod. */
 const LET_GO_MS = 45_000;
 /** What {@link writeManifest} writes first. */
@@ -90,19 +94,29 @@ async function waitForEnd(
 ): Promise<void> {
   const pods = await openStaticPods(staticPods, report, signal);
   const began = performance.now();
-  const elapsed = (): number => performance.now() - began;
+  const since = (time: number): number => performance.now() - time;
+  let emptySince: number | undefined;
+  let stoppedAt: number | undefined;
   try {
     for (let last = ""; ; ) {
       const running = [...new Set(componentProcesses().map(({ name }) => name))].sort().join(", ");
+      emptySince = running === "" ? (emptySince ?? performance.now()) : undefined;
       // The kubelet has seen it by now; one that looks every 20 s has not, and what it starts again is ended again.
-      const isToEnd = running === "" || elapsed() > KUBELET_MS;
+      const isToEnd = running === "" || since(began) > KUBELET_MS;
       const held = (isToEnd ? await pods?.end() : undefined) ?? [];
-      if (running === "" && (held.length === 0 || elapsed() > LET_GO_MS)) break;
+      const isSettled = stoppedAt === undefined || since(stoppedAt) > SETTLE_MS;
+      if (running === "" && ((held.length === 0 && isSettled) || since(began) > LET_GO_MS)) break;
+      if (held.length > 0 && emptySince !== undefined && since(emptySince) > HOLD_MS && isSettled) {
+        await pods?.stop();
+        stoppedAt = performance.now();
+      }
       const text =
-        running === "" ? `waiting for the kubelet to let go of ${held.join(", ")}` : `waiting for ${running} to end`;
+        running === ""
+          ? `waiting for the kubelet to let go of ${held.join(", ") || "its pods"}`
+          : `waiting for ${running} to end`;
       if (text !== last) report(text);
       last = text;
-      if (elapsed() > STOP_MS) {
+      if (since(began) > STOP_MS) {
         throw new MendError("timeout", `${running} did not end within ${STOP_MS / 1000} s`, {
           hint: "see whether the kubelet runs, and what starts them if not the kubelet; then run the same command again",
         });
