@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { EndWatch } from "../../../cluster/end-watch.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
@@ -16,12 +17,6 @@ const STOP_MS = 150_000;
 const POLL_MS = 200;
 /** A kubelet that watches its directory begins to end a pod at once. */
 const KUBELET_MS = 1500;
-/** A kubelet stops a pod's sandbox when its containers have ended; one that has not by then does not. */
-const HOLD_MS = 3000;
-/** A kubelet that wants a pod makes a new sandbox within a second or two. */
-const SETTLE_MS = 5000;
-/** Longer than a kubelet that looks every 20 s takes to see that a manifest is gone, and to end the pod. */
-const LET_GO_MS = 45_000;
 /** What {@link writeManifest} writes first. */
 const DRAFT = /^\..*\.kubemend$/;
 
@@ -94,29 +89,24 @@ async function waitForEnd(
 ): Promise<void> {
   const pods = await openStaticPods(staticPods, report, signal);
   const began = performance.now();
-  const since = (time: number): number => performance.now() - time;
-  let emptySince: number | undefined;
-  let stoppedAt: number | undefined;
+  const watch = new EndWatch(began);
   try {
     for (let last = ""; ; ) {
       const running = [...new Set(componentProcesses().map(({ name }) => name))].sort().join(", ");
-      emptySince = running === "" ? (emptySince ?? performance.now()) : undefined;
+      const elapsed = performance.now() - began;
       // The kubelet has seen it by now; one that looks every 20 s has not, and what it starts again is ended again.
-      const isToEnd = running === "" || since(began) > KUBELET_MS;
+      const isToEnd = running === "" || elapsed > KUBELET_MS;
       const held = (isToEnd ? await pods?.end() : undefined) ?? [];
-      const isSettled = stoppedAt === undefined || since(stoppedAt) > SETTLE_MS;
-      if (running === "" && ((held.length === 0 && isSettled) || since(began) > LET_GO_MS)) break;
-      if (held.length > 0 && emptySince !== undefined && since(emptySince) > HOLD_MS && isSettled) {
-        await pods?.stop();
-        stoppedAt = performance.now();
-      }
+      const next = watch.next(running !== "", held.length > 0, performance.now());
+      if (next === "over") break;
+      if (next === "stop held") await pods?.stop();
       const text =
         running === ""
           ? `waiting for the kubelet to let go of ${held.join(", ") || "its pods"}`
           : `waiting for ${running} to end`;
       if (text !== last) report(text);
       last = text;
-      if (since(began) > STOP_MS) {
+      if (elapsed > STOP_MS) {
         throw new MendError("timeout", `${running} did not end within ${STOP_MS / 1000} s`, {
           hint: "see whether the kubelet runs, and what starts them if not the kubelet; then run the same command again",
         });
