@@ -117,6 +117,19 @@ describe("a chain of 100 links, bundles of 8 and of 64", () => {
     expect(await values(repository)).toEqual(all);
   });
 
+  test("one request brings no more than fits in memory, however well it was compressed", async () => {
+    const { links } = await readLinks(repository);
+    const swollen = links.slice(1).map((link) => ({
+      ...link,
+      signed: {
+        ...link.signed,
+        head: { ...link.signed.head, content: { ...link.signed.head.content, plainSize: 6 << 20 } },
+      },
+    }));
+    expect(Math.max(...neighbours(swollen).map((group) => group.length))).toBe(2);
+    expect(neighbours(swollen).flat()).toEqual(swollen);
+  });
+
   test("is whole without the objects that a larger bundle has; prune removes them when they are old", async () => {
     const prune = (now: number) =>
       pruneRepository(root, { ...counting, now: () => now, signingKeyFile: `${root}.pem`, policy: {}, dryRun: false });

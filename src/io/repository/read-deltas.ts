@@ -2,11 +2,14 @@
 import { defined } from "../../errors/defined.ts";
 import type { ChangeVisitor, Delta } from "../../repository/delta.ts";
 import { linkName } from "../../repository/names.ts";
+import { freeMemory } from "../files/free-memory.ts";
 import { fromAnyCopy } from "./link-copies.ts";
 import { isNotFound } from "./not-found.ts";
 import { type Link, type Repository, readContent, walkContent } from "./repository.ts";
 
 const REQUEST_BYTES = 4 << 20;
+/** Of all deltas that one request brings: leases that are renewed compress to a fiftieth, and several requests are ahead. */
+const PLAIN_BYTES = 16 << 20;
 const AHEAD = 4;
 
 interface LinkContent {
@@ -14,20 +17,25 @@ interface LinkContent {
   readonly content: Uint8Array;
 }
 
-/** Visits the changes of one delta. Throws as {@link walkContent} does. */
+/** Visits the changes of one delta, before the next is asked for. Throws as {@link walkContent} does. */
 type WalkDelta = (visit: ChangeVisitor) => Omit<Delta, "changes">;
 
 /** Throws `repository-damaged` where no copy of one is whole, `identity-missing`. */
 export async function* readDeltas(repository: Repository, links: readonly Link[]): AsyncGenerator<WalkDelta> {
   for await (const contents of ahead(neighbours(links), (group) => readGroup(repository, group))) {
-    for (const { link, content } of contents) yield (visit) => walkContent(repository, link, content, visit);
+    for (const { link, content } of contents) {
+      yield (visit) => walkContent(repository, link, content, visit);
+      freeMemory(content);
+    }
   }
 }
 
 /** Links that follow each other in one object, as many as one request is to bring. */
 export function neighbours(links: readonly Link[]): Link[][] {
   const groups: Link[][] = [];
+  let plain = 0;
   for (const link of links) {
+    const { size, plainSize } = link.signed.head.content;
     const group = groups.at(-1);
     const [first, last] = [group?.[0], group?.at(-1)];
     const isNext =
@@ -36,7 +44,9 @@ export function neighbours(links: readonly Link[]): Link[][] {
       link.object === last.object &&
       link.object !== linkName(link.sequence) &&
       link.payloadAt === last.payloadAt + last.signed.head.content.size &&
-      link.payloadAt + link.signed.head.content.size - first.payloadAt <= REQUEST_BYTES;
+      link.payloadAt + size - first.payloadAt <= REQUEST_BYTES &&
+      plain + plainSize <= PLAIN_BYTES;
+    plain = isNext ? plain + plainSize : plainSize;
     if (isNext) defined(group).push(link);
     else groups.push([link]);
   }

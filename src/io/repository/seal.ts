@@ -5,10 +5,13 @@ import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { MendError } from "../../errors/errors.ts";
 import type { Content } from "../../repository/head.ts";
+import { freeMemory } from "../files/free-memory.ts";
 import { decryptAge, encryptAge } from "./age-stream.ts";
 
 const LEVEL = 3;
 const CHUNK = 1 << 18;
+/** Pieces that are decompressed before they are taken. */
+const AHEAD = 4;
 /** Of zlib's, in bytes. */
 const LEAST_CHUNK = 64;
 
@@ -64,7 +67,7 @@ export function sealStream(plain: AsyncIterable<Uint8Array>, recipients: readonl
 }
 
 /**
- * The plain bytes of what is stored, piece by piece. Throws `repository-damaged` where it is not what `content` says:
+ * The plain bytes of what is stored, piece by piece, each valid until the next. Throws `repository-damaged` where it is not what `content` says:
  * at the end, so nothing that came before may be relied on until then. `identities` may be empty where nothing is
  * encrypted.
  */
@@ -80,6 +83,8 @@ export async function* openSealed(
       plainSize += chunk.length;
       if (plainSize > content.plainSize) break;
       yield chunk;
+      // zlib fills one buffer after the other: what is at the end of one was the last of it.
+      if (chunk.byteOffset + chunk.length === chunk.buffer.byteLength) freeMemory(chunk);
     }
   } catch (error) {
     throw notDecompressed(error, where);
@@ -107,6 +112,7 @@ export async function readSealed(
   } catch (error) {
     throw notDecompressed(error, where);
   }
+  freeMemory(compressed); // not where it failed: then zlib may still be reading
   if (plain.length !== content.plainSize) throw wrongSize(plain.length, content, where);
   return plain;
 }
@@ -161,8 +167,18 @@ function wrongSize(found: number, content: Content, where: string): MendError {
 /** Pieces that are valid until the next. */
 async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const piece of pieces) parts.push(Buffer.from(piece));
-  return Buffer.concat(parts);
+  let size = 0;
+  for await (const piece of pieces) {
+    parts.push(Buffer.from(piece));
+    size += piece.length;
+  }
+  const whole = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function sizeText(size: number, content: Content): string {
@@ -204,7 +220,9 @@ function compressor(): zlib.ZstdCompress {
 
 function decompressor(): zlib.ZstdDecompress {
   needZstd();
-  return zlib.createZstdDecompress({ chunkSize: CHUNK });
+  // As objects, pieces are not joined to larger ones while they wait.
+  const options = { chunkSize: CHUNK, readableObjectMode: true, readableHighWaterMark: AHEAD };
+  return zlib.createZstdDecompress(options);
 }
 
 function needZstd(): void {
