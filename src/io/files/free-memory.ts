@@ -4,9 +4,9 @@
  * more CPU time than decompressing it.
  */
 export function freeMemory({ buffer }: Uint8Array): void {
-  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength <= Math.max(SHARED, Buffer.poolSize)) return;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength <= Math.max(SHARED, 2 * Buffer.poolSize)) return;
   buffer.transfer(0); // to a length of nothing: the bytes are freed, and the old buffer has none
 }
 
-/** Smaller ones may lie in one that Node shares out, beside others that are in use. */
-const SHARED = 64 << 10;
+/** Bytes. Smaller ones may lie in a buffer that Node shares out, a little larger than its `poolSize`, beside others in use. */
+const SHARED = 128 << 10;
