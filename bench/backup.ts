@@ -1,10 +1,10 @@
 /**
- * `npm run bench:backup -- [--only keep-up,bytes,restore] [--seconds 20] [--writes 5000] [--scale 1] [--runs 3] [--json FILE]`: the
+ * `npm run bench:backup -- [--only keep-up,cron,bytes,restore] [--seconds 20] [--writes 5000] [--scale 1] [--runs 3] [--json FILE]`: the
  * backup agent beside an etcd that is written to, what a day of changes takes in a repository, and a restore of a full
  * with an hour of changes beside a plain restore of the same state. `--scale 5` divides the 1.5 GB, and the hour, by 5.
  * CPU time counts; the clock is that of a machine with whatever else it does.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,22 +14,19 @@ import { createBundler } from "../src/io/repository/write-bundles.ts";
 import { openDirectoryStore } from "../src/io/stores/directory-store.ts";
 import { encodeKeyValue } from "../src/mvcc/key-value.ts";
 import { openForWriting } from "../src/operations/backup/open-for-writing.ts";
-import { encodeMessage } from "../src/protobuf/message.ts";
 import { type Change, encodeDelta } from "../src/repository/delta.ts";
-import { openForReading } from "../src/snapshot/open-moment.ts";
 import { openSnapshot } from "../src/snapshot/open-snapshot.ts";
 import { readKeyspace } from "../src/snapshot/read-keyspace.ts";
-import { makeRepository, startAgent } from "../test/backup/agent.ts";
-import { clientOf } from "../test/backup/recorded-history.ts";
-import { startEtcd } from "../test/etcd-server.ts";
+import { makeRepository } from "../test/backup/agent.ts";
 import { kubemend } from "../test/kubemend.ts";
 import { generateSnapshot, LARGE } from "./generate-snapshot.ts";
 import { recordTable } from "./record.ts";
 import { inTurns } from "./turns.ts";
+import { writeTo } from "./written-to.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "keep-up,bytes,restore" },
+    only: { type: "string", default: "keep-up,cron,bytes,restore" },
     seconds: { type: "string", default: "20" },
     writes: { type: "string", default: "5000" },
     scale: { type: "string", default: "1" },
@@ -43,100 +40,42 @@ const MAIN = join(import.meta.dirname, "../src/cli/main.ts");
 const record = recordTable(["what", "CPU s", "wall s", "peak MiB", "other"], { file: values.json });
 const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** Seconds of CPU time that a process has taken, and the most memory that it had, in MiB. */
-function usage(pid: number): { readonly cpu: number; readonly peak: number } {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
-  return { cpu: (Number(fields[11]) + Number(fields[12])) / 100, peak: Number(peak) / 1024 };
-}
-
-const PUTS = 20;
 const VALUE = 1024;
+const us = (cpu: number, written: number): string => `${((cpu / written) * 1e6).toFixed(0)} us a write`;
 
-/** Writes in transactions of 20 at the pace that is asked for. Returns how many were acknowledged, and in how many seconds. */
-async function load(endpoint: string): Promise<{ readonly written: number; readonly seconds: number }> {
-  const began = performance.now();
-  const until = began + 1000 * Number(values.seconds);
-  let started = 0;
-  let written = 0;
-  const work = async (worker: number): Promise<void> => {
-    const client = clientOf(endpoint);
-    for (let i = 0; performance.now() < until; i++) {
-      const due = began + (started / Number(values.writes)) * 1000;
-      started += PUTS;
-      const wait = due - performance.now();
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-      const body = encodeMessage(
-        (txn) => {
-          for (let put = 0; put < PUTS; put++) {
-            txn.message(2, (op) =>
-              op.message(2, (m) => {
-                m.bytes(1, Buffer.from(`/registry/pods/load/${worker}-${(i * PUTS + put) % 5000}`));
-                m.bytes(2, Buffer.alloc(VALUE, 97 + (i % 26)));
-              }),
-            );
-          }
-        },
-        PUTS * (VALUE + 100),
-      );
-      await client.call("KV/Txn", body, 30_000);
-      written += PUTS;
-    }
-    client.close();
-  };
-  await Promise.all(Array.from({ length: 8 }, (_, i) => work(i)));
-  return { written, seconds: (performance.now() - began) / 1000 };
+/** What writes takes CPU time too, on the same machine: as many as there can be is what etcd reaches beside it. */
+async function keepUp(): Promise<void> {
+  const seconds = Number(values.seconds);
+  const asked = { seconds, value: VALUE, writes: Number(values.writes) };
+  for (const [what, options] of [
+    ["as many writes as there can be, without the agent", { ...asked, writes: Number.POSITIVE_INFINITY }],
+    [`${values.writes} writes a second, without the agent`, asked],
+    [`${values.writes} writes a second, with the agent, a flush a second`, { ...asked, agent: "1s" }],
+  ] as const) {
+    const { written, etcd, writer, agent, ...found } = await writeTo(directory, options);
+    const pace = `${Math.round(written / found.seconds)} writes a second of ${VALUE} bytes`;
+    record.add(`etcd, asked for ${what}: ${pace}`, etcd.toFixed(1), found.seconds.toFixed(0), "", us(etcd, written));
+    record.add("what writes", writer.toFixed(1), found.seconds.toFixed(0), "", us(writer, written));
+    if (agent === undefined) continue;
+    const late = `${us(agent.cpu, written)}; all was stored ${agent.behind.toFixed(1)} s after the last`;
+    record.add("the agent", agent.cpu.toFixed(1), found.seconds.toFixed(0), agent.peak.toFixed(0), late);
+  }
 }
 
-async function keepUp(withAgent: boolean): Promise<void> {
-  const root = mkdtempSync(join(directory, "keep-up-"));
-  const server = await startEtcd({
-    suite: "trixie",
-    dataDir: join(root, "etcd"),
-    flags: ["--quota-backend-bytes", String(8 * 1024 ** 3)],
-  });
-  const place = await makeRepository(join(root, "place"));
-  const agent = withAgent
-    ? startAgent(place, { endpoints: [server.endpoint], interval: "1s", hashEvery: "1h" })
-    : undefined;
-  const client = clientOf(server.endpoint);
-  try {
-    await agent?.logged("writing");
-    const before = usage(server.pid).cpu;
-    const beforeAgent = agent === undefined ? 0 : usage(agent.pid).cpu;
-    const { written, seconds } = await load(server.endpoint);
-    const ended = performance.now();
-    const etcd = usage(server.pid).cpu - before;
-    const { header } = await client.status();
-    const access = { env: {}, cwd: root, now: Date.now };
-    let behind = 0;
-    for (let reached = 0; agent !== undefined && reached < header.revision; ) {
-      const { links, repository } = await openForReading(place.repository, access);
-      await repository.store.close();
-      for (const { head } of links.map(({ signed }) => signed))
-        if (head.kind === "delta" || head.kind === "full") reached = Math.max(reached, head.revisions.to);
-      behind = (performance.now() - ended) / 1000;
-    }
-    const cost = agent === undefined ? undefined : usage(agent.pid);
-    const pace = `${Math.round(written / seconds)} writes a second of ${VALUE} bytes`;
-    const each = `${((etcd / written) * 1e6).toFixed(0)} us a write`;
-    record.add(
-      `etcd ${withAgent ? "with" : "without"} the agent, ${pace}`,
-      etcd.toFixed(1),
-      seconds.toFixed(0),
-      "",
-      each,
-    );
-    if (cost !== undefined) {
-      const late = `all was stored ${behind.toFixed(1)} s after the last write`;
-      record.add("the agent", (cost.cpu - beforeAgent).toFixed(1), seconds.toFixed(0), cost.peak.toFixed(0), late);
-    }
-  } finally {
-    client.close();
-    await agent?.stop("SIGKILL");
-    await server.stop("SIGKILL");
-    rmSync(root, { recursive: true, force: true });
-  }
+/** 500 writes a second to a database of some size: alone, with the agent as it is configured by default, and with a save of cron's. */
+async function besideCron(): Promise<void> {
+  const seconds = Number(values.seconds);
+  const asked = { seconds, value: VALUE, writes: 500, snapshot: snapshot() };
+  const add = (what: string, cpu: number, peak: string, other: string): void =>
+    record.add(what, cpu.toFixed(1), seconds.toFixed(0), peak, other);
+  const alone = await writeTo(directory, asked);
+  add(`etcd of ${mb(statSync(asked.snapshot).size)}, 500 writes a second`, alone.etcd, "", "");
+  const { etcd, agent } = await writeTo(directory, { ...asked, agent: "10s" });
+  add("etcd with the agent, its first full included", etcd, "", "at risk: the last 10 s");
+  if (agent !== undefined) add("the agent, its first full included", agent.cpu, agent.peak.toFixed(0), "");
+  const cron = await writeTo(directory, { ...asked, save: true });
+  add("etcd with etcdctl snapshot save, once", cron.etcd, "", "at risk: the last hour, where it runs each hour");
+  if (cron.saved !== undefined) add("etcdctl snapshot save, once", cron.saved.cpu, "", mb(cron.saved.bytes));
 }
 
 function snapshot(): string {
@@ -262,12 +201,13 @@ async function restore(): Promise<void> {
 
 try {
   const only = values.only.split(",");
-  if (only.includes("keep-up")) for (const withAgent of [false, true]) await keepUp(withAgent);
+  if (only.includes("keep-up")) await keepUp();
+  if (only.includes("cron")) await besideCron();
   if (only.includes("bytes")) await bytesADay();
   if (only.includes("restore")) await restore();
   record.end(
-    `${values.writes} writes a second were asked for, over ${values.seconds} s; ` +
-      `restores: the median of ${values.runs} runs in turns`,
+    `writes over ${values.seconds} s, in transactions of 20; ` +
+      `restores: the median of ${values.runs} runs in turns, the 1.5 GB and the hour divided by ${values.scale}`,
   );
 } finally {
   rmSync(directory, { recursive: true, force: true });

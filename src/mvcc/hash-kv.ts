@@ -1,36 +1,90 @@
 /**
  * The hash that etcd's HashKV answers, computed from the entries of the `key` bucket (`hashByRev` in etcd's
  * server/storage/mvcc): CRC-32C over the bucket's name and, in order, every revision and key-value up to a revision,
- * without those at or before the compacted one that a compaction at that revision would remove.
+ * without those at or before the compacted one that a compaction at that revision would remove. Each leaf is hashed by
+ * itself, in any order and by any thread, and the parts are joined in key order at the end.
  */
+import { elementAt, type Page } from "../bolt/page.ts";
 import { crc32c } from "../checksum/crc32c.ts";
-import { readBigEndian } from "./revision.ts";
+import { defined } from "../errors/defined.ts";
+import { appendLeaves, createLeafHashes, type LeafHashes } from "./hash-task.ts";
+import type { KeyIndex } from "./key-index.ts";
+import { REVISION_SIZE, readBigEndian } from "./revision.ts";
 
-export interface HashKv {
-  /** An entry of the bucket; entries come in the order of their keys. */
-  add(key: Uint8Array, value: Uint8Array): void;
-  readonly hash: number;
+/** All in shared memory, so that threads fill one result. */
+export interface HashKvTask {
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** Ascending: of the revisions at or before the compacted one those that stay. */
+  readonly keptMain: Float64Array;
+  readonly keptSub: Float64Array;
+  readonly hashes: LeafHashes;
 }
 
 /**
- * Whether the entry of a revision is the newest version of its key at the hashed revision, and no deletion. Asked for
- * revisions up to the compacted one.
+ * `index`: every key as it was at `revision`. What stays of the revisions up to the compacted one is the newest of each
+ * key, where that is no deletion.
  */
-export type IsKept = (main: number, sub: number) => boolean;
+export function createHashKvTask(
+  index: KeyIndex,
+  revision: number,
+  compactRevision: number,
+  leaves: number,
+): HashKvTask {
+  const kept: number[] = [];
+  for (let i = 0; i < index.count; i++) {
+    if (index.tombstone[i] === 0 && defined(index.main[i]) <= compactRevision) kept.push(i);
+  }
+  const [main, sub] = [(i: number) => defined(index.main[i]), (i: number) => defined(index.sub[i])];
+  kept.sort((a, b) => main(a) - main(b) || sub(a) - sub(b));
+  const shared = (): Float64Array => new Float64Array(new SharedArrayBuffer(kept.length * 8));
+  const [keptMain, keptSub] = [shared(), shared()];
+  kept.forEach((entry, i) => {
+    keptMain[i] = main(entry);
+    keptSub[i] = sub(entry);
+  });
+  return { revision, compactRevision, keptMain, keptSub, hashes: createLeafHashes(leaves) };
+}
 
-export function createHashKv(revision: number, compactRevision: number, isKept: IsKept): HashKv {
-  let hash = crc32c(Buffer.from("key"));
-  return {
-    add(key, value) {
-      const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-      const main = readBigEndian(view, 0);
-      if (main > revision) return;
-      if (main <= compactRevision && !isKept(main, readBigEndian(view, 9))) return;
-      hash = crc32c(key, hash);
-      hash = crc32c(value, hash);
-    },
-    get hash() {
-      return hash;
-    },
-  };
+/** Hashes what counts of one leaf. Keys and values mostly lie one behind the other, so that few calls cover the page. */
+export function hashKvLeaf(task: HashKvTask, page: Page, position: number): void {
+  const { view, bytes, count } = page;
+  let [crc, size, runStart, runEnd] = [0, 0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const at = elementAt(page, i);
+    const start = at + view.getUint32(at + 4, true);
+    const keySize = view.getUint32(at + 8, true);
+    const end = start + keySize + view.getUint32(at + 12, true);
+    if (keySize >= REVISION_SIZE && !counts(task, readBigEndian(view, start), readBigEndian(view, start + 9))) continue;
+    if (start !== runEnd) {
+      if (runEnd > runStart) crc = crc32c(bytes.subarray(runStart, runEnd), crc);
+      runStart = start;
+    }
+    runEnd = end;
+    size += end - start;
+  }
+  if (runEnd > runStart) crc = crc32c(bytes.subarray(runStart, runEnd), crc);
+  task.hashes.crc[position] = crc;
+  task.hashes.size[position] = size;
+}
+
+/** The hash, when every leaf was hashed. */
+export function joinHashKv({ hashes }: HashKvTask): number {
+  const hash = { crc: crc32c(Buffer.from("key")) };
+  appendLeaves(hash, hashes, 0, hashes.crc.length);
+  return hash.crc;
+}
+
+function counts({ revision, compactRevision, keptMain, keptSub }: HashKvTask, main: number, sub: number): boolean {
+  if (main > revision) return false;
+  if (main > compactRevision) return true;
+  let [low, high] = [0, keptMain.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const difference = defined(keptMain[middle]) - main || defined(keptSub[middle]) - sub;
+    if (difference === 0) return true;
+    if (difference < 0) low = middle + 1;
+    else high = middle;
+  }
+  return false;
 }

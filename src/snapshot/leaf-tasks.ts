@@ -4,6 +4,7 @@ import type { LeafMap } from "../bolt/leaf-map.ts";
 import type { LeafVisitor } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
 import { defined } from "../errors/defined.ts";
+import { type HashKvTask, hashKvLeaf } from "../mvcc/hash-kv.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
@@ -24,6 +25,8 @@ export interface LeafTaskSpec {
   readonly countLive?: { readonly compactRevision: number };
   /** Hash every leaf. */
   readonly hash?: LeafHashes;
+  /** Hash what etcd's HashKV does of the `key` bucket. */
+  readonly hashKv?: HashKvTask;
   /** Decode every object. */
   readonly verify?: VerifyOptions;
   /** Gather the keys that every Kubernetes cluster has. */
@@ -74,11 +77,12 @@ export async function createLeafTasks(
     task === undefined ? [] : [task.visit],
   );
   const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
-  const { hash } = spec;
+  const { hash, hashKv } = spec;
   return {
     visit(page, position) {
       if (position >= first && position < end) readLeaf?.(page);
       if (hash !== undefined) hashLeaf(hash, page, position);
+      if (hashKv !== undefined && position >= first && position < end) hashKvLeaf(hashKv, page, position);
     },
     finish: () => ({
       ...(index === undefined ? {} : { index: index.finish() }),

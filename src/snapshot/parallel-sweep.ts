@@ -74,9 +74,9 @@ export async function sweepInParallel(
   return mergeLeafTaskResults([...results, ...(await readInline(map, spec, report))]);
 }
 
-/** The keyspace of a cluster with hardly any keys is inline in the root page. Its hash is the caller's. */
+/** The keyspace of a cluster with hardly any keys is inline in the root page. Its hashes are the caller's. */
 async function readInline(map: LeafMap, spec: LeafTaskSpec, report: Report): Promise<LeafTaskResult[]> {
-  const { hash: _, ...keySpec } = spec;
+  const { hash: _hash, hashKv: _hashKv, ...keySpec } = spec;
   const results: LeafTaskResult[] = [];
   for (const { bucket, page } of map.inline) {
     if (bucket !== KEY_BUCKET) continue;

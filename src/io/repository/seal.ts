@@ -67,7 +67,8 @@ export function sealStream(plain: AsyncIterable<Uint8Array>, recipients: readonl
 }
 
 /**
- * The plain bytes of what is stored, piece by piece, each valid until the next. Throws `repository-damaged` where it is not what `content` says:
+ * The plain bytes of what is stored, piece by piece, each valid until the next. Throws `repository-damaged` where it is
+ * not what `content` says:
  * at the end, so nothing that came before may be relied on until then. `identities` may be empty where nothing is
  * encrypted.
  */
@@ -92,7 +93,7 @@ export async function* openSealed(
   if (plainSize !== content.plainSize) throw wrongSize(plainSize, content, where);
 }
 
-/** The whole content in memory, which is taken once: pieces that are joined cost the collector more than the work itself. */
+/** The whole content, in memory that is taken once: pieces that are joined cost the collector more than the work itself. */
 export async function readSealed(
   stored: AsyncIterable<Uint8Array> | Uint8Array,
   content: Content,
