@@ -5,6 +5,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { one } from "../../src/io/repository/seal.ts";
 import { openStore } from "../../src/io/stores/open-store.ts";
 import { ACCOUNT, type AzureServer, connectionString, hasAzure, KEY, sasToken, startAzure } from "./azure-server.ts";
 import { type Fault, type S3Server, startFaults } from "./s3-server.ts";
@@ -49,6 +50,32 @@ describe.skipIf(!hasAzure)("Azure Blob Storage by azurite (tools/install-test-pr
         }),
       [1],
     ));
+
+  test("a token that may not write adds links, overwrites nothing, and is refused the blocks of a full", async () => {
+    const token = sasToken("sas", "rcl");
+    const store = await openStore("azblob://sas", {
+      env: {
+        AZURE_STORAGE_ACCOUNT: ACCOUNT,
+        AZURE_STORAGE_SAS_TOKEN: token,
+        AZURE_STORAGE_BLOB_ENDPOINT: server.endpoint,
+      },
+      cwd,
+    });
+    expect(await store.create("agent/link", Buffer.from("first"))).toBe(true);
+    expect(await store.create("agent/link", Buffer.from("second"))).toBe(false);
+    await expect(store.upload("agent/full", one(Buffer.alloc(TWO_BLOCKS, 1)))).rejects.toMatchObject({
+      code: "permission-denied",
+      hint: expect.stringContaining("rcwl"),
+    });
+    const put = await fetch(`${server.endpoint}/sas/agent/link?${token}`, {
+      method: "PUT",
+      headers: { "x-ms-blob-type": "BlockBlob", "x-ms-version": "2020-12-06" },
+      body: "forged",
+    });
+    expect(put.status).toBe(403);
+    await expect(store.remove("agent/link")).rejects.toMatchObject({ code: "permission-denied" });
+    expect(String(await store.read("agent/link"))).toBe("first");
+  });
 
   describe("through a network that cuts, delays and repeats", () => {
     let proxy: S3Server;
@@ -172,6 +199,7 @@ test("objects are locked as the address says, and reports are not", async () => 
   expect(report?.["x-ms-immutability-policy-mode"]).toBeUndefined();
   server.stop();
   await expect(openStore("azblob://plain?lock=30d", { env, cwd })).rejects.toMatchObject({ code: "usage" });
+  await expect(openStore("azblob://plain?versions=first", { env, cwd })).rejects.toMatchObject({ code: "usage" });
 });
 
 test("no account is an error of usage", async () => {

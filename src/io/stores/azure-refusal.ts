@@ -7,7 +7,7 @@ import { tagText } from "./xml-text.ts";
 const KEY_HINT =
   "check the account and AZURE_STORAGE_KEY, the connection string or the SAS token, and the clock of this machine";
 const ROLE_HINT =
-  "an agent needs to read, list and add blobs (Storage Blob Data Contributor, or a SAS token with rcl); " +
+  "an agent needs to read, list and add blobs (Storage Blob Data Contributor, or a SAS token with rcwl); " +
   "prune also to delete them";
 
 const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {

@@ -32,6 +32,12 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
   const folder = decodePercent(url.pathname).replace(/^\/+|\/+$/g, "");
   const prefix = folder === "" ? "" : `${folder}/`;
   const shown = `azblob://${container}${folder === "" ? "" : `/${folder}`}`;
+  if (url.searchParams.has("versions")) {
+    throw new MendError("usage", `"${shown}": versions= is for S3 only`, {
+      where: shown,
+      hint: "on Azure the current version of each blob is read: docs/back-up-continuously.md says how to bring back an earlier one",
+    });
+  }
   const given = {
     account: url.searchParams.get("account") ?? undefined,
     endpoint: url.searchParams.get("endpoint") ?? undefined,
@@ -88,9 +94,15 @@ export async function openAzureStore(url: URL, { env, signal }: StoreOptions): P
     };
     const answer = await ask("PUT", name, {}, headers, bytes);
     if (answer.status === 201) return true;
-    if (answer.status !== 412 && !(answer.status === 409 && isThere(answer))) throw refusal(answer, name);
+    // Who may create but not write is refused for want of the right where the name is taken.
+    const maySayTaken = answer.status === 412 || answer.status === 403 || (answer.status === 409 && isThere(answer));
+    if (!maySayTaken) throw refusal(answer, name);
     // An earlier try, or a request that something on the way repeated, may have succeeded without our learning of it.
-    return Buffer.from(await reads.read(name)).equals(bytes);
+    try {
+      return Buffer.from(await reads.read(name)).equals(bytes);
+    } catch (error) {
+      throw answer.status === 403 ? refusal(answer, name) : error;
+    }
   }
 
   async function upload(name: string, content: AsyncIterable<Uint8Array>): Promise<void> {
