@@ -169,7 +169,12 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`backup run (${PROG
       const chain = join(place.repository, "chain");
       const hasChanges = (each: string): boolean =>
         /"kind":"delta".*"events":[1-9]/.test(readFileSync(join(chain, each), "latin1").split("\n")[0]!);
-      const name = readdirSync(chain).sort().filter(hasChanges).at(-2)!;
+      const links = readdirSync(chain).sort();
+      const name = links.filter(hasChanges).at(-2)!;
+      // On a slow machine a compaction may have outrun the agent: a full after it makes it superfluous.
+      const isFull = (each: string): boolean =>
+        /"kind":"full"/.test(readFileSync(join(chain, each), "latin1").slice(0, 4000));
+      const isNeeded = !links.slice(links.indexOf(name)).some(isFull);
       const path = join(place.repository, "chain", name);
       renameSync(path, join(directory, "taken"));
       try {
@@ -187,7 +192,7 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`backup run (${PROG
           "--data-dir",
           "x",
         ]);
-        expect(late.code).toBe(1);
+        expect(late.code).toBe(isNeeded ? 1 : 0);
       } finally {
         renameSync(join(directory, "taken"), path);
       }
