@@ -190,7 +190,7 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)(`backup run (${PROG
           "--identity",
           place.identity,
           "--data-dir",
-          "x",
+          join(directory, "late"),
         ]);
         expect(late.code).toBe(isNeeded ? 1 : 0);
       } finally {
