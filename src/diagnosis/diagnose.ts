@@ -41,16 +41,22 @@ export function diagnose(facts: Facts): Diagnosis {
     ...judgeWorkloads(facts),
   ]);
   const areas = AREAS.map((area) => summarise(area, troubles, facts));
-  const verdict = verdictOf(troubles, areas);
+  const verdict = verdictOf(troubles, areas, facts);
   return { verdict, healthy: verdict === "healthy", troubles, areas };
 }
 
 /** What a cluster is judged by: certificates, and an API server that answers and shows nothing, say nothing of it. */
-const JUDGED: readonly Area[] = ["etcd", "scheduler", "controller-manager", "nodes", "workloads"];
+const JUDGED: readonly Area[] = ["scheduler", "controller-manager", "nodes", "workloads"];
 
-function verdictOf(troubles: readonly Trouble[], areas: readonly AreaSummary[]): Diagnosis["verdict"] {
+function verdictOf(
+  troubles: readonly Trouble[],
+  areas: readonly AreaSummary[],
+  { api }: Pick<Facts, "api">,
+): Diagnosis["verdict"] {
   if (troubles.some(({ level }) => level === "error")) return "broken";
-  const isKnown = areas.some(({ area, state }) => JUDGED.includes(area) && state !== "unknown");
+  // Etcd says nothing of the rest either; but a host of etcd's alone has no more.
+  const judged = api === undefined ? [...JUDGED, "etcd"] : JUDGED;
+  const isKnown = areas.some(({ area, state }) => judged.includes(area) && state !== "unknown");
   return isKnown ? "healthy" : "unknown";
 }
 

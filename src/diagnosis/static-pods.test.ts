@@ -394,6 +394,8 @@ describe("the verdict", () => {
       text: "forbidden",
     }));
     expect(verdict({ etcd: undefined, unknown })).toBe("unknown");
+    // With an etcd that is well, as on the API server's own machine.
+    expect(verdict({ unknown })).toBe("unknown");
   });
   test("etcd alone is something", () => expect(verdict({ api: undefined, cluster: undefined })).toBe("healthy"));
   test("all well", () => expect(verdict({})).toBe("healthy"));
