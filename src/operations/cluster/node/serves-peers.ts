@@ -17,7 +17,7 @@ const PATIENCE_MS = 30_000;
 /** Waits until the etcd of this node answers its peers; not at all for one that checks nothing. */
 export async function untilServesPeers(
   { manifests }: Pick<NodeJournal, "manifests">,
-  signal = new AbortController().signal,
+  signal: AbortSignal = new AbortController().signal,
   patience = PATIENCE_MS,
 ): Promise<void> {
   const etcd = componentManifests(manifests?.kept ?? "").find(({ name }) => name === "etcd");
