@@ -3,7 +3,7 @@
  * does, and a real API server with RBAC refuses it nothing.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -149,6 +149,7 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
 
   test.each(Object.keys(RUNS))("%s is refused nothing", async (command) => {
     const user = userOf(command);
+    if (command === "objects undo") copyFileSync(join(directory, "undo.jsonl"), join(directory, "kept.jsonl"));
     const { stdout, stderr } = await run(command, kubeconfigOf(user));
     expect(refused(user)).toEqual([]);
     expect(stdout + stderr).not.toMatch(/forbidden|api-denied/i);
@@ -165,6 +166,9 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
   });
 
   test.each(Object.keys(RUNS))("%s names what it lacks", async (command) => {
+    const own = join(directory, "nobody");
+    mkdirSync(own, { recursive: true });
+    if (command === "objects undo") copyFileSync(join(directory, "kept.jsonl"), join(own, "undo.jsonl"));
     const { code, stdout, stderr } = await run(command, kubeconfigOf("nobody"), "nobody");
     if (!REPORTS.has(command)) expect(code).not.toBe(0);
     expect(stdout + stderr).toMatch(
