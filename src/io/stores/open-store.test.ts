@@ -8,6 +8,8 @@ test.each([
   ["azblob:key:hunter2@container", '"…@container" lacks a slash'],
   ["SFTP:/backup/prod", "lacks a slash"],
   ["azblob:////key:hunter2@container", '"azblob://…@container" names no container'],
+  ["s3://rooo%EF%BF%BD/p", '"s3://rooo%EF%BF%BD/p" in region "us-east-1" makes no address of S3'],
+  ["s3://bucket/p?region=a b", '"s3://bucket/p?region=a%20b" in region "a b" makes no address of S3'],
   ["s3:////key:hunter2@bucket", '"s3://…@bucket" names no bucket'],
   ["ftp://key:hunter2@host", "is not the address of a backup repository"],
 ])("%s is refused, without its login", async (address, text) => {

@@ -46,6 +46,11 @@ export function placeOf(url: URL, env: StoreOptions["env"]): S3Place {
   const isPath = endpoint !== undefined || bucket.includes(".");
   if (endpoint !== undefined) checkEndpoint(endpoint);
   const host = endpoint?.replace(/\/+$/, "") ?? `https://${isPath ? "" : `${bucket}.`}s3.${region}.amazonaws.com`;
+  if (!URL.canParse(host)) {
+    throw new MendError("usage", `"${withoutLogin(url.href)}" in region "${region}" makes no address of S3`, {
+      hint: "give an address such as s3://BUCKET/PREFIX?region=REGION; names have letters, digits and hyphens",
+    });
+  }
   return {
     base: isPath ? `${host}/${bucket}` : host,
     origin: new URL(host).origin,
