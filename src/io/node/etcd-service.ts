@@ -7,7 +7,6 @@ import { existsSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { containerFlags, flagNamed } from "../../kube/container-flags.ts";
 import { objectOf, textOf } from "../../kube/fields.ts";
@@ -16,6 +15,7 @@ import { readYaml } from "../../kube/read-yaml.ts";
 import { recordChange } from "../audit/audit-trail.ts";
 import { readQuietly } from "../files/quiet-reads.ts";
 import { commandLine, processes } from "./local-node.ts";
+import { type SystemctlErrors, systemctl } from "./systemctl.ts";
 
 const run = promisify(execFile);
 /** Where systemd is the first process (`sd_booted(3)`). */
@@ -48,7 +48,7 @@ export interface EtcdService {
 /** Undefined where systemd does not run, or has no such unit. */
 export async function findEtcdService(): Promise<EtcdService | undefined> {
   if (!existsSync(SYSTEMD)) return undefined;
-  const shown = await systemctl("show", `--property=${PROPERTIES.join(",")}`, UNIT);
+  const shown = await systemctl(["show", `--property=${PROPERTIES.join(",")}`, UNIT], ERRORS);
   return etcdServiceOf(shown, {
     read: readQuietly,
     words: commandLine,
@@ -110,7 +110,7 @@ export async function stopEtcdService(
   unit: string,
   { signal, report }: { readonly signal?: AbortSignal; readonly report: (text: string) => void },
 ): Promise<void> {
-  await systemctl("stop", unit);
+  await systemctl(["stop", unit], ERRORS);
   const deadline = performance.now() + STOP_MS;
   for (let isSaid = false; etcdRuns(); ) {
     if (!isSaid) report("waiting for etcd to end");
@@ -126,7 +126,7 @@ export async function stopEtcdService(
 
 /** Does not wait until it serves: alone it may have no quorum, and its unit waits for that. */
 export async function startEtcdService(unit: string): Promise<void> {
-  await systemctl("start", "--no-block", unit);
+  await systemctl(["start", "--no-block", unit], ERRORS);
 }
 
 /** Gives what was written there to the user that the unit's etcd runs as. */
@@ -170,16 +170,4 @@ function yaml(text: string): JsonObject {
   }
 }
 
-async function systemctl(...words: string[]): Promise<string> {
-  try {
-    const { stdout } = await run("systemctl", words);
-    if (words[0] !== "show") recordChange({ action: `systemctl ${words[0]}`, target: defined(words.at(-1)) });
-    return stdout;
-  } catch (error) {
-    const said = String((error as { stderr?: unknown }).stderr ?? "").trim();
-    throw new MendError("service-failed", `systemctl ${words.join(" ")} fails: ${said || (error as Error).message}`, {
-      hint: `run it as root, and see journalctl -u ${UNIT}`,
-      cause: error,
-    });
-  }
-}
+const ERRORS: SystemctlErrors = { code: "service-failed", hint: `run it as root, and see journalctl -u ${UNIT}` };

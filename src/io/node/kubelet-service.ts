@@ -3,18 +3,17 @@
  * else as the process that it was, with its own words, environment and directory.
  */
 
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { KubeletStart } from "../../nodes/clean-record.ts";
 import { recordChange } from "../audit/audit-trail.ts";
 import { findKubelet } from "./local-node.ts";
+import { type SystemctlErrors, systemctl } from "./systemctl.ts";
 
-const run = promisify(execFile);
 /** Where systemd is the first process (`sd_booted(3)`). */
 const SYSTEMD = "/run/systemd/system";
 const DEFAULT_UNIT = "kubelet.service";
@@ -39,7 +38,7 @@ export async function findKubeletService(): Promise<KubeletService | undefined> 
     return { start: unit === undefined ? processStart(pid) : { kind: "systemd", unit }, pid };
   }
   if (!existsSync(SYSTEMD)) return undefined;
-  const state = await systemctl("show", "--property=ActiveState", "--value", DEFAULT_UNIT);
+  const state = await systemctl(["show", "--property=ActiveState", "--value", DEFAULT_UNIT], ERRORS);
   if (!/^(active|activating|reloading)$/.test(state.trim())) return undefined;
   return { start: { kind: "systemd", unit: DEFAULT_UNIT }, pid: undefined };
 }
@@ -47,7 +46,7 @@ export async function findKubeletService(): Promise<KubeletService | undefined> 
 /** Whether systemd has a unit that would start one. */
 export async function hasKubeletUnit(): Promise<boolean> {
   if (!existsSync(SYSTEMD)) return false;
-  const state = await systemctl("show", "--property=LoadState", "--value", DEFAULT_UNIT);
+  const state = await systemctl(["show", "--property=LoadState", "--value", DEFAULT_UNIT], ERRORS);
   return state.trim() === "loaded";
 }
 
@@ -77,7 +76,7 @@ export function kubeletText(service: KubeletService | KubeletStart): string {
 export async function stopKubelet(service: KubeletService, signal?: AbortSignal): Promise<void> {
   const { start, pid } = service;
   if (start.kind === "systemd") {
-    await systemctl("stop", start.unit);
+    await systemctl(["stop", start.unit], ERRORS);
     const left = findKubelet();
     if (left !== undefined) throw restarted(left.pid, `after systemd has stopped ${start.unit}`);
     return;
@@ -106,7 +105,7 @@ export async function startKubelet(start: KubeletStart, log: string): Promise<nu
   const running = findKubelet();
   if (running !== undefined) return running.pid;
   if (start.kind === "systemd") {
-    await systemctl("start", start.unit);
+    await systemctl(["start", start.unit], ERRORS);
     await sleep(SETTLE_MS);
     const found = findKubelet();
     if (found !== undefined) return found.pid;
@@ -169,19 +168,7 @@ export function unitOf(groups: string): string | undefined {
   return /^\/(?!user\.slice)(?:[^/]+\.slice\/)*([^/]+\.service)(?:\/|$)/.exec(path)?.[1];
 }
 
-async function systemctl(...words: string[]): Promise<string> {
-  try {
-    const { stdout } = await run("systemctl", words);
-    if (words[0] !== "show") recordChange({ action: `systemctl ${words[0]}`, target: defined(words.at(-1)) });
-    return stdout;
-  } catch (error) {
-    const output = String((error as { stderr?: unknown }).stderr ?? "").trim();
-    throw new MendError("kubelet-failed", `systemctl ${words.join(" ")} fails: ${output || (error as Error).message}`, {
-      hint: "run it as root, and see journalctl -xe",
-      cause: error,
-    });
-  }
-}
+const ERRORS: SystemctlErrors = { code: "kubelet-failed", hint: "run it as root, and see journalctl -xe" };
 
 function restarted(pid: number, when: string): MendError {
   const parent = /^PPid:\s*(\d+)/m.exec(readQuietly(`/proc/${pid}/status`))?.[1] ?? "0";
