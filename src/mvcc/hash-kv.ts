@@ -4,10 +4,10 @@
  * without those at or before the compacted one that a compaction at that revision would remove. Each leaf is hashed by
  * itself, in any order and by any thread, and the parts are joined in key order at the end.
  */
-import { elementAt, type Page } from "../bolt/page.ts";
+import type { Page } from "../bolt/page.ts";
 import { crc32c } from "../checksum/crc32c.ts";
 import { defined } from "../errors/defined.ts";
-import { appendLeaves, createLeafHashes, type LeafHashes } from "./hash-task.ts";
+import { appendLeaves, createLeafHashes, hashLeaf, type LeafHashes } from "./hash-task.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { REVISION_SIZE, readBigEndian } from "./revision.ts";
 
@@ -46,26 +46,15 @@ export function createHashKvTask(
   return { revision, compactRevision, keptMain, keptSub, hashes: createLeafHashes(leaves) };
 }
 
-/** Hashes what counts of one leaf. Keys and values mostly lie one behind the other, so that few calls cover the page. */
+/** Hashes what counts of one leaf. */
 export function hashKvLeaf(task: HashKvTask, page: Page, position: number): void {
-  const { view, bytes, count } = page;
-  let [crc, size, runStart, runEnd] = [0, 0, 0, 0];
-  for (let i = 0; i < count; i++) {
-    const at = elementAt(page, i);
-    const start = at + view.getUint32(at + 4, true);
-    const keySize = view.getUint32(at + 8, true);
-    const end = start + keySize + view.getUint32(at + 12, true);
-    if (keySize >= REVISION_SIZE && !counts(task, readBigEndian(view, start), readBigEndian(view, start + 9))) continue;
-    if (start !== runEnd) {
-      if (runEnd > runStart) crc = crc32c(bytes.subarray(runStart, runEnd), crc);
-      runStart = start;
-    }
-    runEnd = end;
-    size += end - start;
-  }
-  if (runEnd > runStart) crc = crc32c(bytes.subarray(runStart, runEnd), crc);
-  task.hashes.crc[position] = crc;
-  task.hashes.size[position] = size;
+  hashLeaf(
+    task.hashes,
+    page,
+    position,
+    ({ view }, start, keySize) =>
+      keySize < REVISION_SIZE || counts(task, readBigEndian(view, start), readBigEndian(view, start + 9)),
+  );
 }
 
 /** The hash, when every leaf was hashed. */

@@ -24,8 +24,14 @@ export function createLeafHashes(leaves: number): LeafHashes {
   };
 }
 
-/** Hashes the keys and values of one leaf. bbolt writes them one behind the other, so that mostly a single call covers the page. */
-export function hashLeaf(hashes: LeafHashes, page: Page, position: number): void {
+/** Whether an entry counts whose key begins at that offset of the page. */
+export type EntryFilter = (page: Page, keyStart: number, keySize: number) => boolean;
+
+/**
+ * Hashes the keys and values of one leaf, all of them or those that count. bbolt writes them one behind the other, so
+ * that mostly a single call covers the page.
+ */
+export function hashLeaf(hashes: LeafHashes, page: Page, position: number, counts?: EntryFilter): void {
   const { view, bytes, count } = page;
   let crc = 0;
   let size = 0;
@@ -34,7 +40,9 @@ export function hashLeaf(hashes: LeafHashes, page: Page, position: number): void
   for (let i = 0; i < count; i++) {
     const at = elementAt(page, i);
     const start = at + view.getUint32(at + 4, true);
-    const end = start + view.getUint32(at + 8, true) + view.getUint32(at + 12, true);
+    const keySize = view.getUint32(at + 8, true);
+    const end = start + keySize + view.getUint32(at + 12, true);
+    if (counts !== undefined && !counts(page, start, keySize)) continue;
     if (start !== runEnd) {
       if (runEnd > runStart) crc = crc32c(bytes.subarray(runStart, runEnd), crc);
       runStart = start;

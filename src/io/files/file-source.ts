@@ -11,19 +11,23 @@ export interface FileSource extends ByteSource {
 
 /** Opens a regular file for reading. Throws `not-found`, `permission-denied`, `not-a-file` (a directory, a device, a pipe) or `io`. */
 export function openFileSource(path: string): FileSource {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if (systemCode(error) === "ENXIO") throw notAFile(path, false); // a socket
-    throw fromSystemError(error, "open", path);
-  }
+  const descriptor = openForReading(path);
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) {
     closeSync(descriptor);
     throw notAFile(path, stat.isDirectory());
   }
   return descriptorSource(descriptor, path, stat.size);
+}
+
+/** A descriptor of whatever is there; a pipe is not waited for. Throws `not-found`, `permission-denied`, `io`, and `not-a-file` for a socket. */
+export function openForReading(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (systemCode(error) === "ENXIO") throw notAFile(path, false); // a socket
+    throw fromSystemError(error, "open", path);
+  }
 }
 
 export function notAFile(path: string, isDirectory: boolean): MendError {

@@ -2,10 +2,10 @@
  * Reads small files whole: configuration, kubeconfigs, manifests, keys. A pipe is read too, as a shell gives one for
  * `<(command)`, but what never ends, or where nobody writes, holds no command up.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../../errors/system-error.ts";
-import { descriptorSource, notAFile } from "./file-source.ts";
+import { descriptorSource, notAFile, openForReading } from "./file-source.ts";
 
 /** A larger configuration file is a mistake, such as a snapshot given in its place. */
 const MOST_BYTES = 16 << 20;
@@ -33,13 +33,7 @@ export function readTextFile(path: string, mostBytes = MOST_BYTES): string {
  * pipe that nobody writes into, and what is too large.
  */
 export function readBytes(path: string, mostBytes = MOST_BYTES): Buffer {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if (systemCode(error) === "ENXIO") throw notAFile(path, false); // a socket
-    throw fromSystemError(error, "open", path);
-  }
+  const descriptor = openForReading(path);
   try {
     const stat = fstatSync(descriptor);
     if (stat.isFIFO()) return readPipe(descriptor, path, mostBytes);

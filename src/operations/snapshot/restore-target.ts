@@ -3,6 +3,7 @@
  * that of a file is copied there.
  */
 
+import { invariant } from "../../errors/errors.ts";
 import {
   checkDataDirTarget,
   createDataDirWriter,
@@ -54,7 +55,8 @@ export function createRestoreTarget(options: RestoreTargetOptions): RestoreTarge
 
   return {
     async composeInto(bytes) {
-      const directory = (await open(bytes)) ?? neverDry();
+      const directory = await open(bytes);
+      invariant(directory !== undefined, "a dry run composes into a temporary file");
       const db = composed ?? directory.createInSnap("db");
       composed = db;
       db.truncate(0);
@@ -85,8 +87,4 @@ export function createRestoreTarget(options: RestoreTargetOptions): RestoreTarge
     },
     [Symbol.dispose]: () => writer?.[Symbol.dispose](),
   };
-}
-
-function neverDry(): never {
-  throw new RangeError("a dry run composes into a temporary file");
 }

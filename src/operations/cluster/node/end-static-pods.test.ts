@@ -91,3 +91,10 @@ test("a runtime that does not answer is reported, and holds nothing up", async (
   await pods.removeEnded();
   expect([calls, said]).toEqual([[], ["the runtime is away", "the runtime is away"]]);
 });
+
+test("a runtime that answers no more says nothing new of what the kubelet holds", async () => {
+  add("etcd");
+  await pods.end();
+  isSilent = true;
+  expect(await pods.end()).toEqual(["etcd"]);
+});

@@ -19,8 +19,8 @@ const TIMEOUT_MS = 5000;
 
 export interface StaticPods {
   /**
-   * Asks what still runs to end, each container once. Returns the components whose pods the kubelet has not let go of;
-   * empty also where the runtime does not answer.
+   * Asks what still runs to end, each container once. Returns the components whose pods the kubelet has not let go of: a
+   * runtime that does not answer says what it said last, and nothing where it never did.
    */
   end(): Promise<readonly string[]>;
   /**
@@ -62,6 +62,7 @@ export function staticPodsOf(
   report: (text: string) => void,
 ): StaticPods {
   const asked = new Set<string>();
+  let held: readonly string[] = [];
   const own = async (): Promise<{ readonly sandbox: PodSandbox; readonly component: ComponentName }[]> =>
     (await runtime.podSandboxes()).flatMap((sandbox) => {
       const { annotations, labels, name } = sandbox;
@@ -93,8 +94,9 @@ export function staticPodsOf(
           const component = components.get(sandboxId);
           if (component !== undefined && state === "running") stop(id, component);
         }
-        return [...new Set(pods.filter(({ sandbox }) => sandbox.ready).map(({ component }) => component))].sort();
-      }, []),
+        held = [...new Set(pods.filter(({ sandbox }) => sandbox.ready).map(({ component }) => component))].sort();
+        return held;
+      }, held),
     stop: () =>
       unlessSilent(async () => {
         for (const { sandbox } of await own()) if (sandbox.ready) await runtime.stopPodSandbox(sandbox.id);

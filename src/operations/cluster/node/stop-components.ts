@@ -1,7 +1,6 @@
 /** Stops this node's control plane: its static pods are taken from the kubelet's directory and kept, and their containers end. */
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-
 import { setTimeout as sleep } from "node:timers/promises";
 import { EndWatch } from "../../../cluster/end-watch.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
