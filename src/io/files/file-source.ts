@@ -15,7 +15,11 @@ export function openFileSource(path: string): FileSource {
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) {
     closeSync(descriptor);
-    throw notAFile(path, stat.isDirectory());
+    throw notAFile(
+      path,
+      stat.isDirectory(),
+      "give the snapshot file; in a data dir of etcd the database is member/snap/db",
+    );
   }
   return descriptorSource(descriptor, path, stat.size);
 }
@@ -30,11 +34,9 @@ export function openForReading(path: string): number {
   }
 }
 
-export function notAFile(path: string, isDirectory: boolean): MendError {
+export function notAFile(path: string, isDirectory: boolean, directoryHint = "give a file"): MendError {
   const found = isDirectory ? "a directory" : "not a regular file";
-  const hint = isDirectory
-    ? "give the snapshot file; in a data dir of etcd the database is member/snap/db"
-    : "copy it to a file first";
+  const hint = isDirectory ? directoryHint : "copy it to a file first";
   return new MendError("not-a-file", `"${path}" is ${found}`, { where: path, hint });
 }
 
