@@ -24,7 +24,7 @@ export function openFileSource(path: string): FileSource {
   return descriptorSource(descriptor, path, stat.size);
 }
 
-/** A descriptor of whatever is there; a pipe is not waited for. Throws `not-found`, `permission-denied`, `io`, and `not-a-file` for a socket. */
+/** A descriptor of what is there; no pipe is waited for. Throws `not-found`, `permission-denied`, `io`, `not-a-file` for a socket. */
 export function openForReading(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
