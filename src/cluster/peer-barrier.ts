@@ -25,6 +25,20 @@ export function notPrepared(peers: ReadonlyMap<string, PeerSeen>, clusterId: str
   });
 }
 
+/** A sentence for each of the nodes `first` whose restored etcd does not serve its peers yet. */
+export function notServing(
+  peers: ReadonlyMap<string, PeerSeen>,
+  clusterId: string,
+  first: readonly string[],
+): string[] {
+  return first
+    .filter((node) => {
+      const seen = peers.get(node);
+      return seen?.kind !== "etcd" || seen.clusterId !== clusterId;
+    })
+    .map((node) => `etcd on ${node} starts first`);
+}
+
 /** The same for taking back: no old etcd starts while a restored one may run. */
 export function notTakenBack(peers: ReadonlyMap<string, PeerSeen>, clusterId: string): string[] {
   const hint = "take it back there too";

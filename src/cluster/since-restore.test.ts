@@ -72,13 +72,13 @@ describe("what the backup says is no proof", () => {
     [
       "a node that was Ready then",
       withLease(lease("kube-node-lease", "m1", 900)),
-      "the kubelet of m1 has not reported since the restore yet",
+      "the kubelet of m1 has not reported since etcd runs again",
     ],
     ["a node that is not there", seen({ nodes: [] }), "node m1 is not Ready yet"],
     [
       "a pod that was Ready then",
       seen({ pods: [mirror("m1", "etcd", RESTORED + 1), mirror("m1", "kube-apiserver", 900)] }),
-      "kube-apiserver on m1 was not seen to run since the restore yet",
+      "kube-apiserver on m1 was not seen to run since etcd runs again",
     ],
     [
       "a pod that is not there",
@@ -99,7 +99,7 @@ test("what is left to a person: dead nodes, leases that nobody renews, volumes t
   };
   expect(leftToDo(what, RESTORED)).toEqual([
     'node "w1" is not Ready, or its kubelet has not reported since: bring it back, or see kubemend node evict',
-    'lease "shop/cert-manager" is held by "cert-manager-7" as in the backup, and was not renewed yet: see whether its pod runs',
+    'lease "shop/cert-manager" is held by "cert-manager-7" as before, and was not renewed yet: see whether its pod runs',
     'volume "pv-csi-2" is attached to node "w1", which is not Ready: detach it at its storage, and delete volumeattachment "csi-2"',
     'volume "pv-csi-3" is attached to node "w9", which is no longer there: detach it at its storage, and delete volumeattachment "csi-3"',
   ]);

@@ -41,11 +41,11 @@ export function notYet(
   for (const node of names) {
     const found = nodes.find(({ metadata }) => metadata.name === node);
     if (found === undefined || !isReady(found)) return `node ${node} is not Ready yet`;
-    if (!hasReported(node, leases, revision)) return `the kubelet of ${node} has not reported since the restore yet`;
+    if (!hasReported(node, leases, revision)) return `the kubelet of ${node} has not reported since etcd runs again`;
     for (const component of components) {
       const pod = mirrors.find((each) => nodeOf(each) === node && staticPodName(each) === component);
       if (pod === undefined || !isReady(pod)) return `${component} on ${node} is not Ready yet`;
-      if (!isSince(pod, revision)) return `${component} on ${node} was not seen to run since the restore yet`;
+      if (!isSince(pod, revision)) return `${component} on ${node} was not seen to run since etcd runs again`;
     }
   }
   return undefined;
@@ -78,8 +78,8 @@ export function leftToDo(seen: ClusterSeen, revision: number): string[] {
     ),
     ...stale.map(
       (lease) =>
-        `lease "${lease.metadata.namespace}/${lease.metadata.name}" is held by "${holderOf(lease)}" as in ` +
-        "the backup, and was not renewed yet: see whether its pod runs",
+        `lease "${lease.metadata.namespace}/${lease.metadata.name}" is held by "${holderOf(lease)}" as ` +
+        "before, and was not renewed yet: see whether its pod runs",
     ),
     ...attachments.flatMap((attachment) => {
       const node = textOf(objectOf(attachment.spec).nodeName);

@@ -4,10 +4,9 @@
  * port.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeFacts, NodeJournal } from "../../cluster/node-facts.ts";
 import { wantedFiles } from "../../cluster/node-needs.ts";
-import { notPrepared, notTakenBack, type PeerSeen } from "../../cluster/peer-barrier.ts";
+import { notPrepared, notTakenBack } from "../../cluster/peer-barrier.ts";
 import { checkMember } from "../../cluster/restore-check.ts";
 import {
   needsOf,
@@ -19,16 +18,15 @@ import {
 import { type NodeStep, nextStep, undoSteps } from "../../cluster/restore-state.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
-import { askPeer, servePeerStatus } from "../../io/etcd/peer-status.ts";
-import { newMembership } from "../../wal/membership.ts";
-import { parseInitialCluster } from "../../wal/peer-urls.ts";
 import { type BundleHead, openBundle } from "./bundle-file.ts";
 import { readJournal, readJournals } from "./node/journal.ts";
 import { peerTls } from "./node/peer-tls.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import { runStep, type StepRequest } from "./node/run-step.ts";
+import { checksPeers } from "./node/serves-peers.ts";
 import { surveyNode } from "./node/survey.ts";
 import type { ClusterEvent } from "./restore-cluster.ts";
+import { type PeerWait, waitForPeers } from "./wait-for-peers.ts";
 
 export interface ApplyOptions {
   /** Of age, for a bundle that is encrypted. */
@@ -46,10 +44,6 @@ export interface BundleApplied {
   readonly controlPlane: ControlPlaneProof;
   readonly seconds: number;
 }
-
-const POLL_MS = 1000;
-/** Long enough for every peer to ask once more, before etcd takes the port. */
-const LINGER_MS = 5000;
 
 /** Undefined where the plan was not agreed to. Throws `plan-refused` with all problems of this node at once. */
 export async function applyBundle(path: string, options: ApplyOptions): Promise<BundleApplied | undefined> {
@@ -90,7 +84,7 @@ export async function takeBundleBack(path: string, options: Omit<ApplyOptions, "
   const ask = asker(head, options);
   await ask({ step: "undo-data", id }, "undo");
   // One whose control plane was never stopped still runs its old etcd.
-  if (undoSteps(journal).includes("manifests")) await waitForPeers(head, notTakenBack, options);
+  if (undoSteps(journal).includes("manifests")) await waitForPeers(waitOf(head, options, false), notTakenBack);
   await ask({ step: "undo-finish", id }, "undo");
   return id;
 }
@@ -138,7 +132,10 @@ class Steps {
         });
       }
       if (next.do === "nothing") break;
-      if (next.step === "start-etcd") await waitForPeers(this.#head, notPrepared, this.#options);
+      if (next.step === "start-etcd") {
+        const isInTurn = checksPeers(readJournal(plan.id));
+        await waitForPeers(waitOf(this.#head, this.#options, isInTurn), notPrepared);
+      }
       if (next.step === "start") etcd = await proveEtcd();
       if (next.step === "finish") controlPlane = await prove();
       state = ((await ask(this.#requestFor(next.step), next.step)) as NodeJournal).state;
@@ -216,42 +213,20 @@ function inputFor(head: BundleHead, facts: NodeFacts, now: number): PlanInput {
   };
 }
 
-/** Answers peers on etcd's peer port, and asks them, until none of them has to be waited for. */
-async function waitForPeers(
-  head: BundleHead,
-  awaited: (peers: ReadonlyMap<string, PeerSeen>, clusterId: string) => string[],
+function waitOf(
+  { plan, node, secret }: BundleHead,
   { signal, on }: Pick<ApplyOptions, "signal" | "on">,
-): Promise<void> {
-  const { plan, node, secret } = head;
-  const peers = plan.members.filter((each) => each.node !== node);
-  if (peers.length === 0) return;
+  isInTurn: boolean,
+): PeerWait {
   const { id } = plan;
-  const { peerUrl } = memberOf(head);
-  const tls = peerTls(readJournal(id));
-  const clusterId = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
-  const own = await servePeerStatus(peerUrl, tls, secret, () => ({ id, node, state: readJournal(id).state }));
-  try {
-    for (let last = ""; ; ) {
-      const seen = await Promise.all(
-        peers.map(async (peer) => {
-          const answer = await askPeer(peer.peerUrl, tls, secret, signal);
-          return [peer.node, seenOf(answer, id)] as const;
-        }),
-      );
-      const text = awaited(new Map(seen), clusterId).join("; ");
-      if (text === "") break;
-      if (text !== last) on({ kind: "progress", node, text: `waiting: ${text}` });
-      last = text;
-      await sleep(POLL_MS, undefined, { signal });
-    }
-    await sleep(LINGER_MS, undefined, { signal });
-  } finally {
-    await own.close();
-  }
-}
-
-function seenOf(answer: Awaited<ReturnType<typeof askPeer>>, id: string): PeerSeen {
-  if (answer.kind !== "kubemend") return answer;
-  if (answer.status.id !== id) return { kind: "silent", why: `it is at work on ${answer.status.id}` };
-  return { kind: "kubemend", state: answer.status.state as NodeJournal["state"] };
+  return {
+    plan,
+    node,
+    secret,
+    tls: peerTls(readJournal(id)),
+    isInTurn,
+    state: () => readJournal(id).state,
+    report: (text) => on({ kind: "progress", node, text }),
+    signal,
+  };
 }

@@ -77,7 +77,8 @@ export async function replaceNode(options: ReplaceNodeOptions): Promise<Replaced
   await step(machine, "join", { step: "join-node", words, ...machine, extra: options.joinFlags });
   const names = [...lives.map(({ nodeName }) => nodeName), machine.name];
   const proved = await step(lead, "prove-etcd", { step: "prove-living", names });
-  const controlPlane = await step(lead, "prove", { step: "prove", nodes: names, elapsed: null });
+  const id = `replace-${machine.name}`;
+  const controlPlane = await step(lead, "prove", { step: "prove", nodes: names, id, elapsed: null });
   return {
     node: machine.name,
     removedMembers: plan.removeMembers.map(({ id }) => id),

@@ -99,15 +99,13 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
 
   const names = survivors.map(({ member }) => member.name);
   const { clusterId, lastIndex } = head.result;
-  const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names, salvaged: { clusterId, lastIndex } };
+  const salvaged = { clusterId, lastIndex, isAlone: survivors.every(({ state }) => state === "etcd-started") };
+  const all = { id, clientUrls: [first.member.clientUrl], peerUrls: [], names, salvaged };
   const etcd = (await ask(first, { step: "prove-members", ...all }, "prove-etcd")) as ClusterSalvaged["etcd"];
   await onEach(survivors, (survivor) => ask(survivor, { step: "start", id }, "start"));
   const nodes = survivors.map(({ target }) => target.name);
-  const controlPlane = (await ask(
-    first,
-    { step: "prove", nodes, elapsed: now() - began },
-    "prove",
-  )) as ControlPlaneProof;
+  const about = { nodes, id, elapsed: now() - began };
+  const controlPlane = (await ask(first, { step: "prove", ...about }, "prove")) as ControlPlaneProof;
   await onEach(survivors, (survivor) => ask(survivor, { step: "finish", id }, "finish"));
   return { id, salvage: head.result, etcd, controlPlane, seconds: Math.round((now() - began) / 1000) };
 }

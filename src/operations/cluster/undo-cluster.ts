@@ -2,7 +2,7 @@
 
 import type { NodeJournal } from "../../cluster/node-facts.ts";
 import { MendError } from "../../errors/errors.ts";
-import { callNode, type NodeTarget, onEach, type Reach } from "./nodes.ts";
+import { callNode, inTurn, type NodeTarget, onEach, type Reach } from "./nodes.ts";
 import type { ClusterEvent } from "./restore-cluster.ts";
 
 export interface ClusterUndoOptions {
@@ -19,7 +19,9 @@ export async function undoCluster(id: string, options: ClusterUndoOptions): Prom
   await onEach(targets, async (target) => void reaches.set(target.name, await options.reach(target)));
   const all = async (step: "undo-data" | "undo-finish"): Promise<Map<string, NodeJournal | null>> => {
     const found = new Map<string, NodeJournal | null>();
-    await onEach(targets, async (target) => {
+    // The old members start one after the other: they may check their peers' data first.
+    const onNodes = step === "undo-finish" ? inTurn<NodeTarget, void> : onEach<NodeTarget, void>;
+    await onNodes(targets, async (target) => {
       const reach = reaches.get(target.name);
       if (reach === undefined) return;
       on({ kind: "step", step: "undo", node: target.name, state: "begun" });

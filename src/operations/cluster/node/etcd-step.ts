@@ -4,6 +4,7 @@ import { MendError } from "../../../errors/errors.ts";
 import { addMember, promoteMember } from "../../etcd/change-members.ts";
 import { checkHealth } from "../../etcd/etcd-health.ts";
 import { listMembers } from "../../etcd/etcd-members.ts";
+import { OPERATIONS, writeJournal } from "./journal.ts";
 import { ETCD_MS, etcdFlagsOf, type ProofOptions, until } from "./prove.ts";
 
 export interface EtcdStep {
@@ -21,6 +22,8 @@ export interface SalvagedState {
   /** In hex. */
   readonly clusterId: string;
   readonly lastIndex: number;
+  /** Whether no API server has run since: what etcd's revision is then, the journal keeps. */
+  readonly isAlone: boolean;
 }
 
 export async function etcdStep(
@@ -28,11 +31,16 @@ export async function etcdStep(
   step: "add-learner" | "promote" | "prove-members",
   request: EtcdStep,
   options: ProofOptions,
+  operations = OPERATIONS,
 ): Promise<unknown> {
   const flags = etcdFlagsOf(journal, request.clientUrls);
   const [name = ""] = request.names;
   const { signal, report } = options;
-  if (step === "prove-members") return proveMembers(flags, request.names, options, request.salvaged);
+  if (step === "prove-members") {
+    const proof = await proveMembers(flags, request.names, options, request.salvaged);
+    if (request.salvaged?.isAlone === true) await writeJournal({ ...journal, revision: proof.revision }, operations);
+    return proof;
+  }
   if (step === "add-learner")
     return until(ETCD_MS, options, async () => {
       const { members } = await listMembers(flags, signal);
@@ -57,13 +65,18 @@ export async function etcdStep(
   });
 }
 
+export interface MembersProof {
+  readonly members: readonly string[];
+  readonly revision: number;
+}
+
 /** That just these members serve, with one hash, and with everything that was salvaged. */
 export function proveMembers(
   flags: ReturnType<typeof etcdFlagsOf>,
   names: readonly string[],
   options: ProofOptions,
   salvaged?: SalvagedState,
-): Promise<unknown> {
+): Promise<MembersProof> {
   return until(ETCD_MS, options, async () => {
     const health = await checkHealth(flags, options.signal === undefined ? {} : { signal: options.signal });
     const found = health.members.map(({ name }) => name).sort();

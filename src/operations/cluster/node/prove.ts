@@ -88,16 +88,16 @@ export interface ControlPlaneProof {
 
 /**
  * That the API server answers, the leases are held, and the control plane's nodes are Ready with all of their static
- * pods, as was written since `revision`: the newest one that was restored, 0 where nothing was. Leases have to be
- * renewed since `began`, in milliseconds by this machine's clock.
+ * pods, as was written since `revision`: the newest one that was there before an API server ran again, 0 where they were
+ * never stopped. Leases have to be renewed since `began`, in milliseconds by this machine's clock.
  */
 export async function proveControlPlane(
   about: {
     readonly names: readonly string[];
     readonly began: number;
     readonly revision: number;
-    /** The operation that restored it; undefined where nothing was. */
-    readonly id?: string | undefined;
+    /** The operation that asks. */
+    readonly id: string;
     /** Whether etcd is none of these nodes' static pods. */
     readonly hasExternalEtcd?: boolean;
   },
@@ -106,8 +106,8 @@ export async function proveControlPlane(
   const { signal } = options;
   const { names, began, revision, id, hasExternalEtcd = false } = about;
   const components = COMPONENTS.filter((name) => name !== "etcd" || !hasExternalEtcd);
-  const nudge = id === undefined ? undefined : new KubeletNudge(names, id);
-  let isReleased = revision === 0; // nothing was restored
+  const nudge = new KubeletNudge(names, id);
+  let isReleased = revision === 0; // nobody was stopped
   return until(CONTROL_PLANE_MS, options, async () =>
     withCluster(ADMIN_ACCESS, { signal }, async ({ api }) => {
       if (!isReleased) await releaseLeases(api, names, revision, signal);
@@ -119,7 +119,7 @@ export async function proveControlPlane(
         pods: await list(`${PODS}?fieldSelector=metadata.namespace%3Dkube-system`),
         attachments: (await unlessAbsent(list(VOLUME_ATTACHMENTS))) ?? [],
       };
-      await nudge?.see(api, seen.pods, performance.now(), signal);
+      await nudge.see(api, seen.pods, performance.now(), signal);
       const missing = notYet(seen, names, components, revision);
       if (missing !== undefined) return missing;
       const leases: Record<string, string> = {};

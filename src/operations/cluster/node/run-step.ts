@@ -67,8 +67,8 @@ export type StepRequest =
       readonly step: "prove";
       readonly nodes: readonly string[];
       readonly elapsed: number | null;
-      /** The operation whose journal says what was restored; undefined where nothing was. */
-      readonly id?: string;
+      /** The operation; where it has a journal, that says what was there before the API servers ran again. */
+      readonly id: string;
       /** Whether etcd is none of these nodes' static pods. */
       readonly hasExternalEtcd?: boolean;
     }
@@ -196,7 +196,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     }
     case "undo-finish": {
       const journal = find(request.id);
-      return journal === undefined ? null : finishUndo(journal, { report });
+      return journal === undefined ? null : finishUndo(journal, { report, signal });
     }
   }
 }
@@ -205,7 +205,7 @@ function prove(
   { nodes, elapsed, id, hasExternalEtcd = false }: StepRequest & { readonly step: "prove" },
   { signal, report }: StepEdges,
 ): Promise<unknown> {
-  const revision = id === undefined ? 0 : (readJournal(id).revision ?? 0);
+  const revision = find(id)?.revision ?? 0;
   const began = elapsed === null ? 0 : Date.now() - elapsed;
   return proveControlPlane({ names: nodes, began, revision, id, hasExternalEtcd }, { signal, report });
 }

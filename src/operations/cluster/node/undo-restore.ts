@@ -4,6 +4,7 @@ import { comesBack, hadNoData, undoSteps } from "../../../cluster/restore-state.
 import { writeJournal } from "./journal.ts";
 import { takeFilesBack } from "./prepare-node.ts";
 import { bringDataBack } from "./restore-member.ts";
+import { untilServesPeers } from "./serves-peers.ts";
 import { startAfterUndo, stopForUndo } from "./service-member.ts";
 import { removeManifests, type StopOptions, startComponents } from "./stop-components.ts";
 
@@ -24,12 +25,16 @@ export async function undoData(
 }
 
 /** Second half: certificates and other files are as they were, the manifests come back, and the kubelet starts what it ran. */
-export async function finishUndo(journal: NodeJournal, { report }: Pick<StopOptions, "report">): Promise<NodeJournal> {
+export async function finishUndo(
+  journal: NodeJournal,
+  { report, signal }: Pick<StopOptions, "report" | "signal">,
+): Promise<NodeJournal> {
   const { manifests } = journal;
   const steps = undoSteps(journal);
   if (steps.includes("files")) await takeFilesBack(journal, report);
   if (steps.includes("manifests")) {
-    await startComponents(journal, (component, file) => comesBack(journal, component, file));
+    const started = await startComponents(journal, (component, file) => comesBack(journal, component, file));
+    if (started.includes("etcd")) await untilServesPeers(journal, signal);
   }
   const isLeftOut = hadNoData(journal) && (steps.includes("service") || manifests?.names.includes("etcd.yaml"));
   if (isLeftOut === true) {
