@@ -56,6 +56,7 @@ export async function waitForPeers(
   const own = await servePeerStatus(self.peerUrl, tls, secret, () => ({ id, node, state: wait.state() }));
   try {
     let deadline: number | undefined;
+    let isFirst = before.length === 0;
     for (let last = ""; ; ) {
       const seen = new Map(
         await Promise.all(
@@ -68,7 +69,11 @@ export async function waitForPeers(
       let missing = awaited(seen, clusterId);
       if (missing.length === 0) {
         deadline ??= performance.now() + patience * before.length;
-        if (performance.now() < deadline) missing = notServing(seen, clusterId, before);
+        missing = notServing(seen, clusterId, before);
+        if (missing.length > 0 && performance.now() >= deadline) {
+          isFirst = true;
+          missing = [];
+        }
       }
       const text = missing.join("; ");
       if (text === "") break;
@@ -76,8 +81,8 @@ export async function waitForPeers(
       last = text;
       await sleep(poll, undefined, { signal });
     }
-    // Peers behind this one wait for its etcd, and those before it have started.
-    if (before.length === 0) await sleep(linger, undefined, { signal });
+    // Where those before it serve, those behind it wait for its etcd.
+    if (isFirst) await sleep(linger, undefined, { signal });
   } finally {
     await own.close();
   }
