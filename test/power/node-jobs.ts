@@ -17,7 +17,7 @@ import { NODE_MOUNTS, takeSteps } from "./node-steps.ts";
 import type { PowerJob } from "./power-job.ts";
 
 const PROGRAM = join(import.meta.dirname, "node-steps.ts");
-const ID = "restore-20261129-104217-3f9c2a";
+export const ID = "restore-20261129-104217-3f9c2a";
 const COMPONENTS = ["etcd", "kube-apiserver", "kube-controller-manager"];
 /** Its manifest is lost, and made again from the backup. */
 const LOST = "kube-scheduler";
@@ -28,7 +28,7 @@ const FUTURE = new Date(Date.UTC(2100, 0));
 const OLD = "what was written before";
 const ADDRESS = { peerUrl: "https://10.0.0.11:2380", clientUrls: ["https://10.0.0.11:2379"] };
 
-const canIsolate =
+export const canIsolate =
   process.getuid?.() === 0 && spawnSync("unshare", ["--mount", "--pid", "--net", "--fork", "true"]).status === 0;
 
 function manifest(name: string): string {
@@ -121,7 +121,7 @@ export const UNDO_STEPS: readonly StepRequest[] = [
   { step: "undo-finish", id: ID },
 ];
 
-const SNAPSHOT = madeSnapshot(clusterEntries([]));
+export const SNAPSHOT = madeSnapshot(clusterEntries([]));
 
 function writeSteps(inputs: string, name: string, steps: readonly StepRequest[]): string {
   const file = join(inputs, name);
@@ -130,7 +130,7 @@ function writeSteps(inputs: string, name: string, steps: readonly StepRequest[])
   return file;
 }
 
-function take(directory: string, inputs: string, steps: readonly StepRequest[]): void {
+export function take(directory: string, inputs: string, steps: readonly StepRequest[]): void {
   takeSteps(directory, writeSteps(inputs, "again", steps), join(inputs, "snapshot.db"));
 }
 
@@ -153,13 +153,13 @@ interface Journal {
   readonly dataDir: { readonly member: string | null } | null;
 }
 
-function journalOf(directory: string): Journal | undefined {
+export function journalOf(directory: string): Journal | undefined {
   const path = join(directory, OPERATION, "journal.json");
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Journal) : undefined;
 }
 
 /** The old data is known by its inode, which a copy of the disk does not have: the journal gets that of the copy. */
-function keepIdentity(directory: string): void {
+export function keepIdentity(directory: string): void {
   letEtcdIn(directory);
   const journal = journalOf(directory);
   const member = oldMember(directory);
@@ -188,7 +188,7 @@ export function stateOf(directory: string): Readonly<Record<string, string>> {
 }
 
 /** Data that a stock etcd would start from. */
-function checkRestored(directory: string): void {
+export function checkRestored(directory: string): void {
   const member = join(directory, "var/lib/etcd/member");
   const findings: unknown[] = [];
   checkBolt(readBolt(memorySource(readFileSync(join(member, "snap/db")))), (finding) => findings.push(finding));

@@ -33,7 +33,9 @@ export function readJournal(id: string, root = OPERATIONS): NodeJournal {
   if (parsed.success) return parsed.data;
   throw new MendError("config-invalid", `"${path}" is no journal of kubemend's`, {
     where: path,
-    hint: "look at it: it says what an operation has done on this node",
+    hint:
+      "it is damaged, or of another version of kubemend: finish or take back its operation with the version that began " +
+      "it; it says what was done on this node",
   });
 }
 
