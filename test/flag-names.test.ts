@@ -29,6 +29,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   "bootstrap/cluster/node-manifests.ts": ["--kubeconfig"], // kube-proxy's
   "bootstrap/dial-boot-etcd.ts": ["--etcd-servers"], // the API server's
   "bootstrap/give-kubeconfig.ts": ["--kubeconfig"], // the scheduler's and the controller manager's
+  "cluster/etcd-manifest.ts": ["--wal-dir"], // etcd's
   "diagnosis/command-line.ts": ["--kubeconfig", "--context"], // kubectl's
   "diagnosis/missing-manifests.ts": ["--initial-cluster"], // etcd's
   "io/etcd/member-directory.ts": ["--data-dir"], // etcd's

@@ -71,6 +71,13 @@ const factsSchema = z.object({
   }),
   /** Components whose manifests are in that directory. */
   manifests: z.array(z.string()),
+  /** Of those, the ones that cannot be read, and why. */
+  unreadableManifests: z.array(z.object({ path: z.string(), fault: z.string() })).default([]),
+  /** What the manifest of etcd there says; null where there is none. */
+  etcdManifest: z
+    .object({ dataDir: z.string().nullable(), walDir: z.string().nullable(), forcesNewCluster: z.boolean() })
+    .nullable()
+    .default(null),
   /** Components that run now, as containers or otherwise. */
   running: z.array(z.string()),
   /** The data directory that the plan names. */

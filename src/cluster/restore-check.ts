@@ -1,4 +1,5 @@
 /** What a survey of the nodes says against a plan of a restore: each contradiction, before anything is touched. */
+import { manifestProblems } from "./etcd-manifest.ts";
 import type { NodeFacts } from "./node-facts.ts";
 import { isOpen } from "./node-facts.ts";
 import {
@@ -65,6 +66,8 @@ function checkNode(
   { problems, warnings }: { readonly problems: string[]; readonly warnings: string[] },
 ): void {
   if (!checkControlPlane(plan, member, facts, input, { problems, warnings })) return;
+  const { etcdManifest: etcd, unreadableManifests: unreadable } = facts;
+  problems.push(...manifestProblems(member.node, { etcd, unreadable }, member.dataDir));
   checkEtcd(plan, member, facts, { problems, warnings });
 }
 
@@ -228,7 +231,7 @@ function checkData(
       `node "${node}": ${dataDir} holds what is not etcd's: ${etcd.foreign.slice(0, 5).join(", ")}: move it elsewhere`,
     );
   }
-  const ours = plan.members.map(({ peerUrl }) => peerUrl);
+  const ours = plan.members.flatMap(({ peerUrl }) => peerUrl.split(","));
   const isRestored = journals.some((each) => each.id === plan.id && each.revision !== null);
   if (etcd.peerUrls.length > 0 && !isRestored && !etcd.peerUrls.some((url) => ours.includes(url))) {
     warnings.push(

@@ -35,6 +35,8 @@ function facts(number: number, more: Partial<NodeFacts> = {}): NodeFacts {
     isRoot: true,
     kubelet: { running: true, staticPods: "/etc/kubernetes/manifests", hasUnit: false },
     manifests: COMPONENTS,
+    unreadableManifests: [],
+    etcdManifest: null,
     running: COMPONENTS,
     etcd: { present: true, newestRevision: 1200, fault: null, freeBytes: 10 * GIB, foreign: [], peerUrls: [] },
     missingFiles: [],
@@ -283,4 +285,31 @@ describe("what speaks against it", () => {
     );
     expect(warnings).toContain('node "m3": the old data cannot be read: page 7 is damaged');
   });
+});
+
+describe("what the node's own manifests say", () => {
+  const manifest = { dataDir: "/var/lib/etcd", walDir: null, forcesNewCluster: false };
+  const problems = (more: Partial<NodeFacts>) => {
+    const given = input({ ...healthy, m2: { facts: facts(2, more) } });
+    return checkRestore(planRestore(given), given).problems;
+  };
+  test("the same as the plan", () => expect(problems({ etcdManifest: manifest })).toEqual([]));
+  test.each<[what: string, more: Partial<NodeFacts>, problem: string]>([
+    [
+      "another data directory",
+      { etcdManifest: { ...manifest, dataDir: "/data/etcd" } },
+      'node "m2": the manifest of etcd there has its data in /data/etcd, and the plan in /var/lib/etcd: make them agree',
+    ],
+    [
+      "a new cluster at each start",
+      { etcdManifest: { ...manifest, forcesNewCluster: true } },
+      'node "m2": the manifest of etcd there has --force-new-cluster, with which each member makes a cluster of its ' +
+        "own: take it out",
+    ],
+    [
+      "nothing, since it is torn",
+      { unreadableManifests: [{ path: "/m/etcd.yaml", fault: "it holds no pod" }] },
+      'node "m2": /m/etcd.yaml cannot be read as a manifest (it holds no pod): move it away',
+    ],
+  ])("%s", (_, more, problem) => expect(problems(more)).toEqual([problem]));
 });

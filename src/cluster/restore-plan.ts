@@ -19,7 +19,7 @@ export interface RestoreBackup {
   readonly sha256: string;
 }
 
-export interface PlannedMember extends StaticEtcdMember {
+export interface PlannedMember extends Omit<StaticEtcdMember, "walDir"> {
   /** How the node is reached. */
   readonly address: string;
   readonly clientUrls: readonly string[];
@@ -137,7 +137,7 @@ export function planRestore(input: PlanInput): RestorePlan {
     members,
     ...(input.external === undefined ? {} : { external: input.external }),
     without,
-    initialCluster: members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(","),
+    initialCluster: members.flatMap(({ name, peerUrl }) => peerUrl.split(",").map((url) => `${name}=${url}`)).join(","),
     token: `kubemend-${id}`,
     bumpRevision:
       bump ??

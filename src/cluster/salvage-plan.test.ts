@@ -13,6 +13,8 @@ function node(name: string, parts: Partial<SurvivingNode> = {}): SurvivingNode {
     kubeletRuns: true,
     dataDir: "/var/lib/etcd",
     hasData: true,
+    etcd: { dataDir: "/var/lib/etcd", walDir: null, forcesNewCluster: false },
+    unreadable: [],
     open: [],
     ...parts,
   };
@@ -45,8 +47,25 @@ test.each<[what: string, nodes: readonly SurvivingNode[], problem: string]>([
     "no survivor has any data of etcd: restore a backup with kubemend cluster restore",
   ],
   [
+    "a log in a directory of its own",
+    [node("m1", { etcd: { dataDir: "/var/lib/etcd", walDir: "/data/wal", forcesNewCluster: false } })],
+    'node "m1": etcd keeps its log apart from its data, in /data/wal (--wal-dir), which this command does not restore: ' +
+      "see the option for it of kubemend snapshot restore and etcd salvage, for one node at a time",
+  ],
+  [
+    "a flag of an earlier attempt",
+    [node("m1", { etcd: { dataDir: "/var/lib/etcd", walDir: null, forcesNewCluster: true } })],
+    'node "m1": the manifest of etcd there has --force-new-cluster, with which each member makes a cluster of its own: ' +
+      "take it out",
+  ],
+  [
+    "a torn manifest",
+    [node("m1", { unreadable: [{ path: "/m/kube-scheduler.yaml", fault: "it holds no pod" }] })],
+    'node "m1": /m/kube-scheduler.yaml cannot be read as a manifest (it holds no pod): move it away',
+  ],
+  [
     "one peer URL twice",
-    [node("m1"), node("m2", { peerUrl: "https://10.0.0.1:2380" })],
+    [node("m1"), node("m2", { peerUrl: "https://10.0.0.2:2380,https://10.0.0.1:2380" })],
     "two nodes have the peer URL https://10.0.0.1:2380",
   ],
 ])("%s stops it", (_, nodes, problem) => {

@@ -1,5 +1,7 @@
 /** From what survivors of a cluster without quorum say to the plan of a salvage on all of them. */
 
+import { type EtcdManifest, manifestProblems, type UnreadableManifest } from "./etcd-manifest.ts";
+
 export interface SurvivingNode {
   /** As its owner calls it, and how it is reached. */
   readonly name: string;
@@ -10,6 +12,8 @@ export interface SurvivingNode {
   readonly peerUrl: string;
   readonly dataDir: string;
   readonly hasData: boolean;
+  readonly etcd: EtcdManifest | null;
+  readonly unreadable: readonly UnreadableManifest[];
   readonly open: readonly { readonly id: string; readonly digest: string; readonly state: string }[];
 }
 
@@ -42,6 +46,7 @@ export function planSalvageOfNodes(
       ...(isRoot ? [] : [`node "${name}": kubemend does not run as root there`]),
       ...(kubeletRuns ? [] : [`node "${name}": no kubelet runs, which starts and stops the static pods`]),
     ]),
+    ...nodes.flatMap((node) => manifestProblems(node.name, node, node.dataDir)),
     ...open
       .filter((each) => each.id !== id)
       .map(({ node, id: other }) => `node "${node.name}": operation ${other} was begun and not finished`),
@@ -54,6 +59,6 @@ export function planSalvageOfNodes(
 }
 
 function twins(nodes: readonly SurvivingNode[]): string[] {
-  const urls = nodes.map(({ peerUrl }) => peerUrl);
+  const urls = nodes.flatMap(({ peerUrl }) => peerUrl.split(","));
   return [...new Set(urls.filter((url, at) => urls.indexOf(url) !== at))];
 }

@@ -1,6 +1,6 @@
 /** The etcd members that static pods run, by their own flags and variables: what restoring their data takes. */
 import { containerIndexOf } from "../kube/component.ts";
-import { flagValue } from "../kube/container-flags.ts";
+import { containerFlags, flagValue } from "../kube/container-flags.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { JsonObject } from "../kube/object.ts";
 import type { ControlPlaneFacts } from "./control-plane.ts";
@@ -18,7 +18,7 @@ export interface StaticEtcdMember {
 }
 
 /** A member of which its pod does not say everything. */
-export interface UnclearEtcdMember {
+interface UnclearEtcdMember {
   readonly node: string;
   /** What is not said, such as `name`. */
   readonly lacking: readonly string[];
@@ -57,11 +57,36 @@ function membersOf({ nodes }: Pods): (StaticEtcdMember | UnclearEtcdMember)[] {
   );
 }
 
+/** What a container of etcd is started with; undefined for what it does not say. */
+export interface EtcdSettings {
+  readonly name: string | undefined;
+  readonly peerUrls: readonly string[];
+  readonly clientUrls: readonly string[];
+  /** On the host. */
+  readonly dataDir: string | undefined;
+  readonly walDir: string | undefined;
+  /** It makes a cluster of its own of its data at every start. */
+  readonly forcesNewCluster: boolean;
+}
+
+export function etcdSettings(container: JsonObject, spec: JsonObject): EtcdSettings {
+  const urls = (flag: string): string[] => etcdSetting(container, flag)?.split(",") ?? [];
+  const forced = containerFlags(container).findLast(({ name }) => name === "force-new-cluster");
+  return {
+    name: etcdSetting(container, "name"),
+    peerUrls: urls("initial-advertise-peer-urls"),
+    clientUrls: urls("advertise-client-urls"),
+    ...etcdDirectoriesOn(container, spec),
+    forcesNewCluster:
+      forced === undefined ? etcdSetting(container, "force-new-cluster") === "true" : forced.value !== "false",
+  };
+}
+
 /**
  * What a setting of etcd is, by its flag, else by its variable (`ETCD_NAME` for `name`). Undefined also for a value that
  * the kubelet or a shell completes when it starts (`$(NODE_NAME)`).
  */
-export function etcdSetting(container: JsonObject, flag: string): string | undefined {
+function etcdSetting(container: JsonObject, flag: string): string | undefined {
   const variable = `ETCD_${flag.toUpperCase().replaceAll("-", "_")}`;
   const given = objectsOf(container.env).findLast(({ name }) => name === variable)?.value;
   const value = flagValue(container, flag) ?? (given === undefined ? undefined : textOf(given));
@@ -69,13 +94,14 @@ export function etcdSetting(container: JsonObject, flag: string): string | undef
 }
 
 /** Where a container of etcd has its data and its log on the host; undefined where that is in no directory of the host. */
-export function etcdDirectoriesOn(
+function etcdDirectoriesOn(
   container: JsonObject,
   spec: JsonObject,
 ): { readonly dataDir: string | undefined; readonly walDir: string | undefined } {
   const place = (flag: string): string | undefined => {
     const inside = etcdSetting(container, flag);
-    return inside === undefined ? undefined : hostPathOf(inside.replace(/(?<=.)\/+$/, ""), container, spec);
+    if (inside === undefined) return undefined;
+    return hostPathOf(inside.replace(/(?<=.)\/+$/, ""), container, spec);
   };
   return { dataDir: place("data-dir"), walDir: place("wal-dir") };
 }

@@ -5,6 +5,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { type EtcdSettings, etcdSettings } from "../../controlplane/static-etcd.ts";
 import type { ComponentLog } from "../../diagnosis/facts.ts";
 import { defined } from "../../errors/defined.ts";
 import type { ComponentName } from "../../kube/component.ts";
@@ -65,6 +66,8 @@ export interface ComponentManifest {
   /** Why it cannot be read. */
   readonly fault: string | undefined;
   readonly flags: readonly Flag[];
+  /** Of etcd. */
+  readonly etcd?: EtcdSettings;
 }
 
 /** The static pods of a directory that are components, temporary ones aside. What cannot be read counts by its file's name. */
@@ -111,6 +114,7 @@ function readManifest(path: string): ComponentManifest | undefined {
     path,
     fault: undefined,
     flags: container === undefined ? [] : containerFlags(container),
+    ...(container !== undefined && found.component === "etcd" && { etcd: etcdSettings(container, spec) }),
   };
 }
 

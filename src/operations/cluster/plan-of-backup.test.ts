@@ -49,6 +49,8 @@ function facts(node: string, more: Partial<NodeFacts> = {}): NodeFacts {
     isRoot: true,
     kubelet: { running: true, staticPods: "/etc/kubernetes/manifests", hasUnit: true },
     manifests: COMPONENTS,
+    unreadableManifests: [],
+    etcdManifest: null,
     running: [],
     etcd: { present: false, newestRevision: null, fault: null, freeBytes: 1e12, foreign: [], peerUrls: [] },
     missingFiles: [],

@@ -19,6 +19,7 @@ import {
 import { externalAccess, externalMembers } from "../../cluster/external-etcd.ts";
 import { KUBERNETES } from "../../cluster/node-needs.ts";
 import type { ExternalEtcd, PlannedMember, RestoreBackup } from "../../cluster/restore-plan.ts";
+import { unplannedMember } from "../../cluster/unplanned-member.ts";
 import type { StaticPodNode } from "../../controlplane/control-plane.ts";
 import { restoresItself } from "../../controlplane/distribution.ts";
 import type { StaticPodControlPlane } from "../../controlplane/flavours/static-pods.ts";
@@ -46,6 +47,8 @@ export interface BackupOptions extends SnapshotOptions {
   readonly namespace?: string;
   /** Whether an etcd that no static pod runs is taken, too; it is refused otherwise. */
   readonly takesExternal?: boolean;
+  /** Nodes of the backup that no longer are: nothing has to be known of them. */
+  readonly without?: readonly string[];
   /** kubeadm's, for what secret `kubeadm-certs` of the backup holds. */
   readonly certificateKey?: string;
 }
@@ -124,13 +127,20 @@ export async function readClusterBackup(path: string, options: BackupOptions): P
     const own = restoresItself(objects.filter(({ kind }) => kind === "Node"));
     if (own !== undefined)
       throw new MendError("unsupported", `the backup is of ${own.what}`, { where: path, hint: own.instead });
+    const unplanned = unplannedMember(plane, options.without ?? []);
+    if (unplanned !== undefined) {
+      throw new MendError("unsupported", unplanned, {
+        where: path,
+        hint: "restore one node after the other with kubemend snapshot restore: docs/back-up-and-restore-etcd.md",
+      });
+    }
     const nodes = new Map(plane.nodes.map((node) => [node.name, node]));
-    const stacked = staticEtcdMembers(plane).map((member): PlannedMember => {
+    const stacked = staticEtcdMembers(plane).map(({ walDir: _, ...member }): PlannedMember => {
       const pod = nodes.get(member.node)?.pods.find(({ component }) => component === "etcd")?.mirrorPod ?? {};
       const flags = objectsOf(objectOf(pod.spec).containers).flatMap(containerFlags);
       const clientUrls = flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",") ?? [];
       // A pod that the kubelet had just reported has no address yet.
-      const address = textOf(objectOf(pod.status).hostIP) || hostOf(member.peerUrl);
+      const address = textOf(objectOf(pod.status).hostIP) || hostOf(member.peerUrl.split(",", 1).join());
       return { ...member, address, clientUrls };
     });
     const external = stacked.length > 0 ? undefined : externalAccess(plane);

@@ -177,7 +177,7 @@ async function begin(first: Survivor, id: string, dataDir: string, ask: Ask): Pr
 
 async function joinTo(first: Survivor, survivor: Survivor, id: string, ask: Ask): Promise<void> {
   const { name, peerUrl, dataDir } = survivor.member;
-  const about = { id, clientUrls: [first.member.clientUrl], names: [name], peerUrls: [peerUrl] };
+  const about = { id, clientUrls: [first.member.clientUrl], names: [name], peerUrls: peerUrl.split(",") };
   if (survivor.state === "stopped") {
     const { initialCluster } = (await ask(first, { step: "add-learner", ...about })) as { initialCluster: string };
     survivor.state = stateOf(await ask(survivor, { step: "join", id, dataDir, initialCluster }, "join"));

@@ -53,7 +53,7 @@ export async function waitForPeers(
   if (peers.length === 0) return;
   const before = wait.isInTurn ? members.slice(0, members.indexOf(self)).map((each) => each.node) : [];
   const clusterId = newMembership(parseInitialCluster(plan.initialCluster), plan.token).clusterId.toString(16);
-  const own = await servePeerStatus(self.peerUrl, tls, secret, () => ({ id, node, state: wait.state() }));
+  const own = await servePeerStatus(firstOf(self), tls, secret, () => ({ id, node, state: wait.state() }));
   try {
     let deadline: number | undefined;
     let isFirst = before.length === 0;
@@ -61,7 +61,7 @@ export async function waitForPeers(
       const seen = new Map(
         await Promise.all(
           peers.map(async (peer) => {
-            const answer = await askPeer(peer.peerUrl, tls, secret, signal);
+            const answer = await askPeer(firstOf(peer), tls, secret, signal);
             return [peer.node, seenOf(answer, id)] as const;
           }),
         ),
@@ -86,6 +86,10 @@ export async function waitForPeers(
   } finally {
     await own.close();
   }
+}
+
+function firstOf({ peerUrl }: { readonly peerUrl: string }): string {
+  return peerUrl.split(",", 1).join();
 }
 
 function seenOf(answer: Awaited<ReturnType<typeof askPeer>>, id: string): PeerSeen {

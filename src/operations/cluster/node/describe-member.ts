@@ -3,6 +3,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { MendError } from "../../../errors/errors.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
@@ -10,6 +11,7 @@ import { isRoot } from "../../../io/node/own-identity.ts";
 import { operationDirectory, readJournals } from "./journal.ts";
 import { leftOutDirectories } from "./left-out.ts";
 import { missingMember } from "./missing-member.ts";
+import { manifestFacts } from "./survey.ts";
 
 export const memberSchema = z.object({
   nodeName: z.string(),
@@ -17,10 +19,15 @@ export const memberSchema = z.object({
   kubeletRuns: z.boolean(),
   staticPods: z.string(),
   name: z.string(),
+  /** One, or several with commas between them. */
   peerUrl: z.string(),
   clientUrl: z.string(),
   dataDir: z.string(),
   hasData: z.boolean(),
+  etcd: z
+    .object({ dataDir: z.string().nullable(), walDir: z.string().nullable(), forcesNewCluster: z.boolean() })
+    .nullable(),
+  unreadable: z.array(z.object({ path: z.string(), fault: z.string() })),
   /** An operation that was begun here and not finished, by its digest. */
   open: z.array(z.object({ id: z.string(), digest: z.string(), state: z.string() })),
 });
@@ -34,27 +41,28 @@ export async function describeMember(): Promise<DescribedMember> {
   const open = journals.filter(({ state }) => state !== "done" && state !== "undone");
   const kept = open.map(({ id }) => join(operationDirectory(id), "manifests"));
   const places = [staticPods, ...kept, ...leftOutDirectories(journals)];
-  const etcd = places.flatMap(componentManifests).find(({ name }) => name === "etcd");
-  const flag = (name: string) => etcd?.flags.findLast((each) => each.name === name)?.value?.split(",")[0];
-  const [name, peerUrl, clientUrl, dataDir] = [
-    flag("name"),
-    flag("initial-advertise-peer-urls"),
-    flag("advertise-client-urls"),
-    flag("data-dir"),
-  ];
-  if (name === undefined || peerUrl === undefined || clientUrl === undefined || dataDir === undefined) {
-    throw await missingMember(staticPods);
+  const etcd = places.flatMap(componentManifests).find((manifest) => manifest.etcd !== undefined);
+  const { name, peerUrls = [], clientUrls: [clientUrl] = [], dataDir } = etcd?.etcd ?? {};
+  if (etcd?.etcd === undefined) throw await missingMember(staticPods);
+  if (name === undefined || peerUrls.length === 0 || clientUrl === undefined || dataDir === undefined) {
+    throw new MendError("unsupported", `the manifest of etcd does not say its name, its URLs and where its data is`, {
+      where: etcd.path,
+      hint: "salvage the data by hand: kubemend etcd salvage",
+    });
   }
+  const there = manifestFacts(places.flatMap(componentManifests));
   return {
     nodeName: kubelet?.nodeName ?? hostname().toLowerCase(),
     isRoot: isRoot(),
     kubeletRuns: kubelet !== undefined,
     staticPods,
     name,
-    peerUrl,
+    peerUrl: peerUrls.join(","),
     clientUrl,
     dataDir,
     hasData: contents(dataDir).length > 0,
+    etcd: there.etcdManifest,
+    unreadable: there.unreadableManifests,
     open: open.map(({ id, digest, state }) => ({ id, digest, state })),
   };
 }

@@ -16,7 +16,7 @@ import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { readQuietly } from "../../../io/files/quiet-reads.ts";
 import { findEtcdService } from "../../../io/node/etcd-service.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
-import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
+import { type ComponentManifest, componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet, listenerOf } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
 import { type CertificateList, listCertificates } from "../../certificate/list-certificates.ts";
@@ -48,6 +48,7 @@ export async function surveyNode(
   const kubelet = findKubelet();
   const listed = listCertificates({ kubernetesDir: KUBERNETES, kubeletDir: KUBELET }, Date.now());
   const staticPods = kubelet?.staticPods ?? STATIC_PODS;
+  const manifests = componentManifests(staticPods);
   const inside = contents(dataDir);
   const present = inside.includes("member");
   const running = [...new Set(componentProcesses().map(({ name }) => name))].sort();
@@ -60,7 +61,8 @@ export async function surveyNode(
     time: Date.now(),
     isRoot: isRoot(),
     kubelet: { running: kubelet !== undefined, staticPods, hasUnit: await hasKubeletUnit() },
-    manifests: componentManifests(staticPods).map(({ name }) => name),
+    manifests: manifests.map(({ name }) => name),
+    ...manifestFacts(manifests),
     running,
     etcd: {
       present,
@@ -84,6 +86,24 @@ export async function surveyNode(
     }),
     absentImages: (await absentImages(kubelet, images, signal)) ?? null,
     journals: readJournals(),
+  };
+}
+
+/** What an operation on etcd has to know of the manifests that are there. */
+export function manifestFacts(
+  manifests: readonly ComponentManifest[],
+): Pick<NodeFacts, "etcdManifest" | "unreadableManifests"> {
+  const etcd = manifests.find((manifest) => manifest.etcd !== undefined)?.etcd;
+  return {
+    unreadableManifests: manifests.flatMap(({ path, fault }) => (fault === undefined ? [] : [{ path, fault }])),
+    etcdManifest:
+      etcd === undefined
+        ? null
+        : {
+            dataDir: etcd.dataDir ?? null,
+            walDir: etcd.walDir ?? null,
+            forcesNewCluster: etcd.forcesNewCluster,
+          },
   };
 }
 
