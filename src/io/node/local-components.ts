@@ -91,6 +91,22 @@ export function checkpointedManifests(): ComponentManifest[] {
   return componentManifests(CHECKPOINTS);
 }
 
+/** Which component a manifest's pod is; undefined for another pod, a temporary one and what is no manifest. */
+export function componentOfManifest(text: string): ComponentName | undefined {
+  try {
+    return componentOfPod(objectOf(readYaml(text) as JsonObject));
+  } catch {
+    return undefined;
+  }
+}
+
+function componentOfPod(pod: JsonObject): ComponentName | undefined {
+  const metadata = objectOf(pod.metadata);
+  const name = textOf(metadata.name);
+  if (name.startsWith("bootstrap-")) return undefined;
+  return recogniseComponent(objectOf(metadata.labels), name, objectOf(pod.spec))?.component;
+}
+
 function readManifest(path: string): ComponentManifest | undefined {
   const byName = basename(path).replace(/\.\w+$/, "");
   const failed = (fault: string): ComponentManifest | undefined =>
@@ -103,18 +119,17 @@ function readManifest(path: string): ComponentManifest | undefined {
   } catch (error) {
     return failed(error instanceof Error ? defined(error.message.split("\n")[0]).replace(/:$/, "") : "it is no YAML");
   }
-  const metadata = objectOf(pod.metadata);
+  if (pod.kind !== "Pod" || textOf(objectOf(pod.metadata).name) === "") return failed("it holds no pod");
+  const component = componentOfPod(pod);
+  if (component === undefined) return undefined;
   const spec = objectOf(pod.spec);
-  if (pod.kind !== "Pod" || textOf(metadata.name) === "") return failed("it holds no pod");
-  const found = recogniseComponent(objectOf(metadata.labels), textOf(metadata.name), spec);
-  if (found === undefined || textOf(metadata.name).startsWith("bootstrap-")) return undefined;
-  const container = objectsOf(spec.containers)[containerIndexOf(found.component, spec)];
+  const container = objectsOf(spec.containers)[containerIndexOf(component, spec)];
   return {
-    name: found.component,
+    name: component,
     path,
     fault: undefined,
     flags: container === undefined ? [] : containerFlags(container),
-    ...(container !== undefined && found.component === "etcd" && { etcd: etcdSettings(container, spec) }),
+    ...(container !== undefined && component === "etcd" && { etcd: etcdSettings(container, spec) }),
   };
 }
 

@@ -7,7 +7,7 @@ import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { names } from "../../../io/files/quiet-reads.ts";
-import { componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
+import { componentManifests, componentOfManifest, componentProcesses } from "../../../io/node/local-components.ts";
 import { openStaticPods } from "./end-static-pods.ts";
 import { operationDirectory, writeJournal } from "./journal.ts";
 
@@ -33,7 +33,7 @@ export async function stopComponents(journal: NodeJournal, options: StopOptions)
   const kept = join(operationDirectory(journal.id), "manifests");
   realFileSystem.makeDirectory(kept, 0o700);
   const there = componentManifests(staticPods).map(({ path }) => path);
-  const spare = Object.keys(options.spare).filter((name) => !there.some((path) => basename(path) === name));
+  const spare = missingFrom(staticPods, options.spare);
   for (const path of there) await keepCopy(path, join(kept, basename(path)));
   const original = names(kept).filter((name) => !spare.includes(name) && !/^\.|\.draft$/.test(name));
   for (const name of spare)
@@ -43,6 +43,19 @@ export async function stopComponents(journal: NodeJournal, options: StopOptions)
   const noted = await writeJournal({ ...journal, manifests: journal.manifests ?? manifests });
   await removeManifests(staticPods, options);
   return writeJournal({ ...noted, state: "stopped" });
+}
+
+/**
+ * The file names of those manifests whose components the directory does not have, under whatever name: two manifests of
+ * one component would be two of it.
+ */
+export function missingFrom(staticPods: string, spare: Readonly<Record<string, string>>): string[] {
+  const there = componentManifests(staticPods);
+  return Object.entries(spare).flatMap(([file, text]) => {
+    const component = componentOfManifest(text);
+    const isThere = there.some(({ name, path }) => basename(path) === file || name === component);
+    return isThere ? [] : [file];
+  });
 }
 
 /** Takes the components' manifests away, of which copies are kept, and waits until nothing of them runs. */
