@@ -1,5 +1,6 @@
 /** What a survey of the nodes says against a plan of a restore: each contradiction, before anything is touched. */
 import { manifestProblems } from "./etcd-manifest.ts";
+import { megabytes } from "./megabytes.ts";
 import type { NodeFacts } from "./node-facts.ts";
 import { isOpen } from "./node-facts.ts";
 import {
@@ -263,8 +264,4 @@ function checkAuthorities(input: PlanInput, problems: string[], warnings: string
 
 function hasReceived(facts: NodeFacts, id: string): boolean {
   return facts.journals.some((each) => each.id === id && each.state !== "new");
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6)} MB`;
 }

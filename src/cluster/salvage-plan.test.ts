@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import { input } from "../errors/input.ts";
 import { planSalvageOfNodes, type SurvivingNode } from "./salvage-plan.ts";
 
 const NOW = Date.parse("2026-11-29T10:42:17.123Z");
+
+const AMPLE = { gathering: { path: "/tmp", freeBytes: 1e12 }, withoutData: [] };
 
 function node(name: string, parts: Partial<SurvivingNode> = {}): SurvivingNode {
   return {
@@ -15,20 +18,29 @@ function node(name: string, parts: Partial<SurvivingNode> = {}): SurvivingNode {
     hasData: true,
     etcd: { dataDir: "/var/lib/etcd", walDir: null, forcesNewCluster: false },
     unreadable: [],
+    dataBytes: 500e6,
+    freeBytes: 1e12,
     open: [],
     ...parts,
   };
 }
 
 test("a new salvage is named by its time, and stops nothing where all is well", () => {
-  const plan = planSalvageOfNodes([node("m1"), node("m2", { hasData: false })], "d", NOW, "c0ffee");
+  const plan = planSalvageOfNodes([node("m1"), node("m2", { hasData: false })], "d", NOW, "c0ffee", AMPLE);
   expect(plan).toMatchObject({ id: "salvage-20261129-104217-c0ffee", digest: "d", problems: [] });
 });
 
 test("one that was begun for the same continues under its name, another one is a problem", () => {
   const same = { id: "salvage-1", digest: "d", state: "stopped" };
   const other = { id: "restore-2", digest: "e", state: "stopped" };
-  const plan = planSalvageOfNodes([node("m1", { open: [same] }), node("m2", { open: [other] })], "d", NOW, "c0ffee");
+  const plan = planSalvageOfNodes(
+    [node("m1", { open: [same] }), node("m2", { open: [other] })],
+    "d",
+    NOW,
+    "c0ffee",
+    AMPLE,
+    AMPLE,
+  );
   expect(plan.id).toBe("salvage-1");
   expect(plan.problems).toEqual(['node "m2": operation restore-2 was begun and not finished']);
 });
@@ -69,5 +81,32 @@ test.each<[what: string, nodes: readonly SurvivingNode[], problem: string]>([
     "two nodes have the peer URL https://10.0.0.1:2380",
   ],
 ])("%s stops it", (_, nodes, problem) => {
-  expect(planSalvageOfNodes(nodes, "d", NOW, "c0ffee").problems).toEqual([problem]);
+  expect(planSalvageOfNodes(nodes, "d", NOW, "c0ffee", AMPLE).problems).toEqual([problem]);
+});
+
+const gatheredIn = (freeBytes: number, ...withoutData: string[]) => ({
+  gathering: { path: "/tmp", freeBytes },
+  withoutData,
+});
+
+test("the space for all of the data and one more is asked for, where it is gathered", () => {
+  const nodes = [node("m1", { dataBytes: 400e6 }), node("m2", { dataBytes: 300e6 }), node("m3", { dataBytes: 900e6 })];
+  const problems = (place: ReturnType<typeof gatheredIn>) =>
+    planSalvageOfNodes(nodes, "d", NOW, "c0ffee", place).problems;
+  expect(problems(gatheredIn(2500e6))).toEqual([]);
+  expect(problems(gatheredIn(2499e6))).toEqual([
+    `2499 MB are free in "/tmp", where the survivors' data is gathered, and 2500 MB are needed: name another directory with ${input("workDir")}`,
+  ]);
+  expect(problems(gatheredIn(1100e6, "m3"))).toEqual([]);
+});
+
+test("the space for another data dir is asked for on each node, until an earlier run has put it there", () => {
+  const full = { dataBytes: 400e6, freeBytes: 399e6 };
+  const problems = (...nodes: readonly SurvivingNode[]) =>
+    planSalvageOfNodes(nodes, "d", NOW, "c0ffee", AMPLE).problems;
+  expect(problems(node("m1", { dataBytes: 300e6 }), node("m2", full))).toEqual([
+    'node "m2": 399 MB are free for /var/lib/etcd, and 400 MB are needed',
+  ]);
+  const begun = { id: "salvage-1", digest: "d", state: "stopped" };
+  expect(problems(node("m1", { dataBytes: 300e6 }), node("m2", { ...full, open: [begun] }))).toEqual([]);
 });

@@ -1,6 +1,7 @@
 /** `backup restore`: a moment of a repository becomes a data dir, or a snapshot file. */
 import { createHash } from "node:crypto";
 import { MendError } from "../../errors/errors.ts";
+import { checkDiskSpace } from "../../io/files/durable/disk-space.ts";
 import { writeOnce } from "../../io/files/durable/write-once.ts";
 import type { MomentAccess, OpenedMoment } from "../../snapshot/moment-access.ts";
 import { openSnapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
@@ -45,6 +46,7 @@ export async function saveMoment(
   const opened = proving(options.moments);
   using snapshot = await openSnapshot(moment, { ...options, moments: opened.access });
   const { source } = snapshot.file;
+  checkDiskSpace(path, source.size + 32);
   const hash = createHash("sha256");
   async function* content(): AsyncGenerator<Uint8Array> {
     const buffer = new Uint8Array(1 << 20);

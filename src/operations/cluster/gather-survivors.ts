@@ -39,7 +39,12 @@ export async function gatherData(
   });
   const ended = once(tar, "close") as Promise<[number | null]>;
   const command = ["tar", "--sparse", "-C", dataDir, "-cf", "-", "member"];
-  await runRemote(target.address, command, reach.ssh, { input: [], output: tar.stdin, signal });
+  try {
+    await runRemote(target.address, command, reach.ssh, { input: [], output: tar.stdin, signal });
+  } catch (error) {
+    tar.kill();
+    throw error;
+  }
   const [code] = await ended;
   if (code === 0) return directory;
   throw new MendError(

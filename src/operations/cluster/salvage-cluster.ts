@@ -4,10 +4,12 @@
  * write that a survivor holds is lost without being reported.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NodeJournal } from "../../cluster/node-facts.ts";
 import { planSalvageOfNodes, type SalvageOfNodes } from "../../cluster/salvage-plan.ts";
 import { MendError } from "../../errors/errors.ts";
+import { freeBytes } from "../../io/files/durable/disk-space.ts";
 import { makeTemporaryDirectory } from "../../io/files/durable/temporary-directory.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { SalvageResult } from "../etcd/salvage.ts";
@@ -76,7 +78,11 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
   on({ kind: "surveying", nodes: options.targets.map(({ name }) => name) });
   const survivors = await onEach(options.targets, (target) => describe(target, options));
   const described = survivors.map(({ target, member }) => ({ ...target, ...member }));
-  const plan = planSalvageOfNodes(described, digestOf(described), now(), randomBytes(3).toString("hex"));
+  const gatheredIn = options.workDirectory ?? tmpdir();
+  const plan = planSalvageOfNodes(described, digestOf(described), now(), randomBytes(3).toString("hex"), {
+    gathering: { path: gatheredIn, freeBytes: freeBytes(gatheredIn) },
+    withoutData: options.withoutData,
+  });
   if (!(await options.agree(plan))) return undefined;
   if (plan.problems.length > 0) {
     throw new MendError("plan-refused", `the cluster cannot be salvaged like this:\n  ${plan.problems.join("\n  ")}`, {
@@ -86,7 +92,7 @@ export async function salvageCluster(options: ClusterSalvageOptions): Promise<Cl
   const { id, digest } = plan;
   await onEach(survivors, (survivor) => stop(survivor, id, digest, ask));
 
-  using temporary = makeTemporaryDirectory("kubemend-salvage-", options.workDirectory);
+  using temporary = makeTemporaryDirectory("kubemend-salvage-", gatheredIn);
   const work = temporary.path;
   const data = await gather(survivors, id, work, options, ask);
   const begun = survivors.find(({ leads }) => leads)?.target.name;

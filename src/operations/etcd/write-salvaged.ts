@@ -79,7 +79,7 @@ async function copyDatabase(
   if (database === undefined) return undefined; // etcd makes one of the log
   const { path } = database.database;
   using opened = await openSnapshot(path, options);
-  checkDiskSpace(options.dataDir, opened.file.source.size);
+  checkDiskSpace(options.dataDir, opened.file.source.size, opened.file.descriptor);
   const copy = writer.copyToSnap("db", opened.file.descriptor, options.signal);
   const work = [copy, checkStructure(opened, options)] as const;
   await Promise.allSettled(work);

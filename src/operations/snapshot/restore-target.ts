@@ -25,8 +25,11 @@ export interface RestoreTargetOptions extends DataDirTarget {
 export interface RestoreTarget extends Disposable {
   /** Opens the data dir and writes a moment into it. */
   readonly composeInto: ComposeTarget;
-  /** Opens the data dir, unless {@link composeInto} has. Undefined in a dry run. Throws as {@link createDataDirWriter} does. */
-  open(bytes: number): Promise<DataDirWriter | undefined>;
+  /**
+   * Opens the data dir, unless {@link composeInto} has; `copiedFrom` is the open file whose content it gets unchanged.
+   * Undefined in a dry run. Throws as {@link createDataDirWriter} does, and `no-space`.
+   */
+  open(bytes: number, copiedFrom?: number): Promise<DataDirWriter | undefined>;
   /** The database at its place and flushed, copied there unless it was composed there. Undefined in a dry run. */
   takeDatabase(snapshot: Snapshot): Promise<OutputFile | undefined>;
 }
@@ -39,10 +42,10 @@ export function createRestoreTarget(options: RestoreTargetOptions): RestoreTarge
   let composed: OutputFile | undefined;
   let flushing = Promise.resolve();
 
-  async function open(bytes: number): Promise<DataDirWriter | undefined> {
+  async function open(bytes: number, copiedFrom?: number): Promise<DataDirWriter | undefined> {
     if (writer !== undefined) return writer;
     checkDataDirTarget(options);
-    checkDiskSpace(options.dataDir, bytes);
+    checkDiskSpace(options.dataDir, bytes, copiedFrom);
     if (options.dryRun === true) return undefined;
     writer = await createDataDirWriter(options.fileSystem ?? realFileSystem, options, "snapshot restore");
     return writer;

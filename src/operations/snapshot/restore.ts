@@ -101,7 +101,8 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   const membership = await planMembership(options);
   const own = defined(membership.members.find((member) => member.name === options.name));
   using target = createRestoreTarget(options);
-  const isComposedThere = options.dryRun !== true && !needsRewrite(options) && !mayEdit(options);
+  const isUnchanged = !needsRewrite(options) && !mayEdit(options);
+  const isComposedThere = options.dryRun !== true && isUnchanged;
   using snapshot = await openSnapshot(
     path,
     isComposedThere ? { ...options, composeInto: target.composeInto } : options,
@@ -109,7 +110,8 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   const { cluster } = options;
   const live = cluster === undefined ? undefined : await compareCluster(snapshot, cluster, options);
   for (const finding of options.encryption?.findings ?? []) snapshot.findings.report(finding);
-  const writer = await target.open(snapshot.file.source.size);
+  const { source, descriptor } = snapshot.file;
+  const writer = await target.open(source.size, isUnchanged ? descriptor : undefined);
   const hashing = startHash(snapshot.file);
   const work = [
     target.takeDatabase(snapshot), // the disk takes it while the rest is being checked; what is written later is small

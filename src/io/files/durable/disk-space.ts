@@ -1,21 +1,56 @@
 /** Whether what is to be written fits on its disk: said before anything is. */
-import { existsSync, statfsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, lstatSync, readdirSync, type StatsFs, statfsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
 
 /** Types of file systems that share blocks between copies, so that a copy takes no space (statfs(2), f_type): btrfs, XFS, bcachefs. */
 const SHARES_BLOCKS: ReadonlySet<number> = new Set([0x9123683e, 0x58465342, 0xca451a4e]);
 
-/** Throws `no-space` where `bytes`, copied to `path`, do not fit. `path` need not exist yet. */
-export function checkDiskSpace(path: string, bytes: number): void {
-  let there = resolve(path);
-  while (!existsSync(there)) there = dirname(there);
-  const { bavail, blocks, bsize, type } = statfsSync(there);
-  if (blocks === 0) return; // no disk, as below /proc: creating the file says what is wrong
-  const free = bavail * bsize;
-  if (bytes <= free || SHARES_BLOCKS.has(type >>> 0)) return;
-  throw new MendError("no-space", `"${path}" needs ${bytes} bytes, but its disk has ${free} left`, {
+/**
+ * Throws `no-space` where `bytes` do not fit below `path`, which need not exist yet. `copiedFrom` is the open file that
+ * they are an unchanged copy of: where both are on one file system that shares blocks, the copy takes no space.
+ */
+export function checkDiskSpace(path: string, bytes: number, copiedFrom?: number): void {
+  const disk = diskOf(path);
+  if (disk.blocks === 0) return; // no disk, as below /proc: creating the file says what is wrong
+  const source = sharesBlocks(disk) && copiedFrom !== undefined ? statfsSync(`/proc/self/fd/${copiedFrom}`) : undefined;
+  if (fits(bytes, disk, source)) return;
+  throw new MendError("no-space", `"${path}" needs ${bytes} bytes, but its disk has ${disk.bavail * disk.bsize} left`, {
     where: path,
     hint: "free some space, or choose a directory on another disk",
   });
+}
+
+type DiskFacts = Pick<StatsFs, "type" | "blocks" | "bsize" | "bavail">;
+
+/** `source`: where the bytes are copied from, unchanged; undefined where they are made. */
+export function fits(bytes: number, disk: DiskFacts, source: DiskFacts | undefined): boolean {
+  // The subvolumes of one btrfs have device numbers of their own: one file system is known by its size.
+  const isSame = source?.type === disk.type && source.blocks === disk.blocks && source.bsize === disk.bsize;
+  return bytes <= disk.bavail * disk.bsize || (isSame && sharesBlocks(disk));
+}
+
+function sharesBlocks({ type }: DiskFacts): boolean {
+  return SHARES_BLOCKS.has(type >>> 0);
+}
+
+/** What others than root may still write on the disk that `path` is, or will be, on. */
+export function freeBytes(path: string): number {
+  const { bavail, bsize } = diskOf(path);
+  return bavail * bsize;
+}
+
+/** What the files of a directory take of its disk, without their holes. Throws what the system says. */
+export function bytesOnDisk(directory: string): number {
+  let blocks = 0;
+  for (const each of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    blocks += lstatSync(join(each.parentPath, each.name), { throwIfNoEntry: false })?.blocks ?? 0;
+  }
+  return blocks * 512;
+}
+
+function diskOf(path: string): StatsFs {
+  let there = resolve(path);
+  while (!existsSync(there)) there = dirname(there);
+  return statfsSync(there);
 }

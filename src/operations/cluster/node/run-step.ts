@@ -9,6 +9,7 @@ import type { RestorePlan } from "../../../cluster/restore-plan.ts";
 import { onRequest, STATE_AFTER } from "../../../cluster/restore-state.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { recordEvidence } from "../../../io/audit/audit-trail.ts";
+import { checkDiskSpace } from "../../../io/files/durable/disk-space.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
@@ -247,6 +248,7 @@ async function receive(
   const path = joinPath(directory, SNAPSHOT);
   const draft = `${path}.part`;
   realFileSystem.remove(draft);
+  checkDiskSpace(draft, size);
   const hash = createHash("sha256");
   let received = 0;
   const out = realFileSystem.create(draft, 0o600);

@@ -1,8 +1,8 @@
 /** What this node has and does, for whoever plans an operation on several nodes. Changes nothing. */
 
-import { existsSync, statfsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import packageJson from "../../../../package.json" with { type: "json" };
 import { readCertificates } from "../../../certificates/faults.ts";
@@ -12,6 +12,7 @@ import type { NodeFacts } from "../../../cluster/node-facts.ts";
 import { KUBERNETES } from "../../../cluster/node-needs.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { knownPeerUrls, type NewestRevision, newestRevision } from "../../../io/etcd/newest-revision.ts";
+import { freeBytes } from "../../../io/files/durable/disk-space.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { readQuietly } from "../../../io/files/quiet-reads.ts";
 import { findEtcdService } from "../../../io/node/etcd-service.ts";
@@ -128,13 +129,4 @@ function expiredCertificates({ certificates }: CertificateList): NodeFacts["expi
   return certificates
     .filter(({ state, authority }) => state === "expired" && authority !== null)
     .map(({ name, externallyManaged }) => ({ name, renewable: !externallyManaged }));
-}
-
-/** Of the file system that the directory is, or will be, on. */
-function freeBytes(directory: string): number {
-  for (let path = directory; ; path = dirname(path)) {
-    if (!existsSync(path) && path !== "/") continue;
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
-  }
 }
