@@ -7,8 +7,16 @@ const NULL_BYTE = "ERR_INVALID_ARG_VALUE";
 const MEANING: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   ENOENT: ["not-found", "no such file or directory", "check the path"],
   ENOTDIR: ["not-found", "a part of the path is not a directory", "check the path"],
-  EACCES: ["permission-denied", "permission denied", "run it as a user who may do this, such as with sudo"],
-  EPERM: ["permission-denied", "operation not permitted", "run it as a user who may do this, such as with sudo"],
+  EACCES: [
+    "permission-denied",
+    "permission denied",
+    "run it as a user who may do this, such as with sudo; root is refused by network file systems and security modules",
+  ],
+  EPERM: [
+    "permission-denied",
+    "operation not permitted",
+    "run it with sudo; where root is refused too, lsattr shows whether it is immutable, and chattr -i makes it writable",
+  ],
   EISDIR: ["not-a-file", "it is a directory", "give a file"],
   EEXIST: ["already-exists", "it exists already", "choose another path"],
   ENOTEMPTY: ["not-empty", "the directory is not empty", "choose another path"],

@@ -8,7 +8,7 @@ import { dirname } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
 import { openTarget } from "../../io/files/durable/target.ts";
-import { removeFile, writeOnce } from "../../io/files/durable/write-once.ts";
+import { missingFrom, removeEmpty, removeFile, writeOnce } from "../../io/files/durable/write-once.ts";
 import { encodeIdentity } from "../../io/repository/identity.ts";
 import { openStore } from "../../io/stores/open-store.ts";
 import type { Store } from "../../io/stores/store.ts";
@@ -48,14 +48,20 @@ export interface InitResult {
 export async function initRepository(address: string, options: InitOptions): Promise<InitResult> {
   await checkRecipients(options.recipients);
   const { signingKeyFile } = options;
-  realFileSystem.makeDirectory(dirname(signingKeyFile), 0o700);
-  // Two runs with the same files would mix their keys.
-  using _lock = openTarget(signingKeyFile, { command: "backup init", kind: "file" });
-  const store = await openStore(address, options);
+  const missing = missingFrom(dirname(signingKeyFile));
   try {
-    return await makeRepository(store, options);
-  } finally {
-    await store.close();
+    realFileSystem.makeDirectory(dirname(signingKeyFile), 0o700);
+    // Two runs with the same files would mix their keys.
+    using _lock = openTarget(signingKeyFile, { command: "backup init", kind: "file" });
+    const store = await openStore(address, options);
+    try {
+      return await makeRepository(store, options);
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    await removeEmpty(missing);
+    throw error;
   }
 }
 

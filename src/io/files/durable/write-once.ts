@@ -1,7 +1,7 @@
 /** Files that are written once: under their name only when they are whole and on the disk, and never over another. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { link, open, rm, unlink } from "node:fs/promises";
+import { link, open, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { realFileSystem } from "./file-system.ts";
@@ -20,6 +20,7 @@ function openWay(directory: string): TrustedDirectory {
 /** Returns false where a file of that name is there already. Throws a `MendError`. */
 export async function writeOnce(path: string, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<boolean> {
   const directory = dirname(path);
+  const missing = missingFrom(directory);
   try {
     openWay(directory)[Symbol.dispose]();
     realFileSystem.makeDirectory(directory, 0o700);
@@ -42,7 +43,26 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
     return true;
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;
+    await removeEmpty(missing);
     throw fromSystemError(error, "write", path);
+  }
+}
+
+/** The directory and those above it that are not there, the deepest first. */
+export function missingFrom(directory: string): string[] {
+  const missing: string[] = [];
+  for (let at = resolve(directory); !existsSync(at) && dirname(at) !== at; at = dirname(at)) missing.push(at);
+  return missing;
+}
+
+/** What was made for a file that could not be written; a directory stays in which something is by now. */
+export async function removeEmpty(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await rmdir(directory);
+    } catch {
+      return; // what is wrong with the disk is reported for the file
+    }
   }
 }
 
