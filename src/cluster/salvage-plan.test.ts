@@ -95,7 +95,8 @@ test("the space for all of the data and one more is asked for, where it is gathe
     planSalvageOfNodes(nodes, "d", NOW, "c0ffee", place).problems;
   expect(problems(gatheredIn(2500e6))).toEqual([]);
   expect(problems(gatheredIn(2499e6))).toEqual([
-    `2499 MB are free in "/tmp", where the survivors' data is gathered, and 2500 MB are needed: name another directory with ${input("workDir")}`,
+    `2499 MB are free in "/tmp", where the survivors' data is gathered, and 2500 MB are needed: ` +
+      `name another directory with ${input("workDir")}`,
   ]);
   expect(problems(gatheredIn(1100e6, "m3"))).toEqual([]);
 });
