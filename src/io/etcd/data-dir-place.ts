@@ -1,9 +1,10 @@
 /** Where a data dir or a WAL dir is to be: what is there, who it belongs to, and how something takes its place. */
-import { lstatSync, readdirSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { MendError } from "../../errors/errors.ts";
 import { fromSystemError } from "../../errors/system-error.ts";
 import type { FileSystem } from "../files/durable/file-system.ts";
-import { findStagings, type Staging } from "../files/durable/staging.ts";
+import { findStagings, removeStaging, type Staging } from "../files/durable/staging.ts";
 import { isMountPoint, isOwnName, openTarget, type Target, type TargetOptions } from "../files/durable/target.ts";
 import { openTrustedDirectory, type TrustedDirectory } from "../files/durable/trusted-directory.ts";
 import type { FileOwner } from "../files/durable/write-file.ts";
@@ -41,6 +42,21 @@ export function stagingsAt(path: string, inner: string): readonly Staging[] {
     ...(parent === undefined ? [] : findStagings(parent, basename(resolve(path)))),
     ...(directory === undefined ? [] : findStagings(directory, inner)),
   ];
+}
+
+/**
+ * Removes what runs that were killed have left of a data directory, in it and beside it: what they staged, and their
+ * locks. Throws `target-locked` while a run is at it.
+ */
+export function clearDeadRuns(fs: FileSystem, path: string, command: string): void {
+  if (!existsSync(dirname(path))) return;
+  try {
+    using place = openPlace(fs, path, "member", { command });
+    for (const staging of place.stagings()) removeStaging(fs, staging);
+  } catch (error) {
+    // Where nothing can be locked, or others could exchange it, nothing was staged either.
+    if (!(error instanceof MendError) || !/^(unsupported|directory-untrusted)$/.test(error.code)) throw error;
+  }
 }
 
 /** Locks it. `inner` is the name inside a directory that stays: `member` of a data dir. */

@@ -80,7 +80,8 @@ function us(): readonly [uid: number, gid: number] {
   return [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
 }
 
-function refuseInTheWay(target: Target, { mustBeNew = false }: WriteFileOptions): void {
+/** Throws `already-exists` and `not-a-file`, as {@link writeFile} does: for whoever has much to do before. */
+export function refuseInTheWay(target: Target, { mustBeNew = false }: WriteFileOptions): void {
   const stat = lstatSync(target.at(), { throwIfNoEntry: false });
   if (stat !== undefined && mustBeNew) {
     throw new MendError("already-exists", `"${target.path}" exists already`, {

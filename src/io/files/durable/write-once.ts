@@ -1,7 +1,7 @@
 /** Files that are written once: under their name only when they are whole and on the disk, and never over another. */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { link, open, rm, rmdir, unlink } from "node:fs/promises";
+import { link, lstat, open, readdir, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { realFileSystem } from "./file-system.ts";
@@ -25,6 +25,7 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
     openWay(directory)[Symbol.dispose]();
     realFileSystem.makeDirectory(directory, 0o700);
     using place = openWay(directory);
+    await removeAbandoned(place);
     const staged = join(place.anchor, `${STAGED}${basename(path)}-${randomBytes(6).toString("hex")}`);
     try {
       const file = await open(staged, "wx", 0o600);
@@ -45,6 +46,23 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
     if (systemCode(error) === "EEXIST") return false;
     await removeEmpty(missing);
     throw fromSystemError(error, "write", path);
+  }
+}
+
+/** Whoever has written nothing for so long is dead: else it finds its file gone when it names it, and fails with that. */
+const ABANDONED_MS = 86_400_000;
+const swept = new Set<string>();
+
+/** What runs that were killed have left: once a run and directory, because a repository's may hold many names. */
+async function removeAbandoned({ anchor, path }: TrustedDirectory): Promise<void> {
+  if (swept.has(path)) return;
+  swept.add(path);
+  for (const name of await readdir(anchor)) {
+    if (!name.startsWith(STAGED)) continue;
+    const staged = join(anchor, name);
+    const stat = await lstat(staged).catch(() => undefined);
+    if (stat?.isFile() !== true || stat.uid !== process.geteuid?.()) continue;
+    if (Date.now() - stat.mtimeMs > ABANDONED_MS) await rm(staged, { force: true });
   }
 }
 

@@ -20,7 +20,7 @@ import { containerIndexOf } from "../../../kube/component.ts";
 import { addFlag, changeFlag, flagValue } from "../../../kube/container-flags.ts";
 import { objectOf, objectsOf } from "../../../kube/fields.ts";
 import { OPERATIONS, writeJournal } from "./journal.ts";
-import { findData, identityOf, moveContents, moveDataAside, noteData } from "./restore-member.ts";
+import { findData, identityOf, moveContents, moveDataAside, noteData, stagedPlaces } from "./restore-member.ts";
 import { writeManifest } from "./stop-components.ts";
 
 /** Unpacks what comes as a tar archive of `member`, and puts it where the data directory was. */
@@ -33,7 +33,8 @@ export async function placeData(
   const noted = await noteData({ ...journal, leads: true }, dataDir, operations);
   const owner = statSync(findData(noted) ?? dirname(dataDir));
   const isMounted = existsSync(dataDir) && isMountPoint(dataDir);
-  const staging = isMounted ? join(dataDir, `staged-${journal.id}`) : `${dataDir}.staged-${journal.id}`;
+  const [beside, inside] = stagedPlaces(dataDir, journal.id);
+  const staging = isMounted ? inside : beside;
   realFileSystem.remove(staging);
   realFileSystem.makeDirectory(staging, 0o700);
   // The data directory is etcd's: its user could put a link in the place of what is unpacked there.

@@ -76,10 +76,16 @@ export function moveDataAside({ id, dataDir }: NodeJournal): string | null {
   return isOld ? aside : findData({ dataDir } as NodeJournal);
 }
 
+/** Where data that comes from another machine is unpacked: beside the data directory, or in one that is a mount point. */
+export function stagedPlaces(path: string, id: string): readonly [beside: string, inside: string] {
+  return [`${path}.staged-${id}`, join(path, `staged-${id}`)];
+}
+
 /** The data that was there before comes back; what was restored stays beside it, under a name that ends in the operation's. */
 export function bringDataBack({ id, dataDir }: NodeJournal): void {
   if (dataDir === null) return;
   const { path } = dataDir;
+  for (const staged of stagedPlaces(path, id)) realFileSystem.remove(staged);
   const old = findMember(dataDir);
   if (old === path) return; // nothing was replaced, or it is back already
   if (old === undefined && dataDir.member !== null) {

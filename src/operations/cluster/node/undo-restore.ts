@@ -1,6 +1,8 @@
 /** Brings this node back to what it was before an operation: the restored data goes aside, the old data and the manifests come back. */
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { comesBack, hadNoData, undoSteps } from "../../../cluster/restore-state.ts";
+import { clearDeadRuns } from "../../../io/etcd/data-dir-place.ts";
+import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { writeJournal } from "./journal.ts";
 import { takeFilesBack } from "./prepare-node.ts";
 import { bringDataBack } from "./restore-member.ts";
@@ -21,7 +23,9 @@ export async function undoData(
   if (journal.state !== "undone") await writeJournal({ ...journal, state: "undoing" });
   if (steps.includes("stop") && journal.manifests !== null) await removeManifests(journal.manifests.from, options);
   if (steps.includes("service")) await stopForUndo(journal, options);
-  if (steps.includes("data")) bringDataBack(journal);
+  if (!steps.includes("data")) return;
+  bringDataBack(journal);
+  if (journal.dataDir !== null) clearDeadRuns(realFileSystem, journal.dataDir.path, "cluster undo");
 }
 
 /** Second half: certificates and other files are as they were, the manifests come back, and the kubelet starts what it ran. */
