@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
@@ -42,6 +42,13 @@ async function program(...argv: string[]): Promise<{ code: number | null; stdout
   return { code, ...out };
 }
 
+const loopback = Object.values(networkInterfaces()).flatMap((each) => each?.map(({ address }) => address));
+const hosts: readonly (readonly [host: string, written: string])[] = [
+  ["127.0.0.1", "127.0.0.1"],
+  ...(loopback.includes("::1") ? ([["::1", "[::1]"]] as const) : []),
+  ...(loopback.includes("::1") ? ([["::1", "[0:0:0:0:0:0:0:1]"]] as const) : []),
+];
+
 describe.skipIf(suite === undefined)(PROGRAMS_MISSING, () => {
   test("with one member of three hung every command ends by itself, with what the others say", async () => {
     const { members, initialCluster } = await planMembers(3);
@@ -72,7 +79,7 @@ describe.skipIf(suite === undefined)(PROGRAMS_MISSING, () => {
     expect(diagnosis.stdout + diagnosis.stderr).toMatch(/etcd/);
   });
 
-  test("a password goes where it was meant to go", async () => {
+  test.each(hosts)("a password goes where it was meant to go, with a member at %s", async (host, written) => {
     const seen: string[] = [];
     const sockets = new Set<Socket>();
     const listener = createServer().on("stream", (stream: ServerHttp2Stream, headers) => {
@@ -80,9 +87,9 @@ describe.skipIf(suite === undefined)(PROGRAMS_MISSING, () => {
       stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "14" }, { endStream: true });
     });
     listener.on("connection", (socket: Socket) => sockets.add(socket));
-    listener.listen(0, "127.0.0.1");
+    listener.listen(0, host);
     await once(listener, "listening");
-    const strange = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+    const strange = `http://${written}:${(listener.address() as AddressInfo).port}`;
     try {
       const { members, initialCluster } = await planMembers(2);
       const start = ({ name, ports }: (typeof members)[number], ...flags: string[]) =>

@@ -44,6 +44,12 @@ test("a password goes to named endpoints; to others with consent, and never in a
   expect(mayLogIn(login(["https://a:1"], true), "https://b:1")).toBe(true);
   expect(mayLogIn(login(["https://a:1"], true), "http://b:1")).toBe(false);
   expect(mayLogIn(login(["https://a:1"], false), "https://b:1")).toBe(false);
+  // An address is the same however it is written, and another one is another.
+  const long = login([parseEndpoint("[FD00:0:0:0:0:0:0:1]:1", "https")], false);
+  expect(mayLogIn(long, parseEndpoint("https://[fd00::1]:1", "https"))).toBe(true);
+  expect(mayLogIn(long, parseEndpoint("http://[fd00::1]:1", "https"))).toBe(false);
+  expect(mayLogIn(long, parseEndpoint("https://[fd00::1]:2", "https"))).toBe(false);
+  expect(mayLogIn({ ...long, trustMembers: true }, parseEndpoint("http://[fd00::2]:1", "https"))).toBe(false);
 });
 
 test("what DNS says is named by nobody: no login without TLS where TLS is meant", () => {
@@ -59,6 +65,8 @@ test("what DNS says is named by nobody: no login without TLS where TLS is meant"
 test("an endpoint that is refused shows no password", async () => {
   const asked = prepareEtcdAccess({ ...FLAGS, endpoints: ["https://user:SECRET@a:1"] });
   await expect(asked).rejects.toThrow(/"https:\/\/…@a:1" has more than an address/);
+  const withoutUser = prepareEtcdAccess({ ...FLAGS, endpoints: ["https://:SECRET@[::1]:1"] });
+  await expect(withoutUser).rejects.toThrow(/"https:\/\/…@\[::1\]:1" has more than an address/);
 });
 
 test("a user needs a password, from either flag", async () => {

@@ -148,7 +148,7 @@ export function parseEndpoint(text: string, scheme: "http" | "https"): string {
   if (!URL.canParse(full)) return refuse("is no URL");
   const url = new URL(full);
   if (url.protocol !== "http:" && url.protocol !== "https:") return refuse("must be http or https");
-  if (url.username !== "" || url.search !== "" || !/^\/?$/.test(url.pathname))
+  if (url.username !== "" || url.password !== "" || url.hash !== "" || url.search !== "" || !/^\/?$/.test(url.pathname))
     return refuse("has more than an address");
   // URL drops the scheme's own port, which is none of etcd's.
   const port = url.port === "" ? (/:(80|443)\/?$/.exec(full)?.[1] ?? "2379") : url.port;
