@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import { readJournal, writeJournal } from "./journal.ts";
+import { readJournal, readJournals, removeUnbegun, writeJournal } from "./journal.ts";
 
 const JOURNAL: NodeJournal = {
   id: "restore-1",
@@ -27,6 +27,24 @@ test("what a run that was killed while it wrote has left is in nobody's way", as
     await writeJournal(JOURNAL, root);
     expect(readJournal(JOURNAL.id, root)).toEqual(JOURNAL);
     expect(readdirSync(join(root, JOURNAL.id))).toEqual(["journal.json"]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test("what came before there was a journal is removed, and nothing else", async () => {
+  const root = mkdtempSync(join(tmpdir(), "journal-"));
+  try {
+    await writeJournal(JOURNAL, root);
+    writeFileSync(join(root, JOURNAL.id, "snapshot.db"), "of one that has begun");
+    for (const name of ["restore-2", "Another"]) mkdirSync(join(root, name));
+    writeFileSync(join(root, "restore-2", "snapshot.db.part"), "every secret of the cluster");
+    writeFileSync(join(root, "restore-2", "journal.json.draft"), "{");
+    writeFileSync(join(root, "step.lock"), "");
+    removeUnbegun(root);
+    expect(readdirSync(root).sort()).toEqual(["Another", JOURNAL.id, "step.lock"]);
+    expect(readdirSync(join(root, JOURNAL.id)).sort()).toEqual(["journal.json", "snapshot.db"]);
+    expect(readJournals(root)).toEqual([JOURNAL]);
   } finally {
     rmSync(root, { recursive: true });
   }

@@ -1,5 +1,6 @@
 /** What an operation on several nodes keeps on each of them: how far it has come there, and what it needs to take everything back. */
 
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { type NodeJournal, nodeJournalSchema } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
@@ -14,8 +15,24 @@ export const OPERATIONS = "/var/lib/kubemend/cluster";
 const JOURNAL = "journal.json";
 
 export function operationDirectory(id: string, root = OPERATIONS): string {
-  if (!/^[a-z0-9-]{1,80}$/.test(id)) throw new MendError("usage", `"${id}" is no name of an operation`);
+  if (!isName(id)) throw new MendError("usage", `"${id}" is no name of an operation`);
   return join(root, id);
+}
+
+function isName(id: string): boolean {
+  return /^[a-z0-9-]{1,80}$/.test(id);
+}
+
+/**
+ * Removes what runs have left that were cut off before they had a journal, such as a part of a snapshot: nothing was done
+ * by then. For whoever holds the lock of the steps.
+ */
+export function removeUnbegun(root = OPERATIONS, fs: FileSystem = realFileSystem): void {
+  for (const name of names(root).filter(isName)) {
+    const directory = join(root, name);
+    const isDirectory = lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (isDirectory && !names(directory).includes(JOURNAL)) fs.remove(directory);
+  }
 }
 
 /** All operations that this node knows, by their names. One whose journal cannot be read is an error: nobody may pass it over. */

@@ -14,7 +14,7 @@ import { realFileSystem } from "../../../io/files/durable/file-system.ts";
 import { describeMember } from "./describe-member.ts";
 import { type EtcdStep, etcdStep, proveMembers } from "./etcd-step.ts";
 import { describeMachine, join, makeJoin } from "./join-node.ts";
-import { OPERATIONS, operationDirectory, readJournal, readJournals, writeJournal } from "./journal.ts";
+import { OPERATIONS, operationDirectory, readJournal, readJournals, removeUnbegun, writeJournal } from "./journal.ts";
 import { leftOutManifests } from "./left-out.ts";
 import { localEtcd, removeLost, seeCluster } from "./living-cluster.ts";
 import { joinMember, placeData } from "./place-data.ts";
@@ -128,6 +128,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     case "read-files":
       return readShared(request.paths);
     case "receive":
+      removeUnbegun();
       return receive(request, edges);
     case "stop": {
       const spare = { ...leftOutManifests(readJournals(), request.staticPods), ...request.spare };
@@ -136,6 +137,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
     case "stop-service":
       return stopService(readJournal(request.id), { signal, report });
     case "begin":
+      removeUnbegun();
       return begin(request.id, request.digest);
     case "describe-member":
       return describeMember();
@@ -196,6 +198,7 @@ async function doStep(request: StepRequest, edges: StepEdges): Promise<unknown> 
       return journal ?? null;
     }
     case "undo-finish": {
+      removeUnbegun();
       const journal = find(request.id);
       return journal === undefined ? null : finishUndo(journal, { report, signal });
     }

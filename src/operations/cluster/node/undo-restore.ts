@@ -45,5 +45,7 @@ export async function finishUndo(
     const how = journal.service === null ? `its manifest stays in ${manifests?.kept}` : "it stays stopped";
     report(`etcd had no data here before: ${how}, since on an empty disk it may begin a cluster of its own`);
   } else if (steps.includes("service")) await startAfterUndo(journal);
-  return writeJournal({ ...journal, state: "undone" });
+  // It holds every secret of the cluster, and nobody continues with it.
+  if (journal.snapshot !== null) realFileSystem.remove(journal.snapshot);
+  return writeJournal({ ...journal, snapshot: null, state: "undone" });
 }
