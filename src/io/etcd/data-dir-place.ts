@@ -51,8 +51,11 @@ export function stagingsAt(path: string, inner: string): readonly Staging[] {
 export function clearDeadRuns(fs: FileSystem, path: string, command: string): void {
   if (!existsSync(dirname(path))) return;
   try {
-    using place = openPlace(fs, path, "member", { command });
-    for (const staging of place.stagings()) removeStaging(fs, staging);
+    {
+      using place = openPlace(fs, path, "member", { command });
+      for (const staging of place.stagings()) removeStaging(fs, staging);
+    }
+    fs.syncDirectory(dirname(path)); // the lock of this run was there for a moment
   } catch (error) {
     // Where nothing can be locked, or others could exchange it, nothing was staged either.
     if (!(error instanceof MendError) || !/^(unsupported|directory-untrusted)$/.test(error.code)) throw error;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import { readJournal, readJournals, removeUnbegun, writeJournal } from "./journal.ts";
+import { readJournal, readJournals, removeDrafts, removeUnbegun, writeJournal } from "./journal.ts";
 
 const JOURNAL: NodeJournal = {
   id: "restore-1",
@@ -45,6 +45,22 @@ test("what came before there was a journal is removed, and nothing else", async 
     expect(readdirSync(root).sort()).toEqual(["Another", JOURNAL.id, "step.lock"]);
     expect(readdirSync(join(root, JOURNAL.id)).sort()).toEqual(["journal.json", "snapshot.db"]);
     expect(readJournals(root)).toEqual([JOURNAL]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test("drafts of an operation are removed, and nothing that is whole", async () => {
+  const root = mkdtempSync(join(tmpdir(), "journal-"));
+  try {
+    await writeJournal(JOURNAL, root);
+    mkdirSync(join(root, JOURNAL.id, "manifests"));
+    for (const name of ["etcd.yaml", "etcd.yaml.draft"]) writeFileSync(join(root, JOURNAL.id, "manifests", name), "");
+    for (const name of ["snapshot.db.part", "journal.json.draft"]) writeFileSync(join(root, JOURNAL.id, name), "");
+    removeDrafts(JOURNAL.id, root);
+    expect(readdirSync(join(root, JOURNAL.id), { recursive: true }).sort()).toEqual([
+      ...["journal.json", "manifests", "manifests/etcd.yaml"],
+    ]);
   } finally {
     rmSync(root, { recursive: true });
   }

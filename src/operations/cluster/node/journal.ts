@@ -1,6 +1,6 @@
 /** What an operation on several nodes keeps on each of them: how far it has come there, and what it needs to take everything back. */
 
-import { lstatSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type NodeJournal, nodeJournalSchema } from "../../../cluster/node-facts.ts";
 import { MendError } from "../../../errors/errors.ts";
@@ -33,6 +33,13 @@ export function removeUnbegun(root = OPERATIONS, fs: FileSystem = realFileSystem
     const isDirectory = lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() === true;
     if (isDirectory && !names(directory).includes(JOURNAL)) fs.remove(directory);
   }
+}
+
+/** Removes what steps of an operation have not finished writing, which a run that was cut off leaves. */
+export function removeDrafts(id: string, root = OPERATIONS, fs: FileSystem = realFileSystem): void {
+  const directory = operationDirectory(id, root);
+  for (const each of readdirSync(directory, { recursive: true, withFileTypes: true }))
+    if (each.isFile() && /\.(?:draft|part)$/.test(each.name)) fs.remove(join(each.parentPath, each.name));
 }
 
 /** All operations that this node knows, by their names. One whose journal cannot be read is an error: nobody may pass it over. */

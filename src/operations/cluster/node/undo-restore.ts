@@ -3,7 +3,7 @@ import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import { comesBack, hadNoData, undoSteps } from "../../../cluster/restore-state.ts";
 import { clearDeadRuns } from "../../../io/etcd/data-dir-place.ts";
 import { realFileSystem } from "../../../io/files/durable/file-system.ts";
-import { writeJournal } from "./journal.ts";
+import { removeDrafts, writeJournal } from "./journal.ts";
 import { takeFilesBack } from "./prepare-node.ts";
 import { bringDataBack } from "./restore-member.ts";
 import { untilServesPeers } from "./serves-peers.ts";
@@ -47,5 +47,6 @@ export async function finishUndo(
   } else if (steps.includes("service")) await startAfterUndo(journal);
   // It holds every secret of the cluster, and nobody continues with it.
   if (journal.snapshot !== null) realFileSystem.remove(journal.snapshot);
+  removeDrafts(journal.id);
   return writeJournal({ ...journal, snapshot: null, state: "undone" });
 }
