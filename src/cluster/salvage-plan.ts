@@ -15,8 +15,12 @@ export interface SurvivingNode {
   readonly hasData: boolean;
   readonly etcd: EtcdManifest | null;
   readonly unreadable: readonly UnreadableManifest[];
-  /** What its data takes of the disk, and what is free there. */
+  /** What its data takes of the disk. */
   readonly dataBytes: number;
+  /** What is free on the disk of its data directory. */
+  readonly freeBytes: number;
+  readonly dataBytes: number;
+  /** What is free on the disk of its data directory. */
   readonly freeBytes: number;
   readonly open: readonly { readonly id: string; readonly digest: string; readonly state: string }[];
 }
