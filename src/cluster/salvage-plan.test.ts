@@ -39,7 +39,6 @@ test("one that was begun for the same continues under its name, another one is a
     NOW,
     "c0ffee",
     AMPLE,
-    AMPLE,
   );
   expect(plan.id).toBe("salvage-1");
   expect(plan.problems).toEqual(['node "m2": operation restore-2 was begun and not finished']);

@@ -19,9 +19,6 @@ export interface SurvivingNode {
   readonly dataBytes: number;
   /** What is free on the disk of its data directory. */
   readonly freeBytes: number;
-  readonly dataBytes: number;
-  /** What is free on the disk of its data directory. */
-  readonly freeBytes: number;
   readonly open: readonly { readonly id: string; readonly digest: string; readonly state: string }[];
 }
 
