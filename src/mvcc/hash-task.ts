@@ -96,21 +96,37 @@ const BYTE_POWERS: readonly number[] = (() => {
   return powers;
 })();
 
-const shiftBySize = new Map<number, number>();
+/** For the first sizes that are met, {@link multiply} by their shift as a table, four bits of the other factor a step. */
+const shiftsBySize = new Map<number, Uint32Array>();
+const MOST_KEPT_SHIFTS = 8192;
+const NIBBLES = 8;
 
-/** x^(8 * size): what appending `size` bytes does to a CRC. Leaves have few different sizes, so the results are kept. */
+/** x^(8 * size): what appending `size` bytes does to a CRC. */
 function shiftOf(size: number): number {
-  const known = shiftBySize.get(size);
-  if (known !== undefined) return known;
   let shift = 0x80000000; // x^0
   for (let k = 0, rest = size; rest > 0; k++, rest = Math.floor(rest / 2)) {
     if (rest % 2 === 1) shift = multiply(shift, defined(BYTE_POWERS[k]));
   }
-  if (shiftBySize.size < 65536) shiftBySize.set(size, shift);
   return shift;
+}
+
+/** The shift of a size times each nibble at each place. Leaves have few different sizes, so the results are kept. */
+function shiftsOf(size: number): Uint32Array | undefined {
+  const known = shiftsBySize.get(size);
+  if (known !== undefined || shiftsBySize.size === MOST_KEPT_SHIFTS) return known;
+  const shift = shiftOf(size);
+  const products = new Uint32Array(NIBBLES * 16);
+  for (let i = 0; i < products.length; i++) products[i] = multiply((i & 15) << (4 * (i >>> 4)), shift);
+  shiftsBySize.set(size, products);
+  return products;
 }
 
 /** The CRC of A followed by B, from their CRCs and the size of B in bytes. */
 export function joinCrc(crcA: number, crcB: number, sizeB: number): number {
-  return (multiply(crcA, shiftOf(sizeB)) ^ crcB) >>> 0;
+  const products = shiftsOf(sizeB);
+  if (products === undefined) return (multiply(crcA, shiftOf(sizeB)) ^ crcB) >>> 0;
+  let crc = crcB;
+  for (let place = 0, rest = crcA; place < NIBBLES * 16; place += 16, rest >>>= 4)
+    crc ^= defined(products[place + (rest & 15)]);
+  return crc >>> 0;
 }

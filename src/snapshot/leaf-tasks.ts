@@ -10,6 +10,7 @@ import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/h
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
 import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
 import { createLiveCountTask, type LiveCount, mergeLiveCounts } from "../mvcc/live-count-task.ts";
+import { createLiveKeysTask, type KeyVersions, type LiveKeysSpec, mergeKeyVersions } from "../mvcc/live-keys-task.ts";
 import { createTimelineTask, type GatheredTimeline, mergeTimelines, type TimelineSpec } from "../mvcc/timeline-task.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
 import { createSignTask } from "../storage/sign-task.ts";
@@ -23,6 +24,8 @@ export interface LeafTaskSpec {
   readonly labelKinds?: boolean;
   /** Count the live keys instead of indexing them, after a compaction that was finished at this revision. */
   readonly countLive?: { readonly compactRevision: number };
+  /** Note the version of each key, to count the live ones. */
+  readonly liveKeys?: LiveKeysSpec;
   /** Hash every leaf. */
   readonly hash?: LeafHashes;
   /** Hash what etcd's HashKV does of the `key` bucket. */
@@ -40,6 +43,7 @@ export interface LeafTaskSpec {
 export interface LeafTaskResult {
   readonly index?: IndexResult;
   readonly liveCount?: LiveCount;
+  readonly versions?: KeyVersions;
   readonly verify?: VerifyResult;
   readonly signs?: readonly Uint8Array[];
   readonly history?: readonly RevisionPlace[];
@@ -70,10 +74,11 @@ export async function createLeafTasks(
   const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
   const index = spec.index && createIndexTask(spec.index, expected, labeller);
   const count = spec.countLive && createLiveCountTask(spec.countLive.compactRevision);
+  const live = spec.liveKeys && createLiveKeysTask(spec.liveKeys, expected);
   const signs = spec.signs === true ? createSignTask() : undefined;
   const history = spec.historyOf && createHistoryTask(spec.historyOf);
   const timeline = spec.timeline && createTimelineTask(spec.timeline, expected);
-  const visits = [index, count, verify, signs, history, timeline].flatMap((task) =>
+  const visits = [index, count, live, verify, signs, history, timeline].flatMap((task) =>
     task === undefined ? [] : [task.visit],
   );
   const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
@@ -87,6 +92,7 @@ export async function createLeafTasks(
     finish: () => ({
       ...(index === undefined ? {} : { index: index.finish() }),
       ...(count === undefined ? {} : { liveCount: count.finish() }),
+      ...(live === undefined ? {} : { versions: live.finish() }),
       ...(verify === undefined ? {} : { verify: verify.finish() }),
       ...(signs === undefined ? {} : { signs: signs.finish() }),
       ...(history === undefined ? {} : { history: history.finish() }),
@@ -106,6 +112,7 @@ function joinVisits(visits: readonly RevisionVisitor[]): RevisionVisitor {
 export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
   const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
   const counts = results.flatMap((result) => (result.liveCount === undefined ? [] : [result.liveCount]));
+  const versions = results.flatMap((result) => (result.versions === undefined ? [] : [result.versions]));
   const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
   const signs = results.flatMap((result) => (result.signs === undefined ? [] : [result.signs]));
   const histories = results.flatMap((result) => (result.history === undefined ? [] : [result.history]));
@@ -113,6 +120,7 @@ export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTa
   return {
     ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
     ...(counts.length === 0 ? {} : { liveCount: mergeLiveCounts(counts) }),
+    ...(versions.length === 0 ? {} : { versions: mergeKeyVersions(versions) }),
     ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),
     ...(signs.length === 0 ? {} : { signs: signs.flat() }),
     ...(histories.length === 0 ? {} : { history: mergeHistories(histories) }),

@@ -59,8 +59,8 @@ async function work(order: SweepOrder): Promise<SweepReport> {
 
 /** The memory of the indexes, which is handed over instead of copied. */
 function movableBuffers({ result }: SweepReport): ArrayBuffer[] {
-  const { index, timeline } = result;
-  const columns = [index?.index, timeline?.keys, timeline?.revisions]
+  const { index, timeline, versions } = result;
+  const columns = [index?.index, timeline?.keys, timeline?.revisions, versions]
     .flatMap((each) => Object.values(each ?? {}))
     .filter((column) => ArrayBuffer.isView(column));
   return [...new Set(columns.map((column) => column.buffer as ArrayBuffer))];

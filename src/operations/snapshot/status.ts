@@ -2,18 +2,19 @@
 
 import { readEntries } from "../../bolt/bucket.ts";
 import { checkFreePages, checkMetas } from "../../bolt/check.ts";
-import { mapLeaves } from "../../bolt/leaf-map.ts";
+import { type LeafMap, mapLeaves } from "../../bolt/leaf-map.ts";
+import { createPageSet } from "../../bolt/page-set.ts";
 import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import { hashSeed } from "../../mvcc/hash-seed.ts";
 import { appendBytes, appendEntry, appendLeaves, createLeafHashes, type RunningHash } from "../../mvcc/hash-task.ts";
-import type { KeyIndex } from "../../mvcc/key-index.ts";
-import { keyOf } from "../../mvcc/key-table.ts";
+import { findKey } from "../../mvcc/key-table.ts";
+import { type LiveKeys, liveKeysOf, liveKeysSpec } from "../../mvcc/live-keys-task.ts";
 import type { Member } from "../../mvcc/store-info.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { mayIndexAll } from "../../snapshot/index-size.ts";
-import { openSnapshot, readStoreInfo, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { sweepInParallel } from "../../snapshot/parallel-sweep.ts";
+import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
+import { type SweepOptions, sweepInParallel } from "../../snapshot/parallel-sweep.ts";
 import { findEtcdPrefixes } from "../../storage/etcd-prefix.ts";
 
 /** The first four are etcdutl's own, by name and value. */
@@ -65,14 +66,18 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     const info = readStoreInfo(snapshot);
     const compactRevision = Math.max(info.finishedCompact, info.scheduledCompact);
     const counts = info.finishedCompact === compactRevision && !mayIndexAll(bolt, map, options.mostIndexed);
-    const keysTask = counts
-      ? { countLive: { compactRevision }, signs: true }
-      : { index: { select: [], seed: hashSeed() } };
-    const spec = { hash: hashes, ...keysTask };
-    const { index, liveCount, signs } = await sweepInParallel(snapshot, map, spec, reached, report, {
+    const liveKeys = liveKeysSpec();
+    const keysTask = counts ? { countLive: { compactRevision } } : { liveKeys };
+    const spec = { hash: hashes, signs: true, ...keysTask };
+    const sweepOptions: SweepOptions = {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onProgress: (done, total) => options.progress?.({ step: "reading", done, total, unit: "bytes" }),
-    });
+    };
+    const { versions, liveCount, signs } = await sweepInParallel(snapshot, map, spec, reached, report, sweepOptions);
+    const keys =
+      liveCount === undefined
+        ? (liveKeysOf(defined(versions), liveKeys) ?? (await indexLiveKeys(snapshot, map, sweepOptions)))
+        : undefined;
     checkFreePages(bolt, reached, report);
 
     const hash: RunningHash = { crc: 0 };
@@ -91,20 +96,19 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
 
     const sha256 = hashing === undefined ? "skipped" : await hashing.verdict;
     reportHash(sha256, path, report);
-    const found = index?.index;
     return {
       hash: hash.crc,
-      revision: defined(index ?? liveCount).lastRevision,
+      revision: defined(versions ?? liveCount).lastRevision,
       totalKey,
       totalSize: bolt.meta.highWater * bolt.meta.pageSize,
       sha256,
       compactRevision,
-      liveKeys: found === undefined ? defined(liveCount).live : countLive(found),
+      liveKeys: keys?.count ?? defined(liveCount).live,
       consistentIndex: info.consistentIndex ?? null,
       term: info.term ?? null,
       storageVersion: info.storageVersion ?? null,
       clusterVersion: info.clusterVersion ?? null,
-      prefixes: findEtcdPrefixes(found === undefined ? defined(signs) : liveKeys(found)).map((found) => found.prefix),
+      prefixes: findEtcdPrefixes(defined(signs).filter((key) => keys?.has(key) ?? true)).map((found) => found.prefix),
       members: info.members,
       leases: info.leases.length,
       alarms: info.alarms.map((alarm) => `${alarm.type} on member ${alarm.member}`),
@@ -130,12 +134,17 @@ export function reportHash(verdict: HashVerdict | "skipped", path: string, repor
   }
 }
 
-function countLive(index: KeyIndex): number {
-  let live = 0;
-  for (let i = 0; i < index.count; i++) if (index.tombstone[i] === 0) live += 1;
-  return live;
-}
-
-function* liveKeys(index: KeyIndex): Generator<Uint8Array> {
-  for (let i = 0; i < index.count; i++) if (index.tombstone[i] === 0) yield keyOf(index, i);
+/** The live keys of a file whose versions do not follow one another: with an index of them all. */
+async function indexLiveKeys(snapshot: Snapshot, map: LeafMap, options: SweepOptions): Promise<LiveKeys> {
+  const spec = { index: { select: [], seed: hashSeed() } };
+  const seen = createPageSet(snapshot.bolt.pageCount);
+  const nothingNew = (): void => {}; // the first sweep reported what is wrong
+  const { index } = defined((await sweepInParallel(snapshot, map, spec, seen, nothingNew, options)).index);
+  let count = 0;
+  for (let i = 0; i < index.count; i++) if (index.tombstone[i] === 0) count += 1;
+  const has = (key: Uint8Array): boolean => {
+    const i = findKey(index, key);
+    return i >= 0 && index.tombstone[i] === 0;
+  };
+  return { count, has };
 }
