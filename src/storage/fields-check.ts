@@ -13,7 +13,8 @@ const SLOTS = 512;
 const kept = new Uint8Array(SLOTS * LONGEST);
 /** Of each slot's text; 0 for none. */
 const lengths = new Uint16Array(SLOTS);
-/** Whether the slot's text is printed as it is stored. */
+/** Whether the slot's text is printed as it is stored: found out for who prints. */
+const Plain = { Unknown: 0, No: 1, Yes: 2 } as const;
 const plain = new Uint8Array(SLOTS);
 
 const { compare } = Buffer.prototype as unknown as {
@@ -32,7 +33,9 @@ export function arePlainFields(bytes: Uint8Array, start: number, end: number): b
   const length = end - start;
   if (length < SHORTEST || length > LONGEST) return isPlain(bytes, start, end) && isSurelyFields(bytes, start, end);
   const slot = keep(bytes, start, end);
-  return slot >= 0 && plain[slot] === 1;
+  if (slot < 0) return false;
+  if (plain[slot] === Plain.Unknown) plain[slot] = isPlain(bytes, start, end) ? Plain.Yes : Plain.No;
+  return plain[slot] === Plain.Yes;
 }
 
 /** As {@link arePlainFields}, for any JSON. */
@@ -49,7 +52,7 @@ function keep(bytes: Uint8Array, start: number, end: number): number {
   if (!isSurelyFields(bytes, start, end)) return -1;
   kept.set(bytes.subarray(start, end), at);
   lengths[slot] = length;
-  plain[slot] = isPlain(bytes, start, end) ? 1 : 0;
+  plain[slot] = Plain.Unknown;
   return slot;
 }
 
