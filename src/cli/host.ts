@@ -25,7 +25,7 @@ interface Surroundings {
   /** The same for a secret: what is typed is not shown. */
   readonly askSecret?: (question: string) => Promise<string>;
   /** What comes on stdin. Undefined in tests. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
 }
 
 /** With streams that take text as it is. */
@@ -43,13 +43,15 @@ export interface Host extends Surroundings {
 /** `typed` is the command line, whose flags texts are written in. */
 export function hostOf(outer: ProcessHost, typed: () => readonly string[] = () => []): Host {
   const inFlags = (text: string) => withFlags(text, typed()[0]);
-  const { env, cwd, signal, ask, askSecret, stdin } = outer;
+  const { env, cwd, signal, ask, askSecret } = outer;
   return {
     env,
     cwd,
     signal,
     now: () => outer.now(),
-    ...(stdin === undefined ? {} : { stdin }),
+    get stdin() {
+      return outer.stdin;
+    },
     ...(outer.startedAt === undefined ? {} : { startedAt: outer.startedAt }),
     stdout: createPrinter(outer.stdout, env, inFlags),
     stderr: createPrinter(outer.stderr, env, inFlags),

@@ -107,8 +107,11 @@ const host: ProcessHost = {
   startedAt: performance.timeOrigin,
   ...auditLog(),
   signal: interruption.signal,
-  stdin: process.stdin,
-  ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askSecret }),
+  // Opened where it is read: that takes milliseconds.
+  get stdin() {
+    return process.stdin;
+  },
+  ...(process.stderr.isTTY && process.stdin.isTTY && { ask, askSecret }),
 };
 
 /** As package.json asks for, which a package manager only warns about. */

@@ -18,7 +18,7 @@ const loaded = new Map<string, { exports: unknown }>();
 const requireBuiltin = createRequire(process.execPath);
 
 /** What many chunks name and few commands use, and what takes milliseconds to load: it is loaded when something of it is used. */
-const LATE = /^node:crypto$|^\.\/read-yaml-/;
+const LATE = /^node:(crypto|child_process)$|^\.\/read-yaml-/;
 
 /** A chunk by its name in the bundle, such as `./kubemend.cjs`, or a module of Node. */
 export function loadChunk(name: string): unknown {

@@ -1,5 +1,4 @@
 /** A file that only its descriptor reaches, as a sink: for a database that is put together before it is read. */
-import { randomBytes } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,9 +43,12 @@ export function writeFully(descriptor: number, bytes: Uint8Array, position: numb
   }
 }
 
-/** A new file that only its descriptor reaches. */
+/**
+ * A new file that only its descriptor reaches. Its name is there for a moment and need not be a secret: a file or a link
+ * that has it already is refused. So `node:crypto`, which takes milliseconds to load, is not asked for one.
+ */
 export function openUnnamed(directory: string): number {
-  const path = join(directory, `kubemend-${randomBytes(12).toString("hex")}`);
+  const path = join(directory, `kubemend-${process.pid}-${Math.random().toString(36).slice(2)}`);
   try {
     const descriptor = openSync(path, "wx+", 0o600);
     unlinkSync(path);
