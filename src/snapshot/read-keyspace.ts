@@ -180,6 +180,20 @@ function isEntry(index: KeyIndex, i: number, { key, modRevision }: KeyValue): bo
   return compareBytes(key, keyOf(index, i)) === 0 && (index.tombstone[i] === 1 || modRevision === index.main[i]);
 }
 
+/** A database of fewer bytes has fewer entries than fit into an index. */
+const SURELY_INDEXED_BYTES = 128 << 20;
+
+/** Whether an index of all keys fits into memory: `mostEntries` or fewer, by samples. */
+export function hasIndexSize(snapshot: Snapshot, mostEntries?: number): boolean {
+  if (mostEntries === undefined && snapshot.bolt.source.size < SURELY_INDEXED_BYTES) return true;
+  const keyBuckets = snapshot.buckets.filter((bucket) => bucket.path === KEY_BUCKET);
+  return mayIndexAll(
+    snapshot.bolt,
+    mapLeaves(snapshot.bolt, keyBuckets, () => {}),
+    mostEntries,
+  );
+}
+
 /** The prefixes under which the snapshot holds clusters, the likeliest first. */
 export async function findPrefixes(snapshot: Snapshot, options: SnapshotOptions = {}): Promise<string[]> {
   const { signs } = await sweepKeys(snapshot, { signs: true }, options);

@@ -10,9 +10,7 @@ import { ETCD_CLUSTER_GROUP } from "../../controlplane/self-hosted-etcd.ts";
 import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KubeObject, Transformer } from "../../kube/object.ts";
-import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
-import type { Keyspace } from "../../snapshot/read-keyspace.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { readEncryptionHeader } from "../../storage/encryption.ts";
 
@@ -45,6 +43,8 @@ const POD_MARKS = ["kubernetes.io/config.", "etcd_cluster"].map((mark) => Buffer
 
 /** A snapshot or a live etcd, at one revision. */
 export interface StoredValues {
+  /** Called with the prefixes that are read next: for who finds the keys of many prefixes as fast as those of one. */
+  prepare?(prefixes: readonly string[]): Promise<void>;
   /** Hands over every live key-value whose key begins with `prefix`, in any order; returns how many there are. */
   readBelow(prefix: string, take: (found: KeyValue) => void): number | Promise<number>;
   /** Where values come over a network: how to leave most of them there. */
@@ -69,9 +69,13 @@ export async function readControlPlaneObjects(
   options: ReadObjectsOptions,
 ): Promise<ControlPlaneObjects> {
   const reader = new ObjectReader(values, options);
+  const below = (place: string) => `${options.etcdPrefix}/${place}/`;
+  await values.prepare?.([...Object.keys(WHOLE), "pods"].map(below));
   for (const [place, kind] of Object.entries(WHOLE)) await reader.readAll(`${place}/`, kind);
   const namespaces = dataNamespaces(reader.objects, { namespace: options.namespace });
   const podCount = await reader.readPods(namespaces);
+  const places = namespaces.flatMap((namespace) => Object.keys(BY_NAMESPACE).map((place) => `${place}/${namespace}`));
+  await values.prepare?.(places.map(below));
   for (const namespace of namespaces) {
     for (const [place, kind] of Object.entries(BY_NAMESPACE)) await reader.readAll(`${place}/${namespace}/`, kind);
   }
@@ -143,35 +147,4 @@ class ObjectReader {
       this.#options.report({ level: "error", code: "object-unreadable", where: key, text: decoded.text });
     }
   }
-}
-
-/** The values of a snapshot, read in the order of the file. */
-export function snapshotValues(keyspace: Keyspace): StoredValues {
-  const { index } = keyspace;
-  return {
-    readBelow(prefix, take) {
-      const start = new TextEncoder().encode(prefix);
-      const all = new Uint32Array(index.count);
-      let count = 0;
-      for (let i = 0; i < index.count; i++) {
-        if (index.tombstone[i] === 0 && startsWith(keyOf(index, i), start)) all[count++] = i;
-      }
-      const entries = all
-        .subarray(0, count)
-        .sort(
-          (a, b) => defined(index.page[a]) - defined(index.page[b]) || defined(index.item[a]) - defined(index.item[b]),
-        );
-      for (const i of entries) {
-        const found = keyspace.read(i);
-        if (found !== undefined) take(found);
-      }
-      return count;
-    },
-  };
-}
-
-function startsWith(key: Uint8Array, start: Uint8Array): boolean {
-  if (key.length < start.length) return false;
-  for (let i = start.length - 1; i >= 0; i--) if (key[i] !== start[i]) return false;
-  return true;
 }

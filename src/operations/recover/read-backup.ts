@@ -4,14 +4,13 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
-import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot } from "../../snapshot/open-snapshot.ts";
-import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
 import { createTransformer } from "../../storage/encryption.ts";
-import { readControlPlaneObjects, snapshotValues } from "./control-plane-objects.ts";
+import { readControlPlaneObjects } from "./control-plane-objects.ts";
 import type { SourceOptions, SourceReading } from "./recovery-source.ts";
+import { openSnapshotValues, type SnapshotValues } from "./snapshot-values.ts";
 
 /** Where the boot member finds a backup that came in an archive, which etcdctl cannot read. */
 const BACKUP_COPY = "etcd/backup.db";
@@ -26,12 +25,8 @@ export async function readBackup(
   try {
     const config = loadEncryptionConfig(options.encryptionConfig);
     for (const finding of config?.findings ?? []) snapshot.findings.report(finding);
-    const { keyspace, sha256 } = await readAndVerify(snapshot, options);
-    const etcdPrefix = chooseEtcdPrefix(keyspace, options.etcdPrefix, {
-      path,
-      findings: snapshot.findings,
-    });
-    const found = await readControlPlaneObjects(snapshotValues(keyspace), {
+    const { etcdPrefix, revision, values, sha256 } = await openAndVerify(snapshot, options);
+    const found = await readControlPlaneObjects(values, {
       etcdPrefix,
       transformer: createTransformer(config, etcdPrefix),
       namespace: options.namespace,
@@ -41,7 +36,7 @@ export async function readBackup(
     // A moment of a repository has no name of its own either.
     const isArchive = archive !== undefined || snapshot.file.vouched === true;
     return {
-      source: { kind: "backup", path, revision: keyspace.revision, sha256, archive, etcdPrefix },
+      source: { kind: "backup", path, revision, sha256, archive, etcdPrefix },
       found,
       findings: () => snapshot.findings.list(),
       backupFor: () => ({
@@ -50,7 +45,7 @@ export async function readBackup(
           // What is unpacked from an archive is written without the hash at its end.
           hasHash: storedHash !== undefined && !isArchive,
           etcdPrefix,
-          clusterToken: clusterToken(snapshot, keyspace),
+          clusterToken: clusterToken(snapshot, revision),
         },
         copy: isArchive && !options.dryRun ? { path: BACKUP_COPY, mode: 0o600, content } : undefined,
       }),
@@ -62,26 +57,30 @@ export async function readBackup(
   }
 }
 
-function clusterToken({ file }: Snapshot, keyspace: Keyspace): string {
-  const token = createHash("sha256").update(`${keyspace.revision} ${file.source.size} `);
+function clusterToken({ file }: Snapshot, revision: number): string {
+  const token = createHash("sha256").update(`${revision} ${file.source.size} `);
   if (file.storedHash !== undefined) token.update(file.storedHash);
   return `kubemend-recovery-${token.digest("hex").slice(0, 16)}`;
 }
 
-/** Reads the keys while another thread hashes the file. */
-async function readAndVerify(
+/** Reads the keys while another thread hashes the file. What is wrong with the file comes before what is not found in it. */
+async function openAndVerify(
   snapshot: Snapshot,
   options: SourceOptions,
-): Promise<{ readonly keyspace: Keyspace; readonly sha256: HashVerdict }> {
+): Promise<SnapshotValues & { readonly sha256: HashVerdict }> {
   const hashing = startHash(snapshot.file);
   try {
-    const { signal, progress, atRevision } = options;
-    const keyspace = await readKeyspace(snapshot, {
+    const { signal, progress, atRevision, etcdPrefix } = options;
+    const opening = openSnapshotValues(snapshot, {
+      etcdPrefix,
       ...(signal === undefined ? {} : { signal }),
       ...(progress === undefined ? {} : { progress }),
       ...(atRevision === undefined ? {} : { atRevision }),
     });
-    return { keyspace, sha256: acceptHash(await hashing.verdict, snapshot, options) };
+    await Promise.allSettled([opening]);
+    signal?.throwIfAborted();
+    const sha256 = acceptHash(await hashing.verdict, snapshot, options);
+    return { ...(await opening), sha256 };
   } finally {
     await hashing.stop();
   }
