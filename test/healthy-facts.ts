@@ -116,7 +116,7 @@ export function local(given: Partial<LocalFacts> = {}): LocalFacts {
     addresses: ["10.0.0.1"],
     files: [],
     lostCertificates: [],
-    etcdData: { path: "/var/lib/etcd", state: "member" },
+    etcdData: { path: "/var/lib/etcd", isGuess: false, state: "member" },
     ...given,
   };
 }

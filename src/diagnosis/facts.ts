@@ -90,9 +90,11 @@ export interface LocalFacts {
   readonly lostCertificates: readonly string[];
 }
 
-/** Where an etcd of this machine has its data: by its flags, else where kubeadm puts it. */
+/** Where an etcd of this machine has its data: by its manifest or its flags, else where kubeadm puts it. */
 export interface EtcdDataFacts {
   readonly path: string;
+  /** Whether nothing here says where it is, so that the path is kubeadm's. */
+  readonly isGuess: boolean;
   /** `member`: there is a member's data. */
   readonly state: "member" | "empty" | "absent" | "unreadable";
 }

@@ -42,14 +42,15 @@ export function missingManifests(missing: readonly MissingManifest[], facts: Fac
   };
 }
 
-function dataEvidence({ etcdData: { path, state } }: LocalFacts): string[] {
+function dataEvidence({ etcdData: { path, state, isGuess } }: LocalFacts): string[] {
+  const gone = isGuess ? "etcd's data is not where kubeadm has it" : "etcd's data is gone";
   switch (state) {
     case "member":
       return [`etcd's data is there: ${path}/member`];
     case "absent":
-      return [`etcd's data is gone: there is no ${path}`];
+      return [`${gone}: there is no ${path}`];
     case "empty":
-      return [`etcd's data is gone: there is nothing of a member in ${path}`];
+      return [`${gone}: there is nothing of a member in ${path}`];
     case "unreadable":
       return [`whether etcd's data is in ${path} cannot be seen by this user`];
   }
@@ -120,6 +121,7 @@ function restoreData(copy: readonly string[], local: LocalFacts): Pick<Given, "c
   return {
     commands: [`sudo ${commandLine("kubemend", "recover", ...flags)}`],
     advice:
+      `${local.etcdData.isGuess ? "first make sure that its data is in no other directory here (member/snap/db), " : ""}` +
       "then restore etcd's data as it prints for every member (kubemend snapshot restore BACKUP.db " +
       `${input("dataDir")}=${local.etcdData.path} ...), while no member runs, and only ` +
       `then copy the manifests: ${copy.join("; ")}. Where another member still has its data, see kubemend etcd salvage`,

@@ -138,7 +138,7 @@ describe("where nothing says so, nothing is missed", () => {
         components: [
           localComponent("kube-apiserver", { flags: [{ name: "etcd-servers", value: "https://10.0.0.9:2379" }] }),
         ],
-        etcdData: { path: "/var/lib/etcd", state: "absent" },
+        etcdData: { path: "/var/lib/etcd", isGuess: false, state: "absent" },
       }),
     ],
   ])("%s", (_, machine) => expect(codes(facts({ local: machine }))).toEqual([]));
@@ -159,7 +159,7 @@ const members = (...list: MemberHealth[]): Facts["etcd"] => ({
 
 describe("etcd's manifest is gone, and its data", () => {
   const gone = (state: LocalFacts["etcdData"]["state"], etcd: Facts["etcd"]) => {
-    const machine = without(["etcd"], { etcdData: { path: "/var/lib/etcd", state } });
+    const machine = without(["etcd"], { etcdData: { path: "/var/lib/etcd", isGuess: false, state } });
     const found = all(facts({ api: silent, cluster: undefined, etcd, local: machine }));
     return found.find(({ code }) => code === "etcd-manifest-missing")!;
   };
@@ -181,6 +181,14 @@ describe("etcd's manifest is gone, and its data", () => {
       expect(advice).toContain(`kubemend snapshot restore BACKUP.db ${input("dataDir")}=/var/lib/etcd`);
     },
   );
+
+  test("is not where kubeadm has it, and nothing says where it is: it may be elsewhere", () => {
+    const machine = without(["etcd"], { etcdData: { path: "/var/lib/etcd", isGuess: true, state: "absent" } });
+    const found = all(facts({ api: silent, cluster: undefined, etcd: noEtcd, local: machine }));
+    const { advice, evidence } = found.find(({ code }) => code === "etcd-manifest-missing")!;
+    expect(evidence).toContain("etcd's data is not where kubeadm has it: there is no /var/lib/etcd");
+    expect(advice).toMatch(/^first make sure that its data is in no other directory here/);
+  });
 
   test("is gone, and the others live: the member is removed and added first", () => {
     const { commands, advice } = gone("empty", members(member("1", false), member("2", true), member("3", true)));

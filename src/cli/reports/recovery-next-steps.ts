@@ -1,6 +1,6 @@
 /** What remains to be done after `recover`, as commands to paste. */
 import type { StaticPodNode } from "../../controlplane/control-plane.ts";
-import { staticEtcdMembers } from "../../controlplane/static-etcd.ts";
+import { staticEtcdMembers, unclearEtcdMembers } from "../../controlplane/static-etcd.ts";
 import type { Recovery } from "../../operations/recover/recover.ts";
 
 export interface NextStepOptions {
@@ -63,6 +63,7 @@ function staticPodSteps(
             `  sudo kubemend snapshot restore ${backup} ` +
               [
                 `--data-dir=${member.dataDir}`,
+                ...(member.walDir === undefined ? [] : [`--wal-dir=${member.walDir}`]),
                 `--name=${member.name}`,
                 `--initial-cluster=${cluster}`,
                 `--initial-cluster-token=${freshToken(options)}`,
@@ -77,7 +78,12 @@ function staticPodSteps(
       `  sudo cp ${directory}/nodes/${shellWord(node.name)}/manifests/*.yaml ${shellWord(podManifestPath)}/`,
     ];
   });
-  return restores ? [first, ...steps, last] : steps;
+  const unclear = unclearEtcdMembers({ nodes }).map(
+    ({ node, lacking }) =>
+      `etcd on ${node}: its manifest does not say its ${lacking.join(", ")}: it is missing below, and has to be in ` +
+      "--initial-cluster on every node before any is restored",
+  );
+  return restores ? [first, ...unclear, ...steps, last] : steps;
 }
 
 /**

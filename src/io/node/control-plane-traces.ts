@@ -30,20 +30,21 @@ export function controlPlaneFiles(): string[] {
   return FILES.filter((path) => existsSync(path));
 }
 
-/** @param named `--data-dir`, where a member's flags are known */
+/** @param named where it is on this machine, where a member's manifest or flags say it */
 export function etcdData(named: string | undefined): EtcdDataFacts {
   const path = named ?? ETCD_DATA;
-  if (!isAbsolute(path)) return { path, state: "unreadable" };
+  return { path, isGuess: named === undefined, state: stateOf(path) };
+}
+
+function stateOf(path: string): EtcdDataFacts["state"] {
+  if (!isAbsolute(path)) return "unreadable";
   try {
-    if (statSync(join(path, "member")).isDirectory()) {
-      const inside = readdirSync(join(path, "member"));
-      return { path, state: inside.length > 0 ? "member" : "empty" };
-    }
-    return { path, state: "empty" };
+    if (!statSync(join(path, "member")).isDirectory()) return "empty";
+    return readdirSync(join(path, "member")).length > 0 ? "member" : "empty";
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOENT" && code !== "ENOTDIR") return { path, state: "unreadable" };
-    return { path, state: existsSync(path) ? "empty" : "absent" };
+    if (code !== "ENOENT" && code !== "ENOTDIR") return "unreadable";
+    return existsSync(path) ? "empty" : "absent";
   }
 }
 

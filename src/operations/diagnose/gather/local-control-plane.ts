@@ -82,8 +82,25 @@ export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undef
     addresses: [...ownAddresses()],
     files,
     lostCertificates: lostCertificates(now),
-    etcdData: etcdData(flagNamed(components.find(({ name }) => name === "etcd")?.flags, "data-dir")),
+    etcdData: etcdData(
+      etcdDataDir(
+        [...manifests, ...checkpoints, strayManifest("etcd", staticPods)],
+        components.find(({ name }) => name === "etcd")?.flags,
+      ),
+    ),
   };
+}
+
+/**
+ * Where etcd's data is on this machine: a container may see it elsewhere than it is, which only the manifest shows.
+ * Undefined where nothing says it.
+ */
+export function etcdDataDir(
+  manifests: readonly (ComponentManifest | undefined)[],
+  flags: readonly Flag[] | undefined,
+): string | undefined {
+  const known = manifests.find((manifest) => manifest?.etcd?.dataDir !== undefined);
+  return known?.etcd?.dataDir ?? flagNamed(flags, "data-dir");
 }
 
 function describe({
