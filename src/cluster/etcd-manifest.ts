@@ -6,11 +6,13 @@ export interface EtcdManifest {
   readonly dataDir: string | null;
   /** Null where etcd's log is in its data directory. */
   readonly walDir: string | null;
+  /** Whether etcd makes a cluster of its own of its data, at every start. */
   readonly forcesNewCluster: boolean;
 }
 
 export interface UnreadableManifest {
   readonly path: string;
+  /** Why it cannot be read. */
   readonly fault: string;
 }
 

@@ -13,7 +13,9 @@ export interface SurvivingNode {
   readonly peerUrl: string;
   readonly dataDir: string;
   readonly hasData: boolean;
+  /** What its manifest of etcd says; null where it has none. */
   readonly etcd: EtcdManifest | null;
+  /** Manifests of its control plane that cannot be read. */
   readonly unreadable: readonly UnreadableManifest[];
   /** What its data takes of the disk. */
   readonly dataBytes: number;

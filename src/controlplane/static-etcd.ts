@@ -9,7 +9,7 @@ import { hostPathOf } from "./host-files.ts";
 export interface StaticEtcdMember {
   readonly node: string;
   readonly name: string;
-  /** One, or several with commas between them, as the flag has them. */
+  /** Where other members reach the member: one, or several with commas between them. */
   readonly peerUrl: string;
   /** On the host. */
   readonly dataDir: string;
