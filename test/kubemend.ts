@@ -9,11 +9,13 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** `wrote` gets all that was written so far, whenever that grows. */
 export async function kubemend(
   cwd: string,
   argv: readonly string[],
   env: ProcessHost["env"] = {},
-  more: Partial<Pick<ProcessHost, "ask" | "askSecret" | "now">> = {},
+  more: Partial<Pick<ProcessHost, "ask" | "askSecret" | "now" | "signal">> = {},
+  wrote: (all: string) => void = () => {},
 ): Promise<Outcome> {
   const written = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof written): TextSink => ({
@@ -21,6 +23,7 @@ export async function kubemend(
     columns: undefined,
     write(text) {
       written[name] += text;
+      wrote(written.stdout + written.stderr);
       return Promise.resolve();
     },
   });

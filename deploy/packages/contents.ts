@@ -1,6 +1,6 @@
 /** What the packages install, and where: the executable, completions, manual pages, the units of the agents, and the documentation. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Command, OutputConfiguration } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { SHELLS, shellScript } from "../../src/cli/commands/completion.ts";
@@ -15,6 +15,11 @@ const COMPLETIONS: Readonly<Record<(typeof SHELLS)[number], string>> = {
   zsh: "/usr/share/zsh/vendor-completions/_kubemend",
   fish: "/usr/share/fish/vendor_completions.d/kubemend.fish",
 };
+
+const UNITS = ["backup/kubemend-backup.service", "node-agent/kubemend-node-agent.service"];
+
+/** The services that packages bring. */
+export const SERVICES: readonly string[] = UNITS.map((path) => basename(path));
 
 /** What kubectl asks to complete `kubectl mend`. Its last line is a directive: files complete too. */
 export const KUBECTL_COMPLETION = '#!/bin/sh\nkubemend __complete -- "$@"\necho :0\n';
@@ -57,6 +62,7 @@ export async function packageFiles(executable: string, date: string): Promise<re
   const pages = await manuals(date);
   return [
     file("/usr/bin/kubemend", readFileSync(executable), 0o755),
+    { path: "/usr/bin/kubectl-mend", target: "kubemend" },
     ...pages.map(({ name, text }) => file(`/usr/share/man/man1/${name}`, text)),
     ...SHELLS.map((shell) => file(COMPLETIONS[shell], shellScript(shell))),
     file("/usr/bin/kubectl_complete-mend", KUBECTL_COMPLETION, 0o755),
@@ -70,8 +76,8 @@ export async function packageFiles(executable: string, date: string): Promise<re
 
 /** The units of `deploy/`, with the path that packages install to. None is enabled: an agent needs its configuration first. */
 function units(): readonly { readonly name: string; readonly text: string }[] {
-  return ["backup/kubemend-backup.service"].map((path) => ({
-    name: path.slice(path.lastIndexOf("/") + 1),
+  return UNITS.map((path) => ({
+    name: basename(path),
     text: read(`deploy/${path}`).replaceAll("/usr/local/bin/kubemend", "/usr/bin/kubemend"),
   }));
 }

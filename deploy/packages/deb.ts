@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { encodeTar, type TarEntry } from "../tar.ts";
+import { debScripts } from "./scripts.ts";
 
 export interface PackageFacts {
   readonly name: string;
@@ -17,21 +18,30 @@ export interface PackageFacts {
   readonly depends: readonly string[];
 }
 
-/** A file of the package: `path` begins with a slash. */
-export interface PackageFile {
-  readonly path: string;
-  readonly mode: number;
-  readonly bytes: Uint8Array;
+/** A file of the package, or a symbolic link to `target`: `path` begins with a slash. */
+export type PackageFile = { readonly path: string } & (
+  | { readonly mode: number; readonly bytes: Uint8Array }
+  | { readonly target: string }
+);
+
+/** Files that belong to the administrator once they are installed. */
+export function isConfiguration({ path }: PackageFile): boolean {
+  return path.startsWith("/etc/");
 }
 
-/** The bytes of the package: the same files give the same bytes. */
-export function encodeDeb(facts: PackageFacts, files: readonly PackageFile[]): Uint8Array {
-  const sums = files.map(({ path, bytes }) => `${createHash("md5").update(bytes).digest("hex")}  ${path.slice(1)}\n`);
-  const configuration = files.filter(({ path }) => path.startsWith("/etc/")).map(({ path }) => `${path}\n`);
+/** The bytes of the package: the same files give the same bytes. Its scripts keep `services` in step with it. */
+export function encodeDeb(facts: PackageFacts, files: readonly PackageFile[], services: readonly string[]): Uint8Array {
+  const sums = files.flatMap((file) =>
+    "target" in file || isConfiguration(file)
+      ? []
+      : [`${createHash("md5").update(file.bytes).digest("hex")}  ${file.path.slice(1)}\n`],
+  );
+  const configuration = files.filter(isConfiguration).map(({ path }) => `${path}\n`);
   const control = [
     textEntry("./control", controlText(facts, files)),
     textEntry("./md5sums", sums.join("")),
     ...(configuration.length > 0 ? [textEntry("./conffiles", configuration.join(""))] : []),
+    ...Object.entries(debScripts(services)).map(([name, text]) => textEntry(`./${name}`, text, 0o755)),
   ];
   return encodeAr([
     ["debian-binary", Buffer.from("2.0\n")],
@@ -41,7 +51,7 @@ export function encodeDeb(facts: PackageFacts, files: readonly PackageFile[]): U
 }
 
 function controlText(facts: PackageFacts, files: readonly PackageFile[]): string {
-  const kibibytes = Math.ceil(files.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024);
+  const kibibytes = Math.ceil(files.reduce((sum, file) => sum + ("target" in file ? 0 : file.bytes.length), 0) / 1024);
   const lines = [
     `Package: ${facts.name}`,
     `Version: ${facts.version}`,
@@ -60,18 +70,19 @@ function controlText(facts: PackageFacts, files: readonly PackageFile[]): string
 
 function withDirectories(files: readonly PackageFile[]): TarEntry[] {
   const entries = new Map<string, TarEntry>([["./", { path: "./", mode: 0o755, directory: true }]]);
-  for (const { path, mode, bytes } of files) {
+  for (const file of files) {
+    const { path } = file;
     for (let at = path.indexOf("/", 1); at > 0; at = path.indexOf("/", at + 1)) {
       const directory = `.${path.slice(0, at + 1)}`;
       entries.set(directory, { path: directory, mode: 0o755, directory: true });
     }
-    entries.set(path, { path: `.${path}`, mode, bytes });
+    entries.set(path, { ...("target" in file ? { ...file, mode: 0o777 } : file), path: `.${path}` });
   }
   return [...entries.values()];
 }
 
-function textEntry(path: string, text: string): TarEntry {
-  return { path, mode: 0o644, bytes: Buffer.from(text) };
+function textEntry(path: string, text: string, mode = 0o644): TarEntry {
+  return { path, mode, bytes: Buffer.from(text) };
 }
 
 function gzipped(entries: readonly TarEntry[]): Uint8Array {

@@ -70,7 +70,7 @@ function preformatted(lines: readonly string[]): readonly string[] {
 }
 
 function escapeText(text: string): string {
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
+  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("…", "...");
 }
 
 /** A line that begins with a dot or an apostrophe would be a request. */

@@ -1,11 +1,13 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, describe, expect, test } from "vitest";
+import { packageFiles, SERVICES } from "./contents.ts";
 import { encodeDeb } from "./deb.ts";
 import { manPages } from "./man-pages.ts";
+import { debScripts, rpmScripts } from "./scripts.ts";
 
 const DIRECTORY = mkdtempSync(join(tmpdir(), "kubemend-packages-"));
 afterAll(() => rmSync(DIRECTORY, { recursive: true }));
@@ -31,11 +33,12 @@ const FACTS = {
 };
 const FILES = [
   { path: "/usr/bin/kubemend", mode: 0o755, bytes: Buffer.from("#!/bin/sh\necho hello\n") },
+  { path: "/usr/bin/kubectl-mend", target: "kubemend" },
   { path: "/etc/kubemend/backup.yaml", mode: 0o644, bytes: Buffer.from("a: 1") },
 ];
 
 test("the same files give the same package", () => {
-  expect(Buffer.from(encodeDeb(FACTS, FILES)).equals(encodeDeb(FACTS, FILES))).toBe(true);
+  expect(Buffer.from(encodeDeb(FACTS, FILES, SERVICES)).equals(encodeDeb(FACTS, FILES, SERVICES))).toBe(true);
 });
 
 describe.skipIf(!has("dpkg-deb"))("dpkg", () => {
@@ -43,7 +46,7 @@ describe.skipIf(!has("dpkg-deb"))("dpkg", () => {
   const dpkg = (...args: readonly string[]): string => execFileSync("dpkg-deb", args, { encoding: "utf8" });
 
   test("reads the facts, lists the files and unpacks them", () => {
-    writeFileSync(path, encodeDeb(FACTS, FILES));
+    writeFileSync(path, encodeDeb(FACTS, FILES, SERVICES));
     expect(dpkg("-f", path, "Package", "Version", "Depends", "Installed-Size")).toBe(
       "Package: kubemend\nVersion: 1.2.3\nDepends: libc6 (>= 2.28)\nInstalled-Size: 1\n",
     );
@@ -51,8 +54,44 @@ describe.skipIf(!has("dpkg-deb"))("dpkg", () => {
     expect(dpkg("-I", path, "conffiles")).toBe("/etc/kubemend/backup.yaml\n");
     expect(dpkg("-c", path)).toMatch(/^-rwxr-xr-x 0\/0 +21 1970-01-01 00:00 \.\/usr\/bin\/kubemend$/m);
     dpkg("-x", path, join(DIRECTORY, "root"));
+    expect(dpkg("-I", path, "md5sums")).toMatch(/^[0-9a-f]{32} {2}usr\/bin\/kubemend\n$/);
+    expect(execFileSync(join(DIRECTORY, "root/usr/bin/kubectl-mend"), { encoding: "utf8" })).toBe("hello\n");
     expect(execFileSync(join(DIRECTORY, "root/usr/bin/kubemend"), { encoding: "utf8" })).toBe("hello\n");
     expect(readFileSync(join(DIRECTORY, "root/etc/kubemend/backup.yaml"), "utf8")).toBe("a: 1");
+  });
+});
+
+describe("what they install", async () => {
+  const program = join(DIRECTORY, "program");
+  writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
+  const files = await packageFiles(program, "2026-11-30");
+  const textOf = (path: string): string => {
+    const file = files.find((each) => each.path === path);
+    return file !== undefined && "bytes" in file ? Buffer.from(file.bytes).toString() : expect.fail(`no ${path}`);
+  };
+
+  test.each(SERVICES)("%s starts the installed program", (name) => {
+    expect(textOf(`/usr/lib/systemd/system/${name}`)).toMatch(
+      /^ExecStart=\/usr\/bin\/kubemend (backup|checkpoint) run /m,
+    );
+  });
+
+  test.skipIf(!has("systemd-analyze"))("systemd has nothing to say against the units", () => {
+    const units = SERVICES.map((name) => {
+      const path = join(DIRECTORY, name);
+      writeFileSync(path, textOf(`/usr/lib/systemd/system/${name}`).replace("/usr/bin/kubemend", program));
+      return path;
+    });
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", ...units], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
+
+  test("its scripts are a shell's", () => {
+    for (const text of Object.values(debScripts(SERVICES)))
+      expect(spawnSync("sh", ["-n"], { input: text, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+    const [, post, preun, postun] = rpmScripts(SERVICES).split(/^%(?:post|preun|postun)$/m);
+    for (const text of [post, preun, postun])
+      expect(spawnSync("sh", ["-n"], { input: text, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
   });
 });
 

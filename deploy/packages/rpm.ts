@@ -1,21 +1,36 @@
 /** RPM packages by rpmbuild, which must be installed (Debian and Fedora: rpm, rpm-build). */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { PackageFacts, PackageFile } from "./deb.ts";
+import { isConfiguration, type PackageFacts, type PackageFile } from "./deb.ts";
+import { rpmScripts } from "./scripts.ts";
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
 
-/** Writes the package into `folder` and returns its file name. `time` is in seconds since the epoch. Throws what rpmbuild says. */
-export function writeRpm(folder: string, facts: PackageFacts, files: readonly PackageFile[], time: number): string {
+interface RpmOptions {
+  /** Units of systemd that the package's scripts keep in step with it. */
+  readonly services: readonly string[];
+  /** In seconds since the epoch. */
+  readonly time: number;
+}
+
+/** Writes the package into `folder` and returns its file name. Throws what rpmbuild says. */
+export function writeRpm(
+  folder: string,
+  facts: PackageFacts,
+  files: readonly PackageFile[],
+  { services, time }: RpmOptions,
+): string {
   const top = mkdtempSync(join(tmpdir(), "kubemend-rpm-"));
   try {
-    for (const { path, mode, bytes } of files) {
-      mkdirSync(dirname(join(top, "root", path)), { recursive: true });
-      writeFileSync(join(top, "root", path), bytes, { mode });
+    for (const file of files) {
+      const path = join(top, "root", file.path);
+      mkdirSync(dirname(path), { recursive: true });
+      if ("target" in file) symlinkSync(file.target, path);
+      else writeFileSync(path, file.bytes, { mode: file.mode });
     }
-    writeFileSync(join(top, "kubemend.spec"), specText(facts, files, join(top, "root")));
+    writeFileSync(join(top, "kubemend.spec"), specText(facts, files, services, join(top, "root")));
     const defines = [
       ["_topdir", join(top, "build")],
       ["_build_id_links", "none"],
@@ -41,12 +56,27 @@ export function writeRpm(folder: string, facts: PackageFacts, files: readonly Pa
   }
 }
 
-function fileLine({ path, mode }: PackageFile): string {
-  const configuration = path.startsWith("/etc/") ? "%config(noreplace) " : "";
-  return `%attr(${mode.toString(8)}, root, root) ${configuration}"${path}"`;
+function fileLine(file: PackageFile): string {
+  if ("target" in file) return `"${file.path}"`;
+  const configuration = isConfiguration(file) ? "%config(noreplace) " : "";
+  return `%attr(${file.mode.toString(8)}, root, root) ${configuration}"${file.path}"`;
 }
 
-function specText(facts: PackageFacts, files: readonly PackageFile[], root: string): string {
+/** Folders that are the package's alone: they go with it. */
+function directoryLines(files: readonly PackageFile[]): string[] {
+  const own = files.flatMap(({ path }) => {
+    const parents = path.split("/").map((_, i, parts) => parts.slice(0, i).join("/"));
+    return parents.filter((parent) => parent.includes("/kubemend"));
+  });
+  return [...new Set(own)].map((path) => `%dir %attr(755, root, root) "${path}"`);
+}
+
+function specText(
+  facts: PackageFacts,
+  files: readonly PackageFile[],
+  services: readonly string[],
+  root: string,
+): string {
   return `Name: ${facts.name}
 Version: ${facts.version}
 Release: 1
@@ -63,6 +93,7 @@ mkdir -p %{buildroot}
 cp -a ${root}/. %{buildroot}/
 
 %files
-${files.map(fileLine).join("\n")}
-`;
+${[...directoryLines(files), ...files.map(fileLine)].join("\n")}
+
+${rpmScripts(services)}`;
 }

@@ -6,12 +6,18 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkpointerManifests } from "../../src/bootstrap/cluster/checkpointer-manifests.ts";
 import { API_RULES } from "../../src/cli/permissions/api-rules.ts";
+import { roleManifests } from "../../src/cli/permissions/role-manifests.ts";
+import type { JsonObject } from "../../src/kube/object.ts";
 import { changeLines, expectAudited } from "../audited.ts";
+import { makeRepository } from "../backup/agent.ts";
 import { FIXTURES } from "../kubectl-tables.ts";
 import { kubemend } from "../kubemend.ts";
 import { HAS_API_SERVER, type RealApiServer, startRealApiServer } from "./real-api-server.ts";
+import { startRuntime } from "./stand-in-runtime.ts";
 
 const SNAPSHOT = join(FIXTURES, "k120-broad/snapshot.db.gz");
 const NODE = "bare-node";
@@ -38,7 +44,20 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   ],
   "objects undo": ["DIR/undo.jsonl", "--yes", "--wait=1s"],
   "snapshot restore": [SNAPSHOT, "--data-dir=DIR/data"],
+  "backup restore": ["ROOT/backups/repository", "--identity=ROOT/backups/identity", "--data-dir=DIR/restored"],
+  "backup run": ["--config=DIR/backup.json"],
+  "checkpoint run": [
+    ...["--lock-file=DIR/agent.lock", "--kubernetes-directory=DIR/kubernetes", "--metrics-address=none"],
+    ...["--container-runtime-endpoint=unix://ROOT/runtime.sock", "--refresh-interval=1s", "--log-level=debug"],
+  ],
 };
+
+/** The agents end when a test ends them: once the API server was asked all of this, or the agent has named what it lacks. */
+const AGENTS: Readonly<Record<string, readonly string[]>> = {
+  "backup run": ["create events"],
+  "checkpoint run": ["watch pods", "get secrets", "get configmaps"],
+};
+const LACKS = /(list|get|patch)[^\n]*(nodes|pods|daemonsets|deployments|configmaps|secrets)|forbidden/;
 
 /** What test/audit-lines.test.ts leaves to this file. */
 const MUST_CHANGE: ReadonlySet<string> = new Set([
@@ -47,18 +66,31 @@ const MUST_CHANGE: ReadonlySet<string> = new Set([
 ]);
 
 /** What they could not learn is part of their result. */
-const REPORTS: ReadonlySet<string> = new Set(["diagnose", "support-bundle", "snapshot restore"]);
+const REPORTS: ReadonlySet<string> = new Set([
+  ...["diagnose", "support-bundle", "snapshot restore", "backup restore"],
+  ...Object.keys(AGENTS),
+]);
 
 interface AuditEvent {
   readonly user: { readonly username: string };
   readonly verb: string;
   readonly requestURI: string;
+  readonly objectRef?: { readonly resource?: string };
   readonly stage: string;
   readonly responseStatus?: { readonly code?: number };
 }
 
 test("there is a run for each command that has rules", () => {
   expect(Object.keys(RUNS).sort()).toEqual(Object.keys(API_RULES).sort());
+});
+
+test("the node agent's roles are those that it is deployed with", () => {
+  const deployed = checkpointerManifests({ image: "i", nodeLabel: "l", kubeconfigMap: "m" });
+  const rulesOf = (kind: string, manifests: readonly JsonObject[]): unknown =>
+    manifests.filter((each) => each.kind === kind).map(({ rules }) => rules);
+  const printed = roleManifests("n", API_RULES["checkpoint run"] ?? [], []).map(({ manifest }) => manifest);
+  for (const kind of ["Role", "ClusterRole"])
+    expect(rulesOf(kind, printed)).toEqual(rulesOf(kind, Object.values(deployed)));
 });
 
 /** Those that a real API server carried out, sorted: `patch /api/v1/nodes/n1`. */
@@ -88,10 +120,29 @@ function changesRecorded(path: string): string[] {
     .sort();
 }
 
+/** A pod that the node agent copies, with all that it mounts. */
+function parentOfCheckpoint(): unknown {
+  const annotations = { "checkpointer.alpha.coreos.com/checkpoint": "true" };
+  const volumes = [
+    { name: "secret", secret: { secretName: "parents-key" } },
+    { name: "config", configMap: { name: "parents-config" } },
+  ];
+  const containers = [{ name: "main", image: "example.com/pause" }];
+  const tolerations = [{ operator: "Exists" }];
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "parent", namespace: "kube-system", annotations },
+    spec: { nodeName: NODE, containers, volumes, tolerations, automountServiceAccountToken: false },
+  };
+}
+
 describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
   const directory = mkdtempSync(join(tmpdir(), "rbac-"));
   const audit = join(directory, "audit.log");
+  const backups = join(directory, "backups");
   let real: RealApiServer;
+  let runtime: { close(): void } | undefined;
   const userOf = (command: string) => `only-${command.replaceAll(" ", "-")}`;
   const recorded = new Set<string>();
   const kubeconfigOf = (user: string) => join(directory, `${user}.json`);
@@ -114,15 +165,42 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
         kubeconfigOf(user),
         JSON.stringify({ ...config, users: [{ name: "reader", user: { token: user } }] }),
       );
+    const roles: string[] = [];
     for (const command of Object.keys(RUNS)) {
       const { stdout } = await kubemend(directory, ["rbac", ...command.split(" "), "--user", userOf(command)]);
-      execFileSync(real.kubectl, ["--kubeconfig", real.kubeconfig, "apply", "-f", "-"], { input: stdout });
+      roles.push(stdout);
     }
+    const apply = ["--kubeconfig", real.kubeconfig, "apply", "-f", "-"];
+    execFileSync(real.kubectl, apply, { input: roles.join("---\n") });
+    const parent = JSON.stringify(parentOfCheckpoint());
+    const create = ["--kubeconfig", real.kubeconfig, "create", "-f", "-", "-o", "jsonpath={.metadata.uid}"];
+    const uid = execFileSync(real.kubectl, create, { input: parent, encoding: "utf8" });
+    runtime = await startRuntime(join(directory, "runtime.sock"), { namespace: "kube-system", name: "parent", uid });
+    const { repository, signingKey } = await makeRepository(backups);
+    const imported = await kubemend(directory, [
+      ...["backup", "import", repository, SNAPSHOT, "--file-time", "--signing-key", signingKey],
+    ]);
+    if (imported.code !== 0) throw new Error(imported.stderr);
   }, 180_000);
   afterAll(async () => {
+    runtime?.close();
     await real?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
+
+  /** An agent whose etcd is not there: that is a fault, and faults become events. */
+  function writeAgentConfig(path: string, kubeconfig: string): void {
+    const config = {
+      repository: join(backups, "repository"),
+      signingKeyFile: join(backups, "signing.pem"),
+      etcd: { endpoints: ["http://127.0.0.1:1"], timeout: "1s" },
+      spool: { directory: join(directory, "spool") },
+      nodeFiles: false,
+      metricsAddress: "none",
+      events: { kubeconfig },
+    };
+    writeFileSync(path, JSON.stringify(config));
+  }
 
   const eventsOf = (user: string): AuditEvent[] =>
     readFileSync(audit, "utf8")
@@ -136,21 +214,42 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
       .map(({ verb, requestURI }) => `${verb} ${requestURI}`);
 
   const logOf = (command: string) => join(directory, `${command}.audit.jsonl`);
-  const run = (command: string, kubeconfig: string, place = "") =>
-    kubemend(
-      directory,
-      [
-        ...command.split(" "),
-        ...RUNS[command]!.map((each) => each.replace("DIR", join(directory, place))),
-        ...["--kubeconfig", kubeconfig],
-      ],
-      { KUBEMEND_AUDIT_LOG: logOf(command) },
-    );
+  const run = async (command: string, user: string, place = "") => {
+    const own = join(directory, place);
+    const kubeconfig = kubeconfigOf(user);
+    const asked = AGENTS[command];
+    if (command === "backup run") writeAgentConfig(join(own, "backup.json"), kubeconfig);
+    const args = [
+      ...command.split(" "),
+      ...RUNS[command]!.map((each) =>
+        each
+          .replace("DIR", own)
+          .replace("ROOT", directory)
+          .replace("--timeout=1s", user === "nobody" ? "--timeout=1m" : "$&"),
+      ),
+      ...(command === "backup run" ? [] : ["--kubeconfig", kubeconfig]),
+    ];
+    const env = { KUBEMEND_AUDIT_LOG: logOf(command), ...(asked !== undefined && { NODE_NAME: NODE }) };
+    const end = new AbortController();
+    let written = "";
+    const outcome = kubemend(directory, args, env, { signal: end.signal }, (all) => {
+      written = all;
+    });
+    if (asked === undefined) return await outcome;
+    const isOver = (): boolean => {
+      if (user === "nobody") return LACKS.test(written);
+      const seen = eventsOf(user).map((event) => `${event.verb} ${event.objectRef?.resource}`);
+      return asked.every((each) => seen.includes(each));
+    };
+    while (!isOver()) if ((await Promise.race([outcome, sleep(100)])) !== undefined) break;
+    end.abort();
+    return await outcome;
+  };
 
   test.each(Object.keys(RUNS))("%s is refused nothing", async (command) => {
     const user = userOf(command);
     if (command === "objects undo") copyFileSync(join(directory, "undo.jsonl"), join(directory, "kept.jsonl"));
-    const { stdout, stderr } = await run(command, kubeconfigOf(user));
+    const { stdout, stderr } = await run(command, user);
     expect(refused(user)).toEqual([]);
     expect(stdout + stderr).not.toMatch(/forbidden|api-denied/i);
     const asked = readFileSync(audit, "utf8").includes(`"username":"${user}"`);
@@ -169,10 +268,8 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
     const own = join(directory, "nobody");
     mkdirSync(own, { recursive: true });
     if (command === "objects undo") copyFileSync(join(directory, "kept.jsonl"), join(own, "undo.jsonl"));
-    const { code, stdout, stderr } = await run(command, kubeconfigOf("nobody"), "nobody");
+    const { code, stdout, stderr } = await run(command, "nobody", "nobody");
     if (!REPORTS.has(command)) expect(code).not.toBe(0);
-    expect(stdout + stderr).toMatch(
-      /(list|get|patch)[^\n]*(nodes|pods|daemonsets|deployments|configmaps|secrets)|forbidden/,
-    );
+    expect(stdout + stderr).toMatch(LACKS);
   });
 });

@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { chartArchive } from "../../deploy/helm/archive.ts";
-import { KUBECTL_COMPLETION, packageFacts, packageFiles } from "../../deploy/packages/contents.ts";
+import { KUBECTL_COMPLETION, packageFacts, packageFiles, SERVICES } from "../../deploy/packages/contents.ts";
 import { encodeDeb } from "../../deploy/packages/deb.ts";
 import { writeRpm } from "../../deploy/packages/rpm.ts";
 import { encodeTar } from "../../deploy/tar.ts";
@@ -76,8 +76,8 @@ async function release(): Promise<void> {
   print("packages");
   const facts = packageFacts(architecture, values.repository);
   const files = await packageFiles(executable, date.toISOString().slice(0, 10));
-  write(`${name}_${version}_${architecture}.deb`, encodeDeb(facts, files));
-  if (!values.skip.includes("rpm")) writeRpm(OUT, facts, files, time);
+  write(`${name}_${version}_${architecture}.deb`, encodeDeb(facts, files, SERVICES));
+  if (!values.skip.includes("rpm")) writeRpm(OUT, facts, files, { services: SERVICES, time });
 
   print("chart");
   write(`${name}-${version}-chart.tgz`, chartArchive());

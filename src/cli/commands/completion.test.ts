@@ -1,77 +1,54 @@
-import { execFileSync } from "node:child_process";
+/** The scripts in the shells that are there, with a program that prints what it was asked and two candidates. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import type { ProcessHost } from "../host.ts";
-import { run } from "../run.ts";
+import { afterAll, expect, test } from "vitest";
+import { shellScript } from "./completion.ts";
 
-async function ask(...argv: string[]): Promise<string> {
-  const parts: string[] = [];
-  const sink = {
-    isTTY: false,
-    columns: undefined,
-    async write(part: string) {
-      parts.push(part);
-    },
-  };
-  const signal = new AbortController().signal;
-  const host: ProcessHost = { stdout: sink, stderr: sink, env: {}, cwd: "/", now: () => 0, signal };
-  expect(await run(argv, host)).toBe(0);
-  return parts.join("");
-}
-
-const values = async (...words: string[]): Promise<string[]> => {
-  const lines = (await ask("__complete", "--", ...words)).split("\n").slice(0, -1);
-  return lines.map((line) => line.split("\t")[0] ?? "");
+const DIRECTORY = mkdtempSync(join(tmpdir(), "completion-"));
+afterAll(() => rmSync(DIRECTORY, { recursive: true }));
+mkdirSync(join(DIRECTORY, "bin"));
+writeFileSync(join(DIRECTORY, "a-file"), "");
+writeFileSync(
+  join(DIRECTORY, "bin/kubemend"),
+  `#!/bin/sh
+[ "$*" = "__complete -- node dr" ] && printf 'drain\\ttakes nodes out\\ndrop: it\\t\\n'
+exit 0
+`,
+  { mode: 0o755 },
+);
+const env = { PATH: `${join(DIRECTORY, "bin")}:${process.env.PATH}`, HOME: DIRECTORY, TERM: "dumb" };
+const shell = (program: string, script: string) => {
+  const { stdout, stderr } = spawnSync(program, ["-c", script], { cwd: DIRECTORY, env, encoding: "utf8" });
+  expect(stderr).toBe("");
+  return stdout;
 };
+const has = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
 
-test.each([
-  [["snap"], ["snapshot"]],
-  [
-    ["snapshot", "st"],
-    ["stats", "status"],
-  ],
-  [["snapshot", "status", "file.db", "--sk"], ["--skip-hash-check"]],
-  [
-    ["snapshot", "status", "-o", ""],
-    ["json", "text"],
-  ],
-  [
-    ["completion", ""],
-    ["bash", "fish", "zsh"],
-  ],
-  [["snapshot", "status", "fi"], []],
-])("%j is completed", async (words, expected) => {
-  expect(await values(...words)).toEqual(expected);
+test.skipIf(!has("bash"))("bash", () => {
+  const ask = (...words: readonly string[]) =>
+    shell(
+      "bash",
+      `${shellScript("bash")}COMP_WORDS=(kubemend ${words.join(" ")}); COMP_CWORD=${words.length}; _kubemend
+      printf '%s\\n' "\${COMPREPLY[@]}"; complete -p kubemend`,
+    );
+  expect(ask("node", "dr")).toBe("drain\ndrop: it\ncomplete -o default -F _kubemend kubemend\n");
 });
 
-const FILE = join(import.meta.dirname, "../../../test/fixtures/kubeadm-k120/snapshot.db.gz");
-
-test("kinds, names and namespaces come from the snapshot", async () => {
-  expect(await values("snapshot", "get", FILE, "deploym")).toEqual(["deployments"]);
-  expect(await values("snapshot", "get", FILE, "pods,deploym")).toEqual(["pods,deployments"]);
-  expect(await values("snapshot", "get", FILE, "-n", "kube-s")).toEqual(["kube-system"]);
-  const pods = await values("snapshot", "get", FILE, "pods", "-n", "kube-system", "etcd-");
-  expect(pods.length).toBeGreaterThan(0);
-  expect(await values("snapshot", "get", FILE, "-n", "kube-system", "pods/etcd-")).toEqual(
-    pods.map((name) => `pods/${name}`),
-  );
+test.skipIf(!has("fish"))("fish, with files where there are no candidates", () => {
+  const ask = (line: string) => shell("fish", `${shellScript("fish")}complete -C '${line}'`);
+  expect(ask("kubemend node dr")).toBe("drain\ttakes nodes out\ndrop: it\n");
+  expect(ask("kubemend snapshot a-")).toBe("a-file\n");
 });
 
-test("what cannot be asked completes nothing", async () => {
-  expect(await values("snapshot", "get", "/there/is/none", "pods", "")).toEqual([]);
-  expect(await values("node", "drain", "--kubeconfig", "/there/is/none", "")).toEqual([]);
-});
-
-test("commands and flags come with what they are", async () => {
-  expect(await ask("__complete", "--", "snapshot", "describ")).toBe(
-    "describe\tobjects field by field, with their events\n",
-  );
-});
-
-test("the script for bash is one that bash reads, and completes with", async () => {
-  const script = await ask("completion", "bash");
-  const session = `kubemend() { printf 'snapshot\\ta b\\nsalvage\\tc\\n'; }
-${script}
-COMP_WORDS=(kubemend sn); COMP_CWORD=1; _kubemend; echo "\${COMPREPLY[@]}"`;
-  expect(execFileSync("bash", ["-c", session], { encoding: "utf8" })).toBe("snapshot\n");
+test.skipIf(!has("zsh"))("zsh loads it as a function, and from a script", () => {
+  writeFileSync(join(DIRECTORY, "_kubemend"), shellScript("zsh"));
+  const describe = "_describe() { print -r -- $1: $found }";
+  const begin = `fpath=($PWD $fpath); ${describe}; words=(kubemend node dr); CURRENT=3; `;
+  const loaded = `${begin} autoload -Uz _kubemend; _kubemend; _kubemend`;
+  const line = "kubemend: drain:takes nodes out drop\\: it:\n";
+  expect(shell("zsh", loaded)).toBe(line + line);
+  const sourced = `${begin} compdef() { print compdef $@ }; source ./_kubemend; _kubemend`;
+  expect(shell("zsh", sourced)).toBe(`compdef _kubemend kubemend\n${line}`);
 });

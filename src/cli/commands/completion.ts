@@ -9,7 +9,10 @@ import { oneLine } from "../terminal/escape.ts";
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
-/** Files are the shell's own affair: a script falls back to them where there are no candidates. */
+/**
+ * Files are the shell's own affair: a script falls back to them where there are no candidates. Zsh runs its script as the
+ * function itself where it loads it from its folders, at the first completion.
+ */
 const SCRIPTS: Readonly<Record<Shell, string>> = {
   bash: `_kubemend() {
   local IFS=$'\\n' words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
@@ -25,9 +28,17 @@ _kubemend() {
   for line in $lines; do found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"); done
   if (( \${#found} )); then _describe kubemend found; else _files; fi
 }
-compdef _kubemend kubemend
+if [[ "\${funcstack[1]}" = _kubemend ]]; then _kubemend; else compdef _kubemend kubemend; fi
 `,
-  fish: `complete -c kubemend -a '(kubemend ${COMPLETE} -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+  fish: `function __kubemend_complete
+  set -l found (kubemend ${COMPLETE} -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c kubemend -f -a '(__kubemend_complete)'
 `,
 };
 

@@ -97,6 +97,14 @@ function writesAnything(reason: string): Rule[] {
   ];
 }
 
+const SAME_CLUSTER: Rule[] = [
+  {
+    reason: "with --kubeconfig only: whether the backup is of this cluster",
+    verbs: ["get", "list"],
+    resources: ["namespaces"],
+  },
+];
+
 /** By what the user types. */
 export const API_RULES: Readonly<Record<string, readonly Rule[]>> = {
   diagnose: DIAGNOSE,
@@ -192,11 +200,24 @@ export const API_RULES: Readonly<Record<string, readonly Rule[]>> = {
   ],
   "objects restore": writesAnything("what is given back: name the kinds instead where less is enough"),
   "objects undo": writesAnything("what is taken back: the kinds that were given back are enough"),
-  "snapshot restore": [
+  "snapshot restore": SAME_CLUSTER,
+  "backup restore": SAME_CLUSTER,
+  "backup run": [
     {
-      reason: "with --kubeconfig only: whether the snapshot is of this cluster",
-      verbs: ["get", "list"],
-      resources: ["namespaces"],
+      reason: "with events in its configuration only: faults as events of the node",
+      verbs: ["create"],
+      resources: ["events"],
+      namespace: "default",
     },
+  ],
+  "checkpoint run": [
+    { ...pods(READ, "follows the node's pods, to copy those with the annotation"), namespace: "kube-system" },
+    {
+      reason: "copies what they mount",
+      verbs: ["get"],
+      resources: ["secrets", "configmaps"],
+      namespace: "kube-system",
+    },
+    { reason: "the kubelet's own list of pods", verbs: ["get"], resources: ["nodes", "nodes/proxy"] },
   ],
 };

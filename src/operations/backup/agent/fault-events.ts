@@ -29,7 +29,8 @@ export function createFaultEvents({
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof MendError) || error.code === "internal") throw error;
-      log("debug", "no event could be written", { error: error.message });
+      // No API server is nothing new while faults are about. One that refuses does so until somebody changes its roles.
+      log(error.code === "api-denied" ? "warn" : "debug", "no event could be written", { error: error.message });
     }
   }
   return {
