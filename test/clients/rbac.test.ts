@@ -21,6 +21,8 @@ import { startRuntime } from "./stand-in-runtime.ts";
 
 const SNAPSHOT = join(FIXTURES, "k120-broad/snapshot.db.gz");
 const NODE = "bare-node";
+/** Nothing else touches it. */
+const AGENTS_NODE = "agents-node";
 
 /** A run of each command that has rules. `DIR` is a folder of its own. */
 const RUNS: Readonly<Record<string, readonly string[]>> = {
@@ -133,7 +135,7 @@ function parentOfCheckpoint(): unknown {
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name: "parent", namespace: "kube-system", annotations },
-    spec: { nodeName: NODE, containers, volumes, tolerations, automountServiceAccountToken: false },
+    spec: { nodeName: AGENTS_NODE, containers, volumes, tolerations, automountServiceAccountToken: false },
   };
 }
 
@@ -229,7 +231,7 @@ describe.skipIf(!HAS_API_SERVER)("with a real API server", () => {
       ),
       ...(command === "backup run" ? [] : ["--kubeconfig", kubeconfig]),
     ];
-    const env = { KUBEMEND_AUDIT_LOG: logOf(command), ...(asked !== undefined && { NODE_NAME: NODE }) };
+    const env = { KUBEMEND_AUDIT_LOG: logOf(command), ...(asked !== undefined && { NODE_NAME: AGENTS_NODE }) };
     const end = new AbortController();
     let written = "";
     const outcome = kubemend(directory, args, env, { signal: end.signal }, (all) => {
