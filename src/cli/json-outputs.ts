@@ -185,6 +185,8 @@ export interface JsonOutputs {
     readonly operation: string;
     /** The nodes whose files are as before. */
     readonly nodes: readonly string[];
+    /** Whether clients may have seen revisions that what is back has not reached: kubelets and operators have to be restarted. */
+    readonly wasServed: boolean;
   };
   start: Omit<StartResult, "etcd"> & {
     /** How long it took. */

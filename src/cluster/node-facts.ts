@@ -91,6 +91,11 @@ const factsSchema = z.object({
     foreign: z.array(z.string()),
     /** Peer URLs of all members that the old data knows; empty where that cannot be determined. */
     peerUrls: z.array(z.string()),
+    /**
+     * The newest revisions of data that operations have put beside it or in it: clients have seen them, too. What cannot
+     * be read is left out.
+     */
+    revisionsBeside: z.array(z.number()).default([]),
   }),
   /** An etcd that is a unit of systemd's: where its data is, null where the unit does not say it, and as whom it runs. */
   etcdService: z

@@ -38,7 +38,15 @@ function facts(number: number, more: Partial<NodeFacts> = {}): NodeFacts {
     unreadableManifests: [],
     etcdManifest: null,
     running: COMPONENTS,
-    etcd: { present: true, newestRevision: 1200, fault: null, freeBytes: 10 * GIB, foreign: [], peerUrls: [] },
+    etcd: {
+      present: true,
+      newestRevision: 1200,
+      fault: null,
+      freeBytes: 10 * GIB,
+      foreign: [],
+      peerUrls: [],
+      revisionsBeside: [],
+    },
     missingFiles: [],
     sharedFiles: [],
     authorities: [],
@@ -78,6 +86,13 @@ const healthy = { m1: { facts: facts(1) }, m2: { facts: facts(2) }, m3: { facts:
 describe("how far the revision is raised", () => {
   test("above what the newest old data holds", () => expect(bumpFor(1000, [1200, 900])).toBe(1_000_200));
   test("nothing is there: by the margin alone", () => expect(bumpFor(1000, [])).toBe(1_000_000));
+  test("also above what was restored and taken back, which clients have seen", () => {
+    const { etcd } = facts(2);
+    const back = { facts: facts(2, { etcd: { ...etcd, revisionsBeside: [900, 1_002_000] } }) };
+    expect(planRestore(input({ ...healthy, m2: back })).bumpRevision).toBe(2_001_000);
+    const empty = { facts: facts(2, { etcd: { ...etcd, present: false, revisionsBeside: [1_002_000] } }) };
+    expect(planRestore(input({ ...healthy, m2: empty })).bumpRevision).toBe(2_001_000);
+  });
   test("old data that cannot be read may hold anything", () => expect(bumpFor(1000, [1200, null])).toBe(1_000_000_000));
 });
 
@@ -106,7 +121,15 @@ describe("etcd is a service of its own hosts", () => {
   const beside = (number: number) => ({
     facts: facts(number, {
       manifests: COMPONENTS.slice(1),
-      etcd: { present: false, newestRevision: null, fault: null, freeBytes: 0, foreign: [], peerUrls: [] },
+      etcd: {
+        present: false,
+        newestRevision: null,
+        fault: null,
+        freeBytes: 0,
+        foreign: [],
+        peerUrls: [],
+        revisionsBeside: [],
+      },
     }),
   });
   const surveys = { m1: host(1), m2: host(2), m3: host(3), m8: beside(8), m9: beside(9) };
@@ -185,7 +208,15 @@ test("a run that was cut off while nodes were restored raises the others by as m
     m1: {
       facts: facts(1, {
         journals: [{ ...journal, state: "restored", revision: restored, bump: first.bumpRevision }],
-        etcd: { present: true, newestRevision: restored, fault: null, freeBytes: 10 * GIB, foreign: [], peerUrls: [] },
+        etcd: {
+          present: true,
+          newestRevision: restored,
+          fault: null,
+          freeBytes: 10 * GIB,
+          foreign: [],
+          peerUrls: [],
+          revisionsBeside: [],
+        },
       }),
     },
     m2: { facts: facts(2, { journals: [{ ...journal, state: "stopped", bump: null }] }) },
@@ -243,7 +274,15 @@ describe("what speaks against it", () => {
     [
       "space",
       {
-        etcd: { present: false, newestRevision: null, fault: null, freeBytes: 100_000_000, foreign: [], peerUrls: [] },
+        etcd: {
+          present: false,
+          newestRevision: null,
+          fault: null,
+          freeBytes: 100_000_000,
+          foreign: [],
+          peerUrls: [],
+          revisionsBeside: [],
+        },
       },
       'node "m2": 100 MB are free for /var/lib/etcd, and 235 MB are needed',
     ],
@@ -271,6 +310,7 @@ describe("what speaks against it", () => {
       freeBytes: 10 * GIB,
       foreign: [],
       peerUrls: [],
+      revisionsBeside: [],
     };
     const given = input({
       m1: { facts: facts(1, { time: 1_060_000 }) },

@@ -129,7 +129,8 @@ export function planRestore(input: PlanInput): RestorePlan {
   const bump = factsOf(input)
     .flatMap(({ journals }) => journals)
     .find((each) => each.id === id && each.bump !== null)?.bump;
-  const old = factsOf(input, members).filter(({ etcd }) => etcd.present);
+  const surveyed = factsOf(input, members);
+  const old = surveyed.filter(({ etcd }) => etcd.present);
   return {
     id,
     digest,
@@ -141,10 +142,10 @@ export function planRestore(input: PlanInput): RestorePlan {
     token: `kubemend-${id}`,
     bumpRevision:
       bump ??
-      bumpFor(
-        backup.revision,
-        old.map(({ etcd }) => etcd.newestRevision),
-      ),
+      bumpFor(backup.revision, [
+        ...old.map(({ etcd }) => etcd.newestRevision),
+        ...surveyed.flatMap(({ etcd }) => etcd.revisionsBeside),
+      ]),
     files: Object.fromEntries(controlPlaneOf(input).map(({ node }) => [node, needsOf(input, node).files])),
   };
 }

@@ -7,6 +7,11 @@ import { addresses, REACH_FLAGS, reachOptions } from "../options/reach-flags.ts"
 import { showCluster } from "../reports/cluster-progress.ts";
 import { confirm } from "../terminal/confirm.ts";
 
+/** What no operation on the control plane's nodes can set right: whoever watches is everywhere. */
+const STALE =
+  "etcd is back at revisions before those that clients have seen, and tells them nothing new until it has passed these: " +
+  "restart the kubelet on every node, and what else watches the API server (kube-proxy, the network, operators)";
+
 export const clusterUndo = defineCommand({
   name: "undo",
   text: "bring every node back to what it was before an operation",
@@ -37,8 +42,9 @@ export const clusterUndo = defineCommand({
       signal: host.signal,
       on: picture.on,
     });
-    const text = `${undone.join(", ")}: as before ${operation}\n`;
-    await host.stdout.write(flags.output === "json" ? jsonLine("cluster undo", { operation, nodes: undone }) : text);
+    const text = `${undone.nodes.join(", ")}: as before ${operation}\n`;
+    await host.stdout.write(flags.output === "json" ? jsonLine("cluster undo", { operation, ...undone }) : text);
+    if (undone.wasServed) await host.stderr.write(`note: ${STALE}\n`);
     return undefined;
   },
 });

@@ -52,7 +52,15 @@ function facts(node: string, more: Partial<NodeFacts> = {}): NodeFacts {
     unreadableManifests: [],
     etcdManifest: null,
     running: [],
-    etcd: { present: false, newestRevision: null, fault: null, freeBytes: 1e12, foreign: [], peerUrls: [] },
+    etcd: {
+      present: false,
+      newestRevision: null,
+      fault: null,
+      freeBytes: 1e12,
+      foreign: [],
+      peerUrls: [],
+      revisionsBeside: [],
+    },
     missingFiles: [],
     sharedFiles: SHARED.map((file) => `${PKI}/${file}`),
     authorities: [...backup.authorities],
@@ -195,7 +203,15 @@ describe("an empty machine", () => {
 });
 
 describe("what contradicts the plan", () => {
-  const etcd = { present: true, newestRevision: 800, fault: null, freeBytes: 1e12, foreign: [], peerUrls: [] };
+  const etcd = {
+    present: true,
+    newestRevision: 800,
+    fault: null,
+    freeBytes: 1e12,
+    foreign: [],
+    peerUrls: [],
+    revisionsBeside: [],
+  };
   test.each<[string, Partial<NodeFacts>, string]>([
     ["another cluster's backup", { authorities: ["AB:CD"] }, "is not the one of the backup's cluster: this is another"],
     ["foreign data", { etcd: { ...etcd, foreign: ["postgres"] } }, "/var/lib/etcd holds what is not etcd's: postgres"],

@@ -1,6 +1,7 @@
 /** `cluster undo`: every node becomes what it was before an operation. The restored data stays beside the old. */
 
 import type { NodeJournal } from "../../cluster/node-facts.ts";
+import { isTakenBack } from "../../cluster/restore-state.ts";
 import { MendError } from "../../errors/errors.ts";
 import { callNode, inTurn, type NodeTarget, onEach, type Reach } from "./nodes.ts";
 import type { ClusterEvent } from "./restore-cluster.ts";
@@ -12,8 +13,18 @@ export interface ClusterUndoOptions {
   readonly on: (event: ClusterEvent) => void;
 }
 
-/** Names of the nodes that were brought back. Throws `not-found` where no node knows the operation. */
-export async function undoCluster(id: string, options: ClusterUndoOptions): Promise<readonly string[]> {
+export interface ClusterUndone {
+  /** Names of the nodes that were brought back, in the order in which they were given. */
+  readonly nodes: readonly string[];
+  /**
+   * Whether the operation's etcd was served by API servers: clients may have seen revisions that what is back has not
+   * reached, and hear of nothing until it has.
+   */
+  readonly wasServed: boolean;
+}
+
+/** Throws `not-found` where no node knows the operation. */
+export async function undoCluster(id: string, options: ClusterUndoOptions): Promise<ClusterUndone> {
   const { targets, signal, on } = options;
   const reaches = new Map<string, Reach>();
   await onEach(targets, async (target) => void reaches.set(target.name, await options.reach(target)));
@@ -40,5 +51,13 @@ export async function undoCluster(id: string, options: ClusterUndoOptions): Prom
   }
   await all("undo-finish");
   const back = new Set(known.map(([name]) => name));
-  return targets.map(({ name }) => name).filter((name) => back.has(name)); // in the order that they were given
+  return {
+    nodes: targets.map(({ name }) => name).filter((name) => back.has(name)),
+    wasServed: known.some(([, journal]) => journal !== null && mayHaveServed(journal)),
+  };
+}
+
+/** One that a run before this has begun to take back does not say how far it had come. */
+function mayHaveServed({ state, revision }: NodeJournal): boolean {
+  return state === "started" || state === "done" || (isTakenBack(state) && revision !== null);
 }

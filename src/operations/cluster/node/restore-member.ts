@@ -108,15 +108,16 @@ export function bringDataBack({ id, dataDir }: NodeJournal): void {
   realFileSystem.syncDirectory(dirname(path));
 }
 
+/** Where operations put data that they take out of a data directory: beside it, or in it where it is a mount point. */
+export function placesBeside(path: string): string[] {
+  const beside = names(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`));
+  return [...beside.map((name) => join(dirname(path), name)), ...names(path).map((name) => join(path, name))];
+}
+
 /** The directory that holds the `member` of before: the data directory, one beside it, or one in it. Undefined where there was none. */
 function findMember({ path, member }: NonNullable<NodeJournal["dataDir"]>): string | undefined {
   if (member === null) return undefined;
-  const beside = names(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`));
-  const places = [
-    path,
-    ...beside.map((name) => join(dirname(path), name)),
-    ...names(path).map((name) => join(path, name)),
-  ];
+  const places = [path, ...placesBeside(path)];
   const exact = places.find((place) => identityOf(join(place, "member")) === member);
   if (exact !== undefined) return exact;
   // A reboot may number devices again, and btrfs does: the inode stays.

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { generateKey, issueSelfSigned } from "../../../certificates/issue.ts";
 import { listCertificates } from "../../certificate/list-certificates.ts";
-import { isKubeletCertificateLost } from "./survey.ts";
+import { restoreSnapshot } from "../../snapshot/restore.ts";
+import { isKubeletCertificateLost, revisionsBeside } from "./survey.ts";
+
+const SNAPSHOT = join(import.meta.dirname, "../../../../test/fixtures/kubeadm-ha-k136/snapshot.db.gz");
 
 test("a kubelet.conf whose certificate was on a disk that is lost counts as missing; where it is there, it does not", async () => {
   const directory = mkdtempSync(join(tmpdir(), "kubemend-survey-"));
@@ -24,6 +27,29 @@ test("a kubelet.conf whose certificate was on a disk that is lost counts as miss
     mkdirSync(join(kubeletDir, "pki"), { recursive: true });
     writeFileSync(join(kubeletDir, "pki/kubelet-client-current.pem"), `${certificate}${key.privateKeyPem}`);
     expect(isLost()).toBe(false);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("data that was taken back, or moved aside on its own disk, says how far clients have seen", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "kubemend-beside-"));
+  try {
+    const dataDir = join(directory, "etcd");
+    mkdirSync(join(dataDir, "lost+found"), { recursive: true });
+    mkdirSync(join(directory, "etcd.notes"));
+    expect(revisionsBeside(dataDir)).toEqual([]);
+    const member = {
+      name: "m1",
+      initialCluster: "m1=http://10.0.0.1:2380",
+      initialAdvertisePeerUrls: "http://10.0.0.1:2380",
+    };
+    const of = (place: string, bumpRevision: number) =>
+      restoreSnapshot(SNAPSHOT, { ...member, dataDir: place, bumpRevision, initialClusterToken: "t" });
+    const { revision } = await of(join(directory, "etcd.undone-restore-1"), 1000);
+    await of(join(dataDir, "before-restore-2"), 3000);
+    mkdirSync(join(directory, "etcd.before-restore/member/snap"), { recursive: true }); // damaged
+    expect(revisionsBeside(dataDir).sort()).toEqual([revision, revision + 2000]);
   } finally {
     rmSync(directory, { recursive: true });
   }

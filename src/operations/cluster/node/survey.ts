@@ -14,7 +14,7 @@ import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { knownPeerUrls, type NewestRevision, newestRevision } from "../../../io/etcd/newest-revision.ts";
 import { freeBytes } from "../../../io/files/durable/disk-space.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
-import { readQuietly } from "../../../io/files/quiet-reads.ts";
+import { names, readQuietly } from "../../../io/files/quiet-reads.ts";
 import { findEtcdService } from "../../../io/node/etcd-service.ts";
 import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { type ComponentManifest, componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
@@ -23,6 +23,7 @@ import { isRoot } from "../../../io/node/own-identity.ts";
 import { type CertificateList, listCertificates } from "../../certificate/list-certificates.ts";
 import { absentImages } from "../../start/absent-images.ts";
 import { readJournals } from "./journal.ts";
+import { placesBeside } from "./restore-member.ts";
 
 /** Where kubeadm has it. */
 const STATIC_PODS = "/etc/kubernetes/manifests";
@@ -72,6 +73,7 @@ export async function surveyNode(
       freeBytes: freeBytes(dataDir),
       foreign: inside.filter((name) => name !== "member" && !/^(?:before|unused|undone|staged)-/.test(name)),
       peerUrls: present ? knownPeerUrls(dataDir) : [],
+      revisionsBeside: revisionsBeside(dataDir),
     },
     etcdService:
       service === undefined ? null : { ...service, dataDir: service.dataDir ?? null, owner: service.owner ?? null },
@@ -106,6 +108,13 @@ export function manifestFacts(
             forcesNewCluster: etcd.forcesNewCluster,
           },
   };
+}
+
+/** Of data that was restored and taken back, or that was replaced: the cluster served it once. */
+export function revisionsBeside(dataDir: string): number[] {
+  return placesBeside(dataDir)
+    .filter((place) => names(place).includes("member"))
+    .flatMap((place) => newestRevision(place).revision ?? []);
 }
 
 const MOST_LOOKS = 5;
