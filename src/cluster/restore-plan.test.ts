@@ -84,8 +84,13 @@ function input(surveys: Record<string, Surveyed>, without: readonly string[] = [
 const healthy = { m1: { facts: facts(1) }, m2: { facts: facts(2) }, m3: { facts: facts(3) } };
 
 describe("how far the revision is raised", () => {
-  test("above what the newest old data holds", () => expect(bumpFor(1000, [1200, 900])).toBe(1_000_200));
-  test("nothing is there: by the margin alone", () => expect(bumpFor(1000, [])).toBe(1_000_000));
+  test("above what the newest old data holds", () => expect(bumpFor(1000, [1200, 900], 0)).toBe(1_000_200));
+  test("nothing is there: by the margin alone", () => expect(bumpFor(1000, [], 0)).toBe(1_000_000));
+  test("blindly again: above what the first restore has reached meanwhile", () => {
+    const at = (day: number) => bumpFor(1000, [null], Date.UTC(2026, 10, day));
+    expect(at(30) - at(29)).toBe(86_400_000);
+    expect(bumpFor(1000, [null, 5_000_000_000_000], 0)).toBe(5_000_000_999_000);
+  });
   test("also above what was restored and taken back, which clients have seen", () => {
     const { etcd } = facts(2);
     const back = { facts: facts(2, { etcd: { ...etcd, revisionsBeside: [900, 1_002_000] } }) };
@@ -93,7 +98,8 @@ describe("how far the revision is raised", () => {
     const empty = { facts: facts(2, { etcd: { ...etcd, present: false, revisionsBeside: [1_002_000] } }) };
     expect(planRestore(input({ ...healthy, m2: empty })).bumpRevision).toBe(2_001_000);
   });
-  test("old data that cannot be read may hold anything", () => expect(bumpFor(1000, [1200, null])).toBe(1_000_000_000));
+  test("old data that cannot be read may hold anything", () =>
+    expect(bumpFor(1000, [1200, null], 0)).toBe(1_000_000_000));
 });
 
 test("the plan of three healthy nodes", () => {

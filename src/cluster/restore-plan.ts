@@ -85,19 +85,27 @@ export interface PlanCheck {
   readonly warnings: readonly string[];
 }
 
-/** Where no old data says how far clients have seen: more than any cluster writes between two backups. */
+/**
+ * Where no old data says how far clients have seen: more than any cluster writes between two backups. And more by each
+ * second, since an earlier restore may have raised the revision as blindly: what it has written since is below this.
+ */
 const BLIND_BUMP = 1_000_000_000;
+const BLIND_SINCE_MS = Date.UTC(2026, 0);
+/** No cluster writes so many for long. */
+const WRITES_A_SECOND = 1000;
 /** Space above the newest revision that was seen, for what was being written. */
 const BUMP_MARGIN = 1_000_000;
 
 /**
  * The bump for what the nodes' old data shows: `newest` holds the newest revision of each old data directory, null
- * where one is there and cannot be read.
+ * where one is there and cannot be read. `now` in milliseconds since 1970.
  */
-export function bumpFor(snapshotRevision: number, newest: readonly (number | null)[]): number {
-  if (newest.some((revision) => revision === null)) return BLIND_BUMP;
-  const most = Math.max(snapshotRevision, ...(newest as readonly number[]));
-  return most - snapshotRevision + BUMP_MARGIN;
+export function bumpFor(snapshotRevision: number, newest: readonly (number | null)[], now: number): number {
+  const known = newest.filter((revision) => revision !== null);
+  const seen = Math.max(snapshotRevision, ...known) - snapshotRevision + BUMP_MARGIN;
+  if (known.length === newest.length) return seen;
+  const seconds = Math.max(0, Math.floor((now - BLIND_SINCE_MS) / 1000));
+  return Math.max(seen, BLIND_BUMP + seconds * WRITES_A_SECOND);
 }
 
 export interface PlanInput {
@@ -142,10 +150,11 @@ export function planRestore(input: PlanInput): RestorePlan {
     token: `kubemend-${id}`,
     bumpRevision:
       bump ??
-      bumpFor(backup.revision, [
-        ...old.map(({ etcd }) => etcd.newestRevision),
-        ...surveyed.flatMap(({ etcd }) => etcd.revisionsBeside),
-      ]),
+      bumpFor(
+        backup.revision,
+        [...old.map(({ etcd }) => etcd.newestRevision), ...surveyed.flatMap(({ etcd }) => etcd.revisionsBeside)],
+        input.now,
+      ),
     files: Object.fromEntries(controlPlaneOf(input).map(({ node }) => [node, needsOf(input, node).files])),
   };
 }

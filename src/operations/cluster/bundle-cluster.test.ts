@@ -44,7 +44,7 @@ test("one file a node, with one token and one secret for all, for its owner's ey
     );
   }
   // Nobody was asked how far clients have seen.
-  expect(plan.bumpRevision).toBe(1_000_000_000);
+  expect(plan.bumpRevision).toBeGreaterThan(1_000_000_000);
   await expect(bundleCluster(SNAPSHOT, { ...options(), without: ["m9"] })).rejects.toMatchObject({ code: "usage" });
 });
 

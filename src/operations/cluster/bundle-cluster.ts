@@ -41,7 +41,7 @@ export async function bundleCluster(path: string, options: BundleOptions): Promi
   const about = { backup: backup.backup, members, without, surveys: new Map(), material };
   const planned = planRestore({ ...about, now: now(), random: randomBytes(3).toString("hex") });
   // Nobody has asked how far clients have seen.
-  const plan = { ...planned, bumpRevision: bumpFor(backup.backup.revision, [null]) };
+  const plan = { ...planned, bumpRevision: bumpFor(backup.backup.revision, [null], now()) };
   const secret = randomBytes(32).toString("hex");
   checkDiskSpace(options.directory, members.length * backup.size);
   realFileSystem.makeDirectory(options.directory, 0o700);

@@ -152,7 +152,7 @@ export async function restoreRunbook(
   const material = materialOf(backup, false);
   const about = { backup: backup.backup, members, without, surveys: new Map(), material };
   const plan = planRestore({ ...about, now: now(), random });
-  const bumpRevision = bumpFor(backup.backup.revision, [null]);
+  const bumpRevision = bumpFor(backup.backup.revision, [null], now());
   const { external } = backup;
   const access =
     external === undefined
