@@ -7,9 +7,11 @@
 import { createHash } from "node:crypto";
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../../errors/system-error.ts";
+import { bytesOnDisk, checkDiskSpace } from "./durable/disk-space.ts";
 import type { FileSystem } from "./durable/file-system.ts";
 
 const CHUNK = 1 << 20;
@@ -59,23 +61,24 @@ export async function moveAside(fs: FileSystem, from: string, to: string, signal
     }
     const partial = join(dirname(to), `.${basename(to)}.kubemend-partial`);
     fs.remove(partial);
+    checkDiskSpace(to, bytesOnDisk(from));
     await fs.copyTree(from, partial, signal);
-    compareTrees(from, partial);
+    await compareTrees(from, partial, signal);
     await fs.syncTree(partial);
     fs.rename(partial, to);
     fs.syncDirectory(dirname(to));
   } else {
-    compareTrees(from, to);
+    await compareTrees(from, to, signal);
   }
   fs.rename(from, gone);
   fs.syncDirectory(dirname(from));
   fs.remove(gone);
 }
 
-/** Whether two trees hold the same. Throws nothing but what reading throws. */
-export function isSameTree(a: string, b: string): boolean {
+/** Whether two trees hold the same. Throws nothing but what reading throws, and the signal's reason. */
+export async function isSameTree(a: string, b: string, signal?: AbortSignal): Promise<boolean> {
   try {
-    compareTrees(a, b);
+    await compareTrees(a, b, signal);
     return true;
   } catch (error) {
     if (error instanceof MendError && error.code === "already-exists") return false;
@@ -88,7 +91,8 @@ function gonePath(path: string): string {
   return join(dirname(path), `.${basename(path)}.kubemend-moved`);
 }
 
-function compareTrees(from: string, to: string): void {
+/** Hears an interruption in the middle of a large file too. */
+async function compareTrees(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
   const copies = walk(to);
   for (const { path, at, stat } of walk(from)) {
     const next = copies.next();
@@ -103,19 +107,23 @@ function compareTrees(from: string, to: string): void {
     if (stat.mode !== copy.stat.mode && !stat.isSymbolicLink()) throw differs("the mode");
     if (stat.uid !== copy.stat.uid || stat.gid !== copy.stat.gid) throw differs("the owner");
     if (stat.isSymbolicLink() && readlinkSync(at) !== readlinkSync(copy.at)) throw differs("the target");
-    if (stat.isFile() && (stat.size !== copy.stat.size || hashOf(at) !== hashOf(copy.at))) throw differs("the content");
+    const isSame = async (): Promise<boolean> =>
+      stat.size === copy.stat.size && (await hashOf(at, signal)) === (await hashOf(copy.at, signal));
+    if (stat.isFile() && !(await isSame())) throw differs("the content");
   }
   if (copies.next().done !== true) {
     throw new MendError("already-exists", `"${to}" has more than "${from}"`, { where: to });
   }
 }
 
-function hashOf(path: Buffer): string {
+async function hashOf(path: Buffer, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(CHUNK);
   const descriptor = openSync(path, "r");
   try {
     for (let at = 0; ; ) {
+      await setImmediate();
+      signal?.throwIfAborted();
       const size = readSync(descriptor, buffer, 0, CHUNK, at);
       if (size === 0) return hash.digest("hex");
       hash.update(buffer.subarray(0, size));

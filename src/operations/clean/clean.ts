@@ -211,7 +211,8 @@ async function move(
   const { path, record } = directory;
   const target = join(path, "moved", name);
   fs.makeDirectory(target, 0o700);
-  for (const entry of entriesOf(from, whole)) planMove(record, what, join(from, entry), join(target, entry));
+  for (const entry of entriesOf(from, whole))
+    await planMove(record, what, join(from, entry), join(target, entry), signal);
   await saveRecord(fs, directory);
   for (const each of record.moves) {
     if (each.what !== what || join(each.from, "..") !== from) continue;
@@ -219,18 +220,24 @@ async function move(
     finishMove(fs, each.from, each.to);
     if (!isThere(each.from) && !isThere(each.to)) continue; // it went by itself, or was moved and taken away since
     if (isThere(each.from)) assertNothingMounted(each.from, true);
-    if (isThere(each.from) && isThere(each.to) && !isSameTree(each.from, each.to)) continue; // the next move takes it
+    if (isThere(each.from) && isThere(each.to) && !(await isSameTree(each.from, each.to, signal))) continue; // the next move takes it
     await moveAside(fs, each.from, each.to, signal);
   }
 }
 
 /** A name that an earlier run has moved, and that is there again with something else in it, gets a place of its own. */
-function planMove(record: CleanRecord, what: CleanMove["what"], from: string, to: string): void {
+async function planMove(
+  record: CleanRecord,
+  what: CleanMove["what"],
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
   let place = to;
   for (let i = 2; ; i++) {
     const known = record.moves.some((each) => each.to === place);
     if (!known) break;
-    if (!isThere(place) || isSameTree(from, place)) return;
+    if (!isThere(place) || (await isSameTree(from, place, signal))) return;
     place = `${to}~${i}`;
   }
   record.moves.push({ what, from, to: place });

@@ -61,7 +61,10 @@ export async function prepareUndo(options: UndoOptions): Promise<PreparedUndo> {
   const back = record.moves.filter(({ to }) => isThere(to));
   for (const parent of new Set(back.map(({ from }) => dirname(from))))
     checkNoLink(parent, (real) => `move what is in "${join(path, "moved")}" back by hand, to "${real}"`);
-  const blocked = back.filter((move) => isThere(move.from) && !isSameTree(move.from, move.to));
+  const blocked: CleanMove[] = [];
+  for (const move of back) {
+    if (isThere(move.from) && !(await isSameTree(move.from, move.to, options.signal))) blocked.push(move);
+  }
   const inTheWay = blocked.filter(({ what }) => what !== "pods");
   if (inTheWay.length > 0) {
     throw new MendError("already-exists", `${list(inTheWay)} would be replaced, which came after the clean`, {

@@ -3,6 +3,8 @@ import { existsSync, lstatSync, readdirSync, type StatsFs, statfsSync } from "no
 import { dirname, join, resolve } from "node:path";
 import { MendError } from "../../../errors/errors.ts";
 
+/** Of `st_blocks`, whatever the file system has (stat(2)). */
+const BLOCK_BYTES = 512;
 /** Types of file systems that share blocks between copies, so that a copy takes no space (statfs(2), f_type): btrfs, XFS, bcachefs. */
 const SHARES_BLOCKS: ReadonlySet<number> = new Set([0x9123683e, 0x58465342, 0xca451a4e]);
 
@@ -40,13 +42,14 @@ export function freeBytes(path: string): number {
   return bavail * bsize;
 }
 
-/** What the files of a directory take of its disk, without their holes. Throws what the system says. */
-export function bytesOnDisk(directory: string): number {
-  let blocks = 0;
-  for (const each of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+/** What a file, or the files of a directory, take of their disk, without their holes. Throws what the system says. */
+export function bytesOnDisk(path: string): number {
+  let { blocks } = lstatSync(path);
+  if (!lstatSync(path).isDirectory()) return blocks * BLOCK_BYTES;
+  for (const each of readdirSync(path, { recursive: true, withFileTypes: true })) {
     blocks += lstatSync(join(each.parentPath, each.name), { throwIfNoEntry: false })?.blocks ?? 0;
   }
-  return blocks * 512;
+  return blocks * BLOCK_BYTES;
 }
 
 function diskOf(path: string): StatsFs {
