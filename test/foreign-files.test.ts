@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { deflateSync, gunzipSync, gzipSync } from "node:zlib";
+import { deflateSync, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, expect, test } from "vitest";
 import { kubemend } from "./kubemend.ts";
 
@@ -73,6 +73,19 @@ test.each(BY_HAND)("%s", async (what, bytes) => {
   expect(stderr).toContain(`error: it is ${what}, expected an etcd snapshot or database\n`);
   const inside = await refusal(gzipSync(bytes));
   expect(inside.stderr).toContain(`error: it is ${what}, expected an etcd snapshot or database\n`);
+});
+
+const ZIP = join(import.meta.dirname, "fixtures/archives/small.zip");
+
+test.each([
+  ["a gzip archive", gzipSync(gzipSync(SNAPSHOT))],
+  ["a zstd archive", gzipSync(zstdCompressSync(SNAPSHOT))],
+  ["a zip archive", gzipSync(readFileSync(ZIP))],
+])("%s in an archive: it was packed more than once", async (what, bytes) => {
+  const { code, stderr } = await refusal(bytes);
+  expect(stderr).toContain(`error: it is ${what}, expected an etcd snapshot or database\n`);
+  expect(stderr).toContain("\nhint: it was packed more than once");
+  expect(code).toBe(1);
 });
 
 test("a damaged database is not called anything else", async () => {

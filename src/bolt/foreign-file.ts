@@ -13,10 +13,15 @@ export interface ForeignFile {
 
 const EXPECTED = "pass the file that `etcdctl snapshot save` wrote, or a copy of member/snap/db";
 const UNPACK = (command: string) => `decompress it first: ${command}`;
+const PACKED_TWICE = "it was packed more than once: unpack it by hand, and pass the snapshot file that is in it";
 
 /** By the bytes that a file begins with, as Latin-1. */
 const MAGIC: readonly (readonly [start: RegExp, what: string, hint: string])[] = [
   [/^\xfd7zXZ\0/, "an xz archive", UNPACK("xz -dk FILE")],
+  // One around it was unpacked already.
+  [/^\x1f\x8b\x08/, "a gzip archive", PACKED_TWICE],
+  [/^\x28\xb5\x2f\xfd/, "a zstd archive", PACKED_TWICE],
+  [/^PK(?:\x03\x04|\x05\x06)/, "a zip archive", PACKED_TWICE],
   [/^BZh[1-9]/, "a bzip2 archive", UNPACK("bzip2 -dk FILE")],
   [/^(?:\x04"M\x18|\x02!L\x18)/, "an lz4 archive", UNPACK("lz4 -d FILE")],
   [/^LZIP/, "an lzip archive", UNPACK("lzip -dk FILE")],
