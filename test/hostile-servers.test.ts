@@ -90,3 +90,22 @@ describe.concurrent("the first interruption ends", () => {
     }
   });
 });
+
+describe.concurrent("a watch that was interrupted before it knew anything does not end as if all were well", () => {
+  test.each(
+    [
+      ["diagnose", "--watch"],
+      ["node", "status", "--watch"],
+    ].map((argv) => [argv.join(" "), argv] as const),
+  )("%s", async (name, argv) => {
+    const server = await startHostileApi("silent");
+    try {
+      const words = [...argv, "--kubeconfig=@", "--request-timeout=10m"];
+      const patient = name.startsWith("diagnose") ? [...words, "--probe-timeout=10m"] : words;
+      const { code, stderr } = await attack({ name, argv: patient }, server, { interrupted: true });
+      expect(code, stderr).toBe(130);
+    } finally {
+      server.close();
+    }
+  });
+});

@@ -64,10 +64,11 @@ could be judged.`,
   },
 });
 
-/** Undefined where it was interrupted before the first result. */
+/** Undefined where it was interrupted before the first result: nothing is known then. */
 function exitCode(result: DiagnoseResult | undefined) {
-  if (result?.verdict === "broken") return EXIT.failed;
-  return result?.verdict === "unknown" ? EXIT.unknown : EXIT.done;
+  if (result === undefined) return EXIT.interrupted;
+  if (result.verdict === "broken") return EXIT.failed;
+  return result.verdict === "unknown" ? EXIT.unknown : EXIT.done;
 }
 
 async function showInBrowser(
