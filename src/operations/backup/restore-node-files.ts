@@ -1,10 +1,9 @@
 /** `backup restore --node`: the files of a control-plane node, below a directory, with their modes and owners. */
-import { readdir } from "node:fs/promises";
-import { join, normalize } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, normalize } from "node:path";
 import { MendError } from "../../errors/errors.ts";
-import { fromSystemError, systemCode } from "../../errors/system-error.ts";
 import { realFileSystem } from "../../io/files/durable/file-system.ts";
-import { placeFile } from "../../io/files/durable/placed-file.ts";
+import { type FileTree, openFileTree } from "../../io/files/durable/file-tree.ts";
 import { openTrustedDirectory } from "../../io/files/durable/trusted-directory.ts";
 import { type Link, readContent, whereOf } from "../../io/repository/repository.ts";
 import type { NodeHead } from "../../repository/head.ts";
@@ -44,16 +43,17 @@ export async function restoreNodeFiles(
         hint: known.length === 0 ? "agents store them with nodeFiles: true" : `it has those of ${known.join(", ")}`,
       });
     }
-    await refuseContents(directory);
+    realFileSystem.makeDirectory(dirname(directory), 0o700);
+    if (existsSync(directory)) openTrustedDirectory(directory)[Symbol.dispose]();
+    using tree = await openFileTree(directory, { command: "backup restore" });
     const { files } = decodeNodeFiles(await readContent(repository, link), whereOf(repository, link));
     const withoutOwner: string[] = [];
-    realFileSystem.makeDirectory(directory, 0o700);
-    using root = openTrustedDirectory(directory);
     // Links last: nothing is ever written through one.
     const ordered = [...files].sort((a, b) =>
       a.type === b.type ? (a.path < b.path ? -1 : 1) : a.type === "link" ? 1 : -1,
     );
-    for (const file of ordered) if (!(await place(file, root.anchor))) withoutOwner.push(file.path);
+    for (const file of ordered) if (!(await place(file, tree))) withoutOwner.push(file.path);
+    await tree.commit();
     return { node, time: link.signed.head.written, directory, files: files.length, withoutOwner };
   } finally {
     await repository.store.close();
@@ -64,26 +64,12 @@ function isOfNode(link: Link): link is Link & { readonly signed: { readonly head
   return link.signed.head.kind === "node";
 }
 
-async function refuseContents(directory: string): Promise<void> {
-  try {
-    if ((await readdir(directory)).length === 0) return;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return;
-    throw fromSystemError(error, "read directory", directory);
-  }
-  throw new MendError("not-empty", `"${directory}" is not empty`, {
-    where: directory,
-    hint: "give another directory, compare, and copy what you need with cp -a",
-  });
-}
-
 /** Returns false where the owner could not be set. */
-function place(file: NodeFile, directory: string): Promise<boolean> {
+function place(file: NodeFile, tree: FileTree): Promise<boolean> {
   if (normalize(file.path) !== file.path || file.path.split("/").includes("..")) {
     throw new MendError("repository-damaged", `"${file.path}" is no path of a file`, { where: file.path });
   }
-  const path = join(directory, file.path);
-  const { uid, gid, mode } = file;
-  if (file.type === "link") return placeFile(path, { type: "link", target: file.target ?? "", uid, gid });
-  return placeFile(path, { type: "file", content: Buffer.from(file.content ?? "", "base64"), mode, uid, gid });
+  const { path, uid, gid, mode } = file;
+  if (file.type === "link") return tree.place(path, { type: "link", target: file.target ?? "", uid, gid });
+  return tree.place(path, { type: "file", content: Buffer.from(file.content ?? "", "base64"), mode, uid, gid });
 }

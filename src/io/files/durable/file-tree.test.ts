@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -71,4 +80,28 @@ describe.each(["fail", "crash"] as const)("%s at each step", (kind) => {
       }
     },
   );
+});
+
+test("a tree with owners and modes appears whole, or not at all", async () => {
+  const place = join(directory, "placed");
+  const file = {
+    type: "file",
+    mode: 0o644,
+    content: Buffer.from("a"),
+    uid: process.getuid!(),
+    gid: process.getgid!(),
+  } as const;
+  {
+    using tree = await openFileTree(place, { command: "backup restore" });
+    expect(await tree.place("deep/a", file)).toBe(true);
+    expect(existsSync(place)).toBe(false);
+  }
+  expect(readdirSync(directory)).toEqual([]);
+  using tree = await openFileTree(place, { command: "backup restore" });
+  await tree.place("deep/a", file);
+  await tree.place("b", { type: "link", target: "deep/a", uid: file.uid, gid: file.gid });
+  await tree.commit();
+  expect(readFileSync(join(place, "b"), "utf8")).toBe("a");
+  expect(statSync(join(place, "deep/a")).mode & 0o777).toBe(0o644);
+  expect(statSync(place).mode & 0o777).toBe(0o700);
 });

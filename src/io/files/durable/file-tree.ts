@@ -9,12 +9,18 @@ import { defined } from "../../../errors/defined.ts";
 import { MendError } from "../../../errors/errors.ts";
 import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
 import { type FileSystem, realFileSystem } from "./file-system.ts";
+import { type PlacedFile, placeFile } from "./placed-file.ts";
 import { findStagings, makeStaging, removeStaging } from "./staging.ts";
 import { isMountPoint, isOwnName, openTarget } from "./target.ts";
 
 export interface FileTree extends Disposable {
   /** Writes a file that is not there yet; false where the tree has one of that path already. Parts are names, not paths. */
   add(parts: readonly string[], text: string): boolean;
+  /**
+   * A file or a link with the owner and mode that it had elsewhere; `path` is relative. Folders on its way are 0755. Returns
+   * false where the owner could not be set. Nothing may be added below a link afterwards.
+   */
+  place(path: string, file: PlacedFile): Promise<boolean>;
   /** Gives the tree its name. Nothing is at the target before. */
   commit(): Promise<void>;
 }
@@ -58,6 +64,10 @@ export async function openFileTree(path: string, options: FileTreeOptions): Prom
           output.close();
         }
         return true;
+      },
+      place(path, file) {
+        makeFolder([]);
+        return placeFile(join(root, path), file);
       },
       async commit() {
         makeFolder([]);
