@@ -39,6 +39,16 @@ test("every node has its restore, with one cluster and one token; parts come in 
   expect(text).toContain("Left out: cp3.");
 });
 
+test("what the backup names is quoted for the shell, and a lost manifest comes from the backup", () => {
+  const [first, second] = members as [(typeof members)[0], (typeof members)[0]];
+  const odd = { ...plan, members: [{ ...first, dataDir: "/var/lib/my etcd", name: "cp1;reboot" }, second] };
+  const text = withFlags(runbookOf({ plan: odd, file: "my backup.db", sha256: "ab", export: undefined }));
+  expect(text).toContain("snapshot restore 'my backup.db' --replace --data-dir '/var/lib/my etcd' --name 'cp1;reboot'");
+  expect(text).toContain("echo 'ab  my backup.db' | sha256sum -c");
+  expect(text).toContain("kubemend recover --etcd-backup-file 'my backup.db' --recovery-dir recovered");
+  expect(text).toContain("restart the kubelet on every node");
+});
+
 test("a moment of a repository is written to a file first", () => {
   const text = runbookOf({
     plan,

@@ -2,6 +2,7 @@
  * A plan of a restore as a document, for people who go from node to node themselves. Every command is one of kubemend's
  * or of every system; a test runs them as they stand.
  */
+import { shellWord } from "../diagnosis/command-line.ts";
 import { input } from "../errors/input.ts";
 import type { PlannedMember, RestorePlan } from "./restore-plan.ts";
 
@@ -34,7 +35,8 @@ const PKI = "/etc/kubernetes/pki/etcd";
 
 /** Markdown. */
 export function runbookOf(about: RunbookInput): string {
-  const { plan, file, sha256, external, manifests = "/etc/kubernetes/manifests" } = about;
+  const { plan, sha256, external, manifests = "/etc/kubernetes/manifests" } = about;
+  const file = shellWord(about.file);
   const { members, backup, without } = plan;
   const kept = `/root/kept-${plan.id}`;
   const names = members.map(({ node }) => node).join(", ");
@@ -44,7 +46,10 @@ export function runbookOf(about: RunbookInput): string {
   const isHere = external === undefined ? ["etcd", ...OTHERS] : OTHERS;
   const paths = isHere.map((name) => `${manifests}/${name}.yaml`).join(" ");
   const back = OTHERS.map((name) => `${kept}/${name}.yaml`).join(" ");
-  const check = sha256 === undefined ? `kubemend snapshot verify ${file}` : `echo '${sha256}  ${file}' | sha256sum -c`;
+  const check =
+    sha256 === undefined
+      ? `kubemend snapshot verify ${file}`
+      : `echo ${shellWord(`${sha256}  ${about.file}`)} | sha256sum -c`;
   return [
     `# Restore of ${names}: ${plan.id}`,
     "",
@@ -71,6 +76,10 @@ export function runbookOf(about: RunbookInput): string {
       `sudo mv ${paths} ${kept}/`,
       `until ! pgrep -x '${external === undefined ? "etcd|" : ""}kube-apiserver|kube-controller|kube-scheduler'; do sleep 1; done`,
     ]),
+    "A manifest that is not there comes from the backup: " +
+      `\`kubemend recover ${input("etcdBackupFile")} ${file} ${input("recoveryDir")} recovered\` writes it to ` +
+      `\`recovered/nodes/NODE/manifests\`. Put it into \`${kept}\`.`,
+    "",
     ...(external === undefined
       ? []
       : [
@@ -113,16 +122,18 @@ export function runbookOf(about: RunbookInput): string {
     "## To take it back",
     "",
     "Stop everything as in part 2, move the data directory away and the one that ends in " +
-      "`.before-restore` back, on each node; then the manifests.",
+      "`.before-restore` back, on each node; then the manifests. Where API servers have served what was restored, " +
+      "restart the kubelet on every node then, and what else watches them: the old revisions are behind what they saw.",
     "",
   ].join("\n");
 }
 
 function restoreCommand(plan: RestorePlan, { name, peerUrl, dataDir }: PlannedMember, file: string): string {
   return [
-    `sudo kubemend snapshot restore ${file} ${input("replace")} ${input("dataDir")} ${dataDir} ${input("name")} ${name}`,
-    `  ${input("initialCluster")} ${plan.initialCluster}`,
-    `  ${input("initialClusterToken")} ${plan.token} ${input("initialAdvertisePeerUrls")} ${peerUrl}`,
+    `sudo kubemend snapshot restore ${file} ${input("replace")} ${input("dataDir")} ${shellWord(dataDir)} ` +
+      `${input("name")} ${shellWord(name)}`,
+    `  ${input("initialCluster")} ${shellWord(plan.initialCluster)}`,
+    `  ${input("initialClusterToken")} ${plan.token} ${input("initialAdvertisePeerUrls")} ${shellWord(peerUrl)}`,
     `  ${input("bumpRevision")} ${plan.bumpRevision} ${input("markCompacted")}`,
   ].join(" \\\n");
 }

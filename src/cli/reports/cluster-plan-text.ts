@@ -36,19 +36,20 @@ export function planText(plan: RestorePlan, { problems, warnings }: PlanCheck): 
 export function ownPlanText(plan: RestorePlan, { problems, warnings }: PlanCheck, node: string): string {
   const { backup, members, files } = plan;
   const peers = members.filter((each) => each.node !== node).map((each) => each.node);
+  const steps = [
+    "stop etcd, API server, controller manager and scheduler; their manifests are kept",
+    "move the old data aside, and restore with a token of its own",
+    "put the files there that are missing, and make the certificates that are",
+    ...(peers.length === 0 ? [] : [`wait until ${peers.join(", ")} have come this far: apply their bundles there`]),
+    "start etcd; prove the members, one hash, the revision and the number of keys",
+    "start the rest; prove leases, nodes and static pods",
+  ];
   const lines = [
     `operation ${plan.id} on node ${node}`,
     `backup    revision ${backup.revision}, ${backup.keys} keys, ${byteText(backup.size)}`,
     `members   ${plan.initialCluster}`,
     "",
-    "  1. stop etcd, API server, controller manager and scheduler; their manifests are kept",
-    "  2. move the old data aside, and restore with a token of its own",
-    "  3. put the files there that are missing, and make the certificates that are",
-    ...(peers.length === 0
-      ? []
-      : [`  4. wait until ${peers.join(", ")} have come this far: apply their bundles there`]),
-    "  5. start etcd; prove the members, one hash, the revision and the number of keys",
-    "  6. start the rest; prove leases, nodes and static pods",
+    ...steps.map((step, at) => `  ${at + 1}. ${step}`),
     ...filesText({ ...plan, files: { [node]: files[node] ?? [] } }),
     ...warnings.map((text) => `warning: ${text}`),
     ...problems.map((text) => `problem: ${text}`),
