@@ -5,7 +5,7 @@
 import { type Flag, flagNamed } from "../../kube/container-flags.ts";
 import { reachableFile } from "../node/component-files.ts";
 import { checkpointedManifests, componentManifests, componentProcesses, unitOf } from "../node/local-components.ts";
-import { findKubelet } from "../node/local-node.ts";
+import { staticPodDirectory } from "../node/static-pod-directory.ts";
 
 /** One component of this machine: its command line, and its process where it runs. */
 export interface EtcdUser {
@@ -22,11 +22,9 @@ export interface LocalEtcd {
   readonly key?: string;
 }
 
-const STATIC_PODS = "/etc/kubernetes/manifests";
-
 /** Undefined where this machine has no control plane. An etcd that somebody runs without a unit or a manifest is none. */
 export function findLocalEtcd(): LocalEtcd | undefined {
-  const manifests = [...componentManifests(findKubelet()?.staticPods ?? STATIC_PODS), ...checkpointedManifests()];
+  const manifests = [...componentManifests(staticPodDirectory()), ...checkpointedManifests()];
   const processes = componentProcesses();
   const users = ["kube-apiserver", "etcd"].flatMap((name): EtcdUser[] => {
     const process = processes.find((each) => each.name === name);

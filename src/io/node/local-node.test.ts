@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import { listenerOf, newestLog, programRuns } from "./local-node.ts";
+import { listenerOf, newestLog, programRuns, staticPodPath } from "./local-node.ts";
 
 /** A process by that command line, of which only the first words count. */
 async function run(name: string, ...words: string[]) {
@@ -40,6 +40,16 @@ test.skipIf(process.platform !== "linux")("who listens on a port is told while i
   server.close();
   await once(server, "close");
   expect(listenerOf(port)).toBeUndefined();
+});
+
+test.each<[what: string, files: Parameters<typeof staticPodPath>[0], path: string | null | undefined]>([
+  ["its configuration", [{ staticPodPath: "/a" }], "/a"],
+  ["a file beside it, the last that sets it", [{ staticPodPath: "/a" }, { staticPodPath: "/b" }, {}], "/b"],
+  ["nothing", [{}, {}], null],
+  ["a file that cannot be read, and may", [{ staticPodPath: "/a" }, undefined, {}], undefined],
+  ["a file behind one that cannot be read", [undefined, { staticPodPath: "/b" }], "/b"],
+])("where a kubelet looks for static pods is said by %s", (_, files, path) => {
+  expect(staticPodPath(files)).toBe(path);
 });
 
 test("an older container's last words are not taken for those of one that has not started", () => {

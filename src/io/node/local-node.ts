@@ -44,18 +44,38 @@ export function findKubelet(): LocalKubelet | undefined {
     };
     const path = flag("config");
     const config = path === undefined ? {} : kubeletConfig(pid, path);
-    const inConfig = config === undefined ? undefined : (stringOf(config.staticPodPath) ?? null);
-    // Files beside its configuration may say more than that does.
-    const elsewhere = flag("config-dir") === undefined ? inConfig : (inConfig ?? undefined);
+    const dropIns = dropInPaths(pid, flag("config-dir")).map((each) => kubeletConfig(pid, each));
     return {
       pid,
-      staticPods: flag("pod-manifest-path") ?? elsewhere,
+      staticPods: flag("pod-manifest-path") ?? staticPodPath([config, ...dropIns]),
       nodeName: (flag("hostname-override") ?? hostname()).toLowerCase(),
       rootDirectory: flag("root-dir") ?? "/var/lib/kubelet",
       runtimeEndpoint: flag("container-runtime-endpoint") ?? stringOf(config?.containerRuntimeEndpoint),
     };
   }
   return undefined;
+}
+
+/**
+ * What the last of its configuration files that sets it says: null where none does, undefined where that one may be a file
+ * that cannot be read.
+ */
+export function staticPodPath(
+  files: readonly ({ readonly staticPodPath?: unknown } | undefined)[],
+): string | null | undefined {
+  const last = files.findLast((file) => file === undefined || stringOf(file.staticPodPath) !== undefined);
+  if (last !== undefined) return stringOf(last.staticPodPath);
+  return files.includes(undefined) ? undefined : null;
+}
+
+/** Files beside its configuration, which the kubelet takes in the order of their names; those that do not end in `.conf` are none. */
+function dropInPaths(pid: number, directory: string | undefined): string[] {
+  if (directory === undefined) return [];
+  const path = isAbsolute(directory) ? directory : join(`/proc/${pid}/cwd`, directory);
+  return names(path)
+    .filter((name) => name.endsWith(".conf"))
+    .sort()
+    .map((name) => join(path, name));
 }
 
 /**

@@ -11,6 +11,7 @@ import { bytesOnDisk, freeBytes } from "../../../io/files/durable/disk-space.ts"
 import { componentManifests } from "../../../io/node/local-components.ts";
 import { findKubelet } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
+import { staticPodDirectory } from "../../../io/node/static-pod-directory.ts";
 import { operationDirectory, readJournals } from "./journal.ts";
 import { leftOutDirectories } from "./left-out.ts";
 import { missingMember } from "./missing-member.ts";
@@ -44,7 +45,7 @@ export type DescribedMember = z.infer<typeof memberSchema>;
 /** Throws `not-found` where no manifest of etcd says it, and `unsupported` where etcd is no static pod. */
 export async function describeMember(): Promise<DescribedMember> {
   const kubelet = findKubelet();
-  const staticPods = kubelet?.staticPods ?? "/etc/kubernetes/manifests";
+  const staticPods = staticPodDirectory(kubelet);
   const journals = readJournals();
   const open = journals.filter(({ state }) => state !== "done" && state !== "undone");
   const kept = open.map(({ id }) => join(operationDirectory(id), "manifests"));

@@ -3,7 +3,7 @@ import type { EtcdSeen } from "../../../cluster/replace-plan.ts";
 import { unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import type { EtcdFlags } from "../../../io/etcd/etcd-connection.ts";
 import { componentManifests } from "../../../io/node/local-components.ts";
-import { findKubelet } from "../../../io/node/local-node.ts";
+import { staticPodDirectory } from "../../../io/node/static-pod-directory.ts";
 import { NODES } from "../../../kube/api-paths.ts";
 import { isReady } from "../../../kube/conditions.ts";
 import { withCluster } from "../../cluster-access/open-cluster.ts";
@@ -57,7 +57,7 @@ export async function removeLost(
 
 /** This node's etcd, by its static pod. Throws `not-found` and `unsupported` as {@link missingMember} has it. */
 export async function localEtcd(): Promise<EtcdFlags> {
-  const staticPods = findKubelet()?.staticPods ?? "/etc/kubernetes/manifests";
+  const staticPods = staticPodDirectory();
   const etcd = componentManifests(staticPods).find(({ name }) => name === "etcd");
   const url = etcd?.flags.findLast(({ name }) => name === "advertise-client-urls")?.value?.split(",")[0];
   if (url === undefined) throw await missingMember(staticPods);

@@ -20,13 +20,12 @@ import { hasKubeletUnit } from "../../../io/node/kubelet-service.ts";
 import { type ComponentManifest, componentManifests, componentProcesses } from "../../../io/node/local-components.ts";
 import { findKubelet, listenerOf } from "../../../io/node/local-node.ts";
 import { isRoot } from "../../../io/node/own-identity.ts";
+import { staticPodDirectory } from "../../../io/node/static-pod-directory.ts";
 import { type CertificateList, listCertificates } from "../../certificate/list-certificates.ts";
 import { absentImages } from "../../start/absent-images.ts";
 import { readJournals } from "./journal.ts";
 import { placesBeside } from "./restore-member.ts";
 
-/** Where kubeadm has it. */
-const STATIC_PODS = "/etc/kubernetes/manifests";
 const KUBELET = "/var/lib/kubelet";
 const KUBELET_CONF = join(KUBERNETES, KUBELET_CONFIG);
 
@@ -49,7 +48,7 @@ export async function surveyNode(
   const dataDir = service?.dataDir ?? planned;
   const kubelet = findKubelet();
   const listed = listCertificates({ kubernetesDir: KUBERNETES, kubeletDir: KUBELET }, Date.now());
-  const staticPods = kubelet?.staticPods ?? STATIC_PODS;
+  const staticPods = staticPodDirectory(kubelet);
   const manifests = componentManifests(staticPods);
   const inside = contents(dataDir);
   const present = inside.includes("member");

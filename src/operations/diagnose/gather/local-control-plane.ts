@@ -4,13 +4,7 @@ import { hostname } from "node:os";
 import type { LocalComponent, LocalFacts, LocalProcess } from "../../../diagnosis/facts.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { names } from "../../../io/files/quiet-reads.ts";
-import {
-  configuredStaticPods,
-  controlPlaneFiles,
-  etcdData,
-  processState,
-  serviceManager,
-} from "../../../io/node/control-plane-traces.ts";
+import { controlPlaneFiles, etcdData, processState, serviceManager } from "../../../io/node/control-plane-traces.ts";
 import {
   type ComponentManifest,
   type ComponentProcess,
@@ -22,12 +16,12 @@ import {
   unitOf,
 } from "../../../io/node/local-components.ts";
 import { ageOf, findKubelet, findListener, ownAddresses } from "../../../io/node/local-node.ts";
+import { staticPodDirectory } from "../../../io/node/static-pod-directory.ts";
 import type { ComponentName } from "../../../kube/component.ts";
 import { type Flag, flagNamed } from "../../../kube/container-flags.ts";
 import { type CertificateState, listCertificates } from "../../certificate/list-certificates.ts";
 
 const COMPONENTS: readonly ComponentName[] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
-const STATIC_PODS = "/etc/kubernetes/manifests";
 /** Every kubelet that has run once has put its certificates there. */
 const KUBELET_PKI = "/var/lib/kubelet/pki";
 const LOG_LINES = 4;
@@ -40,7 +34,7 @@ const KUBEADM_FLAGS = "/var/lib/kubelet/kubeadm-flags.env";
  */
 export function gatherLocal(now: number, callsHere: boolean): LocalFacts | undefined {
   const kubelet = findKubelet();
-  const staticPods = kubelet?.staticPods ?? configuredStaticPods() ?? STATIC_PODS;
+  const staticPods = staticPodDirectory(kubelet);
   const processes = componentProcesses();
   const manifests = componentManifests(staticPods);
   const checkpoints = checkpointedManifests();
