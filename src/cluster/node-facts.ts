@@ -97,6 +97,8 @@ const factsSchema = z.object({
      */
     revisionsBeside: z.array(z.number()).default([]),
   }),
+  /** Of the file system that operations keep the backup on while it is restored; null where that is etcd's own. */
+  freeForBackup: z.number().nullable().default(null),
   /** An etcd that is a unit of systemd's: where its data is, null where the unit does not say it, and as whom it runs. */
   etcdService: z
     .object({

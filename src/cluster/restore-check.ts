@@ -15,6 +15,8 @@ import {
 /** A copy of the snapshot, the database made of it, and two segments of the log. */
 const SPACE_FACTOR = 2;
 const LOG_BYTES = 128 * 1024 * 1024;
+/** Where a node keeps the backup while it is restored. */
+const OPERATIONS = "/var/lib/kubemend";
 const MOST_SKEW_MS = 2_000;
 /** What a certificate of the control plane cannot be made without. */
 const NEEDED_FACTS = ["address", "serviceAddress", "minor"] as const;
@@ -150,6 +152,12 @@ function checkEtcd(
   if (facts.etcd.freeBytes < needed && !hasReceived(facts, plan.id)) {
     problems.push(
       `${node}: ${megabytes(facts.etcd.freeBytes)} are free for ${member.dataDir}, and ${megabytes(needed)} are needed`,
+    );
+  }
+  const free = facts.freeForBackup;
+  if (free !== null && free < plan.backup.size && !hasReceived(facts, plan.id)) {
+    problems.push(
+      `${node}: ${megabytes(free)} are free for the backup in ${OPERATIONS}, and ${megabytes(plan.backup.size)} are needed`,
     );
   }
   checkData(plan, member, facts, { problems, warnings });

@@ -37,6 +37,7 @@ function facts(number: number, more: Partial<NodeFacts> = {}): NodeFacts {
     manifests: COMPONENTS,
     unreadableManifests: [],
     etcdManifest: null,
+    freeForBackup: null,
     running: COMPONENTS,
     etcd: {
       present: true,
@@ -333,7 +334,7 @@ describe("what speaks against it", () => {
   });
 });
 
-describe("what the node's own manifests say", () => {
+describe("what the node's own manifests and disks say", () => {
   const manifest = { dataDir: "/var/lib/etcd", walDir: null, forcesNewCluster: false };
   const problems = (more: Partial<NodeFacts>) => {
     const given = input({ ...healthy, m2: { facts: facts(2, more) } });
@@ -351,6 +352,11 @@ describe("what the node's own manifests say", () => {
       { etcdManifest: { ...manifest, forcesNewCluster: true } },
       'node "m2": the manifest of etcd there has --force-new-cluster, with which each member makes a cluster of its ' +
         "own: take it out",
+    ],
+    [
+      "too small a disk for the backup",
+      { freeForBackup: 20_000_000 },
+      'node "m2": 20 MB are free for the backup in /var/lib/kubemend, and 50 MB are needed',
     ],
     [
       "nothing, since it is torn",

@@ -51,6 +51,7 @@ function facts(node: string, more: Partial<NodeFacts> = {}): NodeFacts {
     manifests: COMPONENTS,
     unreadableManifests: [],
     etcdManifest: null,
+    freeForBackup: null,
     running: [],
     etcd: {
       present: false,

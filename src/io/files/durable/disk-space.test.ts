@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { bytesOnDisk, checkDiskSpace, fits } from "./disk-space.ts";
+import { bytesOnDisk, checkDiskSpace, fits, isSameDisk } from "./disk-space.ts";
 
 const XFS = 0x58465342;
 const EXT4 = 0xef53;
@@ -25,6 +25,11 @@ test("what does not fit is refused with both sizes, also below directories that 
   expect(() => checkDiskSpace(path, 1e18)).toThrow(
     /^"\S+yet" needs 1000000000000000000 bytes, but its disk has \d+ left$/,
   );
+});
+
+test.skipIf(process.platform !== "linux")("paths that are not there yet are on the disk that they will be on", () => {
+  expect(isSameDisk(tmpdir(), join(tmpdir(), "not/there/yet"))).toBe(true);
+  expect(isSameDisk("/proc/self", tmpdir())).toBe(false);
 });
 
 test("files count with what they take of the disk, without their holes", () => {

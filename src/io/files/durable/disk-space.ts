@@ -42,6 +42,12 @@ export function freeBytes(path: string): number {
   return bavail * bsize;
 }
 
+/** Whether both are, or will be, on one file system. The subvolumes of one btrfs count as one: they are one by their size. */
+export function isSameDisk(a: string, b: string): boolean {
+  const [one, other] = [diskOf(a), diskOf(b)];
+  return one.type === other.type && one.blocks === other.blocks && one.bsize === other.bsize;
+}
+
 /** What a file, or the files of a directory, take of their disk, without their holes. Throws what the system says. */
 export function bytesOnDisk(path: string): number {
   let { blocks } = lstatSync(path);

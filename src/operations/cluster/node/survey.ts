@@ -12,7 +12,7 @@ import type { NodeFacts } from "../../../cluster/node-facts.ts";
 import { KUBERNETES } from "../../../cluster/node-needs.ts";
 import { contents } from "../../../io/etcd/data-dir-place.ts";
 import { knownPeerUrls, type NewestRevision, newestRevision } from "../../../io/etcd/newest-revision.ts";
-import { freeBytes } from "../../../io/files/durable/disk-space.ts";
+import { freeBytes, isSameDisk } from "../../../io/files/durable/disk-space.ts";
 import { findIdentity } from "../../../io/files/kubeadm-identity.ts";
 import { names, readQuietly } from "../../../io/files/quiet-reads.ts";
 import { findEtcdService } from "../../../io/node/etcd-service.ts";
@@ -23,7 +23,7 @@ import { isRoot } from "../../../io/node/own-identity.ts";
 import { staticPodDirectory } from "../../../io/node/static-pod-directory.ts";
 import { type CertificateList, listCertificates } from "../../certificate/list-certificates.ts";
 import { absentImages } from "../../start/absent-images.ts";
-import { readJournals } from "./journal.ts";
+import { OPERATIONS, readJournals } from "./journal.ts";
 import { placesBeside } from "./restore-member.ts";
 
 const KUBELET = "/var/lib/kubelet";
@@ -74,6 +74,7 @@ export async function surveyNode(
       peerUrls: present ? knownPeerUrls(dataDir) : [],
       revisionsBeside: revisionsBeside(dataDir),
     },
+    freeForBackup: isSameDisk(dataDir, OPERATIONS) ? null : freeBytes(OPERATIONS),
     etcdService:
       service === undefined ? null : { ...service, dataDir: service.dataDir ?? null, owner: service.owner ?? null },
     missingFiles: files.filter(
