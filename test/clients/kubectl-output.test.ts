@@ -90,6 +90,15 @@ const WANTED: readonly (readonly string[])[] = [
   ["po,svc", "-n", "default", "--no-headers", "-o", "custom-columns=N:.metadata.name"],
   ["pods", "-n", "nowhere", "-o", "custom-columns=A:.metadata.name"],
   ["ns", "-o", "name", "--show-kind"],
+  ["pods", "-A", "-o", "jsonpath={range .items[0:3]}{.metadata.name}{range .spec.containers[*]}-{.name};"],
+  ["pods", "-A", "-o", "jsonpath={range .items[0:2]}{@.metadata.name}{$.kind}{end}"],
+  ["pods", "-A", "-o", "jsonpath={.items[*]  .metadata.name}{.items[?(1==1)].kind}{.items[?(true)].kind}"],
+  ["pods", "-A", "-o", "jsonpath={.items[?('a'=='b')].kind}{.items[?(\"web\"==@.metadata.labels.app)].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath={.items[?(@.metadata.name==@.metadata.labels.app)].metadata.name}"],
+  ["deployments", "-A", "-o", "jsonpath={.items[?(2<@.spec.replicas)].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath={.nope}{.items[*].nope}", "--allow-missing-template-keys=true"],
+  ["pods", "-A", "-o", "go-template={{.nope.x}}{{index . `nope`}}", "--allow-missing-template-keys"],
+  ["ns", "-o", 'go-template={{printf "%+v %#v %T %T %5.2f %e %x %t" 1 .kind .kind 1.5 3.14159 12345.678 255 true}}'],
 ];
 
 /** What kubectl refuses is not answered with something else. */
@@ -107,6 +116,15 @@ const REFUSED: readonly (readonly string[])[] = [
   ["pods", "-A", "--sort-by=.nothing", "-o", "name"],
   ["pods", "-A", "--sort-by=.metadata.labels", "-o", "name"],
   ["pods", "-A", "--sort-by={", "-o", "name"],
+  ["pods", "-A", "-o", "jsonpath={.nope}", "--allow-missing-template-keys=false"],
+  ["pods", "-A", "-o", "jsonpath={.items[*].nope}", "--allow-missing-template-keys=false"],
+  ["pods", "-A", "-o", "go-template={{range .items}}{{.nope}}{{end}}", "--allow-missing-template-keys=false"],
+  ["pods", "-A", "-o", "jsonpath={.items[?(@.metadata.name==1)].metadata.name}"],
+  ["deployments", "-A", "-o", 'jsonpath={.items[?(@.spec.replicas>"1")].metadata.name}'],
+  ["pods", "-A", "-o", "jsonpath={.items[?(@.kind && @.spec)].kind}"],
+  ["pods", "-A", "-o", "go-template={{if eq .kind 1}}x{{end}}"],
+  ["pods", "-A", "-o", "go-template={{and}}"],
+  ["pods", "-A", "-o", "go-template={{nil}}"],
 ];
 
 describe.skipIf(findProgram("sid", "kubectl") === undefined)("output formats", () => {

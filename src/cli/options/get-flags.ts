@@ -1,6 +1,6 @@
 /** What `snapshot get` and `describe` take: kubectl's flags, and those of a backup. */
 import { completedBy } from "./completer.ts";
-import { commaList, toggle, type ValuesOf, words } from "./flag.ts";
+import { commaList, oneOf, toggle, type ValuesOf, words } from "./flag.ts";
 import { GET_OUTPUT_FLAG } from "./get-output.ts";
 import { snapshotNamespaces } from "./live-values.ts";
 import { CACHE_FLAG, PROGRESS_FLAG, QUIET_FLAG } from "./output-flags.ts";
@@ -30,6 +30,12 @@ const SELECT_FLAGS = {
 export const GET_FLAGS = {
   output: GET_OUTPUT_FLAG,
   template: words("--template <template>", "the template of -o jsonpath or go-template", { default: "" }),
+  allowMissingTemplateKeys: oneOf(
+    "--allow-missing-template-keys [allowed]",
+    ["true", "false"],
+    "false: a field of a jsonpath or go-template that is not there is an error",
+    { default: "true", preset: "true" },
+  ),
   ...SELECT_FLAGS,
   fieldSelector: words(
     "--field-selector <selector>",

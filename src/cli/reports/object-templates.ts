@@ -53,15 +53,20 @@ export function templatePrinter(options: GetFlags): Print | undefined {
       return alignedText([...headers, ...rows]);
     });
   }
-  return printer(options, documentPrinter(output.format, template));
+  const allowMissing = options.allowMissingTemplateKeys === "true";
+  return printer(options, documentPrinter(output.format, template, allowMissing));
 }
 
 /** What prints the one object that was asked for, or a list of them. */
 function documentPrinter(
   format: "jsonpath" | "jsonpath-as-json" | "go-template",
   template: string,
+  allowMissing: boolean,
 ): (objects: readonly JsonObject[], alone: boolean) => string {
-  const print = format === "go-template" ? goTemplate(template) : jsonPath(template, format === "jsonpath-as-json");
+  const print =
+    format === "go-template"
+      ? goTemplate(template, allowMissing)
+      : jsonPath(template, format === "jsonpath-as-json", allowMissing);
   return (objects, alone) => {
     const [first] = objects;
     if (alone) return first === undefined ? "" : print(first);
@@ -69,14 +74,15 @@ function documentPrinter(
   };
 }
 
-function jsonPath(template: string, asJson: boolean): (root: JsonValue) => string {
+function jsonPath(template: string, asJson: boolean, allowMissing: boolean): (root: JsonValue) => string {
   const parsed = parseJsonPathTemplate(template);
-  return (root) => (asJson ? printJsonPathAsJson(parsed, root) : printJsonPathTemplate(parsed, root));
+  const print = asJson ? printJsonPathAsJson : printJsonPathTemplate;
+  return (root) => print(parsed, root, allowMissing);
 }
 
-function goTemplate(template: string): (root: JsonValue) => string {
+function goTemplate(template: string, allowMissing: boolean): (root: JsonValue) => string {
   const parsed = parseGoTemplate(template);
-  return (root) => printGoTemplate(parsed, root);
+  return (root) => printGoTemplate(parsed, root, allowMissing);
 }
 
 function printer(options: GetFlags, text: (objects: readonly JsonObject[], alone: boolean) => string): Print {

@@ -5,6 +5,7 @@
  */
 import type { JsonObject, JsonValue } from "../../kube/object.ts";
 import { field, isObject, sortedEntries } from "./field.ts";
+import { type JsonPathFilter, parseFilter, passesFilter } from "./json-path-filter.ts";
 
 type Step =
   | { readonly kind: "field"; readonly name: string }
@@ -16,17 +17,12 @@ type Step =
   /** The value itself and everything in it, outermost first. */
   | { readonly kind: "descend" }
   | { readonly kind: "union"; readonly steps: readonly Step[] }
-  | {
-      readonly kind: "filter";
-      readonly path: readonly Step[];
-      readonly operator: string;
-      readonly value: JsonValue | undefined;
-    };
+  | { readonly kind: "filter"; readonly filter: JsonPathFilter };
 
 export type JsonPath = readonly Step[];
 
 const TOKEN =
-  /(\.\.)(?=[^.])|\.?\[\s*((?:'[^']*'|"[^"]*"|-?\d+)(?:\s*,\s*(?:'[^']*'|"[^"]*"|-?\d+))+)\s*\]|\.?\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\.?\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\.?\[\s*(-?\d+)\s*\]|\.?\[\s*(-?\d*:-?\d*(?::\d+)?)\s*\]|(\.?\[\s*\*\s*\]|\.\*)|\[\?\(\s*@(.*?)\s*(?:(==|!=|<=|>=|<|>)\s*('[^']*'|"[^"]*"|[^'")\s]+)\s*)?\)\]|\.((?:[^.[\]\\]|\\.)+)/sy;
+  /(\.\.)(?=[^.])|\.?\[\s*((?:'[^']*'|"[^"]*"|-?\d+)(?:\s*,\s*(?:'[^']*'|"[^"]*"|-?\d+))+)\s*\]|\.?\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\.?\[\s*"((?:[^"\\]|\\.)*)"\s*\]|\.?\[\s*(-?\d+)\s*\]|\.?\[\s*(-?\d*:-?\d*(?::\d+)?)\s*\]|(\.?\[\s*\*\s*\]|\.\*)|\[\?\(((?:'[^']*'|"[^"]*"|[^'"])*?)\)\]|\.((?:[^.[\]\\\s]|\\.)+)/sy;
 
 /** A path longer than any real one is not parsed. */
 const LONGEST = 4096;
@@ -43,7 +39,7 @@ export function parseJsonPath(text: string): JsonPath | undefined {
     const match = TOKEN.exec(path);
     if (match === null) return undefined;
     position = TOKEN.lastIndex;
-    const [, descend, union, single, double, index, slice, all, filter, operator, value, name] = match;
+    const [, descend, union, single, double, index, slice, all, filter, name] = match;
     const quoted = single ?? double;
     if (descend !== undefined) {
       steps.push({ kind: "descend" });
@@ -56,15 +52,13 @@ export function parseJsonPath(text: string): JsonPath | undefined {
       const until = end === "" ? undefined : Number(end);
       steps.push({ kind: "slice", start: Number(start), end: until, step: Math.max(1, Number(step)) });
     } else if (all !== undefined) steps.push({ kind: "all" });
-    else if (name !== undefined) {
-      const bare = path[position] === "[" ? name.trimEnd() : name;
-      steps.push({ kind: "field", name: withoutBackslashes(bare) });
-    } else {
-      const inner = /[=~<>!]/.test(filter ?? "") ? undefined : parseJsonPath(filter ?? "");
-      if (inner === undefined) return undefined;
-      const literal = value === undefined ? undefined : parseLiteral(value);
-      steps.push({ kind: "filter", path: inner, operator: operator ?? "exists", value: literal });
+    else if (name !== undefined) steps.push({ kind: "field", name: withoutBackslashes(name) });
+    else {
+      const parsed = parseFilter(filter ?? "", parseJsonPath);
+      if (parsed === undefined) return undefined;
+      steps.push({ kind: "filter", filter: parsed });
     }
+    while (/\s/.test(path[position] ?? "")) position++;
   }
   return steps;
 }
@@ -83,26 +77,31 @@ function quotedStep(text: string): Step {
 
 const withoutBackslashes = (name: string): string => name.replace(/\\(.)/gs, "$1");
 
-function parseLiteral(text: string): JsonValue {
-  if (/^['"]/.test(text)) return text.slice(1, -1);
-  if (text === "true" || text === "false") return text === "true";
-  return Number.isNaN(Number(text)) ? text : Number(text);
+/** What finds nothing, and is a mistake in a template: each may throw. */
+export interface PathMistakes {
+  /** A place that a list does not have. */
+  readonly outside?: (index: number, length: number) => void;
+  /** What a filter cannot compare. */
+  readonly incomparable?: (a: JsonValue, b: JsonValue) => void;
+  /** A field that is not there. */
+  readonly missing?: (name: string) => void;
 }
 
 /** Everything that the path finds, in order. */
-export function findJsonPath(
-  path: JsonPath,
-  value: JsonValue,
-  /** Called for a place that a list does not have. */
-  onOutside?: (index: number, length: number) => void,
-): readonly JsonValue[] {
+export function findJsonPath(path: JsonPath, value: JsonValue, mistakes: PathMistakes = {}): readonly JsonValue[] {
+  const { outside, missing } = mistakes;
   let found: readonly JsonValue[] = [value];
   for (const step of path) {
-    if (onOutside !== undefined) for (const each of found) checkPlaces(step, each, onOutside);
+    if (outside !== undefined) for (const each of found) checkPlaces(step, each, outside);
     // All that the first part of a union finds, then all that the second does.
     const parts = step.kind === "union" ? step.steps : [step];
     const before = found;
-    found = parts.flatMap((part) => before.flatMap((each) => apply(part, each)));
+    found = parts.flatMap((part) => {
+      const next = before.flatMap((each) => apply(part, each, mistakes));
+      const isName = part.kind === "field" || part.kind === "quoted";
+      if (isName && before.length > 0 && next.length === 0) missing?.(part.name);
+      return next;
+    });
   }
   return found;
 }
@@ -124,7 +123,7 @@ function checkPlaces(step: Step, value: JsonValue, onOutside: (index: number, le
   if (at(step.start) > end) onOutside(step.start, end);
 }
 
-function apply(step: Step, value: JsonValue): readonly JsonValue[] {
+function apply(step: Step, value: JsonValue, mistakes: PathMistakes): readonly JsonValue[] {
   switch (step.kind) {
     case "field": {
       const next = field(value, step.name);
@@ -132,7 +131,7 @@ function apply(step: Step, value: JsonValue): readonly JsonValue[] {
     }
     case "quoted": {
       const next = field(value, step.name);
-      return next === undefined ? findJsonPath(step.path, value) : [next];
+      return next === undefined ? findJsonPath(step.path, value, mistakes) : [next];
     }
     case "index": {
       const next = Array.isArray(value) ? (value as readonly JsonValue[]).at(step.index) : undefined;
@@ -144,13 +143,15 @@ function apply(step: Step, value: JsonValue): readonly JsonValue[] {
     case "descend":
       return [...descendants(value)];
     case "union":
-      return step.steps.flatMap((each) => apply(each, value));
+      return step.steps.flatMap((each) => apply(each, value, mistakes));
     case "all":
       if (Array.isArray(value)) return value as readonly JsonValue[];
       return isObject(value) ? sortedEntries(value).map(([, each]) => each) : [];
     case "filter":
       if (!Array.isArray(value)) return [];
-      return (value as readonly JsonValue[]).filter((each) => passes(step, each));
+      return (value as readonly JsonValue[]).filter((each) =>
+        passesFilter(step.filter, each, findJsonPath, mistakes.incomparable),
+      );
   }
 }
 
@@ -159,26 +160,4 @@ function* descendants(value: JsonValue): Generator<JsonValue> {
   if (typeof value !== "object" || value === null) return;
   if (Array.isArray(value)) for (const each of value as readonly JsonValue[]) yield* descendants(each);
   else for (const [, each] of sortedEntries(value as JsonObject)) yield* descendants(each);
-}
-
-function passes(step: Extract<Step, { kind: "filter" }>, value: JsonValue): boolean {
-  const [left] = findJsonPath(step.path, value);
-  const right = step.value;
-  if (left === undefined || left === null || right === undefined || right === null) {
-    return left !== undefined && step.operator === "exists";
-  }
-  switch (step.operator) {
-    case "==":
-      return left === right;
-    case "!=":
-      return left !== right;
-    case "<":
-      return left < right;
-    case ">":
-      return left > right;
-    case "<=":
-      return left <= right;
-    default:
-      return left >= right;
-  }
 }

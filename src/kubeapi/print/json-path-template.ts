@@ -5,13 +5,13 @@
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import type { JsonValue } from "../../kube/object.ts";
-import { findJsonPath, type JsonPath, parseJsonPath } from "../columns/json-path.ts";
+import { findJsonPath, type JsonPath, type PathMistakes, parseJsonPath } from "../columns/json-path.ts";
 import { goJson } from "./go-text.ts";
 
 type Part =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "path"; readonly path: JsonPath; readonly fromRoot: boolean }
-  | { readonly kind: "range"; readonly path: JsonPath; readonly fromRoot: boolean; readonly parts: readonly Part[] };
+  | { readonly kind: "path"; readonly path: JsonPath }
+  | { readonly kind: "range"; readonly path: JsonPath; readonly parts: readonly Part[] };
 
 export type JsonPathTemplate = readonly Part[];
 
@@ -33,7 +33,11 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
     else if (/^(-?\d+(\.\d+)?|true|false)$/.test(text)) parts.push({ kind: "text", text });
     else parts.push({ kind: "path", ...readPath(text, template) });
   }
-  if (open.length > 1) throw unreadable(template, "a {range} has no {end}");
+  // A {range} without its {end} ends with the template.
+  while (open.length > 1) {
+    const { range, parts } = defined(open.pop());
+    defined(open.at(-1)).parts.push({ ...defined(range), parts });
+  }
   return defined(open[0]).parts;
 }
 
@@ -41,27 +45,41 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
 type FoundText = (found: readonly JsonValue[]) => string;
 
 /**
- * What paths find has spaces between it, objects and lists are JSON. Throws `usage` for a place that a list does not
- * have.
+ * What paths find has spaces between it, objects and lists are JSON. Throws `usage` for a place that a list does not have,
+ * for what a filter cannot compare, and unless `allowMissing` for a field that is not there.
  */
-export function printJsonPathTemplate(template: JsonPathTemplate, root: JsonValue): string {
-  return print(template, root, root, (found) => found.map(valueText).join(" "));
+export function printJsonPathTemplate(template: JsonPathTemplate, root: JsonValue, allowMissing = true): string {
+  return print(template, root, allowMissing ? MISTAKES : STRICT, (found) => found.map(valueText).join(" "));
 }
 
 /** kubectl's `jsonpath-as-json`: what each path finds is a list. */
-export function printJsonPathAsJson(template: JsonPathTemplate, root: JsonValue): string {
-  return print(template, root, root, (found) => `${goJson(found as JsonValue, 4)}\n`);
+export function printJsonPathAsJson(template: JsonPathTemplate, root: JsonValue, allowMissing = true): string {
+  return print(template, root, allowMissing ? MISTAKES : STRICT, (found) => `${goJson(found as JsonValue, 4)}\n`);
 }
 
-function print(parts: readonly Part[], root: JsonValue, current: JsonValue, text: FoundText): string {
+/** `$` and `@` both stand for what the innermost range is at. */
+function print(parts: readonly Part[], current: JsonValue, mistakes: PathMistakes, text: FoundText): string {
   return parts
     .map((part) => {
       if (part.kind === "text") return part.text;
-      const found = findJsonPath(part.path, part.fromRoot ? root : current, outside);
-      if (part.kind === "range") return found.map((each) => print(part.parts, root, each, text)).join("");
+      const found = findJsonPath(part.path, current, mistakes);
+      if (part.kind === "range") return found.map((each) => print(part.parts, each, mistakes, text)).join("");
       return text(found);
     })
     .join("");
+}
+
+const MISTAKES: PathMistakes = { outside, incomparable };
+const STRICT: PathMistakes = { ...MISTAKES, missing };
+
+function incomparable(a: JsonValue, b: JsonValue): never {
+  throw new MendError("usage", `the template compares ${goJson(a)} with ${goJson(b)}`, {
+    hint: "a filter compares one value with another of the same type: a text is in quotes, a number is not",
+  });
+}
+
+function missing(name: string): never {
+  throw new MendError("usage", `the template asks for the field "${name}", which is not there`);
 }
 
 function outside(index: number, length: number): never {
@@ -75,12 +93,12 @@ function valueText(value: JsonValue): string {
   return value === null ? "" : goJson(value);
 }
 
-function readPath(text: string, template: string): { readonly path: JsonPath; readonly fromRoot: boolean } {
+function readPath(text: string, template: string): { readonly path: JsonPath } {
   const trimmed = text.trim();
-  const [, start, rest = ""] = /^([$@]?)(.*)$/s.exec(trimmed) ?? [];
+  const [, rest = ""] = /^[$@]?(.*)$/s.exec(trimmed) ?? [];
   const path = rest === "." ? [] : parseJsonPath(/^[.[]/.test(rest) || rest === "" ? rest : `.${rest}`);
   if (path === undefined) throw unreadable(template, `{${trimmed}} is not a path`);
-  return { path, fromRoot: start === "$" };
+  return { path };
 }
 
 /** Text and the contents of braces, in order. */

@@ -34,7 +34,18 @@ test.each([
   ["name: {.items[1].metadata.name}!", "name: web-9!"],
   ["{.items[0].nothing}", ""],
   ["{$.kind}", "List"],
-  ["{range .items[*]}{@.metadata.name}:{$.kind} {end}", "web-10:List web-9:List "],
+  ["{range .items[*]}{@.metadata.name}:{$.metadata.name} {end}", "web-10:web-10 web-9:web-9 "],
+  ["{range .items[*]}{.metadata.name};", "web-10;web-9;"],
+  ["{range .items[*]}{.metadata.name}{range .spec.containers[*]}-{.name},{end}", "web-10-main,web-9-main,"],
+  ["{.items[*]  .metadata.name}", "web-10 web-9"],
+  ["{.items[?(1==1)].metadata.name}", "web-10 web-9"],
+  ["{.items[?('a'=='b')].metadata.name}", ""],
+  ["{.items[?(true)].metadata.name}", "web-10 web-9"],
+  ['{.items[?("n1"==@.spec.nodeName)].metadata.name}', "web-9"],
+  ["{.items[?(10<@.status.restarts)].metadata.name}", "web-9"],
+  ["{.items[?(@.spec.nodeName==@.spec.nodeName)].metadata.name}", "web-10 web-9"],
+  ["{.items[?(@.spec.nodeName!=@.spec.nothing)].metadata.name}", ""],
+  ["{.items[?(@.metadata.name=='a)]b')].metadata.name}", ""],
   ["{.items[-1:].metadata.name}", "web-9"],
   [".metadata.name", ".metadata.name"],
   ["{range .items[*]}{range .spec.containers[*]}{.name},{end};{end}", "main,;main,;"],
@@ -42,7 +53,32 @@ test.each([
   expect(printJsonPathTemplate(parseJsonPathTemplate(template), list)).toBe(expected);
 });
 
-test.each(["{.a", "{end}", "{range .a}", "{'a\\z'}", "{.a[}"])("jsonpath that cannot be read: %s", (template) => {
+test.each([
+  ["{.items[?(@.metadata.name==1)].kind}", 'compares "web-10" with 1'],
+  ["{.items[?(@.metadata.name==true)].kind}", 'compares "web-10" with true'],
+  ["{.items[?(@.metadata==@.spec)].kind}", "compares {"],
+  ["{.items[?(@..name=='main')].kind}", "compares "],
+])("jsonpath that compares what cannot be compared: %s", (template, message) => {
+  expect(() => printJsonPathTemplate(parseJsonPathTemplate(template), list)).toThrow(message);
+});
+
+test.each(["{.nothing}", "{.items[*].nothing}", "{.items[0]['nothing']}", "{range .nothing}{end}"])(
+  "without missing keys: %s",
+  (template) => {
+    const parsed = parseJsonPathTemplate(template);
+    expect(printJsonPathTemplate(parsed, list)).toBe("");
+    expect(() => printJsonPathTemplate(parsed, list, false)).toThrow('the field "nothing", which is not there');
+  },
+);
+
+test.each([
+  ...["{.items[?(@.a && @.b)].x}", "{.items[?(@.a || @.b)].x}", "{.items[?(!@.a)].x}", "{.items[?(@.a==)].x}"],
+  "{.items[?(@.a=~'x')].x}",
+])("a filter that cannot be read: %s", (template) => {
+  expect(() => parseJsonPathTemplate(template)).toThrow("is not a path");
+});
+
+test.each(["{.a", "{end}", "{'a\\z'}", "{.a[}"])("jsonpath that cannot be read: %s", (template) => {
   expect(() => parseJsonPathTemplate(template)).toThrow(MendError);
 });
 

@@ -5,6 +5,7 @@
 import { MendError } from "../../../errors/errors.ts";
 import type { JsonObject, JsonValue } from "../../../kube/object.ts";
 import { goText } from "../go-text.ts";
+import { formatted } from "./printf.ts";
 
 type Value = JsonValue | undefined;
 
@@ -17,8 +18,11 @@ export function callFunction(name: string, args: readonly Value[]): Value {
     throw new MendError("usage", `templates have no function "${name}"`, {
       hint: `there are ${Object.keys(FUNCTIONS).sort().join(", ")}`,
     });
+  if (args.length === 0 && LEAST_ONE.has(name)) throw new MendError("usage", `the function "${name}" needs a value`);
   return found(...args);
 }
+
+const LEAST_ONE: ReadonlySet<string> = new Set(["and", "or", "not", "eq", "len", "index", "slice", "printf"]);
 
 /** Whether Go takes it for true: neither false, 0, empty nor absent. */
 export function isTrue(value: Value): boolean {
@@ -96,10 +100,13 @@ function item(value: Value, key: Value): Value {
   return undefined;
 }
 
+/** What is absent is like nothing but itself, and everything else is compared with its own kind only. */
 function same(a: Value, b: Value): boolean {
-  return (
-    a === b || (typeof a !== "object" && typeof b !== "object" && goText(a) === goText(b) && typeof a === typeof b)
-  );
+  const [one, other] = [a ?? undefined, b ?? undefined];
+  if (one === undefined || other === undefined) return one === other;
+  if (typeof one !== typeof other || typeof one === "object")
+    throw new MendError("usage", `templates cannot compare ${goText(one)} with ${goText(other)}`);
+  return one === other;
 }
 
 function order(a: Value, b: Value): number {
@@ -107,48 +114,4 @@ function order(a: Value, b: Value): number {
   const difference = Number(a) - Number(b);
   if (Number.isNaN(difference)) throw new MendError("usage", `templates cannot compare ${goText(a)} with ${goText(b)}`);
   return difference;
-}
-
-/** The verbs that templates use: `%s %v %d %q %t %f %x %%`, with a width, a precision, `-` and `0`. */
-function formatted(format: string, args: readonly Value[]): string {
-  let next = 0;
-  const text = format.replace(
-    /%([-0]*)(\d*)(?:\.(\d+))?([a-zA-Z%])/g,
-    (_, flags: string, width: string, precision, verb) => {
-      if (verb === "%") return "%";
-      if (next >= args.length) return `%!${verb}(MISSING)`;
-      const text = verbText(verb as string, args[next++], precision as string | undefined);
-      const size = Number(width);
-      if (flags.includes("-")) return text.padEnd(size);
-      return text.padStart(size, flags.includes("0") ? "0" : " ");
-    },
-  );
-  const extra = args.slice(next).map((each) => `${typeName(each)}=${goText(each)}`);
-  return extra.length === 0 ? text : `${text}%!(EXTRA ${extra.join(", ")})`;
-}
-
-/** Of what JSON was read into. */
-function typeName(value: Value): string {
-  if (typeof value === "string") return "string";
-  if (typeof value === "boolean") return "bool";
-  if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
-  if (value === undefined || value === null) return "<nil>";
-  return Array.isArray(value) ? "[]interface {}" : "map[string]interface {}";
-}
-
-const WRONG_TYPE: Readonly<Record<string, (value: Value) => boolean>> = {
-  d: (value) => typeof value !== "number" || !Number.isInteger(value),
-  t: (value) => typeof value !== "boolean",
-  f: (value) => typeof value !== "number" || Number.isInteger(value),
-  s: (value) => typeof value === "number" || typeof value === "boolean",
-};
-
-function verbText(verb: string, value: Value, precision: string | undefined): string {
-  if (typeof value !== "object" && WRONG_TYPE[verb]?.(value) === true)
-    return value === undefined ? `%!${verb}(<nil>)` : `%!${verb}(${typeName(value)}=${goText(value)})`;
-  if (verb === "q") return JSON.stringify(goText(value));
-  if (verb === "f") return Number(value).toFixed(precision === undefined ? 6 : Number(precision));
-  if (verb === "x") return typeof value === "number" ? value.toString(16) : Buffer.from(goText(value)).toString("hex");
-  const text = goText(value);
-  return precision === undefined ? text : text.slice(0, Number(precision));
 }

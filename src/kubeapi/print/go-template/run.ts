@@ -13,9 +13,9 @@ interface Variable {
   value: Value;
 }
 
-/** Throws `usage` for a template that does not suit the object. */
-export function printGoTemplate({ body, named }: GoTemplate, root: JsonValue): string {
-  const out: Output = { parts: [], named, depth: 0 };
+/** Throws `usage` for a template that does not suit the object, and unless `allowMissing` for a field that is not there. */
+export function printGoTemplate({ body, named }: GoTemplate, root: JsonValue, allowMissing = true): string {
+  const out: Output = { parts: [], named, depth: 0, allowMissing };
   run(body, root, [{ name: "", value: root }], out);
   return out.parts.join("");
 }
@@ -25,6 +25,7 @@ interface Output {
   readonly named: GoTemplate["named"];
   /** Templates that call each other, at present. */
   depth: number;
+  readonly allowMissing: boolean;
 }
 
 const DEEPEST = 1000;
@@ -38,17 +39,17 @@ function run(nodes: readonly TemplateNode[], dot: Value, outer: readonly Variabl
     if (node.kind === "template") {
       const body = out.named.get(node.name);
       if (body === undefined) throw new MendError("usage", `there is no template "${node.name}"`);
-      const value = node.pipeline === undefined ? null : evaluate(node.pipeline, dot, scope);
+      const value = node.pipeline === undefined ? null : evaluate(node.pipeline, dot, scope, out);
       if (++out.depth > DEEPEST)
         throw new MendError("usage", `the template "${node.name}" calls itself without an end`);
       run(body, value, [{ name: "", value }], out);
       out.depth--;
     } else if (node.kind === "text") out.parts.push(node.text);
     else if (node.kind === "print") {
-      const value = evaluate(node.pipeline, dot, scope);
+      const value = evaluate(node.pipeline, dot, scope, out);
       out.parts.push(value === undefined || value === null ? NO_VALUE : goText(value));
     } else if (node.kind === "assign") {
-      const value = evaluate(node.pipeline, dot, scope);
+      const value = evaluate(node.pipeline, dot, scope, out);
       const [name = ""] = node.names;
       if (node.declare) scope.push({ name, value });
       else variable(scope, name).value = value;
@@ -67,7 +68,7 @@ function runBlock(
   scope: readonly Variable[],
   out: Output,
 ): Ending {
-  const value = evaluate(pipeline, dot, scope);
+  const value = evaluate(pipeline, dot, scope, out);
   if (kind === "range") {
     const items = itemsOf(value);
     if (items.length === 0) return run(otherwise, dot, scope, out);
@@ -91,32 +92,34 @@ function itemsOf(value: Value): readonly (readonly [JsonValue, JsonValue])[] {
   throw new MendError("usage", `the template ranges over ${goText(value)}, which is neither a list nor a map`);
 }
 
-function evaluate(pipeline: Pipeline, dot: Value, scope: readonly Variable[]): Value {
+function evaluate(pipeline: Pipeline, dot: Value, scope: readonly Variable[], out: Output): Value {
   let piped: readonly Value[] = [];
   for (const command of pipeline) {
     const [first, ...rest] = command as readonly [Operand, ...Operand[]];
-    const args = [...rest.map((each) => operand(each, dot, scope)), ...piped];
+    const args = [...rest.map((each) => operand(each, dot, scope, out)), ...piped];
     if (first.kind === "function") piped = [callFunction(first.name, args)];
     else if (args.length > 0) throw new MendError("usage", "the template calls a value as if it were a function");
-    else piped = [operand(first, dot, scope)];
+    else if (pipeline.length === 1 && first.kind === "literal" && first.value === null)
+      throw new MendError("usage", "the template has nil where a value has to be");
+    else piped = [operand(first, dot, scope, out)];
   }
   return piped[0];
 }
 
-function operand(each: Operand, dot: Value, scope: readonly Variable[]): Value {
+function operand(each: Operand, dot: Value, scope: readonly Variable[], out: Output): Value {
   switch (each.kind) {
     case "dot":
       return dot;
     case "field":
-      return follow(dot, each.path);
+      return follow(dot, each.path, out);
     case "variable":
-      return follow(variable(scope, each.name).value, each.path);
+      return follow(variable(scope, each.name).value, each.path, out);
     case "literal":
       return each.value;
     case "function":
       return callFunction(each.name, []);
     case "group":
-      return follow(evaluate(each.pipeline, dot, scope), each.path);
+      return follow(evaluate(each.pipeline, dot, scope, out), each.path, out);
   }
 }
 
@@ -126,13 +129,16 @@ function variable(scope: readonly Variable[], name: string): Variable {
   return found;
 }
 
-function follow(value: Value, path: readonly string[]): Value {
+function follow(value: Value, path: readonly string[], { allowMissing }: Output): Value {
   let at = value;
   for (const name of path) {
     if (at === undefined || at === null) return undefined;
     if (typeof at !== "object" || Array.isArray(at))
       throw new MendError("usage", `the template looks for .${name} in ${goText(at)}, which has no fields`);
-    at = Object.hasOwn(at, name) ? (at as JsonObject)[name] : undefined;
+    const isThere = Object.hasOwn(at, name);
+    if (!isThere && !allowMissing)
+      throw new MendError("usage", `the template asks for the field "${name}", which is not there`);
+    at = isThere ? (at as JsonObject)[name] : undefined;
   }
   return at;
 }

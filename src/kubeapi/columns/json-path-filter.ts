@@ -1,0 +1,82 @@
+/**
+ * The filters of a JSONPath: `@.type=="Ready"`, `@.spec.replicas>@.status.replicas`, `"web"==@.name`, `@.spec`. Source:
+ * k8s.io/client-go/util/jsonpath (parser.go, jsonpath.go).
+ */
+import type { JsonValue } from "../../kube/object.ts";
+import type { JsonPath } from "./json-path.ts";
+
+/** A path from the item, or a constant. */
+type Side = { readonly path: JsonPath } | { readonly value: JsonValue };
+
+export interface JsonPathFilter {
+  readonly left: Side;
+  /** Undefined: whether there is anything on the left. */
+  readonly comparison: { readonly operator: string; readonly right: Side } | undefined;
+}
+
+type FindIn = (path: JsonPath, value: JsonValue) => readonly JsonValue[];
+
+const QUOTED = /'[^']*'|"[^"]*"/;
+const COMPARISON = new RegExp(`^((?:${QUOTED.source}|[^'"!<>=])+?)\\s*(==|!=|<=|>=|<|>)\\s*(.+)$`, "s");
+
+/** Undefined for one that is not understood. `parsePath` gives undefined likewise. */
+export function parseFilter(
+  text: string,
+  parsePath: (path: string) => JsonPath | undefined,
+): JsonPathFilter | undefined {
+  const [, first, operator, second] = COMPARISON.exec(text) ?? [];
+  const left = parseSide(first ?? text, parsePath);
+  if (left === undefined) return undefined;
+  if (operator === undefined || second === undefined) return { left, comparison: undefined };
+  const right = parseSide(second, parsePath);
+  return right && { left, comparison: { operator, right } };
+}
+
+function parseSide(given: string, parsePath: (path: string) => JsonPath | undefined): Side | undefined {
+  const text = given.trim();
+  if (new RegExp(`^(?:${QUOTED.source})$`).test(text)) return { value: text.slice(1, -1) };
+  if (/[=~<>!&|'"]/.test(text.replace(new RegExp(QUOTED.source, "g"), ""))) return undefined;
+  if (/^[@$]/.test(text)) {
+    const path = parsePath(text.slice(1));
+    return path && { path };
+  }
+  if (text === "true" || text === "false") return { value: text === "true" };
+  if (text === "") return undefined;
+  return { value: Number.isNaN(Number(text)) ? text : Number(text) };
+}
+
+/**
+ * Whether the item passes. Nothing is compared with what is not there. `incomparable` is called for a text beside a number,
+ * and for several values on a side; what it has not thrown does not pass.
+ */
+export function passesFilter(
+  { left, comparison }: JsonPathFilter,
+  item: JsonValue,
+  find: FindIn,
+  incomparable: ((a: JsonValue, b: JsonValue) => void) | undefined,
+): boolean {
+  const valuesOf = (side: Side): readonly JsonValue[] => ("path" in side ? find(side.path, item) : [side.value]);
+  const lefts = valuesOf(left);
+  if (comparison === undefined) return lefts.length > 0;
+  const rights = valuesOf(comparison.right);
+  const [a, b] = [lefts[0], rights[0]];
+  if (a === undefined || b === undefined || a === null || b === null) return false;
+  if (lefts.length > 1 || rights.length > 1 || typeof a !== typeof b || typeof a === "object") {
+    incomparable?.(a, b);
+    return false;
+  }
+  switch (comparison.operator) {
+    case "==":
+      return a === b;
+    case "!=":
+      return a !== b;
+    case "<":
+      return a < b;
+    case ">":
+      return a > b;
+    case "<=":
+      return a <= b;
+    default:
+      return a >= b;
+  }
+}
