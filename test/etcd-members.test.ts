@@ -12,6 +12,7 @@ import { type EtcdServer, ready, startEtcd } from "./etcd-server.ts";
 import { kubemend } from "./kubemend.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
 import { memberNames, planMembers, startMembers } from "./restored-cluster.ts";
+import { expectShown } from "./shown-on-page.ts";
 import { startSlowProxy } from "./slow-proxy.ts";
 
 let directory: string;
@@ -86,6 +87,7 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     expect([both.code, both.stderr]).toEqual([0, ""]);
     const promoted = await promote(one, id!);
     expect([promoted.code, promoted.stderr.replace(/^.*has not caught up.*\n/gm, "")]).toEqual([0, ""]);
+    expectShown("docs/back-up-and-restore-etcd.md", "kubemend etcd member promote", promoted.stdout);
     expect(promoted.stdout).toMatch(new RegExp(`^Member +${id} promoted in cluster +[0-9a-f]+\n$`));
     expect(await members(one)).toContainEqual({ id, name: "m4", isLearner: false });
     expect((await etcd(one, "member", "promote", "m4")).stderr).toContain("votes already");
@@ -106,6 +108,7 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     await three.stop("SIGKILL");
 
     const removal = await etcd(one, "member", "remove", "m2");
+    expectShown("docs/back-up-and-restore-etcd.md", "kubemend etcd member remove", removal.stderr);
     expect([removal.code, removal.stderr]).toEqual([1, expect.stringContaining("1 of 2 voters answer and 2 have to")]);
     const addition = await etcd(one, "member", "add", "m4", "--peer-urls=http://127.0.0.1:1", "--voter");
     expect([addition.code, addition.stderr]).toEqual([
@@ -213,6 +216,7 @@ describe.skipIf(suites.length === 0).each(suites)(`on etcd of %s (${PROGRAMS_MIS
     const [one] = running as [EtcdServer];
     const added = await etcd(one, "member", "add", "cp2", "--peer-urls=https://10.0.0.2:2380", "--manifest", manifest);
     expect(added.code).toBe(0);
+    expectShown("docs/back-up-and-restore-etcd.md", "kubemend etcd member add", added.stderr);
     const pod = parse(added.stdout) as { metadata: unknown; spec: { containers: { command: string[] }[] } };
     expect(pod.spec.containers[0]!.command).toEqual([
       "etcd",

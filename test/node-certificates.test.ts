@@ -17,6 +17,7 @@ import { parse } from "yaml";
 import type { CertificateList } from "../src/operations/certificate/list-certificates.ts";
 import { type KubeadmNode, writeNode } from "./kubeadm-nodes.ts";
 import { kubemend } from "./kubemend.ts";
+import { expectShown } from "./shown-on-page.ts";
 
 const WHEN = Date.parse("2026-12-01T00:00:00Z");
 const DAY = 86_400_000;
@@ -271,6 +272,13 @@ describe("issue", () => {
     ]);
     expect(described(read("pki/apiserver.crt"))).toEqual(old);
     expect(issued[1].kept).toContain("apiserver.crt.until-");
+  });
+
+  test("what was made, and what could not be, is a table as the page shows it", async () => {
+    for (const file of ["pki/apiserver.key", "pki/apiserver.crt", "scheduler.conf"]) rmSync(path(file));
+    for (const file of ["ca.key", "client.key", "client.crt"]) rmSync(path(`pki/front-proxy-${file}`));
+    const { stdout, stderr } = await certificate(m1, ["issue"]);
+    expectShown("docs/certificates.md", "kubemend certificate issue", stdout + stderr);
   });
 
   test("an authority's certificate comes back from a kubeconfig, where its key is here", async () => {

@@ -19,6 +19,7 @@ import { kubemend, type Outcome } from "./kubemend.ts";
 import { clusterEntries, encryptAesCbc, madeSnapshot } from "./made-snapshot.ts";
 import { findProgram, PROGRAMS_MISSING } from "./programs.ts";
 import { planMembers, startMembers } from "./restored-cluster.ts";
+import { expectShown } from "./shown-on-page.ts";
 
 const suites = (["bookworm", "trixie", "sid"] as const).filter((suite) => findProgram(suite, "etcd"));
 const DAY = 86_400_000;
@@ -124,6 +125,11 @@ describe.skipIf(suites.length === 0)(`a live etcd${suites.length > 0 ? "" : ` ($
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain(`Recovering from the etcd at "${endpoint}"\n`);
     expect(stdout).toContain("objects under /registry\n");
+    expectShown(
+      "docs/recover-a-control-plane.md",
+      "kubemend recover --recovery-dir=recovered --kubeconfig=/etc/kubernetes/kubeconfig --etcd-servers",
+      stdout,
+    );
     expect(stdout).toContain(`on one control-plane node: sudo kubemend start --asset-dir=${base}/out\n`);
     expect(readFileSync(join(base, "out/auth/kubeconfig"), "utf8")).toBe("apiVersion: v1\nkind: Config\n");
     expect(await etcdctl("endpoint", "hashkv")).toBe(before);
@@ -293,17 +299,24 @@ describe.skipIf(suites.length === 0)(
       for (const word of words) expect(stderr).toContain(word);
       expect(stderr).not.toMatch(/deadline|undefined|PRIVATE KEY/);
       expect(readdirSync(base)).not.toContain("out");
+      return stderr;
     };
 
     test("its certificate has expired", async () => {
       const ca = await Authority.create("ca");
-      const url = await startTls(await ca.issue("server", { days: -3 }));
-      await refused(
+      const names = ["127.0.0.1", "etcd-0.example"];
+      const url = await startTls(await ca.issue("server", { days: -3, names }));
+      const stderr = await refused(
         [`--etcd-servers=${url}`, ...flagsOf(ca)],
         `no connection to etcd at "${url}": its certificate expired 3 d ago`,
         'its certificate: subject "CN=server", issuer "CN=ca", valid ',
         "for 127.0.0.1",
         "hint: renew the server's certificate",
+      );
+      expectShown(
+        "docs/recover-a-control-plane.md",
+        "kubemend recover --recovery-dir=recovered --etcd-servers=https://10.0.0.5:2379",
+        stderr,
       );
     });
 

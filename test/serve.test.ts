@@ -1,5 +1,5 @@
 /** `serve` as its clients see it, over real sockets. What kubectl makes of it is in test/clients. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { decodeYaml } from "../src/storage/yaml-parse.ts";
 import { FIXTURES } from "./kubectl-tables.ts";
 import { kubemend } from "./kubemend.ts";
 import { serveFile, type TestServer } from "./serving.ts";
+import { expectShown } from "./shown-on-page.ts";
 
 type Json = Record<string, unknown> & {
   readonly metadata: Record<string, string>;
@@ -434,4 +435,17 @@ test("hostile paths and headers get an answer", async () => {
     const text = await answer.text();
     if (text !== "404 page not found\n") expect(JSON.parse(text)).toMatchObject({ kind: "Status" });
   }
+});
+
+test("what it says when it starts is what the page shows", async () => {
+  const end = new AbortController();
+  const directory = mkdtempSync(join(tmpdir(), "serve-shown-"));
+  const file = join(directory, "backup.db.gz");
+  copyFileSync(join(FIXTURES, "k120-broad/snapshot.db.gz"), file);
+  const { stdout, stderr } = await kubemend(directory, ["serve", file], {}, { signal: end.signal }, (all) => {
+    if (all.includes("Ctrl-C")) end.abort();
+  });
+  rmSync(directory, { recursive: true });
+  const printed = (stdout + stderr).replace(file, "backup.db");
+  expectShown("docs/serve-a-backup.md", "kubemend serve backup.db", printed);
 });

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { startEtcd } from "../etcd-server.ts";
 import { kubemend } from "../kubemend.ts";
 import { findProgram } from "../programs.ts";
+import { expectShown } from "../shown-on-page.ts";
 import { listed, makeRepository, startAgent, storedTo } from "./agent.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "kubemend-rotate-"));
@@ -35,9 +36,12 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)("rotating keys", ()
       await former.logged("full stored");
       const before = await put(5);
       await storedTo(place, before);
+      const shown = await kubemend(place.directory, ["backup", "list", place.repository]);
+      expectShown("docs/back-up-continuously.md", "kubemend backup list", shown.stdout);
       copyFileSync(place.identity, at("old.identity"));
       const rotated = await rotate("--identity", at("old.identity"), "--new-identity", at("new.identity"));
       expect(rotated.code, rotated.stderr).toBe(0);
+      expectShown("docs/back-up-continuously.md", "kubemend backup rotate", rotated.stdout);
       const after = await put(5);
       await former.logged("were replaced");
       expect(await former.stop()).toBe(1);
@@ -56,6 +60,11 @@ describe.skipIf(findProgram("trixie", "etcd") === undefined)("rotating keys", ()
         ...["backup", "verify", place.repository, "--identity", at("new.identity")],
       ]);
       expect(verdict.stdout).toContain("no findings");
+      expectShown(
+        "docs/back-up-continuously.md",
+        "kubemend backup verify s3://my-backups/prod --identity",
+        verdict.stdout,
+      );
       expect((await read(after, at("new.identity"), "new.db")).code).toBe(0);
       expect((await read(before, at("new.identity"), "before.db")).code).toBe(0); // it holds the former key too
       const refused = await read(after, at("old.identity"), "refused.db");
@@ -125,4 +134,15 @@ test("a rotation that was interrupted is finished by running it again; a second 
     at("third.identity"),
   ]);
   expect(list.stdout).toContain("no findings");
+});
+
+test("a new repository is made as the page shows it", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "backup-init-"));
+  try {
+    const keys = ["--signing-key", "prod.key", "--identity", "prod.identity"];
+    const { stdout } = await kubemend(directory, ["backup", "init", "repository", ...keys]);
+    expectShown("docs/back-up-continuously.md", "kubemend backup init", stdout);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

@@ -6,6 +6,8 @@
  *     <!-- transcript: FILE ("k120-broad/snapshot.db.gz" as "backup.db") -->   with other names for what is only a test's
  *     <!-- recorded: diagnose.txt -->                  the same with a file of test/recorded, which the end-to-end test that it
  *                                                      names has written
+ *     <!-- compared: test/serve.test.ts -->            a run of that test, which compares it by `expectShown` (test/shown-on-page.ts)
+ *                                                      but for names, places, times and numbers
  *     <!-- seen in: test/e2e/drain.test.ts -->         a run of that test, or by that script, on a test bed; not compared
  *
  * `UPDATE_TRANSCRIPTS=1` writes the output of transcripts and recordings into the pages, where nothing is left out.
@@ -76,11 +78,12 @@ function matches(shown: readonly string[], made: readonly string[]): boolean {
 }
 
 function fault(page: Page, block: Block): string | undefined {
-  const source = /^(transcript|recorded|seen in): (\S+?)(?: \((.*)\))?$/.exec(block.comment ?? "");
+  const source = /^(transcript|recorded|compared|seen in): (\S+?)(?: \((.*)\))?$/.exec(block.comment ?? "");
   if (source === null) return "no comment says what made it";
   const [, kind, file, names = ""] = source as unknown as [string, string, string, string?];
   const renamed = [...names.matchAll(/"([^"]*)" as "([^"]*)"/g)].map(([, from, to]) => [from!, to!] as const);
   if (kind === "seen in") return existsSync(join(ROOT, file)) ? undefined : `there is no ${file}`;
+  if (kind === "compared") return notCompared(page, block, file);
   const made = madeIn(kind, file, renamed);
   for (const { command, output } of shownIn(block.lines)) {
     if (output.length === 0) continue;
@@ -91,6 +94,18 @@ function fault(page: Page, block: Block): string | undefined {
         update(page, block, command, found[0]!);
       else return `"${command}" printed something else in ${file}`;
     }
+  }
+  return undefined;
+}
+
+/** What of the block the test does not compare. */
+function notCompared(page: Page, block: Block, file: string): string | undefined {
+  if (!existsSync(join(ROOT, file))) return `there is no ${file}`;
+  const calls = readFileSync(join(ROOT, file), "utf8").matchAll(/expectShown\(\s*"([^"]*)",\s*"([^"]*)"/g);
+  const compared = [...calls].filter(([, path]) => path === page.path).map(([, , command = ""]) => command);
+  for (const { command, output } of shownIn(block.lines)) {
+    const isCompared = compared.some((each) => withoutSudo(command).startsWith(each));
+    if (output.length > 0 && !isCompared) return `${file} does not compare "${command}"`;
   }
   return undefined;
 }

@@ -30,7 +30,8 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
     } else if (/^range\s/.test(text)) {
       open.push({ range: { kind: "range", ...readPath(text.slice("range".length), template) }, parts: [] });
     } else if (/^(["']).*\1$/s.test(text)) parts.push({ kind: "text", text: unquoted(text, template) });
-    else if (/^(-?\d+(\.\d+)?|true|false)$/.test(text)) parts.push({ kind: "text", text });
+    else if (/^-?\d+(\.\d+)?$/.test(text)) parts.push({ kind: "text", text: String(Number(text)) });
+    else if (text === "true" || text === "false") parts.push({ kind: "text", text });
     else parts.push({ kind: "path", ...readPath(text, template) });
   }
   // A {range} without its {end} ends with the template.
@@ -132,8 +133,8 @@ function endOfAction(template: string, from: number): number {
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "\\": "\\", '"': '"', "'": "'" };
 
 function unquoted(text: string, template: string): string {
-  return text.slice(1, -1).replace(/\\(.)/gs, (_, letter: string) => {
-    const character = ESCAPES[letter];
+  return text.slice(1, -1).replace(/\\(x[\da-fA-F]{2}|u[\da-fA-F]{4}|.)/gs, (_, letter: string) => {
+    const character = letter.length > 1 ? String.fromCodePoint(Number.parseInt(letter.slice(1), 16)) : ESCAPES[letter];
     if (character === undefined) throw unreadable(template, `\\${letter} is not an escape`);
     return character;
   });

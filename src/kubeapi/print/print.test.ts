@@ -38,6 +38,7 @@ test.each([
   ["{range .items[*]}{.metadata.name};", "web-10;web-9;"],
   ["{range .items[*]}{.metadata.name}{range .spec.containers[*]}-{.name},{end}", "web-10-main,web-9-main,"],
   ["{.items[*]  .metadata.name}", "web-10 web-9"],
+  ["{'a'}b{\"c\\u0041\\x42\"}{1.50}{-3}", "abcAB1.5-3"],
   ["{.items[?(1==1)].metadata.name}", "web-10 web-9"],
   ["{.items[?('a'=='b')].metadata.name}", ""],
   ["{.items[?(true)].metadata.name}", "web-10 web-9"],
