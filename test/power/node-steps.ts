@@ -4,11 +4,14 @@
  * given; nothing of this machine is seen or reached.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
+import { type AuditTrail, withAuditTrail } from "../../src/io/audit/audit-trail.ts";
 import { runStep, type StepRequest } from "../../src/operations/cluster/node/run-step.ts";
 
 const PLACES = ["etc", "var/lib", "var/log"];
 const WITHIN = "KUBEMEND_POWER_WITHIN";
+/** A file that gets a line for each change that the steps record. */
+export const AUDIT = "KUBEMEND_POWER_AUDIT";
 /** For the recorder. */
 export const NODE_MOUNTS = { KUBEMEND_RECORD_MOUNTS: PLACES.map((place) => `/${place}=${place}`).join(":") };
 
@@ -46,10 +49,17 @@ async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
 
 async function takeAll(file: string, payload: string): Promise<void> {
   const requests = readFileSync(file, "utf8").trim().split("\n");
+  const log = process.env[AUDIT];
+  const trail: AuditTrail = {
+    change: (change) => {
+      if (log !== undefined) appendFileSync(log, `${JSON.stringify(change)}\n`);
+    },
+    evidence: () => {},
+  };
   for (const line of requests) {
     const request = JSON.parse(line) as StepRequest;
     const edges = { input: bytesOf(payload), report: () => {}, signal: new AbortController().signal };
-    await runStep(request, edges);
+    await withAuditTrail(trail, () => runStep(request, edges));
     process.stdout.write(`${request.step}\n`);
   }
 }

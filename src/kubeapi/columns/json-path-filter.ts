@@ -3,42 +3,39 @@
  * k8s.io/client-go/util/jsonpath (parser.go, jsonpath.go).
  */
 import type { JsonValue } from "../../kube/object.ts";
-import type { JsonPath } from "./json-path.ts";
 
 /** A path from the item, or a constant. */
-type Side = { readonly path: JsonPath } | { readonly value: JsonValue };
+type Side<Path> = { readonly path: Path } | { readonly value: JsonValue };
 
-export interface JsonPathFilter {
-  readonly left: Side;
+export interface JsonPathFilter<Path> {
+  readonly left: Side<Path>;
   /** Undefined: whether there is anything on the left. */
-  readonly comparison: { readonly operator: string; readonly right: Side } | undefined;
+  readonly comparison: { readonly operator: string; readonly right: Side<Path> } | undefined;
 }
-
-type FindIn = (path: JsonPath, value: JsonValue) => readonly JsonValue[];
 
 const QUOTED = /'[^']*'|"[^"]*"/;
 const COMPARISON = new RegExp(`^((?:${QUOTED.source}|[^'"!<>=])+?)\\s*(==|!=|<=|>=|<|>)\\s*(.+)$`, "s");
 
 /** Undefined for one that is not understood. `parsePath` gives undefined likewise. */
-export function parseFilter(
+export function parseFilter<Path>(
   text: string,
-  parsePath: (path: string) => JsonPath | undefined,
-): JsonPathFilter | undefined {
+  parsePath: (path: string) => Path | undefined,
+): JsonPathFilter<Path> | undefined {
   const [, first, operator, second] = COMPARISON.exec(text) ?? [];
   const left = parseSide(first ?? text, parsePath);
   if (left === undefined) return undefined;
   if (operator === undefined || second === undefined) return { left, comparison: undefined };
   const right = parseSide(second, parsePath);
-  return right && { left, comparison: { operator, right } };
+  return right === undefined ? undefined : { left, comparison: { operator, right } };
 }
 
-function parseSide(given: string, parsePath: (path: string) => JsonPath | undefined): Side | undefined {
+function parseSide<Path>(given: string, parsePath: (path: string) => Path | undefined): Side<Path> | undefined {
   const text = given.trim();
   if (new RegExp(`^(?:${QUOTED.source})$`).test(text)) return { value: text.slice(1, -1) };
   if (/[=~<>!&|'"]/.test(text.replace(new RegExp(QUOTED.source, "g"), ""))) return undefined;
   if (/^[@$]/.test(text)) {
     const path = parsePath(text.slice(1));
-    return path && { path };
+    return path === undefined ? undefined : { path };
   }
   if (text === "true" || text === "false") return { value: text === "true" };
   if (text === "") return undefined;
@@ -49,13 +46,13 @@ function parseSide(given: string, parsePath: (path: string) => JsonPath | undefi
  * Whether the item passes. Nothing is compared with what is not there. `incomparable` is called for a text beside a number,
  * and for several values on a side; what it has not thrown does not pass.
  */
-export function passesFilter(
-  { left, comparison }: JsonPathFilter,
+export function passesFilter<Path>(
+  { left, comparison }: JsonPathFilter<Path>,
   item: JsonValue,
-  find: FindIn,
+  find: (path: Path, value: JsonValue) => readonly JsonValue[],
   incomparable: ((a: JsonValue, b: JsonValue) => void) | undefined,
 ): boolean {
-  const valuesOf = (side: Side): readonly JsonValue[] => ("path" in side ? find(side.path, item) : [side.value]);
+  const valuesOf = (side: Side<Path>): readonly JsonValue[] => ("path" in side ? find(side.path, item) : [side.value]);
   const lefts = valuesOf(left);
   if (comparison === undefined) return lefts.length > 0;
   const rights = valuesOf(comparison.right);

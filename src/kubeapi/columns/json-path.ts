@@ -17,7 +17,7 @@ type Step =
   /** The value itself and everything in it, outermost first. */
   | { readonly kind: "descend" }
   | { readonly kind: "union"; readonly steps: readonly Step[] }
-  | { readonly kind: "filter"; readonly filter: JsonPathFilter };
+  | { readonly kind: "filter"; readonly filter: JsonPathFilter<readonly Step[]> };
 
 export type JsonPath = readonly Step[];
 
