@@ -2,6 +2,7 @@
  * Fills a {@link KeyIndex} from the leaves of the `key` bucket, in any order. Several threads each fill one; {@link
  * mergeIndexResults} joins them.
  */
+import { compareRanges } from "../bolt/page.ts";
 import { defined } from "../errors/defined.ts";
 import { createKeyIndex, findOrAddEntry, INDEX_COLUMNS, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
 import { keyStart } from "./key-table.ts";
@@ -13,9 +14,17 @@ export interface KeySelection {
   readonly exact: boolean;
 }
 
+/** Keys from `from` on, and below `to` where there is one. */
+export interface KeyBounds {
+  readonly from: Uint8Array;
+  readonly to?: Uint8Array;
+}
+
 export interface IndexOptions {
   /** None for every key. */
   readonly select: readonly KeySelection[];
+  /** Of these, the keys within bounds; all unless given. */
+  readonly bounds?: KeyBounds;
   /** Only versions up to this revision count. */
   readonly atRevision?: number;
   readonly seed: number;
@@ -39,7 +48,7 @@ export type Labeller = (bytes: Uint8Array, start: number, end: number) => string
 
 /** `expected`: about how many keys there will be. */
 export function createIndexTask(options: IndexOptions, expected = 0, labeller?: Labeller): IndexTask {
-  const { select, atRevision = Number.MAX_SAFE_INTEGER } = options;
+  const { select, bounds, atRevision = Number.MAX_SAFE_INTEGER } = options;
   const index = createKeyIndex(options.seed, select.length === 0 ? expected : 0);
   const labels = createLabels();
   let lastRevision = 0;
@@ -50,6 +59,7 @@ export function createIndexTask(options: IndexOptions, expected = 0, labeller?: 
     const { bytes } = entry.page;
     const { keyStart, keyEnd, valueStart, valueEnd } = entry.fields;
     if (keyStart === keyEnd) return; // a bare revision
+    if (bounds !== undefined && !isWithin(bounds, bytes, keyStart, keyEnd)) return;
     const i = findOrAddEntry(index, bytes, keyStart, keyEnd);
     if (isNewer(index, i, entry.main, entry.sub)) {
       index.main[i] = entry.main;
@@ -118,6 +128,11 @@ function createLabels(names: readonly string[] = []): { readonly names: string[]
       return all.length;
     },
   };
+}
+
+function isWithin({ from, to }: KeyBounds, bytes: Uint8Array, start: number, end: number): boolean {
+  if (compareRanges(bytes, start, end, from, 0, from.length) < 0) return false;
+  return to === undefined || compareRanges(bytes, start, end, to, 0, to.length) < 0;
 }
 
 function isSelected(selection: KeySelection, entry: RevisionEntry): boolean {

@@ -8,7 +8,7 @@ import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { hashSeed } from "../mvcc/hash-seed.ts";
 import type { RevisionPlace } from "../mvcc/history-task.ts";
-import { type IndexResult, type KeySelection, selectEntries } from "../mvcc/index-task.ts";
+import { type IndexResult, type KeyBounds, type KeySelection, selectEntries } from "../mvcc/index-task.ts";
 import { type KeyIndex, sortedEntries } from "../mvcc/key-index.ts";
 import { findKey, keyOf } from "../mvcc/key-table.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
@@ -24,6 +24,8 @@ import { createTurns } from "./turns.ts";
 export interface KeyspaceOptions extends SnapshotOptions {
   /** Prefixes or whole keys; none for every key. */
   readonly select?: readonly KeySelection[];
+  /** Of these, the keys within bounds; all unless given. */
+  readonly bounds?: KeyBounds;
   /** As it was at this revision; the newest unless given. */
   readonly atRevision?: number;
   /** Label each key with the kind of its value. */
@@ -130,20 +132,21 @@ interface IndexedKeys {
 }
 
 async function indexKeys(snapshot: Snapshot, options: KeyspaceOptions): Promise<IndexedKeys> {
-  const { select = [], atRevision, labelKinds = false } = options;
+  const { select = [], bounds, atRevision, labelKinds = false } = options;
   const { bolt, findings, keyIndex } = snapshot;
   const info = readStoreInfo(snapshot);
   const compactRevision = Math.max(info.finishedCompact, info.scheduledCompact);
-  const kept = findKept(snapshot, options);
+  const kept = bounds === undefined ? findKept(snapshot, options) : undefined;
   if (kept !== undefined) return { result: kept, compactRevision, isKept: true };
   const countFindings = () => findings.count("error") + findings.count("warning") + findings.count("info");
   const before = countFindings();
   const map = mapKeyLeaves(snapshot);
-  const keepAll = keyIndex !== undefined && atRevision === undefined && mayIndexAll(bolt, map);
+  const keepAll = keyIndex !== undefined && atRevision === undefined && bounds === undefined && mayIndexAll(bolt, map);
   const index = {
     select: keepAll ? [] : select,
     seed: hashSeed(),
     ...(atRevision === undefined ? {} : { atRevision }),
+    ...(bounds === undefined ? {} : { bounds }),
   };
   const swept = await sweepLeaves(snapshot, map, { index, labelKinds: labelKinds || keepAll }, options);
   const result = defined(swept.index);

@@ -3,17 +3,11 @@ import { defined } from "../../errors/defined.ts";
 import { invariant } from "../../errors/errors.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { newestRevision } from "../../mvcc/newest-revision.ts";
-import { chooseEtcdPrefix, choosePrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { type FindPrefixOptions, findClusterPrefix } from "../../snapshot/find-cluster-prefix.ts";
 import type { Snapshot } from "../../snapshot/open-snapshot.ts";
-import {
-  findPrefixes,
-  hasIndexSize,
-  type Keyspace,
-  type KeyspaceOptions,
-  readKeyspace,
-  selectKeys,
-} from "../../snapshot/read-keyspace.ts";
-import { findEtcdPrefixes, PREFIX_SIGNS } from "../../storage/etcd-prefix.ts";
+import { hasIndexSize, type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import { sweptBefore } from "../../snapshot/swept-before.ts";
 import type { StoredValues } from "./control-plane-objects.ts";
 
 export interface SnapshotValues {
@@ -24,26 +18,22 @@ export interface SnapshotValues {
   readonly values: StoredValues;
 }
 
-export interface SnapshotValuesOptions extends Omit<KeyspaceOptions, "select" | "labelKinds"> {
+export interface SnapshotValuesOptions extends FindPrefixOptions {
   /** Undefined for the only one that is there. */
   readonly etcdPrefix: string | undefined;
-  /** Where there may be more entries than this, the file is swept for the keys that are read next instead of for all. */
-  readonly mostIndexed?: number;
 }
 
 /** Throws what {@link chooseEtcdPrefix} and {@link readKeyspace} throw. */
 export async function openSnapshotValues(snapshot: Snapshot, options: SnapshotValuesOptions): Promise<SnapshotValues> {
   const { etcdPrefix: flag, mostIndexed, ...reading } = options;
-  const searched = { path: snapshot.file.path, findings: snapshot.findings };
   if (hasIndexSize(snapshot, mostIndexed)) {
     const keyspace = await readKeyspace(snapshot, reading);
+    const searched = { path: snapshot.file.path, findings: snapshot.findings };
     const etcdPrefix = chooseEtcdPrefix(keyspace, flag, searched);
     return { etcdPrefix, revision: keyspace.revision, values: snapshotValues(keyspace) };
   }
-  const found = await findPrefixes(snapshot, reading);
+  const etcdPrefix = await findClusterPrefix(snapshot, flag, options);
   const again = sweptBefore(snapshot);
-  const prefixes = found.length > 1 ? await livePrefixes(again, found, reading) : found;
-  const etcdPrefix = choosePrefix(prefixes, flag, searched);
   let prepared: { readonly prefixes: readonly string[]; readonly keyspace: Keyspace } | undefined;
   const values: StoredValues = {
     async prepare(prefixes) {
@@ -57,29 +47,6 @@ export async function openSnapshotValues(snapshot: Snapshot, options: SnapshotVa
     },
   };
   return { etcdPrefix, revision: reading.atRevision ?? newestRevision(snapshot.bolt), values };
-}
-
-/** A prefix whose keys were all deleted holds no cluster. */
-async function livePrefixes(
-  snapshot: Snapshot,
-  prefixes: readonly string[],
-  reading: Omit<KeyspaceOptions, "select">,
-): Promise<string[]> {
-  const select = prefixes.flatMap((prefix) => PREFIX_SIGNS.map((sign) => selectKeys(`${prefix}${sign}`, true)));
-  const keyspace = await readKeyspace(snapshot, { ...reading, select });
-  return findEtcdPrefixes(keyspace.keys()).map(({ prefix }) => prefix);
-}
-
-/** The same snapshot, of which the next sweeps report nothing: an earlier one did. */
-function sweptBefore(snapshot: Snapshot): Snapshot {
-  const { report, ...rest } = snapshot.findings;
-  const findings: Snapshot["findings"] = {
-    ...rest,
-    report: (finding) => {
-      if (finding.code === "value-unreadable") report(finding); // a single value, when it is read
-    },
-  };
-  return { ...snapshot, findings };
 }
 
 /** The values of a keyspace, read in the order of the file. */

@@ -6,11 +6,12 @@ import type { FileSystem } from "../../io/files/durable/file-system.ts";
 import { openFileTree } from "../../io/files/durable/file-tree.ts";
 import type { DecodedValue } from "../../kube/object.ts";
 import type { KeySelection } from "../../mvcc/index-task.ts";
-import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { type FindPrefixOptions, findClusterPrefix } from "../../snapshot/find-cluster-prefix.ts";
+import { readKeyspaceParts } from "../../snapshot/keyspace-parts.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { joinTallies, readLines } from "../../snapshot/parallel-lines.ts";
 import { explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
-import { type Keyspace, type KeyspaceOptions, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import { hasIndexSize, type Keyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { createTurns } from "../../snapshot/turns.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
@@ -26,6 +27,8 @@ export interface ExportOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   /** Only these, as for kubectl: `deployments`, `cm`, `widgets.example.com`. None for every key, Kubernetes' or not. */
   readonly types: readonly string[];
+  /** Where there may be more entries than this, keys are read in parts of about so many. */
+  readonly mostIndexed?: number;
   /** For tests: the layer below. */
   readonly fileSystem?: FileSystem;
 }
@@ -56,16 +59,20 @@ export async function exportLines(
 ): Promise<ExportCounts> {
   using snapshot = await openSnapshot(path, options);
   const { encryption, etcdPrefix, signal } = options;
-  const keyspace = await readChosen(snapshot, options);
   const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
   const tallies = new Map<string, Tally>();
   const lineOptions = { ...(encryption && { encryption }), ...(etcdPrefix !== undefined && { etcdPrefix }) };
-  for await (const lines of readLines(snapshot, keyspace, lineOptions, signal)) {
-    await write(lines.text);
-    for (const finding of lines.findings) snapshot.findings.report(finding);
-    for (const state of ["object", "encrypted", "unreadable", "opaque"] as const) counts[state] += lines.counts[state];
-    joinTallies(tallies, lines.tallies);
-    options.progress?.({ step: "exporting", done: lines.done, total: keyspace.size, unit: "objects" });
+  let earlier = 0;
+  for await (const { keyspace, total } of readChosen(snapshot, options)) {
+    for await (const lines of readLines(snapshot, keyspace, lineOptions, signal)) {
+      await write(lines.text);
+      for (const finding of lines.findings) snapshot.findings.report(finding);
+      for (const state of ["object", "encrypted", "unreadable", "opaque"] as const)
+        counts[state] += lines.counts[state];
+      joinTallies(tallies, lines.tallies);
+      options.progress?.({ step: "exporting", done: earlier + lines.done, ...total, unit: "objects" });
+    }
+    earlier += keyspace.size;
   }
   reportTallies(tallies, snapshot.findings.report);
   const { object, encrypted, unreadable, opaque } = counts;
@@ -100,17 +107,26 @@ function numbered(parts: readonly string[], copy: number): readonly string[] {
   return [...parts.slice(0, -1), `${file.slice(0, -".yaml".length).slice(0, 240)}~${copy}.yaml`];
 }
 
-/** The keyspace, of the wanted types alone. */
-async function readChosen(snapshot: Snapshot, options: ExportOptions): Promise<Keyspace> {
-  const { atRevision, signal, progress, encryption } = options;
+/** A part of the wanted keys. `total` is there where it is all of them. */
+interface ChosenPart {
+  readonly keyspace: Keyspace;
+  readonly total: { readonly total?: number };
+}
+
+/** The keyspace, of the wanted types alone, in the order of the keys: whole, or part by part where there are very many. */
+async function* readChosen(snapshot: Snapshot, options: ExportOptions): AsyncGenerator<ChosenPart> {
+  const { atRevision, signal, progress, encryption, mostIndexed } = options;
   const reading = {
     ...(atRevision === undefined ? {} : { atRevision }),
     ...(signal === undefined ? {} : { signal }),
     ...(progress === undefined ? {} : { progress }),
+    ...(mostIndexed === undefined ? {} : { mostIndexed }),
   };
   for (const finding of encryption?.findings ?? []) snapshot.findings.report(finding);
   const select = await selectTypes(snapshot, options, reading);
-  return readKeyspace(snapshot, { ...reading, select });
+  const isWhole = hasIndexSize(snapshot, mostIndexed);
+  for await (const keyspace of readKeyspaceParts(snapshot, { ...reading, select }))
+    yield { keyspace, total: isWhole ? { total: keyspace.size } : {} };
 }
 
 async function eachValue(
@@ -119,7 +135,6 @@ async function eachValue(
   use: (value: ExportedValue) => Promise<void>,
 ): Promise<ExportCounts> {
   const { signal, progress, encryption, etcdPrefix } = options;
-  const keyspace = await readChosen(snapshot, options);
   const transformer = createTransformer(encryption, etcdPrefix);
   const decoder = new TextDecoder();
   const counts = { object: 0, encrypted: 0, unreadable: 0, opaque: 0 };
@@ -127,15 +142,17 @@ async function eachValue(
   const notes = { hasKeys: encryption !== undefined, tallies, report: snapshot.findings.report };
   const turn = createTurns(signal);
   let done = 0;
-  for (const keyValue of keyspace.entries()) {
-    await turn();
-    const key = decoder.decode(keyValue.key);
-    const decoded = decodeValue({ key, value: keyValue.value, modRevision: keyValue.modRevision }, transformer);
-    counts[decoded.state] += 1;
-    noteValue(notes, decoded, () => `revision ${keyValue.modRevision} · ${key}`);
-    await use({ key, decoded });
-    done += 1;
-    progress?.({ step: "exporting", done, total: keyspace.size, unit: "objects" });
+  for await (const { keyspace, total } of readChosen(snapshot, options)) {
+    for (const keyValue of keyspace.entries()) {
+      await turn();
+      const key = decoder.decode(keyValue.key);
+      const decoded = decodeValue({ key, value: keyValue.value, modRevision: keyValue.modRevision }, transformer);
+      counts[decoded.state] += 1;
+      noteValue(notes, decoded, () => `revision ${keyValue.modRevision} · ${key}`);
+      await use({ key, decoded });
+      done += 1;
+      progress?.({ step: "exporting", done, ...total, unit: "objects" });
+    }
   }
   reportTallies(tallies, snapshot.findings.report);
   const { object, encrypted, unreadable, opaque } = counts;
@@ -146,13 +163,10 @@ async function eachValue(
 async function selectTypes(
   snapshot: Snapshot,
   { types, etcdPrefix, encryption }: ExportOptions,
-  reading: Omit<KeyspaceOptions, "select">,
+  reading: FindPrefixOptions,
 ): Promise<readonly KeySelection[]> {
   if (types.length === 0) return [];
-  const prefix = chooseEtcdPrefix(await readKeyspace(snapshot, reading), etcdPrefix, {
-    path: snapshot.file.path,
-    findings: snapshot.findings,
-  });
+  const prefix = await findClusterPrefix(snapshot, etcdPrefix, reading);
   const definitions = await readDefinitions(snapshot, reading, prefix, createTransformer(encryption, prefix));
   try {
     const resources = types.flatMap((type) => resolveResources(type, definitions.custom));

@@ -4,7 +4,7 @@ import { type Finding, MendError } from "../../errors/errors.ts";
 import type { LabelSelector } from "../../kube/label-selector.ts";
 import { type RowOptions, tableOf } from "../../kubeapi/columns/table-rows.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
-import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
+import { findClusterPrefix } from "../../snapshot/find-cluster-prefix.ts";
 import { createObjectReader, type FoundObject, splitKey } from "../../snapshot/found-objects.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { ROWS_WORTH_THREADS, readRows, type TableRows } from "../../snapshot/parallel-rows.ts";
@@ -78,7 +78,7 @@ export async function getObjects(path: string, options: GetOptions): Promise<Fou
   try {
     const given = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
     const first = await readGroups(snapshot, options, given ?? DEFAULT_ETCD_PREFIX, config);
-    const prefix = first.isCluster ? first.prefix : await findPrefix(snapshot, options, path);
+    const prefix = first.isCluster ? first.prefix : await findPrefix(snapshot, options);
     const { keyspace, wanted } = prefix === first.prefix ? first : await readGroups(snapshot, options, prefix, config);
     for (const { resource, place } of wanted) {
       if (resource.namespaced === undefined && !hasKeys(keyspace, place))
@@ -167,13 +167,9 @@ function keyspaceOptions({ atRevision, signal, progress }: GetOptions) {
   };
 }
 
-/** The prefix of a cluster that is not where it was looked for first, or the error that says where there is one. Needs all keys. */
-async function findPrefix(snapshot: Snapshot, options: GetOptions, path: string): Promise<string> {
-  const { findings } = snapshot;
-  return chooseEtcdPrefix(await readKeyspace(snapshot, keyspaceOptions(options)), options.etcdPrefix, {
-    path,
-    findings,
-  });
+/** The prefix of a cluster that is not where it was looked for first, or the error that says where there is one. */
+function findPrefix(snapshot: Snapshot, options: GetOptions): Promise<string> {
+  return findClusterPrefix(snapshot, options.etcdPrefix, keyspaceOptions(options));
 }
 
 function openGroup(

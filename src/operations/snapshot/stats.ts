@@ -5,8 +5,10 @@ import { defined } from "../../errors/defined.ts";
 import type { Finding } from "../../errors/errors.ts";
 import type { KeyIndex } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
+import { readKeyspaceParts } from "../../snapshot/keyspace-parts.ts";
 import { openSnapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { readKeyspace } from "../../snapshot/read-keyspace.ts";
+import { findPrefixes, hasIndexSize } from "../../snapshot/read-keyspace.ts";
+import { sweptBefore } from "../../snapshot/swept-before.ts";
 import { findEtcdPrefixes } from "../../storage/etcd-prefix.ts";
 import { readObjectKey } from "../../storage/object-key.ts";
 import { findResource } from "../../storage/resources.ts";
@@ -15,6 +17,8 @@ export interface StatsOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   /** How many of the largest keys and namespaces. */
   readonly top: number;
+  /** Where there may be more entries than this, keys are read in parts of about so many. */
+  readonly mostIndexed?: number;
 }
 
 interface ResourceStats {
@@ -42,30 +46,37 @@ export interface SnapshotStats {
 
 export async function readSnapshotStats(path: string, options: StatsOptions): Promise<SnapshotStats> {
   using snapshot = await openSnapshot(path, options);
-  const keyspace = await readKeyspace(snapshot, { ...options, labelKinds: true });
-  const { index, labels, revision } = keyspace;
-  const prefix = options.etcdPrefix ?? findEtcdPrefixes(keysOf(index))[0]?.prefix;
-  const placeOf = createPlacer(prefix, labels);
+  // In parts, none of them shows all keys.
+  let prefix = options.etcdPrefix;
+  if (prefix === undefined && !hasIndexSize(snapshot, options.mostIndexed))
+    [prefix] = await findPrefixes(sweptBefore(snapshot), options);
   const resources = new Map<string, { -readonly [K in keyof ResourceStats]: ResourceStats[K] }>();
   const namespaces = new Map<string, { namespace: string; keys: number; liveBytes: number }>();
-  const largest = createLargest(index, options.top);
-  for (let i = 0; i < index.count; i++) {
-    const { resource, namespace } = placeOf(index, i);
-    const row = resources.get(resource) ?? { resource, objects: 0, revisions: 0, liveBytes: 0, historyBytes: 0 };
-    resources.set(resource, row);
-    const live = index.tombstone[i] === 0;
-    const liveBytes = live ? defined(index.valueSize[i]) + keyOf(index, i).length : 0;
-    row.revisions += defined(index.versions[i]);
-    row.liveBytes += liveBytes;
-    row.historyBytes += defined(index.bytes[i]) - liveBytes;
-    if (!live) continue;
-    row.objects += 1;
-    largest.add(i);
-    if (namespace === undefined) continue;
-    const space = namespaces.get(namespace) ?? { namespace, keys: 0, liveBytes: 0 };
-    namespaces.set(namespace, space);
-    space.keys += 1;
-    space.liveBytes += liveBytes;
+  const largest = createLargest(options.top);
+  let revision = 0;
+  for await (const part of readKeyspaceParts(snapshot, { ...options, labelKinds: true })) {
+    const { index, labels } = part;
+    revision = part.revision;
+    prefix ??= findEtcdPrefixes(keysOf(index))[0]?.prefix;
+    const placeOf = createPlacer(prefix, labels);
+    for (let i = 0; i < index.count; i++) {
+      const { resource, namespace } = placeOf(index, i);
+      const row = resources.get(resource) ?? { resource, objects: 0, revisions: 0, liveBytes: 0, historyBytes: 0 };
+      resources.set(resource, row);
+      const live = index.tombstone[i] === 0;
+      const liveBytes = live ? defined(index.valueSize[i]) + keyOf(index, i).length : 0;
+      row.revisions += defined(index.versions[i]);
+      row.liveBytes += liveBytes;
+      row.historyBytes += defined(index.bytes[i]) - liveBytes;
+      if (!live) continue;
+      row.objects += 1;
+      largest.add(index, i);
+      if (namespace === undefined) continue;
+      const space = namespaces.get(namespace) ?? { namespace, keys: 0, liveBytes: 0 };
+      namespaces.set(namespace, space);
+      space.keys += 1;
+      space.liveBytes += liveBytes;
+    }
   }
   const rows = [...resources.values()].sort((a, b) => total(b) - total(a) || (a.resource < b.resource ? -1 : 1));
   const decoder = new TextDecoder();
@@ -75,11 +86,7 @@ export async function readSnapshotStats(path: string, options: StatsOptions): Pr
     liveBytes: sum(rows, (row) => row.liveBytes),
     historyBytes: sum(rows, (row) => row.historyBytes),
     resources: rows,
-    largest: largest.list().map((i) => ({
-      key: decoder.decode(keyOf(index, i)),
-      bytes: defined(index.valueSize[i]),
-      revisions: defined(index.versions[i]),
-    })),
+    largest: largest.list().map(({ key, bytes, revisions }) => ({ key: decoder.decode(key), bytes, revisions })),
     namespaces: [...namespaces.values()]
       .sort((a, b) => b.liveBytes - a.liveBytes || (a.namespace < b.namespace ? -1 : 1))
       .slice(0, options.top),
@@ -135,18 +142,25 @@ function createPlacer(prefix: string | undefined, labels: readonly string[]): (i
   };
 }
 
+interface LargeValue {
+  readonly key: Uint8Array;
+  readonly bytes: number;
+  readonly revisions: number;
+}
+
 /** Keeps the entries with the largest values, of equal ones those with the lower keys: threads fill the index in any order. */
-function createLargest(index: KeyIndex, most: number): { add(i: number): void; list(): readonly number[] } {
-  const kept: number[] = [];
-  const before = (a: number, b: number): boolean => {
-    const difference = defined(index.valueSize[b]) - defined(index.valueSize[a]);
-    return difference < 0 || (difference === 0 && compareBytes(keyOf(index, a), keyOf(index, b)) < 0);
-  };
+function createLargest(most: number): { add(index: KeyIndex, i: number): void; list(): readonly LargeValue[] } {
+  const kept: LargeValue[] = [];
+  const before = (bytes: number, key: Uint8Array, other: LargeValue): boolean =>
+    bytes > other.bytes || (bytes === other.bytes && compareBytes(key, other.key) < 0);
   return {
-    add(i) {
-      if (kept.length === most && (most === 0 || !before(i, defined(kept[most - 1])))) return;
-      const at = kept.findIndex((other) => before(i, other));
-      kept.splice(at < 0 ? kept.length : at, 0, i);
+    add(index, i) {
+      const bytes = defined(index.valueSize[i]);
+      if (kept.length === most && (most === 0 || bytes < defined(kept[most - 1]).bytes)) return;
+      const key = keyOf(index, i);
+      const at = kept.findIndex((other) => before(bytes, key, other));
+      if (at < 0 && kept.length === most) return;
+      kept.splice(at < 0 ? kept.length : at, 0, { key: key.slice(), bytes, revisions: defined(index.versions[i]) });
       if (kept.length > most) kept.pop();
     },
     list: () => kept,

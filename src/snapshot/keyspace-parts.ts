@@ -1,0 +1,82 @@
+/**
+ * A keyspace in parts, one after the other in the order of the keys: for who reads all keys of a file that may hold more
+ * than an index of them should take in memory. Each part costs a sweep of the file.
+ */
+import { readPage } from "../bolt/bolt.ts";
+import { mapLeaves } from "../bolt/leaf-map.ts";
+import { checkLeaf, compareBytes, elementAt, PageFlag } from "../bolt/page.ts";
+import { defined } from "../errors/defined.ts";
+import { isSelectedKey, type KeyBounds, type KeySelection } from "../mvcc/index-task.ts";
+import { createKeyValueFields, locateKeyValue } from "../mvcc/key-value.ts";
+import { KEY_BUCKET } from "./leaf-tasks.ts";
+import type { Snapshot } from "./open-snapshot.ts";
+import { hasIndexSize, type Keyspace, type KeyspaceOptions, readKeyspace } from "./read-keyspace.ts";
+import { sweptBefore } from "./swept-before.ts";
+
+export interface KeyspacePartsOptions extends Omit<KeyspaceOptions, "bounds"> {
+  /** Where there may be more entries than this, there are parts of about so many. */
+  readonly mostIndexed?: number;
+}
+
+/** The memory of a part's index is on top of the lists of a large file's leaves. */
+const PART_ENTRIES = 1_250_000;
+/** So many leaves are looked at to find keys between which there are about as many entries. */
+const SAMPLED_LEAVES = 4096;
+
+/** One keyspace, or several that follow one another. Throws what {@link readKeyspace} throws. */
+export async function* readKeyspaceParts(
+  snapshot: Snapshot,
+  { mostIndexed, ...options }: KeyspacePartsOptions,
+): AsyncGenerator<Keyspace> {
+  if (hasIndexSize(snapshot, mostIndexed)) {
+    yield await readKeyspace(snapshot, options);
+    return;
+  }
+  let source = snapshot;
+  for (const bounds of partsOf(snapshot, options.select ?? [], mostIndexed ?? PART_ENTRIES)) {
+    yield await readKeyspace(source, { ...options, bounds });
+    source = sweptBefore(snapshot);
+  }
+}
+
+function partsOf(snapshot: Snapshot, select: readonly KeySelection[], most: number): KeyBounds[] {
+  const { keys, entries } = sampleKeys(snapshot, select);
+  const parts = Math.max(1, Math.ceil(entries / Math.max(1, most)));
+  const ranges: KeyBounds[] = [];
+  let from = new Uint8Array(0);
+  for (let part = 1; part < parts; part++) {
+    const to = keys[Math.floor((keys.length * part) / parts)];
+    if (to === undefined || compareBytes(to, from) <= 0) continue;
+    ranges.push({ from, to });
+    from = to;
+  }
+  return [...ranges, { from }];
+}
+
+/** Some keys among those that are selected, in their order, and how many entries there are about. */
+function sampleKeys(
+  { bolt, buckets }: Snapshot,
+  select: readonly KeySelection[],
+): { readonly keys: readonly Uint8Array<ArrayBuffer>[]; readonly entries: number } {
+  const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
+  const { list } = mapLeaves(bolt, keyBuckets, () => {});
+  const samples = Math.min(list.count, SAMPLED_LEAVES);
+  const fields = createKeyValueFields();
+  const keys: Uint8Array<ArrayBuffer>[] = [];
+  for (let i = 0; i < samples; i++) {
+    const result = readPage(bolt, defined(list.ids[Math.floor((list.count * i) / samples)]));
+    if ("fault" in result || result.flags !== PageFlag.leaf || checkLeaf(result.page) !== undefined) continue;
+    const { page } = result;
+    const { bytes, view } = page;
+    for (let item = 0; item < page.count; item++) {
+      const at = elementAt(page, item);
+      const value = at + view.getUint32(at + 4, true) + view.getUint32(at + 8, true);
+      const end = value + view.getUint32(at + 12, true);
+      if (locateKeyValue(bytes, value, end, fields) !== undefined) continue;
+      const { keyStart, keyEnd } = fields;
+      if (select.length > 0 && !select.some((each) => isSelectedKey(each, bytes, keyStart, keyEnd))) continue;
+      keys.push(bytes.slice(keyStart, keyEnd));
+    }
+  }
+  return { keys: keys.sort(compareBytes), entries: samples === 0 ? 0 : (keys.length / samples) * list.count };
+}
