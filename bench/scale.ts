@@ -24,6 +24,15 @@ const { values, positionals } = parseArgs({
 const program = join(import.meta.dirname, "../dist/kubemend.js");
 if (!existsSync(program)) throw new Error(`${program} is missing: run npm run build first`);
 
+/** A self-hosted control plane is not recovered without one; nobody is asked. */
+const KUBECONFIG = `apiVersion: v1
+kind: Config
+clusters: [{ name: bench, cluster: { server: "https://127.0.0.1:6443", insecure-skip-tls-verify: true } }]
+users: [{ name: bench, user: { token: bench } }]
+contexts: [{ name: bench, context: { cluster: bench, user: bench } }]
+current-context: bench
+`;
+
 const only = values.only === "" ? undefined : values.only.split(";");
 const before = loadavg()[0]!;
 const rows: ScaleRow[] = [];
@@ -70,6 +79,9 @@ function commandsOn(file: string, work: string): [string, string[]][] {
   const member = ["--name", "m1", "--initial-cluster", "m1=http://127.0.0.1:2380"];
   const peer = ["--initial-advertise-peer-urls", "http://127.0.0.1:2380"];
   const get = ["snapshot", "get", file, "configmaps", "-n", "kube-system", "-o", "name"];
+  const recover = ["recover", "--etcd-backup-file", file];
+  const kubeconfig = join(work, "kubeconfig");
+  writeFileSync(kubeconfig, KUBECONFIG);
   return [
     ["status", ["snapshot", "status", file]],
     ["status, hash unverified", ["snapshot", "status", file, "--skip-hash-check"]],
@@ -77,6 +89,9 @@ function commandsOn(file: string, work: string): [string, string[]][] {
     ["get", get],
     ["get, again", get],
     ["restore", ["snapshot", "restore", file, "--data-dir", join(work, "data"), ...member, ...peer]],
+    ["stats", ["snapshot", "stats", file]],
+    ["export", ["snapshot", "export", file, "-o", "jsonl"]],
+    ["recover", [...recover, "--kubeconfig", kubeconfig, "--recovery-dir", join(work, "recovered")]],
     ["diff, with itself", ["objects", "diff", file, file]],
   ];
 }
