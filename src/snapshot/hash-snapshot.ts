@@ -35,6 +35,41 @@ export interface RunningHashJob {
   stop(): Promise<void>;
 }
 
+/**
+ * Hashes a snapshot by the pieces of its copy, so that it is not read once more; or, where `copying` ends and showed
+ * none or not all of them, as {@link startHash}. A copy that fails has no verdict.
+ */
+export function hashCopied(
+  snapshot: SnapshotFile,
+  copying: (add: (piece: Uint8Array) => void) => Promise<unknown>,
+): RunningHashJob {
+  const { storedHash, source, vouched } = snapshot;
+  const hash = vouched === true || storedHash === undefined ? undefined : createHash("sha256");
+  let added = 0;
+  const add = (piece: Uint8Array): void => {
+    const part = piece.subarray(0, Math.max(0, source.size - added)); // the hash at the end is not hashed
+    hash?.update(part);
+    added += part.length;
+  };
+  let again: RunningHashJob | undefined;
+  let isStopped = false;
+  const verdict = copying(add).then((): HashVerdict | Promise<HashVerdict> => {
+    if (isStopped) throw new MendError("internal", "hashing was stopped");
+    if (hash !== undefined && storedHash !== undefined && added === source.size)
+      return hash.digest().equals(storedHash) ? "verified" : "mismatch";
+    again = startHash(snapshot);
+    return again.verdict;
+  });
+  verdict.catch(() => {}); // awaited later; an abort may come first
+  return {
+    verdict,
+    async stop() {
+      isStopped = true;
+      await again?.stop();
+    },
+  };
+}
+
 /** Starts to hash a snapshot; the verdict comes while the caller continues. */
 export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const { storedHash, source, descriptor } = snapshot;

@@ -37,7 +37,12 @@ export interface DataDirWriter extends Disposable {
   /** A file of `member/snap`. */
   createInSnap(name: string): OutputFile;
   /** The same with all that a descriptor's file holds. */
-  copyToSnap(name: string, descriptor: number, signal?: AbortSignal): Promise<OutputFile>;
+  copyToSnap(
+    name: string,
+    descriptor: number,
+    signal?: AbortSignal,
+    watch?: (piece: Uint8Array) => void,
+  ): Promise<OutputFile>;
   /** A WAL segment. */
   createInWal(name: string): OutputFile;
   /** Gives everything its final name. */
@@ -144,8 +149,8 @@ async function openWriter(fs: FileSystem, target: DataDirTarget, places: Places)
     return {
       owner: data.owner,
       createInSnap: (name) => create(join(snap, name)),
-      async copyToSnap(name, descriptor, signal) {
-        const file = await fs.copy(descriptor, join(snap, name), FILE_MODE, signal);
+      async copyToSnap(name, descriptor, signal, watch) {
+        const file = await fs.copy(descriptor, join(snap, name), FILE_MODE, signal, watch);
         files.push(file);
         return file;
       },

@@ -30,8 +30,11 @@ export interface RestoreTarget extends Disposable {
    * Undefined in a dry run. Throws as {@link createDataDirWriter} does, and `no-space`.
    */
   open(bytes: number, copiedFrom?: number): Promise<DataDirWriter | undefined>;
-  /** The database at its place and flushed, copied there unless it was composed there. Undefined in a dry run. */
-  takeDatabase(snapshot: Snapshot): Promise<OutputFile | undefined>;
+  /**
+   * The database at its place and flushed, copied there unless it was composed there. Undefined in a dry run. `watch` is
+   * called as `FileSystem.copy` does.
+   */
+  takeDatabase(snapshot: Snapshot, watch: (piece: Uint8Array) => void): Promise<OutputFile | undefined>;
 }
 
 /** So much is given to the disk at a time while more is written: then little is left to flush at the end. */
@@ -78,13 +81,13 @@ export function createRestoreTarget(options: RestoreTargetOptions): RestoreTarge
       };
     },
     open,
-    async takeDatabase(snapshot) {
+    async takeDatabase(snapshot, watch) {
       if (composed !== undefined) {
         flushInBackground(composed);
         await flushing;
         return composed;
       }
-      const db = await writer?.copyToSnap("db", snapshot.file.descriptor, options.signal);
+      const db = await writer?.copyToSnap("db", snapshot.file.descriptor, options.signal, watch);
       await db?.sync();
       return db;
     },

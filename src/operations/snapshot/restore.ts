@@ -10,12 +10,12 @@ import { defined } from "../../errors/defined.ts";
 import { type Finding, MendError } from "../../errors/errors.ts";
 import { type EtcdUser, findEtcdUser } from "../../io/etcd/etcd-user.ts";
 import { openMemberDirectory } from "../../io/etcd/member-directory.ts";
-import type { FileSystem } from "../../io/files/durable/file-system.ts";
+import type { FileSystem, OutputFile } from "../../io/files/durable/file-system.ts";
 import { descriptorSource } from "../../io/files/file-source.ts";
 import { ownUid } from "../../io/node/own-identity.ts";
 import { newestRevision } from "../../mvcc/newest-revision.ts";
 import { checkStructure } from "../../snapshot/check-structure.ts";
-import { type HashVerdict, startHash } from "../../snapshot/hash-snapshot.ts";
+import { type HashVerdict, hashCopied } from "../../snapshot/hash-snapshot.ts";
 import { openSnapshot, readStoreInfo, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
 import { normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
@@ -112,9 +112,14 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   for (const finding of options.encryption?.findings ?? []) snapshot.findings.report(finding);
   const { source, descriptor } = snapshot.file;
   const writer = await target.open(source.size, isUnchanged ? descriptor : undefined);
-  const hashing = startHash(snapshot.file);
+  // The disk takes it while the rest is being checked; what is written later is small.
+  let taking: Promise<OutputFile | undefined> = Promise.resolve(undefined);
+  const hashing = hashCopied(snapshot.file, (add) => {
+    taking = target.takeDatabase(snapshot, add);
+    return taking;
+  });
   const work = [
-    target.takeDatabase(snapshot), // the disk takes it while the rest is being checked; what is written later is small
+    taking,
     checkStructure(snapshot, { ...options, objects: options.skipObjectCheck !== true }, leftoverSelection(options)),
     hashing.verdict,
   ] as const;

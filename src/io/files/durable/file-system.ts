@@ -73,9 +73,16 @@ export interface FileSystem {
   create(path: string, mode: number): OutputFile;
   /**
    * A new file with all that a descriptor's file holds: it shares its blocks where the file system can, and has its
-   * holes. Interrupted by the signal, it is closed and stays.
+   * holes. Interrupted by the signal, it is closed and stays. Where it is copied piece by piece, `watch` is called with
+   * each piece in turn, in memory that is used again.
    */
-  copy(descriptor: number, path: string, mode: number, signal?: AbortSignal): Promise<OutputFile>;
+  copy(
+    descriptor: number,
+    path: string,
+    mode: number,
+    signal?: AbortSignal,
+    watch?: (piece: Uint8Array) => void,
+  ): Promise<OutputFile>;
   /**
    * A directory tree or a file with all that it is: modes, owners, times, extended attributes, links as links, devices
    * as devices. By `cp -a`, because
@@ -103,11 +110,11 @@ export const realFileSystem: FileSystem = {
     recordFileChange("create", path);
     return outputFile(path, descriptor);
   },
-  async copy(descriptor, path, mode, signal) {
+  async copy(descriptor, path, mode, signal, watch) {
     signal?.throwIfAborted();
     const { size, blocks } = fstatSync(descriptor);
     if (blocks * 512 < size - SPARSE_BYTES) return copySparse(descriptor, path, mode, size, signal);
-    if (!(await shareBlocks(descriptor, path))) return copyPieces(descriptor, path, mode, size, signal);
+    if (!(await shareBlocks(descriptor, path))) return copyPieces(descriptor, path, mode, size, signal, watch);
     return attempt("open", path, () => {
       const copied = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
       fchmodSync(copied, mode);
@@ -184,8 +191,8 @@ async function shareBlocks(descriptor: number, path: string): Promise<boolean> {
 }
 
 /**
- * In pieces, because nothing ends a copy that the kernel makes as a whole: the end of this process waits for it too.
- * One piece is read while the one before is written.
+ * In pieces, because nothing ends a copy that the kernel makes as a whole: the end of this process waits for it too. One
+ * piece is written and watched while the next is read.
  */
 async function copyPieces(
   descriptor: number,
@@ -193,21 +200,28 @@ async function copyPieces(
   mode: number,
   size: number,
   signal: AbortSignal | undefined,
+  watch: ((piece: Uint8Array) => void) | undefined,
 ): Promise<OutputFile> {
   const copied = attempt("create", path, () => openSync(path, CREATE, mode));
   let flushing = Promise.resolve();
   let writing = Promise.resolve();
+  const buffers = [Buffer.allocUnsafeSlow(COPY_CHUNK), Buffer.allocUnsafeSlow(COPY_CHUNK)] as const;
+  const read = async (turn: 0 | 1, at: number): Promise<number> =>
+    at >= size ? 0 : (await readAt(descriptor, buffers[turn], 0, COPY_CHUNK, at)).bytesRead;
+  let reading = read(0, 0);
   try {
-    const buffers = [Buffer.allocUnsafeSlow(COPY_CHUNK), Buffer.allocUnsafeSlow(COPY_CHUNK)] as const;
     for (let at = 0, turn: 0 | 1 = 0; at < size; turn = turn === 0 ? 1 : 0) {
       signal?.throwIfAborted();
-      const buffer = buffers[turn];
-      const { bytesRead } = await readAt(descriptor, buffer, 0, COPY_CHUNK, at);
+      const bytesRead = await reading;
       if (bytesRead === 0) break;
       await writing;
-      writing = writeWhole(copied, buffer.subarray(0, bytesRead), at);
+      const piece = buffers[turn].subarray(0, bytesRead);
+      writing = writeWhole(copied, piece, at);
       writing.catch(() => {}); // awaited a turn later
       at += bytesRead;
+      reading = read(turn === 0 ? 1 : 0, at);
+      reading.catch(() => {});
+      watch?.(piece);
       if (at % FLUSH_BYTES !== 0) continue;
       await writing;
       await flushing;
@@ -219,7 +233,7 @@ async function copyPieces(
     fchmodSync(copied, mode);
     return outputFile(path, copied);
   } catch (error) {
-    await Promise.allSettled([writing, flushing]);
+    await Promise.allSettled([reading, writing, flushing]);
     closeSync(copied);
     signal?.throwIfAborted();
     throw fromSystemError(error, "copy to", shownPath(path));
