@@ -189,6 +189,13 @@ test("authorities that lie elsewhere in pki are found for a single file", async 
 });
 
 describe("issue", () => {
+  test("where nothing of what is lost can be made, it does not say that nothing is lost", async () => {
+    for (const file of ["pki/etcd/ca.key", "pki/etcd/server.crt"]) rmSync(path(file));
+    const { code, stdout, stderr } = await certificate(m1, ["issue"]);
+    expect([code, stdout]).toEqual([1, "nothing of what is lost can be made here\n"]);
+    expect(stderr).toContain("not made: etcd-server: ");
+  });
+
   const m2 = () => writeNode("m2", directory);
   const issue = async (node: KubeadmNode, ...args: string[]) => {
     const { code, stdout, stderr } = await certificate(node, ["issue", "-o", "json", ...args]);

@@ -100,8 +100,9 @@ function nameOf({ flags }: { readonly flags: string }): string {
   return defined(flags.split(" ")[0]);
 }
 
-function issuedText({ issued }: IssueResult, { dryRun, to, node }: Flags): string {
-  if (issued.length === 0) return "nothing is lost: nothing was made\n";
+function issuedText({ issued, lost }: IssueResult, { dryRun, to, node }: Flags): string {
+  if (issued.length === 0)
+    return lost.length === 0 ? "nothing is lost: nothing was made\n" : "nothing of what is lost can be made here\n";
   const rows = issued.map(({ file, subject, notAfter, kept }) => [file, subject, notAfter ?? "-", kept ?? "-"]);
   const head = dryRun ? "WOULD MAKE" : "MADE";
   const next = dryRun
