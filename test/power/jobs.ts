@@ -232,6 +232,32 @@ export const POWER_JOBS: readonly PowerJob[] = [
     },
   },
   {
+    name: "backup restore --output-file",
+    async prepare(_, inputs) {
+      await makeRepository(inputs, inputs);
+      await run(inputs, importArguments(inputs, inputs));
+    },
+    argv: (directory, inputs) => [MAIN, ...saveArguments(directory, inputs)],
+    check: (directory, context) => checkEither("out.db", directory, context),
+    async again(directory, inputs) {
+      const isDone = existsSync(join(directory, "out.db"));
+      await run(directory, saveArguments(directory, inputs), isDone ? [1] : [0]);
+      await run(directory, ["snapshot", "verify", join(directory, "out.db")]);
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
+    name: "snapshot export",
+    prepare: (_, inputs) => writeFileSync(join(inputs, "snapshot.db"), objects(5)),
+    argv: (directory, inputs) => [MAIN, ...exportArguments(directory, inputs)],
+    check: (directory, context) => checkEither("tree", directory, context),
+    async again(directory, inputs) {
+      const isDone = existsSync(join(directory, "tree"));
+      await run(directory, exportArguments(directory, inputs), isDone ? [1] : [0]);
+      if (!isDone) expectNoLeftovers(directory);
+    },
+  },
+  {
     name: "links and bundles of a backup agent",
     async prepare(directory, inputs) {
       await makeRepository(directory, inputs);
@@ -354,6 +380,13 @@ const backupRestoreArguments = (directory: string, inputs: string): string[] => 
   ...identity(inputs),
   `--data-dir=${join(directory, "etcd")}`,
   ...MEMBER,
+];
+const saveArguments = (directory: string, inputs: string): string[] => [
+  ...["backup", "restore", join(inputs, "repository"), ...identity(inputs)],
+  ...["--output-file", join(directory, "out.db")],
+];
+const exportArguments = (directory: string, inputs: string): string[] => [
+  ...["snapshot", "export", join(inputs, "snapshot.db"), "--dir", join(directory, "tree")],
 ];
 const importArguments = (directory: string, inputs: string): string[] => [
   "backup",
