@@ -1,5 +1,5 @@
 /** SFTP, on OpenSSH's own server. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -48,6 +48,15 @@ describe.skipIf(!hasSftp)("SFTP by OpenSSH", () => {
     for await (const { name } of store.list("chain/")) found.push(name);
     expect(found).toEqual(["chain/0000000001"]);
     await store.close();
+    // The next run removes what nobody has written to for a day, and nothing that may still be written.
+    writeFileSync(join(cwd, "left/chain/.kubemend-staged-0000000002-old"), "half");
+    utimesSync(join(cwd, "left/chain/.kubemend-staged-0000000002-old"), 1e9, 1e9);
+    const next = await openStore(addressOf("left"), { env: server.env(), cwd });
+    await next.create("chain/0000000002", Buffer.from("x"));
+    await next.close();
+    expect(readdirSync(join(cwd, "left/chain")).sort()).toEqual([
+      ...[".kubemend-staged-0000000002-abc", "0000000001", "0000000002"],
+    ]);
   });
 
   test("an unknown host, one whose key has changed, and a key that is not accepted are named", async () => {

@@ -8,7 +8,7 @@ import { posix } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MendError } from "../../errors/errors.ts";
 import { withoutLogin } from "../../errors/secret.ts";
-import { STAGED } from "../files/durable/write-once.ts";
+import { ABANDONED_MS, STAGED } from "../files/durable/write-once.ts";
 import { decodePercent } from "../network/decode-percent.ts";
 import { inParts } from "./in-parts.ts";
 import { openSftp, type SftpConnection, SftpLost, SftpStatus, type SftpTarget } from "./sftp-connection.ts";
@@ -89,6 +89,8 @@ export async function openSftpStore(url: URL, { env, signal }: StoreOptions): Pr
     });
   }
 
+  const swept = new Set<string>();
+
   /**
    * Each part is written again where the connection was lost, to the same place of the same file. False where there is
    * an object of that name already.
@@ -140,19 +142,35 @@ export async function openSftpStore(url: URL, { env, signal }: StoreOptions): Pr
       });
     }
     const handle = await openHandle(server, REQUEST.open, staged, OPEN.write, 0);
+    let modified = 0;
     try {
       const attributes = readAttributes((await server.request(REQUEST.fstat, handle)).fields);
       if (attributes.size !== size) throw new SftpLost(`the server holds ${attributes.size} of ${size} bytes`);
+      modified = attributes.modified;
       if (server.extensions.has(SYNC)) await server.request(REQUEST.extended, SYNC, handle);
     } finally {
       await closeHandle(server, handle);
     }
+    await removeAbandoned(server, posix.dirname(final), modified);
     try {
       await server.request(REQUEST.extended, LINK, staged, final);
       return true;
     } catch (error) {
       if (error instanceof SftpStatus && (await sizeOf(server, final)) !== undefined) return false;
       throw error;
+    }
+  }
+
+  /** What runs that were killed have left in a folder, once a run. `now` is the server's time. */
+  async function removeAbandoned(server: SftpConnection, folder: string, now: number): Promise<void> {
+    if (swept.has(folder)) return;
+    swept.add(folder);
+    for (const { name, attributes } of await readAll(server, folder)) {
+      const isOld = attributes.modified > 0 && now - attributes.modified > ABANDONED_MS;
+      if (!name.startsWith(STAGED) || !isOld) continue;
+      await server.request(REQUEST.remove, posix.join(folder, name)).catch((error: unknown) => {
+        if (!(error instanceof SftpStatus)) throw error; // gone meanwhile, or another user's
+      });
     }
   }
 
@@ -324,8 +342,13 @@ interface Entry {
   readonly attributes: FileAttributes;
 }
 
-/** Empty where there is no such directory. Without what is being written. */
+/** Without what is being written. */
 async function readDirectory(server: SftpConnection, path: string): Promise<Entry[]> {
+  return (await readAll(server, path)).filter(({ name }) => !name.startsWith(STAGED));
+}
+
+/** Empty where there is no such directory. */
+async function readAll(server: SftpConnection, path: string): Promise<Entry[]> {
   let handle: Buffer;
   try {
     handle = await openHandle(server, REQUEST.opendir, path === "" ? "." : path);
@@ -342,7 +365,7 @@ async function readDirectory(server: SftpConnection, path: string): Promise<Entr
         const name = fields.text();
         fields.bytes(); // as `ls -l` shows it
         const attributes = readAttributes(fields);
-        if (name !== "." && name !== ".." && !name.startsWith(STAGED)) entries.push({ name, attributes });
+        if (name !== "." && name !== "..") entries.push({ name, attributes });
       }
     }
   } finally {

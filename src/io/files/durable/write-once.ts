@@ -50,7 +50,7 @@ export async function writeOnce(path: string, content: AsyncIterable<Uint8Array>
 }
 
 /** Whoever has written nothing for so long is dead: else it finds its file gone when it names it, and fails with that. */
-const ABANDONED_MS = 86_400_000;
+export const ABANDONED_MS = 86_400_000;
 const swept = new Set<string>();
 
 /** What runs that were killed have left: once a run and directory, because a repository's may hold many names. */
