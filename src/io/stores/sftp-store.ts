@@ -165,13 +165,19 @@ export async function openSftpStore(url: URL, { env, signal }: StoreOptions): Pr
   async function removeAbandoned(server: SftpConnection, folder: string, now: number): Promise<void> {
     if (swept.has(folder)) return;
     swept.add(folder);
-    for (const { name, attributes } of await readAll(server, folder)) {
+    for (const { name, attributes } of await tolerant(readAll(server, folder), [])) {
       const isOld = attributes.modified > 0 && now - attributes.modified > ABANDONED_MS;
       if (!name.startsWith(STAGED) || !isOld) continue;
-      await server.request(REQUEST.remove, posix.join(folder, name)).catch((error: unknown) => {
-        if (!(error instanceof SftpStatus)) throw error; // gone meanwhile, or another user's
-      });
+      await tolerant(server.request(REQUEST.remove, posix.join(folder, name)), undefined);
     }
+  }
+
+  /** What the server refuses here, to whoever may only add or because it went meanwhile, is not in the way. */
+  function tolerant<T, D>(work: Promise<T>, otherwise: D): Promise<T | D> {
+    return work.catch((error: unknown) => {
+      if (error instanceof SftpStatus) return otherwise;
+      throw error;
+    });
   }
 
   /** OpenSSH has one status for everything that has no other: whether the disk is full has to be asked. */

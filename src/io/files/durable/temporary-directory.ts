@@ -3,20 +3,11 @@
  * were killed have left is removed by the next one: each holds the kernel's lock on a file in its directory while it
  * lives.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, mkdtempSync, openSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromSystemError, systemCode } from "../../../errors/system-error.ts";
+import { names } from "../quiet-reads.ts";
 import { tryLock } from "./flock.ts";
 import { openTrustedDirectory } from "./trusted-directory.ts";
 
@@ -70,7 +61,7 @@ function takeLock(path: string): number | undefined {
 }
 
 function removeDead(prefix: string, parent: string): void {
-  for (const name of readdirSync(parent)) {
+  for (const name of names(parent)) {
     if (!name.startsWith(prefix) || !RANDOM.test(name.slice(prefix.length))) continue;
     const path = join(parent, name);
     try {

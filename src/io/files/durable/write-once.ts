@@ -57,12 +57,13 @@ const swept = new Set<string>();
 async function removeAbandoned({ anchor, path }: TrustedDirectory): Promise<void> {
   if (swept.has(path)) return;
   swept.add(path);
-  for (const name of await readdir(anchor)) {
+  // What cannot be seen or removed is not in the way.
+  for (const name of await readdir(anchor).catch((): string[] => [])) {
     if (!name.startsWith(STAGED)) continue;
     const staged = join(anchor, name);
     const stat = await lstat(staged).catch(() => undefined);
     if (stat?.isFile() !== true || stat.uid !== process.geteuid?.()) continue;
-    if (Date.now() - stat.mtimeMs > ABANDONED_MS) await rm(staged, { force: true });
+    if (Date.now() - stat.mtimeMs > ABANDONED_MS) await rm(staged, { force: true }).catch(() => {});
   }
 }
 
