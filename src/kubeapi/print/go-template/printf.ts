@@ -68,7 +68,7 @@ function verbText(verb: string, value: Value, flags: string, precision: string |
       return verbText("x", value, flags, precision).toUpperCase();
     case "v":
       if (flags.includes("#") && typeof value === "string") return JSON.stringify(value);
-      return sign + goText(value);
+      return goText(value);
   }
   const text = goText(value);
   return digits === undefined ? text : text.slice(0, digits);
