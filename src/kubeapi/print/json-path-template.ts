@@ -34,10 +34,10 @@ export function parseJsonPathTemplate(template: string): JsonPathTemplate {
     else if (text === "true" || text === "false") parts.push({ kind: "text", text });
     else parts.push({ kind: "path", ...readPath(text, template) });
   }
-  // A {range} without its {end} ends with the template.
+  // A {range} without its {end} ends with the template, and kubectl then prints what is in it once more, outside of it.
   while (open.length > 1) {
     const { range, parts } = defined(open.pop());
-    defined(open.at(-1)).parts.push({ ...defined(range), parts });
+    defined(open.at(-1)).parts.push({ ...defined(range), parts }, ...parts);
   }
   return defined(open[0]).parts;
 }

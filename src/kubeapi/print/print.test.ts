@@ -35,7 +35,7 @@ test.each([
   ["{.items[0].nothing}", ""],
   ["{$.kind}", "List"],
   ["{range .items[*]}{@.metadata.name}:{$.metadata.name} {end}", "web-10:web-10 web-9:web-9 "],
-  ["{range .items[*]}{.metadata.name};", "web-10;web-9;"],
+  ["{range .items[*]}{.metadata.name};", "web-10;web-9;;"],
   ["{range .items[*]}{.metadata.name}{range .spec.containers[*]}-{.name},{end}", "web-10-main,web-9-main,"],
   ["{.items[*]  .metadata.name}", "web-10 web-9"],
   ["{'a'}b{\"c\\u0041\\x42\"}{1.50}{-3}", "abcAB1.5-3"],
