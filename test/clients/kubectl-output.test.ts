@@ -91,6 +91,7 @@ const WANTED: readonly (readonly string[])[] = [
   ["pods", "-n", "nowhere", "-o", "custom-columns=A:.metadata.name"],
   ["ns", "-o", "name", "--show-kind"],
   ["pods", "-A", "-o", "jsonpath={range .items[0:3]}{.metadata.name}-{.kind};"],
+  ["pods", "-A", "-o", "jsonpath={range .items[0:3]}{.metadata.name}{range .spec.containers[*]}-{.name};"],
   ["pods", "-A", "-o", "jsonpath={range .items[0:2]}{@.metadata.name}{$.kind}{end}"],
   ["pods", "-A", "-o", "jsonpath={.items[*]  .metadata.name}{.items[?(1==1)].kind}{.items[?(true)].kind}"],
   ["pods", "-A", "-o", "jsonpath={.items[?('a'=='b')].kind}{.items[?(\"web\"==@.metadata.labels.app)].metadata.name}"],
