@@ -100,7 +100,7 @@ export default function (eleventy) {
   eleventy.setUseGitIgnore(false);
   eleventy.setQuietMode(true);
   eleventy.amendLibrary("md", (markdown) =>
-    markdown.set({ html: true, linkify: false, typographer: false }).use(links),
+    markdown.set({ html: true, linkify: false, typographer: false }).enable("code").use(links),
   );
   eleventy.addFilter("titled", (text) => titleOf(text));
   for (const { path, text } of pages) {
