@@ -41,8 +41,9 @@ test("the parts follow one another, and none is empty for long", async () => {
   const whole = await readKeyspace(snapshot, {});
   const sizes: number[] = [];
   const keys: string[] = [];
-  for await (const part of readKeyspaceParts(snapshot, { mostIndexed: 100 })) {
+  for await (const { keyspace: part, isWhole } of readKeyspaceParts(snapshot, { mostIndexed: 100 })) {
     expect(part.revision).toBe(whole.revision);
+    expect(isWhole).toBe(false);
     sizes.push(part.size);
     for (const key of part.keys()) keys.push(Buffer.from(key).toString());
   }

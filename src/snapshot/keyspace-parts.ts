@@ -2,15 +2,21 @@
  * A keyspace in parts, one after the other in the order of the keys: for who reads all keys of a file that may hold more
  * than an index of them should take in memory. Each part costs a sweep of the file.
  */
-import { readPage } from "../bolt/bolt.ts";
-import { mapLeaves } from "../bolt/leaf-map.ts";
+import { type BoltFile, readPage } from "../bolt/bolt.ts";
+import type { LeafMap } from "../bolt/leaf-map.ts";
 import { checkLeaf, compareBytes, elementAt, PageFlag } from "../bolt/page.ts";
 import { defined } from "../errors/defined.ts";
 import { isSelectedKey, type KeyBounds, type KeySelection } from "../mvcc/index-task.ts";
 import { createKeyValueFields, locateKeyValue } from "../mvcc/key-value.ts";
-import { KEY_BUCKET } from "./leaf-tasks.ts";
+import { mayIndexAll } from "./index-size.ts";
 import type { Snapshot } from "./open-snapshot.ts";
-import { hasIndexSize, type Keyspace, type KeyspaceOptions, readKeyspace } from "./read-keyspace.ts";
+import {
+  type Keyspace,
+  type KeyspaceOptions,
+  mapKeyLeaves,
+  readKeyspace,
+  surelyHasIndexSize,
+} from "./read-keyspace.ts";
 import { sweptBefore } from "./swept-before.ts";
 
 export interface KeyspacePartsOptions extends Omit<KeyspaceOptions, "bounds"> {
@@ -19,28 +25,40 @@ export interface KeyspacePartsOptions extends Omit<KeyspaceOptions, "bounds"> {
 }
 
 /** The memory of a part's index is on top of the lists of a large file's leaves. */
-const PART_ENTRIES = 1_250_000;
+const PART_ENTRIES = 1_000_000;
 /** So many leaves are looked at to find keys between which there are about as many entries. */
 const SAMPLED_LEAVES = 4096;
+
+export interface KeyspacePart {
+  readonly keyspace: Keyspace;
+  /** Whether it is the only one. */
+  readonly isWhole: boolean;
+}
 
 /** One keyspace, or several that follow one another. Throws what {@link readKeyspace} throws. */
 export async function* readKeyspaceParts(
   snapshot: Snapshot,
   { mostIndexed, ...options }: KeyspacePartsOptions,
-): AsyncGenerator<Keyspace> {
-  if (hasIndexSize(snapshot, mostIndexed)) {
-    yield await readKeyspace(snapshot, options);
+): AsyncGenerator<KeyspacePart> {
+  if (mostIndexed === undefined && surelyHasIndexSize(snapshot)) {
+    yield { keyspace: await readKeyspace(snapshot, options), isWhole: true };
+    return;
+  }
+  const map = mapKeyLeaves(snapshot); // once: threads keep it, and it grows with the file
+  if (mayIndexAll(snapshot.bolt, map, mostIndexed)) {
+    yield { keyspace: await readKeyspace(snapshot, options, map), isWhole: true };
     return;
   }
   let source = snapshot;
-  for (const bounds of partsOf(snapshot, options.select ?? [], mostIndexed ?? PART_ENTRIES)) {
-    yield await readKeyspace(source, { ...options, bounds });
+  const parts = partsOf(snapshot.bolt, map, options.select ?? [], mostIndexed ?? PART_ENTRIES);
+  for (const bounds of parts) {
+    yield { keyspace: await readKeyspace(source, { ...options, bounds }, map), isWhole: parts.length === 1 };
     source = sweptBefore(snapshot);
   }
 }
 
-function partsOf(snapshot: Snapshot, select: readonly KeySelection[], most: number): KeyBounds[] {
-  const { keys, entries } = sampleKeys(snapshot, select);
+function partsOf(bolt: BoltFile, map: LeafMap, select: readonly KeySelection[], most: number): KeyBounds[] {
+  const { keys, entries } = sampleKeys(bolt, map, select);
   const parts = Math.max(1, Math.ceil(entries / Math.max(1, most)));
   const ranges: KeyBounds[] = [];
   let from = new Uint8Array(0);
@@ -55,11 +73,10 @@ function partsOf(snapshot: Snapshot, select: readonly KeySelection[], most: numb
 
 /** Some keys among those that are selected, in their order, and how many entries there are about. */
 function sampleKeys(
-  { bolt, buckets }: Snapshot,
+  bolt: BoltFile,
+  { list }: LeafMap,
   select: readonly KeySelection[],
 ): { readonly keys: readonly Uint8Array<ArrayBuffer>[]; readonly entries: number } {
-  const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
-  const { list } = mapLeaves(bolt, keyBuckets, () => {});
   const samples = Math.min(list.count, SAMPLED_LEAVES);
   const fields = createKeyValueFields();
   const keys: Uint8Array<ArrayBuffer>[] = [];

@@ -4,6 +4,7 @@ import { readPage } from "../bolt/bolt.ts";
 import { type LeafMap, mapLeaves } from "../bolt/leaf-map.ts";
 import { checkLeaf, compareBytes, leafValue, type Page, PageFlag } from "../bolt/page.ts";
 import { createPageSet } from "../bolt/page-set.ts";
+import type { Report } from "../bolt/tree.ts";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
 import { hashSeed } from "../mvcc/hash-seed.ts";
@@ -61,10 +62,14 @@ export function selectKeys(text: string, exact = false): KeySelection {
   return { prefix: new TextEncoder().encode(text), exact };
 }
 
-/** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. */
-export async function readKeyspace(snapshot: Snapshot, options: KeyspaceOptions = {}): Promise<Keyspace> {
+/** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. `map`: the leaves, where they were found already. */
+export async function readKeyspace(
+  snapshot: Snapshot,
+  options: KeyspaceOptions = {},
+  map?: LeafMap,
+): Promise<Keyspace> {
   const { findings, file } = snapshot;
-  const { compactRevision, result, isKept } = await indexKeys(snapshot, options);
+  const { compactRevision, result, isKept } = await indexKeys(snapshot, options, map);
   const { index, lastRevision } = result;
   const { atRevision } = options;
   if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
@@ -131,7 +136,11 @@ interface IndexedKeys {
   readonly isKept: boolean;
 }
 
-async function indexKeys(snapshot: Snapshot, options: KeyspaceOptions): Promise<IndexedKeys> {
+async function indexKeys(
+  snapshot: Snapshot,
+  options: KeyspaceOptions,
+  given: LeafMap | undefined,
+): Promise<IndexedKeys> {
   const { select = [], bounds, atRevision, labelKinds = false } = options;
   const { bolt, findings, keyIndex } = snapshot;
   const info = readStoreInfo(snapshot);
@@ -140,7 +149,7 @@ async function indexKeys(snapshot: Snapshot, options: KeyspaceOptions): Promise<
   if (kept !== undefined) return { result: kept, compactRevision, isKept: true };
   const countFindings = () => findings.count("error") + findings.count("warning") + findings.count("info");
   const before = countFindings();
-  const map = mapKeyLeaves(snapshot);
+  const map = given ?? mapKeyLeaves(snapshot);
   const keepAll = keyIndex !== undefined && atRevision === undefined && bounds === undefined && mayIndexAll(bolt, map);
   const index = {
     select: keepAll ? [] : select,
@@ -186,13 +195,17 @@ function isEntry(index: KeyIndex, i: number, { key, modRevision }: KeyValue): bo
 /** A database of fewer bytes has fewer entries than fit into an index. */
 const SURELY_INDEXED_BYTES = 128 << 20;
 
+/** Whether an index of all keys surely fits into memory: the file is small, or an earlier run kept its index. */
+export function surelyHasIndexSize({ bolt, keyIndex }: Snapshot): boolean {
+  return bolt.source.size < SURELY_INDEXED_BYTES || keyIndex?.found === true;
+}
+
 /** Whether an index of all keys fits into memory: `mostEntries` or fewer, by samples. */
 export function hasIndexSize(snapshot: Snapshot, mostEntries?: number): boolean {
-  if (mostEntries === undefined && snapshot.bolt.source.size < SURELY_INDEXED_BYTES) return true;
-  const keyBuckets = snapshot.buckets.filter((bucket) => bucket.path === KEY_BUCKET);
+  if (mostEntries === undefined && surelyHasIndexSize(snapshot)) return true;
   return mayIndexAll(
     snapshot.bolt,
-    mapLeaves(snapshot.bolt, keyBuckets, () => {}),
+    mapKeyLeaves(snapshot, () => {}),
     mostEntries,
   );
 }
@@ -207,9 +220,10 @@ function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOpti
   return sweepLeaves(snapshot, mapKeyLeaves(snapshot), spec, options);
 }
 
-function mapKeyLeaves({ bolt, buckets, findings }: Snapshot): LeafMap {
+/** The leaves of the keyspace; what is wrong on the way to them is reported. */
+export function mapKeyLeaves({ bolt, buckets, findings }: Snapshot, report: Report = findings.report): LeafMap {
   const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
-  return mapLeaves(bolt, keyBuckets, findings.report);
+  return mapLeaves(bolt, keyBuckets, report);
 }
 
 function sweepLeaves(

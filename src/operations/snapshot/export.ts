@@ -11,7 +11,7 @@ import { readKeyspaceParts } from "../../snapshot/keyspace-parts.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { joinTallies, readLines } from "../../snapshot/parallel-lines.ts";
 import { explainUnknownKind, readDefinitions } from "../../snapshot/read-definitions.ts";
-import { hasIndexSize, type Keyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import { type Keyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
 import { createTurns } from "../../snapshot/turns.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
@@ -124,8 +124,7 @@ async function* readChosen(snapshot: Snapshot, options: ExportOptions): AsyncGen
   };
   for (const finding of encryption?.findings ?? []) snapshot.findings.report(finding);
   const select = await selectTypes(snapshot, options, reading);
-  const isWhole = hasIndexSize(snapshot, mostIndexed);
-  for await (const keyspace of readKeyspaceParts(snapshot, { ...reading, select }))
+  for await (const { keyspace, isWhole } of readKeyspaceParts(snapshot, { ...reading, select }))
     yield { keyspace, total: isWhole ? { total: keyspace.size } : {} };
 }
 

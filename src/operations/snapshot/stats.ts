@@ -7,7 +7,7 @@ import type { KeyIndex } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { readKeyspaceParts } from "../../snapshot/keyspace-parts.ts";
 import { openSnapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { findPrefixes, hasIndexSize } from "../../snapshot/read-keyspace.ts";
+import { findPrefixes } from "../../snapshot/read-keyspace.ts";
 import { sweptBefore } from "../../snapshot/swept-before.ts";
 import { findEtcdPrefixes } from "../../storage/etcd-prefix.ts";
 import { readObjectKey } from "../../storage/object-key.ts";
@@ -46,18 +46,21 @@ export interface SnapshotStats {
 
 export async function readSnapshotStats(path: string, options: StatsOptions): Promise<SnapshotStats> {
   using snapshot = await openSnapshot(path, options);
-  // In parts, none of them shows all keys.
   let prefix = options.etcdPrefix;
-  if (prefix === undefined && !hasIndexSize(snapshot, options.mostIndexed))
-    [prefix] = await findPrefixes(sweptBefore(snapshot), options);
+  let isPrefixKnown = prefix !== undefined;
   const resources = new Map<string, { -readonly [K in keyof ResourceStats]: ResourceStats[K] }>();
   const namespaces = new Map<string, { namespace: string; keys: number; liveBytes: number }>();
   const largest = createLargest(options.top);
   let revision = 0;
-  for await (const part of readKeyspaceParts(snapshot, { ...options, labelKinds: true })) {
-    const { index, labels } = part;
-    revision = part.revision;
-    prefix ??= findEtcdPrefixes(keysOf(index))[0]?.prefix;
+  for await (const { keyspace, isWhole } of readKeyspaceParts(snapshot, { ...options, labelKinds: true })) {
+    const { index, labels } = keyspace;
+    revision = keyspace.revision;
+    // A part does not show all keys.
+    if (!isPrefixKnown)
+      [prefix] = isWhole
+        ? findEtcdPrefixes(keysOf(index)).map((found) => found.prefix)
+        : await findPrefixes(sweptBefore(snapshot), options);
+    isPrefixKnown = true;
     const placeOf = createPlacer(prefix, labels);
     for (let i = 0; i < index.count; i++) {
       const { resource, namespace } = placeOf(index, i);
