@@ -200,19 +200,13 @@ export function surelyHasIndexSize({ bolt, keyIndex }: Snapshot): boolean {
   return bolt.source.size < SURELY_INDEXED_BYTES || keyIndex?.found === true;
 }
 
-/** Whether an index of all keys fits into memory: `mostEntries` or fewer, by samples. */
-export function hasIndexSize(snapshot: Snapshot, mostEntries?: number): boolean {
-  if (mostEntries === undefined && surelyHasIndexSize(snapshot)) return true;
-  return mayIndexAll(
-    snapshot.bolt,
-    mapKeyLeaves(snapshot, () => {}),
-    mostEntries,
-  );
-}
-
 /** The prefixes under which the snapshot holds clusters, the likeliest first. */
-export async function findPrefixes(snapshot: Snapshot, options: SnapshotOptions = {}): Promise<string[]> {
-  const { signs } = await sweepKeys(snapshot, { signs: true }, options);
+export async function findPrefixes(
+  snapshot: Snapshot,
+  options: SnapshotOptions = {},
+  map: LeafMap = mapKeyLeaves(snapshot),
+): Promise<string[]> {
+  const { signs } = await sweepLeaves(snapshot, map, { signs: true }, options);
   return findEtcdPrefixes(defined(signs)).map((found) => found.prefix);
 }
 

@@ -4,9 +4,16 @@ import { invariant } from "../../errors/errors.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import { newestRevision } from "../../mvcc/newest-revision.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
-import { type FindPrefixOptions, findClusterPrefix } from "../../snapshot/find-cluster-prefix.ts";
+import { type FindPrefixOptions, findPrefixWithoutIndex } from "../../snapshot/find-cluster-prefix.ts";
+import { mayIndexAll } from "../../snapshot/index-size.ts";
 import type { Snapshot } from "../../snapshot/open-snapshot.ts";
-import { hasIndexSize, type Keyspace, readKeyspace, selectKeys } from "../../snapshot/read-keyspace.ts";
+import {
+  type Keyspace,
+  mapKeyLeaves,
+  readKeyspace,
+  selectKeys,
+  surelyHasIndexSize,
+} from "../../snapshot/read-keyspace.ts";
 import { sweptBefore } from "../../snapshot/swept-before.ts";
 import type { StoredValues } from "./control-plane-objects.ts";
 
@@ -26,19 +33,20 @@ export interface SnapshotValuesOptions extends FindPrefixOptions {
 /** Throws what {@link chooseEtcdPrefix} and {@link readKeyspace} throw. */
 export async function openSnapshotValues(snapshot: Snapshot, options: SnapshotValuesOptions): Promise<SnapshotValues> {
   const { etcdPrefix: flag, mostIndexed, ...reading } = options;
-  if (hasIndexSize(snapshot, mostIndexed)) {
-    const keyspace = await readKeyspace(snapshot, reading);
+  const map = mostIndexed === undefined && surelyHasIndexSize(snapshot) ? undefined : mapKeyLeaves(snapshot);
+  if (map === undefined || mayIndexAll(snapshot.bolt, map, mostIndexed)) {
+    const keyspace = await readKeyspace(snapshot, reading, map);
     const searched = { path: snapshot.file.path, findings: snapshot.findings };
     const etcdPrefix = chooseEtcdPrefix(keyspace, flag, searched);
     return { etcdPrefix, revision: keyspace.revision, values: snapshotValues(keyspace) };
   }
-  const etcdPrefix = await findClusterPrefix(snapshot, flag, options);
+  const etcdPrefix = await findPrefixWithoutIndex(snapshot, flag, reading, map);
   const again = sweptBefore(snapshot);
   let prepared: { readonly prefixes: readonly string[]; readonly keyspace: Keyspace } | undefined;
   const values: StoredValues = {
     async prepare(prefixes) {
       const select = prefixes.map((prefix) => selectKeys(prefix));
-      prepared = { prefixes, keyspace: await readKeyspace(again, { ...reading, select }) };
+      prepared = { prefixes, keyspace: await readKeyspace(again, { ...reading, select }, map) };
     },
     readBelow(prefix, take) {
       const keyspace = prepared?.prefixes.some((each) => prefix.startsWith(each)) ? prepared.keyspace : undefined;
