@@ -62,7 +62,10 @@ export function selectKeys(text: string, exact = false): KeySelection {
   return { prefix: new TextEncoder().encode(text), exact };
 }
 
-/** Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file cannot show. `map`: the leaves, where they were found already. */
+/**
+ * Finds the live keys of a snapshot. Throws `revision-compacted` and `revision-in-future` for a revision that the file
+ * cannot show. `map`: the leaves, where they were found already.
+ */
 export async function readKeyspace(
   snapshot: Snapshot,
   options: KeyspaceOptions = {},
