@@ -153,7 +153,10 @@ export class ControlPlane {
     return waitFor(
       `${count} pods "${selector}" in "${namespace}" to be Ready`,
       async () => {
-        const pods = (await this.api.list(path)).filter((pod) => !pod.metadata.deletionTimestamp);
+        const pods = (await this.api.list(path)).filter(
+          // After a restore, kubelets since 1.27 report pods as ended that the backup still wants: others take their places.
+          ({ metadata, status }) => !metadata.deletionTimestamp && !["Succeeded", "Failed"].includes(status.phase),
+        );
         const ready = pods.filter((pod) => conditionOf(pod, "Ready") === "True");
         return ready.length === count && pods.length === count ? pods : undefined;
       },

@@ -95,7 +95,9 @@ describeWithCluster("node clean", (kubernetes) => {
       expect.stringMatching(/^1 \| archive \d+ container logs \| .*B \| \/var\/log\/containers$/),
       `2 | stop the kubelet | process ${before[0]}`,
       expect.stringMatching(/^3 \| stop 2 containers of 2 pods \| containerd \S+$/),
-      expect.stringMatching(/^4 \| back up etcd and verify it \| \d+ kB \| \/var\/lib\/etcd\/main\/member\/snap\/db$/),
+      expect.stringMatching(
+        /^4 \| back up etcd and verify it \| \d+ [kM]B \| \/var\/lib\/etcd\/main\/member\/snap\/db$/,
+      ),
       expect.stringMatching(/^5 \| remove 2 containers of 2 pods \| containerd \S+$/),
       expect.stringMatching(/^6 \| move 1 static pod manifest \| \d+ B \| \/etc\/kubernetes\/manifests$/),
       expect.stringMatching(
