@@ -2,7 +2,7 @@
  * Restores this node's etcd member from the snapshot that was brought here, and finds what was there before again,
  * wherever a restore has put it: by the inode of its `member` directory, which no rename changes.
  */
-import { lstatSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
 import type { PlannedMember, RestorePlan } from "../../../cluster/restore-plan.ts";
@@ -37,6 +37,9 @@ export async function restoreMember(
     skipObjectCheck: true,
     ...(signal === undefined ? {} : { signal }),
   });
+  // What was staged for it is gone for good before the journal says that it is restored.
+  const place = realpathSync(dataDir);
+  for (const directory of [dirname(place), place]) realFileSystem.syncDirectory(directory);
   const before = noted.dataDir;
   await giveToService(noted);
   const movedAside = before === null ? null : (findMember(before) ?? null);
