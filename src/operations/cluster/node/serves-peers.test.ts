@@ -46,6 +46,12 @@ test("one that does not check, and a node without etcd, are not waited for", asy
   expect(asked).toBe(0);
 });
 
+test("one whose certificates were lost before the operation is not waited for, and an undo does not fail of it", async () => {
+  const files = ["trusted-ca", "cert", "key"].map((name) => `--peer-${name}-file=${join(kept, "lost", name)}`);
+  await untilServesPeers(journalWith("--experimental-initial-corrupt-check=true", ...files));
+  expect(asked).toBe(0);
+});
+
 test("one that never answers is left to the proof", async () => {
   server.close();
   await untilServesPeers(journalWith("--experimental-initial-corrupt-check=true"), undefined, 1);
