@@ -181,6 +181,15 @@ async function alarms(world: World): Promise<void> {
   await world.kubemend(["etcd", "alarm", "list", "--endpoints", world.endpoints, ...limits]);
 }
 
+/** The asked member answers with what it has applied, which may be a moment behind the one that changed. */
+async function isSeen(holds: () => Promise<boolean>): Promise<boolean> {
+  for (let attempt = 0; attempt < 30; attempt++) {
+    if (await holds()) return true;
+    await sleep(100);
+  }
+  return false;
+}
+
 /** A disk is lost: the member is removed, added again and started, as the runbook has it. */
 export async function replaceMember(world: World, member: Member): Promise<boolean> {
   const argv = (...words: string[]): string[] => [
@@ -199,12 +208,13 @@ export async function replaceMember(world: World, member: Member): Promise<boole
   if ((await names()).includes(member.name)) {
     const removed = await world.kubemend(argv("remove", member.name));
     if (removed.code !== 0) return false;
-    if ((await names()).includes(member.name))
+    if (!(await isSeen(async () => !(await names()).includes(member.name))))
       world.wrong(`member remove says done, and ${member.name} is still there`);
   }
   const added = await world.kubemend([...argv("add", member.name, `--peer-urls=${member.peerUrl}`), "-o", "json"]);
   if (added.code !== 0) return false;
-  if (!(await names()).includes(`new at ${member.peerUrl}`)) world.wrong("member add says done, and nobody was added");
+  if (!(await isSeen(async () => (await names()).includes(`new at ${member.peerUrl}`))))
+    world.wrong("member add says done, and nobody was added");
   const { environment } = JSON.parse(added.stdout) as { environment: Record<string, string> };
   member.start(world.etcd, [
     `--initial-cluster=${environment.ETCD_INITIAL_CLUSTER}`,
@@ -214,8 +224,11 @@ export async function replaceMember(world: World, member: Member): Promise<boole
   for (let attempt = 0; attempt < 60; attempt++) {
     const { code } = await world.kubemend([...argv("promote", member.name), "--wait", "10s"]);
     if (code === 0) {
-      const { members = [] } = await ask(others[0]?.clientUrl ?? "", "cluster/member/list", {});
-      if (members.some(({ name, isLearner }) => name === member.name && isLearner === true)) {
+      const isVoter = async (): Promise<boolean> => {
+        const { members = [] } = await ask(others[0]?.clientUrl ?? "", "cluster/member/list", {});
+        return members.some(({ name, isLearner }) => name === member.name && isLearner !== true);
+      };
+      if (!(await isSeen(isVoter))) {
         world.wrong(`member promote says done, and ${member.name} is a learner`);
       }
       return true;
