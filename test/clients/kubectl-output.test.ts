@@ -99,6 +99,17 @@ const WANTED: readonly (readonly string[])[] = [
   ["deployments", "-A", "-o", "jsonpath={.items[?(2<@.spec.replicas)].metadata.name}"],
   ["pods", "-A", "-o", "jsonpath={.nope}{.items[*].nope}", "--allow-missing-template-keys=true"],
   ["pods", "-A", "-o", "go-template={{.nope.x}}{{index . `nope`}}", "--allow-missing-template-keys"],
+  ["deploy/web", "svc/nothing", "-n", "shop", "--ignore-not-found"],
+  ["deploy/web", "svc/web", "-n", "shop"],
+  ["deploy,svc", "web", "-n", "shop"],
+  ["deploy/web", "svc/nothing", "-n", "shop", "--ignore-not-found", "--show-kind"],
+  ["deploy/web", "svc/nothing", "-n", "shop", "--ignore-not-found", "-o", "name"],
+  ["pods,services", "-n", "shop", "--no-headers"],
+  ["pods,services", "-n", "shop", "-L", "app,tier", "--show-labels", "-o", "wide"],
+  ["pods,services", "-n", "shop", "-o", "custom-columns=K:.kind,N:.metadata.name,X:.spec.nodeName"],
+  ["pods,services", "-n", "nowhere", "--ignore-not-found"],
+  ["nodes,configmaps", "-A", "-o", "wide"],
+  ["all", "-n", "shop", "-o", "name"],
   ["ns", "-o", 'go-template={{printf "%+v %#v %T %T %5.2f %e %x %t" 1 .kind .kind 1.5 3.14159 12345.678 255 true}}'],
 ];
 
@@ -107,6 +118,8 @@ const REFUSED: readonly (readonly string[])[] = [
   ["pods", "-A", "-o", "jsonpath={.items[999].metadata.name}"],
   ["pods", "-A", "-o", "jsonpath={.items[0:999].metadata.name}"],
   ["pods", "-A", "-o", "jsonpath={.items[5:2].metadata.name}"],
+  ["pods", "-A", "-o", "jsonpath={.items[0:6:0].kind}"],
+  ["pods", "-A", "-o", "jsonpath={.items[::00].kind}"],
   ["pods", "-A", "-o", "jsonpath={.items[?(@.a==)].x}"],
   ["pods", "-A", "-o", "jsonpath={.items[?(@.metadata.name=~'x')].metadata.name}"],
   ["pods", "-A", "-o", "go-template={{index .items 999}}"],
@@ -126,6 +139,10 @@ const REFUSED: readonly (readonly string[])[] = [
   ["pods", "-A", "-o", "go-template={{if eq .kind 1}}x{{end}}"],
   ["pods", "-A", "-o", "go-template={{and}}"],
   ["pods", "-A", "-o", "go-template={{nil}}"],
+  ["deploy", "web", "-n", "shop", "-l", "app=web"],
+  ["deploy/web", "-n", "shop", "-l", "app=web"],
+  ["deploy", "web", "-n", "shop", "--field-selector", "metadata.name=web"],
+  ["deploy/web", "svc/web", "-n", "shop", "--field-selector", "metadata.name=web"],
 ];
 
 describe.skipIf(findProgram("sid", "kubectl") === undefined)("output formats", () => {

@@ -5,7 +5,6 @@ import { field } from "../../kubeapi/columns/field.ts";
 import { describeObject, tabbedText } from "../../kubeapi/print/describe.ts";
 import { type FoundObjects, getObjects, notFound } from "../../operations/snapshot/get-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
-import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
 import type { DescribeFlags } from "../options/get-flags.ts";
@@ -14,6 +13,7 @@ import type { ProgressLine } from "../terminal/progress.ts";
 import { textWidth } from "../terminal/width.ts";
 import { findingsText, hasErrors } from "./findings-text.ts";
 import { Parts } from "./parts.ts";
+import { readRequests } from "./requests.ts";
 import { ShownObjects } from "./shown-objects.ts";
 import { Unreadable } from "./unreadable-objects.ts";
 
@@ -33,7 +33,7 @@ export async function describeAndPrint(
   const open = (requested: readonly string[], namespace: string | undefined, selector: string) =>
     getObjects(file, {
       ...options.common,
-      requests: readObjectRequests(requested),
+      requests: readRequests(requested, { selector }),
       namespace,
       selector: parseLabelSelector(selector),
       ...given({ atRevision, encryptionConfig, etcdPrefix }),

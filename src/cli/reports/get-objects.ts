@@ -8,7 +8,7 @@ import { type FoundObjects, getObjects, notFound, type ObjectGroup } from "../..
 import type { FoundObject } from "../../snapshot/found-objects.ts";
 import type { SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import type { FieldChoice } from "../../storage/compile-decoder.ts";
-import { type ObjectRequest, readObjectRequests } from "../../storage/resource-argument.ts";
+import type { ObjectRequest } from "../../storage/resource-argument.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import type { Host } from "../host.ts";
 import type { GetFlags } from "../options/get-flags.ts";
@@ -21,6 +21,7 @@ import { objectTable, type TableOptions } from "./object-table.ts";
 import { templatePrinter } from "./object-templates.ts";
 import { jsonText, yamlText } from "./object-text.ts";
 import { Parts } from "./parts.ts";
+import { readRequests } from "./requests.ts";
 import { isOneObject, ShownObjects } from "./shown-objects.ts";
 import { Unreadable } from "./unreadable-objects.ts";
 
@@ -38,7 +39,7 @@ export async function getAndPrint(
 ): Promise<ExitCode> {
   const { atRevision, encryptionConfig, etcdPrefix } = options;
   const { format } = options.output;
-  const requests = readObjectRequests(words);
+  const requests = readRequests(words, options);
   const printTemplate = templatePrinter(options);
   using found = await getObjects(file, {
     ...options.common,
@@ -168,10 +169,10 @@ async function tableParts(
 /** Whether there is an object is all that is asked. */
 const LEAST: FieldChoice = { metadata: { labels: true } };
 
-/** Whether names need their kind: for several kinds, and where names were given, for those of several kinds that are there. */
+/** Whether names need their kind: for several kinds, and where names were given, for those of several kinds that exist. */
 function severalKinds(groups: readonly ObjectGroup[], requests: readonly ObjectRequest[]): boolean {
   if (groups.length < 2) return false;
-  if (requests.length > 1 || requests.every(({ names }) => names.length === 0)) return true;
+  if (requests.every(({ names }) => names.length === 0)) return true;
   return groups.filter((group) => group.items(LEAST).next().done === false).length > 1;
 }
 

@@ -50,7 +50,8 @@ export function parseJsonPath(text: string): JsonPath | undefined {
     else if (slice !== undefined) {
       const [start, end, step = "1"] = slice.split(":");
       const until = end === "" ? undefined : Number(end);
-      steps.push({ kind: "slice", start: Number(start), end: until, step: Math.max(1, Number(step)) });
+      if (Number(step) < 1) return undefined;
+      steps.push({ kind: "slice", start: Number(start), end: until, step: Number(step) });
     } else if (all !== undefined) steps.push({ kind: "all" });
     else if (name !== undefined) steps.push({ kind: "field", name: withoutBackslashes(name) });
     else {
