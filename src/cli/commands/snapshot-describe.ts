@@ -17,7 +17,8 @@ export const snapshotDescribe = defineCommand({
     "kubemend snapshot describe backup.db nodes",
     "kubemend snapshot describe backup.db deploy -n shop -l app=web --at-revision 184596",
   ],
-  notes: "Every kind is shown as kubectl describe shows custom resources: all its fields as they are stored.",
+  notes:
+    "Every kind is shown as kubectl describe shows custom resources: all its fields as they are stored, in alphabetical order.",
   page: "docs/read-a-snapshot.md",
   async run({ file, type, names }, flags, { host }) {
     const { describeAndPrint } = await import("../reports/describe-objects.ts");

@@ -12,6 +12,7 @@ import { given } from "../options/given.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { textWidth } from "../terminal/width.ts";
 import { findingsText, hasErrors } from "./findings-text.ts";
+import { nothingFound } from "./nothing-found.ts";
 import { Parts } from "./parts.ts";
 import { readRequests } from "./requests.ts";
 import { ShownObjects } from "./shown-objects.ts";
@@ -59,7 +60,7 @@ export async function describeAndPrint(
   const missing = await notFound(objects);
   if (missing !== undefined) throw missing;
   if (unreadable.count > 0 || hasErrors(objects.findings())) return EXIT.failed;
-  if (printed === 0) await host.stderr.write("No resources found\n");
+  if (printed === 0) await host.stderr.write(nothingFound(objects, options));
   return EXIT.done;
 }
 

@@ -17,6 +17,7 @@ import { alignedRows } from "../terminal/aligned-rows.ts";
 import { oneLine } from "../terminal/escape.ts";
 import type { ProgressLine } from "../terminal/progress.ts";
 import { findingsText, hasErrors } from "./findings-text.ts";
+import { nothingFound } from "./nothing-found.ts";
 import { objectTable, type TableOptions } from "./object-table.ts";
 import { templatePrinter } from "./object-templates.ts";
 import { jsonText, yamlText } from "./object-text.ts";
@@ -91,12 +92,6 @@ function sortGroups(groups: readonly ObjectGroup[], path: string): readonly Obje
       },
     };
   });
-}
-
-/** As kubectl says it. */
-function nothingFound({ groups }: FoundObjects, { allNamespaces, namespace }: GetPrintOptions): string {
-  const inNamespace = !allNamespaces && groups.some(({ resource }) => resource.namespaced !== false);
-  return inNamespace ? `No resources found in ${namespace} namespace.\n` : "No resources found\n";
 }
 
 /** Returns whether there was anything to print. */

@@ -3,6 +3,7 @@
  * `tabbedText` aligns them. Source: k8s.io/kubectl/pkg/describe (genericDescriber, DescribeEvents).
  */
 import type { JsonObject, JsonValue, KubeObject } from "../../kube/object.ts";
+import { findResource } from "../../storage/resources.ts";
 import { since } from "../columns/age.ts";
 import { field, isObject, sortedEntries, text } from "../columns/field.ts";
 import { goText } from "./go-text.ts";
@@ -35,7 +36,7 @@ export function describeObject(
       sortedEntries(asObject(metadata.labels)).map(([key, value]) => [`${key}=${goText(value)}`]),
     ),
     ...pairs("Annotations", annotations(asObject(metadata.annotations))),
-    ...fieldsOf(object, "", 0),
+    ...fieldsOf(object, "", 0, findResource(text(object, "apiVersion"), text(object, "kind")) === undefined),
     ...(events === undefined ? [] : describeEvents(events, now)),
   ];
 }
@@ -60,22 +61,41 @@ function shorten(line: string): string {
   return line.length > most ? `${line.slice(0, most)}...` : line;
 }
 
-function fieldsOf(content: JsonObject, place: string, level: number): readonly string[] {
+/**
+ * `isCustom`: as kubectl has it, also where that is not what the object says. Of a built-in kind, keys that are no
+ * fields stay as they are, and a text of several lines takes several.
+ */
+function fieldsOf(content: JsonObject, place: string, level: number, isCustom: boolean): readonly string[] {
   const indent = "  ".repeat(level);
+  const hasKeys = !isCustom && KEYED.has(place.slice(place.lastIndexOf(".") + 1));
   return sortedEntries(content).flatMap(([name, value]) => {
     const at = `${place}.${name}`;
     if (SHOWN_APART.has(at)) return [];
-    const label = `${indent}${labelOf(name)}:`;
+    const isKey = hasKeys && (typeof value !== "object" || value === null);
+    const label = `${indent}${isKey ? oneLine(name) : labelOf(name)}:`;
     if (Array.isArray(value))
-      return [label, ...(value as readonly JsonValue[]).flatMap((each) => itemLines(each, at, level + 1))];
-    if (isObject(value)) return [label, ...fieldsOf(value, at, level + 1)];
+      return [
+        label,
+        ...(value as readonly JsonValue[]).flatMap((each) => itemLines(each, `${at}[]`, level + 1, isCustom)),
+      ];
+    if (isObject(value)) return [label, ...fieldsOf(value, at, level + 1, isCustom)];
+    const lines = goText(value).replace(/\n$/, "").split("\n");
+    if (!isCustom && lines.length > 1) return [label, ...lines.map((line) => `${indent}  ${oneLine(line)}`)];
     return [`${label}\t${oneLine(goText(value))}`];
   });
 }
 
-function itemLines(value: JsonValue, place: string, level: number): readonly string[] {
-  return isObject(value) ? fieldsOf(value, place, level) : [`${"  ".repeat(level)}${oneLine(goText(value))}`];
+function itemLines(value: JsonValue, place: string, level: number, isCustom: boolean): readonly string[] {
+  return isObject(value) ? fieldsOf(value, place, level, isCustom) : [`${"  ".repeat(level)}${oneLine(goText(value))}`];
 }
+
+/** Fields of built-in kinds whose keys are anybody's: labels, resources, names of files. */
+const KEYED = new Set([
+  ...["labels", "annotations", "matchLabels", "selector", "nodeSelector", "commonLabels"],
+  ...["data", "binaryData", "stringData", "parameters", "volumeAttributes", "attributes", "options"],
+  ...["limits", "requests", "capacity", "allocatable", "hard", "used", "overhead", "allocatedResources"],
+  ...["default", "defaultRequest", "max", "min", "maxLimitRequestRatio"],
+]);
 
 const ACRONYMS = new Set(["API", "URL", "UID", "GUID"]);
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { MendError } from "../../errors/errors.ts";
+import type { KubeObject } from "../../kube/object.ts";
 import { customRow, parseCustomColumns, parseCustomColumnsFile } from "./custom-columns.ts";
 import { describeObject, tabbedText } from "./describe.ts";
 import { parseGoTemplate } from "./go-template/parse.ts";
@@ -213,4 +214,40 @@ Events:
   Warning  Pulled   60m                 kubelet  spec.containers{main}: pulled
   Warning  BackOff  60s (x12 over 60m)  kubelet  spec.containers{main}: Back-off restarting
 `);
+});
+
+test("keys of a built-in kind stay as they are, and a text of several lines takes several", () => {
+  const configMap = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "conf", namespace: "shop" },
+    data: { mode: "fast", "my-key": "a", "app.conf": "Name: x\n\tb\n", "x\ny": "1" },
+  };
+  const deployment = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "web", namespace: "shop" },
+    spec: { selector: { matchLabels: { app: "web" } }, resources: { limits: { "ephemeral-storage": "1Gi" } } },
+    limits: [{ type: "Pod" }],
+  };
+  const shown = (object: KubeObject) => tabbedText(describeObject(object, undefined, 0), (text) => text.length);
+  expect(shown(configMap)).toBe(`\
+Name:         conf
+Namespace:    shop
+Labels:       <none>
+Annotations:  <none>
+API Version:  v1
+Data:
+  app.conf:
+    Name: x
+    \\tb
+  mode:    fast
+  my-key:  a
+  x\\ny:    1
+Kind:      ConfigMap
+Metadata:
+`);
+  expect(shown(deployment)).toContain("Match Labels:\n      app:  web\n");
+  expect(shown(deployment)).toContain("Limits:\n  Type:  Pod\n");
+  expect(shown(deployment)).toContain("Limits:\n      ephemeral-storage:  1Gi\n");
 });
