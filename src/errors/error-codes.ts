@@ -21,13 +21,13 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
     todo: "report it with the command you ran and the lines that were printed",
   },
   "not-found": { means: "a file, directory or host that was named does not exist", todo: "check the path or the name" },
-  "not-a-file": { means: "a path leads to something else than a regular file", todo: "name the file itself" },
+  "not-a-file": { means: "a path leads to something other than a regular file", todo: "name the file itself" },
   "permission-denied": {
     means: "the system does not let this user do that",
     todo: "run it with sudo, or as the owner of the file",
   },
   "no-space": {
-    means: "the disk or the memory that is needed is not free",
+    means: "there is not enough free space on the disk, or not enough memory",
     todo: "free some space, or name a directory on another disk",
   },
   io: {
@@ -35,7 +35,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
     todo: "check the disk, the mount and the system's log",
   },
   "already-exists": {
-    means: "something is where output would go",
+    means: "something exists already where output would go",
     todo: "choose another place, or pass the flag that replaces it",
   },
   "not-empty": {
@@ -53,7 +53,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   "snapshot-truncated": { means: "the end of a snapshot is missing", todo: "copy it again, or use another backup" },
   "snapshot-damaged": {
     means: "a snapshot has damage that makes it unusable for this",
-    todo: "see all of it with snapshot verify, and use another backup if there is one",
+    todo: "list the damage with kubemend snapshot verify, and use another backup if there is one",
   },
   "snapshot-hash-mismatch": {
     means: "a snapshot does not match the SHA-256 that was saved with it",
@@ -108,12 +108,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
     todo: "check its name and namespace, or look at an older backup",
   },
   "kind-unknown": {
-    means: "no resource has this name, also among the custom resources",
-    todo: `check the name; encrypted definitions need ${input("encryptionConfig")}`,
+    means: "no built-in and no custom resource has this name",
+    todo: `check the name; if the definitions of custom resources are encrypted, pass ${input("encryptionConfig")}`,
   },
   "object-unreadable": {
     means: "an object's value cannot be decoded",
-    todo: "see why with snapshot verify, and take it from an older backup",
+    todo: "find out why with kubemend snapshot verify, and take the object from an older backup",
   },
   "object-invalid": {
     means: "an object or a manifest is not what Kubernetes takes",
@@ -124,7 +124,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
     todo: "pass the file that kube-apiserver has as --encryption-provider-config",
   },
   "encryption-key-missing": {
-    means: "objects are encrypted with a key that is not at hand",
+    means: "objects are encrypted with a key that was not given",
     todo: "pass the encryption config that holds the key which the message names",
   },
   "control-plane-not-found": {
@@ -154,7 +154,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "api-refused": {
     means: "the API server answered with an error, or with something that is no answer",
-    todo: "read its reason in the message; kubemend diagnose says how it does",
+    todo: "read its reason in the message; kubemend diagnose says what is wrong with it",
   },
   "kubelet-not-found": {
     means: "no kubelet runs on this machine, or none is installed",
@@ -166,7 +166,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "service-failed": {
     means: "systemd did not stop or start a unit",
-    todo: "see journalctl of the unit that the message names",
+    todo: "look at the log of the unit that the message names: journalctl -u UNIT",
   },
   "kubelet-failed": {
     means: "the kubelet could not be started or stopped",
@@ -204,7 +204,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   "agent-silent": { means: "no agent of kubemend answers on this node", todo: "look at its container and its log" },
   "drain-incomplete": {
     means: "pods are left on a node that was to be emptied",
-    todo: "see why for each of them, and run the same command again",
+    todo: "read the reason for each of them, and run the same command again",
   },
   "member-change-refused": {
     means: "changing etcd's members now could cost its quorum",
@@ -212,15 +212,15 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "repository-not-found": {
     means: "there is no backup repository at this place",
-    todo: "check the address, or create one with backup init",
+    todo: "check the address, or create one with kubemend backup init",
   },
   "repository-damaged": {
-    means: "a backup repository is damaged beyond what can be passed over",
-    todo: "see all of it with backup verify",
+    means: "a backup repository is too damaged to be used for this",
+    todo: "list the damage with kubemend backup verify",
   },
   "moment-not-covered": {
     means: "the backup repository does not hold this moment",
-    todo: "list what it holds with backup list",
+    todo: "list what it holds with kubemend backup list",
   },
   "store-unreachable": {
     means: "the object store of a backup repository does not answer",
@@ -236,7 +236,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   "backup-unproved": {
     means: "a backup was written, and could not be proved to be good",
-    todo: "run backup verify, and look at the findings",
+    todo: "run kubemend backup verify, and look at its findings",
   },
   "ssh-failed": {
     means: "a node could not be reached by ssh, or a command failed there",
@@ -248,6 +248,6 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, CodeText>> = {
   },
   unsupported: {
     means: "the input is sound, and of a kind that kubemend cannot work with",
-    todo: "the message names another way",
+    todo: "read the message: it says what can be done instead",
   },
 };

@@ -46,5 +46,7 @@ test("texts are sentences without a full stop, of a readable length", () => {
       expect(text).toMatch(/[^.\s]$/);
       expect(text.length).toBeLessThan(140);
     }
+    // Something to do, "nothing", or when to do what: not a second meaning.
+    expect(todo).not.toMatch(/^(it|its|the|this|that|what|there|moments) /);
   }
 });
