@@ -178,9 +178,12 @@ export const FINDING_CODES = {
   ),
   "wal-segment-missing": code(
     "a file of the log is missing",
-    "what comes after it cannot be used; look for this file, or for another survivor",
+    "look for this file, or for another survivor: what comes after it cannot be used",
   ),
-  "wal-segment-empty": code("a file of the log is empty", "what it held is lost here; the other survivors are used"),
+  "wal-segment-empty": code(
+    "a file of the log is empty",
+    "nothing: the other survivors are used, and what this file held is lost here",
+  ),
   "wal-segment-unreadable": code("a file of the log cannot be read", "check the disk; the other survivors are used"),
   "entries-missing": code(
     "entries of the log are in no survivor: these writes are lost",
