@@ -9,6 +9,7 @@ import { isMirrorPod } from "../kube/mirror-pod.ts";
 import { nodeState, readyCondition } from "../kube/node-state.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
 import { daemonSetOf, isFinished } from "../kube/pod.ts";
+import { tolerates } from "../kube/tolerations.ts";
 
 /** How the controller manager evicts. */
 export type EvictionMode =
@@ -87,22 +88,4 @@ function toleratedSeconds(pod: KubeObject, taint: JsonObject): number {
       typeof tolerationSeconds === "number" ? Math.max(0, tolerationSeconds) : Number.POSITIVE_INFINITY,
     ),
   );
-}
-
-/** Source: k8s.io/api/core/v1, Toleration.ToleratesTaint. */
-function tolerates(toleration: JsonObject, taint: JsonObject): boolean {
-  const [effect, key] = [textOf(toleration.effect), textOf(toleration.key)];
-  if (effect !== "" && effect !== taint.effect) return false;
-  if (key !== "" && key !== taint.key) return false;
-  const operator = textOf(toleration.operator) || "Equal";
-  if (operator === "Exists") return true;
-  return operator === "Equal" && key !== "" && textOf(toleration.value) === textOf(taint.value);
-}
-
-/** The tolerations of a pod against all of a node's taints that keep pods from being scheduled there. */
-export function toleratesAll(pod: KubeObject, taints: readonly JsonObject[]): boolean {
-  const tolerations = objectsOf(objectOf(pod.spec).tolerations);
-  return taints
-    .filter(({ effect }) => effect !== "PreferNoSchedule")
-    .every((taint) => tolerations.some((toleration) => tolerates(toleration, taint)));
 }

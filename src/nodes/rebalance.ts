@@ -21,9 +21,9 @@ import {
   requestsOf,
 } from "../kube/pod.ts";
 import { parseQuantity } from "../kube/quantity.ts";
+import { toleratesAll } from "../kube/tolerations.ts";
 import { budgetsOf } from "./budget.ts";
 import { taintsOf } from "./evict-guard.ts";
-import { toleratesAll } from "./eviction-due.ts";
 
 export interface RebalanceInput {
   readonly nodes: readonly KubeObject[];

@@ -79,6 +79,26 @@ describe("how far a pod has come", () => {
       { is: "bound", fault: { kind: "image" } },
     ],
   ])("%s", (_, seen, expected) => expect(podState("kube-scheduler", seen)).toMatchObject(expected));
+
+  test("taints that the scheduler only counts are named", () => {
+    const message = "0/2 nodes are available: 2 node(s) had untolerated taint(s).";
+    const conditions = [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }];
+    const taints = [
+      { key: "example.com/maintenance", effect: "NoSchedule" },
+      { key: "soft", effect: "PreferNoSchedule" },
+      { key: "team", value: "a", effect: "NoExecute" },
+    ];
+    const nodes = [
+      object("v1", "Node", "m1", { spec: { taints } }),
+      object("v1", "Node", "m2", { spec: { taints: taints.slice(0, 1) } }),
+    ];
+    const state = podState("kube-scheduler", pod({ node: "", status: { phase: "Pending", conditions } }), nodes);
+    expect("fault" in state && state.fault?.text).toBe(
+      'pod "kube-system/kube-scheduler-1" fits on no node: 0/2 nodes are available: 2 node(s) had untolerated taint(s); ' +
+        'it does not tolerate example.com/maintenance:NoSchedule of node "m1", team=a:NoExecute of node "m1", ' +
+        'example.com/maintenance:NoSchedule of node "m2"',
+    );
+  });
 });
 
 describe("why it crashed", () => {

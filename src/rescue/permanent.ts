@@ -42,7 +42,7 @@ export function seePods(target: RescueTarget, pods: readonly KubeObject[], nodes
   const ready = new Set(nodes.filter(isReady).map(({ metadata }) => metadata.name));
   return pods.map((pod) => ({
     pod,
-    state: podState(target.component, pod),
+    state: podState(target.component, pod, nodes),
     alive: nodeOf(pod) === "" || ready.has(nodeOf(pod)),
   }));
 }

@@ -3,6 +3,7 @@ import { containerIndexOf } from "../kube/component.ts";
 import { objectOf, objectsOf, textOf } from "../kube/fields.ts";
 import type { LeaseHolderName } from "../kube/lease.ts";
 import type { JsonObject, KubeObject } from "../kube/object.ts";
+import { toleratesAll } from "../kube/tolerations.ts";
 
 export type PodState =
   /** Ended, or on its way out. */
@@ -59,11 +60,14 @@ const IMAGE = new Set([
 ]);
 const CONFIGURATION = new Set(["CreateContainerConfigError", "CreateContainerError", "RunContainerError"]);
 
+const MOST_TAINTS = 4;
+
 export function podTitle({ metadata }: KubeObject): string {
   return `pod "${metadata.namespace ?? "default"}/${metadata.name}"`;
 }
 
-export function podState(component: LeaseHolderName, pod: KubeObject): PodState {
+/** @param nodes the cluster's, whose taints are named where the scheduler does not name them */
+export function podState(component: LeaseHolderName, pod: KubeObject, nodes: readonly KubeObject[] = []): PodState {
   const status = objectOf(pod.status);
   const phase = textOf(status.phase);
   if (pod.metadata.deletionTimestamp !== undefined || phase === "Succeeded") return { is: "gone", fault: undefined };
@@ -74,7 +78,7 @@ export function podState(component: LeaseHolderName, pod: KubeObject): PodState 
       fault: { kind: "rejected", text: `${podTitle(pod)} has failed${detail === "" ? "" : `: ${detail}`}` },
     };
   }
-  if (textOf(objectOf(pod.spec).nodeName) === "") return { is: "unscheduled", fault: unschedulable(pod) };
+  if (textOf(objectOf(pod.spec).nodeName) === "") return { is: "unscheduled", fault: unschedulable(pod, nodes) };
   const spec = objectOf(pod.spec);
   const name = textOf(objectsOf(spec.containers)[containerIndexOf(component, spec)]?.name);
   const own = objectsOf(status.containerStatuses).find((each) => each.name === name);
@@ -98,10 +102,28 @@ function crashOf(container: string, status: JsonObject): Crash | undefined {
   return { id, container, exitCode: Number(ended.exitCode ?? 0), restarts, message: textOf(ended.message) };
 }
 
-function unschedulable(pod: KubeObject): PodFault | undefined {
+function unschedulable(pod: KubeObject, nodes: readonly KubeObject[]): PodFault | undefined {
   const scheduled = objectsOf(objectOf(pod.status).conditions).find(({ type }) => type === "PodScheduled");
   if (scheduled?.status !== "False" || textOf(scheduled.reason) !== "Unschedulable") return undefined;
-  return { kind: "unschedulable", text: `${podTitle(pod)} fits on no node: ${textOf(scheduled.message)}` };
+  const message = textOf(scheduled.message);
+  // Newer schedulers count the nodes, and name no taint.
+  const taints = message.includes("untolerated taint(s)") ? untolerated(pod, nodes) : [];
+  const reason =
+    taints.length === 0 ? message : `${message.replace(/\.$/, "")}; it does not tolerate ${taints.join(", ")}`;
+  return { kind: "unschedulable", text: `${podTitle(pod)} fits on no node: ${reason}` };
+}
+
+/** Such as `key=value:NoSchedule of node "m1"`, the first few. */
+function untolerated(pod: KubeObject, nodes: readonly KubeObject[]): string[] {
+  const found = nodes.flatMap((node) =>
+    objectsOf(objectOf(node.spec).taints)
+      .filter((taint) => !toleratesAll(pod, [taint]))
+      .map(({ key, value, effect }) => {
+        const text = [textOf(key), textOf(value)].filter((each) => each !== "").join("=");
+        return `${text}:${textOf(effect)} of node "${node.metadata.name}"`;
+      }),
+  );
+  return found.length > MOST_TAINTS ? [...found.slice(0, MOST_TAINTS), "..."] : found;
 }
 
 function initFault(pod: KubeObject): PodFault | undefined {

@@ -12,6 +12,7 @@ import { namespacedName } from "../../kube/names.ts";
 import { isNodeReady } from "../../kube/node-state.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { controllerOf, daemonSetOf } from "../../kube/pod.ts";
+import { toleratesAll } from "../../kube/tolerations.ts";
 import { checkControlPlane, mayCarryControlPlane } from "../../nodes/control-plane-guard.ts";
 import {
   aggregateText,
@@ -22,7 +23,6 @@ import {
   judgePod,
   selectForDrain,
 } from "../../nodes/drain-filter.ts";
-import { toleratesAll } from "../../nodes/eviction-due.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import { findNodes, type NodeTargets, podsOfNode, readTargets } from "../cluster-access/node-targets.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
