@@ -133,7 +133,7 @@ function wrapped(item: string): string {
   return lines.join("\n");
 }
 
-test("every field is named, with its type and its meaning", async () => {
+test("every field is named, with its type and its meaning", { timeout: 300_000 }, async () => {
   const sections: string[] = [];
   const unknown: string[] = [];
   const unnamed: string[] = [];
