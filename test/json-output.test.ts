@@ -170,8 +170,8 @@ that you do not know. The order of fields, and texts that are for people (\`text
 [codes.md](codes.md).
 
 This page is checked: the fields of commands that work offline against what they print, those of the others against the types
-of what they print. A field that may be \`null\` is always there; one that is not printed has no value. \`snapshot get\`,
-\`snapshot describe\` and \`checkpoint manifests\` print Kubernetes' objects, \`etcd members\` prints what etcdctl prints.
+of what they print. A field that may be \`null\` is always there; one that is not printed has no value. \`snapshot get\`
+and \`checkpoint manifests\` print Kubernetes' objects, \`etcd members\` prints what etcdctl prints.
 
 ${sections.join("\n")}`;
   if (process.env.UPDATE_TRANSCRIPTS) writeFileSync(PAGE, page);
