@@ -33,7 +33,7 @@ export const MASTER_TAINT = `${MASTER_LABEL}=:NoSchedule`;
  * reject for good a pod that selects by them (kubernetes/kubernetes#129463): a DaemonSet's is recreated, but nobody
  * would make another controller manager.
  */
-const KUBELET_LABEL = "node.kubernetes.io/controllers";
+export const KUBELET_LABEL = "node.kubernetes.io/controllers";
 
 /** Gives a node an address more, until it is turned off. */
 export async function holdAddress(node: Node, address: string): Promise<void> {

@@ -3,7 +3,13 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect } from "vitest";
 import { type ControlPlane, conditionOf } from "../../testbed/control-plane.ts";
 import { hyperkubeImage } from "../../testbed/images.ts";
-import { leaseHolder, MASTER_LABEL, MASTER_TAINT, newLeaseHolder, startSelfHosted } from "../../testbed/self-hosted.ts";
+import {
+  KUBELET_LABEL,
+  leaseHolder,
+  MASTER_TAINT,
+  newLeaseHolder,
+  startSelfHosted,
+} from "../../testbed/self-hosted.ts";
 import { waitFor } from "../../testbed/wait.ts";
 import { describeWithCluster, longTest } from "./kubernetes.ts";
 import { deploymentPath, lose, podsOf, rescue } from "./losing.ts";
@@ -22,7 +28,7 @@ describeWithCluster("two masters, and a scheduler that is lost", (kubernetes) =>
     for (const name of ["node1", "node2"]) {
       await plane.api.patch(`/api/v1/nodes/${name}`, { metadata: { labels: { [ROLE_LABEL]: "" } } });
     }
-    const nodeSelector = { [MASTER_LABEL]: null, [ROLE_LABEL]: "" };
+    const nodeSelector = { [KUBELET_LABEL]: null, [ROLE_LABEL]: "" };
     await lose(plane, ["kube-scheduler"], { template: { spec: { nodeSelector } } });
     await expectMended(plane, await rescue(plane, ["scheduler"]), "kube-scheduler");
   });
