@@ -1,5 +1,6 @@
 /** A small client of the API server for tests: JSON over TLS with a client certificate. Answers are plain objects. */
 import { Agent, request } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
 import { waitFor } from "./wait.ts";
 
@@ -77,7 +78,13 @@ export class Api {
 
   /** Sends a request. Throws {@link ApiError} for an answer of 400 and above. Text answers come back as strings. */
   async request(method: string, path: string, body?: unknown, contentType = "application/json"): Promise<ApiObject> {
-    const { status, type, text } = await this.#send(method, path, body, contentType);
+    let answer = await this.#send(method, path, body, contentType);
+    // Since 1.31 an API server that has just started asks to come back, while it fills its cache of that kind.
+    for (let times = 0; times < 60 && isFilling(answer); times++) {
+      await sleep(1000);
+      answer = await this.#send(method, path, body, contentType);
+    }
+    const { status, type, text } = answer;
     if (status >= 400) throw new ApiError(status, messageOf(text));
     return type.includes("json") ? JSON.parse(text) : text;
   }
@@ -129,4 +136,8 @@ function messageOf(text: string): string {
   } catch {
     return text;
   }
+}
+
+function isFilling({ status, text }: { readonly status: number; readonly text: string }): boolean {
+  return status === 429 && text.includes("storage is (re)initializing");
 }
