@@ -18,6 +18,8 @@ export function recordFigures(
   execFileSync(join(import.meta.dirname, "../node_modules/.bin/biome"), ["format", "--write", PAGE]);
 }
 
+const HEADS = new Set(["command", "what", "layer"]);
+
 /** The rows of a section's table by their first cell, without its head. */
 export function recordedRows(section: string): [name: string, figures: (string | number)[]][] {
   const [, text = ""] = readFileSync(PAGE, "utf8").split(new RegExp(`<!-- (?:end of )?figures: ${section} -->`));
@@ -26,7 +28,7 @@ export function recordedRows(section: string): [name: string, figures: (string |
       .split("|")
       .slice(1, -1)
       .map((cell) => cell.trim());
-    return name === undefined || name === "command" || name === "what" || /^-+$/.test(name) ? [] : [[name, figures]];
+    return name === undefined || HEADS.has(name) || /^-+$/.test(name) ? [] : [[name, figures]];
   });
 }
 

@@ -33,10 +33,16 @@ export function summaryOf(outcomes: readonly LayerOutcome[]): string[] {
   );
 }
 
-export function figuresOf(outcomes: readonly LayerOutcome[]): string[] {
+/** @param recorded rows of an earlier recording, which stay for the layers that were not run */
+export function figuresOf(
+  outcomes: readonly LayerOutcome[],
+  recorded: readonly (readonly [layer: string, cells: readonly (string | number)[]])[],
+): string[] {
+  const kept = recorded.filter(([name]) => !outcomes.some(({ layer }) => layer === name));
   return [
     "| layer | seeds | passed | failed | in all |",
     "| --- | ---: | ---: | --- | --- |",
+    ...kept.map(([layer, cells]) => `| ${[layer, ...cells].join(" | ")} |`),
     ...figures(outcomes).map(
       ({ layer, seeds, failed, happened }) =>
         `| ${layer} | ${seeds} | ${seeds - failed.length} | ${failed.join(", ") || "none"} | ${happened} |`,

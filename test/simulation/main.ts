@@ -8,7 +8,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { whyNoBed } from "../../testbed/requirements.ts";
-import { recordFigures } from "../reliability.ts";
+import { recordedRows, recordFigures } from "../reliability.ts";
 import { runAgentSeeds } from "./agents/layer.ts";
 import { runEtcdSeeds } from "./etcd/layer.ts";
 import { figuresOf, type LayerOutcome, summaryOf } from "./figures.ts";
@@ -61,6 +61,6 @@ process.stdout.write(`${summaryOf(outcomes).join("\n")}\n`);
 if (values.record) {
   const earlier = values.log !== undefined && existsSync(values.log) ? readFileSync(values.log, "utf8") : "";
   const logged = earlier.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as LayerOutcome]));
-  recordFigures("simulation", figuresOf([...logged, ...outcomes]));
+  recordFigures("simulation", figuresOf([...logged, ...outcomes], recordedRows("simulation")));
 }
 process.exitCode = outcomes.some(({ faults }) => faults.length > 0) ? 1 : 0;
