@@ -7,7 +7,8 @@ import { bytesOnDisk, checkDiskSpace, fits, isSameDisk } from "./disk-space.ts";
 
 const XFS = 0x58465342;
 const EXT4 = 0xef53;
-const disk = (type: number, blocks = 1000) => ({ type, blocks, bsize: 4096, bavail: 10 });
+const BTRFS = 0x9123683e;
+const disk = (type: number, { blocks = 1000, dev = 1 } = {}) => ({ type, dev, blocks, bsize: 4096, bavail: 10 });
 
 test("a copy takes no space only of a disk that shares blocks, and only of a file that is on it", () => {
   expect(fits(40_960, disk(EXT4), undefined)).toBe(true);
@@ -15,8 +16,10 @@ test("a copy takes no space only of a disk that shares blocks, and only of a fil
   expect(fits(40_961, disk(XFS), disk(XFS))).toBe(true);
   // What is received, unpacked or written anew shares nothing; neither does what comes from another disk.
   expect(fits(40_961, disk(XFS), undefined)).toBe(false);
-  expect(fits(40_961, disk(XFS), disk(XFS, 999))).toBe(false);
-  expect(fits(40_961, disk(XFS), disk(EXT4))).toBe(false);
+  expect(fits(40_961, disk(XFS), disk(XFS, { dev: 2 }))).toBe(false); // as large by chance
+  expect(fits(40_961, disk(BTRFS), disk(BTRFS, { dev: 2 }))).toBe(true); // a subvolume
+  expect(fits(40_961, disk(BTRFS), disk(BTRFS, { dev: 2, blocks: 999 }))).toBe(false);
+  expect(fits(40_961, disk(XFS), disk(EXT4, { dev: 2 }))).toBe(false);
 });
 
 test("what does not fit is refused with both sizes, also below directories that are not there yet", () => {
