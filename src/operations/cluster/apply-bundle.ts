@@ -20,7 +20,7 @@ import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
 import { type BundleHead, openBundle } from "./bundle-file.ts";
 import { readJournal, readJournals } from "./node/journal.ts";
-import { peerTls } from "./node/peer-tls.ts";
+import { peerTls, readablePeerTls } from "./node/peer-tls.ts";
 import type { ControlPlaneProof, EtcdProof } from "./node/prove.ts";
 import { runStep, type StepRequest } from "./node/run-step.ts";
 import { checksPeers } from "./node/serves-peers.ts";
@@ -84,7 +84,15 @@ export async function takeBundleBack(path: string, options: Omit<ApplyOptions, "
   const ask = asker(head, options);
   await ask({ step: "undo-data", id }, "undo");
   // One whose control plane was never stopped still runs its old etcd.
-  if (undoSteps(journal).includes("manifests")) await waitForPeers(waitOf(head, options, false), notTakenBack);
+  if (undoSteps(journal).includes("manifests")) {
+    if (readablePeerTls(journal) === "unreadable")
+      options.on({
+        kind: "progress",
+        node: head.node,
+        text: "not waiting for peers: etcd's certificates are not there",
+      });
+    else await waitForPeers(waitOf(head, options, false), notTakenBack);
+  }
   await ask({ step: "undo-finish", id }, "undo");
   return id;
 }

@@ -12,3 +12,12 @@ export function peerTls({ manifests }: Pick<NodeJournal, "manifests">): PeerTls 
   if (ca === undefined || cert === undefined || key === undefined) return undefined;
   return { ca: readTextFile(ca), cert: readTextFile(cert), key: readTextFile(key) };
 }
+
+/** "unreadable" where an undo has to do with a node that had lost them: an etcd without its certificates serves nobody. */
+export function readablePeerTls(journal: Pick<NodeJournal, "manifests">): PeerTls | undefined | "unreadable" {
+  try {
+    return peerTls(journal);
+  } catch {
+    return "unreadable";
+  }
+}

@@ -6,9 +6,9 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checksPeersAtStart } from "../../../cluster/initial-check.ts";
 import type { NodeJournal } from "../../../cluster/node-facts.ts";
-import { askPeer, type PeerTls } from "../../../io/etcd/peer-status.ts";
+import { askPeer } from "../../../io/etcd/peer-status.ts";
 import { type ComponentManifest, componentManifests } from "../../../io/node/local-components.ts";
-import { peerTls } from "./peer-tls.ts";
+import { readablePeerTls } from "./peer-tls.ts";
 
 const POLL_MS = 200;
 /** The others are started then, too: the proof of etcd says what is wrong. */
@@ -35,19 +35,10 @@ export async function untilServesPeers(
   const urls = etcd.flags.findLast(({ name }) => name === "initial-advertise-peer-urls")?.value ?? "";
   const [url = ""] = urls.split(",");
   if (!URL.canParse(url)) return;
-  const tls = certificatesOf({ manifests });
+  const tls = readablePeerTls({ manifests });
   if (tls === "unreadable") return;
   const deadline = performance.now() + patience;
   while ((await askPeer(url, tls, "", signal)).kind !== "etcd" && performance.now() < deadline) {
     await sleep(POLL_MS, undefined, { signal });
-  }
-}
-
-/** Unreadable where an undo has brought back a node that had lost them: an etcd without its certificates serves nobody. */
-function certificatesOf(journal: Pick<NodeJournal, "manifests">): PeerTls | undefined | "unreadable" {
-  try {
-    return peerTls(journal);
-  } catch {
-    return "unreadable";
   }
 }
