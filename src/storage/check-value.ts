@@ -28,13 +28,15 @@ const Step = {
   Json: 4,
 } as const;
 const FIRST_WALK = 8;
+/** So many tags take one byte. */
+const SHORT_TAGS = 0x80;
 
 /**
- * All walks, one behind the other, as numbers: what may stand in a message. A walk is the count of its tags, then the
- * step of each tag. One table for all, and an explicit stack, because this is called for every byte of a snapshot, near
+ * All walks, one behind the other, as numbers: what may stand in a message. A walk is the step of each tag, and before it
+ * how many there are: all tags of one byte, so that those need not be compared with their number. One table for all, and an explicit stack, because this is called for every byte of a snapshot, near
  * enough.
  */
-let table = new Int32Array(1 << 12);
+let table = new Int32Array(1 << 14);
 let tableEnd = FIRST_WALK;
 
 /** Of the messages that the current one lies in: where each ends, and its walk. */
@@ -107,8 +109,14 @@ function checkMessage(rootWalk: number, bytes: Uint8Array, start: number, rootEn
     if (tag >= 0x80) {
       if (at >= end || bytes[at]! >= 0x80) return false;
       tag = (tag & 0x7f) | (bytes[at++]! << 7);
+      if (tag >= steps[walk - 1]!) return false;
     }
-    const step = tag < steps[walk]! ? steps[walk + 1 + tag]! : Step.Doubt;
+    const step = steps[walk + tag]!;
+    if (step === Step.Bytes && bytes[at]! < 0x80) {
+      at += 1 + bytes[at]!; // most fields: short text
+      if (at > end) return false;
+      continue;
+    }
     if (step >= Step.Bytes) {
       if (at >= end) return false;
       let length = bytes[at++]!;
@@ -122,15 +130,17 @@ function checkMessage(rootWalk: number, bytes: Uint8Array, start: number, rootEn
         }
       }
       if (length > end - at) return false;
-      if (step >= FIRST_WALK) {
+      if (step === Step.Bytes) {
+        at += length;
+      } else if (step === Step.Json) {
+        if (length > 0 && !areSurelyFields(bytes, at, at + length)) return false;
+        at += length;
+      } else {
         if (depth === MAX_DEPTH) return false;
         ends[depth] = end;
         outerWalks[depth++] = walk;
         end = at + length;
         walk = step;
-      } else {
-        if (step === Step.Json && length > 0 && !areSurelyFields(bytes, at, at + length)) return false;
-        at += length;
       }
     } else {
       const longest = step === Step.Varint ? 10 : step === Step.ShortVarint ? 5 : 0;
@@ -159,20 +169,21 @@ const RAW_JSON = newWalk(BYTES_1, [BYTES_1, Step.Json]);
 
 /** A walk for tags up to `highestTag`. */
 function newWalk(highestTag: number, ...steps: readonly (readonly [tag: number, step: number])[]): number {
-  const walk = tableEnd;
-  tableEnd += highestTag + 2;
+  const walk = tableEnd + 1;
+  const tags = Math.max(highestTag + 1, SHORT_TAGS);
+  tableEnd = walk + tags;
   if (tableEnd > table.length) {
     const larger = new Int32Array(tableEnd * 2);
     larger.set(table);
     table = larger;
   }
-  table[walk] = highestTag + 1;
+  table[walk - 1] = tags;
   for (const [tag, step] of steps) setStep(walk, tag, step);
   return walk;
 }
 
 function setStep(walk: number, tag: number, step: number): void {
-  table[walk + 1 + tag] = step;
+  table[walk + tag] = step;
 }
 
 const walks = new Map<FieldTable, number>();

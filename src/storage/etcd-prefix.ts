@@ -25,6 +25,9 @@ export const PREFIX_SIGNS = [
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const signBytes = PREFIX_SIGNS.map((sign) => encoder.encode(sign));
+/** Whether a sign ends with these two bytes: most keys end with none of the six pairs. */
+const mayEnd = new Uint8Array(0x10000);
+for (const sign of signBytes) mayEnd[(defined(sign.at(-2)) << 8) | defined(sign.at(-1))] = 1;
 
 /**
  * Every prefix that holds a cluster, the likeliest first; empty when nothing looks like Kubernetes.
@@ -53,6 +56,7 @@ export function findEtcdPrefixes(keys: Iterable<Uint8Array>): EtcdPrefix[] {
  * whoever sees keys one at a time.
  */
 export function isPrefixSign(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 2 || mayEnd[(defined(bytes[end - 2]) << 8) | defined(bytes[end - 1])] === 0) return false;
   for (const sign of signBytes) if (endsWith(bytes, sign, start, end)) return true;
   return false;
 }
