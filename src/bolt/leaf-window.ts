@@ -1,10 +1,11 @@
-/** A window on the file that moves forward over the wanted leaves: about a megabyte a read, whatever the page size. */
+/** A window on the file that moves forward over the wanted leaves: so much a read that it stays in the cache of a core. */
 
 import type { FindingCode } from "../errors/finding-codes.ts";
 import { type BoltFile, MAX_PAGE_BYTES, readPage } from "./bolt.ts";
 import { type Page, PageFlag, pageTypeName } from "./page.ts";
 
-const WINDOW_BYTES = 1 << 20;
+/** What is read fits into the second-level cache of a core, so that what looks at it next need not fetch it from memory. */
+const WINDOW_BYTES = 256 << 10;
 /** A value has at most a few megabytes. */
 const MOST_KEPT_BYTES = 16 << 20;
 /** Pages that nobody asked for are read along when there are at most so many in a row: copying them costs less than another read. */

@@ -20,6 +20,8 @@ export interface CheckOptions extends SnapshotOptions {
   readonly etcdPrefix?: string;
   /** The selected keys as they were at this revision; the newest unless given. */
   readonly atRevision?: number;
+  /** The file is hashed meanwhile, in a thread of its own. */
+  readonly besideHash?: boolean;
 }
 
 export interface CheckedStructure {
@@ -59,6 +61,7 @@ export async function checkStructure(
   const { index, verify, signs } = await sweepInParallel(snapshot, map, spec, reached, findings.report, {
     onProgress: (done, total) => options.progress?.({ step: "copying and checking", done, total, unit: "bytes" }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    besideHash: options.besideHash === true,
   });
   checkFreePages(bolt, reached, findings.report);
   if (verify !== undefined) reportTallies(verify.tallies, findings.report);

@@ -9,7 +9,8 @@ import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 /** `absent`: a raw copy of `member/snap/db` carries no hash. */
 export type HashVerdict = "verified" | "absent" | "mismatch";
 
-const BUFFER_BYTES = 1 << 20;
+/** As much as a core's second-level cache takes. */
+const BUFFER_BYTES = 256 << 10;
 
 export interface HashOrder {
   readonly descriptor: number;
@@ -17,7 +18,7 @@ export interface HashOrder {
   readonly size: number;
 }
 
-/** The SHA-256 of a source, read a megabyte at a time. */
+/** The SHA-256 of a source, read a piece at a time. */
 export function sha256(source: ByteSource): Uint8Array {
   const hash = createHash("sha256");
   const buffer = new Uint8Array(BUFFER_BYTES);
@@ -32,6 +33,8 @@ export function sha256(source: ByteSource): Uint8Array {
 
 export interface RunningHashJob {
   readonly verdict: Promise<HashVerdict>;
+  /** Whether a thread of its own hashes. */
+  readonly hasThread: boolean;
   stop(): Promise<void>;
 }
 
@@ -63,6 +66,7 @@ export function hashCopied(
   verdict.catch(() => {}); // awaited later; an abort may come first
   return {
     verdict,
+    hasThread: false,
     async stop() {
       isStopped = true;
       await again?.stop();
@@ -73,11 +77,13 @@ export function hashCopied(
 /** Starts to hash a snapshot; the verdict comes while the caller continues. */
 export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const { storedHash, source, descriptor } = snapshot;
-  if (snapshot.vouched === true) return { verdict: Promise.resolve("verified"), stop: async () => {} };
-  if (storedHash === undefined) return { verdict: Promise.resolve("absent"), stop: async () => {} };
+  const known = (verdict: HashVerdict): RunningHashJob => ({
+    ...{ verdict: Promise.resolve(verdict), hasThread: false, stop: async () => {} },
+  });
+  if (snapshot.vouched === true) return known("verified");
+  if (storedHash === undefined) return known("absent");
   const judge = (digest: Uint8Array): HashVerdict => (Buffer.from(digest).equals(storedHash) ? "verified" : "mismatch");
-  if (source.size < THREAD_WORTHY_BYTES)
-    return { verdict: Promise.resolve(judge(sha256(source))), stop: async () => {} };
+  if (source.size < THREAD_WORTHY_BYTES) return known(judge(sha256(source)));
   const order: HashOrder = { descriptor, name: source.name, size: source.size };
   const worker = startThread("hash-worker", { workerData: order });
   const verdict = new Promise<HashVerdict>((resolve, reject) => {
@@ -88,6 +94,7 @@ export function startHash(snapshot: SnapshotFile): RunningHashJob {
   verdict.catch(() => {}); // awaited later; an abort may come first
   return {
     verdict,
+    hasThread: true,
     async stop() {
       await worker.terminate();
     },

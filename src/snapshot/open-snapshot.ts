@@ -11,11 +11,10 @@ import type { HashMark } from "../repository/head.ts";
 import type { ComposeTarget } from "./compose-moment.ts";
 import { hashRevision } from "./hash-revision.ts";
 import { type KeyIndexCache, type KeyIndexOptions, openKeyIndexCache } from "./key-index-cache.ts";
-import { startThreadsWhenNeeded } from "./late-threads.ts";
 import type { MomentAccess } from "./moment-access.ts";
 import type { ProgressSink } from "./progress.ts";
 import { openSnapshotFile, type SnapshotFile } from "./snapshot-file.ts";
-import { type SweepThreads, startSweepThreads } from "./sweep-threads.ts";
+import { createSweepThreads, type SweepThreads } from "./sweep-threads.ts";
 
 export interface Snapshot extends Disposable {
   readonly file: SnapshotFile;
@@ -39,6 +38,8 @@ export interface SnapshotOptions {
   readonly composeInto?: ComposeTarget;
   /** Keep an index of the keys of a large file, and use it; without it nothing is kept. */
   readonly keyIndex?: KeyIndexOptions;
+  /** This thread has other work while the file is read: threads sweep it. */
+  readonly sparesCaller?: boolean;
 }
 
 function isFile(path: string): boolean {
@@ -115,8 +116,7 @@ function startReading(file: SnapshotFile, path: string, options: SnapshotOptions
   try {
     const bolt = readBolt(file.source);
     keyIndex = options.keyIndex && openKeyIndexCache(file, options.keyIndex);
-    const start = keyIndex?.found === true ? startThreadsWhenNeeded : startSweepThreads;
-    threads = start(file.source.size);
+    threads = createSweepThreads(file.source.size, options);
     const findings = collectFindings();
     const reached = createPageSet(bolt.pageCount);
     const buckets = readBuckets(bolt, findings.report, reached);

@@ -1,6 +1,6 @@
 /**
- * Sweeps the leaves of a snapshot and joins what was found. A large file is swept by threads, one a core, while this
- * one shows progress and hears SIGINT; a small file is swept here.
+ * Sweeps the leaves of a snapshot and joins what was found. This thread sweeps a piece at a time, and between two pieces
+ * shows progress and hears SIGINT; with a large file, others help where that is worth their start.
  */
 import { setImmediate, setInterval } from "node:timers/promises";
 import type { BoltFile } from "../bolt/bolt.ts";
@@ -30,6 +30,8 @@ export interface SweepOptions {
   readonly signal?: AbortSignal;
   /** Called now and then with the bytes passed so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** The file is hashed meanwhile, in a thread of its own. */
+  readonly besideHash?: boolean;
 }
 
 /** Runs `spec` over every leaf of `map`, marks their pages in `seen`, and returns the joined results. */
@@ -39,15 +41,22 @@ export async function sweepInParallel(
   spec: LeafTaskSpec,
   seen: PageSet,
   report: Report,
-  { signal, onProgress }: SweepOptions = {},
+  { signal, onProgress, besideHash = false }: SweepOptions = {},
 ): Promise<LeafTaskResult> {
   const counters = createCounters(bolt);
   const showProgress = (): void => {
     signal?.throwIfAborted();
     onProgress?.(pagesDone(counters) * bolt.meta.pageSize, bolt.pageCount * bolt.meta.pageSize);
   };
-  if (threads.count === 0) {
-    const tasks = await createLeafTasks(spec, map, report);
+  const helpers = threads.helpers({ decodes: spec.verify !== undefined, besideHash });
+  const shared = helpers + (threads.callerSweeps ? 1 : 0);
+  const { source, meta, metas, pageCount } = bolt;
+  const { name, size } = source;
+  const order = { descriptor, name, size, meta, metas, pageCount, map, spec, counters, threads: shared };
+  const reports = threads.run(order, helpers);
+  const results: LeafTaskResult[] = [];
+  if (threads.callerSweeps) {
+    const tasks = await createLeafTasks(spec, map, report, shared);
     const window = openLeafWindow(bolt, map.slots);
     for (const chunk of takeChunks(counters)) {
       for (const _ of sweepLeaves(map, window, chunk, seen, tasks.visit, report)) {
@@ -56,14 +65,9 @@ export async function sweepInParallel(
       }
       finishChunk(counters);
     }
-    return mergeLeafTaskResults([tasks.finish(), ...(await readInline(map, spec, report))]);
+    results.push(tasks.finish());
   }
-  const { source, meta, metas, pageCount } = bolt;
-  const { name, size } = source;
-  const order = { descriptor, name, size, meta, metas, pageCount, map, spec, counters, threads: threads.count };
-  const reports = threads.run(order);
-  await watched(Promise.all(reports), showProgress);
-  const results: LeafTaskResult[] = [];
+  if (helpers > 0) await watched(Promise.all(reports), showProgress);
   for (const { result, findings, seen: theirs } of await Promise.all(reports)) {
     for (const finding of findings) report(finding);
     for (const id of mergePages(seen, theirs)) {

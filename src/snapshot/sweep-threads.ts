@@ -1,6 +1,6 @@
 /**
- * The threads that sweep a large file. They are started when it is opened, so that they load their code while the tree
- * is walked, and serve every sweep until it is closed. A small file gets none.
+ * The threads that help to sweep a large file. Each is started when it is first needed, and serves every sweep until the
+ * file is closed. A small file gets none.
  */
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
@@ -13,16 +13,35 @@ import type { SweepMessage, SweepOrder, SweepReport } from "./sweep-worker.ts";
 /** Below this a thread costs more than it saves. Bytes. */
 export const THREAD_WORTHY_BYTES = 32 << 20;
 const MOST_THREADS = 4;
+/**
+ * To start and to compile its code, a thread takes about 0.1 s of CPU time, as much as reading and hashing 200 MB. It
+ * is worth that where it saves a second of waiting.
+ */
+const BYTES_A_HELPER = 2 ** 31;
+/** Objects take longer to look at than pages. */
+const DECODED_BYTES_A_HELPER = 256 << 20;
 /** Threads decode objects one at a time: a small young generation keeps them in the cache and the process small. */
 const YOUNG_GENERATION_MB = 8;
 
 /** What threads send meanwhile for an order. */
 type BatchOf<Order> = Order extends RowOrder ? RowBatch : LineBatch;
 
+/** What a sweep is about to do, as far as it says how many threads are worth it. */
+interface SweepLoad {
+  readonly decodes: boolean;
+  /** Whether the command hashes the file at the same time, in a thread of its own. */
+  readonly besideHash: boolean;
+}
+
 export interface SweepThreads {
+  /** At most; 0 for a small file. */
   readonly count: number;
-  /** Sends the order to every thread; one report each. */
-  run(order: SweepOrder): Promise<SweepReport>[];
+  /** Whether the thread that asks sweeps, too. */
+  readonly callerSweeps: boolean;
+  /** How many threads help with a sweep. */
+  helpers(load: SweepLoad): number;
+  /** Sends the order to so many threads; one report each. */
+  run(order: SweepOrder, helpers: number): Promise<SweepReport>[];
   /** Sends an order to each thread, passes on what they send meanwhile, and ends when all have. */
   stream<Order extends LineOrder | RowOrder>(
     orderOf: (thread: number) => Order,
@@ -31,27 +50,48 @@ export interface SweepThreads {
   stop(): void;
 }
 
-/** Starts as many threads as help with a file of `size` bytes: none, or one a core. */
-export function startSweepThreads(size: number): SweepThreads {
-  const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(availableParallelism(), MOST_THREADS);
-  const workers = Array.from({ length: count }, () => {
-    const worker = startThread("sweep-worker", {
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
-    worker.unref(); // a thread without work keeps nothing alive
-    worker.on("error", () => {}); // said by the run that it breaks
-    return worker;
-  });
+export interface SweepThreadsOptions {
+  /** The caller's thread has other work, such as answering requests or copying the file: it is left alone. */
+  readonly sparesCaller?: boolean;
+  /** Logical processors. */
+  readonly cores?: number;
+}
+
+/** The threads for a file of `size` bytes. None is started yet. */
+export function createSweepThreads(
+  size: number,
+  { sparesCaller = false, cores = availableParallelism() }: SweepThreadsOptions = {},
+): SweepThreads {
+  const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(cores, MOST_THREADS);
+  const workers: Worker[] = [];
+  const started = (wanted: number): readonly Worker[] => {
+    while (workers.length < wanted) workers.push(startSweepThread());
+    return workers.slice(0, wanted);
+  };
   return {
     count,
-    run: (order) => workers.map((worker) => runOn<SweepReport>(worker, order)),
+    callerSweeps: !sparesCaller || count === 0,
+    helpers({ decodes, besideHash }) {
+      const free = cores - 1 - (besideHash ? 1 : 0);
+      const worthwhile = Math.floor(size / (decodes ? DECODED_BYTES_A_HELPER : BYTES_A_HELPER));
+      const helpers = Math.max(0, Math.min(count, free, worthwhile));
+      return sparesCaller && count > 0 ? Math.max(1, helpers) : helpers;
+    },
+    run: (order, helpers) => started(helpers).map((worker) => runOn<SweepReport>(worker, order)),
     async stream(orderOf, pass) {
-      await Promise.all(workers.map((worker, thread) => runOn<undefined>(worker, orderOf(thread), pass)));
+      await Promise.all(started(count).map((worker, thread) => runOn<undefined>(worker, orderOf(thread), pass)));
     },
     stop() {
       for (const worker of workers) void worker.terminate();
     },
   };
+}
+
+function startSweepThread(): Worker {
+  const worker = startThread("sweep-worker", { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+  worker.unref(); // a thread without work keeps nothing alive
+  worker.on("error", () => {}); // said by the run that it breaks
+  return worker;
 }
 
 /** The thread's answer. What it sends before, each a batch, goes to `pass`. */

@@ -78,7 +78,7 @@ async function copyDatabase(
 ): Promise<CopiedDatabase | DamagedDatabase | undefined> {
   if (database === undefined) return undefined; // etcd makes one of the log
   const { path } = database.database;
-  using opened = await openSnapshot(path, options);
+  using opened = await openSnapshot(path, { ...options, sparesCaller: true });
   checkDiskSpace(options.dataDir, opened.file.source.size, opened.file.descriptor);
   const copy = writer.copyToSnap("db", opened.file.descriptor, options.signal);
   const work = [copy, checkStructure(opened, options)] as const;

@@ -71,6 +71,7 @@ export async function startServing(path: string, options: ServeOptions): Promise
         ...(encryption === undefined ? {} : { encryption }),
         etcdPrefix: prefix,
         signal,
+        sparesCaller: true, // this thread answers requests
         progress: ({ done, total }) => onProgress(total === undefined || total === 0 ? 0 : done / total),
       });
     const { moments, encryptionConfig, etcdPrefix } = options;

@@ -83,9 +83,10 @@ export async function editSnapshot(source: string, output: string, options: Edit
 
 async function refuseDamage(snapshot: Snapshot, source: string, options: EditOptions): Promise<void> {
   const hashing = startHash(snapshot.file);
-  const [, verdict] = await Promise.all([checkStructure(snapshot, options), hashing.verdict]).finally(() =>
-    hashing.stop(),
-  );
+  const [, verdict] = await Promise.all([
+    checkStructure(snapshot, { ...options, besideHash: hashing.hasThread }),
+    hashing.verdict,
+  ]).finally(() => hashing.stop());
   refuseHash(verdict, source);
   const error = snapshot.findings.list().find(({ level }) => level === "error");
   if (error === undefined) return;
@@ -130,7 +131,12 @@ async function verifyEdited(
   using snapshot = await openSnapshot(staged, options);
   const hashing = startHash(snapshot.file);
   const encryption = loadEncryptionConfig(options.encryptionConfig);
-  const checking = checkStructure(snapshot, { ...options, ...(encryption && { encryption }), objects: true });
+  const checking = checkStructure(snapshot, {
+    ...options,
+    ...(encryption && { encryption }),
+    objects: true,
+    besideHash: hashing.hasThread,
+  });
   const [, verdict] = await Promise.all([checking, hashing.verdict]).finally(() => hashing.stop());
   const keyspace = await readKeyspace(snapshot, {});
   const isWrong = ({ key, value }: SurgeryEdit) => {

@@ -209,7 +209,7 @@ function openGroup(
     },
     rows(options, least = ROWS_WORTH_THREADS) {
       if (found.length < least || tableOf(resource).compare !== undefined) return undefined;
-      if (snapshot.threads.count === 0) return undefined; // asked last: it may start them
+      if (snapshot.threads.count === 0) return undefined;
       const encryption = config === undefined ? {} : { encryption: { rules: config.rules } };
       return readRows(snapshot, keyspace, found, { selection, options, etcdPrefix: prefix, ...encryption }, signal);
     },

@@ -103,9 +103,10 @@ export async function restoreSnapshot(path: string, given: RestoreOptions): Prom
   using target = createRestoreTarget(options);
   const isUnchanged = !needsRewrite(options) && !mayEdit(options);
   const isComposedThere = options.dryRun !== true && isUnchanged;
+  const reading = { ...options, sparesCaller: true }; // this thread copies and hashes
   using snapshot = await openSnapshot(
     path,
-    isComposedThere ? { ...options, composeInto: target.composeInto } : options,
+    isComposedThere ? { ...reading, composeInto: target.composeInto } : reading,
   );
   const { cluster } = options;
   const live = cluster === undefined ? undefined : await compareCluster(snapshot, cluster, options);

@@ -72,6 +72,7 @@ export async function readSnapshotStatus(path: string, options: StatusOptions = 
     const sweepOptions: SweepOptions = {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onProgress: (done, total) => options.progress?.({ step: "reading", done, total, unit: "bytes" }),
+      besideHash: hashing?.hasThread === true,
     };
     const { versions, liveCount, signs } = await sweepInParallel(snapshot, map, spec, reached, report, sweepOptions);
     const keys =

@@ -59,6 +59,7 @@ export async function verifySnapshot(path: string, options: VerifySnapshotOption
     const swept = await sweepInParallel(snapshot, map, spec, reached, report, {
       ...(signal === undefined ? {} : { signal }),
       onProgress: (done, total) => progress?.({ step: "verifying", done, total, unit: "bytes" }),
+      besideHash: hashing.hasThread,
     });
     checkFreePages(bolt, reached, report);
     for (const bucket of buckets) {
