@@ -84,3 +84,18 @@ test.each([
 ])("%s", (_, actual, expected) => {
   expect(actual).toBe(expected);
 });
+
+test("pods that share spec and status have rows of their own", () => {
+  const spec = { containers };
+  const status = {
+    phase: "Running",
+    containerStatuses: [{ name: "main", ready: true, restartCount: 0, state: running }],
+  };
+  expect(row(spec, status)).toBe("1/1 Running 0");
+  expect(row(spec, status, { deletionTimestamp: "2026-11-21T11:59:00Z" })).toBe("1/1 Terminating 0");
+  expect(row(spec, status)).toBe("1/1 Running 0");
+  expect(row({ containers: [...containers, { name: "other" }] }, status)).toBe("1/2 Running 0");
+  expect(row(spec, { ...status, reason: "NodeLost" }, { deletionTimestamp: "2026-11-21T11:59:00Z" })).toBe(
+    "1/1 Unknown 0",
+  );
+});

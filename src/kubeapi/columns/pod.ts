@@ -76,8 +76,31 @@ class Restarts {
   }
 }
 
-/** What kubectl shows of a pod. */
+/**
+ * Of pods of one owner, what the decoder made of spec and status is often one and the same (`storage/decode-message.ts`):
+ * it is looked at once.
+ */
+const summaries = new WeakMap<object, { readonly spec: unknown; readonly summary: PodSummary }>();
+
+/** What kubectl shows of a pod. Its spec and status are not to be changed afterwards. */
 export function summarize(pod: KubeObject): PodSummary {
+  const { spec, status } = pod as { readonly spec?: unknown; readonly status?: unknown };
+  if (typeof status !== "object" || status === null) return withDeletion(pod, summarizeRest(pod));
+  let known = summaries.get(status);
+  if (known === undefined || known.spec !== spec) {
+    known = { spec, summary: summarizeRest(pod) };
+    summaries.set(status, known);
+  }
+  return withDeletion(pod, known.summary);
+}
+
+function withDeletion(pod: KubeObject, summary: PodSummary): PodSummary {
+  const reason = deletionReason(pod);
+  return reason === undefined ? summary : { ...summary, reason };
+}
+
+/** What spec and status say. */
+function summarizeRest(pod: KubeObject): PodSummary {
   const initContainers = list(pod, "spec.initContainers");
   const sidecars = new Set(
     initContainers.filter((each) => text(each, "restartPolicy") === "Always").map((each) => text(each, "name")),
@@ -101,7 +124,7 @@ export function summarize(pod: KubeObject): PodSummary {
     if (reason === "Completed" && running) reason = hasCondition(pod, "Ready") ? "Running" : "NotReady";
   }
   const total = list(pod, "spec.containers").length + sidecars.size;
-  return { ready, total, reason: deletionReason(pod) ?? reason, restarts: restarts.count, lastRestart: restarts.last };
+  return { ready, total, reason, restarts: restarts.count, lastRestart: restarts.last };
 }
 
 function basicReason(pod: KubeObject): string {
