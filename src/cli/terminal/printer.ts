@@ -41,6 +41,8 @@ export interface Printer {
   clearScreen(): Promise<void>;
 }
 
+const viewOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
 const ESC = "\u001b";
 const DELETE = 0x7f;
 const COLOURS: Readonly<Record<Style, number>> = { error: 31, warning: 33, note: 36, good: 32 };
@@ -78,9 +80,9 @@ export function createPrinter(
     },
     writeBytes(lines) {
       // In JSON, control characters of ASCII are escaped already, but for the last.
-      const isSafe = isAscii(lines) && !lines.includes(DELETE);
+      const isSafe = isAscii(lines) && !viewOf(lines).includes(DELETE);
       if (isSafe && sink.writeBytes !== undefined) return sink.writeBytes(lines);
-      return sink.write(escapeText(Buffer.from(lines).toString("utf8")));
+      return sink.write(escapeText(viewOf(lines).toString("utf8")));
     },
     moveLine: (text) => control(`\r${oneLine(withFlags(text)).slice(0, (sink.columns ?? 80) - 1)}${ESC}[K`),
     clearLine: () => control(`\r${ESC}[K`),
