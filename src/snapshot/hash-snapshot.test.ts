@@ -2,9 +2,8 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MendError } from "../errors/errors.ts";
-import { hashCopied, startHash } from "./hash-snapshot.ts";
+import { HASH_THREAD_WORTHY_BYTES, hashCopied, startHash } from "./hash-snapshot.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
-import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 
 /** A descriptor that cannot be read, as on a disk that fails: a directory's. */
 let descriptor: number;
@@ -14,7 +13,7 @@ beforeEach(() => {
 afterEach(() => closeSync(descriptor));
 
 test("a file that a hashing thread cannot read is told as any file that cannot be read", async () => {
-  const source = { name: "backup.db", size: THREAD_WORTHY_BYTES };
+  const source = { name: "backup.db", size: HASH_THREAD_WORTHY_BYTES };
   const hash = startHash({ storedHash: new Uint8Array(32), source, descriptor } as SnapshotFile);
   const error = await hash.verdict.catch((thrown: unknown) => thrown);
   await hash.stop();
@@ -66,4 +65,21 @@ test("where a copy shows no pieces, or a part of them, the file is hashed; where
   expect(reads).toBe(2);
   const { storedHash: _, ...raw } = file;
   expect(await hashCopied(raw as SnapshotFile, async (add) => add(content)).verdict).toBe("absent");
+});
+
+test("a file that is hashed here leaves others their turn, and stops when it is told", async () => {
+  const content = Buffer.alloc(20 << 20, "etcd");
+  const storedHash = createHash("sha256").update(content).digest();
+  const read = (target: Uint8Array, position: number): number => content.copy(target, 0, position);
+  const file = { storedHash, source: { name: "backup.db", size: content.length, read } } as unknown as SnapshotFile;
+  let turns = 0;
+  const other = setInterval(() => turns++, 0);
+  expect(await startHash(file).verdict).toBe("verified");
+  clearInterval(other);
+  expect(turns).toBeGreaterThan(0);
+  content[19 << 20]! ^= 1;
+  expect(await startHash(file).verdict).toBe("mismatch");
+  const hash = startHash(file);
+  await hash.stop();
+  await expect(hash.verdict).rejects.toThrow("hashing was stopped");
 });

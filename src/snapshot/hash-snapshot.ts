@@ -1,16 +1,21 @@
 /** The SHA-256 that etcd puts at the end of a snapshot, computed beside everything else: for a large file in a thread of its own. */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { ByteSource } from "../bolt/byte-source.ts";
 import { MendError } from "../errors/errors.ts";
 import type { SnapshotFile } from "./snapshot-file.ts";
 import { startThread, thrownByThread } from "./start-thread.ts";
-import { THREAD_WORTHY_BYTES } from "./sweep-threads.ts";
 
 /** `absent`: a raw copy of `member/snap/db` carries no hash. */
 export type HashVerdict = "verified" | "absent" | "mismatch";
 
 /** As much as a core's second-level cache takes. */
 const BUFFER_BYTES = 256 << 10;
+
+/** A smaller file is hashed sooner than a thread of its own has started. */
+export const HASH_THREAD_WORTHY_BYTES = 128 << 20;
+/** Of such a file, so much is hashed between two turns of this thread. */
+const BYTES_A_TURN = 8 << 20;
 
 export interface HashOrder {
   readonly descriptor: number;
@@ -20,6 +25,15 @@ export interface HashOrder {
 
 /** The SHA-256 of a source, read a piece at a time. */
 export function sha256(source: ByteSource): Uint8Array {
+  const hashing = hashInPieces(source);
+  for (;;) {
+    const { done, value } = hashing.next();
+    if (done) return value;
+  }
+}
+
+/** Yields after each piece the bytes that were hashed so far. */
+function* hashInPieces(source: ByteSource): Generator<number, Uint8Array> {
   const hash = createHash("sha256");
   const buffer = new Uint8Array(BUFFER_BYTES);
   for (let position = 0; position < source.size; ) {
@@ -27,6 +41,7 @@ export function sha256(source: ByteSource): Uint8Array {
     if (got === 0) break;
     hash.update(buffer.subarray(0, got));
     position += got;
+    yield position;
   }
   return hash.digest();
 }
@@ -74,6 +89,31 @@ export function hashCopied(
   };
 }
 
+/** Hashes a file in this thread, by turns with what else it does. */
+function hashHere(source: ByteSource, judge: (digest: Uint8Array) => HashVerdict): RunningHashJob {
+  let isStopped = false;
+  const work = async (): Promise<HashVerdict> => {
+    const hashing = hashInPieces(source);
+    for (let turn = BYTES_A_TURN; ; ) {
+      const { done, value } = hashing.next();
+      if (done) return judge(value);
+      if (value < turn) continue;
+      turn += BYTES_A_TURN;
+      await setImmediate();
+      if (isStopped) throw new MendError("internal", "hashing was stopped");
+    }
+  };
+  const verdict = work();
+  verdict.catch(() => {}); // awaited later; an abort may come first
+  return {
+    verdict,
+    hasThread: false,
+    async stop() {
+      isStopped = true;
+    },
+  };
+}
+
 /** Starts to hash a snapshot; the verdict comes while the caller continues. */
 export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const { storedHash, source, descriptor } = snapshot;
@@ -83,7 +123,7 @@ export function startHash(snapshot: SnapshotFile): RunningHashJob {
   if (snapshot.vouched === true) return known("verified");
   if (storedHash === undefined) return known("absent");
   const judge = (digest: Uint8Array): HashVerdict => (Buffer.from(digest).equals(storedHash) ? "verified" : "mismatch");
-  if (source.size < THREAD_WORTHY_BYTES) return known(judge(sha256(source)));
+  if (source.size < HASH_THREAD_WORTHY_BYTES) return hashHere(source, judge);
   const order: HashOrder = { descriptor, name: source.name, size: source.size };
   const worker = startThread("hash-worker", { workerData: order });
   const verdict = new Promise<HashVerdict>((resolve, reject) => {
