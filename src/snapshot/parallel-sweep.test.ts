@@ -43,8 +43,14 @@ describe("how many threads help", () => {
   });
 
   test("at least one where the caller's thread has other work", () => {
-    expect(helpers(GIGABYTE, 1, HEAVY, true)).toBe(1);
+    expect(helpers(GIGABYTE, 2, HEAVY, true)).toBe(1);
     expect(helpers(GIGABYTE, 4, LIGHT, true)).toBe(1);
+  });
+
+  test("none on one processor, where this thread does both by turns", () => {
+    const threads = createSweepThreads(8 * GIGABYTE, { cores: 1, sparesCaller: true });
+    expect(threads.helpers(HEAVY)).toBe(0);
+    expect(threads.callerSweeps).toBe(true);
   });
 });
 

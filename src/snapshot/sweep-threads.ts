@@ -51,7 +51,7 @@ export interface SweepThreads {
 }
 
 export interface SweepThreadsOptions {
-  /** The caller's thread has other work, such as answering requests or copying the file: it is left alone. */
+  /** The caller's thread has other work, such as answering requests or copying the file: it is left alone, if there is another processor. */
   readonly sparesCaller?: boolean;
   /** Logical processors. */
   readonly cores?: number;
@@ -63,6 +63,7 @@ export function createSweepThreads(
   { sparesCaller = false, cores = availableParallelism() }: SweepThreadsOptions = {},
 ): SweepThreads {
   const count = size < THREAD_WORTHY_BYTES ? 0 : Math.min(cores, MOST_THREADS);
+  const callerSweeps = !sparesCaller || count === 0 || cores === 1;
   const workers: Worker[] = [];
   const started = (wanted: number): readonly Worker[] => {
     while (workers.length < wanted) workers.push(startSweepThread());
@@ -70,12 +71,12 @@ export function createSweepThreads(
   };
   return {
     count,
-    callerSweeps: !sparesCaller || count === 0,
+    callerSweeps,
     helpers({ decodes, besideHash }) {
       const free = cores - 1 - (besideHash ? 1 : 0);
       const worthwhile = Math.floor(size / (decodes ? DECODED_BYTES_A_HELPER : BYTES_A_HELPER));
       const helpers = Math.max(0, Math.min(count, free, worthwhile));
-      return sparesCaller && count > 0 ? Math.max(1, helpers) : helpers;
+      return callerSweeps ? helpers : Math.max(1, helpers);
     },
     run: (order, helpers) => started(helpers).map((worker) => runOn<SweepReport>(worker, order)),
     async stream(orderOf, pass) {
