@@ -1,22 +1,29 @@
 /**
  * `kubemend diagnose` on a healthy control plane of processes with hollow nodes and their pods, beside the lists that a
- * person would pipe through jq. KUBEMEND_BENCH_NODES and KUBEMEND_BENCH_PODS say how many there are: 100 and 3,000
- * unless told. KUBEMEND_BENCH_SIMULATED=1 takes the nodes of simulated-nodes.ts, where a machine has no space for as
- * many kubelets.
+ * person would pipe through jq: CPU time of the tool and of the API server, wall time, memory. KUBEMEND_BENCH_NODES and
+ * KUBEMEND_BENCH_PODS say how many there are: 100 and 3,000 unless told. KUBEMEND_BENCH_SIMULATED=1 takes the nodes of
+ * simulated-nodes.ts, where a machine has no space for as many kubelets.
  */
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startControlPlane } from "../testbed/control-plane.ts";
-import { runForResult } from "../testbed/processes.ts";
 import { kubernetesOrWhyNot } from "../testbed/requirements.ts";
-import { waitFor } from "../testbed/wait.ts";
+import { cpuSeconds } from "./at-rest.ts";
+import { type Cost, measureMeanwhile } from "./measure.ts";
 import { recordTable } from "./record.ts";
-import { startSimulatedNodes } from "./simulated-nodes.ts";
+import { PATIENCE_SECONDS, REQUESTS_PER_SECOND, startSimulatedNodes } from "./simulated-nodes.ts";
+import { spread, spreadText } from "./turns.ts";
+import { startWorkloads } from "./workloads.ts";
 
 const NODES = Number(process.env.KUBEMEND_BENCH_NODES ?? 100);
 const PODS = Number(process.env.KUBEMEND_BENCH_PODS ?? 3000);
 const SIMULATED = process.env.KUBEMEND_BENCH_SIMULATED === "1";
 const REPLICAS = 50;
+
+interface Run extends Cost {
+  readonly apiServerSeconds: number;
+}
 
 /** Prints a table. Runs what `npm run build` made, else the sources. */
 export async function benchDiagnose(runs: number, file: string | undefined): Promise<void> {
@@ -27,62 +34,54 @@ export async function benchDiagnose(runs: number, file: string | undefined): Pro
   }
   const built = join(import.meta.dirname, "../dist/kubemend.js");
   const program = existsSync(built) ? built : join(import.meta.dirname, "../src/cli/main.ts");
-  await using plane = await startControlPlane({ kubernetes, members: 3 });
+  await using plane = await startControlPlane({
+    kubernetes,
+    members: 3,
+    ...(SIMULATED && { nodeMonitorGraceSeconds: PATIENCE_SECONDS, requestsPerSecond: REQUESTS_PER_SECOND }),
+  });
   const kind = SIMULATED ? "simulated" : "hollow";
   console.error(`starting ${NODES} ${kind} nodes, then ${PODS} pods`);
   await using _nodes = SIMULATED ? await startSimulatedNodes(plane, NODES) : undefined;
   if (!SIMULATED) await plane.addHollowNodes(NODES);
-  for (let i = 0; i * REPLICAS < PODS; i++) {
-    await plane.api.applyObject(deployment(`load-${i}`, Math.min(REPLICAS, PODS - i * REPLICAS)));
-  }
-  await waitFor("all pods to run", async () => (await running()) === PODS, { seconds: 1800, everyMilliseconds: 2000 });
+  await startWorkloads(plane, "load", { pods: PODS, deployments: Math.ceil(PODS / REPLICAS) });
 
-  async function running(): Promise<number> {
-    const path = "/api/v1/pods?fieldSelector=status.phase%3DRunning&limit=1";
-    const { items, metadata } = await plane.api.get(path);
-    return metadata.continue === undefined ? items.length : (await plane.api.list(path.replace("&limit=1", ""))).length;
-  }
-
+  const scratch = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
   const kubeconfig = plane.kubeconfig;
   const kubectl = [kubernetes.program("kubectl"), `--kubeconfig=${kubeconfig}`, "get", "-A", "-o", "json"];
-  const ways: Readonly<Record<string, readonly string[]>> = {
+  const ways = Object.entries({
     "kubemend diagnose": [process.execPath, program, "diagnose", "-o", "json", `--kubeconfig=${kubeconfig}`],
     "kubectl get pods,nodes,deployments,replicasets -o json": [...kubectl, "pods,nodes,deployments,replicasets"],
-  };
-  const record = recordTable(["what", "all s", "best s"], { file, texts: 2 });
-  for (const [way, command] of Object.entries(ways)) {
-    const times: number[] = [];
-    const shown: string[] = [];
-    for (let run = 0; run < runs; run++) {
-      const began = performance.now();
-      const { code, stderr, stdout } = await runForResult(command);
-      const seconds = (performance.now() - began) / 1000;
-      times.push(seconds);
+  });
+  const found = new Map<string, Run[]>(ways.map(([way]) => [way, []]));
+  const { pid } = plane.bed.processes.get("kube-apiserver")!;
+  const record = recordTable(["what", "CPU s", "API server CPU s", "wall s", "peak MiB"], { file });
+  for (let run = 0; run < runs; run++) {
+    for (const [way, command] of ways) {
+      const output = join(scratch, "output");
+      const before = cpuSeconds(pid);
+      const cost = await measureMeanwhile(command, output);
+      if (typeof cost === "string")
+        throw new Error(`"${way}": ${cost}: ${readFileSync(output, "utf8").slice(0, 2000)}`);
+      found.get(way)!.push({ ...cost, apiServerSeconds: cpuSeconds(pid) - before });
       // A probe that ran into its deadline ends early, and says so: such a run is no measurement of the whole.
-      shown.push(`${seconds.toFixed(2)}${stdout.includes("no answer within") ? " (not all answered)" : ""}`);
-      if (code !== 0) throw new Error(`"${way}" ended with ${code}: ${stderr}${stdout.slice(0, 2000)}`);
+      const text = way.startsWith("kubemend") ? readFileSync(output, "utf8") : "";
+      if (text.includes("no answer within")) throw new Error(`"${way}" did not see everything: ${text.slice(0, 2000)}`);
     }
-    record.add(`\`${way}\``, shown.join(", "), Math.min(...times).toFixed(2));
+  }
+  rmSync(scratch, { recursive: true });
+  for (const [way, each] of found) {
+    const column = (of: (run: Run) => number) => spreadText(spread(each.map(of)));
+    const peak = Math.max(...each.map(({ peakMemory }) => peakMemory));
+    record.add(
+      `\`${way}\``,
+      column((run) => run.cpuSeconds),
+      column((run) => run.apiServerSeconds),
+      column((run) => run.wallSeconds),
+      String(Math.round(peak)),
+    );
   }
   const { version } = kubernetes;
-  record.end(`A healthy cluster of ${NODES} ${kind} nodes and ${PODS} pods, Kubernetes ${version}, ${runs} runs each`);
-}
-
-function deployment(name: string, replicas: number): unknown {
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace: "default" },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: name } },
-      template: {
-        metadata: { labels: { app: name } },
-        spec: {
-          tolerations: [{ operator: "Exists" }],
-          containers: [{ name: "web", image: "kubemend.test/web:1", imagePullPolicy: "IfNotPresent" }],
-        },
-      },
-    },
-  };
+  record.end(
+    `A healthy cluster of ${NODES} ${kind} nodes and ${PODS} pods, Kubernetes ${version}, the median of ${runs} runs in turns`,
+  );
 }

@@ -1,6 +1,7 @@
 /** Runs a program and says what it cost: wall time by our own clock, CPU time and peak memory by GNU time, which asks the kernel. */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once as next } from "node:events";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -29,20 +30,50 @@ export function measure(command: readonly string[], runs: number, before: () => 
 function once(command: readonly string[]): Cost | string {
   const directory = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
   try {
-    const report = join(directory, "time");
-    const timed = existsSync(TIME) ? [TIME, "-q", "-o", report, "-f", "%U %S %M", ...command] : command;
+    const [program, ...words] = underTime(command, directory);
     const start = performance.now();
-    const { status, stderr, error } = spawnSync(timed[0]!, timed.slice(1), {
+    const { status, stderr, error } = spawnSync(program!, words, {
       stdio: ["ignore", "ignore", "pipe"],
       encoding: "utf8",
     });
     const wallSeconds = (performance.now() - start) / 1000;
     if (error !== undefined) return error.message;
     if (status !== 0) return `exit code ${status}: ${stderr.trim().split("\n")[0] ?? ""}`;
-    if (timed === command) return { wallSeconds, cpuSeconds: Number.NaN, peakMemory: Number.NaN };
-    const [user, system, kibibytes] = readFileSync(report, "utf8").trim().split(" ").map(Number);
-    return { wallSeconds, cpuSeconds: user! + system!, peakMemory: kibibytes! / 1024 };
+    return { wallSeconds, ...reported(directory) };
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+/**
+ * One run of a program while this process goes on, which plays a part of what is measured. `stdout` is a file that gets
+ * what it prints; thrown away unless told.
+ */
+export async function measureMeanwhile(command: readonly string[], stdout = "/dev/null"): Promise<Cost | string> {
+  const directory = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
+  const output = openSync(stdout, "w");
+  try {
+    const [program, ...words] = underTime(command, directory);
+    const start = performance.now();
+    const child = spawn(program!, words, { stdio: ["ignore", output, "pipe"] });
+    const stderr: Buffer[] = [];
+    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
+    const [code] = (await next(child, "close")) as [number | null];
+    const wallSeconds = (performance.now() - start) / 1000;
+    if (code !== 0) return `exit code ${code}: ${Buffer.concat(stderr).toString().trim().split("\n").at(-1) ?? ""}`;
+    return { wallSeconds, ...reported(directory) };
+  } finally {
+    closeSync(output);
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function underTime(command: readonly string[], directory: string): readonly string[] {
+  return existsSync(TIME) ? [TIME, "-q", "-o", join(directory, "time"), "-f", "%U %S %M", ...command] : command;
+}
+
+function reported(directory: string): Pick<Cost, "cpuSeconds" | "peakMemory"> {
+  if (!existsSync(TIME)) return { cpuSeconds: Number.NaN, peakMemory: Number.NaN };
+  const [user, system, kibibytes] = readFileSync(join(directory, "time"), "utf8").trim().split(" ").map(Number);
+  return { cpuSeconds: user! + system!, peakMemory: kibibytes! / 1024 };
 }

@@ -8,7 +8,7 @@ import { aligned } from "./aligned.ts";
 import { type Recorded, recordedTable } from "./record.ts";
 import { type RestoredObjects, restoredTables } from "./restored-objects.ts";
 import { type ScaleResults, scaleTable } from "./scale-table.ts";
-import type { Measured, Spread } from "./turns.ts";
+import { type Measured, type Spread, spreadText } from "./turns.ts";
 
 export interface Results {
   /** The day of the run, such as `2026-11-29`. */
@@ -43,9 +43,9 @@ export function resultsTable(results: Results): string {
     return measured.map((each) => [
       name,
       each.tool,
-      each.cpu === null ? "" : seconds(each.cpu),
+      each.cpu === null ? "" : spreadText(each.cpu),
       own === undefined || own === each ? "" : ratio(own.cpu, each.cpu),
-      seconds(each.wall),
+      spreadText(each.wall),
       own === undefined || own === each ? "" : ratio(own.wall, each.wall),
       each.peakMemory === null ? "" : String(each.peakMemory),
     ]);
@@ -56,10 +56,6 @@ export function resultsTable(results: Results): string {
 load ${load[0].toFixed(1)} before and
 ${load[1].toFixed(1)} after; the median of ${runs} runs in turns, and the least and the most:`;
   return `${conditions}\n\n${table}`;
-}
-
-function seconds({ median, least, most }: Spread): string {
-  return `${median.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
 }
 
 function ratio(own: Spread | null, peer: Spread | null): string {

@@ -49,7 +49,12 @@ function summary(tool: string, costs: readonly Cost[]): Measured {
   };
 }
 
-function spread(values: readonly number[]): Spread {
+/** Such as `2.89 (2.88-2.92)`: the median, the least and the most. */
+export function spreadText({ median, least, most }: Spread): string {
+  return `${median.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
+}
+
+export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
   const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;

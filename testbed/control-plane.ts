@@ -34,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly nodeMonitorGraceSeconds?: number;
   /** Evict by time instead of by taints; for Kubernetes before 1.27. */
   readonly podEvictionTimeoutSeconds?: number;
+  /** Of each client of controller manager and scheduler: their own defaults (20 and 50) unless told, too few for thousands of nodes. */
+  readonly requestsPerSecond?: number;
   /** Leaves the bed running when this process ends. */
   readonly keep?: boolean;
   /** Which of the controllers run: all unless told. */
@@ -129,18 +131,19 @@ export class ControlPlane {
       `${names.length} nodes to be Ready`,
       async () => {
         const nodes = await this.api.list("/api/v1/nodes");
-        const ready = nodes
-          .filter((node) => conditionOf(node, "Ready") === "True")
-          .map(({ metadata }) => metadata.name);
-        missing = names.filter((name) => !ready.includes(name));
+        const ready = new Set(
+          nodes.filter((node) => conditionOf(node, "Ready") === "True").map(({ metadata }) => metadata.name),
+        );
+        missing = names.filter((name) => !ready.has(name));
         return missing.length === 0;
       },
       {
         seconds,
-        everyMilliseconds: Math.max(250, 50 * names.length), // the list of hundreds is long
+        everyMilliseconds: Math.min(5000, Math.max(250, 50 * names.length)), // the list of hundreds is long
         explain: () => {
           const programs = missing.flatMap((name) => [name, `${name}-kubelet`]); // a hollow node's has the node's name
-          return `not Ready: ${missing.join(", ")}\n${this.logs(programs)}`;
+          const more = missing.length > 20 ? ` and ${missing.length - 20} more` : "";
+          return `not Ready: ${missing.slice(0, 20).join(", ")}${more}\n${this.logs(programs)}`;
         },
       },
     );
@@ -208,7 +211,12 @@ export async function startControlPlaneIn(
   kubernetes: Kubernetes,
   options: Pick<
     ControlPlaneOptions,
-    "members" | "etcdFlags" | "nodeMonitorGraceSeconds" | "podEvictionTimeoutSeconds" | "components"
+    | "members"
+    | "etcdFlags"
+    | "nodeMonitorGraceSeconds"
+    | "podEvictionTimeoutSeconds"
+    | "requestsPerSecond"
+    | "components"
   >,
   host?: ApiServerHost,
 ): Promise<ControlPlane> {
@@ -279,13 +287,14 @@ export async function startControlPlaneIn(
     const config = await plane.issueKubeconfig(name, `system:${name}`);
     const flags =
       name === "kube-scheduler"
-        ? schedulerFlags(config)
+        ? schedulerFlags(config, options.requestsPerSecond)
         : controllerManagerFlags({
             kubeconfig: config,
             ca: { certificate: authority.certificatePath, key: authority.keyPath },
             serviceAccountPrivateKey: serviceAccount.privatePath,
             nodeMonitorGraceSeconds: options.nodeMonitorGraceSeconds,
             podEvictionTimeoutSeconds: options.podEvictionTimeoutSeconds,
+            requestsPerSecond: options.requestsPerSecond,
           });
     bed.start(name, [kubernetes.program(name), ...toArguments(flags)], { restart: true });
   }

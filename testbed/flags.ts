@@ -53,6 +53,8 @@ export interface ControllerManagerSettings {
   readonly nodeMonitorGraceSeconds?: number | undefined;
   /** Evicts the pods of a failed node all together after that time, as Kubernetes did before 1.13 and could until 1.26. */
   readonly podEvictionTimeoutSeconds?: number | undefined;
+  /** Of each controller; the version's own default where undefined. */
+  readonly requestsPerSecond?: number | undefined;
 }
 
 export function controllerManagerFlags(settings: ControllerManagerSettings): Flags {
@@ -65,6 +67,7 @@ export function controllerManagerFlags(settings: ControllerManagerSettings): Fla
     "cluster-signing-key-file": settings.ca.key,
     controllers: "*,bootstrapsigner,tokencleaner",
     "enable-taint-manager": timeout === undefined ? undefined : false,
+    ...requestRate(settings.requestsPerSecond),
     kubeconfig: settings.kubeconfig,
     "node-monitor-grace-period": grace === undefined ? undefined : `${grace}s`,
     "node-monitor-period": grace === undefined ? undefined : `${Math.max(1, Math.floor(grace / 4))}s`,
@@ -75,13 +78,18 @@ export function controllerManagerFlags(settings: ControllerManagerSettings): Fla
   };
 }
 
-export function schedulerFlags(kubeconfig: string): Flags {
+export function schedulerFlags(kubeconfig: string, requestsPerSecond?: number): Flags {
   return {
     "authentication-kubeconfig": kubeconfig,
     "authorization-kubeconfig": kubeconfig,
     "bind-address": "127.0.0.1",
+    ...requestRate(requestsPerSecond),
     kubeconfig,
   };
+}
+
+function requestRate(perSecond: number | undefined): Flags {
+  return { "kube-api-qps": perSecond, "kube-api-burst": perSecond };
 }
 
 export interface KubeletSettings {

@@ -1,5 +1,6 @@
 /** All rules, the roots of what they find, and a line for each area that is well. */
 import { input } from "../errors/input.ts";
+import { joinAlike } from "./alike.ts";
 import { judgeApiServer } from "./api-server.ts";
 import { judgeBlockers } from "./blockers.ts";
 import { judgeCertificates } from "./certificates.ts";
@@ -30,7 +31,7 @@ export interface AreaSummary {
 }
 
 export function diagnose(facts: Facts): Diagnosis {
-  const troubles = suppressConsequences([
+  const roots = suppressConsequences([
     ...judgeLocal(facts),
     ...judgeCertificates(facts),
     ...judgeEtcd(facts),
@@ -40,6 +41,7 @@ export function diagnose(facts: Facts): Diagnosis {
     ...judgeBlockers(facts),
     ...judgeWorkloads(facts),
   ]);
+  const troubles = joinAlike(roots);
   const areas = AREAS.map((area) => summarise(area, troubles, facts));
   const verdict = verdictOf(troubles, areas, facts);
   return { verdict, healthy: verdict === "healthy", troubles, areas };

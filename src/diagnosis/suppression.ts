@@ -7,7 +7,11 @@ const MOST_EVIDENCE = 8;
 export function suppressConsequences(troubles: readonly Trouble[]): Trouble[] {
   const byKey = new Map<string, Trouble[]>();
   for (const trouble of troubles) {
-    for (const key of [trouble.code, ...(trouble.keys ?? [])]) byKey.set(key, [...(byKey.get(key) ?? []), trouble]);
+    for (const key of [trouble.code, ...(trouble.keys ?? [])]) {
+      const named = byKey.get(key);
+      if (named === undefined) byKey.set(key, [trouble]);
+      else named.push(trouble);
+    }
   }
   const causesOf = (trouble: Trouble): Trouble[] =>
     [...new Set((trouble.explainedBy ?? []).flatMap((key) => byKey.get(key) ?? []))].filter((each) => each !== trouble);
@@ -28,8 +32,9 @@ export function suppressConsequences(troubles: readonly Trouble[]): Trouble[] {
   const taken = new Map<Trouble, Trouble[]>();
   for (const trouble of troubles) {
     const root = rootOf(trouble, new Set()) ?? trouble;
-    if (root === trouble) taken.set(trouble, taken.get(trouble) ?? []);
-    else taken.set(root, [...(taken.get(root) ?? []), trouble]);
+    const own = taken.get(root) ?? [];
+    if (root !== trouble) own.push(trouble);
+    taken.set(root, own);
   }
   const roots = troubles.filter((trouble) => taken.has(trouble));
   return roots.map((root) => withEvidence(root, taken.get(root) ?? [])).sort((a, b) => rank(a) - rank(b));

@@ -28,6 +28,9 @@ const TITLES: Readonly<Record<Trouble["area"], string>> = {
   certificates: "certificates",
 };
 const WIDTH = 20;
+/** Of more lines than fit on a screen, so many are shown. */
+const MOST_LINES = 12;
+const SHOWN_LINES = 3;
 
 export function diagnosisText(result: DiagnoseResult): Text {
   const from = result.node === null ? "" : `, seen from node ${result.node}`;
@@ -38,11 +41,16 @@ export function diagnosisText(result: DiagnoseResult): Text {
 function troubleText(trouble: Trouble): Text {
   const { level, area, text, code, evidence, consequence, commands, advice } = trouble;
   const lines = [` ${TITLES[area]}: ${shown(text)} [${code}]`];
-  lines.push(...labelled("evidence", evidence), ...labelled("so", [consequence]));
-  const steps = commands.length > 0 ? commands : advice === undefined ? [] : [advice];
+  lines.push(...labelled("evidence", someLines(evidence)), ...labelled("so", [consequence]));
+  const steps = commands.length > 0 ? someLines(commands) : advice === undefined ? [] : [advice];
   lines.push(...labelled("mend", steps));
   if (commands.length > 0 && advice !== undefined) lines.push(...labelled("", [`(${advice})`]));
   return [styled(STYLES[level], LABELS[level].padEnd(8)), `${lines.join("\n")}\n\n`];
+}
+
+function someLines(texts: readonly string[]): readonly string[] {
+  const more = texts.length - SHOWN_LINES;
+  return texts.length <= MOST_LINES ? texts : [...texts.slice(0, SHOWN_LINES), `and ${more} more: -o json has all`];
 }
 
 function labelled(label: string, texts: readonly string[]): string[] {

@@ -14,15 +14,26 @@ export async function listAll(api: ClusterApi, path: string, query = "", signal?
 }
 
 /** As {@link listAll}, from the first of `versions` (such as `apps/v1`) that the server knows; empty where it knows none of them. */
-export async function listFirst(
+export function listFirst(
   api: ClusterApi,
   versions: readonly string[],
   resource: string,
   signal?: AbortSignal,
 ): Promise<KubeObject[]> {
+  return listEachOfFirst(api, versions, resource, (object) => object, signal);
+}
+
+/** As {@link listFirst}, of each object only what `pick` takes of it. */
+export async function listEachOfFirst<T>(
+  api: ClusterApi,
+  versions: readonly string[],
+  resource: string,
+  pick: (object: KubeObject) => T,
+  signal?: AbortSignal,
+): Promise<T[]> {
   for (const version of versions) {
-    const found = await unlessAbsent(listAll(api, `/apis/${version}/${resource}`, "", signal));
-    if (found !== undefined) return found;
+    const found = await unlessAbsent(api.listEach(`/apis/${version}/${resource}`, pick, signal));
+    if (found !== undefined) return found.items;
   }
   return [];
 }

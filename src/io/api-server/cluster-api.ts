@@ -115,14 +115,24 @@ export class ClusterApi {
    * Read page by page, to the end, unless the path has a `limit` of its own. `limit`: objects a page; 0 for all at
    * once. Without `resourceVersion` in the path the answer is what etcd's quorum has, and no older.
    */
-  async list(
+  list(
     path: string,
     signal?: AbortSignal,
     limit = PAGE,
   ): Promise<{ readonly items: KubeObject[]; readonly resourceVersion: string }> {
+    return this.listEach(path, (object) => object, signal, limit);
+  }
+
+  /** As {@link list}, of each object only what `pick` takes of it: one page of the objects themselves is in memory at a time. */
+  async listEach<T>(
+    path: string,
+    pick: (object: KubeObject) => T,
+    signal?: AbortSignal,
+    limit = PAGE,
+  ): Promise<{ readonly items: T[]; readonly resourceVersion: string }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const items: KubeObject[] = [];
+        const items: T[] = [];
         let resourceVersion = "";
         const seen = new Set<string>();
         for await (const page of this.pages(path, { signal }, limit)) {
@@ -133,7 +143,7 @@ export class ClusterApi {
             const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
             if (seen.has(key)) throw this.#foreign(`its list of ${path.split("?")[0]} has "${key}" twice`);
             seen.add(key);
-            items.push(object);
+            items.push(pick(object));
           }
           resourceVersion = textOf(objectOf(page.metadata).resourceVersion);
         }

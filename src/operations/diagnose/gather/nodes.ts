@@ -22,13 +22,14 @@ export interface NodeLook {
 }
 
 export async function gatherNodes(api: ClusterApi, probes: Probes, minor: number): Promise<NodeLook | undefined> {
-  const objects = await probes.try("nodes", "nodes", (signal) => listAll(api, "/api/v1/nodes", "", signal));
-  if (objects === undefined) return undefined;
+  const list = await probes.try("nodes", "nodes", (signal) => api.listEach("/api/v1/nodes", lookAt, signal));
+  if (list === undefined) return undefined;
+  const looks = list.items;
   const mode: EvictionMode =
     minor < TAINT_EVICTION_MINOR
       ? { by: "timeout", seconds: DEFAULT_EVICTION_TIMEOUT_S, assumed: true }
       : { by: "taints" };
-  const asked = objects.filter((object) => nodeFacts(object).ready !== "True").slice(0, MOST_LOST);
+  const asked = looks.flatMap(({ lost }) => lost ?? []).slice(0, MOST_LOST);
   const pods = await Promise.all(
     asked.map(async (object) => {
       const { name } = object.metadata;
@@ -40,9 +41,25 @@ export async function gatherNodes(api: ClusterApi, probes: Probes, minor: number
   );
   const byNode = new Map(pods);
   return {
-    nodes: objects.map((object) => ({ ...nodeFacts(object), pods: byNode.get(object.metadata.name) })),
-    kubelets: objects.flatMap((object) => kubeletOf(object) ?? []),
+    nodes: looks.map(({ facts }) => ({ ...facts, pods: byNode.get(facts.name) })),
+    kubelets: looks.flatMap(({ kubelet }) => kubelet ?? []),
   };
+}
+
+interface Look {
+  readonly facts: NodeFacts;
+  readonly kubelet: KubeletAddress | undefined;
+  /** The node itself, where it is not ready, without what is long of it. */
+  readonly lost: KubeObject | undefined;
+}
+
+/** Nodes are long objects (which images they have alone is some KB): of thousands only what is judged is kept. */
+function lookAt(node: KubeObject): Look {
+  const facts = nodeFacts(node);
+  const { metadata, spec, status, ...type } = node;
+  const { conditions } = objectOf(status);
+  const lost = facts.ready === "True" ? undefined : { ...type, metadata, spec, status: { conditions } };
+  return { facts, kubelet: kubeletOf(node), lost: lost as KubeObject | undefined };
 }
 
 function nodeFacts(node: KubeObject): NodeFacts {

@@ -1,8 +1,9 @@
 /** Pods that wait, Deployments that lag, ReplicaSets that are short, without reading the pods that run. */
 
 import type { LaggingDeployment, PendingPod, ShortReplicaSet } from "../../../diagnosis/facts.ts";
-import { FROM_CACHE, listAll, listFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
+import { FROM_CACHE, listAll, listEachOfFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
 import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
+import { recogniseComponent } from "../../../kube/component.ts";
 import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
 
@@ -16,8 +17,23 @@ const TABLE = ["v1", "v1beta1"]
 /** The reasons of so many are asked for. */
 const MOST_REASONS = 10;
 
+/** Without the pod templates of those that make no component of the control plane: they are most of what thousands of them weigh. */
 export function listDeployments(api: ClusterApi, signal: AbortSignal): Promise<KubeObject[]> {
-  return listFirst(api, APPS, "deployments", signal);
+  return listEachOfFirst(api, APPS, "deployments", withoutTemplate, signal);
+}
+
+function withoutTemplate(deployment: KubeObject): KubeObject {
+  const { metadata, spec, status, ...type } = deployment;
+  const { name, namespace, labels, generation, uid } = metadata;
+  const { replicas, template } = objectOf(spec);
+  const { metadata: ofPods, spec: podSpec } = objectOf(template);
+  const own = recogniseComponent(labels ?? objectOf(objectOf(ofPods).labels), name, objectOf(podSpec));
+  return {
+    ...type,
+    metadata: { name, namespace, labels, generation, uid },
+    spec: { replicas, template: { metadata: ofPods, ...(own !== undefined && { spec: podSpec }) } },
+    status,
+  } as KubeObject;
 }
 
 /** One object's metadata, and how many more there are (since 1.15; undefined before). */
@@ -57,7 +73,7 @@ export function laggingDeployments(deployments: readonly KubeObject[]): LaggingD
 }
 
 interface Row {
-  readonly metadata: KubeObject["metadata"];
+  readonly metadata: Pick<KubeObject["metadata"], "name" | "namespace" | "uid">;
   readonly wanted: number;
   readonly there: number;
 }
@@ -109,8 +125,9 @@ async function explained(
 
 async function replicaSetRows(api: ClusterApi, signal: AbortSignal): Promise<{ version: string; rows: Row[] }> {
   for (const version of REPLICA_SETS) {
-    const pages = await unlessAbsent(allPages(api, `/apis/${version}/replicasets`, TABLE, signal));
-    if (pages !== undefined) return { version, rows: pages.flatMap(rowsOf) };
+    const rows: Row[] = [];
+    const read = eachPage(api, `/apis/${version}/replicasets`, TABLE, signal, (page) => rows.push(...rowsOf(page)));
+    if ((await unlessAbsent(read)) !== undefined) return { version, rows };
   }
   return { version: "apps/v1", rows: [] };
 }
@@ -118,7 +135,7 @@ async function replicaSetRows(api: ClusterApi, signal: AbortSignal): Promise<{ v
 function rowsOf(page: JsonObject): Row[] {
   if (page.kind !== "Table") {
     return objectsOf(page.items).map((item) => ({
-      metadata: item.metadata as KubeObject["metadata"],
+      metadata: identityOf(item.metadata),
       wanted: Number(objectOf(item.spec).replicas ?? 1),
       there: Number(objectOf(item.status).replicas ?? 0),
     }));
@@ -127,26 +144,40 @@ function rowsOf(page: JsonObject): Row[] {
   const [wanted, there] = [columns.indexOf("Desired"), columns.indexOf("Current")];
   return objectsOf(page.rows).map((row) => {
     const cells = (row.cells ?? []) as readonly unknown[];
-    const metadata = objectOf(row.object).metadata as KubeObject["metadata"];
-    return { metadata, wanted: Number(cells[wanted]), there: Number(cells[there]) };
+    return {
+      metadata: identityOf(objectOf(row.object).metadata),
+      wanted: Number(cells[wanted]),
+      there: Number(cells[there]),
+    };
   });
+}
+
+function identityOf(metadata: unknown): Row["metadata"] {
+  const { name, namespace = "", uid = "" } = metadata as KubeObject["metadata"];
+  return { name, namespace, uid };
 }
 
 async function podsByOwner(api: ClusterApi, signal: AbortSignal): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for (const page of await allPages(api, "/api/v1/pods", METADATA_ONLY, signal)) {
+  await eachPage(api, "/api/v1/pods", METADATA_ONLY, signal, (page) => {
     for (const item of objectsOf(page.items)) {
       const { ownerReferences, deletionTimestamp } = item.metadata as KubeObject["metadata"];
       if (deletionTimestamp !== undefined) continue;
       const owner = ownerReferences?.find(({ controller }) => controller === true)?.uid;
       if (owner !== undefined) counts.set(owner, (counts.get(owner) ?? 0) + 1);
     }
-  }
+  });
   return counts;
 }
 
-async function allPages(api: ClusterApi, path: string, accept: string, signal: AbortSignal): Promise<JsonObject[]> {
-  const pages: JsonObject[] = [];
-  for await (const page of api.pages(path, { signal, accept })) pages.push(page);
-  return pages;
+/** One page is in memory at a time. */
+async function eachPage(
+  api: ClusterApi,
+  path: string,
+  accept: string,
+  signal: AbortSignal,
+  look: (page: JsonObject) => void,
+): Promise<true> {
+  for await (const page of api.pages(path, { signal, accept })) look(page);
+  return true;
 }
