@@ -27,8 +27,9 @@ export const nodeStatus = defineCommand({
     output: outputFlag(["text", "json"]),
   },
   examples: ["kubemend node status", "kubemend node status worker-3 --watch", "kubemend node status -o json"],
-  notes: `For nodes that are not ready: when each pod will be evicted, and what keeps those that were. Exit code 1 where a node
-is not ready.`,
+  notes: `For nodes that are not ready: when each pod will be evicted, and what keeps those that were. Of more than a hundred
+nodes, those that are ready and have nothing to remark are counted, and of more than ten that are not ready the pods are
+counted: name nodes, or pass -o json, to see each. Exit code 1 where a node is not ready.`,
   page: "docs/maintain-nodes.md",
   async run({ names }, { selector, watch, podEvictionTimeout, output, ...flags }, { host }) {
     const { readNodeStatus, watchNodeStatus } = await import("../../operations/node-status/node-status.ts");
@@ -39,8 +40,9 @@ is not ready.`,
       signal: host.signal,
       now: host.now,
     };
+    const all = names.length > 0 || Boolean(selector);
     const show = async (status: NodesStatus) => {
-      const text = output === "json" ? jsonLine("node status", status) : nodeStatusText(status);
+      const text = output === "json" ? jsonLine("node status", status) : nodeStatusText(status, { all });
       await host.stderr.write(status.warnings.map((warning) => lineOf`warning: ${warning}`).join(""));
       await host.stdout.write(text);
     };

@@ -6,17 +6,62 @@ import { delayText } from "../../nodes/termination-delay.ts";
 import type { NodesStatus, PodPrediction } from "../../operations/node-status/node-status.ts";
 import { alignedText } from "../terminal/aligned-text.ts";
 
-export function nodeStatusText({ nodes, pods, at }: NodesStatus): string {
+/** Of more nodes than this, those that are as they should be are counted, unless somebody named them. */
+const MOST_NODES = 100;
+/** Of more failed nodes than this, pods are counted. */
+const MOST_FAILED = 10;
+
+export interface NodeStatusTextOptions {
+  /** Every node and each pod, however many there are. */
+  readonly all: boolean;
+}
+
+export function nodeStatusText({ nodes, pods, at }: NodesStatus, { all }: NodeStatusTextOptions): string {
+  const isShort = !all && nodes.length > MOST_NODES;
+  const shown = isShort ? nodes.filter((node) => !isQuiet(node)) : nodes;
   const head = ["NAME", "STATUS", "SINCE", "LAST SIGN", "ROLES", "VERSION", "REMARKS"];
-  let text = alignedText([head, ...nodes.map((node) => nodeRow(node, at))]);
-  for (const node of nodes.filter(({ ready }) => ready !== "True")) {
-    const own = pods.filter((pod) => pod.node === node.name).sort(byDue);
-    if (own.length > 0) text += `\nPods of ${node.name}:\n${podsText(own, at)}`;
+  let text = shown.length === 0 ? "" : alignedText([head, ...shown.map((node) => nodeRow(node, at))]);
+  if (shown.length < nodes.length) {
+    const count = nodes.length - shown.length;
+    text += `${shown.length === 0 ? `${count} nodes are` : `\n${count} more node${count === 1 ? " is" : "s are"}`} ready\n`;
+  }
+  const failed = nodes.filter(({ ready }) => ready !== "True");
+  const podsByNode = Map.groupBy(pods, ({ node }) => node);
+  if (!all && failed.length > MOST_FAILED) text += podCounts(failed, podsByNode, at);
+  else {
+    for (const { name } of failed) {
+      const own = (podsByNode.get(name) ?? []).toSorted(byDue);
+      if (own.length > 0) text += `\nPods of ${name}:\n${podsText(own, at)}`;
+    }
   }
   const ready = new Set(nodes.filter((node) => node.ready === "True").map(({ name }) => name));
   const stuck = pods.filter(({ node }) => ready.has(node));
   if (stuck.length > 0) text += `\nStuck on nodes that are ready:\n${podsText(stuck, at)}`;
   return text;
+}
+
+/** Ready, open to new pods, and without a remark. */
+function isQuiet({ ready, cordoned, why, pressures }: NodeState): boolean {
+  return ready === "True" && !cordoned && why === "" && pressures.length === 0;
+}
+
+/** A row for each failed node that has pods: how many, and when the first of them is evicted. */
+function podCounts(
+  failed: readonly NodeState[],
+  podsByNode: ReadonlyMap<string, readonly PodPrediction[]>,
+  at: number,
+): string {
+  const rows = failed.flatMap(({ name }) => {
+    const own = (podsByNode.get(name) ?? []).toSorted(byDue);
+    const next = own.find(({ delay }) => delay === undefined);
+    const ending = own.filter(({ delay }) => delay !== undefined).length;
+    const never = own.filter(({ due }) => due?.when === "never").length;
+    if (own.length === 0) return [];
+    return [[name, ...[own.length, ending, never].map(String), next === undefined ? "-" : dueText(next, at)]];
+  });
+  if (rows.length === 0) return "";
+  const head = ["NODE", "PODS", "TERMINATING", "NEVER EVICTED", "NEXT EVICTED"];
+  return `\nPods of nodes that are not ready (of one of them: kubemend node status NODE):\n${alignedText([head, ...rows])}`;
 }
 
 function nodeRow(node: NodeState, at: number): string[] {

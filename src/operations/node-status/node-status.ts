@@ -68,7 +68,9 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
   return withCluster(options.cluster, { signal, now }, async (cluster) => {
     const { api } = cluster;
     const isAll = options.targets.names.length === 0 && !options.targets.selector;
-    const nodes = isAll ? (await api.list(NODES, signal)).items : await findNodes(api, options.targets, signal);
+    const nodes = isAll
+      ? (await api.listEach(NODES, withoutBulk, signal)).items
+      : await findNodes(api, options.targets, signal);
     const warnings: string[] = [];
     const leases = await readLeases(api, isAll ? undefined : nodes, warnings, signal);
     const failed = nodes.filter((node) => !isNodeReady(node));
@@ -90,6 +92,13 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
       now(),
     );
   });
+}
+
+/** Without what makes a node some KB long and is not looked at: of thousands that is most of the memory. */
+function withoutBulk(node: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = node.metadata;
+  const { images: __, ...status } = objectOf(node.status);
+  return { ...node, metadata, status };
 }
 
 /** Pods that are stuck on nodes that are ready are looked for only this often: for that all pods are listed. */
