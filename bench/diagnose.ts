@@ -12,7 +12,7 @@ import { kubernetesOrWhyNot } from "../testbed/requirements.ts";
 import { cpuSeconds } from "./at-rest.ts";
 import { type Cost, measureMeanwhile } from "./measure.ts";
 import { recordTable } from "./record.ts";
-import { PATIENCE_SECONDS, REQUESTS_PER_SECOND, startSimulatedNodes } from "./simulated-nodes.ts";
+import { PATIENCE_SECONDS, REQUESTS_PER_SECOND, SIMULATED_SCHEDULER, startSimulatedNodes } from "./simulated-nodes.ts";
 import { spread, spreadText } from "./turns.ts";
 import { startWorkloads } from "./workloads.ts";
 
@@ -36,14 +36,17 @@ export async function benchDiagnose(runs: number, file: string | undefined): Pro
   const program = existsSync(built) ? built : join(import.meta.dirname, "../src/cli/main.ts");
   await using plane = await startControlPlane({
     kubernetes,
-    members: 3,
+    members: SIMULATED ? 1 : 3,
     ...(SIMULATED && { nodeMonitorGraceSeconds: PATIENCE_SECONDS, requestsPerSecond: REQUESTS_PER_SECOND }),
   });
   const kind = SIMULATED ? "simulated" : "hollow";
   console.error(`starting ${NODES} ${kind} nodes, then ${PODS} pods`);
   await using _nodes = SIMULATED ? await startSimulatedNodes(plane, NODES) : undefined;
   if (!SIMULATED) await plane.addHollowNodes(NODES);
-  await startWorkloads(plane, "load", { pods: PODS, deployments: Math.ceil(PODS / REPLICAS) });
+  await startWorkloads(plane, "load", {
+    ...{ pods: PODS, deployments: Math.ceil(PODS / REPLICAS) },
+    ...(SIMULATED && { scheduler: SIMULATED_SCHEDULER }),
+  });
 
   const scratch = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
   const kubeconfig = plane.kubeconfig;

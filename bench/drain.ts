@@ -21,7 +21,7 @@ import { cpuSeconds } from "./at-rest.ts";
 import { startCountingProxy } from "./counting-proxy.ts";
 import { type Cost, measureMeanwhile } from "./measure.ts";
 import { recordTable } from "./record.ts";
-import { PATIENCE_SECONDS, REQUESTS_PER_SECOND, startSimulatedNodes } from "./simulated-nodes.ts";
+import { PATIENCE_SECONDS, REQUESTS_PER_SECOND, SIMULATED_SCHEDULER, startSimulatedNodes } from "./simulated-nodes.ts";
 import { endWorkloads, startWorkloads } from "./workloads.ts";
 
 const { values } = parseArgs({
@@ -56,7 +56,7 @@ await using plane = await startControlPlane({
 });
 const kind = values.simulated ? "simulated" : "hollow";
 console.error(`starting ${nodeCount} ${kind} nodes`);
-await using simulated = values.simulated ? await startSimulatedNodes(plane, nodeCount) : undefined;
+await using simulated = values.simulated ? await startSimulatedNodes(plane, nodeCount, drainCount) : undefined;
 const nodes = [...(simulated?.names ?? [])];
 while (nodes.length < nodeCount)
   nodes.push(...(await plane.addHollowNodes(Math.min(20, nodeCount - nodes.length), 600)));
@@ -64,7 +64,10 @@ const [names, others] = [nodes.slice(0, drainCount), nodes.slice(drainCount)];
 const leaving = values.leaving === undefined ? Math.round((podCount * drainCount) / nodeCount) : Number(values.leaving);
 console.error(`starting ${podCount - leaving} pods that stay where they are`);
 await cordon(names, true);
-await startWorkloads(plane, "web", { pods: podCount - leaving, deployments: WORKLOADS });
+await startWorkloads(plane, "web", {
+  ...{ pods: podCount - leaving, deployments: WORKLOADS },
+  ...(values.simulated && { scheduler: SIMULATED_SCHEDULER }),
+});
 
 const scratch = mkdtempSync(join(tmpdir(), "kubemend-bench-"));
 const proxy = await startCountingProxy(readKubeconfig(plane.kubeconfig));

@@ -2,7 +2,8 @@
  * Nodes for benches of clusters that are larger than a machine has space for kubelets: one program registers them,
  * renews their leases, says of each of their pods that it runs, and lets go of it when it is deleted, each a second
  * later. It does what of a kubelet control plane and clients wait for, and no more: no heartbeats but leases, no
- * events, no server. What a node says of itself is as long as a kubelet makes it, because lists of nodes are read.
+ * events, no server. It also schedules the pods that ask for that. What a node says of itself is as long as a kubelet
+ * makes it, because lists of nodes are read.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, ClusterApi } from "../src/io/api-server/cluster-api.ts";
@@ -17,6 +18,8 @@ const RENEWALS_PER_SECOND = 50;
 const REACTION_MS = 1000;
 /** Requests that are under way at a time. */
 const AT_ONCE = 16;
+/** Pods that ask for this scheduler are put on the nodes in turn: the real one takes 15 ms of a core to choose one of thousands. */
+export const SIMULATED_SCHEDULER = "simulated";
 /** A kubelet asks again, too. */
 const MOST_ATTEMPTS = 20;
 /** As many as a kubelet reports unless told otherwise. */
@@ -35,8 +38,11 @@ export interface SimulatedNodes extends AsyncDisposable {
   silence(names: readonly string[]): void;
 }
 
-/** Resolves once all nodes are Ready. They continue until they are disposed of; a failure ends the process. */
-export async function startSimulatedNodes(plane: ControlPlane, count: number): Promise<SimulatedNodes> {
+/**
+ * Resolves once all nodes are Ready. They continue until they are disposed of; a failure ends the process. {@link
+ * SIMULATED_SCHEDULER} puts no pods on the first `skipped`.
+ */
+export async function startSimulatedNodes(plane: ControlPlane, count: number, skipped = 0): Promise<SimulatedNodes> {
   const api = new ClusterApi(readKubeconfig(plane.kubeconfig));
   const stop = new AbortController();
   const names = Array.from({ length: count }, (_, i) => `simulated-${i + 1}`);
@@ -52,7 +58,7 @@ export async function startSimulatedNodes(plane: ControlPlane, count: number): P
   const speaking = new Set(names);
   const ended = Promise.all([
     renewLeases(api, names, speaking, leaseMs, stop.signal),
-    runPods(api, new Set(names), stop.signal),
+    runPods(api, names, skipped, stop.signal),
   ]);
   ended.catch((error: unknown) => {
     if (!stop.signal.aborted) throw error;
@@ -96,8 +102,10 @@ async function renewLeases(
   );
 }
 
-/** Each pod is started once, and ended once. */
-async function runPods(api: ClusterApi, names: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+/** Each pod is put on a node once, started once, and ended once. */
+async function runPods(api: ClusterApi, names: readonly string[], skipped: number, signal: AbortSignal): Promise<void> {
+  const own = new Set(names);
+  const free = names.slice(skipped);
   const begun = new Set<string>();
   const waiting: (() => Promise<unknown>)[] = [];
   let working = 0;
@@ -106,19 +114,25 @@ async function runPods(api: ClusterApi, names: ReadonlySet<string>, signal: Abor
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await again(next);
     working--;
   };
-  const once = (key: string, reaction: () => Promise<unknown>): void => {
+  const once = (key: string, reaction: () => Promise<unknown>, afterMs = REACTION_MS): void => {
     if (begun.has(key)) return;
     begun.add(key);
-    void sleep(REACTION_MS).then(async () => {
+    void sleep(afterMs).then(async () => {
       waiting.push(reaction);
       if (working < AT_ONCE) await work();
     });
   };
   let addresses = 0;
+  let turns = 0;
   const see = (pod: KubeObject): void => {
     const { uid, name, namespace, deletionTimestamp } = pod.metadata;
     const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
-    if (!names.has(String((pod.spec as JsonObject).nodeName))) return;
+    const { nodeName, schedulerName } = pod.spec as JsonObject;
+    if (nodeName === undefined && schedulerName === SIMULATED_SCHEDULER) {
+      const target = { apiVersion: "v1", kind: "Node", name: free[turns++ % free.length]! };
+      once(`bind ${uid}`, () => api.create(`${path}/binding`, bindingObject(name, target)), 0);
+    }
+    if (!own.has(String(nodeName))) return;
     if (deletionTimestamp !== undefined) {
       once(`end ${uid}`, () => api.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } }));
     } else if ((pod.status as JsonObject).phase === "Pending") {
@@ -126,7 +140,7 @@ async function runPods(api: ClusterApi, names: ReadonlySet<string>, signal: Abor
       once(`start ${uid}`, () => api.patch(`${path}/status`, { status: runningStatus(pod, address) }));
     }
   };
-  for await (const event of api.watch("/api/v1/pods?fieldSelector=spec.nodeName%21%3D", signal)) {
+  for await (const event of api.watch("/api/v1/pods", signal)) {
     if (event.type === "listed") for (const pod of event.objects) see(pod);
     else if (event.type === "set") see(event.object);
   }
@@ -144,6 +158,10 @@ async function again(request: () => Promise<unknown>): Promise<void> {
       await sleep(1000);
     }
   }
+}
+
+function bindingObject(name: string, target: JsonObject): JsonObject {
+  return { apiVersion: "v1", kind: "Binding", metadata: { name }, target };
 }
 
 function runningStatus(pod: KubeObject, address: number): JsonObject {

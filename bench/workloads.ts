@@ -6,15 +6,22 @@ const MINUTE_SECONDS = 60;
 const LONGEST_SECONDS = 60 * MINUTE_SECONDS;
 export const DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments";
 
+export interface Workloads {
+  readonly pods: number;
+  readonly deployments: number;
+  /** Kubernetes' own unless told. */
+  readonly scheduler?: string | undefined;
+}
+
 /** `pods` of as many Deployments, `GROUP-0` and so on, with the label `group`: resolves once every Deployment is ready. */
 export async function startWorkloads(
   plane: ControlPlane,
   group: string,
-  { pods, deployments }: { readonly pods: number; readonly deployments: number },
+  { pods, deployments, scheduler }: Workloads,
 ): Promise<void> {
   for (let i = 0; i < deployments; i++) {
     const replicas = Math.floor(pods / deployments) + (i < pods % deployments ? 1 : 0);
-    await plane.api.applyObject(deployment(`${group}-${i}`, group, replicas));
+    await plane.api.applyObject(deployment(`${group}-${i}`, group, replicas, scheduler));
   }
   await waitFor(
     `${pods} pods to be ready`,
@@ -39,7 +46,7 @@ export async function endWorkloads(plane: ControlPlane, group: string, deploymen
   });
 }
 
-function deployment(name: string, group: string, replicas: number): unknown {
+function deployment(name: string, group: string, replicas: number, schedulerName: string | undefined): unknown {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -51,6 +58,7 @@ function deployment(name: string, group: string, replicas: number): unknown {
         metadata: { labels: { app: name, group } },
         spec: {
           terminationGracePeriodSeconds: 1,
+          ...(schedulerName !== undefined && { schedulerName }),
           containers: [{ name: "web", image: "kubemend.test/web:1", imagePullPolicy: "IfNotPresent" }],
         },
       },

@@ -79,6 +79,8 @@ export class PodRemoval {
   readonly #kubelets: KubeletAnswers;
   /** By UID. */
   readonly #removals = new Map<string, Removal>();
+  /** The same by node, each with its UID: a node is looked at without going through the pods of all others. */
+  readonly #ofNode = new Map<string, Map<string, Removal>>();
   /** Nodes with pods that have not ended. */
   readonly #open: Set<string>;
   #failure: unknown;
@@ -95,7 +97,10 @@ export class PodRemoval {
   }
 
   add(pod: KubeObject, node: string): void {
-    this.#removals.set(uidOf(pod), { node, pod, state: QUEUED, answer: undefined });
+    const removal: Removal = { node, pod, state: QUEUED, answer: undefined };
+    this.#removals.set(uidOf(pod), removal);
+    const own = this.#ofNode.get(node) ?? new Map<string, Removal>();
+    this.#ofNode.set(node, own.set(uidOf(pod), removal));
   }
 
   /** Until every pod is gone or has failed. `ended` is called as the last pod of a node is. Throws where the API server stays away. */
@@ -126,7 +131,7 @@ export class PodRemoval {
   async #isProved(node: string): Promise<boolean> {
     if (this.#options.choices.serverDryRun) return true;
     const gone = new Set(
-      [...this.#removals].flatMap(([uid, each]) => (each.node === node && each.state.kind === "gone" ? [uid] : [])),
+      [...(this.#ofNode.get(node) ?? [])].flatMap(([uid, { state }]) => (state.kind === "gone" ? [uid] : [])),
     );
     const proof = await this.#proofs.check(node, gone, this.#options.deadline, this.#options.signal);
     if (proof.state !== "refuted") return proof.state === "proved";
@@ -140,8 +145,7 @@ export class PodRemoval {
   /** Undefined while some pod of the node is neither gone nor given up. */
   outcomes(node: string): readonly PodOutcome[] | undefined {
     const outcomes: PodOutcome[] = [];
-    for (const { node: its, pod, state } of this.#removals.values()) {
-      if (its !== node) continue;
+    for (const { pod, state } of this.#ofNode.get(node)?.values() ?? []) {
       if (!isFinal(state)) return undefined;
       const error = state.kind === "failed" ? this.#errorOf(pod, state) : undefined;
       outcomes.push({ pod, node, state: state.kind, error });
@@ -160,8 +164,8 @@ export class PodRemoval {
 
   /** Pods of a node that have to leave and are not gone. */
   pending(node: string): KubeObject[] {
-    return [...this.#removals.values()]
-      .filter((each) => each.node === node && each.state.kind !== "gone")
+    return [...(this.#ofNode.get(node)?.values() ?? [])]
+      .filter(({ state }) => state.kind !== "gone")
       .map(({ pod }) => pod);
   }
 
