@@ -73,6 +73,7 @@ export function cluster(given: Partial<ClusterFacts> = {}): ClusterFacts {
     pendingPods: [],
     laggingDeployments: [],
     shortReplicaSets: [],
+    caughtUp: { pods: new Map(), deployments: 0, replicaSets: 0 },
     webhooks: [],
     apiServices: [],
     namespaces: [],

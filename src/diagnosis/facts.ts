@@ -163,6 +163,8 @@ export interface ClusterFacts {
   readonly pendingPods: readonly PendingPod[];
   readonly laggingDeployments: readonly LaggingDeployment[];
   readonly shortReplicaSets: readonly ShortReplicaSet[];
+  /** What looked wrong at first, and was taken care of a moment later: whoever does that works, however much is left. */
+  readonly caughtUp: CaughtUp;
   readonly webhooks: readonly WebhookFacts[];
   readonly apiServices: readonly ApiServiceFacts[];
   readonly namespaces: readonly StuckNamespace[];
@@ -255,6 +257,14 @@ export interface PendingPod {
   readonly node: string;
   /** What the scheduler said of it; undefined where it has said nothing. */
   readonly verdict: { readonly reason: string; readonly message: string } | undefined;
+}
+
+export interface CaughtUp {
+  /** Pods that nobody had placed, by the name of their scheduler. */
+  readonly pods: ReadonlyMap<string, number>;
+  readonly deployments: number;
+  /** Those that are whole, or less short than they were. */
+  readonly replicaSets: number;
 }
 
 export interface LaggingDeployment {

@@ -4,34 +4,45 @@
  */
 import { defined } from "../errors/defined.ts";
 import { kubectl } from "./command-line.ts";
-import type { ClusterFacts, Facts, PendingPod, ShortReplicaSet } from "./facts.ts";
+import type { ClusterFacts, Facts, PendingPod } from "./facts.ts";
 import type { Trouble } from "./trouble.ts";
 import { countText, someOf, spanText } from "./words.ts";
 
 /** A scheduler that is not busy decides within milliseconds. */
 const IGNORED_MS = 15_000;
 
+/** Whether its scheduler should have said something of it by now. */
+export function isIgnored({ node, verdict, created }: PendingPod, now: number): boolean {
+  return node === "" && verdict === undefined && now - created > IGNORED_MS;
+}
+
 export function judgeWorkloads(facts: Facts): Trouble[] {
   const { cluster } = facts;
   if (cluster === undefined) return [];
   const waiting = cluster.pendingPods.filter(({ node }) => node === "");
-  const ignored = waiting.filter(({ verdict, created }) => verdict === undefined && cluster.now - created > IGNORED_MS);
+  const ignored = waiting.filter((pod) => isIgnored(pod, cluster.now));
   const unplaced = waiting.filter(({ verdict }) => verdict !== undefined);
   return [
     ...ignoredPods(ignored, cluster, facts),
     ...unplacedPods(unplaced, facts),
     ...laggingDeployments(cluster, facts),
-    ...shortReplicaSets(cluster.shortReplicaSets, facts),
+    ...shortReplicaSets(cluster, facts),
   ];
 }
 
 const nameOf = ({ namespace, name }: { readonly namespace: string; readonly name: string }) => `${namespace}/${name}`;
 
-function ignoredPods(pods: readonly PendingPod[], { now }: ClusterFacts, { access }: Facts): Trouble[] {
+/** Whoever has caught up with something works, and has more to do than it can: nothing is broken. */
+function behind(who: string, did: string): Pick<Trouble, "level" | "advice"> {
+  return { level: "warning", advice: `${who} works, and is behind: it ${did} in the meantime; look again in a minute` };
+}
+
+function ignoredPods(pods: readonly PendingPod[], { now, caughtUp }: ClusterFacts, { access }: Facts): Trouble[] {
   const groups = Map.groupBy(pods, ({ schedulerName }) => schedulerName);
   return [...groups].map(([scheduler, group]): Trouble => {
     const oldest = Math.min(...group.map(({ created }) => created));
     const isDefault = scheduler === "default-scheduler" || scheduler === "";
+    const placed = caughtUp.pods.get(scheduler) ?? 0;
     return {
       area: "workloads",
       level: "error",
@@ -46,6 +57,7 @@ function ignoredPods(pods: readonly PendingPod[], { now }: ClusterFacts, { acces
       advice: isDefault
         ? "the scheduler holds its lease and does not schedule: see its log; often it lacks a right"
         : `nobody calls itself "${scheduler}": start that scheduler, or correct schedulerName`,
+      ...(placed > 0 && behind("the scheduler", `took up ${countText(placed, "pod")}`)),
       explainedBy: isDefault ? ["scheduler-down"] : [],
     };
   });
@@ -70,7 +82,7 @@ function unplacedPods(pods: readonly PendingPod[], { access }: Facts): Trouble[]
   ];
 }
 
-function laggingDeployments({ laggingDeployments: lagging }: ClusterFacts, { access }: Facts): Trouble[] {
+function laggingDeployments({ laggingDeployments: lagging, caughtUp }: ClusterFacts, { access }: Facts): Trouble[] {
   if (lagging.length === 0) return [];
   const [first] = lagging;
   return [
@@ -88,12 +100,14 @@ function laggingDeployments({ laggingDeployments: lagging }: ClusterFacts, { acc
       consequence: "changes to them have no effect",
       commands: [kubectl(access, "-n", defined(first).namespace, "describe", "deployment", defined(first).name)],
       advice: "the controller manager holds its lease and does not work: see its log",
+      ...(caughtUp.deployments > 0 &&
+        behind("the controller manager", `took notice of ${countText(caughtUp.deployments, "Deployment")}`)),
       explainedBy: ["controller-manager-down"],
     },
   ];
 }
 
-function shortReplicaSets(short: readonly ShortReplicaSet[], { access }: Facts): Trouble[] {
+function shortReplicaSets({ shortReplicaSets: short, caughtUp }: ClusterFacts, { access }: Facts): Trouble[] {
   if (short.length === 0) return [];
   const [first] = short;
   const missing = short.reduce((sum, { wanted, there }) => sum + wanted - there, 0);
@@ -112,6 +126,9 @@ function shortReplicaSets(short: readonly ShortReplicaSet[], { access }: Facts):
       consequence: "these run with fewer pods than they should",
       commands: [kubectl(access, "-n", defined(first).namespace, "describe", "replicaset", defined(first).name)],
       advice: "its events say why",
+      ...(caughtUp.replicaSets > 0 &&
+        failures.length === 0 &&
+        behind("the controller manager", `made pods of ${countText(caughtUp.replicaSets, "ReplicaSet")}`)),
       explainedBy: ["controller-manager-down", ...failures.flatMap(causeOf)],
     },
   ];

@@ -1,6 +1,6 @@
 /** Lists of the API server in pages: whole collections, and the API version under which a server of any age has them. */
 import type { JsonObject, KubeObject } from "../../kube/object.ts";
-import { ApiError, type ClusterApi } from "./cluster-api.ts";
+import { ApiError, type ClusterApi, type ListChoices } from "./cluster-api.ts";
 
 /**
  * In a list's query: as the API server has it in memory, which may be some moments old. Without it the server reads
@@ -20,7 +20,7 @@ export function listFirst(
   resource: string,
   signal?: AbortSignal,
 ): Promise<KubeObject[]> {
-  return listEachOfFirst(api, versions, resource, (object) => object, signal);
+  return listEachOfFirst(api, versions, resource, (object) => object, { signal });
 }
 
 /** As {@link listFirst}, of each object only what `pick` takes of it. */
@@ -29,10 +29,10 @@ export async function listEachOfFirst<T>(
   versions: readonly string[],
   resource: string,
   pick: (object: KubeObject) => T,
-  signal?: AbortSignal,
+  choices?: ListChoices,
 ): Promise<T[]> {
   for (const version of versions) {
-    const found = await unlessAbsent(api.listEach(`/apis/${version}/${resource}`, pick, signal));
+    const found = await unlessAbsent(api.listEach(`/apis/${version}/${resource}`, pick, choices));
     if (found !== undefined) return found.items;
   }
   return [];

@@ -61,6 +61,14 @@ export interface RequestChoices {
   readonly accept?: string;
 }
 
+export interface ListChoices {
+  readonly signal?: AbortSignal | undefined;
+  /** Objects a page; 0 for all at once. */
+  readonly limit?: number;
+  /** Called after each page. */
+  readonly comesAlong?: () => void;
+}
+
 /** Asks for lists of objects without their specs and states. Every API server since 1.15 can; an older one answers in full. */
 export const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
@@ -120,15 +128,14 @@ export class ClusterApi {
     signal?: AbortSignal,
     limit = PAGE,
   ): Promise<{ readonly items: KubeObject[]; readonly resourceVersion: string }> {
-    return this.listEach(path, (object) => object, signal, limit);
+    return this.listEach(path, (object) => object, { signal, limit });
   }
 
   /** As {@link list}, of each object only what `pick` takes of it: one page of the objects themselves is in memory at a time. */
   async listEach<T>(
     path: string,
     pick: (object: KubeObject) => T,
-    signal?: AbortSignal,
-    limit = PAGE,
+    { signal, limit = PAGE, comesAlong }: ListChoices = {},
   ): Promise<{ readonly items: T[]; readonly resourceVersion: string }> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -146,6 +153,7 @@ export class ClusterApi {
             items.push(pick(object));
           }
           resourceVersion = textOf(objectOf(page.metadata).resourceVersion);
+          comesAlong?.();
         }
         return { items, resourceVersion };
       } catch (error) {

@@ -69,7 +69,7 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
     const { api } = cluster;
     const isAll = options.targets.names.length === 0 && !options.targets.selector;
     const nodes = isAll
-      ? (await api.listEach(NODES, withoutBulk, signal)).items
+      ? (await api.listEach(NODES, withoutBulk, { signal, limit: NODES_A_PAGE })).items
       : await findNodes(api, options.targets, signal);
     const warnings: string[] = [];
     const leases = await readLeases(api, isAll ? undefined : nodes, warnings, signal);
@@ -93,6 +93,9 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
     );
   });
 }
+
+/** A node is a long object: smaller pages take less memory. */
+const NODES_A_PAGE = 200;
 
 /** Without what makes a node some KB long and is not looked at: of thousands that is most of the memory. */
 function withoutBulk(node: KubeObject): KubeObject {

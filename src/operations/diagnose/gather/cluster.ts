@@ -3,8 +3,10 @@
  * for a moment is looked at twice.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { caughtUp } from "../../../diagnosis/caught-up.ts";
 import type { CertificateFact, ClusterFacts, ComponentFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { looksStale } from "../../../diagnosis/leases.ts";
+import { isIgnored } from "../../../diagnosis/workloads.ts";
 import type { ClusterApi } from "../../../io/api-server/cluster-api.ts";
 import type { KubeObject } from "../../../kube/object.ts";
 import { apiServices, disruptionBudgets, quotas, stuckNamespaces, webhooks } from "./blockers.ts";
@@ -42,8 +44,12 @@ export async function gatherCluster(
   // Kubelets are out of reach where the API server is beyond a proxy.
   const certificatesOf = ({ kubelets }: NodeLook) =>
     api.access.proxy === undefined ? kubeletCertificates(kubelets) : Promise.resolve([]);
-  const deployments = probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal));
-  const short = probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal));
+  const deployments = probes.try("workloads", "Deployments", (signal, comesAlong) =>
+    listDeployments(api, { signal, comesAlong }),
+  );
+  const short = probes.try("workloads", "ReplicaSets", (signal, comesAlong) =>
+    shortReplicaSets(api, signal, comesAlong),
+  );
   const [{ components, places, staticPods }, nodes, podCount, pending, hooks, services, namespaces, ...rest] =
     await Promise.all([
       gatherComponents(api, probes, deployments, local, serverNow),
@@ -65,6 +71,7 @@ export async function gatherCluster(
     places,
     deployments: (await deployments) ?? [],
     short: (await short) ?? [],
+    pending: pending ?? [],
   });
   return {
     facts: {
@@ -73,7 +80,6 @@ export async function gatherCluster(
       staticPods,
       nodes: nodes?.nodes ?? [],
       podCount,
-      pendingPods: pending ?? [],
       webhooks: hooks ?? [],
       apiServices: services ?? [],
       namespaces: namespaces ?? [],
@@ -91,28 +97,49 @@ interface FirstLook {
   readonly places: LeasePlaces;
   readonly deployments: readonly KubeObject[];
   readonly short: ClusterFacts["shortReplicaSets"];
+  readonly pending: ClusterFacts["pendingPods"];
 }
 
-/** Leases that look abandoned, Deployments that lag and ReplicaSets that are short may be none of it a moment later. */
+type SecondLook = Pick<
+  ClusterFacts,
+  "components" | "pendingPods" | "laggingDeployments" | "shortReplicaSets" | "caughtUp"
+>;
+
+/**
+ * Leases that look abandoned, pods that nobody places, Deployments that lag and ReplicaSets that are short may be none of
+ * it a moment later; and where some of many are not, whoever takes care of them is at work.
+ */
 async function lookAgain(
   api: ClusterApi,
   probes: Probes,
   serverNow: () => number,
-  { components, places, deployments, short }: FirstLook,
-): Promise<Pick<ClusterFacts, "components" | "laggingDeployments" | "shortReplicaSets">> {
+  { components, places, deployments, short, pending }: FirstLook,
+): Promise<SecondLook> {
   const lagging = laggingDeployments(deployments);
   const doubtful = components.filter(({ lease }) => lease !== undefined && looksStale(lease, serverNow()));
-  if (doubtful.length === 0 && lagging.length === 0 && short.length === 0) {
-    return { components, laggingDeployments: [], shortReplicaSets: [] };
+  const ignored = pending.filter((pod) => isIgnored(pod, serverNow()));
+  if (doubtful.length + lagging.length + short.length + ignored.length === 0) {
+    const nothing = { ignored, lagging, short };
+    return {
+      ...{ components, pendingPods: pending, laggingDeployments: [], shortReplicaSets: [] },
+      caughtUp: caughtUp(nothing, nothing),
+    };
   }
   await sleep(SECOND_LOOK_MS, undefined, { signal: probes.signal });
-  const [leases, deploymentsNow, shortNow] = await Promise.all([
+  const [leases, deploymentsNow, shortNow, pendingNow] = await Promise.all([
     doubtful.length === 0
       ? undefined
       : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, places, serverNow, signal)),
-    lagging.length === 0 ? [] : probes.try("workloads", "Deployments", (signal) => listDeployments(api, signal)),
-    short.length === 0 ? [] : probes.try("workloads", "ReplicaSets", (signal) => shortReplicaSets(api, signal)),
+    lagging.length === 0
+      ? []
+      : probes.try("workloads", "Deployments", (signal, comesAlong) => listDeployments(api, { signal, comesAlong })),
+    short.length === 0
+      ? []
+      : probes.try("workloads", "ReplicaSets", (signal, comesAlong) => shortReplicaSets(api, signal, comesAlong)),
+    ignored.length === 0 ? pending : probes.try("workloads", "pods", (signal) => pendingPods(api, signal)),
   ]);
+  const laggingNow = deploymentsNow && laggingDeployments(deploymentsNow);
+  const ignoredNow = pendingNow?.filter((pod) => isIgnored(pod, serverNow()));
   const judged = components.map((component) => watched(component, doubtful.includes(component), leases));
   const managerDown = judged.some(
     ({ name, lease, leaseDoubt }) =>
@@ -123,11 +150,15 @@ async function lookAgain(
   const still = (shortNow ?? []).filter((each) => before.has(key(each)));
   return {
     components: judged,
-    laggingDeployments: laggingDeployments(deploymentsNow ?? []).filter((each) => before.has(key(each))),
+    pendingPods: pendingNow ?? pending,
+    laggingDeployments: (laggingNow ?? []).filter((each) => before.has(key(each))),
     // Nobody keeps the status of ReplicaSets while there is no controller manager: their pods are counted.
     shortReplicaSets: managerDown
-      ? ((await probes.try("workloads", "pods", (signal) => replicaSetsShortOfPods(api, signal))) ?? still)
+      ? ((await probes.try("workloads", "pods", (signal, comesAlong) =>
+          replicaSetsShortOfPods(api, signal, comesAlong),
+        )) ?? still)
       : still,
+    caughtUp: caughtUp({ ignored, lagging, short }, { ignored: ignoredNow, lagging: laggingNow, short: shortNow }),
   };
 }
 

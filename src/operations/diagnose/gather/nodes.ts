@@ -13,6 +13,8 @@ import type { Probes } from "./probes.ts";
 const MASTER_LABELS = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "master"];
 /** The pods of more lost nodes than this are not asked for: the trouble is another one then. */
 const MOST_LOST = 10;
+/** A node is a long object: smaller pages come sooner, and take less memory. */
+const NODES_A_PAGE = 200;
 /** Taint based eviction is on by default since 1.13. */
 const TAINT_EVICTION_MINOR = 13;
 
@@ -22,7 +24,9 @@ export interface NodeLook {
 }
 
 export async function gatherNodes(api: ClusterApi, probes: Probes, minor: number): Promise<NodeLook | undefined> {
-  const list = await probes.try("nodes", "nodes", (signal) => api.listEach("/api/v1/nodes", lookAt, signal));
+  const list = await probes.try("nodes", "nodes", (signal, comesAlong) =>
+    api.listEach("/api/v1/nodes", lookAt, { signal, limit: NODES_A_PAGE, comesAlong }),
+  );
   if (list === undefined) return undefined;
   const looks = list.items;
   const mode: EvictionMode =

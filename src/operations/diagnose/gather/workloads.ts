@@ -2,7 +2,7 @@
 
 import type { LaggingDeployment, PendingPod, ShortReplicaSet } from "../../../diagnosis/facts.ts";
 import { FROM_CACHE, listAll, listEachOfFirst, unlessAbsent } from "../../../io/api-server/api-lists.ts";
-import { type ClusterApi, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
+import { type ClusterApi, type ListChoices, METADATA_ONLY } from "../../../io/api-server/cluster-api.ts";
 import { recogniseComponent } from "../../../kube/component.ts";
 import { objectOf, objectsOf, textOf } from "../../../kube/fields.ts";
 import type { JsonObject, KubeObject } from "../../../kube/object.ts";
@@ -18,8 +18,8 @@ const TABLE = ["v1", "v1beta1"]
 const MOST_REASONS = 10;
 
 /** Without the pod templates of those that make no component of the control plane: they are most of what thousands of them weigh. */
-export function listDeployments(api: ClusterApi, signal: AbortSignal): Promise<KubeObject[]> {
-  return listEachOfFirst(api, APPS, "deployments", withoutTemplate, signal);
+export function listDeployments(api: ClusterApi, choices: ListChoices): Promise<KubeObject[]> {
+  return listEachOfFirst(api, APPS, "deployments", withoutTemplate, choices);
 }
 
 function withoutTemplate(deployment: KubeObject): KubeObject {
@@ -79,8 +79,12 @@ interface Row {
 }
 
 /** By their own status. */
-export async function shortReplicaSets(api: ClusterApi, signal: AbortSignal): Promise<ShortReplicaSet[]> {
-  const { version, rows } = await replicaSetRows(api, signal);
+export async function shortReplicaSets(
+  api: ClusterApi,
+  signal: AbortSignal,
+  comesAlong: () => void,
+): Promise<ShortReplicaSet[]> {
+  const { version, rows } = await replicaSetRows(api, signal, comesAlong);
   return explained(
     api,
     version,
@@ -90,8 +94,15 @@ export async function shortReplicaSets(api: ClusterApi, signal: AbortSignal): Pr
 }
 
 /** By counting their pods. */
-export async function replicaSetsShortOfPods(api: ClusterApi, signal: AbortSignal): Promise<ShortReplicaSet[]> {
-  const [{ rows }, counts] = await Promise.all([replicaSetRows(api, signal), podsByOwner(api, signal)]);
+export async function replicaSetsShortOfPods(
+  api: ClusterApi,
+  signal: AbortSignal,
+  comesAlong: () => void,
+): Promise<ShortReplicaSet[]> {
+  const [{ rows }, counts] = await Promise.all([
+    replicaSetRows(api, signal, comesAlong),
+    podsByOwner(api, signal, comesAlong),
+  ]);
   return rows
     .map((row) => ({ ...row, there: counts.get(row.metadata.uid ?? "") ?? 0 }))
     .filter(({ wanted, there }) => there < wanted)
@@ -123,10 +134,17 @@ async function explained(
   );
 }
 
-async function replicaSetRows(api: ClusterApi, signal: AbortSignal): Promise<{ version: string; rows: Row[] }> {
+async function replicaSetRows(
+  api: ClusterApi,
+  signal: AbortSignal,
+  comesAlong: () => void,
+): Promise<{ version: string; rows: Row[] }> {
   for (const version of REPLICA_SETS) {
     const rows: Row[] = [];
-    const read = eachPage(api, `/apis/${version}/replicasets`, TABLE, signal, (page) => rows.push(...rowsOf(page)));
+    const read = eachPage(api, `/apis/${version}/replicasets`, TABLE, signal, (page) => {
+      comesAlong();
+      rows.push(...rowsOf(page));
+    });
     if ((await unlessAbsent(read)) !== undefined) return { version, rows };
   }
   return { version: "apps/v1", rows: [] };
@@ -157,9 +175,10 @@ function identityOf(metadata: unknown): Row["metadata"] {
   return { name, namespace, uid };
 }
 
-async function podsByOwner(api: ClusterApi, signal: AbortSignal): Promise<Map<string, number>> {
+async function podsByOwner(api: ClusterApi, signal: AbortSignal, comesAlong: () => void): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   await eachPage(api, "/api/v1/pods", METADATA_ONLY, signal, (page) => {
+    comesAlong();
     for (const item of objectsOf(page.items)) {
       const { ownerReferences, deletionTimestamp } = item.metadata as KubeObject["metadata"];
       if (deletionTimestamp !== undefined) continue;
