@@ -5,6 +5,7 @@
  * events, no server. It also schedules the pods that ask for that. What a node says of itself is as long as a kubelet
  * makes it, because lists of nodes are read.
  */
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, ClusterApi } from "../src/io/api-server/cluster-api.ts";
 import { readKubeconfig } from "../src/io/api-server/kubeconfig.ts";
@@ -233,7 +234,7 @@ function nodeObject(name: string, index: number, version: string): JsonObject {
 }
 
 function hexadecimal(seed: number, digits: number): string {
-  return (seed + 1).toString(16).padStart(8, "7").repeat(8).slice(0, digits);
+  return createHash("sha256").update(String(seed)).digest("hex").slice(0, digits);
 }
 
 function leaseObject(name: string, leaseMs: number): JsonObject {
