@@ -113,7 +113,9 @@ function manyLost(nodes: readonly NodeFacts[], { now, nodes: all }: ClusterFacts
     evidence: nodes.slice(0, 3).flatMap((node) => evictionEvidence(node, now).map((line) => `${node.name}: ${line}`)),
     consequence: "their containers may run on and serve, unseen; where most nodes of a zone are lost, none is evicted",
     ...restartKubelet(first, facts),
-    advice: "look first at what they share: the network, the load balancer in front of the API servers, certificates",
+    advice:
+      "look first at what they share: the network, the load balancer in front of the API servers, certificates; " +
+      "kubemend node status shows each",
   };
 }
 

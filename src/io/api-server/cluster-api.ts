@@ -61,6 +61,16 @@ export interface RequestChoices {
   readonly accept?: string;
 }
 
+export interface WatchChoices {
+  /** Objects a page, where it is listed; 0 for all at once. */
+  readonly limit?: number | undefined;
+  /**
+   * Whether the first list may be some moments old, as the watch brings what is missing. Of a few objects among very many
+   * it costs the API server a thousandth then. Later lists, after a gap, are never older than what was seen.
+   */
+  readonly fromCache?: boolean | undefined;
+}
+
 export interface ListChoices {
   readonly signal?: AbortSignal | undefined;
   /** Objects a page; 0 for all at once. */
@@ -308,10 +318,16 @@ export class ClusterApi {
    * for more and more seldom. Ends when the signal aborts; throws what a list throws, and `api-unreachable` for a watch
    * that brings what is no event.
    */
-  async *watch(path: string, signal: AbortSignal, limit = PAGE): AsyncGenerator<WatchEvent> {
+  async *watch(
+    path: string,
+    signal: AbortSignal,
+    { limit = PAGE, fromCache = false }: WatchChoices = {},
+  ): AsyncGenerator<WatchEvent> {
     const backoff = new Backoff(WATCH_BACKOFF);
+    let first = fromCache ? "resourceVersion=0" : "";
     for (;;) {
-      const { items, resourceVersion } = await this.list(path, signal, limit);
+      const { items, resourceVersion } = await this.list(withQuery(path, first), signal, limit);
+      first = "";
       yield { type: "listed", objects: items };
       let version = resourceVersion;
       for (let isWhole = true; isWhole; ) {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { namespacedName } from "../../kube/names.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { Backoff, type BackoffOptions } from "../network/backoff.ts";
-import { type ClusterApi, isConnectionError } from "./cluster-api.ts";
+import { type ClusterApi, isConnectionError, type WatchChoices } from "./cluster-api.ts";
 import { Refusals } from "./refusals.ts";
 
 /** One command is no crowd, and somebody waits for it: it asks again soon. */
@@ -27,9 +27,9 @@ export class LiveObjects {
     for (const path of paths) this.follow(path);
   }
 
-  /** Follows one more collection. `limit`: objects a page, where it is listed. */
-  follow(path: string, limit?: number): void {
-    this.#follow(path, limit).catch((error: unknown) => {
+  /** Follows one more collection. */
+  follow(path: string, choices: WatchChoices = {}): void {
+    this.#follow(path, choices).catch((error: unknown) => {
       if (this.#signal.aborted) return;
       this.#failure = error;
       this.wake();
@@ -75,14 +75,18 @@ export class LiveObjects {
     signal.throwIfAborted();
   }
 
-  async #follow(path: string, limit: number | undefined): Promise<void> {
+  async #follow(path: string, choices: WatchChoices): Promise<void> {
     const signal = this.#signal;
     const refusals = new Refusals();
     const backoff = new Backoff(RETRY);
     while (!signal.aborted) {
       let opened = Number.POSITIVE_INFINITY;
       try {
-        for await (const event of this.#api.watch(path, signal, limit)) {
+        for await (const event of this.#api.watch(
+          path,
+          signal,
+          this.#lists.has(path) ? { ...choices, fromCache: false } : choices,
+        )) {
           this.#unreachable.delete(path);
           if (event.type === "listed") {
             opened = performance.now();

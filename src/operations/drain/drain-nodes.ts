@@ -3,6 +3,7 @@
 import { defined } from "../../errors/defined.ts";
 import { MendError } from "../../errors/errors.ts";
 import { input } from "../../errors/input.ts";
+import { FROM_CACHE } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { recordEvidence } from "../../io/audit/audit-trail.ts";
@@ -131,8 +132,10 @@ class Drain {
   async #followPods(nodes: readonly KubeObject[]): Promise<void> {
     const first = defined(nodes[0]).metadata.name;
     // Asked once in the plain: what is forbidden here, a watch would ask for without end.
-    await this.#api.request("GET", `${podsOfNode(first)}&limit=1`, undefined, { signal: this.#signal });
-    for (const { metadata } of nodes) this.#live.follow(podsOfNode(metadata.name), this.#options.chunkSize);
+    await this.#api.request("GET", `${podsOfNode(first)}&${FROM_CACHE}&limit=1`, undefined, { signal: this.#signal });
+    // For each list of a node that has to be of now, the API server reads every pod of the cluster from etcd.
+    const choices = { limit: this.#options.chunkSize, fromCache: true };
+    for (const { metadata } of nodes) this.#live.follow(podsOfNode(metadata.name), choices);
     while (nodes.some(({ metadata }) => this.#live.get(podsOfNode(metadata.name)) === undefined)) {
       if (!this.#live.reachable) throw this.#live.failure;
       await this.#live.changed(1000, this.#signal);

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { recognisePod } from "../../controlplane/sorted-objects.ts";
 import { defined } from "../../errors/defined.ts";
-import { unlessAbsent } from "../../io/api-server/api-lists.ts";
+import { FROM_CACHE, unlessAbsent } from "../../io/api-server/api-lists.ts";
 import { ApiError, type ClusterApi, isConnectionError, METADATA_ONLY } from "../../io/api-server/cluster-api.ts";
 import { LiveObjects } from "../../io/api-server/live-objects.ts";
 import { NODE_LEASES, NODES } from "../../kube/api-paths.ts";
@@ -77,7 +77,7 @@ export function readNodeStatus(options: NodeStatusOptions): Promise<NodesStatus>
     const mode = failed.length === 0 ? BY_TAINTS : await evictionMode(cluster, options);
     const pods = await inParallel(
       failed,
-      async ({ metadata }) => (await api.list(podsOfNode(metadata.name), signal)).items,
+      async ({ metadata }) => (await api.list(`${podsOfNode(metadata.name)}&${FROM_CACHE}`, signal)).items,
     );
     const stuck = await stuckPods(api, nodes, options);
     return statusOf(
@@ -146,7 +146,7 @@ export function watchNodeStatus(
       const pods = new Map<string, readonly KubeObject[]>();
       for (const { metadata } of nodes.filter((node) => !isNodeReady(node))) {
         const path = podsOfNode(metadata.name);
-        if (!followed.has(path)) live.follow(path);
+        if (!followed.has(path)) live.follow(path, { fromCache: true });
         followed.add(path);
         pods.set(metadata.name, live.get(path) ?? []);
       }
