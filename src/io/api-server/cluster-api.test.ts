@@ -114,3 +114,48 @@ test("a list is read page by page, and again where it has changed too much", asy
     },
   );
 });
+
+test("a watch may begin with what the server has in memory, and never goes back to that after a gap", async () => {
+  const lists: string[] = [];
+  await against(
+    (request, response) => {
+      const url = new URL(request.url!, "http://x");
+      response.setHeader("content-type", "application/json");
+      if (url.searchParams.get("watch") === "true") {
+        response.end('{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n');
+        return;
+      }
+      lists.push(url.search);
+      const metadata = { resourceVersion: String(lists.length) };
+      response.end(JSON.stringify({ apiVersion: "v1", kind: "PodList", metadata, items: [] }));
+    },
+    async (api) => {
+      const stop = new AbortController();
+      let listed = 0;
+      for await (const event of api.watch("/api/v1/pods?fieldSelector=x", stop.signal, { fromCache: true })) {
+        expect(event.type).toBe("listed");
+        if (++listed === 2) break;
+      }
+      expect(lists).toEqual(["?fieldSelector=x&resourceVersion=0&limit=500", "?fieldSelector=x&limit=500"]);
+    },
+  );
+});
+
+test("of a list in pages only what is picked is kept, and each page is reported", async () => {
+  await against(
+    (request, response) => {
+      const next = new URL(request.url!, "http://x").searchParams.get("continue");
+      const metadata = { resourceVersion: "7", ...(next === null && { continue: "b" }) };
+      response.setHeader("content-type", "application/json");
+      const items = [{ metadata: { name: next ?? "a" } }];
+      response.end(JSON.stringify({ apiVersion: "v1", kind: "PodList", metadata, items }));
+    },
+    async (api) => {
+      let pages = 0;
+      const comesAlong = () => void pages++;
+      const { items } = await api.listEach("/api/v1/pods", ({ metadata }) => metadata.name, { comesAlong });
+      expect(items).toEqual(["a", "b"]);
+      expect(pages).toBe(2);
+    },
+  );
+});
