@@ -8,8 +8,8 @@ const CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789+/";
 export interface ConfigMapTemplate {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
-  /** Overwrites {@link key} and {@link value} with the n-th ConfigMap's names. */
-  fill(n: number): void;
+  /** Overwrites {@link key} and {@link value} with the n-th ConfigMap's names; `isChanged`: with another text. */
+  fill(n: number, isChanged?: boolean): void;
 }
 
 /** `dataBytes`: how much text each holds. Written as the API server does: `k8s\0` and a `runtime.Unknown`. */
@@ -44,10 +44,13 @@ export function createConfigMapTemplate(dataBytes: number): ConfigMapTemplate {
     ...allPlaces(bytes, namespace).map((at) => ({ bytes, at: at + 4, digits: 5, from: 4000 })),
     ...allPlaces(bytes, UNNUMBERED).map((at) => ({ bytes, at, digits: DIGITS, from: 1 })),
   ]);
+  const text = data.join("");
+  const textAt = value.indexOf(text);
   return {
     key,
     value,
-    fill(n) {
+    fill(n, isChanged = false) {
+      value[textAt] = isChanged ? 0x21 : text.charCodeAt(0);
       for (const { bytes, at, digits, from } of places) {
         let rest = Math.floor(n / from);
         for (let i = at + digits - 1; i >= at; i--) {

@@ -3,7 +3,7 @@
  * them, each in a revision of its own, then history (updates and deletions). The same arguments give the same bytes.
  *
  * usage: node bench/generate-snapshot.ts [--out FILE] [--pods N] [--history N] [--seed N] [--nodes N]
- *          [--deletions N] [--config-maps N] [--config-map-bytes N]
+ *          [--deletions N] [--config-maps N] [--config-map-bytes N] [--config-map-changes N]
  */
 import { createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, writeSync } from "node:fs";
@@ -27,6 +27,8 @@ export interface SnapshotShape {
   /** ConfigMaps, after the pods and their history, and how much text each of them holds: many small keys, or a few large values. */
   readonly configMaps?: number;
   readonly configMapBytes?: number;
+  /** Revisions after that: of ten, eight change a ConfigMap, one deletes one, and one makes one. */
+  readonly configMapChanges?: number;
 }
 
 /** About 1.5 GB. */
@@ -81,7 +83,7 @@ export function generateSnapshot(path: string, shape: SnapshotShape): void {
 
 function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: SnapshotShape): void {
   const random = randomSource(shape.seed);
-  const { configMaps = 0, configMapBytes = 700, nodes = NODES, deletions = 12 } = shape;
+  const { configMaps = 0, configMapBytes = 700, configMapChanges = 0, nodes = NODES, deletions = 12 } = shape;
   const record = new Uint8Array(1024 * 1024 + configMapBytes);
   const revisionKey = new Uint8Array(18);
   const revisionView = new DataView(revisionKey.buffer);
@@ -92,6 +94,14 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
     revisionView.setBigUint64(0, BigInt(revision));
     const size = encodeKeyValue(record, { key, value, version, createRevision, modRevision: revision, lease });
     writer.put(revisionKey.subarray(0, 17), record.subarray(0, size));
+    revision++;
+  }
+
+  function remove(key: Uint8Array): void {
+    revisionView.setBigUint64(0, BigInt(revision));
+    revisionKey[17] = 0x74; // "t"
+    const nothing = { value: new Uint8Array(0), version: 0, createRevision: 0, modRevision: 0, lease: 0n };
+    writer.put(revisionKey, record.subarray(0, encodeKeyValue(record, { key, ...nothing })));
     revision++;
   }
 
@@ -121,18 +131,7 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
     const names = podNames(pod, podSeed, nodes);
     if (i % deletions === deletions - 1 && version > 0) {
       versions.set(pod, Number.NEGATIVE_INFINITY); // a deleted pod stays deleted
-      revisionView.setBigUint64(0, BigInt(revision));
-      revisionKey[17] = 0x74; // "t"
-      const size = encodeKeyValue(record, {
-        key: text(podKey(names)),
-        value: new Uint8Array(0),
-        version: 0,
-        createRevision: 0,
-        modRevision: 0,
-        lease: 0n,
-      });
-      writer.put(revisionKey, record.subarray(0, size));
-      revision++;
+      remove(text(podKey(names)));
     } else if (version > 0) {
       versions.set(pod, version);
       template.fill(names);
@@ -141,9 +140,18 @@ function writeKeys(writer: BoltWriter, objects: readonly StoredObject[], shape: 
   }
 
   const configMap = createConfigMapTemplate(configMapBytes);
+  const firstConfigMap = revision;
   for (let i = 0; i < configMaps; i++) {
     configMap.fill(i);
     put(configMap.key, configMap.value, 1, revision);
+  }
+  for (let i = 0; i < configMapChanges; i++) {
+    const old = Math.floor((configMaps / configMapChanges) * i);
+    const kind = i % 10;
+    configMap.fill(kind === 9 ? configMaps + i : old, kind < 8);
+    if (kind === 8) remove(configMap.key);
+    else if (kind === 9) put(configMap.key, configMap.value, 1, revision);
+    else put(configMap.key, configMap.value, 2, firstConfigMap + old);
   }
 }
 
@@ -282,6 +290,7 @@ if (import.meta.main) {
       deletions: { type: "string", default: "12" },
       "config-maps": { type: "string", default: "0" },
       "config-map-bytes": { type: "string", default: "700" },
+      "config-map-changes": { type: "string", default: "0" },
     },
   });
   generateSnapshot(values.out, {
@@ -292,6 +301,7 @@ if (import.meta.main) {
     deletions: Number(values.deletions),
     configMaps: Number(values["config-maps"]),
     configMapBytes: Number(values["config-map-bytes"]),
+    configMapChanges: Number(values["config-map-changes"]),
   });
   console.log(values.out);
 }
