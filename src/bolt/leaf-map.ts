@@ -50,6 +50,15 @@ export function mapLeaves(
   return map;
 }
 
+/**
+ * Drops the keys that the leaves begin with, which are most of a map: for sweeps after the one that has compared them,
+ * where the maps of several large files are in memory.
+ */
+export function forgetSeparators({ list }: LeafMap): void {
+  list.separators = new Uint8Array();
+  list.separatorEnds = new Float64Array();
+}
+
 function leafFault(bolt: BoltFile, slots: Uint32Array, id: number): { code: FindingCode; text: string } | undefined {
   if (id < 2 || id >= bolt.meta.highWater) {
     return { code: "page-out-of-range", text: `page ${id} is not below the high-water mark ${bolt.meta.highWater}` };

@@ -32,7 +32,7 @@ const NO_BYTES = new Uint8Array();
 export interface LeafList {
   count: number;
   ids: Uint32Array;
-  /** All separators, one after the other. */
+  /** All separators, one after the other; none where they were compared before. */
   separators: Uint8Array;
   /** Where separator `i` ends in `separators`. */
   separatorEnds: Float64Array;
@@ -206,8 +206,8 @@ export function checkLeafPage(
     report({ level: "error", code: fault.code, where: `${where()} · item ${fault.item}`, text: fault.text });
     if (fault.code === "page-out-of-bounds") return false;
   }
-  if (page.count === 0) return true;
   const { separators, separatorEnds } = list;
+  if (page.count === 0 || separatorEnds.length === 0) return true;
   const low = position === 0 ? 0 : separatorEnds[position - 1]!;
   const high = separatorEnds[position]!;
   const first = elementAt(page, 0);

@@ -46,10 +46,18 @@ export interface IndexTask {
 /** Names the value of an entry, such as with its kind; called for entries that are the newest of their key so far. */
 export type Labeller = (bytes: Uint8Array, start: number, end: number) => string;
 
+/** Says whether an entry is taken into the index; called for each that is within the other limits. */
+export type EntryChooser = (entry: RevisionEntry) => boolean;
+
 /** `expected`: about how many keys there will be. */
-export function createIndexTask(options: IndexOptions, expected = 0, labeller?: Labeller): IndexTask {
+export function createIndexTask(
+  options: IndexOptions,
+  expected = 0,
+  labeller?: Labeller,
+  choose?: EntryChooser,
+): IndexTask {
   const { select, bounds, atRevision = Number.MAX_SAFE_INTEGER } = options;
-  const index = createKeyIndex(options.seed, select.length === 0 ? expected : 0);
+  const index = createKeyIndex(options.seed, select.length === 0 && choose === undefined ? expected : 0);
   const labels = createLabels();
   let lastRevision = 0;
   const visit: RevisionVisitor = (entry) => {
@@ -60,6 +68,7 @@ export function createIndexTask(options: IndexOptions, expected = 0, labeller?: 
     const { keyStart, keyEnd, valueStart, valueEnd } = entry.fields;
     if (keyStart === keyEnd) return; // a bare revision
     if (bounds !== undefined && !isWithin(bounds, bytes, keyStart, keyEnd)) return;
+    if (choose !== undefined && !choose(entry)) return;
     const i = findOrAddEntry(index, bytes, keyStart, keyEnd);
     if (isNewer(index, i, entry.main, entry.sub)) {
       index.main[i] = entry.main;

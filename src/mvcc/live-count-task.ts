@@ -4,7 +4,7 @@
  * one put of each key, its newest, and only where the key lived on. After it every change is there: a put of version 1
  * is a key that came, a deletion one that went.
  */
-import type { RevisionVisitor } from "./leaf-revisions.ts";
+import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 
 export interface LiveCount {
   readonly live: number;
@@ -22,15 +22,20 @@ export function createLiveCountTask(compactRevision: number): LiveCountTask {
   let live = 0;
   let lastRevision = 0;
   return {
-    visit({ main, tombstone, fields }) {
-      if (main > lastRevision) lastRevision = main;
-      if (fields.keyStart === fields.keyEnd) return; // a bare revision
-      if (main <= compactRevision) live += tombstone ? 0 : 1;
-      else if (tombstone) live -= 1;
-      else if (fields.version === 1) live += 1;
+    visit(entry) {
+      if (entry.main > lastRevision) lastRevision = entry.main;
+      if (entry.fields.keyStart === entry.fields.keyEnd) return; // a bare revision
+      live += liveChange(entry, compactRevision);
     },
     finish: () => ({ live, lastRevision }),
   };
+}
+
+/** By how many an entry changes the number of live keys, in all: 1, 0 or -1. */
+export function liveChange({ main, tombstone, fields }: RevisionEntry, compactRevision: number): number {
+  if (main <= compactRevision) return tombstone ? 0 : 1;
+  if (tombstone) return -1;
+  return fields.version === 1 ? 1 : 0;
 }
 
 /** Joins what several threads counted. */

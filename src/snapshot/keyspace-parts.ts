@@ -4,7 +4,7 @@
  */
 import { type BoltFile, readPage } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
-import { checkLeaf, compareBytes, elementAt, PageFlag } from "../bolt/page.ts";
+import { checkLeaf, compareBytes, elementAt, type Page, PageFlag } from "../bolt/page.ts";
 import { defined } from "../errors/defined.ts";
 import { isSelectedKey, type KeyBounds, type KeySelection } from "../mvcc/index-task.ts";
 import { createKeyValueFields, locateKeyValue } from "../mvcc/key-value.ts";
@@ -58,7 +58,12 @@ export async function* readKeyspaceParts(
 }
 
 function partsOf(bolt: BoltFile, map: LeafMap, select: readonly KeySelection[], most: number): KeyBounds[] {
-  const { keys, entries } = sampleKeys(bolt, map, select);
+  const { keys, entries } = sampleKeys(
+    bolt,
+    map,
+    ({ bytes }, start, end) => select.length === 0 || select.some((each) => isSelectedKey(each, bytes, start, end)),
+  );
+  keys.sort(compareBytes);
   const parts = Math.max(1, Math.ceil(entries / Math.max(1, most)));
   const ranges: KeyBounds[] = [];
   let from = new Uint8Array(0);
@@ -71,12 +76,12 @@ function partsOf(bolt: BoltFile, map: LeafMap, select: readonly KeySelection[], 
   return [...ranges, { from }];
 }
 
-/** Some keys among those that are selected, in their order, and how many entries there are about. */
-function sampleKeys(
+/** Some keys among those that `takes` takes, in no order, and how many entries there are about. */
+export function sampleKeys(
   bolt: BoltFile,
   { list }: LeafMap,
-  select: readonly KeySelection[],
-): { readonly keys: readonly Uint8Array<ArrayBuffer>[]; readonly entries: number } {
+  takes: (page: Page, keyStart: number, keyEnd: number) => boolean,
+): { readonly keys: Uint8Array<ArrayBuffer>[]; readonly entries: number } {
   const samples = Math.min(list.count, SAMPLED_LEAVES);
   const fields = createKeyValueFields();
   const keys: Uint8Array<ArrayBuffer>[] = [];
@@ -91,9 +96,8 @@ function sampleKeys(
       const end = value + view.getUint32(at + 12, true);
       if (locateKeyValue(bytes, value, end, fields) !== undefined) continue;
       const { keyStart, keyEnd } = fields;
-      if (select.length > 0 && !select.some((each) => isSelectedKey(each, bytes, keyStart, keyEnd))) continue;
-      keys.push(bytes.slice(keyStart, keyEnd));
+      if (takes(page, keyStart, keyEnd)) keys.push(bytes.slice(keyStart, keyEnd));
     }
   }
-  return { keys: keys.sort(compareBytes), entries: samples === 0 ? 0 : (keys.length / samples) * list.count };
+  return { keys, entries: samples === 0 ? 0 : (keys.length / samples) * list.count };
 }

@@ -8,10 +8,13 @@ import { type HashKvTask, hashKvLeaf } from "../mvcc/hash-kv.ts";
 import { hashLeaf, type LeafHashes } from "../mvcc/hash-task.ts";
 import { createHistoryTask, mergeHistories, type RevisionPlace } from "../mvcc/history-task.ts";
 import { createIndexTask, type IndexOptions, type IndexResult, mergeIndexResults } from "../mvcc/index-task.ts";
+import { createKeySumsTask, type KeySumsSpec } from "../mvcc/key-sums.ts";
 import { createLeafReader, type RevisionVisitor } from "../mvcc/leaf-revisions.ts";
 import { createLiveCountTask, type LiveCount, mergeLiveCounts } from "../mvcc/live-count-task.ts";
 import { createLiveKeysTask, type KeyVersions, type LiveKeysSpec, mergeKeyVersions } from "../mvcc/live-keys-task.ts";
 import { createTimelineTask, type GatheredTimeline, mergeTimelines, type TimelineSpec } from "../mvcc/timeline-task.ts";
+import type { ObjectChoice } from "../storage/choose-objects.ts";
+import { mergeObjectCounts, type ObjectCounts } from "../storage/object-counts.ts";
 import { createKindPeek } from "../storage/peek-kind.ts";
 import { createSignTask } from "../storage/sign-task.ts";
 import type { VerifyOptions, VerifyResult } from "../storage/verify-result.ts";
@@ -20,12 +23,16 @@ import { mergeVerifyResults } from "../storage/verify-result.ts";
 export interface LeafTaskSpec {
   /** Index the keys of the `key` bucket. */
   readonly index?: IndexOptions;
+  /** Index only the keys of these objects. */
+  readonly objects?: ObjectChoice;
   /** Label each key with the kind of its value. */
   readonly labelKinds?: boolean;
   /** Count the live keys instead of indexing them, after a compaction that was finished at this revision. */
   readonly countLive?: { readonly compactRevision: number };
   /** Note the version of each key, to count the live ones. */
   readonly liveKeys?: LiveKeysSpec;
+  /** Add every entry to the sums by which two keyspaces are compared. */
+  readonly keySums?: KeySumsSpec;
   /** Hash every leaf. */
   readonly hash?: LeafHashes;
   /** Hash what etcd's HashKV does of the `key` bucket. */
@@ -42,6 +49,7 @@ export interface LeafTaskSpec {
 
 export interface LeafTaskResult {
   readonly index?: IndexResult;
+  readonly others?: ObjectCounts;
   readonly liveCount?: LiveCount;
   readonly versions?: KeyVersions;
   readonly verify?: VerifyResult;
@@ -72,13 +80,15 @@ export async function createLeafTasks(
   const labeller = spec.labelKinds === true ? createKindPeek() : undefined;
   const verify = spec.verify && (await import("../storage/verify-task.ts")).createVerifyTask(spec.verify, report);
   const expected = Math.ceil(((end - first) * KEYS_PER_LEAF) / threads);
-  const index = spec.index && createIndexTask(spec.index, expected, labeller);
+  const chooser = spec.objects && (await import("../storage/choose-objects.ts")).createObjectChooser(spec.objects);
+  const index = spec.index && createIndexTask(spec.index, expected, labeller, chooser?.choose);
   const count = spec.countLive && createLiveCountTask(spec.countLive.compactRevision);
   const live = spec.liveKeys && createLiveKeysTask(spec.liveKeys, expected);
+  const sums = spec.keySums && createKeySumsTask(spec.keySums);
   const signs = spec.signs === true ? createSignTask() : undefined;
   const history = spec.historyOf && createHistoryTask(spec.historyOf);
   const timeline = spec.timeline && createTimelineTask(spec.timeline, expected);
-  const visits = [index, count, live, verify, signs, history, timeline].flatMap((task) =>
+  const visits = [index, count, live, sums, verify, signs, history, timeline].flatMap((task) =>
     task === undefined ? [] : [task.visit],
   );
   const readLeaf = visits.length === 0 ? undefined : createLeafReader(joinVisits(visits), report);
@@ -91,6 +101,7 @@ export async function createLeafTasks(
     },
     finish: () => ({
       ...(index === undefined ? {} : { index: index.finish() }),
+      ...(chooser === undefined ? {} : { others: chooser.others }),
       ...(count === undefined ? {} : { liveCount: count.finish() }),
       ...(live === undefined ? {} : { versions: live.finish() }),
       ...(verify === undefined ? {} : { verify: verify.finish() }),
@@ -111,6 +122,7 @@ function joinVisits(visits: readonly RevisionVisitor[]): RevisionVisitor {
 
 export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTaskResult {
   const indexes = results.flatMap((result) => (result.index === undefined ? [] : [result.index]));
+  const others = results.flatMap((result) => (result.others === undefined ? [] : [result.others]));
   const counts = results.flatMap((result) => (result.liveCount === undefined ? [] : [result.liveCount]));
   const versions = results.flatMap((result) => (result.versions === undefined ? [] : [result.versions]));
   const verified = results.flatMap((result) => (result.verify === undefined ? [] : [result.verify]));
@@ -119,6 +131,7 @@ export function mergeLeafTaskResults(results: readonly LeafTaskResult[]): LeafTa
   const timelines = results.flatMap((result) => (result.timeline === undefined ? [] : [result.timeline]));
   return {
     ...(indexes.length === 0 ? {} : { index: mergeIndexResults(indexes) }),
+    ...(others.length === 0 ? {} : { others: mergeObjectCounts(others) }),
     ...(counts.length === 0 ? {} : { liveCount: mergeLiveCounts(counts) }),
     ...(versions.length === 0 ? {} : { versions: mergeKeyVersions(versions) }),
     ...(verified.length === 0 ? {} : { verify: mergeVerifyResults(verified) }),

@@ -14,7 +14,9 @@ import { type KeyIndex, sortedEntries } from "../mvcc/key-index.ts";
 import { findKey, keyOf } from "../mvcc/key-table.ts";
 import { decodeKeyValue, type KeyValue } from "../mvcc/key-value.ts";
 import { createTimeline } from "../mvcc/timeline.ts";
+import type { ObjectChoice } from "../storage/choose-objects.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
+import type { ObjectCounts } from "../storage/object-counts.ts";
 import { mayIndexAll } from "./index-size.ts";
 import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
@@ -27,6 +29,8 @@ export interface KeyspaceOptions extends SnapshotOptions {
   readonly select?: readonly KeySelection[];
   /** Of these, the keys within bounds; all unless given. */
   readonly bounds?: KeyBounds;
+  /** Of these, the keys of objects. */
+  readonly objects?: ObjectChoice;
   /** As it was at this revision; the newest unless given. */
   readonly atRevision?: number;
   /** Label each key with the kind of its value. */
@@ -39,6 +43,8 @@ export interface Keyspace {
   readonly compactRevision: number;
   readonly index: KeyIndex;
   readonly labels: readonly string[];
+  /** Live objects that were counted instead of indexed. */
+  readonly others: ObjectCounts;
   /** Live keys. */
   readonly size: number;
   /** The live entries of {@link index} in the order of their keys. */
@@ -71,10 +77,14 @@ export async function readKeyspace(
   options: KeyspaceOptions = {},
   map?: LeafMap,
 ): Promise<Keyspace> {
+  return showKeyspace(snapshot, await indexKeys(snapshot, options, map), options.atRevision);
+}
+
+/** The keyspace of keys that were indexed. Throws what {@link readKeyspace} throws. */
+export function showKeyspace(snapshot: Snapshot, indexed: IndexedKeys, atRevision?: number): Keyspace {
   const { findings, file } = snapshot;
-  const { compactRevision, result, isKept } = await indexKeys(snapshot, options, map);
+  const { compactRevision, result, others = new Map(), isKept = false } = indexed;
   const { index, lastRevision } = result;
-  const { atRevision } = options;
   if (atRevision !== undefined) checkRevision(atRevision, compactRevision, lastRevision, file.path);
   let sorted: Uint32Array | undefined;
   const order = (): Uint32Array => {
@@ -101,6 +111,7 @@ export async function readKeyspace(
     compactRevision,
     index,
     labels: result.labels,
+    others,
     order,
     get size() {
       return order().length;
@@ -132,11 +143,12 @@ export async function readKeyspace(
   };
 }
 
-interface IndexedKeys {
+export interface IndexedKeys {
   readonly result: IndexResult;
   readonly compactRevision: number;
+  readonly others?: ObjectCounts;
   /** Whether the index was kept by an earlier run, so that what is read by it is compared with it. */
-  readonly isKept: boolean;
+  readonly isKept?: boolean;
 }
 
 async function indexKeys(
@@ -144,28 +156,39 @@ async function indexKeys(
   options: KeyspaceOptions,
   given: LeafMap | undefined,
 ): Promise<IndexedKeys> {
-  const { select = [], bounds, atRevision, labelKinds = false } = options;
+  const { select = [], bounds, objects, atRevision, labelKinds = false } = options;
   const { bolt, findings, keyIndex } = snapshot;
-  const info = readStoreInfo(snapshot);
-  const compactRevision = Math.max(info.finishedCompact, info.scheduledCompact);
-  const kept = bounds === undefined ? findKept(snapshot, options) : undefined;
+  const compactRevision = readCompactRevision(snapshot);
+  const isPart = bounds !== undefined || objects !== undefined;
+  const kept = !isPart ? findKept(snapshot, options) : undefined;
   if (kept !== undefined) return { result: kept, compactRevision, isKept: true };
   const countFindings = () => findings.count("error") + findings.count("warning") + findings.count("info");
   const before = countFindings();
   const map = given ?? mapKeyLeaves(snapshot);
-  const keepAll = keyIndex !== undefined && atRevision === undefined && bounds === undefined && mayIndexAll(bolt, map);
+  const keepAll = keyIndex !== undefined && atRevision === undefined && !isPart && mayIndexAll(bolt, map);
   const index = {
     select: keepAll ? [] : select,
     seed: hashSeed(),
     ...(atRevision === undefined ? {} : { atRevision }),
     ...(bounds === undefined ? {} : { bounds }),
   };
-  const swept = await sweepLeaves(snapshot, map, { index, labelKinds: labelKinds || keepAll }, options);
+  const swept = await sweepLeaves(
+    snapshot,
+    map,
+    { index, labelKinds: labelKinds || keepAll, ...(objects && { objects }) },
+    options,
+  );
   const result = defined(swept.index);
-  if (!keepAll) return { result, compactRevision, isKept: false };
+  if (!keepAll) return { result, compactRevision, ...(swept.others && { others: swept.others }) };
   // What is wrong with the file must be found again by the next run.
   if (countFindings() === before) keyIndex.keep(result);
-  return { result: selectEntries(result, select, labelKinds), compactRevision, isKept: false };
+  return { result: selectEntries(result, select, labelKinds), compactRevision };
+}
+
+/** The revision up to which a compaction was begun, if not finished. */
+export function readCompactRevision(snapshot: Snapshot): number {
+  const { finishedCompact, scheduledCompact } = readStoreInfo(snapshot);
+  return Math.max(finishedCompact, scheduledCompact);
 }
 
 /** So many entries are compared with the file before any is shown; the others when they are read. */
@@ -223,7 +246,8 @@ export function mapKeyLeaves({ bolt, buckets, findings }: Snapshot, report: Repo
   return mapLeaves(bolt, keyBuckets, report);
 }
 
-function sweepLeaves(
+/** Sweeps the leaves of the keyspace for `spec`. */
+export function sweepLeaves(
   snapshot: Snapshot,
   map: LeafMap,
   spec: LeafTaskSpec,

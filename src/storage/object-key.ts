@@ -96,3 +96,14 @@ export function readObjectKey(key: string, prefix?: string): ObjectKey | undefin
 export function resourceOfKey(key: string, prefix?: string): ResourceId | undefined {
   return readObjectKey(key, prefix);
 }
+
+/** Where an object is, by the rest of its key. */
+export function splitRest(
+  path: string,
+  rest: string,
+): { readonly namespace: string | undefined; readonly name: string } {
+  const slash = resourceAtPath(path)?.namespaced === false ? -1 : rest.indexOf("/");
+  return slash < 0
+    ? { namespace: undefined, name: rest }
+    : { namespace: rest.slice(0, slash), name: rest.slice(slash + 1) };
+}

@@ -11,11 +11,11 @@ import { type Finding, MendError } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { type KeyChange, readChanges } from "../../snapshot/read-keyspace.ts";
 import { createTurns } from "../../snapshot/turns.ts";
-import { readObjectKey } from "../../storage/object-key.ts";
+import { readObjectKey, splitRest } from "../../storage/object-key.ts";
 import { parseTime } from "../../storage/time.ts";
-import { readTypes, typeOf } from "./diff.ts";
 import { readMoment } from "./moment.ts";
-import { createSelection, type SelectionRequest, splitRest } from "./object-selection.ts";
+import { createSelection, type SelectionRequest } from "./object-selection.ts";
+import { readTypes, typeOf } from "./object-types.ts";
 import { openSnapshotSide, type SnapshotSide, type SnapshotSideOptions } from "./snapshot-side.ts";
 
 export interface ChangesOptions extends SnapshotSideOptions {

@@ -7,8 +7,8 @@ import { type Finding, MendError } from "../../errors/errors.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { readKeyHistory } from "../../snapshot/read-keyspace.ts";
 import { type ObjectRequest, resolveResources, resourceName } from "../../storage/resource-argument.ts";
-import { readTypes, typeOf } from "./diff.ts";
 import { readMoment } from "./moment.ts";
+import { readTypes, typeOf } from "./object-types.ts";
 import { openSnapshotSide, type SnapshotSideOptions } from "./snapshot-side.ts";
 
 export interface HistoryOptions extends SnapshotSideOptions {

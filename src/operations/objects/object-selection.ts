@@ -3,7 +3,8 @@ import { MendError } from "../../errors/errors.ts";
 import { type LabelSelector, matchesLabels } from "../../kube/label-selector.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { CustomResource } from "../../storage/custom-resource.ts";
-import { resourceAtPath } from "../../storage/object-key.ts";
+import { splitRest } from "../../storage/object-key.ts";
+import { isInScope, type ObjectScope } from "../../storage/object-scope.ts";
 import { type ObjectRequest, resolveResources, resourceName } from "../../storage/resource-argument.ts";
 
 export interface SelectionRequest {
@@ -15,6 +16,8 @@ export interface SelectionRequest {
 }
 
 export interface ObjectSelection {
+  /** What is meant by paths, names and namespaces, as plain data. */
+  readonly scope: ObjectScope;
   /** Whether every object is meant, as far as names and namespaces go. */
   readonly takesAll: boolean;
   /** Whether any object below this path may be meant. */
@@ -36,24 +39,25 @@ export function createSelection(
   const wanted = requests.flatMap(({ resources, names }) =>
     resolveResources(resources, custom).map((resource) => ({ resource, names, found: new Set<string>() })),
   );
+  const scope: ObjectScope = {
+    resources: wanted.map(({ resource, names }) => ({ path: resource.path, names })),
+    namespace,
+  };
   const match = (path: string, rest: string) => {
-    const { namespace: own, name } = splitRest(path, rest);
-    // A namespace is in itself, so to speak: `-n shop` means the Namespace shop, too.
-    const scope = path === "namespaces" && wanted.length === 0 ? name : own;
-    if (namespace !== undefined && (wanted.length === 0 || own !== undefined) && scope !== namespace) return [];
+    const { name } = splitRest(path, rest);
     return wanted.filter(
       (each) => each.resource.path === path && (each.names.length === 0 || each.names.includes(name)),
     );
   };
   return {
+    scope,
     takesAll: wanted.length === 0 && namespace === undefined,
     takesPath: (path) => wanted.length === 0 || wanted.some(({ resource }) => resource.path === path),
     takes(path, rest) {
-      const { namespace: own, name } = splitRest(path, rest);
-      const found = match(path, rest);
-      for (const each of found) each.found.add(name);
-      if (wanted.length > 0) return found.length > 0;
-      return namespace === undefined || own === namespace || (path === "namespaces" && name === namespace);
+      if (!isInScope(scope, path, rest)) return false;
+      const { name } = splitRest(path, rest);
+      for (const each of match(path, rest)) each.found.add(name);
+      return true;
     },
     takesLabels: ({ metadata }) => {
       const labels: unknown = metadata?.labels; // what was stored as JSON may have anything here
@@ -63,7 +67,7 @@ export function createSelection(
       wanted.flatMap(({ resource, names, found }) =>
         names.filter((name) => !found.has(name)).map((name) => `${resourceName(resource)}/${name}`),
       ),
-    isNamed: (path, rest) => match(path, rest).some(({ names }) => names.length > 0),
+    isNamed: (path, rest) => isInScope(scope, path, rest) && match(path, rest).some(({ names }) => names.length > 0),
   };
 }
 
@@ -75,15 +79,4 @@ export function refuseMissing(selection: ObjectSelection, where: string, hint?: 
     where,
     hint: hint ?? "check the name and the namespace (-n), or an earlier revision",
   });
-}
-
-/** Where an object is, by the rest of its key. */
-export function splitRest(
-  path: string,
-  rest: string,
-): { readonly namespace: string | undefined; readonly name: string } {
-  const slash = resourceAtPath(path)?.namespaced === false ? -1 : rest.indexOf("/");
-  return slash < 0
-    ? { namespace: undefined, name: rest }
-    : { namespace: rest.slice(0, slash), name: rest.slice(slash + 1) };
 }

@@ -18,8 +18,8 @@ import { waveOf } from "../../objects/waves.ts";
 import { findResource } from "../../storage/resources.ts";
 import type { BackupObjects, Candidate } from "./backup-objects.ts";
 import { conversionOf } from "./conversion-of.ts";
-import { typeOf } from "./diff.ts";
 import type { LiveCluster } from "./live-cluster.ts";
+import { typeOf } from "./object-types.ts";
 
 export interface PlanOptions {
   readonly placement: Placement;

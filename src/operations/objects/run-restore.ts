@@ -19,8 +19,8 @@ import {
 } from "../../objects/rewrite.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
-import { typeOf } from "./diff.ts";
 import { AT_ONCE, type LiveCluster } from "./live-cluster.ts";
+import { typeOf } from "./object-types.ts";
 import type { UndoLog } from "./undo-log.ts";
 
 export interface RunOptions {

@@ -10,8 +10,9 @@ import { matchesLabels, readLabelSelector } from "../../kube/label-selector.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import { idKey, type ObjectId } from "../../objects/object-id.ts";
 import { podTemplateOf, referencesOf } from "../../objects/visit-references.ts";
+import { splitRest } from "../../storage/object-key.ts";
 import { type BackupObjects, type Candidate, refuseUnreadable } from "./backup-objects.ts";
-import { type ObjectSelection, splitRest } from "./object-selection.ts";
+import type { ObjectSelection } from "./object-selection.ts";
 
 export interface ChosenObjects {
   /** By {@link idKey}. */

@@ -1,6 +1,6 @@
 /** A snapshot at a revision as a place that holds objects. */
+import type { LeafMap } from "../../bolt/leaf-map.ts";
 import { defined } from "../../errors/defined.ts";
-import { sortedEntries } from "../../mvcc/key-index.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
 import { chooseEtcdPrefix } from "../../snapshot/choose-etcd-prefix.ts";
@@ -8,7 +8,7 @@ import type { KeyRange } from "../../snapshot/equal-values.ts";
 import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot, type Snapshot, type SnapshotOptions } from "../../snapshot/open-snapshot.ts";
 import { type Keyspace, readKeyspace } from "../../snapshot/read-keyspace.ts";
-import { readCustomResource } from "../../storage/custom-resource.ts";
+import { type CustomResource, readCustomResource } from "../../storage/custom-resource.ts";
 import { decodeValue } from "../../storage/decode.ts";
 import { createTransformer } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
@@ -52,17 +52,35 @@ export async function openSnapshotSide(moment: Moment, options: SnapshotSideOpti
   }
 }
 
-/** The same of a snapshot that is open already. */
+/** The same of a snapshot that is open already. `map`: the leaves, where they were found already. */
 export async function readSnapshotSide(
   snapshot: Snapshot,
-  { file, atRevision }: Moment,
+  moment: Moment,
   options: SnapshotSideOptions,
   config: EncryptionConfig | undefined,
+  map?: LeafMap,
 ): Promise<SnapshotSide> {
-  const keyspace = await readKeyspace(snapshot, { ...options, ...(atRevision === undefined ? {} : { atRevision }) });
+  const { file, atRevision } = moment;
+  const reading = { ...options, ...(atRevision === undefined ? {} : { atRevision }) };
+  const keyspace = await readKeyspace(snapshot, reading, map);
   const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
   const prefix = chooseEtcdPrefix(keyspace, flag, { path: file, findings: snapshot.findings });
-  const order = sortedEntries(keyspace.index);
+  return showSide({ snapshot, moment, prefix, config }, keyspace);
+}
+
+/** What a snapshot is as one side, whatever of it was indexed. */
+export interface SideSource {
+  readonly snapshot: Snapshot;
+  readonly moment: Moment;
+  /** Etcd's prefix without a slash at its end. */
+  readonly prefix: string;
+  readonly config: EncryptionConfig | undefined;
+}
+
+/** The objects of the keys that were indexed. */
+export function showSide({ snapshot, moment, prefix, config }: SideSource, keyspace: Keyspace): SnapshotSide {
+  const { index } = keyspace;
+  const order = keyspace.order();
   const ranges = findRanges(keyspace, order, prefix);
   const transformer = createTransformer(config, prefix);
   const decoder = new TextDecoder();
@@ -83,32 +101,22 @@ export async function readSnapshotSide(
     const range = rangeOf(path);
     if (range === undefined) return found;
     const { skip } = range;
-    for (const i of entries ?? range.entries) {
-      found.set(decoder.decode(keyOf(keyspace.index, i).subarray(skip)), {
-        place: defined(keyspace.index.page[i]) * 0x10000 + defined(keyspace.index.item[i]),
-        bytes: () => keyspace.read(i)?.value,
-        read() {
-          const keyValue = keyspace.read(i);
-          return keyValue && decode(keyValue);
-        },
-      });
-    }
+    for (const i of entries ?? range.entries)
+      found.set(decoder.decode(keyOf(index, i).subarray(skip)), new IndexedEntry(keyspace, i, decode));
     return found;
   };
-  const definitions = openRange("apiextensions.k8s.io/customresourcedefinitions").values();
-  const custom = [...definitions].flatMap((entry) => {
-    const found = entry.read();
-    const resource = found?.state === "object" ? readCustomResource(found.object) : undefined;
-    return resource === undefined ? [] : [resource];
-  });
+  let custom: readonly CustomResource[] | undefined;
   return {
-    label: atRevision === undefined ? file : `${file} at revision ${atRevision}`,
+    label: labelOf(moment),
     snapshot,
     keyspace,
     prefix,
     revision: keyspace.revision,
     paths: [...ranges.keys()],
-    custom,
+    get custom() {
+      custom ??= definedIn(openRange("apiextensions.k8s.io/customresourcedefinitions").values());
+      return custom;
+    },
     warnings: [],
     decode,
     openValue(keyValue) {
@@ -127,6 +135,50 @@ export async function readSnapshotSide(
     },
     [Symbol.dispose]: () => snapshot[Symbol.dispose](),
   };
+}
+
+/** For messages, such as `backup.db at revision 4810`. */
+export function labelOf({ file, atRevision }: Moment): string {
+  return atRevision === undefined ? file : `${file} at revision ${atRevision}`;
+}
+
+/** One entry of an index. There are many at a time: functions of its own for each would take most of the memory. */
+class IndexedEntry implements SideEntry {
+  readonly #keyspace: Keyspace;
+  readonly #entry: number;
+  readonly #decode: (keyValue: KeyValue) => ReadObject;
+
+  constructor(keyspace: Keyspace, entry: number, decode: (keyValue: KeyValue) => ReadObject) {
+    this.#keyspace = keyspace;
+    this.#entry = entry;
+    this.#decode = decode;
+  }
+
+  get place(): number {
+    const { page, item } = this.#keyspace.index;
+    return defined(page[this.#entry]) * 0x10000 + defined(item[this.#entry]);
+  }
+
+  get size(): number {
+    return defined(this.#keyspace.index.valueSize[this.#entry]);
+  }
+
+  bytes(): Uint8Array | undefined {
+    return this.#keyspace.read(this.#entry)?.value;
+  }
+
+  read(): ReadObject | undefined {
+    const keyValue = this.#keyspace.read(this.#entry);
+    return keyValue && this.#decode(keyValue);
+  }
+}
+
+function definedIn(definitions: Iterable<SideEntry>): CustomResource[] {
+  return [...definitions].flatMap((entry) => {
+    const found = entry.read();
+    const resource = found?.state === "object" ? readCustomResource(found.object) : undefined;
+    return resource === undefined ? [] : [resource];
+  });
 }
 
 /** Where the keys of each resource are among the sorted ones: all keys of one begin alike, so they follow each other. */

@@ -13,9 +13,9 @@ import { WAVES } from "../../objects/waves.ts";
 import type { ProgressSink } from "../../snapshot/progress.ts";
 import { inParallel } from "../cluster-access/in-parallel.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
-import { addTypes, typeOf } from "./diff.ts";
 import { AT_ONCE, LiveCluster } from "./live-cluster.ts";
 import { urlOf } from "./live-resources.ts";
+import { addTypes, typeOf } from "./object-types.ts";
 import { checkCluster, readUndoFile } from "./undo-log.ts";
 
 export interface UndoOptions {

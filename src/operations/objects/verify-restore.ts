@@ -7,8 +7,8 @@ import type { ValueType } from "../../compare/value-type.ts";
 import { defined } from "../../errors/defined.ts";
 import { idKey } from "../../objects/object-id.ts";
 import { IN_PLACE, rewriteObject } from "../../objects/rewrite.ts";
-import { typeOf } from "./diff.ts";
 import type { LiveCluster } from "./live-cluster.ts";
+import { typeOf } from "./object-types.ts";
 import type { ItemResult } from "./run-restore.ts";
 
 export interface Verified {

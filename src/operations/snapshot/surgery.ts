@@ -15,13 +15,13 @@ import type { CustomResource } from "../../storage/custom-resource.ts";
 import { encodeObject } from "../../storage/encode.ts";
 import { readEncryptionHeader } from "../../storage/encryption.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
-import { RESOURCE_TYPES } from "../../storage/object-key.ts";
+import { RESOURCE_TYPES, splitRest } from "../../storage/object-key.ts";
 import { peekType } from "../../storage/peek-type.ts";
 import { readObjectRequests } from "../../storage/resource-argument.ts";
 import { findResource } from "../../storage/resources.ts";
 import { isSealed, sealValue } from "../../storage/seal.ts";
 import { readMoment } from "../objects/moment.ts";
-import { createSelection, type ObjectSelection, refuseMissing, splitRest } from "../objects/object-selection.ts";
+import { createSelection, type ObjectSelection, refuseMissing } from "../objects/object-selection.ts";
 import {
   openSnapshotSide,
   readSnapshotSide,
