@@ -23,15 +23,16 @@ export interface LeafMap {
 
 /**
  * Finds the leaves of `buckets`; an inline bucket has a page in {@link LeafMap.inline} instead. Branch pages are marked
- * in `seen`; damage on the way is reported.
+ * in `seen`; damage on the way is reported. `comparesKeys`: as of a {@link LeafList}.
  */
 export function mapLeaves(
   bolt: BoltFile,
   buckets: readonly Bucket[],
   report: Report,
   seen: PageSet = createPageSet(bolt.pageCount),
+  comparesKeys = true,
 ): LeafMap {
-  const list = createLeafList(bolt.pageCount);
+  const list = createLeafList(bolt.pageCount, comparesKeys);
   const bucketEnds: number[] = [];
   const inline: { bucket: string; page: Page }[] = [];
   for (const bucket of buckets) {
@@ -48,15 +49,6 @@ export function mapLeaves(
     else report({ level: "error", where: leafPlace(map, id, i), ...fault });
   }
   return map;
-}
-
-/**
- * Drops the keys that the leaves begin with, which are most of a map: for sweeps after the one that has compared them,
- * where the maps of several large files are in memory.
- */
-export function forgetSeparators({ list }: LeafMap): void {
-  list.separators = new Uint8Array();
-  list.separatorEnds = new Float64Array();
 }
 
 function leafFault(bolt: BoltFile, slots: Uint32Array, id: number): { code: FindingCode; text: string } | undefined {

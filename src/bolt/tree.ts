@@ -32,7 +32,12 @@ const NO_BYTES = new Uint8Array();
 export interface LeafList {
   count: number;
   ids: Uint32Array;
-  /** All separators, one after the other; none where they were compared before. */
+  /**
+   * Whether a sweep compares the keys of leaves with those that their parents name. Without these, the separators, a
+   * list takes a seventh.
+   */
+  readonly comparesKeys: boolean;
+  /** All separators, one after the other. */
   separators: Uint8Array;
   /** Where separator `i` ends in `separators`. */
   separatorEnds: Float64Array;
@@ -44,30 +49,37 @@ const LEAST_RESERVED = 1024;
 const MOST_RESERVED = 1 << 23;
 
 /** `most`: how many leaves there may be. What is reserved and never used takes no memory; what grows is copied. */
-export function createLeafList(most = 0): LeafList {
+export function createLeafList(most = 0, comparesKeys = true): LeafList {
   const reserved = Math.max(LEAST_RESERVED, Math.min(most, MOST_RESERVED));
+  const compared = comparesKeys ? reserved : 0;
   return {
     count: 0,
     ids: new Uint32Array(new SharedArrayBuffer(reserved * 4)),
-    separators: new Uint8Array(new SharedArrayBuffer(reserved * SEPARATOR_BYTES)),
-    separatorEnds: new Float64Array(new SharedArrayBuffer(reserved * 8)),
+    comparesKeys,
+    separators: new Uint8Array(new SharedArrayBuffer(compared * SEPARATOR_BYTES)),
+    separatorEnds: new Float64Array(new SharedArrayBuffer(compared * 8)),
   };
 }
 
 /** Appends a leaf; its separator is `bytes[from, to)`. */
 function push(list: LeafList, id: number, bytes: Uint8Array, from: number, to: number): void {
-  const start = list.count === 0 ? 0 : list.separatorEnds[list.count - 1]!;
+  const { count } = list;
+  if (count === list.ids.length) list.ids = grown(list.ids, new Uint32Array(new SharedArrayBuffer(count * 2 * 4)));
+  list.ids[count] = id;
+  if (list.comparesKeys) pushSeparator(list, bytes, from, to);
+  list.count += 1;
+}
+
+function pushSeparator(list: LeafList, bytes: Uint8Array, from: number, to: number): void {
+  const { count } = list;
+  const start = count === 0 ? 0 : list.separatorEnds[count - 1]!;
   const end = start + (to - from);
-  if (list.count === list.ids.length) {
-    list.ids = grown(list.ids, new Uint32Array(new SharedArrayBuffer(list.count * 2 * 4)));
-    list.separatorEnds = grown(list.separatorEnds, new Float64Array(new SharedArrayBuffer(list.count * 2 * 8)));
-  }
+  if (count === list.separatorEnds.length)
+    list.separatorEnds = grown(list.separatorEnds, new Float64Array(new SharedArrayBuffer(count * 2 * 8)));
   if (end > list.separators.length)
     list.separators = grown(list.separators, new Uint8Array(new SharedArrayBuffer(end * 2)));
-  list.ids[list.count] = id;
   for (let i = from; i < to; i++) list.separators[start + i - from] = bytes[i]!;
-  list.separatorEnds[list.count] = end;
-  list.count += 1;
+  list.separatorEnds[count] = end;
 }
 
 function grown<T extends { set(from: T): void }>(from: T, to: T): T {
@@ -206,8 +218,8 @@ export function checkLeafPage(
     report({ level: "error", code: fault.code, where: `${where()} · item ${fault.item}`, text: fault.text });
     if (fault.code === "page-out-of-bounds") return false;
   }
+  if (page.count === 0 || !list.comparesKeys) return true;
   const { separators, separatorEnds } = list;
-  if (page.count === 0 || separatorEnds.length === 0) return true;
   const low = position === 0 ? 0 : separatorEnds[position - 1]!;
   const high = separatorEnds[position]!;
   const first = elementAt(page, 0);

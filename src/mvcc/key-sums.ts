@@ -8,8 +8,11 @@ import { elementAt } from "../bolt/page.ts";
 import { createFingerprint, type FingerprintSeeds, fingerprintSeeds } from "./key-fingerprint.ts";
 import type { RevisionVisitor } from "./leaf-revisions.ts";
 
-/** Two words each: 64 MB. With 20 million keys two or three share a bucket. */
-const BUCKETS = 1 << 23;
+/** Of eight bytes each. With 20 million keys one or two share a bucket. */
+const MOST_BUCKETS = 1 << 24;
+const LEAST_BUCKETS = 32;
+/** A key with its value takes more, mostly. */
+const BYTES_PER_BUCKET = 256;
 
 /** The sums of a pair of keyspaces, in memory that threads share. */
 export interface KeySums {
@@ -17,8 +20,10 @@ export interface KeySums {
   readonly words: Int32Array;
 }
 
-/** `buckets`: a power of two, at least 32. */
-export function createKeySums(buckets = BUCKETS): KeySums {
+/** For keyspaces of about so many bytes. */
+export function createKeySums(bytes: number): KeySums {
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, bytes / BYTES_PER_BUCKET)));
+  const buckets = Math.min(MOST_BUCKETS, Math.max(LEAST_BUCKETS, wanted));
   return { seeds: fingerprintSeeds(), words: new Int32Array(new SharedArrayBuffer(buckets * 8)) };
 }
 

@@ -39,18 +39,7 @@ export async function findPrefixWithoutIndex(
   reading: Omit<FindPrefixOptions, "mostIndexed">,
   map: LeafMap,
 ): Promise<string> {
-  return chooseFoundPrefix(snapshot, await findPrefixes(snapshot, reading, map), flag, reading, map);
-}
-
-/** The same of the prefixes that a sweep has found. */
-export async function chooseFoundPrefix(
-  snapshot: Snapshot,
-  found: readonly string[],
-  flag: string | undefined,
-  reading: Omit<FindPrefixOptions, "mostIndexed">,
-  map: LeafMap,
-): Promise<string> {
-  let prefixes = found;
+  let prefixes = await findPrefixes(snapshot, reading, map);
   if (prefixes.length > 1) {
     // A prefix whose keys were all deleted holds no cluster.
     const select = prefixes.flatMap((prefix) => PREFIX_SIGNS.map((sign) => selectKeys(`${prefix}${sign}`, true)));

@@ -240,10 +240,14 @@ function sweepKeys(snapshot: Snapshot, spec: LeafTaskSpec, options: SnapshotOpti
   return sweepLeaves(snapshot, mapKeyLeaves(snapshot), spec, options);
 }
 
-/** The leaves of the keyspace; what is wrong on the way to them is reported. */
-export function mapKeyLeaves({ bolt, buckets, findings }: Snapshot, report: Report = findings.report): LeafMap {
+/** The leaves of the keyspace; what is wrong on the way to them is reported. `comparesKeys`: as of a `LeafList`. */
+export function mapKeyLeaves(
+  { bolt, buckets, findings }: Snapshot,
+  report: Report = findings.report,
+  comparesKeys = true,
+): LeafMap {
   const keyBuckets = buckets.filter((bucket) => bucket.path === KEY_BUCKET);
-  return mapLeaves(bolt, keyBuckets, report);
+  return mapLeaves(bolt, keyBuckets, report, createPageSet(bolt.pageCount), comparesKeys);
 }
 
 /** Sweeps the leaves of the keyspace for `spec`. */

@@ -47,6 +47,8 @@ export interface SweepThreads {
     orderOf: (thread: number) => Order,
     pass: (batch: BatchOf<Order>) => void,
   ): Promise<void>;
+  /** Ends the threads and frees what they hold; who asks again gets others. For whoever has several large files open. */
+  release(): Promise<void>;
   stop(): void;
 }
 
@@ -81,6 +83,9 @@ export function createSweepThreads(
     run: (order, helpers) => started(helpers).map((worker) => runOn<SweepReport>(worker, order)),
     async stream(orderOf, pass) {
       await Promise.all(started(count).map((worker, thread) => runOn<undefined>(worker, orderOf(thread), pass)));
+    },
+    async release() {
+      await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
     },
     stop() {
       for (const worker of workers) void worker.terminate();

@@ -5,7 +5,7 @@ import { loadEncryptionConfig } from "../../snapshot/load-encryption-config.ts";
 import { openSnapshot } from "../../snapshot/open-snapshot.ts";
 import { type ClusterFlags, withCluster } from "../cluster-access/open-cluster.ts";
 import { type ComparisonCounts, createComparison, type ObjectDifference, type UnjudgedObject } from "./comparison.ts";
-import { fitsIndex, type LargePair, mapLarge, surveyPair } from "./large-pair.ts";
+import { fitsIndex, type LargePair, surveyPair } from "./large-pair.ts";
 import { openLiveSide } from "./live-side.ts";
 import type { Moment } from "./moment.ts";
 import { createSelection, type ObjectSelection, type SelectionRequest } from "./object-selection.ts";
@@ -68,19 +68,15 @@ async function diffSnapshots(
   using before = await openSnapshot(one.file, options);
   using after = await openSnapshot(two.file, options);
   const { mostIndexed } = options;
-  const beforeMap = mapLarge(before, mostIndexed);
-  // Two maps of large files are not made at once.
-  const isSmall = fitsIndex(before, beforeMap, mostIndexed);
-  const afterMap = isSmall ? mapLarge(after, mostIndexed) : undefined;
-  if (isSmall && fitsIndex(after, afterMap, mostIndexed)) {
-    const side = await readSnapshotSide(before, one, options, config, beforeMap);
-    return await diffSides(side, await readSnapshotSide(after, two, options, config, afterMap), options, report);
+  if (fitsIndex(before, mostIndexed) && fitsIndex(after, mostIndexed)) {
+    const side = await readSnapshotSide(before, one, options, config);
+    return await diffSides(side, await readSnapshotSide(after, two, options, config), options, report);
   }
   const hasLabels = options.selection.selector.length > 0;
   const hasNames = options.selection.requests.some(({ names }) => names.length > 0);
   const files = [
-    { snapshot: before, moment: one, ...(beforeMap && { map: beforeMap }) },
-    { snapshot: after, moment: two, ...(afterMap && { map: afterMap }) },
+    { snapshot: before, moment: one },
+    { snapshot: after, moment: two },
   ] as const;
   const byValues = !(options.all || hasLabels || hasNames);
   const pair = await surveyPair(files, { ...options, config, byValues });

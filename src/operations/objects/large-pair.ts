@@ -2,11 +2,12 @@
  * Two snapshots that hold more keys than are indexed at once. A first sweep of each tells which keys may differ at all;
  * a second one indexes these. Where they are still too many, there are several parts, each with a sweep of both.
  */
-import { forgetSeparators, type LeafMap } from "../../bolt/leaf-map.ts";
+import type { LeafMap } from "../../bolt/leaf-map.ts";
 import { defined } from "../../errors/defined.ts";
 import { hashSeed } from "../../mvcc/hash-seed.ts";
+import type { KeySelection } from "../../mvcc/index-task.ts";
 import { createKeySums, differingBuckets, type KeySums } from "../../mvcc/key-sums.ts";
-import { chooseFoundPrefix } from "../../snapshot/find-cluster-prefix.ts";
+import { choosePrefix } from "../../snapshot/choose-etcd-prefix.ts";
 import { mayIndexAll } from "../../snapshot/index-size.ts";
 import { objectParts } from "../../snapshot/object-parts.ts";
 import { readStoreInfo, type Snapshot } from "../../snapshot/open-snapshot.ts";
@@ -23,7 +24,7 @@ import {
 import { sweptBefore } from "../../snapshot/swept-before.ts";
 import type { ObjectChoice } from "../../storage/choose-objects.ts";
 import type { EncryptionConfig } from "../../storage/encryption-config.ts";
-import { DEFAULT_ETCD_PREFIX, findEtcdPrefixes, normalizeEtcdPrefix } from "../../storage/etcd-prefix.ts";
+import { DEFAULT_ETCD_PREFIX, findEtcdPrefixes, normalizeEtcdPrefix, PREFIX_SIGNS } from "../../storage/etcd-prefix.ts";
 import type { ObjectCounts } from "../../storage/object-counts.ts";
 import type { ObjectScope } from "../../storage/object-scope.ts";
 import type { Moment } from "./moment.ts";
@@ -33,8 +34,6 @@ import { type SideSource, type SnapshotSideOptions, showSide } from "./snapshot-
 export interface PairFile {
   readonly snapshot: Snapshot;
   readonly moment: Moment;
-  /** The leaves, where they were found already. */
-  readonly map?: LeafMap;
 }
 
 export interface PairOptions extends SnapshotSideOptions {
@@ -62,19 +61,22 @@ export interface LargePair {
 /** Of both files together: an index of so many, and what is made of it, takes about 150 MB. */
 const PART_ENTRIES = 600_000;
 
-/** The leaves of a snapshot whose index may not fit into memory; undefined where it surely does. */
-export function mapLarge(snapshot: Snapshot, mostIndexed?: number): LeafMap | undefined {
-  return mostIndexed === undefined && surelyHasIndexSize(snapshot) ? undefined : mapKeyLeaves(snapshot);
-}
-
-/** Whether an index of all keys fits into memory. */
-export function fitsIndex({ bolt }: Snapshot, map: LeafMap | undefined, mostIndexed?: number): boolean {
-  return map === undefined || mayIndexAll(bolt, map, mostIndexed);
+/** Whether an index of all keys surely fits into memory. The leaves are found for it, where that is not known without them. */
+export function fitsIndex(snapshot: Snapshot, mostIndexed?: number): boolean {
+  if (mostIndexed === undefined && surelyHasIndexSize(snapshot)) return true;
+  return mayIndexAll(
+    snapshot.bolt,
+    mapKeyLeaves(snapshot, () => {}, false),
+    mostIndexed,
+  );
 }
 
 /** Throws what `openSnapshotSide` throws once a file is open. */
 export async function surveyPair([one, two]: readonly [PairFile, PairFile], options: PairOptions): Promise<LargePair> {
-  let sums = options.byValues ? createKeySums() : undefined;
+  await two.snapshot.threads.release(); // one file is swept at a time
+  let sums = options.byValues
+    ? createKeySums(Math.max(...[one, two].map(({ snapshot }) => snapshot.bolt.source.size)))
+    : undefined;
   const before = await survey(one, sums, false, options);
   const after = await survey(two, sums, true, options);
   return {
@@ -111,7 +113,7 @@ interface SurveyedFile extends SideSource {
 }
 
 async function survey(
-  { snapshot, moment, map = mapKeyLeaves(snapshot) }: PairFile,
+  { snapshot, moment }: PairFile,
   sums: KeySums | undefined,
   isSecond: boolean,
   options: PairOptions,
@@ -120,37 +122,52 @@ async function survey(
   const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
   const likely = flag ?? DEFAULT_ETCD_PREFIX;
   const { finishedCompact, scheduledCompact } = readStoreInfo(snapshot);
+  // Without the keys that leaves begin with: the maps of two large files are in memory.
+  const map = mapKeyLeaves(snapshot, snapshot.findings.report, false);
   const spec = {
     signs: true,
-    index: { select: [definitionsBelow(likely)], seed: hashSeed(), ...at },
+    index: { select: clusterKeys(likely), seed: hashSeed(), ...at },
     ...(sums && { keySums: { sums, isSecond, ...at, doubtful: [finishedCompact, scheduledCompact] as const } }),
   };
-  const swept = await sweepLeaves(snapshot, map, spec, options);
-  forgetSeparators(map);
-  const reading = { ...options, ...at };
-  const prefixes = findEtcdPrefixes(defined(swept.signs)).map((found) => found.prefix);
-  const prefix = await chooseFoundPrefix(snapshot, prefixes, flag, reading, map);
-  const source = { snapshot: sweptBefore(snapshot), moment, prefix, config: options.config };
-  const keyspace =
-    prefix === likely
-      ? showKeyspace(
-          snapshot,
-          { result: defined(swept.index), compactRevision: readCompactRevision(snapshot) },
-          moment.atRevision,
-        )
-      : await readKeyspace(source.snapshot, { ...reading, select: [definitionsBelow(prefix)] }, map);
+  const { signs, index } = await sweepLeaves(snapshot, map, spec, options);
+  const again = sweptBefore(snapshot);
+  const prefixes = prefixesIn(defined(signs));
+  const isLikely = prefixes.every((prefix) => prefix === likely);
+  const keyspace = isLikely
+    ? showKeyspace(
+        snapshot,
+        { result: defined(index), compactRevision: readCompactRevision(snapshot) },
+        moment.atRevision,
+      )
+    : await readKeyspace(again, { ...options, ...at, select: prefixes.flatMap(clusterKeys) }, map);
+  await snapshot.threads.release();
+  // A prefix whose keys are not there at the revision holds no cluster.
+  const searched = { path: snapshot.file.path, findings: snapshot.findings };
+  const prefix = choosePrefix(prefixesIn(keyspace.keys()), flag, searched);
+  const source = { snapshot: again, moment, prefix, config: options.config };
   return { ...source, map, definitions: showSide(source, keyspace) };
 }
 
-function definitionsBelow(prefix: string) {
-  return selectKeys(`${prefix}/apiextensions.k8s.io/customresourcedefinitions/`);
+/** The keys that every cluster has, and the definitions of custom resources. */
+function clusterKeys(prefix: string): KeySelection[] {
+  return [
+    selectKeys(`${prefix}/apiextensions.k8s.io/customresourcedefinitions/`),
+    ...PREFIX_SIGNS.map((sign) => selectKeys(`${prefix}${sign}`, true)),
+  ];
 }
 
-function readPart(
+function prefixesIn(keys: Iterable<Uint8Array>): string[] {
+  return findEtcdPrefixes(keys).map(({ prefix }) => prefix);
+}
+
+async function readPart(
   { snapshot, moment: { atRevision }, map }: SurveyedFile,
   objects: ObjectChoice,
   { signal, progress }: PairOptions,
 ): Promise<Keyspace> {
   const shown = { ...(signal && { signal }), ...(progress && { progress }) };
-  return readKeyspace(snapshot, { ...shown, objects, ...(atRevision === undefined ? {} : { atRevision }) }, map);
+  const at = atRevision === undefined ? {} : { atRevision };
+  const keyspace = await readKeyspace(snapshot, { ...shown, objects, ...at }, map);
+  await snapshot.threads.release();
+  return keyspace;
 }

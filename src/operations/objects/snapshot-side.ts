@@ -1,5 +1,4 @@
 /** A snapshot at a revision as a place that holds objects. */
-import type { LeafMap } from "../../bolt/leaf-map.ts";
 import { defined } from "../../errors/defined.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
 import type { KeyValue } from "../../mvcc/key-value.ts";
@@ -52,17 +51,16 @@ export async function openSnapshotSide(moment: Moment, options: SnapshotSideOpti
   }
 }
 
-/** The same of a snapshot that is open already. `map`: the leaves, where they were found already. */
+/** The same of a snapshot that is open already. */
 export async function readSnapshotSide(
   snapshot: Snapshot,
   moment: Moment,
   options: SnapshotSideOptions,
   config: EncryptionConfig | undefined,
-  map?: LeafMap,
 ): Promise<SnapshotSide> {
   const { file, atRevision } = moment;
   const reading = { ...options, ...(atRevision === undefined ? {} : { atRevision }) };
-  const keyspace = await readKeyspace(snapshot, reading, map);
+  const keyspace = await readKeyspace(snapshot, reading);
   const flag = options.etcdPrefix === undefined ? undefined : normalizeEtcdPrefix(options.etcdPrefix);
   const prefix = chooseEtcdPrefix(keyspace, flag, { path: file, findings: snapshot.findings });
   return showSide({ snapshot, moment, prefix, config }, keyspace);
