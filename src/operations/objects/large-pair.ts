@@ -59,7 +59,7 @@ export interface LargePair {
 }
 
 /** Of both files together: an index of so many, and what is made of it, takes about 150 MB. */
-const PART_ENTRIES = 600_000;
+const PART_ENTRIES = 500_000;
 
 /** Whether an index of all keys surely fits into memory. The leaves are found for it, where that is not known without them. */
 export function fitsIndex(snapshot: Snapshot, mostIndexed?: number): boolean {

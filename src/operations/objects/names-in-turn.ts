@@ -2,8 +2,8 @@
 import { compare } from "../../kube/compare-text.ts";
 import { splitRest } from "../../storage/object-key.ts";
 
-/** Decoded, values take several times as much. */
-const GROUP_BYTES = 16 << 20;
+/** Decoded, small values take more than ten times as much. */
+const GROUP_BYTES = 4 << 20;
 
 /**
  * The names, `NAMESPACE/NAME` or `NAME`, in groups whose values are of about `most` bytes. The groups follow one another
