@@ -13,7 +13,7 @@ import type { ObjectCounts } from "../../storage/object-counts.ts";
 import { resourceAtPath, splitRest } from "../../storage/object-key.ts";
 import { conversionOf } from "./conversion-of.ts";
 import { differingEntries } from "./differing-entries.ts";
-import { namesInTurn } from "./names-in-turn.ts";
+import { entryGroups } from "./entry-groups.ts";
 import type { ObjectSelection } from "./object-selection.ts";
 import { typeOf } from "./object-types.ts";
 import type { ReadObject, Side, SideEntry } from "./side.ts";
@@ -60,6 +60,8 @@ export interface ComparisonOptions {
   readonly selectsAll: boolean;
   /** Noise counts, too. */
   readonly all: boolean;
+  /** Whether objects of snapshots are compared in groups, so that not all that differ are in memory at once. */
+  readonly inGroups: boolean;
   /** Of custom resources. */
   readonly types: ReadonlyMap<string, ValueType>;
   readonly report: (difference: ObjectDifference) => Promise<void> | void;
@@ -76,7 +78,7 @@ export interface Comparison {
 }
 
 export function createComparison(options: ComparisonOptions): Comparison {
-  const { selection, selectsAll, all, report, signal } = options;
+  const { selection, selectsAll, all, inGroups, report, signal } = options;
   const counts: ComparisonCounts = {
     added: 0,
     removed: 0,
@@ -96,35 +98,50 @@ export function createComparison(options: ComparisonOptions): Comparison {
     const like = before.versionAt(path) ?? after.versionAt(path);
     const noise = all ? undefined : noisyPath(path);
     const isQuick = noise === undefined && !all && selectsAll;
-    const quick = isQuick ? await differingEntries(before, after, path, selection, signal) : undefined;
-    if (quick !== undefined) counts.equal += quick.equal;
-    const one = quick?.one ?? (await before.open(path, like));
-    const two = quick?.two ?? (await after.open(path, like));
+    const [left, right] = [before.range?.(path), after.range?.(path)];
+    const quick = isQuick && left && right && (await differingEntries(left, right, path, selection, signal));
+    if (quick) counts.equal += quick.equal;
+    if (!inGroups) {
+      const one = quick ? defined(before.openEntries)(path, quick.one) : await before.open(path, like);
+      const two = quick ? defined(after.openEntries)(path, quick.two) : await after.open(path, like);
+      await addEntries(path, noise, one, two);
+      return;
+    }
+    const paired = quick || { one: left?.entries ?? [], two: right?.entries ?? [] };
+    for (const group of entryGroups(path, left, right, paired)) {
+      const one = defined(before.openEntries)(path, group.one);
+      const two = defined(after.openEntries)(path, group.two);
+      await addEntries(path, noise, one, two);
+    }
+  };
+  const addEntries = async (
+    path: string,
+    noise: string | undefined,
+    one: ReadonlyMap<string, SideEntry>,
+    two: ReadonlyMap<string, SideEntry>,
+  ): Promise<void> => {
     const names = [...new Set([...one.keys(), ...two.keys()])].filter((rest) => selection.takes(path, rest));
     if (noise !== undefined) {
       addNoise(noise, names.length);
       return;
     }
     const place = (rest: string) => one.get(rest)?.place ?? two.get(rest)?.place ?? 0;
-    const size = (rest: string) => (one.get(rest)?.size ?? 0) + (two.get(rest)?.size ?? 0);
-    for (const some of namesInTurn(path, names, size)) {
-      const differences: ObjectDifference[] = [];
-      for (const rest of some.sort((a, b) => place(a) - place(b))) {
-        step();
-        await turn();
-        const [old, found] = [one.get(rest), two.get(rest)];
-        if (!all && selectsAll && sameBytes(old, found)) {
-          counts.equal++;
-          continue;
-        }
-        const difference = diffEntry(path, rest, old, found, options, counts);
-        if (difference === undefined) continue;
-        counts[difference.change]++;
-        differences.push(difference);
+    const differences: ObjectDifference[] = [];
+    for (const rest of names.sort((a, b) => place(a) - place(b))) {
+      step();
+      await turn();
+      const [old, found] = [one.get(rest), two.get(rest)];
+      if (!all && selectsAll && sameBytes(old, found)) {
+        counts.equal++;
+        continue;
       }
-      differences.sort((a, b) => compare(a.namespace ?? "", b.namespace ?? "") || compare(a.name, b.name));
-      for (const difference of differences) await report(difference);
+      const difference = diffEntry(path, rest, old, found, options, counts);
+      if (difference === undefined) continue;
+      counts[difference.change]++;
+      differences.push(difference);
     }
+    differences.sort((a, b) => compare(a.namespace ?? "", b.namespace ?? "") || compare(a.name, b.name));
+    for (const difference of differences) await report(difference);
   };
   return {
     counts,

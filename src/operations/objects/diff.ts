@@ -99,7 +99,7 @@ async function diffSides(
   options: DiffOptions,
   report: (difference: ObjectDifference) => Promise<void> | void,
 ): Promise<DiffSummary> {
-  const { selection, comparison } = await startComparison([before, after], options, report);
+  const { selection, comparison } = await startComparison([before, after], false, options, report);
   await comparison.add(before, after);
   return summarize(before, after, selection, comparison.counts);
 }
@@ -111,7 +111,7 @@ async function diffInParts(
   report: (difference: ObjectDifference) => Promise<void> | void,
 ): Promise<DiffSummary> {
   const [before, after] = pair.definitions;
-  const { selection, comparison } = await startComparison([before, after], options, report);
+  const { selection, comparison } = await startComparison([before, after], true, options, report);
   for await (const part of pair.parts(selection.scope)) {
     comparison.countEqual(part.equal);
     await comparison.add(part.before, part.after);
@@ -122,6 +122,7 @@ async function diffInParts(
 /** `sides`: what has the definitions of custom resources. */
 async function startComparison(
   sides: readonly [Side, Side],
+  inGroups: boolean,
   options: DiffOptions,
   report: (difference: ObjectDifference) => Promise<void> | void,
 ) {
@@ -131,7 +132,7 @@ async function startComparison(
   const selectsAll = options.selection.selector.length === 0;
   const types = await readTypes(sides);
   const shown = { ...(signal && { signal }), ...(progress && { progress }) };
-  return { selection, comparison: createComparison({ selection, selectsAll, all, types, report, ...shown }) };
+  return { selection, comparison: createComparison({ selection, selectsAll, all, inGroups, types, report, ...shown }) };
 }
 
 function summarize(

@@ -2,32 +2,30 @@
  * What may differ between two snapshots at a path: values that are equal byte for byte are equal objects, and are
  * counted without decoding them.
  */
-import { defined } from "../../errors/defined.ts";
 import { keyOf } from "../../mvcc/key-table.ts";
-import { compareRangesOf } from "../../snapshot/equal-values.ts";
+import { compareRangesOf, type KeyRange } from "../../snapshot/equal-values.ts";
 import type { ObjectSelection } from "./object-selection.ts";
-import type { Side, SideEntry } from "./side.ts";
 
-export interface DifferingEntries {
-  readonly equal: number;
-  readonly one: ReadonlyMap<string, SideEntry>;
-  readonly two: ReadonlyMap<string, SideEntry>;
+/** Entries of the two indexes. */
+export interface PairedEntries {
+  readonly one: Iterable<number>;
+  readonly two: Iterable<number>;
 }
 
-/** Undefined where one of them is no snapshot, or has nothing there. */
+export interface DifferingEntries extends PairedEntries {
+  readonly equal: number;
+}
+
 export async function differingEntries(
-  before: Side,
-  after: Side,
+  left: KeyRange,
+  right: KeyRange,
   path: string,
   selection: ObjectSelection,
   signal?: AbortSignal,
-): Promise<DifferingEntries | undefined> {
-  const [left, right] = [before.range?.(path), after.range?.(path)];
-  if (left === undefined || right === undefined) return undefined;
-  const found = await compareRangesOf(left, right, signal);
+): Promise<DifferingEntries> {
+  const { equal, one, two } = await compareRangesOf(left, right, signal);
   const decoder = new TextDecoder();
   const isTaken = (entry: number): boolean =>
     selection.takes(path, decoder.decode(keyOf(left.keyspace.index, entry).subarray(left.skip)));
-  const equal = selection.takesAll ? found.equal.length : found.equal.filter(isTaken).length;
-  return { equal, one: defined(before.openEntries)(path, found.one), two: defined(after.openEntries)(path, found.two) };
+  return { equal: selection.takesAll ? equal.length : equal.filter(isTaken).length, one, two };
 }

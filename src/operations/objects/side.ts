@@ -18,8 +18,6 @@ export interface SideEntry {
   read(): ReadObject | undefined;
   /** Entries that are read in this order are read fastest. */
   readonly place: number;
-  /** Bytes of what is stored, where they are known. */
-  readonly size?: number;
 }
 
 export interface Side {

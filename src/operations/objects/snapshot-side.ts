@@ -157,10 +157,6 @@ class IndexedEntry implements SideEntry {
     return defined(page[this.#entry]) * 0x10000 + defined(item[this.#entry]);
   }
 
-  get size(): number {
-    return defined(this.#keyspace.index.valueSize[this.#entry]);
-  }
-
   bytes(): Uint8Array | undefined {
     return this.#keyspace.read(this.#entry)?.value;
   }
