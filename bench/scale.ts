@@ -5,6 +5,7 @@
  *
  * Makes no files: `bench/generate-snapshot.ts` does, and its arguments belong to the name. Runs what `npm run build`
  * made; `--add` keeps the rows of other names that the JSON file holds. `--only "get;get, again"` chooses commands.
+ * `--other FILE` is what "diff, with another" compares with.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: "string", default: join(import.meta.dirname, "scale.json") },
     only: { type: "string", default: "" },
+    other: { type: "string", default: "" },
     add: { type: "boolean", default: false },
   },
 });
@@ -46,7 +48,7 @@ for (const given of positionals) {
   try {
     for (const [name, command] of commandsOn(file, work)) {
       if (only !== undefined && !only.includes(name)) continue;
-      const cost = measure([process.execPath, program, ...command], 1);
+      const cost = measure(commandLine(command), 1);
       if (typeof cost === "string") console.error(`${snapshot}: ${name}: ${cost}`);
       else {
         const { wallSeconds: wall, cpuSeconds: cpu, peakMemory } = cost;
@@ -75,6 +77,12 @@ const results: ScaleResults = {
 };
 writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
 
+/** Exit code 1 of a diff says that there are differences. */
+function commandLine(words: readonly string[]): readonly string[] {
+  const line = [process.execPath, program, ...words];
+  return words[0] === "objects" ? ["sh", "-c", '"$@"; test $? -le 1', "sh", ...line] : line;
+}
+
 function commandsOn(file: string, work: string): [string, string[]][] {
   const member = ["--name", "m1", "--initial-cluster", "m1=http://127.0.0.1:2380"];
   const peer = ["--initial-advertise-peer-urls", "http://127.0.0.1:2380"];
@@ -82,7 +90,7 @@ function commandsOn(file: string, work: string): [string, string[]][] {
   const recover = ["recover", "--etcd-backup-file", file];
   const kubeconfig = join(work, "kubeconfig");
   writeFileSync(kubeconfig, KUBECONFIG);
-  return [
+  const commands: [string, string[]][] = [
     ["status", ["snapshot", "status", file]],
     ["status, hash unverified", ["snapshot", "status", file, "--skip-hash-check"]],
     ["verify", ["snapshot", "verify", file]],
@@ -94,4 +102,6 @@ function commandsOn(file: string, work: string): [string, string[]][] {
     ["recover", [...recover, "--kubeconfig", kubeconfig, "--recovery-dir", join(work, "recovered")]],
     ["diff, with itself", ["objects", "diff", file, file]],
   ];
+  if (values.other !== "") commands.push(["diff, with another", ["objects", "diff", file, values.other, "-o", "json"]]);
+  return commands;
 }
