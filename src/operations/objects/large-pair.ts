@@ -44,7 +44,7 @@ export interface PairOptions extends SnapshotSideOptions {
   readonly mostIndexed?: number;
 }
 
-export interface PairPart {
+interface PairPart {
   readonly before: Side;
   readonly after: Side;
   /** Live objects that are the same in both, and are in no part; told with the first part. */

@@ -136,7 +136,7 @@ export function showSide({ snapshot, moment, prefix, config }: SideSource, keysp
 }
 
 /** For messages, such as `backup.db at revision 4810`. */
-export function labelOf({ file, atRevision }: Moment): string {
+function labelOf({ file, atRevision }: Moment): string {
   return atRevision === undefined ? file : `${file} at revision ${atRevision}`;
 }
 
