@@ -61,7 +61,7 @@ test("objects that are not among the chosen ones are counted, and threads are th
         Array.from({ length: 40 }, (_, i) => [`/registry/${i % 4 === 0 ? "pods" : "secrets"}/a/${i}`, value]),
       ),
     );
-    using snapshot = await openSnapshot(path);
+    using snapshot = await openSnapshot(path, { sparesCaller: true });
     expect(snapshot.threads.count).toBeGreaterThan(0);
     const none = { seeds: { words: [1, 3, 5, 7, 9, 11] }, bits: new Uint32Array(new SharedArrayBuffer(4)) };
     for (let round = 0; round < 2; round++) {

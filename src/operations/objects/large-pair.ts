@@ -73,7 +73,6 @@ export function fitsIndex(snapshot: Snapshot, mostIndexed?: number): boolean {
 
 /** Throws what `openSnapshotSide` throws once a file is open. */
 export async function surveyPair([one, two]: readonly [PairFile, PairFile], options: PairOptions): Promise<LargePair> {
-  await two.snapshot.threads.release(); // one file is swept at a time
   let sums = options.byValues
     ? createKeySums(Math.max(...[one, two].map(({ snapshot }) => snapshot.bolt.source.size)))
     : undefined;
