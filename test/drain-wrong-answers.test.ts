@@ -34,7 +34,7 @@ const NODE: KubeObject = {
   status: { conditions: [{ type: "Ready", status: "True" }] },
 };
 
-function pod(name: string): KubeObject {
+function pod(name: string, nodeName = "w1"): KubeObject {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -44,7 +44,7 @@ function pod(name: string): KubeObject {
       uid: `uid-${name}`,
       ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: "web", uid: "rs", controller: true }],
     },
-    spec: { nodeName: "w1" },
+    spec: { nodeName },
     status: { phase: "Running" },
   };
 }
@@ -59,10 +59,13 @@ const RESOURCES = {
 };
 
 /** A cluster whose evictions are always refused, by its budget. */
-async function startCluster(onEviction?: (name: string) => void): Promise<void> {
+async function startCluster(
+  onEviction?: (name: string) => void,
+  objects: readonly KubeObject[] = [NODE, pod("web-1"), pod("web-2")],
+): Promise<void> {
   server = await ApiServerStandIn.start(directory, {
     version: "v1.28.4",
-    objects: [NODE, pod("web-1"), pod("web-2")],
+    objects,
     answer: ({ path }) => {
       if (path === "/api/v1") return { status: 200, body: RESOURCES };
       const [, name] = /\/pods\/([^/]+)\/eviction$/.exec(path) ?? [];
@@ -193,4 +196,61 @@ test("a drain that succeeds has read the pods at last, from etcd's quorum", asyn
   expect(reads.at(-1)?.query.has("resourceVersion")).toBe(false);
   const lastWrite = server.requests.findLastIndex(({ path }) => path.endsWith("/eviction"));
   expect(server.requests.indexOf(reads.at(-1)!)).toBeGreaterThan(lastWrite);
+});
+
+test("while the last read of one node takes its time, the pods of the others leave", async () => {
+  const others = Array.from({ length: 40 }, (_, i) => pod(`busy-${i}`, "w2"));
+  const second: KubeObject = { ...NODE, metadata: { name: "w2", uid: "uid-w2" } };
+  const evicted = new Set<string>();
+  let release = (): void => {};
+  const allEvicted = new Promise<"all">((resolve) => {
+    release = () => resolve("all");
+  });
+  const remove = (name: string) => {
+    evicted.add(name);
+    if (evicted.size === others.length + 1) release();
+    setTimeout(() => server.remove(server.get("Pod", `default/${name}`)!), 20);
+  };
+  await startCluster(remove, [NODE, second, pod("web-1"), ...others]);
+  let waited: unknown;
+  hostile = await startHostileApi("slow reads", (request, response) => {
+    const url = request.url!;
+    const isLastRead = isList(url) && url.includes("w1") && !url.includes("resourceVersion=0");
+    const late = new Promise((resolve) => setTimeout(resolve, 5000, "late"));
+    const pass = () => {
+      const { port } = new URL(server.url);
+      const { method, headers } = request;
+      const sent = forward({ host: "127.0.0.1", port, path: url, method, headers }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(response);
+        response.flushHeaders();
+      });
+      response.on("close", () => sent.destroy());
+      request.pipe(sent);
+    };
+    if (!isLastRead) pass();
+    else {
+      void Promise.race([allEvicted, late]).then((which) => {
+        waited ??= which;
+        pass();
+      });
+    }
+    return true;
+  });
+  const kubeconfig = join(directory, "slow");
+  const config = {
+    clusters: [{ name: "c", cluster: { server: hostile.url } }],
+    contexts: [{ name: "x", context: { cluster: "c" } }],
+  };
+  writeFileSync(kubeconfig, JSON.stringify(config));
+  const { code, stdout, stderr } = await kubemend(directory, [
+    "node",
+    "drain",
+    "w1",
+    "w2",
+    `--kubeconfig=${kubeconfig}`,
+  ]);
+  expect([code, stdout], stderr).toEqual([0, expect.stringMatching(/node\/w1 drained/)]);
+  expect(stdout).toContain("node/w2 drained");
+  expect(waited).toBe("all");
 });

@@ -30,11 +30,13 @@ import { ApiPatience } from "./api-patience.ts";
 import { BudgetView } from "./budget-view.ts";
 import type { DrainProgress, DrainSink } from "./drain-events.ts";
 import { KubeletAnswers } from "./kubelet-answers.ts";
-import { NodeProofs } from "./node-proof.ts";
+import { NodeProofs, type Proof } from "./node-proof.ts";
 import { type RemovalChoices, type RemovalMethod, removePod } from "./pod-eviction.ts";
 import { failureText } from "./removal-failure.ts";
 
 const AT_ONCE = 10;
+/** For each the API server may have to read every pod of the cluster. */
+const PROOFS_AT_ONCE = 3;
 const COALESCE_MS = 20;
 
 export interface PodRemovalOptions {
@@ -64,6 +66,11 @@ interface Removal {
   answer: RemovalAnswer | undefined;
 }
 
+interface Proving {
+  /** Undefined while it is under way. */
+  proof: Proof | undefined;
+}
+
 export interface PodOutcome {
   readonly pod: KubeObject;
   readonly node: string;
@@ -83,6 +90,8 @@ export class PodRemoval {
   readonly #ofNode = new Map<string, Map<string, Removal>>();
   /** Nodes with pods that have not ended. */
   readonly #open: Set<string>;
+  /** Nodes that seem to have none left, while that is read again. */
+  readonly #proving = new Map<string, Proving>();
   #failure: unknown;
 
   constructor(options: PodRemovalOptions, nodes: readonly KubeObject[]) {
@@ -114,7 +123,11 @@ export class PodRemoval {
       this.#step();
       this.#options.report({ type: "progress", progress: this.progress });
       for (const node of [...this.#open]) {
-        if (this.outcomes(node) === undefined || !(await this.#isProved(node))) continue;
+        if (this.outcomes(node) === undefined) {
+          this.#proving.delete(node); // A pod has come meanwhile: what was read before it ended says nothing.
+          continue;
+        }
+        if (!this.#isProved(node)) continue;
         this.#open.delete(node);
         ended(node);
       }
@@ -125,21 +138,42 @@ export class PodRemoval {
   }
 
   /**
-   * What the watch has brought is confirmed by a read before it is reported. A node of which only failures would be
-   * reported needs none.
+   * What the watch has brought is confirmed by a read before it is reported; meanwhile the other nodes continue, because
+   * in a large cluster such a read takes seconds. A node of which only failures would be reported needs none.
    */
-  async #isProved(node: string): Promise<boolean> {
+  #isProved(node: string): boolean {
     if (this.#options.choices.serverDryRun) return true;
-    const gone = new Set(
-      [...(this.#ofNode.get(node) ?? [])].flatMap(([uid, { state }]) => (state.kind === "gone" ? [uid] : [])),
-    );
-    const proof = await this.#proofs.check(node, gone, this.#options.deadline, this.#options.signal);
+    const proving = this.#proving.get(node);
+    if (proving === undefined) this.#prove(node);
+    if (proving?.proof === undefined) return false;
+    this.#proving.delete(node);
+    const { proof } = proving;
     if (proof.state !== "refuted") return proof.state === "proved";
     for (const pod of proof.pods) {
       const removal = this.#removals.get(uidOf(pod));
       if (removal !== undefined) this.#advance(removal, { ...this.#seen(removal, pod, false), pod: "listed" });
     }
     return true;
+  }
+
+  #prove(node: string): void {
+    const { deadline, signal, live } = this.#options;
+    if ([...this.#proving.values()].filter(({ proof }) => proof === undefined).length >= PROOFS_AT_ONCE) return;
+    const gone = new Set(
+      [...(this.#ofNode.get(node) ?? [])].flatMap(([uid, { state }]) => (state.kind === "gone" ? [uid] : [])),
+    );
+    const proving: Proving = { proof: undefined };
+    this.#proving.set(node, proving);
+    this.#proofs.check(node, gone, deadline, signal).then(
+      (proof) => {
+        proving.proof = proof;
+        live.wake();
+      },
+      (error: unknown) => {
+        this.#failure ??= error;
+        live.wake();
+      },
+    );
   }
 
   /** Undefined while some pod of the node is neither gone nor given up. */
