@@ -1,19 +1,51 @@
-/** Whether an index of every key of a file fits into the memory that a command should take. */
+/** Whether an index of every key of a file fits into the memory that a command should take, or that there is. */
 import { type BoltFile, readPage } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
 import { defined } from "../errors/defined.ts";
+import { MendError } from "../errors/errors.ts";
 
 /** An index of so many keys takes about 300 MB. */
 const MOST_ENTRIES = 2_500_000;
 const SAMPLES = 32;
 
 /** By the number of leaves and the entries of some of them: a file may hold as many keys as it has entries. */
-export function mayIndexAll(bolt: BoltFile, { list }: LeafMap, mostEntries = MOST_ENTRIES): boolean {
+export function mayIndexAll(bolt: BoltFile, map: LeafMap, mostEntries = MOST_ENTRIES): boolean {
+  return estimateEntries(bolt, map) <= mostEntries;
+}
+
+function estimateEntries(bolt: BoltFile, { list }: LeafMap): number {
   const samples = Math.min(list.count, SAMPLES);
   let entries = 0;
   for (let i = 0; i < samples; i++) {
     const result = readPage(bolt, defined(list.ids[Math.floor((list.count * i) / samples)]));
     if (!("fault" in result)) entries += result.page.count;
   }
-  return samples === 0 || (entries / samples) * list.count <= mostEntries;
+  return samples === 0 ? 0 : (entries / samples) * list.count;
+}
+
+/** What an entry takes where every one is indexed, at most, in bytes: in an index of keys, and in one of all revisions. */
+export const ENTRY_BYTES = { keys: 130, revisions: 200 } as const;
+/** Less than this is not worth a question. */
+const LEAST_BYTES = 512 << 20;
+
+/**
+ * Throws `no-space` where an index of all entries surely takes more memory than there is: a process that runs out of
+ * memory beside etcd may take etcd with it. `available`: bytes.
+ */
+export function refuseTooLargeIndex(
+  bolt: BoltFile,
+  map: LeafMap,
+  entryBytes: number,
+  available = process.availableMemory(),
+): void {
+  const entries = estimateEntries(bolt, map);
+  const needed = entries * entryBytes;
+  if (needed < LEAST_BYTES || needed <= available) return;
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  const millions = (entries / 1e6).toFixed(0);
+  throw new MendError(
+    "no-space",
+    `there are about ${millions} million entries: to index them takes ${gigabytes(needed)} of memory, and ${gigabytes(available)} are free`,
+    { where: bolt.source.name, hint: "run it on a machine with more memory, on a copy of the file" },
+  );
 }

@@ -53,7 +53,7 @@ export interface SweepThreads {
 }
 
 export interface SweepThreadsOptions {
-  /** The caller's thread has other work, such as answering requests or copying the file: it is left alone, if there is another processor. */
+  /** The caller's thread has other work, such as answering requests or a copy: it is left alone if there is another core. */
   readonly sparesCaller?: boolean;
   /** Logical processors. */
   readonly cores?: number;

@@ -33,8 +33,8 @@ const SHORT_TAGS = 0x80;
 
 /**
  * All walks, one behind the other, as numbers: what may stand in a message. A walk is the step of each tag, and before it
- * how many there are: all tags of one byte, so that those need not be compared with their number. One table for all, and an explicit stack, because this is called for every byte of a snapshot, near
- * enough.
+ * how many there are: all tags of one byte, so that those need not be compared with their number. One table for all, and
+ * an explicit stack, because this is called for every byte of a snapshot, near enough.
  */
 let table = new Int32Array(1 << 14);
 let tableEnd = FIRST_WALK;
