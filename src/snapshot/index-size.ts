@@ -3,6 +3,7 @@ import { type BoltFile, readPage } from "../bolt/bolt.ts";
 import type { LeafMap } from "../bolt/leaf-map.ts";
 import { defined } from "../errors/defined.ts";
 import { MendError } from "../errors/errors.ts";
+import { availableMemory } from "../io/node/available-memory.ts";
 
 /** An index of so many keys takes about 300 MB. */
 const MOST_ENTRIES = 2_500_000;
@@ -36,7 +37,7 @@ export function refuseTooLargeIndex(
   bolt: BoltFile,
   map: LeafMap,
   entryBytes: number,
-  available = process.availableMemory(),
+  available = availableMemory(),
 ): void {
   const entries = estimateEntries(bolt, map);
   const needed = entries * entryBytes;
