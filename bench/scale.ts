@@ -67,9 +67,10 @@ const old =
   values.add && existsSync(values.json) ? (JSON.parse(readFileSync(values.json, "utf8")) as ScaleResults) : undefined;
 const isNew = (row: ScaleRow): boolean =>
   !rows.some((each) => each.snapshot === row.snapshot && each.command === row.command);
+const processors = [...new Set([...(old?.processor.split(" and ") ?? []), cpus()[0]?.model.trim() ?? "unknown"])];
 const results: ScaleResults = {
   day: new Date().toISOString().slice(0, 10),
-  processor: cpus()[0]?.model ?? "unknown",
+  processor: processors.join(" and "),
   cores: cpus().length,
   node: process.version.slice(1),
   load: [Math.min(before, old?.load[0] ?? before), Math.max(loadavg()[0]!, old?.load[1] ?? 0)],
