@@ -63,8 +63,10 @@ export const objectsDiff = defineCommand({
       await host.stdout.write(`${count++ === 0 ? "" : ","}\n  ${printJson(value)}`);
     };
     const report = async (difference: ObjectDifference) => {
-      if (output === "text") table.add(difference);
-      else if (output === "json") await item(differenceJson(difference, showSecrets));
+      if (output === "text") {
+        table.add(difference);
+        if (table.isFull) await host.stdout.write(table.take());
+      } else if (output === "json") await item(differenceJson(difference, showSecrets));
       else if (output === "json-patch") await item(patchValue(difference, shown));
       else await host.stdout.write(unifiedText(difference, shown));
     };
@@ -86,7 +88,7 @@ export const objectsDiff = defineCommand({
     });
     await line.end();
     if (!isOpen) await host.stdout.write(start);
-    if (output === "text") await host.stdout.write(table.text());
+    if (output === "text") await host.stdout.write(table.take());
     else if (output === "json-patch") await host.stdout.write(count === 0 ? "]\n" : "\n]\n");
     else if (output === "json") {
       const rest = printJson(JSON.parse(JSON.stringify(summary)) as JsonValue).slice(1);

@@ -45,13 +45,22 @@ function shownFields(difference: ObjectDifference, showSecrets: boolean): readon
   return isSecret(difference) && !showSecrets ? hideFields(difference.fields) : difference.fields;
 }
 
-/** The table of all differences. */
+const HEADER = ["CHANGE", "NAMESPACE", "OBJECT", "FIELD", "BEFORE", "AFTER"];
+/** Rows of one width: two backups that have nothing in common would fill the memory, and the longest text that there can be. */
+const MOST_ROWS = 10_000;
+
+/** The table of all differences, in pieces: each has columns of its own widths. */
 export class DifferenceTable {
-  readonly #rows: string[][] = [["CHANGE", "NAMESPACE", "OBJECT", "FIELD", "BEFORE", "AFTER"]];
+  #rows: string[][] = [HEADER];
   readonly #showSecrets: boolean;
 
   constructor(showSecrets: boolean) {
     this.#showSecrets = showSecrets;
+  }
+
+  /** Whether there are so many rows that they should be taken. */
+  get isFull(): boolean {
+    return this.#rows.length >= MOST_ROWS;
   }
 
   add(difference: ObjectDifference): void {
@@ -62,8 +71,11 @@ export class DifferenceTable {
     for (const [i, field] of fields.entries()) this.#rows.push([...(i === 0 ? head : ["", "", ""]), ...field]);
   }
 
-  text(): string {
-    return this.#rows.length === 1 ? "" : tableText(this.#rows);
+  /** The rows since the last time; empty where there are none. */
+  take(): string {
+    const rows = this.#rows;
+    this.#rows = [];
+    return rows.length === 0 || (rows.length === 1 && rows[0] === HEADER) ? "" : tableText(rows);
   }
 }
 
