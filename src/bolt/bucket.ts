@@ -79,19 +79,20 @@ export interface Entry {
 
 /**
  * The entries of a bucket in key order, one leaf in memory at a time: for buckets that are small (the root, members,
- * leases); a large one is swept. Damaged leaves are reported and left out.
+ * leases); a large one is swept. Damaged leaves are reported and left out. `comparesKeys`: as of a `LeafList`.
  */
 export function* readEntries(
   bolt: BoltFile,
   bucket: Bucket,
   report: Report,
   seen: PageSet = createPageSet(bolt.pageCount),
+  comparesKeys = true,
 ): Generator<Entry> {
   if (typeof bucket.root !== "number") {
     yield* pageEntries(bucket.root);
     return;
   }
-  const leaves = createLeafList();
+  const leaves = createLeafList(0, comparesKeys);
   collectLeaves(bolt, bucket.root, bucket.path, leaves, seen, report);
   for (let i = 0; i < leaves.count; i++) {
     const id = defined(leaves.ids[i]);

@@ -22,6 +22,8 @@ import { sweptBefore } from "./swept-before.ts";
 export interface KeyspacePartsOptions extends Omit<KeyspaceOptions, "bounds"> {
   /** Where there may be more entries than this, there are parts of about so many. */
   readonly mostIndexed?: number;
+  /** The keys of leaves were compared with their parents' by an earlier sweep. */
+  readonly isCompared?: boolean;
 }
 
 /** The memory of a part's index is on top of the lists of a large file's leaves. */
@@ -38,13 +40,13 @@ export interface KeyspacePart {
 /** One keyspace, or several that follow one another. Throws what {@link readKeyspace} throws. */
 export async function* readKeyspaceParts(
   snapshot: Snapshot,
-  { mostIndexed, ...options }: KeyspacePartsOptions,
+  { mostIndexed, isCompared = false, ...options }: KeyspacePartsOptions,
 ): AsyncGenerator<KeyspacePart> {
   if (mostIndexed === undefined && surelyHasIndexSize(snapshot)) {
     yield { keyspace: await readKeyspace(snapshot, options), isWhole: true };
     return;
   }
-  const map = mapKeyLeaves(snapshot); // once: threads keep it, and it grows with the file
+  const map = mapKeyLeaves(snapshot, snapshot.findings.report, !isCompared); // once: threads keep it, and it grows with the file
   if (mayIndexAll(snapshot.bolt, map, mostIndexed)) {
     yield { keyspace: await readKeyspace(snapshot, options, map), isWhole: true };
     return;

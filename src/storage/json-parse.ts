@@ -19,7 +19,7 @@ export function parseFields(text: string): JsonValue {
 export function parseJson(text: string, range: IntegerRange = "any"): JsonValue {
   // The exact way is slow, and seldom needed: an integer of 16 digits or more, or a minus zero. A short text is looked
   // through quickly, and is in doubt where a string has digits as the digest of an image may have them (`sha256:7777…`).
-  const isInDoubt = text.length > SHORT ? scan(text) : /(?:":|[[,])\s*(?:-?\d{16}|-0(?![1-9]))|^\s*-?\d/.test(text);
+  const isInDoubt = text.length > SHORT ? scan(text) : /(?:"\s*:|[[,])\s*(?:-?\d{16}|-0(?![1-9]))|^\s*-?\d/.test(text);
   if (!isInDoubt) return JSON.parse(text);
   const exact = (_key: string, value: JsonValue, context: { readonly source?: string }): JsonValue => {
     if (typeof value !== "number") return value;

@@ -73,7 +73,7 @@ export async function rewriteDatabase(snapshot: Snapshot, sink: ByteSink, option
   const prefixes = exclude.map((prefix) => Buffer.from(prefix));
   const keys = new Set([...excludeKeys, ...found.ended].map((key) => Buffer.from(key).toString("latin1")));
   const entriesOf = (bucket: Bucket): Iterable<RewrittenEntry> => {
-    const entries = places(readEntries(bolt, bucket, reported.findings.report));
+    const entries = places(readEntries(bolt, bucket, reported.findings.report, undefined, isDamaged));
     return isDamaged ? sorted(entries, bucket.path, findings.report) : entries;
   };
   const newest = atRevision ?? Number.MAX_SAFE_INTEGER;
@@ -151,7 +151,7 @@ async function chooseEntries(snapshot: Snapshot, options: RewriteOptions, isDama
   const live = createLiveEntries(snapshot.bolt);
   const ended: Uint8Array[] = [];
   let revision = 0;
-  for await (const { keyspace } of readKeyspaceParts(snapshot, options)) {
+  for await (const { keyspace } of readKeyspaceParts(snapshot, { ...options, isCompared: true })) {
     revision = keyspace.revision;
     ended.push(...(await endedIn(keyspace)));
     if (!compact) continue;
