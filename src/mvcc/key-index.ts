@@ -98,6 +98,12 @@ export function sortedEntries(index: KeyIndex): Uint32Array {
   return sortByKey(index, order.subarray(0, count));
 }
 
+/** Frees the memory of an index at once, and not when it is collected. It is not to be used any more. */
+export function freeIndex(index: KeyIndex): void {
+  for (const name of [...INDEX_COLUMNS, "keys", "keyEnds", "hashes", "slots"] as const)
+    (index[name].buffer as ArrayBuffer).transfer(0);
+}
+
 function resizeColumns(index: KeyIndex, size: number): void {
   index.main = grown(index.main, new Float64Array(size));
   index.sub = grown(index.sub, new Float64Array(size));

@@ -7,6 +7,7 @@ import type { LeafMap } from "../bolt/leaf-map.ts";
 import { checkLeaf, compareBytes, elementAt, type Page, PageFlag } from "../bolt/page.ts";
 import { defined } from "../errors/defined.ts";
 import { isSelectedKey, type KeyBounds, type KeySelection } from "../mvcc/index-task.ts";
+import { freeIndex } from "../mvcc/key-index.ts";
 import { createKeyValueFields, locateKeyValue } from "../mvcc/key-value.ts";
 import { mayIndexAll } from "./index-size.ts";
 import type { Snapshot } from "./open-snapshot.ts";
@@ -37,7 +38,10 @@ export interface KeyspacePart {
   readonly isWhole: boolean;
 }
 
-/** One keyspace, or several that follow one another. Throws what {@link readKeyspace} throws. */
+/**
+ * One keyspace, or several that follow one another: each is gone when the next one is asked for. Throws what
+ * {@link readKeyspace} throws.
+ */
 export async function* readKeyspaceParts(
   snapshot: Snapshot,
   { mostIndexed, isCompared = false, ...options }: KeyspacePartsOptions,
@@ -54,7 +58,9 @@ export async function* readKeyspaceParts(
   let source = snapshot;
   const parts = partsOf(snapshot.bolt, map, options.select ?? [], mostIndexed ?? PART_ENTRIES);
   for (const bounds of parts) {
-    yield { keyspace: await readKeyspace(source, { ...options, bounds }, map), isWhole: parts.length === 1 };
+    const keyspace = await readKeyspace(source, { ...options, bounds }, map);
+    yield { keyspace, isWhole: parts.length === 1 };
+    if (parts.length > 1) freeIndex(keyspace.index);
     source = sweptBefore(snapshot);
   }
 }
