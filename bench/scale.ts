@@ -49,6 +49,7 @@ for (const given of positionals) {
     for (const [name, command] of commandsOn(file, work)) {
       if (only !== undefined && !only.includes(name)) continue;
       const cost = measure(commandLine(command), 1);
+      rmSync(join(work, "data"), { recursive: true, force: true });
       if (typeof cost === "string") console.error(`${snapshot}: ${name}: ${cost}`);
       else {
         const { wallSeconds: wall, cpuSeconds: cpu, peakMemory } = cost;
@@ -89,6 +90,7 @@ function commandsOn(file: string, work: string): [string, string[]][] {
   const peer = ["--initial-advertise-peer-urls", "http://127.0.0.1:2380"];
   const get = ["snapshot", "get", file, "configmaps", "-n", "kube-system", "-o", "name"];
   const recover = ["recover", "--etcd-backup-file", file];
+  const restore = ["snapshot", "restore", file, "--data-dir"];
   const kubeconfig = join(work, "kubeconfig");
   writeFileSync(kubeconfig, KUBECONFIG);
   const commands: [string, string[]][] = [
@@ -97,7 +99,8 @@ function commandsOn(file: string, work: string): [string, string[]][] {
     ["verify", ["snapshot", "verify", file]],
     ["get", get],
     ["get, again", get],
-    ["restore", ["snapshot", "restore", file, "--data-dir", join(work, "data"), ...member, ...peer]],
+    ["restore", [...restore, join(work, "data"), ...member, ...peer]],
+    ["restore, without history", [...restore, join(work, "data"), ...member, ...peer, "--compact"]],
     ["stats", ["snapshot", "stats", file]],
     ["export", ["snapshot", "export", file, "-o", "jsonl"]],
     ["recover", [...recover, "--kubeconfig", kubeconfig, "--recovery-dir", join(work, "recovered")]],
