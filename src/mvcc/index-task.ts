@@ -4,7 +4,15 @@
  */
 import { compareRanges } from "../bolt/page.ts";
 import { defined } from "../errors/defined.ts";
-import { createKeyIndex, findOrAddEntry, INDEX_COLUMNS, isNewer, type KeyIndex, mergeIndex } from "./key-index.ts";
+import {
+  createKeyIndex,
+  findOrAddEntry,
+  freeIndex,
+  INDEX_COLUMNS,
+  isNewer,
+  type KeyIndex,
+  mergeIndex,
+} from "./key-index.ts";
 import { keyStart } from "./key-table.ts";
 import type { RevisionEntry, RevisionVisitor } from "./leaf-revisions.ts";
 
@@ -104,7 +112,7 @@ export function selectEntries(all: IndexResult, select: readonly KeySelection[],
   return { index, lastRevision, labels };
 }
 
-/** Joins what several threads found. The first one's index is filled up and returned. */
+/** Joins what several threads found. The first one's index is filled up and returned, the others are freed. */
 export function mergeIndexResults(results: readonly IndexResult[]): IndexResult {
   const [first, ...others] = results;
   if (first === undefined) throw new RangeError("no results to merge");
@@ -115,6 +123,7 @@ export function mergeIndexResults(results: readonly IndexResult[]): IndexResult 
       label === 0 ? 0 : labels.number(defined(other.labels[label - 1])),
     );
     lastRevision = Math.max(lastRevision, other.lastRevision);
+    freeIndex(other.index);
   }
   return { index: first.index, lastRevision, labels: labels.names };
 }
