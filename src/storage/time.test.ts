@@ -25,6 +25,13 @@ test.each([
   ["2026-11-20T22:19:31-05:30", { seconds: 1795232971, nanos: 0 }],
   ["2026-11-21", undefined],
   ["now", undefined],
+  ["2024-02-29T23:59:59Z", { seconds: 1709251199, nanos: 0 }],
+  ["2026-02-29T00:00:00Z", undefined],
+  ["2026-04-31T00:00:00+02:00", undefined],
+  ["2026-13-01T00:00:00Z", undefined],
+  ["2026-01-00T00:00:00.5Z", undefined],
+  ["2026-01-01T24:00:00Z", undefined],
+  ["2026-01-01T00:00:60Z", undefined],
 ])("%s", (text, expected) => {
   expect(parseTime(text)).toEqual(expected);
 });

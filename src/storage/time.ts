@@ -79,8 +79,23 @@ function parsePlainTime(text: string): Time | undefined {
     if (mark === DIGIT ? code < 0x30 || code > 0x39 : code !== mark) return undefined;
   }
   const two = (at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
-  const days = daysOf(two(0) * 100 + two(2), two(5), two(8));
-  return { seconds: days * DAY + two(11) * 3600 + two(14) * 60 + two(17), nanos: 0 };
+  const seconds = secondsOf(two(0) * 100 + two(2), two(5), two(8), two(11), two(14), two(17));
+  return seconds === undefined ? undefined : { seconds, nanos: 0 };
+}
+
+/** Since 1970; undefined where the calendar or the clock has no such time, as Go says too. */
+function secondsOf(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+): number | undefined {
+  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return undefined;
+  const days = daysOf(year, month, day);
+  if (day > 28 && days >= daysOf(month === 12 ? year + 1 : year, (month % 12) + 1, 1)) return undefined;
+  return days * DAY + hour * 3600 + minute * 60 + second;
 }
 
 const MARKS = "0000-00-00T00:00:00Z";
@@ -100,8 +115,8 @@ function parseAnyTime(text: string): Time | undefined {
   const match = /^(-?\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/.exec(text);
   if (!match) return undefined;
   const [, year, month, day, hour, minute, second, fraction, sign, offsetHours, offsetMinutes] = match;
-  const days = daysOf(Number(year), Number(month), Number(day));
+  const local = secondsOf(Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second));
+  if (local === undefined) return undefined;
   const offset = sign ? (sign === "-" ? -60 : 60) * (Number(offsetHours) * 60 + Number(offsetMinutes)) : 0;
-  const seconds = days * DAY + Number(hour) * 3600 + Number(minute) * 60 + Number(second) - offset;
-  return { seconds, nanos: fraction ? Number(fraction.padEnd(9, "0")) : 0 };
+  return { seconds: local - offset, nanos: fraction ? Number(fraction.padEnd(9, "0")) : 0 };
 }
