@@ -1,4 +1,5 @@
 /** Facts of a healthy cluster of three nodes, for tests of rules: each case changes what it is about. */
+import { NOTHING_CAUGHT_UP } from "../src/diagnosis/caught-up.ts";
 import type {
   CertificateFact,
   ClusterFacts,
@@ -73,7 +74,7 @@ export function cluster(given: Partial<ClusterFacts> = {}): ClusterFacts {
     pendingPods: [],
     laggingDeployments: [],
     shortReplicaSets: [],
-    caughtUp: { pods: new Map(), deployments: 0, replicaSets: 0 },
+    caughtUp: NOTHING_CAUGHT_UP,
     webhooks: [],
     apiServices: [],
     namespaces: [],

@@ -3,7 +3,6 @@ import { abandoned, cluster, facts, NOW } from "../../test/healthy-facts.ts";
 import { caughtUp } from "./caught-up.ts";
 import { diagnose } from "./diagnose.ts";
 
-const NOTHING = { ignored: [], lagging: [], short: [] };
 const pod = (i: number, schedulerName = "default-scheduler") => ({
   ...{ namespace: "default", name: `web-${i}`, created: NOW - 60_000, schedulerName, node: "", verdict: undefined },
 });
@@ -13,31 +12,42 @@ const short = (i: number, there: number) => ({
 });
 
 describe("what was caught up with", () => {
-  test("is what is no longer there at the second look", () => {
-    const before = {
-      ignored: [pod(1), pod(2), pod(3, "own")],
-      lagging: [lagging(1), lagging(2)],
-      short: [short(1, 0)],
-    };
-    const after = { ignored: [pod(2)], lagging: [lagging(2), lagging(3)], short: [] };
-    expect(caughtUp(before, after)).toEqual({
+  const before = {
+    ignored: [pod(1), pod(2), pod(3, "own"), pod(4)],
+    lagging: [lagging(1), lagging(2)],
+    short: [short(1, 10), short(2, 10), short(3, 10)],
+  };
+  const nothing = { pods: new Map(), deployments: 0, replicaSets: 0 };
+  const verdict = { reason: "Unschedulable", message: "no node is free" };
+
+  test("is what is seen to be done at the second look", () => {
+    const pending = [
+      { ...pod(1), node: "worker-1" },
+      pod(2),
+      { ...pod(3, "own"), verdict },
+      { ...pod(9), node: "worker-1" },
+    ];
+    const observed = [{ namespace: "default", name: "web-1" }];
+    const pods = new Map([
+      ["default/web-1", 50],
+      ["default/web-2", 11],
+      ["default/web-3", 10],
+    ]);
+    expect(caughtUp(before, { pending, observed, pods })).toEqual({
       pods: new Map([
         ["default-scheduler", 1],
         ["own", 1],
       ]),
       deployments: 1,
-      replicaSets: 1,
+      replicaSets: 2,
     });
   });
-  test("is a ReplicaSet that has more pods than before, too", () => {
-    const count = (there: number) =>
-      caughtUp({ ...NOTHING, short: [short(1, 10)] }, { ...NOTHING, short: [short(1, there)] }).replicaSets;
-    expect([9, 10, 11].map(count)).toEqual([0, 0, 1]);
+  test("is nothing where all is gone: somebody may have deleted it, or want less", () => {
+    expect(caughtUp(before, { pending: [], observed: [], pods: new Map() })).toEqual(nothing);
+    expect(caughtUp(before, { pending: [], observed: [], pods: new Map([["default/web-1", 10]]) })).toEqual(nothing);
   });
   test("is nothing where the second look failed", () => {
-    const before = { ignored: [pod(1)], lagging: [lagging(1)], short: [short(1, 0)] };
-    const unknown = { ignored: undefined, lagging: undefined, short: undefined };
-    expect(caughtUp(before, unknown)).toEqual({ pods: new Map(), deployments: 0, replicaSets: 0 });
+    expect(caughtUp(before, { pending: undefined, observed: undefined, pods: undefined })).toEqual(nothing);
   });
 });
 

@@ -1,6 +1,7 @@
 /**
- * Two looks at what seems to be nobody's work, a few seconds apart: where some of it is done at the second, whoever does
- * it is at work, and has more to do than it can. After thousands of pods were made at once that takes minutes.
+ * Two looks at what seems to be nobody's work, a few seconds apart: where some of it is seen to be done at the second,
+ * whoever does it is at work, and has more to do than it can. After thousands of pods were made at once that takes
+ * minutes. What is only gone says nothing: somebody may have deleted it.
  */
 import type { CaughtUp, LaggingDeployment, PendingPod, ShortReplicaSet } from "./facts.ts";
 
@@ -11,28 +12,34 @@ export interface Undone {
   readonly short: readonly ShortReplicaSet[];
 }
 
-/** What is not known at the second look is undefined in `after`: nothing is said to be done for that. */
-export function caughtUp(before: Undone, after: { readonly [K in keyof Undone]: Undone[K] | undefined }): CaughtUp {
-  const placed = doneOf(before.ignored, after.ignored);
-  const groups = Map.groupBy(placed, ({ schedulerName }) => schedulerName);
-  const left = new Map((after.short ?? []).map((each) => [nameOf(each), each]));
-  const fuller = before.short.filter((each) => (left.get(nameOf(each))?.there ?? each.wanted) > each.there);
-  return {
-    pods: new Map([...groups].map(([scheduler, pods]) => [scheduler, pods.length])),
-    deployments: doneOf(before.lagging, after.lagging).length,
-    replicaSets: after.short === undefined ? 0 : fuller.length,
-  };
-}
-
-function doneOf<T extends Named>(before: readonly T[], after: readonly T[] | undefined): readonly T[] {
-  if (after === undefined) return [];
-  const left = new Set(after.map(nameOf));
-  return before.filter((each) => !left.has(nameOf(each)));
+/** Each undefined where the second look failed. */
+export interface SecondLook {
+  readonly pending: readonly PendingPod[] | undefined;
+  /** Deployments that were observed as they are. */
+  readonly observed: readonly Named[] | undefined;
+  /** How many pods each ReplicaSet has, by `NAMESPACE/NAME`. */
+  readonly pods: ReadonlyMap<string, number> | undefined;
 }
 
 interface Named {
   readonly namespace: string;
   readonly name: string;
+}
+
+export const NOTHING_CAUGHT_UP: CaughtUp = { pods: new Map(), deployments: 0, replicaSets: 0 };
+
+export function caughtUp({ ignored, lagging, short }: Undone, { pending, observed, pods }: SecondLook): CaughtUp {
+  const before = new Set(ignored.map(nameOf));
+  const taken = (pending ?? []).filter(
+    (pod) => before.has(nameOf(pod)) && (pod.node !== "" || pod.verdict !== undefined),
+  );
+  const groups = Map.groupBy(taken, ({ schedulerName }) => schedulerName);
+  const settled = new Set((observed ?? []).map(nameOf));
+  return {
+    pods: new Map([...groups].map(([scheduler, own]) => [scheduler, own.length])),
+    deployments: lagging.filter((each) => settled.has(nameOf(each))).length,
+    replicaSets: short.filter((each) => (pods?.get(nameOf(each)) ?? 0) > each.there).length,
+  };
 }
 
 function nameOf({ namespace, name }: Named): string {

@@ -3,7 +3,7 @@
  * for a moment is looked at twice.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { caughtUp } from "../../../diagnosis/caught-up.ts";
+import { caughtUp, NOTHING_CAUGHT_UP } from "../../../diagnosis/caught-up.ts";
 import type { CertificateFact, ClusterFacts, ComponentFacts, LocalFacts } from "../../../diagnosis/facts.ts";
 import { looksStale } from "../../../diagnosis/leases.ts";
 import { isIgnored } from "../../../diagnosis/workloads.ts";
@@ -19,9 +19,9 @@ import {
   countPods,
   laggingDeployments,
   listDeployments,
+  lookAtReplicaSets,
   pendingPods,
   replicaSetsShortOfPods,
-  shortReplicaSets,
 } from "./workloads.ts";
 
 /** A leader renews every 2 s, and controllers take notice within one: what is still so after this is no passing moment. */
@@ -47,8 +47,8 @@ export async function gatherCluster(
   const deployments = probes.try("workloads", "Deployments", (signal, comesAlong) =>
     listDeployments(api, { signal, comesAlong }),
   );
-  const short = probes.try("workloads", "ReplicaSets", (signal, comesAlong) =>
-    shortReplicaSets(api, signal, comesAlong),
+  const replicaSets = probes.try("workloads", "ReplicaSets", (signal, comesAlong) =>
+    lookAtReplicaSets(api, signal, comesAlong),
   );
   const [{ components, places, staticPods }, nodes, podCount, pending, hooks, services, namespaces, ...rest] =
     await Promise.all([
@@ -70,7 +70,7 @@ export async function gatherCluster(
     components,
     places,
     deployments: (await deployments) ?? [],
-    short: (await short) ?? [],
+    short: (await replicaSets)?.short ?? [],
     pending: pending ?? [],
   });
   return {
@@ -119,14 +119,11 @@ async function lookAgain(
   const doubtful = components.filter(({ lease }) => lease !== undefined && looksStale(lease, serverNow()));
   const ignored = pending.filter((pod) => isIgnored(pod, serverNow()));
   if (doubtful.length + lagging.length + short.length + ignored.length === 0) {
-    const nothing = { ignored, lagging, short };
-    return {
-      ...{ components, pendingPods: pending, laggingDeployments: [], shortReplicaSets: [] },
-      caughtUp: caughtUp(nothing, nothing),
-    };
+    const nothing = { laggingDeployments: [], shortReplicaSets: [], caughtUp: NOTHING_CAUGHT_UP };
+    return { components, pendingPods: pending, ...nothing };
   }
   await sleep(SECOND_LOOK_MS, undefined, { signal: probes.signal });
-  const [leases, deploymentsNow, shortNow, pendingNow] = await Promise.all([
+  const [leases, deploymentsNow, replicaSetsNow, pendingNow] = await Promise.all([
     doubtful.length === 0
       ? undefined
       : probes.try("scheduler", "leases", (signal) => lookAtLeases(api, places, serverNow, signal)),
@@ -134,31 +131,34 @@ async function lookAgain(
       ? []
       : probes.try("workloads", "Deployments", (signal, comesAlong) => listDeployments(api, { signal, comesAlong })),
     short.length === 0
-      ? []
-      : probes.try("workloads", "ReplicaSets", (signal, comesAlong) => shortReplicaSets(api, signal, comesAlong)),
+      ? undefined
+      : probes.try("workloads", "ReplicaSets", (signal, comesAlong) => lookAtReplicaSets(api, signal, comesAlong)),
     ignored.length === 0 ? pending : probes.try("workloads", "pods", (signal) => pendingPods(api, signal)),
   ]);
-  const laggingNow = deploymentsNow && laggingDeployments(deploymentsNow);
-  const ignoredNow = pendingNow?.filter((pod) => isIgnored(pod, serverNow()));
+  const laggingNow = laggingDeployments(deploymentsNow ?? []);
   const judged = components.map((component) => watched(component, doubtful.includes(component), leases));
   const managerDown = judged.some(
     ({ name, lease, leaseDoubt }) =>
       name === "kube-controller-manager" && lease?.renewedMeanwhile === false && leaseDoubt === undefined,
   );
   const key = (each: { readonly namespace: string; readonly name: string }) => `${each.namespace}/${each.name}`;
-  const before = new Map([...lagging, ...short].map((each) => [key(each), each]));
-  const still = (shortNow ?? []).filter((each) => before.has(key(each)));
+  const before = new Set([...lagging, ...short].map(key));
+  const behind = new Set(laggingNow.map(key));
+  const observed = deploymentsNow
+    ?.map(({ metadata: { namespace = "", name } }) => ({ namespace, name }))
+    .filter((each) => !behind.has(key(each)));
+  const still = (replicaSetsNow?.short ?? []).filter((each) => before.has(key(each)));
   return {
     components: judged,
     pendingPods: pendingNow ?? pending,
-    laggingDeployments: (laggingNow ?? []).filter((each) => before.has(key(each))),
+    laggingDeployments: laggingNow.filter((each) => before.has(key(each))),
     // Nobody keeps the status of ReplicaSets while there is no controller manager: their pods are counted.
     shortReplicaSets: managerDown
       ? ((await probes.try("workloads", "pods", (signal, comesAlong) =>
           replicaSetsShortOfPods(api, signal, comesAlong),
         )) ?? still)
       : still,
-    caughtUp: caughtUp({ ignored, lagging, short }, { ignored: ignoredNow, lagging: laggingNow, short: shortNow }),
+    caughtUp: caughtUp({ ignored, lagging, short }, { pending: pendingNow, observed, pods: replicaSetsNow?.pods }),
   };
 }
 

@@ -78,19 +78,30 @@ interface Row {
   readonly there: number;
 }
 
+export interface ReplicaSetLook {
+  readonly short: readonly ShortReplicaSet[];
+  /** How many pods each ReplicaSet has that wants some, by `NAMESPACE/NAME`. */
+  readonly pods: ReadonlyMap<string, number>;
+}
+
 /** By their own status. */
-export async function shortReplicaSets(
+export async function lookAtReplicaSets(
   api: ClusterApi,
   signal: AbortSignal,
   comesAlong: () => void,
-): Promise<ShortReplicaSet[]> {
+): Promise<ReplicaSetLook> {
   const { version, rows } = await replicaSetRows(api, signal, comesAlong);
-  return explained(
+  const wanting = rows.filter(({ wanted }) => wanted > 0);
+  const short = await explained(
     api,
     version,
-    rows.filter(({ wanted, there }) => there < wanted),
+    wanting.filter(({ wanted, there }) => there < wanted),
     signal,
   );
+  return {
+    short,
+    pods: new Map(wanting.map(({ metadata, there }) => [`${metadata.namespace}/${metadata.name}`, there])),
+  };
 }
 
 /** By counting their pods. */
