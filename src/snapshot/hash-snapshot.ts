@@ -53,6 +53,11 @@ export interface RunningHashJob {
   stop(): Promise<void>;
 }
 
+function runningJob(verdict: Promise<HashVerdict>, hasThread: boolean, stop: () => Promise<void>): RunningHashJob {
+  verdict.catch(() => {}); // awaited later; an abort may come first
+  return { verdict, hasThread, stop };
+}
+
 /**
  * Hashes a snapshot by the pieces of its copy, so that it is not read once more; or, where `copying` ends and showed
  * none or not all of them, as {@link startHash}. A copy that fails has no verdict.
@@ -78,15 +83,10 @@ export function hashCopied(
     again = startHash(snapshot);
     return again.verdict;
   });
-  verdict.catch(() => {}); // awaited later; an abort may come first
-  return {
-    verdict,
-    hasThread: false,
-    async stop() {
-      isStopped = true;
-      await again?.stop();
-    },
-  };
+  return runningJob(verdict, false, async () => {
+    isStopped = true;
+    await again?.stop();
+  });
 }
 
 /** Hashes a file in this thread, by turns with what else it does. */
@@ -103,23 +103,15 @@ function hashHere(source: ByteSource, judge: (digest: Uint8Array) => HashVerdict
       if (isStopped) throw new MendError("internal", "hashing was stopped");
     }
   };
-  const verdict = work();
-  verdict.catch(() => {}); // awaited later; an abort may come first
-  return {
-    verdict,
-    hasThread: false,
-    async stop() {
-      isStopped = true;
-    },
-  };
+  return runningJob(work(), false, async () => {
+    isStopped = true;
+  });
 }
 
 /** Starts to hash a snapshot; the verdict comes while the caller continues. */
 export function startHash(snapshot: SnapshotFile): RunningHashJob {
   const { storedHash, source, descriptor } = snapshot;
-  const known = (verdict: HashVerdict): RunningHashJob => ({
-    ...{ verdict: Promise.resolve(verdict), hasThread: false, stop: async () => {} },
-  });
+  const known = (verdict: HashVerdict): RunningHashJob => runningJob(Promise.resolve(verdict), false, async () => {});
   if (snapshot.vouched === true) return known("verified");
   if (storedHash === undefined) return known("absent");
   const judge = (digest: Uint8Array): HashVerdict => (Buffer.from(digest).equals(storedHash) ? "verified" : "mismatch");
@@ -131,12 +123,7 @@ export function startHash(snapshot: SnapshotFile): RunningHashJob {
     worker.once("error", (error) => reject(thrownByThread(error)));
     worker.once("exit", (code) => reject(new MendError("internal", `the hashing thread ended with code ${code}`)));
   });
-  verdict.catch(() => {}); // awaited later; an abort may come first
-  return {
-    verdict,
-    hasThread: true,
-    async stop() {
-      await worker.terminate();
-    },
-  };
+  return runningJob(verdict, true, async () => {
+    await worker.terminate();
+  });
 }

@@ -9,6 +9,7 @@ import { openLeafWindow } from "../bolt/leaf-window.ts";
 import { mergePages, type PageSet } from "../bolt/page-set.ts";
 import { sweepLeaves } from "../bolt/sweep.ts";
 import type { Report } from "../bolt/tree.ts";
+import { refuseTooLarge } from "./index-size.ts";
 import {
   createLeafTasks,
   KEY_BUCKET,
@@ -34,7 +35,10 @@ export interface SweepOptions {
   readonly besideHash?: boolean;
 }
 
-/** Runs `spec` over every leaf of `map`, marks their pages in `seen`, and returns the joined results. */
+/**
+ * Runs `spec` over every leaf of `map`, marks their pages in `seen`, and returns the joined results. Throws `no-space`
+ * where it would hold more than there is memory for.
+ */
 export async function sweepInParallel(
   { descriptor, bolt, threads }: SweptFile,
   map: LeafMap,
@@ -43,6 +47,7 @@ export async function sweepInParallel(
   report: Report,
   { signal, onProgress, besideHash = false }: SweepOptions = {},
 ): Promise<LeafTaskResult> {
+  refuseTooLarge(bolt, map, spec);
   const counters = createCounters(bolt);
   const showProgress = (): void => {
     signal?.throwIfAborted();

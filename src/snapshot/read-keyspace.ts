@@ -17,7 +17,7 @@ import { createTimeline } from "../mvcc/timeline.ts";
 import type { ObjectChoice } from "../storage/choose-objects.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
 import type { ObjectCounts } from "../storage/object-counts.ts";
-import { ENTRY_BYTES, mayIndexAll, refuseTooLargeIndex } from "./index-size.ts";
+import { mayIndexAll } from "./index-size.ts";
 import { KEY_BUCKET, type LeafTaskResult, type LeafTaskSpec } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
@@ -166,7 +166,6 @@ async function indexKeys(
   const before = countFindings();
   const map = given ?? mapKeyLeaves(snapshot);
   const keepAll = keyIndex !== undefined && atRevision === undefined && !isPart && mayIndexAll(bolt, map);
-  if (!isPart && select.length === 0) refuseTooLargeIndex(bolt, map, ENTRY_BYTES.keys);
   const index = {
     select: keepAll ? [] : select,
     seed: hashSeed(),
@@ -309,9 +308,7 @@ export async function readChanges(
   range: { readonly compactRevision: number; readonly upTo: number },
   options: SnapshotOptions = {},
 ): Promise<readonly KeyChange[]> {
-  const map = mapKeyLeaves(snapshot);
-  refuseTooLargeIndex(snapshot.bolt, map, ENTRY_BYTES.revisions);
-  const { timeline: gathered } = await sweepLeaves(snapshot, map, { timeline: { seed: hashSeed() } }, options);
+  const { timeline: gathered } = await sweepKeys(snapshot, { timeline: { seed: hashSeed() } }, options);
   const timeline = createTimeline(defined(gathered), range.compactRevision);
   const { rows, byRevision } = timeline;
   const read = createValueReader(snapshot);

@@ -7,7 +7,6 @@ import { hashSeed } from "../mvcc/hash-seed.ts";
 import type { KeyValue } from "../mvcc/key-value.ts";
 import { createTimeline, type Timeline } from "../mvcc/timeline.ts";
 import { findEtcdPrefixes } from "../storage/etcd-prefix.ts";
-import { ENTRY_BYTES, refuseTooLargeIndex } from "./index-size.ts";
 import { KEY_BUCKET } from "./leaf-tasks.ts";
 import { readStoreInfo, type Snapshot, type SnapshotOptions } from "./open-snapshot.ts";
 import { sweepInParallel } from "./parallel-sweep.ts";
@@ -31,7 +30,6 @@ export async function readTimeline(snapshot: Snapshot, options: SnapshotOptions 
     buckets.filter((bucket) => bucket.path === KEY_BUCKET),
     findings.report,
   );
-  refuseTooLargeIndex(bolt, map, ENTRY_BYTES.revisions);
   const spec = { timeline: { seed: hashSeed() }, signs: true };
   const swept = await sweepInParallel(snapshot, map, spec, createPageSet(bolt.pageCount), findings.report, {
     ...(signal === undefined ? {} : { signal }),

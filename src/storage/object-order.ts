@@ -21,14 +21,7 @@ export interface ObjectBounds {
 }
 
 /** Compares two rests of keys at the same path: `a[aStart, aEnd)` and `b[bStart, bEnd)`. */
-export type CompareRests = (
-  a: Uint8Array,
-  aStart: number,
-  aEnd: number,
-  b: Uint8Array,
-  bStart: number,
-  bEnd: number,
-) => number;
+export type CompareRests = typeof compareRanges;
 
 /** How rests at a path compare: resources without namespaces have no slash that means anything. */
 export function restOrderOf(path: string): CompareRests {
